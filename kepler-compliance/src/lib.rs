@@ -1,0 +1,3 @@
+//! Carbon and compliance.
+
+pub use kepler_core::units;

@@ -1,0 +1,116 @@
+//! Where the host is: injected roots, clocks, and what the kernel says about its processors.
+//!
+//! Nothing in this crate names `/proc` or `/sys` but [`Host::default`]. A test tree, a container
+//! with the host's filesystems mounted elsewhere, and a real machine are one case.
+
+mod clock;
+mod cpu_time;
+mod topology;
+
+pub use clock::Timestamp;
+pub use cpu_time::{CpuTimes, CpuTimesError, CpuTimesReader};
+pub use topology::{Processor, Topology};
+
+use std::path::{Path, PathBuf};
+
+/// The roots under which the kernel's interfaces are found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    procfs: PathBuf,
+    sysfs: PathBuf,
+    cgroup: PathBuf,
+    msr: PathBuf,
+    root: PathBuf,
+}
+
+impl Default for Host {
+    /// This machine: `/proc`, `/sys`, `/sys/fs/cgroup`, `/dev/cpu`, `/`.
+    fn default() -> Self {
+        Host {
+            procfs: "/proc".into(),
+            sysfs: "/sys".into(),
+            cgroup: "/sys/fs/cgroup".into(),
+            msr: "/dev/cpu".into(),
+            root: "/".into(),
+        }
+    }
+}
+
+impl Host {
+    /// Another procfs (`/host/proc` in a container). A directory of plain files works too.
+    #[must_use]
+    pub fn with_procfs(mut self, procfs: impl Into<PathBuf>) -> Self {
+        self.procfs = procfs.into();
+        self
+    }
+
+    /// Another sysfs; the cgroup hierarchy is then looked for under its `fs/cgroup`.
+    #[must_use]
+    pub fn with_sysfs(mut self, sysfs: impl Into<PathBuf>) -> Self {
+        self.sysfs = sysfs.into();
+        self.cgroup = self.sysfs.join("fs/cgroup");
+        self
+    }
+
+    /// Another cgroup hierarchy. Call it after [`Host::with_sysfs`], which sets it as well.
+    #[must_use]
+    pub fn with_cgroup(mut self, cgroup: impl Into<PathBuf>) -> Self {
+        self.cgroup = cgroup.into();
+        self
+    }
+
+    /// Another directory of model-specific registers, one `<cpu>/msr` file a processor.
+    #[must_use]
+    pub fn with_msr(mut self, msr: impl Into<PathBuf>) -> Self {
+        self.msr = msr.into();
+        self
+    }
+
+    /// Another root file system, where container engines keep their state (for names).
+    #[must_use]
+    pub fn with_root(mut self, root: impl Into<PathBuf>) -> Self {
+        self.root = root.into();
+        self
+    }
+
+    /// The procfs in use.
+    #[must_use]
+    pub fn procfs(&self) -> &Path {
+        &self.procfs
+    }
+
+    /// The sysfs in use.
+    #[must_use]
+    pub fn sysfs(&self) -> &Path {
+        &self.sysfs
+    }
+
+    /// The cgroup hierarchy in use (version 1, 2 or both).
+    #[must_use]
+    pub fn cgroup(&self) -> &Path {
+        &self.cgroup
+    }
+
+    /// The directory of model-specific registers in use.
+    #[must_use]
+    pub fn msr(&self) -> &Path {
+        &self.msr
+    }
+
+    /// The root file system in use.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+/// Reads an unsigned decimal number as the kernel prints it: digits only, no sign, no blank, fits 64 bits.
+pub(crate) fn parse_decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |number, &digit| {
+        let value = char::from(digit).to_digit(10)?;
+        number.checked_mul(10)?.checked_add(u64::from(value))
+    })
+}

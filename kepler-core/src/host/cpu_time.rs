@@ -1,0 +1,190 @@
+//! How the node's processors spent their time: `/proc/stat`.
+
+use super::Host;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Cumulative CPU time of the whole node since boot, summed over its processors.
+///
+/// Source: the `cpu` line of `/proc/stat` (`proc_stat(5)`), in ticks of 1/`USER_HZ` s (10 ms on
+/// every mainstream kernel). Time stolen by a hypervisor is neither busy nor idle: it is not ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct CpuTimes {
+    /// Processors online.
+    pub processors: u32,
+    /// Executing anything: user, nice, system, interrupts (guests are within user time).
+    pub busy: Duration,
+    /// Idle with nothing to wait for.
+    pub idle: Duration,
+    /// Idle with input or output outstanding.
+    pub iowait: Duration,
+    /// Taken by the hypervisor for someone else.
+    pub steal: Duration,
+}
+
+impl CpuTimes {
+    /// Busy CPU time since `earlier` in a window of `elapsed`: `processors · elapsed − idle − iowait −
+    /// steal`, which keeps what tick-based busy accounting loses. Between 0 and `processors · elapsed`.
+    #[must_use]
+    pub fn busy_since(&self, earlier: &CpuTimes, elapsed: Duration) -> Duration {
+        let capacity = elapsed * self.processors.max(1);
+        let not_busy = self.idle.saturating_sub(earlier.idle)
+            + self.iowait.saturating_sub(earlier.iowait)
+            + self.steal.saturating_sub(earlier.steal);
+        capacity.saturating_sub(not_busy)
+    }
+}
+
+/// `/proc/stat` could not be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CpuTimesError {
+    /// It could not be read.
+    #[error("cannot read {}: {source}; mount procfs there or pass its place with --host.procfs", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// It has no usable `cpu` line.
+    #[error("{} has no `cpu` line with at least four numbers; is it a procfs?", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Reads [`CpuTimes`] again and again through one open file and one buffer.
+///
+/// Not through the `procfs` crate, whose parser allocates a vector a processor: this is read on
+/// every tick, and a tick allocates nothing.
+#[derive(Debug)]
+pub struct CpuTimesReader {
+    path: PathBuf,
+    file: File,
+    buffer: Vec<u8>,
+    nanoseconds_per_tick: u64,
+}
+
+impl CpuTimesReader {
+    /// Opens the host's `stat`.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(host: &Host) -> Result<Self, CpuTimesError> {
+        let path = host.procfs().join("stat");
+        let file = File::open(&path).map_err(|source| CpuTimesError::Read { path: path.clone(), source })?;
+        let ticks = rustix::param::clock_ticks_per_second().max(1);
+        Ok(CpuTimesReader { path, file, buffer: vec![0; 8192], nanoseconds_per_tick: 1_000_000_000 / ticks })
+    }
+
+    /// The times now.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no `/proc/stat`.
+    pub fn read(&mut self) -> Result<CpuTimes, CpuTimesError> {
+        let mut filled = 0;
+        loop {
+            // The file holds a line a processor and is longer on large machines: grow until it fits.
+            if filled == self.buffer.len() {
+                self.buffer.resize(filled * 2, 0);
+            }
+            let rest = self.buffer.get_mut(filled..).unwrap_or_default();
+            match self.file.read_at(rest, filled as u64) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(CpuTimesError::Read { path: self.path.clone(), source }),
+            }
+            // Interrupt counters follow the processors and can take tens of kilobytes: not needed.
+            if contains_line(self.buffer.get(..filled).unwrap_or_default(), b"intr") {
+                break;
+            }
+        }
+        let text = self.buffer.get(..filled).unwrap_or_default();
+        parse(text, self.nanoseconds_per_tick).ok_or_else(|| CpuTimesError::Malformed { path: self.path.clone() })
+    }
+}
+
+fn contains_line(text: &[u8], start: &[u8]) -> bool {
+    text.split(|&b| b == b'\n').any(|line| line.starts_with(start))
+}
+
+fn parse(text: &[u8], nanoseconds_per_tick: u64) -> Option<CpuTimes> {
+    let mut lines = text.split(|&b| b == b'\n');
+    let total = lines.next()?.strip_prefix(b"cpu ")?;
+    let mut columns = [0u64; 8];
+    let mut count = 0;
+    let words = total.split(|&b| b == b' ').filter(|word| !word.is_empty());
+    for (column, word) in columns.iter_mut().zip(words) {
+        *column = crate::host::parse_decimal(word)?;
+        count += 1;
+    }
+    if count < 4 {
+        return None;
+    }
+    let processors = lines
+        .take_while(|line| line.starts_with(b"cpu"))
+        .filter(|line| line.get(3).is_some_and(u8::is_ascii_digit))
+        .count();
+    let [user, nice, system, idle, iowait, irq, softirq, steal] =
+        columns.map(|ticks| Duration::from_nanos(ticks.saturating_mul(nanoseconds_per_tick)));
+    Some(CpuTimes {
+        processors: u32::try_from(processors).unwrap_or(u32::MAX).max(1),
+        busy: user + nice + system + irq + softirq,
+        idle,
+        iowait,
+        steal,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAT: &[u8] =
+        b"cpu  100 20 30 4000 50 6 7 80 9 0\ncpu0 1 1 1 1 1 1 1 1 0 0\ncpu1 1 1 1 1 1 1 1 1 0 0\nintr 1\n";
+
+    #[test]
+    fn columns_are_sorted_into_busy_idle_iowait_and_steal() {
+        let times = parse(STAT, 10_000_000).unwrap();
+        assert_eq!(times.processors, 2);
+        assert_eq!(times.busy, Duration::from_millis(1630));
+        assert_eq!(times.idle, Duration::from_secs(40));
+        assert_eq!(times.iowait, Duration::from_millis(500));
+        assert_eq!(times.steal, Duration::from_millis(800));
+    }
+
+    #[test]
+    fn steal_is_neither_busy_nor_idle() {
+        let earlier = CpuTimes { processors: 2, ..CpuTimes::default() };
+        let later = CpuTimes { steal: Duration::from_secs(1), idle: Duration::from_millis(500), ..earlier };
+        assert_eq!(later.busy_since(&earlier, Duration::from_secs(1)), Duration::from_millis(500));
+    }
+
+    #[test]
+    fn garbage_is_an_error_not_a_zero() {
+        assert!(parse(b"", 1).is_none());
+        assert!(parse(b"cpu  1 2 x 4\n", 1).is_none());
+        assert!(parse(b"cpu  1 2\n", 1).is_none());
+    }
+
+    #[test]
+    fn this_machine_has_processors_and_has_been_busy() {
+        let mut reader = CpuTimesReader::open(&Host::default()).unwrap();
+        let times = reader.read().unwrap();
+        assert!(times.processors >= 1 && times.busy > Duration::ZERO);
+    }
+
+    #[test]
+    fn a_missing_stat_names_the_path_and_the_remedy() {
+        let host = Host::default().with_procfs("/nonexistent");
+        let message = CpuTimesReader::open(&host).unwrap_err().to_string();
+        assert!(message.contains("/nonexistent/stat") && message.contains("--host.procfs"), "{message}");
+    }
+}

@@ -1,0 +1,119 @@
+//! The node's processors: model, packages, cores.
+
+use super::Host;
+use std::fs;
+
+/// One logical processor, as `/proc/cpuinfo` describes it. Unknown fields are empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Processor {
+    /// Logical number, as in `cpu0`.
+    pub number: u32,
+    /// Maker: `GenuineIntel`, `AuthenticAMD`; on Arm the implementer code.
+    pub vendor_id: String,
+    /// CPU family in the maker's numbering, where given.
+    pub family: Option<u32>,
+    /// Model within the family, where given.
+    pub model: Option<u32>,
+    /// Marketing name.
+    pub model_name: String,
+    /// Package (socket) number.
+    pub physical_id: u32,
+    /// Core number within the package.
+    pub core_id: u32,
+}
+
+/// All processors of a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Topology {
+    /// Every online logical processor, by number.
+    pub processors: Vec<Processor>,
+    /// Whether the kernel says that it runs under a hypervisor (`hypervisor` CPU flag).
+    pub virtualised: bool,
+}
+
+impl Topology {
+    /// Reads `/proc/cpuinfo`, and where that says nothing of packages (Arm), sysfs. A host that
+    /// shows neither has an empty topology: nothing here is an error.
+    #[must_use]
+    pub fn read(host: &Host) -> Self {
+        let text = fs::read(host.procfs().join("cpuinfo")).unwrap_or_default();
+        let mut topology = parse(&String::from_utf8_lossy(&text));
+        for processor in &mut topology.processors {
+            let place = host.sysfs().join(format!("devices/system/cpu/cpu{}/topology", processor.number));
+            let number = |file: &str| -> Option<u32> { fs::read_to_string(place.join(file)).ok()?.trim().parse().ok() };
+            if let Some(package) = number("physical_package_id") {
+                processor.physical_id = package;
+            }
+            if let Some(core) = number("core_id") {
+                processor.core_id = core;
+            }
+        }
+        topology
+    }
+
+    /// The packages, each with the lowest-numbered processor on it, by package number.
+    #[must_use]
+    pub fn packages(&self) -> Vec<(u32, u32)> {
+        let mut packages: Vec<(u32, u32)> =
+            self.processors.iter().map(|processor| (processor.physical_id, processor.number)).collect();
+        packages.sort_unstable();
+        packages.dedup_by_key(|(package, _)| *package);
+        packages
+    }
+}
+
+fn parse(text: &str) -> Topology {
+    let mut topology = Topology::default();
+    for line in text.lines() {
+        let Some((key, value)) = line.split_once(':') else { continue };
+        let (key, value) = (key.trim(), value.trim());
+        if key == "processor" {
+            if let Ok(number) = value.parse() {
+                topology.processors.push(Processor { number, ..Processor::default() });
+            }
+            continue;
+        }
+        let Some(processor) = topology.processors.last_mut() else { continue };
+        match key {
+            "vendor_id" | "CPU implementer" => processor.vendor_id = value.to_owned(),
+            "model name" => processor.model_name = value.to_owned(),
+            "cpu family" => processor.family = value.parse().ok(),
+            "model" => processor.model = value.parse().ok(),
+            "physical id" => processor.physical_id = value.parse().unwrap_or_default(),
+            "core id" => processor.core_id = value.parse().unwrap_or_default(),
+            "flags" => topology.virtualised |= value.split_whitespace().any(|flag| flag == "hypervisor"),
+            _ => {}
+        }
+    }
+    topology
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO_SOCKETS: &str = "processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 143\nmodel name\t: Xeon\nphysical id\t: 0\ncore id\t\t: 0\nflags\t\t: fpu vme\n\nprocessor\t: 1\nphysical id\t: 1\ncore id\t\t: 0\n\nprocessor\t: 2\nphysical id\t: 0\ncore id\t\t: 1\n";
+
+    #[test]
+    fn each_package_is_represented_by_its_first_processor() {
+        let topology = parse(TWO_SOCKETS);
+        assert_eq!(topology.packages(), [(0, 0), (1, 1)]);
+        assert_eq!(topology.processors[0].family, Some(6));
+        assert_eq!(topology.processors[0].model, Some(143));
+        assert!(!topology.virtualised);
+    }
+
+    #[test]
+    fn this_machine_has_a_processor() {
+        let topology = Topology::read(&Host::default());
+        assert!(!topology.processors.is_empty());
+    }
+
+    #[test]
+    fn a_host_that_shows_nothing_has_an_empty_topology() {
+        let host = Host::default().with_procfs("/nonexistent").with_sysfs("/nonexistent");
+        assert_eq!(Topology::read(&host), Topology::default());
+    }
+}

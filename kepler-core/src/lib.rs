@@ -1,0 +1,10 @@
+//! Measure energy, attribute it to who used it, publish it as an immutable picture.
+#![cfg_attr(not(test), forbid(unsafe_code))]
+
+pub mod counter;
+pub mod host;
+pub mod meter;
+pub mod snapshot;
+pub mod units;
+pub mod usage;
+pub mod workload;

@@ -1,0 +1,43 @@
+//! What used the processors: the [`UsageSource`] trait.
+//!
+//! A source knows processes by number and their CPU time, nothing of energy. Who a process is, its
+//! name and its container, is worked out elsewhere and only when it is new.
+
+pub mod clock;
+
+use crate::host::Timestamp;
+use std::io;
+
+/// Reports the CPU time of processes.
+pub trait UsageSource: Send {
+    /// Short fixed name: `clock`, `procfs`, …
+    fn name(&self) -> &'static str;
+
+    /// Clears `usage` and fills it with every process alive at about `at`.
+    ///
+    /// # Errors
+    /// When no process can be listed at all; single processes that cannot be read are counted in
+    /// [`Usage::unreadable`] instead.
+    fn collect(&mut self, at: Timestamp, usage: &mut Usage) -> io::Result<()>;
+}
+
+/// The processes alive now.
+#[derive(Debug, Default)]
+pub struct Usage {
+    /// One entry a process, by rising `pid`.
+    pub tasks: Vec<TaskUsage>,
+    /// Processes that were listed but could not be read (not counting those that had just exited).
+    pub unreadable: u64,
+}
+
+/// The CPU time of one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskUsage {
+    /// Process number.
+    pub pid: u32,
+    /// Changes when the number may have passed to another process, who then has to be identified
+    /// anew. The same tag twice is the same process.
+    pub tag: u64,
+    /// CPU time since the process started, of all its threads, in nanoseconds.
+    pub cpu_time_ns: u64,
+}

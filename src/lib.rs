@@ -1,0 +1,3 @@
+//! Kepler in Rust.
+
+pub use kepler_core as core;
