@@ -4,8 +4,9 @@
 //! name and its container, is worked out elsewhere and only when it is new.
 
 pub mod clock;
+pub mod files;
 
-use crate::host::Timestamp;
+use crate::host::{Host, Timestamp};
 use std::io;
 
 /// Reports the CPU time of processes.
@@ -40,4 +41,18 @@ pub struct TaskUsage {
     pub tag: u64,
     /// CPU time since the process started, of all its threads, in nanoseconds.
     pub cpu_time_ns: u64,
+}
+
+/// Opens the cheapest source that works on this host: process clocks, else `stat` files.
+///
+/// # Errors
+/// When the procfs cannot be opened at all.
+pub fn open(host: &Host) -> io::Result<Box<dyn UsageSource>> {
+    match clock::CpuClocks::open(host) {
+        Ok(clocks) => Ok(Box::new(clocks)),
+        Err(refusal) => {
+            tracing::debug!(%refusal, "process clocks cannot be used; reading stat files");
+            Ok(Box::new(files::StatFiles::open(host)?))
+        }
+    }
 }
