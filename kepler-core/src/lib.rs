@@ -1,6 +1,7 @@
 //! Measure energy, attribute it to who used it, publish it as an immutable picture.
 #![cfg_attr(not(test), forbid(unsafe_code))]
 
+pub mod attribution;
 pub mod counter;
 pub mod host;
 pub mod meter;

@@ -1,0 +1,64 @@
+//! Books: what each workload and the node have been charged since the start. They only grow.
+
+use crate::units::{Energy, PerZone, ZoneKind};
+
+/// The account of one workload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// Everything charged since the start.
+    pub total: PerZone<Energy>,
+    /// What was charged in the current interval.
+    pub interval: PerZone<Energy>,
+}
+
+impl Account {
+    /// Begins a new interval.
+    pub fn begin(&mut self) {
+        self.interval = PerZone::default();
+    }
+
+    /// Charges energy of one zone.
+    pub fn charge(&mut self, zone: ZoneKind, energy: Energy) {
+        self.total[zone] += energy;
+        self.interval[zone] += energy;
+    }
+
+    /// The zone with the most energy says how much the workload matters. Zones overlap (a package
+    /// contains its cores), so they are not added.
+    #[must_use]
+    pub fn largest(&self) -> Energy {
+        self.total.iter().map(|(_, &energy)| energy).max().unwrap_or_default()
+    }
+}
+
+/// The account of one zone of the node.
+///
+/// `measured = active + idle` and `active = processes + short_lived + unattributed`, always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeAccount {
+    /// Everything measured.
+    pub measured: Energy,
+    /// What an idle machine would have drawn.
+    pub idle: Energy,
+    /// The rest of what was measured: the cause is work.
+    pub active: Energy,
+    /// The part of `active` that went to processes that were seen.
+    pub processes: Energy,
+    /// The part of `active` that went to a container, pod or unit for processes that came and went
+    /// unseen.
+    pub short_lived: Energy,
+    /// The part of `active` that nobody is known to have caused.
+    pub unattributed: Energy,
+    /// The part of `processes` whose accounts have been closed and are no longer listed.
+    pub forgotten: Energy,
+}
+
+impl NodeAccount {
+    /// Whether the books balance to the microjoule.
+    #[must_use]
+    pub fn balances(&self) -> bool {
+        self.measured == self.active + self.idle
+            && self.active == self.processes + self.short_lived + self.unattributed
+            && self.forgotten <= self.processes
+    }
+}
