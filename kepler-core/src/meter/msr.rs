@@ -1,1 +1,236 @@
-//! To be written.
+//! Energy counters read straight from model-specific registers, where there is no powercap tree.
+//!
+//! Source: Intel SDM vol. 3B 15.10 and vol. 4; AMD Processor Programming Reference, family 17h and later;
+//! kernel `msr(4)`. Requirements: the `msr` module, read access to `/dev/cpu/*/msr`, `CAP_SYS_RAWIO`.
+//! Limits: the counters of a package are read on its first processor, and fail while that one is offline.
+//! Cost: one `pread` a zone, which the kernel answers by an interrupt on the processor in question: on AMD
+//! that is one for each core.
+
+mod register;
+
+use super::{EnergyMeter, Method, ReadError, Reading, Refusal, Zone};
+use crate::host::{Host, Processor, Timestamp, Topology};
+use crate::units::{Energy, ZoneKind};
+use register::{EnergyUnit, Layout, Register};
+use rustix::io::Errno;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+const SOURCE: &str = "msr";
+
+/// Counters are updated about once a millisecond: one that stands at zero for longer does not count.
+const UPDATE: Duration = Duration::from_millis(5);
+
+/// Reads the RAPL registers of every package.
+#[derive(Debug)]
+pub struct Msr {
+    zones: Vec<Zone>,
+    counters: Vec<Counter>,
+    skipped: Vec<Refusal>,
+}
+
+impl Msr {
+    /// Opens the registers of each package's first processor and, on AMD, of each core's first processor.
+    ///
+    /// A register that cannot be read or that stands at zero is not a zone: neither hypervisors nor
+    /// processors that lack a counter always say so with an error.
+    ///
+    /// # Errors
+    /// When the counter of any package cannot be read: a sum without it would be too small. The refusal
+    /// says why and what to do.
+    pub fn open(host: &Host) -> Result<Self, Refusal> {
+        let topology = Topology::read(host);
+        let Some(layout) = topology.processors.first().and_then(Layout::of) else {
+            return Err(unknown_processor(topology.processors.first()));
+        };
+        let mut meter = Msr { zones: Vec::new(), counters: Vec::new(), skipped: Vec::new() };
+        for (package, cpu) in energy_domains(host, &topology, layout) {
+            let device = Device::open(host.msr(), cpu).map_err(|error| refusal(&error, &topology))?;
+            let unit = device.read(layout.unit_register()).map_err(|error| refusal(&error, &topology))?;
+            for &register in layout.package_registers() {
+                match Counter::open(&device, register, layout.unit(register.kind, unit)) {
+                    Ok(counter) => meter.add(register, package, counter),
+                    Err(error) if register.kind == ZoneKind::Package => return Err(refusal(&error, &topology)),
+                    Err(error) => meter.skip(&error),
+                }
+            }
+            let Some(register) = layout.core_register() else { continue };
+            for cpu in first_processor_of_each_core(&topology, package) {
+                let counter = Device::open(host.msr(), cpu)
+                    .and_then(|device| Counter::open(&device, register, layout.unit(register.kind, unit)));
+                match counter {
+                    Ok(counter) => meter.add(register, package, counter),
+                    Err(error) => meter.skip(&error),
+                }
+            }
+        }
+        Ok(meter)
+    }
+
+    /// Registers that are documented but not used, each with the reason.
+    #[must_use]
+    pub fn skipped(&self) -> &[Refusal] {
+        &self.skipped
+    }
+
+    fn add(&mut self, register: Register, package: u32, counter: Counter) {
+        let mut zone = Zone::new(register.kind, counter.name());
+        zone.package = Some(package);
+        zone.modulus = Some(counter.unit.modulus());
+        self.zones.push(zone);
+        self.counters.push(counter);
+    }
+
+    fn skip(&mut self, error: &ReadError) {
+        let reason = format!("the register is not used: {error}");
+        self.skipped.push(Refusal::new(SOURCE, reason, "nothing to do: this processor does not have the counter"));
+    }
+}
+
+impl EnergyMeter for Msr {
+    fn source(&self) -> &'static str {
+        SOURCE
+    }
+
+    fn method(&self) -> Method {
+        Method::Measured
+    }
+
+    fn zones(&self) -> &[Zone] {
+        &self.zones
+    }
+
+    fn read(&mut self, _at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
+        readings.clear();
+        readings.extend(self.counters.iter().map(|counter| counter.read().map(Reading::Counter)));
+    }
+}
+
+/// The registers of one processor: `<msr>/<cpu>/msr`. The offset in the file is the register's number.
+#[derive(Debug)]
+struct Device {
+    path: PathBuf,
+    file: File,
+}
+
+impl Device {
+    fn open(msr: &Path, cpu: u32) -> Result<Arc<Self>, ReadError> {
+        let path = msr.join(cpu.to_string()).join("msr");
+        match File::open(&path) {
+            Ok(file) => Ok(Arc::new(Device { path, file })),
+            Err(source) => Err(ReadError { path: path.to_string_lossy().into_owned(), source }),
+        }
+    }
+
+    fn read(&self, address: u64) -> Result<u64, ReadError> {
+        let mut bytes = [0; 8];
+        match self.file.read_exact_at(&mut bytes, address) {
+            Ok(()) => Ok(u64::from_le_bytes(bytes)),
+            Err(source) => Err(ReadError { path: self.name(address), source }),
+        }
+    }
+
+    fn name(&self, address: u64) -> String {
+        format!("{} register {address:#x}", self.path.display())
+    }
+}
+
+/// One register that counts energy.
+#[derive(Debug)]
+struct Counter {
+    device: Arc<Device>,
+    address: u64,
+    unit: EnergyUnit,
+}
+
+impl Counter {
+    /// The counter, if it can be read and counts.
+    fn open(device: &Arc<Device>, register: Register, unit: EnergyUnit) -> Result<Self, ReadError> {
+        let counter = Counter { device: Arc::clone(device), address: register.address, unit };
+        if counter.read()? == Energy::ZERO {
+            thread::sleep(UPDATE);
+            if counter.read()? == Energy::ZERO {
+                let source = io::Error::new(io::ErrorKind::Unsupported, "the counter stands at zero");
+                return Err(ReadError { path: counter.name(), source });
+            }
+        }
+        Ok(counter)
+    }
+
+    fn read(&self) -> Result<Energy, ReadError> {
+        self.device.read(self.address).map(|register| self.unit.energy(register))
+    }
+
+    fn name(&self) -> String {
+        self.device.name(self.address)
+    }
+}
+
+/// Where package registers are to be read: each package with one of its processors.
+///
+/// Intel has them per die, which differs from the package on Cascade Lake-AP only; AMD has them per
+/// package (`arch/x86/events/rapl.c`, "RAPL Package energy counter scope").
+fn energy_domains(host: &Host, topology: &Topology, layout: Layout) -> Vec<(u32, u32)> {
+    if layout == Layout::Amd {
+        return topology.packages();
+    }
+    let die = |cpu: u32| -> u32 {
+        let path = host.sysfs().join(format!("devices/system/cpu/cpu{cpu}/topology/die_id"));
+        fs::read_to_string(path).ok().and_then(|die| die.trim().parse().ok()).unwrap_or_default()
+    };
+    let mut domains: Vec<(u32, u32, u32)> =
+        topology.processors.iter().map(|cpu| (cpu.physical_id, die(cpu.number), cpu.number)).collect();
+    domains.sort_unstable();
+    domains.dedup_by_key(|(package, die, _)| (*package, *die));
+    domains.into_iter().map(|(package, _, cpu)| (package, cpu)).collect()
+}
+
+/// One processor a core: its threads share the register.
+fn first_processor_of_each_core(topology: &Topology, package: u32) -> Vec<u32> {
+    let on_package = topology.processors.iter().filter(|processor| processor.physical_id == package);
+    let mut cores: Vec<(u32, u32)> = on_package.map(|processor| (processor.core_id, processor.number)).collect();
+    cores.sort_unstable();
+    cores.dedup_by_key(|(core, _)| *core);
+    cores.into_iter().map(|(_, cpu)| cpu).collect()
+}
+
+fn unknown_processor(processor: Option<&Processor>) -> Refusal {
+    let reason = match processor {
+        None => "procfs shows no processor".to_owned(),
+        Some(processor) => format!(
+            "no energy registers are known of vendor `{}`, family {:?}, model {:?}",
+            processor.vendor_id, processor.family, processor.model
+        ),
+    };
+    let remedy = "Intel since Sandy Bridge, AMD since family 17h and Hygon have them; in a container pass the host's \
+                  procfs with --host.procfs; else choose another source (hwmon, model)";
+    Refusal::new(SOURCE, reason, remedy)
+}
+
+/// Why the registers as a whole cannot be used.
+fn refusal(error: &ReadError, topology: &Topology) -> Refusal {
+    let remedy = match error.source.kind() {
+        io::ErrorKind::NotFound => {
+            "load the driver: modprobe msr (kernel option CONFIG_X86_MSR); in a container pass the host's /dev/cpu"
+        }
+        // A mode says EACCES. The driver itself says EPERM (`msr_open`): a capability is missing.
+        io::ErrorKind::PermissionDenied if Errno::from_io_error(&error.source) == Some(Errno::PERM) => {
+            "give the process CAP_SYS_RAWIO, in the initial user namespace (a rootless container cannot have it); a \
+             vendor's locked-down kernel may refuse all the same (see /sys/kernel/security/lockdown): then use powercap"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "run as root with CAP_SYS_RAWIO, or give the process CAP_DAC_READ_SEARCH and CAP_SYS_RAWIO"
+        }
+        _ if topology.virtualised => {
+            "this is a virtual machine and its hypervisor does not pass RAPL through: measure on the host and pass its \
+             figures in, or let the model estimate"
+        }
+        _ => "the processor or its firmware does not have this counter: choose another source (powercap, hwmon, model)",
+    };
+    Refusal::new(SOURCE, error.to_string(), remedy)
+}

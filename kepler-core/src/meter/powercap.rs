@@ -1,1 +1,319 @@
-//! To be written.
+//! The Linux powercap tree: RAPL counters as files, on Intel and AMD.
+//!
+//! Source: kernel `Documentation/power/powercap/powercap.rst`, `drivers/powercap/intel_rapl_common.c`.
+//! Requirements: the modules `intel_rapl_common` and `intel_rapl_msr`, and the right to read files of
+//! mode 0400 (root or `CAP_DAC_READ_SEARCH`): since kernel 5.10 only root may read `energy_uj`.
+//! Limits: the counters change about once a millisecond; virtual machines have none.
+//! Cost: one `pread` a zone; a read that succeeds allocates nothing.
+
+mod tree;
+
+use super::{EnergyMeter, Method, ReadError, Reading, Refusal, Zone};
+use crate::host::{Host, Timestamp, Topology, parse_decimal};
+use crate::units::{Energy, Power, ZoneKind};
+use rustix::io::Errno;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use tree::{Entry, ZoneName};
+
+const SOURCE: &str = "powercap";
+
+/// Raw counts in a round: the energy status registers have 32 bits.
+const COUNTS: u64 = 1 << 32;
+
+/// A zone that has vanished is looked for again on every so-manyth read.
+const READS_BETWEEN_REOPENS: u32 = 5;
+
+/// Reads the RAPL zones of the powercap tree.
+#[derive(Debug)]
+pub struct Powercap {
+    zones: Vec<Zone>,
+    counters: Vec<Counter>,
+    skipped: Vec<Refusal>,
+}
+
+impl Powercap {
+    /// Opens the zones under the host's `class/powercap`, or only those of the kinds in `only`.
+    ///
+    /// A zone is used if its name is known and it can be read now. One that is both in the MSR-driven
+    /// and in the memory-mapped tree is used once.
+    ///
+    /// # Errors
+    /// When no zone can be used; the refusal says why and what to do.
+    pub fn open(host: &Host, only: Option<&[ZoneKind]>) -> Result<Self, Refusal> {
+        let class = host.sysfs().join("class/powercap");
+        let topology = Topology::read(host);
+        let entries = tree::entries(&class).map_err(|error| no_tree(&class, &error, &topology))?;
+        if entries.is_empty() {
+            return Err(no_zones(&class, &topology));
+        }
+        let mut meter = Powercap { zones: Vec::new(), counters: Vec::new(), skipped: Vec::new() };
+        let mut taken: Vec<ZoneName> = Vec::new();
+        let mut denied = None;
+        for entry in &entries {
+            let name = match zone_name(entry, &entries) {
+                Ok(name) => name,
+                Err(reason) => {
+                    meter.skip(entry, reason, "nothing to do: other zones are not affected");
+                    continue;
+                }
+            };
+            if only.is_some_and(|kinds| !kinds.contains(&name.kind)) {
+                continue;
+            }
+            if name.kind == ZoneKind::Core && is_amd(&topology) {
+                // intel_rapl_msr.c reads MSR 0xC001029A, which AMD has per core, on one core only.
+                meter.skip(entry, "on AMD it counts a single core of the package", "use the msr meter for cores");
+                continue;
+            }
+            if entry.is_memory_mapped() && taken.contains(&name) {
+                meter.skip(entry, "the MSR-driven tree has the same counter", "nothing to do: it is not counted twice");
+                continue;
+            }
+            match Counter::open(&entry.path) {
+                Ok((counter, modulus)) => {
+                    let mut zone = Zone::new(name.kind, counter.path.to_string_lossy());
+                    zone.package = name.package;
+                    zone.modulus = Some(modulus);
+                    zone.max_power = max_power(&entry.path, zone.max_power);
+                    meter.zones.push(zone);
+                    meter.counters.push(counter);
+                    taken.push(name);
+                }
+                Err(error) => {
+                    let remedy = remedy(&error);
+                    if error.source.kind() == io::ErrorKind::PermissionDenied {
+                        denied = Some((error.path.clone(), remedy));
+                    }
+                    meter.skip(entry, error.to_string(), remedy);
+                }
+            }
+        }
+        if !meter.zones.is_empty() {
+            return Ok(meter);
+        }
+        // Rights are what an operator can change: name them first, whatever else is wrong.
+        Err(match (denied, meter.skipped.into_iter().next()) {
+            (Some((path, remedy)), _) => Refusal::new(SOURCE, format!("no right to read {path}"), remedy),
+            (None, Some(first)) => first,
+            (None, None) => Refusal::new(
+                SOURCE,
+                format!("{} has no zone of the kinds asked for", class.display()),
+                "ask for other zones (package, core, uncore, dram, psys)",
+            ),
+        })
+    }
+
+    /// Zones that are there but not used, each with the reason. Those not asked for are not listed.
+    #[must_use]
+    pub fn skipped(&self) -> &[Refusal] {
+        &self.skipped
+    }
+
+    fn skip(&mut self, entry: &Entry, reason: impl std::fmt::Display, remedy: impl Into<String>) {
+        self.skipped.push(Refusal::new(SOURCE, format!("zone {} is not used: {reason}", entry.id), remedy));
+    }
+}
+
+impl EnergyMeter for Powercap {
+    fn source(&self) -> &'static str {
+        SOURCE
+    }
+
+    fn method(&self) -> Method {
+        Method::Measured
+    }
+
+    fn zones(&self) -> &[Zone] {
+        &self.zones
+    }
+
+    fn read(&mut self, _at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
+        readings.clear();
+        readings.extend(
+            self.counters.iter_mut().map(|counter| {
+                counter.read().map(Reading::Counter).map_err(|source| read_error(&counter.path, source))
+            }),
+        );
+    }
+}
+
+/// One zone's `energy_uj`.
+#[derive(Debug)]
+struct Counter {
+    path: PathBuf,
+    file: Opened,
+    /// The largest value the counter takes, µJ.
+    range: u64,
+}
+
+/// Whether the file is there. The kernel removes it when its processors go offline or the module is
+/// unloaded; a descriptor kept open then fails for ever, even after the zone is back.
+#[derive(Debug)]
+enum Opened {
+    File(File),
+    Gone { error: Errno, reads: u32 },
+}
+
+impl Counter {
+    /// Opens the counter of the zone in `directory` and reads it once. Also gives its modulus.
+    fn open(directory: &Path) -> Result<(Self, Energy), ReadError> {
+        let range_path = directory.join("max_energy_range_uj");
+        let range = File::open(&range_path)
+            .and_then(|file| pread_decimal(&file))
+            .and_then(|range| if range == 0 { Err(invalid("a range of zero")) } else { Ok(range) })
+            .map_err(|source| read_error(&range_path, source))?;
+        let path = directory.join("energy_uj");
+        let file = File::open(&path).map_err(|source| read_error(&path, source))?;
+        let mut counter = Counter { path, file: Opened::File(file), range };
+        match counter.read() {
+            Ok(_) => Ok((counter, modulus(range))),
+            Err(source) => Err(read_error(&counter.path, source)),
+        }
+    }
+
+    fn read(&mut self) -> io::Result<Energy> {
+        if let Opened::Gone { error, reads } = &mut self.file {
+            *reads += 1;
+            if !reads.is_multiple_of(READS_BETWEEN_REOPENS) {
+                return Err((*error).into());
+            }
+            self.file = Opened::File(File::open(&self.path)?);
+        }
+        let Opened::File(file) = &self.file else { return Err(Errno::NODEV.into()) };
+        match pread_decimal(file) {
+            Ok(microjoules) if microjoules <= self.range => Ok(Energy::from_microjoules(microjoules)),
+            Ok(_) => Err(invalid("more than max_energy_range_uj")),
+            Err(error) => {
+                if let Some(errno @ (Errno::NODEV | Errno::NXIO | Errno::NOENT | Errno::SRCH | Errno::STALE)) =
+                    Errno::from_io_error(&error)
+                {
+                    self.file = Opened::Gone { error: errno, reads: 0 };
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// The first line of an open file as an unsigned number. Allocates only where it fails.
+fn pread_decimal(file: &File) -> io::Result<u64> {
+    // 20 digits are the longest number of 64 bits.
+    let mut buffer = [0; 24];
+    let length = file.read_at(&mut buffer, 0)?;
+    let text = buffer.get(..length).unwrap_or_default();
+    let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    parse_decimal(line).ok_or_else(|| invalid("not an unsigned number of 64 bits"))
+}
+
+/// After how much energy a counter with the given `max_energy_range_uj` is back at zero.
+///
+/// The kernel holds the unit in whole nanojoules and prints `unit · (2^32 − 1)`, rounded down to
+/// microjoules (`get_max_energy_counter`): the energy at the last count. The round has one count more.
+/// The product of range and 2^32 is below 2^96, hence the wide integers.
+fn modulus(range: u64) -> Energy {
+    let unit_nanojoules = (u128::from(range) * 1000).div_ceil(u128::from(COUNTS - 1));
+    let modulus = unit_nanojoules * u128::from(COUNTS) / 1000;
+    Energy::from_microjoules(u64::try_from(modulus).unwrap_or(u64::MAX))
+}
+
+/// Twice the largest power limit the zone admits, if above `default`: limits are not enforced at once.
+fn max_power(directory: &Path, default: Power) -> Power {
+    (0..)
+        .map_while(|number| File::open(directory.join(format!("constraint_{number}_max_power_uw"))).ok())
+        .filter_map(|file| pread_decimal(&file).ok())
+        .map(|microwatts| Power::from_microwatts(microwatts) * 2.0)
+        // Some firmware leaves all bits of the field set (0x7fff eighths of a watt: 4095.875 W). What is
+        // so far above anything built is no limit, and would only make the tracker credulous.
+        .filter(|power| power.watts() <= default.watts() * 4.0)
+        .fold(default, |largest, power| if power.watts() > largest.watts() { power } else { largest })
+}
+
+/// The kind and the place of a zone, from its own name and its parent's.
+fn zone_name(entry: &Entry, entries: &[Entry]) -> Result<ZoneName, String> {
+    let read = |entry: &Entry| {
+        let bytes = fs::read(entry.path.join("name")).map_err(|error| format!("its name cannot be read: {error}"))?;
+        let name = String::from_utf8_lossy(&bytes);
+        ZoneName::parse(name.trim_end()).ok_or_else(|| format!("its name `{}` is unknown", name.trim_end()))
+    };
+    let name = read(entry)?;
+    let parent = entry.parent().and_then(|id| entries.iter().find(|other| other.id == id));
+    Ok(parent.and_then(|parent| read(parent).ok()).map_or(name, |parent| name.within(parent)))
+}
+
+fn is_amd(topology: &Topology) -> bool {
+    topology.processors.first().is_some_and(|cpu| matches!(cpu.vendor_id.as_str(), "AuthenticAMD" | "HygonGenuine"))
+}
+
+fn invalid(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+fn read_error(path: &Path, source: io::Error) -> ReadError {
+    ReadError { path: path.to_string_lossy().into_owned(), source }
+}
+
+fn remedy(error: &ReadError) -> &'static str {
+    match error.source.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "energy_uj is of mode 0400 since kernel 5.10: run as root, or give the process CAP_DAC_READ_SEARCH, or \
+             open the files to a group with a udev rule: SUBSYSTEM==\"powercap\", ACTION==\"add\", \
+             RUN+=\"/bin/chgrp -R power /sys%p\", RUN+=\"/bin/chmod -R g=u /sys%p\""
+        }
+        io::ErrorKind::InvalidData => "check the kernel log for RAPL messages: the firmware or the driver is at fault",
+        _ => {
+            "check that the whole of sysfs is mounted; reload the driver: modprobe -r intel_rapl_msr && \
+             modprobe intel_rapl_msr"
+        }
+    }
+}
+
+const VIRTUAL: &str = "hypervisors keep RAPL to themselves: measure on the host and pass its figures in, or let the \
+     model estimate";
+
+fn no_tree(class: &Path, error: &io::Error, topology: &Topology) -> Refusal {
+    let reason = format!("cannot list {}: {error}", class.display());
+    let remedy = match error.kind() {
+        io::ErrorKind::NotFound if topology.virtualised => VIRTUAL,
+        io::ErrorKind::NotFound => {
+            "load the drivers, in this order: modprobe intel_rapl_common && modprobe intel_rapl_msr \
+             (kernel options CONFIG_POWERCAP and CONFIG_INTEL_RAPL); in a container mount the host's /sys and \
+             pass its place with --host.sysfs"
+        }
+        io::ErrorKind::PermissionDenied => "run as root, or give the process CAP_DAC_READ_SEARCH",
+        _ => "check that a sysfs is mounted there, or pass its place with --host.sysfs",
+    };
+    Refusal::new(SOURCE, reason, remedy)
+}
+
+fn no_zones(class: &Path, topology: &Topology) -> Refusal {
+    let remedy = if topology.virtualised {
+        VIRTUAL
+    } else {
+        "the framework is there, its RAPL driver is not: modprobe intel_rapl_common && modprobe intel_rapl_msr, in this \
+         order (kernel option CONFIG_INTEL_RAPL); a processor the driver does not know has no zones either"
+    };
+    Refusal::new(SOURCE, format!("{} has no intel-rapl zone", class.display()), remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_round_of_a_61_microjoule_unit_is_one_unit_above_the_range() {
+        // 2^-14 J, which the kernel holds as 61035 nJ: 262143328850 µJ is what nearly all Intel shows.
+        assert_eq!(modulus(262_143_328_850).microjoules(), 262_143_328_850 + 61);
+    }
+
+    proptest! {
+        #[test]
+        fn any_unit_the_kernel_can_hold_is_recovered_from_its_range(unit_nanojoules in 1u64..4_000_000_000) {
+            let range = unit_nanojoules * (COUNTS - 1) / 1000;
+            prop_assert_eq!(u128::from(modulus(range).microjoules()), u128::from(unit_nanojoules) * u128::from(COUNTS) / 1000);
+        }
+    }
+}
