@@ -1,0 +1,96 @@
+//! What a read of a meter costs above the system calls it cannot do without.
+//!
+//! `cargo bench -p kepler-core --bench meters`. The files lie on tmpfs where there is one, so that the
+//! difference between `floor` and the meter is our own work and not a file system's.
+#![allow(missing_docs, reason = "criterion_group makes a public function without documentation")]
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot set up its files fails by panicking")]
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use kepler_core::host::{Host, Timestamp};
+use kepler_core::meter::EnergyMeter;
+use kepler_core::meter::msr::Msr;
+use kepler_core::meter::powercap::Powercap;
+use std::fs::{self, File};
+use std::hint::black_box;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use tempfile::TempDir;
+
+/// Name of a zone's directory, and what its `name` says.
+const ZONES: [(&str, &str); 4] = [
+    ("intel-rapl:0", "package-0"),
+    ("intel-rapl:0:0", "dram"),
+    ("intel-rapl:1", "package-1"),
+    ("intel-rapl:1:0", "dram"),
+];
+
+/// Unit, package, dram.
+const REGISTERS: [(u64, u64); 3] = [(0x606, 0xA0E03), (0x611, 123_456_789), (0x619, 98_765_432)];
+
+fn files() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let root = if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() };
+    for (id, name) in ZONES {
+        let zone = root.path().join("sys/class/powercap").join(id);
+        fs::create_dir_all(&zone).unwrap();
+        fs::write(zone.join("name"), name).unwrap();
+        fs::write(zone.join("max_energy_range_uj"), "262143328850\n").unwrap();
+        fs::write(zone.join("energy_uj"), "123456789012\n").unwrap();
+    }
+    let mut cpuinfo = String::new();
+    for cpu in 0..2 {
+        cpuinfo += &format!(
+            "processor\t: {cpu}\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t: 85\nphysical id\t: {cpu}\n\n"
+        );
+        let directory = root.path().join(format!("cpu/{cpu}"));
+        fs::create_dir_all(&directory).unwrap();
+        let file = File::create(directory.join("msr")).unwrap();
+        file.set_len(0x1000).unwrap();
+        for (address, value) in REGISTERS {
+            file.write_all_at(&u64::to_le_bytes(value), address).unwrap();
+        }
+    }
+    fs::create_dir_all(root.path().join("proc")).unwrap();
+    fs::write(root.path().join("proc/cpuinfo"), cpuinfo).unwrap();
+    root
+}
+
+fn read(meter: &mut dyn EnergyMeter, criterion: &mut Criterion, name: &str) {
+    let (at, mut readings) = (Timestamp::now(), Vec::new());
+    meter.read(at, &mut readings);
+    assert!(readings.len() == 4 && readings.iter().all(Result::is_ok), "{readings:?}");
+    criterion.bench_function(name, |bencher| bencher.iter(|| meter.read(at, black_box(&mut readings))));
+}
+
+fn meters(criterion: &mut Criterion) {
+    let root = files();
+    let path = root.path();
+    let host = Host::default().with_sysfs(path.join("sys")).with_procfs(path.join("proc")).with_msr(path.join("cpu"));
+
+    let counters = ZONES.map(|(id, _)| File::open(path.join("sys/class/powercap").join(id).join("energy_uj")).unwrap());
+    criterion.bench_function("powercap/floor: 4 pread", |bencher| {
+        let mut buffer = [0; 24];
+        bencher.iter(|| {
+            for counter in &counters {
+                black_box(counter.read_at(&mut buffer, 0).unwrap());
+            }
+        });
+    });
+    read(&mut Powercap::open(&host, None).unwrap(), criterion, "powercap/read: 4 zones");
+
+    let registers = [0, 1].map(|cpu| File::open(path.join(format!("cpu/{cpu}/msr"))).unwrap());
+    criterion.bench_function("msr/floor: 4 pread", |bencher| {
+        let mut buffer = [0; 8];
+        bencher.iter(|| {
+            for file in &registers {
+                for address in [0x611, 0x619] {
+                    black_box(file.read_at(&mut buffer, address).unwrap());
+                }
+            }
+        });
+    });
+    read(&mut Msr::open(&host).unwrap(), criterion, "msr/read: 4 zones");
+}
+
+criterion_group!(benches, meters);
+criterion_main!(benches);
