@@ -18,6 +18,18 @@
 //! **Never fails to open.** Without `/proc/cpuinfo` one virtual CPU of the generic class is assumed until `/proc/stat`
 //! says how many there are; without `/proc/stat` each reading is an error and the file is tried again
 //! next time. After an error, the next good reading covers the whole gap.
+//!
+//! ```
+//! use kepler_core::host::{Host, Timestamp};
+//! use kepler_core::meter::{EnergyMeter, Method, Reading, estimate::Estimate};
+//!
+//! let mut meter = Estimate::open(&Host::default());
+//! assert!(matches!(meter.method(), Method::Estimated { error_ratio } if error_ratio >= 0.5));
+//!
+//! let mut readings = Vec::new();
+//! meter.read(Timestamp::now(), &mut readings);
+//! assert!(matches!(readings.as_slice(), [Ok(Reading::Counter(_))]));
+//! ```
 
 mod class;
 

@@ -30,6 +30,16 @@
 //!
 //! **Cost.** One `pread(2)` a sensor, two for a product. No allocation after opening, except for errors. Many chips sit
 //! on a slow bus: a reading then takes as long as the driver's transfer over I²C.
+//!
+//! ```
+//! use kepler_core::host::Host;
+//! use kepler_core::meter::{EnergyMeter, hwmon::{Hwmon, HwmonRules}};
+//!
+//! match Hwmon::open(&Host::default(), &HwmonRules::default()) {
+//!     Ok(meter) => meter.zones().iter().for_each(|zone| println!("{}: {}", zone.kind, zone.path)),
+//!     Err(refusal) => println!("{refusal}"),
+//! }
+//! ```
 
 mod chip;
 mod discover;

@@ -37,6 +37,16 @@
 //! **Tests.** Virtual machines have no power PMU. The tests therefore describe, in a temporary sysfs, a PMU of
 //! type `PERF_TYPE_SOFTWARE` whose event is the CPU clock, scaled from nanoseconds to joules as if a
 //! processor drew one watt: the real system call, a real counter that really rises.
+//!
+//! ```
+//! use kepler_core::host::Host;
+//! use kepler_core::meter::{EnergyMeter, perf::Perf};
+//!
+//! match Perf::open(&Host::default()) {
+//!     Ok(meter) => meter.zones().iter().for_each(|zone| println!("{}: {}", zone.kind, zone.path)),
+//!     Err(refusal) => println!("{refusal}"),
+//! }
+//! ```
 
 use super::{EnergyMeter, Method, ReadError, Reading, Refusal, Zone};
 use crate::host::{Host, Timestamp, Topology};

@@ -203,6 +203,17 @@ fn a_configured_zone_selects_and_admits_sensors() {
 }
 
 #[test]
+fn a_channel_without_a_label_can_be_named_by_its_device() {
+    let tree = Tree::new(1);
+    tree.chip(0, "monitor", &[("power1_input", "50000000")]);
+    let device = tree.path().join("devices/platform/soc:pmic-0");
+    fs::create_dir_all(&device).unwrap();
+    std::os::unix::fs::symlink(&device, tree.directory(0).join("device")).unwrap();
+    let rules = HwmonRules { zones: vec!["platform_soc:pmic_0_power1".into()], ..HwmonRules::default() };
+    assert_eq!(zones(&tree.open(&rules).unwrap()), [(ZoneKind::Psys, None)]);
+}
+
+#[test]
 fn chip_rules_pair_voltages_with_currents() {
     let tree = Tree::new(1);
     let files = [
