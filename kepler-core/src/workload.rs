@@ -1,10 +1,11 @@
 //! Who used the energy: identities of processes, containers, pods, VMs and systemd units.
 //!
 //! A new process is read ([`process`]) and classified by its cgroup path ([`cgroup`]), and for virtual
-//! machines by its executable, command line and open files ([`vm`]).
-//! All of it is done once an identity; strings are shared from then on.
+//! machines by its executable, command line and open files ([`vm`]); containers get a name where the
+//! host tells one ([`names`]). All of it is done once an identity; strings are shared from then on.
 
 pub mod cgroup;
+pub mod names;
 pub mod process;
 mod unit;
 pub mod vm;
