@@ -3,6 +3,7 @@
 //! A source knows processes by number and their CPU time, nothing of energy. Who a process is, its
 //! name and its container, is worked out elsewhere and only when it is new.
 
+pub mod cgroup;
 pub mod clock;
 pub mod files;
 

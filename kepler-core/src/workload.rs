@@ -1,10 +1,13 @@
 //! Who used the energy: identities of processes, containers, pods, VMs and systemd units.
 //!
-//! Classification reads a process's cgroup path ([`cgroup`]), and for virtual machines its command
-//! line and open files ([`vm`]). It is done once an identity; strings are shared from then on.
+//! A new process is read ([`process`]) and classified by its cgroup path ([`cgroup`]), and for virtual
+//! machines by its executable, command line and open files ([`vm`]); containers get a name where the
+//! host tells one ([`names`]). All of it is done once an identity; strings are shared from then on.
 
 pub mod cgroup;
+pub mod names;
 pub mod process;
+mod unit;
 pub mod vm;
 
 use std::sync::Arc;
@@ -51,7 +54,8 @@ pub struct ContainerInfo {
     pub id: String,
     /// Its name, where the host tells; else empty.
     pub name: String,
-    /// `docker`, `containerd`, `crio`, `podman`, `kubernetes`, `lxc`, `nspawn`, `nomad`, `ecs`, …
+    /// `docker`, `containerd`, `crio`, `podman`, `nerdctl`, `kubernetes` (in a pod, by whatever
+    /// runtime), `lxc`, `nspawn`, `nomad`, `ecs`, or `unknown`.
     pub runtime: &'static str,
     /// The pod it belongs to, if any.
     pub pod: Option<Arc<PodInfo>>,
@@ -69,7 +73,7 @@ pub struct PodInfo {
     pub name: String,
     /// Its namespace; empty until Kubernetes is asked.
     pub namespace: String,
-    /// Its cgroup.
+    /// Its cgroup; empty if the runtime gave it none of its own.
     pub cgroup: String,
 }
 

@@ -1,0 +1,190 @@
+//! The directory names that container runtimes and Kubernetes give to their cgroups.
+//!
+//! | who | names |
+//! |---|---|
+//! | Docker | `docker/<id>`, `docker-<id>.scope` |
+//! | containerd (CRI) | `cri-containerd-<id>.scope`, `<slice>:cri-containerd:<id>`, `containerd/<id>`, `k8s.io/<id>` |
+//! | CRI-O | `crio-<id>.scope`, `crio-<id>`; its monitor `crio-conmon-<id>.scope` is outside the container |
+//! | Podman | `libpod-<id>.scope`, `libpod_parent/libpod-<id>`, `libpod-payload-<id>`; not `libpod-conmon-<id>.scope` |
+//! | nerdctl | `default/<id>` (a containerd namespace), `nerdctl/<id>`, `nerdctl-<id>.scope` |
+//! | Amazon ECS | `ecs/<task>/<id>`, `ecs/<cluster>/<task>/<id>`, `ecstasks-<task>.slice/docker-<id>.scope` |
+//! | LXC, Incus, LXD | `lxc/<name>`, `lxc.payload/<name>`, `lxc.payload.<name>`; not `lxc.monitor.<name>` |
+//! | systemd-nspawn | `machine-<name>.scope/payload`, `systemd-nspawn@<name>.service` |
+//! | Nomad | `<allocation>.<task>` or `<allocation>.<task>.scope` somewhere below `nomad` or `nomad.slice` |
+//! | Kubernetes | pods: `pod<uid>`, `kubepods[-besteffort\|-burstable]-pod<uid>.slice`; containers in them: `<id>` |
+//!
+//! `<id>` is 64 hexadecimal digits. Nothing but a container runtime uses such a directory name, so
+//! one below an unknown parent (`docker run --cgroup-parent`) is a container of runtime `unknown`.
+
+use super::super::{ContainerInfo, PodInfo, unit};
+use super::Path;
+use std::sync::Arc;
+
+/// The containers on one path.
+#[derive(Default)]
+pub(super) struct Layers {
+    /// Outermost first.
+    pub(super) containers: Vec<ContainerInfo>,
+    /// The innermost pod.
+    pub(super) pod: Option<Arc<PodInfo>>,
+}
+
+/// Finds the containers and the pod on `path`.
+pub(super) fn layers(path: &Path<'_>) -> Layers {
+    let mut layers = Layers::default();
+    let mut place = Place::default();
+    let mut directories = path.directories().peekable();
+    while let Some((name, path)) = directories.next() {
+        if let Some(uid) = pod_uid(name) {
+            layers.pod = Some(Arc::new(PodInfo { id: uid, cgroup: path.to_owned(), ..unnamed_pod() }));
+            place = Place { parent: name, below: Manager::Kubernetes };
+            continue;
+        }
+        // `<slice>:<prefix>:<id>` is the systemd notation taken literally by a runtime that makes
+        // plain directories. There the pod has no directory of its own.
+        let mut parts = name.splitn(3, ':');
+        let (slice, prefix, id) = (parts.next(), parts.next(), parts.next());
+        if let Some(uid) = slice.filter(|_| id.is_some()).and_then(pod_uid) {
+            layers.pod = Some(Arc::new(PodInfo { id: uid, ..unnamed_pod() }));
+        }
+        let next = directories.peek().map(|(next, _)| *next);
+        let found = match (prefix, id) {
+            (Some(prefix), Some(id)) if is_container_id(id) => {
+                runtime_of_prefix(prefix).map(|runtime| (runtime, id.to_owned()))
+            }
+            _ => container(name, next, &place),
+        };
+        if let Some((runtime, id)) = found {
+            let (pod, cgroup) = (layers.pod.clone(), path.to_owned());
+            layers.containers.push(ContainerInfo { id, name: String::new(), runtime, pod, cgroup });
+            place = Place { parent: name, below: Manager::None };
+        } else {
+            place.enter(name);
+        }
+    }
+    layers
+}
+
+/// What is known of the directories above, since the last container.
+#[derive(Default)]
+struct Place<'a> {
+    parent: &'a str,
+    below: Manager,
+}
+
+/// Managers that put containers some levels below their own directory.
+#[derive(Default, PartialEq)]
+enum Manager {
+    #[default]
+    None,
+    Kubernetes,
+    Ecs,
+    Nomad,
+}
+
+impl<'a> Place<'a> {
+    fn enter(&mut self, name: &'a str) {
+        self.parent = name;
+        match name {
+            "ecs" | "ecstasks.slice" => self.below = Manager::Ecs,
+            "nomad" | "nomad.slice" => self.below = Manager::Nomad,
+            _ => {}
+        }
+    }
+}
+
+/// The runtime and identifier if the directory `name` is a container's.
+fn container(name: &str, next: Option<&str>, place: &Place<'_>) -> Option<(&'static str, String)> {
+    if is_container_id(name) {
+        let runtime = match (&place.below, place.parent) {
+            (Manager::Kubernetes, _) => "kubernetes",
+            (Manager::Ecs, _) => "ecs",
+            (Manager::Nomad, _) => "nomad",
+            (_, "docker") => "docker",
+            (_, "containerd" | "k8s.io") => "containerd",
+            (_, "default" | "nerdctl") => "nerdctl",
+            // A pod of Podman's own; its containers are the directories below.
+            (_, "libpod_parent") => return None,
+            _ => "unknown",
+        };
+        return Some((runtime, name.to_owned()));
+    }
+    let stem = name.strip_suffix(".scope").unwrap_or(name);
+    if let Some((prefix, id)) = stem.rsplit_once('-')
+        && is_container_id(id)
+        && let Some(runtime) = runtime_of_prefix(prefix)
+    {
+        return Some((if place.below == Manager::Ecs { "ecs" } else { runtime }, id.to_owned()));
+    }
+    if let Some(machine) = name.strip_prefix("lxc.payload.").filter(|machine| !machine.is_empty()) {
+        return Some(("lxc", machine.to_owned()));
+    }
+    if matches!(place.parent, "lxc" | "lxc.payload") {
+        return Some(("lxc", name.to_owned()));
+    }
+    // Virtual machines of libvirt have a `machine-….scope` too, but no `payload` in it.
+    let scope = || name.strip_prefix("machine-")?.strip_suffix(".scope").filter(|_| next == Some("payload"));
+    let service = || name.strip_prefix("systemd-nspawn@")?.strip_suffix(".service");
+    if let Some(machine) = scope().or_else(service).filter(|machine| !machine.is_empty()) {
+        return Some(("nspawn", unit::unescape(machine)));
+    }
+    match place.below {
+        Manager::Nomad if is_nomad_task(stem) => Some(("nomad", stem.to_owned())),
+        Manager::Ecs if is_fargate_id(name) => Some(("ecs", name.to_owned())),
+        _ => None,
+    }
+}
+
+fn runtime_of_prefix(prefix: &str) -> Option<&'static str> {
+    match prefix {
+        "docker" => Some("docker"),
+        "cri-containerd" | "containerd" => Some("containerd"),
+        "crio" => Some("crio"),
+        "libpod" | "libpod-payload" => Some("podman"),
+        "nerdctl" => Some("nerdctl"),
+        _ => None,
+    }
+}
+
+/// The UID of the pod whose directory is called `name`, with dashes.
+///
+/// The cgroupfs driver writes `pod<uid>`, the systemd driver `kubepods[-<class>]-pod<uid>.slice` with
+/// underscores for the dashes; kind puts its own prefix before `kubepods`. A guaranteed pod has no
+/// class, and a static pod's UID is a hash without dashes.
+fn pod_uid(name: &str) -> Option<String> {
+    let uid = match name.strip_suffix(".slice") {
+        Some(slice) => slice.split_once("kubepods")?.1.rsplit_once("-pod")?.1,
+        None => name.strip_prefix("pod")?,
+    };
+    let uid = uid.replace('_', "-");
+    let digits = uid.bytes().filter(u8::is_ascii_hexdigit).count();
+    let dashes = uid.bytes().filter(|&byte| byte == b'-').count();
+    (digits == 32 && matches!(dashes, 0 | 4) && digits + dashes == uid.len()).then_some(uid)
+}
+
+fn unnamed_pod() -> PodInfo {
+    PodInfo { id: String::new(), name: String::new(), namespace: String::new(), cgroup: String::new() }
+}
+
+fn is_container_id(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(is_hex)
+}
+
+/// On Fargate a container is called by its task's 32 digits and a number.
+fn is_fargate_id(text: &str) -> bool {
+    text.split_once('-').is_some_and(|(task, number)| {
+        task.len() == 32 && task.bytes().all(is_hex) && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+    })
+}
+
+/// `<allocation>.<task>`, the allocation being a UUID.
+fn is_nomad_task(text: &str) -> bool {
+    text.split_once('.').is_some_and(|(allocation, task)| {
+        allocation.len() == 36 && allocation.bytes().all(|byte| is_hex(byte) || byte == b'-') && !task.is_empty()
+    })
+}
+
+/// Runtimes write lower-case digits only.
+fn is_hex(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+}
