@@ -85,6 +85,31 @@ fn stolen_time_costs_no_more_than_idle_time() {
 }
 
 #[test]
+fn reading_faster_than_the_tick_invents_no_load() {
+    let tree = Tree::new(MILAN);
+    tree.stat(1, 0, 0, 0);
+    let mut meter = Estimate::open(&tree.host());
+    let begin = start();
+    read(&mut meter, begin).unwrap();
+    // Two idle seconds, read every 4 ms, while the idle counter moves once in 10 ms.
+    let mut energy = Energy::ZERO;
+    for milliseconds in (4..=2000).step_by(4) {
+        tree.stat(1, 0, milliseconds / 10, 0);
+        energy = read(&mut meter, begin.advanced(Duration::from_millis(milliseconds))).unwrap();
+    }
+    let idle = meter.class().idle.watts() * 2.0;
+    assert!((energy.joules() - idle).abs() < 0.03 * idle, "{energy} instead of {idle} J");
+}
+
+#[test]
+fn a_thousand_processors_up_for_years_are_still_told_idle_from_busy() {
+    let years = Duration::from_secs(1024 * 3 * 365 * 86_400);
+    let earlier = CpuTimes { processors: 1024, idle: years, ..CpuTimes::default() };
+    let later = CpuTimes { idle: years + Duration::from_secs(1000), ..earlier };
+    assert_eq!(busy_time(&earlier, &later, Duration::from_secs(1), &mut 0), Duration::from_secs(24));
+}
+
+#[test]
 fn idle_power_is_known_and_follows_the_number_of_processors() {
     let tree = Tree::new(MILAN);
     tree.stat(2, 0, 0, 0);
@@ -160,7 +185,7 @@ proptest! {
             ..earlier
         };
         for before in [processors, processors + 1] {
-            let busy = busy_time(&CpuTimes { processors: before, ..earlier }, &later, elapsed);
+            let busy = busy_time(&CpuTimes { processors: before, ..earlier }, &later, elapsed, &mut 0);
             let watts = window_energy(&class, processors, busy, elapsed).over(elapsed).watts();
             let n = f64::from(processors);
             prop_assert!(watts >= class.idle.watts() * n - 1e-5 && watts <= class.full.watts() * n + 1e-5);
