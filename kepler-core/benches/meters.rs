@@ -76,7 +76,7 @@ fn meters(criterion: &mut Criterion) {
             }
         });
     });
-    read(&mut Powercap::open(&host, None).unwrap(), criterion, "powercap/read: 4 zones");
+    read(&mut Powercap::open(&host).unwrap(), criterion, "powercap/read: 4 zones");
 
     let registers = [0, 1].map(|cpu| File::open(path.join(format!("cpu/{cpu}/msr"))).unwrap());
     criterion.bench_function("msr/floor: 4 pread", |bencher| {

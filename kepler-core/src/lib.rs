@@ -5,6 +5,10 @@ pub mod attribution;
 pub mod counter;
 pub mod host;
 pub mod meter;
+pub mod monitor;
+pub mod sampler;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod snapshot;
 pub mod units;
 pub mod usage;

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 /// The state of the node and of all its workloads at one moment.
 ///
-/// Totals count from the start of the sampler and never fall. For each zone, always:
-/// `attributed to workloads + unattributed + idle = measured`.
+/// Totals count from the start of the sampler and never fall. For each zone, always, exactly:
+/// `energy = idle + unattributed + short-lived + forgotten + Σ processes`, see [`NodeZone`].
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Snapshot {
@@ -78,17 +78,27 @@ pub struct NodeZone {
     pub idle_energy: Energy,
     /// The part of `active_energy` that no live or accounted workload explains.
     pub unattributed_energy: Energy,
-    /// What workloads got that are no longer listed. `energy = idle + unattributed + forgotten +
-    /// Σ processes + Σ (groups' own short-lived work)`.
+    /// The part of `active_energy` of processes that came and went between two ticks, known through
+    /// the CPU accounting of the container, pod or unit that they ran in, and contained in its energy.
+    pub short_lived_energy: Energy,
+    /// The part of `active_energy` of processes that have ended and are no longer listed.
     pub forgotten_energy: Energy,
-    /// Mean power over the interval; `None` when the zone could not be read this time.
-    pub power: Option<Power>,
-    /// Mean active power over the interval.
-    pub active_power: Power,
-    /// Mean idle power over the interval.
-    pub idle_power: Power,
+    /// Mean power over the interval; `None` when the zone could not be read this time, or only once.
+    pub power: Option<ZonePower>,
     /// What its counters did.
     pub events: CounterEvents,
+}
+
+/// A zone's mean power over an interval: `total = active + idle`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ZonePower {
+    /// All of it.
+    pub total: Power,
+    /// The part caused by work.
+    pub active: Power,
+    /// The part that an idle machine draws all the same.
+    pub idle: Power,
 }
 
 /// One workload with its totals.

@@ -72,11 +72,11 @@ impl Tree {
     }
 
     fn open(&self) -> Powercap {
-        Powercap::open(&self.host(), None).unwrap()
+        Powercap::open(&self.host()).unwrap()
     }
 
     fn refusal(&self) -> Refusal {
-        Powercap::open(&self.host(), None).unwrap_err()
+        Powercap::open(&self.host()).unwrap_err()
     }
 }
 
@@ -120,15 +120,6 @@ fn a_client_has_package_core_uncore_and_psys_apart() {
     assert!(meter.skipped().is_empty(), "{:?}", meter.skipped());
     tree.write("intel-rapl:0", "energy_uj", "1000061\n");
     assert_eq!(read(&mut meter)[0], Ok(1_000_061));
-}
-
-#[test]
-fn only_the_kinds_asked_for_are_opened() {
-    let tree = client();
-    let meter = Powercap::open(&tree.host(), Some(&[ZoneKind::Package, ZoneKind::Dram])).unwrap();
-    assert_eq!(kinds(&meter), [(ZoneKind::Package, Some(0))]);
-    let refusal = Powercap::open(&tree.host(), Some(&[ZoneKind::Dram])).unwrap_err();
-    assert!(refusal.reason.contains("kinds asked for"), "{refusal}");
 }
 
 #[test]

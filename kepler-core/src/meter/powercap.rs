@@ -35,14 +35,14 @@ pub struct Powercap {
 }
 
 impl Powercap {
-    /// Opens the zones under the host's `class/powercap`, or only those of the kinds in `only`.
+    /// Opens the zones under the host's `class/powercap`.
     ///
     /// A zone is used if its name is known and it can be read now. One that is both in the MSR-driven
     /// and in the memory-mapped tree is used once.
     ///
     /// # Errors
     /// When no zone can be used; the refusal says why and what to do.
-    pub fn open(host: &Host, only: Option<&[ZoneKind]>) -> Result<Self, Refusal> {
+    pub fn open(host: &Host) -> Result<Self, Refusal> {
         let class = host.sysfs().join("class/powercap");
         let topology = Topology::read(host);
         let entries = tree::entries(&class).map_err(|error| no_tree(&class, &error, &topology))?;
@@ -60,9 +60,6 @@ impl Powercap {
                     continue;
                 }
             };
-            if only.is_some_and(|kinds| !kinds.contains(&name.kind)) {
-                continue;
-            }
             if name.kind == ZoneKind::Core && is_amd(&topology) {
                 // intel_rapl_msr.c reads MSR 0xC001029A, which AMD has per core, on one core only.
                 meter.skip(entry, "on AMD it counts a single core of the package", "use the msr meter for cores");
@@ -98,15 +95,11 @@ impl Powercap {
         Err(match (denied, meter.skipped.into_iter().next()) {
             (Some((path, remedy)), _) => Refusal::new(SOURCE, format!("no right to read {path}"), remedy),
             (None, Some(first)) => first,
-            (None, None) => Refusal::new(
-                SOURCE,
-                format!("{} has no zone of the kinds asked for", class.display()),
-                "ask for other zones (package, core, uncore, dram, psys)",
-            ),
+            (None, None) => no_zones(&class, &topology),
         })
     }
 
-    /// Zones that are there but not used, each with the reason. Those not asked for are not listed.
+    /// Zones that are there but not used, each with the reason.
     #[must_use]
     pub fn skipped(&self) -> &[Refusal] {
         &self.skipped

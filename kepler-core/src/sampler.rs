@@ -1,0 +1,264 @@
+//! One tick: read the meters, see who used the processors, attribute, and show the result.
+//!
+//! This is the only place that knows all parts. [`Sampler::tick`] does it once, on the calling
+//! thread, whenever the caller wants; [`Monitor`](crate::monitor::Monitor) calls it on a schedule.
+//! After the first ticks nothing is allocated: tables and snapshots are used again.
+
+mod faults;
+mod groups;
+mod processes;
+mod publish;
+mod retired;
+mod zones;
+
+pub use retired::Retention;
+
+use crate::attribution::IdlePolicy;
+use crate::attribution::share::Divider;
+use crate::host::{CpuTimes, CpuTimesError, CpuTimesReader, Host, Timestamp};
+use crate::meter::chain::{ActiveZone, Chain, ChainOptions};
+use crate::meter::{EnergyMeter, Refusal, reason};
+use crate::snapshot::{Cost, Snapshot};
+use crate::units::{PerZone, ZoneKind};
+use crate::usage::{self, Usage, UsageSource};
+use faults::Faults;
+use groups::Groups;
+use processes::Processes;
+use publish::Publisher;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use zones::Zones;
+
+/// How to measure and attribute. The default suits any host.
+#[derive(Clone, Debug, Default)]
+pub struct SamplerOptions {
+    /// Which meters to use.
+    pub chain: ChainOptions,
+    /// How idle energy is told from active energy.
+    pub policy: IdlePolicy,
+    /// Which terminated workloads stay listed.
+    pub retention: Retention,
+}
+
+/// Sampling cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SamplerError {
+    /// No meter of those asked for can be used.
+    #[error(transparent)]
+    Meter(#[from] Refusal),
+    /// The node's CPU times cannot be read.
+    #[error(transparent)]
+    CpuTimes(#[from] CpuTimesError),
+    /// Processes cannot be listed.
+    #[error("cannot list processes in {}: {source}; mount procfs there or pass its place with --host.procfs", path.display())]
+    Processes {
+        /// The procfs.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+/// Measures and attributes, one tick at a time.
+pub struct Sampler {
+    chain: Chain,
+    usage_source: Box<dyn UsageSource>,
+    cpu: CpuTimesReader,
+    zones: Zones,
+    processes: Processes,
+    groups: Groups,
+    faults: Faults,
+    publisher: Publisher,
+    usage: Usage,
+    last: Option<(Timestamp, Option<CpuTimes>)>,
+    sequence: u64,
+    cost: Cost,
+}
+
+impl std::fmt::Debug for Sampler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sampler").field("sequence", &self.sequence).finish_non_exhaustive()
+    }
+}
+
+impl Sampler {
+    /// A sampler of this host with the best meters it has.
+    ///
+    /// # Errors
+    /// When a forced meter cannot be used, or the procfs is none.
+    pub fn new(host: &Host, options: SamplerOptions) -> Result<Self, SamplerError> {
+        let chain = Chain::open(host, options.chain.clone())?;
+        Self::with_chain(host, chain, &options)
+    }
+
+    /// A sampler with a meter of your own.
+    ///
+    /// # Errors
+    /// When the procfs is none.
+    pub fn with_meter(
+        host: &Host,
+        meter: Box<dyn EnergyMeter>,
+        options: &SamplerOptions,
+    ) -> Result<Self, SamplerError> {
+        Self::with_chain(host, Chain::of(meter), options)
+    }
+
+    fn with_chain(host: &Host, chain: Chain, options: &SamplerOptions) -> Result<Self, SamplerError> {
+        let processes = |source| SamplerError::Processes { path: host.procfs().to_owned(), source };
+        let usage_source = usage::open(host).map_err(processes)?;
+        Ok(Sampler {
+            chain,
+            cpu: CpuTimesReader::open(host)?,
+            zones: Zones::new(options.policy),
+            processes: Processes::open(host, options.retention).map_err(processes)?,
+            groups: Groups::open(host, options.retention).map_err(processes)?,
+            usage_source,
+            faults: Faults::default(),
+            publisher: Publisher::default(),
+            usage: Usage::default(),
+            last: None,
+            sequence: 0,
+            cost: Cost::default(),
+        })
+    }
+
+    /// The zones in use.
+    pub fn zones(&self) -> impl Iterator<Item = ActiveZone<'_>> {
+        self.chain.zones()
+    }
+
+    /// Why better meters are not in use.
+    #[must_use]
+    pub fn refusals(&self) -> &[Refusal] {
+        self.chain.refusals()
+    }
+
+    /// The name of the source of processes' CPU time: `clock` or `procfs`.
+    #[must_use]
+    pub fn usage_source(&self) -> &'static str {
+        self.usage_source.name()
+    }
+
+    /// Does one tick now. The first one only lays the ground: energy counts from it on.
+    ///
+    /// Never fails: what cannot be read is counted in [`Snapshot::faults`], and the rest goes on.
+    pub fn tick(&mut self) -> Arc<Snapshot> {
+        self.tick_at(Timestamp::now())
+    }
+
+    /// Does one tick at a moment of your own, for simulated clocks. Moments must not go back.
+    pub fn tick_at(&mut self, at: Timestamp) -> Arc<Snapshot> {
+        let started = thread_cpu_time();
+        let interval = self.last.map_or(Duration::ZERO, |(last, _)| at.since(&last));
+        self.zones.read(&mut self.chain, at, interval, &mut self.faults);
+        let cpu = self.read_cpu(at);
+        self.update_processes(at);
+        let utilisation = self.attribute(interval, cpu);
+        self.groups.retire(at);
+        self.sequence += 1;
+        self.last = Some((at, cpu.or(self.last.and_then(|(_, cpu)| cpu))));
+
+        let snapshot = self.publisher.publish(|snapshot| {
+            snapshot.sequence = self.sequence;
+            snapshot.at = at;
+            snapshot.interval = interval;
+            snapshot.node.usage_ratio = utilisation;
+            snapshot.node.processors = cpu.map_or(snapshot.node.processors, |cpu| cpu.processors);
+            self.zones.show(&mut snapshot.node.zones);
+            publish::show_processes(&mut snapshot.processes, &self.processes, interval);
+            publish::show_groups(snapshot, &self.groups, interval);
+            self.faults.show(&mut snapshot.faults, &mut snapshot.sources);
+            self.cost.last_tick = thread_cpu_time().saturating_sub(started);
+            self.cost.ticks_total += self.cost.last_tick;
+            snapshot.cost = self.cost;
+        });
+        snapshot
+    }
+
+    fn read_cpu(&mut self, at: Timestamp) -> Option<CpuTimes> {
+        match self.cpu.read() {
+            Ok(cpu) => {
+                self.faults.succeeded("cpu", at);
+                Some(cpu)
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the node's CPU times could not be read");
+                let reason = match &error {
+                    CpuTimesError::Read { source, .. } => reason(source),
+                    CpuTimesError::Malformed { .. } => "invalid_data",
+                };
+                self.faults.failed("cpu", reason);
+                None
+            }
+        }
+    }
+
+    fn update_processes(&mut self, at: Timestamp) {
+        let source = self.usage_source.name();
+        self.groups.begin();
+        if let Err(error) = self.usage_source.collect(at, &mut self.usage) {
+            tracing::debug!(source, %error, "processes could not be listed");
+            self.faults.failed(source, reason(&error));
+            self.processes.nothing_seen();
+            return;
+        }
+        self.faults.succeeded(source, at);
+        self.faults.failed_times(source, "unreadable_process", self.usage.unreadable);
+        let zones = &mut self.zones;
+        self.processes.update(&self.usage.tasks, at, &mut self.groups, &mut self.faults, |energy| {
+            for (zone, &energy) in energy.iter() {
+                zones.book(zone, |account| account.forgotten += energy);
+            }
+        });
+    }
+
+    /// Divides the interval's active energy by CPU time. Returns the node's utilisation.
+    fn attribute(&mut self, interval: Duration, cpu: Option<CpuTimes>) -> f64 {
+        let before = self.last.and_then(|(_, cpu)| cpu);
+        let busy = cpu.zip(before).map_or(Duration::ZERO, |(cpu, before)| cpu.busy_since(&before, interval));
+        let busy_ns = u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX);
+        let used_ns = self.processes.used_ns();
+        let unexplained_ns = self.groups.read(busy_ns.saturating_sub(used_ns));
+        // Busy time that nobody accounts for stays nobody's; it is not spread over the others.
+        let busy_ns = busy_ns.max(used_ns.saturating_add(unexplained_ns));
+        let processors = cpu.or(before).map_or(1, |cpu| cpu.processors.max(1));
+        let capacity = interval.as_secs_f64() * f64::from(processors);
+        let utilisation = if capacity > 0.0 { (busy_ns as f64 / 1e9 / capacity).min(1.0) } else { 0.0 };
+
+        self.zones.split(utilisation, interval);
+        let active = self.zones.active();
+        let mut dividers = PerZone::from_fn(|zone| Divider::new(active[zone], busy_ns));
+        for position in 0..self.processes.active() {
+            let Some(process) = self.processes.active_at(position) else { continue };
+            for (zone, divider) in dividers.iter_mut() {
+                let energy = divider.part(process.used_ns);
+                process.account.charge(zone, energy);
+                for group in [process.group, process.vm].into_iter().flatten() {
+                    self.groups.charge(group, zone, energy);
+                }
+                self.zones.book(zone, |account| account.processes += energy);
+            }
+        }
+        for position in 0..self.groups.positions() {
+            let Some((group, unexplained_ns)) = self.groups.unexplained(position) else { continue };
+            for (zone, divider) in dividers.iter_mut() {
+                let energy = divider.part(unexplained_ns);
+                self.groups.charge(group, zone, energy);
+                self.zones.book(zone, |account| account.short_lived += energy);
+            }
+        }
+        for zone in ZoneKind::ALL {
+            self.zones.book(zone, |account| account.unattributed += dividers[zone].rest());
+        }
+        utilisation
+    }
+}
+
+/// CPU time that the calling thread has used.
+fn thread_cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.max(0) as u64, time.tv_nsec.clamp(0, 999_999_999) as u32)
+}

@@ -1,0 +1,382 @@
+//! The table of live processes.
+//!
+//! Usage comes as a list by rising PID, and the table is kept in the same order, so the two are
+//! merged in one pass without a look-up. A process's identity is read when it is new; again when its
+//! tag says that the PID may have been reused; and now and then while it works, since only a process
+//! that runs can change its name or its executable.
+
+use super::faults::Faults;
+use super::groups::{GroupIndex, Groups, Identity};
+use super::retired::{Retention, RetiredList};
+use crate::attribution::ledger::Account;
+use crate::host::{Host, Timestamp};
+use crate::meter::reason;
+use crate::units::{Energy, PerZone};
+use crate::usage::TaskUsage;
+use crate::workload::process::{ProcStat, ProcessReader, has_exited};
+use crate::workload::{ProcessInfo, vm};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Identities read again at most in one tick.
+const CHECKS_A_TICK: usize = 64;
+/// A working process's identity is read again after so many ticks; a new one's at the next tick,
+/// since it may just be about to execute something else.
+const TICKS_BETWEEN_CHECKS: u32 = 20;
+
+/// One live process.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) info: Arc<ProcessInfo>,
+    pub(super) account: Account,
+    pub(super) cpu_time_ns: u64,
+    /// CPU time in the current interval.
+    pub(super) used_ns: u64,
+    pub(super) group: Option<GroupIndex>,
+    pub(super) vm: Option<GroupIndex>,
+    tag: u64,
+    check_at: u32,
+}
+
+/// All live processes, and those that ended.
+pub(super) struct Processes {
+    /// PID and slot, by rising PID.
+    order: Vec<(u32, u32)>,
+    next_order: Vec<(u32, u32)>,
+    slots: Vec<Option<Process>>,
+    free: Vec<u32>,
+    /// Slots of those that used CPU time in the current interval.
+    active: Vec<u32>,
+    pub(super) retired: RetiredList<ProcessInfo>,
+    reader: Identifier,
+    ticks: u32,
+    last_tick: Option<Timestamp>,
+}
+
+impl Processes {
+    /// An empty table of the host's processes.
+    pub(super) fn open(host: &Host, retention: Retention) -> io::Result<Self> {
+        Ok(Processes {
+            order: Vec::new(),
+            next_order: Vec::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            active: Vec::new(),
+            retired: RetiredList::new(retention),
+            reader: Identifier::open(host)?,
+            ticks: 0,
+            last_tick: None,
+        })
+    }
+
+    /// Live processes by rising PID.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Process> {
+        self.order.iter().filter_map(|&(_, slot)| self.slots.get(slot as usize)?.as_ref())
+    }
+
+    /// How many processes used CPU time in this interval.
+    pub(super) fn active(&self) -> usize {
+        self.active.len()
+    }
+
+    /// One of the processes that used CPU time in this interval.
+    pub(super) fn active_at(&mut self, position: usize) -> Option<&mut Process> {
+        let slot = *self.active.get(position)?;
+        self.slots.get_mut(slot as usize)?.as_mut()
+    }
+
+    /// CPU time of all processes in this interval, in nanoseconds.
+    pub(super) fn used_ns(&self) -> u64 {
+        self.active.iter().filter_map(|&slot| self.slots.get(slot as usize)?.as_ref()).map(|p| p.used_ns).sum()
+    }
+
+    /// Begins an interval in which nothing is known of any process.
+    pub(super) fn nothing_seen(&mut self) {
+        for position in 0..self.active.len() {
+            if let Some(process) = self.active_at(position) {
+                process.account.begin();
+                process.used_ns = 0;
+            }
+        }
+        self.active.clear();
+    }
+
+    /// Takes over what the usage source saw. `forget` is handed the energy of ended processes that
+    /// are not listed any more.
+    pub(super) fn update(
+        &mut self,
+        tasks: &[TaskUsage],
+        at: Timestamp,
+        groups: &mut Groups,
+        faults: &mut Faults,
+        mut forget: impl FnMut(PerZone<Energy>),
+    ) {
+        self.nothing_seen();
+        self.ticks = self.ticks.wrapping_add(1);
+        let order = std::mem::take(&mut self.order);
+        let mut next_order = std::mem::take(&mut self.next_order);
+        next_order.clear();
+        let mut known = order.iter().copied().peekable();
+        for &task in tasks {
+            while let Some((_, slot)) = known.next_if(|&(pid, _)| pid < task.pid) {
+                self.end(slot, at, groups, &mut forget);
+            }
+            let mut slot = known.next_if(|&(pid, _)| pid == task.pid).map(|(_, slot)| slot);
+            if let Some(old) = slot.filter(|&slot| self.has_passed_on(slot, task, faults)) {
+                self.end(old, at, groups, &mut forget);
+                slot = None;
+            }
+            let slot = match slot {
+                Some(slot) => {
+                    self.go_on(slot, task, groups);
+                    Some(slot)
+                }
+                None => self.begin(task, groups, faults),
+            };
+            next_order.extend(slot.map(|slot| (task.pid, slot)));
+        }
+        for (_, slot) in known {
+            self.end(slot, at, groups, &mut forget);
+        }
+        self.next_order = order;
+        self.order = next_order;
+        self.check_identities(groups, faults);
+        self.retired.expire(at, forget);
+        self.last_tick = Some(at);
+    }
+
+    /// Whether the process's number now belongs to another one.
+    fn has_passed_on(&mut self, slot: u32, task: TaskUsage, faults: &mut Faults) -> bool {
+        let Some(Some(process)) = self.slots.get_mut(slot as usize) else { return true };
+        if process.tag == task.tag {
+            return false;
+        }
+        process.tag = task.tag;
+        let known_start = process.info.start_ticks;
+        self.reader.start_ticks(task.pid, faults).is_some_and(|start| start != known_start)
+    }
+
+    /// Books what a known process used.
+    fn go_on(&mut self, slot: u32, task: TaskUsage, groups: &mut Groups) {
+        let Some(Some(process)) = self.slots.get_mut(slot as usize) else { return };
+        process.used_ns = task.cpu_time_ns.saturating_sub(process.cpu_time_ns);
+        process.cpu_time_ns = process.cpu_time_ns.max(task.cpu_time_ns);
+        if process.used_ns > 0 {
+            self.active.push(slot);
+            for group in [process.group, process.vm].into_iter().flatten() {
+                groups.used(group, process.used_ns);
+            }
+        }
+    }
+
+    /// Adds a new process.
+    fn begin(&mut self, task: TaskUsage, groups: &mut Groups, faults: &mut Faults) -> Option<u32> {
+        let stat = self.reader.identify(task.pid, faults)?;
+        // What it used before we looked for the first time is not part of this interval. One that is
+        // older than the last tick and was not seen then had been hidden from us.
+        let is_born_now = self.last_tick.is_some_and(|last| self.reader.started_after(&stat, &last));
+        let used_ns = if is_born_now { task.cpu_time_ns } else { 0 };
+        let group = groups.place(&self.reader.cgroup, task.pid, is_born_now);
+        let mut info = self.reader.info(task.pid, &stat);
+        let vm = self.reader.virtual_machine(&mut info, groups, false);
+        describe(&mut info, group, vm, groups);
+        let process = Process {
+            info: Arc::new(info),
+            account: Account::default(),
+            cpu_time_ns: task.cpu_time_ns,
+            used_ns,
+            group,
+            vm,
+            tag: task.tag,
+            check_at: self.ticks.wrapping_add(1),
+        };
+        for group in [group, vm].into_iter().flatten() {
+            groups.join(group);
+            groups.used(group, used_ns);
+        }
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        });
+        *self.slots.get_mut(slot as usize)? = Some(process);
+        if used_ns > 0 {
+            self.active.push(slot);
+        }
+        Some(slot)
+    }
+
+    /// Removes a process that has ended.
+    fn end(&mut self, slot: u32, at: Timestamp, groups: &mut Groups, forget: &mut impl FnMut(PerZone<Energy>)) {
+        let Some(process) = self.slots.get_mut(slot as usize).and_then(Option::take) else { return };
+        self.free.push(slot);
+        for group in [process.group, process.vm].into_iter().flatten() {
+            groups.leave(group);
+        }
+        let cpu_time = Duration::from_nanos(process.cpu_time_ns);
+        forget(self.retired.add(process.info, process.account, cpu_time, at, has_same_labels));
+    }
+
+    /// Reads again who some of the processes are: of those that worked, those whose turn it is.
+    fn check_identities(&mut self, groups: &mut Groups, faults: &mut Faults) {
+        let count = self.active.len();
+        let mut left = CHECKS_A_TICK;
+        for step in 0..count {
+            // Not always from the first one on, or the last ones would never have their turn.
+            let start = self.ticks as usize * CHECKS_A_TICK;
+            let Some(&slot) = self.active.get((start + step) % count) else { continue };
+            let Some(Some(process)) = self.slots.get_mut(slot as usize) else { continue };
+            if (self.ticks.wrapping_sub(process.check_at) as i32) < 0 {
+                continue;
+            }
+            if left == 0 {
+                break;
+            }
+            left -= 1;
+            process.check_at = self.ticks.wrapping_add(TICKS_BETWEEN_CHECKS);
+            let pid = process.info.pid;
+            let Some(stat) = self.reader.identify(pid, faults) else { continue };
+            if stat.start_ticks != process.info.start_ticks {
+                continue; // The number has passed on since it was listed; the next tick will see.
+            }
+            let group = groups.place(&self.reader.cgroup, pid, false);
+            let mut info = self.reader.info(pid, &stat);
+            let vm = match process.vm {
+                Some(vm) => Some(vm),
+                None => self.reader.virtual_machine(&mut info, groups, true),
+            };
+            describe(&mut info, group, vm, groups);
+            move_to(&mut process.group, group, groups);
+            move_to(&mut process.vm, vm, groups);
+            if *process.info != info {
+                process.info = Arc::new(info);
+            }
+        }
+    }
+}
+
+/// Moves a process from one group to another.
+fn move_to(current: &mut Option<GroupIndex>, next: Option<GroupIndex>, groups: &mut Groups) {
+    if *current == next {
+        return;
+    }
+    if let Some(next) = next {
+        groups.join(next);
+    }
+    if let Some(old) = current.take() {
+        groups.leave(old);
+    }
+    *current = next;
+}
+
+/// Enters what the groups say into a process's description.
+fn describe(info: &mut ProcessInfo, group: Option<GroupIndex>, vm: Option<GroupIndex>, groups: &Groups) {
+    for group in [group, vm].into_iter().flatten() {
+        match groups.identity(group) {
+            Some(Identity::Container(container)) => info.container = Some(Arc::clone(container)),
+            Some(Identity::Unit(unit)) => info.unit = Some(Arc::clone(unit)),
+            Some(Identity::Vm(vm)) => info.vm = Some(Arc::clone(vm)),
+            Some(Identity::Pod(_)) | None => {}
+        }
+    }
+}
+
+/// Whether an exporter would give both the same labels: the number was reused by a twin.
+fn has_same_labels(a: &ProcessInfo, b: &ProcessInfo) -> bool {
+    let container = |info: &ProcessInfo| info.container.as_ref().map(|container| container.id.clone());
+    let vm = |info: &ProcessInfo| info.vm.as_ref().map(|vm| vm.id.clone());
+    a.pid == b.pid && a.comm == b.comm && a.exe == b.exe && container(a) == container(b) && vm(a) == vm(b)
+}
+
+/// Reads who processes are.
+struct Identifier {
+    procfs: PathBuf,
+    reader: ProcessReader,
+    exe: String,
+    cgroup: Vec<u8>,
+    nanoseconds_per_tick: u64,
+}
+
+impl Identifier {
+    fn open(host: &Host) -> io::Result<Self> {
+        Ok(Identifier {
+            procfs: host.procfs().to_owned(),
+            reader: ProcessReader::open(host.procfs())?,
+            exe: String::new(),
+            cgroup: Vec::new(),
+            nanoseconds_per_tick: 1_000_000_000 / rustix::param::clock_ticks_per_second().max(1),
+        })
+    }
+
+    /// Reads a process's `stat`, and keeps its executable and cgroup. `None`: it has ended in the
+    /// meantime, or cannot be read, which is counted.
+    fn identify(&mut self, pid: u32, faults: &mut Faults) -> Option<ProcStat> {
+        match self.reader.identify(pid) {
+            Ok(identity) => {
+                if identity.exe_hidden {
+                    faults.failed("procfs", "permission_denied");
+                }
+                self.exe = identity.exe;
+                self.cgroup.clear();
+                self.cgroup.extend_from_slice(identity.cgroup);
+                Some(identity.stat)
+            }
+            Err(error) => {
+                if !has_exited(&error) {
+                    faults.failed("procfs", reason(&error));
+                }
+                None
+            }
+        }
+    }
+
+    /// Reads only when a process started.
+    fn start_ticks(&self, pid: u32, faults: &mut Faults) -> Option<u64> {
+        match crate::workload::process::read_stat(&self.procfs, pid) {
+            Ok(stat) => Some(stat.start_ticks),
+            Err(error) => {
+                if !has_exited(&error) {
+                    faults.failed("procfs", reason(&error));
+                }
+                None
+            }
+        }
+    }
+
+    /// Whether the process started after `moment`, as far as ticks of 10 ms can tell.
+    fn started_after(&self, stat: &ProcStat, moment: &Timestamp) -> bool {
+        let moment = u64::try_from(moment.boottime.as_nanos()).unwrap_or(u64::MAX) / self.nanoseconds_per_tick;
+        stat.start_ticks + 1 >= moment
+    }
+
+    /// The description of the process identified last, without its groups.
+    fn info(&mut self, pid: u32, stat: &ProcStat) -> ProcessInfo {
+        ProcessInfo {
+            pid,
+            start_ticks: stat.start_ticks,
+            comm: stat.comm.clone(),
+            exe: std::mem::take(&mut self.exe),
+            container: None,
+            vm: None,
+            unit: None,
+        }
+    }
+
+    /// The virtual machine that a process is, by its program or, if `look_closer`, by its open files.
+    fn virtual_machine(
+        &mut self,
+        info: &mut ProcessInfo,
+        groups: &mut Groups,
+        look_closer: bool,
+    ) -> Option<GroupIndex> {
+        let is_monitor = vm::is_monitor(&info.exe);
+        let opens_kvm = look_closer && !info.exe.is_empty() && vm::opens_kvm(&self.procfs, info.pid).unwrap_or(false);
+        if !is_monitor && !opens_kvm {
+            return None;
+        }
+        let cmdline = self.reader.cmdline(info.pid).unwrap_or_default();
+        let found = vm::detect(info, cmdline, opens_kvm)?;
+        Some(groups.vm(found))
+    }
+}

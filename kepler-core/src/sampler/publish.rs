@@ -1,0 +1,137 @@
+//! Snapshots, made in the memory of earlier ones.
+
+use super::groups::{Groups, Identity};
+use super::processes::Processes;
+use crate::attribution::ledger::Account;
+use crate::host::Timestamp;
+use crate::snapshot::{Cost, Node, Row, Snapshot, State};
+use crate::units::PerZone;
+use crate::workload::ProcessInfo;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// As many snapshots are kept as are needed for one to be free: the newest, one that a reader holds,
+/// and one to write. More readers of old snapshots make it allocate, nothing worse.
+const KEPT: usize = 3;
+
+/// Keeps snapshots that it handed out, to write them anew once nobody reads them any more.
+#[derive(Debug, Default)]
+pub(super) struct Publisher {
+    kept: Vec<Arc<Snapshot>>,
+}
+
+impl Publisher {
+    /// Writes a snapshot and hands it out.
+    pub(super) fn publish(&mut self, write: impl FnOnce(&mut Snapshot)) -> Arc<Snapshot> {
+        let free = self.kept.iter_mut().position(|snapshot| Arc::get_mut(snapshot).is_some());
+        let mut snapshot = match free {
+            Some(position) => self.kept.swap_remove(position),
+            None => Arc::new(empty()),
+        };
+        if let Some(snapshot) = Arc::get_mut(&mut snapshot) {
+            write(snapshot);
+        }
+        if self.kept.len() < KEPT {
+            self.kept.push(Arc::clone(&snapshot));
+        }
+        snapshot
+    }
+}
+
+fn empty() -> Snapshot {
+    Snapshot {
+        sequence: 0,
+        at: Timestamp::now(),
+        interval: Duration::ZERO,
+        node: Node::default(),
+        processes: Vec::new(),
+        containers: Vec::new(),
+        pods: Vec::new(),
+        vms: Vec::new(),
+        units: Vec::new(),
+        faults: Vec::new(),
+        sources: Vec::new(),
+        cost: Cost::default(),
+    }
+}
+
+/// Shows live processes, then terminated ones.
+pub(super) fn show_processes(rows: &mut Vec<Row<ProcessInfo>>, processes: &Processes, interval: Duration) {
+    let mut rows = Rows::new(rows);
+    for process in processes.iter() {
+        rows.add(&process.info, State::Running, Duration::from_nanos(process.cpu_time_ns), &process.account, interval);
+    }
+    for retired in processes.retired.iter() {
+        rows.add(&retired.info, State::Terminated, retired.cpu_time, &retired.account, interval);
+    }
+    rows.end();
+}
+
+/// Shows running and terminated containers, pods, units and virtual machines.
+pub(super) fn show_groups(snapshot: &mut Snapshot, groups: &Groups, interval: Duration) {
+    let mut containers = Rows::new(&mut snapshot.containers);
+    let mut pods = Rows::new(&mut snapshot.pods);
+    let mut units = Rows::new(&mut snapshot.units);
+    let mut vms = Rows::new(&mut snapshot.vms);
+    for (identity, account, cpu_time) in groups.running() {
+        match identity {
+            Identity::Container(info) => containers.add(info, State::Running, cpu_time, account, interval),
+            Identity::Pod(info) => pods.add(info, State::Running, cpu_time, account, interval),
+            Identity::Unit(info) => units.add(info, State::Running, cpu_time, account, interval),
+            Identity::Vm(info) => vms.add(info, State::Running, cpu_time, account, interval),
+        }
+    }
+    for retired in groups.containers.iter() {
+        containers.add(&retired.info, State::Terminated, retired.cpu_time, &retired.account, interval);
+    }
+    for retired in groups.pods.iter() {
+        pods.add(&retired.info, State::Terminated, retired.cpu_time, &retired.account, interval);
+    }
+    for retired in groups.units.iter() {
+        units.add(&retired.info, State::Terminated, retired.cpu_time, &retired.account, interval);
+    }
+    for retired in groups.vms.iter() {
+        vms.add(&retired.info, State::Terminated, retired.cpu_time, &retired.account, interval);
+    }
+    containers.end();
+    pods.end();
+    units.end();
+    vms.end();
+}
+
+/// Writes rows over those of an earlier snapshot.
+struct Rows<'a, Info> {
+    rows: &'a mut Vec<Row<Info>>,
+    written: usize,
+}
+
+impl<'a, Info> Rows<'a, Info> {
+    fn new(rows: &'a mut Vec<Row<Info>>) -> Self {
+        Rows { rows, written: 0 }
+    }
+
+    fn add(&mut self, info: &Arc<Info>, state: State, cpu_time: Duration, account: &Account, interval: Duration) {
+        let energy = account.total;
+        let is_quiet = account.interval == PerZone::default();
+        let power =
+            if is_quiet { PerZone::default() } else { PerZone::from_fn(|zone| account.interval[zone].over(interval)) };
+        match self.rows.get_mut(self.written) {
+            Some(row) => {
+                // Most rows stand where they stood: then the shared identity is left alone.
+                if !Arc::ptr_eq(&row.info, info) {
+                    row.info = Arc::clone(info);
+                }
+                row.state = state;
+                row.cpu_time = cpu_time;
+                row.energy = energy;
+                row.power = power;
+            }
+            None => self.rows.push(Row { info: Arc::clone(info), state, cpu_time, energy, power }),
+        }
+        self.written += 1;
+    }
+
+    fn end(self) {
+        self.rows.truncate(self.written);
+    }
+}

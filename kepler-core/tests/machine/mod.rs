@@ -1,0 +1,128 @@
+//! A simulated machine of two processors and its books, for the tests beside this folder.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
+
+use kepler_core::attribution::IdlePolicy;
+use kepler_core::host::Timestamp;
+use kepler_core::meter::chain::{ChainOptions, Source};
+use kepler_core::sampler::{Retention, Sampler, SamplerOptions};
+use kepler_core::sim::{PowercapTree, ProcessTree};
+use kepler_core::snapshot::{NodeZone, Row, Snapshot, State};
+use kepler_core::units::{Energy, ZoneKind};
+use kepler_core::workload::ProcessInfo;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub const PACKAGE: &str = "intel-rapl:0";
+pub const DRAM: &str = "intel-rapl:0:0";
+
+/// Clock ticks of 10 ms.
+pub fn seconds(ticks: u64) -> f64 {
+    ticks as f64 / 100.0
+}
+
+pub struct Machine {
+    pub tree: PowercapTree,
+    pub processes: ProcessTree,
+    pub sampler: Sampler,
+    pub at: Timestamp,
+    seen: HashMap<String, Energy>,
+    _root: tempfile::TempDir,
+}
+
+impl Machine {
+    pub fn new() -> Self {
+        Self::with(IdlePolicy::Ratio, Retention::default())
+    }
+
+    pub fn with(policy: IdlePolicy, retention: Retention) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let mut tree = PowercapTree::create(root.path()).unwrap();
+        tree.add_zone(PACKAGE, "package-0", Energy::from_joules(1000.0)).unwrap();
+        tree.add_zone(DRAM, "dram", Energy::from_joules(500.0)).unwrap();
+        let processes = ProcessTree::create(root.path(), 2).unwrap();
+        let chain = ChainOptions::default().with_sources(vec![Source::Powercap]);
+        let options = SamplerOptions { chain, policy, retention };
+        let sampler = Sampler::new(&processes.host(tree.sysfs()), options).unwrap();
+        // Far from boot, so that start times can be told apart.
+        let mut at = Timestamp::now();
+        at.monotonic = Duration::from_secs(1000);
+        at.boottime = Duration::from_secs(1000);
+        Machine { tree, processes, sampler, at, seen: HashMap::new(), _root: root }
+    }
+
+    /// The start time of a process that is born now.
+    pub fn now_ticks(&self) -> u64 {
+        u64::try_from(self.at.boottime.as_millis() / 10).unwrap()
+    }
+
+    pub fn spawn(&mut self, pid: u32, comm: &[u8], cgroup: &str) {
+        let start = self.now_ticks() + 50;
+        self.processes.spawn(pid, start, comm, cgroup).unwrap();
+    }
+
+    /// `seconds` go by, then a tick is done, and its books are checked.
+    pub fn tick(&mut self, seconds: f64) -> Arc<Snapshot> {
+        self.at = self.at.advanced(Duration::from_secs_f64(seconds));
+        let snapshot = self.sampler.tick_at(self.at);
+        self.check(&snapshot);
+        snapshot
+    }
+
+    /// Everything balances to the microjoule, and no counter went back.
+    fn check(&mut self, snapshot: &Snapshot) {
+        for (kind, zone) in snapshot.node.zones() {
+            assert_eq!(zone.energy, zone.active_energy + zone.idle_energy, "{kind}");
+            let processes: Energy = snapshot.processes.iter().map(|row| row.energy[kind]).sum();
+            let NodeZone { short_lived_energy, unattributed_energy, forgotten_energy, .. } = *zone;
+            let parts = processes + short_lived_energy + unattributed_energy + forgotten_energy;
+            assert_eq!(zone.active_energy, parts, "{kind}");
+            for (name, energy) in [
+                ("energy", zone.energy),
+                ("active", zone.active_energy),
+                ("idle", zone.idle_energy),
+                ("unattributed", unattributed_energy),
+                ("short-lived", short_lived_energy),
+                ("forgotten", forgotten_energy),
+            ] {
+                self.must_not_fall(format!("node {name} {kind}"), energy);
+            }
+            for row in &snapshot.processes {
+                let key = format!("process {} {} {kind}", row.info.pid, row.info.start_ticks);
+                self.must_not_fall(key, row.energy[kind]);
+            }
+            for row in &snapshot.containers {
+                self.must_not_fall(format!("container {} {kind}", row.info.id), row.energy[kind]);
+            }
+            for row in &snapshot.pods {
+                self.must_not_fall(format!("pod {} {kind}", row.info.id), row.energy[kind]);
+            }
+            for row in &snapshot.units {
+                self.must_not_fall(format!("unit {} {kind}", row.info.cgroup), row.energy[kind]);
+            }
+        }
+    }
+
+    fn must_not_fall(&mut self, key: String, energy: Energy) {
+        let before = self.seen.get(&key).copied().unwrap_or_default();
+        assert!(energy >= before, "{key} fell from {before} to {energy}");
+        self.seen.insert(key, energy);
+    }
+}
+
+pub fn package(snapshot: &Snapshot) -> &NodeZone {
+    snapshot.node.zones[ZoneKind::Package].as_ref().unwrap()
+}
+
+pub fn process(snapshot: &Snapshot, pid: u32, state: State) -> Option<&Row<ProcessInfo>> {
+    snapshot.processes.iter().find(|row| row.info.pid == pid && row.state == state)
+}
+
+/// Joules of a row's package.
+pub fn joules<Info>(row: Option<&Row<Info>>) -> f64 {
+    row.map_or(f64::NAN, |row| row.energy[ZoneKind::Package].joules())
+}
+
+pub fn near(value: f64, expected: f64) -> bool {
+    (value - expected).abs() <= 1e-4_f64.max(expected.abs() * 1e-6)
+}
