@@ -8,7 +8,7 @@ mod cpu_time;
 mod topology;
 
 pub use clock::Timestamp;
-pub use cpu_time::{CpuTimes, CpuTimesError, CpuTimesReader};
+pub use cpu_time::{BusyTime, BusyWindow, CpuTimes, CpuTimesError, CpuTimesReader};
 pub use topology::{Processor, Topology};
 
 use std::path::{Path, PathBuf};

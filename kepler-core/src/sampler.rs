@@ -15,7 +15,7 @@ pub use retired::Retention;
 
 use crate::attribution::IdlePolicy;
 use crate::attribution::share::Divider;
-use crate::host::{CpuTimes, CpuTimesError, CpuTimesReader, Host, Timestamp};
+use crate::host::{BusyTime, CpuTimes, CpuTimesError, CpuTimesReader, Host, Timestamp};
 use crate::meter::chain::{ActiveZone, Chain, ChainOptions};
 use crate::meter::{EnergyMeter, Refusal, reason};
 use crate::snapshot::{Cost, Snapshot};
@@ -73,7 +73,9 @@ pub struct Sampler {
     faults: Faults,
     publisher: Publisher,
     usage: Usage,
-    last: Option<(Timestamp, Option<CpuTimes>)>,
+    busy: BusyTime,
+    processors: u32,
+    last: Option<Timestamp>,
     sequence: u64,
     cost: Cost,
 }
@@ -119,6 +121,8 @@ impl Sampler {
             faults: Faults::default(),
             publisher: Publisher::default(),
             usage: Usage::default(),
+            busy: BusyTime::default(),
+            processors: 1,
             last: None,
             sequence: 0,
             cost: Cost::default(),
@@ -152,21 +156,24 @@ impl Sampler {
     /// Does one tick at a moment of your own, for simulated clocks. Moments must not go back.
     pub fn tick_at(&mut self, at: Timestamp) -> Arc<Snapshot> {
         let started = thread_cpu_time();
-        let interval = self.last.map_or(Duration::ZERO, |(last, _)| at.since(&last));
+        let interval = self.last.map_or(Duration::ZERO, |last| at.since(&last));
         self.zones.read(&mut self.chain, at, interval, &mut self.faults);
-        let cpu = self.read_cpu(at);
+        let busy = self.read_cpu(at).and_then(|cpu| {
+            self.processors = cpu.processors;
+            self.busy.advance(cpu, at)
+        });
         self.update_processes(at);
-        let utilisation = self.attribute(interval, cpu);
+        let utilisation = self.attribute(interval, busy.map_or(Duration::ZERO, |window| window.busy));
         self.groups.retire(at);
         self.sequence += 1;
-        self.last = Some((at, cpu.or(self.last.and_then(|(_, cpu)| cpu))));
+        self.last = Some(at);
 
-        let snapshot = self.publisher.publish(|snapshot| {
+        self.publisher.publish(|snapshot| {
             snapshot.sequence = self.sequence;
             snapshot.at = at;
             snapshot.interval = interval;
             snapshot.node.usage_ratio = utilisation;
-            snapshot.node.processors = cpu.map_or(snapshot.node.processors, |cpu| cpu.processors);
+            snapshot.node.processors = self.processors;
             self.zones.show(&mut snapshot.node.zones);
             publish::show_processes(&mut snapshot.processes, &self.processes, interval);
             publish::show_groups(snapshot, &self.groups, interval);
@@ -174,8 +181,7 @@ impl Sampler {
             self.cost.last_tick = thread_cpu_time().saturating_sub(started);
             self.cost.ticks_total += self.cost.last_tick;
             snapshot.cost = self.cost;
-        });
-        snapshot
+        })
     }
 
     fn read_cpu(&mut self, at: Timestamp) -> Option<CpuTimes> {
@@ -216,16 +222,13 @@ impl Sampler {
     }
 
     /// Divides the interval's active energy by CPU time. Returns the node's utilisation.
-    fn attribute(&mut self, interval: Duration, cpu: Option<CpuTimes>) -> f64 {
-        let before = self.last.and_then(|(_, cpu)| cpu);
-        let busy = cpu.zip(before).map_or(Duration::ZERO, |(cpu, before)| cpu.busy_since(&before, interval));
+    fn attribute(&mut self, interval: Duration, busy: Duration) -> f64 {
         let busy_ns = u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX);
         let used_ns = self.processes.used_ns();
         let unexplained_ns = self.groups.read(busy_ns.saturating_sub(used_ns));
         // Busy time that nobody accounts for stays nobody's; it is not spread over the others.
         let busy_ns = busy_ns.max(used_ns.saturating_add(unexplained_ns));
-        let processors = cpu.or(before).map_or(1, |cpu| cpu.processors.max(1));
-        let capacity = interval.as_secs_f64() * f64::from(processors);
+        let capacity = interval.as_secs_f64() * f64::from(self.processors);
         let utilisation = if capacity > 0.0 { (busy_ns as f64 / 1e9 / capacity).min(1.0) } else { 0.0 };
 
         self.zones.split(utilisation, interval);

@@ -1,6 +1,6 @@
 //! How the node's processors spent their time: `/proc/stat`.
 
-use super::Host;
+use super::{Host, Timestamp};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -26,17 +26,59 @@ pub struct CpuTimes {
     pub steal: Duration,
 }
 
-impl CpuTimes {
-    /// Busy CPU time since `earlier` in a window of `elapsed`: `processors · elapsed − idle − iowait −
-    /// steal`, which keeps what tick-based busy accounting loses. Between 0 and `processors · elapsed`.
-    #[must_use]
-    pub fn busy_since(&self, earlier: &CpuTimes, elapsed: Duration) -> Duration {
-        let capacity = elapsed * self.processors.max(1);
-        let not_busy = self.idle.saturating_sub(earlier.idle)
-            + self.iowait.saturating_sub(earlier.iowait)
-            + self.steal.saturating_sub(earlier.steal);
-        capacity.saturating_sub(not_busy)
+/// Follows the busy CPU time from reading to reading: `processors · elapsed − idle − iowait − steal`, which
+/// keeps what tick-based accounting of busy time loses.
+///
+/// The kernel counts in ticks of 10 ms, so a short window of an idle machine looks busy until the
+/// tick arrives, and then less than idle. What a window cannot hold is carried into the next: however
+/// often it is read, the sum over time is right (without, reading every 4 ms triples it).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BusyTime {
+    last: Option<(CpuTimes, Timestamp)>,
+    /// Nanoseconds.
+    carry: i128,
+}
+
+/// Busy CPU time in a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BusyWindow {
+    /// Length of the window.
+    pub elapsed: Duration,
+    /// CPU time in use, summed over processors: 0 … `processors · elapsed`.
+    pub busy: Duration,
+}
+
+/// More than this per processor is no rounding to ticks, and is not carried on.
+const LONGEST_CARRY: Duration = Duration::from_millis(20);
+
+impl BusyTime {
+    /// Takes the next reading; the window since the one before, or `None` for the first.
+    pub fn advance(&mut self, times: CpuTimes, at: Timestamp) -> Option<BusyWindow> {
+        let (earlier, then) = self.last.replace((times, at))?;
+        let elapsed = at.since(&then);
+        let capacity = nanoseconds(elapsed * times.processors.max(1));
+        let raw = if earlier.processors == times.processors {
+            capacity - (not_busy(&times) - not_busy(&earlier)) + self.carry
+        } else {
+            // Idle time of CPUs that were not there all along says nothing about the rest: take what was
+            // counted as busy. The window counts as if the new number had been online throughout.
+            nanoseconds(times.busy) - nanoseconds(earlier.busy)
+        };
+        let busy = raw.clamp(0, capacity);
+        let limit = nanoseconds(LONGEST_CARRY * times.processors.max(1));
+        self.carry = (raw - busy).clamp(-limit, limit);
+        Some(BusyWindow { elapsed, busy: Duration::from_nanos(u64::try_from(busy).unwrap_or(u64::MAX)) })
     }
+}
+
+/// Time that the processors spent on nothing, or that was not theirs.
+fn not_busy(times: &CpuTimes) -> i128 {
+    nanoseconds(times.idle) + nanoseconds(times.iowait) + nanoseconds(times.steal)
+}
+
+/// In 128 bits: a thousand processors collect the 292 years that 64 bits hold in four months.
+fn nanoseconds(duration: Duration) -> i128 {
+    duration.as_nanos().cast_signed()
 }
 
 /// `/proc/stat` could not be used.
@@ -164,7 +206,34 @@ mod tests {
     fn steal_is_neither_busy_nor_idle() {
         let earlier = CpuTimes { processors: 2, ..CpuTimes::default() };
         let later = CpuTimes { steal: Duration::from_secs(1), idle: Duration::from_millis(500), ..earlier };
-        assert_eq!(later.busy_since(&earlier, Duration::from_secs(1)), Duration::from_millis(500));
+        let (mut busy, at) = (BusyTime::default(), Timestamp::now());
+        assert_eq!(busy.advance(earlier, at), None);
+        let window = busy.advance(later, at.advanced(Duration::from_secs(1))).unwrap();
+        assert_eq!(window.busy, Duration::from_millis(500));
+    }
+
+    #[test]
+    fn a_thousand_processors_up_for_years_are_still_told_idle_from_busy() {
+        let years = Duration::from_secs(1024 * 3 * 365 * 86_400);
+        let earlier = CpuTimes { processors: 1024, idle: years, ..CpuTimes::default() };
+        let later = CpuTimes { idle: years + Duration::from_secs(1000), ..earlier };
+        let (mut busy, at) = (BusyTime::default(), Timestamp::now());
+        busy.advance(earlier, at);
+        let window = busy.advance(later, at.advanced(Duration::from_secs(1))).unwrap();
+        assert_eq!(window.busy, Duration::from_secs(24));
+    }
+
+    #[test]
+    fn an_idle_machine_read_every_millisecond_is_idle() {
+        let (mut busy, at) = (BusyTime::default(), Timestamp::now());
+        let mut sum = Duration::ZERO;
+        for millisecond in 0..=1000 {
+            let idle = Duration::from_millis(2 * millisecond / 10 * 10);
+            let times = CpuTimes { processors: 2, idle, ..CpuTimes::default() };
+            let window = busy.advance(times, at.advanced(Duration::from_millis(millisecond)));
+            sum += window.map_or(Duration::ZERO, |window| window.busy);
+        }
+        assert!(sum <= Duration::from_millis(20), "{sum:?}");
     }
 
     #[test]

@@ -36,16 +36,13 @@ mod class;
 pub use class::CpuClass;
 
 use super::{EnergyMeter, Method, ReadError, Reading, Zone};
-use crate::host::{CpuTimes, CpuTimesError, CpuTimesReader, Host, Timestamp, Topology};
+use crate::host::{BusyTime, CpuTimesError, CpuTimesReader, Host, Timestamp, Topology};
 use crate::units::{Energy, Power, ZoneKind};
 use std::io;
 use std::time::Duration;
 
 /// The zone may grow this many times by CPUs being added before its plausible maximum is wrong.
 const ROOM_FOR_HOTPLUG: f64 = 4.0;
-
-/// More than this per processor is no rounding to ticks, and is not carried on.
-const LONGEST_CARRY: Duration = Duration::from_millis(20);
 
 /// Estimates the processors' energy from their utilisation. See the [module](self) for the model and its error.
 #[derive(Debug)]
@@ -54,9 +51,7 @@ pub struct Estimate {
     class: CpuClass,
     zones: [Zone; 1],
     reader: Option<CpuTimesReader>,
-    last: Option<(CpuTimes, Timestamp)>,
-    /// CPU time in nanoseconds that the last window could not hold; see [`busy_time`].
-    carry: i128,
+    busy: BusyTime,
     total: Energy,
 }
 
@@ -77,7 +72,7 @@ impl Estimate {
         zone.idle_power = Some(class.idle * processors as f64);
         let most = class.full.watts() * processors as f64 * ROOM_FOR_HOTPLUG;
         zone.max_power = Power::from_watts(zone.max_power.watts().max(most));
-        Estimate { host: host.clone(), class, zones: [zone], reader, last: None, carry: 0, total: Energy::ZERO }
+        Estimate { host: host.clone(), class, zones: [zone], reader, busy: BusyTime::default(), total: Energy::ZERO }
     }
 
     /// The class whose figures are used.
@@ -93,47 +88,14 @@ impl Estimate {
             none => none.insert(CpuTimesReader::open(&self.host)?),
         };
         let times = reader.read()?;
-        if let Some((last, then)) = &self.last {
-            let elapsed = at.since(then);
-            let busy = busy_time(last, &times, elapsed, &mut self.carry);
-            self.total += window_energy(&self.class, times.processors, busy, elapsed);
+        if let Some(window) = self.busy.advance(times, at) {
+            self.total += window_energy(&self.class, times.processors, window.busy, window.elapsed);
         }
         // CPUs that come or go take their idle power with them.
         let [zone] = &mut self.zones;
         zone.idle_power = Some(self.class.idle * f64::from(times.processors));
-        self.last = Some((times, at));
         Ok(self.total)
     }
-}
-
-/// CPU time in use between two readings: between nothing and all that the processors can give.
-///
-/// The kernel counts in ticks of 10 ms, so that a short window of an idle machine looks busy until the
-/// tick arrives, and then less than idle. What a window cannot hold is carried into the next: however
-/// often the meter is read, the sum over time is right (without, reading every 4 ms triples it).
-fn busy_time(earlier: &CpuTimes, later: &CpuTimes, elapsed: Duration, carry: &mut i128) -> Duration {
-    let capacity = nanoseconds(elapsed * later.processors.max(1));
-    let raw = if earlier.processors == later.processors {
-        capacity - (not_busy(later) - not_busy(earlier)) + *carry
-    } else {
-        // Idle time of CPUs that were not there all along says nothing about the rest: take what was
-        // counted as busy. The window counts as if the new number had been online throughout.
-        nanoseconds(later.busy) - nanoseconds(earlier.busy)
-    };
-    let busy = raw.clamp(0, capacity);
-    let limit = nanoseconds(LONGEST_CARRY * later.processors.max(1));
-    *carry = (raw - busy).clamp(-limit, limit);
-    Duration::from_nanos(u64::try_from(busy).unwrap_or(u64::MAX))
-}
-
-/// Time that the processors spent on nothing, or that was not theirs.
-fn not_busy(times: &CpuTimes) -> i128 {
-    nanoseconds(times.idle) + nanoseconds(times.iowait) + nanoseconds(times.steal)
-}
-
-/// In 128 bits: a thousand processors collect the 292 years that 64 bits hold in four months.
-fn nanoseconds(duration: Duration) -> i128 {
-    duration.as_nanos().cast_signed()
 }
 
 /// `n · min · Δt + (max − min) · B`.

@@ -349,14 +349,12 @@ impl Groups {
             let Group { account, cpu_time, identity, .. } = group;
             // A group's energy is that of its processes and of its short-lived work, both booked by
             // the node already: nothing has to be handed back.
-            match identity {
-                Identity::Container(info) => {
-                    drop(self.containers.add(info, account, cpu_time, now, |a, b| a.id == b.id))
-                }
-                Identity::Pod(info) => drop(self.pods.add(info, account, cpu_time, now, |a, b| a.id == b.id)),
-                Identity::Unit(info) => drop(self.units.add(info, account, cpu_time, now, |a, b| a.cgroup == b.cgroup)),
-                Identity::Vm(info) => drop(self.vms.add(info, account, cpu_time, now, |a, b| a.id == b.id)),
-            }
+            let _ = match identity {
+                Identity::Container(info) => self.containers.add(info, account, cpu_time, now, |a, b| a.id == b.id),
+                Identity::Pod(info) => self.pods.add(info, account, cpu_time, now, |a, b| a.id == b.id),
+                Identity::Unit(info) => self.units.add(info, account, cpu_time, now, |a, b| a.cgroup == b.cgroup),
+                Identity::Vm(info) => self.vms.add(info, account, cpu_time, now, |a, b| a.id == b.id),
+            };
         }
         if ended {
             let slots = &self.slots;

@@ -1,6 +1,6 @@
 //! A powercap tree, still or driven by the machine's real CPU use.
 
-use crate::host::{CpuTimesReader, Host, Timestamp};
+use crate::host::{BusyTime, CpuTimesReader, Host, Timestamp};
 use crate::units::{Energy, Power};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -121,8 +121,9 @@ impl PowercapTree {
         let models: Vec<(String, PowerModel)> =
             models.iter().map(|(entry, model)| ((*entry).to_owned(), *model)).collect();
         let mut cpu = CpuTimesReader::open(&Host::default()).map_err(io::Error::other)?;
-        let first = cpu.read().map_err(io::Error::other)?;
+        let mut busy_time = BusyTime::default();
         let start = Timestamp::now();
+        busy_time.advance(cpu.read().map_err(io::Error::other)?, start);
         let (stop, busy_ns) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let host = self.host();
         let tree = Arc::new(Mutex::new(self));
@@ -130,11 +131,13 @@ impl PowercapTree {
             let (stop, busy_ns, tree) = (Arc::clone(&stop), Arc::clone(&busy_ns), Arc::clone(&tree));
             let mut drawn = vec![Energy::ZERO; models.len()];
             move || {
+                let mut busy = Duration::ZERO;
                 while !stop.load(Ordering::Relaxed) {
                     std::thread::sleep(step);
                     let Ok(now) = cpu.read() else { continue };
-                    let elapsed = Timestamp::now().since(&start);
-                    let busy = now.busy_since(&first, elapsed);
+                    let at = Timestamp::now();
+                    let elapsed = at.since(&start);
+                    busy += busy_time.advance(now, at).map_or(Duration::ZERO, |window| window.busy);
                     busy_ns.store(u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
                     let mut tree = tree.lock().unwrap_or_else(PoisonError::into_inner);
                     for ((entry, model), drawn) in models.iter().zip(&mut drawn) {

@@ -108,8 +108,8 @@ impl ProcessList {
 
 /// Whether PIDs in this procfs are PIDs to us.
 fn is_our_pid_namespace(host: &Host) -> io::Result<bool> {
-    const PROC_SUPER_MAGIC: i64 = 0x9fa0;
-    if i64::from(rustix::fs::statfs(host.procfs())?.f_type) != PROC_SUPER_MAGIC {
+    const PROC_SUPER_MAGIC: u64 = 0x9fa0;
+    if rustix::fs::statfs(host.procfs())?.f_type as u64 != PROC_SUPER_MAGIC {
         return Ok(false);
     }
     // `NSpid` lists our PID in every namespace from the procfs's own inwards (Linux 4.1, proc_pid_status(5)).

@@ -1,5 +1,6 @@
 //! A simulated machine of two processors and its books, for the tests beside this folder.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot set up its machine fails")]
 
 use kepler_core::attribution::IdlePolicy;
 use kepler_core::host::Timestamp;
