@@ -65,7 +65,7 @@ fn powercap_allocates_nothing() {
         fs::write(zone.join(file), text).unwrap();
     }
     let host = Host::default().with_sysfs(root.path());
-    assert_eq!(allocations(&mut Powercap::open(&host, None).unwrap()), 0);
+    assert_eq!(allocations(&mut Powercap::open(&host).unwrap()), 0);
 }
 
 #[test]

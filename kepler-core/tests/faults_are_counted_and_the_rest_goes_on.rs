@@ -182,9 +182,9 @@ proptest! {
         for event in events {
             match event {
                 Event::Spawn(pid, inside) => {
-                    if !alive.contains_key(&pid) {
+                    if let std::collections::btree_map::Entry::Vacant(place) = alive.entry(pid) {
                         machine.spawn(pid, b"p", if inside { &container } else { "/" });
-                        alive.insert(pid, inside);
+                        place.insert(inside);
                     }
                 }
                 Event::Work(pid, ticks) => {
