@@ -1,0 +1,359 @@
+//! What a rule is.
+
+use crate::text::Text;
+use jiff::civil::Date;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The five kinds of rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleKind {
+    /// A bound on the effective carbon intensity, `CI * PUE`.
+    IntensityLimit,
+    /// A bound on a PUE.
+    PueLimit,
+    /// A bound on emissions per hour or month.
+    EmissionBudget,
+    /// A yearly amount from which on a duty applies.
+    EnergyDuty,
+    /// Figures that must be reported, some within bounds.
+    MetricReport,
+}
+
+/// What makes somebody follow a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Force {
+    /// An act of parliament or a regulation of equal rank.
+    Law,
+    /// A decree or ordinance under a law.
+    Decree,
+    /// A government's target or plan that binds no site by itself.
+    Policy,
+    /// The condition of a certificate.
+    Certification,
+    /// A promise of an industry.
+    Voluntary,
+    /// A yardstick of this product or of the user.
+    Internal,
+}
+
+/// Whom a rule speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// A workload: pod, unit, VM, process.
+    Workload,
+    /// All workloads of a namespace.
+    Namespace,
+    /// A machine.
+    Node,
+    /// A data centre or site.
+    Facility,
+    /// A company that runs sites.
+    Operator,
+    /// A country. Kept for reference: nothing measured here can meet or fail it.
+    Country,
+}
+
+/// How a value came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// By a meter.
+    Measured,
+    /// By whoever runs or regulates it.
+    Published,
+    /// By a model.
+    Estimated,
+    /// By nobody: a default or a guess.
+    Assumed,
+}
+
+/// What a rule looks at. The unit is part of the meaning; see [`Metric::unit`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Effective carbon intensity, `CI * PUE`.
+    CarbonIntensity,
+    /// Yearly PUE.
+    Pue,
+    /// PUE by design at a quarter of the IT load.
+    #[serde(rename = "design_pue_25_percent_load")]
+    DesignPue25PercentLoad,
+    /// Emissions per hour.
+    EmissionsPerHour,
+    /// Emissions per month of 730 hours.
+    EmissionsPerMonth,
+    /// Primary energy per year, by the jurisdiction's conversion.
+    AnnualEnergyToe,
+    /// Fuel per year.
+    AnnualFuelToe,
+    /// Electricity per year.
+    AnnualEnergyMwh,
+    /// Energy per year as crude oil.
+    AnnualCrudeOilKl,
+    /// Emissions per year, purchased electricity included.
+    #[serde(rename = "annual_tco2e")]
+    AnnualTco2e,
+    /// Power agreed with the supplier.
+    ContractPowerMw,
+    /// Power of the grid connection.
+    ConnectionKw,
+    /// Rated power of the installed IT.
+    InstalledItKw,
+    /// Water usage effectiveness.
+    WueLitresPerKwh,
+    /// Energy reuse factor.
+    ErfPercent,
+    /// Renewable energy factor.
+    RefPercent,
+    /// Electricity from renewable sources.
+    RenewablePercent,
+    /// Energy without carbon, nuclear included.
+    CarbonFreePercent,
+    /// A country's reduction of greenhouse gases against 2018.
+    #[serde(rename = "ghg_reduction_vs_2018_percent")]
+    GhgReductionVs2018Percent,
+}
+
+impl Metric {
+    /// Its unit; empty for a pure ratio.
+    #[must_use]
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Metric::CarbonIntensity => "gCO2e/kWh",
+            Metric::Pue | Metric::DesignPue25PercentLoad => "",
+            Metric::EmissionsPerHour => "gCO2e/h",
+            Metric::EmissionsPerMonth => "kgCO2e/month",
+            Metric::AnnualEnergyToe | Metric::AnnualFuelToe => "toe/year",
+            Metric::AnnualEnergyMwh => "MWh/year",
+            Metric::AnnualCrudeOilKl => "kL crude oil/year",
+            Metric::AnnualTco2e => "tCO2e/year",
+            Metric::ContractPowerMw => "MW",
+            Metric::ConnectionKw | Metric::InstalledItKw => "kW",
+            Metric::WueLitresPerKwh => "L/kWh",
+            Metric::ErfPercent
+            | Metric::RefPercent
+            | Metric::RenewablePercent
+            | Metric::CarbonFreePercent
+            | Metric::GhgReductionVs2018Percent => "%",
+        }
+    }
+
+    /// Whether a value can be: finite, not negative, a PUE at least 1, a share at most 100 %.
+    #[must_use]
+    pub fn admits(self, value: f64) -> bool {
+        let least = if matches!(self, Metric::Pue | Metric::DesignPue25PercentLoad) { 1.0 } else { 0.0 };
+        let most = if self.unit() == "%" { 100.0 } else { f64::MAX };
+        (least..=most).contains(&value)
+    }
+}
+
+/// A bound.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// Value <= limit.
+    AtMost(f64),
+    /// Value < limit.
+    Below(f64),
+    /// Value >= limit.
+    AtLeast(f64),
+}
+
+impl Limit {
+    /// The figure.
+    #[must_use]
+    pub const fn value(self) -> f64 {
+        match self {
+            Limit::AtMost(value) | Limit::Below(value) | Limit::AtLeast(value) => value,
+        }
+    }
+
+    /// Whether a value keeps it.
+    ///
+    /// Values that differ by less than a billionth are equal: a quotient of two meters that should
+    /// be 1.4 and is 1.4000000000000001 keeps "at most 1.4".
+    #[must_use]
+    pub fn is_met(self, value: f64) -> bool {
+        let slack = self.value().abs() * 1e-9;
+        match self {
+            Limit::AtMost(limit) => value <= limit + slack,
+            Limit::Below(limit) => value < limit - slack,
+            Limit::AtLeast(limit) => value >= limit - slack,
+        }
+    }
+}
+
+/// A figure that must exist, and its bound where it has one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MetricBound {
+    /// Which figure.
+    pub metric: Metric,
+    /// Its bound; none means that reporting it is enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
+}
+
+/// A size from which on a rule applies.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Threshold {
+    /// Which size.
+    pub metric: Metric,
+    /// It applies from this value on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<f64>,
+    /// It applies above this value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more_than: Option<f64>,
+}
+
+impl Threshold {
+    /// Whether a value reaches it.
+    #[must_use]
+    pub fn is_reached(&self, value: f64) -> bool {
+        self.at_least.is_none_or(|least| value >= least) && self.more_than.is_none_or(|bound| value > bound)
+    }
+}
+
+/// The first days of operation that a rule speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OperationStart {
+    /// Sites that began on this day or later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Date>,
+    /// Sites that began before this day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Date>,
+    /// Months after the first day within which the rule need not be met yet.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub grace_months: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands skip_serializing_if a reference")]
+fn is_zero(months: &u32) -> bool {
+    *months == 0
+}
+
+/// To whom of its subjects a rule applies; all conditions must hold.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Applies {
+    /// Sizes that must be reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<Threshold>,
+    /// When the site must have begun operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation_start: Option<OperationStart>,
+}
+
+/// What a rule asks.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Check {
+    /// A bound on the effective carbon intensity.
+    IntensityLimit {
+        /// In gCO2e/kWh.
+        limit: Limit,
+    },
+    /// A bound on a PUE.
+    PueLimit {
+        /// Which PUE.
+        metric: Metric,
+        /// Its bound.
+        limit: Limit,
+    },
+    /// A bound on emissions of the rule's subject.
+    EmissionBudget {
+        /// Per hour or per month.
+        metric: Metric,
+        /// Its bound.
+        limit: Limit,
+    },
+    /// A duty from a yearly amount on.
+    EnergyDuty {
+        /// Which amount.
+        metric: Metric,
+        /// From where on.
+        at_least: f64,
+        /// What must be done then.
+        duty: Text,
+    },
+    /// Figures to report.
+    MetricReport {
+        /// Which, and their bounds.
+        metrics: Vec<MetricBound>,
+    },
+}
+
+impl Check {
+    /// The kind of the rule.
+    #[must_use]
+    pub const fn kind(&self) -> RuleKind {
+        match self {
+            Check::IntensityLimit { .. } => RuleKind::IntensityLimit,
+            Check::PueLimit { .. } => RuleKind::PueLimit,
+            Check::EmissionBudget { .. } => RuleKind::EmissionBudget,
+            Check::EnergyDuty { .. } => RuleKind::EnergyDuty,
+            Check::MetricReport { .. } => RuleKind::MetricReport,
+        }
+    }
+}
+
+/// One version of a rule.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Rule {
+    /// Its code, upper case with `_`.
+    pub code: String,
+    /// English name.
+    pub name: String,
+    /// Name in the language of the jurisdiction, where we have one.
+    pub name_local: Option<String>,
+    /// What it asks, in a sentence.
+    pub text: Text,
+    /// `KR`, `EU`, `DE`, … or `user`.
+    pub jurisdiction: String,
+    /// Countries it holds in (ISO 3166-1 alpha-2).
+    pub countries: Vec<String>,
+    /// What makes somebody follow it.
+    pub force: Force,
+    /// Whom it speaks of.
+    pub subject: Subject,
+    /// Not adopted yet: it is never in force.
+    pub draft: bool,
+    /// First day in force; none means since ever.
+    pub valid_from: Option<Date>,
+    /// Last day in force; none means until further notice.
+    pub valid_to: Option<Date>,
+    /// To whom of its subjects it applies.
+    pub applies: Applies,
+    /// What it asks, for machines.
+    #[serde(flatten)]
+    pub check: Check,
+    /// Where it is written.
+    pub source: String,
+    /// The year the source speaks of, where known.
+    pub year: Option<i16>,
+    /// What an honest reader should know about it.
+    pub note: Option<Text>,
+}
+
+impl Rule {
+    /// Whether it is in force on a day.
+    #[must_use]
+    pub fn in_force(&self, date: Date) -> bool {
+        !self.draft && self.valid_from.is_none_or(|from| from <= date) && self.valid_to.is_none_or(|to| date <= to)
+    }
+
+    /// Whether it binds only within its territory. Yardsticks, promises and certificates can be
+    /// applied anywhere by whoever chooses them.
+    #[must_use]
+    pub const fn is_territorial(&self) -> bool {
+        matches!(self.force, Force::Law | Force::Decree | Force::Policy)
+    }
+}
