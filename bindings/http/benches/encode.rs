@@ -1,6 +1,13 @@
 //! Bytes a second of the exposition of 4,000 processes on a node with 4 zones, as text and
 //! compressed, with copying the same bytes as the floor.
 #![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
 
 #[path = "../tests/support/mod.rs"]
 mod support;

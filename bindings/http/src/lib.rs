@@ -7,6 +7,10 @@
 //! # What an answer costs
 //! The exposition is written and compressed in pieces of 64 KiB while the client takes them, so the
 //! memory of a scrape does not grow with the number of processes. See `benches/encode.rs`.
+//!
+//! # Features
+//! - `tls`: TLS and basic authentication, by a file as Prometheus' exporter-toolkit reads it
+//!   (`WebConfig`).
 #![forbid(unsafe_code)]
 
 mod body;
@@ -21,8 +25,12 @@ mod own;
 mod page;
 mod server;
 mod twins;
+#[cfg(feature = "tls")]
+mod web_config;
 
 pub use encode::Format;
 pub use exporter::Exporter;
 pub use options::{BuildInfo, Compat, ExportOptions, Levels, UnknownCompat, UnknownLevel};
 pub use server::{ServerOptions, router, serve, serve_router};
+#[cfg(feature = "tls")]
+pub use web_config::{WebConfig, WebConfigError};

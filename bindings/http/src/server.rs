@@ -21,6 +21,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -32,8 +33,7 @@ const BUFFER: usize = 64 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Limits of the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
+#[derive(Clone, Debug)]
 pub struct ServerOptions {
     /// Connections at a time, 1 at least; default 32. When all are taken and another client comes,
     /// the one that has waited longest without a request goes; while all are being answered, the
@@ -51,6 +51,9 @@ pub struct ServerOptions {
     /// `/readyz` fails when the newest snapshot is older than this, and older than three of its
     /// intervals; default 15 s.
     pub stale_after: Duration,
+    /// Encryption and passwords; default none.
+    #[cfg(feature = "tls")]
+    pub web: Option<crate::WebConfig>,
 }
 
 impl Default for ServerOptions {
@@ -62,6 +65,8 @@ impl Default for ServerOptions {
             body_limit: 64 * 1024,
             shutdown_grace: Duration::from_secs(5),
             stale_after: Duration::from_secs(15),
+            #[cfg(feature = "tls")]
+            web: None,
         }
     }
 }
@@ -143,6 +148,11 @@ pub async fn serve_router(
             TcpListener::from_std(listener)
         })
         .collect::<io::Result<Vec<_>>>()?;
+    #[cfg(feature = "tls")]
+    let router = match &options.web {
+        Some(web) => web.protect(router),
+        None => router,
+    };
     let (stop, stopped) = watch::channel(false);
     let grace = options.shutdown_grace;
     let server = Arc::new(Server { router, places: Places::new(options.max_connections), options, stopped });
@@ -205,10 +215,27 @@ impl Server {
         let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
     }
 
-    async fn answer(&self, stream: TcpStream, place: Arc<Place>) -> hyper::Result<()> {
-        // A scrape is one answer: nothing gains from waiting to fill a segment.
+    async fn answer(&self, stream: TcpStream, place: Arc<Place>) -> io::Result<()> {
+        // Pieces are large: nothing gains from waiting to fill a segment.
         let _ = stream.set_nodelay(true);
-        let io = TokioIo::new(Impatient::new(stream, Arc::clone(&place), self.options.write_timeout));
+        let stream = Impatient::new(stream, Arc::clone(&place), self.options.write_timeout);
+        #[cfg(feature = "tls")]
+        if let Some(acceptor) = self.options.web.as_ref().and_then(crate::WebConfig::acceptor) {
+            let stream = tokio::select! {
+                stream = tokio::time::timeout(self.options.header_timeout, acceptor.accept(stream)) => stream??,
+                () = place.evicted() => return Ok(()),
+                () = self.stopped() => return Ok(()),
+            };
+            return self.answer_http(stream, place).await.map_err(io::Error::other);
+        }
+        self.answer_http(stream, place).await.map_err(io::Error::other)
+    }
+
+    async fn answer_http(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        place: Arc<Place>,
+    ) -> hyper::Result<()> {
         let routes = TowerToHyperService::new(self.router.clone());
         let at = Arc::clone(&place);
         let service = hyper::service::service_fn(move |request| {
@@ -221,7 +248,7 @@ impl Server {
                 .timer(TokioTimer::new())
                 .header_read_timeout(self.options.header_timeout)
                 .max_buf_size(BUFFER)
-                .serve_connection(io, service)
+                .serve_connection(TokioIo::new(stream), service)
         );
         tokio::select! {
             result = connection.as_mut() => return result,
