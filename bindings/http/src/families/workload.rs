@@ -5,245 +5,115 @@
 //! process number has passed to a process of the same name, the newer one alone is shown, which
 //! readers see as an ordinary counter reset.
 
+mod labels;
+
 use super::{Family, Levels, Plan, Samples, Scene, Value};
-use crate::encode::Sample;
+use crate::encode::{Header, Sample};
 use crate::options::ExportOptions;
 use crate::twins::Twins;
 use kepler_core::snapshot::{Row, Snapshot, State};
 use kepler_core::units::{Power, ZoneKind};
 use kepler_core::workload::{ContainerInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo};
-use std::hash::Hash;
+use labels::Workload;
 use std::time::Duration;
 
 pub(super) const FAMILIES: &[Family] = &[
-    Family {
-        header: Family::counter(
+    of::<ProcessInfo>(
+        Family::counter(
             "kepler_process_cpu_joules_total",
             Some("joules"),
             "Energy consumption of cpu at process level in joules",
         ),
-        level: Levels::PROCESS,
-        rows: count::<ProcessInfo>,
-        write: joules::<ProcessInfo>,
-    },
-    Family {
-        header: Family::gauge(
-            "kepler_process_cpu_watts",
-            Some("watts"),
-            "Power consumption of cpu at process level in watts",
-        ),
-        level: Levels::PROCESS,
-        rows: count::<ProcessInfo>,
-        write: watts::<ProcessInfo>,
-    },
-    Family {
-        header: Family::counter(
+        joules::<ProcessInfo>,
+    ),
+    of::<ProcessInfo>(
+        Family::gauge("kepler_process_cpu_watts", Some("watts"), "Power consumption of cpu at process level in watts"),
+        watts::<ProcessInfo>,
+    ),
+    of::<ProcessInfo>(
+        Family::counter(
             "kepler_process_cpu_seconds_total",
             Some("seconds"),
             "Total user and system time of cpu at process level in seconds",
         ),
-        level: Levels::PROCESS,
-        rows: count::<ProcessInfo>,
-        write: process_seconds,
-    },
-    Family {
-        header: Family::counter(
+        process_seconds,
+    ),
+    of::<ContainerInfo>(
+        Family::counter(
             "kepler_container_cpu_joules_total",
             Some("joules"),
             "Energy consumption of cpu at container level in joules",
         ),
-        level: Levels::CONTAINER,
-        rows: count::<ContainerInfo>,
-        write: joules::<ContainerInfo>,
-    },
-    Family {
-        header: Family::gauge(
+        joules::<ContainerInfo>,
+    ),
+    of::<ContainerInfo>(
+        Family::gauge(
             "kepler_container_cpu_watts",
             Some("watts"),
             "Power consumption of cpu at container level in watts",
         ),
-        level: Levels::CONTAINER,
-        rows: count::<ContainerInfo>,
-        write: watts::<ContainerInfo>,
-    },
-    Family {
-        header: Family::counter(
+        watts::<ContainerInfo>,
+    ),
+    of::<ContainerInfo>(
+        Family::counter(
             "kepler_container_cpu_seconds_total",
             Some("seconds"),
             "Total user and system time of cpu at container level in seconds",
         ),
-        level: Levels::CONTAINER,
-        rows: count::<ContainerInfo>,
-        write: seconds::<ContainerInfo>,
-    },
-    Family {
-        header: Family::counter(
+        seconds::<ContainerInfo>,
+    ),
+    of::<VmInfo>(
+        Family::counter(
             "kepler_vm_cpu_joules_total",
             Some("joules"),
             "Energy consumption of cpu at vm level in joules",
         ),
-        level: Levels::VM,
-        rows: count::<VmInfo>,
-        write: joules::<VmInfo>,
-    },
-    Family {
-        header: Family::gauge("kepler_vm_cpu_watts", Some("watts"), "Power consumption of cpu at vm level in watts"),
-        level: Levels::VM,
-        rows: count::<VmInfo>,
-        write: watts::<VmInfo>,
-    },
-    Family {
-        header: Family::counter(
+        joules::<VmInfo>,
+    ),
+    of::<VmInfo>(
+        Family::gauge("kepler_vm_cpu_watts", Some("watts"), "Power consumption of cpu at vm level in watts"),
+        watts::<VmInfo>,
+    ),
+    of::<PodInfo>(
+        Family::counter(
             "kepler_pod_cpu_joules_total",
             Some("joules"),
             "Energy consumption of cpu at pod level in joules",
         ),
-        level: Levels::POD,
-        rows: count::<PodInfo>,
-        write: joules::<PodInfo>,
-    },
-    Family {
-        header: Family::gauge("kepler_pod_cpu_watts", Some("watts"), "Power consumption of cpu at pod level in watts"),
-        level: Levels::POD,
-        rows: count::<PodInfo>,
-        write: watts::<PodInfo>,
-    },
-    Family {
-        header: Family::counter(
+        joules::<PodInfo>,
+    ),
+    of::<PodInfo>(
+        Family::gauge("kepler_pod_cpu_watts", Some("watts"), "Power consumption of cpu at pod level in watts"),
+        watts::<PodInfo>,
+    ),
+    of::<UnitInfo>(
+        Family::counter(
             "kepler_unit_cpu_joules_total",
             Some("joules"),
             "Energy consumption of cpu at systemd unit level in joules",
         ),
-        level: Levels::UNIT,
-        rows: count::<UnitInfo>,
-        write: joules::<UnitInfo>,
-    },
-    Family {
-        header: Family::gauge(
+        joules::<UnitInfo>,
+    ),
+    of::<UnitInfo>(
+        Family::gauge(
             "kepler_unit_cpu_watts",
             Some("watts"),
             "Power consumption of cpu at systemd unit level in watts",
         ),
-        level: Levels::UNIT,
-        rows: count::<UnitInfo>,
-        write: watts::<UnitInfo>,
-    },
-    Family {
-        header: Family::counter(
+        watts::<UnitInfo>,
+    ),
+    of::<UnitInfo>(
+        Family::counter(
             "kepler_unit_cpu_seconds_total",
             Some("seconds"),
             "Total user and system time of cpu at systemd unit level in seconds",
         ),
-        level: Levels::UNIT,
-        rows: count::<UnitInfo>,
-        write: seconds::<UnitInfo>,
-    },
+        seconds::<UnitInfo>,
+    ),
 ];
 
-/// A kind of workload: where its rows are and what its labels are, without state and zone.
-pub(super) trait Workload: Sized {
-    fn rows(snapshot: &Snapshot) -> &[Row<Self>];
-    fn twins(plan: &Plan) -> &Twins;
-    /// What tells label sets apart.
-    fn key(&self) -> impl Hash + Eq + '_;
-    fn labels<'a>(&self, sample: Sample<'a>) -> Sample<'a>;
-}
-
-impl Workload for ProcessInfo {
-    fn rows(snapshot: &Snapshot) -> &[Row<Self>] {
-        &snapshot.processes
-    }
-    fn twins(plan: &Plan) -> &Twins {
-        &plan.processes
-    }
-    fn key(&self) -> impl Hash + Eq + '_ {
-        (self.pid, &self.comm, &self.exe, self.kind(), container_id(self), vm_id(self))
-    }
-    fn labels<'a>(&self, sample: Sample<'a>) -> Sample<'a> {
-        sample
-            .label_number("pid", self.pid)
-            .label("comm", &self.comm)
-            .label("exe", &self.exe)
-            .label("type", self.kind())
-            .label("container_id", container_id(self))
-            .label("vm_id", vm_id(self))
-    }
-}
-
-impl Workload for ContainerInfo {
-    fn rows(snapshot: &Snapshot) -> &[Row<Self>] {
-        &snapshot.containers
-    }
-    fn twins(plan: &Plan) -> &Twins {
-        &plan.containers
-    }
-    fn key(&self) -> impl Hash + Eq + '_ {
-        (&self.id, &self.name, self.runtime, pod_id(self))
-    }
-    fn labels<'a>(&self, sample: Sample<'a>) -> Sample<'a> {
-        sample
-            .label("container_id", &self.id)
-            .label("container_name", &self.name)
-            .label("runtime", self.runtime)
-            .label("pod_id", pod_id(self))
-    }
-}
-
-impl Workload for VmInfo {
-    fn rows(snapshot: &Snapshot) -> &[Row<Self>] {
-        &snapshot.vms
-    }
-    fn twins(plan: &Plan) -> &Twins {
-        &plan.vms
-    }
-    fn key(&self) -> impl Hash + Eq + '_ {
-        (&self.id, &self.name, self.hypervisor)
-    }
-    fn labels<'a>(&self, sample: Sample<'a>) -> Sample<'a> {
-        sample.label("vm_id", &self.id).label("vm_name", &self.name).label("hypervisor", self.hypervisor)
-    }
-}
-
-impl Workload for PodInfo {
-    fn rows(snapshot: &Snapshot) -> &[Row<Self>] {
-        &snapshot.pods
-    }
-    fn twins(plan: &Plan) -> &Twins {
-        &plan.pods
-    }
-    fn key(&self) -> impl Hash + Eq + '_ {
-        (&self.id, &self.name, &self.namespace)
-    }
-    fn labels<'a>(&self, sample: Sample<'a>) -> Sample<'a> {
-        sample.label("pod_id", &self.id).label("pod_name", &self.name).label("pod_namespace", &self.namespace)
-    }
-}
-
-impl Workload for UnitInfo {
-    fn rows(snapshot: &Snapshot) -> &[Row<Self>] {
-        &snapshot.units
-    }
-    fn twins(plan: &Plan) -> &Twins {
-        &plan.units
-    }
-    fn key(&self) -> impl Hash + Eq + '_ {
-        (&self.name, &self.cgroup)
-    }
-    fn labels<'a>(&self, sample: Sample<'a>) -> Sample<'a> {
-        sample.label("unit", &self.name).label("cgroup", &self.cgroup)
-    }
-}
-
-fn container_id(process: &ProcessInfo) -> &str {
-    process.container.as_ref().map_or("", |container| &container.id)
-}
-
-fn vm_id(process: &ProcessInfo) -> &str {
-    process.vm.as_ref().map_or("", |vm| &vm.id)
-}
-
-fn pod_id(container: &ContainerInfo) -> &str {
-    container.pod.as_ref().map_or("", |pod| &pod.id)
+const fn of<W: Workload>(header: Header, write: fn(&Scene<'_>, usize, &mut Samples<'_>)) -> Family {
+    Family { header, level: W::LEVEL, rows: count::<W>, write }
 }
 
 /// Finds the rows with equal labels, at the levels that are exported.

@@ -23,7 +23,8 @@ const NOBODY: &str = "$2y$10$KxS0Qm1l4kfJ0b6rXQ0w5uY3cX5l1Yz0m8k8m8k8m8k8m8k8m8k
 /// Who may ask.
 pub(crate) struct Users {
     hashes: HashMap<String, String>,
-    /// SHA-256 of `user:password` pairs that were right; at most one a user, unless a hash fits several.
+    /// SHA-256 of `user:password` pairs that were right, one for each user at most. bcrypt takes 72
+    /// bytes of a password, so that more pairs than users can be right.
     known: Mutex<HashSet<Vec<u8>>>,
     checking: Semaphore,
 }
@@ -47,7 +48,11 @@ impl Users {
         let right = tokio::task::spawn_blocking(move || bcrypt::verify(password, &hash).unwrap_or(false)).await;
         let right = exists && right.unwrap_or(false);
         if right {
-            self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(fingerprint);
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.len() >= self.hashes.len() {
+                known.clear();
+            }
+            known.insert(fingerprint);
         }
         right
     }
