@@ -2,7 +2,7 @@
 
 Usage: exposition.py [URL]        default http://127.0.0.1:28282/metrics
 Needs the package prometheus_client. Exits with 1 and says why when a parser refuses the text, a
-series comes twice, or the two formats do not show the same series.
+series comes twice, or the two formats do not show the same names.
 """
 
 import gzip
