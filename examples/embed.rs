@@ -9,7 +9,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         sleep(Duration::from_secs(2));
         let Some(snapshot) = monitor.feed().latest() else { continue };
         for (zone, node) in snapshot.node.zones() {
-            println!("{zone}: {:.2} W, {} by {}", node.power.map_or(0.0, |p| p.total.watts()), node.method.name(), node.source);
+            println!(
+                "{zone}: {:.2} W, {} by {}",
+                node.power.map_or(0.0, |p| p.total.watts()),
+                node.method.name(),
+                node.source
+            );
         }
         let top = snapshot.processes.iter().max_by_key(|row| row.energy[ZoneKind::Package]);
         top.map(|row| println!("  most: {} with {}", row.info.comm, row.energy[ZoneKind::Package]));

@@ -4,7 +4,7 @@
 use kepler_core::counter::CounterEvents;
 use kepler_core::host::{Processor, Timestamp, Topology};
 use kepler_core::meter::Method;
-use kepler_core::snapshot::{Cost, Fault, Feed, Node, NodeZone, Row, Snapshot, SourceHealth, State};
+use kepler_core::snapshot::{Cost, Fault, Feed, Node, NodeZone, Row, Snapshot, SourceHealth, State, ZonePower};
 use kepler_core::units::{Energy, PerZone, Power, ZoneKind};
 use kepler_core::workload::{ContainerInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo};
 use kepler_http::{BuildInfo, ExportOptions, Exporter, Format};
@@ -22,10 +22,12 @@ pub fn zone(joules: f64, power: Option<f64>) -> NodeZone {
         active_energy: half,
         idle_energy: half,
         unattributed_energy: Energy::from_joules(0.25),
+        short_lived_energy: Energy::ZERO,
         forgotten_energy: Energy::ZERO,
-        power: power.map(Power::from_watts),
-        active_power: Power::from_watts(power.unwrap_or(0.0) / 2.0),
-        idle_power: Power::from_watts(power.unwrap_or(0.0) / 2.0),
+        power: power.map(|watts| {
+            let half = Power::from_watts(watts / 2.0);
+            ZonePower { total: Power::from_watts(watts), active: half, idle: half }
+        }),
         events: CounterEvents { wraps: 3, resets: 0, ambiguous: 1 },
     }
 }
