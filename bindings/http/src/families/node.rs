@@ -29,7 +29,7 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
     node(
         Family::gauge("kepler_node_cpu_watts", Some("watts"), "Power consumption of cpu at node level in watts"),
-        |scene, _, samples| zones(scene, samples, |zone| zone.power.map(|power| Value::Number(power.watts()))),
+        |scene, _, samples| zones(scene, samples, |zone| zone.power.map(|power| Value::Number(power.total.watts()))),
     ),
     node(
         Family::counter(
@@ -46,7 +46,7 @@ pub(super) const FAMILIES: &[Family] = &[
             "Power consumption of cpu in active state at node level in watts",
         ),
         |scene, _, samples| {
-            zones(scene, samples, |zone| zone.power.map(|_| Value::Number(zone.active_power.watts())));
+            zones(scene, samples, |zone| zone.power.map(|power| Value::Number(power.active.watts())));
         },
     ),
     node(
@@ -64,7 +64,7 @@ pub(super) const FAMILIES: &[Family] = &[
             "Power consumption of cpu in idle state at node level in watts",
         ),
         |scene, _, samples| {
-            zones(scene, samples, |zone| zone.power.map(|_| Value::Number(zone.idle_power.watts())));
+            zones(scene, samples, |zone| zone.power.map(|power| Value::Number(power.idle.watts())));
         },
     ),
     node(
