@@ -1,23 +1,17 @@
-//! Embed the monitor: the machine's power and the processes that cause most of it, every two seconds.
-use kepler::core::{host::Host, monitor::Monitor, sampler::Sampler, units::ZoneKind};
-use std::{thread::sleep, time::Duration};
+//! Embed the monitor: the machine's power, and the process that took most of it so far.
+#![allow(clippy::print_stdout, reason = "an example shows what it found")]
+use kepler::core::{host::Host, monitor::Monitor, sampler::Sampler, units::ZoneKind::Package};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sampler = Sampler::new(&Host::default(), Default::default())?;
-    let monitor = Monitor::start(sampler, Duration::from_secs(2))?;
-    for _ in 0..3 {
-        sleep(Duration::from_secs(2));
-        let Some(snapshot) = monitor.feed().latest() else { continue };
-        for (zone, node) in snapshot.node.zones() {
-            println!(
-                "{zone}: {:.2} W, {} by {}",
-                node.power.map_or(0.0, |p| p.total.watts()),
-                node.method.name(),
-                node.source
-            );
-        }
-        let top = snapshot.processes.iter().max_by_key(|row| row.energy[ZoneKind::Package]);
-        top.map(|row| println!("  most: {} with {}", row.info.comm, row.energy[ZoneKind::Package]));
+    let monitor = Monitor::start(sampler, std::time::Duration::from_secs(1))?;
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let snapshot = monitor.feed().latest().ok_or("no snapshot")?;
+    for (zone, node) in snapshot.node.zones() {
+        println!("{zone}: {:?}, {} by {}", node.power, node.method.name(), node.source);
+    }
+    if let Some(top) = snapshot.processes.iter().max_by_key(|row| row.energy[Package]) {
+        println!("most: {} with {}", top.info.comm, top.energy[Package]);
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
 //! Measure a closure: the energy of the machine while it ran, and this process's share of it.
+#![allow(clippy::print_stdout, reason = "an example shows what it found")]
 use kepler::core::{host::Host, sampler::Sampler, snapshot::Snapshot, units::Energy, units::ZoneKind};
 
 /// Runs `work`; gives back its result, the machine's energy and this process's, of the package zone.

@@ -5,6 +5,7 @@
 //! cargo run --example simulate --features sim -- /tmp/simulated &
 //! cargo run --release -- serve --host.sysfs=/tmp/simulated/sys
 //! ```
+#![allow(clippy::print_stdout, reason = "an example shows what it found")]
 use kepler::core::sim::{PowerModel, PowercapTree};
 use kepler::core::units::{Energy, Power};
 use std::{thread::park, time::Duration};

@@ -4,6 +4,8 @@
 //! ended at the end; `KEPLER_BENCH_PROCESSES` sets another number. CPU time, not wall time, is taken:
 //! that is what the machine pays, and it hardly depends on what else is running.
 
+#![allow(clippy::expect_used, reason = "a benchmark without its ground cannot run")]
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use kepler_core::host::{Host, Timestamp};
 use kepler_core::sampler::{Sampler, SamplerOptions};
