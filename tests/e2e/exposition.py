@@ -1,50 +1,75 @@
-"""Reads /metrics with the reference parsers of Prometheus text and OpenMetrics.
+"""Reads /metrics with the reference parsers of Prometheus text and OpenMetrics."""
 
-Usage: exposition.py [URL]        default http://127.0.0.1:28282/metrics
-Needs the package prometheus_client. Exits with 1 and says why when a parser refuses the text, a
-series comes twice, or the two formats do not show the same names.
-"""
+from collections.abc import Iterator
+from typing import NamedTuple
 
-import gzip
-import sys
-import urllib.request
-
+from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 TEXT = "text/plain; version=0.0.4"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+
+# Counters are printed in whole microjoules; a sum of two of them is off by less than this.
+MICROJOULE = 1.5e-6
 
 
-def fetch(url: str, accept: str) -> str:
-    request = urllib.request.Request(url, headers={"Accept": accept, "Accept-Encoding": "gzip"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        kind = answer.headers["Content-Type"]
-        if not kind.startswith(accept):
-            sys.exit(f"asked for {accept}, got {kind}")
-        return gzip.decompress(answer.read()).decode()
+class Series(NamedTuple):
+    """A name and its labels."""
+
+    name: str
+    labels: frozenset[tuple[str, str]]
+
+    def label(self, name: str) -> str:
+        return dict(self.labels)[name]
 
 
-def series(families) -> set:
-    seen = set()
-    for family in families:
-        for sample in family.samples:
-            key = (sample.name, tuple(sorted(sample.labels.items())))
-            if key in seen:
-                sys.exit(f"comes twice: {key}")
-            seen.add(key)
-    return seen
+class Scrape:
+    """What one scrape showed. It cannot be made of an exposition that breaks the format."""
+
+    def __init__(self, families: Iterator[Metric]):
+        self.values: dict[Series, float] = {}
+        self._counters: set[str] = set()
+        names: set[str] = set()
+        for family in families:
+            # The parsers begin a family anew when its lines go on after another's.
+            assert family.name not in names, f"the family {family.name} is in pieces"
+            names.add(family.name)
+            for sample in family.samples:
+                series = Series(sample.name, frozenset(sample.labels.items()))
+                assert series not in self.values, f"comes twice: {series}"
+                self.values[series] = sample.value
+                if family.type == "counter":
+                    self._counters.add(sample.name)
+
+    @classmethod
+    def of(cls, content_type: str, text: str) -> "Scrape":
+        return cls(parse_openmetrics(text) if content_type.startswith("application/openmetrics") else parse_text(text))
+
+    @property
+    def names(self) -> set[str]:
+        return {series.name for series in self.values}
+
+    def select(self, name: str, **labels: str) -> dict[Series, float]:
+        """The series of this name that have at least these labels."""
+        wanted = set(labels.items())
+        return {series: value for series, value in self.values.items() if series.name == name and wanted <= series.labels}
+
+    def sum(self, name: str, **labels: str) -> float:
+        """Their sum. There must be one at least: absent is not zero."""
+        found = self.select(name, **labels)
+        assert found, f"no {name} with {labels}"
+        return sum(found.values())
+
+    def counters(self) -> dict[Series, float]:
+        return {series: value for series, value in self.values.items() if series.name in self._counters}
+
+    def tick(self) -> float:
+        """When the snapshot was taken, in seconds since 1970."""
+        return self.sum("kepler_last_success_timestamp_seconds", source="cpu")
 
 
-def main() -> None:
-    url = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:28282/metrics"
-    text = series(parse_text(fetch(url, TEXT)))
-    openmetrics = series(parse_openmetrics(fetch(url, OPENMETRICS)))
-    names = {name for name, _ in text}
-    if names != {name for name, _ in openmetrics}:
-        sys.exit(f"only in one format: {names ^ {name for name, _ in openmetrics}}")
-    print(f"{len(text)} series of {len(names)} families, valid in both formats")
-
-
-if __name__ == "__main__":
-    main()
+def assert_no_counter_fell(before: Scrape, after: Scrape) -> None:
+    then = before.counters()
+    fell = {series: (then[series], value) for series, value in after.counters().items() if value < then.get(series, value)}
+    assert not fell

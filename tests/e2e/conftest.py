@@ -1,0 +1,55 @@
+"""End-to-end tests: the real program, the real kernel, the real Prometheus and Docker.
+
+Run as root: `KEPLER_BIN=target/release/kepler pytest tests/e2e`. What a test measures is shown at the
+end, under "figures".
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from polling import wait_until
+from server import Kepler
+
+FIGURES = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def kepler_bin() -> Path:
+    """The program under test."""
+    binary = Path(os.environ.get("KEPLER_BIN", Path(__file__).parents[2] / "target/release/kepler"))
+    assert os.access(binary, os.X_OK), f"{binary} is no program: run `cargo build --release`, or set KEPLER_BIN"
+    return binary.resolve()
+
+
+@pytest.fixture
+def kepler(kepler_bin: Path, tmp_path: Path) -> Iterator[Callable[..., Kepler]]:
+    """Starts `kepler serve` with the given flags and waits until it is ready."""
+    servers: list[Kepler] = []
+
+    def start(*flags: str, prefix: tuple[str, ...] = (), binary: Path = kepler_bin) -> Kepler:
+        command = [*prefix, str(binary), "serve", "--web.listen-address=127.0.0.1:0", *flags]
+        server = Kepler(command, tmp_path / f"kepler-{len(servers)}.log")
+        servers.append(server)
+        wait_until(server.is_ready, "/readyz", step=0.01)
+        return server
+
+    yield start
+    for server in servers:
+        server.kill()
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Notes a measured figure for the summary."""
+    figures = request.config.stash.setdefault(FIGURES, [])
+    return lambda text: figures.append(f"{request.node.name}: {text}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if figures := config.stash.get(FIGURES, []):
+        terminalreporter.section("figures")
+        for line in figures:
+            terminalreporter.line(line)

@@ -1,0 +1,88 @@
+"""`kepler serve` as a child process, met over HTTP only."""
+
+import gzip
+import re
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import NamedTuple
+
+from exposition import OPENMETRICS, TEXT, Scrape
+from polling import wait_until
+
+
+class Answer(NamedTuple):
+    status: int
+    content_type: str
+    body: bytes
+
+
+class Kepler:
+    """A running `kepler serve` at a free port of 127.0.0.1."""
+
+    def __init__(self, command: list[str], log: Path):
+        self._log = log
+        with log.open("wb") as file:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+        try:
+            self.address = wait_until(self._announced_address, "the address in the log", step=0.005)
+        except AssertionError:
+            self.kill()
+            raise
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def get(self, path: str, accept: str = "*/*") -> Answer:
+        request = urllib.request.Request(
+            f"http://{self.address}{path}", headers={"Accept": accept, "Accept-Encoding": "gzip"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                body = answer.read()
+                if answer.headers["Content-Encoding"] == "gzip":
+                    body = gzip.decompress(body)
+                return Answer(answer.status, answer.headers["Content-Type"], body)
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, error.headers["Content-Type"], error.read())
+
+    def is_ready(self) -> bool:
+        return self.get("/readyz").status == 200
+
+    def scrape(self, accept: str = TEXT) -> Scrape:
+        answer = self.get("/metrics", accept)
+        assert answer.status == 200 and answer.content_type.startswith(accept), answer
+        return Scrape.of(answer.content_type, answer.body.decode())
+
+    def scrape_openmetrics(self) -> Scrape:
+        return self.scrape(OPENMETRICS)
+
+    def scrape_after(self, tick: float, seconds: float = 15.0) -> Scrape:
+        """The first scrape that shows a snapshot newer than `tick`."""
+
+        def newer() -> Scrape | None:
+            scrape = self.scrape()
+            return scrape if scrape.tick() > tick else None
+
+        return wait_until(newer, f"a snapshot after {tick}", seconds)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Sends a signal, and gives the exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=10)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(timeout=10)
+
+    def _announced_address(self) -> str | None:
+        assert self.process.poll() is None, f"it ended with {self.process.returncode}:\n{self.log}"
+        found = re.search(r"http://([^/]+)/metrics", self.log)
+        return found.group(1) if found else None

@@ -1,0 +1,151 @@
+"""`kepler serve` on this very machine: what it answers, and how it ends."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from exposition import MICROJOULE, OPENMETRICS, TEXT, assert_no_counter_fell
+from polling import wait_until
+from workloads import spinning
+
+NODE = "kepler_node_cpu"
+
+
+def run(kepler_bin: Path, *flags: str) -> subprocess.CompletedProcess:
+    """A `serve` that is expected to end by itself."""
+    return subprocess.run([kepler_bin, "serve", *flags], capture_output=True, text=True, timeout=10)
+
+
+def test_the_first_answer_comes_soon(kepler, figure):
+    start = time.monotonic()
+    server = kepler()
+    scrape = server.scrape()
+    elapsed = time.monotonic() - start
+    figure(f"{elapsed * 1000:.0f} ms from start to the first answer (aim: 1000)")
+    assert scrape.select(f"{NODE}_joules_total", zone="package")
+    assert elapsed < 5
+
+
+def test_without_a_sensor_power_is_estimated_and_labelled_so(kepler):
+    server = kepler("--monitor.interval=200ms")
+    scrape = wait_for_power(server)
+    (source,) = scrape.select("kepler_power_source_info", zone="package")
+    if source.label("method") == "measured":
+        pytest.skip(f"this machine measures, by {source.label('source')}")
+    assert source.label("method") == "estimated"
+    assert 0 < scrape.sum("kepler_power_source_error_ratio", zone="package") < 2
+    assert scrape.sum(f"{NODE}_watts", zone="package") > 0
+    assert 0 <= scrape.sum(f"{NODE}_usage_ratio") <= 1
+    assert "estimated by" in server.log and "kepler doctor" in server.log
+
+
+def test_processes_are_listed_with_their_power(kepler, tmp_path):
+    server = kepler("--monitor.interval=200ms")
+    with spinning(tmp_path) as process:
+        labels = {"pid": str(process.pid), "comm": "e2e-spin"}
+        wait_until(lambda: server.scrape().select("kepler_process_cpu_joules_total", **labels), "the process")
+        scrape = server.scrape_after(server.scrape().tick())
+        assert scrape.sum("kepler_process_cpu_watts", zone="package", state="running", **labels) > 0
+        assert scrape.sum("kepler_process_cpu_joules_total", zone="package", state="running", **labels) > 0
+        assert scrape.sum("kepler_process_cpu_seconds_total", type="regular", **labels) > 0
+        (series,) = scrape.select("kepler_process_cpu_watts", zone="package", **labels)
+        assert series.label("exe") == str(tmp_path / "e2e-spin")
+
+
+def test_both_formats_show_the_same_names_to_the_reference_parsers(kepler):
+    server = kepler()
+    assert server.scrape().names == server.scrape_openmetrics().names
+
+
+def test_promtool_has_no_complaint_but_one_name_fixed_by_our_specification(kepler):
+    text = kepler().get("/metrics", TEXT).body
+    check = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, timeout=10)
+    complaints = (check.stdout + check.stderr).decode().splitlines()
+    assert complaints == ["kepler_counter_events_total metric name should not include type 'counter'"]
+
+
+@pytest.mark.parametrize("accept", [TEXT, OPENMETRICS])
+def test_joules_only_rise_and_active_and_idle_make_the_total(kepler, accept):
+    server = kepler("--monitor.interval=100ms")
+    before = server.scrape(accept)
+    for _ in range(10):
+        after = wait_until(lambda: newer(server, before, accept), "the next snapshot")
+        assert_no_counter_fell(before, after)
+        assert after.select(f"{NODE}_joules_total")
+        for series, total in after.select(f"{NODE}_joules_total").items():
+            labels = dict(series.labels)
+            parts = after.sum(f"{NODE}_active_joules_total", **labels) + after.sum(f"{NODE}_idle_joules_total", **labels)
+            assert abs(total - parts) <= MICROJOULE
+        before = after
+
+
+def test_what_is_attributed_and_what_is_not_make_the_active_energy(kepler):
+    server = kepler("--monitor.interval=200ms", "--monitor.min-terminated-energy=0", "--monitor.max-terminated=-1")
+    scrape = wait_for_power(server)
+    active = scrape.sum(f"{NODE}_active_joules_total", zone="package")
+    unattributed = scrape.sum(f"{NODE}_unattributed_joules_total", zone="package")
+    processes = scrape.sum("kepler_process_cpu_joules_total", zone="package")
+    # Short-lived members of a container or unit are in the books of those, not in a process's.
+    assert unattributed + processes <= active + MICROJOULE
+
+
+def test_health_is_told_without_collecting(kepler):
+    server = kepler("--monitor.interval=1h")
+    tick = wait_for_power(server).tick()
+    for path in ("/livez", "/readyz", "/healthz"):
+        answer = server.get(path)
+        assert (answer.status, answer.content_type) == (200, "application/json"), path
+    assert server.get("/no-such-page").status == 404
+    assert b"/metrics" in server.get("/").body
+    assert server.scrape().tick() == tick, "nobody but the schedule collects"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_0_and_frees_the_port(kepler, number):
+    server = kepler()
+    assert server.stop(number) == 0
+    host, port = server.address.split(":")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((host, int(port)), timeout=5)
+
+
+def test_a_taken_port_ends_it_with_4_and_names_address_and_owner(kepler_bin):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        ended = run(kepler_bin, f"--web.listen-address={address}")
+    assert ended.returncode == 4
+    assert f"cannot listen at {address}: process {os.getpid()} (" in ended.stderr
+
+
+def test_a_bad_file_ends_it_with_2_and_names_file_line_and_key(kepler_bin, tmp_path):
+    file = tmp_path / "kepler.yaml"
+    file.write_text("monitor:\n  interval: soon\n")
+    ended = run(kepler_bin, f"--config.file={file}")
+    assert ended.returncode == 2
+    assert f"{file}:2: key `monitor.interval`" in ended.stderr
+
+
+def test_a_forced_meter_that_cannot_be_used_ends_it_with_3_and_a_remedy(kepler_bin, tmp_path):
+    ended = run(kepler_bin, "--web.listen-address=127.0.0.1:0", "--meter=powercap", f"--host.sysfs={tmp_path}")
+    assert ended.returncode == 3
+    assert "cannot measure with powercap" in ended.stderr and "remedy: " in ended.stderr
+
+
+def newer(server, before, accept):
+    scrape = server.scrape(accept)
+    return scrape if scrape.tick() > before.tick() else None
+
+
+def wait_for_power(server):
+    """The first scrape that covers an interval, and so shows power."""
+
+    def with_power():
+        scrape = server.scrape()
+        return scrape if scrape.select(f"{NODE}_watts") and scrape.sum(f"{NODE}_watts") > 0 else None
+
+    return wait_until(with_power, "power")

@@ -1,0 +1,43 @@
+"""Processes for the program under test to measure. Each is ended with its `with` block."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+BUSYBOX = Path("/bin/busybox")
+SPIN = "while :; do :; done"
+
+
+@contextmanager
+def running(arguments: Sequence[str | bytes], **options) -> Iterator[subprocess.Popen]:
+    """A process, and all that it starts."""
+    process = subprocess.Popen(arguments, start_new_session=True, stdin=subprocess.DEVNULL, **options)
+    try:
+        yield process
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=10)
+
+
+@contextmanager
+def spinning(folder: Path, name: bytes = b"e2e-spin", nice: int = 0) -> Iterator[subprocess.Popen]:
+    """A process that keeps one CPU busy; `name` is that of its executable, and so its comm."""
+    executable = os.path.join(os.fsencode(folder), name)
+    if not os.path.exists(executable):
+        shutil.copy(BUSYBOX, executable)
+    with running(["sh", "-c", SPIN], executable=executable, preexec_fn=lambda: os.nice(nice)) as process:
+        yield process
+
+
+@contextmanager
+def sleeping(count: int) -> Iterator[None]:
+    """So many processes that do nothing."""
+    script = f'i=0; while [ $i -lt {count} ]; do {BUSYBOX} sleep 600 & i=$((i+1)); done; echo started; wait'
+    with running([str(BUSYBOX), "sh", "-c", script], stdout=subprocess.PIPE, text=True) as shell:
+        assert shell.stdout.readline() == "started\n"
+        yield
+    shell.stdout.close()
