@@ -1,0 +1,123 @@
+"""Containers of a real Docker: named, charged for what they use, remembered when they are gone."""
+
+import shutil
+import time
+from typing import NamedTuple
+
+import pytest
+
+import docker_engine
+from linux import cgroup_seconds, node_busy_seconds
+from polling import wait_until
+
+WINDOW = 8.0
+
+# Successive processes of some 20 ms each: none lives from one measurement to the next.
+SHORT_LIVED = "while :; do sh -c 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done'; done"
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory):
+    """An image to run, on a daemon that runs."""
+    for program in ("docker", "dockerd", "stress-ng"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    log = tmp_path_factory.mktemp("docker") / "dockerd.log"
+    try:
+        with docker_engine.daemon(log), docker_engine.image() as name:
+            yield name
+    except docker_engine.NoDaemon as error:
+        pytest.skip(str(error))
+
+
+class Container:
+    """A container, seen by Docker, by the kernel and by the program under test."""
+
+    def __init__(self, name: str, server):
+        self.name = name
+        self.id = docker_engine.inspect(name, "Id")
+        self.pid = int(docker_engine.inspect(name, "State.Pid"))
+        self._server = server
+
+    def joules(self, scrape) -> float:
+        """Over all states: a container that ends keeps what it used."""
+        return scrape.sum("kepler_container_cpu_joules_total", container_id=self.id, zone="package")
+
+    def watts(self, scrape) -> float:
+        return scrape.sum("kepler_container_cpu_watts", container_id=self.id, zone="package", state="running")
+
+    def is_listed(self, scrape) -> bool:
+        return bool(scrape.select("kepler_container_cpu_joules_total", container_id=self.id))
+
+    def wait_listed(self):
+        """The first scrape that knows it."""
+
+        def listed():
+            scrape = self._server.scrape()
+            return scrape if self.is_listed(scrape) else None
+
+        return wait_until(listed, f"the container {self.name}")
+
+    def shares(self, seconds: float) -> "Shares":
+        """What it uses of the node in a window, by the kernel's accounts and by ours."""
+        before, before_ours, before_node = self._server.scrape(), cgroup_seconds(self.pid), node_busy_seconds()
+        time.sleep(seconds)
+        after, after_ours, after_node = self._server.scrape(), cgroup_seconds(self.pid), node_busy_seconds()
+        active = [scrape.sum("kepler_node_cpu_active_joules_total", zone="package") for scrape in (before, after)]
+        return Shares(
+            cpu=(after_ours - before_ours) / (after_node - before_node),
+            energy=(self.joules(after) - self.joules(before)) / (active[1] - active[0]),
+        )
+
+
+class Shares(NamedTuple):
+    """Of the node's busy CPU time, and of its active energy."""
+
+    cpu: float
+    energy: float
+
+    def __str__(self) -> str:
+        return f"{self.cpu:.1%} of busy CPU time, {self.energy:.1%} of active energy"
+
+
+def test_a_containers_watts_rise_with_its_load_and_stay_known_when_it_is_gone(kepler, image, figure):
+    server = kepler("--monitor.interval=500ms")
+    with docker_engine.container(image, "sleep", "600") as name:
+        container = Container(name, server)
+        idle = container.watts(container.wait_listed())
+        docker_engine.docker("exec", "--detach", name, "stress-ng", "--cpu", "1", "--timeout", "60")
+        wait_until(lambda: container.watts(server.scrape()) > idle, "its power to rise")
+        shares = container.shares(WINDOW)
+        running = server.scrape()
+        figure(f"{name}: {idle:.2f} W idle, {container.watts(running):.2f} W under stress-ng, {shares}")
+        labels = {"container_name": name, "runtime": "docker"}
+        assert running.select("kepler_container_cpu_watts", container_id=container.id, **labels)
+        assert container.watts(running) > idle + 0.1
+        assert shares.energy == pytest.approx(shares.cpu, rel=0.15)
+        if shares.cpu > 0.6:
+            assert shares.energy > 0.5, "it is most of the load, so most of the energy is its own"
+
+        docker_engine.docker("rm", "--force", name)
+
+    def terminated():
+        scrape = server.scrape()
+        joules = "kepler_container_cpu_joules_total"
+        return scrape if scrape.select(joules, container_id=container.id, state="terminated") else None
+
+    gone = wait_until(terminated, "the container's state to be terminated")
+    total = container.joules(gone)
+    assert total >= container.joules(running)
+    for _ in range(3):
+        gone = server.scrape_after(gone.tick())
+        assert container.joules(gone) == total
+
+
+def test_a_container_is_charged_for_its_short_lived_processes(kepler, image, figure):
+    server = kepler("--monitor.interval=1s")
+    with docker_engine.container(image, "sh", "-c", SHORT_LIVED) as name:
+        container = Container(name, server)
+        container.wait_listed()
+        shares = container.shares(WINDOW)
+    figure(f"processes of some 20 ms in a container: {shares}")
+    assert shares.cpu > 0.1, "the load runs"
+    assert shares.energy >= 0.9 * shares.cpu

@@ -1,0 +1,99 @@
+"""A real Prometheus scrapes, and its queries give power per process."""
+
+import json
+import os
+import shutil
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+from contextlib import ExitStack
+
+import pytest
+
+from linux import free_port
+from polling import wait_until
+from workloads import running, spinning
+
+SCRAPES = 15
+
+CONFIGURATION = """
+global: {{ scrape_interval: 1s }}
+scrape_configs:
+  - job_name: kepler
+    static_configs: [{{ targets: ["{address}"] }}]
+"""
+
+
+class Prometheus:
+    def __init__(self, address: str):
+        self._url = f"http://{address}"
+
+    def is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self._url}/-/ready", timeout=5) as answer:
+                return answer.status == 200
+        except (urllib.error.URLError, ConnectionError):
+            return False
+
+    def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
+        """The instant vector that a query gives, in its order."""
+        query = urllib.parse.urlencode({"query": expression})
+        with urllib.request.urlopen(f"{self._url}/api/v1/query?{query}", timeout=10) as answer:
+            result = json.load(answer)["data"]["result"]
+        return [(row["metric"], float(row["value"][1])) for row in result]
+
+    def value(self, expression: str) -> float | None:
+        """The value of a query that gives one row, or `None` where it gives none."""
+        rows = self.query(expression)
+        assert len(rows) <= 1, rows
+        return rows[0][1] if rows else None
+
+
+@pytest.fixture
+def prometheus(tmp_path):
+    """Starts a Prometheus that scrapes an address, and gives it with its log."""
+    if shutil.which("prometheus") is None:
+        pytest.skip("the Debian package prometheus is not installed")
+    with ExitStack() as stack:
+
+        def start(target: str):
+            address = f"127.0.0.1:{free_port()}"
+            configuration = tmp_path / "prometheus.yml"
+            configuration.write_text(CONFIGURATION.format(address=target))
+            log = tmp_path / "prometheus.log"
+            command = [
+                "prometheus",
+                f"--config.file={configuration}",
+                f"--storage.tsdb.path={tmp_path / 'tsdb'}",
+                f"--web.listen-address={address}",
+            ]
+            file = stack.enter_context(log.open("wb"))
+            stack.enter_context(running(command, stdout=file, stderr=subprocess.STDOUT))
+            server = Prometheus(address)
+            wait_until(server.is_ready, "Prometheus", seconds=30)
+            return server, log
+
+        yield start
+
+
+def test_prometheus_scrapes_it_and_finds_power_per_process(kepler, prometheus, tmp_path, figure):
+    server = kepler("--monitor.interval=1s")
+    database, log = prometheus(server.address)
+    with ExitStack() as stack:
+        # One a CPU, and somewhat favoured: whatever else this machine does, this is its largest load.
+        for _ in range(os.cpu_count() or 1):
+            stack.enter_context(spinning(tmp_path, name=b"e2e-top", nice=-5))
+        scraped = f'count_over_time(up{{job="kepler"}}[1m]) >= {SCRAPES}'
+        wait_until(lambda: database.value(scraped), f"{SCRAPES} scrapes", seconds=60, step=0.5)
+        top = database.query('topk(5, sum by (comm) (kepler_process_cpu_watts{zone="package"}))')
+        rate = database.value('sum(rate(kepler_node_cpu_joules_total{zone="package"}[10s]))')
+        watts = database.value('sum(avg_over_time(kepler_node_cpu_watts{zone="package"}[10s]))')
+
+    assert database.value('min_over_time(up{job="kepler"}[1m])') == 1, "each scrape succeeded"
+    assert database.value("scrape_samples_scraped") == database.value("scrape_samples_post_metric_relabeling") > 20
+    figure(", ".join(f"{labels['comm']} {watts:.2f} W" for labels, watts in top))
+    assert top[0][0]["comm"] == "e2e-top" and top[0][1] > 0
+    assert rate == pytest.approx(watts, rel=0.15)
+    complaints = [line for line in log.read_text().splitlines() if "level=warn" in line or "level=error" in line]
+    assert not complaints
