@@ -127,7 +127,9 @@ impl<const N: usize> Run<N> {
 pub(super) fn ranking(job: &Job, grid: &Series<CarbonIntensity>, count: usize) -> Result<Vec<Vec<Slot>>, Duration> {
     let weights = job.weights();
     let runs = runs(grid, |value| [value.grams_per_kilowatt_hour()]);
-    let candidates: Vec<Candidate<1>> = runs.iter().flat_map(|run| run.candidates(&weights)).collect();
+    let mut lists: Vec<Vec<Candidate<1>>> = runs.iter().map(|run| run.candidates(&weights)).collect();
+    // Usually there is one run: its list is used as it is, not copied.
+    let candidates = if lists.len() == 1 { lists.swap_remove(0) } else { lists.concat() };
     if candidates.is_empty() {
         let longest = runs.iter().map(Run::length).max().unwrap_or(0);
         return Err(Duration::from_nanos(longest.unsigned_abs()));
