@@ -33,10 +33,16 @@ pub(super) fn runs<V, const N: usize>(series: &Series<V>, values: impl Fn(&V) ->
     let Some(origin) = series.start() else { return runs };
     let mut last: Option<Timestamp> = None;
     let mut start = 0;
+    // The first run is usually the only one: it gets room for all.
+    let mut room = series.steps().len() + 1;
     for step in series.steps() {
         if last != Some(step.start) {
             start = offset(origin, step.start);
-            runs.push(Run { edges: vec![start], sums: vec![[0.0; N]] });
+            let mut run = Run { edges: Vec::with_capacity(room), sums: Vec::with_capacity(room) };
+            run.edges.push(start);
+            run.sums.push([0.0; N]);
+            room = 0;
+            runs.push(run);
         }
         last = Some(step.end);
         let Some(run) = runs.last_mut() else { continue };
@@ -83,22 +89,23 @@ impl<const N: usize> Run<N> {
         })
     }
 
-    /// Every start at which an edge of the job meets an edge of a step, ascending.
-    fn starts(&self, weights: &[(i64, f64)], duration: i64) -> Vec<i64> {
-        let (Some(&first), Some(&last)) = (self.edges.first(), self.edges.last()) else { return Vec::new() };
-        let possible = first..=last - duration;
-        if possible.is_empty() {
-            return Vec::new();
-        }
-        let mut starts = Vec::with_capacity(self.edges.len() * (weights.len() + 1));
-        for offset in std::iter::once(0).chain(weights.iter().map(|&(end, _)| end)) {
-            starts.extend(self.edges.iter().map(|edge| edge - offset).filter(|start| possible.contains(start)));
-        }
-        // Stable on purpose: it merges the few sorted lists this consists of, several times faster
-        // than the unstable sort, which sees them as disorder.
-        starts.sort();
-        starts.dedup();
-        starts
+    /// Every start at which an edge of the job meets an edge of a step, ascending: the edges, shifted
+    /// by each offset, merged as they come. A list to sort would cost more in fresh memory than the
+    /// whole search.
+    fn starts(&self, weights: &[(i64, f64)], duration: i64) -> impl Iterator<Item = i64> {
+        let first = self.edges.first().copied().unwrap_or(0);
+        let last = self.edges.last().copied().unwrap_or(0) - duration;
+        let offsets = std::iter::once(0).chain(weights.iter().map(|&(end, _)| end));
+        let from = |offset: i64| (offset, self.edges.partition_point(|edge| edge - offset < first));
+        let mut cursors: Vec<(i64, usize)> = offsets.map(from).collect();
+        std::iter::from_fn(move || {
+            let shifted = |&(offset, next): &(i64, usize)| self.edges.get(next).map(|edge| edge - offset);
+            let start = cursors.iter().filter_map(shifted).min().filter(|start| *start <= last)?;
+            for cursor in &mut cursors {
+                cursor.1 += usize::from(shifted(cursor) == Some(start));
+            }
+            Some(start)
+        })
     }
 
     /// The score of every candidate start.
@@ -118,7 +125,9 @@ impl<const N: usize> Run<N> {
             }
             Candidate { start, score }
         };
-        self.starts(weights, duration).into_iter().map(score).collect()
+        let mut candidates = Vec::with_capacity(self.edges.len());
+        candidates.extend(self.starts(weights, duration).map(score));
+        candidates
     }
 }
 
