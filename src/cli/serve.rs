@@ -34,7 +34,9 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
         .transpose()
         .map_err(Failure::to("start the table"))?;
     let exporter = Arc::new(Exporter::new(monitor.feed(), export_options(config)));
-    let options = ServerOptions { web, ..ServerOptions::default() };
+    // The first snapshots come faster than the interval: it is the interval that says when one is late.
+    let stale_after = ServerOptions::default().stale_after.max(config.interval.saturating_mul(3));
+    let options = ServerOptions { web, stale_after, ..ServerOptions::default() };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
