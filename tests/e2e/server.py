@@ -6,6 +6,8 @@ import signal
 import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from email.message import Message
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +17,12 @@ from polling import wait_until
 
 class Answer(NamedTuple):
     status: int
-    content_type: str
+    headers: Message
     body: bytes
+
+    @property
+    def content_type(self) -> str:
+        return self.headers["Content-Type"]
 
 
 class Kepler:
@@ -40,18 +46,18 @@ class Kepler:
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
-    def get(self, path: str, accept: str = "*/*") -> Answer:
-        request = urllib.request.Request(
-            f"http://{self.address}{path}", headers={"Accept": accept, "Accept-Encoding": "gzip"}
-        )
+    def get(self, path: str, accept: str = "*/*", encoding: str = "gzip") -> Answer:
+        """Asks for a page, compressed with gzip unless told otherwise; the body is given as it was before."""
+        headers = {"Accept": accept, "Accept-Encoding": encoding}
+        request = urllib.request.Request(f"http://{self.address}{path}", headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
                 body = answer.read()
                 if answer.headers["Content-Encoding"] == "gzip":
                     body = gzip.decompress(body)
-                return Answer(answer.status, answer.headers["Content-Type"], body)
+                return Answer(answer.status, answer.headers, body)
         except urllib.error.HTTPError as error:
-            return Answer(error.code, error.headers["Content-Type"], error.read())
+            return Answer(error.code, error.headers, error.read())
 
     def is_ready(self) -> bool:
         return self.get("/readyz").status == 200
@@ -64,14 +70,23 @@ class Kepler:
     def scrape_openmetrics(self) -> Scrape:
         return self.scrape(OPENMETRICS)
 
-    def scrape_after(self, tick: float, seconds: float = 15.0) -> Scrape:
+    def scrape_after(self, tick: float, accept: str = TEXT) -> Scrape:
         """The first scrape that shows a snapshot newer than `tick`."""
+        return self.scrape_when(lambda scrape: scrape.tick() > tick, f"a snapshot after {tick}", accept)
 
-        def newer() -> Scrape | None:
-            scrape = self.scrape()
-            return scrape if scrape.tick() > tick else None
+    def scrape_with_power(self) -> Scrape:
+        """The first scrape that covers an interval."""
+        watts = "kepler_node_cpu_watts"
+        return self.scrape_when(lambda scrape: any(value > 0 for value in scrape.select(watts).values()), "power")
 
-        return wait_until(newer, f"a snapshot after {tick}", seconds)
+    def scrape_when(self, condition: Callable[[Scrape], object], what: str, accept: str = TEXT) -> Scrape:
+        """The first scrape for which `condition` holds."""
+
+        def scrape() -> Scrape | None:
+            candidate = self.scrape(accept)
+            return candidate if condition(candidate) else None
+
+        return wait_until(scrape, what)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Sends a signal, and gives the exit status."""

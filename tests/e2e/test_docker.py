@@ -8,7 +8,6 @@ import pytest
 
 import docker_engine
 from linux import cgroup_seconds, node_busy_seconds
-from polling import wait_until
 
 WINDOW = 8.0
 
@@ -51,12 +50,7 @@ class Container:
 
     def wait_listed(self):
         """The first scrape that knows it."""
-
-        def listed():
-            scrape = self._server.scrape()
-            return scrape if self.is_listed(scrape) else None
-
-        return wait_until(listed, f"the container {self.name}")
+        return self._server.scrape_when(self.is_listed, f"the container {self.name}")
 
     def shares(self, seconds: float) -> "Shares":
         """What it uses of the node in a window, by the kernel's accounts and by ours."""
@@ -86,7 +80,7 @@ def test_a_containers_watts_rise_with_its_load_and_stay_known_when_it_is_gone(ke
         container = Container(name, server)
         idle = container.watts(container.wait_listed())
         docker_engine.docker("exec", "--detach", name, "stress-ng", "--cpu", "1", "--timeout", "60")
-        wait_until(lambda: container.watts(server.scrape()) > idle, "its power to rise")
+        server.scrape_when(lambda scrape: container.watts(scrape) > idle, "its power to rise")
         shares = container.shares(WINDOW)
         running = server.scrape()
         figure(f"{name}: {idle:.2f} W idle, {container.watts(running):.2f} W under stress-ng, {shares}")
@@ -98,13 +92,10 @@ def test_a_containers_watts_rise_with_its_load_and_stay_known_when_it_is_gone(ke
             assert shares.energy > 0.5, "it is most of the load, so most of the energy is its own"
 
         docker_engine.docker("rm", "--force", name)
-
-    def terminated():
-        scrape = server.scrape()
-        joules = "kepler_container_cpu_joules_total"
-        return scrape if scrape.select(joules, container_id=container.id, state="terminated") else None
-
-    gone = wait_until(terminated, "the container's state to be terminated")
+    terminated = {"container_id": container.id, "state": "terminated"}
+    gone = server.scrape_when(
+        lambda scrape: scrape.select("kepler_container_cpu_joules_total", **terminated), "the container to be terminated"
+    )
     total = container.joules(gone)
     assert total >= container.joules(running)
     for _ in range(3):

@@ -1,15 +1,17 @@
 """What a machine can do to an exporter: storms of processes, names that are no text, many scrapers."""
 
 import shutil
+import statistics
 import sys
-import threading
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from exposition import Scrape, Series, assert_no_counter_fell
+from exposition import Series, assert_no_counter_fell
 from linux import forks, process_seconds
-from polling import wait_until
+from server import Kepler
 from workloads import running, spinning
 
 JOULES = "kepler_process_cpu_joules_total"
@@ -34,17 +36,14 @@ def test_a_storm_of_processes_breaks_no_scrape_and_costs_little(kepler, figure):
     assert rate > 1000, "a storm"
     assert load < 0.5
     for before, after in zip(scrapes, scrapes[1:]):
-        assert_no_counter_fell(without_reused_pids(before), after)
+        assert_no_counter_fell(before, after, apart_from=is_of_the_storm)
+    assert any(is_of_the_storm(series) for scrape in scrapes for series in scrape.values), "it was seen"
     assert scrapes[-1].sum("kepler_node_cpu_joules_total") > scrapes[0].sum("kepler_node_cpu_joules_total")
 
 
-def without_reused_pids(scrape: Scrape) -> Scrape:
-    """Leaves out the processes of the storm: a process number that comes back with the same name is
-    another process, though its labels are the same."""
-    scrape.values = {
-        series: value for series, value in scrape.values.items() if dict(series.labels).get("comm") != "stress-ng-vfork"
-    }
-    return scrape
+def is_of_the_storm(series: Series) -> bool:
+    """A process number that comes back with the same name is another process, with the same labels."""
+    return dict(series.labels).get("comm", "").startswith("stress-ng")
 
 
 def test_an_executable_may_have_any_name(kepler, tmp_path):
@@ -80,15 +79,12 @@ while True: pass
 """
 
 
-def wait_for_process(server, pid: int, **labels: str) -> Series:
+def wait_for_process(server: Kepler, pid: int, **labels: str) -> Series:
     """Its series, which both formats can show."""
-
-    def listed():
-        return next(iter(server.scrape().select(JOULES, pid=str(pid), **labels)), None)
-
-    series = wait_until(listed, f"process {pid} with {labels}")
-    assert server.scrape_openmetrics().select(JOULES, pid=str(pid), **labels)
-    return series
+    labels["pid"] = str(pid)
+    scrape = server.scrape_when(lambda scrape: scrape.select(JOULES, **labels), f"the process {labels}")
+    assert server.scrape_openmetrics().select(JOULES, **labels)
+    return next(iter(scrape.select(JOULES, **labels)))
 
 
 def test_scrapers_neither_see_different_figures_nor_change_the_schedule(kepler):
@@ -96,7 +92,7 @@ def test_scrapers_neither_see_different_figures_nor_change_the_schedule(kepler):
     server = kepler(f"--monitor.interval={interval * 1000:.0f}ms")
     # The second tick comes out of turn, so that there is power to show early.
     server.scrape_after(server.scrape().tick())
-    eager, lazy = collect_from_two_scrapers(server, periods=(0.02, 0.33), seconds=6)
+    eager, lazy = collect_from_scrapers(server, periods=(0.02, 0.33), seconds=6)
 
     common = eager.keys() & lazy.keys()
     assert len(common) >= 5
@@ -104,27 +100,25 @@ def test_scrapers_neither_see_different_figures_nor_change_the_schedule(kepler):
         assert eager[tick] == lazy[tick], "a snapshot shows one thing to all"
     ticks = sorted(eager)
     assert sorted(eager.values()) == [eager[tick] for tick in ticks], "joules rise with time"
-    # On schedule: whole numbers of intervals, give or take the delay of a busy machine.
-    assert (ticks[-1] - ticks[0]) / (len(ticks) - 1) == pytest.approx(interval, rel=0.3)
-    for earlier, later in zip(ticks, ticks[1:]):
-        assert later - earlier > interval / 2, "a scrape caused a collection"
+    # A late tick does not shift the ones after it, so that two may come closer than the interval, but
+    # never more of them than the schedule has.
+    assert len(ticks) - 1 <= (ticks[-1] - ticks[0]) / interval + 1, "a scrape caused a collection"
+    gaps = [later - earlier for earlier, later in zip(ticks, ticks[1:])]
+    assert statistics.median(gaps) == pytest.approx(interval, rel=0.2)
 
 
-def collect_from_two_scrapers(server, periods, seconds) -> list[dict[float, float]]:
+def collect_from_scrapers(server: Kepler, periods: Sequence[float], seconds: float) -> list[dict[float, float]]:
     """For each scraper, the node's joules by the time of the snapshot that showed them."""
-    seen: list[dict[float, float]] = [{} for _ in periods]
     deadline = time.monotonic() + seconds
 
-    def scrape_every(period: float, into: dict[float, float]) -> None:
+    def scrape_every(period: float) -> dict[float, float]:
+        seen: dict[float, float] = {}
         while time.monotonic() < deadline:
             scrape = server.scrape()
             joules = scrape.sum("kepler_node_cpu_joules_total", zone="package")
-            assert into.setdefault(scrape.tick(), joules) == joules
+            assert seen.setdefault(scrape.tick(), joules) == joules
             time.sleep(period)
+        return seen
 
-    threads = [threading.Thread(target=scrape_every, args=pair) for pair in zip(periods, seen)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=seconds + 20)
-    return seen
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(scrape_every, periods))

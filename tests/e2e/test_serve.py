@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from exposition import MICROJOULE, OPENMETRICS, TEXT, assert_no_counter_fell
-from polling import wait_until
+from exposition import MICROJOULE, OPENMETRICS, TEXT, Scrape, assert_no_counter_fell
 from workloads import spinning
 
 NODE = "kepler_node_cpu"
@@ -33,7 +32,7 @@ def test_the_first_answer_comes_soon(kepler, figure):
 
 def test_without_a_sensor_power_is_estimated_and_labelled_so(kepler):
     server = kepler("--monitor.interval=200ms")
-    scrape = wait_for_power(server)
+    scrape = server.scrape_with_power()
     (source,) = scrape.select("kepler_power_source_info", zone="package")
     if source.label("method") == "measured":
         pytest.skip(f"this machine measures, by {source.label('source')}")
@@ -48,8 +47,8 @@ def test_processes_are_listed_with_their_power(kepler, tmp_path):
     server = kepler("--monitor.interval=200ms")
     with spinning(tmp_path) as process:
         labels = {"pid": str(process.pid), "comm": "e2e-spin"}
-        wait_until(lambda: server.scrape().select("kepler_process_cpu_joules_total", **labels), "the process")
-        scrape = server.scrape_after(server.scrape().tick())
+        scrape = server.scrape_when(lambda scrape: scrape.select("kepler_process_cpu_watts", **labels), "the process")
+        scrape = server.scrape_after(scrape.tick())
         assert scrape.sum("kepler_process_cpu_watts", zone="package", state="running", **labels) > 0
         assert scrape.sum("kepler_process_cpu_joules_total", zone="package", state="running", **labels) > 0
         assert scrape.sum("kepler_process_cpu_seconds_total", type="regular", **labels) > 0
@@ -60,6 +59,16 @@ def test_processes_are_listed_with_their_power(kepler, tmp_path):
 def test_both_formats_show_the_same_names_to_the_reference_parsers(kepler):
     server = kepler()
     assert server.scrape().names == server.scrape_openmetrics().names
+
+
+@pytest.mark.parametrize("accept", [TEXT, OPENMETRICS])
+def test_it_is_compressed_for_those_who_ask(kepler, accept):
+    server = kepler("--metrics=node", "--monitor.interval=1h")
+    compressed = server.get("/metrics", accept)
+    plain = server.get("/metrics", accept, encoding="identity")
+    assert compressed.headers["Content-Encoding"] == "gzip"
+    assert plain.headers["Content-Encoding"] is None
+    assert Scrape.of(accept, compressed.body.decode()).names == Scrape.of(accept, plain.body.decode()).names
 
 
 def test_promtool_has_no_complaint_but_one_name_fixed_by_our_specification(kepler):
@@ -74,7 +83,7 @@ def test_joules_only_rise_and_active_and_idle_make_the_total(kepler, accept):
     server = kepler("--monitor.interval=100ms")
     before = server.scrape(accept)
     for _ in range(10):
-        after = wait_until(lambda: newer(server, before, accept), "the next snapshot")
+        after = server.scrape_after(before.tick(), accept)
         assert_no_counter_fell(before, after)
         assert after.select(f"{NODE}_joules_total")
         for series, total in after.select(f"{NODE}_joules_total").items():
@@ -86,7 +95,7 @@ def test_joules_only_rise_and_active_and_idle_make_the_total(kepler, accept):
 
 def test_what_is_attributed_and_what_is_not_make_the_active_energy(kepler):
     server = kepler("--monitor.interval=200ms", "--monitor.min-terminated-energy=0", "--monitor.max-terminated=-1")
-    scrape = wait_for_power(server)
+    scrape = server.scrape_with_power()
     active = scrape.sum(f"{NODE}_active_joules_total", zone="package")
     unattributed = scrape.sum(f"{NODE}_unattributed_joules_total", zone="package")
     processes = scrape.sum("kepler_process_cpu_joules_total", zone="package")
@@ -96,7 +105,7 @@ def test_what_is_attributed_and_what_is_not_make_the_active_energy(kepler):
 
 def test_health_is_told_without_collecting(kepler):
     server = kepler("--monitor.interval=1h")
-    tick = wait_for_power(server).tick()
+    tick = server.scrape_with_power().tick()
     for path in ("/livez", "/readyz", "/healthz"):
         answer = server.get(path)
         assert (answer.status, answer.content_type) == (200, "application/json"), path
@@ -134,18 +143,3 @@ def test_a_forced_meter_that_cannot_be_used_ends_it_with_3_and_a_remedy(kepler_b
     ended = run(kepler_bin, "--web.listen-address=127.0.0.1:0", "--meter=powercap", f"--host.sysfs={tmp_path}")
     assert ended.returncode == 3
     assert "cannot measure with powercap" in ended.stderr and "remedy: " in ended.stderr
-
-
-def newer(server, before, accept):
-    scrape = server.scrape(accept)
-    return scrape if scrape.tick() > before.tick() else None
-
-
-def wait_for_power(server):
-    """The first scrape that covers an interval, and so shows power."""
-
-    def with_power():
-        scrape = server.scrape()
-        return scrape if scrape.select(f"{NODE}_watts") and scrape.sum(f"{NODE}_watts") > 0 else None
-
-    return wait_until(with_power, "power")

@@ -54,10 +54,10 @@ def simulated(tmp_path) -> Iterator[Path]:
 def test_node_and_process_have_the_energy_of_a_known_machine(kepler, simulated, tmp_path, figure):
     server = kepler("--monitor.interval=500ms", f"--host.sysfs={simulated}")
     # The idle power is learned from spread in utilisation: first the machine as it is, then the load.
-    wait_until(lambda: server.scrape().sum("kepler_node_cpu_joules_total", zone="package") > 3 * 40, "three seconds")
+    server.scrape_when(lambda scrape: scrape.sum(JOULES, zone="package") > 3 * 40, "three seconds")
     with spinning(tmp_path) as process:
         labels = {"pid": str(process.pid), "zone": "package"}
-        wait_until(lambda: server.scrape().select(PROCESS_JOULES, **labels), "the process")
+        server.scrape_when(lambda scrape: scrape.select(PROCESS_JOULES, **labels), "the process")
         before, start = server.scrape(), Usage.now(process.pid)
         time.sleep(20)
         after, end = server.scrape(), Usage.now(process.pid)
@@ -105,8 +105,9 @@ def test_a_reset_makes_no_spike(serve, tree):
     tree.set(PACKAGE, 100_000_000_000)
     server = serve(tree)
     tree.set(PACKAGE, 2_000_000)
-    wait_until(lambda: server.scrape().sum("kepler_counter_events_total", zone="package", kind="reset") == 1, "the reset")
-    assert server.scrape().sum(JOULES, zone="package") <= 2 + MICROJOULE
+    event = {"zone": "package", "kind": "reset"}
+    scrape = server.scrape_when(lambda scrape: scrape.sum("kepler_counter_events_total", **event) == 1, "the reset")
+    assert scrape.sum(JOULES, zone="package") <= 2 + MICROJOULE
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_a_reset_makes_no_spike(serve, tree):
 def test_a_zone_that_shows_garbage_is_counted_and_harms_no_other(serve, tree, content):
     server = serve(tree)
     tree.set(DRAM, content)
-    wait_until(lambda: read_errors(server.scrape()) >= 2, "the faults")
+    server.scrape_when(lambda scrape: read_errors(scrape) >= 2, "the faults")
     tree.set(PACKAGE, 3_000_000)
     wait_for_joules(server, 2, zone="package")
     tree.set(DRAM, 12_000_000)
@@ -132,11 +133,8 @@ def test_a_package_that_vanishes_gives_way_to_the_estimate(serve, tree):
     tree.remove(DRAM)
     tree.remove(PACKAGE)
 
-    def estimated() -> Scrape | None:
-        scrape = server.scrape()
-        return scrape if scrape.select("kepler_power_source_info", source="model", zone="package") else None
-
-    scrape = wait_until(estimated, "the estimate to take over")
+    estimated = {"source": "model", "zone": "package"}
+    scrape = server.scrape_when(lambda scrape: scrape.select("kepler_power_source_info", **estimated), "the estimate")
     (series,) = scrape.select("kepler_power_source_info", zone="package")
     assert series.label("method") == "estimated"
     assert scrape.sum("kepler_read_errors_total", source="powercap") >= 3
@@ -158,7 +156,7 @@ def test_an_ordinary_user_gets_estimates_and_is_told_what_restores_the_rest(kepl
         # As kernels since 5.10 have it.
         tree.counter(PACKAGE).chmod(0o400)
         server = kepler(f"--host.sysfs={tree.sysfs}", "--monitor.interval=200ms", prefix=NOBODY, binary=binary)
-        scrape = wait_until(lambda: with_watts(server), "an estimate")
+        scrape = server.scrape_with_power()
         assert scrape.select("kepler_power_source_info", source="model", method="estimated", zone="package")
         assert scrape.select("kepler_process_cpu_watts", zone="package"), "other users' processes are still charged"
         assert "CAP_DAC_READ_SEARCH" in server.log, "for energy"
@@ -173,17 +171,11 @@ def test_an_ordinary_user_gets_estimates_and_is_told_what_restores_the_rest(kepl
 def wait_for_joules(server: Kepler, joules: float, zone: str) -> Scrape:
     """The first scrape in which a zone has drawn exactly this much."""
 
-    def drawn() -> Scrape | None:
-        scrape = server.scrape()
-        return scrape if abs(scrape.sum(JOULES, zone=zone) - joules) <= MICROJOULE else None
+    def is_drawn(scrape: Scrape) -> bool:
+        return abs(scrape.sum(JOULES, zone=zone) - joules) <= MICROJOULE
 
-    return wait_until(drawn, f"{joules} J in {zone}")
+    return server.scrape_when(is_drawn, f"{joules} J in {zone}")
 
 
 def read_errors(scrape: Scrape) -> float:
     return sum(scrape.select("kepler_read_errors_total", source="powercap", reason="invalid_data").values())
-
-
-def with_watts(server: Kepler) -> Scrape | None:
-    scrape = server.scrape()
-    return scrape if scrape.select("kepler_node_cpu_watts") and scrape.sum("kepler_node_cpu_watts") > 0 else None
