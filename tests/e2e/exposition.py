@@ -1,6 +1,6 @@
 """Reads /metrics with the reference parsers of Prometheus text and OpenMetrics."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from prometheus_client.metrics_core import Metric
@@ -27,7 +27,7 @@ class Series(NamedTuple):
 class Scrape:
     """What one scrape showed. It cannot be made of an exposition that breaks the format."""
 
-    def __init__(self, families: Iterator[Metric]):
+    def __init__(self, families: Iterable[Metric]):
         self.values: dict[Series, float] = {}
         self._counters: set[str] = set()
         names: set[str] = set()
@@ -53,7 +53,8 @@ class Scrape:
     def select(self, name: str, **labels: str) -> dict[Series, float]:
         """The series of this name that have at least these labels."""
         wanted = set(labels.items())
-        return {series: value for series, value in self.values.items() if series.name == name and wanted <= series.labels}
+        found = self.values.items()
+        return {series: value for series, value in found if series.name == name and wanted <= series.labels}
 
     def sum(self, name: str, **labels: str) -> float:
         """Their sum. There must be one at least: absent is not zero."""

@@ -94,7 +94,8 @@ def test_a_containers_watts_rise_with_its_load_and_stay_known_when_it_is_gone(ke
         docker_engine.docker("rm", "--force", name)
     terminated = {"container_id": container.id, "state": "terminated"}
     gone = server.scrape_when(
-        lambda scrape: scrape.select("kepler_container_cpu_joules_total", **terminated), "the container to be terminated"
+        lambda scrape: scrape.select("kepler_container_cpu_joules_total", **terminated),
+        "the container to be terminated",
     )
     total = container.joules(gone)
     assert total >= container.joules(running)

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_a_storm_of_processes_breaks_no_scrape_and_costs_little(kepler, figure):
     figure(f"{rate:.0f} processes a second, {len(scrapes)} scrapes, the exporter used {load:.1%} of a CPU")
     assert rate > 1000, "a storm"
     assert load < 0.5
-    for before, after in zip(scrapes, scrapes[1:]):
+    for before, after in pairwise(scrapes):
         assert_no_counter_fell(before, after, apart_from=is_of_the_storm)
     assert any(is_of_the_storm(series) for scrape in scrapes for series in scrape.values), "it was seen"
     assert scrapes[-1].sum("kepler_node_cpu_joules_total") > scrapes[0].sum("kepler_node_cpu_joules_total")
@@ -103,7 +104,7 @@ def test_scrapers_neither_see_different_figures_nor_change_the_schedule(kepler):
     # A late tick does not shift the ones after it, so that two may come closer than the interval, but
     # never more of them than the schedule has.
     assert len(ticks) - 1 <= (ticks[-1] - ticks[0]) / interval + 1, "a scrape caused a collection"
-    gaps = [later - earlier for earlier, later in zip(ticks, ticks[1:])]
+    gaps = [later - earlier for earlier, later in pairwise(ticks)]
     assert statistics.median(gaps) == pytest.approx(interval, rel=0.2)
 
 

@@ -44,7 +44,7 @@ def simulated(tmp_path) -> Iterator[Path]:
     """The sysfs of a machine that draws 40 W, and 20 W more for each busy CPU."""
     program = os.environ.get("KEPLER_SIMULATE")
     if not program:
-        pytest.skip("KEPLER_SIMULATE does not name the example `simulate` (cargo build --example simulate --features sim)")
+        pytest.skip("KEPLER_SIMULATE names no program: cargo build --example simulate --features sim")
     log = tmp_path / "simulate.log"
     with log.open("wb") as file, running([program, str(tmp_path / "host")], stdout=file, stderr=file):
         wait_until(lambda: "simulating" in log.read_text(), "the simulated host")

@@ -29,7 +29,7 @@ def spinning(folder: Path, name: bytes = b"e2e-spin", nice: int = 0) -> Iterator
     """A process that keeps one CPU busy; `name` is that of its executable, and so its comm."""
     executable = os.path.join(os.fsencode(folder), name)
     if not os.path.exists(executable):
-        shutil.copy(BUSYBOX, executable)
+        shutil.copy(os.fsencode(BUSYBOX), executable)
     with running(["sh", "-c", SPIN], executable=executable, preexec_fn=lambda: os.nice(nice)) as process:
         yield process
 
@@ -37,8 +37,13 @@ def spinning(folder: Path, name: bytes = b"e2e-spin", nice: int = 0) -> Iterator
 @contextmanager
 def sleeping(count: int) -> Iterator[None]:
     """So many processes that do nothing."""
-    script = f'i=0; while [ $i -lt {count} ]; do {BUSYBOX} sleep 600 & i=$((i+1)); done; echo started; wait'
-    with running([str(BUSYBOX), "sh", "-c", script], stdout=subprocess.PIPE, text=True) as shell:
-        assert shell.stdout.readline() == "started\n"
+    pids: list[int] = []
+    try:
+        for _ in range(count):
+            pids.append(os.posix_spawn(BUSYBOX, ["sleep", "600"], {}))
         yield
-    shell.stdout.close()
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        for pid in pids:
+            os.waitpid(pid, 0)
