@@ -52,16 +52,19 @@ class Container:
         """The first scrape that knows it."""
         return self._server.scrape_when(self.is_listed, f"the container {self.name}")
 
-    def shares(self, seconds: float) -> "Shares":
+    def shares(self, window: float) -> "Shares":
         """What it uses of the node in a window, by the kernel's accounts and by ours."""
-        before, before_ours, before_node = self._server.scrape(), cgroup_seconds(self.pid), node_busy_seconds()
-        time.sleep(seconds)
-        after, after_ours, after_node = self._server.scrape(), cgroup_seconds(self.pid), node_busy_seconds()
-        active = [scrape.sum("kepler_node_cpu_active_joules_total", zone="package") for scrape in (before, after)]
-        return Shares(
-            cpu=(after_ours - before_ours) / (after_node - before_node),
-            energy=(self.joules(after) - self.joules(before)) / (active[1] - active[0]),
-        )
+        start = self._usage()
+        time.sleep(window)
+        used = [end - begin for begin, end in zip(start, self._usage(), strict=True)]
+        seconds, node_seconds, joules, node_joules = used
+        return Shares(cpu=seconds / node_seconds, energy=joules / node_joules)
+
+    def _usage(self) -> tuple[float, float, float, float]:
+        """CPU seconds of container and node, active joules of container and node, all just after a measurement."""
+        scrape = self._server.scrape_after(self._server.scrape().tick())
+        active = scrape.sum("kepler_node_cpu_active_joules_total", zone="package")
+        return cgroup_seconds(self.pid), node_busy_seconds(), self.joules(scrape), active
 
 
 class Shares(NamedTuple):

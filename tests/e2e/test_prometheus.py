@@ -81,9 +81,10 @@ def test_prometheus_scrapes_it_and_finds_power_per_process(kepler, prometheus, t
     server = kepler("--monitor.interval=1s")
     database, log = prometheus(server.address)
     with ExitStack() as stack:
-        # One a CPU, and somewhat favoured: whatever else this machine does, this is its largest load.
+        # One a CPU, and favoured where we may: whatever else this machine does, this is its largest load.
+        nice = -5 if os.geteuid() == 0 else 0
         for _ in range(os.cpu_count() or 1):
-            stack.enter_context(spinning(tmp_path, name=b"e2e-top", nice=-5))
+            stack.enter_context(spinning(tmp_path, name=b"e2e-top", nice=nice))
         scraped = f'count_over_time(up{{job="kepler"}}[1m]) >= {SCRAPES}'
         wait_until(lambda: database.value(scraped), f"{SCRAPES} scrapes", seconds=60, step=0.5)
         top = database.query('topk(5, sum by (comm) (kepler_process_cpu_watts{zone="package"}))')
