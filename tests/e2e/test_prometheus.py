@@ -11,7 +11,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from linux import free_port
+from linux import free_port, node_busy_seconds, process_seconds
 from polling import wait_until
 from workloads import running, spinning
 
@@ -81,21 +81,29 @@ def test_prometheus_scrapes_it_and_finds_power_per_process(kepler, prometheus, t
     server = kepler("--monitor.interval=1s")
     database, log = prometheus(server.address)
     with ExitStack() as stack:
-        # One a CPU, and favoured where we may: whatever else this machine does, this is its largest load.
-        nice = -5 if os.geteuid() == 0 else 0
-        for _ in range(os.cpu_count() or 1):
-            stack.enter_context(spinning(tmp_path, name=b"e2e-top", nice=nice))
+        # One a CPU, so that there is no larger load, unless the machine has much else to do.
+        loads = [stack.enter_context(spinning(tmp_path, name=b"e2e-top")) for _ in range(os.cpu_count() or 1)]
+        used, busy = cpu_seconds(loads), node_busy_seconds()
         scraped = f'count_over_time(up{{job="kepler"}}[1m]) >= {SCRAPES}'
         wait_until(lambda: database.value(scraped), f"{SCRAPES} scrapes", seconds=60, step=0.5)
         top = database.query('topk(5, sum by (comm) (kepler_process_cpu_watts{zone="package"}))')
         rate = database.value('sum(rate(kepler_node_cpu_joules_total{zone="package"}[10s]))')
+        share = (cpu_seconds(loads) - used) / (node_busy_seconds() - busy)
         watts = database.value('sum(avg_over_time(kepler_node_cpu_watts{zone="package"}[10s]))')
 
     assert database.value('min_over_time(up{job="kepler"}[1m])') == 1, "each scrape succeeded"
     assert database.value("scrape_samples_scraped") == database.value("scrape_samples_post_metric_relabeling") > 20
-    figure(", ".join(f"{labels['comm']} {watts:.2f} W" for labels, watts in top))
-    assert top[0][0]["comm"] == "e2e-top" and top[0][1] > 0
+    powers = {labels["comm"]: watts for labels, watts in top}
+    figure(", ".join(f"{comm} {watts:.2f} W" for comm, watts in powers.items()))
+    figure(f"e2e-top used {share:.0%} of the CPU time")
+    assert powers["e2e-top"] > 0
+    if share > 0.6:
+        assert max(powers, key=powers.__getitem__) == "e2e-top"
     assert rate == pytest.approx(watts, rel=0.15)
     log_lines = log.read_text().lower().splitlines()
     complaints = [line for line in log_lines if "level=warn" in line or "level=error" in line]
     assert not complaints
+
+
+def cpu_seconds(processes: list[subprocess.Popen]) -> float:
+    return sum(process_seconds(process.pid) for process in processes)

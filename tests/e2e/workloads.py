@@ -25,12 +25,12 @@ def running(arguments: Sequence[str | bytes], **options) -> Iterator[subprocess.
 
 
 @contextmanager
-def spinning(folder: Path, name: bytes = b"e2e-spin", nice: int = 0) -> Iterator[subprocess.Popen]:
+def spinning(folder: Path, name: bytes = b"e2e-spin") -> Iterator[subprocess.Popen]:
     """A process that keeps one CPU busy; `name` is that of its executable, and so its comm."""
     executable = os.path.join(os.fsencode(folder), name)
     if not os.path.exists(executable):
         shutil.copy(os.fsencode(BUSYBOX), executable)
-    with running(["sh", "-c", SPIN], executable=executable, preexec_fn=lambda: os.nice(nice)) as process:
+    with running(["sh", "-c", SPIN], executable=executable) as process:
         yield process
 
 
