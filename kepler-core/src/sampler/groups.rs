@@ -14,10 +14,11 @@ use crate::workload::process::ProcessReader;
 use crate::workload::{ContainerInfo, PodInfo, UnitInfo, VmInfo, names};
 use std::collections::HashMap;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The place of a group in the table. Valid as long as a process is in the group.
+/// The place of a group in the table. Valid as long as a process is in the group, or another group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct GroupIndex(u32);
 
@@ -46,24 +47,32 @@ struct Group {
     identity: Identity,
     /// The pod that a container's energy counts for as well.
     pod: Option<GroupIndex>,
-    /// The group whose CPU accounting contains this one's.
+    /// The pod or container around this one, which does not end before it.
     within: Option<GroupIndex>,
+    /// The group whose CPU accounting includes this one's: the nearest above it in the cgroup
+    /// hierarchy. Not only containers nest; a service's cgroup may hold containers, too.
+    accounted_in: Option<GroupIndex>,
     accounting: Option<CgroupCpu>,
-    /// The cgroup's CPU time at the last reading.
-    usage_ns: u64,
+    /// The cgroup's CPU time at the last reading; `None` if that failed.
+    usage_ns: Option<u64>,
     cpu_time: Duration,
+    /// Processes in the group and in those within it, and those groups themselves: while they are
+    /// there, their references to this one are valid.
     members: u32,
     account: Account,
     interval: Interval,
     /// CPU time that members have shown and the cgroup not yet: the two are not read at once. It
-    /// is set against later differences, so that noise does not add up.
+    /// is set against later differences, so that noise does not add up. Noise is all that it is for:
+    /// it is limited to a part of what the group used, or a process that was moved away would hide
+    /// others' work for long.
     owed_ns: u64,
 }
 
 /// CPU time of the current interval.
 #[derive(Clone, Copy, Debug, Default)]
 struct Interval {
-    cgroup_ns: u64,
+    /// By the cgroup's accounting, which includes the groups within; `None` if it has not said.
+    cgroup_ns: Option<u64>,
     members_ns: u64,
     within_ns: u64,
     unexplained_ns: u64,
@@ -78,6 +87,8 @@ pub(super) struct Groups {
     slots: Vec<Option<Group>>,
     by_key: HashMap<Key, GroupIndex>,
     by_text: HashMap<Box<[u8]>, Option<GroupIndex>>,
+    /// Whether groups came or went since [`Group::accounted_in`] was worked out.
+    changed: bool,
     pub(super) containers: RetiredList<ContainerInfo>,
     pub(super) pods: RetiredList<PodInfo>,
     pub(super) units: RetiredList<UnitInfo>,
@@ -87,6 +98,10 @@ pub(super) struct Groups {
 /// Distinct cgroup texts remembered; when there are more, all are forgotten and learned again.
 const MAX_TEXTS: usize = 8192;
 
+/// What a group may owe beyond a quarter of what it used: processes are read a little before or after
+/// their cgroup, in ticks of 10 ms each where process clocks cannot be used.
+const SMALL_DEBT_NS: u64 = 100_000_000;
+
 impl Groups {
     pub(super) fn open(host: &Host, retention: Retention) -> io::Result<Self> {
         Ok(Groups {
@@ -95,6 +110,7 @@ impl Groups {
             slots: Vec::new(),
             by_key: HashMap::new(),
             by_text: HashMap::new(),
+            changed: false,
             containers: RetiredList::new(retention),
             pods: RetiredList::new(retention),
             units: RetiredList::new(retention),
@@ -119,8 +135,7 @@ impl Groups {
             (None, Some(pod), _) => Some(self.pod(pod.into(), within, from_start)),
             (None, None, Some(unit)) => {
                 let key = Key::Unit(unit.cgroup.clone());
-                let cgroup = unit.cgroup.clone();
-                Some(self.find_or_add(key, within, None, &cgroup, from_start, |_| Identity::Unit(Arc::new(unit))))
+                Some(self.find_or_add(key, within, None, from_start, |_| Identity::Unit(Arc::new(unit))))
             }
             (None, None, None) => None,
         };
@@ -139,9 +154,8 @@ impl Groups {
         from_start: bool,
     ) -> GroupIndex {
         let pod = info.pod.clone().map(|pod| self.pod(pod, within, from_start));
-        let cgroup = info.cgroup.clone();
         let key = Key::Container(info.id.clone());
-        self.find_or_add(key, pod.or(within), pod, &cgroup, from_start, |groups| {
+        self.find_or_add(key, pod.or(within), pod, from_start, |groups| {
             let environment = groups.reader.environ(pid).unwrap_or_default();
             info.name = names::container_name(groups.host.root(), &info, environment);
             Identity::Container(Arc::new(info))
@@ -149,14 +163,13 @@ impl Groups {
     }
 
     fn pod(&mut self, info: Arc<PodInfo>, within: Option<GroupIndex>, from_start: bool) -> GroupIndex {
-        let cgroup = info.cgroup.clone();
         let key = Key::Pod(info.id.clone());
-        self.find_or_add(key, within, None, &cgroup, from_start, |_| Identity::Pod(info))
+        self.find_or_add(key, within, None, from_start, |_| Identity::Pod(info))
     }
 
     /// The virtual machine with this identity.
     pub(super) fn vm(&mut self, info: VmInfo) -> GroupIndex {
-        self.find_or_add(Key::Vm(info.id.clone()), None, None, "", false, |_| Identity::Vm(Arc::new(info)))
+        self.find_or_add(Key::Vm(info.id.clone()), None, None, false, |_| Identity::Vm(Arc::new(info)))
     }
 
     fn find_or_add(
@@ -164,7 +177,6 @@ impl Groups {
         key: Key,
         within: Option<GroupIndex>,
         pod: Option<GroupIndex>,
-        cgroup: &str,
         from_start: bool,
         identify: impl FnOnce(&mut Self) -> Identity,
     ) -> GroupIndex {
@@ -172,22 +184,19 @@ impl Groups {
             return index;
         }
         let identity = identify(self);
-        let mut accounting = match identity {
-            Identity::Vm(_) => None,
-            _ => CgroupCpu::open(self.host.cgroup(), cgroup).ok(),
-        };
+        let mut accounting = CgroupCpu::open(self.host.cgroup(), identity.cgroup()).ok();
         let now_ns = accounting.as_mut().and_then(|accounting| accounting.read().ok());
         let earlier = self.revive(&identity);
         let is_new = from_start && now_ns.is_some();
-        let used_before = if is_new { 0 } else { now_ns.unwrap_or(0) };
-        let (account, cpu_time) = earlier.unwrap_or((Account::default(), Duration::from_nanos(used_before)));
+        let (account, cpu_time) = earlier.unwrap_or_default();
         let group = Group {
             key: key.clone(),
             identity,
             pod,
             within,
+            accounted_in: None,
             accounting,
-            usage_ns: used_before,
+            usage_ns: if is_new { Some(0) } else { now_ns },
             cpu_time,
             members: 0,
             account,
@@ -208,6 +217,10 @@ impl Groups {
         };
         let index = GroupIndex(u32::try_from(index).unwrap_or(u32::MAX));
         self.by_key.insert(key, index);
+        self.changed = true;
+        if let Some(outer) = within {
+            self.join(outer);
+        }
         index
     }
 
@@ -279,37 +292,68 @@ impl Groups {
     /// Reads every cgroup's CPU accounting, and finds out what the members do not explain. `spare_ns`
     /// is busy time that no process explains. Returns the sum of all unexplained time.
     pub(super) fn read(&mut self, spare_ns: u64) -> u64 {
+        if std::mem::take(&mut self.changed) {
+            self.nest();
+        }
         for index in 0..self.slots.len() {
             let Some(Some(group)) = self.slots.get_mut(index) else { continue };
-            let cgroup_ns = match group.accounting.as_mut().map(CgroupCpu::read) {
-                Some(Ok(usage_ns)) => {
-                    let risen = usage_ns.saturating_sub(group.usage_ns);
-                    group.usage_ns = usage_ns;
-                    risen
-                }
-                _ => group.interval.members_ns,
-            };
-            group.interval.cgroup_ns = cgroup_ns;
-            group.cpu_time += Duration::from_nanos(cgroup_ns);
-            if let Some(outer) = group.within.and_then(|outer| self.get_mut(outer)) {
-                outer.interval.within_ns += cgroup_ns;
+            let had_accounting = group.accounting.is_some();
+            group.interval.cgroup_ns = group.read_accounting(&self.host);
+            self.changed |= had_accounting && group.accounting.is_none();
+            // What this group accounts for is explained for the one around it.
+            let explained_ns = group.interval.cgroup_ns.unwrap_or(group.interval.members_ns);
+            if let Some(outer) = group.accounted_in.and_then(|outer| self.get_mut(outer)) {
+                outer.interval.within_ns += explained_ns;
             }
         }
         let mut spare_for_new = spare_ns;
         let mut sum = 0;
-        for group in self.groups_mut().filter(|group| group.accounting.is_some()) {
-            let shown = group.interval.members_ns + group.interval.within_ns + group.owed_ns;
-            let mut unexplained = group.interval.cgroup_ns.saturating_sub(shown);
-            group.owed_ns = shown.saturating_sub(group.interval.cgroup_ns);
-            if group.interval.is_new {
+        for index in 0..self.slots.len() {
+            let Some(Some(group)) = self.slots.get_mut(index) else { continue };
+            let Interval { members_ns, within_ns, cgroup_ns, is_new, .. } = group.interval;
+            let mut unexplained = 0;
+            if let Some(cgroup_ns) = cgroup_ns {
+                let shown = members_ns.saturating_add(within_ns).saturating_add(group.owed_ns);
+                unexplained = cgroup_ns.saturating_sub(shown);
+                group.owed_ns = shown.saturating_sub(cgroup_ns).min(SMALL_DEBT_NS.saturating_add(cgroup_ns / 4));
+            }
+            if is_new {
                 // Its CPU time may be older than we think; what nobody used, it did not use either.
                 unexplained = unexplained.min(spare_for_new);
                 spare_for_new -= unexplained;
             }
             group.interval.unexplained_ns = unexplained;
             sum += unexplained;
+            // Time and energy of a group are those of the same work.
+            let used = Duration::from_nanos(members_ns.saturating_add(unexplained));
+            group.cpu_time += used;
+            if let Some(pod) = group.pod.and_then(|pod| self.get_mut(pod)) {
+                pod.cpu_time += used;
+            }
         }
         sum
+    }
+
+    /// Finds the group around each group, by their cgroups.
+    fn nest(&mut self) {
+        let mut accounted = HashMap::new();
+        for (index, slot) in self.slots.iter().enumerate() {
+            if let (Some(group), Ok(index)) = (slot, u32::try_from(index))
+                && group.accounting.is_some()
+            {
+                accounted.insert(Path::new(group.identity.cgroup()), GroupIndex(index));
+            }
+        }
+        let around = |group: &Group| {
+            let above = Path::new(group.identity.cgroup()).ancestors().skip(1);
+            above.filter_map(|path| accounted.get(path)).next().copied()
+        };
+        let found: Vec<_> = self.slots.iter().map(|slot| slot.as_ref().and_then(around)).collect();
+        for (slot, around) in self.slots.iter_mut().zip(found) {
+            if let Some(group) = slot {
+                group.accounted_in = around;
+            }
+        }
     }
 
     /// One past the largest position of [`Groups::unexplained`].
@@ -336,25 +380,9 @@ impl Groups {
     /// CPU time).
     pub(super) fn retire(&mut self, now: Timestamp) {
         let mut ended = false;
-        for slot in &mut self.slots {
-            let is_over = slot.as_mut().is_some_and(|group| {
-                group.members == 0 && group.accounting.as_mut().is_none_or(|accounting| accounting.read().is_err())
-            });
-            if !is_over {
-                continue;
-            }
-            let Some(group) = slot.take() else { continue };
+        // The end of one may be the end of the one around it.
+        while self.retire_once(now) {
             ended = true;
-            self.by_key.remove(&group.key);
-            let Group { account, cpu_time, identity, .. } = group;
-            // A group's energy is that of its processes and of its short-lived work, both booked by
-            // the node already: nothing has to be handed back.
-            let _ = match identity {
-                Identity::Container(info) => self.containers.add(info, account, cpu_time, now, |a, b| a.id == b.id),
-                Identity::Pod(info) => self.pods.add(info, account, cpu_time, now, |a, b| a.id == b.id),
-                Identity::Unit(info) => self.units.add(info, account, cpu_time, now, |a, b| a.cgroup == b.cgroup),
-                Identity::Vm(info) => self.vms.add(info, account, cpu_time, now, |a, b| a.id == b.id),
-            };
         }
         if ended {
             let slots = &self.slots;
@@ -367,8 +395,67 @@ impl Groups {
         self.vms.expire(now, |_| {});
     }
 
+    fn retire_once(&mut self, now: Timestamp) -> bool {
+        let mut ended = false;
+        for index in 0..self.slots.len() {
+            let Some(slot) = self.slots.get_mut(index) else { continue };
+            let Some(group) = slot.take_if(|group| group.is_over()) else { continue };
+            ended = true;
+            self.changed = true;
+            let Group { key, account, cpu_time, identity, within, .. } = group;
+            self.by_key.remove(&key);
+            if let Some(outer) = within {
+                self.leave(outer);
+            }
+            // A group's energy is that of its processes and of its short-lived work, both booked by
+            // the node already: nothing has to be handed back.
+            let _ = match identity {
+                Identity::Container(info) => self.containers.add(info, account, cpu_time, now, |a, b| a.id == b.id),
+                Identity::Pod(info) => self.pods.add(info, account, cpu_time, now, |a, b| a.id == b.id),
+                Identity::Unit(info) => self.units.add(info, account, cpu_time, now, |a, b| a.cgroup == b.cgroup),
+                Identity::Vm(info) => self.vms.add(info, account, cpu_time, now, |a, b| a.id == b.id),
+            };
+        }
+        ended
+    }
+
     /// Every running group, to be shown.
     pub(super) fn running(&self) -> impl Iterator<Item = (&Identity, &Account, Duration)> {
         self.groups().map(|group| (&group.identity, &group.account, group.cpu_time))
+    }
+}
+
+impl Group {
+    /// The cgroup's CPU time since the last reading, if that is known.
+    fn read_accounting(&mut self, host: &Host) -> Option<u64> {
+        let accounting = self.accounting.as_mut()?;
+        match accounting.read() {
+            Ok(now_ns) => self.usage_ns.replace(now_ns).map(|before_ns| now_ns.saturating_sub(before_ns)),
+            Err(error) => {
+                // A container that was started again has a new cgroup under the old path.
+                self.accounting = CgroupCpu::open(host.cgroup(), self.identity.cgroup()).ok();
+                let now_ns = self.accounting.as_mut().and_then(|accounting| accounting.read().ok());
+                self.usage_ns = now_ns;
+                // Gone for good, what the new one shows was used since; else nobody knows when.
+                now_ns.filter(|_| error.kind() == io::ErrorKind::NotFound)
+            }
+        }
+    }
+
+    /// Whether no process is left, and the cgroup is gone (or never told its CPU time).
+    fn is_over(&mut self) -> bool {
+        self.members == 0 && self.accounting.as_mut().is_none_or(|accounting| accounting.read().is_err())
+    }
+}
+
+impl Identity {
+    /// The group's cgroup, empty if it has none of its own.
+    fn cgroup(&self) -> &str {
+        match self {
+            Identity::Container(container) => &container.cgroup,
+            Identity::Pod(pod) => &pod.cgroup,
+            Identity::Unit(unit) => &unit.cgroup,
+            Identity::Vm(_) => "",
+        }
     }
 }
