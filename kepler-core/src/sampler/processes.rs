@@ -126,6 +126,9 @@ impl Processes {
         let order = std::mem::take(&mut self.order);
         let mut next_order = std::mem::take(&mut self.next_order);
         next_order.clear();
+        next_order.reserve(tasks.len());
+        // All may become active at once; then is no time to make room.
+        self.active.reserve(tasks.len());
         let mut known = order.iter().copied().peekable();
         for &task in tasks {
             while let Some((_, slot)) = known.next_if(|&(pid, _)| pid < task.pid) {
@@ -192,7 +195,7 @@ impl Processes {
         let used_ns = if is_born_now { task.cpu_time_ns } else { 0 };
         let group = groups.place(look.cgroup, task.pid, is_born_now);
         let mut info = info(task.pid, &look);
-        let vm = self.reader.virtual_machine(&mut info, groups, false);
+        let vm = self.reader.virtual_machine(&info, groups, false);
         describe(&mut info, group, vm, groups);
         let process = Process {
             info: Arc::new(info),
@@ -257,19 +260,20 @@ impl Processes {
             if !is_text(look.exe, &process.info.exe) {
                 process.looks_left = LOOKS_AT_OPEN_FILES;
             }
-            let look_closer = process.vm.is_none() && process.looks_left > 0;
-            if group == process.group
-                && !look_closer
+            let is_same = group == process.group
                 && is_text(look.exe, &process.info.exe)
-                && is_text(look.comm, &process.info.comm)
-            {
-                continue; // Nothing has changed: nothing is allocated.
+                && is_text(look.comm, &process.info.comm);
+            let look_closer = process.vm.is_none() && process.looks_left > 0 && !look.exe.is_empty();
+            let changed = (!is_same).then(|| info(pid, &look));
+            let opens_kvm = look_closer && self.reader.opens_kvm(pid);
+            process.looks_left -= u8::from(look_closer);
+            if is_same && !opens_kvm {
+                continue; // As nearly always: then nothing is allocated.
             }
-            process.looks_left = process.looks_left.saturating_sub(1);
-            let mut info = info(pid, &look);
+            let mut info = changed.unwrap_or_else(|| ProcessInfo::clone(&process.info));
             let vm = match process.vm {
                 Some(vm) => Some(vm),
-                None => self.reader.virtual_machine(&mut info, groups, look_closer),
+                None => self.reader.virtual_machine(&info, groups, opens_kvm),
             };
             describe(&mut info, group, vm, groups);
             move_to(&mut process.group, group, groups);
@@ -297,6 +301,7 @@ fn move_to(current: &mut Option<GroupIndex>, next: Option<GroupIndex>, groups: &
 
 /// Enters what the groups say into a process's description.
 fn describe(info: &mut ProcessInfo, group: Option<GroupIndex>, vm: Option<GroupIndex>, groups: &Groups) {
+    (info.container, info.unit, info.vm) = (None, None, None);
     for group in [group, vm].into_iter().flatten() {
         match groups.identity(group) {
             Some(Identity::Container(container)) => info.container = Some(Arc::clone(container)),
@@ -374,16 +379,14 @@ impl Identifier {
         }
     }
 
-    /// The virtual machine that a process is, by its program or, if `look_closer`, by its open files.
-    fn virtual_machine(
-        &mut self,
-        info: &mut ProcessInfo,
-        groups: &mut Groups,
-        look_closer: bool,
-    ) -> Option<GroupIndex> {
-        let is_monitor = vm::is_monitor(&info.exe);
-        let opens_kvm = look_closer && !info.exe.is_empty() && vm::opens_kvm(&self.procfs, info.pid).unwrap_or(false);
-        if !is_monitor && !opens_kvm {
+    /// Whether a process has `/dev/kvm` open. One that does not let us see is taken for one that has not.
+    fn opens_kvm(&self, pid: u32) -> bool {
+        vm::opens_kvm(&self.procfs, pid).unwrap_or(false)
+    }
+
+    /// The virtual machine that a process is, by its program or by what it has open.
+    fn virtual_machine(&mut self, info: &ProcessInfo, groups: &mut Groups, opens_kvm: bool) -> Option<GroupIndex> {
+        if !vm::is_monitor(&info.exe) && !opens_kvm {
             return None;
         }
         let cmdline = self.reader.cmdline(info.pid).unwrap_or_default();
