@@ -79,6 +79,15 @@ pub struct CounterTracker {
 /// millisecond: this much more time is granted before a rise is called impossible.
 const SLACK: Duration = Duration::from_millis(100);
 
+/// How long a counter that returns to zero after `modulus` may go unread without a whole round being
+/// missed, if the zone draws `max_power` at most. `None` for a zone without a plausible power.
+#[must_use]
+pub fn longest_gap(modulus: Energy, max_power: Power) -> Option<Duration> {
+    let round = Duration::try_from_secs_f64(modulus.joules() / max_power.watts()).ok()?;
+    // Strictly less than a round, and not only by the rounding of this division.
+    Some(round.saturating_sub(SLACK).saturating_sub(Duration::from_millis(1)))
+}
+
 impl CounterTracker {
     /// A tracker of a zone whose counter returns to zero after `modulus` (`None`: never) and which
     /// never draws more than `max_power`.
@@ -190,6 +199,22 @@ mod tests {
         step(&mut t, &mut at, 1.0, 100.0);
         assert_eq!(step(&mut t, &mut at, 21.0, 300.0), EnergyDelta::Ambiguous { at_least: Energy::from_joules(200.0) });
         assert_eq!(step(&mut t, &mut at, 21.0, 100.0), EnergyDelta::Ambiguous { at_least: Energy::from_joules(800.0) });
+    }
+
+    #[test]
+    fn common_counters_are_unambiguous_at_common_intervals() {
+        // Joules in a round and the default maximum of the kind: Intel's package, its memory with the
+        // 15.3 µJ unit, AMD's package with the same unit, and a client's platform.
+        for (round, watts, seconds) in
+            [(262_144.0, 1500.0, 174), (65_536.0, 600.0, 109), (65_536.0, 1500.0, 43), (262_144.0, 10_000.0, 26)]
+        {
+            let (mut t, mut at) = (tracker(round, watts), Timestamp::now());
+            let gap = longest_gap(Energy::from_joules(round), Power::from_watts(watts)).unwrap();
+            assert_eq!(gap.as_secs(), seconds);
+            step(&mut t, &mut at, 1.0, 0.0);
+            assert_eq!(step(&mut t, &mut at, gap.as_secs_f64(), 9.0), EnergyDelta::Exact(Energy::from_joules(9.0)));
+        }
+        assert_eq!(longest_gap(Energy::from_joules(1.0), Power::ZERO), None);
     }
 
     #[test]

@@ -1,4 +1,85 @@
 //! Measure energy, attribute it to who used it, publish it as an immutable picture.
+//!
+//! # Overview
+//!
+//! A processor's energy counters tell what the whole of it drew; they do not tell who caused that. This
+//! crate reads them, or the next best thing where there are none, sees which processes used the
+//! processors meanwhile, and divides the energy among processes, containers, pods, virtual machines and
+//! systemd units. It needs no async runtime, no network and no database: a [`Sampler`](sampler::Sampler)
+//! does one tick when asked to, a [`Monitor`](monitor::Monitor) does it on a thread.
+//!
+//! ```text
+//! meter ──readings──▶ counter ──energy──┐
+//!                                       ├─▶ sampler (attribution) ─▶ snapshot
+//! usage ──CPU time──▶ workload ─────────┘
+//! ```
+//!
+//! # Concepts
+//!
+//! - **Zone** ([`ZoneKind`](units::ZoneKind)): a part of the machine whose energy is told apart: package,
+//!   core, uncore, dram, psys. They overlap (a package contains its cores), so they are never added up.
+//! - **Meter** ([`meter`]): reads zones. A [chain](meter::chain) takes the best that works here and ends in
+//!   an estimate, so there is always a figure, which says whether it was
+//!   [measured or estimated](meter::Method) and how far off it may be.
+//! - **Counter** ([`counter`]): turns raw readings into energy; knows a wrap from a reset.
+//! - **Idle and active** ([`attribution::idle`]): what the machine draws for being on, and what work
+//!   causes. Only the latter is attributed.
+//! - **Account** ([`attribution::ledger`]): what a workload has been charged since the start. Energy is
+//!   held in whole microjoules, and for each zone, at every tick, exactly
+//!   `measured = idle + unattributed + short-lived + forgotten + Σ processes`, see
+//!   [`NodeZone`](snapshot::NodeZone).
+//! - **Workload** ([`workload`]): who that is. A process is its number *and* its start time. Groups keep
+//!   accounts of their own, which do not shrink when a process ends.
+//! - **Snapshot** ([`snapshot`]): all of it at one moment, shared by `Arc`, read without locks.
+//! - **Host** ([`host`]): where procfs, sysfs and cgroups are. A test tree and a real machine are one case.
+//!
+//! # Usage
+//!
+//! Who used how much while some work was done:
+//!
+//! ```
+//! use kepler_core::host::Host;
+//! use kepler_core::sampler::Sampler;
+//! use kepler_core::units::ZoneKind;
+//!
+//! let mut sampler = Sampler::new(&Host::default(), Default::default())?;
+//! let before = sampler.tick();
+//! let sum: u64 = std::hint::black_box((0..40_000_000u64).map(|n| n ^ 0x55).sum());
+//! let after = sampler.tick();
+//!
+//! let zone = after.node.zones[ZoneKind::Package].as_ref().ok_or("no package")?;
+//! println!("{} ({} by {}), {sum}", zone.energy, zone.method.name(), zone.source);
+//! for process in after.processes.iter().filter(|row| row.power[ZoneKind::Package].watts() > 1.0) {
+//!     println!("{:>8} {:<16} {}", process.info.pid, process.info.comm, process.power[ZoneKind::Package]);
+//! }
+//! assert_eq!(after.sequence, before.sequence + 1);
+//! assert_eq!(zone.energy, zone.active_energy + zone.idle_energy);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Warnings
+//!
+//! - Counters of energy are readable by root only (kernel 5.10 and later: they leak secrets of other
+//!   processes). Without the right, the chain falls back to an estimate; [`Sampler::refusals`](sampler::Sampler::refusals)
+//!   says what is missing. Other users' executables and containers' names need `CAP_SYS_PTRACE`.
+//! - Energy is divided by CPU time. Two processes that use the same time are charged the same, whatever
+//!   their instructions cost.
+//! - Processes that start and end between two ticks are known only through their container's or unit's
+//!   accounting; what nobody accounts for is shown as unattributed, never spread over the others.
+//! - Until the idle power is learned, idle is told from active by utilisation, see
+//!   [`NodeZone::idle_policy`](snapshot::NodeZone::idle_policy).
+//! - Linux only.
+//!
+//! # Features
+//!
+//! None is on by default, and all only add.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `serde` | serialisation of quantities and snapshots |
+//! | `perf` | the meter of the perf `power` PMU |
+//! | `names` | container names from Docker's and Podman's own files |
+//! | `sim` | simulated hosts whose truth is known (`sim`), for tests and demonstrations |
 #![cfg_attr(not(test), forbid(unsafe_code))]
 
 pub mod attribution;

@@ -15,6 +15,10 @@ use std::time::{Duration, Instant};
 /// The second tick comes this soon, whatever the interval, so that there is power to show.
 const WARM_UP: Duration = Duration::from_millis(500);
 
+/// Limits of the interval.
+const SHORTEST: Duration = Duration::from_millis(1);
+const LONGEST: Duration = Duration::from_secs(86_400);
+
 /// A sampler at work. Dropping it stops its thread and waits for the tick under way.
 #[derive(Debug)]
 pub struct Monitor {
@@ -31,12 +35,14 @@ struct Stop {
 }
 
 impl Monitor {
-    /// Ticks once, then starts a thread that ticks every `interval` (at least 1 ms).
+    /// Ticks once, then starts a thread that ticks every `interval` (1 ms … 1 day; others are taken for
+    /// the nearest of these). The second tick comes after half a second at most. Where counters go
+    /// round faster than that, they are read in between ([`Sampler::keep_up`]).
     ///
     /// # Errors
     /// When the thread cannot be started.
     pub fn start(mut sampler: Sampler, interval: Duration) -> io::Result<Self> {
-        let interval = interval.max(Duration::from_millis(1));
+        let interval = interval.clamp(SHORTEST, LONGEST);
         let feed = Feed::default();
         let stop = Arc::new(Stop::default());
         feed.publish(sampler.tick());
@@ -44,7 +50,17 @@ impl Monitor {
             let (feed, stop) = (feed.clone(), Arc::clone(&stop));
             move || {
                 let mut due = Instant::now() + interval.min(WARM_UP);
-                while stop.wait_until(due) {
+                loop {
+                    // Half the longest gap, as a thread may be late.
+                    let gap = sampler.longest_gap().map_or(interval, |gap| (gap / 2).max(SHORTEST));
+                    let next = due.min(Instant::now() + gap);
+                    if !stop.wait_until(next) {
+                        break;
+                    }
+                    if next < due {
+                        sampler.keep_up();
+                        continue;
+                    }
                     feed.publish(sampler.tick());
                     due = next_after(due, interval, Instant::now());
                 }

@@ -15,7 +15,8 @@ pub use retired::Retention;
 
 use crate::attribution::IdlePolicy;
 use crate::attribution::share::Divider;
-use crate::host::{BusyTime, CpuTimes, CpuTimesError, CpuTimesReader, Host, Timestamp};
+use crate::counter::longest_gap;
+use crate::host::{BusyTime, BusyWindow, CpuTimes, CpuTimesError, CpuTimesReader, Host, Timestamp};
 use crate::meter::chain::{ActiveZone, Chain, ChainOptions};
 use crate::meter::{EnergyMeter, Refusal, reason};
 use crate::snapshot::{Cost, Snapshot};
@@ -29,7 +30,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use zones::Zones;
+use zones::{Utilisation, Zones};
 
 /// How to measure and attribute. The default suits any host.
 #[derive(Clone, Debug, Default)]
@@ -163,7 +164,7 @@ impl Sampler {
             self.busy.advance(cpu, at)
         });
         self.update_processes(at);
-        let utilisation = self.attribute(interval, busy.map_or(Duration::ZERO, |window| window.busy));
+        let utilisation = self.attribute(at, interval, busy);
         self.groups.retire(at);
         self.sequence += 1;
         self.last = Some(at);
@@ -182,6 +183,26 @@ impl Sampler {
             self.cost.ticks_total += self.cost.last_tick;
             snapshot.cost = self.cost;
         })
+    }
+
+    /// Reads the meters between two ticks, so that none of their counters goes round unseen in an
+    /// interval longer than [`Sampler::longest_gap`]. What they show is part of the next tick.
+    pub fn keep_up(&mut self) {
+        self.keep_up_at(Timestamp::now());
+    }
+
+    /// The same at a moment of your own, for simulated clocks.
+    pub fn keep_up_at(&mut self, at: Timestamp) {
+        self.zones.keep_up(&mut self.chain, at, &mut self.faults);
+    }
+
+    /// How long the meters may go unread before a counter could go round more than once: the least
+    /// [modulus](crate::meter::Zone::modulus) by [maximum power](crate::meter::Zone::max_power) of the
+    /// zones in use, less some tolerance. 20 s to minutes for RAPL; `None` if no counter goes round.
+    #[must_use]
+    pub fn longest_gap(&self) -> Option<Duration> {
+        let rounds = self.chain.zones().filter_map(|active| longest_gap(active.zone.modulus?, active.zone.max_power));
+        rounds.min()
     }
 
     fn read_cpu(&mut self, at: Timestamp) -> Option<CpuTimes> {
@@ -222,16 +243,23 @@ impl Sampler {
     }
 
     /// Divides the interval's active energy by CPU time. Returns the node's utilisation.
-    fn attribute(&mut self, interval: Duration, busy: Duration) -> f64 {
-        let busy_ns = u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX);
+    fn attribute(&mut self, at: Timestamp, interval: Duration, busy: Option<BusyWindow>) -> f64 {
+        let is_exact = busy.is_some_and(|window| window.elapsed == interval);
+        let busy_ns = busy.map_or(0, |window| within(interval, window));
         let used_ns = self.processes.used_ns();
         let unexplained_ns = self.groups.read(busy_ns.saturating_sub(used_ns));
         // Busy time that nobody accounts for stays nobody's; it is not spread over the others.
         let busy_ns = busy_ns.max(used_ns.saturating_add(unexplained_ns));
-        let capacity = interval.as_secs_f64() * f64::from(self.processors);
-        let utilisation = if capacity > 0.0 { (busy_ns as f64 / 1e9 / capacity).min(1.0) } else { 0.0 };
+        let share = |elapsed: Duration| {
+            let capacity = elapsed.as_secs_f64() * f64::from(self.processors);
+            if capacity > 0.0 { (busy_ns as f64 / 1e9 / capacity).min(1.0) } else { 0.0 }
+        };
+        // A machine that slept was not busy meanwhile, but its counters may have gone on.
+        let slept = self.last.filter(|last| at.suspended_since(last));
+        let overall = slept.map_or(interval, |last| at.boottime_since(&last));
+        let utilisation = share(interval);
 
-        self.zones.split(utilisation, interval);
+        self.zones.split(Utilisation { share: share(overall), is_exact }, interval);
         let active = self.zones.active();
         let mut dividers = PerZone::from_fn(|zone| Divider::new(active[zone], busy_ns));
         for position in 0..self.processes.active() {
@@ -258,6 +286,17 @@ impl Sampler {
         }
         utilisation
     }
+}
+
+/// Busy nanoseconds of the interval, where the window may be longer because readings failed.
+fn within(interval: Duration, window: BusyWindow) -> u64 {
+    let busy = window.busy.as_nanos();
+    let part = if window.elapsed > interval {
+        busy.saturating_mul(interval.as_nanos()).checked_div(window.elapsed.as_nanos()).unwrap_or(0)
+    } else {
+        busy
+    };
+    u64::try_from(part).unwrap_or(u64::MAX)
 }
 
 /// CPU time that the calling thread has used.

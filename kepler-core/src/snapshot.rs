@@ -1,5 +1,6 @@
 //! What is known at one moment: an immutable picture, cheap to share.
 
+use crate::attribution::IdlePolicy;
 use crate::counter::CounterEvents;
 use crate::host::Timestamp;
 use crate::meter::Method;
@@ -83,7 +84,11 @@ pub struct NodeZone {
     pub short_lived_energy: Energy,
     /// The part of `active_energy` of processes that have ended and are no longer listed.
     pub forgotten_energy: Energy,
-    /// Mean power over the interval; `None` when the zone could not be read this time, or only once.
+    /// How idle was told from active in this interval: [`IdlePolicy::Ratio`] also under the policy
+    /// [`IdlePolicy::Baseline`], as long as the idle power is not known.
+    pub idle_policy: IdlePolicy,
+    /// Mean power over the time since it was last read; `None` when that is not known: one of its
+    /// sockets could not be read this time, or only once so far, or its counter was reset.
     pub power: Option<ZonePower>,
     /// What its counters did.
     pub events: CounterEvents,

@@ -204,6 +204,26 @@ fn readiness_follows_the_age_of_the_snapshot_and_life_does_not() {
 }
 
 #[test]
+fn scrapers_all_see_the_same_and_none_of_them_changes_it() {
+    let server = Server::start(Some(inhabited()), ServerOptions::default());
+    let before = server.feed.latest().unwrap();
+    let scrape = || {
+        let samples = parse(&String::from_utf8(server.ask("GET /metrics", "").1).unwrap(), Format::Text);
+        // Its own CPU time and memory are those of this moment.
+        let of_the_snapshot = samples.into_iter().filter(|sample| !sample.name.starts_with("kepler_exporter_"));
+        of_the_snapshot
+            .map(|sample| format!("{} {:?} {}", sample.name, sample.labels, sample.value))
+            .collect::<Vec<_>>()
+    };
+    let first = scrape();
+    assert!(first.iter().any(|sample| sample.contains("terminated")));
+    for _ in 0..3 {
+        assert_eq!(scrape(), first);
+    }
+    assert!(Arc::ptr_eq(&before, &server.feed.latest().unwrap()), "nobody took a new snapshot");
+}
+
+#[test]
 fn headers_that_do_not_come_in_time_end_the_connection() {
     let server = Server::start(Some(inhabited()), limits(|limits| limits.header_timeout = Duration::from_millis(300)));
     let mut slow = server.connect();

@@ -16,6 +16,12 @@ const POINTS: usize = 12;
 /// Points needed in all, and their spread in utilisation, before the line is trusted.
 const MIN_POINTS: usize = 6;
 const MIN_SPREAD: f64 = 0.15;
+/// The further the points are from zero, the further apart they must be: a line through points between
+/// 50 % and 65 % says nothing reliable about 0 %.
+const MIN_SPREAD_TO_DISTANCE: f64 = 0.5;
+/// Points older than this are not looked at: settings, fans and firmware change what idling costs. A
+/// week, because who has quiet hours at all has them every week.
+const LIFETIME: Duration = Duration::from_secs(7 * 86_400);
 /// A point this close to zero utilisation shows the idle power directly.
 const NEARLY_IDLE: f64 = 0.03;
 /// Weight of points above the line against points below it: the line follows the lower edge.
@@ -23,21 +29,32 @@ const UPPER_WEIGHT: f64 = 0.15;
 
 /// Learns one zone's idle power.
 ///
-/// [`Baseline::idle_power`] is `None` until enough has been seen: some points, spread over at least
-/// 15 % of the utilisation range or close to zero. Until then the caller falls back to the ratio
-/// policy.
+/// [`Baseline::idle_power`] is `None` until enough has been seen: six points, close to zero or spread
+/// over at least 15 % of the utilisation range and half of their distance from zero. An idle machine
+/// gets there in six intervals. Until then the caller falls back to the ratio policy. What was learned
+/// stays when its points grow old, until there are new ones, and never exceeds the power last seen.
 #[derive(Clone, Debug)]
 pub struct Baseline {
     bins: [Bin; BINS],
     known: Option<Power>,
     learned: Option<Power>,
+    /// Time observed so far.
+    age: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Bin {
-    points: [(f64, f64); POINTS],
+    points: [Point; POINTS],
     next: usize,
     filled: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Point {
+    utilisation: f64,
+    watts: f64,
+    /// When it was seen, in time observed.
+    at: Duration,
 }
 
 impl Baseline {
@@ -45,7 +62,7 @@ impl Baseline {
     /// (a model does), which is then used as it is.
     #[must_use]
     pub fn new(known: Option<Power>) -> Self {
-        Baseline { bins: [Bin::default(); BINS], known, learned: None }
+        Baseline { bins: [Bin::default(); BINS], known, learned: None, age: Duration::ZERO }
     }
 
     /// The idle power, once known.
@@ -54,21 +71,23 @@ impl Baseline {
         self.known.or(self.learned)
     }
 
-    /// Learns from one interval: mean `power` at mean `utilisation` (0 … 1).
-    pub fn observe(&mut self, utilisation: f64, power: Power) {
+    /// Learns from one interval of length `elapsed`: mean `power` at mean `utilisation` (0 … 1).
+    pub fn observe(&mut self, utilisation: f64, power: Power, elapsed: Duration) {
         if self.known.is_some() || !utilisation.is_finite() || !power.watts().is_finite() {
             return;
         }
+        self.age = self.age.saturating_add(elapsed);
         let utilisation = utilisation.clamp(0.0, 1.0);
         let index = ((utilisation * BINS as f64) as usize).min(BINS - 1);
         if let Some(bin) = self.bins.get_mut(index) {
             if let Some(point) = bin.points.get_mut(bin.next) {
-                *point = (utilisation, power.watts());
+                *point = Point { utilisation, watts: power.watts(), at: self.age };
             }
             bin.next = (bin.next + 1) % POINTS;
             bin.filled = (bin.filled + 1).min(POINTS);
         }
-        self.learned = self.fit();
+        let most = power.watts().max(0.0);
+        self.learned = self.fit().or(self.learned).map(|learned| Power::from_watts(learned.watts().min(most)));
     }
 
     /// Splits an interval's energy into its active and its idle part, which add up to it.
@@ -83,11 +102,14 @@ impl Baseline {
         }
     }
 
-    /// Every point with the share that its bin gives it.
+    /// Every point that is not too old: utilisation, watts, and the share that its bin gives it.
     fn points(&self) -> impl Iterator<Item = (f64, f64, f64)> {
-        self.bins.iter().flat_map(|bin| {
-            let share = 1.0 / bin.filled.max(1) as f64;
-            bin.points.iter().take(bin.filled).map(move |&(utilisation, power)| (utilisation, power, share))
+        let age = self.age;
+        self.bins.iter().flat_map(move |bin| {
+            let young = move |point: &&Point| age.saturating_sub(point.at) <= LIFETIME;
+            let points = bin.points.iter().take(bin.filled).filter(young);
+            let share = 1.0 / points.clone().count().max(1) as f64;
+            points.map(move |point| (point.utilisation, point.watts, share))
         })
     }
 
@@ -98,7 +120,8 @@ impl Baseline {
             (low, high) = (low.min(utilisation), high.max(utilisation));
             least = least.min(power);
         }
-        if count < MIN_POINTS || (high - low < MIN_SPREAD && low > NEARLY_IDLE) {
+        let spread = MIN_SPREAD.max(low * MIN_SPREAD_TO_DISTANCE);
+        if count < MIN_POINTS || (high - low < spread && low > NEARLY_IDLE) {
             return None;
         }
         if high - low < NEARLY_IDLE {
@@ -158,12 +181,14 @@ mod tests {
         Power::from_watts(w)
     }
 
+    const INTERVAL: Duration = Duration::from_secs(3);
+
     #[test]
     fn a_linear_machine_shows_its_idle_power_without_ever_being_idle() {
         let mut baseline = Baseline::new(None);
         for step in 0..30 {
             let utilisation = 0.3 + 0.02 * f64::from(step % 15);
-            baseline.observe(utilisation, watts(40.0 + 40.0 * utilisation));
+            baseline.observe(utilisation, watts(40.0 + 40.0 * utilisation), INTERVAL);
         }
         let idle = baseline.idle_power().unwrap().watts();
         assert!((idle - 40.0).abs() < 0.1, "{idle}");
@@ -173,7 +198,7 @@ mod tests {
     fn a_steady_load_teaches_nothing_and_the_ratio_is_used() {
         let mut baseline = Baseline::new(None);
         for _ in 0..100 {
-            baseline.observe(0.5, watts(60.0));
+            baseline.observe(0.5, watts(60.0), INTERVAL);
         }
         assert_eq!(baseline.idle_power(), None);
         let energy = Energy::from_joules(60.0);
@@ -185,7 +210,7 @@ mod tests {
         let mut baseline = Baseline::new(None);
         for step in 0..=20 {
             let utilisation = f64::from(step) / 20.0;
-            baseline.observe(utilisation, watts(40.0 + 40.0 * utilisation));
+            baseline.observe(utilisation, watts(40.0 + 40.0 * utilisation), INTERVAL);
         }
         let split = baseline.split(Energy::from_joules(80.0), 1.0, Duration::from_secs(1));
         assert!((split.idle.joules() - 40.0).abs() < 0.1, "{split:?}");
@@ -197,7 +222,7 @@ mod tests {
         for step in 0..200 {
             let utilisation = f64::from(step % 21) / 20.0;
             let boost = if step % 4 == 0 { 15.0 } else { 0.0 };
-            baseline.observe(utilisation, watts(40.0 + 40.0 * utilisation + boost * utilisation));
+            baseline.observe(utilisation, watts(40.0 + 40.0 * utilisation + boost * utilisation), INTERVAL);
         }
         let idle = baseline.idle_power().unwrap().watts();
         assert!((idle - 40.0).abs() < 1.0, "{idle}");
@@ -209,16 +234,77 @@ mod tests {
         let mut baseline = Baseline::new(None);
         for step in 1..=40 {
             let utilisation = f64::from(step) / 40.0;
-            baseline.observe(utilisation, watts(40.0 + 60.0 * utilisation.sqrt()));
+            baseline.observe(utilisation, watts(40.0 + 60.0 * utilisation.sqrt()), INTERVAL);
         }
         let idle = baseline.idle_power().unwrap().watts();
         assert!((30.0..=50.0).contains(&idle), "{idle}");
     }
 
     #[test]
+    fn an_idle_machine_shows_its_idle_power_in_six_intervals() {
+        let mut baseline = Baseline::new(None);
+        for second in 0..6 {
+            assert_eq!(baseline.idle_power(), None);
+            baseline.observe(0.01, watts(40.0 + f64::from(second) / 10.0), INTERVAL);
+        }
+        assert_eq!(baseline.idle_power(), Some(watts(40.0)));
+    }
+
+    #[test]
+    fn the_first_quiet_moment_after_a_long_steady_load_is_enough() {
+        let mut baseline = Baseline::new(None);
+        for _ in 0..10_000 {
+            baseline.observe(0.5, watts(60.0), INTERVAL);
+        }
+        baseline.observe(0.01, watts(40.4), INTERVAL);
+        let idle = baseline.idle_power().unwrap().watts();
+        assert!((idle - 40.0).abs() < 0.5, "{idle}");
+    }
+
+    #[test]
+    fn a_narrow_band_far_from_idle_is_not_extended_to_zero() {
+        let mut baseline = Baseline::new(None);
+        for step in 0..100 {
+            // Between 50 % and 66 % power happens to follow something else.
+            baseline.observe(0.5 + 0.01 * f64::from(step % 17), watts(60.0 - 0.1 * f64::from(step % 17)), INTERVAL);
+        }
+        assert_eq!(baseline.idle_power(), None);
+    }
+
+    #[test]
+    fn a_machine_that_comes_to_idle_lower_is_followed_at_once_and_higher_within_a_week() {
+        let mut baseline = Baseline::new(None);
+        let mut run = |idle: f64, days: u32| {
+            for hour in 0..days * 24 {
+                let utilisation = f64::from(hour % 24) / 24.0;
+                baseline.observe(utilisation, watts(idle + 40.0 * utilisation), Duration::from_secs(3600));
+            }
+            baseline.idle_power().unwrap().watts()
+        };
+        assert!((run(60.0, 7) - 60.0).abs() < 0.5);
+        assert!(run(40.0, 1) <= 41.0);
+        assert!((run(40.0, 8) - 40.0).abs() < 0.5);
+        assert!((run(60.0, 8) - 60.0).abs() < 0.5);
+    }
+
+    #[test]
+    fn what_was_learned_outlives_its_points_but_not_evidence_against_it() {
+        let mut baseline = Baseline::new(None);
+        for step in 0..=20 {
+            baseline.observe(f64::from(step) / 20.0, watts(40.0 + 2.0 * f64::from(step)), INTERVAL);
+        }
+        for _ in 0..20 * 24 {
+            baseline.observe(0.9, watts(76.0), Duration::from_secs(3600));
+        }
+        assert!((baseline.idle_power().unwrap().watts() - 40.0).abs() < 0.1);
+        baseline.observe(0.9, watts(30.0), Duration::from_secs(3600));
+        assert!(baseline.idle_power().unwrap().watts() <= 30.0);
+    }
+
+    #[test]
     fn what_the_meter_knows_is_not_learned_again() {
         let mut baseline = Baseline::new(Some(watts(7.0)));
-        baseline.observe(0.0, watts(50.0));
+        baseline.observe(0.0, watts(50.0), INTERVAL);
         assert_eq!(baseline.idle_power(), Some(watts(7.0)));
     }
 
@@ -231,7 +317,7 @@ mod tests {
             let mut baseline = Baseline::new(None);
             let mut least = f64::MAX;
             for (utilisation, power) in seen {
-                baseline.observe(utilisation, watts(power));
+                baseline.observe(utilisation, watts(power), INTERVAL);
                 least = least.min(power);
             }
             let energy = Energy::from_microjoules(uj);

@@ -4,6 +4,8 @@
 //! accounts a cgroup's CPU time, what its processes do not explain is work of processes that came
 //! and went between two ticks, and is charged to the group all the same.
 
+mod accounting;
+
 use super::retired::{Retention, RetiredList};
 use crate::attribution::ledger::Account;
 use crate::host::{Host, Timestamp};
@@ -12,12 +14,13 @@ use crate::usage::cgroup::CgroupCpu;
 use crate::workload::cgroup::classify;
 use crate::workload::process::ProcessReader;
 use crate::workload::{ContainerInfo, PodInfo, UnitInfo, VmInfo, names};
+use accounting::Interval;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The place of a group in the table. Valid as long as a process is in the group.
+/// The place of a group in the table. Valid as long as a process is in the group, or another group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct GroupIndex(u32);
 
@@ -46,29 +49,25 @@ struct Group {
     identity: Identity,
     /// The pod that a container's energy counts for as well.
     pod: Option<GroupIndex>,
-    /// The group whose CPU accounting contains this one's.
+    /// The pod or container around this one, which does not end before it.
     within: Option<GroupIndex>,
+    /// The group whose CPU accounting includes this one's: the nearest above it in the cgroup
+    /// hierarchy. Not only containers nest; a service's cgroup may hold containers, too.
+    accounted_in: Option<GroupIndex>,
     accounting: Option<CgroupCpu>,
-    /// The cgroup's CPU time at the last reading.
-    usage_ns: u64,
+    /// The cgroup's CPU time at the last reading; `None` if that failed.
+    usage_ns: Option<u64>,
     cpu_time: Duration,
+    /// Processes in the group and in those within it, and those groups themselves: while they are
+    /// there, their references to this one are valid.
     members: u32,
     account: Account,
     interval: Interval,
     /// CPU time that members have shown and the cgroup not yet: the two are not read at once. It
-    /// is set against later differences, so that noise does not add up.
+    /// is set against later differences, so that noise does not add up. Noise is all that it is for:
+    /// it is limited to a part of what the group used, or a process that was moved away would hide
+    /// others' work for long.
     owed_ns: u64,
-}
-
-/// CPU time of the current interval.
-#[derive(Clone, Copy, Debug, Default)]
-struct Interval {
-    cgroup_ns: u64,
-    members_ns: u64,
-    within_ns: u64,
-    unexplained_ns: u64,
-    /// First seen in this interval: all of its CPU time counts, but not more than is unexplained.
-    is_new: bool,
 }
 
 /// All groups.
@@ -78,6 +77,8 @@ pub(super) struct Groups {
     slots: Vec<Option<Group>>,
     by_key: HashMap<Key, GroupIndex>,
     by_text: HashMap<Box<[u8]>, Option<GroupIndex>>,
+    /// Whether groups came or went since [`Group::accounted_in`] was worked out.
+    changed: bool,
     pub(super) containers: RetiredList<ContainerInfo>,
     pub(super) pods: RetiredList<PodInfo>,
     pub(super) units: RetiredList<UnitInfo>,
@@ -95,6 +96,7 @@ impl Groups {
             slots: Vec::new(),
             by_key: HashMap::new(),
             by_text: HashMap::new(),
+            changed: false,
             containers: RetiredList::new(retention),
             pods: RetiredList::new(retention),
             units: RetiredList::new(retention),
@@ -119,8 +121,7 @@ impl Groups {
             (None, Some(pod), _) => Some(self.pod(pod.into(), within, from_start)),
             (None, None, Some(unit)) => {
                 let key = Key::Unit(unit.cgroup.clone());
-                let cgroup = unit.cgroup.clone();
-                Some(self.find_or_add(key, within, None, &cgroup, from_start, |_| Identity::Unit(Arc::new(unit))))
+                Some(self.find_or_add(key, within, None, from_start, |_| Identity::Unit(Arc::new(unit))))
             }
             (None, None, None) => None,
         };
@@ -139,9 +140,8 @@ impl Groups {
         from_start: bool,
     ) -> GroupIndex {
         let pod = info.pod.clone().map(|pod| self.pod(pod, within, from_start));
-        let cgroup = info.cgroup.clone();
         let key = Key::Container(info.id.clone());
-        self.find_or_add(key, pod.or(within), pod, &cgroup, from_start, |groups| {
+        self.find_or_add(key, pod.or(within), pod, from_start, |groups| {
             let environment = groups.reader.environ(pid).unwrap_or_default();
             info.name = names::container_name(groups.host.root(), &info, environment);
             Identity::Container(Arc::new(info))
@@ -149,14 +149,13 @@ impl Groups {
     }
 
     fn pod(&mut self, info: Arc<PodInfo>, within: Option<GroupIndex>, from_start: bool) -> GroupIndex {
-        let cgroup = info.cgroup.clone();
         let key = Key::Pod(info.id.clone());
-        self.find_or_add(key, within, None, &cgroup, from_start, |_| Identity::Pod(info))
+        self.find_or_add(key, within, None, from_start, |_| Identity::Pod(info))
     }
 
     /// The virtual machine with this identity.
     pub(super) fn vm(&mut self, info: VmInfo) -> GroupIndex {
-        self.find_or_add(Key::Vm(info.id.clone()), None, None, "", false, |_| Identity::Vm(Arc::new(info)))
+        self.find_or_add(Key::Vm(info.id.clone()), None, None, false, |_| Identity::Vm(Arc::new(info)))
     }
 
     fn find_or_add(
@@ -164,7 +163,6 @@ impl Groups {
         key: Key,
         within: Option<GroupIndex>,
         pod: Option<GroupIndex>,
-        cgroup: &str,
         from_start: bool,
         identify: impl FnOnce(&mut Self) -> Identity,
     ) -> GroupIndex {
@@ -172,22 +170,19 @@ impl Groups {
             return index;
         }
         let identity = identify(self);
-        let mut accounting = match identity {
-            Identity::Vm(_) => None,
-            _ => CgroupCpu::open(self.host.cgroup(), cgroup).ok(),
-        };
+        let mut accounting = CgroupCpu::open(self.host.cgroup(), identity.cgroup()).ok();
         let now_ns = accounting.as_mut().and_then(|accounting| accounting.read().ok());
         let earlier = self.revive(&identity);
         let is_new = from_start && now_ns.is_some();
-        let used_before = if is_new { 0 } else { now_ns.unwrap_or(0) };
-        let (account, cpu_time) = earlier.unwrap_or((Account::default(), Duration::from_nanos(used_before)));
+        let (account, cpu_time) = earlier.unwrap_or_default();
         let group = Group {
             key: key.clone(),
             identity,
             pod,
             within,
+            accounted_in: None,
             accounting,
-            usage_ns: used_before,
+            usage_ns: if is_new { Some(0) } else { now_ns },
             cpu_time,
             members: 0,
             account,
@@ -208,6 +203,10 @@ impl Groups {
         };
         let index = GroupIndex(u32::try_from(index).unwrap_or(u32::MAX));
         self.by_key.insert(key, index);
+        self.changed = true;
+        if let Some(outer) = within {
+            self.join(outer);
+        }
         index
     }
 
@@ -276,53 +275,6 @@ impl Groups {
         }
     }
 
-    /// Reads every cgroup's CPU accounting, and finds out what the members do not explain. `spare_ns`
-    /// is busy time that no process explains. Returns the sum of all unexplained time.
-    pub(super) fn read(&mut self, spare_ns: u64) -> u64 {
-        for index in 0..self.slots.len() {
-            let Some(Some(group)) = self.slots.get_mut(index) else { continue };
-            let cgroup_ns = match group.accounting.as_mut().map(CgroupCpu::read) {
-                Some(Ok(usage_ns)) => {
-                    let risen = usage_ns.saturating_sub(group.usage_ns);
-                    group.usage_ns = usage_ns;
-                    risen
-                }
-                _ => group.interval.members_ns,
-            };
-            group.interval.cgroup_ns = cgroup_ns;
-            group.cpu_time += Duration::from_nanos(cgroup_ns);
-            if let Some(outer) = group.within.and_then(|outer| self.get_mut(outer)) {
-                outer.interval.within_ns += cgroup_ns;
-            }
-        }
-        let mut spare_for_new = spare_ns;
-        let mut sum = 0;
-        for group in self.groups_mut().filter(|group| group.accounting.is_some()) {
-            let shown = group.interval.members_ns + group.interval.within_ns + group.owed_ns;
-            let mut unexplained = group.interval.cgroup_ns.saturating_sub(shown);
-            group.owed_ns = shown.saturating_sub(group.interval.cgroup_ns);
-            if group.interval.is_new {
-                // Its CPU time may be older than we think; what nobody used, it did not use either.
-                unexplained = unexplained.min(spare_for_new);
-                spare_for_new -= unexplained;
-            }
-            group.interval.unexplained_ns = unexplained;
-            sum += unexplained;
-        }
-        sum
-    }
-
-    /// One past the largest position of [`Groups::unexplained`].
-    pub(super) fn positions(&self) -> usize {
-        self.slots.len()
-    }
-
-    /// The group at a position, with its unexplained CPU time in this interval; `None` if there is none.
-    pub(super) fn unexplained(&self, position: usize) -> Option<(GroupIndex, u64)> {
-        let nanoseconds = self.slots.get(position)?.as_ref()?.interval.unexplained_ns;
-        (nanoseconds > 0).then_some((GroupIndex(u32::try_from(position).ok()?), nanoseconds))
-    }
-
     /// Charges the group, and the pod it belongs to.
     pub(super) fn charge(&mut self, index: GroupIndex, zone: ZoneKind, energy: Energy) {
         let Some(group) = self.get_mut(index) else { return };
@@ -336,25 +288,9 @@ impl Groups {
     /// CPU time).
     pub(super) fn retire(&mut self, now: Timestamp) {
         let mut ended = false;
-        for slot in &mut self.slots {
-            let is_over = slot.as_mut().is_some_and(|group| {
-                group.members == 0 && group.accounting.as_mut().is_none_or(|accounting| accounting.read().is_err())
-            });
-            if !is_over {
-                continue;
-            }
-            let Some(group) = slot.take() else { continue };
+        // The end of one may be the end of the one around it.
+        while self.retire_once(now) {
             ended = true;
-            self.by_key.remove(&group.key);
-            let Group { account, cpu_time, identity, .. } = group;
-            // A group's energy is that of its processes and of its short-lived work, both booked by
-            // the node already: nothing has to be handed back.
-            let _ = match identity {
-                Identity::Container(info) => self.containers.add(info, account, cpu_time, now, |a, b| a.id == b.id),
-                Identity::Pod(info) => self.pods.add(info, account, cpu_time, now, |a, b| a.id == b.id),
-                Identity::Unit(info) => self.units.add(info, account, cpu_time, now, |a, b| a.cgroup == b.cgroup),
-                Identity::Vm(info) => self.vms.add(info, account, cpu_time, now, |a, b| a.id == b.id),
-            };
         }
         if ended {
             let slots = &self.slots;
@@ -367,8 +303,44 @@ impl Groups {
         self.vms.expire(now, |_| {});
     }
 
+    fn retire_once(&mut self, now: Timestamp) -> bool {
+        let mut ended = false;
+        for index in 0..self.slots.len() {
+            let Some(slot) = self.slots.get_mut(index) else { continue };
+            let Some(group) = slot.take_if(|group| group.is_over()) else { continue };
+            ended = true;
+            self.changed = true;
+            let Group { key, account, cpu_time, identity, within, .. } = group;
+            self.by_key.remove(&key);
+            if let Some(outer) = within {
+                self.leave(outer);
+            }
+            // A group's energy is that of its processes and of its short-lived work, both booked by
+            // the node already: nothing has to be handed back.
+            let _ = match identity {
+                Identity::Container(info) => self.containers.add(info, account, cpu_time, now, |a, b| a.id == b.id),
+                Identity::Pod(info) => self.pods.add(info, account, cpu_time, now, |a, b| a.id == b.id),
+                Identity::Unit(info) => self.units.add(info, account, cpu_time, now, |a, b| a.cgroup == b.cgroup),
+                Identity::Vm(info) => self.vms.add(info, account, cpu_time, now, |a, b| a.id == b.id),
+            };
+        }
+        ended
+    }
+
     /// Every running group, to be shown.
     pub(super) fn running(&self) -> impl Iterator<Item = (&Identity, &Account, Duration)> {
         self.groups().map(|group| (&group.identity, &group.account, group.cpu_time))
+    }
+}
+
+impl Identity {
+    /// The group's cgroup, empty if it has none of its own.
+    fn cgroup(&self) -> &str {
+        match self {
+            Identity::Container(container) => &container.cgroup,
+            Identity::Pod(pod) => &pod.cgroup,
+            Identity::Unit(unit) => &unit.cgroup,
+            Identity::Vm(_) => "",
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::host::{Host, Timestamp};
 use crate::meter::reason;
 use crate::units::{Energy, PerZone};
 use crate::usage::TaskUsage;
-use crate::workload::process::{ProcStat, ProcessReader, has_exited};
+use crate::workload::process::{Look, ProcessReader, has_exited};
 use crate::workload::{ProcessInfo, vm};
 use std::io;
 use std::path::PathBuf;
@@ -25,6 +25,9 @@ const CHECKS_A_TICK: usize = 64;
 /// A working process's identity is read again after so many ticks; a new one's at the next tick,
 /// since it may just be about to execute something else.
 const TICKS_BETWEEN_CHECKS: u32 = 20;
+/// At so many of these checks a process's open files are searched for `/dev/kvm`, which costs a system
+/// call for each of them. A monitor opens it when it starts.
+const LOOKS_AT_OPEN_FILES: u8 = 2;
 
 /// One live process.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ pub(super) struct Process {
     pub(super) vm: Option<GroupIndex>,
     tag: u64,
     check_at: u32,
+    /// How often its open files are still to be looked at.
+    looks_left: u8,
 }
 
 /// All live processes, and those that ended.
@@ -53,6 +58,8 @@ pub(super) struct Processes {
     reader: Identifier,
     ticks: u32,
     last_tick: Option<Timestamp>,
+    /// Length of a clock tick.
+    nanoseconds_per_tick: u64,
 }
 
 impl Processes {
@@ -68,6 +75,7 @@ impl Processes {
             reader: Identifier::open(host)?,
             ticks: 0,
             last_tick: None,
+            nanoseconds_per_tick: 1_000_000_000 / rustix::param::clock_ticks_per_second().max(1),
         })
     }
 
@@ -118,6 +126,9 @@ impl Processes {
         let order = std::mem::take(&mut self.order);
         let mut next_order = std::mem::take(&mut self.next_order);
         next_order.clear();
+        next_order.reserve(tasks.len());
+        // All may become active at once; then is no time to make room.
+        self.active.reserve(tasks.len());
         let mut known = order.iter().copied().peekable();
         for &task in tasks {
             while let Some((_, slot)) = known.next_if(|&(pid, _)| pid < task.pid) {
@@ -173,14 +184,18 @@ impl Processes {
 
     /// Adds a new process.
     fn begin(&mut self, task: TaskUsage, groups: &mut Groups, faults: &mut Faults) -> Option<u32> {
-        let stat = self.reader.identify(task.pid, faults)?;
+        let look = self.reader.look(task.pid, faults)?;
+        if look.exe_hidden {
+            faults.failed("procfs", "permission_denied");
+        }
         // What it used before we looked for the first time is not part of this interval. One that is
         // older than the last tick and was not seen then had been hidden from us.
-        let is_born_now = self.last_tick.is_some_and(|last| self.reader.started_after(&stat, &last));
+        let is_born_now =
+            self.last_tick.is_some_and(|last| started_after(look.start_ticks, &last, self.nanoseconds_per_tick));
         let used_ns = if is_born_now { task.cpu_time_ns } else { 0 };
-        let group = groups.place(&self.reader.cgroup, task.pid, is_born_now);
-        let mut info = self.reader.info(task.pid, &stat);
-        let vm = self.reader.virtual_machine(&mut info, groups, false);
+        let group = groups.place(look.cgroup, task.pid, is_born_now);
+        let mut info = info(task.pid, &look);
+        let vm = self.reader.virtual_machine(&info, groups, false);
         describe(&mut info, group, vm, groups);
         let process = Process {
             info: Arc::new(info),
@@ -191,6 +206,7 @@ impl Processes {
             vm,
             tag: task.tag,
             check_at: self.ticks.wrapping_add(1),
+            looks_left: LOOKS_AT_OPEN_FILES,
         };
         for group in [group, vm].into_iter().flatten() {
             groups.join(group);
@@ -236,15 +252,28 @@ impl Processes {
             left -= 1;
             process.check_at = self.ticks.wrapping_add(TICKS_BETWEEN_CHECKS);
             let pid = process.info.pid;
-            let Some(stat) = self.reader.identify(pid, faults) else { continue };
-            if stat.start_ticks != process.info.start_ticks {
+            let Some(look) = self.reader.look(pid, faults) else { continue };
+            if look.start_ticks != process.info.start_ticks {
                 continue; // The number has passed on since it was listed; the next tick will see.
             }
-            let group = groups.place(&self.reader.cgroup, pid, false);
-            let mut info = self.reader.info(pid, &stat);
+            let group = groups.place(look.cgroup, pid, false);
+            if !is_text(look.exe, &process.info.exe) {
+                process.looks_left = LOOKS_AT_OPEN_FILES;
+            }
+            let is_same = group == process.group
+                && is_text(look.exe, &process.info.exe)
+                && is_text(look.comm, &process.info.comm);
+            let look_closer = process.vm.is_none() && process.looks_left > 0 && !look.exe.is_empty();
+            let changed = (!is_same).then(|| info(pid, &look));
+            let opens_kvm = look_closer && self.reader.opens_kvm(pid);
+            process.looks_left -= u8::from(look_closer);
+            if is_same && !opens_kvm {
+                continue; // As nearly always: then nothing is allocated.
+            }
+            let mut info = changed.unwrap_or_else(|| ProcessInfo::clone(&process.info));
             let vm = match process.vm {
                 Some(vm) => Some(vm),
-                None => self.reader.virtual_machine(&mut info, groups, true),
+                None => self.reader.virtual_machine(&info, groups, opens_kvm),
             };
             describe(&mut info, group, vm, groups);
             move_to(&mut process.group, group, groups);
@@ -272,6 +301,7 @@ fn move_to(current: &mut Option<GroupIndex>, next: Option<GroupIndex>, groups: &
 
 /// Enters what the groups say into a process's description.
 fn describe(info: &mut ProcessInfo, group: Option<GroupIndex>, vm: Option<GroupIndex>, groups: &Groups) {
+    (info.container, info.unit, info.vm) = (None, None, None);
     for group in [group, vm].into_iter().flatten() {
         match groups.identity(group) {
             Some(Identity::Container(container)) => info.container = Some(Arc::clone(container)),
@@ -289,39 +319,44 @@ fn has_same_labels(a: &ProcessInfo, b: &ProcessInfo) -> bool {
     a.pid == b.pid && a.comm == b.comm && a.exe == b.exe && container(a) == container(b) && vm(a) == vm(b)
 }
 
+/// Whether `text` is what these bytes were read as: bytes that are not UTF-8 were replaced.
+fn is_text(bytes: &[u8], text: &str) -> bool {
+    let mut rest = text;
+    bytes.utf8_chunks().all(|chunk| {
+        let replaced = if chunk.invalid().is_empty() { "" } else { "\u{fffd}" };
+        let next = rest.strip_prefix(chunk.valid()).and_then(|rest| rest.strip_prefix(replaced));
+        next.map(|next| rest = next).is_some()
+    }) && rest.is_empty()
+}
+
+/// Whether a process started after `moment`, as far as clock ticks can tell.
+fn started_after(start_ticks: u64, moment: &Timestamp, nanoseconds_per_tick: u64) -> bool {
+    let moment = u64::try_from(moment.boottime.as_nanos()).unwrap_or(u64::MAX) / nanoseconds_per_tick;
+    start_ticks.saturating_add(1) >= moment
+}
+
+/// The description of a process, without its groups.
+fn info(pid: u32, look: &Look<'_>) -> ProcessInfo {
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let (comm, exe) = (text(look.comm), text(look.exe));
+    ProcessInfo { pid, start_ticks: look.start_ticks, comm, exe, container: None, vm: None, unit: None }
+}
+
 /// Reads who processes are.
 struct Identifier {
     procfs: PathBuf,
     reader: ProcessReader,
-    exe: String,
-    cgroup: Vec<u8>,
-    nanoseconds_per_tick: u64,
 }
 
 impl Identifier {
     fn open(host: &Host) -> io::Result<Self> {
-        Ok(Identifier {
-            procfs: host.procfs().to_owned(),
-            reader: ProcessReader::open(host.procfs())?,
-            exe: String::new(),
-            cgroup: Vec::new(),
-            nanoseconds_per_tick: 1_000_000_000 / rustix::param::clock_ticks_per_second().max(1),
-        })
+        Ok(Identifier { procfs: host.procfs().to_owned(), reader: ProcessReader::open(host.procfs())? })
     }
 
-    /// Reads a process's `stat`, and keeps its executable and cgroup. `None`: it has ended in the
-    /// meantime, or cannot be read, which is counted.
-    fn identify(&mut self, pid: u32, faults: &mut Faults) -> Option<ProcStat> {
-        match self.reader.identify(pid) {
-            Ok(identity) => {
-                if identity.exe_hidden {
-                    faults.failed("procfs", "permission_denied");
-                }
-                self.exe = identity.exe;
-                self.cgroup.clear();
-                self.cgroup.extend_from_slice(identity.cgroup);
-                Some(identity.stat)
-            }
+    /// Reads who a process is. `None`: it has ended in the meantime, or cannot be read, which is counted.
+    fn look(&mut self, pid: u32, faults: &mut Faults) -> Option<Look<'_>> {
+        match self.reader.look(pid) {
+            Ok(look) => Some(look),
             Err(error) => {
                 if !has_exited(&error) {
                     faults.failed("procfs", reason(&error));
@@ -344,39 +379,35 @@ impl Identifier {
         }
     }
 
-    /// Whether the process started after `moment`, as far as ticks of 10 ms can tell.
-    fn started_after(&self, stat: &ProcStat, moment: &Timestamp) -> bool {
-        let moment = u64::try_from(moment.boottime.as_nanos()).unwrap_or(u64::MAX) / self.nanoseconds_per_tick;
-        stat.start_ticks + 1 >= moment
+    /// Whether a process has `/dev/kvm` open. One that does not let us see is taken for one that has not.
+    fn opens_kvm(&self, pid: u32) -> bool {
+        vm::opens_kvm(&self.procfs, pid).unwrap_or(false)
     }
 
-    /// The description of the process identified last, without its groups.
-    fn info(&mut self, pid: u32, stat: &ProcStat) -> ProcessInfo {
-        ProcessInfo {
-            pid,
-            start_ticks: stat.start_ticks,
-            comm: stat.comm.clone(),
-            exe: std::mem::take(&mut self.exe),
-            container: None,
-            vm: None,
-            unit: None,
-        }
-    }
-
-    /// The virtual machine that a process is, by its program or, if `look_closer`, by its open files.
-    fn virtual_machine(
-        &mut self,
-        info: &mut ProcessInfo,
-        groups: &mut Groups,
-        look_closer: bool,
-    ) -> Option<GroupIndex> {
-        let is_monitor = vm::is_monitor(&info.exe);
-        let opens_kvm = look_closer && !info.exe.is_empty() && vm::opens_kvm(&self.procfs, info.pid).unwrap_or(false);
-        if !is_monitor && !opens_kvm {
+    /// The virtual machine that a process is, by its program or by what it has open.
+    fn virtual_machine(&mut self, info: &ProcessInfo, groups: &mut Groups, opens_kvm: bool) -> Option<GroupIndex> {
+        if !vm::is_monitor(&info.exe) && !opens_kvm {
             return None;
         }
         let cmdline = self.reader.cmdline(info.pid).unwrap_or_default();
         let found = vm::detect(info, cmdline, opens_kvm)?;
         Some(groups.vm(found))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_text;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_text_is_known_again_by_the_bytes_it_was_read_from(
+            bytes in prop::collection::vec(any::<u8>(), 0..20), other in prop::collection::vec(any::<u8>(), 0..20),
+        ) {
+            let text = String::from_utf8_lossy(&bytes);
+            prop_assert!(is_text(&bytes, &text));
+            prop_assert_eq!(is_text(&other, &text), String::from_utf8_lossy(&other) == text);
+        }
     }
 }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Intervals outside this range teach nothing about idle power: shorter ones are dominated by the
-/// 10 ms ticks of `/proc/stat`, longer ones mix too much.
-const TEACHING: std::ops::RangeInclusive<Duration> = Duration::from_millis(200)..=Duration::from_secs(120);
+/// 10 ms ticks of `/proc/stat`, longer ones average too much away.
+const TEACHING: std::ops::RangeInclusive<Duration> = Duration::from_millis(200)..=Duration::from_secs(3600);
 
 /// All zones of the node.
 pub(super) struct Zones {
@@ -32,6 +32,21 @@ struct Tracked {
     source: &'static str,
     tracker: CounterTracker,
     last_success: Option<Timestamp>,
+    pending: Pending,
+}
+
+/// What a zone drew since the last tick.
+#[derive(Clone, Copy, Default)]
+struct Pending {
+    energy: Energy,
+    /// The time in which it was drawn.
+    elapsed: Duration,
+    /// Whether the latest reading succeeded.
+    is_read: bool,
+    /// Whether its counter did something other than go on: then `energy` is only a lower bound.
+    is_lower_bound: bool,
+    /// Whether that was a reset, so that nothing at all may be known.
+    was_reset: bool,
 }
 
 /// One kind of zone, summed over sockets.
@@ -39,9 +54,13 @@ struct Kind {
     path: Arc<str>,
     source: &'static str,
     method: Method,
+    /// How many zones of this kind there are now. None, when the source that had them has given way.
+    count: u32,
     baseline: Baseline,
     account: NodeAccount,
     events: CounterEvents,
+    /// Drawn since the last tick by zones that are no longer there.
+    left_over: Energy,
     interval: Interval,
 }
 
@@ -49,11 +68,22 @@ struct Kind {
 #[derive(Clone, Copy, Default)]
 struct Interval {
     energy: Energy,
-    /// Sum of the zones' mean powers; `None` if no zone could be compared with an earlier reading.
+    /// The time in which it was drawn, summed over zones.
+    elapsed: Duration,
+    /// Sum of the zones' mean powers; `None` unless it is known of every zone.
     power: Option<Power>,
     /// Whether every zone was read now and at the tick before, and its counter simply went on.
     clean: bool,
     split: Option<Split>,
+}
+
+/// How the processors were used in the current interval.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Utilisation {
+    /// Busy share of all processors, 0 … 1.
+    pub(super) share: f64,
+    /// Whether it was measured over this very interval.
+    pub(super) is_exact: bool,
 }
 
 impl Zones {
@@ -61,59 +91,69 @@ impl Zones {
         Zones { policy, generation: None, tracked: Vec::new(), kinds: PerZone::from_fn(|_| None), readings: Vec::new() }
     }
 
-    /// Reads the meters and works out what was drawn since the last tick.
-    pub(super) fn read(&mut self, chain: &mut Chain, at: Timestamp, interval: Duration, faults: &mut Faults) {
+    /// Reads the meters, and keeps what was drawn until the next tick.
+    pub(super) fn keep_up(&mut self, chain: &mut Chain, at: Timestamp, faults: &mut Faults) {
         let mut readings = std::mem::take(&mut self.readings);
         chain.read(at, &mut readings);
         if self.generation != Some(chain.generation()) {
             self.follow(chain);
-        }
-        for (_, kind) in self.kinds.iter_mut() {
-            if let Some(kind) = kind {
-                kind.interval = Interval { clean: true, ..Interval::default() };
-            }
         }
         for (tracked, reading) in self.tracked.iter_mut().zip(readings.drain(..)) {
             let Some(kind) = &mut self.kinds[tracked.kind] else { continue };
             match reading {
                 Ok(reading) => {
                     faults.succeeded(tracked.source, at);
-                    let elapsed = tracked.last_success.map(|last| at.since(&last));
-                    tracked.last_success = Some(at);
                     let delta = tracked.tracker.update(reading, at);
                     kind.events.count(delta);
-                    kind.interval.energy += delta.energy();
-                    if let Some(elapsed) = elapsed {
-                        let power = kind.interval.power.unwrap_or_default() + delta.energy().over(elapsed);
-                        kind.interval.power = Some(power);
-                    }
-                    let went_on = matches!(delta, EnergyDelta::Exact(_) | EnergyDelta::Wrapped(_));
-                    kind.interval.clean &= went_on && elapsed == Some(interval);
+                    let last = tracked.last_success.replace(at);
+                    let elapsed = last.map_or(Duration::ZERO, |last| covered(reading, &last, &at));
+                    tracked.pending.add(delta, elapsed);
                 }
                 Err(error) => {
                     tracing::debug!(source = tracked.source, %error, "a zone could not be read");
                     faults.failed(tracked.source, error.reason());
-                    kind.interval.clean = false;
+                    tracked.pending.is_read = false;
                 }
             }
         }
         self.readings = readings;
     }
 
-    /// Splits the interval's energy into active and idle, and books it.
-    pub(super) fn split(&mut self, utilisation: f64, interval: Duration) {
+    /// Reads the meters and works out what was drawn since the last tick.
+    pub(super) fn read(&mut self, chain: &mut Chain, at: Timestamp, interval: Duration, faults: &mut Faults) {
+        self.keep_up(chain, at, faults);
         for (_, kind) in self.kinds.iter_mut() {
             let Some(kind) = kind else { continue };
-            let Interval { energy, power, clean, .. } = kind.interval;
-            if let Some(power) = power.filter(|_| clean && TEACHING.contains(&interval)) {
-                kind.baseline.observe(utilisation, power);
+            let energy = std::mem::take(&mut kind.left_over);
+            let clean = kind.count > 0 && energy == Energy::ZERO;
+            let power = (kind.count > 0).then_some(Power::ZERO);
+            kind.interval = Interval { energy, power, clean, ..Interval::default() };
+        }
+        for tracked in &mut self.tracked {
+            let Some(kind) = &mut self.kinds[tracked.kind] else { continue };
+            let pending = std::mem::take(&mut tracked.pending);
+            kind.interval.energy += pending.energy;
+            kind.interval.elapsed += pending.elapsed;
+            // A sum with a part missing is not the node's power, and an unknown power is not zero.
+            kind.interval.power = kind.interval.power.zip(pending.power()).map(|(sum, power)| sum + power);
+            kind.interval.clean &= pending.is_read && !pending.is_lower_bound && pending.elapsed == interval;
+        }
+    }
+
+    /// Splits the interval's energy into active and idle, and books it.
+    pub(super) fn split(&mut self, utilisation: Utilisation, interval: Duration) {
+        for (_, kind) in self.kinds.iter_mut() {
+            let Some(kind) = kind else { continue };
+            let Interval { energy, elapsed, power, clean, .. } = kind.interval;
+            if let Some(power) = power.filter(|_| clean && utilisation.is_exact && TEACHING.contains(&interval)) {
+                kind.baseline.observe(utilisation.share, power, interval);
             }
-            // A zone that was missed for a while delivers the energy of more than one interval.
-            let watts = power.unwrap_or_default().watts();
-            let elapsed = if watts > 0.0 { Duration::from_secs_f64(energy.joules() / watts) } else { interval };
+            // A zone that was missed for a while delivers the energy of more than one interval, and one
+            // that is missing none: idle energy goes by the time in which the energy was drawn.
+            let elapsed = elapsed.checked_div(kind.count).unwrap_or(interval);
             let split = match self.policy {
-                IdlePolicy::Ratio => Split::by_ratio(energy, utilisation),
-                IdlePolicy::Baseline => kind.baseline.split(energy, utilisation, elapsed),
+                IdlePolicy::Ratio => Split::by_ratio(energy, utilisation.share),
+                IdlePolicy::Baseline => kind.baseline.split(energy, utilisation.share, elapsed),
             };
             kind.interval.split = Some(split);
             kind.account.measured += energy;
@@ -159,6 +199,10 @@ impl Zones {
                     unattributed_energy: kind.account.unattributed,
                     short_lived_energy: kind.account.short_lived,
                     forgotten_energy: kind.account.forgotten,
+                    idle_policy: match kind.baseline.idle_power() {
+                        Some(_) => self.policy,
+                        None => IdlePolicy::Ratio,
+                    },
                     power,
                     events: kind.events,
                 }
@@ -169,7 +213,11 @@ impl Zones {
     /// Takes over the chain's zones after they changed. Books go on, trackers start anew.
     fn follow(&mut self, chain: &Chain) {
         self.generation = Some(chain.generation());
-        self.tracked.clear();
+        for tracked in self.tracked.drain(..) {
+            if let Some(kind) = &mut self.kinds[tracked.kind] {
+                kind.left_over += tracked.pending.energy;
+            }
+        }
         for active in chain.zones() {
             let zone = active.zone;
             self.tracked.push(Tracked {
@@ -177,11 +225,17 @@ impl Zones {
                 source: active.source,
                 tracker: CounterTracker::new(zone.modulus, zone.max_power),
                 last_success: None,
+                pending: Pending::default(),
             });
         }
         for kind in ZoneKind::ALL {
             let mut zones = chain.zones().filter(|active| active.zone.kind == kind);
-            let Some(first) = zones.next() else { continue };
+            let Some(first) = zones.next() else {
+                if let Some(gone) = &mut self.kinds[kind] {
+                    gone.count = 0;
+                }
+                continue;
+            };
             let (mut count, mut idle) = (1, first.zone.idle_power);
             for active in zones {
                 count += 1;
@@ -189,17 +243,44 @@ impl Zones {
             }
             let path: Arc<str> =
                 if count == 1 { first.zone.path.as_str().into() } else { format!("aggregated-{kind}").into() };
-            let before = self.kinds[kind].take();
-            self.kinds[kind] = Some(Kind {
-                path,
-                source: first.source,
-                method: first.method,
+            let (source, method) = (first.source, first.method);
+            let mut baseline = Baseline::new(idle);
+            let (mut account, mut events, mut left_over) = Default::default();
+            if let Some(before) = self.kinds[kind].take() {
                 // What one source showed says nothing about another.
-                baseline: Baseline::new(idle),
-                account: before.as_ref().map(|kind| kind.account).unwrap_or_default(),
-                events: before.as_ref().map(|kind| kind.events).unwrap_or_default(),
-                interval: Interval::default(),
-            });
+                if before.source == source && before.path == path && before.count == count && idle.is_none() {
+                    baseline = before.baseline;
+                }
+                (account, events, left_over) = (before.account, before.events, before.left_over);
+            }
+            let interval = Interval::default();
+            self.kinds[kind] =
+                Some(Kind { path, source, method, count, baseline, account, events, left_over, interval });
         }
+    }
+}
+
+impl Pending {
+    fn add(&mut self, delta: EnergyDelta, elapsed: Duration) {
+        self.energy += delta.energy();
+        self.elapsed += elapsed;
+        self.is_read = true;
+        self.is_lower_bound |= !matches!(delta, EnergyDelta::Exact(_) | EnergyDelta::Wrapped(_));
+        self.was_reset |= matches!(delta, EnergyDelta::Reset { .. });
+    }
+
+    /// Mean power; `None` when it is not known.
+    fn power(&self) -> Option<Power> {
+        let is_known = self.is_read && !self.was_reset && !self.elapsed.is_zero();
+        is_known.then(|| self.energy.over(self.elapsed))
+    }
+}
+
+/// The time in which what a reading adds was drawn. A counter goes on while the machine sleeps, if it
+/// keeps its state; a sensor of power is asked only while it is awake.
+fn covered(reading: Reading, last: &Timestamp, at: &Timestamp) -> Duration {
+    match reading {
+        Reading::Counter(_) if at.suspended_since(last) => at.boottime_since(last),
+        _ => at.since(last),
     }
 }

@@ -12,6 +12,7 @@ use crate::host::parse_decimal;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
+use rustix::path::DecInt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
@@ -47,11 +48,29 @@ pub struct Identity<'buffer> {
     pub cgroup: &'buffer [u8],
 }
 
-/// Reads processes below one procfs, through one buffer.
+/// The same as [`Identity`], borrowed from the reader's buffers as the kernel wrote it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look<'buffer> {
+    /// Start time after boot, in clock ticks.
+    pub(crate) start_ticks: u64,
+    /// Command name.
+    pub(crate) comm: &'buffer [u8],
+    /// Path of its executable.
+    pub(crate) exe: &'buffer [u8],
+    /// Whether the kernel refused to tell `exe`.
+    pub(crate) exe_hidden: bool,
+    /// Content of its `cgroup` file.
+    pub(crate) cgroup: &'buffer [u8],
+    stat: RawStat<'buffer>,
+}
+
+/// Reads processes below one procfs, through buffers that it keeps.
 #[derive(Debug)]
 pub struct ProcessReader {
     procfs: OwnedFd,
     buffer: Vec<u8>,
+    stat: Vec<u8>,
+    exe: Vec<u8>,
 }
 
 /// Nothing this module reads is longer, but for arguments (which may fill 2 MiB and more; a virtual
@@ -67,7 +86,8 @@ impl ProcessReader {
     /// # Errors
     /// When there is no such directory.
     pub fn open(procfs: &Path) -> io::Result<Self> {
-        Ok(ProcessReader { procfs: open_directory(CWD, procfs)?, buffer: vec![0; 4096] })
+        let procfs = open_directory(CWD, procfs)?;
+        Ok(ProcessReader { procfs, buffer: vec![0; 4096], stat: vec![0; 1024], exe: vec![0; 4096] })
     }
 
     /// Reads who process `pid` is: nine or ten system calls.
@@ -75,10 +95,16 @@ impl ProcessReader {
     /// # Errors
     /// As the kernel says; see [`has_exited`]. An executable that may not be seen is no error.
     pub fn identify(&mut self, pid: u32) -> io::Result<Identity<'_>> {
-        let process = open_directory(&self.procfs, pid.to_string().as_str())?;
-        let stat = read_file(&process, "stat", &mut self.buffer)?;
+        let Look { exe, exe_hidden, cgroup, stat, .. } = self.look(pid)?;
+        Ok(Identity { stat: stat.into(), exe: String::from_utf8_lossy(exe).into_owned(), exe_hidden, cgroup })
+    }
+
+    /// The same without allocating: the sampler looks again and again whether anything has changed.
+    pub(crate) fn look(&mut self, pid: u32) -> io::Result<Look<'_>> {
+        let process = open_directory(&self.procfs, DecInt::new(pid))?;
+        let stat = read_file(&process, "stat", &mut self.stat)?;
         let stat = parse_stat(stat).ok_or(ErrorKind::InvalidData)?;
-        let (exe, exe_hidden) = if stat.kernel_thread { (String::new(), false) } else { read_exe(&process)? };
+        let (exe, exe_hidden) = if stat.kernel_thread { (&[][..], false) } else { read_exe(&process, &mut self.exe)? };
         let cgroup = match read_file(&process, "cgroup", &mut self.buffer) {
             Ok(text) => text.len(),
             // Gone, or a kernel without cgroups? `stat` tells.
@@ -88,7 +114,8 @@ impl ProcessReader {
             }
             Err(error) => return Err(error),
         };
-        Ok(Identity { stat, exe, exe_hidden, cgroup: self.buffer.get(..cgroup).unwrap_or_default() })
+        let cgroup = self.buffer.get(..cgroup).unwrap_or_default();
+        Ok(Look { start_ticks: stat.start_ticks, comm: stat.comm, exe, exe_hidden, cgroup, stat })
     }
 
     /// Arguments of process `pid`, each ended by a NUL byte; empty for kernel threads and zombies.
@@ -110,7 +137,7 @@ impl ProcessReader {
     }
 
     fn read(&mut self, pid: u32, name: &str) -> io::Result<&[u8]> {
-        let process = open_directory(&self.procfs, pid.to_string().as_str())?;
+        let process = open_directory(&self.procfs, DecInt::new(pid))?;
         read_file(&process, name, &mut self.buffer)
     }
 }
@@ -123,7 +150,7 @@ pub fn read_stat(procfs: &Path, pid: u32) -> io::Result<ProcStat> {
     let process = open_directory(CWD, procfs.join(pid.to_string()).as_path())?;
     let mut buffer = vec![0; 1024];
     let text = read_file(&process, "stat", &mut buffer)?;
-    parse_stat(text).ok_or_else(|| ErrorKind::InvalidData.into())
+    parse_stat(text).map(ProcStat::from).ok_or_else(|| ErrorKind::InvalidData.into())
 }
 
 /// Whether `error` only says that the process is no longer there, which is no fault: processes end.
@@ -163,15 +190,11 @@ fn read_file<'a>(directory: &OwnedFd, name: &str, buffer: &'a mut Vec<u8>) -> io
 }
 
 /// The executable's path, and whether the kernel refused to tell it.
-fn read_exe(process: &OwnedFd) -> io::Result<(String, bool)> {
-    let mut buffer = [0; 4096];
-    match read_link(process, "exe", &mut buffer) {
-        Ok(path) => {
-            let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
-            Ok((String::from_utf8_lossy(path).into_owned(), false))
-        }
-        Err(Errno::NOENT) => Ok((String::new(), false)),
-        Err(Errno::ACCESS | Errno::PERM) => Ok((String::new(), true)),
+fn read_exe<'a>(process: &OwnedFd, buffer: &'a mut [u8]) -> io::Result<(&'a [u8], bool)> {
+    match read_link(process, "exe", buffer) {
+        Ok(path) => Ok((path.strip_suffix(b" (deleted)").unwrap_or(path), false)),
+        Err(Errno::NOENT) => Ok((&[], false)),
+        Err(Errno::ACCESS | Errno::PERM) => Ok((&[], true)),
         Err(errno) => Err(errno.into()),
     }
 }
@@ -182,7 +205,24 @@ pub(super) fn read_link(directory: impl AsFd, name: impl rustix::path::Arg, buff
     Ok(buffer.get(..length).unwrap_or_default())
 }
 
-fn parse_stat(text: &[u8]) -> Option<ProcStat> {
+/// [`ProcStat`] with its name as the kernel wrote it.
+#[derive(Clone, Copy, Debug)]
+struct RawStat<'buffer> {
+    comm: &'buffer [u8],
+    parent: u32,
+    kernel_thread: bool,
+    cpu_ticks: u64,
+    start_ticks: u64,
+}
+
+impl From<RawStat<'_>> for ProcStat {
+    fn from(raw: RawStat<'_>) -> Self {
+        let RawStat { comm, parent, kernel_thread, cpu_ticks, start_ticks } = raw;
+        ProcStat { comm: String::from_utf8_lossy(comm).into_owned(), parent, kernel_thread, cpu_ticks, start_ticks }
+    }
+}
+
+fn parse_stat(text: &[u8]) -> Option<RawStat<'_>> {
     // The name stands in parentheses and may itself contain these, blanks and newlines; what
     // follows it may not.
     let open = text.iter().position(|&byte| byte == b'(')?;
@@ -195,8 +235,8 @@ fn parse_stat(text: &[u8]) -> Option<ProcStat> {
     let user = parse_decimal(fields.nth(4)?)?; // 14
     let system = parse_decimal(fields.next()?)?; // 15
     let start_ticks = parse_decimal(fields.nth(6)?)?; // 22
-    Some(ProcStat {
-        comm: String::from_utf8_lossy(comm).into_owned(),
+    Some(RawStat {
+        comm,
         parent: u32::try_from(parent).ok()?,
         kernel_thread: flags & KERNEL_THREAD_FLAG != 0,
         cpu_ticks: user.saturating_add(system),

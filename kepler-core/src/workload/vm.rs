@@ -8,8 +8,10 @@
 
 use super::process::{self, has_exited};
 use super::{ProcessInfo, VmInfo};
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags, RawDir};
+use rustix::path::DecInt;
 use std::io;
+use std::mem::MaybeUninit;
 use std::path::Path;
 
 /// A virtual machine monitor, by its command line conventions.
@@ -169,12 +171,16 @@ impl<'a> Arguments<'a> {
 /// # Errors
 /// As the kernel says; see [`has_exited`]. Other users' files need `CAP_SYS_PTRACE`.
 pub fn opens_kvm(procfs: &Path, pid: u32) -> io::Result<bool> {
-    let path = procfs.join(pid.to_string()).join("fd");
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let procfs = rustix::fs::openat(CWD, procfs, flags, Mode::empty())?;
+    let process = rustix::fs::openat(&procfs, DecInt::new(pid), flags, Mode::empty())?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = rustix::fs::openat(CWD, &path, flags, Mode::empty())?;
+    let directory = rustix::fs::openat(&process, "fd", flags, Mode::empty())?;
     // Longer targets are none of ours; what is cut off does not match.
     let mut buffer = [0; 64];
-    for entry in rustix::fs::Dir::read_from(&directory)? {
+    let mut listing = [MaybeUninit::uninit(); 4096];
+    let mut entries = RawDir::new(&directory, &mut listing);
+    while let Some(entry) = entries.next() {
         let entry = entry?;
         if entry.file_name().to_bytes().starts_with(b".") {
             continue;

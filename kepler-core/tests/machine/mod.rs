@@ -16,6 +16,7 @@ use std::time::Duration;
 
 pub const PACKAGE: &str = "intel-rapl:0";
 pub const DRAM: &str = "intel-rapl:0:0";
+pub const SECOND: &str = "intel-rapl:1";
 
 /// Clock ticks of 10 ms.
 pub fn seconds(ticks: u64) -> f64 {
@@ -28,6 +29,7 @@ pub struct Machine {
     pub sampler: Sampler,
     pub at: Timestamp,
     seen: HashMap<String, Energy>,
+    seen_before: HashMap<String, Energy>,
     _root: tempfile::TempDir,
 }
 
@@ -37,10 +39,22 @@ impl Machine {
     }
 
     pub fn with(policy: IdlePolicy, retention: Retention) -> Self {
+        Self::build(policy, retention, false)
+    }
+
+    /// The same with a second package.
+    pub fn with_second_socket(policy: IdlePolicy) -> Self {
+        Self::build(policy, Retention::default(), true)
+    }
+
+    fn build(policy: IdlePolicy, retention: Retention, second_socket: bool) -> Self {
         let root = tempfile::tempdir().unwrap();
         let mut tree = PowercapTree::create(root.path()).unwrap();
         tree.add_zone(PACKAGE, "package-0", Energy::from_joules(1000.0)).unwrap();
         tree.add_zone(DRAM, "dram", Energy::from_joules(500.0)).unwrap();
+        if second_socket {
+            tree.add_zone(SECOND, "package-1", Energy::from_joules(7.0)).unwrap();
+        }
         let processes = ProcessTree::create(root.path(), 2).unwrap();
         let chain = ChainOptions::default().with_sources(vec![Source::Powercap]);
         let options = SamplerOptions { chain, policy, retention };
@@ -49,7 +63,7 @@ impl Machine {
         let mut at = Timestamp::now();
         at.monotonic = Duration::from_secs(1000);
         at.boottime = Duration::from_secs(1000);
-        Machine { tree, processes, sampler, at, seen: HashMap::new(), _root: root }
+        Machine { tree, processes, sampler, at, seen: HashMap::new(), seen_before: HashMap::new(), _root: root }
     }
 
     /// The start time of a process that is born now.
@@ -72,12 +86,18 @@ impl Machine {
 
     /// Everything balances to the microjoule, and no counter went back.
     fn check(&mut self, snapshot: &Snapshot) {
+        self.seen_before = std::mem::take(&mut self.seen);
         for (kind, zone) in snapshot.node.zones() {
             assert_eq!(zone.energy, zone.active_energy + zone.idle_energy, "{kind}");
             let processes: Energy = snapshot.processes.iter().map(|row| row.energy[kind]).sum();
             let NodeZone { short_lived_energy, unattributed_energy, forgotten_energy, .. } = *zone;
             let parts = processes + short_lived_energy + unattributed_energy + forgotten_energy;
             assert_eq!(zone.active_energy, parts, "{kind}");
+            // Nobody is in two containers or units, nor in two pods.
+            let containers: Energy = snapshot.containers.iter().map(|row| row.energy[kind]).sum();
+            let units: Energy = snapshot.units.iter().map(|row| row.energy[kind]).sum();
+            let pods: Energy = snapshot.pods.iter().map(|row| row.energy[kind]).sum();
+            assert!(containers + units <= zone.active_energy && pods <= zone.active_energy, "{kind}");
             for (name, energy) in [
                 ("energy", zone.energy),
                 ("active", zone.active_energy),
@@ -104,8 +124,9 @@ impl Machine {
         }
     }
 
+    /// What was shown at the tick before must not be less now. What was not, may start anew.
     fn must_not_fall(&mut self, key: String, energy: Energy) {
-        let before = self.seen.get(&key).copied().unwrap_or_default();
+        let before = self.seen_before.get(&key).copied().unwrap_or_default();
         assert!(energy >= before, "{key} fell from {before} to {energy}");
         self.seen.insert(key, energy);
     }

@@ -1,6 +1,7 @@
 //! A node made by hand, and a small parser of what the exporter says of it.
 #![allow(dead_code, unreachable_pub, reason = "shared by several test programs, each of which uses its part")]
 
+use kepler_core::attribution::IdlePolicy;
 use kepler_core::counter::CounterEvents;
 use kepler_core::host::{Processor, Timestamp, Topology};
 use kepler_core::meter::Method;
@@ -24,6 +25,7 @@ pub fn zone(joules: f64, power: Option<f64>) -> NodeZone {
         unattributed_energy: Energy::from_joules(0.25),
         short_lived_energy: Energy::ZERO,
         forgotten_energy: Energy::ZERO,
+        idle_policy: IdlePolicy::Baseline,
         power: power.map(|watts| {
             let half = Power::from_watts(watts / 2.0);
             ZonePower { total: Power::from_watts(watts), active: half, idle: half }

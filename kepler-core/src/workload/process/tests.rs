@@ -16,16 +16,17 @@ fn plain_tree(comm: &[u8], flags: u64) -> tempfile::TempDir {
 #[test]
 fn fields_are_counted_behind_the_last_parenthesis() {
     for comm in ["bash", "a b", "(sd-pam)", ") R 1 2 3", "a) (b", "", "x\ny"] {
-        let stat = parse_stat(&stat_line(comm.as_bytes(), 0x400000)).unwrap();
+        let line = stat_line(comm.as_bytes(), 0x400000);
+        let stat = parse_stat(&line).unwrap();
         let expected =
             ProcStat { comm: comm.to_owned(), parent: 1, kernel_thread: false, cpu_ticks: 22, start_ticks: 8765 };
-        assert_eq!(stat, expected);
+        assert_eq!(ProcStat::from(stat), expected);
     }
 }
 
 #[test]
 fn a_name_that_is_not_utf8_is_replaced_not_refused() {
-    assert_eq!(parse_stat(&stat_line(b"caf\xe9", 0)).unwrap().comm, "caf\u{fffd}");
+    assert_eq!(ProcStat::from(parse_stat(&stat_line(b"caf\xe9", 0)).unwrap()).comm, "caf\u{fffd}");
 }
 
 #[test]

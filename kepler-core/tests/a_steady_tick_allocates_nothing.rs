@@ -1,0 +1,79 @@
+//! Ticks on this very host, with all its processes, allocate nothing once the tables have grown.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use kepler_core::host::Host;
+use kepler_core::sampler::{Sampler, SamplerOptions};
+use kepler_core::snapshot::{Snapshot, State};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Duration;
+
+thread_local! {
+    // Of this thread only: the test harness allocates on others.
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: every call is passed on to the system allocator unchanged. The counter is a constant-initialised
+// thread-local without a destructor, so that counting does not allocate.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promises are those that the system allocator asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: `pointer` came from `alloc` above, that is, from the system allocator.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Those alive, by number and start.
+fn alive(snapshot: &Snapshot) -> impl Iterator<Item = (u32, u64)> {
+    let running = snapshot.processes.iter().filter(|row| row.state == State::Running);
+    running.map(|row| (row.info.pid, row.info.start_ticks))
+}
+
+/// Whether the same processes are alive under the same names: others' doings on this machine.
+fn are_the_same(before: &Snapshot, after: &Snapshot) -> bool {
+    alive(before).eq(alive(after))
+        && before.processes.iter().zip(&after.processes).all(|(before, after)| Arc::ptr_eq(&before.info, &after.info))
+        && before.units.len() == after.units.len()
+        && before.containers.len() == after.containers.len()
+}
+
+#[test]
+fn ticks_in_which_nobody_comes_or_goes_allocate_nothing() {
+    let mut sampler = Sampler::new(&Host::default(), SamplerOptions::default()).unwrap();
+    // Beyond the second look at every process's open files, and the growth of all tables.
+    let mut before = sampler.tick();
+    for _ in 0..60 {
+        std::thread::sleep(Duration::from_millis(5));
+        before = sampler.tick();
+    }
+    let (mut steady, mut busy_processes, mut since_change) = (0, 0, 0);
+    // Long enough for every active process to be looked at again, short of the chain's next probe.
+    for _ in 0..400 {
+        std::thread::sleep(Duration::from_millis(10));
+        let allocated = ALLOCATIONS.get();
+        let after = sampler.tick();
+        let allocated = ALLOCATIONS.get() - allocated;
+        since_change = if are_the_same(&before, &after) { since_change + 1 } else { 0 };
+        // Three snapshots are written in turn, and each makes room for newcomers when it is its turn.
+        if since_change > 3 {
+            assert_eq!(allocated, 0, "in tick {}", after.sequence);
+            steady += 1;
+            busy_processes +=
+                after.processes.iter().filter(|row| !row.energy.iter().all(|(_, e)| e.joules() == 0.0)).count();
+        }
+        before = after;
+    }
+    assert!(steady >= 10, "only {steady} of 400 ticks were steady: too much comes and goes on this machine");
+    assert!(busy_processes > 0, "nobody worked");
+}
