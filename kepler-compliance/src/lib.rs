@@ -31,6 +31,8 @@
 #![forbid(unsafe_code)]
 
 pub mod carbon;
+#[cfg(feature = "history")]
+pub mod history;
 pub mod intensity;
 pub mod schedule;
 pub mod series;
