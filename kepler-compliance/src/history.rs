@@ -40,12 +40,15 @@
 
 mod account;
 mod age;
+mod counters;
 mod error;
 mod lock;
 mod reader;
 mod retention;
 mod schema;
 mod share;
+mod steps;
+mod stretch;
 mod view;
 mod writer;
 
@@ -107,6 +110,8 @@ impl History {
     /// left as it is.
     pub fn open(path: impl Into<PathBuf>, mut options: HistoryOptions) -> Result<Self, HistoryError> {
         let path = path.into();
+        // One file has one lock, whatever links lead to it.
+        let path = path.canonicalize().unwrap_or(path);
         options.resolution = options.resolution.max(Duration::from_secs(1));
         let lock = lock::WriterLock::take(&path)?;
         let writer = writer::Writer::open(&path, options)?;

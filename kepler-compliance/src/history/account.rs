@@ -12,45 +12,13 @@
 //!
 //! CPU time of a workload that was not there before counts only if it can have been used since then.
 
+use super::counters::{Counters, ZoneCounters, counters, risen, zones_of};
 use crate::view::WorkloadKind;
 use kepler_core::host::Timestamp;
 use kepler_core::snapshot::{Row, Snapshot, State};
-use kepler_core::units::{Energy, PerZone};
+use kepler_core::units::PerZone;
 use std::collections::HashMap;
 use std::time::Duration;
-
-/// What is counted of a workload.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Counters {
-    pub(super) energy: PerZone<Energy>,
-    pub(super) cpu_time: Duration,
-}
-
-impl Counters {
-    fn add(&mut self, other: &Counters) {
-        for (zone, energy) in other.energy.iter() {
-            self.energy[zone] += *energy;
-        }
-        self.cpu_time = self.cpu_time.saturating_add(other.cpu_time);
-    }
-
-    fn is_zero(&self) -> bool {
-        *self == Counters::default()
-    }
-}
-
-/// What a node's zone counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct ZoneCounters {
-    pub(super) energy: Energy,
-    pub(super) idle: Energy,
-    pub(super) unattributed: Energy,
-}
-
-/// The rise of one counter; all of it where it fell, because then it began again at zero.
-fn risen(earlier: Energy, now: Energy) -> Energy {
-    now.checked_sub(earlier).unwrap_or(now)
-}
 
 /// A counter that was stored, and its newest reading.
 #[derive(Clone, Copy, Debug, Default)]
@@ -307,18 +275,4 @@ impl Table<'_> {
             workload.running |= row.state == State::Running;
         }
     }
-}
-
-fn counters<Info>(row: &Row<Info>) -> Counters {
-    Counters { energy: row.energy, cpu_time: row.cpu_time }
-}
-
-fn zones_of(snapshot: &Snapshot) -> PerZone<Option<ZoneCounters>> {
-    PerZone::from_fn(|zone| {
-        snapshot.node.zones[zone].as_ref().map(|zone| ZoneCounters {
-            energy: zone.energy,
-            idle: zone.idle_energy,
-            unattributed: zone.unattributed_energy,
-        })
-    })
 }

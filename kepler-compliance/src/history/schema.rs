@@ -14,14 +14,18 @@ pub(super) const VERSION: i64 = 1;
 const TABLES: &str = include_str!("schema.sql");
 
 /// How long a reader waits for a writer that holds the file for a moment (recovery, checkpoint).
-const PATIENCE: Duration = Duration::from_secs(5);
+const READER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the writer waits. It is alone but for somebody who writes with `sqlite3`, and a record that
+/// fails is made up for by the next one.
+const WRITER_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Opens to write; creates the tables in a file that is new or empty.
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, HistoryError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let failed = |source| HistoryError::of(path, "open", source);
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-    connection.busy_timeout(PATIENCE).map_err(failed)?;
+    connection.busy_timeout(WRITER_PATIENCE).map_err(failed)?;
     // Looked at before anything is changed: what is not ours stays as it is, to the byte.
     let is_new = is_new(&connection, path)?;
     if is_new {
@@ -51,7 +55,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, HistoryError> {
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-    connection.busy_timeout(PATIENCE).map_err(failed)?;
+    connection.busy_timeout(READER_PATIENCE).map_err(failed)?;
     if is_new(&connection, path)? {
         return Err(HistoryError::Missing { path: path.to_owned() });
     }

@@ -2,16 +2,15 @@
 
 use super::reader::{HistoryReader, Interval, Intervals, NodeRow, Reading, Source, WorkloadRow};
 use super::share::Span;
+use super::steps::{Steps, time};
 use super::{HistoryError, millis};
-use crate::series::{Series, Step};
 use crate::units::{Energy, PerZone};
 use crate::view::{
     EnergySeries, EnergySplit, EnergyView, Inventory, NodeEnergy, NodeZoneEnergy, Subject, TimeRange, Usage, ViewError,
     WorkloadEnergy,
 };
-use jiff::Timestamp;
 use kepler_core::meter::Method;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -194,7 +193,7 @@ fn series(
             }
         }
     }
-    let (Some(moment), false) = (moment(&intervals), steps.usage.is_empty()) else { return Ok(None) };
+    let Some(moment) = moment(&intervals) else { return Ok(None) };
     let used = intervals.iter().zip(&steps.used).filter(|(_, used)| **used).map(|(interval, _)| interval);
     let coverage = coverage(used, asked);
     let method = method(&reading.sources(asked)?);
@@ -221,52 +220,6 @@ fn workload(reading: &Reading<'_>, intervals: &Intervals, id: i64, steps: &mut S
 
 fn place(intervals: &Intervals, id: i64) -> Option<(usize, Interval)> {
     Some((intervals.position(id)?, *intervals.get(id)?))
-}
-
-/// Regular steps, those with data only.
-#[derive(Debug)]
-struct Steps {
-    asked: Span,
-    length: i64,
-    usage: BTreeMap<i64, Usage>,
-    /// Which intervals had something.
-    used: Vec<bool>,
-}
-
-impl Steps {
-    /// Steps of `step` milliseconds, or of the smallest multiple of it that `resolution` allows.
-    fn new(asked: Span, step: i64, resolution: i64, intervals: usize) -> Self {
-        let step = step.max(1);
-        let times = resolution.saturating_add(step - 1).div_euclid(step).max(1);
-        Steps { asked, length: step.saturating_mul(times), usage: BTreeMap::new(), used: vec![false; intervals] }
-    }
-
-    /// Divides an interval among the steps that it touches.
-    fn spread(&mut self, position: usize, span: Span, mut add: impl FnMut(&mut Usage, Span)) {
-        let met = span.meet(self.asked);
-        let number = |time: i64| time.saturating_sub(self.asked.start).div_euclid(self.length);
-        let last = number(met.end.saturating_sub(1).max(met.start));
-        for number in number(met.start)..=last {
-            let part = self.part(number);
-            add(self.usage.entry(number).or_default(), part);
-        }
-        if let Some(used) = self.used.get_mut(position) {
-            *used = true;
-        }
-    }
-
-    fn part(&self, number: i64) -> Span {
-        let start = self.asked.start.saturating_add(number.saturating_mul(self.length));
-        Span { start, end: start.saturating_add(self.length).min(self.asked.end) }
-    }
-
-    fn finish(self) -> Option<Series<Usage>> {
-        let steps = self.usage.iter().map(|(&number, &value)| {
-            let part = self.part(number);
-            Some(Step { start: time(part.start)?, end: time(part.end)?, value })
-        });
-        Series::new(steps.collect::<Option<Vec<_>>>()?).ok()
-    }
 }
 
 /// The state of the file: the newest interval asked for, and how far it had come.
@@ -301,8 +254,4 @@ fn method(sources: &[Source]) -> Method {
 
 fn awake(interval: Interval) -> Duration {
     Duration::from_millis(interval.covered.unsigned_abs())
-}
-
-fn time(millisecond: i64) -> Option<Timestamp> {
-    Timestamp::from_millisecond(millisecond).ok()
 }

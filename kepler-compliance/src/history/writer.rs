@@ -1,19 +1,17 @@
 //! The writing side: one transaction a record.
 
-use super::account::{Accounts, Order, Workload, WorkloadRow, ZoneCounters};
+use super::account::{Accounts, Order, Workload, WorkloadRow};
 use super::age::AgeClock;
+use super::counters::ZoneCounters;
+use super::stretch::{Stretch, wall_ms};
 use super::{HistoryError, HistoryOptions, millis, retention, schema};
 use crate::units::PerZone;
 use crate::view::WorkloadKind;
-use kepler_core::host::Timestamp;
 use kepler_core::meter::Method;
 use kepler_core::snapshot::Snapshot;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, UNIX_EPOCH};
-
-/// Clocks that differ by more than this between two records were set, not adjusted.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(2);
+use std::time::Duration;
 
 /// What is stored, thinned and dropped as one is at most this long, or one interval.
 const BLOCK: Duration = Duration::from_secs(3600);
@@ -38,16 +36,6 @@ struct Interval {
     start_ms: i64,
     end_ms: i64,
     covered: Duration,
-}
-
-/// The time between two records, on the wall clock as it is now.
-#[derive(Clone, Copy, Debug)]
-struct Stretch {
-    start_ms: i64,
-    end_ms: i64,
-    awake: Duration,
-    /// It cannot be one with what was before: a clock was set, the sampler started again, or it is long.
-    apart: bool,
 }
 
 impl Writer {
@@ -133,20 +121,6 @@ impl Writer {
         write_workloads(&transaction, interval, &mut self.accounts, &zones)?;
         transaction.commit()?;
         Ok(interval)
-    }
-}
-
-impl Stretch {
-    fn between(earlier: &Timestamp, now: &Timestamp, resolution: Duration) -> Stretch {
-        let elapsed = now.boottime_since(earlier);
-        let end_ms = wall_ms(now);
-        let start_ms = wall_ms(earlier);
-        let by_wall = end_ms.saturating_sub(start_ms);
-        let was_set = by_wall.abs_diff(millis(elapsed)) > CLOCK_TOLERANCE.as_millis() as u64;
-        let is_long = elapsed > resolution;
-        // After a clock was set the new time is the better one, and the length is known from the other clock.
-        let start_ms = if was_set { end_ms.saturating_sub(millis(elapsed)) } else { start_ms.min(end_ms) };
-        Stretch { start_ms, end_ms, awake: now.since(earlier), apart: was_set || is_long }
     }
 }
 
@@ -301,12 +275,4 @@ fn introduce(
 /// As SQLite keeps it: 9.2 TJ at most.
 fn microjoules(energy: crate::units::Energy) -> i64 {
     i64::try_from(energy.microjoules()).unwrap_or(i64::MAX)
-}
-
-/// Wall-clock milliseconds since 1970; negative before.
-pub(super) fn wall_ms(at: &Timestamp) -> i64 {
-    match at.wall.duration_since(UNIX_EPOCH) {
-        Ok(since) => millis(since),
-        Err(before) => -millis(before.duration()),
-    }
 }
