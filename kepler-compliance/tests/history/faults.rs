@@ -16,6 +16,9 @@ fn a_second_writer_is_told_who_writes() {
     let error = refusal(&place);
     let text = error.to_string();
     assert!(matches!(error, HistoryError::Locked { .. }));
+    let link = place.path().with_file_name("link.db");
+    std::os::unix::fs::symlink(place.path(), &link).unwrap();
+    assert!(matches!(History::open(link, HistoryOptions::default()), Err(HistoryError::Locked { .. })));
     assert!(text.contains(&format!("process {}", std::process::id())) && text.contains("energy.db"), "{text}");
     drop(first);
     place.open();
@@ -117,4 +120,55 @@ fn energy_of_failed_records_comes_with_the_first_that_fits() {
     assert_eq!(history.failed_records(), 1);
     assert_eq!(place.number("SELECT sum(energy_uj) FROM node_energy"), 300);
     assert_eq!(place.number("SELECT sum(package_uj) FROM workload_energy"), 30);
+}
+
+/// A small file system of its own; none where this user may not mount one.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        let mount = ["-t", "tmpfs", "-o", "size=2m", "kepler-test"];
+        let mounted = std::process::Command::new("mount").args(mount).arg(directory.path()).output();
+        mounted.is_ok_and(|output| output.status.success()).then_some(SmallDisk(directory))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_and_costs_no_energy() {
+    let Some(disk) = SmallDisk::mount() else {
+        println!("not tested: mounting a tmpfs takes root");
+        return;
+    };
+    let path = disk.0.path().join("energy.db");
+    let filler = disk.0.path().join("filler");
+    let history = History::open(&path, HistoryOptions::default()).unwrap();
+    let record = |step: u64| {
+        let mut snapshot = snapshot(step, at(step * 300), step * 100);
+        snapshot.units = (0..200).map(|n| row(unit(&format!("{n}.service")), step * 10)).collect();
+        history.record(&snapshot)
+    };
+    record(1).unwrap();
+    record(2).unwrap();
+    let _ = std::fs::write(&filler, vec![1u8; 4 << 20]);
+    let mut full = 0;
+    for step in 3..40 {
+        if let Err(error) = record(step) {
+            assert!(matches!(error, HistoryError::Full { .. }), "{error:?}");
+            full += 1;
+        }
+    }
+    assert!(full > 0, "the disk was full");
+    assert_eq!(history.failed_records(), full);
+    std::fs::remove_file(&filler).unwrap();
+    record(40).unwrap();
+    drop(history);
+    assert_eq!(crate::number(&path, "SELECT sum(energy_uj) FROM node_energy"), 39 * 100);
+    assert_eq!(crate::number(&path, "SELECT sum(package_uj) FROM workload_energy"), 200 * 39 * 10);
 }

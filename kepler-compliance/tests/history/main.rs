@@ -1,5 +1,14 @@
 //! The embedded history, through its public interface and through the file itself.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and the child process of one talks on its output"
+)]
+
 mod answers;
 mod bounds;
 mod conservation;
@@ -42,4 +51,19 @@ impl Place {
 
 fn number(path: &Path, sql: &str) -> i64 {
     Connection::open(path).unwrap().query_row(sql, [], |row| row.get::<_, Option<i64>>(0)).unwrap().unwrap_or(0)
+}
+
+#[test]
+fn the_documentation_shows_the_tables_as_they_are() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let documentation = std::fs::read_to_string(root.join("../docs/history.md")).unwrap();
+    let tables = std::fs::read_to_string(root.join("src/history/schema.sql")).unwrap();
+    assert!(documentation.contains(&tables), "docs/history.md does not show src/history/schema.sql");
+    assert!(documentation.contains(&number_of("application_id")) && documentation.contains("kpLR"));
+}
+
+fn number_of(pragma: &str) -> String {
+    let place = Place::new();
+    drop(place.open());
+    place.number(&format!("PRAGMA {pragma}")).to_string()
 }
