@@ -5,6 +5,7 @@
 //! history takes beyond them is its own.
 
 #![allow(missing_docs, reason = "criterion_group makes public items without documentation")]
+#![allow(clippy::print_stderr, reason = "the size of the file is a result")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench may fail loudly")]
 
 #[path = "../tests/history/snapshots.rs"]
