@@ -14,6 +14,7 @@
 //! | [`tariff`] | what a kilowatt-hour costs at a time of use |
 //! | [`schedule`] | when a job should run |
 //! | [`view`] | how much energy nodes and workloads used: the trait that sources implement |
+//! | `history` (a feature) | the same from an SQLite file that remembers it, restarts included |
 //! | [`series`] | values over time, piecewise constant, gaps kept |
 //! | [`text`] | sentences in English and Korean |
 //!

@@ -96,13 +96,14 @@ impl Intervals {
         self.0.iter()
     }
 
-    /// The place of an interval.
-    pub(super) fn position(&self, id: i64) -> Option<usize> {
-        self.0.binary_search_by_key(&id, |interval| interval.id).ok()
+    /// An interval, and its place among all.
+    pub(super) fn find(&self, id: i64) -> Option<(usize, &Interval)> {
+        let place = self.0.binary_search_by_key(&id, |interval| interval.id).ok()?;
+        Some((place, self.0.get(place)?))
     }
 
     pub(super) fn get(&self, id: i64) -> Option<&Interval> {
-        self.0.get(self.position(id)?)
+        self.find(id).map(|(_, interval)| interval)
     }
 
     pub(super) fn last(&self) -> Option<&Interval> {
@@ -143,36 +144,41 @@ impl Reading<'_> {
             "SELECT i.id, i.start_ms, i.end_ms, i.covered_ms, b.thinned
              FROM block AS b CROSS JOIN interval AS i ON i.block = b.id
              WHERE b.end_ms >= ?1 AND b.start_ms < ?2
-               AND i.start_ms < ?2 AND (i.end_ms > ?1 OR i.start_ms >= ?1)
-             ORDER BY i.id",
+               AND i.start_ms < ?2 AND (i.end_ms > ?1 OR i.start_ms >= ?1)",
         )?;
         let rows = statement.query_map(params![range.start, range.end], |row| {
             let span = Span { start: row.get(1)?, end: row.get(2)? };
             Ok(Interval { id: row.get(0)?, span, covered: row.get(3)?, thinned: row.get(4)? })
         })?;
-        rows.collect::<rusqlite::Result<_>>().map(Intervals)
+        let mut intervals = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        intervals.sort_by_key(|interval| interval.id);
+        Ok(Intervals(intervals))
     }
 
     /// The meters of all zones in `range`: the newest name, measured only if always measured.
     pub(super) fn sources(&self, range: Span) -> rusqlite::Result<Vec<Source>> {
-        // SQLite takes the other columns from the row that max() is found in.
         let mut statement = self.0.prepare_cached(
-            "SELECT s.zone, s.name, max(s.block),
-                    (SELECT max(e.error_ratio) FROM block AS c CROSS JOIN source AS e ON e.block = c.id
-                     WHERE c.end_ms >= ?1 AND c.start_ms < ?2 AND e.zone = s.zone)
-             FROM block AS b CROSS JOIN source AS s ON s.block = b.id
-             WHERE b.end_ms >= ?1 AND b.start_ms < ?2 GROUP BY s.zone",
+            "SELECT b.id, s.zone, s.name, s.error_ratio FROM block AS b CROSS JOIN source AS s ON s.block = b.id
+             WHERE b.end_ms >= ?1 AND b.start_ms < ?2",
         )?;
-        let rows = statement.query_map(params![range.start, range.end], |row| {
-            let Some(zone) = zone(row, 0)? else { return Ok(None) };
-            let name: String = row.get(1)?;
-            let method = match row.get::<_, Option<f64>>(3)? {
-                None => Method::Measured,
-                Some(error_ratio) => Method::Estimated { error_ratio },
-            };
-            Ok(Some(Source { zone, name: name.into(), method }))
-        })?;
-        rows.filter_map(Result::transpose).collect()
+        let mut rows = statement.query(params![range.start, range.end])?;
+        let mut newest: PerZone<Option<(i64, Source)>> = PerZone::default();
+        while let Some(row) = rows.next()? {
+            let Some(zone) = zone(row, 1)? else { continue };
+            let (block, name) = (row.get(0)?, row.get_ref(2)?.as_str()?);
+            let error = row.get::<_, Option<f64>>(3)?;
+            let method = error.map_or(Method::Measured, |error_ratio| Method::Estimated { error_ratio });
+            let (known, source) =
+                newest[zone].get_or_insert_with(|| (block, Source { zone, name: name.into(), method }));
+            source.method = worse(source.method, method);
+            if block > *known {
+                *known = block;
+                if *source.name != *name {
+                    source.name = name.into();
+                }
+            }
+        }
+        Ok(newest.iter().filter_map(|(_, found)| found.as_ref().map(|(_, source)| source.clone())).collect())
     }
 
     /// Hands `each` what the node's zones used in every one of `intervals`.
@@ -252,6 +258,16 @@ impl Reading<'_> {
     pub(super) fn pods(&self, namespace: &str) -> rusqlite::Result<Vec<i64>> {
         let mut statement = self.0.prepare_cached("SELECT id FROM workload WHERE kind = 'pod' AND namespace = ?1")?;
         statement.query_map(params![namespace], |row| row.get(0))?.collect()
+    }
+}
+
+/// What can be said of figures of both methods: estimated if one is, with the larger error.
+pub(super) fn worse(a: Method, b: Method) -> Method {
+    match (a, b) {
+        (Method::Estimated { error_ratio: a }, Method::Estimated { error_ratio: b }) => {
+            Method::Estimated { error_ratio: a.max(b) }
+        }
+        (Method::Measured, other) | (other, Method::Measured) => other,
     }
 }
 

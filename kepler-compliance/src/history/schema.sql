@@ -64,7 +64,7 @@ CREATE TABLE workload_energy (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX block_by_end ON block (end_ms);
-CREATE INDEX interval_by_block ON interval (block);
+CREATE INDEX interval_by_block ON interval (block, start_ms, end_ms, covered_ms); -- holds all: no search a row
 
 -- node: the node's name. resolution_ms: the length of an interval before it is thinned.
 CREATE TABLE setting (

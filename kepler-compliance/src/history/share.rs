@@ -26,10 +26,17 @@ impl Span {
         if self.length() == 0 {
             return if part.start <= self.start && self.start < part.end { amount } else { 0 };
         }
+        if part.start <= self.start && self.end <= part.end {
+            return amount;
+        }
+        let length = self.length().unsigned_abs();
         let up_to = |time: i64| {
-            let passed = time.clamp(self.start, self.end).saturating_sub(self.start);
-            let share = u128::from(amount) * passed.unsigned_abs() as u128 / u128::from(self.length().unsigned_abs());
-            u64::try_from(share).unwrap_or(u64::MAX)
+            let passed = time.clamp(self.start, self.end).saturating_sub(self.start).unsigned_abs();
+            match amount.checked_mul(passed) {
+                // A division of 128 bits takes some ten times longer; a month's trend has thousands.
+                Some(product) => product / length,
+                None => u64::try_from(u128::from(amount) * u128::from(passed) / u128::from(length)).unwrap_or(u64::MAX),
+            }
         };
         up_to(part.end).saturating_sub(up_to(part.start))
     }

@@ -1,6 +1,6 @@
 //! The history as a source of energy figures.
 
-use super::reader::{HistoryReader, Interval, Intervals, NodeRow, Reading, Source, WorkloadRow};
+use super::reader::{HistoryReader, Interval, Intervals, NodeRow, Reading, Source, WorkloadRow, worse};
 use super::share::Span;
 use super::steps::{Steps, time};
 use super::{HistoryError, millis};
@@ -202,7 +202,7 @@ fn series(
 
 fn whole_node(reading: &Reading<'_>, intervals: &Intervals, steps: &mut Steps) -> rusqlite::Result<()> {
     reading.node_rows(intervals, |row| {
-        let Some((position, interval)) = place(intervals, row.interval) else { return };
+        let Some((position, interval)) = intervals.find(row.interval) else { return };
         steps.spread(position, interval.span, |usage, part| {
             let energy = interval.span.share_of(row.energy, part);
             let known = usage.energy.zones[row.zone].unwrap_or_default();
@@ -213,13 +213,9 @@ fn whole_node(reading: &Reading<'_>, intervals: &Intervals, steps: &mut Steps) -
 
 fn workload(reading: &Reading<'_>, intervals: &Intervals, id: i64, steps: &mut Steps) -> rusqlite::Result<()> {
     reading.workload_rows(steps.asked, Some(id), |row| {
-        let Some((position, interval)) = place(intervals, row.interval) else { return };
+        let Some((position, interval)) = intervals.find(row.interval) else { return };
         steps.spread(position, interval.span, |usage, part| usage.add(&row, interval.span, part));
     })
-}
-
-fn place(intervals: &Intervals, id: i64) -> Option<(usize, Interval)> {
-    Some((intervals.position(id)?, *intervals.get(id)?))
 }
 
 /// The state of the file: the newest interval asked for, and how far it had come.
@@ -244,12 +240,7 @@ fn coverage<'a>(intervals: impl Iterator<Item = &'a Interval>, asked: Span) -> f
 
 /// Measured if every zone always was; else estimated, with the largest error.
 fn method(sources: &[Source]) -> Method {
-    sources.iter().fold(Method::Measured, |method, source| match (method, source.method) {
-        (Method::Estimated { error_ratio: a }, Method::Estimated { error_ratio: b }) => {
-            Method::Estimated { error_ratio: a.max(b) }
-        }
-        (Method::Measured, other) | (other, Method::Measured) => other,
-    })
+    sources.iter().fold(Method::Measured, |method, source| worse(method, source.method))
 }
 
 fn awake(interval: Interval) -> Duration {
