@@ -13,6 +13,8 @@
 //! | [`standards`] | which rules exist, which is in force, and whether it is met |
 //! | [`tariff`] | what a kilowatt-hour costs at a time of use |
 //! | [`schedule`] | when a job should run |
+//! | [`tools`] | the eight questions that frontends ask, typed |
+//! | [`advice`] | what could be done to emit less, and how much that is |
 //! | [`view`] | how much energy nodes and workloads used: the trait that sources implement |
 //! | `history` (a feature) | the same from an SQLite file that remembers it, restarts included |
 //! | [`series`] | values over time, piecewise constant, gaps kept |
@@ -31,6 +33,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod advice;
 pub mod carbon;
 #[cfg(feature = "history")]
 pub mod history;
@@ -40,6 +43,7 @@ pub mod series;
 pub mod standards;
 pub mod tariff;
 pub mod text;
+pub mod tools;
 pub mod view;
 pub mod zones;
 

@@ -30,7 +30,7 @@ pub use load::LoadError;
 pub use rule::{
     Applies, Basis, Check, Force, Limit, Metric, MetricBound, OperationStart, Rule, RuleKind, Subject, Threshold,
 };
-pub use verdict::{Fact, Input, Inputs, Status, Verdict, overall};
+pub use verdict::{Fact, Input, Inputs, Status, Verdict, overall, overall_status};
 
 use jiff::civil::Date;
 use std::collections::BTreeMap;

@@ -29,11 +29,15 @@
 //! that stands for ([`Inventory::coverage`]), and what it had to leave out and why ([`Skipped`]).
 
 mod inventory;
+mod live;
+mod ring;
 mod split;
 
 pub use inventory::{
     Inventory, NodeEnergy, NodeZoneEnergy, Owner, Resources, Skipped, WorkloadEnergy, WorkloadId, WorkloadKind,
 };
+pub use live::LiveView;
+pub use ring::{HistoryRing, RingOptions};
 pub use split::{EnergySplit, PowerSplit, Split};
 
 use crate::series::{Series, span};
@@ -63,7 +67,8 @@ pub trait EnergyView: Send + Sync {
     /// What `subject` used over time, in steps of `step`: regular, the first one starting with the range.
     ///
     /// A source that cannot resolve `step` answers in longer steps, a whole multiple where it can.
-    /// Steps without data are left out (a gap), not filled with zero. The last step may be shorter.
+    /// Steps without data are left out (a gap), not filled with zero; a step that is known in part only is
+    /// cut to that part. The last step may be shorter.
     ///
     /// # Errors
     /// As [`inventory`](Self::inventory); a subject of which nothing is known in the range is
