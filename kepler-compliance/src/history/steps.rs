@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 pub(super) struct Steps {
     pub(super) asked: Span,
     length: i64,
-    usage: BTreeMap<i64, Usage>,
+    /// By number of the step: the part of it that is known, and what was used in it.
+    usage: BTreeMap<i64, (Span, Usage)>,
     /// Which intervals had something.
     pub(super) used: Vec<bool>,
 }
@@ -31,7 +32,10 @@ impl Steps {
         let last = number(met.end.saturating_sub(1).max(met.start));
         for number in number(met.start)..=last {
             let part = self.part(number);
-            add(self.usage.entry(number).or_default(), part);
+            let seen = met.meet(part);
+            let (known, usage) = self.usage.entry(number).or_insert((seen, Usage::default()));
+            *known = Span { start: known.start.min(seen.start), end: known.end.max(seen.end) };
+            add(usage, part);
         }
         if let Some(used) = self.used.get_mut(position) {
             *used = true;
@@ -45,13 +49,14 @@ impl Steps {
 
     /// `None` without data.
     pub(super) fn finish(self) -> Option<Series<Usage>> {
-        let steps = self.usage.iter().map(|(&number, &value)| {
-            let part = self.part(number);
-            Some(Step { start: time(part.start)?, end: time(part.end)?, value })
-        });
         if self.usage.is_empty() {
             return None;
         }
+        let steps = self.usage.iter().map(|(&number, &(known, value))| {
+            // What has no length, a clock that stood still, has the whole step.
+            let part = if known.length() == 0 { self.part(number) } else { known };
+            Some(Step { start: time(part.start)?, end: time(part.end)?, value })
+        });
         Series::new(steps.collect::<Option<Vec<_>>>()?).ok()
     }
 }

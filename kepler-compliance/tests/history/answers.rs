@@ -141,6 +141,17 @@ fn steps_finer_than_the_file_become_a_whole_multiple_and_gaps_stay_gaps() {
 }
 
 #[test]
+fn a_step_known_in_part_is_cut_to_that_part() {
+    let place = Place::new();
+    let history = hour(&place);
+    let range = TimeRange { start: Timestamp::from_second(START as i64 - 600).unwrap(), end: time(3600 + 600) };
+    let series = history.series(&Subject::Cluster, range, 25 * MINUTE).unwrap();
+    let steps: Vec<_> = series.steps.steps().iter().map(|step| (step.start, step.end)).collect();
+    assert_eq!(steps, [(time(0), time(900)), (time(900), time(2400)), (time(2400), time(3600))]);
+    assert_eq!(series.steps.steps()[0].value.energy.zones[ZoneKind::Package], Some(Energy::from_joules(18_000.0)));
+}
+
+#[test]
 fn an_estimate_is_said_to_be_one() {
     let place = Place::new();
     let history = place.open();
