@@ -13,6 +13,10 @@
 //! | [`standards`] | which rules exist, which is in force, and whether it is met |
 //! | [`tariff`] | what a kilowatt-hour costs at a time of use |
 //! | [`schedule`] | when a job should run |
+//! | [`tools`] | the eight questions that frontends ask, typed |
+//! | [`advice`] | what could be done to emit less, and how much that is |
+//! | [`view`] | how much energy nodes and workloads used: the trait that sources implement |
+//! | `history` (a feature) | the same from an SQLite file that remembers it, restarts included |
 //! | [`series`] | values over time, piecewise constant, gaps kept |
 //! | [`text`] | sentences in English and Korean |
 //!
@@ -29,13 +33,18 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod advice;
 pub mod carbon;
+#[cfg(feature = "history")]
+pub mod history;
 pub mod intensity;
 pub mod schedule;
 pub mod series;
 pub mod standards;
 pub mod tariff;
 pub mod text;
+pub mod tools;
+pub mod view;
 pub mod zones;
 
 pub use kepler_core::units;

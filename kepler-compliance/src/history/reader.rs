@@ -1,0 +1,281 @@
+//! The reading side: what the file says of a time.
+
+use super::share::Span;
+use super::{HistoryError, schema};
+use crate::units::{Energy, PerZone, ZoneKind};
+use crate::view::{WorkloadId, WorkloadKind};
+use kepler_core::meter::Method;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Reads a history, also while a writer in another process fills it.
+#[derive(Debug)]
+pub struct HistoryReader {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+}
+
+/// An interval of the file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Interval {
+    pub(super) id: i64,
+    pub(super) span: Span,
+    /// Of this length the energy is known, in milliseconds.
+    pub(super) covered: i64,
+    /// One of several that were merged.
+    pub(super) thinned: bool,
+}
+
+/// The intervals that a range touches, in the order in which they were recorded.
+#[derive(Debug, Default)]
+pub(super) struct Intervals(Vec<Interval>);
+
+/// What a workload used in an interval.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WorkloadRow {
+    pub(super) workload: i64,
+    pub(super) interval: i64,
+    pub(super) cpu_time: Duration,
+    pub(super) energy: PerZone<Option<Energy>>,
+}
+
+/// What a zone of the node used in an interval.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NodeRow {
+    pub(super) interval: i64,
+    pub(super) zone: ZoneKind,
+    pub(super) energy: Energy,
+    pub(super) idle: Energy,
+    pub(super) unattributed: Energy,
+}
+
+/// Where a zone's figures came from.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    pub(super) zone: ZoneKind,
+    pub(super) name: Arc<str>,
+    pub(super) method: Method,
+}
+
+/// Everything asked in one read transaction is of one state of the file.
+pub(super) struct Reading<'a>(Transaction<'a>);
+
+impl HistoryReader {
+    /// Opens the history at `path` to read.
+    ///
+    /// The directory must be writable unless a writer has the file open: readers of a write-ahead log
+    /// share an index file with it.
+    ///
+    /// # Errors
+    /// [`HistoryError::Missing`] if there is none; [`HistoryError::Foreign`], [`HistoryError::Newer`] or
+    /// [`HistoryError::Damaged`] if the file is not usable.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, HistoryError> {
+        let path = path.into();
+        let connection = schema::open_to_read(&path)?;
+        Ok(HistoryReader { path, connection: Mutex::new(connection) })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Asks the file something, of one state.
+    pub(super) fn read<T>(&self, ask: impl FnOnce(&Reading<'_>) -> rusqlite::Result<T>) -> Result<T, HistoryError> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = connection.unchecked_transaction().and_then(|transaction| ask(&Reading(transaction)));
+        result.map_err(|source| HistoryError::of(&self.path, "read", source))
+    }
+}
+
+impl Intervals {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Interval> {
+        self.0.iter()
+    }
+
+    /// An interval, and its place among all.
+    pub(super) fn find(&self, id: i64) -> Option<(usize, &Interval)> {
+        let place = self.0.binary_search_by_key(&id, |interval| interval.id).ok()?;
+        Some((place, self.0.get(place)?))
+    }
+
+    pub(super) fn get(&self, id: i64) -> Option<&Interval> {
+        self.find(id).map(|(_, interval)| interval)
+    }
+
+    pub(super) fn last(&self) -> Option<&Interval> {
+        self.0.last()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Reading<'_> {
+    /// The node's name.
+    pub(super) fn node(&self) -> rusqlite::Result<Arc<str>> {
+        let name: String = self.0.query_row("SELECT value FROM setting WHERE key = 'node'", [], |row| row.get(0))?;
+        Ok(name.into())
+    }
+
+    /// The length of an interval that is not thinned, in milliseconds.
+    pub(super) fn resolution(&self) -> rusqlite::Result<i64> {
+        self.0.query_row("SELECT value FROM setting WHERE key = 'resolution_ms'", [], |row| row.get(0))
+    }
+
+    /// The newest interval of all.
+    pub(super) fn newest_interval(&self) -> rusqlite::Result<Option<i64>> {
+        self.0.query_row("SELECT max(id) FROM interval", [], |row| row.get(0))
+    }
+
+    /// Logical processors of the node in the newest block that touches `range`.
+    pub(super) fn processors(&self, range: Span) -> rusqlite::Result<Option<u32>> {
+        let sql = "SELECT processors FROM block WHERE end_ms >= ?1 AND start_ms < ?2 ORDER BY id DESC LIMIT 1";
+        self.0.prepare_cached(sql)?.query_row(params![range.start, range.end], |row| row.get(0)).optional()
+    }
+
+    /// The intervals that touch `range`.
+    pub(super) fn intervals(&self, range: Span) -> rusqlite::Result<Intervals> {
+        let mut statement = self.0.prepare_cached(
+            "SELECT i.id, i.start_ms, i.end_ms, i.covered_ms, b.thinned
+             FROM block AS b CROSS JOIN interval AS i ON i.block = b.id
+             WHERE b.end_ms >= ?1 AND b.start_ms < ?2
+               AND i.start_ms < ?2 AND (i.end_ms > ?1 OR i.start_ms >= ?1)",
+        )?;
+        let rows = statement.query_map(params![range.start, range.end], |row| {
+            let span = Span { start: row.get(1)?, end: row.get(2)? };
+            Ok(Interval { id: row.get(0)?, span, covered: row.get(3)?, thinned: row.get(4)? })
+        })?;
+        let mut intervals = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        intervals.sort_by_key(|interval| interval.id);
+        Ok(Intervals(intervals))
+    }
+
+    /// The meters of all zones in `range`: the newest name, measured only if always measured.
+    pub(super) fn sources(&self, range: Span) -> rusqlite::Result<Vec<Source>> {
+        let mut statement = self.0.prepare_cached(
+            "SELECT b.id, s.zone, s.name, s.error_ratio FROM block AS b CROSS JOIN source AS s ON s.block = b.id
+             WHERE b.end_ms >= ?1 AND b.start_ms < ?2",
+        )?;
+        let mut rows = statement.query(params![range.start, range.end])?;
+        let mut newest: PerZone<Option<(i64, Source)>> = PerZone::default();
+        while let Some(row) = rows.next()? {
+            let Some(zone) = zone(row, 1)? else { continue };
+            let (block, name) = (row.get(0)?, row.get_ref(2)?.as_str()?);
+            let error = row.get::<_, Option<f64>>(3)?;
+            let method = error.map_or(Method::Measured, |error_ratio| Method::Estimated { error_ratio });
+            let (known, source) =
+                newest[zone].get_or_insert_with(|| (block, Source { zone, name: name.into(), method }));
+            source.method = worse(source.method, method);
+            if block > *known {
+                *known = block;
+                if *source.name != *name {
+                    source.name = name.into();
+                }
+            }
+        }
+        Ok(newest.iter().filter_map(|(_, found)| found.as_ref().map(|(_, source)| source.clone())).collect())
+    }
+
+    /// Hands `each` what the node's zones used in every one of `intervals`.
+    pub(super) fn node_rows(&self, intervals: &Intervals, mut each: impl FnMut(NodeRow)) -> rusqlite::Result<()> {
+        let (Some(first), Some(last)) = (intervals.0.first(), intervals.last()) else { return Ok(()) };
+        let mut statement = self.0.prepare_cached(
+            "SELECT interval, zone, energy_uj, idle_uj, unattributed_uj FROM node_energy WHERE interval BETWEEN ?1 AND ?2",
+        )?;
+        let mut rows = statement.query(params![first.id, last.id])?;
+        while let Some(row) = rows.next()? {
+            let Some(zone) = zone(row, 1)? else { continue };
+            let (energy, idle, unattributed) = (energy(row, 2)?, energy(row, 3)?, energy(row, 4)?);
+            let [energy, idle, unattributed] = [energy, idle, unattributed].map(Option::unwrap_or_default);
+            each(NodeRow { interval: row.get(0)?, zone, energy, idle, unattributed });
+        }
+        Ok(())
+    }
+
+    /// Hands `each` what workloads used in the blocks that touch `range`: one of them, or all.
+    pub(super) fn workload_rows(
+        &self,
+        range: Span,
+        workload: Option<i64>,
+        mut each: impl FnMut(WorkloadRow),
+    ) -> rusqlite::Result<()> {
+        // CROSS JOIN keeps SQLite at the blocks as the outer loop: one search a block, then neighbours.
+        let mut statement = self.0.prepare_cached(match workload {
+            Some(_) => {
+                "SELECT e.workload, e.interval, cpu_us, package_uj, core_uj, uncore_uj, dram_uj, psys_uj
+                 FROM block AS b CROSS JOIN workload_energy AS e ON e.block = b.id AND e.workload = ?3
+                 WHERE b.end_ms >= ?1 AND b.start_ms < ?2"
+            }
+            None => {
+                "SELECT e.workload, e.interval, cpu_us, package_uj, core_uj, uncore_uj, dram_uj, psys_uj
+                 FROM block AS b CROSS JOIN workload_energy AS e ON e.block = b.id
+                 WHERE b.end_ms >= ?1 AND b.start_ms < ?2 AND ?3 IS NULL"
+            }
+        })?;
+        let mut rows = statement.query(params![range.start, range.end, workload])?;
+        while let Some(row) = rows.next()? {
+            let mut zones = [None; ZoneKind::ALL.len()];
+            for (column, zone) in zones.iter_mut().enumerate() {
+                *zone = energy(row, column + 3)?;
+            }
+            each(WorkloadRow {
+                workload: row.get(0)?,
+                interval: row.get(1)?,
+                cpu_time: Duration::from_micros(u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0)),
+                energy: PerZone::from_fn(|zone| zones.get(zone as usize).copied().flatten()),
+            });
+        }
+        Ok(())
+    }
+
+    /// Who a workload is, and whether it was alive at the newest record.
+    pub(super) fn workload(&self, id: i64, node: &Arc<str>) -> rusqlite::Result<Option<(WorkloadId, bool)>> {
+        let sql = "SELECT kind, uid, name, namespace, running FROM workload WHERE id = ?1";
+        let found = self.0.prepare_cached(sql)?.query_row(params![id], |row| {
+            let kind: String = row.get(0)?;
+            let text = |column| row.get::<_, String>(column).map(Arc::<str>::from);
+            let namespace = row.get::<_, Option<String>>(3)?.map(Arc::from);
+            let kind = WorkloadKind::ALL.into_iter().find(|known| known.name() == kind);
+            let (uid, name, running) = (text(1)?, text(2)?, row.get(4)?);
+            Ok(kind.map(|kind| (WorkloadId { kind, namespace, name, uid, node: Arc::clone(node) }, running)))
+        });
+        found.optional().map(Option::flatten)
+    }
+
+    /// The row of a workload. A process is found by its name: histories keep no single processes.
+    pub(super) fn find(&self, id: &WorkloadId) -> rusqlite::Result<Option<i64>> {
+        let uid = if id.kind == WorkloadKind::Process { &id.name } else { &id.uid };
+        let mut statement = self.0.prepare_cached("SELECT id FROM workload WHERE kind = ?1 AND uid = ?2")?;
+        statement.query_row(params![id.kind.name(), &**uid], |row| row.get(0)).optional()
+    }
+
+    /// The pods of a namespace.
+    pub(super) fn pods(&self, namespace: &str) -> rusqlite::Result<Vec<i64>> {
+        let mut statement = self.0.prepare_cached("SELECT id FROM workload WHERE kind = 'pod' AND namespace = ?1")?;
+        statement.query_map(params![namespace], |row| row.get(0))?.collect()
+    }
+}
+
+/// What can be said of figures of both methods: estimated if one is, with the larger error.
+pub(super) fn worse(a: Method, b: Method) -> Method {
+    match (a, b) {
+        (Method::Estimated { error_ratio: a }, Method::Estimated { error_ratio: b }) => {
+            Method::Estimated { error_ratio: a.max(b) }
+        }
+        (Method::Measured, other) | (other, Method::Measured) => other,
+    }
+}
+
+fn zone(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<ZoneKind>> {
+    Ok(row.get_ref(column)?.as_str()?.parse().ok())
+}
+
+fn energy(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Energy>> {
+    let microjoules: Option<i64> = row.get(column)?;
+    Ok(microjoules.map(|microjoules| Energy::from_microjoules(u64::try_from(microjoules).unwrap_or(0))))
+}

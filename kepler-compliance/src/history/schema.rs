@@ -1,0 +1,83 @@
+//! The file: how it is recognised, created and opened.
+
+use super::HistoryError;
+use rusqlite::{Connection, OpenFlags};
+use std::path::Path;
+use std::time::Duration;
+
+/// `kpLR` in ASCII: what `PRAGMA application_id` says of a history.
+pub(super) const APPLICATION_ID: i64 = 0x6b70_4c52;
+
+/// What `PRAGMA user_version` says; rises with every change of the tables.
+pub(super) const VERSION: i64 = 1;
+
+const TABLES: &str = include_str!("schema.sql");
+
+/// How long a reader waits for a writer that holds the file for a moment (recovery, checkpoint).
+const READER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the writer waits. It is alone but for somebody who writes with `sqlite3`, and a record that
+/// fails is made up for by the next one.
+const WRITER_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Opens to write; creates the tables in a file that is new or empty.
+pub(super) fn open_to_write(path: &Path) -> Result<Connection, HistoryError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let failed = |source| HistoryError::of(path, "open", source);
+    let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(WRITER_PATIENCE).map_err(failed)?;
+    // Looked at before anything is changed: what is not ours stays as it is, to the byte.
+    let is_new = is_new(&connection, path)?;
+    if is_new {
+        // Lets the file shrink when old blocks go; only takes effect before the first table.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(failed)?;
+    }
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(failed)?;
+    // In WAL mode NORMAL loses at most the last transactions to a power cut, none to a kill, and
+    // never damages the file (sqlite.org/pragma.html#pragma_synchronous).
+    connection.pragma_update(None, "synchronous", "NORMAL").map_err(failed)?;
+    connection.pragma_update(None, "journal_size_limit", 4 << 20).map_err(failed)?;
+    if is_new {
+        let transaction = connection.transaction().map_err(failed)?;
+        transaction.execute_batch(TABLES).map_err(failed)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+        transaction.pragma_update(None, "user_version", VERSION).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+    }
+    Ok(connection)
+}
+
+/// Opens to read only.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, HistoryError> {
+    let failed = |source| HistoryError::of(path, "open", source);
+    if !path.exists() {
+        return Err(HistoryError::Missing { path: path.to_owned() });
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(READER_PATIENCE).map_err(failed)?;
+    if is_new(&connection, path)? {
+        return Err(HistoryError::Missing { path: path.to_owned() });
+    }
+    Ok(connection)
+}
+
+/// Whether the file has no tables yet; an error if it is no history of ours.
+fn is_new(connection: &Connection, path: &Path) -> Result<bool, HistoryError> {
+    let number = |sql: &str| {
+        connection
+            .query_row(sql, [], |row| row.get::<_, i64>(0))
+            .map_err(|source| HistoryError::of(path, "open", source))
+    };
+    let application = number("PRAGMA application_id")?;
+    let version = number("PRAGMA user_version")?;
+    let tables = number("SELECT count(*) FROM sqlite_schema")?;
+    match (application, version, tables) {
+        (0, 0, 0) => Ok(true),
+        (APPLICATION_ID, VERSION, _) => Ok(false),
+        (APPLICATION_ID, found, _) if found > VERSION => {
+            Err(HistoryError::Newer { path: path.to_owned(), found, known: VERSION })
+        }
+        _ => Err(HistoryError::Foreign { path: path.to_owned(), found: "an SQLite file of another program".into() }),
+    }
+}

@@ -1,0 +1,98 @@
+-- One row a workload of which the file holds energy.
+CREATE TABLE workload (
+    id         INTEGER PRIMARY KEY,
+    kind       TEXT NOT NULL CHECK (kind IN ('pod', 'container', 'unit', 'vm', 'process')),
+    uid        TEXT NOT NULL,       -- pod UID, container id, unit's cgroup, VM id, command name of a process
+    name       TEXT NOT NULL,       -- its name; the uid where it has none
+    namespace  TEXT,                -- of a pod, and of a container in a pod, where known
+    running    INTEGER NOT NULL CHECK (running IN (0, 1)), -- 1: it was alive at the newest record
+    last_block INTEGER NOT NULL,    -- the newest block that knows it
+    UNIQUE (kind, uid)
+) STRICT;
+
+-- A stretch of time without a break, at most an hour: what is stored, thinned and dropped as one.
+CREATE TABLE block (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT, -- rises for ever, whatever the wall clock does
+    start_ms    INTEGER NOT NULL,                  -- wall clock, ms since 1970-01-01 UTC
+    end_ms      INTEGER NOT NULL,                  -- the same; not before start_ms
+    recorded_ms INTEGER NOT NULL,                  -- a clock that never goes back; ages are taken on it
+    processors  INTEGER NOT NULL,                  -- online logical processors
+    thinned     INTEGER NOT NULL DEFAULT 0 CHECK (thinned IN (0, 1)) -- 1: its intervals are merged into one
+) STRICT;
+
+-- The steps in which energy is told apart.
+CREATE TABLE interval (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    block      INTEGER NOT NULL,    -- block.id
+    start_ms   INTEGER NOT NULL,
+    end_ms     INTEGER NOT NULL,
+    covered_ms INTEGER NOT NULL     -- time awake and measured in it; less than end_ms - start_ms after a suspend
+) STRICT;
+
+-- Which meter a zone's figures come from.
+CREATE TABLE source (
+    block       INTEGER NOT NULL,   -- block.id
+    zone        TEXT NOT NULL,      -- package, core, uncore, dram, psys
+    name        TEXT NOT NULL,      -- powercap, msr, perf, hwmon, model, ...
+    error_ratio REAL,               -- NULL: measured; else estimated, expected relative error (1 sigma)
+    PRIMARY KEY (block, zone)
+) STRICT, WITHOUT ROWID;
+
+-- The node's energy, microjoules used within the interval.
+CREATE TABLE node_energy (
+    interval        INTEGER NOT NULL, -- interval.id
+    zone            TEXT NOT NULL,
+    energy_uj       INTEGER NOT NULL CHECK (energy_uj >= 0),       -- all of it: active and idle
+    idle_uj         INTEGER NOT NULL CHECK (idle_uj >= 0),         -- what an idle machine draws all the same
+    unattributed_uj INTEGER NOT NULL CHECK (unattributed_uj >= 0), -- active energy that no workload explains
+    PRIMARY KEY (interval, zone)
+) STRICT, WITHOUT ROWID;
+
+-- Active energy of workloads, microjoules used within the interval. NULL: the node has no such zone.
+-- A running workload has a row with zeros where it used nothing; no row: it was not there.
+CREATE TABLE workload_energy (
+    block      INTEGER NOT NULL,    -- block.id
+    workload   INTEGER NOT NULL,    -- workload.id
+    interval   INTEGER NOT NULL,    -- interval.id
+    cpu_us     INTEGER NOT NULL CHECK (cpu_us >= 0),   -- CPU time, microseconds
+    package_uj INTEGER CHECK (package_uj >= 0),
+    core_uj    INTEGER CHECK (core_uj >= 0),           -- within package
+    uncore_uj  INTEGER CHECK (uncore_uj >= 0),         -- within package
+    dram_uj    INTEGER CHECK (dram_uj >= 0),
+    psys_uj    INTEGER CHECK (psys_uj >= 0),           -- the whole platform: contains the others
+    PRIMARY KEY (block, workload, interval)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX block_by_end ON block (end_ms);
+CREATE INDEX interval_by_block ON interval (block, start_ms, end_ms, covered_ms); -- holds all: no search a row
+
+-- node: the node's name. resolution_ms: the length of an interval before it is thinned.
+CREATE TABLE setting (
+    key   TEXT PRIMARY KEY,
+    value ANY NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- For people: energy in joules and times as text.
+CREATE VIEW workload_joules AS
+SELECT datetime(i.start_ms / 1000, 'unixepoch') AS start,
+       (i.end_ms - i.start_ms) / 1000.0 AS seconds,
+       w.kind, w.namespace, w.name,
+       e.cpu_us / 1e6 AS cpu_seconds,
+       e.package_uj / 1e6 AS package_joules,
+       e.dram_uj / 1e6 AS dram_joules
+FROM workload_energy AS e
+JOIN workload AS w ON w.id = e.workload
+JOIN interval AS i ON i.id = e.interval;
+
+CREATE VIEW node_joules AS
+SELECT datetime(i.start_ms / 1000, 'unixepoch') AS start,
+       (i.end_ms - i.start_ms) / 1000.0 AS seconds,
+       n.zone,
+       n.energy_uj / 1e6 AS joules,
+       n.idle_uj / 1e6 AS idle_joules,
+       n.unattributed_uj / 1e6 AS unattributed_joules,
+       s.name AS source,
+       iif(s.error_ratio IS NULL, 'measured', 'estimated') AS method
+FROM node_energy AS n
+JOIN interval AS i ON i.id = n.interval
+JOIN source AS s ON s.block = i.block AND s.zone = n.zone;

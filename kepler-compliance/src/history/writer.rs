@@ -1,0 +1,278 @@
+//! The writing side: one transaction a record.
+
+use super::account::{Accounts, Order, Workload, WorkloadRow};
+use super::age::AgeClock;
+use super::counters::ZoneCounters;
+use super::stretch::{Stretch, wall_ms};
+use super::{HistoryError, HistoryOptions, millis, retention, schema};
+use crate::units::PerZone;
+use crate::view::WorkloadKind;
+use kepler_core::meter::Method;
+use kepler_core::snapshot::Snapshot;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What is stored, thinned and dropped as one is at most this long, or one interval.
+const BLOCK: Duration = Duration::from_secs(3600);
+
+/// Writes snapshots.
+#[derive(Debug)]
+pub(super) struct Writer {
+    path: PathBuf,
+    connection: Connection,
+    options: HistoryOptions,
+    accounts: Accounts,
+    age: AgeClock,
+    current: Option<Interval>,
+}
+
+/// The interval being filled.
+#[derive(Clone, Copy, Debug)]
+struct Interval {
+    id: i64,
+    block: i64,
+    block_start_ms: i64,
+    start_ms: i64,
+    end_ms: i64,
+    covered: Duration,
+}
+
+impl Writer {
+    pub(super) fn open(path: &Path, options: HistoryOptions) -> Result<Self, HistoryError> {
+        let connection = schema::open_to_write(path)?;
+        let failed = |source| HistoryError::of(path, "open", source);
+        let resolution = millis(options.resolution);
+        {
+            let mut set = connection
+                .prepare(
+                    "INSERT INTO setting VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value
+                     WHERE value IS NOT excluded.value",
+                )
+                .map_err(failed)?;
+            set.execute(params!["node", &*options.node]).map_err(failed)?;
+            set.execute(params!["resolution_ms", resolution]).map_err(failed)?;
+        }
+        // Who ran when the last writer ended is not known to run now.
+        connection.execute("UPDATE workload SET running = 0 WHERE running = 1", []).map_err(failed)?;
+        let newest = connection
+            .query_row("SELECT max(recorded_ms) FROM block", [], |row| row.get::<_, Option<i64>>(0))
+            .map_err(failed)?;
+        Ok(Writer {
+            path: path.to_owned(),
+            connection,
+            options,
+            accounts: Accounts::default(),
+            age: AgeClock::starting_at(newest),
+            current: None,
+        })
+    }
+
+    /// Stores what was used since the last record.
+    pub(super) fn record(&mut self, snapshot: &Snapshot) -> Result<(), HistoryError> {
+        let order = self.accounts.order(snapshot);
+        let Some(stored) = self.accounts.stored().copied().filter(|_| order != Order::Same) else {
+            if order == Order::First {
+                self.accounts.read(snapshot, order);
+                self.accounts.commit(snapshot);
+                self.age.advance(wall_ms(&snapshot.at), &snapshot.at);
+            }
+            return Ok(());
+        };
+        let mut stretch = Stretch::between(&stored.at, &snapshot.at, self.options.resolution);
+        stretch.apart |= order == Order::Restarted;
+        self.age.advance(stretch.end_ms, &snapshot.at);
+        self.accounts.read(snapshot, order);
+        match self.write(snapshot, order, stretch) {
+            Ok(interval) => {
+                let has_closed = self.current.is_some_and(|current| current.id != interval.id);
+                self.current = Some(interval);
+                self.accounts.commit(snapshot);
+                if has_closed { self.bound() } else { Ok(()) }
+            }
+            Err(source) => {
+                self.current = None;
+                self.accounts.forget_rows();
+                Err(HistoryError::of(&self.path, "write", source))
+            }
+        }
+    }
+
+    /// Drops and thins what is too old or too much.
+    fn bound(&mut self) -> Result<(), HistoryError> {
+        let done = retention::bound(&mut self.connection, &self.options, self.age.now_ms());
+        match done {
+            Ok(still_too_large) => {
+                if still_too_large {
+                    // Only the current block is left: ending it makes it one that can be dropped.
+                    self.current = None;
+                }
+                Ok(())
+            }
+            Err(source) => Err(HistoryError::of(&self.path, "write", source)),
+        }
+    }
+
+    fn write(&mut self, snapshot: &Snapshot, order: Order, stretch: Stretch) -> rusqlite::Result<Interval> {
+        let zones = self.accounts.zones_used(snapshot, order);
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let interval = place(&transaction, self.current, stretch, &self.options, self.age.now_ms(), snapshot)?;
+        write_node(&transaction, interval, snapshot, &zones)?;
+        write_workloads(&transaction, interval, &mut self.accounts, &zones)?;
+        transaction.commit()?;
+        Ok(interval)
+    }
+}
+
+/// Finds or makes the interval and block of a stretch.
+fn place(
+    transaction: &Transaction<'_>,
+    current: Option<Interval>,
+    stretch: Stretch,
+    options: &HistoryOptions,
+    recorded_ms: i64,
+    snapshot: &Snapshot,
+) -> rusqlite::Result<Interval> {
+    let resolution = millis(options.resolution);
+    let is_same = |length: i64, start_ms: i64| start_ms.div_euclid(length) == stretch.start_ms.div_euclid(length);
+    let current = current.filter(|_| !stretch.apart);
+    if let Some(open) = current.filter(|open| is_same(resolution, open.start_ms)) {
+        let covered = open.covered.saturating_add(stretch.awake);
+        let open = Interval { end_ms: stretch.end_ms.max(open.end_ms), covered, ..open };
+        transaction
+            .prepare_cached("UPDATE interval SET end_ms = ?2, covered_ms = ?3 WHERE id = ?1")?
+            .execute(params![open.id, open.end_ms, millis(covered)])?;
+        end_block(transaction, open)?;
+        return Ok(open);
+    }
+    let longest = resolution.max(millis(BLOCK));
+    let (block, block_start_ms) = match current.filter(|open| is_same(longest, open.block_start_ms)) {
+        Some(open) => (open.block, open.block_start_ms),
+        None => {
+            transaction
+                .prepare_cached(
+                    "INSERT INTO block (start_ms, end_ms, recorded_ms, processors) VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![stretch.start_ms, stretch.end_ms, recorded_ms, snapshot.node.processors])?;
+            (transaction.last_insert_rowid(), stretch.start_ms)
+        }
+    };
+    transaction
+        .prepare_cached("INSERT INTO interval (block, start_ms, end_ms, covered_ms) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![block, stretch.start_ms, stretch.end_ms, millis(stretch.awake)])?;
+    let id = transaction.last_insert_rowid();
+    let Stretch { start_ms, end_ms, awake: covered, .. } = stretch;
+    let interval = Interval { id, block, block_start_ms, start_ms, end_ms, covered };
+    end_block(transaction, interval)?;
+    Ok(interval)
+}
+
+fn end_block(transaction: &Transaction<'_>, interval: Interval) -> rusqlite::Result<()> {
+    let mut end = transaction.prepare_cached("UPDATE block SET end_ms = max(end_ms, ?2) WHERE id = ?1")?;
+    end.execute(params![interval.block, interval.end_ms]).map(drop)
+}
+
+fn write_node(
+    transaction: &Transaction<'_>,
+    interval: Interval,
+    snapshot: &Snapshot,
+    zones: &PerZone<Option<ZoneCounters>>,
+) -> rusqlite::Result<()> {
+    // A block with both measured and estimated figures counts as estimated, with the largest error.
+    let mut source = transaction.prepare_cached(
+        "INSERT INTO source (block, zone, name, error_ratio) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET name = excluded.name,
+             error_ratio = coalesce(max(error_ratio, excluded.error_ratio), error_ratio, excluded.error_ratio)
+         WHERE name <> excluded.name OR error_ratio IS NOT excluded.error_ratio",
+    )?;
+    let mut energy = transaction.prepare_cached(
+        "INSERT INTO node_energy VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT DO UPDATE SET energy_uj = energy_uj + excluded.energy_uj, idle_uj = idle_uj + excluded.idle_uj,
+             unattributed_uj = unattributed_uj + excluded.unattributed_uj",
+    )?;
+    for (zone, seen) in snapshot.node.zones() {
+        let error_ratio = match seen.method {
+            Method::Measured => None,
+            Method::Estimated { error_ratio } => Some(error_ratio),
+        };
+        source.execute(params![interval.block, zone.name(), seen.source, error_ratio])?;
+        if let Some(used) = &zones[zone] {
+            let figures = [used.energy, used.idle, used.unattributed].map(microjoules);
+            energy.execute(params![interval.id, zone.name(), figures[0], figures[1], figures[2]])?;
+        }
+    }
+    Ok(())
+}
+
+fn write_workloads(
+    transaction: &Transaction<'_>,
+    interval: Interval,
+    accounts: &mut Accounts,
+    zones: &PerZone<Option<ZoneCounters>>,
+) -> rusqlite::Result<()> {
+    let mut add = transaction.prepare_cached(
+        "INSERT INTO workload_energy VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT DO UPDATE SET cpu_us = cpu_us + ?4,
+             package_uj = coalesce(package_uj + ?5, package_uj, ?5), core_uj = coalesce(core_uj + ?6, core_uj, ?6),
+             uncore_uj = coalesce(uncore_uj + ?7, uncore_uj, ?7), dram_uj = coalesce(dram_uj + ?8, dram_uj, ?8),
+             psys_uj = coalesce(psys_uj + ?9, psys_uj, ?9)",
+    )?;
+    let mut state = transaction.prepare_cached("UPDATE workload SET running = ?2 WHERE id = ?1")?;
+    for (kind, uid, workload) in accounts.found() {
+        if let Some(row) = workload.row.as_mut().filter(|row| row.running != workload.running) {
+            state.execute(params![row.id, workload.running])?;
+            row.running = workload.running;
+        }
+        if !workload.is_due(interval.id) {
+            continue;
+        }
+        let row = match workload.row.filter(|row| row.block == interval.block && !workload.is_renamed) {
+            Some(row) => row,
+            None => WorkloadRow {
+                id: introduce(transaction, kind, uid, workload, interval.block)?,
+                block: interval.block,
+                interval: workload.row.and_then(|row| row.interval),
+                running: workload.running,
+            },
+        };
+        let energy = PerZone::from_fn(|zone| zones[zone].map(|_| microjoules(workload.used.energy[zone])));
+        let mut energy = energy.iter().map(|(_, energy)| *energy);
+        let mut next = || energy.next().flatten();
+        let cpu_us = i64::try_from(workload.used.cpu_time.as_micros()).unwrap_or(i64::MAX);
+        add.execute(params![interval.block, row.id, interval.id, cpu_us, next(), next(), next(), next(), next()])?;
+        workload.is_renamed = false;
+        workload.row = Some(WorkloadRow { interval: Some(interval.id), ..row });
+    }
+    Ok(())
+}
+
+/// Writes who a workload is; returns its row.
+fn introduce(
+    transaction: &Transaction<'_>,
+    kind: WorkloadKind,
+    uid: &str,
+    workload: &Workload,
+    block: i64,
+) -> rusqlite::Result<i64> {
+    if let Some(row) = workload.row.filter(|_| !workload.is_renamed) {
+        let mut still = transaction.prepare_cached("UPDATE workload SET last_block = ?2 WHERE id = ?1 RETURNING id")?;
+        if let Some(id) = still.query_row(params![row.id, block], |row| row.get(0)).optional()? {
+            return Ok(id);
+        }
+    }
+    transaction
+        .prepare_cached(
+            "INSERT INTO workload (kind, uid, name, namespace, running, last_block) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT DO UPDATE SET name = excluded.name, namespace = excluded.namespace,
+                 running = excluded.running, last_block = excluded.last_block
+             RETURNING id",
+        )?
+        .query_row(params![kind.name(), uid, workload.name, workload.namespace, workload.running, block], |row| {
+            row.get(0)
+        })
+}
+
+/// As SQLite keeps it: 9.2 TJ at most.
+fn microjoules(energy: crate::units::Energy) -> i64 {
+    i64::try_from(energy.microjoules()).unwrap_or(i64::MAX)
+}

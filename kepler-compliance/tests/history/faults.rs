@@ -1,0 +1,174 @@
+//! What goes wrong is said, with the file's name and a remedy, and nothing is overwritten.
+
+use crate::Place;
+use crate::snapshots::{at, row, snapshot, unit};
+use kepler_compliance::history::{History, HistoryError, HistoryOptions, HistoryReader};
+use rusqlite::Connection;
+
+fn refusal(place: &Place) -> HistoryError {
+    History::open(place.path(), HistoryOptions::default()).expect_err("must be refused")
+}
+
+#[test]
+fn a_second_writer_is_told_who_writes() {
+    let place = Place::new();
+    let first = place.open();
+    let error = refusal(&place);
+    let text = error.to_string();
+    assert!(matches!(error, HistoryError::Locked { .. }));
+    let link = place.path().with_file_name("link.db");
+    std::os::unix::fs::symlink(place.path(), &link).unwrap();
+    assert!(matches!(History::open(link, HistoryOptions::default()), Err(HistoryError::Locked { .. })));
+    assert!(text.contains(&format!("process {}", std::process::id())) && text.contains("energy.db"), "{text}");
+    drop(first);
+    place.open();
+}
+
+#[test]
+fn readers_read_while_a_writer_writes() {
+    let place = Place::new();
+    let history = place.open();
+    let (a, b) = (HistoryReader::open(place.path()).unwrap(), HistoryReader::open(place.path()).unwrap());
+    history.record(&snapshot(1, at(0), 0)).unwrap();
+    history.record(&snapshot(2, at(10), 5)).unwrap();
+    assert_eq!((a.path(), b.path()), (history.path(), history.path()));
+    assert_eq!(place.number("SELECT sum(energy_uj) FROM node_energy"), 5);
+}
+
+#[test]
+fn a_file_that_is_no_database_is_left_as_it_is() {
+    let place = Place::new();
+    let text = "node energy\n".repeat(1000);
+    std::fs::write(place.path(), &text).unwrap();
+    let error = refusal(&place);
+    assert!(matches!(error, HistoryError::Foreign { .. }), "{error:?}");
+    assert!(error.to_string().contains("energy.db") && error.to_string().contains("give another path"));
+    assert!(matches!(HistoryReader::open(place.path()), Err(HistoryError::Foreign { .. })));
+    assert_eq!(std::fs::read_to_string(place.path()).unwrap(), text);
+}
+
+#[test]
+fn the_database_of_another_program_is_left_as_it_is() {
+    let place = Place::new();
+    Connection::open(place.path()).unwrap().execute_batch("CREATE TABLE bookmarks (url TEXT)").unwrap();
+    let before = std::fs::read(place.path()).unwrap();
+    assert!(matches!(refusal(&place), HistoryError::Foreign { .. }));
+    assert_eq!(std::fs::read(place.path()).unwrap(), before);
+}
+
+#[test]
+fn a_newer_schema_is_refused() {
+    let place = Place::new();
+    drop(place.open());
+    Connection::open(place.path()).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    assert!(matches!(refusal(&place), HistoryError::Newer { found: 99, .. }));
+}
+
+#[test]
+fn a_truncated_file_is_damaged_not_new() {
+    let place = Place::new();
+    drop(place.open());
+    let length = std::fs::metadata(place.path()).unwrap().len();
+    let file = std::fs::OpenOptions::new().write(true).open(place.path()).unwrap();
+    file.set_len(length / 2).unwrap();
+    let error = refusal(&place);
+    assert!(matches!(error, HistoryError::Damaged { .. }), "{error:?}");
+    assert!(error.to_string().contains(".recover"));
+    assert_eq!(std::fs::metadata(place.path()).unwrap().len(), length / 2, "left as it is");
+}
+
+#[test]
+fn an_empty_file_becomes_a_history() {
+    let place = Place::new();
+    std::fs::write(place.path(), "").unwrap();
+    place.open();
+    assert_eq!(place.number("PRAGMA user_version"), 1);
+}
+
+#[test]
+fn a_reader_creates_nothing() {
+    let place = Place::new();
+    assert!(matches!(HistoryReader::open(place.path()), Err(HistoryError::Missing { .. })));
+    assert!(!place.path().exists());
+}
+
+#[test]
+fn a_directory_that_is_missing_is_named() {
+    let error = History::open("no/such/place/energy.db", HistoryOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("no/such/place"), "{error}");
+}
+
+#[test]
+fn energy_of_failed_records_comes_with_the_first_that_fits() {
+    let place = Place::new();
+    let history = place.open();
+    let record = |sequence: u64| {
+        let mut snapshot = snapshot(sequence, at(sequence * 10), sequence * 100);
+        snapshot.units.push(row(unit("a.service"), sequence * 10));
+        history.record(&snapshot)
+    };
+    record(1).unwrap();
+    record(2).unwrap();
+    // Another program holds the file for longer than the writer waits.
+    let other = Connection::open(place.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = record(3).unwrap_err();
+    assert!(error.to_string().contains("energy.db"), "{error}");
+    assert_eq!(history.failed_records(), 1);
+    other.execute_batch("ROLLBACK").unwrap();
+    record(4).unwrap();
+    assert_eq!(history.failed_records(), 1);
+    assert_eq!(place.number("SELECT sum(energy_uj) FROM node_energy"), 300);
+    assert_eq!(place.number("SELECT sum(package_uj) FROM workload_energy"), 30);
+}
+
+/// A small file system of its own; none where this user may not mount one.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        let mount = ["-t", "tmpfs", "-o", "size=2m", "kepler-test"];
+        let mounted = std::process::Command::new("mount").args(mount).arg(directory.path()).output();
+        mounted.is_ok_and(|output| output.status.success()).then_some(SmallDisk(directory))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_and_costs_no_energy() {
+    let Some(disk) = SmallDisk::mount() else {
+        println!("not tested: mounting a tmpfs takes root");
+        return;
+    };
+    let path = disk.0.path().join("energy.db");
+    let filler = disk.0.path().join("filler");
+    let history = History::open(&path, HistoryOptions::default()).unwrap();
+    let record = |step: u64| {
+        let mut snapshot = snapshot(step, at(step * 300), step * 100);
+        snapshot.units = (0..200).map(|n| row(unit(&format!("{n}.service")), step * 10)).collect();
+        history.record(&snapshot)
+    };
+    record(1).unwrap();
+    record(2).unwrap();
+    let _ = std::fs::write(&filler, vec![1u8; 4 << 20]);
+    let mut full = 0;
+    for step in 3..40 {
+        if let Err(error) = record(step) {
+            assert!(matches!(error, HistoryError::Full { .. }), "{error:?}");
+            full += 1;
+        }
+    }
+    assert!(full > 0, "the disk was full");
+    assert_eq!(history.failed_records(), full);
+    std::fs::remove_file(&filler).unwrap();
+    record(40).unwrap();
+    drop(history);
+    assert_eq!(crate::number(&path, "SELECT sum(energy_uj) FROM node_energy"), 39 * 100);
+    assert_eq!(crate::number(&path, "SELECT sum(package_uj) FROM workload_energy"), 200 * 39 * 10);
+}
