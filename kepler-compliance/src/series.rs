@@ -1,6 +1,7 @@
 //! Values over time: piecewise constant, in order, gaps kept as gaps.
 
-use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use jiff::{RoundMode, Timestamp, ToSpan, Unit, Zoned, ZonedRound};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -201,6 +202,21 @@ impl<V> From<Series<V>> for Vec<Step<V>> {
     fn from(series: Series<V>) -> Self {
         series.steps
     }
+}
+
+/// The hours of the wall clock from `from` to `to`, first and last cut, each with the local time of
+/// its start. On the day the clocks go forward one hour is missing, when they go back one comes twice.
+pub(crate) fn local_hours(from: Timestamp, to: Timestamp, zone: &TimeZone) -> impl Iterator<Item = Step<Zoned>> {
+    let zone = zone.clone();
+    let mut at = from;
+    std::iter::from_fn(move || {
+        let local = (at < to).then(|| at.to_zoned(zone.clone()))?;
+        // From the start of the wall-clock hour, so zones with half-hour offsets keep their hours;
+        // adding an hour to an instant steps over a change of the clocks correctly.
+        let to_the_hour = ZonedRound::new().smallest(Unit::Hour).mode(RoundMode::Trunc);
+        let end = local.round(to_the_hour).ok()?.checked_add(1.hour()).ok()?.timestamp().min(to);
+        Some(Step { start: std::mem::replace(&mut at, end), end, value: local })
+    })
 }
 
 #[cfg(test)]

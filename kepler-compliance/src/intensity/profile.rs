@@ -4,10 +4,10 @@ use super::{
     CurrentIntensity, IntensityError, IntensityFigure, IntensitySeries, IntensitySource, Period, Provenance,
     SeriesBasis, stretch,
 };
-use crate::series::{Series, Step};
+use crate::series::{Series, Step, local_hours};
 use crate::units::CarbonIntensity;
 use jiff::tz::TimeZone;
-use jiff::{RoundMode, Timestamp, ToSpan, Unit, Zoned, ZonedRound};
+use jiff::{Timestamp, ToSpan, Zoned};
 use std::time::Duration;
 
 /// A profile that cannot be used.
@@ -68,24 +68,11 @@ impl HourlyProfile {
         self.days.get(day)?.get(usize::try_from(local.hour()).ok()?).copied()
     }
 
-    fn step_from(&self, at: Timestamp) -> Option<Step<CarbonIntensity>> {
-        let local = at.to_zoned(self.time_zone.clone());
-        // From the start of the wall-clock hour, so zones with half-hour offsets keep their hours;
-        // adding an hour to an instant steps over a change of the clocks correctly.
-        let to_the_hour = ZonedRound::new().smallest(Unit::Hour).mode(RoundMode::Trunc);
-        let end = local.round(to_the_hour).ok()?.checked_add(1.hour()).ok()?.timestamp();
-        Some(Step { start: at, end, value: self.value(&local)? })
-    }
-
     fn series(&self, zone: &str, from: Timestamp, to: Timestamp) -> Result<IntensitySeries, IntensityError> {
         self.check(zone)?;
-        let mut steps = Vec::new();
-        let mut at = from;
-        while at < to {
-            let Some(step) = self.step_from(at) else { break };
-            at = step.end;
-            steps.push(step);
-        }
+        let valued =
+            |step: Step<Zoned>| self.value(&step.value).map(|value| Step { start: step.start, end: step.end, value });
+        let steps = local_hours(from, to, &self.time_zone).filter_map(valued).collect();
         let nothing = || IntensityError::NoData { origin: self.name.clone(), zone: zone.into(), from, to };
         let all = Series::new(steps).map_err(|_| nothing())?;
         Ok(IntensitySeries {
@@ -110,12 +97,13 @@ impl IntensitySource for HourlyProfile {
     }
 
     fn current(&self, zone: &str, now: Timestamp) -> Result<CurrentIntensity, IntensityError> {
-        self.check(zone)?;
-        let step = self.step_from(now).ok_or_else(|| IntensityError::NoData {
+        let hour = now.checked_add(1.hour()).unwrap_or(now);
+        let series = self.series(zone, now, hour)?;
+        let step = series.values.steps().first().ok_or_else(|| IntensityError::NoData {
             origin: self.name.clone(),
             zone: zone.into(),
             from: now,
-            to: now,
+            to: hour,
         })?;
         let period = Period::Interval { start: step.start, end: step.end };
         let figure = IntensityFigure { value: step.value, period, provenance: self.provenance.clone() };
