@@ -1,0 +1,5 @@
+//! Clients of other systems.
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "_client")]
+pub mod http;
