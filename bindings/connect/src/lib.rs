@@ -3,3 +3,5 @@
 
 #[cfg(feature = "_client")]
 pub mod http;
+#[cfg(feature = "kepler")]
+pub mod exposition;
