@@ -108,7 +108,9 @@ fn sample(line: &[u8]) -> Parsed<Sample<'_>> {
     let (name, rest) = name(line, |byte| byte == b':')?;
     let (labels, rest) = match trim(rest).strip_prefix(b"{") {
         Some(rest) => labels(rest)?,
-        None if rest.first().is_some_and(|&byte| !blank(byte)) => return Err("the name holds a character that it may not"),
+        None if rest.first().is_some_and(|&byte| !blank(byte)) => {
+            return Err("the name holds a character that it may not");
+        }
         None => (Vec::new(), rest),
     };
     // Outside of quotes a `#` can only begin an exemplar.

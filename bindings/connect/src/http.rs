@@ -129,7 +129,8 @@ impl Http {
             .map_err(|error| HttpError::of(error, url, self.options.timeout))?;
         let status = response.status();
         let retry_after = retry_after(response.headers());
-        let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).and_then(|to| url.join(to).ok());
+        let location =
+            response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).and_then(|to| url.join(to).ok());
         let body = self.body(response, url);
         if status.is_success() {
             return body;

@@ -48,7 +48,10 @@ fn bytes_that_are_not_utf_8_are_replaced() {
 
 #[test]
 fn a_cut_text_is_an_error_and_not_a_shorter_text() {
-    assert_eq!(reasons(b"a 1\nkepler_pod_cpu_joules_total{pod_id=\"x\"} 12"), [(2, "it has no line break: the text is cut off")]);
+    assert_eq!(
+        reasons(b"a 1\nkepler_pod_cpu_joules_total{pod_id=\"x\"} 12"),
+        [(2, "it has no line break: the text is cut off")]
+    );
     assert_eq!(reasons(b"a 1\n# EOF\nb 2\n"), [(3, "it follows `# EOF`")]);
 }
 
