@@ -110,14 +110,14 @@ impl Http {
 
     /// GET: the body of a successful answer.
     pub(crate) fn get(&self, url: Url, auth: &Auth, accept: &'static str) -> Result<Vec<u8>, HttpError> {
-        let request = self.client.get(url.clone()).header("accept", accept);
+        let request = self.client.get(auth.instead_of_user(&url)).header("accept", accept);
         self.send(request, &url, auth)
     }
 
     /// POST of a form: the body of a successful answer.
     #[cfg(feature = "prometheus")]
     pub(crate) fn post_form(&self, url: Url, auth: &Auth, form: &[(&str, &str)]) -> Result<Vec<u8>, HttpError> {
-        self.send(self.client.post(url.clone()).form(form), &url, auth)
+        self.send(self.client.post(auth.instead_of_user(&url)).form(form), &url, auth)
     }
 
     fn send(&self, request: RequestBuilder, url: &Url, auth: &Auth) -> Result<Vec<u8>, HttpError> {

@@ -11,3 +11,5 @@ pub mod http;
 pub mod intensity;
 #[cfg(feature = "kepler")]
 pub mod kepler;
+#[cfg(feature = "prometheus")]
+pub mod prometheus;

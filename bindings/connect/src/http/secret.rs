@@ -1,6 +1,7 @@
 //! Tokens and passwords, and how they travel.
 
 use super::HttpError;
+use reqwest::Url;
 use reqwest::blocking::RequestBuilder;
 use reqwest::header::{HeaderName, HeaderValue};
 use std::fmt;
@@ -59,6 +60,18 @@ pub enum Auth {
 }
 
 impl Auth {
+    /// `url` without its own user and password where another `Authorization` is sent: of two, servers
+    /// take one or none.
+    pub(super) fn instead_of_user(&self, url: &Url) -> Url {
+        let mut url = url.clone();
+        if matches!(self, Auth::Basic { .. } | Auth::Bearer(_)) {
+            // These fail only for URLs that cannot have a user.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+        }
+        url
+    }
+
     pub(super) fn apply(&self, request: RequestBuilder) -> Result<RequestBuilder, HttpError> {
         Ok(match self {
             Auth::None => request,
