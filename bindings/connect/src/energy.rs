@@ -2,7 +2,6 @@
 //!
 //! One table names every metric that is read; the exporters' clients and Prometheus' share it.
 
-use jiff::Timestamp;
 use kepler_compliance::units::{Energy, PerZone, Power, ZoneKind};
 use kepler_compliance::view::{
     EnergySplit, NodeEnergy, NodeZoneEnergy, Skipped, Split, TimeRange, Usage, WorkloadEnergy, WorkloadId, WorkloadKind,
@@ -386,12 +385,6 @@ pub(crate) fn seconds(seconds: f64) -> Option<Duration> {
 /// From the earliest start to the latest end.
 pub(crate) fn hull(ranges: impl IntoIterator<Item = TimeRange>) -> Option<TimeRange> {
     ranges.into_iter().reduce(|a, b| TimeRange { start: a.start.min(b.start), end: a.end.max(b.end) })
-}
-
-/// What two ranges share; none if that is nothing.
-pub(crate) fn overlap(a: TimeRange, b: TimeRange) -> Option<TimeRange> {
-    let (start, end): (Timestamp, Timestamp) = (a.start.max(b.start), a.end.min(b.end));
-    (start < end).then_some(TimeRange { start, end })
 }
 
 pub(crate) fn skipped(what: impl Into<String>, reason: impl Into<String>) -> Skipped {

@@ -109,6 +109,12 @@ impl Http {
     }
 
     /// GET: the body of a successful answer.
+    #[cfg(any(
+        feature = "kepler",
+        feature = "electricity-maps",
+        feature = "watttime",
+        feature = "uk-carbon-intensity"
+    ))]
     pub(crate) fn get(&self, url: Url, auth: &Auth, accept: &'static str) -> Result<Vec<u8>, HttpError> {
         let request = self.client.get(auth.instead_of_user(&url)).header("accept", accept);
         self.send(request, &url, auth)

@@ -48,7 +48,7 @@ mod watch;
 
 pub use watch::Watch;
 
-use crate::energy::{hull, is, overlap, plus, rows, skipped, worse};
+use crate::energy::{hull, is, plus, rows, skipped, worse};
 use crate::http::{Auth, Http, HttpError, HttpOptions, base_url, shown};
 use jiff::Timestamp;
 use kepler_compliance::series::{Series, Step};
@@ -56,7 +56,7 @@ use kepler_compliance::view::{
     EnergySeries, EnergyView, Inventory, Skipped, Subject, TimeRange, Usage, ViewError, WorkloadKind,
 };
 use kepler_core::meter::Method;
-use node::Node;
+use node::{Node, overlap};
 use reqwest::Url;
 use scrape::Scrape;
 use std::collections::HashSet;

@@ -1,5 +1,6 @@
 //! The view over Kepler exporters, against stand-ins that show what exporters show.
 #![cfg(feature = "kepler")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod support;
 

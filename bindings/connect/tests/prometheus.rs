@@ -1,6 +1,7 @@
 //! The view over Prometheus: against a real server, and against stand-ins for what a real one does not do
 //! on demand.
 #![cfg(feature = "prometheus")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "a test fails by panicking")]
 
 mod support;
 

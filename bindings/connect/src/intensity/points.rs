@@ -1,20 +1,20 @@
 //! Points of a provider's answer into a series.
 
 use jiff::Timestamp;
-use kepler_compliance::series::{Series, SeriesError, Step, span};
+use kepler_compliance::series::{Series, SeriesError, Step};
 use kepler_compliance::units::CarbonIntensity;
-use std::time::Duration;
-
-/// Longer than any provider's step: a point alone is not stretched over more.
-const LONGEST: Duration = Duration::from_secs(3600);
 
 /// A series of points that each hold for `step`, or if that is not told for the shortest distance
 /// between two, an hour at most. Points without a value, or with one no grid can have, are gaps. Of
 /// several points for one time the last counts.
+#[cfg(any(feature = "electricity-maps", feature = "watttime"))]
 pub(super) fn series(
     points: impl IntoIterator<Item = (Timestamp, Option<CarbonIntensity>)>,
-    step: Option<Duration>,
+    step: Option<std::time::Duration>,
 ) -> Result<Series<CarbonIntensity>, SeriesError> {
+    use kepler_compliance::series::span;
+    /// Longer than any provider's step: a point alone is not stretched over more.
+    const LONGEST: std::time::Duration = std::time::Duration::from_secs(3600);
     let mut points: Vec<_> = points.into_iter().collect();
     // Stable, so of equal times the last stays last.
     points.sort_by_key(|&(start, _)| start);
@@ -76,10 +76,12 @@ fn possible(grams: f64) -> bool {
     grams.is_finite() && grams >= 0.0
 }
 
+#[cfg(any(feature = "electricity-maps", feature = "watttime"))]
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::time::Duration;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()

@@ -2,7 +2,7 @@
 
 use super::scrape::{Scrape, Shown};
 use super::track::{Reading, Track};
-use crate::energy::{Identity, Key, NodeFigures, Part, Quantity, Sources, WorkloadFigures, overlap, place};
+use crate::energy::{Identity, Key, NodeFigures, Part, Quantity, Sources, WorkloadFigures, place};
 use jiff::Timestamp;
 use kepler_compliance::series::span;
 use kepler_compliance::units::ZoneKind;
@@ -200,6 +200,12 @@ impl Row {
             track.forget_before(limit);
         }
     }
+}
+
+/// What two ranges share; none if that is nothing.
+pub(super) fn overlap(a: TimeRange, b: TimeRange) -> Option<TimeRange> {
+    let (start, end) = (a.start.max(b.start), a.end.min(b.end));
+    (start < end).then_some(TimeRange { start, end })
 }
 
 fn each(tracks: &Split<Track>, mut take: impl FnMut(Part, &Track)) {

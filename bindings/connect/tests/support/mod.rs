@@ -1,5 +1,6 @@
 //! A stand-in for a server: answers as it is told, on a port of loopback, and remembers what it was asked.
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a fixture that fails fails its test")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,27 +11,27 @@ use std::time::Duration;
 
 /// What was asked.
 #[derive(Clone, Debug)]
-pub struct Request {
-    pub method: String,
+pub(crate) struct Request {
+    pub(crate) method: String,
     /// Path and query.
-    pub target: String,
-    pub headers: Vec<(String, String)>,
-    pub body: String,
+    pub(crate) target: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
 }
 
 impl Request {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    pub fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.target.split('?').next().unwrap()
     }
 }
 
 /// What is answered.
 #[derive(Clone, Debug)]
-pub enum Reply {
+pub(crate) enum Reply {
     /// A status, more headers, a body.
     Full(u16, Vec<(&'static str, String)>, Vec<u8>),
     /// A body of which only the first half comes.
@@ -44,11 +45,11 @@ pub enum Reply {
 }
 
 impl Reply {
-    pub fn ok(body: impl Into<String>) -> Self {
+    pub(crate) fn ok(body: impl Into<String>) -> Self {
         Reply::Full(200, Vec::new(), body.into().into_bytes())
     }
 
-    pub fn status(status: u16) -> Self {
+    pub(crate) fn status(status: u16) -> Self {
         Reply::Full(status, Vec::new(), Vec::new())
     }
 
@@ -84,35 +85,53 @@ impl Reply {
     }
 }
 
-pub struct Server {
-    pub address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
     asked: Arc<Mutex<Vec<Request>>>,
     stop: Arc<AtomicBool>,
 }
 
 impl Server {
-    pub fn start(respond: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(respond: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+        Server::accept(move |mut stream, asked| serve(&mut stream, asked, &respond))
+    }
+
+    /// The same behind TLS.
+    pub(crate) fn start_tls(
+        config: Arc<rustls::ServerConfig>,
+        respond: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Server::accept(move |stream, asked| {
+            let connection = rustls::ServerConnection::new(config.clone()).unwrap();
+            let mut stream = rustls::StreamOwned::new(connection, stream);
+            serve(&mut stream, asked, &respond);
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        })
+    }
+
+    fn accept(answer: impl Fn(TcpStream, &Mutex<Vec<Request>>) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Server { address: listener.local_addr().unwrap(), asked: Arc::default(), stop: Arc::default() };
-        let (asked, stop, respond) = (server.asked.clone(), server.stop.clone(), Arc::new(respond));
+        let (asked, stop, answer) = (server.asked.clone(), server.stop.clone(), Arc::new(answer));
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 if stop.load(Ordering::Relaxed) {
                     return;
                 }
-                let (asked, respond) = (asked.clone(), respond.clone());
-                thread::spawn(move || serve(stream, &asked, &*respond));
+                let (asked, answer) = (asked.clone(), answer.clone());
+                thread::spawn(move || answer(stream, &asked));
             }
         });
         server
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// All requests so far.
-    pub fn asked(&self) -> Vec<Request> {
+    pub(crate) fn asked(&self) -> Vec<Request> {
         self.asked.lock().unwrap().clone()
     }
 }
@@ -125,14 +144,14 @@ impl Drop for Server {
     }
 }
 
-fn serve(mut stream: TcpStream, asked: &Mutex<Vec<Request>>, respond: &(impl Fn(&Request) -> Reply + ?Sized)) {
-    let Some(request) = read(&stream) else { return };
+fn serve(stream: &mut (impl Read + Write), asked: &Mutex<Vec<Request>>, respond: &impl Fn(&Request) -> Reply) {
+    let Some(request) = read(&mut *stream) else { return };
     asked.lock().unwrap().push(request.clone());
     // A client that hangs up early is what some tests are about.
-    let _ = respond(&request).write(&mut stream);
+    let _ = respond(&request).write(stream);
 }
 
-pub fn read(stream: impl Read) -> Option<Request> {
+pub(crate) fn read(stream: impl Read) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     let mut line = || {
         let mut line = String::new();
