@@ -22,8 +22,9 @@
 //! whoever asks the same meanwhile waits for that answer. After a fault the provider is left alone: as long
 //! as `Retry-After` says, else 5 s, twice as long after each further fault, 10 min at most. Until then, and
 //! whenever it fails, the last good answer serves, up to [`ProviderOptions::keep_last`]; a current figure
-//! shows its age. Nothing sleeps: a caller waits for one answer at most as long as
-//! [`HttpOptions::timeout`](crate::http::HttpOptions::timeout) says.
+//! shows its age. A refusal of one question (400, 403, 404, 422: a zone or a forecast that the plan does not
+//! hold) is remembered for that question and stops no other. Nothing sleeps: each request ends within
+//! [`HttpOptions::timeout`](crate::http::HttpOptions::timeout).
 //!
 //! # Cost
 //! A fresh answer costs a lock and a look-up. `current` and `forecast` are one request, WattTime's first

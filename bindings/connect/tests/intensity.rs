@@ -165,6 +165,22 @@ fn too_many_requests_are_followed_by_the_pause_that_the_provider_asks_for() {
 }
 
 #[test]
+fn a_plan_without_forecasts_still_gives_current_figures() {
+    let server = Server::start(|request| match request.path() {
+        "/v3/carbon-intensity/forecast" => Reply::status(403),
+        _ => Reply::ok(LATEST),
+    });
+    let source = maps(&server);
+    let (from, to) = (time("2026-05-01T10:00:00Z"), time("2026-05-01T12:00:00Z"));
+    for _ in 0..2 {
+        let error = source.forecast("KR", from, to).unwrap_err().to_string();
+        assert!(error.contains("rights or plan"), "{error}");
+    }
+    assert!(source.current("KR", from).is_ok());
+    assert_eq!(server.asked().len(), 2);
+}
+
+#[test]
 fn errors_name_provider_address_and_remedy_but_no_secret() {
     for (reply, expected) in [
         (Reply::status(401), "check the token"),

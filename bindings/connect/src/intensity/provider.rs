@@ -195,8 +195,10 @@ pub(super) fn unavailable(name: &str, failure: Failure) -> IntensityError {
     IntensityError::Unavailable { origin: name.into(), reason: failure.reason, retry_after: failure.retry_after }
 }
 
-/// Only a refusal of this very question says nothing about the next one.
+/// Only a refusal of this very question says nothing about the next one: an unknown zone, or one (or a
+/// forecast) that the account's plan does not hold.
 pub(super) fn failure(error: &HttpError) -> Failure {
-    let general = !matches!(error, HttpError::Status { status: 400 | 404 | 422, .. } | HttpError::TooLarge { .. });
+    let general =
+        !matches!(error, HttpError::Status { status: 400 | 403 | 404 | 422, .. } | HttpError::TooLarge { .. });
     Failure { reason: error.to_string(), retry_after: error.retry_after(), general }
 }
