@@ -1,0 +1,179 @@
+//! What the metrics of Kepler mean, and rows of an inventory made of them.
+//!
+//! One table names every metric that is read; the exporters' clients and Prometheus' share it.
+
+mod figures;
+mod source;
+
+pub(crate) use figures::{NodeFigures, WorkloadFigures, is, plus, rows};
+pub(crate) use source::{SOURCE_ERROR, SOURCE_INFO, Sources, worse};
+
+use kepler_compliance::units::ZoneKind;
+use kepler_compliance::view::{Skipped, Split, TimeRange, WorkloadKind};
+use std::sync::Arc;
+
+/// A part of the machine: the place of a figure in a [`Split`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Part {
+    Zone(ZoneKind),
+    Gpu,
+}
+
+/// Whose figure it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Level {
+    Node,
+    Workload(WorkloadKind),
+}
+
+/// What a figure counts. All but `Watts` are counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Quantity {
+    Joules,
+    ActiveJoules,
+    IdleJoules,
+    UnattributedJoules,
+    CpuSeconds,
+    Watts,
+}
+
+/// A metric that is read.
+#[derive(Debug)]
+pub(crate) struct Metric {
+    pub(crate) name: &'static str,
+    pub(crate) level: Level,
+    pub(crate) quantity: Quantity,
+    gpu: bool,
+}
+
+const fn node(name: &'static str, quantity: Quantity, gpu: bool) -> Metric {
+    Metric { name, level: Level::Node, quantity, gpu }
+}
+
+const fn of(kind: WorkloadKind, name: &'static str, quantity: Quantity, gpu: bool) -> Metric {
+    Metric { name, level: Level::Workload(kind), quantity, gpu }
+}
+
+/// The names of Kepler v0.11 and ours beside them (`unit`, `unattributed`).
+pub(crate) const METRICS: &[Metric] = &[
+    node("kepler_node_cpu_joules_total", Quantity::Joules, false),
+    node("kepler_node_cpu_active_joules_total", Quantity::ActiveJoules, false),
+    node("kepler_node_cpu_idle_joules_total", Quantity::IdleJoules, false),
+    node("kepler_node_cpu_unattributed_joules_total", Quantity::UnattributedJoules, false),
+    node("kepler_node_cpu_watts", Quantity::Watts, false),
+    node("kepler_node_gpu_joules_total", Quantity::Joules, true),
+    node("kepler_node_gpu_active_joules_total", Quantity::ActiveJoules, true),
+    node("kepler_node_gpu_idle_joules_total", Quantity::IdleJoules, true),
+    node("kepler_node_gpu_watts", Quantity::Watts, true),
+    of(WorkloadKind::Pod, "kepler_pod_cpu_joules_total", Quantity::Joules, false),
+    of(WorkloadKind::Pod, "kepler_pod_cpu_watts", Quantity::Watts, false),
+    of(WorkloadKind::Pod, "kepler_pod_gpu_joules_total", Quantity::Joules, true),
+    of(WorkloadKind::Pod, "kepler_pod_gpu_watts", Quantity::Watts, true),
+    of(WorkloadKind::Container, "kepler_container_cpu_joules_total", Quantity::Joules, false),
+    of(WorkloadKind::Container, "kepler_container_cpu_watts", Quantity::Watts, false),
+    of(WorkloadKind::Container, "kepler_container_cpu_seconds_total", Quantity::CpuSeconds, false),
+    of(WorkloadKind::Container, "kepler_container_gpu_joules_total", Quantity::Joules, true),
+    of(WorkloadKind::Container, "kepler_container_gpu_watts", Quantity::Watts, true),
+    of(WorkloadKind::Unit, "kepler_unit_cpu_joules_total", Quantity::Joules, false),
+    of(WorkloadKind::Unit, "kepler_unit_cpu_watts", Quantity::Watts, false),
+    of(WorkloadKind::Unit, "kepler_unit_cpu_seconds_total", Quantity::CpuSeconds, false),
+    of(WorkloadKind::Vm, "kepler_vm_cpu_joules_total", Quantity::Joules, false),
+    of(WorkloadKind::Vm, "kepler_vm_cpu_watts", Quantity::Watts, false),
+    of(WorkloadKind::Process, "kepler_process_cpu_joules_total", Quantity::Joules, false),
+    of(WorkloadKind::Process, "kepler_process_cpu_watts", Quantity::Watts, false),
+    of(WorkloadKind::Process, "kepler_process_cpu_seconds_total", Quantity::CpuSeconds, false),
+    of(WorkloadKind::Process, "kepler_process_gpu_joules_total", Quantity::Joules, true),
+    of(WorkloadKind::Process, "kepler_process_gpu_watts", Quantity::Watts, true),
+];
+
+impl Metric {
+    /// The part a series is of; none for a zone that is not known.
+    pub(crate) fn part<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> Option<Part> {
+        if self.gpu {
+            return Some(Part::Gpu);
+        }
+        if self.quantity == Quantity::CpuSeconds {
+            // Time is not split; any one part will do as its place.
+            return Some(Part::Zone(ZoneKind::Package));
+        }
+        label("zone")?.parse().ok().map(Part::Zone)
+    }
+}
+
+/// Who a workload is on its node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Identity {
+    pub(crate) kind: WorkloadKind,
+    pub(crate) uid: Arc<str>,
+    pub(crate) name: Arc<str>,
+    /// Of a pod.
+    pub(crate) namespace: Option<Arc<str>>,
+    /// Of a container in a pod.
+    pub(crate) pod: Option<Arc<str>>,
+}
+
+/// What tells workloads of a node apart. Names may come later than the workload, so they are no part of
+/// it; but a process number alone passes on to others.
+pub(crate) type Key = (WorkloadKind, Arc<str>, Arc<str>);
+
+/// The labels that say who a workload of `kind` is.
+#[cfg(feature = "prometheus")]
+pub(crate) fn identity_labels(kind: WorkloadKind) -> &'static [&'static str] {
+    match kind {
+        WorkloadKind::Pod => &["pod_id", "pod_name", "pod_namespace"],
+        WorkloadKind::Container => &["container_id", "container_name", "pod_id"],
+        WorkloadKind::Unit => &["unit", "cgroup"],
+        WorkloadKind::Vm => &["vm_id", "vm_name"],
+        _ => &["pid", "comm"],
+    }
+}
+
+impl Identity {
+    /// From the labels of a series; none where what identifies it is missing.
+    pub(crate) fn read<'a>(kind: WorkloadKind, label: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
+        let text = |name| label(name).filter(|text| !text.is_empty()).map(Arc::<str>::from);
+        let (uid, name) = match kind {
+            WorkloadKind::Pod => (text("pod_id"), text("pod_name")),
+            WorkloadKind::Container => (text("container_id"), text("container_name")),
+            WorkloadKind::Unit => (text("cgroup"), text("unit")),
+            WorkloadKind::Vm => (text("vm_id"), text("vm_name")),
+            _ => (text("pid"), text("comm")),
+        };
+        let uid = uid.or_else(|| name.clone())?;
+        Some(Identity {
+            kind,
+            name: name.unwrap_or_else(|| uid.clone()),
+            uid,
+            namespace: (kind == WorkloadKind::Pod).then(|| text("pod_namespace")).flatten(),
+            pod: (kind == WorkloadKind::Container).then(|| text("pod_id")).flatten(),
+        })
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        let of_process = self.kind == WorkloadKind::Process;
+        (self.kind, self.uid.clone(), if of_process { self.name.clone() } else { Arc::default() })
+    }
+}
+
+/// The place of a part.
+pub(crate) fn place<T>(split: &mut Split<T>, part: Part) -> &mut Option<T> {
+    match part {
+        Part::Zone(zone) => &mut split.zones[zone],
+        Part::Gpu => &mut split.gpu,
+    }
+}
+
+/// Adds to a part that may not be known yet.
+pub(crate) fn add(split: &mut Split<f64>, part: Part, value: f64) {
+    let place = place(split, part);
+    *place = Some(place.unwrap_or(0.0) + value);
+}
+
+/// From the earliest start to the latest end.
+pub(crate) fn hull(ranges: impl IntoIterator<Item = TimeRange>) -> Option<TimeRange> {
+    ranges.into_iter().reduce(|a, b| TimeRange { start: a.start.min(b.start), end: a.end.max(b.end) })
+}
+
+pub(crate) fn skipped(what: impl Into<String>, reason: impl Into<String>) -> Skipped {
+    Skipped { what: what.into(), reason: reason.into() }
+}

@@ -1,0 +1,198 @@
+//! Sums over a range, and the rows of an inventory made of them.
+
+use super::{Identity, Part, Quantity, Sources, add, place};
+use kepler_compliance::units::{Energy, PerZone, Power};
+use kepler_compliance::view::{
+    EnergySplit, NodeEnergy, NodeZoneEnergy, Split, TimeRange, Usage, WorkloadEnergy, WorkloadId, WorkloadKind,
+};
+use kepler_core::meter::Method;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A node's figures over a range, in joules and watts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NodeFigures {
+    pub(crate) joules: Split<f64>,
+    pub(crate) active: Split<f64>,
+    pub(crate) idle: Split<f64>,
+    pub(crate) unattributed: Split<f64>,
+    pub(crate) watts: Split<f64>,
+    pub(crate) sources: Sources,
+    pub(crate) processors: Option<u32>,
+}
+
+impl NodeFigures {
+    pub(crate) fn add(&mut self, quantity: Quantity, part: Part, value: f64) {
+        let split = match quantity {
+            Quantity::Joules => &mut self.joules,
+            Quantity::ActiveJoules => &mut self.active,
+            Quantity::IdleJoules => &mut self.idle,
+            Quantity::UnattributedJoules => &mut self.unattributed,
+            Quantity::Watts => &mut self.watts,
+            Quantity::CpuSeconds => return,
+        };
+        add(split, part, value);
+    }
+
+    /// All energy of a part: active and idle where both are told, for the total of Go Kepler is the raw
+    /// register, which wraps, and these two are not.
+    fn total(&mut self, part: Part) -> Option<f64> {
+        match (*place(&mut self.active, part), *place(&mut self.idle, part)) {
+            (Some(active), Some(idle)) => Some(active + idle),
+            _ => *place(&mut self.joules, part),
+        }
+    }
+
+    /// The energy by part.
+    pub(crate) fn energy(&mut self) -> EnergySplit {
+        let zones = PerZone::from_fn(|zone| self.total(Part::Zone(zone)).map(Energy::from_joules));
+        Split { zones, gpu: self.total(Part::Gpu).map(Energy::from_joules) }
+    }
+
+    pub(crate) fn into_node(mut self, name: Arc<str>, covered: TimeRange) -> NodeEnergy {
+        let mut zone = |part| {
+            let energy = Energy::from_joules(self.total(part)?);
+            let joules = |split: &mut Split<f64>| place(split, part).map(Energy::from_joules);
+            let source = self.sources.of(part);
+            Some(NodeZoneEnergy {
+                energy,
+                active: joules(&mut self.active),
+                idle: joules(&mut self.idle),
+                unattributed: joules(&mut self.unattributed),
+                power: place(&mut self.watts, part).map(Power::from_watts),
+                method: source.method,
+                source: source.name,
+            })
+        };
+        let zones = PerZone::from_fn(|kind| zone(Part::Zone(kind)));
+        let gpu = zone(Part::Gpu);
+        NodeEnergy { name, covered, zones, gpu, processors: self.processors }
+    }
+}
+
+/// A workload's figures over a range.
+#[derive(Clone, Debug)]
+pub(crate) struct WorkloadFigures {
+    pub(crate) identity: Identity,
+    pub(crate) running: bool,
+    pub(crate) joules: Split<f64>,
+    /// Of what runs; empty where not known.
+    pub(crate) watts: Split<f64>,
+    pub(crate) cpu_seconds: Option<f64>,
+}
+
+impl WorkloadFigures {
+    pub(crate) fn new(identity: Identity) -> Self {
+        let (joules, watts) = (Split::default(), Split::default());
+        WorkloadFigures { identity, running: false, joules, watts, cpu_seconds: None }
+    }
+
+    pub(crate) fn add(&mut self, quantity: Quantity, part: Part, value: f64) {
+        match quantity {
+            Quantity::Joules => add(&mut self.joules, part, value),
+            Quantity::Watts => add(&mut self.watts, part, value),
+            Quantity::CpuSeconds => *self.cpu_seconds.get_or_insert_default() += value,
+            Quantity::ActiveJoules | Quantity::IdleJoules | Quantity::UnattributedJoules => {}
+        }
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        Usage { energy: self.joules.map(Energy::from_joules), cpu_time: self.cpu_seconds.and_then(seconds) }
+    }
+}
+
+/// Rows of workloads that ran on `node`.
+pub(crate) fn rows(node: &NodeEnergy, method: Method, figures: Vec<WorkloadFigures>) -> Vec<WorkloadEnergy> {
+    let pods = figures.iter().filter(|row| row.identity.kind == WorkloadKind::Pod);
+    let namespaces: HashMap<Arc<str>, Option<Arc<str>>> =
+        pods.map(|row| (row.identity.uid.clone(), row.identity.namespace.clone())).collect();
+    let row = |row: WorkloadFigures| {
+        let Usage { mut energy, cpu_time } = row.usage();
+        for (zone, part) in energy.zones.iter_mut() {
+            // It was charged nothing in a zone that its node has.
+            *part = part.or(node.zones[zone].as_ref().map(|_| Energy::ZERO));
+        }
+        let of_pod = row.identity.pod.as_ref().and_then(|pod| namespaces.get(pod).cloned().flatten());
+        let known = row.running && row.watts != Split::default();
+        WorkloadEnergy {
+            id: WorkloadId {
+                kind: row.identity.kind,
+                namespace: row.identity.namespace.or(of_pod),
+                name: row.identity.name,
+                uid: row.identity.uid,
+                node: node.name.clone(),
+            },
+            owner: None,
+            running: row.running,
+            energy,
+            power: known.then(|| row.watts.map(Power::from_watts)),
+            cpu_time,
+            method,
+            resources: None,
+        }
+    };
+    figures.into_iter().map(row).collect()
+}
+
+/// Whether `id` names the workload `identity` of `node`.
+pub(crate) fn is(id: &WorkloadId, identity: &Identity, node: &str) -> bool {
+    id.kind == identity.kind
+        && id.uid == identity.uid
+        && *id.node == *node
+        && (id.kind != WorkloadKind::Process || id.name == identity.name)
+}
+
+/// Part by part, and time; a part known on one side only is that side's.
+pub(crate) fn plus(a: &Usage, b: &Usage) -> Usage {
+    let cpu_time = match (a.cpu_time, b.cpu_time) {
+        (Some(a), Some(b)) => Some(a.saturating_add(b)),
+        (a, b) => a.or(b),
+    };
+    Usage { energy: a.energy.plus(&b.energy), cpu_time }
+}
+
+pub(crate) fn seconds(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kepler_compliance::units::ZoneKind;
+    use std::time::Duration;
+
+    const PACKAGE: Part = Part::Zone(ZoneKind::Package);
+
+    #[test]
+    fn a_wrapping_register_is_not_used_where_active_and_idle_are_told() {
+        let mut figures = NodeFigures::default();
+        figures.add(Quantity::Joules, PACKAGE, 7.0);
+        assert_eq!(figures.energy().cpu(), Some(Energy::from_joules(7.0)));
+        figures.add(Quantity::ActiveJoules, PACKAGE, 40.0);
+        assert_eq!(figures.energy().cpu(), Some(Energy::from_joules(7.0)), "one alone is no total");
+        figures.add(Quantity::IdleJoules, PACKAGE, 20.0);
+        assert_eq!(figures.energy().cpu(), Some(Energy::from_joules(60.0)));
+    }
+
+    #[test]
+    fn a_zone_that_the_node_lacks_stays_absent_and_one_that_it_has_is_zero() {
+        let range = TimeRange { start: jiff::Timestamp::UNIX_EPOCH, end: jiff::Timestamp::MAX };
+        let mut figures = NodeFigures::default();
+        figures.add(Quantity::Joules, PACKAGE, 7.0);
+        let node = figures.into_node("n".into(), range);
+        let label = |name: &str| (name == "pod_id").then_some("u");
+        let row = WorkloadFigures::new(Identity::read(WorkloadKind::Pod, label).unwrap());
+        let rows = rows(&node, Method::Measured, vec![row]);
+        let zones = &rows[0].energy.zones;
+        assert_eq!((zones[ZoneKind::Package], zones[ZoneKind::Dram]), (Some(Energy::ZERO), None));
+        assert_eq!((&*rows[0].id.name, rows[0].power, rows[0].cpu_time), ("u", None, None));
+    }
+
+    #[test]
+    fn time_and_energy_known_on_one_side_only_are_that_sides() {
+        let time = Usage { cpu_time: Some(Duration::from_secs(1)), ..Usage::default() };
+        assert_eq!(plus(&time, &Usage::default()), time);
+        assert_eq!(plus(&time, &time).cpu_time, Some(Duration::from_secs(2)));
+    }
+}

@@ -1,0 +1,112 @@
+//! Where the figures of a node's zones come from.
+
+use super::Part;
+use kepler_compliance::units::{PerZone, ZoneKind};
+use kepler_core::meter::Method;
+use std::sync::Arc;
+
+/// Where a zone's figures come from.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Source {
+    pub(crate) name: Arc<str>,
+    pub(crate) method: Method,
+}
+
+/// Origins of a node's zones, from `kepler_power_source_info` and `kepler_power_source_error_ratio`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Sources(PerZone<Option<Source>>);
+
+pub(crate) const SOURCE_INFO: &str = "kepler_power_source_info";
+pub(crate) const SOURCE_ERROR: &str = "kepler_power_source_error_ratio";
+
+impl Sources {
+    /// Takes a series of either metric, in any order.
+    pub(crate) fn take<'a>(&mut self, metric: &str, label: impl Fn(&str) -> Option<&'a str>, value: f64) {
+        let Some(zone) = label("zone").and_then(|zone| zone.parse::<ZoneKind>().ok()) else { return };
+        let name: Arc<str> = label("source").unwrap_or_default().into();
+        let known = self.0[zone].as_ref().filter(|source| source.name == name).map(|source| source.method);
+        let method = match (metric, known) {
+            (SOURCE_ERROR, _) => Method::Estimated { error_ratio: value },
+            // The error may have come before; until it comes it is not known.
+            (_, Some(method @ Method::Estimated { .. })) => method,
+            _ if label("method") == Some("estimated") => Method::Estimated { error_ratio: f64::NAN },
+            _ => Method::Measured,
+        };
+        self.0[zone] = Some(Source { name, method });
+    }
+
+    pub(super) fn of(&self, part: Part) -> Source {
+        let known = match part {
+            Part::Zone(zone) => self.0[zone].clone(),
+            Part::Gpu => None,
+        };
+        // Go Kepler does not say, and measures.
+        known.map_or_else(|| Source { name: Arc::default(), method: Method::Measured }, settled)
+    }
+
+    /// Of all zones: estimated if one is, with the largest error.
+    pub(crate) fn method(&self) -> Method {
+        self.0
+            .iter()
+            .filter_map(|(_, source)| source.clone())
+            .fold(Method::Measured, |worst, source| worse(worst, settled(source).method))
+    }
+}
+
+/// An estimate of which nobody says how good it is may be wrong by all of it.
+fn settled(source: Source) -> Source {
+    match source.method {
+        Method::Estimated { error_ratio } if !error_ratio.is_finite() => {
+            Source { method: Method::Estimated { error_ratio: 1.0 }, ..source }
+        }
+        _ => source,
+    }
+}
+
+/// The less certain of two.
+pub(crate) fn worse(a: Method, b: Method) -> Method {
+    match (a, b) {
+        (Method::Estimated { error_ratio: x }, Method::Estimated { error_ratio: y }) => {
+            Method::Estimated { error_ratio: x.max(y) }
+        }
+        (Method::Measured, other) | (other, Method::Measured) => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes series of `package` in the order given: metric, source, method, value.
+    fn method(series: &[(&str, &str, &str, f64)]) -> Method {
+        let mut sources = Sources::default();
+        for &(metric, source, method, value) in series {
+            let label = |name: &str| match name {
+                "zone" => Some("package"),
+                "source" => Some(source),
+                "method" => Some(method).filter(|method| !method.is_empty()),
+                _ => None,
+            };
+            sources.take(metric, label, value);
+        }
+        sources.method()
+    }
+
+    #[test]
+    fn the_error_of_an_estimate_is_found_in_either_order() {
+        let (info, error) = ((SOURCE_INFO, "model", "estimated", 1.0), (SOURCE_ERROR, "model", "", 0.3));
+        let estimated = Method::Estimated { error_ratio: 0.3 };
+        assert_eq!((method(&[info, error]), method(&[error, info])), (estimated, estimated));
+    }
+
+    #[test]
+    fn an_estimate_without_a_stated_error_may_be_wrong_by_all_of_it() {
+        assert_eq!(method(&[(SOURCE_INFO, "model", "estimated", 1.0)]), Method::Estimated { error_ratio: 1.0 });
+    }
+
+    #[test]
+    fn who_does_not_say_measures() {
+        assert_eq!(method(&[]), Method::Measured);
+        assert_eq!(method(&[(SOURCE_INFO, "powercap", "measured", 1.0)]), Method::Measured);
+    }
+}

@@ -1,0 +1,122 @@
+//! Answers from what is remembered.
+
+use super::KeplerView;
+use super::node::{Node, overlap};
+use crate::energy::{hull, is, plus, rows, worse};
+use kepler_compliance::series::{Series, Step};
+use kepler_compliance::view::{
+    EnergySeries, EnergyView, Inventory, Subject, TimeRange, Usage, ViewError, WorkloadKind,
+};
+use kepler_core::meter::Method;
+use std::time::Duration;
+
+fn check(range: TimeRange, step: Duration) -> Result<(), ViewError> {
+    if range.start < range.end && !step.is_zero() { Ok(()) } else { Err(ViewError::Invalid { range, step }) }
+}
+
+impl EnergyView for KeplerView {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn inventory(&self, range: TimeRange) -> Result<Inventory, ViewError> {
+        check(range, Duration::from_secs(1))?;
+        let state = self.state();
+        let (selected, left_out) = self.select(&state, range);
+        let Some(covered) = hull(selected.iter().map(|&(_, covered)| covered)) else {
+            return Err(self.nothing(&state, range, &left_out));
+        };
+        let mut inventory = Inventory {
+            moment: format!("poll {}", state.polls),
+            asked: range,
+            covered,
+            coverage: coverage(selected.iter().map(|(_, covered)| covered.length()), self.urls.len(), range),
+            nodes: Vec::with_capacity(selected.len()),
+            workloads: Vec::new(),
+            skipped: left_out,
+        };
+        for (node, covered) in selected {
+            let Some(name) = node.name() else { continue };
+            let figures = node.figures(covered);
+            let method = figures.sources.method();
+            let energy = figures.into_node(name.clone(), covered);
+            inventory.workloads.extend(rows(&energy, method, node.workloads(covered, |_| true)));
+            inventory.nodes.push(energy);
+        }
+        Ok(inventory)
+    }
+
+    fn series(&self, subject: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError> {
+        check(range, step)?;
+        let state = self.state();
+        let (mut selected, left_out) = self.select(&state, range);
+        if selected.is_empty() {
+            return Err(self.nothing(&state, range, &left_out));
+        }
+        let mut expected = self.urls.len();
+        if let Subject::Node(wanted) = subject {
+            selected.retain(|(node, _)| node.name() == Some(wanted));
+            expected = 1;
+        }
+        let spacing = selected.iter().filter_map(|(node, _)| node.spacing()).max().unwrap_or_default();
+        let step = whole_multiple(step, spacing);
+        let (mut steps, mut method, mut told) = (Vec::new(), Method::Measured, Vec::new());
+        let mut start = range.start;
+        while start < range.end {
+            let end = start.checked_add(step).map_or(range.end, |end| end.min(range.end));
+            let whole = TimeRange { start, end };
+            let parts = selected.iter().filter_map(|&(node, covered)| {
+                let part = overlap(whole, covered).filter(|_| node.read_in(whole))?;
+                Some((part, usage(node, part, subject)?, node.figures(part).sources.method()))
+            });
+            let parts: Vec<_> = parts.collect();
+            if let Some(covered) = hull(parts.iter().map(|&(part, ..)| part)) {
+                let value = parts.iter().fold(Usage::default(), |sum, (_, usage, _)| plus(&sum, usage));
+                method = parts.iter().fold(method, |worst, &(.., method)| worse(worst, method));
+                told.extend(parts.iter().map(|(part, ..)| part.length()));
+                steps.push(Step { start: covered.start, end: covered.end, value });
+            }
+            start = end;
+        }
+        let nothing = |reason: &str| ViewError::NoData { origin: self.name.clone(), range, reason: reason.into() };
+        if steps.is_empty() {
+            return Err(nothing("nobody of that name was seen in this time"));
+        }
+        if !matches!(subject, Subject::Cluster | Subject::Node(_)) {
+            // Only nodes on which it was seen are expected to tell of it.
+            expected = selected.iter().filter(|&&(node, covered)| usage(node, covered, subject).is_some()).count();
+        }
+        Ok(EnergySeries {
+            steps: Series::new(steps).map_err(|error| nothing(&error.to_string()))?,
+            method,
+            coverage: coverage(told, expected, range),
+            moment: format!("poll {}", state.polls),
+        })
+    }
+}
+
+/// What `subject` used on a node; none if it was not there.
+fn usage(node: &Node, range: TimeRange, subject: &Subject) -> Option<Usage> {
+    let name = node.name()?;
+    let workloads = match subject {
+        Subject::Cluster | Subject::Node(_) => {
+            return Some(Usage { energy: node.figures(range).energy(), cpu_time: None });
+        }
+        Subject::Namespace(namespace) => node.workloads(range, |identity| {
+            identity.kind == WorkloadKind::Pod && identity.namespace.as_ref() == Some(namespace)
+        }),
+        Subject::Workloads(ids) => node.workloads(range, |identity| ids.iter().any(|id| is(id, identity, name))),
+    };
+    workloads.iter().map(|figures| figures.usage()).reduce(|a, b| plus(&a, &b))
+}
+
+fn coverage(told: impl IntoIterator<Item = Duration>, expected: usize, range: TimeRange) -> f64 {
+    let told: f64 = told.into_iter().map(|time| time.as_secs_f64()).sum();
+    (told / (expected.max(1) as f64 * range.length().as_secs_f64())).clamp(0.0, 1.0)
+}
+
+/// `step`, or the smallest multiple of it that is not shorter than `spacing`.
+fn whole_multiple(step: Duration, spacing: Duration) -> Duration {
+    let times = spacing.as_nanos().div_ceil(step.as_nanos().max(1)).max(1);
+    u32::try_from(times).ok().and_then(|times| step.checked_mul(times)).unwrap_or(spacing)
+}

@@ -1,0 +1,38 @@
+//! Clients of other systems: energy from Kepler exporters and from Prometheus, carbon intensity from
+//! providers. Each stands behind its own feature; with none of them the crate is empty.
+//!
+//! | feature | gives | serves |
+//! |---|---|---|
+//! | `kepler` | [`kepler::KeplerView`]: the `/metrics` of one or many nodes | [`EnergyView`] |
+//! | `prometheus` | [`prometheus::PrometheusView`]: the HTTP API of a Prometheus server | [`EnergyView`] |
+//! | `electricity-maps` | [`intensity::ElectricityMaps`] | [`IntensitySource`] |
+//! | `watttime` | [`intensity::WattTime`] | [`IntensitySource`] |
+//! | `uk-carbon-intensity` | [`intensity::UkCarbonIntensity`] | [`IntensitySource`] |
+//!
+//! Each module says what it requires, in which units it answers, where its limits are and what a call costs.
+//!
+//! What they share is in [`http`]: a request ends in bounded time and reads a bounded answer, certificates are always
+//! verified (rustls with ring; a CA bundle can stand in for the system's store), redirects are not followed,
+//! the proxy variables of the environment (`HTTPS_PROXY`, `NO_PROXY`, …) are, and no message holds a
+//! token, a password or a query. Errors name the address and what to do.
+//!
+//! The traits are blocking, and so are these clients. From async code call them on a thread for
+//! blocking work (`tokio::task::spawn_blocking`): on a thread that runs async tasks they would hold up the
+//! others, and a debug build panics there.
+//!
+//! [`EnergyView`]: kepler_compliance::view::EnergyView
+//! [`IntensitySource`]: kepler_compliance::intensity::IntensitySource
+#![forbid(unsafe_code)]
+
+#[cfg(any(feature = "kepler", feature = "prometheus"))]
+mod energy;
+#[cfg(feature = "kepler")]
+pub mod exposition;
+#[cfg(feature = "_client")]
+pub mod http;
+#[cfg(any(feature = "electricity-maps", feature = "watttime", feature = "uk-carbon-intensity"))]
+pub mod intensity;
+#[cfg(feature = "kepler")]
+pub mod kepler;
+#[cfg(feature = "prometheus")]
+pub mod prometheus;
