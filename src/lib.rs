@@ -1,3 +1,28 @@
-//! Kepler in Rust.
+//! Kepler in Rust: who used how much energy, and how much carbon that was.
+//!
+//! This crate is the front door. It re-exports the parts, each of which can be depended on alone:
+//!
+//! - [`core`]: measure energy, attribute it to processes, containers, pods, virtual machines and
+//!   systemd units, publish it as an immutable snapshot.
+//! - `http` (feature `cli`): the Prometheus exporter and its server.
+//!
+//! The program `kepler` is built from the same parts with the feature `cli`, which is on by default;
+//! a tool that embeds the library turns it off.
+//!
+//! ```no_run
+//! use kepler::core::{host::Host, monitor::Monitor, sampler::Sampler};
+//! use std::time::Duration;
+//!
+//! let sampler = Sampler::new(&Host::default(), Default::default())?;
+//! let monitor = Monitor::start(sampler, Duration::from_secs(3))?;
+//! if let Some(snapshot) = monitor.feed().latest() {
+//!     for (zone, node) in snapshot.node.zones() {
+//!         println!("{zone}: {} so far, {}", node.energy, node.method.name());
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub use kepler_core as core;
+#[cfg(feature = "cli")]
+pub use kepler_http as http;

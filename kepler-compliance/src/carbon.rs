@@ -11,7 +11,7 @@ mod market;
 mod sci;
 mod site;
 
-pub use market::{Contract, ContractError, ContractVolume, MarketBased, market_based};
+pub use market::{Contract, ContractError, ContractVolume, MarketBased, market_based, market_based_over};
 pub use sci::{Embodied, FunctionalUnit, Sci, SciError, sci};
 pub use site::{Cue, Erf, Ref, SiteError, Water, Wue, measured_pue};
 
@@ -59,6 +59,8 @@ pub fn effective_intensity(grid: CarbonIntensity, pue: Pue) -> CarbonIntensity {
 pub struct Emissions {
     /// Emissions of the covered energy.
     pub mass: CarbonMass,
+    /// Facility energy that emitted it: the covered IT energy, each part times its PUE.
+    pub facility: Energy,
     /// IT energy for which PUE and intensity were known.
     pub covered: Energy,
     /// IT energy for which one of them was not; its emissions are unknown, not zero.
@@ -72,6 +74,19 @@ impl Emissions {
         let total = self.covered + self.uncovered;
         (total > Energy::ZERO).then(|| self.covered.joules() / total.joules())
     }
+
+    /// Mean grid intensity of the covered energy; none when there was none.
+    #[must_use]
+    pub fn mean_intensity(&self) -> Option<CarbonIntensity> {
+        let grams = |energy: Energy| self.mass.grams() / energy.kilowatt_hours();
+        (self.facility > Energy::ZERO).then(|| CarbonIntensity::from_grams_per_kilowatt_hour(grams(self.facility)))
+    }
+
+    fn add(&mut self, it: Energy, grid: CarbonIntensity, pue: Pue) {
+        self.covered += it;
+        self.facility += facility_energy(it, pue);
+        self.mass += emissions(it, pue, grid);
+    }
 }
 
 /// `C = sum over t of E(t) * PUE(t) * CI(t)`, location-based.
@@ -80,8 +95,9 @@ impl Emissions {
 /// three series may have different steps. `covered + uncovered` is exactly the sum of `energy`.
 #[must_use]
 pub fn emissions_over(energy: &Series<Energy>, pue: &Series<Pue>, grid: &Series<CarbonIntensity>) -> Emissions {
-    let factor = grid.zip(pue).map(|(grid, pue)| effective_intensity(*grid, *pue));
-    let mut sum = Emissions { mass: CarbonMass::ZERO, covered: Energy::ZERO, uncovered: Energy::ZERO };
+    let factor = grid.zip(pue);
+    let none = Energy::ZERO;
+    let mut sum = Emissions { mass: CarbonMass::ZERO, facility: none, covered: none, uncovered: none };
     for step in energy.steps() {
         let mut left = step.value;
         let parts = factor.steps();
@@ -91,16 +107,12 @@ pub fn emissions_over(energy: &Series<Energy>, pue: &Series<Pue>, grid: &Series<
             let whole = part.start <= step.start && part.end >= step.end;
             let share = if whole { left } else { left.min(step.value.over(step.length()) * inside) };
             left = left - share;
-            sum.covered += share;
-            sum.mass += share * part.value;
+            sum.add(share, part.value.0, part.value.1);
         }
         // An interval covered piece by piece leaves a microjoule or so of rounding: charge it to
         // one of the pieces rather than report it as unknown.
         match factor.at(step.start) {
-            Some(intensity) if factor.covers(step.start, step.end) => {
-                sum.covered += left;
-                sum.mass += left * *intensity;
-            }
+            Some(&(grid, pue)) if factor.covers(step.start, step.end) => sum.add(left, grid, pue),
             _ => sum.uncovered += left,
         }
     }
@@ -177,6 +189,8 @@ mod tests {
         assert_eq!(sum.covered, Energy::from_kilowatt_hours(3.0));
         assert_eq!(sum.uncovered, kwh, "the fourth hour has no intensity");
         assert_eq!(sum.coverage(), Some(0.75));
+        assert_eq!(sum.facility, Energy::from_kilowatt_hours(4.5));
+        assert!((sum.mean_intensity().unwrap().grams_per_kilowatt_hour() - 300.0).abs() < 1e-6);
     }
 
     #[test]

@@ -164,11 +164,19 @@ impl<V: Clone> Series<V> {
     /// What lies between `from` and `to`; steps at the edges are cut.
     #[must_use]
     pub fn clip(&self, from: Timestamp, to: Timestamp) -> Series<V> {
+        if to <= from {
+            return Series { steps: Vec::new() };
+        }
         let first = self.steps.partition_point(|step| step.end <= from);
-        let inside = self.steps.iter().skip(first).take_while(|step| step.start < to);
-        let cut =
-            inside.map(|step| Step { start: step.start.max(from), end: step.end.min(to), value: step.value.clone() });
-        Series { steps: cut.filter(|step| step.start < step.end).collect() }
+        let after = self.steps.partition_point(|step| step.start < to);
+        let mut steps = self.steps.get(first..after).unwrap_or(&[]).to_vec();
+        if let Some(step) = steps.first_mut() {
+            step.start = step.start.max(from);
+        }
+        if let Some(step) = steps.last_mut() {
+            step.end = step.end.min(to);
+        }
+        Series { steps }
     }
 
     /// Both values where both are known, cut at the edges of either.

@@ -21,15 +21,15 @@
 mod evaluate;
 mod format;
 mod load;
+mod metric;
 mod rule;
 mod verdict;
 
 pub use evaluate::evaluate;
 pub use format::json_schema;
 pub use load::LoadError;
-pub use rule::{
-    Applies, Basis, Check, Force, Limit, Metric, MetricBound, OperationStart, Rule, RuleKind, Subject, Threshold,
-};
+pub use metric::Metric;
+pub use rule::{Applies, Basis, Check, Force, Limit, MetricBound, OperationStart, Rule, RuleKind, Subject, Threshold};
 pub use verdict::{Fact, Input, Inputs, Status, Verdict, overall, overall_status};
 
 use jiff::civil::Date;

@@ -1,1 +1,36 @@
-//! HTTP frontend.
+//! Prometheus exporter and HTTP server over the snapshots of [`kepler_core`].
+//!
+//! An [`Exporter`] renders the newest snapshot of a [`Feed`](kepler_core::snapshot::Feed) as
+//! Prometheus text or OpenMetrics; [`serve`] answers requests with it. Neither ever collects:
+//! a scrape shows what the sampler saw last, however many scrapers there are.
+//!
+//! # What an answer costs
+//! The exposition is written and compressed in pieces of 64 KiB while the client takes them, so the
+//! memory of a scrape does not grow with the number of processes. See `benches/encode.rs`.
+//!
+//! # Features
+//! - `tls`: TLS and basic authentication, by a file as Prometheus' exporter-toolkit reads it
+//!   (`WebConfig`).
+#![forbid(unsafe_code)]
+
+mod body;
+mod connection;
+mod encode;
+mod exporter;
+mod families;
+mod health;
+mod negotiate;
+mod options;
+mod own;
+mod page;
+mod server;
+mod twins;
+#[cfg(feature = "tls")]
+mod web_config;
+
+pub use encode::Format;
+pub use exporter::Exporter;
+pub use options::{BuildInfo, Compat, ExportOptions, Levels, UnknownCompat, UnknownLevel};
+pub use server::{ServerOptions, router, serve, serve_router};
+#[cfg(feature = "tls")]
+pub use web_config::{WebConfig, WebConfigError};

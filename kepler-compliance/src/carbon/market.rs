@@ -1,6 +1,8 @@
 //! Market-based emissions: what the contracts say was bought, beside what the grid delivered.
 
-use crate::units::{CarbonIntensity, CarbonMass, Energy};
+use super::emissions_over;
+use crate::series::Series;
+use crate::units::{CarbonIntensity, CarbonMass, Energy, Pue};
 use serde::{Deserialize, Serialize};
 
 /// How much of the consumption a contract speaks for.
@@ -108,6 +110,24 @@ pub fn market_based(
     Ok(sum)
 }
 
+/// The same over a time series: what contracts leave counts at the residual intensity of the hours
+/// in which the energy was drawn, in proportion to the energy.
+///
+/// Contracts of energy speak for the whole period. Energy for which PUE or intensity is not known is
+/// outside of the result; [`emissions_over`] says how much that is.
+///
+/// # Errors
+/// As [`market_based`].
+pub fn market_based_over(
+    energy: &Series<Energy>,
+    pue: &Series<Pue>,
+    residual: &Series<CarbonIntensity>,
+    contracts: &[Contract],
+) -> Result<MarketBased, ContractError> {
+    let location = emissions_over(energy, pue, residual);
+    market_based(location.facility, location.mean_intensity().unwrap_or_default(), contracts)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +149,21 @@ mod tests {
         let sum = market_based(used, GRID, &contracts).unwrap();
         assert!((sum.mass.grams() - (2.0 * 50.0 + 3.0 * 400.0)).abs() < 1e-6, "{sum:?}");
         assert_eq!(sum.contracted + sum.residual, used);
+    }
+
+    #[test]
+    fn over_time_the_uncontracted_part_counts_at_the_hours_intensity() {
+        let hour = std::time::Duration::from_secs(3600);
+        let (start, kwh) = (jiff::Timestamp::UNIX_EPOCH, Energy::from_kilowatt_hours);
+        let energy = Series::regular(start, hour, [kwh(1.0), kwh(3.0)]).unwrap();
+        let pue = Series::regular(start, hour, [Pue::ONE, Pue::ONE]).unwrap();
+        let grid = [400.0, 200.0].map(CarbonIntensity::from_grams_per_kilowatt_hour);
+        let grid = Series::regular(start, hour, grid).unwrap();
+        let location = emissions_over(&energy, &pue, &grid);
+        let half = [contract(ContractVolume::Share(0.5), 0.0)];
+        let market = market_based_over(&energy, &pue, &grid, &half).unwrap();
+        assert!((location.mass.grams() - 1000.0).abs() < 1e-6);
+        assert!((market.mass.grams() - 500.0).abs() < 1e-6, "{market:?}");
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(super) fn front(
         let weights = job.weights();
         let candidates = runs(&both, |values| *values).iter().flat_map(|run| run.candidates(&weights)).collect();
         let front = undominated(candidates, |candidate: &Candidate<2>| candidate.score);
-        return front.iter().filter_map(|best| place(vec![slot(job, best.start)?])).collect();
+        return front.iter().filter_map(|best| place(vec![slot(job, &both, best.start)?])).collect();
     }
     // Carbon and cost have no common unit: each is weighed in means of its own series.
     let means = means(&both);

@@ -1,8 +1,9 @@
 //! Judges inputs by a rule.
 
-use super::rule::{Basis, Check, Limit, Metric, MetricBound, Rule, Subject};
+use super::Metric;
+use super::rule::{Basis, Check, Limit, MetricBound, Rule, Subject};
 use super::verdict::{Fact, Input, Inputs, Status, Verdict};
-use crate::text::Text;
+use crate::text::{Lang, Text};
 use jiff::Span;
 
 /// Judges by one version of a rule, for the date of the inputs.
@@ -118,18 +119,19 @@ impl<'a> Case<'a> {
         for threshold in &self.rule.applies.metrics {
             let code = &self.rule.code;
             let metric = threshold.metric;
+            let name = metric.name();
             match self.fact(metric) {
                 None => {
                     return Some(insufficient(
-                        format!("Whether {code} applies depends on {}, which is not known.", label(&metric)),
-                        format!("{code}의 적용 여부는 {}에 달려 있으나 알려져 있지 않습니다.", label(&metric)),
+                        format!("Whether {code} applies depends on {}, which is not known.", name.en),
+                        format!("{code}의 적용 여부는 {}에 달려 있으나 알려져 있지 않습니다.", name.ko),
                     ));
                 }
                 Some(fact) if !threshold.is_reached(fact.value) => {
-                    let (value, unit) = (fact.value, metric.unit());
+                    let size = quantity(fact.value, metric);
                     return not_applicable(
-                        format!("{code} does not apply at {} of {value} {unit}.", label(&metric)),
-                        format!("{} {value} {unit}에서는 {code}이(가) 적용되지 않습니다.", label(&metric)),
+                        format!("{code} does not apply at {} of {size}.", name.en),
+                        format!("{} {size}에서는 {code}이(가) 적용되지 않습니다.", name.ko),
                     );
                 }
                 Some(_) => {}
@@ -153,7 +155,7 @@ impl<'a> Case<'a> {
         self.verdict.limit = Some(limit);
         self.verdict.unit = metric.unit().to_owned();
         let Some(fact) = self.fact(metric) else { return unknown(metric) };
-        let (value, bound, unit) = (fact.value, limit.value(), metric.unit());
+        let (value, bound) = (fact.value, limit.value());
         self.verdict.value = Some(value);
         self.verdict.basis = Some(fact.basis);
         self.verdict.gap_percent = (bound != 0.0).then(|| (value - bound) / bound * 100.0);
@@ -166,9 +168,9 @@ impl<'a> Case<'a> {
             true => (Status::Compliant, "meets", "충족합니다"),
             false => (Status::NonCompliant, "does not meet", "충족하지 못합니다"),
         };
-        let name = label(&metric);
-        let en = format!("{name} of {value:.4} {unit} {is} the limit of {sign} {bound} {unit}.");
-        let ko = format!("{name} {value:.4} {unit}, 기준 {bound} {unit} {ko}를 {ko_is}.");
+        let (name, value, bound) = (metric.name(), quantity(value, metric), quantity(bound, metric));
+        let en = format!("The {} of {value} {is} the limit of {sign} {bound}.", name.en);
+        let ko = format!("{} {value}, 기준 {bound} {ko}를 {ko_is}.", name.ko);
         (status, Text::new(en, ko))
     }
 
@@ -215,17 +217,22 @@ impl<'a> Case<'a> {
         let worst = first(Status::NonCompliant).or_else(|| first(Status::InsufficientData));
         match worst {
             Some((outcome, wanted)) => {
-                // Several bounds were tried: show the one that decided.
+                // Several bounds may have been tried: show the figure that decided.
                 if let Some(limit) = wanted.limit {
                     return self.bound(wanted.metric, limit);
                 }
+                let verdict = &mut self.verdict;
+                verdict.metric = Some(wanted.metric);
+                verdict.unit = wanted.metric.unit().to_owned();
+                (verdict.value, verdict.limit, verdict.gap_percent, verdict.basis) = (None, None, None, None);
                 outcome.clone()
             }
             None => {
-                let names: Vec<String> = metrics.iter().map(|wanted| label(&wanted.metric)).collect();
-                let names = names.join(", ");
-                let en = format!("All figures are there and within their bounds: {names}.");
-                (Status::Compliant, Text::new(en, format!("모든 지표가 있으며 기준을 충족합니다: {names}.")))
+                let names: Vec<Text> = metrics.iter().map(|wanted| wanted.metric.name()).collect();
+                let join = |lang| names.iter().map(|name| name.lang(lang)).collect::<Vec<_>>().join(", ");
+                let en = format!("All figures are there and within their bounds: {}.", join(Lang::En));
+                let ko = format!("모든 지표가 있으며 기준을 충족합니다: {}.", join(Lang::Ko));
+                (Status::Compliant, Text::new(en, ko))
             }
         }
     }
@@ -252,16 +259,17 @@ impl<'a> Case<'a> {
                 Basis::Assumed => ("assumed", "가정값"),
                 _ => ("estimated", "추정값"),
             };
-            let name = label(&metric);
+            let name = metric.name();
             caveats.push(Text::new(
-                format!("{name} is {en}, not measured ({}).", fact.source),
-                format!("{name}은(는) 측정값이 아닌 {ko}입니다 ({}).", fact.source),
+                format!("The {} is {en}, not measured ({}).", name.en, fact.source),
+                format!("{}은(는) 측정값이 아닌 {ko}입니다 ({}).", name.ko, fact.source),
             ));
         }
         if !metric.admits(fact.value) {
+            let name = metric.name();
             caveats.push(Text::new(
-                format!("{} of {} is not possible and was not used.", label(&metric), fact.value),
-                format!("{} {}은(는) 불가능한 값이므로 사용하지 않았습니다.", label(&metric), fact.value),
+                format!("The {} of {} is not possible and was not used.", name.en, fact.value),
+                format!("{} {}은(는) 불가능한 값이므로 사용하지 않았습니다.", name.ko, fact.value),
             ));
             return None;
         }
@@ -278,8 +286,14 @@ fn insufficient(en: String, ko: String) -> Outcome {
 }
 
 fn unknown(metric: Metric) -> Outcome {
-    let name = label(&metric);
-    insufficient(format!("{name} is not known."), format!("{name} 값이 없습니다."))
+    let name = metric.name();
+    insufficient(format!("The {} is not known.", name.en), format!("{} 값이 없습니다.", name.ko))
+}
+
+/// A value with its unit, to four decimals.
+fn quantity(value: f64, metric: Metric) -> String {
+    let rounded = (value * 1e4).round() / 1e4;
+    format!("{rounded} {}", metric.unit()).trim_end().to_owned()
 }
 
 /// The name a value has in files and answers: its serde name.

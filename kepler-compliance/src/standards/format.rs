@@ -3,7 +3,8 @@
 //! Flat on purpose: an error of serde names the line only where nothing is buffered, so the kinds
 //! are told apart after reading, not by a tagged enum.
 
-use super::rule::{Applies, Check, Force, Limit, Metric, MetricBound, Rule, RuleKind, Subject, Threshold};
+use super::Metric;
+use super::rule::{Applies, Check, Force, Limit, MetricBound, Rule, RuleKind, Subject, Threshold};
 use crate::text::Text;
 use jiff::civil::Date;
 use schemars::{JsonSchema, Schema, schema_for};

@@ -67,6 +67,8 @@ fn example_4_a_pue_of_1_6_misses_1_4_by_14_3_per_cent() {
     let verdict = standards().assess("KR_PUE_GREEN_DC", &inputs(&[(Metric::Pue, 1.6)])).unwrap();
     assert_eq!(verdict.status, Status::NonCompliant);
     assert!((verdict.gap_percent.unwrap() - 14.3).abs() < 0.02);
+    assert_eq!(verdict.reason.en, "The annual PUE of 1.6 does not meet the limit of at most 1.4.");
+    assert_eq!(verdict.reason.ko, "연간 PUE 1.6, 기준 1.4 이하를 충족하지 못합니다.");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What goes into a judgement and what comes out.
 
-use super::rule::{Basis, Force, Limit, Metric, RuleKind, Subject};
+use super::Metric;
+use super::rule::{Basis, Force, Limit, RuleKind, Subject};
 use crate::text::Text;
 use jiff::civil::Date;
 use schemars::JsonSchema;

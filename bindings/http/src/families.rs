@@ -1,0 +1,124 @@
+//! Which families there are. Each table is one file: what the exporter says of itself, the node,
+//! the workloads, and older names.
+
+mod compat;
+mod exporter;
+mod node;
+mod workload;
+
+use crate::encode::{Header, Kind, Samples, Value};
+use crate::exporter::Exporter;
+use crate::options::{ExportOptions, Levels};
+use crate::twins::Twins;
+use kepler_core::snapshot::Snapshot;
+use kepler_core::units::ZoneKind;
+
+/// A metric family: its header and how its samples are made.
+pub(crate) struct Family {
+    pub(crate) header: Header,
+    /// The level it belongs to; [`Levels::NONE`] is always exported.
+    level: Levels,
+    /// How many rows `write` is called for, one call a row. It may make no sample for a row.
+    rows: fn(&Scene<'_>) -> usize,
+    pub(crate) write: fn(&Scene<'_>, usize, &mut Samples<'_>),
+}
+
+impl Family {
+    const fn counter(name: &'static str, unit: Option<&'static str>, help: &'static str) -> Header {
+        Header { name, kind: Kind::Counter, unit, help }
+    }
+
+    const fn gauge(name: &'static str, unit: Option<&'static str>, help: &'static str) -> Header {
+        Header { name, kind: Kind::Gauge, unit, help }
+    }
+
+    pub(crate) fn rows(&self, scene: &Scene<'_>) -> usize {
+        (self.rows)(scene)
+    }
+}
+
+/// The families that `options` ask for, in the order of export.
+pub(crate) fn chosen(options: &ExportOptions) -> impl Iterator<Item = &'static Family> {
+    let levels = options.levels;
+    let older: &[Family] = if options.compat.is_some() { compat::FAMILIES } else { &[] };
+    [exporter::FAMILIES, node::FAMILIES, workload::FAMILIES, older]
+        .into_iter()
+        .flatten()
+        .filter(move |family| levels.contains(family.level))
+}
+
+/// What a family is made from.
+pub(crate) struct Scene<'a> {
+    pub(crate) exporter: &'a Exporter,
+    /// `None` before the first one.
+    pub(crate) snapshot: Option<&'a Snapshot>,
+    pub(crate) plan: &'a Plan,
+}
+
+/// Worked out once an exposition: which zones there are, and which rows have equal labels.
+#[derive(Default)]
+pub(crate) struct Plan {
+    /// Zones with a source.
+    zones: Vec<ZoneKind>,
+    /// Zones that could be read over the last interval: without a reading there are no watts.
+    powered: Vec<ZoneKind>,
+    processes: Twins,
+    /// Processes again, without the `state` label that `_cpu_seconds_total` does not have.
+    process_seconds: Twins,
+    containers: Twins,
+    /// Containers again, without the `state` label that Kepler 0.7 did not have.
+    older_containers: Twins,
+    vms: Twins,
+    pods: Twins,
+    units: Twins,
+}
+
+impl Plan {
+    pub(crate) fn new(snapshot: &Snapshot, options: &ExportOptions) -> Self {
+        let mut plan = workload::plan(snapshot, options);
+        plan.zones = snapshot.node.zones().map(|(kind, _)| kind).collect();
+        plan.powered = snapshot.node.zones().filter(|(_, zone)| zone.power.is_some()).map(|(kind, _)| kind).collect();
+        plan
+    }
+}
+
+/// For families that are written in one go.
+fn once(_: &Scene<'_>) -> usize {
+    1
+}
+
+/// For families that are written in one go once there is a snapshot.
+fn once_known(scene: &Scene<'_>) -> usize {
+    usize::from(scene.snapshot.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> impl Iterator<Item = &'static Family> {
+        [exporter::FAMILIES, node::FAMILIES, workload::FAMILIES, compat::FAMILIES].into_iter().flatten()
+    }
+
+    #[test]
+    fn names_help_and_units_follow_both_formats_rules() {
+        for family in all() {
+            let Header { name, kind, unit, help } = family.header;
+            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'));
+            assert_eq!(kind == Kind::Counter, name.ends_with("_total"), "{name}");
+            assert!(!help.contains(['\\', '"', '\n']) && !help.is_empty(), "{name}: {help}");
+            if let Some(unit) = unit {
+                assert!(name.trim_end_matches("_total").ends_with(&format!("_{unit}")), "{name}: {unit}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_family_is_listed_twice() {
+        let mut names: Vec<_> = all().map(|family| family.header.name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

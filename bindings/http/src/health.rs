@@ -1,0 +1,124 @@
+//! `/livez`, `/readyz`, `/healthz`. None of them collects anything.
+
+use crate::server::Shared;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use kepler_core::host::Timestamp;
+use kepler_core::snapshot::Snapshot;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Alive: the server answers.
+pub(crate) async fn live() -> Response {
+    json(StatusCode::OK, r#"{"status":"live"}"#.to_owned())
+}
+
+/// Ready: there is a snapshot and it is recent.
+pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
+    let snapshot = shared.exporter.feed().latest();
+    let readiness = Readiness::of(snapshot.as_deref(), &Timestamp::now(), shared.stale_after);
+    let status = match readiness {
+        Readiness::Ready { .. } => StatusCode::OK,
+        Readiness::Waiting | Readiness::Stale { .. } => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    json(status, readiness.json())
+}
+
+/// Whether figures are being delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Readiness {
+    Ready {
+        sequence: u64,
+        age: Duration,
+    },
+    /// Nothing has been collected yet.
+    Waiting,
+    /// Collecting has stopped or fallen behind.
+    Stale {
+        sequence: u64,
+        age: Duration,
+        limit: Duration,
+    },
+}
+
+impl Readiness {
+    /// A snapshot is recent for three of its intervals, and for `stale_after` at least. Time asleep
+    /// does not count: after a resume the next tick gets its chance.
+    fn of(snapshot: Option<&Snapshot>, now: &Timestamp, stale_after: Duration) -> Self {
+        let Some(snapshot) = snapshot else { return Readiness::Waiting };
+        let (sequence, age) = (snapshot.sequence, now.since(&snapshot.at));
+        let limit = snapshot.interval.saturating_mul(3).max(stale_after);
+        if age <= limit { Readiness::Ready { sequence, age } } else { Readiness::Stale { sequence, age, limit } }
+    }
+
+    fn json(self) -> String {
+        match self {
+            Readiness::Ready { sequence, age } => {
+                format!(r#"{{"status":"ready","sequence":{sequence},"age_seconds":{:.3}}}"#, age.as_secs_f64())
+            }
+            Readiness::Waiting => r#"{"status":"not ready","reason":"no snapshot has been taken yet"}"#.to_owned(),
+            Readiness::Stale { sequence, age, limit } => format!(
+                r#"{{"status":"not ready","reason":"the newest snapshot is older than {:.3} s","sequence":{sequence},"age_seconds":{:.3}}}"#,
+                limit.as_secs_f64(),
+                age.as_secs_f64()
+            ),
+        }
+    }
+}
+
+fn json(status: StatusCode, body: String) -> Response {
+    (status, [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kepler_core::snapshot::{Cost, Node};
+
+    fn snapshot(at: Timestamp, interval: Duration) -> Snapshot {
+        Snapshot {
+            sequence: 9,
+            at,
+            interval,
+            node: Node::default(),
+            processes: Vec::new(),
+            containers: Vec::new(),
+            pods: Vec::new(),
+            vms: Vec::new(),
+            units: Vec::new(),
+            faults: Vec::new(),
+            sources: Vec::new(),
+            cost: Cost::default(),
+        }
+    }
+
+    #[test]
+    fn a_snapshot_is_recent_for_three_intervals_or_the_given_time_whichever_is_longer() {
+        let at = Timestamp::now();
+        let seconds = Duration::from_secs;
+        for (interval, stale_after, age, ready) in
+            [(5, 10, 15, true), (5, 10, 16, false), (1, 10, 10, true), (1, 10, 11, false)]
+        {
+            let snapshot = snapshot(at, seconds(interval));
+            let readiness = Readiness::of(Some(&snapshot), &at.advanced(seconds(age)), seconds(stale_after));
+            assert_eq!(matches!(readiness, Readiness::Ready { .. }), ready, "{interval} {stale_after} {age}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_why() {
+        assert!(Readiness::Waiting.json().contains("no snapshot"));
+        let at = Timestamp::now();
+        let stale = Readiness::of(
+            Some(&snapshot(at, Duration::from_secs(5))),
+            &at.advanced(Duration::from_secs(60)),
+            Duration::ZERO,
+        );
+        assert_eq!(
+            stale.json(),
+            r#"{"status":"not ready","reason":"the newest snapshot is older than 15.000 s","sequence":9,"age_seconds":60.000}"#
+        );
+    }
+}

@@ -1,0 +1,180 @@
+//! What is exported: levels, build, compatibility.
+
+use kepler_core::host::Topology;
+use std::fmt;
+use std::ops::BitOr;
+use std::str::FromStr;
+
+/// What an [`Exporter`](crate::Exporter) exports.
+#[derive(Clone, Debug, Default)]
+pub struct ExportOptions {
+    /// The `node_name` label.
+    pub node_name: String,
+    /// Which levels to export.
+    pub levels: Levels,
+    /// What `kepler_build_info` says.
+    pub build: BuildInfo,
+    /// What `kepler_node_cpu_info` says.
+    pub topology: Topology,
+    /// Older names to export as well.
+    pub compat: Option<Compat>,
+}
+
+/// Who built this program, and from what: the labels of `kepler_build_info`. Unknown ones are empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BuildInfo {
+    /// Version of the program.
+    pub version: String,
+    /// Commit it was built from.
+    pub revision: String,
+    /// Branch it was built from.
+    pub branch: String,
+    /// Processor architecture: `x86_64`, `aarch64`.
+    pub arch: String,
+    /// Version of the compiler.
+    pub rustversion: String,
+}
+
+/// Names of an older Kepler, beside the current ones, for dashboards that still ask for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Compat {
+    /// Kepler 0.7: `kepler_container_joules_total`, `kepler_node_package_joules_total`, …
+    Kepler07,
+}
+
+impl FromStr for Compat {
+    type Err = UnknownCompat;
+
+    /// Reads `kepler-0.7`.
+    fn from_str(name: &str) -> Result<Self, UnknownCompat> {
+        if name == "kepler-0.7" { Ok(Compat::Kepler07) } else { Err(UnknownCompat(name.to_owned())) }
+    }
+}
+
+/// A compatibility mode that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown compatibility mode {0:?}; use kepler-0.7")]
+pub struct UnknownCompat(String);
+
+/// A set of levels: for whom figures are exported.
+///
+/// ```
+/// use kepler_http::Levels;
+///
+/// let some = "node".parse::<Levels>()? | "pod".parse()?;
+/// assert!(some.contains(Levels::POD) && !some.contains(Levels::PROCESS));
+/// assert_eq!(some.to_string(), "node,pod");
+/// # Ok::<(), kepler_http::UnknownLevel>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Levels(u8);
+
+impl Levels {
+    /// No level.
+    pub const NONE: Levels = Levels(0);
+    /// The node and its processors.
+    pub const NODE: Levels = Levels(1);
+    /// Processes.
+    pub const PROCESS: Levels = Levels(1 << 1);
+    /// Containers.
+    pub const CONTAINER: Levels = Levels(1 << 2);
+    /// Virtual machines.
+    pub const VM: Levels = Levels(1 << 3);
+    /// Kubernetes pods.
+    pub const POD: Levels = Levels(1 << 4);
+    /// Systemd units and slices.
+    pub const UNIT: Levels = Levels(1 << 5);
+    /// Every level.
+    pub const ALL: Levels = Levels((1 << 6) - 1);
+
+    const NAMED: [(&'static str, Levels); 6] = [
+        ("node", Levels::NODE),
+        ("process", Levels::PROCESS),
+        ("container", Levels::CONTAINER),
+        ("vm", Levels::VM),
+        ("pod", Levels::POD),
+        ("unit", Levels::UNIT),
+    ];
+
+    /// Whether all of `other` are in this set.
+    #[must_use]
+    pub const fn contains(self, other: Levels) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl Default for Levels {
+    fn default() -> Self {
+        Levels::ALL
+    }
+}
+
+impl BitOr for Levels {
+    type Output = Levels;
+    fn bitor(self, other: Levels) -> Levels {
+        Levels(self.0 | other.0)
+    }
+}
+
+impl FromIterator<Levels> for Levels {
+    fn from_iter<I: IntoIterator<Item = Levels>>(levels: I) -> Self {
+        levels.into_iter().fold(Levels::NONE, BitOr::bitor)
+    }
+}
+
+impl FromStr for Levels {
+    type Err = UnknownLevel;
+
+    /// Reads the name of one level: `node`, `process`, `container`, `vm`, `pod`, `unit`.
+    fn from_str(name: &str) -> Result<Self, UnknownLevel> {
+        Levels::NAMED
+            .into_iter()
+            .find_map(|(known, level)| known.eq_ignore_ascii_case(name).then_some(level))
+            .ok_or_else(|| UnknownLevel(name.to_owned()))
+    }
+}
+
+impl fmt::Display for Levels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for (name, level) in Levels::NAMED {
+            if self.contains(level) {
+                write!(f, "{separator}{name}")?;
+                separator = ",";
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Levels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Levels({self})")
+    }
+}
+
+/// A level that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown metrics level {0:?}; use node, process, container, vm, pod or unit")]
+pub struct UnknownLevel(String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_level_reads_back_from_its_name() {
+        for (name, level) in Levels::NAMED {
+            assert_eq!(name.parse(), Ok(level));
+            assert_eq!(level.to_string(), name);
+        }
+        assert_eq!(Levels::NAMED.into_iter().map(|(_, level)| level).collect::<Levels>(), Levels::ALL);
+    }
+
+    #[test]
+    fn an_unknown_level_is_refused_with_the_known_ones() {
+        let error = "socket".parse::<Levels>().unwrap_err().to_string();
+        assert!(error.contains("socket") && error.contains("unit"), "{error}");
+        assert!("kepler-0.8".parse::<Compat>().is_err());
+    }
+}

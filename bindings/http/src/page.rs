@@ -1,0 +1,42 @@
+//! The page at `/`: what this is and where things are. Plain HTML, nothing from elsewhere.
+
+use crate::options::ExportOptions;
+
+const LINKS: [(&str, &str); 4] = [
+    ("/metrics", "figures for Prometheus and OpenMetrics"),
+    ("/livez", "whether the server answers"),
+    ("/readyz", "whether figures are recent"),
+    ("/healthz", "the same, under its older name"),
+];
+
+pub(crate) fn index(options: &ExportOptions) -> String {
+    let links: String =
+        LINKS.iter().map(|(path, about)| format!("<li><a href=\"{path}\">{path}</a> – {about}</li>\n")).collect();
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>Kepler</title></head>\n<body>\n\
+         <h1>Kepler</h1>\n<p>Energy of this node and of what runs on it.</p>\n\
+         <p>Version {version}, node {node}, levels {levels}.</p>\n<ul>\n{links}</ul>\n</body>\n</html>\n",
+        version = escape(&options.build.version),
+        node = escape(&options.node_name),
+        levels = options.levels,
+    )
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_shows_version_and_links_and_takes_no_markup_from_names() {
+        let mut options = ExportOptions { node_name: "<b>&".to_owned(), ..ExportOptions::default() };
+        options.build.version = "1.2.3".to_owned();
+        let page = index(&options);
+        assert!(page.contains("Version 1.2.3") && page.contains("href=\"/metrics\""));
+        assert!(page.contains("&lt;b&gt;&amp;") && !page.contains("<b>"));
+        assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("<script"));
+    }
+}

@@ -1,0 +1,97 @@
+//! Workloads whose label sets are equal: one series may stand for them only once.
+//!
+//! Labels say less than an identity. A process number comes back with another start time, a unit is
+//! restarted, two virtual machines are started with one UUID. Two samples with the same labels
+//! would make the scrape invalid.
+
+use std::collections::HashSet;
+use std::collections::hash_map::{Entry, HashMap, RandomState};
+use std::hash::{BuildHasher, Hash};
+
+/// Rows that are told apart by nothing in their labels. Almost always empty.
+#[derive(Debug, Default)]
+pub(crate) struct Twins {
+    /// Rows whose figures are added to those of the key.
+    added: HashMap<usize, Vec<usize>>,
+    /// Rows that write nothing themselves.
+    hidden: HashSet<usize>,
+}
+
+impl Twins {
+    /// Among rows `0..count`, the first of each label set stands for all: their figures are summed.
+    pub(crate) fn summed<K: Hash + Eq>(count: usize, key: impl Fn(usize) -> K) -> Self {
+        let mut twins = Twins::default();
+        for_each_clash(count, key, |kept, row| {
+            twins.added.entry(*kept).or_default().push(row);
+            twins.hidden.insert(row);
+        });
+        twins
+    }
+
+    /// Among rows `0..count`, the one with the greatest `rank` stands for its label set, alone.
+    pub(crate) fn newest<K: Hash + Eq, R: Ord>(
+        count: usize,
+        key: impl Fn(usize) -> K,
+        rank: impl Fn(usize) -> R,
+    ) -> Self {
+        let mut twins = Twins::default();
+        for_each_clash(count, key, |kept, row| {
+            let loser = if rank(row) > rank(*kept) { std::mem::replace(kept, row) } else { row };
+            twins.hidden.insert(loser);
+        });
+        twins
+    }
+
+    /// Whether `row` writes nothing.
+    pub(crate) fn hides(&self, row: usize) -> bool {
+        self.hidden.contains(&row)
+    }
+
+    /// The rows whose figures `row` has to add to its own.
+    pub(crate) fn added_to(&self, row: usize) -> &[usize] {
+        self.added.get(&row).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Calls `clash` for each row whose key was seen before, with the row kept for it.
+///
+/// Holds 64-bit hashes and not the keys, 64 KiB for 4,000 rows; equal hashes are confirmed by
+/// comparing the keys.
+fn for_each_clash<K: Hash + Eq>(count: usize, key: impl Fn(usize) -> K, mut clash: impl FnMut(&mut usize, usize)) {
+    let hasher = RandomState::new();
+    let mut kept: HashMap<u64, usize> = HashMap::with_capacity(count);
+    for row in 0..count {
+        match kept.entry(hasher.hash_one(key(row))) {
+            Entry::Vacant(place) => {
+                place.insert(row);
+            }
+            Entry::Occupied(mut place) => {
+                if key(*place.get()) == key(row) {
+                    clash(place.get_mut(), row);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_equal_rows_stands_for_their_sum() {
+        let rows = ["a", "b", "a", "a"];
+        let twins = Twins::summed(rows.len(), |row| rows[row]);
+        assert_eq!(twins.added_to(0), [2, 3]);
+        assert!(twins.added_to(1).is_empty());
+        assert!(!twins.hides(0) && !twins.hides(1) && twins.hides(2) && twins.hides(3));
+    }
+
+    #[test]
+    fn the_newest_of_equal_rows_stands_alone() {
+        let rows = [("a", 1), ("a", 5), ("b", 2), ("a", 3)];
+        let twins = Twins::newest(rows.len(), |row| rows[row].0, |row| rows[row].1);
+        assert!(twins.hides(0) && !twins.hides(1) && !twins.hides(2) && twins.hides(3));
+        assert!(twins.added_to(1).is_empty());
+    }
+}

@@ -1,0 +1,112 @@
+//! What rules look at, with units and names.
+
+use crate::text::Text;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a rule looks at. The unit is part of the meaning; see [`Metric::unit`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Effective carbon intensity, `CI * PUE`.
+    CarbonIntensity,
+    /// Yearly PUE.
+    Pue,
+    /// PUE by design at a quarter of the IT load.
+    #[serde(rename = "design_pue_25_percent_load")]
+    DesignPue25PercentLoad,
+    /// Emissions per hour.
+    EmissionsPerHour,
+    /// Emissions per month of 730 hours.
+    EmissionsPerMonth,
+    /// Primary energy per year, by the jurisdiction's conversion.
+    AnnualEnergyToe,
+    /// Fuel per year.
+    AnnualFuelToe,
+    /// Electricity per year.
+    AnnualEnergyMwh,
+    /// Energy per year as crude oil.
+    AnnualCrudeOilKl,
+    /// Emissions per year, purchased electricity included.
+    #[serde(rename = "annual_tco2e")]
+    AnnualTco2e,
+    /// Power agreed with the supplier.
+    ContractPowerMw,
+    /// Power of the grid connection.
+    ConnectionKw,
+    /// Rated power of the installed IT.
+    InstalledItKw,
+    /// Water usage effectiveness.
+    WueLitresPerKwh,
+    /// Energy reuse factor.
+    ErfPercent,
+    /// Renewable energy factor.
+    RefPercent,
+    /// Electricity from renewable sources.
+    RenewablePercent,
+    /// Energy without carbon, nuclear included.
+    CarbonFreePercent,
+    /// A country's reduction of greenhouse gases against 2018.
+    #[serde(rename = "ghg_reduction_vs_2018_percent")]
+    GhgReductionVs2018Percent,
+}
+
+impl Metric {
+    /// Its unit; empty for a pure ratio.
+    #[must_use]
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Metric::CarbonIntensity => "gCO2e/kWh",
+            Metric::Pue | Metric::DesignPue25PercentLoad => "",
+            Metric::EmissionsPerHour => "gCO2e/h",
+            Metric::EmissionsPerMonth => "kgCO2e/month",
+            Metric::AnnualEnergyToe | Metric::AnnualFuelToe => "toe/year",
+            Metric::AnnualEnergyMwh => "MWh/year",
+            Metric::AnnualCrudeOilKl => "kL crude oil/year",
+            Metric::AnnualTco2e => "tCO2e/year",
+            Metric::ContractPowerMw => "MW",
+            Metric::ConnectionKw | Metric::InstalledItKw => "kW",
+            Metric::WueLitresPerKwh => "L/kWh",
+            Metric::ErfPercent
+            | Metric::RefPercent
+            | Metric::RenewablePercent
+            | Metric::CarbonFreePercent
+            | Metric::GhgReductionVs2018Percent => "%",
+        }
+    }
+
+    /// Whether a value can be: finite, not negative, a PUE at least 1, a share at most 100 %.
+    #[must_use]
+    pub fn admits(self, value: f64) -> bool {
+        let least = if matches!(self, Metric::Pue | Metric::DesignPue25PercentLoad) { 1.0 } else { 0.0 };
+        let most = if self.unit() == "%" { 100.0 } else { f64::MAX };
+        (least..=most).contains(&value)
+    }
+
+    /// Its name in a sentence.
+    #[must_use]
+    pub fn name(self) -> Text {
+        let (en, ko) = match self {
+            Metric::CarbonIntensity => ("effective carbon intensity", "실효 탄소집약도"),
+            Metric::Pue => ("annual PUE", "연간 PUE"),
+            Metric::DesignPue25PercentLoad => ("design PUE at 25 % IT load", "IT 부하 25% 설계 PUE"),
+            Metric::EmissionsPerHour => ("emissions per hour", "시간당 배출량"),
+            Metric::EmissionsPerMonth => ("emissions per month", "월간 배출량"),
+            Metric::AnnualEnergyToe => ("annual energy use", "연간 에너지 사용량"),
+            Metric::AnnualFuelToe => ("annual fuel use", "연간 연료 사용량"),
+            Metric::AnnualEnergyMwh => ("annual electricity use", "연간 전력 사용량"),
+            Metric::AnnualCrudeOilKl => ("annual energy use as crude oil", "연간 원유환산 사용량"),
+            Metric::AnnualTco2e => ("annual emissions", "연간 배출량"),
+            Metric::ContractPowerMw => ("contract power", "계약전력"),
+            Metric::ConnectionKw => ("connection power", "수전 용량"),
+            Metric::InstalledItKw => ("installed IT power", "IT 설치 전력"),
+            Metric::WueLitresPerKwh => ("WUE", "WUE"),
+            Metric::ErfPercent => ("energy reuse factor", "에너지 재사용 비율(ERF)"),
+            Metric::RefPercent => ("renewable energy factor", "재생에너지 비율(REF)"),
+            Metric::RenewablePercent => ("share of renewable electricity", "재생 전력 비율"),
+            Metric::CarbonFreePercent => ("share of carbon-free energy", "무탄소 에너지 비율"),
+            Metric::GhgReductionVs2018Percent => ("reduction against 2018", "2018년 대비 감축률"),
+        };
+        Text::new(en, ko)
+    }
+}

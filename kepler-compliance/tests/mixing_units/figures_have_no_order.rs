@@ -1,0 +1,7 @@
+use kepler_compliance::intensity::IntensityFigure;
+
+fn dirtier(a: &IntensityFigure, b: &IntensityFigure) -> bool {
+    a > b
+}
+
+fn main() {}

@@ -1,0 +1,94 @@
+//! What a tick costs beside what the kernel charges for the same answer, in CPU time of the thread.
+//!
+//! Run as `cargo bench -p kepler-core --bench tick`. 4,000 sleeping processes are started first and
+//! ended at the end; `KEPLER_BENCH_PROCESSES` sets another number. CPU time, not wall time, is taken:
+//! that is what the machine pays, and it hardly depends on what else is running.
+
+#![allow(clippy::expect_used, reason = "a benchmark without its ground cannot run")]
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use kepler_core::host::{Host, Timestamp};
+use kepler_core::sampler::{Sampler, SamplerOptions};
+use kepler_core::usage::clock::CpuClocks;
+use kepler_core::usage::{Usage, UsageSource};
+use rustix::fs::{Mode, OFlags, RawDir, SeekFrom};
+use std::hint::black_box;
+use std::mem::MaybeUninit;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+struct Sleepers(Vec<Child>);
+
+impl Sleepers {
+    fn start() -> Self {
+        let count = std::env::var("KEPLER_BENCH_PROCESSES").ok().and_then(|n| n.parse().ok()).unwrap_or(4000);
+        let sleeper = || Command::new("sleep").arg("100000").stdin(Stdio::null()).stdout(Stdio::null()).spawn().ok();
+        Sleepers((0..count).map_while(|_| sleeper()).collect())
+    }
+}
+
+impl Drop for Sleepers {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+        }
+        for child in &mut self.0 {
+            let _ = child.wait();
+        }
+    }
+}
+
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// CPU time of so many calls.
+fn cost(times: u64, mut call: impl FnMut()) -> Duration {
+    let before = cpu_time();
+    for _ in 0..times {
+        call();
+    }
+    cpu_time() - before
+}
+
+/// Lists `/proc` and reads each process's clock, and does nothing with the answers.
+fn floor() -> impl FnMut() {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+    let directory = rustix::fs::open("/proc", flags, Mode::empty()).expect("/proc");
+    let mut buffer = vec![MaybeUninit::<u8>::uninit(); 32 * 1024];
+    move || {
+        rustix::fs::seek(&directory, SeekFrom::Start(0)).expect("seek");
+        let mut entries = RawDir::new(&directory, &mut buffer);
+        while let Some(Ok(entry)) = entries.next() {
+            let Some(pid) = entry.file_name().to_str().ok().and_then(|name| name.parse::<i32>().ok()) else { continue };
+            let clock = nix::time::ClockId::from_raw((!pid << 3) | 2);
+            let _ = black_box(nix::time::clock_gettime(clock));
+        }
+    }
+}
+
+fn tick(criterion: &mut Criterion) {
+    let sleepers = Sleepers::start();
+    let mut clocks = CpuClocks::open(&Host::default()).expect("clocks");
+    let mut usage = Usage::default();
+    clocks.collect(Timestamp::now(), &mut usage).expect("processes");
+    let mut sampler = Sampler::new(&Host::default(), SamplerOptions::default()).expect("sampler");
+    for _ in 0..3 {
+        sampler.tick();
+    }
+
+    let mut group = criterion.benchmark_group("tick");
+    group.throughput(Throughput::Elements(usage.tasks.len() as u64)).sample_size(30);
+    let mut floor = floor();
+    group.bench_function("floor: readdir and process clocks", |b| b.iter_custom(|n| cost(n, &mut floor)));
+    group.bench_function("usage source", |b| {
+        b.iter_custom(|n| cost(n, || clocks.collect(Timestamp::now(), &mut usage).expect("processes")));
+    });
+    group.bench_function("whole tick", |b| b.iter_custom(|n| cost(n, || drop(black_box(sampler.tick())))));
+    group.finish();
+    drop(sleepers);
+}
+
+criterion_group!(benches, tick);
+criterion_main!(benches);

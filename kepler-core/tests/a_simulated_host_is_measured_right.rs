@@ -1,0 +1,95 @@
+//! How right the whole chain is on a machine whose truth is known: real processes, real clocks, real
+//! cgroups; simulated counters that follow the real CPU use by P = 40 W + 20 W per busy CPU.
+#![cfg(feature = "sim")]
+#![allow(clippy::unwrap_used, reason = "a machine that cannot be simulated fails the test")]
+
+use kepler_core::host::Host;
+use kepler_core::meter::chain::{ChainOptions, Source};
+use kepler_core::sampler::{Sampler, SamplerOptions};
+use kepler_core::sim::{PowerModel, PowercapTree};
+use kepler_core::snapshot::{Row, Snapshot};
+use kepler_core::units::{Energy, Power, ZoneKind};
+use kepler_core::workload::ProcessInfo;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const MODEL: PowerModel = PowerModel { idle: Power::from_watts(40.0), per_cpu: Power::from_watts(20.0) };
+
+fn sampler(host: &Host) -> Sampler {
+    let chain = ChainOptions::default().with_sources(vec![Source::Powercap]);
+    Sampler::new(host, SamplerOptions { chain, ..SamplerOptions::default() }).unwrap()
+}
+
+fn package(snapshot: &Snapshot) -> Energy {
+    snapshot.node.zones[ZoneKind::Package].as_ref().unwrap().energy
+}
+
+fn row(snapshot: &Snapshot, pid: u32) -> &Row<ProcessInfo> {
+    snapshot.processes.iter().find(|row| row.info.pid == pid).unwrap()
+}
+
+/// A process that keeps one CPU busy for a share of the time.
+struct Load(Child);
+
+impl Load {
+    fn steady() -> Self {
+        Load(Command::new("sh").args(["-c", "while :; do :; done"]).stdout(Stdio::null()).spawn().unwrap())
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn spin(duration: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < duration {
+        std::hint::black_box(start);
+    }
+}
+
+/// One test, not several: the machine's CPU use is shared by everything that runs on it.
+#[test]
+fn node_within_one_percent_and_a_steady_process_within_five() {
+    let root = tempfile::tempdir().unwrap();
+    let mut tree = PowercapTree::create(root.path()).unwrap();
+    // Close to its end, so that the counter wraps during the test.
+    tree.add_zone("intel-rapl:0", "package-0", Energy::from_joules(262_000.0)).unwrap();
+    let driver = tree.drive(&[("intel-rapl:0", MODEL)], Duration::from_millis(5)).unwrap();
+    let mut sampler = sampler(&driver.host());
+
+    // Learn: the load changes.
+    let (began, busy_before) = driver.truth();
+    let first = sampler.tick();
+    for round in 0..24u32 {
+        let busy = Duration::from_millis(u64::from(round % 6) * 80);
+        spin(busy);
+        std::thread::sleep(Duration::from_millis(400) - busy);
+        sampler.tick();
+    }
+    // Measure: one process works steadily.
+    let load = Load::steady();
+    std::thread::sleep(Duration::from_millis(300));
+    let before = sampler.tick();
+    for _ in 0..10 {
+        std::thread::sleep(Duration::from_millis(500));
+        sampler.tick();
+    }
+    let after = sampler.tick();
+    let (ended, busy_after) = driver.truth();
+
+    let truth = MODEL.energy(ended - began, busy_after - busy_before).joules();
+    let measured = (package(&after) - package(&first)).joules();
+    println!("node: {measured:.2} J measured, {truth:.2} J true");
+    assert!((measured / truth - 1.0).abs() < 0.01, "{measured} J of {truth} J");
+    assert_eq!(after.node.zones[ZoneKind::Package].as_ref().unwrap().events.wraps, 1, "the wrap was part of the test");
+
+    let (from, to) = (row(&before, load.0.id()), row(&after, load.0.id()));
+    let seconds = (to.cpu_time - from.cpu_time).as_secs_f64();
+    let joules = (to.energy[ZoneKind::Package] - from.energy[ZoneKind::Package]).joules();
+    println!("process: {:.2} J per CPU second over {seconds:.2} s", joules / seconds);
+    assert!((joules / seconds / 20.0 - 1.0).abs() < 0.05, "{} J per CPU second", joules / seconds);
+}

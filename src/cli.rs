@@ -1,0 +1,81 @@
+//! The command line. Each subcommand is a thin layer over the library crates.
+
+mod config;
+mod doctor;
+mod exit;
+mod logging;
+mod permissions;
+mod sampling;
+mod serve;
+
+use clap::{Args, Parser, Subcommand};
+use config::flags::Flags;
+use exit::Failure;
+use std::process::ExitCode;
+
+/// Measures who used how much energy.
+#[derive(Debug, Parser)]
+#[command(name = "kepler", version, arg_required_else_help = true, after_help = exit::HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure, and serve the figures over HTTP as Prometheus metrics.
+    Serve(Serve),
+    /// Say what can be measured here; for what cannot, say why, and what would change that.
+    Doctor(Doctor),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = ENVIRONMENT)]
+struct Serve {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = DOCTOR_STATUS)]
+struct Doctor {
+    /// Write JSON instead of a page
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+const DOCTOR_STATUS: &str = "Exit status: 0 energy is measured here; 1 it would only be estimated, or \
+     `kepler serve` would not start; 2 bad flag or configuration. Flags are those of `kepler serve`, so that its configuration can be tried out.";
+
+const ENVIRONMENT: &str = "Each flag can be given as an environment variable as well: its name in capitals \
+     after KEPLER_, with _ for . and -, such as KEPLER_MONITOR_INTERVAL=5s; commas separate the values of one that may be repeated. \
+     A flag wins over a variable, a variable over the file, the file over the default.";
+
+/// Reads the command line and does what it says.
+pub(crate) fn run() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Serve(Serve { flags }) => {
+            configure(flags).and_then(|config| serve::run(&config)).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Doctor(Doctor { json, flags }) => configure(flags).and_then(|config| doctor::run(&config, json)),
+    };
+    outcome.unwrap_or_else(|failure| failure.report())
+}
+
+/// The configuration, with logging set up as it says and its warnings logged.
+fn configure(flags: Flags) -> Result<config::Config, Failure> {
+    // A name or value that is not UTF-8 cannot be one of ours.
+    let variables =
+        std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)));
+    let loaded = config::load(flags, variables).map_err(Failure::Config)?;
+    logging::start(&loaded.config);
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    for note in &loaded.notes {
+        tracing::info!("{note}");
+    }
+    Ok(loaded.config)
+}

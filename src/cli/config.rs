@@ -1,0 +1,232 @@
+//! The configuration: defaults, then a YAML file, then the environment, then flags; the later wins.
+//!
+//! The file and the flags are those of Kepler v0.11 (its `config/config.go`), with some of our own.
+//! One table, [`settings::SETTINGS`], knows every setting: its key in the file, its flag, its
+//! environment variable, its form and what it does. All problems are found before any is reported.
+
+mod address;
+mod chip_rules;
+mod duration;
+mod effects;
+mod environment;
+mod file;
+pub(crate) mod flags;
+mod given;
+mod settings;
+mod yaml;
+
+pub(crate) use address::ListenAddress;
+pub(crate) use given::{Problem, Value};
+
+use given::Given;
+use kepler_core::attribution::IdlePolicy;
+use kepler_core::host::Host;
+use kepler_core::meter::hwmon::ChipRule;
+use kepler_core::units::{Energy, ZoneKind};
+use kepler_http::{Compat, Levels};
+use settings::{Effect, Setting};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Everything that can be configured, with its default.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Config {
+    /// Least severe log messages to write.
+    pub(crate) log_level: tracing::Level,
+    /// How they are written.
+    pub(crate) log_format: LogFormat,
+    /// Root of sysfs, `/sys` unless it is mounted elsewhere.
+    pub(crate) sysfs: PathBuf,
+    /// Root of procfs, `/proc` unless it is mounted elsewhere.
+    pub(crate) procfs: PathBuf,
+    /// Time between two measurements.
+    pub(crate) interval: Duration,
+    /// How many terminated workloads of each kind are remembered; `None` for all.
+    pub(crate) max_terminated: Option<usize>,
+    /// Terminated workloads that used less are forgotten at once.
+    pub(crate) min_terminated_energy: Energy,
+    /// How long a terminated workload is remembered.
+    pub(crate) keep_terminated: Duration,
+    /// The zones to measure; empty for all.
+    pub(crate) zones: Vec<ZoneKind>,
+    /// `--meter`, where given.
+    pub(crate) meter: Option<Meter>,
+    /// `cpu.preferredMeters`, where given.
+    pub(crate) preferred_meters: Vec<Meter>,
+    /// `experimental.hwmon.forceEnabled`.
+    pub(crate) force_hwmon: bool,
+    /// `dev.fake-cpu-meter.enabled`.
+    pub(crate) fake_meter: bool,
+    /// `dev.fake-cpu-meter.zones`.
+    pub(crate) fake_zones: Vec<ZoneKind>,
+    /// Labels of the hwmon sensors to use; empty for all known ones.
+    pub(crate) hwmon_zones: Vec<String>,
+    /// How voltages and currents of hwmon chips pair, before the built-in rules.
+    pub(crate) hwmon_chip_rules: Vec<ChipRule>,
+    /// How active energy is told from idle energy.
+    pub(crate) policy: IdlePolicy,
+    /// Whether a table is written on standard output at each interval.
+    pub(crate) stdout: bool,
+    /// Whether metrics are served over HTTP.
+    pub(crate) prometheus: bool,
+    /// For whom figures are exported.
+    pub(crate) levels: Levels,
+    /// An older Kepler whose metric names are exported as well.
+    pub(crate) compat: Option<Compat>,
+    /// Where HTTP is served.
+    pub(crate) listen: Vec<ListenAddress>,
+    /// The file of TLS and authentication of the HTTP server, in the format of Prometheus' exporter toolkit.
+    pub(crate) web_config: Option<Value>,
+    /// The `node_name` label; the host's name if not given.
+    pub(crate) node_name: Option<String>,
+}
+
+/// How log messages are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// A line of text each.
+    Text,
+    /// A JSON object on a line each.
+    Json,
+}
+
+/// A source of energy figures, or several that go by one name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Meter {
+    /// The best available, an estimate at the end.
+    Auto,
+    /// Kepler's name for processors' own counters, however they are read.
+    Rapl,
+    /// Linux powercap.
+    Powercap,
+    /// Model-specific registers.
+    Msr,
+    /// The perf `power` PMU.
+    Perf,
+    /// Hardware monitoring sensors.
+    Hwmon,
+    /// An estimate from utilisation.
+    Model,
+    /// An artificial meter.
+    Fake,
+    /// A recorded trace.
+    Replay(PathBuf),
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            log_level: tracing::Level::INFO,
+            log_format: LogFormat::Text,
+            sysfs: "/sys".into(),
+            procfs: "/proc".into(),
+            interval: Duration::from_secs(3),
+            max_terminated: Some(500),
+            min_terminated_energy: Energy::from_microjoules(1_000_000),
+            keep_terminated: Duration::from_secs(600),
+            zones: Vec::new(),
+            meter: None,
+            preferred_meters: Vec::new(),
+            force_hwmon: false,
+            fake_meter: false,
+            // Kepler's own default, without the indices.
+            fake_zones: vec![ZoneKind::Package, ZoneKind::Core, ZoneKind::Uncore, ZoneKind::Dram],
+            hwmon_zones: Vec::new(),
+            hwmon_chip_rules: Vec::new(),
+            policy: IdlePolicy::Baseline,
+            stdout: false,
+            prometheus: true,
+            levels: Levels::ALL,
+            compat: None,
+            listen: vec![ListenAddress::local(28282)],
+            web_config: None,
+            node_name: None,
+        }
+    }
+}
+
+impl Config {
+    /// The host whose roots are configured.
+    pub(crate) fn host(&self) -> Host {
+        let host = Host::default();
+        // Setting the default root again would undo nothing, but would move the cgroup root under it.
+        let host = if self.sysfs == Path::new("/sys") { host } else { host.with_sysfs(&self.sysfs) };
+        host.with_procfs(&self.procfs)
+    }
+}
+
+/// A configuration, and what its author should know about it.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    /// What was configured.
+    pub(crate) config: Config,
+    /// Settings that were accepted but ask for something that is not there yet.
+    pub(crate) warnings: Vec<String>,
+    /// Settings that were accepted and have no effect here, for a good reason.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Everything that was given, from the weakest source to the strongest.
+#[derive(Debug, Default)]
+struct Layers {
+    given: Vec<(&'static Setting, Given)>,
+    warnings: Vec<String>,
+    problems: Vec<Problem>,
+}
+
+/// Reads the file that `flags` or the environment name, the environment, and `flags`.
+///
+/// # Errors
+/// All problems: unreadable or malformed file, unknown keys, bad values.
+pub(crate) fn load(
+    flags: flags::Flags,
+    variables: impl IntoIterator<Item = (String, String)>,
+) -> Result<Loaded, Vec<Problem>> {
+    let environment = environment::read(variables);
+    let mut layers = Layers::default();
+    if let Some(path) = flags.config_file.as_deref().or(environment.config_file.as_deref()) {
+        file::read(path, &mut layers);
+    }
+    layers.warnings.extend(environment.warnings);
+    layers.given.extend(environment.given);
+    layers.given.extend(flags.given);
+    layers.apply()
+}
+
+impl Layers {
+    fn apply(mut self) -> Result<Loaded, Vec<Problem>> {
+        let mut config = Config::default();
+        let mut notes = Vec::new();
+        for (setting, given) in &self.given {
+            let outcome = match setting.effect {
+                Effect::Set(set) => set(&mut config, given),
+                Effect::Later(feature) => given.asks_for_something(setting.form).map(|asks| {
+                    if asks {
+                        self.warnings
+                            .push(format!("{}: accepted without effect; {feature} comes later", given.origin()));
+                    }
+                }),
+                Effect::Nothing(reason) => given.asks_for_something(setting.form).map(|asks| {
+                    if asks {
+                        notes.push(format!("{}: accepted without effect; {reason}", given.origin()));
+                    }
+                }),
+            };
+            self.problems.extend(outcome.err());
+        }
+        if !config.prometheus && !config.stdout {
+            self.warnings.push(
+                "both exporters are off, so nothing is shown; set `exporter.prometheus` or `exporter.stdout`"
+                    .to_owned(),
+            );
+        }
+        if self.problems.is_empty() {
+            Ok(Loaded { config, warnings: self.warnings, notes })
+        } else {
+            Err(self.problems)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

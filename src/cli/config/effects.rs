@@ -1,0 +1,216 @@
+//! What the settings do to the configuration.
+
+use super::address::ListenAddress;
+use super::given::{Given, Problem, Value};
+use super::{Config, LogFormat, Meter, chip_rules};
+use kepler_core::attribution::IdlePolicy;
+use kepler_core::units::{Energy, ZoneKind};
+use kepler_http::{Compat, Levels};
+use std::path::PathBuf;
+use std::time::Duration;
+
+type Outcome = Result<(), Problem>;
+
+pub(super) fn log_level(config: &mut Config, given: &Given) -> Outcome {
+    use tracing::Level;
+    config.log_level = given.text()?.choice(&[
+        ("debug", Level::DEBUG),
+        ("info", Level::INFO),
+        ("warn", Level::WARN),
+        ("error", Level::ERROR),
+        ("trace", Level::TRACE),
+    ])?;
+    Ok(())
+}
+
+pub(super) fn log_format(config: &mut Config, given: &Given) -> Outcome {
+    config.log_format = given.text()?.choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)])?;
+    Ok(())
+}
+
+pub(super) fn sysfs(config: &mut Config, given: &Given) -> Outcome {
+    config.sysfs = given.directory()?;
+    Ok(())
+}
+
+pub(super) fn procfs(config: &mut Config, given: &Given) -> Outcome {
+    config.procfs = given.directory()?;
+    Ok(())
+}
+
+pub(super) fn meter(config: &mut Config, given: &Given) -> Outcome {
+    config.meter = Some(one_meter(given.text()?)?);
+    Ok(())
+}
+
+pub(super) fn preferred_meters(config: &mut Config, given: &Given) -> Outcome {
+    config.preferred_meters = given.list()?.iter().map(one_meter).collect::<Result<_, _>>()?;
+    Ok(())
+}
+
+pub(super) fn force_hwmon(config: &mut Config, given: &Given) -> Outcome {
+    config.force_hwmon = given.switch()?;
+    Ok(())
+}
+
+pub(super) fn fake_meter(config: &mut Config, given: &Given) -> Outcome {
+    config.fake_meter = given.switch()?;
+    Ok(())
+}
+
+pub(super) fn fake_zones(config: &mut Config, given: &Given) -> Outcome {
+    let kinds = ZoneKind::ALL.map(|kind| (kind.name(), kind));
+    let values = given.list()?;
+    if !values.is_empty() {
+        config.fake_zones.clear();
+    }
+    for value in values {
+        // Kepler's fake zones may have an index, `package-0`; ours are one of each kind.
+        let text = value.text.trim_end_matches(|c: char| c.is_ascii_digit());
+        let kind = Value { text: text.trim_end_matches('-').to_owned(), ..value.clone() }.choice(&kinds)?;
+        if !config.fake_zones.contains(&kind) {
+            config.fake_zones.push(kind);
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn policy(config: &mut Config, given: &Given) -> Outcome {
+    config.policy = given.text()?.choice(&[("baseline", IdlePolicy::Baseline), ("ratio", IdlePolicy::Ratio)])?;
+    Ok(())
+}
+
+pub(super) fn zones(config: &mut Config, given: &Given) -> Outcome {
+    config.zones = zone_kinds(given)?;
+    Ok(())
+}
+
+pub(super) fn max_terminated(config: &mut Config, given: &Given) -> Outcome {
+    let number = given.integer()?;
+    config.max_terminated = if number < 0 { None } else { usize::try_from(number).ok() };
+    Ok(())
+}
+
+pub(super) fn min_terminated_energy(config: &mut Config, given: &Given) -> Outcome {
+    config.min_terminated_energy = Energy::from_joules(given.number()?);
+    Ok(())
+}
+
+pub(super) fn keep_terminated(config: &mut Config, given: &Given) -> Outcome {
+    config.keep_terminated = given.duration()?;
+    Ok(())
+}
+
+pub(super) fn prometheus(config: &mut Config, given: &Given) -> Outcome {
+    config.prometheus = given.switch()?;
+    Ok(())
+}
+
+pub(super) fn stdout(config: &mut Config, given: &Given) -> Outcome {
+    config.stdout = given.switch()?;
+    Ok(())
+}
+
+pub(super) fn levels(config: &mut Config, given: &Given) -> Outcome {
+    let values = given.list()?;
+    // An empty list asks for no less than all, as in Kepler.
+    config.levels = if values.is_empty() {
+        Levels::ALL
+    } else {
+        values.iter().map(|value| value.choice(&LEVELS)).collect::<Result<_, _>>()?
+    };
+    Ok(())
+}
+
+pub(super) fn compat(config: &mut Config, given: &Given) -> Outcome {
+    config.compat = given.text()?.choice(&[("", None), ("kepler-0.7", Some(Compat::Kepler07))])?;
+    Ok(())
+}
+
+pub(super) fn hwmon_zones(config: &mut Config, given: &Given) -> Outcome {
+    config.hwmon_zones = given.list()?.iter().map(|value| value.text.clone()).collect();
+    Ok(())
+}
+
+pub(super) fn hwmon_chip_rules(config: &mut Config, given: &Given) -> Outcome {
+    config.hwmon_chip_rules = chip_rules::read(given)?;
+    Ok(())
+}
+
+pub(super) fn listen(config: &mut Config, given: &Given) -> Outcome {
+    let addresses = given.list()?;
+    if addresses.is_empty() {
+        return Err(Problem(format!("{}: at least one address is needed, such as `:28282`", given.origin())));
+    }
+    config.listen = addresses.iter().map(ListenAddress::parse).collect::<Result<_, _>>()?;
+    Ok(())
+}
+
+pub(super) fn web_config(config: &mut Config, given: &Given) -> Outcome {
+    config.web_config = Some(given.text()?.clone()).filter(|file| !file.text.is_empty());
+    Ok(())
+}
+
+pub(super) fn node_name(config: &mut Config, given: &Given) -> Outcome {
+    config.node_name = Some(given.text()?.text.clone()).filter(|name| !name.is_empty());
+    Ok(())
+}
+
+const LEVELS: [(&str, Levels); 6] = [
+    ("node", Levels::NODE),
+    ("process", Levels::PROCESS),
+    ("container", Levels::CONTAINER),
+    ("vm", Levels::VM),
+    ("pod", Levels::POD),
+    ("unit", Levels::UNIT),
+];
+
+/// A tenth of it is about how often processors update their energy counters (1 ms; Intel SDM vol. 3B
+/// 15.10.3), so a shorter interval would show steps of the counter, not power.
+const MIN_INTERVAL: Duration = Duration::from_millis(10);
+
+pub(super) fn interval(config: &mut Config, given: &Given) -> Outcome {
+    let interval = given.duration()?;
+    if interval.is_zero() {
+        return Err(given.text()?.problem(
+            "`0` would stop measuring: Kepler then measures when it is scraped, this program never does; \
+             give an interval such as `3s`",
+        ));
+    }
+    if interval < MIN_INTERVAL {
+        return Err(given.text()?.problem(format_args!(
+            "`{}` is too short: processors update their energy counters about every millisecond; give at least `10ms`",
+            given.text()?.text
+        )));
+    }
+    config.interval = interval;
+    Ok(())
+}
+
+fn zone_kinds(given: &Given) -> Result<Vec<ZoneKind>, Problem> {
+    let kinds = ZoneKind::ALL.map(|kind| (kind.name(), kind));
+    given.list()?.iter().map(|value| value.choice(&kinds)).collect()
+}
+
+/// One of our meters, or Kepler's `rapl`.
+fn one_meter(value: &Value) -> Result<Meter, Problem> {
+    if let Some(file) = value.text.strip_prefix("replay=").filter(|file| !file.is_empty()) {
+        return Ok(Meter::Replay(PathBuf::from(file)));
+    }
+    Ok(match value.text.to_ascii_lowercase().as_str() {
+        "auto" => Meter::Auto,
+        "rapl" => Meter::Rapl,
+        "powercap" => Meter::Powercap,
+        "msr" => Meter::Msr,
+        "perf" => Meter::Perf,
+        "hwmon" => Meter::Hwmon,
+        "model" => Meter::Model,
+        "fake" => Meter::Fake,
+        _ => {
+            return Err(value.problem(format_args!(
+                "`{}` is not one of `auto`, `powercap`, `msr`, `perf`, `hwmon`, `model`, `fake`, `replay=FILE`",
+                value.text
+            )));
+        }
+    })
+}

@@ -1,0 +1,235 @@
+//! Every setting there is, once: its key in the file, its flag, its form, what it does.
+
+use super::Config;
+use super::effects;
+use super::given::{Form, Given, Problem};
+use Effect::{Later, Nothing, Set};
+
+/// One setting.
+#[derive(Debug)]
+pub(super) struct Setting {
+    /// Its key in the file, sections joined with dots.
+    pub(super) key: &'static str,
+    /// The form of its value.
+    pub(super) form: Form,
+    /// What it does.
+    pub(super) effect: Effect,
+    /// Its flag, if it has one; flags give the names of environment variables.
+    pub(super) flag: Option<Flag>,
+}
+
+/// A setting on the command line.
+#[derive(Debug)]
+pub(super) struct Flag {
+    /// Its name without the dashes.
+    pub(super) name: &'static str,
+    /// What `--help` calls its value.
+    pub(super) value_name: &'static str,
+    /// What `--help` says about it.
+    pub(super) help: &'static str,
+}
+
+/// What a setting does.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Effect {
+    /// Changes the configuration.
+    Set(fn(&mut Config, &Given) -> Result<(), Problem>),
+    /// Nothing yet; the text names what will come ("… comes later").
+    Later(&'static str),
+    /// Nothing, for the reason in the text.
+    Nothing(&'static str),
+}
+
+const fn key(key: &'static str, form: Form, effect: Effect) -> Setting {
+    Setting { key, form, effect, flag: None }
+}
+
+impl Setting {
+    const fn flag(self, name: &'static str, value_name: &'static str, help: &'static str) -> Self {
+        Setting { flag: Some(Flag { name, value_name, help }), ..self }
+    }
+}
+
+const POD_NAMES: &str = "reading pods' names from Kubernetes";
+const REDFISH: &str = "platform power over Redfish";
+const GPU: &str = "GPU power";
+const CARBON: &str = "carbon and cost reporting";
+
+/// The table, in the order of `--help`.
+pub(super) static SETTINGS: &[Setting] =
+    &[
+        key("log.level", Form::Text, Set(effects::log_level)).flag(
+            "log.level",
+            "LEVEL",
+            "Least severe messages to log: trace, debug, info, warn, error [default: info]",
+        ),
+        key("log.format", Form::Text, Set(effects::log_format)).flag(
+            "log.format",
+            "FORMAT",
+            "How messages are written to standard error: text, json [default: text]",
+        ),
+        key("host.sysfs", Form::Text, Set(effects::sysfs)).flag(
+            "host.sysfs",
+            "DIR",
+            "Where the host's sysfs is mounted [default: /sys]",
+        ),
+        key("host.procfs", Form::Text, Set(effects::procfs)).flag(
+            "host.procfs",
+            "DIR",
+            "Where the host's procfs is mounted [default: /proc]",
+        ),
+        key("meter", Form::Text, Set(effects::meter)).flag(
+            "meter",
+            "METER",
+            "Where energy figures come from: auto, powercap, msr, perf, hwmon, model, fake, \
+             replay=FILE; any but auto is an error when it cannot be used [default: auto]",
+        ),
+        key("policy", Form::Text, Set(effects::policy)).flag(
+            "policy",
+            "POLICY",
+            "How active energy is told from idle energy: baseline (idle power is learned), ratio \
+             (energy times utilisation, as Kepler v0.11) [default: baseline]",
+        ),
+        key("rapl.zones", Form::List, Set(effects::zones)).flag(
+            "rapl.zones",
+            "ZONE",
+            "Measure only package, core, uncore, dram, psys; may be repeated [default: all]",
+        ),
+        key("monitor.interval", Form::Duration, Set(effects::interval)).flag(
+            "monitor.interval",
+            "DURATION",
+            "Time between two measurements, such as 3s or 1m30s [default: 3s]",
+        ),
+        key("monitor.maxTerminated", Form::Integer, Set(effects::max_terminated)).flag(
+            "monitor.max-terminated",
+            "N",
+            "Terminated workloads of a kind to remember, by energy; 0 for none, -1 for all \
+             [default: 500]",
+        ),
+        key("monitor.minTerminatedEnergyThreshold", Form::Number, Set(effects::min_terminated_energy)).flag(
+            "monitor.min-terminated-energy",
+            "JOULES",
+            "Forget a terminated workload that used less than this [default: 1]",
+        ),
+        key("monitor.keepTerminated", Form::Duration, Set(effects::keep_terminated)).flag(
+            "monitor.keep-terminated",
+            "DURATION",
+            "How long to remember a terminated workload [default: 10m]",
+        ),
+        key("exporter.prometheus.enabled", Form::Switch, Set(effects::prometheus)).flag(
+            "exporter.prometheus",
+            "BOOL",
+            "Serve metrics over HTTP [default: true]",
+        ),
+        key("exporter.prometheus.metricsLevel", Form::List, Set(effects::levels)).flag(
+            "metrics",
+            "LEVEL",
+            "Export metrics of node, process, container, vm, pod, unit; may be repeated [default: \
+             all]",
+        ),
+        key("exporter.prometheus.compat", Form::Text, Set(effects::compat)).flag(
+            "metrics.compat",
+            "VERSION",
+            "Export an older Kepler's metric names as well: kepler-0.7",
+        ),
+        key("exporter.stdout.enabled", Form::Switch, Set(effects::stdout)).flag(
+            "exporter.stdout",
+            "BOOL",
+            "Write a table on standard output at each interval [default: false]",
+        ),
+        key("web.listenAddresses", Form::List, Set(effects::listen)).flag(
+            "web.listen-address",
+            "ADDRESS",
+            "Serve HTTP at HOST:PORT, or :PORT for all interfaces; may be repeated [default: \
+             127.0.0.1:28282]",
+        ),
+        key("web.configFile", Form::Text, Set(effects::web_config)).flag(
+            "web.config-file",
+            "FILE",
+            "TLS and authentication of the HTTP server, in the format of Prometheus' exporter \
+             toolkit",
+        ),
+        key("kube.nodeName", Form::Text, Set(effects::node_name)).flag(
+            "kube.node-name",
+            "NAME",
+            "The node_name label of metrics [default: the host's name]",
+        ),
+        key("kube.enabled", Form::Switch, Later(POD_NAMES)).flag(
+            "kube.enable",
+            "BOOL",
+            "Comes later: read pods' names from Kubernetes",
+        ),
+        key("kube.config", Form::Text, Later(POD_NAMES)).flag("kube.config", "FILE", "Comes later: a kubeconfig"),
+        key("kube.podInformer.mode", Form::Text, Later(POD_NAMES)),
+        key("kube.podInformer.pollInterval", Form::Duration, Later(POD_NAMES)),
+        key("debug.pprof.enabled", Form::Switch, Nothing("pprof belongs to Go programs; use `perf` on this one")).flag(
+            "debug.pprof",
+            "BOOL",
+            "Accepted without effect",
+        ),
+        key("experimental.platform.redfish.enabled", Form::Switch, Later(REDFISH)).flag(
+            "experimental.platform.redfish.enabled",
+            "BOOL",
+            "Comes later: platform power over Redfish",
+        ),
+        key("experimental.platform.redfish.nodeName", Form::Text, Later(REDFISH)).flag(
+            "experimental.platform.redfish.node-name",
+            "NAME",
+            "Comes later: this node in the file of BMCs",
+        ),
+        key("experimental.platform.redfish.configFile", Form::Text, Later(REDFISH)).flag(
+            "experimental.platform.redfish.config-file",
+            "FILE",
+            "Comes later: the file of BMCs",
+        ),
+        key("experimental.platform.redfish.nodeID", Form::Text, Later(REDFISH)),
+        key("experimental.platform.redfish.staleness", Form::Duration, Later(REDFISH)),
+        key("experimental.platform.redfish.httpTimeout", Form::Duration, Later(REDFISH)),
+        key("experimental.hwmon.forceEnabled", Form::Switch, Set(effects::force_hwmon)).flag(
+            "experimental.hwmon.force-enabled",
+            "BOOL",
+            "The same as --meter=hwmon",
+        ),
+        key("experimental.hwmon.enabled", Form::Switch, Nothing("hwmon is always among the sources that are tried"))
+            .flag("experimental.hwmon.enabled", "BOOL", "Accepted without effect"),
+        key("experimental.hwmon.zones", Form::List, Set(effects::hwmon_zones)).flag(
+            "experimental.hwmon.zones",
+            "LABEL",
+            "Use only the hwmon sensor with this label; may be repeated [default: all known]",
+        ),
+        key("experimental.hwmon.chipRules", Form::Any, Set(effects::hwmon_chip_rules)),
+        key("experimental.gpu.enabled", Form::Switch, Later(GPU)).flag(
+            "experimental.gpu.enabled",
+            "BOOL",
+            "Comes later: GPU power",
+        ),
+        key("experimental.gpu.idlePower", Form::Number, Later(GPU)).flag(
+            "experimental.gpu.idle-power",
+            "WATTS",
+            "Comes later: idle power of a GPU",
+        ),
+        key("experimental.gpu.dcgmEndpoint", Form::Text, Later(GPU)).flag(
+            "experimental.gpu.dcgm-endpoint",
+            "URL",
+            "Comes later: where dcgm-exporter serves its metrics",
+        ),
+        key(
+            "monitor.staleness",
+            Form::Duration,
+            Nothing("a scrape never starts a measurement here, so none comes too soon after another"),
+        ),
+        key(
+            "exporter.prometheus.debugCollectors",
+            Form::List,
+            Nothing("what this program itself costs is always exported, as kepler_exporter_*"),
+        ),
+        key("cpu.preferredMeters", Form::List, Set(effects::preferred_meters)),
+        // The same under the name that Kepler gave it after v0.11.
+        key("cpu.meters", Form::List, Set(effects::preferred_meters)),
+        key("dev.fake-cpu-meter.enabled", Form::Switch, Set(effects::fake_meter)),
+        key("dev.fake-cpu-meter.zones", Form::List, Set(effects::fake_zones)),
+        key("facility.region", Form::Text, Later(CARBON)),
+        key("facility.pue", Form::Any, Later(CARBON)),
+        key("carbon.grid_intensity", Form::Any, Later(CARBON)),
+        key("price", Form::Any, Later(CARBON)),
+    ];

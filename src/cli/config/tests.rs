@@ -1,0 +1,125 @@
+//! The whole way from files, variables and flags to a configuration. Files stand in `tests/config`.
+
+use super::*;
+use std::collections::BTreeMap;
+use std::fs;
+
+fn files(folder: &str) -> BTreeMap<String, PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(folder);
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), path)).collect()
+}
+
+fn load_file(path: &Path) -> Result<Loaded, Vec<Problem>> {
+    load(flags::Flags { config_file: Some(path.to_owned()), ..flags::Flags::default() }, [])
+}
+
+/// The messages that a file's own comments announce: `#! 3: key … ` for line 3.
+fn announced(path: &Path) -> Vec<String> {
+    let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+    text.lines().filter_map(|line| line.strip_prefix("#! ")).map(|line| format!("{}:{line}", path.display())).collect()
+}
+
+#[test]
+fn every_valid_file_is_taken_with_just_the_warnings_it_announces() {
+    let files = files("valid");
+    assert!(files.len() >= 5, "{files:?}");
+    for (name, path) in files {
+        let loaded = load_file(&path).unwrap_or_else(|problems| panic!("{name}: {problems:#?}"));
+        assert_eq!([loaded.warnings, loaded.notes].concat(), announced(&path), "{name}");
+    }
+}
+
+#[test]
+fn every_invalid_file_is_refused_with_just_the_problems_it_announces() {
+    let files = files("invalid");
+    assert!(files.len() >= 10, "{files:?}");
+    for (name, path) in files {
+        let problems = load_file(&path).expect_err(&name);
+        let messages: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(messages, announced(&path), "{name}");
+    }
+}
+
+#[test]
+fn keplers_own_file_says_what_it_says() {
+    let loaded = load_file(&files("valid")["kepler-0.11.yaml"]).unwrap();
+    let expected = Config {
+        log_level: tracing::Level::DEBUG,
+        interval: Duration::from_secs(5),
+        min_terminated_energy: Energy::from_joules(10.0),
+        preferred_meters: vec![Meter::Rapl, Meter::Hwmon],
+        levels: [Levels::NODE, Levels::PROCESS, Levels::CONTAINER, Levels::VM, Levels::POD].into_iter().collect(),
+        ..Config::default()
+    };
+    assert_eq!(Config { listen: expected.listen.clone(), ..loaded.config.clone() }, expected);
+    assert_eq!(loaded.config.listen[0].to_string(), ":28282");
+}
+
+#[test]
+fn the_zones_of_the_fake_meter_may_have_an_index() {
+    let config = load_file(&files("valid")["fake-zones.yaml"]).unwrap().config;
+    assert_eq!(config.fake_zones, [ZoneKind::Package, ZoneKind::Dram]);
+    let config = load_file(&files("valid")["kepler-0.11.yaml"]).unwrap().config;
+    assert_eq!(config.fake_zones, Config::default().fake_zones);
+}
+
+#[test]
+fn rules_for_hwmon_chips_are_read() {
+    let config = load_file(&files("valid")["hwmon.yaml"]).unwrap().config;
+    let paired = ChipRule {
+        name: "my_chip".to_owned(),
+        pairings: [(1, 1), (2, 3)].into(),
+        skip_voltages: vec![0],
+        ..ChipRule::default()
+    };
+    let same = ChipRule { name: "ina3221".to_owned(), use_same_index: true, ..ChipRule::default() };
+    assert_eq!(config.hwmon_chip_rules, [paired, same]);
+    assert_eq!(config.hwmon_zones, ["cpu_power"]);
+    assert!(config.force_hwmon);
+}
+
+#[test]
+fn a_flag_wins_over_a_variable_and_a_variable_over_the_file() {
+    let path = &files("valid")["minimal.yaml"];
+    let variable = |text: &str| [("KEPLER_MONITOR_INTERVAL".to_owned(), text.to_owned())];
+    let interval = |arguments: &[&str], variables: Vec<(String, String)>| {
+        use clap::{Args, FromArgMatches};
+        let command = flags::Flags::augment_args(clap::Command::new("kepler").no_binary_name(true));
+        let matches = command.try_get_matches_from(arguments).unwrap();
+        load(flags::Flags::from_arg_matches(&matches).unwrap(), variables).unwrap().config.interval
+    };
+    let file = format!("--config.file={}", path.display());
+    assert_eq!(interval(&[], vec![]), Duration::from_secs(3));
+    assert_eq!(interval(&[&file], vec![]), Duration::from_secs(7));
+    assert_eq!(interval(&[&file], variable("8s").to_vec()), Duration::from_secs(8));
+    assert_eq!(interval(&[&file, "--monitor.interval=9s"], variable("8s").to_vec()), Duration::from_secs(9));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_problem_that_names_it() {
+    let problems = load_file(Path::new("no/such/kepler.yaml")).unwrap_err();
+    assert!(problems[0].to_string().starts_with("no/such/kepler.yaml: cannot read the configuration: No such file"));
+}
+
+#[test]
+fn a_file_that_is_not_text_is_refused_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kepler.yaml");
+    fs::write(&path, b"log:\n  level: \xff\n").unwrap();
+    let problems = load_file(&path).unwrap_err();
+    assert_eq!(problems[0].to_string(), format!("{}:2: not UTF-8 text", path.display()));
+}
+
+#[test]
+fn an_endless_file_does_not_hang() {
+    let problems = load_file(Path::new("/dev/zero")).unwrap_err();
+    assert!(problems[0].to_string().contains("larger than 1 MiB"));
+}
+
+#[test]
+fn with_both_exporters_off_a_warning_says_that_nothing_is_shown() {
+    let variables = [("KEPLER_EXPORTER_PROMETHEUS".to_owned(), "false".to_owned())];
+    let loaded = load(flags::Flags::default(), variables).unwrap();
+    assert!(loaded.warnings[0].contains("nothing is shown"), "{:?}", loaded.warnings);
+}

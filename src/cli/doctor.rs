@@ -1,0 +1,32 @@
+//! `kepler doctor`: what can be measured here, what cannot, why, and what would change that.
+
+mod report;
+mod surroundings;
+
+use super::config::Config;
+use super::exit::Failure;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// Exit status when nothing is measured: figures would be estimates, or there would be none.
+const NOTHING_MEASURED: u8 = 1;
+
+/// Writes the findings on standard output, as a page or as JSON.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub(super) fn run(config: &Config, json: bool) -> Result<ExitCode, Failure> {
+    let report = report::Report::make(config);
+    let text = if json {
+        serde_json::to_string_pretty(&report).map(|text| text + "\n").map_err(io::Error::from)
+    } else {
+        Ok(report.to_string())
+    };
+    let written = text.and_then(|text| io::stdout().lock().write_all(text.as_bytes()));
+    match written {
+        // Whoever read it has seen enough (`kepler doctor | head`).
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        other => other.map_err(Failure::to("write the findings"))?,
+    }
+    Ok(if report.measured { ExitCode::SUCCESS } else { ExitCode::from(NOTHING_MEASURED) })
+}

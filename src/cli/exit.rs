@@ -1,0 +1,68 @@
+//! How the program ends: what it says, and its exit status.
+
+use super::config::Problem;
+use kepler_core::meter::Refusal;
+use kepler_core::sampler::SamplerError;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// The exit statuses, for `--help`.
+pub(super) const HELP: &str = "Exit status: 0 done, or stopped by a signal; 1 any other failure; \
+     2 bad flag or configuration; 3 the meter asked for cannot be used; 4 an address cannot be listened at.";
+
+/// Why the program ends early.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// Something is wrong with the configuration.
+    #[error("{} in the configuration:\n{}", problems(.0.len()), lines(.0))]
+    Config(Vec<Problem>),
+    /// The meter that was asked for cannot be used.
+    #[error("cannot measure with {}: {}\nremedy: {}", .0.source_name, .0.reason, .0.remedy)]
+    Meter(Refusal),
+    /// The host cannot be read.
+    #[error(transparent)]
+    Host(SamplerError),
+    /// An address cannot be listened at.
+    #[error("cannot listen at {address}: {reason}")]
+    Address {
+        /// The address, as configured.
+        address: String,
+        /// Why not, and where known who listens there.
+        reason: String,
+    },
+    /// Anything else.
+    #[error("cannot {what}: {source}")]
+    Io {
+        /// What was being done.
+        what: &'static str,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+}
+
+impl Failure {
+    /// Makes an [`std::io::Error`] a failure to do `what`.
+    pub(super) fn to(what: &'static str) -> impl Fn(std::io::Error) -> Failure {
+        move |source| Failure::Io { what, source }
+    }
+
+    /// Says on standard error what went wrong, and gives the exit status for it.
+    pub(super) fn report(&self) -> ExitCode {
+        // Nobody is left to tell if standard error is closed.
+        let _closed = writeln!(std::io::stderr().lock(), "kepler: {self}");
+        ExitCode::from(match self {
+            Failure::Io { .. } | Failure::Host(_) => 1,
+            Failure::Config(_) => 2,
+            Failure::Meter(_) => 3,
+            Failure::Address { .. } => 4,
+        })
+    }
+}
+
+fn problems(number: usize) -> String {
+    if number == 1 { "a problem".to_owned() } else { format!("{number} problems") }
+}
+
+fn lines(problems: &[Problem]) -> String {
+    problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,100 @@
+//! From the configuration to a sampler.
+
+use super::config::{Config, Meter};
+use super::exit::Failure;
+use kepler_core::meter::chain::{ChainOptions, Source};
+use kepler_core::meter::hwmon::HwmonRules;
+use kepler_core::sampler::{Retention, Sampler, SamplerError, SamplerOptions};
+
+/// The sampler that is configured.
+///
+/// # Errors
+/// When the meter asked for cannot be used, or the host cannot be read.
+pub(super) fn open(config: &Config) -> Result<Sampler, Failure> {
+    let options = SamplerOptions {
+        chain: chain(config),
+        policy: config.policy,
+        retention: Retention {
+            keep: config.keep_terminated,
+            max: config.max_terminated,
+            min_energy: config.min_terminated_energy,
+        },
+    };
+    Sampler::new(&config.host(), options).map_err(|error| match error {
+        SamplerError::Meter(refusal) => Failure::Meter(refusal),
+        other => Failure::Host(other),
+    })
+}
+
+/// Which meters are configured.
+pub(super) fn chain(config: &Config) -> ChainOptions {
+    ChainOptions {
+        sources: sources(config),
+        zones: config.zones.clone(),
+        hwmon: HwmonRules { zones: config.hwmon_zones.clone(), chip_rules: config.hwmon_chip_rules.clone() },
+    }
+}
+
+/// Our own setting first, then Kepler's in the order in which Kepler lets them win.
+fn sources(config: &Config) -> Vec<Source> {
+    if let Some(meter) = &config.meter {
+        return of(meter, config);
+    }
+    if config.fake_meter {
+        return of(&Meter::Fake, config);
+    }
+    if config.force_hwmon {
+        return of(&Meter::Hwmon, config);
+    }
+    if config.preferred_meters.is_empty() {
+        return Source::auto();
+    }
+    let mut sources = Vec::new();
+    // A preference is not a demand: the estimate still stands at the end.
+    for source in config.preferred_meters.iter().chain([&Meter::Model]).flat_map(|meter| of(meter, config)) {
+        if !sources.contains(&source) {
+            sources.push(source);
+        }
+    }
+    sources
+}
+
+fn of(meter: &Meter, config: &Config) -> Vec<Source> {
+    match meter {
+        Meter::Auto => Source::auto(),
+        Meter::Rapl => vec![Source::Powercap, Source::Msr, Source::Perf],
+        Meter::Powercap => vec![Source::Powercap],
+        Meter::Msr => vec![Source::Msr],
+        Meter::Perf => vec![Source::Perf],
+        Meter::Hwmon => vec![Source::Hwmon],
+        Meter::Model => vec![Source::Model],
+        Meter::Fake => vec![Source::Fake(config.fake_zones.clone())],
+        Meter::Replay(path) => vec![Source::Replay(path.clone())],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_wish_everything_is_tried() {
+        assert_eq!(sources(&Config::default()), Source::auto());
+    }
+
+    #[test]
+    fn a_preference_orders_the_sources_and_keeps_the_estimate() {
+        let preferred_meters = vec![Meter::Hwmon, Meter::Rapl];
+        let expected = [Source::Hwmon, Source::Powercap, Source::Msr, Source::Perf, Source::Model];
+        assert_eq!(sources(&Config { preferred_meters, ..Config::default() }), expected);
+    }
+
+    #[test]
+    fn our_flag_wins_over_keplers_keys_and_the_fake_over_the_others() {
+        let kepler =
+            Config { fake_meter: true, force_hwmon: true, preferred_meters: vec![Meter::Rapl], ..Config::default() };
+        assert_eq!(sources(&kepler), [Source::Fake(kepler.fake_zones.clone())]);
+        assert_eq!(sources(&Config { fake_meter: false, ..kepler.clone() }), [Source::Hwmon]);
+        assert_eq!(sources(&Config { meter: Some(Meter::Msr), ..kepler }), [Source::Msr]);
+    }
+}

@@ -1,0 +1,138 @@
+//! `kepler serve`: measures, and serves the figures until a signal comes.
+
+mod listen;
+mod table;
+
+use super::config::{Config, Value};
+use super::exit::Failure;
+use super::permissions;
+use super::sampling;
+use kepler_core::host::Topology;
+use kepler_core::meter::Method;
+use kepler_core::monitor::Monitor;
+use kepler_core::sampler::Sampler;
+use kepler_http::{BuildInfo, ExportOptions, Exporter, ServerOptions, WebConfig};
+use std::net::TcpListener;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Runs until SIGINT or SIGTERM.
+///
+/// # Errors
+/// When an address is taken, the meter asked for cannot be used, or the host cannot be read.
+pub(super) fn run(config: &Config) -> Result<(), Failure> {
+    let web = config.web_config.as_ref().map(web_config).transpose()?;
+    let listeners = if config.prometheus { listen::bind_all(&config.listen, &config.host())? } else { Vec::new() };
+    let sampler = sampling::open(config)?;
+    announce(&sampler, &listeners, config.web_config.as_ref());
+    warn_of_losses(config, &sampler);
+    let monitor = Monitor::start(sampler, config.interval).map_err(Failure::to("start measuring"))?;
+    // Held until the end: dropping it stops the table.
+    let _table = config
+        .stdout
+        .then(|| table::start(monitor.feed(), config.interval))
+        .transpose()
+        .map_err(Failure::to("start the table"))?;
+    let exporter = Arc::new(Exporter::new(monitor.feed(), export_options(config)));
+    // The first snapshots come faster than the interval: it is the interval that says when one is late.
+    let stale_after = ServerOptions::default().stale_after.max(config.interval.saturating_mul(3));
+    let options = ServerOptions { web, stale_after, ..ServerOptions::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::to("start the HTTP server"))?;
+    runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::to("wait for signals"))?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(Failure::to("wait for signals"))?;
+        let stop = async move {
+            tokio::select! {
+                _ = interrupt.recv() => tracing::info!("interrupted, stopping"),
+                _ = terminate.recv() => tracing::info!("asked to terminate, stopping"),
+            }
+        };
+        if listeners.is_empty() {
+            stop.await;
+            return Ok(());
+        }
+        kepler_http::serve(listeners, exporter, options, stop).await.map_err(Failure::to("serve HTTP"))
+    })
+}
+
+/// Serving without the encryption or the passwords that somebody configured would be worse than not
+/// serving: any fault in the file ends the program.
+fn web_config(file: &Value) -> Result<WebConfig, Failure> {
+    WebConfig::from_file(&file.text).map_err(|error| Failure::Config(vec![file.problem(error)]))
+}
+
+fn export_options(config: &Config) -> ExportOptions {
+    ExportOptions {
+        node_name: config.node_name.clone().unwrap_or_else(host_name),
+        levels: config.levels,
+        build: BuildInfo {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            revision: env!("KEPLER_BUILD_REVISION").to_owned(),
+            branch: env!("KEPLER_BUILD_BRANCH").to_owned(),
+            arch: std::env::consts::ARCH.to_owned(),
+            rustversion: env!("KEPLER_BUILD_RUSTVERSION").to_owned(),
+        },
+        topology: Topology::read(&config.host()),
+        compat: config.compat,
+    }
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Says which better source is not used, and what a missing permission costs.
+fn warn_of_losses(config: &Config, sampler: &Sampler) {
+    for refusal in sampler.refusals() {
+        // A remedy that names a capability is one step away; the others want drivers or hardware.
+        if refusal.remedy.contains("CAP_") {
+            tracing::warn!("not measuring with {}: {}; {}", refusal.source_name, refusal.reason, refusal.remedy);
+        } else {
+            tracing::debug!("not measuring with {}: {}", refusal.source_name, refusal.reason);
+        }
+    }
+    for permission in permissions::read(&config.host()) {
+        if permission.capability == permissions::SEES_PROCESSES && permission.held == Some(false) {
+            tracing::warn!("without {} these are lost: {}", permission.capability, permission.lost);
+        }
+    }
+}
+
+/// Says where the figures come from, and where they are found.
+fn announce(sampler: &Sampler, listeners: &[TcpListener], web: Option<&Value>) {
+    let mut sources: Vec<(&str, Method, Vec<&str>)> = Vec::new();
+    for zone in sampler.zones() {
+        let name = zone.zone.kind.name();
+        match sources.iter_mut().find(|(source, ..)| *source == zone.source) {
+            Some((_, _, zones)) if !zones.contains(&name) => zones.push(name),
+            Some(_) => {}
+            None => sources.push((zone.source, zone.method, vec![name])),
+        }
+    }
+    for (source, method, zones) in &sources {
+        let zones = zones.join(", ");
+        match method {
+            _ if *source == "fake" => tracing::warn!("{zones}: made up by fake, for development only"),
+            Method::Measured => tracing::info!("{zones}: measured by {source}"),
+            Method::Estimated { error_ratio } => {
+                tracing::warn!(
+                    "{zones}: estimated by {source}, ±{:.0} %; `kepler doctor` says what measuring needs",
+                    error_ratio * 100.0
+                );
+            }
+        }
+    }
+    tracing::info!("processor time of processes: {}", sampler.usage_source());
+    for listener in listeners {
+        if let Ok(address) = listener.local_addr() {
+            match web {
+                // Whether by http or https is what that file says.
+                Some(file) => tracing::info!("serving /metrics at {address}, as {} says", file.text),
+                None => tracing::info!("serving {}", listen::url(address)),
+            }
+        }
+    }
+}
