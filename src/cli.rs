@@ -1,12 +1,20 @@
 //! The command line. Each subcommand is a thin layer over the library crates.
 
+mod assess;
+mod compliance;
 mod config;
 mod doctor;
 mod exit;
+mod judging;
 mod logging;
+mod page;
 mod permissions;
+mod regions;
 mod sampling;
+mod schedule;
 mod serve;
+mod source;
+mod standards;
 
 use clap::{Args, Parser, Subcommand};
 use config::flags::Flags;
@@ -27,6 +35,17 @@ enum Command {
     Serve(Serve),
     /// Say what can be measured here; for what cannot, say why, and what would change that.
     Doctor(Doctor),
+    /// Say whether a workload keeps a carbon standard, and what would help.
+    Assess(Box<assess::Assess>),
+    /// Say which workloads keep a carbon standard.
+    #[command(subcommand)]
+    Compliance(compliance::Compliance),
+    /// Compare the grid and the facilities of regions.
+    Regions(Box<regions::Regions>),
+    /// Find when a job emits least.
+    Schedule(Box<schedule::Schedule>),
+    /// List the standards that can be judged by, or show one.
+    Standards(standards::Standards),
 }
 
 #[derive(Debug, Args)]
@@ -60,6 +79,11 @@ pub(crate) fn run() -> ExitCode {
             configure(flags).and_then(|config| serve::run(&config)).map(|()| ExitCode::SUCCESS)
         }
         Command::Doctor(Doctor { json, flags }) => configure(flags).and_then(|config| doctor::run(&config, json)),
+        Command::Assess(asked) => assess::run(*asked),
+        Command::Compliance(asked) => compliance::run(asked),
+        Command::Regions(asked) => regions::run(*asked),
+        Command::Schedule(asked) => schedule::run(*asked),
+        Command::Standards(asked) => standards::run(&asked),
     };
     outcome.unwrap_or_else(|failure| failure.report())
 }

@@ -4,6 +4,7 @@
 //!
 //! - [`core`]: measure energy, attribute it to processes, containers, pods, virtual machines and
 //!   systemd units, publish it as an immutable snapshot.
+//! - `compliance` (feature `cli`): energy into carbon and verdicts; standards, regions, schedules, advice.
 //! - `http` (feature `cli`): the Prometheus exporter and its server.
 //!
 //! The program `kepler` is built from the same parts with the feature `cli`, which is on by default;
@@ -23,6 +24,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "cli")]
+pub use kepler_compliance as compliance;
 pub use kepler_core as core;
 #[cfg(feature = "cli")]
 pub use kepler_http as http;

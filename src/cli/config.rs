@@ -19,6 +19,8 @@ pub(crate) use address::ListenAddress;
 pub(crate) use given::{Problem, Value};
 
 use given::Given;
+use kepler_compliance::standards::Basis;
+use kepler_compliance::tools::Settings;
 use kepler_core::attribution::IdlePolicy;
 use kepler_core::host::Host;
 use kepler_core::meter::hwmon::ChipRule;
@@ -79,6 +81,12 @@ pub(crate) struct Config {
     pub(crate) web_config: Option<Value>,
     /// The `node_name` label; the host's name if not given.
     pub(crate) node_name: Option<String>,
+    /// The facility that workloads are judged at: `facility`, `carbon` and `price`.
+    pub(crate) facility: Settings,
+    /// How a PUE was found that is stated without saying so.
+    pub(crate) pue_basis: Basis,
+    /// The currency of a price that is stated without one.
+    pub(crate) currency: String,
 }
 
 /// How log messages are written.
@@ -141,6 +149,9 @@ impl Default for Config {
             listen: vec![ListenAddress::local(28282)],
             web_config: None,
             node_name: None,
+            facility: Settings::default(),
+            pue_basis: Basis::Assumed,
+            currency: "KRW".to_owned(),
         }
     }
 }

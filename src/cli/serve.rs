@@ -80,7 +80,7 @@ fn export_options(config: &Config) -> ExportOptions {
     }
 }
 
-fn host_name() -> String {
+pub(super) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
