@@ -21,8 +21,9 @@
 //! choose one with a matcher. Errors and warnings of the server are passed on.
 //!
 //! # Cost
-//! An inventory is 35 instant queries, six at a time; a series two to five range queries and six instant
-//! ones. For a node that came in the last hundredth of a range there are up to three more.
+//! An inventory is 35 instant queries, six at a time; a series six instant queries and one to seven range
+//! queries, twice as many of these where the last step is shorter. For a node that came in the last
+//! hundredth of a range there are up to three more.
 
 mod api;
 mod nodes;
