@@ -1,5 +1,6 @@
 //! Snapshots made by hand: a small node whose counters a test moves as it likes.
 
+use kepler_core::attribution::IdlePolicy;
 use kepler_core::counter::CounterEvents;
 use kepler_core::host::Timestamp;
 use kepler_core::meter::Method;
@@ -43,6 +44,7 @@ pub(crate) fn zone(energy: u64) -> NodeZone {
     let part = |of| Energy::from_microjoules(energy / of);
     NodeZone {
         path: "intel-rapl:0".into(),
+        idle_policy: IdlePolicy::Baseline,
         source: "powercap",
         method: Method::Measured,
         energy: Energy::from_microjoules(energy),

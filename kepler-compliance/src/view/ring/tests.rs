@@ -2,6 +2,7 @@ use super::*;
 use crate::units::{Energy, PerZone, Power, ZoneKind};
 use crate::view::{WorkloadEnergy, WorkloadKind};
 use jiff::Timestamp;
+use kepler_core::attribution::IdlePolicy;
 use kepler_core::counter::CounterEvents;
 use kepler_core::host;
 use kepler_core::meter::Method;
@@ -39,6 +40,7 @@ impl Machine {
         let joules = |joules: u64| Energy::from_joules(joules as f64);
         let zone = NodeZone {
             path: "package-0".into(),
+            idle_policy: IdlePolicy::Baseline,
             source: "fake",
             method: Method::Measured,
             energy: joules(self.node),
