@@ -40,6 +40,7 @@
 //! before anything walks them; so a prediction takes at most `trees · MAX_DEPTH` steps. Names in a component map must be
 //! plain file names beside it. Python pickles are never read.
 
+mod binding;
 mod catalogue;
 mod error;
 mod feature;
@@ -51,12 +52,13 @@ mod trainer;
 mod trees;
 mod weights;
 
+pub use binding::{BindError, Binding, Conversion};
 pub use catalogue::{
     Catalogue, EnergySource, Entry, FeatureGroup, MAX_DISTANCE, MAX_ENTRIES, NoModel, OutputType, PassedOver, Request,
     Selection, Skipped,
 };
 pub use error::{Fault, ModelError, PredictError, TreeFault};
-pub use feature::{BindError, Binding, Conversion, Quantity, Semantics};
+pub use feature::{Quantity, Semantics};
 pub use machine::{Difference, Machine};
 pub use prediction::Prediction;
 pub use trainer::Trainer;

@@ -200,3 +200,47 @@ struct Given {
     condition: f32,
     default_left: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(given: &[Given]) -> Result<Trees, TreeFault> {
+        let mut trees = Trees { inputs: vec![(0, 1.0)], base_score: 0.0, trees: vec![], nodes: vec![], values: vec![] };
+        trees.push(given, 1).map(|()| trees)
+    }
+
+    fn leaf(condition: f32) -> Given {
+        Given { left: -1, right: -1, feature: 0, condition, default_left: false }
+    }
+
+    /// `depth` splits one after the other at `0`, `1`, …, the left child of each a leaf.
+    fn chain(depth: u32) -> Vec<Given> {
+        let mut nodes = Vec::new();
+        for step in 0..depth as i32 {
+            let split = Given { left: 2 * step + 1, right: 2 * step + 2, ..leaf(step as f32) };
+            nodes.extend([split, leaf(step as f32)]);
+        }
+        // Each split stands before its left leaf; the last right child is a leaf.
+        nodes.push(leaf(-1.0));
+        nodes
+    }
+
+    #[test]
+    fn the_deepest_tree_is_walked_and_a_deeper_one_refused() {
+        let trees = push(&chain(MAX_DEPTH)).unwrap();
+        assert_eq!(trees.raw(&[-0.5]), 0.0);
+        assert_eq!(trees.raw(&[61.5]), 62.0);
+        assert_eq!(trees.raw(&[1e6]), -1.0);
+        assert_eq!(push(&chain(MAX_DEPTH + 1)).unwrap_err(), TreeFault::Deep);
+    }
+
+    #[test]
+    fn an_infinite_threshold_would_be_taken_for_a_leaf_and_is_refused() {
+        for condition in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+            let split = Given { left: 1, right: 2, ..leaf(condition) };
+            assert_eq!(push(&[split, leaf(0.0), leaf(0.0)]).unwrap_err(), TreeFault::NotFinite(0));
+            assert_eq!(push(&[leaf(condition)]).unwrap_err(), TreeFault::NotFinite(0));
+        }
+    }
+}

@@ -6,7 +6,7 @@
 
 use super::super::error::{Fault, ModelError};
 use super::super::{MAX_TREES, file};
-use super::{Given, Trees};
+use super::{Given, TreeFault, Trees};
 use crate::units::ZoneKind;
 use serde::Deserialize;
 use serde::de::{self, IgnoredAny, Visitor};
@@ -126,8 +126,6 @@ fn build(document: Document, zone: ZoneKind, names: &[String], inputs: Vec<(usiz
     }
     Ok(result)
 }
-
-use super::TreeFault;
 
 /// The nodes of a tree, from its parallel arrays.
 fn nodes(tree: &TreeFile) -> Result<Vec<Given>, TreeFault> {
