@@ -84,7 +84,7 @@ fn trees(directory: &Path) -> PathBuf {
 fn predict(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let models = [("linear", linear()), ("100 trees", Model::load(trees(folder.path())).unwrap())];
-    let mut rows = Numbers(2).rows(ROWS);
+    let rows = Numbers(2).rows(ROWS);
     for (name, model) in &models {
         // Each time another row, as in use: the same one would be learnt by the branch predictor.
         let mut vectors = rows.chunks_exact(FEATURES.len()).take(4096).cycle();
@@ -99,7 +99,7 @@ fn predict(criterion: &mut Criterion) {
         for threads in [1, 2] {
             let threads = NonZeroUsize::new(threads).unwrap();
             group.bench_function(BenchmarkId::new(*name, threads), |bencher| {
-                bencher.iter(|| model.predict_batch(black_box(&mut rows), threads, &mut predictions).unwrap());
+                bencher.iter(|| model.predict_batch(black_box(&rows), threads, &mut predictions).unwrap());
             });
         }
     }

@@ -1,5 +1,10 @@
 //! Whatever a model file holds, reading it ends, and what was read predicts: nothing panics or runs for ever.
-#![allow(clippy::unwrap_used, reason = "a test that cannot lay out its fixture fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that cannot lay out its fixture fails, and says what it skips"
+)]
 
 use kepler_core::model::{Catalogue, Model, PredictError};
 use proptest::prelude::*;
@@ -74,12 +79,17 @@ fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
     proptest::collection::vec(mutation, 1..4)
 }
 
-/// Copies a directory, one file of it changed, and reads it.
+/// Copies the directory of the small tree model, one file of it changed, and reads it.
 fn load_changed(file: &str, change: impl FnOnce(&mut Vec<u8>)) -> Option<Model> {
+    load_changed_from(&group("BPFOnly/XgboostFitTrainer_0"), file, change)
+}
+
+/// Copies the directory of a tree model, one file of it changed, and reads it.
+fn load_changed_from(directory: &Path, file: &str, change: impl FnOnce(&mut Vec<u8>)) -> Option<Model> {
     let folder = tempfile::tempdir().unwrap();
-    let copy = folder.path().join("XgboostFitTrainer_0");
+    let copy = folder.path().join(directory.file_name().unwrap());
     fs::create_dir(&copy).unwrap();
-    for entry in fs::read_dir(group("BPFOnly/XgboostFitTrainer_0")).unwrap() {
+    for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         fs::copy(&path, copy.join(path.file_name().unwrap())).unwrap();
     }
@@ -89,8 +99,32 @@ fn load_changed(file: &str, change: impl FnOnce(&mut Vec<u8>)) -> Option<Model> 
     Model::load(copy).ok()
 }
 
+/// A published tree model, if it is there.
+fn published() -> Option<PathBuf> {
+    let folder = std::env::var_os("KEPLER_SHARED_DATA")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
+    let model = "models/kepler-model-db/specpower-0.7.11/acpi/AbsPower/BPFOnly/XgboostFitTrainer_109";
+    if folder.join(model).is_dir() {
+        return Some(folder.join(model));
+    }
+    println!("SKIPPED: no {model} in {}; set KEPLER_SHARED_DATA", folder.display());
+    None
+}
+
+#[test]
+fn damaged_published_trees_are_refused_or_predict() {
+    let Some(directory) = published() else { return };
+    let config = ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |(mutations in mutations())| {
+        let change = |bytes: &mut Vec<u8>| mutations.iter().for_each(|mutation| mutation.apply(bytes));
+        if let Some(model) = load_changed_from(&directory, "platform.json", change) {
+            exercise(&model);
+        }
+    });
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn arbitrary_bytes_are_no_weights(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
