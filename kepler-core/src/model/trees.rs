@@ -8,6 +8,9 @@ use super::{MAX_DEPTH, MAX_FEATURES};
 /// Rows evaluated together in a batch: a tree stays in the innermost cache while all of them pass through it.
 const BLOCK: usize = 64;
 
+/// Walks done in step. Each waits for its own memory; together they keep the processor busy.
+const LANES: usize = 8;
+
 /// The scaled features of one row, padded to the most there can be, so that masking an index keeps it inside.
 type Row = [f32; MAX_FEATURES];
 
@@ -59,11 +62,24 @@ impl Trees {
     /// The sum of base score and leaves for one row of the model's features. NaN is a missing feature.
     pub(super) fn raw(&self, features: &[f64]) -> f64 {
         let (row, plain) = self.scaled(features);
-        let sum = if plain {
-            self.trees.iter().fold(self.base_score, |sum, tree| sum + self.walk(*tree, &row))
+        let mut sum = self.base_score;
+        if plain {
+            for trees in self.trees.chunks(LANES) {
+                let mut places = [0; LANES];
+                for (place, tree) in places.iter_mut().zip(trees) {
+                    *place = tree.root;
+                }
+                // Walking on at a leaf changes nothing, so all may take as many steps as the deepest needs.
+                for _ in 0..trees.iter().map(|tree| tree.depth).max().unwrap_or_default() {
+                    for place in &mut places {
+                        *place = self.step(*place, &row);
+                    }
+                }
+                sum = places.iter().take(trees.len()).fold(sum, |sum, place| sum + self.value(*place));
+            }
         } else {
-            self.trees.iter().fold(self.base_score, |sum, tree| sum + self.walk_missing(*tree, &row))
-        };
+            sum = self.trees.iter().fold(sum, |sum, tree| sum + self.walk_missing(*tree, &row));
+        }
         f64::from(sum)
     }
 
@@ -81,8 +97,16 @@ impl Trees {
             let sums = sums.get_mut(..results.len()).unwrap_or_default();
             for tree in &self.trees {
                 if plain {
-                    for (sum, row) in sums.iter_mut().zip(&scaled) {
-                        *sum += self.walk(*tree, row);
+                    for (sums, rows) in sums.chunks_mut(LANES).zip(scaled.as_chunks::<LANES>().0) {
+                        let mut places = [tree.root; LANES];
+                        for _ in 0..tree.depth {
+                            for (place, row) in places.iter_mut().zip(rows) {
+                                *place = self.step(*place, row);
+                            }
+                        }
+                        for (sum, place) in sums.iter_mut().zip(places) {
+                            *sum += self.value(place);
+                        }
                     }
                 } else {
                     for (sum, row) in sums.iter_mut().zip(&scaled) {
@@ -108,14 +132,13 @@ impl Trees {
         (row, plain)
     }
 
-    /// The leaf of a row of finite features: exactly `depth` steps.
-    fn walk(&self, tree: Tree, row: &Row) -> f32 {
-        let mut at = tree.root;
-        for _ in 0..tree.depth {
-            let node = self.nodes.get(at).copied().unwrap_or(Node::NOWHERE);
-            let left = node.feature(row) < node.threshold;
-            at = node.left() + usize::from(!left);
-        }
+    /// From a node to its child, for a row of finite features; a leaf stays.
+    fn step(&self, at: usize, row: &Row) -> usize {
+        let node = self.nodes.get(at).copied().unwrap_or(Node::NOWHERE);
+        node.left() + usize::from(node.feature(row) >= node.threshold)
+    }
+
+    fn value(&self, at: usize) -> f32 {
         self.values.get(at).copied().unwrap_or(f32::NAN)
     }
 
@@ -132,7 +155,7 @@ impl Trees {
             let left = if x.is_nan() { node.link & DEFAULT_LEFT != 0 } else { x < node.threshold };
             at = node.left() + usize::from(!left);
         }
-        self.values.get(at).copied().unwrap_or(f32::NAN)
+        self.value(at)
     }
 
     /// Appends a tree given by its nodes in any order, the root first. Takes at most one step a node: a
