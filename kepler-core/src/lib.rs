@@ -86,6 +86,8 @@ pub mod attribution;
 pub mod counter;
 pub mod host;
 pub mod meter;
+#[cfg(feature = "models")]
+pub mod model;
 pub mod monitor;
 pub mod sampler;
 #[cfg(feature = "sim")]

@@ -1,0 +1,86 @@
+//! The kinds of models a catalogue tells apart, by the names of its directories.
+
+/// What measured the power a model was trained with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EnergySource {
+    /// RAPL: package, core, uncore, dram.
+    RaplSysfs,
+    /// The whole machine.
+    Acpi,
+}
+
+impl EnergySource {
+    pub(super) const ALL: [EnergySource; 2] = [EnergySource::RaplSysfs, EnergySource::Acpi];
+
+    /// The name in paths.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            EnergySource::RaplSysfs => "rapl-sysfs",
+            EnergySource::Acpi => "acpi",
+        }
+    }
+}
+
+/// Which power a model gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OutputType {
+    /// That of the node, idle included.
+    AbsPower,
+    /// Without the idle power.
+    DynPower,
+}
+
+impl OutputType {
+    pub(super) const ALL: [OutputType; 2] = [OutputType::AbsPower, OutputType::DynPower];
+
+    /// The name in paths.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            OutputType::AbsPower => "AbsPower",
+            OutputType::DynPower => "DynPower",
+        }
+    }
+}
+
+/// The features of a model, by the name of their set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FeatureGroup {
+    /// CPU time and page cache hits.
+    BpfOnly,
+    /// Hardware counters.
+    CounterOnly,
+    /// Both of these.
+    Basic,
+    /// Interrupts.
+    Irq,
+    /// CPU time, page cache hits and interrupts.
+    BpfIrq,
+    /// Hardware counters and interrupts.
+    CounterIrqCombined,
+}
+
+impl FeatureGroup {
+    pub(super) const ALL: [FeatureGroup; 6] = [
+        FeatureGroup::BpfOnly,
+        FeatureGroup::CounterOnly,
+        FeatureGroup::Basic,
+        FeatureGroup::Irq,
+        FeatureGroup::BpfIrq,
+        FeatureGroup::CounterIrqCombined,
+    ];
+
+    /// The name in paths.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            FeatureGroup::BpfOnly => "BPFOnly",
+            FeatureGroup::CounterOnly => "CounterOnly",
+            FeatureGroup::Basic => "Basic",
+            FeatureGroup::Irq => "IRQ",
+            FeatureGroup::BpfIrq => "BPFIRQ",
+            FeatureGroup::CounterIrqCombined => "CounterIRQCombined",
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What the numbers mean that a model was trained with: the same name does not always mean the same.
+//!
+//! A true cache-miss count given to a model that was trained with dTLB accesses under that name gives
+//! plausible, wrong watts. So each feature of a model has a [`Quantity`], callers say what they measure, and
+//! [`Model::bind`](super::Model::bind) refuses what does not fit, with the reason.
+
+use std::fmt;
+
+/// What a number given to a model is. All are sums over the node, per second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Quantity {
+    /// CPU time of all tasks, without idle, in milliseconds per second.
+    CpuTime,
+    /// CPU time in which one idle CPU counts as busy, as exporter 0.7.11 recorded it (ms/s).
+    CpuTimeWithPhantom,
+    /// CPU time that the publisher derived from the load levels of SPECpower results (ms/s). Nobody
+    /// measured it, and it stands in no fixed relation to the machine's CPUs.
+    CpuTimeOfLoadLevel,
+    /// Page cache hits.
+    PageCacheHits,
+    /// Zero: page cache hits as exporter 0.7.11 recorded them.
+    PageCacheHitsNotCounted,
+    /// Unhalted CPU cycles.
+    CpuCycles,
+    /// Retired instructions.
+    CpuInstructions,
+    /// Misses of the last-level cache.
+    CacheMisses,
+    /// Read accesses to the data TLB, which exporter 0.7.11 recorded as cache misses: a hundred times as many.
+    DtlbReads,
+    /// Block device interrupts.
+    BlockInterrupts,
+    /// Network receive interrupts.
+    NetworkReceiveInterrupts,
+    /// Network transmit interrupts.
+    NetworkTransmitInterrupts,
+    /// Nobody says what it is.
+    Undeclared,
+}
+
+impl Quantity {
+    /// What it is, in words, with its unit.
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        match self {
+            Quantity::CpuTime => "CPU time without idle, ms/s",
+            Quantity::CpuTimeWithPhantom => "CPU time with one idle CPU counted as busy (exporter 0.7.11), ms/s",
+            Quantity::CpuTimeOfLoadLevel => "CPU time derived from SPECpower load levels, ms/s",
+            Quantity::PageCacheHits => "page cache hits, 1/s",
+            Quantity::PageCacheHitsNotCounted => "constant 0 (exporter 0.7.11 counted no page cache hits)",
+            Quantity::CpuCycles => "CPU cycles, 1/s",
+            Quantity::CpuInstructions => "CPU instructions, 1/s",
+            Quantity::CacheMisses => "last-level cache misses, 1/s",
+            Quantity::DtlbReads => "dTLB read accesses (exporter 0.7.11 called them cache_miss), 1/s",
+            Quantity::BlockInterrupts => "block device interrupts, 1/s",
+            Quantity::NetworkReceiveInterrupts => "network receive interrupts, 1/s",
+            Quantity::NetworkTransmitInterrupts => "network transmit interrupts, 1/s",
+            Quantity::Undeclared => "undeclared",
+        }
+    }
+
+    /// The feature's name in model files.
+    #[must_use]
+    pub const fn feature(self) -> &'static str {
+        match self {
+            Quantity::CpuTime | Quantity::CpuTimeWithPhantom | Quantity::CpuTimeOfLoadLevel => "bpf_cpu_time_ms",
+            Quantity::PageCacheHits | Quantity::PageCacheHitsNotCounted => "bpf_page_cache_hit",
+            Quantity::CpuCycles => "cpu_cycles",
+            Quantity::CpuInstructions => "cpu_instructions",
+            Quantity::CacheMisses | Quantity::DtlbReads => "cache_miss",
+            Quantity::BlockInterrupts => "bpf_block_irq",
+            Quantity::NetworkReceiveInterrupts => "bpf_net_rx_irq",
+            Quantity::NetworkTransmitInterrupts => "bpf_net_tx_irq",
+            Quantity::Undeclared => "",
+        }
+    }
+}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.description())
+    }
+}
+
+/// What the features of a model mean, by who recorded the rows it was trained with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Semantics {
+    /// Nobody says. Nothing can be bound to such a model; say it with [`Model::with_semantics`](super::Model::with_semantics).
+    #[default]
+    Undeclared,
+    /// What the names say.
+    AsNamed,
+    /// Recorded by exporter 0.7.11: dTLB reads as `cache_miss`, a phantom CPU in `bpf_cpu_time_ms`,
+    /// `bpf_page_cache_hit` always 0. Pipelines of 0.7.11 on real machines, and the RAPL weights that Kepler 0.9 embeds.
+    Exporter0711,
+    /// Derived from SPECpower results: the `specpower` pipelines, and the ACPI weights that Kepler 0.9 embeds.
+    SpecPower,
+}
+
+impl Semantics {
+    /// Those of a published pipeline, by its name (`ec2-0.7.11`). Names that are not known tell nothing.
+    #[must_use]
+    pub fn of_pipeline(name: &str) -> Self {
+        if name.starts_with("specpower") {
+            Semantics::SpecPower
+        } else if name.ends_with("0.7.11") {
+            Semantics::Exporter0711
+        } else {
+            Semantics::Undeclared
+        }
+    }
+
+    /// What a feature means. A name nobody knows is [`Quantity::Undeclared`].
+    #[must_use]
+    pub fn quantity(self, feature: &str) -> Quantity {
+        match (feature, self) {
+            (_, Semantics::Undeclared) => Quantity::Undeclared,
+            ("bpf_cpu_time_ms", Semantics::AsNamed) => Quantity::CpuTime,
+            ("bpf_cpu_time_ms", Semantics::Exporter0711) => Quantity::CpuTimeWithPhantom,
+            ("bpf_cpu_time_ms", Semantics::SpecPower) => Quantity::CpuTimeOfLoadLevel,
+            ("bpf_page_cache_hit", Semantics::AsNamed) => Quantity::PageCacheHits,
+            ("bpf_page_cache_hit", _) => Quantity::PageCacheHitsNotCounted,
+            ("cache_miss", Semantics::Exporter0711) => Quantity::DtlbReads,
+            ("cache_miss", _) => Quantity::CacheMisses,
+            ("cpu_cycles", _) => Quantity::CpuCycles,
+            ("cpu_instructions", _) => Quantity::CpuInstructions,
+            ("bpf_block_irq", _) => Quantity::BlockInterrupts,
+            ("bpf_net_rx_irq", _) => Quantity::NetworkReceiveInterrupts,
+            ("bpf_net_tx_irq", _) => Quantity::NetworkTransmitInterrupts,
+            _ => Quantity::Undeclared,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pipelines_tell_their_semantics_and_unknown_ones_none() {
+        assert_eq!(Semantics::of_pipeline("ec2-0.7.11"), Semantics::Exporter0711);
+        assert_eq!(Semantics::of_pipeline("specpower-0.7.11"), Semantics::SpecPower);
+        assert_eq!(Semantics::of_pipeline("ours"), Semantics::Undeclared);
+    }
+}

@@ -1,0 +1,262 @@
+//! From files to a [`Model`].
+
+use super::error::{Fault, ModelError};
+use super::file::{self, ComponentFile, ModelFile, ScalerFile, WeightsFile};
+use super::trees::Trees;
+use super::weights::{Curve, Linear, usable_scale};
+use super::{Component, Form, MAX_FEATURES, MOST_CHIPS, Model, Semantics, Trainer, ceiling};
+use crate::units::ZoneKind;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// How many directories above a model its pipeline may be: `<pipeline>/<source>/<output>/<group>/<model>/<file>`.
+const PIPELINE_DEPTH: usize = 5;
+
+/// For each value of a categorical variable, what it adds to which component.
+type CategoryWeights = BTreeMap<String, Vec<(ZoneKind, f64)>>;
+
+/// A categorical variable.
+#[derive(Clone, Debug)]
+pub(super) struct Category {
+    pub(super) variable: String,
+    pub(super) weights: CategoryWeights,
+}
+
+impl Model {
+    /// Reads a weight file, a component map, or the directory of one.
+    ///
+    /// A directory `XgboostFitTrainer_2` holds the map `XgboostFitTrainer_2.json`, the trees it names, and
+    /// `scaler.decoded.json`; without the latter the scales are taken from a weight file of the same node type beside the
+    /// directory. Semantics are those of the published pipeline that the path leads through, if any.
+    ///
+    /// # Errors
+    /// The file cannot be read, is too large, is no model, or has something no prediction could be trusted with.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, ModelError> {
+        let path = path.as_ref();
+        let map = if path.is_dir() { map_of(path) } else { path.to_owned() };
+        let bytes = file::read(&map)?;
+        let name = map.file_stem().unwrap_or_default().to_string_lossy();
+        let model = build(&name, &bytes, Some(&map)).map_err(|error| error.at(&map))?;
+        let directories = map.ancestors().skip(1).take(PIPELINE_DEPTH).filter_map(Path::file_name);
+        let semantics = directories
+            .map(|name| Semantics::of_pipeline(&name.to_string_lossy()))
+            .find(|semantics| *semantics != Semantics::Undeclared);
+        Ok(model.with_semantics(semantics.unwrap_or_default()))
+    }
+
+    /// Reads a weight file from memory. `name` is its file name without `.json`, which says the trainer of curves
+    /// (`LogarithmicRegressionTrainer_0`); where it does not, `model_name` in the file is asked.
+    ///
+    /// # Errors
+    /// As for [`Model::load`]. A component map needs its directory and is refused.
+    pub fn from_json(name: &str, json: &[u8]) -> Result<Self, ModelError> {
+        build(name, json, None).map_err(|error| error.at(Path::new(name)))
+    }
+}
+
+/// An error of the file itself, or of one that it names.
+enum BuildError {
+    Here(Fault),
+    Elsewhere(ModelError),
+}
+
+impl BuildError {
+    fn at(self, path: &Path) -> ModelError {
+        match self {
+            BuildError::Here(fault) => ModelError::new(path, fault),
+            BuildError::Elsewhere(error) => error,
+        }
+    }
+}
+
+impl From<Fault> for BuildError {
+    fn from(fault: Fault) -> Self {
+        BuildError::Here(fault)
+    }
+}
+
+impl From<ModelError> for BuildError {
+    fn from(error: ModelError) -> Self {
+        BuildError::Elsewhere(error)
+    }
+}
+
+/// The component map in a model's directory, named as the directory.
+fn map_of(directory: &Path) -> PathBuf {
+    let mut name =
+        directory.canonicalize().unwrap_or_else(|_| directory.to_owned()).file_name().unwrap_or_default().to_owned();
+    name.push(".json");
+    directory.join(name)
+}
+
+fn build(name: &str, bytes: &[u8], path: Option<&Path>) -> Result<Model, BuildError> {
+    file::check_size(bytes)?;
+    let file: ModelFile = serde_json::from_slice(bytes).map_err(Fault::from)?;
+    let inner_name = file.model_name.as_deref().unwrap_or_default();
+    let known = Trainer::split(name).or_else(|| Trainer::split(inner_name));
+    let node_type = known.map(|(_, node_type)| node_type);
+    let named = || if inner_name.is_empty() { name } else { inner_name };
+
+    if file.components().next().is_none() {
+        return Err(if file.learner.is_some() { Fault::BareTrees } else { Fault::NoComponents }.into());
+    }
+    let features = features(&file)?;
+    let mut components = Vec::new();
+    let mut trainer = known.map(|(trainer, _)| trainer);
+    let mut scales = None;
+    for (zone, component) in file.components() {
+        let (form, found) = match component {
+            ComponentFile { weights: Some(weights), .. } => weighted(zone, weights, &features, trainer, named())?,
+            ComponentFile { model_file: Some(trees), features: Some(names), .. } => {
+                let directory = path.and_then(Path::parent).ok_or_else(|| missing(zone, "the map's directory"))?;
+                let scales = match &mut scales {
+                    Some(scales) => scales,
+                    none => none.insert(read_scales(zone, directory, node_type)?),
+                };
+                (Form::Trees(tree_form(zone, directory, trees, names, &features, scales)?), Trainer::Xgboost)
+            }
+            _ => return Err(missing(zone, "All_Weights, or model_file with features").into()),
+        };
+        check_trainer(zone, trainer, found)?;
+        trainer = trainer.or(Some(found));
+        components.push(Component { zone, form });
+    }
+    Ok(Model {
+        trainer: trainer.ok_or(Fault::NoComponents)?,
+        node_type,
+        semantics: Semantics::Undeclared,
+        missing_allowed: components.iter().all(|component| matches!(component.form, Form::Trees(_))),
+        open_categories: categories(&file)?,
+        features,
+        components,
+        ceiling: ceiling(MOST_CHIPS),
+    })
+}
+
+fn missing(zone: ZoneKind, what: &str) -> Fault {
+    Fault::Missing { zone, what: what.to_owned() }
+}
+
+/// The features of all components, each once.
+fn features(file: &ModelFile) -> Result<Vec<String>, Fault> {
+    let mut features: Vec<String> = Vec::new();
+    for (zone, component) in file.components() {
+        let trees = component.features.iter().flatten();
+        let weights = component.weights.iter().flat_map(|weights| weights.numerical.keys());
+        for feature in trees.chain(weights) {
+            if !features.contains(feature) {
+                features.push(feature.clone());
+            }
+            if features.len() > MAX_FEATURES {
+                let found = features.len() as u64;
+                return Err(Fault::Limit { what: "features", found, limit: MAX_FEATURES as u64 });
+            }
+        }
+        if features.is_empty() {
+            return Err(missing(zone, "features"));
+        }
+    }
+    Ok(features)
+}
+
+/// The name must not promise something else: a logistic curve has other parameters than an exponential one.
+fn check_trainer(zone: ZoneKind, named: Option<Trainer>, found: Trainer) -> Result<(), Fault> {
+    let linear = |trainer| matches!(trainer, Trainer::Sgd | Trainer::Linear);
+    match named {
+        Some(named) if named != found && !(linear(named) && linear(found)) => {
+            let found = match found {
+                Trainer::Xgboost => "trees",
+                Trainer::Sgd | Trainer::Linear => "linear weights",
+                Trainer::Logarithmic | Trainer::Logistic | Trainer::Exponential => "curve weights",
+            };
+            Err(Fault::TrainerMismatch { trainer: named.name(), zone, found })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn weighted(
+    zone: ZoneKind,
+    weights: &WeightsFile,
+    features: &[String],
+    trainer: Option<Trainer>,
+    name: &str,
+) -> Result<(Form, Trainer), Fault> {
+    let Some(parameters) = &weights.curve else {
+        return Ok((Form::Linear(Linear::new(zone, weights, features)?), Trainer::Linear));
+    };
+    let trainer = trainer.ok_or_else(|| Fault::UnknownTrainer(name.chars().take(80).collect()))?;
+    if !weights.categorical.is_empty() {
+        return Err(Fault::Unsupported { zone, what: "a curve with categorical variables".to_owned() });
+    }
+    Ok((Form::Curve(Curve::new(zone, trainer, weights, parameters, features)?), trainer))
+}
+
+fn tree_form(
+    zone: ZoneKind,
+    directory: &Path,
+    trees: &str,
+    names: &[String],
+    features: &[String],
+    scales: &BTreeMap<String, f64>,
+) -> Result<Trees, BuildError> {
+    // Whatever the map says, nothing outside its directory is opened.
+    if Path::new(trees).file_name().is_none_or(|name| name != trees) {
+        return Err(Fault::FileName { zone, file: trees.chars().take(80).collect() }.into());
+    }
+    // A name may come twice, so the count of distinct features does not bound this one.
+    if names.len() > MAX_FEATURES {
+        let found = names.len() as u64;
+        return Err(Fault::Limit { what: "features of trees", found, limit: MAX_FEATURES as u64 }.into());
+    }
+    let inputs = names.iter().map(|name| {
+        let scale = scales.get(name).ok_or_else(|| missing(zone, &format!("scale of {name}")))?;
+        let place = features.iter().position(|feature| feature == name).ok_or_else(|| missing(zone, name))?;
+        Ok((place, usable_scale(zone, name, *scale)?))
+    });
+    let inputs = inputs.collect::<Result<Vec<_>, Fault>>()?;
+    Ok(Trees::read(&directory.join(trees), zone, names, inputs)?)
+}
+
+/// What features of trees are divided by: from the decoded scaler, else from a weight file of the same node type,
+/// which was made with the same scaler.
+fn read_scales(zone: ZoneKind, directory: &Path, node_type: Option<u32>) -> Result<BTreeMap<String, f64>, BuildError> {
+    let path = directory.join("scaler.decoded.json");
+    if path.exists() {
+        let scaler: ScalerFile = file::document(&path)?;
+        if scaler.kind != "MaxAbsScaler" || scaler.features.len() != scaler.scale.len() {
+            let what = format!("scaler `{}` of {} features", scaler.kind, scaler.features.len());
+            return Err(ModelError::new(path, Fault::Unsupported { zone, what }).into());
+        }
+        return Ok(scaler.features.into_iter().zip(scaler.scale).collect());
+    }
+    let beside = directory.parent().zip(node_type);
+    let sibling = beside.and_then(|(group, node_type)| {
+        let names = Trainer::ALL.into_iter().map(|trainer| format!("{}_{node_type}.json", trainer.name()));
+        names.map(|name| group.join(name)).find(|path| path.is_file())
+    });
+    let sibling = sibling.ok_or_else(|| missing(zone, "scaler.decoded.json, or a weight file beside the directory"))?;
+    let file: ModelFile = file::document(&sibling)?;
+    let weights = file.components().filter_map(|(_, component)| component.weights.as_ref());
+    let variables = weights.flat_map(|weights| &weights.numerical);
+    Ok(variables.map(|(name, variable)| (name.clone(), variable.scale)).collect())
+}
+
+/// Categorical variables of all components, by variable.
+fn categories(file: &ModelFile) -> Result<Vec<Category>, Fault> {
+    let mut categories: BTreeMap<&str, CategoryWeights> = BTreeMap::new();
+    for (zone, component) in file.components() {
+        for (variable, values) in component.weights.iter().flat_map(|weights| &weights.categorical) {
+            for (value, category) in values {
+                if !category.weight.is_finite() {
+                    let what = format!("weight of {variable} = {value}");
+                    return Err(Fault::Number { zone, what, value: category.weight });
+                }
+                let of_variable = categories.entry(variable).or_default();
+                of_variable.entry(value.clone()).or_default().push((zone, category.weight));
+            }
+        }
+    }
+    let named = categories.into_iter().map(|(variable, weights)| Category { variable: variable.to_owned(), weights });
+    Ok(named.collect())
+}
