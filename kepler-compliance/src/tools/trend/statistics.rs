@@ -43,7 +43,10 @@ fn student_95(freedom: usize) -> f64 {
     let exact = freedom.checked_sub(1).and_then(|index| FEW.get(index)).copied();
     exact.unwrap_or_else(|| {
         let n = freedom as f64;
-        Z + (Z.powi(3) + Z) / (4.0 * n) + (5.0 * Z.powi(5) + 16.0 * Z.powi(3) + 3.0 * Z) / (96.0 * n * n)
+        let first = (Z.powi(3) + Z) / 4.0;
+        let second = (5.0 * Z.powi(5) + 16.0 * Z.powi(3) + 3.0 * Z) / 96.0;
+        let third = (3.0 * Z.powi(7) + 19.0 * Z.powi(5) + 17.0 * Z.powi(3) - 15.0 * Z) / 384.0;
+        Z + first / n + second / n.powi(2) + third / n.powi(3)
     })
 }
 
