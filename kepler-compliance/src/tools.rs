@@ -29,6 +29,7 @@ mod hotspots;
 mod impact;
 mod judge;
 mod list;
+mod optimizations;
 mod regions;
 mod resolve;
 mod schedule;

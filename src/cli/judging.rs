@@ -16,7 +16,7 @@ use kepler_compliance::view::EnergyView;
 use kepler_compliance::zones::Zones;
 use serde::Serialize;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Exit status of a workload that does not keep the standard.
@@ -152,7 +152,7 @@ impl Judging {
 }
 
 /// A file's rows are taken as forecasts of direct average intensity, which is what such files mostly hold.
-fn intensity_file(path: &PathBuf, config: &Config, zones: &Zones) -> Result<FileSource, Failure> {
+fn intensity_file(path: &Path, config: &Config, zones: &Zones) -> Result<FileSource, Failure> {
     let region = config.facility.region.as_deref().unwrap_or(kepler_compliance::tools::DEFAULT_REGION);
     let zone = zones.find(region).map_err(|error| Failure::Data(error.to_string()))?;
     let provenance = Provenance {

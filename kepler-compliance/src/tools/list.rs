@@ -268,8 +268,7 @@ pub fn list_workloads_by_compliance(context: &Context<'_>, request: &ListRequest
             }
         })
         .collect();
-    let all = Figures { method, ..Figures::sum(&inventory, &Windows::of(&inventory), []) };
-    let mut texts = energy_caveats(&inventory, Some(&all));
+    let mut texts = energy_caveats(&inventory, Some(method));
     texts.extend(facility.caveats.iter().cloned());
     response.kind = Some(kind);
     response.skipped = inventory.skipped.iter().map(Skip::from).collect();

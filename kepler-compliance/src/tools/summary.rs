@@ -195,9 +195,7 @@ pub fn get_cluster_carbon_summary(
     let whole = Judge::of(context, &facility, &request.standard, Whose::Namespace)?;
     response.namespaces = namespaces(&facility, &inventory, &whole)?;
     let method = inventory.nodes.iter().map(method_of).reduce(worse);
-    let figures = Figures::sum(&inventory, &Windows::of(&inventory), []);
-    let figures = method.map(|method| Figures { method, ..figures });
-    let mut texts = energy_caveats(&inventory, figures.as_ref());
+    let mut texts = energy_caveats(&inventory, method);
     texts.extend(facility.caveats.iter().cloned());
     let wasted = (response.idle_percent, response.unattributed_percent);
     response.recommendations = say(&recommend(wasted.0, wasted.1), request.lang);

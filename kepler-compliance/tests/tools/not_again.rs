@@ -334,3 +334,39 @@ fn an_argument_that_does_not_exist_is_refused() {
     assert_eq!(defaults, AssessRequest::new("a"));
     assert_eq!(serde_json::from_str::<ListRequest>("{}").unwrap(), ListRequest::default());
 }
+
+/// Every property of an object schema, however deep, has a description.
+fn undescribed(name: &str, schema: &serde_json::Value, found: &mut Vec<String>) {
+    let properties = schema.get("properties").and_then(serde_json::Value::as_object);
+    for (property, inner) in properties.into_iter().flatten() {
+        if inner.get("description").is_none() {
+            found.push(format!("{name}.{property}"));
+        }
+    }
+    for (definition, inner) in schema.get("$defs").and_then(serde_json::Value::as_object).into_iter().flatten() {
+        undescribed(&format!("{name}/{definition}"), inner, found);
+    }
+}
+
+#[test]
+fn every_argument_and_every_field_of_an_answer_is_described() {
+    use kepler_compliance::tools as t;
+    let schemas = [
+        ("assess", schemars::schema_for!(t::AssessRequest), schemars::schema_for!(t::AssessResponse)),
+        ("list", schemars::schema_for!(t::ListRequest), schemars::schema_for!(t::ListResponse)),
+        ("impact", schemars::schema_for!(t::ImpactRequest), schemars::schema_for!(t::ImpactResponse)),
+        ("regions", schemars::schema_for!(t::RegionalRequest), schemars::schema_for!(t::RegionalResponse)),
+        ("schedule", schemars::schema_for!(t::ScheduleRequest), schemars::schema_for!(t::ScheduleResponse)),
+        ("hotspots", schemars::schema_for!(t::HotspotsRequest), schemars::schema_for!(t::HotspotsResponse)),
+        ("trend", schemars::schema_for!(t::TrendRequest), schemars::schema_for!(t::TrendResponse)),
+        ("summary", schemars::schema_for!(t::SummaryRequest), schemars::schema_for!(t::SummaryResponse)),
+    ];
+    let mut found = Vec::new();
+    for (name, request, response) in &schemas {
+        for schema in [request, response] {
+            assert!(schema.get("description").is_some(), "{name} has no description");
+            undescribed(name, schema.as_value(), &mut found);
+        }
+    }
+    assert_eq!(found, Vec::<String>::new());
+}
