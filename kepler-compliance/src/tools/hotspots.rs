@@ -2,7 +2,7 @@
 
 use super::answer::{Skip, energy_caveats, grams_per_hour, say};
 use super::arguments::{default_window, range, within};
-use super::list::{Grouped, check_namespace, grouped, usual_kind};
+use super::grouped::{Grouped, check_namespace, grouped, usual_kind};
 use super::{Context, Facility, Figures, Length, ToolError};
 use crate::text::{Lang, Text};
 use crate::units::{Energy, Power};
