@@ -58,15 +58,20 @@ impl Nodes {
         let answers = api.all(&queries)?;
         let [count, first, last, down] = answers.as_slice() else { return Ok(Nodes::default()) };
         let (count, mut first, last) = (by_target(count), by_target(first), by_target(last));
-        // Who came after the last point of the subquery is looked for more closely.
+        // Who came after the last point of the subquery, or so shortly before it that its first sample
+        // looks like its last, is looked for more closely.
+        let is_open = |first: &BTreeMap<_, f64>, (target, samples): (&_, &f64)| {
+            let ends = first.get(target).zip(last.get(target));
+            *samples >= 2.0 && ends.is_none_or(|(first, last)| first >= last)
+        };
         let mut closer = resolution;
-        while closer > FINEST && count.keys().any(|target| !first.contains_key(target)) {
+        while closer > FINEST && count.iter().any(|target| is_open(&first, target)) {
             let window = closer.saturating_mul(2);
             closer = self::resolution(window);
             let (query, at) =
                 by_node("min", format!("min_over_time({time}[{}:{}])", duration(window), duration(closer)));
             for (target, time) in by_target(&api.query(&query, at)?) {
-                first.entry(target).or_insert(time);
+                first.entry(target).and_modify(|first| *first = first.min(time)).or_insert(time);
             }
         }
 
