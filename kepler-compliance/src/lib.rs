@@ -13,6 +13,7 @@
 //! | [`standards`] | which rules exist, which is in force, and whether it is met |
 //! | [`tariff`] | what a kilowatt-hour costs at a time of use |
 //! | [`schedule`] | when a job should run |
+//! | [`view`] | how much energy nodes and workloads used: the trait that sources implement |
 //! | [`series`] | values over time, piecewise constant, gaps kept |
 //! | [`text`] | sentences in English and Korean |
 //!
@@ -36,6 +37,7 @@ pub mod series;
 pub mod standards;
 pub mod tariff;
 pub mod text;
+pub mod view;
 pub mod zones;
 
 pub use kepler_core::units;

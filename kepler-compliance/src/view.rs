@@ -1,0 +1,176 @@
+//! Where energy figures come from: the trait [`EnergyView`] and the plain data that it answers with.
+//!
+//! A view knows how much energy nodes and workloads used over a time: from the snapshots of this
+//! process, from a recorded history, from the `/metrics` of one or many Kepler exporters, from
+//! Prometheus. It knows nothing of carbon. The tools know carbon and nothing of where figures come from.
+//!
+//! # The contract
+//! **Units.** Energy in [`Energy`](crate::units::Energy) (integer µJ), power in watts, times in UTC.
+//!
+//! **Absent is not zero.** A zone that a machine does not have, a power that is not known, a CPU time
+//! that nobody tells are `None`. A workload that was there and used nothing has `Some(Energy::ZERO)`.
+//! Where nothing at all is known about a range the answer is [`ViewError::NoData`], never an empty
+//! inventory that reads like an idle cluster.
+//!
+//! **Energy is a difference.** Figures are what was used *within* the range: last counter − first
+//! counter, with resets and restarts understood, never a counter's value since its start, and never
+//! negative. A workload first seen within the range counts from there.
+//!
+//! **Running and terminated.** Energy is that of all that ran in the range, the terminated included.
+//! Power is that of what runs now: `None` on a terminated row.
+//!
+//! **Active energy.** What a workload is charged is active energy. Idle and unattributed energy are the
+//! node's own, in [`NodeZoneEnergy`].
+//!
+//! **Kinds overlap.** A pod's energy is also its containers' and its processes': sum within one kind only.
+//! Zones overlap as well; [`Split::total`] adds those that may be added.
+//!
+//! **Coverage.** A view answers with what it has: the range it really covers, the share of nodes and time
+//! that stands for ([`Inventory::coverage`]), and what it had to leave out and why ([`Skipped`]).
+
+mod inventory;
+mod live;
+mod ring;
+mod split;
+
+pub use inventory::{
+    Inventory, NodeEnergy, NodeZoneEnergy, Owner, Resources, Skipped, WorkloadEnergy, WorkloadId, WorkloadKind,
+};
+pub use live::LiveView;
+pub use ring::{HistoryRing, RingOptions};
+pub use split::{EnergySplit, PowerSplit, Split};
+
+use crate::series::{Series, span};
+use jiff::Timestamp;
+use kepler_core::meter::Method;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Answers how much energy was used. Blocking and object-safe; it reads no clock to decide what is
+/// meant: ranges are arguments.
+pub trait EnergyView: Send + Sync {
+    /// The view's name, as shown in `inputs[].source`: `live`, `history`, `prometheus http://…` (no secrets).
+    fn name(&self) -> &str;
+
+    /// What every node and every workload used in `range`.
+    ///
+    /// A range may be covered in part only; the answer says so. Terminated workloads that used energy in
+    /// the range are listed as far as the source still knows them.
+    ///
+    /// # Errors
+    /// [`ViewError::NoData`] if nothing is known of the range; [`ViewError::Unavailable`] if the source
+    /// cannot be asked at all. A node that fails while others answer is [`Inventory::skipped`], not an error.
+    fn inventory(&self, range: TimeRange) -> Result<Inventory, ViewError>;
+
+    /// What `subject` used over time, in steps of `step`: regular, the first one starting with the range.
+    ///
+    /// A source that cannot resolve `step` answers in longer steps, a whole multiple where it can.
+    /// Steps without data are left out (a gap), not filled with zero; a step that is known in part only is
+    /// cut to that part. The last step may be shorter.
+    ///
+    /// # Errors
+    /// As [`inventory`](Self::inventory); a subject of which nothing is known in the range is
+    /// [`ViewError::NoData`].
+    fn series(&self, subject: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError>;
+}
+
+/// A stretch of time, from `start` (included) to `end` (excluded).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TimeRange {
+    /// Its start.
+    pub start: Timestamp,
+    /// Its end.
+    pub end: Timestamp,
+}
+
+impl TimeRange {
+    /// The `length` before `end`, as far back as the calendar goes.
+    #[must_use]
+    pub fn ending(end: Timestamp, length: Duration) -> Self {
+        TimeRange { start: end.checked_sub(length).unwrap_or(Timestamp::MIN), end }
+    }
+
+    /// How long it is; zero where it ends before it starts.
+    #[must_use]
+    pub fn length(&self) -> Duration {
+        span(self.start, self.end)
+    }
+}
+
+impl fmt::Display for TimeRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to {}", self.start, self.end)
+    }
+}
+
+/// Whose series is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// All nodes together: their totals, idle and unattributed energy included.
+    Cluster,
+    /// One node: its total, idle and unattributed energy included.
+    Node(Arc<str>),
+    /// All pods of a namespace together.
+    Namespace(Arc<str>),
+    /// These workloads together, all of one kind, as an inventory named them. Never empty.
+    Workloads(Vec<WorkloadId>),
+}
+
+/// Energy over time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EnergySeries {
+    /// What was used in each step. Gaps are times without data.
+    pub steps: Series<Usage>,
+    /// Measured, or estimated with the largest error of the figures in it.
+    pub method: Method,
+    /// Share of the asked time (and, for several nodes, of the nodes) that the steps stand for, 0 to 1.
+    pub coverage: f64,
+    /// The state it was taken from, as [`Inventory::moment`].
+    pub moment: String,
+}
+
+/// What was used in one step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Energy used in the step.
+    pub energy: EnergySplit,
+    /// CPU time used in the step, where known.
+    pub cpu_time: Option<Duration>,
+}
+
+/// Why a view gives no figures.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ViewError {
+    /// It knows nothing of that time or subject. No data is not zero: judgements become
+    /// [`InsufficientData`](crate::standards::Status::InsufficientData).
+    #[error("{origin} has no energy figures from {range}: {reason}")]
+    NoData {
+        /// The view.
+        origin: String,
+        /// The time asked for.
+        range: TimeRange,
+        /// What is missing, and what would help: wait, ask a longer range, name another subject.
+        reason: String,
+    },
+    /// It cannot answer now: a server that is down, a file that is locked.
+    #[error("{origin} cannot answer: {reason}")]
+    Unavailable {
+        /// The view.
+        origin: String,
+        /// What happened and what to do. Never holds a secret.
+        reason: String,
+    },
+    /// The range ends where it starts or before, or the step is zero.
+    #[error(
+        "cannot answer for {range} in steps of {step:?}: a range must end after it starts and a step must not be empty"
+    )]
+    Invalid {
+        /// The range asked for.
+        range: TimeRange,
+        /// The step asked for; the range's length for an inventory.
+        step: Duration,
+    },
+}

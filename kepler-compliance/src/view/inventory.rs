@@ -1,0 +1,219 @@
+//! What ran and what it used.
+
+use super::{EnergySplit, PowerSplit, TimeRange};
+use crate::units::{Energy, PerZone, Power};
+use kepler_core::meter::Method;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What every node and workload used in a range.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inventory {
+    /// The state that was seen. Two inventories with the same text, of the same view, rest on the same
+    /// readings: a snapshot's sequence number, the time of a poll, a row number.
+    pub moment: String,
+    /// The time asked for.
+    pub asked: TimeRange,
+    /// The time the figures cover, from the earliest to the latest reading of any node; within `asked`
+    /// but for the spacing of the readings. Its length is what energy is divided by to get mean power.
+    pub covered: TimeRange,
+    /// Share of the asked time and of the expected nodes that the figures stand for, 0 to 1:
+    /// the sum of the nodes' covered times over (nodes expected · time asked).
+    pub coverage: f64,
+    /// The nodes that answered, by name.
+    pub nodes: Vec<NodeEnergy>,
+    /// The workloads: running ones and those that ended within the range. One row a workload and node,
+    /// in no particular order. Kinds overlap.
+    pub workloads: Vec<WorkloadEnergy>,
+    /// What had to be left out, and why.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A node's energy in the range.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeEnergy {
+    /// Its name, the `node_name` label.
+    pub name: Arc<str>,
+    /// The time its figures cover.
+    pub covered: TimeRange,
+    /// Each zone that delivered; `None` for those without a source.
+    pub zones: PerZone<Option<NodeZoneEnergy>>,
+    /// Of its graphics processors together, where measured.
+    pub gpu: Option<NodeZoneEnergy>,
+    /// Logical processors online, where known.
+    pub processors: Option<u32>,
+}
+
+/// One zone of a node over the range; sockets are summed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeZoneEnergy {
+    /// All of it: active and idle.
+    pub energy: Energy,
+    /// The part caused by work; `None` where the source does not tell it apart.
+    pub active: Option<Energy>,
+    /// The part that an idle machine draws all the same; `None` where the source does not tell it apart.
+    pub idle: Option<Energy>,
+    /// The part of `active` that no workload explains; `None` where the source does not say (Go Kepler).
+    pub unattributed: Option<Energy>,
+    /// Power now: the mean over the source's last interval.
+    pub power: Option<Power>,
+    /// Measured, or estimated with its expected error. Go Kepler, which does not say, measures.
+    pub method: Method,
+    /// The meter: `powercap`, `model`, …; empty where the source does not say.
+    pub source: Arc<str>,
+}
+
+/// A workload's energy in the range.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkloadEnergy {
+    /// Who it is.
+    pub id: WorkloadId,
+    /// The controller of a pod, where the source knows it.
+    pub owner: Option<Owner>,
+    /// Whether it still runs.
+    pub running: bool,
+    /// Active energy used in the range; a part is `None` only if its node has no such zone.
+    pub energy: EnergySplit,
+    /// Power now, the mean over the source's last interval; `None` if terminated, or read only once.
+    pub power: Option<PowerSplit>,
+    /// CPU time used in the range, where known.
+    pub cpu_time: Option<Duration>,
+    /// How the figures of its node came to be.
+    pub method: Method,
+    /// What it asked the scheduler for, where known.
+    pub resources: Option<Resources>,
+}
+
+/// Who a workload is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct WorkloadId {
+    /// What it is: [`Pod`](WorkloadKind::Pod), [`Container`](WorkloadKind::Container),
+    /// [`Unit`](WorkloadKind::Unit), [`Vm`](WorkloadKind::Vm) or [`Process`](WorkloadKind::Process).
+    pub kind: WorkloadKind,
+    /// The namespace of a pod, and of a container in a pod where known; `None` for everything else.
+    pub namespace: Option<Arc<str>>,
+    /// Its name; where it has none, its `uid`. A process's is its `comm`.
+    pub name: Arc<str>,
+    /// What tells it from others of the same name on its node: pod UID, container id, unit's cgroup, VM id,
+    /// `pid` or `pid/start` of a process.
+    pub uid: Arc<str>,
+    /// The node it runs on, one of [`Inventory::nodes`].
+    pub node: Arc<str>,
+}
+
+/// What a workload is, in the order in which a name that several share is resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum WorkloadKind {
+    /// A Kubernetes pod.
+    Pod,
+    /// A deployment: the sum of its pods. Never a row of an inventory; see [`Owner`].
+    Deployment,
+    /// A stateful set: the sum of its pods.
+    StatefulSet,
+    /// A daemon set: the sum of its pods.
+    DaemonSet,
+    /// A job: the sum of its pods.
+    Job,
+    /// A container.
+    Container,
+    /// A systemd unit or slice.
+    Unit,
+    /// A virtual machine.
+    Vm,
+    /// A process.
+    Process,
+}
+
+/// Who controls a pod.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Owner {
+    /// Deployment, stateful set, daemon set or job; a replica set's deployment, not the set itself.
+    pub kind: WorkloadKind,
+    /// Its name.
+    pub name: Arc<str>,
+}
+
+/// What a workload asked for and may use at most, summed over its containers; `None` is not set or not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Resources {
+    /// Requested processors, in cores (0.5 = `500m`).
+    pub cpu_request_cores: Option<f64>,
+    /// Limit of processors, in cores.
+    pub cpu_limit_cores: Option<f64>,
+    /// Requested memory, bytes.
+    pub memory_request_bytes: Option<u64>,
+    /// Limit of memory, bytes.
+    pub memory_limit_bytes: Option<u64>,
+}
+
+/// Something that is not among the figures.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Skipped {
+    /// What: a node, an endpoint, a workload.
+    pub what: String,
+    /// Why, and what would help. Never holds a secret.
+    pub reason: String,
+}
+
+impl NodeEnergy {
+    /// Its energy by part.
+    #[must_use]
+    pub fn energy(&self) -> EnergySplit {
+        self.split(|zone| Some(zone.energy))
+    }
+
+    /// One figure of every zone, by part.
+    pub fn split<T: Copy>(&self, figure: impl Fn(&NodeZoneEnergy) -> Option<T>) -> super::Split<T> {
+        super::Split {
+            zones: PerZone::from_fn(|zone| self.zones[zone].as_ref().and_then(&figure)),
+            gpu: self.gpu.as_ref().and_then(&figure),
+        }
+    }
+}
+
+impl WorkloadKind {
+    /// All kinds, in the order in which a shared name is resolved.
+    pub const ALL: [WorkloadKind; 9] = [
+        WorkloadKind::Pod,
+        WorkloadKind::Deployment,
+        WorkloadKind::StatefulSet,
+        WorkloadKind::DaemonSet,
+        WorkloadKind::Job,
+        WorkloadKind::Container,
+        WorkloadKind::Unit,
+        WorkloadKind::Vm,
+        WorkloadKind::Process,
+    ];
+
+    /// Its name in arguments and answers, lower case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            WorkloadKind::Pod => "pod",
+            WorkloadKind::Deployment => "deployment",
+            WorkloadKind::StatefulSet => "statefulset",
+            WorkloadKind::DaemonSet => "daemonset",
+            WorkloadKind::Job => "job",
+            WorkloadKind::Container => "container",
+            WorkloadKind::Unit => "unit",
+            WorkloadKind::Vm => "vm",
+            WorkloadKind::Process => "process",
+        }
+    }
+
+    /// Whether a namespace selects among workloads of this kind.
+    #[must_use]
+    pub const fn is_namespaced(self) -> bool {
+        matches!(
+            self,
+            WorkloadKind::Pod
+                | WorkloadKind::Deployment
+                | WorkloadKind::StatefulSet
+                | WorkloadKind::DaemonSet
+                | WorkloadKind::Job
+        )
+    }
+}

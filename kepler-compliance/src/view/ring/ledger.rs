@@ -1,0 +1,289 @@
+//! Differences between snapshots.
+
+use super::super::{WorkloadId, WorkloadKind};
+use super::RingOptions;
+use crate::series::span;
+use crate::units::{Energy, PerZone, Power};
+use jiff::Timestamp;
+use kepler_core::host;
+use kepler_core::meter::Method;
+use kepler_core::snapshot::{NodeZone, Row, Snapshot, State};
+use std::collections::{HashMap, VecDeque};
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What was used between two snapshots.
+#[derive(Debug)]
+pub(super) struct Sample {
+    /// Boot clock at the earlier snapshot.
+    pub(super) start: Duration,
+    /// Boot clock at the later one.
+    pub(super) end: Duration,
+    pub(super) node: PerZone<Option<NodeUse>>,
+    /// Those that used anything.
+    pub(super) rows: Vec<Used>,
+}
+
+/// A node's energy of one zone.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct NodeUse {
+    pub(super) energy: Energy,
+    pub(super) active: Energy,
+    pub(super) idle: Energy,
+    pub(super) unattributed: Energy,
+}
+
+/// A workload's energy and CPU time.
+#[derive(Debug)]
+pub(super) struct Used {
+    pub(super) serial: u64,
+    pub(super) id: Arc<WorkloadId>,
+    pub(super) energy: PerZone<Energy>,
+    pub(super) cpu_time: Duration,
+}
+
+/// A workload of the newest snapshot.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// Tells it from all others ever seen here.
+    pub(super) serial: u64,
+    pub(super) id: Arc<WorkloadId>,
+    pub(super) running: bool,
+    pub(super) power: PerZone<Power>,
+    energy: PerZone<Energy>,
+    cpu_time: Duration,
+    /// The snapshot it was last seen in.
+    seen: u64,
+}
+
+/// What is known of the node's zone now.
+#[derive(Clone, Debug)]
+pub(super) struct ZoneNow {
+    pub(super) power: Option<Power>,
+    pub(super) method: Method,
+    pub(super) source: &'static str,
+    totals: NodeUse,
+}
+
+/// The newest snapshot, as far as the next one is compared with it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Newest {
+    pub(super) sequence: u64,
+    pub(super) at: host::Timestamp,
+    pub(super) interval: Duration,
+    pub(super) processors: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Ledger {
+    options: RingOptions,
+    pub(super) node: Arc<str>,
+    pub(super) samples: VecDeque<Sample>,
+    pub(super) newest: Option<Newest>,
+    pub(super) zones: PerZone<Option<ZoneNow>>,
+    /// Kind and uid -> workload.
+    known: HashMap<WorkloadKind, HashMap<Box<str>, Known>>,
+    next_serial: u64,
+}
+
+impl Ledger {
+    pub(super) fn new(node: Arc<str>, options: RingOptions) -> Self {
+        Ledger {
+            options,
+            node,
+            samples: VecDeque::new(),
+            newest: None,
+            zones: PerZone::default(),
+            known: HashMap::new(),
+            next_serial: 0,
+        }
+    }
+
+    /// The workloads of the newest snapshot.
+    pub(super) fn known(&self) -> impl Iterator<Item = &Known> {
+        self.known.values().flat_map(HashMap::values)
+    }
+
+    /// The time of a moment of the boot clock, on the wall clock as it is now.
+    pub(super) fn wall(&self, boottime: Duration) -> Option<Timestamp> {
+        let newest = self.newest?.at;
+        let wall = Timestamp::try_from(newest.wall).ok()?;
+        wall.checked_sub(newest.boottime.saturating_sub(boottime)).ok()
+    }
+
+    /// The boot clock at a time of the wall clock as it is now.
+    pub(super) fn boottime(&self, wall: Timestamp) -> Option<Duration> {
+        let newest = self.newest?.at;
+        let now = Timestamp::try_from(newest.wall).ok()?;
+        Some((newest.boottime + span(now, wall)).saturating_sub(span(wall, now)))
+    }
+
+    pub(super) fn record(&mut self, snapshot: &Snapshot) {
+        let restarted = self
+            .newest
+            .is_some_and(|newest| snapshot.sequence < newest.sequence || snapshot.at.boottime < newest.at.boottime);
+        if !restarted && self.newest.is_some_and(|newest| snapshot.sequence == newest.sequence) {
+            return;
+        }
+        let before = if restarted { None } else { self.newest };
+        if before.is_none() {
+            self.forget();
+        }
+        let mut used = Vec::new();
+        let node = self.advance_zones(snapshot);
+        self.advance_workloads(snapshot, &mut used);
+        if let Some(before) = before {
+            let (start, end) = (before.at.boottime, snapshot.at.boottime);
+            self.samples.push_back(Sample { start, end, node, rows: used });
+        }
+        self.newest = Some(Newest {
+            sequence: snapshot.sequence,
+            at: snapshot.at,
+            interval: snapshot.interval,
+            processors: snapshot.node.processors,
+        });
+        self.trim(snapshot.at.boottime);
+    }
+
+    /// A sampler that starts anew counts from zero; what it had counted is no ground to compare with.
+    fn forget(&mut self) {
+        self.zones = PerZone::default();
+        self.known.clear();
+    }
+
+    fn trim(&mut self, now: Duration) {
+        // Of another boot: their moments cannot be placed any more.
+        self.samples.retain(|sample| sample.end <= now);
+        let too_old = |sample: &Sample| now.saturating_sub(sample.end) >= self.options.max_age;
+        while self.samples.len() > self.options.max_samples || self.samples.front().is_some_and(too_old) {
+            self.samples.pop_front();
+        }
+    }
+
+    fn advance_zones(&mut self, snapshot: &Snapshot) -> PerZone<Option<NodeUse>> {
+        PerZone::from_fn(|kind| {
+            let zone = snapshot.node.zones[kind].as_ref()?;
+            let totals = totals(zone);
+            let now = ZoneNow {
+                power: zone.power.map(|power| power.total),
+                method: zone.method,
+                source: zone.source,
+                totals,
+            };
+            // A zone that appears later has counted from zero since its first reading.
+            let before = self.zones[kind].replace(now).map_or_else(NodeUse::default, |before| before.totals);
+            Some(NodeUse {
+                energy: risen(before.energy, totals.energy),
+                active: risen(before.active, totals.active),
+                idle: risen(before.idle, totals.idle),
+                unattributed: risen(before.unattributed, totals.unattributed),
+            })
+        })
+    }
+
+    fn advance_workloads(&mut self, snapshot: &Snapshot, used: &mut Vec<Used>) {
+        let Ledger { node, known, next_serial, .. } = self;
+        let sequence = snapshot.sequence;
+        visit(snapshot, |kind, uid, name, namespace, totals| {
+            let name = if name.is_empty() { uid } else { name };
+            let namespace = namespace.filter(|namespace| !namespace.is_empty());
+            let identify = || {
+                let (namespace, name, uid) = (namespace.map(Arc::from), name.into(), uid.into());
+                Arc::new(WorkloadId { kind, namespace, name, uid, node: Arc::clone(node) })
+            };
+            let table = known.entry(kind).or_default();
+            let known = match table.get_mut(uid) {
+                // Two rows of one identity: the first, running one is its account.
+                Some(known) if known.seen == sequence => return,
+                Some(known) => known,
+                None => {
+                    *next_serial += 1;
+                    table.entry(uid.into()).or_insert(Known::new(*next_serial, identify()))
+                }
+            };
+            // A process changes its name by exec; Kubernetes tells a pod's name after its first energy.
+            if *known.id.name != *name || known.id.namespace.as_deref() != namespace {
+                known.id = identify();
+            }
+            used.extend(known.advance(sequence, &totals));
+        });
+        self.known.values_mut().for_each(|table| table.retain(|_, known| known.seen == sequence));
+    }
+}
+
+impl Known {
+    fn new(serial: u64, id: Arc<WorkloadId>) -> Self {
+        Known {
+            serial,
+            id,
+            running: true,
+            power: PerZone::default(),
+            energy: PerZone::default(),
+            cpu_time: Duration::ZERO,
+            seen: 0,
+        }
+    }
+
+    /// Takes new totals in; what was used since the last ones, if anything.
+    fn advance(&mut self, sequence: u64, totals: &Totals) -> Option<Used> {
+        let energy = PerZone::from_fn(|zone| risen(self.energy[zone], totals.energy[zone]));
+        let cpu_time = totals.cpu_time.saturating_sub(self.cpu_time);
+        (self.seen, self.running, self.power) = (sequence, totals.running, totals.power);
+        (self.energy, self.cpu_time) = (totals.energy, totals.cpu_time);
+        let anything = !cpu_time.is_zero() || energy != PerZone::default();
+        anything.then(|| Used { serial: self.serial, id: Arc::clone(&self.id), energy, cpu_time })
+    }
+}
+
+/// A row's counters, whoever it is of.
+struct Totals {
+    running: bool,
+    energy: PerZone<Energy>,
+    power: PerZone<Power>,
+    cpu_time: Duration,
+}
+
+impl Totals {
+    fn of<Info>(row: &Row<Info>) -> Self {
+        Totals { running: row.state == State::Running, energy: row.energy, power: row.power, cpu_time: row.cpu_time }
+    }
+}
+
+/// Shows every row of a snapshot: kind, uid, name, namespace, counters.
+fn visit(snapshot: &Snapshot, mut show: impl FnMut(WorkloadKind, &str, &str, Option<&str>, Totals)) {
+    let mut uid = String::new();
+    for row in &snapshot.processes {
+        uid.clear();
+        // Writing to a string does not fail.
+        let _ = write!(uid, "{}/{}", row.info.pid, row.info.start_ticks);
+        show(WorkloadKind::Process, &uid, &row.info.comm, None, Totals::of(row));
+    }
+    for row in &snapshot.containers {
+        let namespace = row.info.pod.as_ref().map(|pod| pod.namespace.as_str());
+        show(WorkloadKind::Container, &row.info.id, &row.info.name, namespace, Totals::of(row));
+    }
+    for row in &snapshot.pods {
+        show(WorkloadKind::Pod, &row.info.id, &row.info.name, Some(&row.info.namespace), Totals::of(row));
+    }
+    for row in &snapshot.vms {
+        show(WorkloadKind::Vm, &row.info.id, &row.info.name, None, Totals::of(row));
+    }
+    for row in &snapshot.units {
+        show(WorkloadKind::Unit, &row.info.cgroup, &row.info.name, None, Totals::of(row));
+    }
+}
+
+fn totals(zone: &NodeZone) -> NodeUse {
+    NodeUse {
+        energy: zone.energy,
+        active: zone.active_energy,
+        idle: zone.idle_energy,
+        unattributed: zone.unattributed_energy,
+    }
+}
+
+/// How far a counter rose. One that fell has started again: what it shows now was used since.
+fn risen(before: Energy, now: Energy) -> Energy {
+    now.checked_sub(before).unwrap_or(now)
+}

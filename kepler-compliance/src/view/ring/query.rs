@@ -1,0 +1,205 @@
+//! Answers from the ledger.
+
+use super::super::{
+    EnergySeries, EnergySplit, Inventory, NodeEnergy, NodeZoneEnergy, Split, Subject, TimeRange, Usage, ViewError,
+    WorkloadEnergy, WorkloadId, WorkloadKind,
+};
+use super::buckets::Buckets;
+use super::ledger::{Ledger, NodeUse, Sample};
+use crate::series::Series;
+use crate::units::{Energy, PerZone, ZoneKind};
+use kepler_core::meter::Method;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Samples of a range, with the times they cover.
+struct Stretch<'a> {
+    samples: Vec<&'a Sample>,
+    covered: TimeRange,
+    coverage: f64,
+}
+
+pub(super) fn inventory(ledger: &Ledger, origin: &str, range: TimeRange) -> Result<Inventory, ViewError> {
+    let stretch = stretch(ledger, origin, range, range.length())?;
+    let zones = node_zones(ledger, &stretch.samples);
+    let method = worst_method(&zones);
+    let node = NodeEnergy {
+        name: Arc::clone(&ledger.node),
+        covered: stretch.covered,
+        zones,
+        gpu: None,
+        processors: ledger.newest.map(|newest| newest.processors),
+    };
+    Ok(Inventory {
+        moment: moment(ledger),
+        asked: range,
+        covered: stretch.covered,
+        coverage: stretch.coverage,
+        workloads: workloads(ledger, &stretch.samples, &node, method),
+        nodes: vec![node],
+        skipped: Vec::new(),
+    })
+}
+
+fn workloads(ledger: &Ledger, samples: &[&Sample], node: &NodeEnergy, method: Method) -> Vec<WorkloadEnergy> {
+    let split = |energy: &PerZone<Energy>| EnergySplit {
+        zones: PerZone::from_fn(|zone| node.zones[zone].as_ref().map(|_| energy[zone])),
+        gpu: None,
+    };
+    let mut sums: HashMap<u64, (&Arc<WorkloadId>, PerZone<Energy>, Duration)> = HashMap::new();
+    for used in samples.iter().flat_map(|sample| &sample.rows) {
+        let sum = sums.entry(used.serial).or_insert((&used.id, PerZone::default(), Duration::ZERO));
+        sum.0 = &used.id;
+        sum.1.iter_mut().for_each(|(zone, energy)| *energy += used.energy[zone]);
+        sum.2 += used.cpu_time;
+    }
+    // Power is known from the second snapshot on.
+    let has_power = ledger.newest.is_some_and(|newest| !newest.interval.is_zero());
+    let mut rows = Vec::with_capacity(sums.len());
+    for known in ledger.known() {
+        let sum = sums.remove(&known.serial);
+        // One that had ended before the range and is merely remembered is none of its workloads.
+        if !known.running && sum.is_none() {
+            continue;
+        }
+        let (energy, cpu_time) = sum.map_or_else(Default::default, |(_, energy, cpu_time)| (energy, cpu_time));
+        rows.push(WorkloadEnergy {
+            id: WorkloadId::clone(&known.id),
+            owner: None,
+            running: known.running,
+            energy: split(&energy),
+            power: (known.running && has_power).then(|| Split {
+                zones: PerZone::from_fn(|zone| node.zones[zone].as_ref().map(|_| known.power[zone])),
+                gpu: None,
+            }),
+            cpu_time: Some(cpu_time),
+            method,
+            resources: None,
+        });
+    }
+    rows.extend(sums.into_values().map(|(id, energy, cpu_time)| WorkloadEnergy {
+        id: WorkloadId::clone(id),
+        owner: None,
+        running: false,
+        energy: split(&energy),
+        power: None,
+        cpu_time: Some(cpu_time),
+        method,
+        resources: None,
+    }));
+    rows
+}
+
+pub(super) fn series(
+    ledger: &Ledger,
+    origin: &str,
+    subject: &Subject,
+    range: TimeRange,
+    step: Duration,
+) -> Result<EnergySeries, ViewError> {
+    let stretch = stretch(ledger, origin, range, step)?;
+    let zones = node_zones(ledger, &stretch.samples);
+    let asked = match subject {
+        Subject::Workloads(ids) => ids.iter().collect(),
+        Subject::Cluster | Subject::Node(_) | Subject::Namespace(_) => HashSet::new(),
+    };
+    let is_of = |id: &WorkloadId| match subject {
+        Subject::Namespace(namespace) => id.kind == WorkloadKind::Pod && id.namespace.as_ref() == Some(namespace),
+        Subject::Workloads(_) => asked.contains(id),
+        Subject::Cluster | Subject::Node(_) => false,
+    };
+    let whole_node = match subject {
+        Subject::Cluster => true,
+        Subject::Node(name) => *name == ledger.node,
+        Subject::Namespace(_) | Subject::Workloads(_) => false,
+    };
+    let known = whole_node
+        || ledger.known().any(|known| is_of(&known.id))
+        || stretch.samples.iter().any(|sample| sample.rows.iter().any(|used| is_of(&used.id)));
+    if !known {
+        let reason = "no such workload, node or namespace in that time".into();
+        return Err(ViewError::NoData { origin: origin.into(), range, reason });
+    }
+    let mut builder = Buckets::new(range.start, step);
+    for sample in &stretch.samples {
+        let mut energy = PerZone::<Energy>::default();
+        let mut cpu_time = Duration::ZERO;
+        if whole_node {
+            energy = PerZone::from_fn(|zone| sample.node[zone].map_or(Energy::ZERO, |used| used.energy));
+        } else {
+            for used in sample.rows.iter().filter(|used| is_of(&used.id)) {
+                energy.iter_mut().for_each(|(zone, sum)| *sum += used.energy[zone]);
+                cpu_time += used.cpu_time;
+            }
+        }
+        let (Some(start), Some(end)) = (ledger.wall(sample.start), ledger.wall(sample.end)) else { continue };
+        let split = PerZone::from_fn(|zone| zones[zone].as_ref().map(|_| energy[zone]));
+        let usage =
+            Usage { energy: EnergySplit { zones: split, gpu: None }, cpu_time: (!whole_node).then_some(cpu_time) };
+        builder.add(start, end, usage);
+    }
+    let steps = Series::new(builder.into_steps()).map_err(|error| ViewError::Unavailable {
+        origin: origin.into(),
+        reason: format!("its samples do not form a series: {error}"),
+    })?;
+    Ok(EnergySeries { steps, method: worst_method(&zones), coverage: stretch.coverage, moment: moment(ledger) })
+}
+
+/// The samples that ended in the range.
+fn stretch<'a>(ledger: &'a Ledger, origin: &str, range: TimeRange, step: Duration) -> Result<Stretch<'a>, ViewError> {
+    if range.length().is_zero() || step.is_zero() {
+        return Err(ViewError::Invalid { range, step });
+    }
+    let no_data = |reason: &str| ViewError::NoData { origin: origin.into(), range, reason: reason.into() };
+    let (Some(start), Some(end)) = (ledger.boottime(range.start), ledger.boottime(range.end)) else {
+        return Err(no_data("no snapshot has been taken yet; ask again after two intervals"));
+    };
+    let inside = |sample: &&Sample| sample.end > start && sample.end <= end;
+    let samples: Vec<&Sample> = ledger.samples.iter().filter(inside).collect();
+    let edges = samples.first().zip(samples.last());
+    let edges = edges.and_then(|(first, last)| Some((ledger.wall(first.start)?, ledger.wall(last.end)?)));
+    let Some((first, last)) = edges else {
+        return Err(no_data("energy is known from the second snapshot on, and only as far back as the ring reaches"));
+    };
+    let known: Duration =
+        samples.iter().map(|sample| sample.end.min(end).saturating_sub(sample.start.max(start))).sum();
+    let coverage = (known.as_secs_f64() / range.length().as_secs_f64()).min(1.0);
+    Ok(Stretch { samples, covered: TimeRange { start: first, end: last }, coverage })
+}
+
+fn moment(ledger: &Ledger) -> String {
+    ledger.newest.map_or_else(String::new, |newest| newest.sequence.to_string())
+}
+
+fn node_zones(ledger: &Ledger, samples: &[&Sample]) -> PerZone<Option<NodeZoneEnergy>> {
+    PerZone::from_fn(|kind| {
+        let now = ledger.zones[kind].as_ref()?;
+        let mut sum = NodeUse::default();
+        for used in samples.iter().filter_map(|sample| sample.node[kind]) {
+            sum.energy += used.energy;
+            sum.active += used.active;
+            sum.idle += used.idle;
+            sum.unattributed += used.unattributed;
+        }
+        Some(NodeZoneEnergy {
+            energy: sum.energy,
+            active: Some(sum.active),
+            idle: Some(sum.idle),
+            unattributed: Some(sum.unattributed),
+            power: now.power,
+            method: now.method,
+            source: now.source.into(),
+        })
+    })
+}
+
+/// Measured if all zones are, else estimated with the largest error.
+fn worst_method(zones: &PerZone<Option<NodeZoneEnergy>>) -> Method {
+    let error = |(_, zone): (ZoneKind, &Option<NodeZoneEnergy>)| match zone.as_ref()?.method {
+        Method::Measured => None,
+        Method::Estimated { error_ratio } => Some(error_ratio),
+    };
+    let worst = zones.iter().filter_map(error).max_by(f64::total_cmp);
+    worst.map_or(Method::Measured, |error_ratio| Method::Estimated { error_ratio })
+}

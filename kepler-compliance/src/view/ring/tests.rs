@@ -1,0 +1,271 @@
+use super::*;
+use crate::units::{Energy, PerZone, Power, ZoneKind};
+use crate::view::{WorkloadEnergy, WorkloadKind};
+use jiff::Timestamp;
+use kepler_core::counter::CounterEvents;
+use kepler_core::host;
+use kepler_core::meter::Method;
+use kepler_core::snapshot::{Cost, Node, NodeZone, Row, State, ZonePower};
+use kepler_core::workload::{PodInfo, ProcessInfo};
+use proptest::prelude::*;
+
+const STEP: Duration = Duration::from_secs(5);
+
+/// A machine whose snapshots are made by hand: package energy in whole joules.
+struct Machine {
+    at: host::Timestamp,
+    sequence: u64,
+    node: u64,
+    idle: u64,
+    /// pid, joules, whether it runs.
+    processes: Vec<(u32, u64, bool)>,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let boot = Duration::from_secs(1000);
+        let wall = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let at = host::Timestamp { monotonic: boot, boottime: boot, wall };
+        Machine { at, sequence: 1, node: 0, idle: 0, processes: Vec::new() }
+    }
+
+    fn pass(&mut self) -> &mut Self {
+        self.at = self.at.advanced(STEP);
+        self.sequence += 1;
+        self
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let joules = |joules: u64| Energy::from_joules(joules as f64);
+        let zone = NodeZone {
+            path: "package-0".into(),
+            source: "fake",
+            method: Method::Measured,
+            energy: joules(self.node),
+            active_energy: joules(self.node - self.idle),
+            idle_energy: joules(self.idle),
+            unattributed_energy: Energy::ZERO,
+            short_lived_energy: Energy::ZERO,
+            forgotten_energy: Energy::ZERO,
+            power: Some(ZonePower::default()),
+            events: CounterEvents::default(),
+        };
+        let mut zones = PerZone::default();
+        zones[ZoneKind::Package] = Some(zone);
+        let rows = self.processes.iter().map(|&(pid, used, running)| {
+            let mut energy = PerZone::default();
+            energy[ZoneKind::Package] = joules(used);
+            let info = ProcessInfo {
+                pid,
+                start_ticks: 7,
+                comm: "work".into(),
+                exe: String::new(),
+                container: None,
+                vm: None,
+                unit: None,
+            };
+            let state = if running { State::Running } else { State::Terminated };
+            let cpu_time = Duration::from_secs(used);
+            Row { info: Arc::new(info), state, cpu_time, energy, power: PerZone::default() }
+        });
+        Snapshot {
+            sequence: self.sequence,
+            at: self.at,
+            interval: if self.sequence == 1 { Duration::ZERO } else { STEP },
+            node: Node { zones, usage_ratio: 0.5, processors: 2 },
+            processes: rows.collect(),
+            containers: Vec::new(),
+            pods: Vec::new(),
+            vms: Vec::new(),
+            units: Vec::new(),
+            faults: Vec::new(),
+            sources: Vec::new(),
+            cost: Cost::default(),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::try_from(self.at.wall).unwrap()
+    }
+
+    fn last(&self, seconds: u64) -> TimeRange {
+        TimeRange::ending(self.now(), Duration::from_secs(seconds))
+    }
+}
+
+fn ring() -> HistoryRing {
+    HistoryRing::new("test", "node", RingOptions::default())
+}
+
+fn joules(row: &WorkloadEnergy) -> f64 {
+    row.energy.total().unwrap().joules()
+}
+
+fn of(inventory: &Inventory, pid: u32) -> Option<&WorkloadEnergy> {
+    inventory.workloads.iter().find(|row| *row.id.uid == *format!("{pid}/7"))
+}
+
+#[test]
+fn one_snapshot_is_no_data_and_not_zero() {
+    let (ring, machine) = (ring(), Machine::new());
+    assert!(matches!(ring.inventory(machine.last(60)), Err(ViewError::NoData { .. })));
+    ring.record(&machine.snapshot());
+    let error = ring.inventory(machine.last(60)).unwrap_err();
+    assert!(matches!(error, ViewError::NoData { .. }) && error.to_string().contains("second snapshot"), "{error}");
+}
+
+#[test]
+fn a_window_holds_differences_and_both_the_running_and_the_terminated() {
+    let (ring, mut machine) = (ring(), Machine::new());
+    machine.node = 500;
+    machine.processes = vec![(1, 400, true), (2, 9, true), (9, 50, false)];
+    ring.record(&machine.snapshot());
+    machine.pass().processes = vec![(1, 410, true), (2, 19, false), (3, 5, true), (9, 50, false)];
+    (machine.node, machine.idle) = (530, 4);
+    ring.record(&machine.snapshot());
+    let inventory = ring.inventory(machine.last(5)).unwrap();
+    assert_eq!(joules(of(&inventory, 1).unwrap()), 10.0);
+    let ended = of(&inventory, 2).unwrap();
+    assert_eq!((joules(ended), ended.running, ended.power), (10.0, false, None));
+    assert_eq!(joules(of(&inventory, 3).unwrap()), 5.0, "new: counts from its start");
+    assert!(of(&inventory, 9).is_none(), "ended before the window");
+    let zone = inventory.nodes[0].zones[ZoneKind::Package].as_ref().unwrap();
+    assert_eq!((zone.energy.joules(), zone.idle.unwrap().joules()), (30.0, 4.0));
+    assert_eq!((inventory.covered.length(), inventory.coverage), (STEP, 1.0));
+    assert_eq!(ring.inventory(machine.last(10)).unwrap().coverage, 0.5);
+}
+
+#[test]
+fn a_workload_that_is_gone_altogether_stays_in_the_windows_it_ran_in() {
+    let (ring, mut machine) = (ring(), Machine::new());
+    machine.processes = vec![(1, 0, true)];
+    ring.record(&machine.snapshot());
+    machine.pass().processes = vec![(1, 8, true)];
+    machine.node = 8;
+    ring.record(&machine.snapshot());
+    machine.pass().processes.clear();
+    ring.record(&machine.snapshot());
+    let inventory = ring.inventory(machine.last(10)).unwrap();
+    let gone = of(&inventory, 1).unwrap();
+    assert_eq!((joules(gone), gone.running), (8.0, false));
+    assert!(of(&ring.inventory(machine.last(5)).unwrap(), 1).is_none());
+}
+
+#[test]
+fn a_sampler_that_starts_again_leaves_a_gap_and_no_negative_or_double_energy() {
+    let (ring, mut machine) = (ring(), Machine::new());
+    ring.record(&machine.snapshot());
+    machine.pass().node = 100;
+    ring.record(&machine.snapshot());
+    machine.pass();
+    (machine.sequence, machine.node) = (1, 0);
+    ring.record(&machine.snapshot());
+    machine.pass().node = 7;
+    ring.record(&machine.snapshot());
+    let inventory = ring.inventory(machine.last(15)).unwrap();
+    assert_eq!(inventory.nodes[0].energy().total().unwrap().joules(), 107.0);
+    assert!((inventory.coverage - 2.0 / 3.0).abs() < 1e-9);
+    let series = ring.series(&Subject::Cluster, machine.last(15), STEP).unwrap();
+    assert_eq!(series.steps.steps().len(), 2, "the gap has no step");
+}
+
+#[test]
+fn setting_the_clock_back_neither_loses_nor_doubles_energy() {
+    let (ring, mut machine) = (ring(), Machine::new());
+    ring.record(&machine.snapshot());
+    machine.pass().node = 10;
+    ring.record(&machine.snapshot());
+    machine.pass().node = 30;
+    machine.at.wall -= Duration::from_secs(86_400);
+    ring.record(&machine.snapshot());
+    let inventory = ring.inventory(machine.last(10)).unwrap();
+    assert_eq!(inventory.nodes[0].energy().total().unwrap().joules(), 30.0);
+    assert_eq!(inventory.covered, machine.last(10));
+}
+
+#[test]
+fn the_ring_is_bounded_by_age_and_by_count() {
+    for options in [
+        RingOptions { max_age: Duration::from_secs(20), max_samples: 1000 },
+        RingOptions { max_age: Duration::from_secs(9999), max_samples: 4 },
+    ] {
+        let ring = HistoryRing::new("test", "node", options);
+        let mut machine = Machine::new();
+        for _ in 0..50 {
+            ring.record(&machine.snapshot());
+            machine.pass().node += 1;
+        }
+        machine.at.wall -= STEP;
+        assert_eq!(ring.ledger().samples.len(), 4);
+        let inventory = ring.inventory(machine.last(3600)).unwrap();
+        assert_eq!(inventory.nodes[0].energy().total().unwrap().joules(), 4.0);
+    }
+}
+
+#[test]
+fn the_same_moment_gives_the_same_answer() {
+    let (ring, mut machine) = (ring(), Machine::new());
+    ring.record(&machine.snapshot());
+    machine.pass().node = 10;
+    ring.record(&machine.snapshot());
+    ring.record(&machine.snapshot());
+    assert_eq!(ring.inventory(machine.last(5)).unwrap(), ring.inventory(machine.last(5)).unwrap());
+    assert_eq!(ring.inventory(machine.last(5)).unwrap().moment, "2");
+}
+
+#[test]
+fn a_pod_that_gets_its_name_later_is_one_pod() {
+    let (ring, mut machine) = (ring(), Machine::new());
+    let pod = |name: &str, joules: f64| {
+        let mut energy = PerZone::default();
+        energy[ZoneKind::Package] = Energy::from_joules(joules);
+        let (name, namespace) = (name.to_owned(), if name.is_empty() { "" } else { "shop" }.to_owned());
+        let info = Arc::new(PodInfo { id: "uid-1".into(), name, namespace, cgroup: String::new() });
+        Row { info, state: State::Running, cpu_time: Duration::ZERO, energy, power: PerZone::from_fn(|_| Power::ZERO) }
+    };
+    let mut snapshot = machine.snapshot();
+    snapshot.pods = vec![pod("", 100.0)];
+    ring.record(&snapshot);
+    machine.pass().node = 3;
+    snapshot = machine.snapshot();
+    snapshot.pods = vec![pod("cart", 103.0)];
+    ring.record(&snapshot);
+    let inventory = ring.inventory(machine.last(5)).unwrap();
+    let pods: Vec<_> = inventory.workloads.iter().filter(|row| row.id.kind == WorkloadKind::Pod).collect();
+    assert_eq!((pods.len(), &*pods[0].id.name, pods[0].id.namespace.as_deref()), (1, "cart", Some("shop")));
+    assert_eq!(joules(pods[0]), 3.0);
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_used_between_two_snapshots_is_in_the_window_and_in_the_series(
+        steps in prop::collection::vec((0u64..1000, 0u64..1000, any::<bool>()), 1..30),
+        bucket in 1u64..60,
+    ) {
+        let (ring, mut machine) = (ring(), Machine::new());
+        machine.processes = vec![(1, 11, true)];
+        ring.record(&machine.snapshot());
+        let (mut node, mut own) = (0, 0);
+        for (more, work, missed) in steps {
+            machine.pass();
+            machine.node += more + work;
+            machine.processes[0].1 += work;
+            (node, own) = (machine.node, machine.processes[0].1 - 11);
+            if missed {
+                machine.pass();
+            }
+            ring.record(&machine.snapshot());
+        }
+        let range = machine.last(1000);
+        let inventory = ring.inventory(range).unwrap();
+        prop_assert_eq!(inventory.nodes[0].energy().total().unwrap().joules(), node as f64);
+        prop_assert_eq!(joules(of(&inventory, 1).unwrap()), own as f64);
+        let sum = |subject: &Subject| -> Energy {
+            let series = ring.series(subject, range, Duration::from_secs(bucket)).unwrap();
+            series.steps.steps().iter().filter_map(|step| step.value.energy.total()).sum()
+        };
+        prop_assert_eq!(sum(&Subject::Cluster).joules(), node as f64);
+        let id = of(&inventory, 1).unwrap().id.clone();
+        prop_assert_eq!(sum(&Subject::Workloads(vec![id])).joules(), own as f64);
+    }
+}
