@@ -13,6 +13,8 @@
 //! | [`standards`] | which rules exist, which is in force, and whether it is met |
 //! | [`tariff`] | what a kilowatt-hour costs at a time of use |
 //! | [`schedule`] | when a job should run |
+//! | [`tools`] | the eight questions that frontends ask, typed |
+//! | [`advice`] | what could be done to emit less, and how much that is |
 //! | [`view`] | how much energy nodes and workloads used: the trait that sources implement |
 //! | [`series`] | values over time, piecewise constant, gaps kept |
 //! | [`text`] | sentences in English and Korean |
@@ -30,6 +32,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod advice;
 pub mod carbon;
 pub mod intensity;
 pub mod schedule;
@@ -37,6 +40,7 @@ pub mod series;
 pub mod standards;
 pub mod tariff;
 pub mod text;
+pub mod tools;
 pub mod view;
 pub mod zones;
 

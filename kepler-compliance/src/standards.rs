@@ -30,7 +30,7 @@ pub use format::json_schema;
 pub use load::LoadError;
 pub use metric::Metric;
 pub use rule::{Applies, Basis, Check, Force, Limit, MetricBound, OperationStart, Rule, RuleKind, Subject, Threshold};
-pub use verdict::{Fact, Input, Inputs, Status, Verdict, overall};
+pub use verdict::{Fact, Input, Inputs, Status, Verdict, overall, overall_status};
 
 use jiff::civil::Date;
 use std::collections::BTreeMap;

@@ -141,9 +141,14 @@ pub struct Verdict {
 /// The status of several verdicts together: NON_COMPLIANT if any applicable rule fails, COMPLIANT
 /// only if all applicable rules pass, NOT_APPLICABLE if none applies, else INSUFFICIENT_DATA.
 pub fn overall<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> Status {
+    overall_status(verdicts.into_iter().map(|verdict| verdict.status))
+}
+
+/// The same, of statuses.
+pub fn overall_status(statuses: impl IntoIterator<Item = Status>) -> Status {
     let mut sum = Status::NotApplicable;
-    for verdict in verdicts {
-        sum = match (sum, verdict.status) {
+    for status in statuses {
+        sum = match (sum, status) {
             (Status::NonCompliant, _) | (_, Status::NonCompliant) => Status::NonCompliant,
             (other, Status::NotApplicable) => other,
             (Status::InsufficientData, _) | (_, Status::InsufficientData) => Status::InsufficientData,

@@ -1,0 +1,144 @@
+//! The eight tools: typed questions about energy, carbon and compliance, and their answers.
+//!
+//! Each tool is a function `fn(&Context, Request) -> Result<Response, ToolError>` in a file of its own.
+//! MCP, REST, the command line and Python only expose them: the doc comments of requests and responses
+//! are the descriptions that users of those see.
+//!
+//! | tool | function |
+//! |---|---|
+//! | `assess_workload_compliance` | [`assess_workload_compliance`] |
+//! | `list_workloads_by_compliance` | [`list_workloads_by_compliance`] |
+//! | `get_regional_comparison` | [`get_regional_comparison`] |
+//! | `calculate_optimal_schedule` | [`calculate_optimal_schedule`] |
+//! | `get_power_hotspots` | [`get_power_hotspots`] |
+//! | `get_cluster_carbon_summary` | [`get_cluster_carbon_summary`] |
+//! | `compare_optimization_impact` | [`compare_optimization_impact`] |
+//! | `analyze_workload_power_trend` | [`analyze_workload_power_trend`] |
+//!
+//! All judge by one [`judge`]: the same workload in the same window has one status, whichever tool is
+//! asked. Power is the mean over the window of what still runs; energy is that of all that ran in it.
+//! What is not known is `null` and makes a judgement `INSUFFICIENT_DATA`; it is never a zero. Figures for
+//! a month are projections from the window and labelled so; a month has 730 h.
+
+mod answer;
+mod arguments;
+mod assess;
+mod facility;
+mod figures;
+mod hotspots;
+mod impact;
+mod judge;
+mod list;
+mod regions;
+mod resolve;
+mod schedule;
+mod settings;
+mod summary;
+mod trend;
+
+pub use answer::{
+    Complexity, Input, Judged, MonthlySavings, Optimization, OptimizationKind, PowerWatts, ProjectedMonthly, Skip,
+};
+pub use arguments::{InvalidDuration, Length};
+pub use assess::{AssessRequest, AssessResponse, Instances, assess_workload_compliance};
+pub use hotspots::{Hotspot, HotspotsRequest, HotspotsResponse, get_power_hotspots};
+pub use impact::{ImpactRequest, ImpactResponse, ImpactState, ImpactStep, compare_optimization_impact};
+pub use list::{ListRequest, ListResponse, ListedWorkload, StatusCounts, StatusFilter, list_workloads_by_compliance};
+pub use regions::{MigrationAdvice, RankedRegion, RegionalRequest, RegionalResponse, get_regional_comparison};
+pub use schedule::{ScheduleRequest, ScheduleResponse, ScheduledWindow, calculate_optimal_schedule};
+pub use settings::{Price, Settings, StatedPue};
+pub use summary::{NamespaceSummary, NodeSummary, SummaryRequest, SummaryResponse, get_cluster_carbon_summary};
+pub use trend::{Anomaly, Slope, TrendPoint, TrendRequest, TrendResponse, analyze_workload_power_trend};
+
+pub(crate) use facility::Facility;
+pub(crate) use figures::Figures;
+
+use crate::intensity::{IntensityError, IntensitySource};
+use crate::schedule::{JobError, ScheduleError};
+use crate::standards::{Standards, UnknownStandard};
+use crate::view::{EnergyView, ViewError, WorkloadKind};
+use crate::zones::{UnknownZone, Zones};
+use jiff::Timestamp;
+
+/// The region assumed where neither request nor settings name one.
+pub const DEFAULT_REGION: &str = "ap-northeast-2";
+
+/// The standard that a PUE is judged by, beside the one asked for.
+pub const DEFAULT_PUE_STANDARD: &str = "KR_PUE_GREEN_DC";
+
+/// What the tools work with: where figures come from, the data, the facility, and the time.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// Energy.
+    pub view: &'a dyn EnergyView,
+    /// Rules.
+    pub standards: &'a Standards,
+    /// Regions.
+    pub zones: &'a Zones,
+    /// Grid intensity.
+    pub intensity: &'a dyn IntensitySource,
+    /// The facility and what electricity costs there.
+    pub settings: &'a Settings,
+    /// Now. Windows end here.
+    pub now: Timestamp,
+}
+
+impl std::fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("view", &self.view.name()).field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+/// Why a tool has no answer. What is merely not known is no error: it makes an answer with
+/// [`InsufficientData`](crate::standards::Status::InsufficientData).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ToolError {
+    /// No workload has the name.
+    #[error(
+        "no workload `{name}`{} used energy or ran {range}{}; nearest: {}",
+        kind.map(|kind| format!(" of kind {}", kind.name())).unwrap_or_default(),
+        if elsewhere.is_empty() { String::new() } else { format!("; it exists in namespace {}", elsewhere.join(", ")) },
+        if nearest.is_empty() { "none, there is no workload at all".to_owned() } else { nearest.join(", ") },
+    )]
+    UnknownWorkload {
+        /// The name asked for.
+        name: String,
+        /// The kind asked for.
+        kind: Option<WorkloadKind>,
+        /// The time that was looked at.
+        range: String,
+        /// Other namespaces that have a workload of that name.
+        elsewhere: Vec<String>,
+        /// Names that look most like it, as `kind namespace/name`, best first.
+        nearest: Vec<String>,
+    },
+    /// No rule has the code.
+    #[error(transparent)]
+    UnknownStandard(#[from] UnknownStandard),
+    /// No zone has the name.
+    #[error(transparent)]
+    UnknownRegion(#[from] UnknownZone),
+    /// An argument that cannot be.
+    #[error("{argument} = `{given}`: {remedy}")]
+    InvalidArgument {
+        /// Which.
+        argument: &'static str,
+        /// What was given.
+        given: String,
+        /// What would be valid.
+        remedy: String,
+    },
+    /// The source of energy figures cannot answer.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// The source of grid intensities cannot answer, and the question needs it.
+    #[error(transparent)]
+    Intensity(#[from] IntensityError),
+    /// A job that cannot be planned.
+    #[error(transparent)]
+    Job(#[from] JobError),
+    /// There is no time or no data for a job.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+}

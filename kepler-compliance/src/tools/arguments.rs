@@ -1,0 +1,134 @@
+//! Arguments that several tools share.
+
+use super::{Context, ToolError};
+use crate::view::TimeRange;
+use jiff::{SignedDuration, Span, SpanRelativeTo};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A length of time as text: `5m`, `1h30m`, `7d`. A day has 24 hours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Length(Duration);
+
+/// A text that is no length of time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a length of time: write 30s, 5m, 1h30m or 7d")]
+pub struct InvalidDuration(pub String);
+
+impl Length {
+    /// From minutes.
+    #[must_use]
+    pub const fn minutes(minutes: u64) -> Self {
+        Length(Duration::from_secs(minutes * 60))
+    }
+
+    /// As a duration; never zero.
+    #[must_use]
+    pub const fn duration(self) -> Duration {
+        self.0
+    }
+}
+
+impl FromStr for Length {
+    type Err = InvalidDuration;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDuration> {
+        let invalid = || InvalidDuration(text.to_owned());
+        let span: Span = text.trim().parse().map_err(|_| invalid())?;
+        let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| invalid())?;
+        let length = Duration::try_from(length).map_err(|_| invalid())?;
+        if length.is_zero() { Err(invalid()) } else { Ok(Length(length)) }
+    }
+}
+
+impl TryFrom<Duration> for Length {
+    type Error = InvalidDuration;
+    fn try_from(length: Duration) -> Result<Self, InvalidDuration> {
+        if length.is_zero() { Err(InvalidDuration("0s".to_owned())) } else { Ok(Length(length)) }
+    }
+}
+
+impl TryFrom<String> for Length {
+    type Error = InvalidDuration;
+    fn try_from(text: String) -> Result<Self, InvalidDuration> {
+        text.parse()
+    }
+}
+
+impl From<Length> for String {
+    fn from(length: Length) -> String {
+        length.to_string()
+    }
+}
+
+impl fmt::Display for Length {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match SignedDuration::try_from(self.0) {
+            Ok(length) => write!(f, "{length:#}"),
+            Err(_) => write!(f, "{}s", self.0.as_secs()),
+        }
+    }
+}
+
+impl JsonSchema for Length {
+    fn schema_name() -> Cow<'static, str> {
+        "Length".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "description": "A length of time: 30s, 5m, 1h30m, 7d.", "examples": ["5m", "24h"] })
+    }
+}
+
+/// The window that ends now.
+pub(super) fn range(context: &Context<'_>, window: Length) -> TimeRange {
+    TimeRange::ending(context.now, window.duration())
+}
+
+/// An argument must lie in a range, which holds no NaN.
+pub(super) fn within(
+    argument: &'static str,
+    given: f64,
+    range: std::ops::RangeInclusive<f64>,
+) -> Result<f64, ToolError> {
+    if range.contains(&given) {
+        return Ok(given);
+    }
+    let remedy = format!("give a number from {} to {}", range.start(), range.end());
+    Err(ToolError::InvalidArgument { argument, given: given.to_string(), remedy })
+}
+
+pub(super) fn default_namespace() -> String {
+    "default".to_owned()
+}
+
+pub(super) fn default_standard() -> String {
+    crate::standards::DEFAULT_STANDARD.to_owned()
+}
+
+pub(super) const fn default_window() -> Length {
+    Length::minutes(5)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_read_and_print_as_people_write_them() {
+        for (text, seconds) in [("5m", 300), ("30s", 30), ("1h30m", 5400), ("7d", 604_800), ("PT1H", 3600)] {
+            assert_eq!(text.parse::<Length>().unwrap().duration().as_secs(), seconds, "{text}");
+        }
+        assert_eq!(Length::minutes(5).to_string(), "5m");
+        assert_eq!(serde_json::to_string(&Length::minutes(90)).unwrap(), "\"1h 30m\"");
+        assert_eq!("1h 30m".parse(), Ok(Length::minutes(90)));
+        for bad in ["", "0s", "-5m", "five", "5"] {
+            assert!(bad.parse::<Length>().is_err(), "{bad}");
+        }
+    }
+}

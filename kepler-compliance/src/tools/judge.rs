@@ -1,0 +1,146 @@
+//! The judgement that all tools share.
+
+use super::answer::basis_of;
+use super::facility::{Facility, weaker};
+use super::figures::Figures;
+use super::{Context, DEFAULT_PUE_STANDARD, ToolError};
+use crate::carbon::{emissions, rate};
+use crate::standards::{
+    Check, Fact, Inputs, Metric, Rule, RuleKind, Standards, Status, Subject, Verdict, evaluate, overall_status,
+};
+use crate::text::Text;
+use crate::units::{CarbonMass, CarbonRate};
+
+/// Judges workloads of one facility by one standard, and its PUE by the PUE standard.
+pub(crate) struct Judge<'a> {
+    facility: &'a Facility,
+    /// What is known of the facility, for whom the emissions are of.
+    inputs: Inputs,
+    carbon: Option<Ruling<'a>>,
+    pue: Option<Verdict>,
+}
+
+/// A rule on carbon.
+struct Ruling<'a> {
+    rule: &'a Rule,
+    /// The judgement of the facility, for a rule that does not look at the workload's own emissions.
+    fixed: Option<Verdict>,
+    /// The judgement of a workload without energy figures.
+    no_data: Verdict,
+}
+
+/// A workload's status by each rule and by all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Statuses {
+    pub(crate) overall: Status,
+    pub(crate) carbon: Status,
+    pub(crate) pue: Status,
+}
+
+/// The judgements in full.
+pub(crate) struct Verdicts {
+    pub(crate) carbon: Option<Verdict>,
+    pub(crate) pue: Option<Verdict>,
+    pub(crate) statuses: Statuses,
+}
+
+impl<'a> Judge<'a> {
+    /// Looks the rules up and judges all that does not depend on the workload.
+    ///
+    /// # Errors
+    /// No rule has the code.
+    pub(crate) fn new(context: &Context<'a>, facility: &'a Facility, standard: &str) -> Result<Self, ToolError> {
+        Judge::of(context, facility, standard, Subject::Workload)
+    }
+
+    /// The same for the emissions of another subject.
+    pub(crate) fn of(
+        context: &Context<'a>,
+        facility: &'a Facility,
+        standard: &str,
+        subject: Subject,
+    ) -> Result<Self, ToolError> {
+        let inputs = facility.facts(context, subject);
+        let standards: &'a Standards = context.standards;
+        let rule = standards.version_for(standard, inputs.date)?;
+        if matches!(rule.check.kind(), RuleKind::PueLimit | RuleKind::MetricReport) {
+            let pue = Some(evaluate(rule, &inputs));
+            return Ok(Judge { facility, inputs, carbon: None, pue });
+        }
+        // A user's directory may have taken the PUE standard away; then there is none.
+        let pue_rule = standards.version_for(DEFAULT_PUE_STANDARD, inputs.date).ok();
+        let pue = pue_rule.map(|rule| evaluate(rule, &inputs));
+        let of_workload = matches!(rule.check, Check::EmissionBudget { .. });
+        let mut no_data = evaluate(rule, &inputs);
+        let fixed = (!of_workload).then(|| no_data.clone());
+        if no_data.status != Status::NotApplicable {
+            no_data.status = Status::InsufficientData;
+            no_data.reason = Text::new(
+                "There are no energy figures of the workload in the window.",
+                "해당 기간에 이 워크로드의 에너지 데이터가 없습니다.",
+            );
+        }
+        Ok(Judge { facility, inputs, carbon: Some(Ruling { rule, fixed, no_data }), pue })
+    }
+
+    /// The rule on carbon that is judged by.
+    pub(crate) fn carbon_rule(&self) -> Option<&'a Rule> {
+        self.carbon.as_ref().map(|ruling| ruling.rule)
+    }
+
+    /// The status alone, which is cheaper.
+    pub(crate) fn statuses(&self, figures: Option<&Figures>) -> Statuses {
+        let carbon = self.carbon.as_ref().map(|ruling| match (known(figures), &ruling.fixed) {
+            (None, _) => ruling.no_data.status,
+            (Some(_), Some(fixed)) => fixed.status,
+            (Some(figures), None) => self.budget(ruling.rule, figures).status,
+        });
+        self.all(carbon)
+    }
+
+    /// The judgements with their reasons.
+    pub(crate) fn verdicts(&self, figures: Option<&Figures>) -> Verdicts {
+        let carbon = self.carbon.as_ref().map(|ruling| match (known(figures), &ruling.fixed) {
+            (None, _) => ruling.no_data.clone(),
+            (Some(_), Some(fixed)) => fixed.clone(),
+            (Some(figures), None) => self.budget(ruling.rule, figures),
+        });
+        let statuses = self.all(carbon.as_ref().map(|verdict| verdict.status));
+        Verdicts { carbon, pue: self.pue.clone(), statuses }
+    }
+
+    fn all(&self, carbon: Option<Status>) -> Statuses {
+        let pue = self.pue.as_ref().map(|verdict| verdict.status);
+        Statuses {
+            overall: overall_status(carbon.into_iter().chain(pue)),
+            carbon: carbon.unwrap_or(Status::NotApplicable),
+            pue: pue.unwrap_or(Status::NotApplicable),
+        }
+    }
+
+    /// A budget, held against what the workload itself emits.
+    fn budget(&self, rule: &Rule, figures: &Figures) -> Verdict {
+        let mut inputs = self.inputs.clone();
+        let facility = self.facility;
+        let known = facility.intensity().zip(facility.ratio()).zip(facility.basis());
+        if let Some(((grid, pue), basis)) = known {
+            let basis = weaker(basis, basis_of(figures.method));
+            let source = "energy over the window, projected";
+            if let Some(power) = figures.power.and_then(|power| power.total()) {
+                let hourly: CarbonRate = rate(power, pue, grid);
+                let source = "mean power over the window";
+                inputs.give(Metric::EmissionsPerHour, Fact::new(hourly.grams_per_hour(), basis, source));
+            }
+            if let Some(month) = figures.monthly() {
+                let mass: CarbonMass = emissions(month, pue, grid);
+                inputs.give(Metric::EmissionsPerMonth, Fact::new(mass.kilograms(), basis, source));
+            }
+        }
+        evaluate(rule, &inputs)
+    }
+}
+
+/// Figures that hold any energy.
+fn known(figures: Option<&Figures>) -> Option<&Figures> {
+    figures.filter(|figures| figures.energy.total().is_some())
+}

@@ -1,0 +1,337 @@
+//! Which workloads keep a standard?
+
+use super::answer::{Month, ProjectedMonthly, Skip, energy_caveats, grams_per_hour, say};
+use super::arguments::{default_standard, default_window, range};
+use super::figures::{Windows, worse};
+use super::judge::Judge;
+use super::{Context, Facility, Figures, Length, ToolError};
+use crate::standards::{Basis, Status};
+use crate::text::Lang;
+use crate::units::{Energy, Power};
+use crate::view::{Inventory, ViewError, WorkloadEnergy, WorkloadKind};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// Lists the workloads of a namespace with their compliance, the largest emitters first.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListRequest {
+    /// The namespace; without it those of all namespaces, and what is in none.
+    #[serde(default)]
+    pub namespace: Option<String>,
+    /// The kind of workloads. Without it pods, where there are any; else containers, else units.
+    #[serde(default)]
+    pub kind: Option<WorkloadKind>,
+    /// Only those with this status.
+    #[serde(default)]
+    pub status_filter: StatusFilter,
+    /// Code of the standard to judge by.
+    #[serde(default = "default_standard")]
+    pub standard: String,
+    /// Where they run; without it the configured region, else ap-northeast-2.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// How far back figures are taken.
+    #[serde(default = "default_window")]
+    pub window: Length,
+    /// How many to skip.
+    #[serde(default)]
+    pub offset: usize,
+    /// How many to return at most, 1 to 1000.
+    #[serde(default = "default_limit")]
+    pub limit: usize,
+    /// Language of sentences.
+    #[serde(default)]
+    pub lang: Lang,
+}
+
+const fn default_limit() -> usize {
+    50
+}
+
+impl Default for ListRequest {
+    fn default() -> Self {
+        ListRequest {
+            namespace: None,
+            kind: None,
+            status_filter: StatusFilter::All,
+            standard: default_standard(),
+            region: None,
+            window: default_window(),
+            offset: 0,
+            limit: default_limit(),
+            lang: Lang::En,
+        }
+    }
+}
+
+/// Which statuses to list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum StatusFilter {
+    /// All of them.
+    #[default]
+    #[serde(rename = "all", alias = "ALL")]
+    All,
+    /// Those that keep the standards.
+    Compliant,
+    /// Those that do not.
+    NonCompliant,
+    /// Those that the standards do not apply to.
+    NotApplicable,
+    /// Those of which too little is known.
+    InsufficientData,
+}
+
+impl StatusFilter {
+    fn admits(self, status: Status) -> bool {
+        match self {
+            StatusFilter::All => true,
+            StatusFilter::Compliant => status == Status::Compliant,
+            StatusFilter::NonCompliant => status == Status::NonCompliant,
+            StatusFilter::NotApplicable => status == Status::NotApplicable,
+            StatusFilter::InsufficientData => status == Status::InsufficientData,
+        }
+    }
+}
+
+/// The inventory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ListResponse {
+    /// The standard judged by.
+    pub standard: String,
+    /// The region.
+    pub region: String,
+    /// The namespace asked for.
+    pub namespace: Option<String>,
+    /// The kind that is listed; `null` where there are no figures.
+    pub kind: Option<WorkloadKind>,
+    /// How many workloads have each status, whatever the filter.
+    pub counts: StatusCounts,
+    /// How many the filter admits.
+    pub total: usize,
+    /// The first of them that is listed here.
+    pub offset: usize,
+    /// Offset of the next page; `null` on the last.
+    pub next_offset: Option<usize>,
+    /// One page of them, by falling energy, then by name.
+    pub workloads: Vec<ListedWorkload>,
+    /// What could not be looked at, and why.
+    pub skipped: Vec<Skip>,
+    /// Share of window and nodes that the figures cover, 0 to 1; `null` where there are none.
+    pub coverage: Option<f64>,
+    /// The window asked for.
+    pub window: Length,
+    /// The state that was seen.
+    pub moment: Option<String>,
+    /// What weakens it.
+    pub caveats: Vec<String>,
+}
+
+/// How many workloads have each status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StatusCounts {
+    /// They keep the standards.
+    pub compliant: usize,
+    /// They do not.
+    pub non_compliant: usize,
+    /// The standards do not apply to them.
+    pub not_applicable: usize,
+    /// Too little is known of them.
+    pub insufficient_data: usize,
+}
+
+impl StatusCounts {
+    pub(super) fn count(&mut self, status: Status) {
+        match status {
+            Status::Compliant => self.compliant += 1,
+            Status::NonCompliant => self.non_compliant += 1,
+            Status::NotApplicable => self.not_applicable += 1,
+            Status::InsufficientData => self.insufficient_data += 1,
+        }
+    }
+}
+
+/// A workload of the list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ListedWorkload {
+    /// Its name.
+    pub workload: String,
+    /// What it is.
+    pub kind: WorkloadKind,
+    /// Its namespace; `null` for what is not a pod.
+    pub namespace: Option<String>,
+    /// By all rules.
+    pub status: Status,
+    /// By the carbon standard.
+    pub carbon_status: Status,
+    /// By the PUE standard.
+    pub pue_status: Status,
+    /// Mean power over the window of what still runs, watts.
+    pub power_watts: Option<f64>,
+    /// Emissions per hour at that power.
+    #[serde(rename = "emissions_gCO2eq_per_hour")]
+    pub emissions_per_hour: Option<f64>,
+    /// IT energy in the window, joules.
+    pub energy_joules: Option<f64>,
+    /// A month like this window.
+    pub projected_monthly: Option<ProjectedMonthly>,
+    /// Whether it still runs.
+    pub running: bool,
+    /// How its energy figures came about.
+    pub basis: Basis,
+}
+
+/// Workloads of one kind, each the sum of the rows that share its name.
+pub(super) struct Grouped<'a> {
+    pub(super) namespace: Option<&'a str>,
+    pub(super) name: &'a str,
+    pub(super) figures: Figures,
+}
+
+/// Lists the workloads of a namespace with their compliance.
+///
+/// # Errors
+/// No such namespace, region or standard; a limit out of range; the source cannot answer.
+pub fn list_workloads_by_compliance(context: &Context<'_>, request: &ListRequest) -> Result<ListResponse, ToolError> {
+    if !(1..=1000).contains(&request.limit) {
+        let given = request.limit.to_string();
+        let remedy = "give 1 to 1000, and use offset for more".to_owned();
+        return Err(ToolError::InvalidArgument { argument: "limit", given, remedy });
+    }
+    let facility = Facility::of(context, request.region.as_deref())?;
+    let judge = Judge::new(context, &facility, &request.standard)?;
+    let mut response = ListResponse {
+        standard: judge.carbon_rule().map_or_else(|| request.standard.clone(), |rule| rule.code.clone()),
+        region: facility.region.clone(),
+        namespace: request.namespace.clone(),
+        kind: request.kind,
+        counts: StatusCounts::default(),
+        total: 0,
+        offset: request.offset,
+        next_offset: None,
+        workloads: Vec::new(),
+        skipped: Vec::new(),
+        coverage: None,
+        window: request.window,
+        moment: None,
+        caveats: Vec::new(),
+    };
+    let inventory = match context.view.inventory(range(context, request.window)) {
+        Ok(inventory) => inventory,
+        Err(error @ ViewError::NoData { .. }) => {
+            response.caveats = std::iter::once(error.to_string()).chain(facility.caveats(request.lang)).collect();
+            return Ok(response);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let kind = request.kind.unwrap_or_else(|| usual_kind(&inventory));
+    check_namespace(&inventory, request.namespace.as_deref())?;
+    let groups = grouped(&inventory, kind, request.namespace.as_deref())?;
+    let mut admitted = Vec::with_capacity(groups.len());
+    let mut method = kepler_core::meter::Method::Measured;
+    for group in groups {
+        let statuses = judge.statuses(Some(&group.figures));
+        response.counts.count(statuses.overall);
+        method = worse(method, group.figures.method);
+        if request.status_filter.admits(statuses.overall) {
+            admitted.push((group, statuses));
+        }
+    }
+    admitted.sort_by(|(a, _), (b, _)| {
+        let energy = |group: &Grouped<'_>| group.figures.energy.total();
+        energy(b).cmp(&energy(a)).then_with(|| (a.namespace, a.name).cmp(&(b.namespace, b.name)))
+    });
+    response.total = admitted.len();
+    let end = request.offset.saturating_add(request.limit);
+    response.next_offset = (end < admitted.len()).then_some(end);
+    let page = admitted.iter().skip(request.offset).take(request.limit);
+    response.workloads = page
+        .map(|(group, statuses)| {
+            let figures = &group.figures;
+            let power = figures.power.and_then(|power| power.total());
+            let month = figures.monthly().map(|energy| Month::new(energy, &facility, context.settings));
+            ListedWorkload {
+                workload: group.name.to_owned(),
+                kind,
+                namespace: group.namespace.map(str::to_owned),
+                status: statuses.overall,
+                carbon_status: statuses.carbon,
+                pue_status: statuses.pue,
+                power_watts: power.map(Power::watts),
+                emissions_per_hour: grams_per_hour(power, &facility),
+                energy_joules: figures.energy.total().map(Energy::joules),
+                projected_monthly: month.map(|month| month.show(context.settings, figures.window)),
+                running: figures.running > 0,
+                basis: super::answer::basis_of(figures.method),
+            }
+        })
+        .collect();
+    let all = Figures { method, ..Figures::sum(&inventory, &Windows::of(&inventory), []) };
+    let mut texts = energy_caveats(&inventory, Some(&all));
+    texts.extend(facility.caveats.iter().cloned());
+    response.kind = Some(kind);
+    response.skipped = inventory.skipped.iter().map(Skip::from).collect();
+    response.coverage = Some(inventory.coverage);
+    response.caveats = say(&texts, request.lang);
+    response.moment = Some(inventory.moment);
+    Ok(response)
+}
+
+/// Pods where there are any, else containers, else units, else processes.
+pub(super) fn usual_kind(inventory: &Inventory) -> WorkloadKind {
+    let any = |kind: &WorkloadKind| inventory.workloads.iter().any(|row| row.id.kind == *kind);
+    let usual = [WorkloadKind::Pod, WorkloadKind::Container, WorkloadKind::Unit];
+    usual.into_iter().find(any).unwrap_or(WorkloadKind::Process)
+}
+
+/// A namespace that no pod is in is a mistake, not an empty list.
+pub(super) fn check_namespace(inventory: &Inventory, namespace: Option<&str>) -> Result<(), ToolError> {
+    let Some(namespace) = namespace else { return Ok(()) };
+    let known: std::collections::BTreeSet<&str> =
+        inventory.workloads.iter().filter_map(|row| row.id.namespace.as_deref()).collect();
+    if known.contains(namespace) {
+        return Ok(());
+    }
+    let names: Vec<&str> = known.into_iter().collect();
+    let remedy = match names.is_empty() {
+        true => "no workload here is in a namespace; leave it out".to_owned(),
+        false => format!("namespaces with workloads: {}", names.join(", ")),
+    };
+    Err(ToolError::InvalidArgument { argument: "namespace", given: namespace.to_owned(), remedy })
+}
+
+/// The workloads of a kind: rows that share namespace and name are one.
+pub(super) fn grouped<'a>(
+    inventory: &'a Inventory,
+    kind: WorkloadKind,
+    namespace: Option<&str>,
+) -> Result<Vec<Grouped<'a>>, ToolError> {
+    if kind.is_namespaced() && kind != WorkloadKind::Pod && inventory.workloads.iter().all(|row| row.owner.is_none()) {
+        return Err(ToolError::InvalidArgument {
+            argument: "kind",
+            given: kind.name().to_owned(),
+            remedy: "this source does not know which pods belong to what; list pods".to_owned(),
+        });
+    }
+    let windows = Windows::of(inventory);
+    let mut groups: HashMap<(Option<&str>, &str), Vec<&WorkloadEnergy>> = HashMap::new();
+    for row in &inventory.workloads {
+        let own = row.id.namespace.as_deref();
+        let name: &str = match &row.owner {
+            Some(owner) if owner.kind == kind => &owner.name,
+            _ if row.id.kind == kind => &row.id.name,
+            _ => continue,
+        };
+        if namespace.is_none_or(|namespace| own == Some(namespace)) {
+            groups.entry((own, name)).or_default().push(row);
+        }
+    }
+    let sum = |((namespace, name), rows): ((Option<&'a str>, &'a str), Vec<&WorkloadEnergy>)| Grouped {
+        namespace,
+        name,
+        figures: Figures::sum(inventory, &windows, rows),
+    };
+    Ok(groups.into_iter().map(sum).collect())
+}

@@ -1,0 +1,139 @@
+//! Which rows of an inventory a workload's name means.
+
+use super::ToolError;
+use crate::text::Text;
+use crate::view::{Inventory, WorkloadEnergy, WorkloadKind};
+use std::collections::BTreeSet;
+
+/// The rows that a name means.
+pub(super) struct Resolved<'a> {
+    pub(super) kind: WorkloadKind,
+    pub(super) namespace: Option<String>,
+    pub(super) name: String,
+    pub(super) rows: Vec<&'a WorkloadEnergy>,
+    pub(super) caveats: Vec<Text>,
+}
+
+/// How many names an error suggests.
+const SUGGESTIONS: usize = 5;
+
+/// The workload of a name: a pod, a deployment, stateful set, daemon set or job (the sum of its pods), a
+/// container, a systemd unit, a VM, or all processes of a name; the first of these kinds that has it.
+/// The namespace selects among pods and their controllers; others are found whatever it says.
+pub(super) fn resolve<'a>(
+    inventory: &'a Inventory,
+    name: &str,
+    namespace: &str,
+    kind: Option<WorkloadKind>,
+) -> Result<Resolved<'a>, ToolError> {
+    let kinds = WorkloadKind::ALL.into_iter().filter(|own| kind.is_none_or(|kind| kind == *own));
+    for kind in kinds {
+        let is_it = |row: &&WorkloadEnergy| {
+            is_named(row, kind, name) && (!kind.is_namespaced() || row.id.namespace.as_deref() == Some(namespace))
+        };
+        let rows: Vec<&WorkloadEnergy> = inventory.workloads.iter().filter(is_it).collect();
+        let Some(first) = rows.first() else { continue };
+        let mut caveats = Vec::new();
+        let is_controller = kind.is_namespaced() && kind != WorkloadKind::Pod;
+        if is_controller && rows.iter().any(|row| row.owner.is_none()) {
+            caveats.push(Text::new(
+                format!("Which pods belong to {name} is inferred from their names; Kubernetes was not asked."),
+                format!("{name}에 속한 파드는 Kubernetes 조회 없이 이름으로 추정했습니다."),
+            ));
+        }
+        let own_name = if is_controller { name.to_owned() } else { (*first.id.name).to_owned() };
+        return Ok(Resolved {
+            kind,
+            namespace: kind.is_namespaced().then(|| namespace.to_owned()),
+            name: own_name,
+            rows,
+            caveats,
+        });
+    }
+    Err(unknown(inventory, name, namespace, kind))
+}
+
+/// Whether a row is the workload of that kind and name, or a pod of it.
+fn is_named(row: &WorkloadEnergy, kind: WorkloadKind, name: &str) -> bool {
+    let id = &row.id;
+    match kind {
+        WorkloadKind::Pod | WorkloadKind::Container | WorkloadKind::Vm | WorkloadKind::Process => {
+            id.kind == kind && (*id.name == *name || *id.uid == *name)
+        }
+        WorkloadKind::Unit => id.kind == kind && (*id.name == *name || id.name.strip_suffix(".service") == Some(name)),
+        WorkloadKind::Deployment | WorkloadKind::StatefulSet | WorkloadKind::DaemonSet | WorkloadKind::Job => {
+            id.kind == WorkloadKind::Pod
+                && match &row.owner {
+                    Some(owner) => owner.kind == kind && *owner.name == *name,
+                    None => looks_like_pod_of(&id.name, kind, name),
+                }
+        }
+    }
+}
+
+/// Whether Kubernetes would name a pod of this controller so: `name-<replica set>-<5>` for a deployment,
+/// `name-<ordinal>` for a stateful set, `name-<5>` for daemon sets and jobs.
+fn looks_like_pod_of(pod: &str, kind: WorkloadKind, name: &str) -> bool {
+    let Some(rest) = pod.strip_prefix(name).and_then(|rest| rest.strip_prefix('-')) else { return false };
+    match kind {
+        WorkloadKind::Deployment => rest
+            .split_once('-')
+            .is_some_and(|(set, own)| (5..=10).contains(&set.len()) && set.chars().all(is_generated) && is_suffix(own)),
+        WorkloadKind::StatefulSet => !rest.is_empty() && rest.len() < 5 && rest.chars().all(|c| c.is_ascii_digit()),
+        _ => is_suffix(rest),
+    }
+}
+
+fn is_suffix(text: &str) -> bool {
+    text.len() == 5 && text.chars().all(is_generated)
+}
+
+/// The alphabet of generated names (`k8s.io/apimachinery/pkg/util/rand`): no vowels, no `0`, `1`, `3`.
+const fn is_generated(c: char) -> bool {
+    matches!(c, 'b'..='d' | 'f'..='h' | 'j'..='n' | 'p'..='t' | 'v'..='x' | 'z' | '2' | '4'..='9')
+}
+
+fn unknown(inventory: &Inventory, name: &str, namespace: &str, kind: Option<WorkloadKind>) -> ToolError {
+    let mut elsewhere = BTreeSet::new();
+    let mut named = BTreeSet::new();
+    for row in &inventory.workloads {
+        let own = row.id.namespace.as_deref();
+        let kinds = WorkloadKind::ALL.into_iter().filter(|k| k.is_namespaced() && kind.is_none_or(|asked| asked == *k));
+        if own != Some(namespace) && kinds.into_iter().any(|kind| is_named(row, kind, name)) {
+            elsewhere.extend(own.map(str::to_owned));
+        }
+        if kind.is_none_or(|kind| kind == row.id.kind || kind.is_namespaced()) {
+            named.insert((row.id.kind, own, &*row.id.name));
+        }
+    }
+    let likeness = |other: &str| strsim::jaro_winkler(name, other);
+    let mut scored: Vec<_> = named.into_iter().map(|row| (likeness(row.2), row)).collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    let show = |(_, (kind, namespace, name)): (f64, (WorkloadKind, Option<&str>, &str))| match namespace {
+        Some(namespace) => format!("{} {namespace}/{name}", kind.name()),
+        None => format!("{} {name}", kind.name()),
+    };
+    ToolError::UnknownWorkload {
+        name: name.to_owned(),
+        kind,
+        range: format!("from {}", inventory.asked),
+        elsewhere: elsewhere.into_iter().collect(),
+        nearest: scored.into_iter().take(SUGGESTIONS).map(show).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pods_are_told_from_their_controllers_names() {
+        use WorkloadKind::{DaemonSet, Deployment, Job, StatefulSet};
+        assert!(looks_like_pod_of("cart-7d4b9c6f5-x2x9z", Deployment, "cart"));
+        assert!(!looks_like_pod_of("cart-api-7d4b9c6f5-x2x9z", Deployment, "cart"), "another deployment's");
+        assert!(looks_like_pod_of("cart-api-7d4b9c6f5-x2x9z", Deployment, "cart-api"));
+        assert!(looks_like_pod_of("db-0", StatefulSet, "db") && !looks_like_pod_of("db-main", StatefulSet, "db"));
+        assert!(looks_like_pod_of("agent-bcd4f", DaemonSet, "agent") && looks_like_pod_of("sync-bcd4f", Job, "sync"));
+        assert!(!looks_like_pod_of("cart", Deployment, "cart") && !looks_like_pod_of("cartoon-x2x9z", Job, "cart"));
+    }
+}

@@ -1,0 +1,307 @@
+//! What does the whole cluster use and emit?
+
+use super::answer::{Month, ProjectedMonthly, Skip, energy_caveats, grams_per_hour, say};
+use super::arguments::{default_standard, default_window, range};
+use super::figures::{MONTH, Windows, worse};
+use super::judge::Judge;
+use super::list::{Grouped, StatusCounts, grouped, usual_kind};
+use super::{Context, Facility, Figures, Length, ToolError};
+use crate::carbon::emissions;
+use crate::standards::{Basis, Status, Subject as Whose};
+use crate::text::{Lang, Text};
+use crate::units::{Energy, Power};
+use crate::view::{Inventory, NodeEnergy, NodeZoneEnergy, ViewError, WorkloadKind};
+use kepler_core::meter::Method;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Sums up a cluster: energy and emissions of nodes and namespaces, idle and unattributed shares,
+/// compliance counts, and how much of it the figures cover.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SummaryRequest {
+    /// Code of the standard to judge by.
+    #[serde(default = "default_standard")]
+    pub standard: String,
+    /// Where it runs; without it the configured region, else ap-northeast-2.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// The kind of workloads to count. Without it pods, where there are any; else containers, else units.
+    #[serde(default)]
+    pub kind: Option<WorkloadKind>,
+    /// How far back figures are taken.
+    #[serde(default = "default_window")]
+    pub window: Length,
+    /// Language of sentences.
+    #[serde(default)]
+    pub lang: Lang,
+}
+
+impl Default for SummaryRequest {
+    fn default() -> Self {
+        SummaryRequest {
+            standard: default_standard(),
+            region: None,
+            kind: None,
+            window: default_window(),
+            lang: Lang::En,
+        }
+    }
+}
+
+/// The summary.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SummaryResponse {
+    /// The standard judged by.
+    pub standard: String,
+    /// The region.
+    pub region: String,
+    /// Grid intensity times PUE.
+    #[serde(rename = "current_carbon_intensity_gCO2eq_kWh")]
+    pub current_carbon_intensity: Option<f64>,
+    /// The facility's PUE.
+    pub pue: Option<f64>,
+    /// The status of the facility by the PUE standard.
+    pub pue_status: Status,
+    /// The nodes that answered.
+    pub nodes: Vec<NodeSummary>,
+    /// Workloads by namespace; those in none are not among them.
+    pub namespaces: Vec<NamespaceSummary>,
+    /// IT energy of all nodes in the window, kWh.
+    pub it_energy_kwh: Option<f64>,
+    /// Energy of the facility for it, kWh; `null` where the PUE is not known.
+    pub facility_energy_kwh: Option<f64>,
+    /// Emissions of that, kgCO2e.
+    pub emissions_kg: Option<f64>,
+    /// Mean IT power of all nodes, watts.
+    pub power_watts: Option<f64>,
+    /// Emissions per hour at that power.
+    #[serde(rename = "emissions_gCO2eq_per_hour")]
+    pub emissions_per_hour: Option<f64>,
+    /// A month like this window.
+    pub projected_monthly: Option<ProjectedMonthly>,
+    /// Share of the nodes' energy that idle machines would draw all the same, in per cent.
+    pub idle_percent: Option<f64>,
+    /// Share of the nodes' energy that no workload explains, in per cent.
+    pub unattributed_percent: Option<f64>,
+    /// The kind of workloads counted.
+    pub kind: Option<WorkloadKind>,
+    /// How many workloads have each status.
+    pub counts: StatusCounts,
+    /// What to do first, where anything is worth it.
+    pub recommendations: Vec<String>,
+    /// What could not be looked at, and why.
+    pub skipped: Vec<Skip>,
+    /// Share of window and nodes that the figures cover, 0 to 1; `null` where there are none.
+    pub coverage: Option<f64>,
+    /// The window asked for.
+    pub window: Length,
+    /// The state that was seen.
+    pub moment: Option<String>,
+    /// What weakens it.
+    pub caveats: Vec<String>,
+}
+
+/// A node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NodeSummary {
+    /// Its name.
+    pub node: String,
+    /// IT energy in the window, joules; the platform's (`psys`) is not added.
+    pub energy_joules: Option<f64>,
+    /// Mean power, watts.
+    pub power_watts: Option<f64>,
+    /// Share that an idle machine would draw all the same, in per cent.
+    pub idle_percent: Option<f64>,
+    /// Share that no workload explains, in per cent.
+    pub unattributed_percent: Option<f64>,
+    /// How its figures came about.
+    pub basis: Basis,
+}
+
+/// A namespace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NamespaceSummary {
+    /// Its name.
+    pub namespace: String,
+    /// How many workloads it has.
+    pub workloads: usize,
+    /// Active energy of its pods in the window, joules.
+    pub energy_joules: Option<f64>,
+    /// Emissions of that, kgCO2e.
+    pub emissions_kg: Option<f64>,
+    /// Mean power of what still runs, watts.
+    pub power_watts: Option<f64>,
+    /// Its status as a whole, by a budget of namespaces, or as its workloads' by another standard.
+    pub status: Status,
+}
+
+/// Idle energy beyond this share is worth a word.
+const MUCH_IDLE_PERCENT: f64 = 30.0;
+
+/// Unattributed energy beyond this share is worth a word.
+const MUCH_UNATTRIBUTED_PERCENT: f64 = 10.0;
+
+/// Sums up a cluster.
+///
+/// # Errors
+/// No such region or standard; the source cannot answer.
+pub fn get_cluster_carbon_summary(
+    context: &Context<'_>,
+    request: &SummaryRequest,
+) -> Result<SummaryResponse, ToolError> {
+    let facility = Facility::of(context, request.region.as_deref())?;
+    let judge = Judge::new(context, &facility, &request.standard)?;
+    let mut response = SummaryResponse {
+        standard: judge.carbon_rule().map_or_else(|| request.standard.clone(), |rule| rule.code.clone()),
+        region: facility.region.clone(),
+        current_carbon_intensity: facility.effective().map(|value| value.grams_per_kilowatt_hour()),
+        pue: facility.ratio().map(|pue| pue.ratio()),
+        pue_status: judge.statuses(None).pue,
+        nodes: Vec::new(),
+        namespaces: Vec::new(),
+        it_energy_kwh: None,
+        facility_energy_kwh: None,
+        emissions_kg: None,
+        power_watts: None,
+        emissions_per_hour: None,
+        projected_monthly: None,
+        idle_percent: None,
+        unattributed_percent: None,
+        kind: request.kind,
+        counts: StatusCounts::default(),
+        recommendations: Vec::new(),
+        skipped: Vec::new(),
+        coverage: None,
+        window: request.window,
+        moment: None,
+        caveats: Vec::new(),
+    };
+    let inventory = match context.view.inventory(range(context, request.window)) {
+        Ok(inventory) => inventory,
+        Err(error @ ViewError::NoData { .. }) => {
+            response.caveats = std::iter::once(error.to_string()).chain(facility.caveats(request.lang)).collect();
+            return Ok(response);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    totals(context, &facility, &inventory, &mut response);
+    let kind = request.kind.unwrap_or_else(|| usual_kind(&inventory));
+    for group in grouped(&inventory, kind, None)? {
+        response.counts.count(judge.statuses(Some(&group.figures)).overall);
+    }
+    let whole = Judge::of(context, &facility, &request.standard, Whose::Namespace)?;
+    response.namespaces = namespaces(&facility, &inventory, &whole)?;
+    let method = inventory.nodes.iter().map(method_of).reduce(worse);
+    let figures = Figures::sum(&inventory, &Windows::of(&inventory), []);
+    let figures = method.map(|method| Figures { method, ..figures });
+    let mut texts = energy_caveats(&inventory, figures.as_ref());
+    texts.extend(facility.caveats.iter().cloned());
+    let wasted = (response.idle_percent, response.unattributed_percent);
+    response.recommendations = say(&recommend(wasted.0, wasted.1), request.lang);
+    response.kind = Some(kind);
+    response.skipped = inventory.skipped.iter().map(Skip::from).collect();
+    response.coverage = Some(inventory.coverage);
+    response.caveats = say(&texts, request.lang);
+    response.moment = Some(inventory.moment);
+    Ok(response)
+}
+
+fn totals(context: &Context<'_>, facility: &Facility, inventory: &Inventory, response: &mut SummaryResponse) {
+    let sum = |figure: fn(&NodeZoneEnergy) -> Option<Energy>| {
+        inventory.nodes.iter().filter_map(|node| node.split(figure).total()).reduce(|a, b| a + b)
+    };
+    let energy = sum(|zone| Some(zone.energy));
+    let powers = inventory.nodes.iter().filter_map(mean_power);
+    let power = powers.reduce(|a, b| a + b);
+    let pue = facility.ratio();
+    response.nodes = inventory.nodes.iter().map(node).collect();
+    response.it_energy_kwh = energy.map(Energy::kilowatt_hours);
+    response.facility_energy_kwh = energy.zip(pue).map(|(energy, pue)| (energy * pue).kilowatt_hours());
+    let known = energy.zip(pue).zip(facility.intensity());
+    response.emissions_kg = known.map(|((energy, pue), grid)| emissions(energy, pue, grid).kilograms());
+    response.power_watts = power.map(Power::watts);
+    response.emissions_per_hour = grams_per_hour(power, facility);
+    let window = inventory.covered.length();
+    let month = power.map(|power| Month::new(power * MONTH, facility, context.settings));
+    response.projected_monthly = month.map(|month| month.show(context.settings, window));
+    response.idle_percent = percent(sum(|zone| zone.idle), energy);
+    response.unattributed_percent = percent(sum(|zone| zone.unattributed), energy);
+}
+
+fn node(node: &NodeEnergy) -> NodeSummary {
+    let energy = node.energy().total();
+    NodeSummary {
+        node: (*node.name).to_owned(),
+        energy_joules: energy.map(Energy::joules),
+        power_watts: mean_power(node).map(Power::watts),
+        idle_percent: percent(node.split(|zone| zone.idle).total(), energy),
+        unattributed_percent: percent(node.split(|zone| zone.unattributed).total(), energy),
+        basis: super::answer::basis_of(method_of(node)),
+    }
+}
+
+fn namespaces(
+    facility: &Facility,
+    inventory: &Inventory,
+    judge: &Judge<'_>,
+) -> Result<Vec<NamespaceSummary>, ToolError> {
+    let mut rows: BTreeMap<&str, (usize, Vec<&crate::view::WorkloadEnergy>)> = BTreeMap::new();
+    for Grouped { namespace, .. } in grouped(inventory, WorkloadKind::Pod, None)? {
+        rows.entry(namespace.unwrap_or_default()).or_default().0 += 1;
+    }
+    for row in inventory.workloads.iter().filter(|row| row.id.kind == WorkloadKind::Pod) {
+        rows.entry(row.id.namespace.as_deref().unwrap_or_default()).or_default().1.push(row);
+    }
+    let windows = Windows::of(inventory);
+    let summary = |(namespace, (workloads, rows)): (&str, (usize, Vec<&crate::view::WorkloadEnergy>))| {
+        let figures = Figures::sum(inventory, &windows, rows);
+        let energy = figures.energy.total();
+        let known = energy.zip(facility.ratio()).zip(facility.intensity());
+        NamespaceSummary {
+            namespace: namespace.to_owned(),
+            workloads,
+            energy_joules: energy.map(Energy::joules),
+            emissions_kg: known.map(|((energy, pue), grid)| emissions(energy, pue, grid).kilograms()),
+            power_watts: figures.power.and_then(|power| power.total()).map(Power::watts),
+            status: judge.statuses(Some(&figures)).overall,
+        }
+    };
+    Ok(rows.into_iter().filter(|(namespace, _)| !namespace.is_empty()).map(summary).collect())
+}
+
+fn mean_power(node: &NodeEnergy) -> Option<Power> {
+    let window: Duration = node.covered.length();
+    node.energy().total().filter(|_| !window.is_zero()).map(|energy| energy.over(window))
+}
+
+fn method_of(node: &NodeEnergy) -> Method {
+    let zones = node.zones.iter().filter_map(|(_, zone)| zone.as_ref());
+    zones.chain(&node.gpu).map(|zone| zone.method).reduce(worse).unwrap_or(Method::Measured)
+}
+
+fn percent(part: Option<Energy>, whole: Option<Energy>) -> Option<f64> {
+    let (part, whole) = (part?, whole?);
+    (whole > Energy::ZERO).then(|| part.joules() / whole.joules() * 100.0)
+}
+
+fn recommend(idle: Option<f64>, unattributed: Option<f64>) -> Vec<Text> {
+    let mut advice = Vec::new();
+    if let Some(idle) = idle.filter(|idle| *idle > MUCH_IDLE_PERCENT) {
+        advice.push(Text::new(
+            format!("{idle:.0} % of the energy is idle: pack workloads on fewer nodes and switch the others off, at most that share can be saved."),
+            format!("에너지의 {idle:.0} %가 유휴입니다. 워크로드를 더 적은 노드에 모으고 나머지를 끄면 최대 그만큼 절감됩니다."),
+        ));
+    }
+    if let Some(share) = unattributed.filter(|share| *share > MUCH_UNATTRIBUTED_PERCENT) {
+        advice.push(Text::new(
+            format!(
+                "{share:.0} % of the energy has no known workload: look for short-lived processes and kernel work."
+            ),
+            format!("에너지의 {share:.0} %는 귀속된 워크로드가 없습니다. 단명 프로세스와 커널 작업을 확인하세요."),
+        ));
+    }
+    advice
+}
