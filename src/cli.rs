@@ -3,7 +3,11 @@
 mod config;
 mod doctor;
 mod exit;
+#[cfg(feature = "mcp")]
+mod live;
 mod logging;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod permissions;
 mod sampling;
 mod serve;
@@ -27,6 +31,9 @@ enum Command {
     Serve(Serve),
     /// Say what can be measured here; for what cannot, say why, and what would change that.
     Doctor(Doctor),
+    /// Measure, and answer an AI assistant over standard input and output (Model Context Protocol).
+    #[cfg(feature = "mcp")]
+    Mcp(Mcp),
 }
 
 #[derive(Debug, Args)]
@@ -46,6 +53,17 @@ struct Doctor {
     flags: Flags,
 }
 
+#[cfg(feature = "mcp")]
+#[derive(Debug, Args)]
+#[command(after_help = ENVIRONMENT)]
+struct Mcp {
+    /// Write what to put into the configuration of Claude Desktop, Cursor and VS Code, then end
+    #[arg(long)]
+    print_config: bool,
+    #[command(flatten)]
+    flags: Flags,
+}
+
 const DOCTOR_STATUS: &str = "Exit status: 0 energy is measured here; 1 it would only be estimated, or \
      `kepler serve` would not start; 2 bad flag or configuration. Flags are those of `kepler serve`, so that its configuration can be tried out.";
 
@@ -60,6 +78,12 @@ pub(crate) fn run() -> ExitCode {
             configure(flags).and_then(|config| serve::run(&config)).map(|()| ExitCode::SUCCESS)
         }
         Command::Doctor(Doctor { json, flags }) => configure(flags).and_then(|config| doctor::run(&config, json)),
+        #[cfg(feature = "mcp")]
+        Command::Mcp(Mcp { print_config: true, .. }) => mcp::print_config().map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "mcp")]
+        Command::Mcp(Mcp { flags, .. }) => {
+            configure(flags).and_then(|config| mcp::run(&config)).map(|()| ExitCode::SUCCESS)
+        }
     };
     outcome.unwrap_or_else(|failure| failure.report())
 }

@@ -5,6 +5,8 @@
 //! - [`core`]: measure energy, attribute it to processes, containers, pods, virtual machines and
 //!   systemd units, publish it as an immutable snapshot.
 //! - `http` (feature `cli`): the Prometheus exporter and its server.
+//! - `compliance` and `mcp` (feature `mcp`): carbon, standards and the tools that ask about them; the
+//!   Model Context Protocol server that offers them to AI assistants.
 //!
 //! The program `kepler` is built from the same parts with the feature `cli`, which is on by default;
 //! a tool that embeds the library turns it off.
@@ -23,6 +25,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "mcp")]
+pub use kepler_compliance as compliance;
 pub use kepler_core as core;
 #[cfg(feature = "cli")]
 pub use kepler_http as http;
+#[cfg(feature = "mcp")]
+pub use kepler_mcp as mcp;

@@ -146,6 +146,12 @@ impl Default for Config {
 }
 
 impl Config {
+    /// This machine's name in figures: as configured, or the host's.
+    pub(crate) fn node_name(&self) -> String {
+        let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+        self.node_name.clone().unwrap_or_else(host)
+    }
+
     /// The host whose roots are configured.
     pub(crate) fn host(&self) -> Host {
         let host = Host::default();

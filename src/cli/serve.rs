@@ -64,7 +64,7 @@ fn web_config(file: &Value) -> Result<WebConfig, Failure> {
 
 fn export_options(config: &Config) -> ExportOptions {
     ExportOptions {
-        node_name: config.node_name.clone().unwrap_or_else(host_name),
+        node_name: config.node_name(),
         levels: config.levels,
         build: BuildInfo {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -76,10 +76,6 @@ fn export_options(config: &Config) -> ExportOptions {
         topology: Topology::read(&config.host()),
         compat: config.compat,
     }
-}
-
-fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// Says which better source is not used, and what a missing permission costs.

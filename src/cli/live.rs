@@ -1,0 +1,44 @@
+//! What the tools work with on this machine: its own measurements, the embedded data.
+
+use super::config::Config;
+use super::exit::Failure;
+use kepler_compliance::intensity::Table;
+use kepler_compliance::standards::Standards;
+use kepler_compliance::tools::{Settings, Toolbox};
+use kepler_compliance::view::{LiveView, RingOptions};
+use kepler_compliance::zones::Zones;
+use kepler_core::monitor::Monitor;
+use std::io;
+use std::sync::Arc;
+
+/// The tools over what `monitor` sees.
+///
+/// Spawns a task that looks at the monitor once an interval, so that windows reach back to the start
+/// and not to the last question only: call this within the runtime.
+///
+/// # Errors
+/// When the embedded data cannot be read.
+pub(super) fn toolbox(config: &Config, monitor: &Monitor) -> Result<Toolbox, Failure> {
+    let zones = Zones::embedded().map_err(|error| Failure::to("read the zone table")(io::Error::other(error)))?;
+    let standards =
+        Standards::embedded().map_err(|error| Failure::to("read the standards")(io::Error::other(error)))?;
+    let view = Arc::new(LiveView::new(monitor.feed(), config.node_name(), RingOptions::default()));
+    let mut tick = tokio::time::interval(monitor.interval());
+    let observed = Arc::downgrade(&view);
+    tokio::spawn(async move {
+        loop {
+            tick.tick().await;
+            match observed.upgrade() {
+                Some(view) => view.observe(),
+                None => return,
+            }
+        }
+    });
+    Ok(Toolbox {
+        view,
+        standards,
+        intensity: Arc::new(Table::from_zones(&zones)),
+        zones,
+        settings: Settings::default(),
+    })
+}

@@ -1,0 +1,45 @@
+//! `kepler mcp`: answers an AI assistant over standard input and output.
+
+mod snippets;
+
+use super::config::Config;
+use super::exit::Failure;
+use super::{live, sampling};
+use kepler_core::monitor::Monitor;
+use kepler_mcp::McpServer;
+use std::io;
+use std::io::Write;
+
+/// Measures and answers until the assistant closes standard input. Nothing but the protocol goes to
+/// standard output.
+///
+/// # Errors
+/// When the meter asked for cannot be used, the host cannot be read, or the client does not speak MCP.
+pub(super) fn run(config: &Config) -> Result<(), Failure> {
+    let sampler = sampling::open(config)?;
+    let monitor = Monitor::start(sampler, config.interval).map_err(Failure::to("start measuring"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::to("start the MCP server"))?;
+    let outcome = runtime.block_on(async {
+        let toolbox = live::toolbox(config, &monitor)?;
+        let served = kepler_mcp::serve_stdio(McpServer::new(toolbox)).await;
+        served.map_err(|error| Failure::to("serve MCP")(io::Error::other(error)))
+    });
+    // A client that failed the handshake may keep standard input open, which a thread waits on.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Writes what to put into the configuration of clients, so that they start this program with these flags.
+///
+/// # Errors
+/// When the path of this program is not known, or standard output is closed.
+pub(super) fn print_config() -> Result<(), Failure> {
+    let program = std::env::current_exe().map_err(Failure::to("find the path of this program"))?;
+    let flags = std::env::args_os().skip(1).map(|flag| flag.to_string_lossy().into_owned());
+    let flags: Vec<String> = flags.filter(|flag| flag != "--print-config").collect();
+    let text = snippets::all(&program.to_string_lossy(), &flags);
+    io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::to("write the configuration"))
+}
