@@ -9,13 +9,21 @@
 //! intensity sources block. A request that its client cancels stops at the next figure it asks for.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "bridge")]
+pub mod bridge;
 mod completion;
+#[cfg(feature = "http")]
+pub mod http;
 mod prompts;
 mod resources;
 mod server;
 mod stdio;
+#[cfg(any(feature = "http", feature = "bridge"))]
+mod token;
 mod uri;
 mod watch;
 
 pub use server::McpServer;
 pub use stdio::{StdioError, serve_stdio};
+#[cfg(any(feature = "http", feature = "bridge"))]
+pub use token::Token;
