@@ -1,16 +1,23 @@
 //! The command line. Each subcommand is a thin layer over the library crates.
 
+mod assess;
+mod bridge;
+mod compliance;
 mod config;
 mod doctor;
 mod exit;
-#[cfg(feature = "mcp")]
+mod judging;
 mod live;
 mod logging;
-#[cfg(feature = "mcp")]
 mod mcp;
+mod page;
 mod permissions;
+mod regions;
 mod sampling;
+mod schedule;
 mod serve;
+mod source;
+mod standards;
 
 use clap::{Args, Parser, Subcommand};
 use config::flags::Flags;
@@ -32,8 +39,20 @@ enum Command {
     /// Say what can be measured here; for what cannot, say why, and what would change that.
     Doctor(Doctor),
     /// Measure, and answer an AI assistant over standard input and output (Model Context Protocol).
-    #[cfg(feature = "mcp")]
     Mcp(Mcp),
+    /// Let an AI assistant that speaks standard input and output only use a remote MCP server.
+    Bridge(bridge::Bridge),
+    /// Say whether a workload keeps a carbon standard, and what would help.
+    Assess(Box<assess::Assess>),
+    /// Say which workloads keep a carbon standard.
+    #[command(subcommand)]
+    Compliance(compliance::Compliance),
+    /// Compare the grid and the facilities of regions.
+    Regions(Box<regions::Regions>),
+    /// Find when a job emits least.
+    Schedule(Box<schedule::Schedule>),
+    /// List the standards that can be judged by, or show one.
+    Standards(standards::Standards),
 }
 
 #[derive(Debug, Args)]
@@ -53,7 +72,6 @@ struct Doctor {
     flags: Flags,
 }
 
-#[cfg(feature = "mcp")]
 #[derive(Debug, Args)]
 #[command(after_help = ENVIRONMENT)]
 struct Mcp {
@@ -78,12 +96,16 @@ pub(crate) fn run() -> ExitCode {
             configure(flags).and_then(|config| serve::run(&config)).map(|()| ExitCode::SUCCESS)
         }
         Command::Doctor(Doctor { json, flags }) => configure(flags).and_then(|config| doctor::run(&config, json)),
-        #[cfg(feature = "mcp")]
         Command::Mcp(Mcp { print_config: true, .. }) => mcp::print_config().map(|()| ExitCode::SUCCESS),
-        #[cfg(feature = "mcp")]
+        Command::Bridge(asked) => bridge::run(asked).map(|()| ExitCode::SUCCESS),
         Command::Mcp(Mcp { flags, .. }) => {
             configure(flags).and_then(|config| mcp::run(&config)).map(|()| ExitCode::SUCCESS)
         }
+        Command::Assess(asked) => assess::run(*asked),
+        Command::Compliance(asked) => compliance::run(asked),
+        Command::Regions(asked) => regions::run(*asked),
+        Command::Schedule(asked) => schedule::run(*asked),
+        Command::Standards(asked) => standards::run(&asked),
     };
     outcome.unwrap_or_else(|failure| failure.report())
 }

@@ -4,9 +4,10 @@
 //!
 //! - [`core`]: measure energy, attribute it to processes, containers, pods, virtual machines and
 //!   systemd units, publish it as an immutable snapshot.
+//! - `compliance` (features `cli` and `mcp`): energy into carbon and verdicts; standards, regions, schedules, advice.
 //! - `http` (feature `cli`): the Prometheus exporter and its server.
-//! - `compliance` and `mcp` (feature `mcp`): carbon, standards and the tools that ask about them; the
-//!   Model Context Protocol server that offers them to AI assistants.
+//! - `mcp` (feature `mcp`): the Model Context Protocol server that offers the tools of `compliance` to
+//!   AI assistants.
 //!
 //! The program `kepler` is built from the same parts with the feature `cli`, which is on by default;
 //! a tool that embeds the library turns it off.

@@ -19,6 +19,8 @@ pub(crate) use address::ListenAddress;
 pub(crate) use given::{Problem, Value};
 
 use given::Given;
+use kepler_compliance::standards::Basis;
+use kepler_compliance::tools::Settings;
 use kepler_core::attribution::IdlePolicy;
 use kepler_core::host::Host;
 use kepler_core::meter::hwmon::ChipRule;
@@ -77,8 +79,37 @@ pub(crate) struct Config {
     pub(crate) listen: Vec<ListenAddress>,
     /// The file of TLS and authentication of the HTTP server, in the format of Prometheus' exporter toolkit.
     pub(crate) web_config: Option<Value>,
+    /// Whether and to whom MCP is served over HTTP.
+    pub(crate) mcp: Mcp,
     /// The `node_name` label; the host's name if not given.
     pub(crate) node_name: Option<String>,
+    /// The facility that workloads are judged at: `facility`, `carbon` and `price`.
+    pub(crate) facility: Settings,
+    /// How a PUE was found that is stated without saying so.
+    pub(crate) pue_basis: Basis,
+    /// The currency of a price that is stated without one.
+    pub(crate) currency: String,
+}
+
+/// The MCP server over HTTP.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Mcp {
+    /// Whether it is offered.
+    pub(crate) enabled: bool,
+    /// Names by which clients may reach it, beside those of the addresses that are listened at.
+    pub(crate) hosts: Vec<String>,
+    /// Web pages that may ask.
+    pub(crate) origins: Vec<String>,
+    /// The file of the token that clients must send.
+    pub(crate) token_file: Option<PathBuf>,
+    /// Whether HTTP with SSE of 2024-11-05 is offered too.
+    pub(crate) legacy_sse: bool,
+}
+
+impl Default for Mcp {
+    fn default() -> Self {
+        Mcp { enabled: true, hosts: Vec::new(), origins: Vec::new(), token_file: None, legacy_sse: false }
+    }
 }
 
 /// How log messages are written.
@@ -140,7 +171,11 @@ impl Default for Config {
             compat: None,
             listen: vec![ListenAddress::local(28282)],
             web_config: None,
+            mcp: Mcp::default(),
             node_name: None,
+            facility: Settings::default(),
+            pue_basis: Basis::Assumed,
+            currency: "KRW".to_owned(),
         }
     }
 }

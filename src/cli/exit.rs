@@ -1,6 +1,7 @@
 //! How the program ends: what it says, and its exit status.
 
 use super::config::Problem;
+use kepler_compliance::tools::ToolError;
 use kepler_core::meter::Refusal;
 use kepler_core::sampler::SamplerError;
 use std::io::Write;
@@ -30,6 +31,15 @@ pub(super) enum Failure {
         /// Why not, and where known who listens there.
         reason: String,
     },
+    /// A standard, a region or a file of data is not what it should be.
+    #[error("{0}")]
+    Data(String),
+    /// An address of a source of energy figures cannot be used.
+    #[error("--source: {0}")]
+    Source(String),
+    /// A tool has no answer.
+    #[error(transparent)]
+    Tool(#[from] ToolError),
     /// Anything else.
     #[error("cannot {what}: {source}")]
     Io {
@@ -51,8 +61,11 @@ impl Failure {
         // Nobody is left to tell if standard error is closed.
         let _closed = writeln!(std::io::stderr().lock(), "kepler: {self}");
         ExitCode::from(match self {
-            Failure::Io { .. } | Failure::Host(_) => 1,
-            Failure::Config(_) => 2,
+            Failure::Tool(
+                ToolError::UnknownStandard(_) | ToolError::UnknownRegion(_) | ToolError::InvalidArgument { .. },
+            ) => 2,
+            Failure::Io { .. } | Failure::Host(_) | Failure::Tool(_) => 1,
+            Failure::Config(_) | Failure::Data(_) | Failure::Source(_) => 2,
             Failure::Meter(_) => 3,
             Failure::Address { .. } => 4,
         })

@@ -4,7 +4,7 @@ use super::config::Config;
 use super::exit::Failure;
 use kepler_compliance::intensity::Table;
 use kepler_compliance::standards::Standards;
-use kepler_compliance::tools::{Settings, Toolbox};
+use kepler_compliance::tools::Toolbox;
 use kepler_compliance::view::{LiveView, RingOptions};
 use kepler_compliance::zones::Zones;
 use kepler_core::monitor::Monitor;
@@ -39,6 +39,6 @@ pub(super) fn toolbox(config: &Config, monitor: &Monitor) -> Result<Toolbox, Fai
         standards,
         intensity: Arc::new(Table::from_zones(&zones)),
         zones,
-        settings: Settings::default(),
+        settings: config.facility.clone(),
     })
 }

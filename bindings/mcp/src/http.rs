@@ -8,7 +8,7 @@ mod legacy;
 mod sessions;
 
 use crate::{McpServer, Token};
-use axum::Router;
+pub use axum::Router;
 use axum::middleware;
 use guard::Guard;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};

@@ -28,21 +28,24 @@ impl Candidate {
     }
 }
 
+/// Regions that compare with the current one, and those that do not.
+pub(crate) struct Compared {
+    pub(crate) found: Vec<Candidate>,
+    /// A region and why it does not compare.
+    pub(crate) left: Vec<(String, Text)>,
+}
+
 /// Regions as candidates; of those that cannot be compared, why not.
 ///
 /// Intensities are made alike: of the current figure's method and kind. A region whose PUE nobody
 /// publishes gets the current facility's, and says so.
-pub(crate) fn candidates(
-    context: &Context<'_>,
-    current: &Facility,
-    regions: &[String],
-) -> Result<(Vec<Candidate>, Vec<(String, Text)>), ToolError> {
-    let (mut found, mut left) = (Vec::new(), Vec::new());
-    let Some(grid) = &current.grid else { return Ok((found, left)) };
+pub(crate) fn candidates(context: &Context<'_>, current: &Facility, regions: &[String]) -> Result<Compared, ToolError> {
+    let mut compared = Compared { found: Vec::new(), left: Vec::new() };
+    let Some(grid) = &current.grid else { return Ok(compared) };
     for region in regions {
         let facility = Facility::published(context, region, &grid.figure.provenance)?;
         let Some(theirs) = facility.grid else {
-            left.push((
+            compared.left.push((
                 region.clone(),
                 Text::new(
                     format!(
@@ -54,11 +57,9 @@ pub(crate) fn candidates(
             ));
             continue;
         };
-        // A region without a PUE of its own says so in a caveat; replace it by what is done about it.
-        let mut caveats = match (&grid.figure.compare(&theirs.figure), &facility.pue) {
-            (Ok(comparison), _) => comparison.caveats.clone(),
-            (Err(_), _) => continue,
-        };
+        // Of the same method and kind they compare, with whatever else differs as caveats.
+        let Ok(comparison) = grid.figure.compare(&theirs.figure) else { continue };
+        let mut caveats = comparison.caveats;
         let (pue, pue_basis) = match (&facility.pue, current.ratio()) {
             (Some(pue), _) => {
                 caveats.extend(facility.caveats);
@@ -72,7 +73,7 @@ pub(crate) fn candidates(
                 (own, Basis::Assumed)
             }
             (None, None) => {
-                left.push((region.clone(), Text::new("its PUE is not known", "PUE를 알 수 없습니다")));
+                compared.left.push((region.clone(), Text::new("its PUE is not known", "PUE를 알 수 없습니다")));
                 continue;
             }
         };
@@ -80,7 +81,7 @@ pub(crate) fn candidates(
             crate::intensity::Period::Year(year) => Some(year),
             _ => None,
         };
-        found.push(Candidate {
+        compared.found.push(Candidate {
             region: region.clone(),
             zone: facility.zone,
             zone_name: facility.zone_name,
@@ -92,7 +93,7 @@ pub(crate) fn candidates(
             caveats,
         });
     }
-    Ok((found, left))
+    Ok(compared)
 }
 
 /// The regions worth comparing when none are named: those of the same cloud provider, and for a place
@@ -132,7 +133,7 @@ pub(crate) fn regional_migration(
         Some(target) => vec![target.to_owned()],
         None => neighbours(context, current),
     };
-    let (found, left) = candidates(context, current, &regions)?;
+    let Compared { found, left } = candidates(context, current, &regions)?;
     let best = found.into_iter().min_by(|a, b| {
         let grams = |candidate: &Candidate| candidate.effective().grams_per_kilowatt_hour();
         grams(a).total_cmp(&grams(b)).then_with(|| a.region.cmp(&b.region))

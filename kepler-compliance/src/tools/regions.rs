@@ -6,7 +6,7 @@ use super::arguments::{default_namespace, default_window, range, within};
 use super::figures::Windows;
 use super::resolve::resolve;
 use super::{Context, Facility, Figures, Length, ToolError};
-use crate::advice::{Candidate, MIGRATION_MARGIN_PERCENT, candidates, neighbours};
+use crate::advice::{Candidate, Compared, MIGRATION_MARGIN_PERCENT, candidates, neighbours};
 use crate::standards::Basis;
 use crate::text::{Lang, Text};
 use crate::view::{ViewError, WorkloadKind};
@@ -152,7 +152,7 @@ pub fn get_regional_comparison(
     };
     let regions = if request.regions.is_empty() { neighbours(context, &facility) } else { request.regions.clone() };
     let regions: Vec<String> = regions.into_iter().filter(|region| !same(region, &facility.region)).collect();
-    let (mut found, left) = candidates(context, &facility, &regions)?;
+    let Compared { mut found, left } = candidates(context, &facility, &regions)?;
     let own = own(&facility);
     let current = own.as_ref().map(|own| own.effective().grams_per_kilowatt_hour());
     found.extend(own);

@@ -116,7 +116,7 @@ fn unknown(inventory: &Inventory, name: &str, namespace: &str, kind: Option<Work
     ToolError::UnknownWorkload {
         name: name.to_owned(),
         kind,
-        range: format!("from {}", inventory.asked),
+        range: format!("from {:.0} to {:.0}", inventory.asked.start, inventory.asked.end),
         elsewhere: elsewhere.into_iter().collect(),
         nearest: scored.into_iter().take(SUGGESTIONS).map(show).collect(),
     }

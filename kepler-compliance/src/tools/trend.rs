@@ -380,7 +380,10 @@ fn summarise(response: &TrendResponse) -> Text {
     };
     let count = response.anomalies.len();
     Text::new(
-        format!("{mean:.2} W on average, at most {peak:.2} W, {en}; {count} anomalies."),
+        format!(
+            "{mean:.2} W on average, at most {peak:.2} W, {en}; {count} {} far from the median.",
+            if count == 1 { "step" } else { "steps" }
+        ),
         format!("평균 {mean:.2} W, 최대 {peak:.2} W, {ko}; 이상치 {count}건."),
     )
 }

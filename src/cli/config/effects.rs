@@ -3,8 +3,11 @@
 use super::address::ListenAddress;
 use super::given::{Given, Problem, Value};
 use super::{Config, LogFormat, Meter, chip_rules};
+use kepler_compliance::standards::Basis;
+use kepler_compliance::tariff::EnergyPrice;
+use kepler_compliance::tools::{Price, StatedPue};
 use kepler_core::attribution::IdlePolicy;
-use kepler_core::units::{Energy, ZoneKind};
+use kepler_core::units::{CarbonIntensity, Energy, Pue, ZoneKind};
 use kepler_http::{Compat, Levels};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -71,6 +74,56 @@ pub(super) fn fake_zones(config: &mut Config, given: &Given) -> Outcome {
         if !config.fake_zones.contains(&kind) {
             config.fake_zones.push(kind);
         }
+    }
+    Ok(())
+}
+
+pub(super) fn region(config: &mut Config, given: &Given) -> Outcome {
+    let text = &given.text()?.text;
+    config.facility.region = (!text.is_empty()).then(|| text.clone());
+    Ok(())
+}
+
+pub(super) fn pue(config: &mut Config, given: &Given) -> Outcome {
+    let value = Pue::new(given.number()?).map_err(|error| Problem(format!("{}: {error}", given.origin())))?;
+    let basis = config.facility.pue.map_or(config.pue_basis, |stated| stated.basis);
+    config.facility.pue = Some(StatedPue { value, basis });
+    Ok(())
+}
+
+pub(super) fn pue_basis(config: &mut Config, given: &Given) -> Outcome {
+    let choices = [
+        ("measured", Basis::Measured),
+        ("published", Basis::Published),
+        ("estimated", Basis::Estimated),
+        ("assumed", Basis::Assumed),
+    ];
+    config.pue_basis = given.text()?.choice(&choices)?;
+    if let Some(stated) = &mut config.facility.pue {
+        stated.basis = config.pue_basis;
+    }
+    Ok(())
+}
+
+pub(super) fn grid_intensity(config: &mut Config, given: &Given) -> Outcome {
+    config.facility.grid_intensity = Some(CarbonIntensity::from_grams_per_kilowatt_hour(given.number()?));
+    Ok(())
+}
+
+pub(super) fn price(config: &mut Config, given: &Given) -> Outcome {
+    let per_kwh = EnergyPrice::per_kilowatt_hour(given.number()?);
+    config.facility.price = Some(Price { per_kwh, currency: config.currency.clone() });
+    Ok(())
+}
+
+pub(super) fn currency(config: &mut Config, given: &Given) -> Outcome {
+    let value = given.text()?;
+    if value.text.len() != 3 || !value.text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        return Err(value.problem(format_args!("`{}` is not a currency such as KRW or EUR", value.text)));
+    }
+    config.currency = value.text.to_uppercase();
+    if let Some(price) = &mut config.facility.price {
+        price.currency.clone_from(&config.currency);
     }
     Ok(())
 }
@@ -148,6 +201,35 @@ pub(super) fn listen(config: &mut Config, given: &Given) -> Outcome {
 
 pub(super) fn web_config(config: &mut Config, given: &Given) -> Outcome {
     config.web_config = Some(given.text()?.clone()).filter(|file| !file.text.is_empty());
+    Ok(())
+}
+
+pub(super) fn mcp(config: &mut Config, given: &Given) -> Outcome {
+    config.mcp.enabled = given.switch()?;
+    Ok(())
+}
+
+pub(super) fn mcp_hosts(config: &mut Config, given: &Given) -> Outcome {
+    config.mcp.hosts = given.list()?.iter().map(|value| value.text.clone()).collect();
+    Ok(())
+}
+
+pub(super) fn mcp_origins(config: &mut Config, given: &Given) -> Outcome {
+    let origin = |value: &Value| match value.text.split_once("://") {
+        Some((_, host)) if !host.is_empty() && !host.contains('/') => Ok(value.text.clone()),
+        _ => Err(value.problem(format_args!("`{}` is no origin; write it as https://ops.example", value.text))),
+    };
+    config.mcp.origins = given.list()?.iter().map(origin).collect::<Result<_, _>>()?;
+    Ok(())
+}
+
+pub(super) fn mcp_token_file(config: &mut Config, given: &Given) -> Outcome {
+    config.mcp.token_file = Some(PathBuf::from(&given.text()?.text)).filter(|file| !file.as_os_str().is_empty());
+    Ok(())
+}
+
+pub(super) fn mcp_legacy_sse(config: &mut Config, given: &Given) -> Outcome {
+    config.mcp.legacy_sse = given.switch()?;
     Ok(())
 }
 

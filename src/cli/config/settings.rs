@@ -53,7 +53,6 @@ impl Setting {
 const POD_NAMES: &str = "reading pods' names from Kubernetes";
 const REDFISH: &str = "platform power over Redfish";
 const GPU: &str = "GPU power";
-const CARBON: &str = "carbon and cost reporting";
 
 /// The table, in the order of `--help`.
 pub(super) static SETTINGS: &[Setting] =
@@ -149,6 +148,33 @@ pub(super) static SETTINGS: &[Setting] =
             "TLS and authentication of the HTTP server, in the format of Prometheus' exporter \
              toolkit",
         ),
+        key("mcp.enabled", Form::Switch, Set(effects::mcp)).flag(
+            "mcp",
+            "BOOL",
+            "Serve AI assistants at /mcp (Model Context Protocol) [default: true]",
+        ),
+        key("mcp.allowedHosts", Form::List, Set(effects::mcp_hosts)).flag(
+            "mcp.allowed-host",
+            "HOST",
+            "Answer at /mcp under this name, with or without a port; may be repeated [default: \
+             loopback, the addresses listened at, the node's name]",
+        ),
+        key("mcp.allowedOrigins", Form::List, Set(effects::mcp_origins)).flag(
+            "mcp.allowed-origin",
+            "ORIGIN",
+            "Answer web pages of this origin at /mcp, such as https://ops.example; may be repeated \
+             [default: none]",
+        ),
+        key("mcp.tokenFile", Form::Text, Set(effects::mcp_token_file)).flag(
+            "mcp.token-file",
+            "FILE",
+            "Answer at /mcp only who sends what this file holds as a bearer token",
+        ),
+        key("mcp.legacySse", Form::Switch, Set(effects::mcp_legacy_sse)).flag(
+            "mcp.legacy-sse",
+            "BOOL",
+            "Serve MCP's older transport as well, at /sse and /messages [default: false]",
+        ),
         key("kube.nodeName", Form::Text, Set(effects::node_name)).flag(
             "kube.node-name",
             "NAME",
@@ -228,8 +254,35 @@ pub(super) static SETTINGS: &[Setting] =
         key("cpu.meters", Form::List, Set(effects::preferred_meters)),
         key("dev.fake-cpu-meter.enabled", Form::Switch, Set(effects::fake_meter)),
         key("dev.fake-cpu-meter.zones", Form::List, Set(effects::fake_zones)),
-        key("facility.region", Form::Text, Later(CARBON)),
-        key("facility.pue", Form::Any, Later(CARBON)),
-        key("carbon.grid_intensity", Form::Any, Later(CARBON)),
-        key("price", Form::Any, Later(CARBON)),
+        key("facility.region", Form::Text, Set(effects::region)).flag(
+            "region",
+            "REGION",
+            "Where the facility stands: an AWS, GCP or Azure region, a country, a grid zone or a city \
+             [default: ap-northeast-2, assumed]",
+        ),
+        key("facility.pue", Form::Number, Set(effects::pue)).flag(
+            "pue",
+            "RATIO",
+            "The facility's PUE, 1 or more [default: as the region's provider publishes]",
+        ),
+        key("facility.pue_basis", Form::Text, Set(effects::pue_basis)).flag(
+            "pue-basis",
+            "BASIS",
+            "How the PUE was found: measured, published, estimated, assumed [default: assumed]",
+        ),
+        key("carbon.grid_intensity", Form::Number, Set(effects::grid_intensity)).flag(
+            "grid-intensity",
+            "G_PER_KWH",
+            "Intensity of the facility's electricity, gCO2e/kWh [default: the region's]",
+        ),
+        key("price.per_kwh", Form::Number, Set(effects::price)).flag(
+            "price",
+            "AMOUNT",
+            "What the facility pays for a kilowatt-hour",
+        ),
+        key("price.currency", Form::Text, Set(effects::currency)).flag(
+            "currency",
+            "CODE",
+            "Currency of the price, as ISO 4217 [default: KRW]",
+        ),
     ];

@@ -123,3 +123,15 @@ fn with_both_exporters_off_a_warning_says_that_nothing_is_shown() {
     let loaded = load(flags::Flags::default(), variables).unwrap();
     assert!(loaded.warnings[0].contains("nothing is shown"), "{:?}", loaded.warnings);
 }
+
+#[test]
+fn the_facility_is_read_in_any_order_of_its_keys() {
+    let config = load_file(Path::new("tests/config/valid/facility.yaml")).unwrap().config;
+    let facility = &config.facility;
+    assert_eq!(facility.region.as_deref(), Some("ap-northeast-2"));
+    let pue = facility.pue.unwrap();
+    assert_eq!((pue.value.ratio(), pue.basis), (1.2, kepler_compliance::standards::Basis::Measured));
+    assert_eq!(facility.grid_intensity.unwrap().grams_per_kilowatt_hour(), 424.0);
+    let price = facility.price.as_ref().unwrap();
+    assert_eq!((price.per_kwh.value(), price.currency.as_str()), (0.12, "EUR"));
+}

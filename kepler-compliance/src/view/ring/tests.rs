@@ -269,3 +269,18 @@ proptest! {
         prop_assert_eq!(sum(&Subject::Workloads(vec![id])).joules(), own as f64);
     }
 }
+
+#[test]
+fn a_live_view_answers_from_the_snapshots_it_saw() {
+    let (feed, mut machine) = (kepler_core::snapshot::Feed::default(), Machine::new());
+    let view = crate::view::LiveView::new(feed.clone(), "node", RingOptions::default());
+    assert!(matches!(view.inventory(machine.last(60)), Err(ViewError::NoData { .. })), "nothing was published");
+    feed.publish(Arc::new(machine.snapshot()));
+    view.observe();
+    machine.pass().node = 40;
+    machine.pass();
+    feed.publish(Arc::new(machine.snapshot()));
+    let inventory = view.inventory(machine.last(60)).unwrap();
+    assert_eq!(inventory.nodes[0].energy().total().unwrap().joules(), 40.0, "asking is seeing");
+    assert_eq!(inventory.covered.length(), STEP * 2, "a snapshot between the two was not needed");
+}

@@ -1,0 +1,37 @@
+//! Whom to trust.
+
+use super::HttpError;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The configuration of a client that verifies against `bundle`, else against the system's store.
+pub(super) fn config(bundle: Option<&Path>, secure: bool) -> Result<ClientConfig, HttpError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| HttpError::Client { reason: error.to_string() })?;
+    let builder = match bundle {
+        Some(path) => builder.with_root_certificates(read(path)?),
+        // Nobody is trusted, and nobody is asked: all addresses are http.
+        None if !secure => builder.with_root_certificates(RootCertStore::empty()),
+        None => builder.with_platform_verifier().map_err(|error| HttpError::NoTrust { reason: error.to_string() })?,
+    };
+    Ok(builder.with_no_client_auth())
+}
+
+fn read(path: &Path) -> Result<RootCertStore, HttpError> {
+    let refuse = |reason: String| HttpError::CaBundle { path: path.into(), reason };
+    let mut store = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| refuse(error.to_string()))? {
+        let certificate = certificate.map_err(|error| refuse(error.to_string()))?;
+        store.add(certificate).map_err(|error| refuse(error.to_string()))?;
+    }
+    if store.is_empty() {
+        return Err(refuse("it holds no certificate".into()));
+    }
+    Ok(store)
+}

@@ -1,0 +1,82 @@
+//! Grid carbon intensity from providers: each an [`IntensitySource`].
+//!
+//! # Requirements
+//! | provider | feature | account | zones |
+//! |---|---|---|---|
+//! | [`ElectricityMaps`] (v3) | `electricity-maps` | a token; forecasts and ranges need a paid plan | its own zone keys, which are ours |
+//! | [`WattTime`] (v3) | `watttime` | user and password; other regions than `CAISO_NORTH` need a subscription | those mapped to a region with [`WattTime::region`] |
+//! | [`UkCarbonIntensity`] | `uk-carbon-intensity` | none | `GB` |
+//!
+//! # Figures
+//! | provider | kind | method | boundary | step |
+//! |---|---|---|---|---|
+//! | Electricity Maps | average | lifecycle, or direct if asked | consumption (flow-traced) | 1 h, or what the plan gives |
+//! | WattTime `co2_moer` | marginal | direct | unstated | 5 min |
+//! | Carbon Intensity (GB) | average | direct | consumption (imports and losses) | 30 min |
+//!
+//! All in gCO2e/kWh; WattTime's lb/MWh are converted (× 0.45359237). A `null` is a gap, as is a negative
+//! figure. Average and marginal figures do not compare; their provenance keeps them apart.
+//!
+//! # Limits
+//! Answers are kept for [`ProviderOptions::fresh_for`]. One request at a time is made for one question;
+//! whoever asks the same meanwhile waits for that answer. After a fault the provider is left alone: as long
+//! as `Retry-After` says, else 5 s, twice as long after each further fault, 10 min at most. Until then, and
+//! whenever it fails, the last good answer serves, up to [`ProviderOptions::keep_last`]; a current figure
+//! shows its age. Nothing sleeps: a caller waits for one answer at most as long as
+//! [`HttpOptions::timeout`](crate::http::HttpOptions::timeout) says.
+//!
+//! # Cost
+//! A fresh answer costs a lock and a look-up. `current` and `forecast` are one request, WattTime's first
+//! and then one in 25 minutes adds a login. `history` is one request for each 10 days (Electricity Maps),
+//! 30 days (WattTime) or 14 days (GB), at most 40. No threads besides that of the HTTP client.
+//!
+//! The calls block; from async code use a thread for blocking work.
+
+mod answers;
+#[cfg(feature = "electricity-maps")]
+mod electricity_maps;
+mod points;
+mod provider;
+#[cfg(feature = "uk-carbon-intensity")]
+mod uk;
+#[cfg(feature = "watttime")]
+mod watttime;
+
+#[cfg(feature = "electricity-maps")]
+pub use electricity_maps::ElectricityMaps;
+#[cfg(feature = "uk-carbon-intensity")]
+pub use uk::UkCarbonIntensity;
+#[cfg(feature = "watttime")]
+pub use watttime::WattTime;
+
+#[cfg(doc)]
+use kepler_compliance::intensity::IntensitySource;
+
+use crate::http::HttpOptions;
+use std::time::Duration;
+
+/// How a provider is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProviderOptions {
+    /// Where, if not at the provider's public address: a proxy, a stand-in.
+    pub base_url: Option<String>,
+    /// How long an answer is taken as new; 5 min. Providers publish every 5 to 60 min.
+    pub fresh_for: Duration,
+    /// How long an old answer serves while the provider fails; 24 h.
+    pub keep_last: Duration,
+    /// Time-outs and trust.
+    pub http: HttpOptions,
+}
+
+impl Default for ProviderOptions {
+    fn default() -> Self {
+        ProviderOptions {
+            base_url: None,
+            fresh_for: Duration::from_secs(300),
+            keep_last: Duration::from_secs(86_400),
+            // A day of 5-minute points is 30 kB.
+            http: HttpOptions { max_body_bytes: 8 << 20, ..HttpOptions::default() },
+        }
+    }
+}

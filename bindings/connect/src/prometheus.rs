@@ -1,0 +1,228 @@
+//! Energy from a Prometheus server that scrapes Kepler: an [`EnergyView`] over its HTTP API.
+//!
+//! # Requirements
+//! The address of a server that speaks the Prometheus HTTP API v1 (Prometheus 2.26 or newer, Thanos,
+//! Mimir, VictoriaMetrics), which scrapes Kepler exporters, ours or Go Kepler v0.11, the node level included. Where
+//! one server holds several clusters, [`PrometheusOptions::matchers`] choose one.
+//!
+//! # Figures
+//! Joules and CPU seconds are `increase()` over the range, summed over `state` on the server. `increase()`
+//! understands resets, and extrapolates to the ends of the range where samples reach near them, which for
+//! counters that run through is right on average; so figures are not exact to the joule as those of
+//! [`kepler`](crate::kepler) are. A workload counts from its first sample, so what it used before that is
+//! missing: with a scrape interval of 15 s, 7.5 s of its life on average. Watts are those at the end of the
+//! range, of what runs. Node totals are active + idle, since the total of Go Kepler is a register that wraps.
+//!
+//! # Limits
+//! `increase()` needs two samples: a range shorter than two scrape intervals has no data. Steps of a series
+//! are at least three scrape intervals, and as long as it takes to stay within 11,000 points, the server's limit. A node
+//! that Prometheus cannot scrape (`up == 0`, same job) is left out with that reason, and coverage falls.
+//! A node that Prometheus no longer knows is not expected. Two jobs that scrape one exporter count it twice:
+//! choose one with a matcher. Errors and warnings of the server are passed on.
+//!
+//! # Cost
+//! An inventory is 35 instant queries, six at a time; a series two to five range queries and six instant
+//! ones. For a node that came in the last hundredth of a range there are up to three more.
+
+mod api;
+mod nodes;
+mod promql;
+mod series;
+
+use crate::energy::{
+    Identity, Key, Level, METRICS, Metric, NodeFigures, Quantity, SOURCE_ERROR, SOURCE_INFO, WorkloadFigures, hull,
+    identity_labels, rows, skipped,
+};
+use crate::http::{Auth, Http, HttpError, HttpOptions, base_url, shown};
+use api::{Answer, Api, ApiError, When};
+use kepler_compliance::view::{EnergySeries, EnergyView, Inventory, Skipped, Subject, TimeRange, ViewError};
+use nodes::Nodes;
+use promql::{Matchers, duration, is_label};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How Prometheus is asked.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct PrometheusOptions {
+    /// Time-outs and trust.
+    pub http: HttpOptions,
+    /// For servers that ask who it is.
+    pub auth: Auth,
+    /// Labels that every series must have, with their values: `cluster`, `job`.
+    pub matchers: Vec<(String, String)>,
+}
+
+/// Energy as a Prometheus server knows it.
+#[derive(Debug)]
+pub struct PrometheusView {
+    name: String,
+    api: Api,
+    matchers: Matchers,
+}
+
+impl PrometheusView {
+    /// For the server at `address`, its base address: `http://prometheus:9090`, or with the path prefix it
+    /// runs under.
+    ///
+    /// # Errors
+    /// The address is none, a matcher's label has characters that labels do not have, or the CA bundle cannot
+    /// be used.
+    pub fn new(address: &str, options: PrometheusOptions) -> Result<Self, HttpError> {
+        let base = base_url(address)?;
+        let mut matchers = Matchers::default();
+        for (label, value) in &options.matchers {
+            if !is_label(label) {
+                return Err(HttpError::Address { reason: format!("`{label}` is no label to match on") });
+            }
+            matchers = matchers.equal(label, value);
+        }
+        let timeout = options.http.timeout;
+        let http = Http::new(options.http, base.scheme() == "https")?;
+        let name = format!("prometheus {}", shown(&base));
+        Ok(PrometheusView { name, api: Api { http, base, auth: options.auth, timeout }, matchers })
+    }
+
+    fn unavailable(&self, error: &ApiError) -> ViewError {
+        ViewError::Unavailable { origin: self.name.clone(), reason: error.to_string() }
+    }
+
+    fn no_data(&self, range: TimeRange, reason: String) -> ViewError {
+        ViewError::NoData { origin: self.name.clone(), range, reason }
+    }
+
+    /// The nodes with samples in `range`; none is an error.
+    fn nodes(&self, range: TimeRange) -> Result<Nodes, ViewError> {
+        let nodes = Nodes::ask(&self.api, &self.matchers, range).map_err(|error| self.unavailable(&error))?;
+        if nodes.covered.is_empty() {
+            let down =
+                nodes.skipped.iter().take(3).map(|out| format!("; {}: {}", out.what, out.reason)).collect::<String>();
+            let reason = format!(
+                "it has no two samples of kepler_node_cpu_joules_total: ask for a time of several scrape intervals, and check that it scrapes Kepler{down}"
+            );
+            return Err(self.no_data(range, reason));
+        }
+        Ok(nodes)
+    }
+}
+
+fn check(range: TimeRange, step: Duration) -> Result<(), ViewError> {
+    if range.start < range.end && !step.is_zero() { Ok(()) } else { Err(ViewError::Invalid { range, step }) }
+}
+
+/// The query for one metric over `window`: increases of counters, power of what runs.
+fn figures_of(metric: &Metric, matchers: &Matchers, window: Duration) -> String {
+    let identity = match metric.level {
+        Level::Node => &[] as &[_],
+        Level::Workload(kind) => identity_labels(kind),
+    };
+    let by = ["node_name", "zone"].iter().chain(identity).copied().collect::<Vec<_>>().join(",");
+    let value = match (metric.quantity, metric.level) {
+        (Quantity::Watts, Level::Node) => matchers.of(metric.name),
+        (Quantity::Watts, Level::Workload(_)) => matchers.clone().equal("state", "running").of(metric.name),
+        _ => format!("increase({}[{}])", matchers.of(metric.name), duration(window)),
+    };
+    format!("sum by ({by}) ({value})")
+}
+
+/// What the rows of one node add up to.
+#[derive(Debug, Default)]
+struct Found {
+    figures: NodeFigures,
+    workloads: BTreeMap<Key, WorkloadFigures>,
+}
+
+impl Found {
+    fn take(&mut self, metric: &Metric, row: &api::Row) {
+        let label = |name: &str| row.label(name);
+        let (Some(part), Some(value)) = (metric.part(label), row.value()) else { return };
+        match metric.level {
+            Level::Node => self.figures.add(metric.quantity, part, value),
+            Level::Workload(kind) => {
+                let Some(identity) = Identity::read(kind, label) else { return };
+                let row =
+                    self.workloads.entry(identity.key()).or_insert_with(|| WorkloadFigures::new(identity.clone()));
+                if *row.identity.name == *row.identity.uid {
+                    row.identity = identity;
+                }
+                row.running |= metric.quantity == Quantity::Watts;
+                row.add(metric.quantity, part, value);
+            }
+        }
+    }
+}
+
+/// What the server says may be missing, once each.
+fn warnings(answers: &[Answer]) -> Vec<Skipped> {
+    let mut told: Vec<&String> = answers.iter().flat_map(|answer| &answer.warnings).collect();
+    told.sort();
+    told.dedup();
+    told.into_iter().map(|warning| skipped("warning of Prometheus", warning)).collect()
+}
+
+impl EnergyView for PrometheusView {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn inventory(&self, range: TimeRange) -> Result<Inventory, ViewError> {
+        check(range, Duration::from_secs(1))?;
+        let nodes = self.nodes(range)?;
+        let (at, window) = (When::At(range.end), duration(range.length()));
+        let last = |metric| format!("last_over_time({}[{window}])", self.matchers.of(metric));
+        let of_metrics = METRICS.iter().map(|metric| figures_of(metric, &self.matchers, range.length()));
+        let of_sources = [SOURCE_INFO, SOURCE_ERROR].map(last);
+        let processors = format!("count by (instance) ({})", last("kepler_node_cpu_info"));
+        let queries: Vec<_> = of_metrics.chain(of_sources).chain([processors]).map(|query| (query, at)).collect();
+        let answers = self.api.all(&queries).map_err(|error| self.unavailable(&error))?;
+
+        let mut found: BTreeMap<Arc<str>, Found> =
+            nodes.covered.keys().map(|name| (name.clone(), Found::default())).collect();
+        for (metric, answer) in METRICS.iter().zip(&answers) {
+            for row in &answer.rows {
+                if let Some(node) = found.get_mut(row.label("node_name").unwrap_or_default()) {
+                    node.take(metric, row);
+                }
+            }
+        }
+        for (metric, answer) in [SOURCE_INFO, SOURCE_ERROR].iter().zip(answers.iter().skip(METRICS.len())) {
+            for row in &answer.rows {
+                if let (Some(node), Some(value)) =
+                    (found.get_mut(row.label("node_name").unwrap_or_default()), row.value())
+                {
+                    node.figures.sources.take(metric, |name| row.label(name), value);
+                }
+            }
+        }
+        for row in answers.last().iter().flat_map(|answer| &answer.rows) {
+            let node = row.label("instance").and_then(|instance| nodes.instances.get(instance));
+            if let Some(node) = node.and_then(|node| found.get_mut(node)) {
+                node.figures.processors = row.value().map(|count| count as u32);
+            }
+        }
+
+        let mut inventory = Inventory {
+            moment: nodes.moment(),
+            asked: range,
+            covered: hull(nodes.covered.values().copied()).unwrap_or(range),
+            coverage: nodes.coverage(range, |_| true),
+            nodes: Vec::with_capacity(found.len()),
+            workloads: Vec::new(),
+            skipped: nodes.skipped.iter().cloned().chain(warnings(&answers)).collect(),
+        };
+        for (name, found) in found {
+            let Some(&covered) = nodes.covered.get(&name) else { continue };
+            let method = found.figures.sources.method();
+            let node = found.figures.into_node(name, covered);
+            inventory.workloads.extend(rows(&node, method, found.workloads.into_values().collect()));
+            inventory.nodes.push(node);
+        }
+        Ok(inventory)
+    }
+
+    fn series(&self, subject: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError> {
+        check(range, step)?;
+        self.energy_series(subject, range, step)
+    }
+}

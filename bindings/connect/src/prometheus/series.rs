@@ -1,0 +1,217 @@
+//! Energy over time, by range queries.
+
+use super::api::{Row, When};
+use super::promql::Matchers;
+use super::{PrometheusView, figures_of};
+use crate::energy::{
+    Identity, Level, METRICS, Metric, NodeFigures, Quantity, SOURCE_ERROR, SOURCE_INFO, Sources, WorkloadFigures, is,
+    plus, worse,
+};
+use jiff::Timestamp;
+use kepler_compliance::series::{Series, Step};
+use kepler_compliance::view::{EnergySeries, Subject, TimeRange, Usage, ViewError, WorkloadId, WorkloadKind};
+use kepler_core::meter::Method;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+/// Points of a series that Prometheus gives at most.
+const MOST_POINTS: u32 = 11_000;
+/// Steps hold at least so many scrape intervals: two samples even where one is late.
+const INTERVALS: u32 = 3;
+
+/// Prometheus counts in milliseconds.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// Whose metrics answer for a subject, and which rows of them.
+struct Question<'a> {
+    level: Level,
+    matchers: Matchers,
+    ids: &'a [WorkloadId],
+}
+
+impl PrometheusView {
+    pub(super) fn energy_series(
+        &self,
+        subject: &Subject,
+        range: TimeRange,
+        step: Duration,
+    ) -> Result<EnergySeries, ViewError> {
+        let nodes = self.nodes(range)?;
+        let question = self.question(subject).ok_or_else(|| self.no_data(range, "no workload is named".into()))?;
+        let step = fit(step, range.length(), nodes.interval);
+        let mut usage = self.steps(&question, range.start, step, whole_steps(range, step))?;
+        let rest = TimeRange { start: after(range.start, step, whole_steps(range, step)), end: range.end };
+        // A rest too short for two samples stays a gap.
+        if rest.length() >= nodes.interval.saturating_mul(INTERVALS) {
+            usage.extend(self.steps(&question, rest.start, rest.length(), 1)?);
+        }
+        let steps = usage.into_iter().map(|(start, (end, value))| Step { start, end, value });
+        let nothing = |reason: &str| self.no_data(range, reason.into());
+        let steps = Series::new(steps.collect()).map_err(|error| nothing(&error.to_string()))?;
+        if steps.steps().is_empty() {
+            return Err(nothing("it has no samples of that name in this time"));
+        }
+        let told: f64 = steps.steps().iter().map(|step| step.length().as_secs_f64()).sum();
+        let of_time = (told / range.length().as_secs_f64()).min(1.0);
+        Ok(EnergySeries {
+            method: self.method(&question, range)?,
+            coverage: match subject {
+                Subject::Cluster => of_time.min(nodes.coverage(range, |_| true)),
+                _ => of_time,
+            },
+            moment: nodes.moment(),
+            steps,
+        })
+    }
+
+    fn question<'a>(&self, subject: &'a Subject) -> Option<Question<'a>> {
+        let matchers = self.matchers.clone();
+        Some(match subject {
+            Subject::Cluster => Question { level: Level::Node, matchers, ids: &[] },
+            Subject::Node(node) => {
+                Question { level: Level::Node, matchers: matchers.equal("node_name", node), ids: &[] }
+            }
+            Subject::Namespace(namespace) => Question {
+                level: Level::Workload(WorkloadKind::Pod),
+                matchers: matchers.equal("pod_namespace", namespace),
+                ids: &[],
+            },
+            Subject::Workloads(ids) => {
+                let kind = ids.first()?.kind;
+                let nodes: BTreeSet<&str> = ids.iter().map(|id| &*id.node).collect();
+                let names: BTreeSet<&str> = ids.iter().map(|id| &*id.uid).collect();
+                let label = match kind {
+                    WorkloadKind::Pod => "pod_id",
+                    WorkloadKind::Container => "container_id",
+                    WorkloadKind::Unit => "cgroup",
+                    WorkloadKind::Vm => "vm_id",
+                    _ => "pid",
+                };
+                let matchers = matchers.one_of("node_name", nodes).one_of(label, names);
+                Question { level: Level::Workload(kind), matchers, ids }
+            }
+        })
+    }
+
+    /// What was used in `count` steps from `start`: by their start, with their end.
+    fn steps(
+        &self,
+        question: &Question<'_>,
+        start: Timestamp,
+        step: Duration,
+        count: u32,
+    ) -> Result<BTreeMap<Timestamp, (Timestamp, Usage)>, ViewError> {
+        let metrics: Vec<&Metric> = METRICS
+            .iter()
+            .filter(|metric| metric.level == question.level && metric.quantity != Quantity::Watts)
+            .collect();
+        let when = When::Every { first: after(start, step, 1), last: after(start, step, count), step };
+        let queries = metrics.iter().map(|metric| (figures_of(metric, &question.matchers, step), when));
+        let answers = self.api.all(&queries.collect::<Vec<_>>()).map_err(|error| self.unavailable(&error))?;
+        // By the number of the step, which rounding of times cannot split.
+        let mut by_step: HashMap<u32, (NodeFigures, Option<Usage>)> = HashMap::new();
+        for (metric, row) in
+            metrics.iter().zip(&answers).flat_map(|(metric, answer)| answer.rows.iter().map(move |row| (metric, row)))
+        {
+            for (time, value) in row.points() {
+                let passed = (time - start.as_duration().as_secs_f64()) / step.as_secs_f64();
+                let (figures, usage) = by_step.entry(passed.round() as u32).or_default();
+                match question.level {
+                    Level::Node => {
+                        if let Some(part) = metric.part(|name| row.label(name)) {
+                            figures.add(metric.quantity, part, value);
+                        }
+                    }
+                    Level::Workload(kind) => {
+                        if let Some(more) = workload(metric, row, kind, question.ids, value) {
+                            *usage = Some(usage.map_or(more, |sum| plus(&sum, &more)));
+                        }
+                    }
+                }
+            }
+        }
+        let of_step = |(number, (mut figures, usage)): (u32, (NodeFigures, Option<Usage>))| {
+            let usage = match question.level {
+                Level::Node => Usage { energy: figures.energy(), cpu_time: None },
+                Level::Workload(_) => usage?,
+            };
+            Some((after(start, step, number.checked_sub(1)?), (after(start, step, number), usage)))
+        };
+        Ok(by_step.into_iter().filter_map(of_step).collect())
+    }
+
+    /// The least certain method behind the figures.
+    fn method(&self, question: &Question<'_>, range: TimeRange) -> Result<Method, ViewError> {
+        let nodes: BTreeSet<&str> = question.ids.iter().map(|id| &*id.node).collect();
+        let matchers = self.matchers.clone();
+        let matchers = if nodes.is_empty() { matchers } else { matchers.one_of("node_name", nodes) };
+        let window = super::duration(range.length());
+        let query = |metric| (format!("last_over_time({}[{window}])", matchers.of(metric)), When::At(range.end));
+        let answers =
+            self.api.all(&[SOURCE_INFO, SOURCE_ERROR].map(query)).map_err(|error| self.unavailable(&error))?;
+        let mut sources: HashMap<&str, Sources> = HashMap::new();
+        for (metric, answer) in [SOURCE_INFO, SOURCE_ERROR].iter().zip(&answers) {
+            for row in &answer.rows {
+                let of_node = sources.entry(row.label("node_name").unwrap_or_default()).or_default();
+                of_node.take(metric, |name| row.label(name), row.value().unwrap_or(f64::NAN));
+            }
+        }
+        Ok(sources.values().map(Sources::method).fold(Method::Measured, worse))
+    }
+}
+
+/// What one point of a workload's metric adds, if it is one of `ids`.
+fn workload(metric: &Metric, row: &Row, kind: WorkloadKind, ids: &[WorkloadId], value: f64) -> Option<Usage> {
+    let label = |name: &str| row.label(name);
+    let identity = Identity::read(kind, label)?;
+    if !ids.is_empty() && !ids.iter().any(|id| is(id, &identity, label("node_name").unwrap_or_default())) {
+        return None;
+    }
+    let mut figures = WorkloadFigures::new(identity);
+    figures.add(metric.quantity, metric.part(label)?, value);
+    Some(figures.usage())
+}
+
+/// `step`, or the smallest multiple of it that holds enough samples and keeps within the limit of points;
+/// never longer than the range.
+fn fit(step: Duration, length: Duration, interval: Duration) -> Duration {
+    let for_points = length.as_nanos().div_ceil(u128::from(MOST_POINTS)).max(SHORTEST.as_nanos());
+    let least = interval.saturating_mul(INTERVALS).as_nanos().max(for_points);
+    let times = least.div_ceil(step.as_nanos().max(1)).max(1);
+    let fitted = u32::try_from(times).ok().and_then(|times| step.checked_mul(times)).unwrap_or(length);
+    fitted.min(length)
+}
+
+fn whole_steps(range: TimeRange, step: Duration) -> u32 {
+    u32::try_from(range.length().as_nanos() / step.as_nanos().max(1)).unwrap_or(u32::MAX)
+}
+
+/// The end of step `count` from `start`.
+fn after(start: Timestamp, step: Duration, count: u32) -> Timestamp {
+    start.checked_add(step.saturating_mul(count)).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn steps_are_whole_multiples_that_hold_three_scrapes() {
+        let seconds = Duration::from_secs;
+        assert_eq!(fit(seconds(60), seconds(3600), seconds(15)), seconds(60));
+        assert_eq!(fit(seconds(20), seconds(3600), seconds(15)), seconds(60));
+        assert_eq!(fit(seconds(60), seconds(30), seconds(15)), seconds(30));
+        assert_eq!(fit(seconds(1), seconds(86_400 * 30), seconds(15)), seconds(236));
+    }
+
+    proptest! {
+        #[test]
+        fn no_series_has_more_points_than_prometheus_gives(step in 1u64..100_000, length in 1u64..1_000_000_000, interval in 0u64..600_000) {
+            let (step, length) = (Duration::from_millis(step), Duration::from_millis(length));
+            let fitted = fit(step, length, Duration::from_millis(interval));
+            let range = TimeRange { start: Timestamp::UNIX_EPOCH, end: after(Timestamp::UNIX_EPOCH, length, 1) };
+            prop_assert!((1..=MOST_POINTS).contains(&whole_steps(range, fitted)));
+        }
+    }
+}

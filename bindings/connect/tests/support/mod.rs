@@ -1,0 +1,154 @@
+//! A stand-in for a server: answers as it is told, on a port of loopback, and remembers what it was asked.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+/// What was asked.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Request {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    pub fn path(&self) -> &str {
+        self.target.split('?').next().unwrap()
+    }
+}
+
+/// What is answered.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// A status, more headers, a body.
+    Full(u16, Vec<(&'static str, String)>, Vec<u8>),
+    /// A body of which only the first half comes.
+    Truncated(String),
+    /// A byte at a time, each after a wait.
+    Slow(String, Duration),
+    /// Nothing, for so long.
+    Silent(Duration),
+    /// Bytes that are no HTTP.
+    Raw(&'static [u8]),
+}
+
+impl Reply {
+    pub fn ok(body: impl Into<String>) -> Self {
+        Reply::Full(200, Vec::new(), body.into().into_bytes())
+    }
+
+    pub fn status(status: u16) -> Self {
+        Reply::Full(status, Vec::new(), Vec::new())
+    }
+
+    fn write(self, to: &mut impl Write) -> std::io::Result<()> {
+        match self {
+            Reply::Full(status, headers, body) => {
+                write!(to, "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n", body.len())?;
+                for (name, value) in headers {
+                    write!(to, "{name}: {value}\r\n")?;
+                }
+                to.write_all(b"\r\n")?;
+                to.write_all(&body)
+            }
+            Reply::Truncated(body) => {
+                write!(to, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len())?;
+                to.write_all(&body.as_bytes()[..body.len() / 2])
+            }
+            Reply::Slow(body, wait) => {
+                write!(to, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len())?;
+                for byte in body.bytes() {
+                    thread::sleep(wait);
+                    to.write_all(&[byte])?;
+                    to.flush()?;
+                }
+                Ok(())
+            }
+            Reply::Silent(wait) => {
+                thread::sleep(wait);
+                Ok(())
+            }
+            Reply::Raw(bytes) => to.write_all(bytes),
+        }
+    }
+}
+
+pub struct Server {
+    pub address: SocketAddr,
+    asked: Arc<Mutex<Vec<Request>>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Server {
+    pub fn start(respond: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Server { address: listener.local_addr().unwrap(), asked: Arc::default(), stop: Arc::default() };
+        let (asked, stop, respond) = (server.asked.clone(), server.stop.clone(), Arc::new(respond));
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                let (asked, respond) = (asked.clone(), respond.clone());
+                thread::spawn(move || serve(stream, &asked, &*respond));
+            }
+        });
+        server
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// All requests so far.
+    pub fn asked(&self) -> Vec<Request> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // Wakes the thread that waits for a connection.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+fn serve(mut stream: TcpStream, asked: &Mutex<Vec<Request>>, respond: &(impl Fn(&Request) -> Reply + ?Sized)) {
+    let Some(request) = read(&stream) else { return };
+    asked.lock().unwrap().push(request.clone());
+    // A client that hangs up early is what some tests are about.
+    let _ = respond(&request).write(&mut stream);
+}
+
+pub fn read(stream: impl Read) -> Option<Request> {
+    let mut reader = BufReader::new(stream);
+    let mut line = || {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok().filter(|&length| length > 0)?;
+        Some(line.trim_end().to_string())
+    };
+    let first = line()?;
+    let mut words = first.split(' ').map(str::to_string);
+    let (method, target) = (words.next()?, words.next()?);
+    let mut headers = Vec::new();
+    while let Some(header) = line().filter(|line| !line.is_empty()) {
+        let (name, value) = header.split_once(':')?;
+        headers.push((name.to_string(), value.trim().to_string()));
+    }
+    let mut request = Request { method, target, headers, body: String::new() };
+    let length: u64 = request.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    reader.take(length).read_to_string(&mut request.body).ok()?;
+    Some(request)
+}

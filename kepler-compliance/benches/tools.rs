@@ -1,0 +1,137 @@
+//! What judging a large cluster costs: 10,000 workloads in a view that answers at once, so that the
+//! tools' own share shows. The view's share (copying its rows) is measured beside it, as the floor.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark that cannot set up its cluster has no result")]
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use kepler_compliance::intensity::Table;
+use kepler_compliance::series::Series;
+use kepler_compliance::standards::{Basis, Standards};
+use kepler_compliance::tools::{
+    AssessRequest, Context, ListRequest, Settings, StatedPue, SummaryRequest, assess_workload_compliance,
+    get_cluster_carbon_summary, list_workloads_by_compliance,
+};
+use kepler_compliance::units::{CarbonIntensity, Energy, PerZone, Pue, ZoneKind};
+use kepler_compliance::view::{
+    EnergySeries, EnergySplit, EnergyView, Inventory, NodeEnergy, NodeZoneEnergy, Subject, TimeRange, Usage, ViewError,
+    WorkloadEnergy, WorkloadId, WorkloadKind,
+};
+use kepler_compliance::zones::Zones;
+use kepler_core::meter::Method;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+const WORKLOADS: usize = 10_000;
+const NODES: usize = 100;
+
+struct Cluster(Inventory);
+
+impl Cluster {
+    fn new(range: TimeRange) -> Self {
+        let name = |node: usize| -> Arc<str> { format!("node-{node}").into() };
+        let zone = |joules: f64| NodeZoneEnergy {
+            energy: Energy::from_joules(joules),
+            active: Some(Energy::from_joules(joules * 0.7)),
+            idle: Some(Energy::from_joules(joules * 0.3)),
+            unattributed: Some(Energy::ZERO),
+            power: None,
+            method: Method::Measured,
+            source: "powercap".into(),
+        };
+        let node = |index: usize| {
+            let mut zones = PerZone::default();
+            zones[ZoneKind::Package] = Some(zone(30_000.0));
+            zones[ZoneKind::Dram] = Some(zone(6_000.0));
+            NodeEnergy { name: name(index), covered: range, zones, gpu: None, processors: Some(64) }
+        };
+        let workload = |index: usize| {
+            let mut energy = EnergySplit::default();
+            energy.zones[ZoneKind::Package] = Some(Energy::from_joules(index as f64));
+            energy.zones[ZoneKind::Dram] = Some(Energy::from_joules(index as f64 / 5.0));
+            WorkloadEnergy {
+                id: WorkloadId {
+                    kind: WorkloadKind::Pod,
+                    namespace: Some(format!("team-{}", index % 50).into()),
+                    name: format!("service-{index}-7d4b9c6f5-x2x9z").into(),
+                    uid: format!("00000000-0000-0000-0000-{index:012}").into(),
+                    node: name(index % NODES),
+                },
+                owner: None,
+                running: true,
+                energy,
+                power: None,
+                cpu_time: Some(Duration::from_secs(1)),
+                method: Method::Measured,
+                resources: None,
+            }
+        };
+        Cluster(Inventory {
+            moment: "1".into(),
+            asked: range,
+            covered: range,
+            coverage: 1.0,
+            nodes: (0..NODES).map(node).collect(),
+            workloads: (0..WORKLOADS).map(workload).collect(),
+            skipped: Vec::new(),
+        })
+    }
+}
+
+impl EnergyView for Cluster {
+    fn name(&self) -> &str {
+        "cluster"
+    }
+
+    fn inventory(&self, _: TimeRange) -> Result<Inventory, ViewError> {
+        Ok(self.0.clone())
+    }
+
+    fn series(&self, _: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError> {
+        let steps = Series::regular(range.start, step, [Usage::default()]).unwrap();
+        Ok(EnergySeries { steps, method: Method::Measured, coverage: 1.0, moment: "1".into() })
+    }
+}
+
+const BUDGET: &str = r#"{"rules": [{
+    "code": "TEAM_BUDGET", "kind": "emission_budget", "name": "Team budget",
+    "text": {"en": "20 g/h", "ko": "시간당 20 g"}, "jurisdiction": "user", "force": "internal",
+    "subject": "workload", "metric": "emissions_per_hour", "limit": {"at_most": 20}, "source": "bench"
+}]}"#;
+
+fn tools(criterion: &mut Criterion) {
+    let now = "2026-11-21T12:00:00Z".parse().unwrap();
+    let range = TimeRange::ending(now, Duration::from_secs(300));
+    let view = Cluster::new(range);
+    let zones = Zones::embedded().unwrap();
+    let mut standards = Standards::embedded().unwrap();
+    standards.add(Path::new("budget.json"), BUDGET).unwrap();
+    let intensity = Table::from_zones(&zones);
+    let settings = Settings {
+        pue: Some(StatedPue { value: Pue::new(1.2).unwrap(), basis: Basis::Measured }),
+        grid_intensity: Some(CarbonIntensity::from_grams_per_kilowatt_hour(417.3)),
+        ..Settings::default()
+    };
+    let context =
+        Context { view: &view, standards: &standards, zones: &zones, intensity: &intensity, settings: &settings, now };
+    let mut group = criterion.benchmark_group("10000_workloads");
+    group.bench_function("view_alone", |bencher| bencher.iter(|| view.inventory(range).unwrap()));
+    for standard in ["KR_CARBON_2050", "TEAM_BUDGET"] {
+        let list = |offset| ListRequest { standard: standard.into(), offset, limit: 50, ..ListRequest::default() };
+        group.bench_function(format!("assess_all/{standard}"), |bencher| {
+            let request = SummaryRequest { standard: standard.into(), ..SummaryRequest::default() };
+            bencher.iter(|| get_cluster_carbon_summary(&context, &request).unwrap());
+        });
+        group.bench_function(format!("list_a_page/{standard}"), |bencher| {
+            bencher.iter(|| list_workloads_by_compliance(&context, &list(5_000)).unwrap());
+        });
+    }
+    group.bench_function("assess_one", |bencher| {
+        let request =
+            AssessRequest { namespace: "team-49".into(), ..AssessRequest::new("service-9999-7d4b9c6f5-x2x9z") };
+        bencher.iter(|| assess_workload_compliance(&context, &request).unwrap());
+    });
+    group.finish();
+}
+
+criterion_group!(benches, tools);
+criterion_main!(benches);

@@ -1,0 +1,8 @@
+//! The eight tools on a cluster whose figures are known.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot set up its cluster fails")]
+
+mod fixture;
+mod golden;
+mod not_again;
+mod properties;
+mod series;

@@ -1,0 +1,138 @@
+//! The tools that look over time.
+
+use super::fixture::{World, near, settings, split};
+use jiff::tz::TimeZone;
+use kepler_compliance::intensity::{Boundary, HourlyProfile, Kind, Method, Provenance};
+use kepler_compliance::tools::{
+    AssessRequest, Length, OptimizationKind, ScheduleRequest, Settings, ToolError, TrendRequest,
+    analyze_workload_power_trend, assess_workload_compliance, calculate_optimal_schedule,
+};
+use kepler_compliance::units::CarbonIntensity;
+use kepler_compliance::view::Usage;
+use std::time::Duration;
+
+/// Korea's grid with a clean noon: 400 g, but 200 g from 11 to 14 o'clock local time.
+fn sunny() -> World {
+    let mut day = [CarbonIntensity::from_grams_per_kilowatt_hour(400.0); 24];
+    day[11..14].fill(CarbonIntensity::from_grams_per_kilowatt_hour(200.0));
+    let provenance = Provenance {
+        zone: "KR".into(),
+        method: Method::Direct,
+        boundary: Boundary::Consumption,
+        kind: Kind::Average,
+        source: "a made-up day".into(),
+    };
+    let zone = TimeZone::get("Asia/Seoul").unwrap();
+    let profile = HourlyProfile::new("profile", provenance, zone, vec![day]).unwrap();
+    let settings = Settings { grid_intensity: None, ..settings(0.0, 1.25) };
+    World { intensity: Box::new(profile), settings, ..World::new() }
+}
+
+fn hours(text: &str) -> Length {
+    text.parse().unwrap()
+}
+
+#[test]
+fn a_job_is_placed_at_the_clean_noon_of_its_region() {
+    let world = sunny();
+    let request = ScheduleRequest { power_watts: Some(1000.0), ..ScheduleRequest::new(hours("2h")) };
+    let plan = calculate_optimal_schedule(&world.context(), &request).unwrap();
+    assert_eq!(plan.best.local_start, "2026-11-22T11:00:00+09:00", "now is 21:00 in Seoul");
+    assert!(plan.distinguishes_hours);
+    assert!(near(plan.saving_percent, 50.0, 1e-9) && near(plan.saving_kg, 0.5, 1e-9), "{plan:?}");
+    assert!(near(plan.best.cost, 250.0, 1e-9), "2 kWh at PUE 1.25 and 100 won");
+    let early = ScheduleRequest { deadline: Some("2026-11-22T11:30".into()), ..request.clone() };
+    let early = calculate_optimal_schedule(&world.context(), &early).unwrap();
+    assert_eq!(early.best.local_start, "2026-11-22T09:30:00+09:00");
+    let long = ScheduleRequest { interruptible: true, duration: hours("4h"), ..request };
+    let long = calculate_optimal_schedule(&world.context(), &long).unwrap();
+    assert_eq!(long.best.slots.iter().map(|slot| slot.end.duration_since(slot.start).as_secs()).sum::<i64>(), 4 * 3600);
+    assert!(long.best.mean_intensity < 260.0);
+}
+
+#[test]
+fn a_schedule_depends_on_duration_and_region_and_refuses_a_horizon_that_is_too_short() {
+    let world = sunny();
+    let short = ScheduleRequest { deadline: Some("3h".into()), ..ScheduleRequest::new(hours("4h")) };
+    let error = calculate_optimal_schedule(&world.context(), &short).unwrap_err();
+    assert!(matches!(error, ToolError::Schedule(_)) && error.to_string().contains("move the deadline"), "{error}");
+    let wrong = ScheduleRequest { deadline: Some("tomorrow".into()), ..ScheduleRequest::new(hours("4h")) };
+    assert!(calculate_optimal_schedule(&world.context(), &wrong).unwrap_err().to_string().contains("deadline"));
+}
+
+#[test]
+fn a_yearly_average_says_that_it_cannot_tell_hours_apart() {
+    let world = World::new();
+    let request = ScheduleRequest { power_watts: Some(0.0), ..ScheduleRequest::new(hours("2h")) };
+    let plan = calculate_optimal_schedule(&world.context(), &request).unwrap();
+    assert!(!plan.distinguishes_hours && near(plan.saving_percent, 0.0, 1e-12));
+    assert_eq!(plan.best.start, world.now, "any time is as good: now");
+    assert!(near(plan.saving_kg, 0.0, 1e-12), "0 W divides nothing by zero");
+    assert!(plan.caveats.iter().any(|caveat| caveat.contains("yearly average")));
+}
+
+#[test]
+fn without_a_power_there_is_a_time_and_no_made_up_mass() {
+    let plan = calculate_optimal_schedule(&sunny().context(), &ScheduleRequest::new(hours("1h"))).unwrap();
+    assert_eq!((plan.power_watts, plan.best.emissions_kg, plan.best.cost), (None, None, None));
+    assert!(near(plan.saving_percent, 50.0, 1e-9));
+    let of = ScheduleRequest { workload_name: Some("large".into()), ..ScheduleRequest::new(hours("1h")) };
+    let plan = calculate_optimal_schedule(&sunny().context(), &of).unwrap();
+    assert!(near(plan.power_watts, 87.88, 1e-9));
+}
+
+#[test]
+fn a_shift_is_advised_from_the_series_for_work_as_long_as_the_window() {
+    let answer = assess_workload_compliance(&sunny().context(), &AssessRequest::new("large")).unwrap();
+    let shift = answer.optimizations.iter().find(|own| own.kind == OptimizationKind::TemporalShift).unwrap();
+    assert!((shift.estimated_reduction_percent - 50.0).abs() < 1e-9);
+    assert_eq!(shift.reduction_range_percent[0], 0.0);
+    assert!(shift.basis.contains("a made-up day"));
+    assert_eq!(shift.estimated_savings.cost, Some(0.0), "one price for all hours: carbon only");
+}
+
+/// Steps of a minute at these watts.
+fn trend(watts: &[f64]) -> World {
+    let mut world = World::new();
+    world.view.steps = watts.iter().map(|watts| Usage { energy: split(watts * 60.0, 0.0), cpu_time: None }).collect();
+    world
+}
+
+fn request() -> TrendRequest {
+    TrendRequest { range: hours("1h"), step: Some(hours("1m")), ..Default::default() }
+}
+
+#[test]
+fn a_rising_load_has_its_slope_and_a_steady_one_has_none() {
+    let rising: Vec<f64> =
+        (0..60).map(|minute| 10.0 + f64::from(minute) / 60.0 + f64::from(minute % 3) * 0.01).collect();
+    let answer = analyze_workload_power_trend(&trend(&rising).context(), &request()).unwrap();
+    let slope = answer.slope.unwrap();
+    assert!((slope.watts_per_hour - 1.0).abs() < 0.01 && slope.significant, "{slope:?}");
+    assert!(slope.confidence_95[0] < 1.0 && slope.confidence_95[1] > 1.0 && slope.r_squared > 0.99);
+    let noisy: Vec<f64> = (0..60).map(|minute| 10.0 + f64::from(minute % 2)).collect();
+    let answer = analyze_workload_power_trend(&trend(&noisy).context(), &request()).unwrap();
+    assert!(!answer.slope.unwrap().significant);
+    assert!(near(answer.mean_watts, 10.5, 1e-9) && near(answer.baseline_watts, 10.0, 1e-9));
+    assert!(near(answer.projected_monthly_energy_kwh, 7.665, 1e-9));
+    assert!(near(answer.emissions_kg, 10.5 / 1e3 * 0.424, 1e-9), "an hour of 10.5 W at 424 g");
+}
+
+#[test]
+fn a_spike_is_an_anomaly_and_the_peak() {
+    let mut watts: Vec<f64> = (0..60).map(|minute| 10.0 + f64::from(minute % 5) * 0.1).collect();
+    watts[30] = 50.0;
+    let world = trend(&watts);
+    let answer = analyze_workload_power_trend(&world.context(), &request()).unwrap();
+    assert_eq!((answer.anomalies.len(), answer.peak_watts), (1, Some(50.0)));
+    assert_eq!(answer.peak_at.unwrap(), world.now - Duration::from_secs(30 * 60));
+    assert!(answer.summary.contains("; 1 step far"), "{}", answer.summary);
+}
+
+#[test]
+fn a_trend_without_data_is_null_and_too_many_steps_are_refused() {
+    let answer = analyze_workload_power_trend(&World::new().context(), &TrendRequest::default()).unwrap();
+    assert_eq!((answer.mean_watts, answer.energy_kwh, answer.slope), (None, None, None));
+    let fine = TrendRequest { step: Some(hours("1ms")), ..Default::default() };
+    assert!(analyze_workload_power_trend(&World::new().context(), &fine).is_err());
+}

@@ -1,0 +1,121 @@
+//! `kepler compliance list`: which workloads keep a standard?
+
+use super::exit::Failure;
+use super::judging::{Judging, exit};
+use super::page::{figure, list as items, status, table};
+use clap::{Args, Subcommand};
+use kepler_compliance::standards::{DEFAULT_STANDARD, Status};
+use kepler_compliance::tools::{ListRequest, ListResponse, StatusFilter, list_workloads_by_compliance};
+use kepler_compliance::view::WorkloadKind;
+use std::process::ExitCode;
+
+/// What to do with many workloads.
+#[derive(Debug, Subcommand)]
+pub(super) enum Compliance {
+    /// List workloads with their compliance, the largest users first.
+    List(Box<List>),
+}
+
+/// Which workloads to list.
+#[derive(Debug, Args)]
+#[command(after_help = super::judging::STATUS)]
+pub(super) struct List {
+    /// Namespace; without it all of them, and what is in none
+    #[arg(long)]
+    namespace: Option<String>,
+    /// Kind of workloads [default: pods where there are any, else containers, else units]
+    #[arg(long, value_parser = super::assess::kind)]
+    kind: Option<WorkloadKind>,
+    /// Standard to judge by; `kepler standards` lists them
+    #[arg(long, default_value = DEFAULT_STANDARD)]
+    standard: String,
+    /// Only those with this status: all, compliant, non-compliant, not-applicable, insufficient-data
+    #[arg(long, default_value = "all", value_parser = filter)]
+    status: StatusFilter,
+    /// How many to skip
+    #[arg(long, default_value_t = 0)]
+    offset: usize,
+    /// How many to list at most
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+    #[command(flatten)]
+    judging: Judging,
+}
+
+fn filter(text: &str) -> Result<StatusFilter, String> {
+    Ok(match text {
+        "all" => StatusFilter::All,
+        "compliant" => StatusFilter::Compliant,
+        "non-compliant" => StatusFilter::NonCompliant,
+        "not-applicable" => StatusFilter::NotApplicable,
+        "insufficient-data" => StatusFilter::InsufficientData,
+        _ => return Err("it is all, compliant, non-compliant, not-applicable or insufficient-data".to_owned()),
+    })
+}
+
+/// Lists, and gives the exit status of the worst.
+///
+/// # Errors
+/// No such namespace or standard; the source cannot answer.
+pub(super) fn run(compliance: Compliance) -> Result<ExitCode, Failure> {
+    let Compliance::List(asked) = compliance;
+    let List { namespace, kind, standard, status, offset, limit, judging } = *asked;
+    let desk = judging.open(true)?;
+    let (window, lang) = (desk.window, desk.lang);
+    let request =
+        ListRequest { namespace, kind, status_filter: status, standard, region: None, window, offset, limit, lang };
+    let mut answer = list_workloads_by_compliance(&desk.context(), &request)?;
+    answer.caveats.splice(0..0, desk.caveat());
+    desk.write(&answer, page)?;
+    Ok(exit(worst(&answer)))
+}
+
+fn worst(answer: &ListResponse) -> Status {
+    let counts = &answer.counts;
+    if counts.non_compliant > 0 {
+        Status::NonCompliant
+    } else if counts.insufficient_data > 0 || counts.compliant + counts.not_applicable == 0 {
+        Status::InsufficientData
+    } else {
+        Status::Compliant
+    }
+}
+
+fn page(answer: &ListResponse) -> String {
+    let rows: Vec<Vec<String>> = answer
+        .workloads
+        .iter()
+        .map(|row| {
+            let name = match &row.namespace {
+                Some(namespace) => format!("{namespace}/{}", row.workload),
+                None => row.workload.clone(),
+            };
+            let month = row.projected_monthly.as_ref().and_then(|month| month.emissions_kg);
+            vec![
+                status(row.status).to_owned(),
+                row.kind.name().to_owned(),
+                figure(row.power_watts, "W"),
+                figure(row.emissions_per_hour, "g/h"),
+                figure(month, "kg"),
+                name,
+            ]
+        })
+        .collect();
+    let counts = &answer.counts;
+    let mut page = table(&["STATUS", "KIND", "POWER", "CO2E", "MONTH, PROJECTED", "WORKLOAD"], &rows);
+    page.push_str(&format!(
+        "\n{} of {}; {} compliant, {} non-compliant, {} not applicable, {} insufficient data ({}, {})\n",
+        rows.len(),
+        answer.total,
+        counts.compliant,
+        counts.non_compliant,
+        counts.not_applicable,
+        counts.insufficient_data,
+        answer.standard,
+        answer.region,
+    ));
+    let skipped: Vec<String> = answer.skipped.iter().map(|own| format!("{}: {}", own.what, own.reason)).collect();
+    page.push_str(&items("Left out:", &skipped));
+    page.push_str(&items("Note:", &answer.caveats));
+    page
+}

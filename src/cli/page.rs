@@ -1,0 +1,106 @@
+//! Answers as pages for people.
+
+use kepler_compliance::standards::Status;
+use std::fmt::Write;
+
+/// Lines of aligned columns.
+pub(super) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
+    let widths: Vec<usize> = heads
+        .iter()
+        .enumerate()
+        .map(|(column, head)| {
+            let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell));
+            cells.chain([width(head)]).max().unwrap_or_default()
+        })
+        .collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let mut line = String::new();
+        for (cell, widest) in cells.zip(&widths) {
+            // Writing to a string does not fail.
+            let _ = write!(line, "{cell}{:1$}  ", "", widest - width(cell));
+        }
+        line.truncate(line.trim_end().len());
+        line.push('\n');
+        line
+    };
+    let mut page = line(&mut heads.iter().copied());
+    for row in rows {
+        page.push_str(&line(&mut row.iter().map(String::as_str)));
+    }
+    page
+}
+
+/// Columns that a text takes on a terminal: a Hangul syllable takes two.
+fn width(text: &str) -> usize {
+    text.chars().map(|c| if ('가'..='힣').contains(&c) { 2 } else { 1 }).sum()
+}
+
+/// Lines of `name  value`.
+pub(super) fn facts(rows: &[(&str, String)]) -> String {
+    let widest = rows.iter().map(|(name, _)| width(name)).max().unwrap_or_default();
+    rows.iter().map(|(name, value)| format!("{name}{:1$}  {value}\n", "", widest - width(name))).collect()
+}
+
+/// A heading with an indented list; nothing for an empty one.
+pub(super) fn list(heading: &str, items: &[String]) -> String {
+    if items.is_empty() {
+        return String::new();
+    }
+    let items: String = items.iter().map(|item| format!("  - {item}\n")).collect();
+    format!("\n{heading}\n{items}")
+}
+
+/// A figure with its unit; what is not known says so.
+pub(super) fn figure(value: Option<f64>, unit: &str) -> String {
+    match value {
+        Some(value) => format!("{} {unit}", digits(value)).trim_end().to_owned(),
+        None => "unknown".to_owned(),
+    }
+}
+
+/// Four digits are more than such figures are worth.
+pub(super) fn digits(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let places = (3 - value.abs().log10().floor() as i32).clamp(0, 9) as usize;
+    let text = format!("{value:.places$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// A status as it stands in JSON.
+pub(super) const fn status(status: Status) -> &'static str {
+    match status {
+        Status::Compliant => "COMPLIANT",
+        Status::NonCompliant => "NON_COMPLIANT",
+        Status::NotApplicable => "NOT_APPLICABLE",
+        Status::InsufficientData => "INSUFFICIENT_DATA",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_keep_four_digits_and_no_trailing_zeros() {
+        for (value, text) in
+            [(24.38, "24.38"), (510.072, "510.1"), (1.0, "1"), (0.000_012_345, "0.00001234"), (40_000.0, "40000")]
+        {
+            assert_eq!(digits(value), text);
+        }
+        assert_eq!(figure(None, "W"), "unknown");
+        assert_eq!(figure(Some(1.2), ""), "1.2");
+    }
+
+    #[test]
+    fn hangul_is_two_columns_wide() {
+        assert_eq!(facts(&[("전력", "1 W".into()), ("PUE", "1.2".into())]), "전력  1 W\nPUE   1.2\n");
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let page = table(&["A", "B"], &[vec!["long".into(), "x".into()], vec!["s".into(), "y".into()]]);
+        assert_eq!(page, "A     B\nlong  x\ns     y\n");
+    }
+}

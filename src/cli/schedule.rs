@@ -1,0 +1,81 @@
+//! `kepler schedule`: when should a job run?
+
+use super::exit::Failure;
+use super::judging::Judging;
+use super::page::{figure, list, table};
+use clap::Args;
+use kepler_compliance::tools::{
+    Length, ScheduleRequest, ScheduleResponse, ScheduledWindow, calculate_optimal_schedule,
+};
+use std::process::ExitCode;
+
+/// The job.
+#[derive(Debug, Args)]
+pub(super) struct Schedule {
+    /// How long it takes, such as 4h or 90m
+    #[arg(long)]
+    duration: Length,
+    /// When it must have ended: a length from now, a time, or a local time of the region [default: 24h]
+    #[arg(long)]
+    deadline: Option<String>,
+    /// When it may start at the earliest, written as the deadline [default: now]
+    #[arg(long)]
+    earliest: Option<String>,
+    /// It may pause and go on
+    #[arg(long)]
+    interruptible: bool,
+    /// Its mean IT power, watts
+    #[arg(long, value_name = "WATTS")]
+    power: Option<f64>,
+    /// A workload whose power stands for the job's
+    #[arg(long, conflicts_with = "power")]
+    workload: Option<String>,
+    /// Namespace of the workload, if it is a pod
+    #[arg(long, default_value = "default")]
+    namespace: String,
+    #[command(flatten)]
+    judging: Judging,
+}
+
+/// Plans, and writes the plan.
+///
+/// # Errors
+/// No time or no data for the job; the source cannot answer.
+pub(super) fn run(asked: Schedule) -> Result<ExitCode, Failure> {
+    let Schedule { duration, deadline, earliest, interruptible, power, workload, namespace, judging } = asked;
+    let desk = judging.open(workload.is_some())?;
+    let request = ScheduleRequest {
+        deadline,
+        earliest,
+        interruptible,
+        power_watts: power,
+        workload_name: workload,
+        namespace,
+        window: desk.window,
+        lang: desk.lang,
+        ..ScheduleRequest::new(duration)
+    };
+    let mut answer = calculate_optimal_schedule(&desk.context(), &request)?;
+    answer.caveats.splice(0..0, desk.caveat());
+    desk.write(&answer, page)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn page(answer: &ScheduleResponse) -> String {
+    let row = |label: String, window: &ScheduledWindow| {
+        vec![
+            label,
+            window.local_start.clone(),
+            figure(Some(window.mean_intensity), "g/kWh"),
+            figure(window.emissions_kg, "kg"),
+            figure(window.cost, ""),
+            window.slots.len().to_string(),
+        ]
+    };
+    let mut rows: Vec<Vec<String>> = answer.now.iter().map(|now| row("now".to_owned(), now)).collect();
+    rows.extend(answer.ranking.iter().enumerate().map(|(place, window)| row((place + 1).to_string(), window)));
+    let mut page = table(&["RANK", "START", "INTENSITY", "CO2E", "COST", "PIECES"], &rows);
+    page.push_str(&format!("\n{}\n", answer.recommendation));
+    page.push_str(&list("Note:", &answer.caveats));
+    page
+}

@@ -1,0 +1,176 @@
+//! Where a command that judges gets energy figures from.
+
+use super::config::Config;
+use super::exit::Failure;
+use super::sampling;
+use jiff::Timestamp;
+use kepler_compliance::text::Text;
+use kepler_compliance::tools::Length;
+use kepler_compliance::view::{
+    EnergySeries, EnergyView, HistoryRing, Inventory, RingOptions, Subject, TimeRange, ViewError,
+};
+use kepler_connect::kepler::{KeplerOptions, KeplerView};
+use kepler_connect::prometheus::{PrometheusOptions, PrometheusView};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::str::FromStr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The port of a `kepler serve` on this host.
+const PORT: u16 = 28282;
+
+/// Time between two measurements here, so that workloads that come and go are seen.
+const TICK: Duration = Duration::from_secs(1);
+
+/// `--source`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// This host: a `kepler serve` that runs on it, else a measurement of its own.
+    Local,
+    /// Kepler exporters, one address a node.
+    Kepler(Vec<String>),
+    /// A Prometheus server.
+    Prometheus(String),
+}
+
+impl FromStr for Source {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            None if text == "local" => Ok(Source::Local),
+            Some(("kepler", urls)) if !urls.is_empty() => {
+                Ok(Source::Kepler(urls.split(',').map(|url| url.trim().to_owned()).collect()))
+            }
+            Some(("prometheus", url)) if !url.is_empty() => Ok(Source::Prometheus(url.to_owned())),
+            _ => Err("it is local, kepler=URL[,URL…] or prometheus=URL".to_owned()),
+        }
+    }
+}
+
+/// A view, and what is to be known about it.
+pub(super) struct Energy {
+    view: Box<dyn EnergyView>,
+    caveat: Option<Text>,
+}
+
+impl Energy {
+    /// For commands that need no energy.
+    pub(super) fn none() -> Self {
+        Energy { view: Box::new(Nothing), caveat: None }
+    }
+
+    pub(super) fn view(&self) -> &dyn EnergyView {
+        &*self.view
+    }
+
+    pub(super) const fn caveat(&self) -> Option<&Text> {
+        self.caveat.as_ref()
+    }
+}
+
+impl Source {
+    /// The window where none is asked for: what has to be waited for is short.
+    pub(super) fn usual_window(&self) -> Length {
+        let seconds = match self {
+            Source::Local | Source::Kepler(_) => 6,
+            Source::Prometheus(_) => 300,
+        };
+        // A length of more than zero seconds is one.
+        Length::try_from(Duration::from_secs(seconds)).unwrap_or(Length::minutes(5))
+    }
+
+    /// Opens the view; where that takes observing, observes for `window`.
+    ///
+    /// # Errors
+    /// An address cannot be used, or nothing can be measured here.
+    pub(super) fn open(&self, config: &Config, window: Length) -> Result<Energy, Failure> {
+        match self {
+            Source::Local if serves_here() => poll(&[format!("http://127.0.0.1:{PORT}")], window),
+            Source::Local => measure(config, window),
+            Source::Kepler(urls) => poll(urls, window),
+            Source::Prometheus(url) => {
+                let view = PrometheusView::new(url, PrometheusOptions::default());
+                let view = view.map_err(|error| Failure::Source(error.to_string()))?;
+                Ok(Energy { view: Box::new(view), caveat: None })
+            }
+        }
+    }
+}
+
+/// Whether anybody listens where `kepler serve` does; whether it is Kepler shows when it is asked.
+fn serves_here() -> bool {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
+    TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok()
+}
+
+/// Counters at two moments, `window` apart.
+fn poll(urls: &[String], window: Length) -> Result<Energy, Failure> {
+    let view = KeplerView::new(urls, KeplerOptions::default()).map_err(|error| Failure::Source(error.to_string()))?;
+    view.poll(Timestamp::now());
+    thread::sleep(window.duration());
+    view.poll(Timestamp::now());
+    let caveat = Text::new(
+        format!("Rests on {window} of readings from now; a longer --window, or --source=prometheus, says more."),
+        format!("지금부터 {window} 동안의 측정에 근거합니다. 더 긴 --window 또는 --source=prometheus가 더 정확합니다."),
+    );
+    Ok(Energy { view: Box::new(view), caveat: Some(caveat) })
+}
+
+/// A measurement of our own.
+fn measure(config: &Config, window: Length) -> Result<Energy, Failure> {
+    let mut sampler = sampling::open(config)?;
+    let node = config.node_name();
+    let options = RingOptions { max_age: window.duration() * 2, ..RingOptions::default() };
+    let ring = HistoryRing::new("local", node, options);
+    ring.record(&sampler.tick());
+    let end = Instant::now() + window.duration();
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        thread::sleep(left.min(TICK));
+        ring.record(&sampler.tick());
+    }
+    let caveat = Text::new(
+        format!("Measured on this host for {window}; a longer --window, or a running `kepler serve`, says more."),
+        format!(
+            "이 호스트에서 {window} 동안 측정했습니다. 더 긴 --window 또는 실행 중인 `kepler serve`가 더 정확합니다."
+        ),
+    );
+    Ok(Energy { view: Box::new(ring), caveat: Some(caveat) })
+}
+
+/// The view of commands that look at regions and times only.
+struct Nothing;
+
+impl EnergyView for Nothing {
+    fn name(&self) -> &str {
+        "none"
+    }
+
+    fn inventory(&self, range: TimeRange) -> Result<Inventory, ViewError> {
+        Err(ViewError::NoData { origin: "none".into(), range, reason: "no workload was asked for".into() })
+    }
+
+    fn series(&self, _: &Subject, range: TimeRange, _: Duration) -> Result<EnergySeries, ViewError> {
+        Err(ViewError::NoData { origin: "none".into(), range, reason: "no workload was asked for".into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_local_or_names_its_addresses() {
+        assert_eq!("local".parse(), Ok(Source::Local));
+        let two = Source::Kepler(vec!["http://a:28282".into(), "http://b:28282".into()]);
+        assert_eq!("kepler=http://a:28282, http://b:28282".parse(), Ok(two));
+        assert_eq!("prometheus=http://p:9090/x?a=b".parse(), Ok(Source::Prometheus("http://p:9090/x?a=b".into())));
+        for wrong in ["", "kepler", "kepler=", "prom=http://p", "locale"] {
+            assert!(wrong.parse::<Source>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! `kepler standards`: which rules are there?
+
+use super::exit::Failure;
+use super::judging::Answer;
+use super::page::{facts, table};
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use kepler_compliance::standards::{Rule, Standards as Rules};
+use kepler_compliance::text::Lang;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Which rules to show.
+#[derive(Debug, Args)]
+pub(super) struct Standards {
+    #[command(subcommand)]
+    what: Option<What>,
+    /// Directory of standards of your own, which add to the built-in ones or override them
+    #[arg(long, value_name = "DIR", global = true)]
+    standards_dir: Option<PathBuf>,
+    #[command(flatten)]
+    answer: Answer,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Show one rule with all its versions.
+    Show {
+        /// Its code
+        code: String,
+    },
+}
+
+/// Lists all rules, or shows one.
+///
+/// # Errors
+/// A file of rules is wrong; no rule has the code.
+pub(super) fn run(asked: &Standards) -> Result<ExitCode, Failure> {
+    let data = |error: &dyn std::fmt::Display| Failure::Data(error.to_string());
+    let mut rules = Rules::embedded().map_err(|error| data(&error))?;
+    if let Some(directory) = &asked.standards_dir {
+        rules = rules.with_directory(directory).map_err(|error| data(&error))?;
+    }
+    let (answer, lang) = (asked.answer, asked.answer.lang());
+    match &asked.what {
+        Some(What::Show { code }) => {
+            let versions = rules.versions(code).map_err(|error| data(&error))?;
+            answer.write(&versions, |versions| {
+                versions.iter().map(|rule| show(rule, lang)).collect::<Vec<_>>().join("\n")
+            })?;
+        }
+        None => {
+            let all: Vec<&Rule> = rules.iter().collect();
+            answer.write(&all, |all| page(all, lang))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The name a value has in files and answers.
+fn label(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
+    }
+}
+
+fn name(rule: &Rule, lang: Lang) -> String {
+    let local = rule.name_local.as_ref().filter(|_| lang == Lang::Ko && rule.jurisdiction == "KR");
+    local.unwrap_or(&rule.name).clone()
+}
+
+fn page(rules: &[&Rule], lang: Lang) -> String {
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let rows: Vec<Vec<String>> = rules
+        .iter()
+        .map(|rule| {
+            vec![
+                rule.code.clone(),
+                label(&rule.check.kind()),
+                rule.jurisdiction.clone(),
+                label(&rule.force),
+                label(&rule.subject),
+                if rule.in_force(today) { "yes" } else { "no" }.to_owned(),
+                name(rule, lang),
+            ]
+        })
+        .collect();
+    table(&["CODE", "KIND", "WHERE", "FORCE", "SUBJECT", "IN FORCE", "NAME"], &rows)
+}
+
+fn show(rule: &Rule, lang: Lang) -> String {
+    let day = |date: Option<jiff::civil::Date>| date.map_or_else(|| "…".to_owned(), |date| date.to_string());
+    let mut rows = vec![
+        ("code", rule.code.clone()),
+        ("name", name(rule, lang)),
+        ("asks", rule.text.lang(lang).to_owned()),
+        ("kind", label(&rule.check.kind())),
+        ("where", rule.jurisdiction.clone()),
+        ("force", label(&rule.force)),
+        ("subject", label(&rule.subject)),
+        ("in force", format!("{} to {}", day(rule.valid_from), day(rule.valid_to))),
+        ("source", rule.source.clone()),
+    ];
+    if rule.draft {
+        rows.push(("draft", "not adopted, never in force".to_owned()));
+    }
+    rows.extend(rule.note.as_ref().map(|note| ("note", note.lang(lang).to_owned())));
+    facts(&rows)
+}
