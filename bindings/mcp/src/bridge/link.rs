@@ -185,7 +185,11 @@ impl Link {
             // Nobody is left to tell when the client is gone.
             let _ = self.lines.send(line).await;
         }
-        self.pending.send_if_modified(|pending| ids.iter().fold(false, |any, id| pending.remove(id) || any));
+        self.pending.send_if_modified(|pending| {
+            let before = pending.len();
+            pending.retain(|id| !ids.contains(id));
+            pending.len() < before
+        });
     }
 
     /// Whether any of these requests still awaits its answer.
