@@ -78,6 +78,9 @@ struct Mcp {
     /// Write what to put into the configuration of Claude Desktop, Cursor and VS Code, then end
     #[arg(long)]
     print_config: bool,
+    /// Where energy figures come from: local, kepler=URL[,URL…] (each exporter's own address), prometheus=URL
+    #[arg(long, default_value = "local")]
+    source: source::Source,
     #[command(flatten)]
     flags: Flags,
 }
@@ -98,8 +101,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Doctor(Doctor { json, flags }) => configure(flags).and_then(|config| doctor::run(&config, json)),
         Command::Mcp(Mcp { print_config: true, .. }) => mcp::print_config().map(|()| ExitCode::SUCCESS),
         Command::Bridge(asked) => bridge::run(asked).map(|()| ExitCode::SUCCESS),
-        Command::Mcp(Mcp { flags, .. }) => {
-            configure(flags).and_then(|config| mcp::run(&config)).map(|()| ExitCode::SUCCESS)
+        Command::Mcp(Mcp { flags, source, .. }) => {
+            configure(flags).and_then(|config| mcp::run(&config, &source)).map(|()| ExitCode::SUCCESS)
         }
         Command::Assess(asked) => assess::run(*asked),
         Command::Compliance(asked) => compliance::run(asked),

@@ -33,7 +33,7 @@ pub(super) fn options(config: &Config) -> Result<HttpOptions, Failure> {
 /// # Errors
 /// When the embedded data cannot be read.
 pub(super) fn router(config: &Config, monitor: &Monitor, options: HttpOptions) -> Result<Router, Failure> {
-    let toolbox = live::toolbox(config, monitor)?;
+    let toolbox = live::toolbox(config, live::view(config, monitor))?;
     let sse = if options.legacy_sse { ", and /sse" } else { "" };
     tracing::info!("serving AI assistants at /mcp{sse}");
     Ok(kepler_mcp::http::router(McpServer::new(toolbox), options))
