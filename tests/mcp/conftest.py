@@ -19,6 +19,7 @@ from mcp.client.sse import sse_client
 
 MEASURING = ["--meter=fake", "--monitor.interval=200ms"]
 TOKEN = "open sesame"
+PAGE = "https://ops.example"
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +59,7 @@ def serve(binary: Path, log: Path, *flags: str) -> Server:
 @pytest.fixture(scope="session")
 def server(kepler_bin: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that offers both transports and has measured for a while."""
-    started = serve(kepler_bin, tmp_path_factory.mktemp("serve") / "log", "--mcp.legacy-sse")
+    started = serve(kepler_bin, tmp_path_factory.mktemp("serve") / "log", "--mcp.legacy-sse", f"--mcp.allowed-origin={PAGE}")
     time.sleep(1)
     yield started
     started.process.terminate()

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from conftest import TOKEN, Server
+from conftest import PAGE, TOKEN, Server
 
 INITIALIZE = {
     "jsonrpc": "2.0",
@@ -34,6 +34,18 @@ def test_its_own_pages_and_programs_may_ask(server: Server) -> None:
     assert post(server) == 200
     assert post(server, origin=server.url) == 200
     assert post(server, host="localhost") == 200
+
+
+def test_an_allowed_page_may_ask_as_browsers_do_and_another_may_not(server: Server) -> None:
+    def preflight(origin: str) -> httpx.Response:
+        asked = {"access-control-request-method": "POST", "access-control-request-headers": "content-type,mcp-session-id"}
+        return httpx.options(server.url + "/mcp", headers={"origin": origin} | asked)
+
+    allowed = preflight(PAGE).headers
+    assert allowed["access-control-allow-origin"] == PAGE
+    assert "mcp-session-id" in allowed["access-control-allow-headers"]
+    assert post(server, origin=PAGE) == 200
+    assert "access-control-allow-origin" not in preflight("https://evil.example").headers
 
 
 def test_metrics_have_no_such_guard(server: Server) -> None:

@@ -1,7 +1,7 @@
 //! MCP over HTTP, as routes for an axum server.
 //!
 //! `/mcp` is the streamable HTTP transport for all protocol revisions; `/sse` and `/messages` are the
-//! transport of 2024-11-05, where turned on. Every request passes one [`guard`] first.
+//! transport of 2024-11-05, where turned on. Every request is checked first: the name, the origin, the token.
 
 mod guard;
 mod legacy;
@@ -9,6 +9,7 @@ mod sessions;
 
 use crate::{McpServer, Token};
 pub use axum::Router;
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware;
 use guard::Guard;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
@@ -16,6 +17,7 @@ use sessions::Sessions;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use tower_http::cors::{AllowHeaders, CorsLayer};
 
 /// Who may ask over HTTP, and how much of it.
 #[derive(Clone, Debug)]
@@ -30,7 +32,7 @@ pub struct HttpOptions {
     pub bearer_token: Option<Token>,
     /// Largest request in bytes; default 256 KiB. Larger ones are answered with 413.
     pub body_limit: usize,
-    /// Sessions at a time; default 1,024 (a session is about 20 KiB). One more closes the one that has
+    /// Sessions at a time; default 256, as each holds some tens of KiB. One more closes the one that has
     /// been quiet longest; its client is answered 404 and begins again, as the protocol has it.
     pub max_sessions: usize,
     /// A session without a request for this long is closed; default 30 min.
@@ -48,7 +50,7 @@ impl Default for HttpOptions {
             allowed_origins: Vec::new(),
             bearer_token: None,
             body_limit: 256 * 1024,
-            max_sessions: 1024,
+            max_sessions: 256,
             session_expiry: Duration::from_secs(30 * 60),
             legacy_sse: false,
             stop: CancellationToken::new(),
@@ -71,5 +73,16 @@ pub fn router(server: McpServer, options: HttpOptions) -> Router {
     }
     let service = StreamableHttpService::new(move || Ok(server.clone()), sessions, config);
     let guard = Arc::new(Guard::new(&options));
-    routes.route_service("/mcp", service).layer(middleware::from_fn_with_state(guard, guard::check))
+    let cors = cors(&options.allowed_origins);
+    routes.route_service("/mcp", service).layer(middleware::from_fn_with_state(guard, guard::check)).layer(cors)
+}
+
+/// What browsers ask before they let a page of another origin ask.
+fn cors(origins: &[String]) -> CorsLayer {
+    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.to_lowercase().parse().ok()).collect();
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([HeaderName::from_static("mcp-session-id")])
 }
