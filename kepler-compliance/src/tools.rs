@@ -15,7 +15,7 @@
 //! | `compare_optimization_impact` | [`compare_optimization_impact`] |
 //! | `analyze_workload_power_trend` | [`analyze_workload_power_trend`] |
 //!
-//! All judge by one [`judge`]: the same workload in the same window has one status, whichever tool is
+//! All share one judgement: the same workload in the same window has one status, whichever tool is
 //! asked. Power is the mean over the window of what still runs; energy is that of all that ran in it.
 //! What is not known is `null` and makes a judgement `INSUFFICIENT_DATA`; it is never a zero. Figures for
 //! a month are projections from the window and labelled so; a month has 730 h.
@@ -25,10 +25,12 @@ mod arguments;
 mod assess;
 mod facility;
 mod figures;
+mod grouped;
 mod hotspots;
 mod impact;
 mod judge;
 mod list;
+mod optimizations;
 mod regions;
 pub mod registry;
 mod resolve;

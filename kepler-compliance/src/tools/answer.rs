@@ -2,7 +2,6 @@
 
 use super::Settings;
 use super::facility::Facility;
-use super::figures::Figures;
 use crate::carbon::{emissions, rate};
 use crate::standards::{Basis, Force, Limit, Status, Subject, Verdict};
 use crate::text::{Lang, Text};
@@ -228,9 +227,9 @@ pub(super) const fn basis_of(method: Method) -> Basis {
 }
 
 /// What a reader should know of energy figures.
-pub(super) fn energy_caveats(inventory: &Inventory, figures: Option<&Figures>) -> Vec<Text> {
+pub(super) fn energy_caveats(inventory: &Inventory, method: Option<Method>) -> Vec<Text> {
     let mut caveats = Vec::new();
-    if let Some(Method::Estimated { error_ratio }) = figures.map(|figures| figures.method) {
+    if let Some(Method::Estimated { error_ratio }) = method {
         let percent = error_ratio * 100.0;
         caveats.push(Text::new(
             format!("Energy is estimated by a model, not measured; expected error ±{percent:.0} % (one sigma)."),

@@ -33,7 +33,7 @@ impl<'a> Windows<'a> {
         Windows(inventory.nodes.iter().map(|node| (&*node.name, node.covered.length())).collect())
     }
 
-    fn get(&self, node: &str, covered: TimeRange) -> Duration {
+    pub(crate) fn get(&self, node: &str, covered: TimeRange) -> Duration {
         self.0.get(node).copied().unwrap_or_else(|| covered.length())
     }
 }
@@ -45,7 +45,16 @@ impl Figures {
         windows: &Windows<'_>,
         rows: impl IntoIterator<Item = &'a WorkloadEnergy>,
     ) -> Self {
-        let mut sum = Figures {
+        let mut sum = Figures::nothing(inventory);
+        for row in rows {
+            sum.add(row, windows.get(&row.id.node, inventory.covered));
+        }
+        sum
+    }
+
+    /// The sum of no row.
+    pub(crate) fn nothing(inventory: &Inventory) -> Self {
+        Figures {
             energy: EnergySplit::default(),
             power: None,
             mean: None,
@@ -54,30 +63,34 @@ impl Figures {
             running: 0,
             terminated: 0,
             method: Method::Measured,
-        };
-        for row in rows {
-            sum.energy = sum.energy.plus(&row.energy);
-            sum.cpu_time = match (sum.cpu_time, row.cpu_time) {
-                (Some(a), Some(b)) => Some(a + b),
-                (a, b) => a.or(b),
-            };
-            sum.method = worse(sum.method, row.method);
-            let window = windows.get(&row.id.node, inventory.covered);
-            // An empty window has energy, perhaps, but no power.
-            let power = (!window.is_zero()).then(|| row.energy.map(|energy: Energy| energy.over(window)));
-            if let Some(total) = power.and_then(|power| power.total()) {
-                sum.mean = Some(sum.mean.unwrap_or_default() + total);
-            }
-            if !row.running {
-                sum.terminated += 1;
-                continue;
-            }
-            sum.running += 1;
-            if let Some(power) = power {
-                sum.power = Some(sum.power.unwrap_or_default().plus(&power));
-            }
         }
-        sum
+    }
+
+    /// Adds a row whose node was observed for `window`.
+    pub(crate) fn add(&mut self, row: &WorkloadEnergy, window: Duration) {
+        self.energy = self.energy.plus(&row.energy);
+        self.cpu_time = either(self.cpu_time, row.cpu_time, |a, b| a + b);
+        self.method = worse(self.method, row.method);
+        // An empty window has energy, perhaps, but no power.
+        let power = (!window.is_zero()).then(|| row.energy.map(|energy: Energy| energy.over(window)));
+        self.mean = either(self.mean, power.and_then(|power| power.total()), |a, b| a + b);
+        if row.running {
+            self.running += 1;
+            self.power = either(self.power, power, |a, b| a.plus(&b));
+        } else {
+            self.terminated += 1;
+        }
+    }
+
+    /// Adds the sum of other rows.
+    pub(crate) fn absorb(&mut self, other: &Figures) {
+        self.energy = self.energy.plus(&other.energy);
+        self.power = either(self.power, other.power, |a, b| a.plus(&b));
+        self.mean = either(self.mean, other.mean, |a, b| a + b);
+        self.cpu_time = either(self.cpu_time, other.cpu_time, |a, b| a + b);
+        self.running += other.running;
+        self.terminated += other.terminated;
+        self.method = worse(self.method, other.method);
     }
 
     /// IT energy of a month like this window; none when nothing runs any more or nothing is known.
@@ -90,6 +103,14 @@ impl Figures {
     pub(crate) fn cores(&self) -> Option<f64> {
         let window = self.window.as_secs_f64();
         self.cpu_time.filter(|_| window > 0.0).map(|time| time.as_secs_f64() / window)
+    }
+}
+
+/// The sum of what is known.
+fn either<T>(a: Option<T>, b: Option<T>, sum: impl FnOnce(T, T) -> T) -> Option<T> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(sum(a, b)),
+        (a, b) => a.or(b),
     }
 }
 

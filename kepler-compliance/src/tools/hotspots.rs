@@ -2,7 +2,7 @@
 
 use super::answer::{Skip, energy_caveats, grams_per_hour, say};
 use super::arguments::{default_window, range, within};
-use super::list::{Grouped, check_namespace, grouped, usual_kind};
+use super::grouped::{Grouped, check_namespace, grouped, usual_kind};
 use super::{Context, Facility, Figures, Length, ToolError};
 use crate::text::{Lang, Text};
 use crate::units::{Energy, Power};
@@ -159,8 +159,7 @@ pub fn get_power_hotspots(context: &Context<'_>, request: &HotspotsRequest) -> R
         })
         .collect();
     let method = groups.iter().map(|group| group.figures.method).reduce(super::figures::worse);
-    let some = groups.first().map(|group| Figures { method: method.unwrap_or(group.figures.method), ..group.figures });
-    let mut texts = energy_caveats(&inventory, some.as_ref());
+    let mut texts = energy_caveats(&inventory, method);
     texts.extend(facility.caveats.iter().cloned());
     response.kind = Some(kind);
     response.all_workloads_watts = (!groups.is_empty()).then_some(all.watts());

@@ -2,10 +2,10 @@
 
 use super::answer::{Judged, Month, Optimization, OptimizationKind, ProjectedMonthly, Skip, energy_caveats, say};
 use super::arguments::{default_namespace, default_standard, default_window, range, within};
-use super::assess::{pue_target, show, use_over_time};
 use super::facility::FacilityPue;
 use super::figures::Windows;
 use super::judge::Judge;
+use super::optimizations::{pue_target, show, use_over_time};
 use super::resolve::{Resolved, resolve};
 use super::{Context, Facility, Figures, Length, ToolError};
 use crate::advice::{
@@ -204,7 +204,7 @@ pub fn compare_optimization_impact(
     let changed = figures.scaled(place.energy);
     let after_judge = Judge::new(context, after, &request.standard)?;
     let mut texts = resolved.caveats.clone();
-    texts.extend(energy_caveats(&inventory, Some(&figures)));
+    texts.extend(energy_caveats(&inventory, Some(figures.method)));
     texts.extend(facility.caveats.iter().cloned());
     texts.push(Text::new(
         "After is a projection: reductions are estimates, each with its range and basis.",

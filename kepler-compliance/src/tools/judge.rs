@@ -6,10 +6,10 @@ use super::figures::Figures;
 use super::{Context, DEFAULT_PUE_STANDARD, ToolError};
 use crate::carbon::{emissions, rate};
 use crate::standards::{
-    Check, Fact, Inputs, Metric, Rule, RuleKind, Standards, Status, Subject, Verdict, evaluate, overall_status,
+    Basis, Check, Fact, Inputs, Limit, Metric, Rule, RuleKind, Standards, Status, Subject, Verdict, evaluate,
+    overall_status,
 };
 use crate::text::Text;
-use crate::units::{CarbonMass, CarbonRate};
 
 /// Judges workloads of one facility by one standard, and its PUE by the PUE standard.
 pub(crate) struct Judge<'a> {
@@ -27,6 +27,8 @@ struct Ruling<'a> {
     fixed: Option<Verdict>,
     /// The judgement of a workload without energy figures.
     no_data: Verdict,
+    /// What a budget that applies holds a workload's emissions against.
+    budget: Option<(Metric, Limit)>,
 }
 
 /// A workload's status by each rule and by all.
@@ -80,7 +82,11 @@ impl<'a> Judge<'a> {
                 "해당 기간에 이 워크로드의 에너지 데이터가 없습니다.",
             );
         }
-        Ok(Judge { facility, inputs, carbon: Some(Ruling { rule, fixed, no_data }), pue })
+        let budget = match rule.check {
+            Check::EmissionBudget { metric, limit } if applies(rule, &inputs, metric) => Some((metric, limit)),
+            _ => None,
+        };
+        Ok(Judge { facility, inputs, carbon: Some(Ruling { rule, fixed, no_data, budget }), pue })
     }
 
     /// The rule on carbon that is judged by.
@@ -93,7 +99,15 @@ impl<'a> Judge<'a> {
         let carbon = self.carbon.as_ref().map(|ruling| match (known(figures), &ruling.fixed) {
             (None, _) => ruling.no_data.status,
             (Some(_), Some(fixed)) => fixed.status,
-            (Some(figures), None) => self.budget(ruling.rule, figures).status,
+            (Some(figures), None) => match ruling.budget {
+                // The status that `evaluate` would give, without composing its sentences.
+                Some((metric, limit)) => match self.emitted(metric, figures).filter(|value| metric.admits(*value)) {
+                    Some(value) if limit.is_met(value) => Status::Compliant,
+                    Some(_) => Status::NonCompliant,
+                    None => Status::InsufficientData,
+                },
+                None => self.budget(ruling.rule, figures).status,
+            },
         });
         self.all(carbon)
     }
@@ -121,23 +135,36 @@ impl<'a> Judge<'a> {
     /// A budget, held against what the workload itself emits.
     fn budget(&self, rule: &Rule, figures: &Figures) -> Verdict {
         let mut inputs = self.inputs.clone();
-        let facility = self.facility;
-        let known = facility.intensity().zip(facility.ratio()).zip(facility.basis());
-        if let Some(((grid, pue), basis)) = known {
+        if let Some(basis) = self.facility.basis() {
             let basis = weaker(basis, basis_of(figures.method));
-            let source = "energy over the window, projected";
-            if let Some(power) = figures.power.and_then(|power| power.total()) {
-                let hourly: CarbonRate = rate(power, pue, grid);
-                let source = "mean power over the window";
-                inputs.give(Metric::EmissionsPerHour, Fact::new(hourly.grams_per_hour(), basis, source));
-            }
-            if let Some(month) = figures.monthly() {
-                let mass: CarbonMass = emissions(month, pue, grid);
-                inputs.give(Metric::EmissionsPerMonth, Fact::new(mass.kilograms(), basis, source));
+            for (metric, source) in [
+                (Metric::EmissionsPerHour, "mean power over the window"),
+                (Metric::EmissionsPerMonth, "energy over the window, projected"),
+            ] {
+                if let Some(value) = self.emitted(metric, figures) {
+                    inputs.give(metric, Fact::new(value, basis, source));
+                }
             }
         }
         evaluate(rule, &inputs)
     }
+
+    /// What the workload emits, in the metric's unit; none where that is not known.
+    fn emitted(&self, metric: Metric, figures: &Figures) -> Option<f64> {
+        let (grid, pue) = (self.facility.intensity()?, self.facility.ratio()?);
+        match metric {
+            Metric::EmissionsPerHour => Some(rate(figures.power?.total()?, pue, grid).grams_per_hour()),
+            Metric::EmissionsPerMonth => Some(emissions(figures.monthly()?, pue, grid).kilograms()),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a budget applies at all, and nothing but the emissions is left to decide it.
+fn applies(rule: &Rule, inputs: &Inputs, metric: Metric) -> bool {
+    let mut inputs = inputs.clone();
+    inputs.give(metric, Fact::new(0.0, Basis::Assumed, ""));
+    matches!(evaluate(rule, &inputs).status, Status::Compliant | Status::NonCompliant)
 }
 
 /// Figures that hold any energy.

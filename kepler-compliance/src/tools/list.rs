@@ -2,16 +2,16 @@
 
 use super::answer::{Month, ProjectedMonthly, Skip, energy_caveats, grams_per_hour, say};
 use super::arguments::{default_standard, default_window, range};
-use super::figures::{Windows, worse};
-use super::judge::Judge;
-use super::{Context, Facility, Figures, Length, ToolError};
+use super::figures::worse;
+use super::grouped::{Grouped, check_namespace, grouped, usual_kind};
+use super::judge::{Judge, Statuses};
+use super::{Context, Facility, Length, ToolError};
 use crate::standards::{Basis, Status};
 use crate::text::Lang;
 use crate::units::{Energy, Power};
-use crate::view::{Inventory, ViewError, WorkloadEnergy, WorkloadKind};
+use crate::view::{ViewError, WorkloadKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 
 /// Lists the workloads of a namespace with their compliance, the largest emitters first.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -183,13 +183,6 @@ pub struct ListedWorkload {
     pub basis: Basis,
 }
 
-/// Workloads of one kind, each the sum of the rows that share its name.
-pub(super) struct Grouped<'a> {
-    pub(super) namespace: Option<&'a str>,
-    pub(super) name: &'a str,
-    pub(super) figures: Figures,
-}
-
 /// Lists the workloads of a namespace with their compliance.
 ///
 /// # Errors
@@ -229,9 +222,10 @@ pub fn list_workloads_by_compliance(context: &Context<'_>, request: &ListRequest
     let kind = request.kind.unwrap_or_else(|| usual_kind(&inventory));
     check_namespace(&inventory, request.namespace.as_deref())?;
     let groups = grouped(&inventory, kind, request.namespace.as_deref())?;
-    let mut admitted = Vec::with_capacity(groups.len());
+    // References, as sorting moves what it sorts.
+    let mut admitted: Vec<(&Grouped<'_>, Statuses)> = Vec::with_capacity(groups.len());
     let mut method = kepler_core::meter::Method::Measured;
-    for group in groups {
+    for group in &groups {
         let statuses = judge.statuses(Some(&group.figures));
         response.counts.count(statuses.overall);
         method = worse(method, group.figures.method);
@@ -268,8 +262,7 @@ pub fn list_workloads_by_compliance(context: &Context<'_>, request: &ListRequest
             }
         })
         .collect();
-    let all = Figures { method, ..Figures::sum(&inventory, &Windows::of(&inventory), []) };
-    let mut texts = energy_caveats(&inventory, Some(&all));
+    let mut texts = energy_caveats(&inventory, Some(method));
     texts.extend(facility.caveats.iter().cloned());
     response.kind = Some(kind);
     response.skipped = inventory.skipped.iter().map(Skip::from).collect();
@@ -277,61 +270,4 @@ pub fn list_workloads_by_compliance(context: &Context<'_>, request: &ListRequest
     response.caveats = say(&texts, request.lang);
     response.moment = Some(inventory.moment);
     Ok(response)
-}
-
-/// Pods where there are any, else containers, else units, else processes.
-pub(super) fn usual_kind(inventory: &Inventory) -> WorkloadKind {
-    let any = |kind: &WorkloadKind| inventory.workloads.iter().any(|row| row.id.kind == *kind);
-    let usual = [WorkloadKind::Pod, WorkloadKind::Container, WorkloadKind::Unit];
-    usual.into_iter().find(any).unwrap_or(WorkloadKind::Process)
-}
-
-/// A namespace that no pod is in is a mistake, not an empty list.
-pub(super) fn check_namespace(inventory: &Inventory, namespace: Option<&str>) -> Result<(), ToolError> {
-    let Some(namespace) = namespace else { return Ok(()) };
-    let known: std::collections::BTreeSet<&str> =
-        inventory.workloads.iter().filter_map(|row| row.id.namespace.as_deref()).collect();
-    if known.contains(namespace) {
-        return Ok(());
-    }
-    let names: Vec<&str> = known.into_iter().collect();
-    let remedy = match names.is_empty() {
-        true => "no workload here is in a namespace; leave it out".to_owned(),
-        false => format!("namespaces with workloads: {}", names.join(", ")),
-    };
-    Err(ToolError::InvalidArgument { argument: "namespace", given: namespace.to_owned(), remedy })
-}
-
-/// The workloads of a kind: rows that share namespace and name are one.
-pub(super) fn grouped<'a>(
-    inventory: &'a Inventory,
-    kind: WorkloadKind,
-    namespace: Option<&str>,
-) -> Result<Vec<Grouped<'a>>, ToolError> {
-    if kind.is_namespaced() && kind != WorkloadKind::Pod && inventory.workloads.iter().all(|row| row.owner.is_none()) {
-        return Err(ToolError::InvalidArgument {
-            argument: "kind",
-            given: kind.name().to_owned(),
-            remedy: "this source does not know which pods belong to what; list pods".to_owned(),
-        });
-    }
-    let windows = Windows::of(inventory);
-    let mut groups: HashMap<(Option<&str>, &str), Vec<&WorkloadEnergy>> = HashMap::new();
-    for row in &inventory.workloads {
-        let own = row.id.namespace.as_deref();
-        let name: &str = match &row.owner {
-            Some(owner) if owner.kind == kind => &owner.name,
-            _ if row.id.kind == kind => &row.id.name,
-            _ => continue,
-        };
-        if namespace.is_none_or(|namespace| own == Some(namespace)) {
-            groups.entry((own, name)).or_default().push(row);
-        }
-    }
-    let sum = |((namespace, name), rows): ((Option<&'a str>, &'a str), Vec<&WorkloadEnergy>)| Grouped {
-        namespace,
-        name,
-        figures: Figures::sum(inventory, &windows, rows),
-    };
-    Ok(groups.into_iter().map(sum).collect())
 }

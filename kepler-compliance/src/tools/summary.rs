@@ -2,9 +2,10 @@
 
 use super::answer::{Month, ProjectedMonthly, Skip, energy_caveats, grams_per_hour, say};
 use super::arguments::{default_standard, default_window, range};
-use super::figures::{MONTH, Windows, worse};
+use super::figures::{MONTH, worse};
+use super::grouped::{Grouped, grouped, usual_kind};
 use super::judge::Judge;
-use super::list::{Grouped, StatusCounts, grouped, usual_kind};
+use super::list::StatusCounts;
 use super::{Context, Facility, Figures, Length, ToolError};
 use crate::carbon::emissions;
 use crate::standards::{Basis, Status, Subject as Whose};
@@ -189,15 +190,15 @@ pub fn get_cluster_carbon_summary(
     };
     totals(context, &facility, &inventory, &mut response);
     let kind = request.kind.unwrap_or_else(|| usual_kind(&inventory));
-    for group in grouped(&inventory, kind, None)? {
+    let pods = grouped(&inventory, WorkloadKind::Pod, None)?;
+    let others = if kind == WorkloadKind::Pod { None } else { Some(grouped(&inventory, kind, None)?) };
+    for group in others.as_ref().unwrap_or(&pods) {
         response.counts.count(judge.statuses(Some(&group.figures)).overall);
     }
     let whole = Judge::of(context, &facility, &request.standard, Whose::Namespace)?;
-    response.namespaces = namespaces(&facility, &inventory, &whole)?;
+    response.namespaces = namespaces(&facility, &inventory, &pods, &whole);
     let method = inventory.nodes.iter().map(method_of).reduce(worse);
-    let figures = Figures::sum(&inventory, &Windows::of(&inventory), []);
-    let figures = method.map(|method| Figures { method, ..figures });
-    let mut texts = energy_caveats(&inventory, figures.as_ref());
+    let mut texts = energy_caveats(&inventory, method);
     texts.extend(facility.caveats.iter().cloned());
     let wasted = (response.idle_percent, response.unattributed_percent);
     response.recommendations = say(&recommend(wasted.0, wasted.1), request.lang);
@@ -246,18 +247,18 @@ fn node(node: &NodeEnergy) -> NodeSummary {
 fn namespaces(
     facility: &Facility,
     inventory: &Inventory,
+    pods: &[Grouped<'_>],
     judge: &Judge<'_>,
-) -> Result<Vec<NamespaceSummary>, ToolError> {
-    let mut rows: BTreeMap<&str, (usize, Vec<&crate::view::WorkloadEnergy>)> = BTreeMap::new();
-    for Grouped { namespace, .. } in grouped(inventory, WorkloadKind::Pod, None)? {
-        rows.entry(namespace.unwrap_or_default()).or_default().0 += 1;
+) -> Vec<NamespaceSummary> {
+    let mut sums: BTreeMap<&str, (usize, Figures)> = BTreeMap::new();
+    for pod in pods {
+        // A pod whose namespace is not known yet is in none.
+        let Some(namespace) = pod.namespace else { continue };
+        let (workloads, sum) = sums.entry(namespace).or_insert_with(|| (0, Figures::nothing(inventory)));
+        *workloads += 1;
+        sum.absorb(&pod.figures);
     }
-    for row in inventory.workloads.iter().filter(|row| row.id.kind == WorkloadKind::Pod) {
-        rows.entry(row.id.namespace.as_deref().unwrap_or_default()).or_default().1.push(row);
-    }
-    let windows = Windows::of(inventory);
-    let summary = |(namespace, (workloads, rows)): (&str, (usize, Vec<&crate::view::WorkloadEnergy>))| {
-        let figures = Figures::sum(inventory, &windows, rows);
+    let summary = |(namespace, (workloads, figures)): (&str, (usize, Figures))| {
         let energy = figures.energy.total();
         let known = energy.zip(facility.ratio()).zip(facility.intensity());
         NamespaceSummary {
@@ -269,7 +270,7 @@ fn namespaces(
             status: judge.statuses(Some(&figures)).overall,
         }
     };
-    Ok(rows.into_iter().filter(|(namespace, _)| !namespace.is_empty()).map(summary).collect())
+    sums.into_iter().map(summary).collect()
 }
 
 fn mean_power(node: &NodeEnergy) -> Option<Power> {
