@@ -1,12 +1,15 @@
 //! The command line. Each subcommand is a thin layer over the library crates.
 
 mod assess;
+mod bridge;
 mod compliance;
 mod config;
 mod doctor;
 mod exit;
 mod judging;
+mod live;
 mod logging;
+mod mcp;
 mod page;
 mod permissions;
 mod regions;
@@ -35,6 +38,10 @@ enum Command {
     Serve(Serve),
     /// Say what can be measured here; for what cannot, say why, and what would change that.
     Doctor(Doctor),
+    /// Measure, and answer an AI assistant over standard input and output (Model Context Protocol).
+    Mcp(Mcp),
+    /// Let an AI assistant that speaks standard input and output only use a remote MCP server.
+    Bridge(bridge::Bridge),
     /// Say whether a workload keeps a carbon standard, and what would help.
     Assess(Box<assess::Assess>),
     /// Say which workloads keep a carbon standard.
@@ -65,6 +72,19 @@ struct Doctor {
     flags: Flags,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = ENVIRONMENT)]
+struct Mcp {
+    /// Write what to put into the configuration of Claude Desktop, Cursor and VS Code, then end
+    #[arg(long)]
+    print_config: bool,
+    /// Where energy figures come from: local, kepler=URL[,URL…] (each exporter's own address), prometheus=URL
+    #[arg(long, default_value = "local")]
+    source: source::Source,
+    #[command(flatten)]
+    flags: Flags,
+}
+
 const DOCTOR_STATUS: &str = "Exit status: 0 energy is measured here; 1 it would only be estimated, or \
      `kepler serve` would not start; 2 bad flag or configuration. Flags are those of `kepler serve`, so that its configuration can be tried out.";
 
@@ -79,6 +99,11 @@ pub(crate) fn run() -> ExitCode {
             configure(flags).and_then(|config| serve::run(&config)).map(|()| ExitCode::SUCCESS)
         }
         Command::Doctor(Doctor { json, flags }) => configure(flags).and_then(|config| doctor::run(&config, json)),
+        Command::Mcp(Mcp { print_config: true, .. }) => mcp::print_config().map(|()| ExitCode::SUCCESS),
+        Command::Bridge(asked) => bridge::run(asked).map(|()| ExitCode::SUCCESS),
+        Command::Mcp(Mcp { flags, source, .. }) => {
+            configure(flags).and_then(|config| mcp::run(&config, &source)).map(|()| ExitCode::SUCCESS)
+        }
         Command::Assess(asked) => assess::run(*asked),
         Command::Compliance(asked) => compliance::run(asked),
         Command::Regions(asked) => regions::run(*asked),

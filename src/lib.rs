@@ -4,8 +4,10 @@
 //!
 //! - [`core`]: measure energy, attribute it to processes, containers, pods, virtual machines and
 //!   systemd units, publish it as an immutable snapshot.
-//! - `compliance` (feature `cli`): energy into carbon and verdicts; standards, regions, schedules, advice.
+//! - `compliance` (features `cli` and `mcp`): energy into carbon and verdicts; standards, regions, schedules, advice.
 //! - `http` (feature `cli`): the Prometheus exporter and its server.
+//! - `mcp` (feature `mcp`): the Model Context Protocol server that offers the tools of `compliance` to
+//!   AI assistants.
 //!
 //! The program `kepler` is built from the same parts with the feature `cli`, which is on by default;
 //! a tool that embeds the library turns it off.
@@ -24,8 +26,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-#[cfg(feature = "cli")]
+#[cfg(feature = "mcp")]
 pub use kepler_compliance as compliance;
 pub use kepler_core as core;
 #[cfg(feature = "cli")]
 pub use kepler_http as http;
+#[cfg(feature = "mcp")]
+pub use kepler_mcp as mcp;

@@ -32,10 +32,12 @@ mod judge;
 mod list;
 mod optimizations;
 mod regions;
+pub mod registry;
 mod resolve;
 mod schedule;
 mod settings;
 mod summary;
+mod toolbox;
 mod trend;
 
 pub use answer::{
@@ -50,6 +52,7 @@ pub use regions::{MigrationAdvice, RankedRegion, RegionalRequest, RegionalRespon
 pub use schedule::{ScheduleRequest, ScheduleResponse, ScheduledWindow, calculate_optimal_schedule};
 pub use settings::{Price, Settings, StatedPue};
 pub use summary::{NamespaceSummary, NodeSummary, SummaryRequest, SummaryResponse, get_cluster_carbon_summary};
+pub use toolbox::Toolbox;
 pub use trend::{Anomaly, Slope, TrendPoint, TrendRequest, TrendResponse, analyze_workload_power_trend};
 
 pub(crate) use facility::Facility;

@@ -79,6 +79,8 @@ pub(crate) struct Config {
     pub(crate) listen: Vec<ListenAddress>,
     /// The file of TLS and authentication of the HTTP server, in the format of Prometheus' exporter toolkit.
     pub(crate) web_config: Option<Value>,
+    /// Whether and to whom MCP is served over HTTP.
+    pub(crate) mcp: Mcp,
     /// The `node_name` label; the host's name if not given.
     pub(crate) node_name: Option<String>,
     /// The facility that workloads are judged at: `facility`, `carbon` and `price`.
@@ -87,6 +89,27 @@ pub(crate) struct Config {
     pub(crate) pue_basis: Basis,
     /// The currency of a price that is stated without one.
     pub(crate) currency: String,
+}
+
+/// The MCP server over HTTP.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Mcp {
+    /// Whether it is offered.
+    pub(crate) enabled: bool,
+    /// Names by which clients may reach it, beside those of the addresses that are listened at.
+    pub(crate) hosts: Vec<String>,
+    /// Web pages that may ask.
+    pub(crate) origins: Vec<String>,
+    /// The file of the token that clients must send.
+    pub(crate) token_file: Option<PathBuf>,
+    /// Whether HTTP with SSE of 2024-11-05 is offered too.
+    pub(crate) legacy_sse: bool,
+}
+
+impl Default for Mcp {
+    fn default() -> Self {
+        Mcp { enabled: true, hosts: Vec::new(), origins: Vec::new(), token_file: None, legacy_sse: false }
+    }
 }
 
 /// How log messages are written.
@@ -148,6 +171,7 @@ impl Default for Config {
             compat: None,
             listen: vec![ListenAddress::local(28282)],
             web_config: None,
+            mcp: Mcp::default(),
             node_name: None,
             facility: Settings::default(),
             pue_basis: Basis::Assumed,
@@ -157,6 +181,12 @@ impl Default for Config {
 }
 
 impl Config {
+    /// This machine's name in figures: as configured, or the host's.
+    pub(crate) fn node_name(&self) -> String {
+        let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+        self.node_name.clone().unwrap_or_else(host)
+    }
+
     /// The host whose roots are configured.
     pub(crate) fn host(&self) -> Host {
         let host = Host::default();

@@ -1,6 +1,7 @@
 //! `kepler serve`: measures, and serves the figures until a signal comes.
 
 mod listen;
+mod mcp;
 mod table;
 
 use super::config::{Config, Value};
@@ -23,6 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let web = config.web_config.as_ref().map(web_config).transpose()?;
     let listeners = if config.prometheus { listen::bind_all(&config.listen, &config.host())? } else { Vec::new() };
+    let mcp = config.mcp.enabled.then(|| mcp::options(config)).transpose()?;
     let sampler = sampling::open(config)?;
     announce(&sampler, &listeners, config.web_config.as_ref());
     warn_of_losses(config, &sampler);
@@ -36,7 +38,10 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let exporter = Arc::new(Exporter::new(monitor.feed(), export_options(config)));
     // The first snapshots come faster than the interval: it is the interval that says when one is late.
     let stale_after = ServerOptions::default().stale_after.max(config.interval.saturating_mul(3));
-    let options = ServerOptions { web, stale_after, ..ServerOptions::default() };
+    let mut options = ServerOptions { web, stale_after, ..ServerOptions::default() };
+    if mcp.is_some() {
+        options.max_connections += mcp::CONNECTIONS;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -44,17 +49,26 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::to("wait for signals"))?;
         let mut terminate = signal(SignalKind::terminate()).map_err(Failure::to("wait for signals"))?;
+        let streams = mcp.as_ref().map(|mcp| mcp.stop.clone());
         let stop = async move {
             tokio::select! {
                 _ = interrupt.recv() => tracing::info!("interrupted, stopping"),
                 _ = terminate.recv() => tracing::info!("asked to terminate, stopping"),
+            }
+            // Streams of events never end by themselves.
+            if let Some(streams) = streams {
+                streams.cancel();
             }
         };
         if listeners.is_empty() {
             stop.await;
             return Ok(());
         }
-        kepler_http::serve(listeners, exporter, options, stop).await.map_err(Failure::to("serve HTTP"))
+        let mut router = kepler_http::router(exporter, &options);
+        if let Some(mcp) = mcp {
+            router = router.merge(mcp::router(config, &monitor, mcp)?);
+        }
+        kepler_http::serve_router(listeners, router, options, stop).await.map_err(Failure::to("serve HTTP"))
     })
 }
 
@@ -66,7 +80,7 @@ fn web_config(file: &Value) -> Result<WebConfig, Failure> {
 
 fn export_options(config: &Config) -> ExportOptions {
     ExportOptions {
-        node_name: config.node_name.clone().unwrap_or_else(host_name),
+        node_name: config.node_name(),
         levels: config.levels,
         build: BuildInfo {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -78,10 +92,6 @@ fn export_options(config: &Config) -> ExportOptions {
         topology: Topology::read(&config.host()),
         compat: config.compat,
     }
-}
-
-pub(super) fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// Says which better source is not used, and what a missing permission costs.

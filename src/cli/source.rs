@@ -120,7 +120,7 @@ fn poll(urls: &[String], window: Length) -> Result<Energy, Failure> {
 /// A measurement of our own.
 fn measure(config: &Config, window: Length) -> Result<Energy, Failure> {
     let mut sampler = sampling::open(config)?;
-    let node = config.node_name.clone().unwrap_or_else(super::serve::host_name);
+    let node = config.node_name();
     let options = RingOptions { max_age: window.duration() * 2, ..RingOptions::default() };
     let ring = HistoryRing::new("local", node, options);
     ring.record(&sampler.tick());

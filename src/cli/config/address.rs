@@ -51,6 +51,15 @@ impl ListenAddress {
         Ok(addresses)
     }
 
+    /// The name or number, as a URL has it; none for all interfaces.
+    pub(crate) fn host(&self) -> Option<String> {
+        match self.host.as_str() {
+            "" | "0.0.0.0" | "::" => None,
+            v6 if v6.contains(':') => Some(format!("[{v6}]")),
+            host => Some(host.to_owned()),
+        }
+    }
+
     /// The port.
     pub(crate) fn port(&self) -> u16 {
         self.port

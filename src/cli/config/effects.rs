@@ -204,6 +204,35 @@ pub(super) fn web_config(config: &mut Config, given: &Given) -> Outcome {
     Ok(())
 }
 
+pub(super) fn mcp(config: &mut Config, given: &Given) -> Outcome {
+    config.mcp.enabled = given.switch()?;
+    Ok(())
+}
+
+pub(super) fn mcp_hosts(config: &mut Config, given: &Given) -> Outcome {
+    config.mcp.hosts = given.list()?.iter().map(|value| value.text.clone()).collect();
+    Ok(())
+}
+
+pub(super) fn mcp_origins(config: &mut Config, given: &Given) -> Outcome {
+    let origin = |value: &Value| match value.text.split_once("://") {
+        Some((_, host)) if !host.is_empty() && !host.contains('/') => Ok(value.text.clone()),
+        _ => Err(value.problem(format_args!("`{}` is no origin; write it as https://ops.example", value.text))),
+    };
+    config.mcp.origins = given.list()?.iter().map(origin).collect::<Result<_, _>>()?;
+    Ok(())
+}
+
+pub(super) fn mcp_token_file(config: &mut Config, given: &Given) -> Outcome {
+    config.mcp.token_file = Some(PathBuf::from(&given.text()?.text)).filter(|file| !file.as_os_str().is_empty());
+    Ok(())
+}
+
+pub(super) fn mcp_legacy_sse(config: &mut Config, given: &Given) -> Outcome {
+    config.mcp.legacy_sse = given.switch()?;
+    Ok(())
+}
+
 pub(super) fn node_name(config: &mut Config, given: &Given) -> Outcome {
     config.node_name = Some(given.text()?.text.clone()).filter(|name| !name.is_empty());
     Ok(())

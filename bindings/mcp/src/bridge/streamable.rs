@@ -1,0 +1,160 @@
+//! Streamable HTTP: each message is a `POST`, answered by JSON or by a stream of events; a `GET` listens
+//! for what the server sends by itself.
+
+use super::events::{Event, Parser};
+use super::link::{Failure, Link};
+use super::message::{Message, answers};
+use super::remote::{SESSION, longer};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Response, StatusCode};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// How often a broken stream is taken up again before its request is given up.
+const RESUMPTIONS: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Of an HTTP error's body, for the error that the client sees.
+const SHOWN: usize = 300;
+
+/// Delivers a message; where the server has forgotten the session, in another one.
+pub(super) async fn deliver(link: &Arc<Link>, message: &Message, arrived: oneshot::Sender<()>) -> Result<(), Failure> {
+    let session = link.settled().session;
+    match exchange(link, message, arrived).await {
+        Err(Failure::Status { status: StatusCode::NOT_FOUND, .. }) if session.is_some() => {
+            let beginning = link.beginning.lock().await;
+            if link.settled().session == session {
+                tracing::info!("the server has forgotten the session; beginning another");
+                link.begin_again().await?;
+            }
+            drop(beginning);
+            let (arrived, _) = oneshot::channel();
+            exchange(link, message, arrived).await
+        }
+        outcome => outcome,
+    }
+}
+
+/// Sends a message and hands on all that comes back for it.
+pub(super) async fn exchange(link: &Arc<Link>, message: &Message, arrived: oneshot::Sender<()>) -> Result<(), Failure> {
+    let response = link.remote.post(&link.remote.url, message, &link.settled()).await?;
+    let initialize = message.method.as_deref() == Some("initialize");
+    if initialize {
+        link.set_session(response.headers().get(SESSION).cloned());
+    }
+    // Whoever waits may have gone on already.
+    let _ = arrived.send(());
+    let status = response.status();
+    if !status.is_success() {
+        return refused(link, message, response).await;
+    }
+    if is(&response, "text/event-stream") {
+        follow(link, message, response).await?;
+    } else if is(&response, "application/json") {
+        link.emit(&response.text().await?).await;
+    }
+    if link.awaits(&message.requests) {
+        return Err(Failure::Lost("it ended the connection without an answer".to_owned()));
+    }
+    if message.method.as_deref() == Some("notifications/initialized") && link.settled().session.is_some() {
+        let listener = Arc::downgrade(link);
+        link.listen(async move {
+            if let Some(link) = listener.upgrade() {
+                listen(&link).await;
+            }
+        });
+    }
+    Ok(())
+}
+
+fn is(response: &Response, kind: &str) -> bool {
+    let value = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    value.is_some_and(|value| value.split(';').next().is_some_and(|value| value.trim().eq_ignore_ascii_case(kind)))
+}
+
+/// An HTTP error: its JSON-RPC error where it has one, which is the client's to read.
+async fn refused(link: &Arc<Link>, message: &Message, response: Response) -> Result<(), Failure> {
+    let status = response.status();
+    let body = response.text().await.unwrap_or_default();
+    if let Some((ids, _)) = answers(&body)
+        && !ids.is_empty()
+        && message.requests.iter().any(|id| ids.contains(id))
+    {
+        link.emit(&body).await;
+        return Ok(());
+    }
+    Err(Failure::Status { status, body: body.trim().chars().take(SHOWN).collect() })
+}
+
+/// Hands on the events of an answer; a stream that breaks is taken up where it broke.
+async fn follow(link: &Arc<Link>, message: &Message, response: Response) -> Result<(), Failure> {
+    let mut place = Place::default();
+    let mut outcome = pump(link, response, &mut place).await;
+    let mut pause = FIRST_PAUSE;
+    for _ in 0..RESUMPTIONS {
+        if !link.awaits(&message.requests) {
+            return Ok(());
+        }
+        let Some(last) = place.last.clone() else { break };
+        tokio::time::sleep(place.retry.take().unwrap_or(pause)).await;
+        pause = longer(pause);
+        outcome = match link.remote.listen(&link.settled(), Some(&last)).await {
+            Ok(response) if response.status().is_success() => pump(link, response, &mut place).await,
+            Ok(response) => Err(Failure::Status { status: response.status(), body: String::new() }),
+            Err(error) => Err(error.into()),
+        };
+    }
+    outcome
+}
+
+/// Where a stream was left.
+#[derive(Default)]
+pub(super) struct Place {
+    last: Option<String>,
+    retry: Option<Duration>,
+}
+
+impl Place {
+    fn note(&mut self, event: &Event) {
+        if let Some(id) = &event.id {
+            self.last = (!id.is_empty()).then(|| id.clone());
+        }
+        self.retry = event.retry.map(Duration::from_millis).or(self.retry);
+    }
+}
+
+/// Hands on the events of a stream until it ends.
+pub(super) async fn pump(link: &Link, mut response: Response, place: &mut Place) -> Result<(), Failure> {
+    let mut parser = Parser::default();
+    while let Some(chunk) = response.chunk().await? {
+        for event in parser.feed(&chunk).map_err(|error| Failure::Lost(error.to_string()))? {
+            place.note(&event);
+            if !event.data.is_empty() && matches!(event.event.as_str(), "" | "message") {
+                link.emit(&event.data).await;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Listens for what the server sends by itself, for as long as it lets us.
+async fn listen(link: &Arc<Link>) {
+    let mut place = Place::default();
+    let mut pause = FIRST_PAUSE;
+    let session = link.settled().session;
+    // Another session has a listener of its own.
+    while link.settled().session == session {
+        match link.remote.listen(&link.settled(), place.last.as_deref()).await {
+            Ok(response) if response.status().is_success() => {
+                pause = FIRST_PAUSE;
+                if let Err(failure) = pump(link, response, &mut place).await {
+                    tracing::debug!(%failure, "the stream of the server broke");
+                }
+            }
+            // Most servers that send nothing by themselves say 405; whatever it is, it will not change.
+            Ok(response) if response.status().is_client_error() => return,
+            Ok(_) | Err(_) => pause = longer(pause),
+        }
+        tokio::time::sleep(place.retry.take().unwrap_or(pause)).await;
+    }
+}

@@ -1,0 +1,88 @@
+//! MCP over HTTP, as routes for an axum server.
+//!
+//! `/mcp` is the streamable HTTP transport for all protocol revisions; `/sse` and `/messages` are the
+//! transport of 2024-11-05, where turned on. Every request is checked first: the name, the origin, the token.
+
+mod guard;
+mod legacy;
+mod sessions;
+
+use crate::{McpServer, Token};
+pub use axum::Router;
+use axum::http::{HeaderName, HeaderValue, Method};
+use axum::middleware;
+use guard::Guard;
+use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
+use sessions::Sessions;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tower_http::cors::{AllowHeaders, CorsLayer};
+
+/// Who may ask over HTTP, and how much of it.
+#[derive(Clone, Debug)]
+pub struct HttpOptions {
+    /// Names by which clients may reach this server (the `Host` header), with or without a port;
+    /// default the loopback names. A page that lets its own name point here is refused by this.
+    pub allowed_hosts: Vec<String>,
+    /// Web pages that may ask, as `scheme://host[:port]`; default none but those of this server itself.
+    /// Programs that are no browsers send no `Origin` and are not concerned.
+    pub allowed_origins: Vec<String>,
+    /// What clients must send as `Authorization: Bearer …`; default nothing.
+    pub bearer_token: Option<Token>,
+    /// Largest request in bytes; default 256 KiB. Larger ones are answered with 413.
+    pub body_limit: usize,
+    /// Sessions at a time; default 256, as each holds some tens of KiB. One more closes the one that has
+    /// been quiet longest; its client is answered 404 and begins again, as the protocol has it.
+    pub max_sessions: usize,
+    /// A session without a request for this long is closed; default 30 min.
+    pub session_expiry: Duration,
+    /// Whether the transport of 2024-11-05 is offered too; default not.
+    pub legacy_sse: bool,
+    /// Cancelled when the server stops, so that streams end and do not hold it up.
+    pub stop: CancellationToken,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        HttpOptions {
+            allowed_hosts: ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned).into(),
+            allowed_origins: Vec::new(),
+            bearer_token: None,
+            body_limit: 256 * 1024,
+            max_sessions: 256,
+            session_expiry: Duration::from_secs(30 * 60),
+            legacy_sse: false,
+            stop: CancellationToken::new(),
+        }
+    }
+}
+
+/// The routes. Merge them into the router of your server; they need a Tokio runtime with time.
+pub fn router(server: McpServer, options: HttpOptions) -> Router {
+    // The guard checks Host and Origin for all routes alike.
+    let config = StreamableHttpServerConfig::default()
+        .disable_allowed_hosts()
+        .disable_allowed_origins()
+        .with_max_request_body_bytes(options.body_limit)
+        .with_cancellation_token(options.stop.clone());
+    let sessions = Arc::new(Sessions::new(options.max_sessions, options.session_expiry));
+    let mut routes = Router::new();
+    if options.legacy_sse {
+        routes = routes.merge(legacy::routes(server.clone(), &options));
+    }
+    let service = StreamableHttpService::new(move || Ok(server.clone()), sessions, config);
+    let guard = Arc::new(Guard::new(&options));
+    let cors = cors(&options.allowed_origins);
+    routes.route_service("/mcp", service).layer(middleware::from_fn_with_state(guard, guard::check)).layer(cors)
+}
+
+/// What browsers ask before they let a page of another origin ask.
+fn cors(origins: &[String]) -> CorsLayer {
+    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.to_lowercase().parse().ok()).collect();
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([HeaderName::from_static("mcp-session-id")])
+}

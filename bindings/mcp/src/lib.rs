@@ -1,0 +1,29 @@
+//! Model Context Protocol server: the compliance tools of [`kepler_compliance`] for AI assistants.
+//!
+//! [`McpServer`] is the server without a transport: the tools of
+//! [`registry`](kepler_compliance::tools::registry) with their schemas, resources, prompts and
+//! completion. It speaks every protocol revision that the official SDK ([`rmcp`]) knows, 2024-11-05 to
+//! 2026-07-28. Nothing is described here twice: names, descriptions and schemas come from the tools.
+//!
+//! Tools, resources and completions are answered on Tokio's blocking threads, since energy views and
+//! intensity sources block. A request that its client cancels stops at the next figure it asks for.
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "bridge")]
+pub mod bridge;
+mod completion;
+#[cfg(feature = "http")]
+pub mod http;
+mod prompts;
+mod resources;
+mod server;
+mod stdio;
+#[cfg(any(feature = "http", feature = "bridge"))]
+mod token;
+mod uri;
+mod watch;
+
+pub use server::McpServer;
+pub use stdio::{StdioError, serve_stdio};
+#[cfg(any(feature = "http", feature = "bridge"))]
+pub use token::Token;

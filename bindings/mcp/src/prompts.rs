@@ -1,0 +1,160 @@
+//! Prompts: three ways to begin, with their arguments checked.
+
+use crate::resources::{jurisdiction, read};
+use crate::uri::Subject;
+use kepler_compliance::standards::DEFAULT_STANDARD;
+use kepler_compliance::text::Lang;
+use kepler_compliance::tools::{Context, Length};
+use rmcp::ErrorData;
+use rmcp::model::{ContentBlock, GetPromptResult, JsonObject, Prompt, PromptArgument, PromptMessage, Role};
+use serde_json::Value;
+
+const REPORT: &str = "compliance_report";
+const PLAN: &str = "plan_low_carbon_run";
+const EXPLAIN: &str = "explain_standard";
+
+pub(crate) fn list() -> Vec<Prompt> {
+    let lang = || argument("lang", "Language of the answer: en (default) or ko");
+    let region = || argument("region", "A cloud region, country, grid zone or city; the configured one if left out");
+    vec![
+        Prompt::new(
+            REPORT,
+            Some("Report which workloads keep a carbon standard, what the others need, and how sure that is"),
+            Some(vec![
+                argument("namespace", "Only the pods of this namespace"),
+                argument("standard", "Code of the standard; KR_CARBON_2050 if left out"),
+                region(),
+                lang(),
+            ]),
+        )
+        .with_title("Compliance report"),
+        Prompt::new(
+            PLAN,
+            Some("Find when and where a job should run to emit least, and what that costs"),
+            Some(vec![
+                argument("duration", "How long the job runs: 30m, 4h").with_required(true),
+                argument("deadline", "When it must be done, as an RFC 3339 time"),
+                region(),
+                lang(),
+            ]),
+        )
+        .with_title("Plan a low-carbon run"),
+        Prompt::new(
+            EXPLAIN,
+            Some("Explain what a standard asks, of whom, and with what force"),
+            Some(vec![argument("standard", "Code of the standard").with_required(true), lang()]),
+        )
+        .with_title("Explain a standard"),
+    ]
+}
+
+fn argument(name: &str, description: &str) -> PromptArgument {
+    PromptArgument::new(name).with_description(description)
+}
+
+/// The messages of a prompt. Arguments that name nothing are errors that say what would be valid.
+pub(crate) fn get(context: &Context<'_>, name: &str, arguments: &JsonObject) -> Result<GetPromptResult, ErrorData> {
+    let given = Arguments::check(context, arguments)?;
+    let (task, resource) = match name {
+        REPORT => (report(&given), None),
+        PLAN => (plan(&given)?, None),
+        EXPLAIN => {
+            let rule =
+                context.standards.versions(given.needed(EXPLAIN, "standard", given.standard)?).map_err(invalid)?;
+            let rule = rule.last().ok_or_else(|| invalid("the standard has no version"))?;
+            let uri = Subject::Standard { jurisdiction: jurisdiction(rule), code: rule.code.clone() }.to_string();
+            let contents = read(context, &uri)?.contents;
+            (explain(&rule.code), contents.into_iter().next())
+        }
+        _ => return Err(invalid(format!("unknown prompt `{name}`; valid: {REPORT}, {PLAN}, {EXPLAIN}"))),
+    };
+    let task = match given.lang {
+        Lang::En => task,
+        Lang::Ko => format!("{task}\n\nPass lang=ko to the tools and answer in Korean (한국어로 답하세요)."),
+    };
+    let mut messages = vec![PromptMessage::new_text(Role::User, task)];
+    messages.extend(resource.map(|contents| PromptMessage::new(Role::User, ContentBlock::resource(contents))));
+    Ok(GetPromptResult::new(messages))
+}
+
+/// The arguments of any prompt, checked.
+struct Arguments<'a> {
+    namespace: Option<&'a str>,
+    standard: Option<&'a str>,
+    region: Option<&'a str>,
+    duration: Option<&'a str>,
+    deadline: Option<&'a str>,
+    lang: Lang,
+}
+
+impl<'a> Arguments<'a> {
+    fn check(context: &Context<'_>, arguments: &'a JsonObject) -> Result<Self, ErrorData> {
+        // Forms of clients send an empty text for a field that was left empty.
+        let text = |name: &str| arguments.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let (standard, region, duration) = (text("standard"), text("region"), text("duration"));
+        standard.map(|code| context.standards.versions(code)).transpose().map_err(invalid)?;
+        region.map(|name| context.zones.find(name)).transpose().map_err(invalid)?;
+        duration.map(str::parse::<Length>).transpose().map_err(invalid)?;
+        let lang = match text("lang") {
+            None | Some("en") => Lang::En,
+            Some("ko") => Lang::Ko,
+            Some(other) => return Err(invalid(format!("unknown language `{other}`; valid: en, ko"))),
+        };
+        Ok(Arguments { namespace: text("namespace"), standard, region, duration, deadline: text("deadline"), lang })
+    }
+
+    fn needed(&self, prompt: &str, name: &str, value: Option<&'a str>) -> Result<&'a str, ErrorData> {
+        value.ok_or_else(|| invalid(format!("the prompt {prompt} needs the argument `{name}`")))
+    }
+
+    /// ` with region=KR`, as far as given.
+    fn with(&self, arguments: &[(&str, Option<&str>)]) -> String {
+        let given: Vec<String> =
+            arguments.iter().filter_map(|(name, value)| value.map(|value| format!("{name}={value}"))).collect();
+        if given.is_empty() { String::new() } else { format!(" with {}", given.join(", ")) }
+    }
+}
+
+fn invalid(error: impl ToString) -> ErrorData {
+    ErrorData::invalid_params(error.to_string(), None)
+}
+
+fn report(given: &Arguments<'_>) -> String {
+    let standard = given.standard.unwrap_or(DEFAULT_STANDARD);
+    let region = ("region", given.region);
+    let list = given.with(&[("namespace", given.namespace), ("standard", Some(standard)), region]);
+    let assess = given.with(&[("standard", Some(standard)), region]);
+    format!(
+        "Write a compliance report on {standard}.\n\
+         1. Call get_cluster_carbon_summary{assess} for totals and coverage.\n\
+         2. Call list_workloads_by_compliance{list}; page through all of it.\n\
+         3. Call assess_workload_compliance{assess} for the worst three that are not COMPLIANT.\n\
+         State for each verdict the value, the limit and the gap; what to do and how much it saves; and whether the \
+         figures are measured or estimated. Keep INSUFFICIENT_DATA apart from breaches. Say with what force the standard \
+         binds (resource compliance-standards). Add all caveats that the tools give."
+    )
+}
+
+fn plan(given: &Arguments<'_>) -> Result<String, ErrorData> {
+    let duration = given.needed(PLAN, "duration", given.duration)?;
+    let region = ("region", given.region);
+    let when = given.with(&[("duration", Some(duration)), ("deadline", given.deadline), region]);
+    let compare = given.with(&[region]);
+    Ok(format!(
+        "Plan a run of {duration} that emits least.\n\
+         1. Call calculate_optimal_schedule{when}. If its series is a yearly average it says nothing about when to run: \
+         say so instead of recommending a time.\n\
+         2. Call get_regional_comparison{compare} for where else it could run.\n\
+         Recommend a start and a place, with the saving against starting here and now, the price beside it, and the \
+         uncertainty. Compare only figures that were made by the same method."
+    ))
+}
+
+fn explain(code: &str) -> String {
+    format!(
+        "Explain the standard {code} from the attached data: what it asks, of whom (workload, facility, operator), since \
+         when, with what force, and where it is written. Distinguish law from certificates and internal yardsticks, and \
+         repeat the note if there is one. Then call get_cluster_carbon_summary with standard={code} and say how this \
+         system stands against it."
+    )
+}

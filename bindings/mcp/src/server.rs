@@ -1,0 +1,186 @@
+//! The server without a transport.
+
+use crate::watch::Watch;
+use crate::{completion, prompts, resources};
+use kepler_compliance::tools::registry::{self, CallError};
+use kepler_compliance::tools::{Context, Toolbox};
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult, ContentBlock,
+    GetPromptRequestParams, GetPromptResponse, Implementation, InitializeResult, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ProgressNotificationParam, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, Tool,
+    ToolAnnotations,
+};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer, ServerHandler};
+use serde_json::Value;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+const INSTRUCTIONS: &str = "\
+Energy, carbon and compliance of the workloads that Kepler measures. Figures come from energy counters or, where there \
+are none, from an estimate: `inputs` and `caveats` of each answer say which; repeat them. `null` is unknown, never zero, \
+and INSUFFICIENT_DATA is no verdict. A monthly figure is a projection from the window. Standards differ in force (law, \
+certificate, internal yardstick): read the resource of a standard before calling its breach unlawful. To begin: \
+get_cluster_carbon_summary, or list_workloads_by_compliance for the names of workloads.";
+
+/// An MCP server over a [`Toolbox`]. Clones share it.
+#[derive(Clone, Debug)]
+pub struct McpServer {
+    toolbox: Arc<Toolbox>,
+    tools: Arc<[Tool]>,
+}
+
+impl McpServer {
+    /// A server that answers from `toolbox`.
+    #[must_use]
+    pub fn new(toolbox: impl Into<Arc<Toolbox>>) -> Self {
+        McpServer::describing(toolbox.into(), false)
+    }
+
+    /// A server that answers from `toolbox`, which asks others over a network: a provider of grid
+    /// intensities, other Kepler exporters, Prometheus. Tools then say so (`openWorldHint`).
+    #[must_use]
+    pub fn asking_network(toolbox: impl Into<Arc<Toolbox>>) -> Self {
+        McpServer::describing(toolbox.into(), true)
+    }
+
+    fn describing(toolbox: Arc<Toolbox>, open_world: bool) -> Self {
+        McpServer { toolbox, tools: registry::tools().iter().map(|tool| describe(tool, open_world)).collect() }
+    }
+
+    /// Lets `answer` work on a blocking thread, watched: steps become progress notifications where the
+    /// client asked for them, and a cancelled request ends at its next step.
+    async fn ask<T: Send + 'static>(
+        &self,
+        request: &RequestContext<RoleServer>,
+        answer: impl FnOnce(&Context<'_>) -> T + Send + 'static,
+    ) -> Result<T, ErrorData> {
+        let (steps, told) = match request.meta.get_progress_token() {
+            Some(token) => {
+                let (steps, told) = mpsc::unbounded_channel();
+                (Some(steps), Some((token, told)))
+            }
+            None => (None, None),
+        };
+        let toolbox = Arc::clone(&self.toolbox);
+        let cancelled = request.ct.clone();
+        let work = tokio::task::spawn_blocking(move || answer(&Watch::new(&toolbox, cancelled, steps).context()));
+        if let Some((token, mut told)) = told {
+            let mut done = 0.0;
+            // Ends when the work is done, which drops the sender.
+            while let Some(step) = told.recv().await {
+                let progress = ProgressNotificationParam::new(token.clone(), done).with_message(step);
+                done += 1.0;
+                if request.peer.notify_progress(progress).await.is_err() {
+                    break;
+                }
+            }
+        }
+        work.await.map_err(|error| ErrorData::internal_error(format!("the answer failed: {error}"), None))
+    }
+}
+
+fn describe(tool: &'static registry::Tool, open_world: bool) -> Tool {
+    // Nothing is changed by asking, so the hint on destruction says nothing and is left out.
+    let annotations = ToolAnnotations::new().read_only(true).idempotent(true).open_world(open_world);
+    Tool::new(tool.name, tool.description(), tool.input_schema.clone())
+        .with_title(tool.title)
+        .with_raw_output_schema(Arc::new(tool.output_schema.clone()))
+        .with_annotations(annotations)
+}
+
+impl ServerHandler for McpServer {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_resources()
+            .enable_prompts()
+            .enable_completions()
+            .build();
+        InitializeResult::new(capabilities)
+            .with_server_info(Implementation::new("kepler", env!("CARGO_PKG_VERSION")).with_title("Kepler"))
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    async fn list_tools(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items(self.tools.to_vec()))
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.tools.iter().find(|tool| tool.name == name).cloned()
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let tool = registry::find(&request.name).map_err(|error| ErrorData::invalid_params(error.to_string(), None))?;
+        let arguments = Value::Object(request.arguments.unwrap_or_default());
+        let answer = self.ask(&context, move |context| tool.call(context, arguments)).await?;
+        // A mistake in the arguments is told to the model, which can mend it, not to the program.
+        Ok(match answer {
+            Ok(answer) => CallToolResult::structured(answer),
+            Err(error @ CallError::Answer { .. }) => return Err(ErrorData::internal_error(error.to_string(), None)),
+            Err(error) => CallToolResult::error(vec![ContentBlock::text(error.to_string())]),
+        }
+        .into())
+    }
+
+    async fn list_resources(
+        &self,
+        page: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        self.ask(&context, move |context| resources::list(context, page.and_then(|page| page.cursor).as_deref()))
+            .await?
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(ListResourceTemplatesResult::with_all_items(resources::templates()))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let read = self.ask(&context, move |context| resources::read(context, &request.uri)).await??;
+        Ok(read.into())
+    }
+
+    async fn list_prompts(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Ok(ListPromptsResult::with_all_items(prompts::list()))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let arguments = request.arguments.unwrap_or_default();
+        let prompt = self.ask(&context, move |context| prompts::get(context, &request.name, &arguments)).await??;
+        Ok(prompt.into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        self.ask(&context, move |context| completion::complete(context, &request)).await?
+    }
+}

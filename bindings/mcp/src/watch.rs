@@ -1,0 +1,94 @@
+//! A context that can be watched and stopped: each figure that a tool asks for is a step.
+
+use jiff::Timestamp;
+use kepler_compliance::intensity::{CurrentIntensity, IntensityError, IntensitySeries, IntensitySource};
+use kepler_compliance::tools::{Context, Toolbox};
+use kepler_compliance::view::{EnergySeries, EnergyView, Inventory, Subject, TimeRange, ViewError};
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+
+/// Passes on what the tools ask of a toolbox, tells about it, and refuses once cancelled.
+///
+/// Tools block and know nothing of clients, so this is where a cancelled scan ends: its next question
+/// is answered by an error.
+pub(crate) struct Watch<'a> {
+    toolbox: &'a Toolbox,
+    cancelled: CancellationToken,
+    steps: Option<UnboundedSender<String>>,
+}
+
+const CANCELLED: &str = "the request was cancelled";
+
+impl<'a> Watch<'a> {
+    pub(crate) fn new(
+        toolbox: &'a Toolbox,
+        cancelled: CancellationToken,
+        steps: Option<UnboundedSender<String>>,
+    ) -> Self {
+        Watch { toolbox, cancelled, steps }
+    }
+
+    /// What a tool needs to answer now.
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context { view: self, intensity: self, ..self.toolbox.context(Timestamp::now()) }
+    }
+
+    fn tell(&self, step: impl FnOnce() -> String) {
+        if let Some(steps) = &self.steps {
+            // Nobody listens any more once the answer is out.
+            let _ = steps.send(step());
+        }
+    }
+
+    fn view(&self, step: impl FnOnce() -> String) -> Result<&dyn EnergyView, ViewError> {
+        let view = &*self.toolbox.view;
+        if self.cancelled.is_cancelled() {
+            return Err(ViewError::Unavailable { origin: view.name().to_owned(), reason: CANCELLED.to_owned() });
+        }
+        self.tell(step);
+        Ok(view)
+    }
+
+    fn intensity(&self, zone: &str) -> Result<&dyn IntensitySource, IntensityError> {
+        let source = &*self.toolbox.intensity;
+        if self.cancelled.is_cancelled() {
+            let origin = source.name().to_owned();
+            return Err(IntensityError::Unavailable { origin, reason: CANCELLED.to_owned(), retry_after: None });
+        }
+        self.tell(|| format!("asking {} for the grid intensity of {zone}", source.name()));
+        Ok(source)
+    }
+}
+
+impl EnergyView for Watch<'_> {
+    fn name(&self) -> &str {
+        self.toolbox.view.name()
+    }
+
+    fn inventory(&self, range: TimeRange) -> Result<Inventory, ViewError> {
+        self.view(|| format!("reading the energy of all workloads, {range}"))?.inventory(range)
+    }
+
+    fn series(&self, subject: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError> {
+        self.view(|| format!("reading energy over time, {range}"))?.series(subject, range, step)
+    }
+}
+
+impl IntensitySource for Watch<'_> {
+    fn name(&self) -> &str {
+        self.toolbox.intensity.name()
+    }
+
+    fn current(&self, zone: &str, now: Timestamp) -> Result<CurrentIntensity, IntensityError> {
+        self.intensity(zone)?.current(zone, now)
+    }
+
+    fn history(&self, zone: &str, from: Timestamp, to: Timestamp) -> Result<IntensitySeries, IntensityError> {
+        self.intensity(zone)?.history(zone, from, to)
+    }
+
+    fn forecast(&self, zone: &str, from: Timestamp, to: Timestamp) -> Result<IntensitySeries, IntensityError> {
+        self.intensity(zone)?.forecast(zone, from, to)
+    }
+}

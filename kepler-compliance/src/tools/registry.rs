@@ -1,0 +1,241 @@
+//! The tools by name, with their schemas: what frontends list, describe and call.
+//!
+//! MCP, REST and OpenAPI are made from this table, so that each tool is described once: its
+//! description is the doc comment of its request, its schemas are those of its types.
+
+use super::{
+    Context, ToolError, analyze_workload_power_trend, assess_workload_compliance, calculate_optimal_schedule,
+    compare_optimization_impact, get_cluster_carbon_summary, get_power_hotspots, get_regional_comparison,
+    list_workloads_by_compliance,
+};
+use schemars::generate::SchemaSettings;
+use schemars::transform::{RecursiveTransform, Transform};
+use schemars::{JsonSchema, Schema};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use std::fmt;
+use std::sync::LazyLock;
+
+/// A tool that can be called by name, with JSON.
+pub struct Tool {
+    /// Its name: `assess_workload_compliance`.
+    pub name: &'static str,
+    /// A title for people.
+    pub title: &'static str,
+    /// JSON Schema (2020-12) of its arguments; the root is an object.
+    pub input_schema: Map<String, Value>,
+    /// JSON Schema (2020-12) of its answer; the root is an object.
+    pub output_schema: Map<String, Value>,
+    call: Call,
+}
+
+type Call = Box<dyn Fn(&Context<'_>, Value) -> Result<Value, CallError> + Send + Sync>;
+
+/// Why a call has no answer. Its text tells the caller what would be valid.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// No tool has the name.
+    #[error("unknown tool `{name}`; valid: {}", valid.join(", "))]
+    UnknownTool {
+        /// The name asked for.
+        name: String,
+        /// All names.
+        valid: Vec<&'static str>,
+    },
+    /// The arguments do not fit the tool's schema.
+    #[error("the arguments of {tool} do not fit: {reason}; it takes {}", takes.join(", "))]
+    Arguments {
+        /// The tool.
+        tool: &'static str,
+        /// Which argument, and what is wrong with it.
+        reason: String,
+        /// The names of all its arguments.
+        takes: Vec<String>,
+    },
+    /// The tool itself has no answer.
+    #[error(transparent)]
+    Tool(#[from] ToolError),
+    /// The answer cannot be written as JSON.
+    #[error("the answer of {tool} is not JSON: {source}")]
+    Answer {
+        /// The tool.
+        tool: &'static str,
+        /// Why not.
+        source: serde_json::Error,
+    },
+}
+
+impl Tool {
+    /// What it does: the doc comment of its request.
+    #[must_use]
+    pub fn description(&self) -> &str {
+        self.input_schema.get("description").and_then(Value::as_str).unwrap_or(self.title)
+    }
+
+    /// Its answer to `arguments`, a JSON object. Blocks as long as the sources of `context` do.
+    ///
+    /// # Errors
+    /// The arguments do not fit, or the tool has no answer.
+    pub fn call(&self, context: &Context<'_>, arguments: Value) -> Result<Value, CallError> {
+        (self.call)(context, arguments)
+    }
+}
+
+impl fmt::Debug for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tool").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// All tools.
+#[must_use]
+pub fn tools() -> &'static [Tool] {
+    static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
+        vec![
+            tool("assess_workload_compliance", "Assess a workload", assess_workload_compliance),
+            tool("list_workloads_by_compliance", "List workloads by compliance", list_workloads_by_compliance),
+            tool("compare_optimization_impact", "Compare optimizations", compare_optimization_impact),
+            tool("get_regional_comparison", "Compare regions", get_regional_comparison),
+            tool("calculate_optimal_schedule", "Find the best time to run", calculate_optimal_schedule),
+            tool("get_power_hotspots", "Find the largest consumers", get_power_hotspots),
+            tool("analyze_workload_power_trend", "Analyze power over time", analyze_workload_power_trend),
+            tool("get_cluster_carbon_summary", "Summarize the cluster", get_cluster_carbon_summary),
+        ]
+    });
+    &TOOLS
+}
+
+/// The tool of a name.
+///
+/// # Errors
+/// No tool has it; the error lists the valid names.
+pub fn find(name: &str) -> Result<&'static Tool, CallError> {
+    tools().iter().find(|tool| tool.name == name).ok_or_else(|| CallError::UnknownTool {
+        name: name.to_owned(),
+        valid: tools().iter().map(|tool| tool.name).collect(),
+    })
+}
+
+fn tool<Q, A>(name: &'static str, title: &'static str, answer: fn(&Context<'_>, &Q) -> Result<A, ToolError>) -> Tool
+where
+    Q: DeserializeOwned + JsonSchema + 'static,
+    A: Serialize + JsonSchema + 'static,
+{
+    let input_schema = object(SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Q>());
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    let output_schema = object(settings.into_generator().into_root_schema_for::<A>());
+    let takes = properties(&input_schema);
+    let call = move |context: &Context<'_>, arguments: Value| {
+        let request = serde_json::from_value(arguments).map_err(|error| CallError::Arguments {
+            tool: name,
+            reason: error.to_string(),
+            takes: takes.clone(),
+        })?;
+        let response = answer(context, &request)?;
+        serde_json::to_value(response).map_err(|source| CallError::Answer { tool: name, source })
+    };
+    Tool { name, title, input_schema, output_schema, call: Box::new(call) }
+}
+
+/// A schema as an object, without formats that are Rust's own (`uint64`): validators warn of those.
+fn object(mut schema: Schema) -> Map<String, Value> {
+    RecursiveTransform(|schema: &mut Schema| {
+        let own =
+            |format: &Value| format.as_str().is_some_and(|name| name.starts_with("uint") || name.starts_with("int"));
+        if schema.get("format").is_some_and(own) {
+            schema.remove("format");
+        }
+    })
+    .transform(&mut schema);
+    match schema.to_value() {
+        Value::Object(map) => map,
+        // `true` and `false` are schemas too, but of no struct.
+        _ => Map::new(),
+    }
+}
+
+fn properties(schema: &Map<String, Value>) -> Vec<String> {
+    let Some(Value::Object(properties)) = schema.get("properties") else { return Vec::new() };
+    properties.keys().cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intensity::Table;
+    use crate::standards::Standards;
+    use crate::tools::{Settings, Toolbox};
+    use crate::view::{HistoryRing, RingOptions};
+    use crate::zones::Zones;
+    use jiff::Timestamp;
+    use serde_json::json;
+    use std::sync::Arc;
+
+    fn toolbox() -> Toolbox {
+        let zones = Zones::embedded().unwrap();
+        Toolbox {
+            view: Arc::new(HistoryRing::new("live", "node-1", RingOptions::default())),
+            standards: Standards::embedded().unwrap(),
+            intensity: Arc::new(Table::from_zones(&zones)),
+            zones,
+            settings: Settings::default(),
+        }
+    }
+
+    #[test]
+    fn every_tool_says_what_it_does_and_what_each_argument_is() {
+        assert_eq!(tools().len(), 8);
+        for tool in tools() {
+            assert!(tool.description().len() > 40, "{}: {}", tool.name, tool.description());
+            assert_eq!(tool.input_schema["type"], "object", "{}", tool.name);
+            assert_eq!(tool.output_schema["type"], "object", "{}", tool.name);
+            assert_eq!(
+                tool.input_schema["additionalProperties"], false,
+                "{}: a misspelt argument is an error",
+                tool.name
+            );
+            for (name, property) in tool.input_schema["properties"].as_object().unwrap() {
+                assert!(property["description"].is_string(), "{}: {name}", tool.name);
+            }
+        }
+    }
+
+    #[test]
+    fn no_schema_has_a_format_that_only_rust_knows() {
+        for tool in tools() {
+            let text = serde_json::to_string(&[&tool.input_schema, &tool.output_schema]).unwrap();
+            assert!(!text.contains("\"format\":\"uint") && !text.contains("\"format\":\"int"), "{}", tool.name);
+        }
+    }
+
+    #[test]
+    fn mistakes_are_answered_with_what_would_be_valid() {
+        let error = find("asess").unwrap_err().to_string();
+        assert!(error.contains("asess") && error.contains("assess_workload_compliance"), "{error}");
+        let toolbox = toolbox();
+        let context = toolbox.context(Timestamp::UNIX_EPOCH);
+        let assess = find("assess_workload_compliance").unwrap();
+        for (arguments, named) in [
+            (json!({}), "workload_name"),
+            (json!({ "workload_name": 7 }), "expected a string"),
+            (json!({ "workload_name": "x", "windo": "5m" }), "windo"),
+            (json!({ "workload_name": "x", "window": "soon" }), "30s, 5m"),
+            (json!({ "workload_name": "x", "standard": "KR" }), "KR_CARBON_2050"),
+            (json!({ "workload_name": "x", "region": "seol" }), "seoul"),
+        ] {
+            let error = assess.call(&context, arguments.clone()).unwrap_err().to_string();
+            assert!(error.contains(named), "{arguments}: {error}");
+        }
+    }
+
+    #[test]
+    fn without_figures_the_answer_is_no_verdict() {
+        let toolbox = toolbox();
+        let assess = find("assess_workload_compliance").unwrap();
+        let context = toolbox.context("2026-11-21T00:00:00Z".parse().unwrap());
+        let answer = assess.call(&context, json!({ "workload_name": "cart" })).unwrap();
+        assert_eq!((&answer["status"], &answer["power_watts"]["total"]), (&json!("INSUFFICIENT_DATA"), &Value::Null));
+    }
+}

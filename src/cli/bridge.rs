@@ -1,0 +1,48 @@
+//! `kepler bridge`: lets a client that speaks standard input and output only use a remote MCP server.
+
+use super::config::{Config, Problem};
+use super::exit::Failure;
+use super::logging;
+use clap::Args;
+use kepler_mcp::Token;
+use kepler_mcp::bridge::{BridgeError, BridgeOptions, bridge};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Where to.
+#[derive(Debug, Args)]
+pub(super) struct Bridge {
+    /// The server's address, such as http://node-1:28282/mcp; streamable HTTP or HTTP with SSE
+    url: String,
+    /// Send what this file holds as a bearer token
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+/// Runs until the client closes standard input and what it asked is answered.
+///
+/// # Errors
+/// When the address or the token file cannot be used, or the client's end fails.
+pub(super) fn run(asked: Bridge) -> Result<(), Failure> {
+    // What a server does wrong is told to the client; of the rest, only what needs attention.
+    logging::start(&Config { log_level: tracing::Level::WARN, ..Config::default() });
+    let bearer_token =
+        asked.token_file.as_deref().map(token).transpose().map_err(|problem| Failure::Config(vec![problem]))?;
+    let options = BridgeOptions { bearer_token, ..BridgeOptions::new(asked.url) };
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::to("start the bridge"))?;
+    let outcome = runtime.block_on(bridge(options, tokio::io::stdin(), tokio::io::stdout()));
+    // A thread may still wait for standard input.
+    runtime.shutdown_background();
+    outcome.map_err(|error| match error {
+        BridgeError::Url { .. } => Failure::Config(vec![Problem(error.to_string())]),
+        other => Failure::to("bridge")(io::Error::other(other)),
+    })
+}
+
+/// The token that a file holds.
+pub(super) fn token(file: &Path) -> Result<Token, Problem> {
+    let text = fs::read_to_string(file).map_err(|error| Problem(format!("cannot read {}: {error}", file.display())))?;
+    Token::new(&text).ok_or_else(|| Problem(format!("{} holds no token; write one into it", file.display())))
+}
