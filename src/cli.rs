@@ -1,14 +1,17 @@
 //! The command line. Each subcommand is a thin layer over the library crates.
 
 mod assess;
+#[cfg(feature = "mcp")]
 mod bridge;
 mod compliance;
 mod config;
 mod doctor;
 mod exit;
 mod judging;
+#[cfg(feature = "mcp")]
 mod live;
 mod logging;
+#[cfg(feature = "mcp")]
 mod mcp;
 mod page;
 mod permissions;
@@ -39,8 +42,10 @@ enum Command {
     /// Say what can be measured here; for what cannot, say why, and what would change that.
     Doctor(Doctor),
     /// Measure, and answer an AI assistant over standard input and output (Model Context Protocol).
+    #[cfg(feature = "mcp")]
     Mcp(Mcp),
     /// Let an AI assistant that speaks standard input and output only use a remote MCP server.
+    #[cfg(feature = "mcp")]
     Bridge(bridge::Bridge),
     /// Say whether a workload keeps a carbon standard, and what would help.
     Assess(Box<assess::Assess>),
@@ -72,6 +77,7 @@ struct Doctor {
     flags: Flags,
 }
 
+#[cfg(feature = "mcp")]
 #[derive(Debug, Args)]
 #[command(after_help = ENVIRONMENT)]
 struct Mcp {
@@ -99,8 +105,11 @@ pub(crate) fn run() -> ExitCode {
             configure(flags).and_then(|config| serve::run(&config)).map(|()| ExitCode::SUCCESS)
         }
         Command::Doctor(Doctor { json, flags }) => configure(flags).and_then(|config| doctor::run(&config, json)),
+        #[cfg(feature = "mcp")]
         Command::Mcp(Mcp { print_config: true, .. }) => mcp::print_config().map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "mcp")]
         Command::Bridge(asked) => bridge::run(asked).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "mcp")]
         Command::Mcp(Mcp { flags, source, .. }) => {
             configure(flags).and_then(|config| mcp::run(&config, &source)).map(|()| ExitCode::SUCCESS)
         }

@@ -80,6 +80,7 @@ pub(crate) struct Config {
     /// The file of TLS and authentication of the HTTP server, in the format of Prometheus' exporter toolkit.
     pub(crate) web_config: Option<Value>,
     /// Whether and to whom MCP is served over HTTP.
+    #[cfg(feature = "mcp")]
     pub(crate) mcp: Mcp,
     /// The `node_name` label; the host's name if not given.
     pub(crate) node_name: Option<String>,
@@ -92,6 +93,7 @@ pub(crate) struct Config {
 }
 
 /// The MCP server over HTTP.
+#[cfg(feature = "mcp")]
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Mcp {
     /// Whether it is offered.
@@ -106,6 +108,7 @@ pub(crate) struct Mcp {
     pub(crate) legacy_sse: bool,
 }
 
+#[cfg(feature = "mcp")]
 impl Default for Mcp {
     fn default() -> Self {
         Mcp { enabled: true, hosts: Vec::new(), origins: Vec::new(), token_file: None, legacy_sse: false }
@@ -171,6 +174,7 @@ impl Default for Config {
             compat: None,
             listen: vec![ListenAddress::local(28282)],
             web_config: None,
+            #[cfg(feature = "mcp")]
             mcp: Mcp::default(),
             node_name: None,
             facility: Settings::default(),

@@ -1,6 +1,7 @@
 //! `kepler serve`: measures, and serves the figures until a signal comes.
 
 mod listen;
+#[cfg(feature = "mcp")]
 mod mcp;
 mod table;
 
@@ -24,6 +25,7 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let web = config.web_config.as_ref().map(web_config).transpose()?;
     let listeners = if config.prometheus { listen::bind_all(&config.listen, &config.host())? } else { Vec::new() };
+    #[cfg(feature = "mcp")]
     let mcp = config.mcp.enabled.then(|| mcp::options(config)).transpose()?;
     let sampler = sampling::open(config)?;
     announce(&sampler, &listeners, config.web_config.as_ref());
@@ -38,7 +40,9 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let exporter = Arc::new(Exporter::new(monitor.feed(), export_options(config)));
     // The first snapshots come faster than the interval: it is the interval that says when one is late.
     let stale_after = ServerOptions::default().stale_after.max(config.interval.saturating_mul(3));
+    #[cfg_attr(not(feature = "mcp"), allow(unused_mut, reason = "only MCP changes it"))]
     let mut options = ServerOptions { web, stale_after, ..ServerOptions::default() };
+    #[cfg(feature = "mcp")]
     if mcp.is_some() {
         options.max_connections += mcp::CONNECTIONS;
     }
@@ -49,6 +53,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::to("wait for signals"))?;
         let mut terminate = signal(SignalKind::terminate()).map_err(Failure::to("wait for signals"))?;
+        #[cfg(feature = "mcp")]
         let streams = mcp.as_ref().map(|mcp| mcp.stop.clone());
         let stop = async move {
             tokio::select! {
@@ -56,6 +61,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
                 _ = terminate.recv() => tracing::info!("asked to terminate, stopping"),
             }
             // Streams of events never end by themselves.
+            #[cfg(feature = "mcp")]
             if let Some(streams) = streams {
                 streams.cancel();
             }
@@ -64,10 +70,12 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
             stop.await;
             return Ok(());
         }
-        let mut router = kepler_http::router(exporter, &options);
-        if let Some(mcp) = mcp {
-            router = router.merge(mcp::router(config, &monitor, mcp)?);
-        }
+        let router = kepler_http::router(exporter, &options);
+        #[cfg(feature = "mcp")]
+        let router = match mcp {
+            Some(mcp) => router.merge(mcp::router(config, &monitor, mcp)?),
+            None => router,
+        };
         kepler_http::serve_router(listeners, router, options, stop).await.map_err(Failure::to("serve HTTP"))
     })
 }

@@ -204,16 +204,19 @@ pub(super) fn web_config(config: &mut Config, given: &Given) -> Outcome {
     Ok(())
 }
 
+#[cfg(feature = "mcp")]
 pub(super) fn mcp(config: &mut Config, given: &Given) -> Outcome {
     config.mcp.enabled = given.switch()?;
     Ok(())
 }
 
+#[cfg(feature = "mcp")]
 pub(super) fn mcp_hosts(config: &mut Config, given: &Given) -> Outcome {
     config.mcp.hosts = given.list()?.iter().map(|value| value.text.clone()).collect();
     Ok(())
 }
 
+#[cfg(feature = "mcp")]
 pub(super) fn mcp_origins(config: &mut Config, given: &Given) -> Outcome {
     let origin = |value: &Value| match value.text.split_once("://") {
         Some((_, host)) if !host.is_empty() && !host.contains('/') => Ok(value.text.clone()),
@@ -223,11 +226,13 @@ pub(super) fn mcp_origins(config: &mut Config, given: &Given) -> Outcome {
     Ok(())
 }
 
+#[cfg(feature = "mcp")]
 pub(super) fn mcp_token_file(config: &mut Config, given: &Given) -> Outcome {
     config.mcp.token_file = Some(PathBuf::from(&given.text()?.text)).filter(|file| !file.as_os_str().is_empty());
     Ok(())
 }
 
+#[cfg(feature = "mcp")]
 pub(super) fn mcp_legacy_sse(config: &mut Config, given: &Given) -> Outcome {
     config.mcp.legacy_sse = given.switch()?;
     Ok(())

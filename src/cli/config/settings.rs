@@ -148,28 +148,33 @@ pub(super) static SETTINGS: &[Setting] =
             "TLS and authentication of the HTTP server, in the format of Prometheus' exporter \
              toolkit",
         ),
+        #[cfg(feature = "mcp")]
         key("mcp.enabled", Form::Switch, Set(effects::mcp)).flag(
             "mcp",
             "BOOL",
             "Serve AI assistants at /mcp (Model Context Protocol) [default: true]",
         ),
+        #[cfg(feature = "mcp")]
         key("mcp.allowedHosts", Form::List, Set(effects::mcp_hosts)).flag(
             "mcp.allowed-host",
             "HOST",
             "Answer at /mcp under this name, with or without a port; may be repeated [default: \
              loopback, the addresses listened at, the node's name]",
         ),
+        #[cfg(feature = "mcp")]
         key("mcp.allowedOrigins", Form::List, Set(effects::mcp_origins)).flag(
             "mcp.allowed-origin",
             "ORIGIN",
             "Answer web pages of this origin at /mcp, such as https://ops.example; may be repeated \
              [default: none]",
         ),
+        #[cfg(feature = "mcp")]
         key("mcp.tokenFile", Form::Text, Set(effects::mcp_token_file)).flag(
             "mcp.token-file",
             "FILE",
             "Answer at /mcp only who sends what this file holds as a bearer token",
         ),
+        #[cfg(feature = "mcp")]
         key("mcp.legacySse", Form::Switch, Set(effects::mcp_legacy_sse)).flag(
             "mcp.legacy-sse",
             "BOOL",
