@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// The right to write; ends with its drop.
 #[derive(Debug)]
 pub(super) struct WriterLock {
-    _file: File,
+    file: File,
 }
 
 impl WriterLock {
@@ -38,7 +38,14 @@ impl WriterLock {
         let name = program.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
         file.set_len(0).map_err(failed)?;
         writeln!(file, "process {} ({})", std::process::id(), name.unwrap_or_default()).map_err(failed)?;
-        Ok(WriterLock { _file: file })
+        Ok(WriterLock { file })
+    }
+}
+
+impl Drop for WriterLock {
+    /// Closing alone would not do while a child that was just forked still holds a copy of the descriptor.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
     }
 }
 
