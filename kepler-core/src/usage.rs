@@ -30,6 +30,33 @@ pub struct Usage {
     pub tasks: Vec<TaskUsage>,
     /// Processes that were listed but could not be read (not counting those that had just exited).
     pub unreadable: u64,
+    /// Where and how their CPU time was spent since the last collection, by rising `pid`. Empty from
+    /// sources that know only how much it was.
+    pub placed: Vec<PlacedWork>,
+}
+
+/// What one process did on one group of like processors since the last collection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlacedWork {
+    /// Process number.
+    pub pid: u32,
+    /// Which processors: an index into the host's places (package and core type).
+    pub place: u16,
+    /// What it did there.
+    pub work: Work,
+}
+
+/// An amount of work on processors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Time on a processor, in nanoseconds.
+    pub time_ns: u64,
+    /// Processor cycles; `None` where nobody counts them.
+    pub cycles: Option<u64>,
+    /// Instructions retired; `None` where nobody counts them.
+    pub instructions: Option<u64>,
+    /// Misses of the last-level cache; `None` where nobody counts them.
+    pub cache_misses: Option<u64>,
 }
 
 /// The CPU time of one process.

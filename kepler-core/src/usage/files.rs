@@ -76,6 +76,7 @@ impl UsageSource for StatFiles {
     fn collect(&mut self, _at: Timestamp, usage: &mut Usage) -> io::Result<()> {
         usage.tasks.clear();
         usage.unreadable = 0;
+        usage.placed.clear();
         self.round += 1;
         let mut listed = std::mem::take(&mut self.listed);
         listed.clear();
