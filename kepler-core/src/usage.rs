@@ -3,9 +3,12 @@
 //! A source knows processes by number and their CPU time, nothing of energy. Who a process is, its
 //! name and its container, is worked out elsewhere and only when it is new.
 
+mod activity;
 pub mod cgroup;
 pub mod clock;
 pub mod files;
+
+pub use activity::Activity;
 
 use crate::host::{Host, Timestamp};
 use std::io;
