@@ -8,7 +8,7 @@ use kepler_mcp::McpServer;
 use kepler_mcp::http::{HttpOptions, Router};
 
 /// Connections for MCP beside those for metrics: a client holds one for as long as it listens.
-pub(super) const CONNECTIONS: usize = 256;
+pub(super) const CONNECTIONS: usize = 1024;
 
 /// Who may ask.
 ///
