@@ -143,10 +143,7 @@ impl Terms {
             None => None,
         };
         let semantics = match given(&self.semantics) {
-            Some(name) => Some(
-                Semantics::named(&name)
-                    .ok_or_else(|| format!("semantics: `{name}` is none of {}", Semantics::NAMES.join(", ")))?,
-            ),
+            Some(name) => Some(name.parse::<Semantics>().map_err(|error| format!("semantics: {error}"))?),
             None => None,
         };
         let spec = self.machine_spec.as_ref().map(Spec::machine);
