@@ -1,7 +1,6 @@
 //! What is known of a facility, for whoever does the sums themselves.
 
-use super::answer::Input;
-use super::{Context, Facility, ToolError};
+use super::{Context, Facility, Input, ToolError};
 use crate::text::Lang;
 use crate::units::{CarbonIntensity, Pue};
 use schemars::JsonSchema;

@@ -224,14 +224,14 @@ SeriesBasis = Literal[
 
 @dataclass(frozen=True)
 class Input(Answer):
-    """A figure that an answer rests on."""
+    """A figure that a judgement or an answer rests on."""
 
     age_seconds: Optional[int]
     """How old it is, in seconds; ``None`` while it holds or where it is a year's."""
     basis: Basis
     """How it came about."""
     name: str
-    """What it is: ``power``, ``energy``, ``grid_intensity``, ``pue``, ``price``."""
+    """What it is: a metric's name, or ``power``, ``energy``, ``grid_intensity``, ``pue``, ``price``."""
     source: str
     """From where."""
     unit: str
@@ -378,7 +378,7 @@ class AssessResponse(Answer):
     carbon_status: Status
     """By the carbon standard."""
     caveats: tuple[str, ...]
-    """What weakens it."""
+    """What weakens the answer."""
     coverage: Optional[float]
     """Share of window and nodes that the figures cover, 0 to 1; ``None`` where there are none."""
     current_carbon_intensity_gCO2eq_kWh: Optional[float]
@@ -501,7 +501,7 @@ class ListResponse(Answer):
     }
 
     caveats: tuple[str, ...]
-    """What weakens it."""
+    """What weakens the answer."""
     counts: StatusCounts
     """How many workloads have each status, whatever the filter."""
     coverage: Optional[float]
@@ -509,7 +509,7 @@ class ListResponse(Answer):
     kind: Optional[WorkloadKind]
     """The kind that is listed; ``None`` where there are no figures."""
     moment: Optional[str]
-    """The state that was seen."""
+    """The state that was seen: equal texts of one source rest on the same readings."""
     namespace: Optional[str]
     """The namespace asked for."""
     next_offset: Optional[int]
@@ -835,7 +835,7 @@ class HotspotsResponse(Answer):
     all_workloads_watts: Optional[float]
     """Mean active power of all workloads of the kind, watts."""
     caveats: tuple[str, ...]
-    """What weakens it."""
+    """What weakens the answer."""
     coverage: Optional[float]
     """Share of window and nodes that the figures cover, 0 to 1; ``None`` where there are none."""
     hotspots: tuple[Hotspot, ...]
@@ -843,7 +843,7 @@ class HotspotsResponse(Answer):
     kind: Optional[WorkloadKind]
     """The kind that is listed; ``None`` where there are no figures."""
     moment: Optional[str]
-    """The state that was seen."""
+    """The state that was seen: equal texts of one source rest on the same readings."""
     skipped: tuple[Skip, ...]
     """What could not be looked at, and why."""
     total: int
@@ -1013,7 +1013,7 @@ class SummaryResponse(Answer):
     }
 
     caveats: tuple[str, ...]
-    """What weakens it."""
+    """What weakens the answer."""
     counts: StatusCounts
     """How many workloads have each status."""
     coverage: Optional[float]
@@ -1033,7 +1033,7 @@ class SummaryResponse(Answer):
     kind: Optional[WorkloadKind]
     """The kind of workloads counted."""
     moment: Optional[str]
-    """The state that was seen."""
+    """The state that was seen: equal texts of one source rest on the same readings."""
     namespaces: tuple[NamespaceSummary, ...]
     """Workloads by namespace; those in none are not among them."""
     nodes: tuple[NodeSummary, ...]
@@ -1135,7 +1135,8 @@ def list_workloads_by_compliance(
     :param limit: How many to return at most, 1 to 1000.
     :param namespace: The namespace; without it those of all namespaces, and what is in none.
     :param offset: How many to skip.
-    :param region: Where they run; without it the configured region, else ap-northeast-2.
+    :param region: Where it runs: an AWS, GCP or Azure region, a country, a grid zone or a city. Without it the
+        configured region, else ap-northeast-2.
     :param standard: Code of the standard to judge by.
     :param status_filter: Only those with this status.
     :param window: How far back figures are taken. Without it the time observed: 6 s for a measurement of our own or of
@@ -1191,7 +1192,8 @@ def compare_optimization_impact(
     :param lang: Language of sentences.
     :param namespace: The namespace, which selects among pods and their controllers.
     :param optimizations: The optimizations to apply; without them all four.
-    :param region: Where it runs; without it the configured region, else ap-northeast-2.
+    :param region: Where it runs: an AWS, GCP or Azure region, a country, a grid zone or a city. Without it the
+        configured region, else ap-northeast-2.
     :param standard: Code of the standard to judge by.
     :param target_pue: The PUE to reach; without it the PUE standard's limit.
     :param target_region: Where to migrate to; without it the cleanest region of the same provider.
@@ -1248,11 +1250,12 @@ def get_regional_comparison(
     :param margin_percent: How much lower a region must be to be worth a migration, in per cent of the current
         intensity.
     :param namespace: The workload's namespace, if it is a pod or a controller of pods.
-    :param region: The current region; without it the configured one, else ap-northeast-2.
+    :param region: Where it runs: an AWS, GCP or Azure region, a country, a grid zone or a city. Without it the
+        configured region, else ap-northeast-2.
     :param regions: The regions to compare with. Without them those of the same cloud provider; for a place that is no
         cloud region, all countries.
-    :param window: How far back the workload's figures are taken. Without it the time observed: 6 s for a measurement
-        of our own or of exporters, else 5m.
+    :param window: How far back figures are taken. Without it the time observed: 6 s for a measurement of our own or of
+        exporters, else 5m.
     :param workload_name: A workload, for which savings are given in kg and money as well as in per cent.
     :param source: Where energy figures come from: ``"local"`` measures this host for the window,
         ``"kepler=URL[,URL...]"`` reads exporters twice, ``"prometheus=URL"`` asks a server; or an
@@ -1312,9 +1315,10 @@ def calculate_optimal_schedule(
     :param power_watts: Its mean IT power, watts. Without it that of ``workload_name``, where given; else carbon is
         given per kWh only.
     :param ranking: How many windows to rank at most.
-    :param region: Where it runs; without it the configured region, else ap-northeast-2.
-    :param window: How far back the workload's power is taken. Without it the time observed: 6 s for a measurement of
-        our own or of exporters, else 5m.
+    :param region: Where it runs: an AWS, GCP or Azure region, a country, a grid zone or a city. Without it the
+        configured region, else ap-northeast-2.
+    :param window: How far back figures are taken. Without it the time observed: 6 s for a measurement of our own or of
+        exporters, else 5m.
     :param workload_name: A workload whose mean power over ``window`` stands for the job's.
     :param source: Where energy figures come from: ``"local"`` measures this host for the window,
         ``"kepler=URL[,URL...]"`` reads exporters twice, ``"prometheus=URL"`` asks a server; or an
@@ -1365,7 +1369,8 @@ def get_power_hotspots(
     :param lang: Language of sentences.
     :param limit: How many at most.
     :param namespace: The namespace; without it all of them, and what is in none.
-    :param region: Where they run; without it the configured region, else ap-northeast-2.
+    :param region: Where it runs: an AWS, GCP or Azure region, a country, a grid zone or a city. Without it the
+        configured region, else ap-northeast-2.
     :param threshold_watts: Only those that draw at least this, watts.
     :param window: How far back figures are taken. Without it the time observed: 6 s for a measurement of our own or of
         exporters, else 5m.
@@ -1459,7 +1464,8 @@ def get_cluster_carbon_summary(
 
     :param kind: The kind of workloads to count. Without it pods, where there are any; else containers, else units.
     :param lang: Language of sentences.
-    :param region: Where it runs; without it the configured region, else ap-northeast-2.
+    :param region: Where it runs: an AWS, GCP or Azure region, a country, a grid zone or a city. Without it the
+        configured region, else ap-northeast-2.
     :param standard: Code of the standard to judge by.
     :param window: How far back figures are taken. Without it the time observed: 6 s for a measurement of our own or of
         exporters, else 5m.
