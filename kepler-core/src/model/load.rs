@@ -2,6 +2,8 @@
 
 use super::error::{Fault, ModelError};
 use super::file::{self, ComponentFile, ModelFile, ScalerFile, WeightsFile};
+use super::format::Document;
+use super::own;
 use super::trees::Trees;
 use super::weights::{Curve, Linear, usable_scale};
 use super::{Component, Form, MAX_FEATURES, MOST_CHIPS, Model, Semantics, Trainer, ceiling};
@@ -27,7 +29,8 @@ impl Model {
     ///
     /// A directory `XgboostFitTrainer_2` holds the map `XgboostFitTrainer_2.json`, the trees it names, and
     /// `scaler.decoded.json`; without the latter the scales are taken from a weight file of the same node type beside the
-    /// directory. Semantics are those of the published pipeline that the path leads through, if any.
+    /// directory. Semantics are those of the published pipeline that the path leads through, if any; a file in
+    /// [our own format](super::format) says them itself.
     ///
     /// # Errors
     /// The file cannot be read, is too large, is no model, or has something no prediction could be trusted with.
@@ -37,6 +40,9 @@ impl Model {
         let bytes = file::read(&map)?;
         let name = map.file_stem().unwrap_or_default().to_string_lossy();
         let model = build(&name, &bytes, Some(&map)).map_err(|error| error.at(&map))?;
+        if model.trainer == Trainer::Own {
+            return Ok(model);
+        }
         let directories = map.ancestors().skip(1).take(PIPELINE_DEPTH).filter_map(Path::file_name);
         let semantics = directories
             .map(|name| Semantics::of_pipeline(&name.to_string_lossy()))
@@ -51,6 +57,14 @@ impl Model {
     /// As for [`Model::load`]. A component map needs its directory and is refused.
     pub fn from_json(name: &str, json: &[u8]) -> Result<Self, ModelError> {
         build(name, json, None).map_err(|error| error.at(Path::new(name)))
+    }
+
+    /// Makes a model of a document in [our own format](super::format).
+    ///
+    /// # Errors
+    /// Something in it is not usable, or too much.
+    pub fn from_document(document: &Document) -> Result<Self, Fault> {
+        own::build(document)
     }
 }
 
@@ -92,6 +106,10 @@ fn map_of(directory: &Path) -> PathBuf {
 fn build(name: &str, bytes: &[u8], path: Option<&Path>) -> Result<Model, BuildError> {
     file::check_size(bytes)?;
     let file: ModelFile = serde_json::from_slice(bytes).map_err(Fault::from)?;
+    if file.format.is_some() {
+        let document: Document = serde_json::from_slice(bytes).map_err(Fault::from)?;
+        return Ok(own::build(&document)?);
+    }
     let inner_name = file.model_name.as_deref().unwrap_or_default();
     let known = Trainer::split(name).or_else(|| Trainer::split(inner_name));
     let node_type = known.map(|(_, node_type)| node_type);
@@ -119,7 +137,7 @@ fn build(name: &str, bytes: &[u8], path: Option<&Path>) -> Result<Model, BuildEr
         };
         check_trainer(zone, trainer, found)?;
         trainer = trainer.or(Some(found));
-        components.push(Component { zone, form });
+        components.push(Component { zone, form, interval: None });
     }
     Ok(Model {
         trainer: trainer.ok_or(Fault::NoComponents)?,
@@ -130,6 +148,10 @@ fn build(name: &str, bytes: &[u8], path: Option<&Path>) -> Result<Model, BuildEr
         features,
         components,
         ceiling: ceiling(MOST_CHIPS),
+        ranges: Vec::new(),
+        inputs: None,
+        support: None,
+        card: None,
     })
 }
 
@@ -168,6 +190,7 @@ fn check_trainer(zone: ZoneKind, named: Option<Trainer>, found: Trainer) -> Resu
                 Trainer::Xgboost => "trees",
                 Trainer::Sgd | Trainer::Linear => "linear weights",
                 Trainer::Logarithmic | Trainer::Logistic | Trainer::Exponential => "curve weights",
+                Trainer::Own => "another format",
             };
             Err(Fault::TrainerMismatch { trainer: named.name(), zone, found })
         }
