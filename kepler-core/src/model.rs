@@ -41,6 +41,8 @@
 //! before anything walks them; so a prediction takes at most `trees · MAX_DEPTH` steps. Names in a component map must be
 //! plain file names beside it. Python pickles are never read.
 
+#[cfg(feature = "archives")]
+mod archive;
 mod binding;
 mod card;
 mod catalogue;
@@ -52,6 +54,7 @@ mod interval;
 mod load;
 mod machine;
 mod own;
+mod place;
 mod prediction;
 mod trainer;
 mod trees;

@@ -85,6 +85,7 @@ impl Quantity {
             | Quantity::CpuTimeOfLoadLevel
             | Quantity::PageCacheHitsNotCounted
             | Quantity::DtlbReads
+            | Quantity::Threads
             | Quantity::Undeclared => None,
         }
     }
