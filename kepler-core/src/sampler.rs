@@ -6,6 +6,7 @@
 
 mod activity;
 mod busy;
+mod counters;
 mod division;
 mod faults;
 mod groups;
@@ -26,6 +27,7 @@ use crate::units::Energy;
 use crate::usage::{self, Usage, UsageSource, Work};
 use activity::Rates;
 use busy::PlaceTimes;
+use counters::Counters;
 use division::{Division, of_process};
 use faults::Faults;
 use groups::Groups;
@@ -85,6 +87,7 @@ pub struct Sampler {
     places: PlaceTimes,
     division: Division,
     rates: Rates,
+    counters: Counters,
     processors: u32,
     last: Option<Timestamp>,
     sequence: u64,
@@ -142,8 +145,9 @@ impl Sampler {
             usage: Usage::default(),
             busy: BusyTime::default(),
             division: Division::new(options.weights, &places),
-            places,
             rates: Rates::default(),
+            counters: Counters::open(host, places.places()),
+            places,
             processors: 1,
             last: None,
             sequence: 0,
@@ -186,7 +190,8 @@ impl Sampler {
             self.processors = cpu.processors;
             self.busy.advance(cpu, at)
         });
-        let activity = self.rates.advance(busy, self.cpu.soft_interrupts(), at);
+        self.counters.read();
+        let activity = self.rates.advance(busy, self.cpu.soft_interrupts(), self.counters.counted(), interval, at);
         self.update_processes(at);
         let utilisation = self.attribute(at, interval, busy);
         self.groups.retire(at);
@@ -304,7 +309,7 @@ impl Sampler {
             },
         );
 
-        let node = division::Node { busy_ns, places, counted: &[] };
+        let node = division::Node { busy_ns, places, counted: self.counters.counted() };
         self.division.open(self.zones.active(), node, self.usage_source.name());
         for position in 0..self.processes.active() {
             let Some(process) = self.processes.active_at(position) else { continue };
