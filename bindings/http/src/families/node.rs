@@ -90,8 +90,8 @@ pub(super) const FAMILIES: &[Family] = &[
             "By what the active energy of a zone was last divided among workloads, a constant 1",
         ),
         |scene, _, samples| {
-            for (kind, weight) in scene.snapshot.iter().flat_map(|snapshot| snapshot.node.weights.iter()) {
-                if let Some(weight) = weight {
+            for (kind, _) in node_zones(scene) {
+                if let Some(weight) = scene.snapshot.and_then(|snapshot| snapshot.node.weights[kind]) {
                     samples
                         .sample()
                         .rendered(scene.exporter.node_label())
