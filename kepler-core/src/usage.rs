@@ -6,6 +6,8 @@
 mod activity;
 pub mod cgroup;
 pub mod clock;
+#[cfg(feature = "ebpf")]
+pub mod ebpf;
 pub mod files;
 
 pub use activity::Activity;
@@ -44,15 +46,20 @@ pub struct Usage {
     pub placed: Vec<PlacedWork>,
     /// What processes did that came and went since the last collection, so that no list has them.
     pub passed: Vec<PassedWork>,
-    /// Pieces of work since the last collection that the source had no room to remember by name.
+    /// Pieces of work since the last collection that the source had no room to remember at all.
     pub lost: u64,
+    /// Their CPU time in nanoseconds.
+    pub lost_ns: u64,
+    /// Pieces of work since the last collection of processes alive that the source had no room to remember
+    /// by number: they are in `passed`.
+    pub crowded: u64,
 }
 
 impl Usage {
     /// Empties it, keeping its memory.
     pub fn clear(&mut self) {
-        let Usage { tasks, changes_only, told, unreadable, placed, passed, lost } = self;
-        (*changes_only, *unreadable, *lost) = (false, 0, 0);
+        let Usage { tasks, changes_only, told, unreadable, placed, passed, lost, lost_ns, crowded } = self;
+        (*changes_only, *unreadable, *lost, *lost_ns, *crowded) = (false, 0, 0, 0, 0);
         tasks.clear();
         told.clear();
         placed.clear();
