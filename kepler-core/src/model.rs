@@ -40,6 +40,8 @@
 //! before anything walks them; so a prediction takes at most `trees · MAX_DEPTH` steps. Names in a component map must be
 //! plain file names beside it. Python pickles are never read.
 
+#[cfg(feature = "archives")]
+mod archive;
 mod binding;
 mod catalogue;
 mod error;
@@ -47,6 +49,7 @@ mod feature;
 mod file;
 mod load;
 mod machine;
+mod place;
 mod prediction;
 mod trainer;
 mod trees;
@@ -58,7 +61,7 @@ pub use catalogue::{
     Selection, Skipped,
 };
 pub use error::{Fault, ModelError, PredictError, TreeFault};
-pub use feature::{Quantity, Semantics};
+pub use feature::{ParseSemanticsError, Quantity, Semantics};
 pub use machine::{Difference, Machine};
 pub use prediction::Prediction;
 pub use trainer::Trainer;

@@ -44,6 +44,18 @@ pub enum Fault {
     /// Not JSON, or not of the expected shape. NaN and infinities are not JSON.
     #[error("{0}; the file is damaged or of another format")]
     Json(#[from] serde_json::Error),
+    /// An archive that cannot be read, or holds what no model's archive does.
+    #[error("the archive cannot be used: {0}; give the zip of one model's directory")]
+    Archive(String),
+    /// An archive in a build that cannot read it.
+    #[error("an archive, which this build cannot read; unpack it, or build with the `archives` feature")]
+    ArchivesLeftOut,
+    /// Nothing in an archive says which of its files is the model.
+    #[error("the archive does not say which file is the model; name it `{expected}`, or name it in metadata.json")]
+    NoMainFile {
+        /// The file that is looked for first.
+        expected: String,
+    },
     /// Curve weights do not say which curve they belong to, and the name does not tell.
     #[error(
         "unknown trainer `{0}`; curve weights need the trainer's name in the file name (LogarithmicRegressionTrainer_0.json) or in `model_name`"

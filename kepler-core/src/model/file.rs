@@ -41,7 +41,12 @@ pub(super) fn check_size(bytes: &[u8]) -> Result<(), Fault> {
 
 /// Reads and parses a file.
 pub(super) fn document<T: DeserializeOwned>(path: &Path) -> Result<T, ModelError> {
-    serde_json::from_slice(&read(path)?).map_err(|error| ModelError::new(path, error.into()))
+    parse(path, &read(path)?)
+}
+
+/// Parses a file that has been read.
+pub(super) fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, ModelError> {
+    serde_json::from_slice(bytes).map_err(|error| ModelError::new(path, error.into()))
 }
 
 /// A weight file or a component map: which one, its components say.

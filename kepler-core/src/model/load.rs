@@ -1,7 +1,10 @@
 //! From files to a [`Model`].
 
+#[cfg(feature = "archives")]
+use super::archive::Archive;
 use super::error::{Fault, ModelError};
 use super::file::{self, ComponentFile, ModelFile, ScalerFile, WeightsFile};
+use super::place::Place;
 use super::trees::Trees;
 use super::weights::{Curve, Linear, usable_scale};
 use super::{Component, Form, MAX_FEATURES, MOST_CHIPS, Model, Semantics, Trainer, ceiling};
@@ -11,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 /// How many directories above a model its pipeline may be: `<pipeline>/<source>/<output>/<group>/<model>/<file>`.
 const PIPELINE_DEPTH: usize = 5;
+/// What a zip archive begins with, which no JSON does.
+const ARCHIVE_MAGIC: &[u8] = b"PK\x03\x04";
 
 /// For each value of a categorical variable, what it adds to which component.
 type CategoryWeights = BTreeMap<String, Vec<(ZoneKind, f64)>>;
@@ -23,7 +28,7 @@ pub(super) struct Category {
 }
 
 impl Model {
-    /// Reads a weight file, a component map, or the directory of one.
+    /// Reads a weight file, a component map, the directory of one, or (feature `archives`) a zip of either.
     ///
     /// A directory `XgboostFitTrainer_2` holds the map `XgboostFitTrainer_2.json`, the trees it names, and
     /// `scaler.decoded.json`; without the latter the scales are taken from a weight file of the same node type beside the
@@ -35,8 +40,13 @@ impl Model {
         let path = path.as_ref();
         let map = if path.is_dir() { map_of(path) } else { path.to_owned() };
         let bytes = file::read(&map)?;
-        let name = map.file_stem().unwrap_or_default().to_string_lossy();
-        let model = build(&name, &bytes, Some(&map)).map_err(|error| error.at(&map))?;
+        let model = if bytes.starts_with(ARCHIVE_MAGIC) {
+            zipped(&map, &bytes)?
+        } else {
+            let name = map.file_stem().unwrap_or_default().to_string_lossy();
+            let place = map.parent().map_or(Place::Nowhere, Place::Directory);
+            build(&name, &bytes, place).map_err(|error| error.at(&map))?
+        };
         let directories = map.ancestors().skip(1).take(PIPELINE_DEPTH).filter_map(Path::file_name);
         let semantics = directories
             .map(|name| Semantics::of_pipeline(&name.to_string_lossy()))
@@ -50,8 +60,33 @@ impl Model {
     /// # Errors
     /// As for [`Model::load`]. A component map needs its directory and is refused.
     pub fn from_json(name: &str, json: &[u8]) -> Result<Self, ModelError> {
-        build(name, json, None).map_err(|error| error.at(Path::new(name)))
+        build(name, json, Place::Nowhere).map_err(|error| error.at(Path::new(name)))
     }
+
+    /// Reads a zip archive from memory: that of a model's directory, or of one weight file. `name` is its file name,
+    /// by which the file that describes the model is looked for in it.
+    ///
+    /// # Errors
+    /// As for [`Model::load`].
+    #[cfg(feature = "archives")]
+    pub fn from_zip(name: &str, bytes: &[u8]) -> Result<Self, ModelError> {
+        file::check_size(bytes).map_err(|fault| ModelError::new(name, fault))?;
+        zipped(Path::new(name), bytes)
+    }
+}
+
+#[cfg(feature = "archives")]
+fn zipped(path: &Path, bytes: &[u8]) -> Result<Model, ModelError> {
+    let archive = Archive::read(path, bytes)?;
+    let name = archive.main()?;
+    let main = path.join(&name);
+    let bytes = archive.file(&format!("{name}.json")).unwrap_or_default();
+    build(&name, bytes, Place::Archive(&archive)).map_err(|error| error.at(&main))
+}
+
+#[cfg(not(feature = "archives"))]
+fn zipped(path: &Path, _bytes: &[u8]) -> Result<Model, ModelError> {
+    Err(ModelError::new(path, Fault::ArchivesLeftOut))
 }
 
 /// An error of the file itself, or of one that it names.
@@ -89,7 +124,7 @@ fn map_of(directory: &Path) -> PathBuf {
     directory.join(name)
 }
 
-fn build(name: &str, bytes: &[u8], path: Option<&Path>) -> Result<Model, BuildError> {
+fn build(name: &str, bytes: &[u8], place: Place<'_>) -> Result<Model, BuildError> {
     file::check_size(bytes)?;
     let file: ModelFile = serde_json::from_slice(bytes).map_err(Fault::from)?;
     let inner_name = file.model_name.as_deref().unwrap_or_default();
@@ -108,12 +143,14 @@ fn build(name: &str, bytes: &[u8], path: Option<&Path>) -> Result<Model, BuildEr
         let (form, found) = match component {
             ComponentFile { weights: Some(weights), .. } => weighted(zone, weights, &features, trainer, named())?,
             ComponentFile { model_file: Some(trees), features: Some(names), .. } => {
-                let directory = path.and_then(Path::parent).ok_or_else(|| missing(zone, "the map's directory"))?;
+                if let Place::Nowhere = place {
+                    return Err(missing(zone, "the map's directory").into());
+                }
                 let scales = match &mut scales {
                     Some(scales) => scales,
-                    none => none.insert(read_scales(zone, directory, node_type)?),
+                    none => none.insert(read_scales(zone, place, node_type)?),
                 };
-                (Form::Trees(tree_form(zone, directory, trees, names, &features, scales)?), Trainer::Xgboost)
+                (Form::Trees(tree_form(zone, place, trees, names, &features, scales)?), Trainer::Xgboost)
             }
             _ => return Err(missing(zone, "All_Weights, or model_file with features").into()),
         };
@@ -194,7 +231,7 @@ fn weighted(
 
 fn tree_form(
     zone: ZoneKind,
-    directory: &Path,
+    place: Place<'_>,
     trees: &str,
     names: &[String],
     features: &[String],
@@ -215,22 +252,21 @@ fn tree_form(
         Ok((place, usable_scale(zone, name, *scale)?))
     });
     let inputs = inputs.collect::<Result<Vec<_>, Fault>>()?;
-    Ok(Trees::read(&directory.join(trees), zone, names, inputs)?)
+    Ok(Trees::read(place, trees, zone, names, inputs)?)
 }
 
 /// What features of trees are divided by: from the decoded scaler, else from a weight file of the same node type,
 /// which was made with the same scaler.
-fn read_scales(zone: ZoneKind, directory: &Path, node_type: Option<u32>) -> Result<BTreeMap<String, f64>, BuildError> {
-    let path = directory.join("scaler.decoded.json");
-    if path.exists() {
-        let scaler: ScalerFile = file::document(&path)?;
+fn read_scales(zone: ZoneKind, place: Place<'_>, node_type: Option<u32>) -> Result<BTreeMap<String, f64>, BuildError> {
+    const SCALER: &str = "scaler.decoded.json";
+    if let Some(scaler) = place.document::<ScalerFile>(SCALER)? {
         if scaler.kind != "MaxAbsScaler" || scaler.features.len() != scaler.scale.len() {
             let what = format!("scaler `{}` of {} features", scaler.kind, scaler.features.len());
-            return Err(ModelError::new(path, Fault::Unsupported { zone, what }).into());
+            return Err(ModelError::new(place.path(SCALER), Fault::Unsupported { zone, what }).into());
         }
         return Ok(scaler.features.into_iter().zip(scaler.scale).collect());
     }
-    let beside = directory.parent().zip(node_type);
+    let beside = place.group().zip(node_type);
     let sibling = beside.and_then(|(group, node_type)| {
         let names = Trainer::ALL.into_iter().map(|trainer| format!("{}_{node_type}.json", trainer.name()));
         names.map(|name| group.join(name)).find(|path| path.is_file())
