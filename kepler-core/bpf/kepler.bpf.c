@@ -374,17 +374,12 @@ int on_switch(u64 *arguments)
 		u64 sum = cpu->sum;
 		READ(sum, previous, se.sum_exec_runtime);
 		work.time_ns = sum - cpu->sum;
-		/* Written out twice, and kept apart, so that each look-up is of one table that is known when the program is
-		 * loaded: the kernel then calls it directly. */
-		if (epoch & 1) {
-			asm volatile("# odd");
+		/* Written out twice, so that each look-up is of one table that is known when the program is loaded: the
+		 * kernel then calls it directly. */
+		if (epoch & 1)
 			note(&tasks_odd, &ended_odd, &groups_odd, cpu, previous, tgid, &work, control->known_before);
-			asm volatile("# odd");
-		} else {
-			asm volatile("# even");
+		else
 			note(&tasks_even, &ended_even, &groups_even, cpu, previous, tgid, &work, control->known_before);
-			asm volatile("# even");
-		}
 	}
 
 	s32 numbers[2] = {};

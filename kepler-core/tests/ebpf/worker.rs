@@ -2,6 +2,8 @@
 #![allow(unreachable_pub, reason = "part of a test program")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot set up its workers fails")]
 
+use kepler_core::host::Host;
+use kepler_core::sampler::{Sampler, SamplerOptions};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
@@ -63,6 +65,8 @@ pub fn wait(pid: u32) -> Duration {
     // SAFETY: both pointers are to values that live longer than the call.
     let waited = unsafe { libc::wait4(pid.cast_signed(), &raw mut status, 0, &raw mut usage) };
     assert_eq!(waited, pid.cast_signed());
+    // It may still be on its last steps, on another processor.
+    std::thread::sleep(Duration::from_millis(20));
     let time = |time: libc::timeval| Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1000);
     time(usage.ru_utime) + time(usage.ru_stime)
 }
@@ -96,6 +100,29 @@ fn pin(processor: usize) {
         libc::CPU_SET(processor, &mut set);
         assert_eq!(libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set), 0);
     }
+}
+
+/// Samples with eBPF, then without any privilege.
+fn demote() {
+    let meter = Box::new(kepler_core::meter::fake::Fake::default());
+    let mut sampler = Sampler::with_meter(&Host::default(), meter, &SamplerOptions::default()).unwrap();
+    let mut tick = |sampler: &mut Sampler| {
+        std::thread::sleep(Duration::from_millis(50));
+        let snapshot = sampler.tick();
+        let me = snapshot.processes.iter().find(|row| row.info.pid == std::process::id()).unwrap();
+        let faults: u64 = snapshot.faults.iter().filter(|fault| fault.source == "ebpf").map(|fault| fault.count).sum();
+        println!("tick {} {} {faults}", sampler.usage_source(), me.cpu_time.as_nanos());
+    };
+    tick(&mut sampler);
+    tick(&mut sampler);
+    // SAFETY: integers only. All capabilities go with the last of the root user's numbers.
+    unsafe {
+        assert_eq!(libc::setresgid(65534, 65534, 65534), 0);
+        assert_eq!(libc::setresuid(65534, 65534, 65534), 0);
+    }
+    burn(Duration::from_millis(30));
+    tick(&mut sampler);
+    tick(&mut sampler);
 }
 
 /// Waits until standard input is closed.
@@ -135,6 +162,9 @@ fn this_is_the_worker() {
         }
         // storm SECONDS: has children that end at once, one after the other
         "storm" => {
+            // Children are called as the thread that begot them.
+            // SAFETY: the name is a text that lives for ever.
+            unsafe { libc::prctl(libc::PR_SET_NAME, c"kstorm".as_ptr()) };
             let start = clock(libc::CLOCK_MONOTONIC);
             let mut children = 0u64;
             while clock(libc::CLOCK_MONOTONIC) - start < Duration::from_secs(number(1)) {
@@ -145,11 +175,14 @@ fn this_is_the_worker() {
                     unsafe { libc::_exit(0) };
                 }
                 assert!(pid > 0);
-                wait(pid.cast_unsigned());
+                // SAFETY: no pointer is handed over but null ones.
+                unsafe { libc::wait4(pid, std::ptr::null_mut(), 0, std::ptr::null_mut()) };
                 children += 1;
             }
             println!("children {children}");
         }
+        // demote: samples, gives all privileges away, and goes on sampling
+        "demote" => demote(),
         other => panic!("no such task: {other}"),
     }
 }

@@ -57,7 +57,7 @@ impl Machine {
         }
         let processes = ProcessTree::create(root.path(), 2).unwrap();
         let chain = ChainOptions::default().with_sources(vec![Source::Powercap]);
-        let options = SamplerOptions { chain, policy, retention };
+        let options = SamplerOptions { chain, policy, retention, ..SamplerOptions::default() };
         let sampler = Sampler::new(&processes.host(tree.sysfs()), options).unwrap();
         // Far from boot, so that start times can be told apart.
         let mut at = Timestamp::now();

@@ -60,9 +60,8 @@ impl Counters {
         let kinds = match counting {
             Counting::Nothing => return Self::default(),
             Counting::SoftwareClock => [Some(Kind::Software(Software::CPU_CLOCK)), None, None],
-            Counting::Hardware => {
-                [Hardware::CPU_CYCLES, Hardware::INSTRUCTIONS, Hardware::CACHE_MISSES].map(|event| Some(Kind::Hardware(event)))
-            }
+            Counting::Hardware => [Hardware::CPU_CYCLES, Hardware::INSTRUCTIONS, Hardware::CACHE_MISSES]
+                .map(|event| Some(Kind::Hardware(event))),
         };
         let pmus = pmus(host);
         let processors: Vec<u32> = Topology::read(host).processors.iter().map(|processor| processor.number).collect();

@@ -147,7 +147,8 @@ pub(super) fn check_procfs(host: &Host) -> Result<(), Refusal> {
         return Ok(());
     }
     let reason = format!("{} does not show all processes of this host", host.procfs().display());
-    let remedy = "share the host's PID namespace (--pid=host, hostPID: true), or mount its procfs and pass it as --host.procfs";
+    let remedy =
+        "share the host's PID namespace (--pid=host, hostPID: true), or mount its procfs and pass it as --host.procfs";
     Err(Refusal::new(SOURCE, reason, remedy))
 }
 
@@ -183,7 +184,10 @@ fn whole(error: &(dyn Error + 'static)) -> String {
 }
 
 fn is_refusal_of_memory(error: &(dyn Error + 'static)) -> bool {
-    matches!(system_error(error).map(io::Error::kind), Some(io::ErrorKind::PermissionDenied | io::ErrorKind::OutOfMemory))
+    matches!(
+        system_error(error).map(io::Error::kind),
+        Some(io::ErrorKind::PermissionDenied | io::ErrorKind::OutOfMemory)
+    )
 }
 
 /// Whether the limit on locked memory could be raised.
@@ -215,8 +219,11 @@ fn denial(status: &str, lockdown: &str) -> (String, &'static str) {
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let held = line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
     let has = |bit: u64| held & (1 << bit) != 0 || held & (1 << SYS_ADMIN) != 0;
-    let missing: Vec<&str> =
-        [(BPF, "CAP_BPF"), (PERFMON, "CAP_PERFMON")].iter().filter(|(bit, _)| !has(*bit)).map(|(_, name)| *name).collect();
+    let missing: Vec<&str> = [(BPF, "CAP_BPF"), (PERFMON, "CAP_PERFMON")]
+        .iter()
+        .filter(|(bit, _)| !has(*bit))
+        .map(|(_, name)| *name)
+        .collect();
     if !missing.is_empty() {
         let remedy = "run as root, or grant CAP_BPF and CAP_PERFMON (before Linux 5.11 CAP_SYS_RESOURCE as well): systemd \
                       `AmbientCapabilities=CAP_BPF CAP_PERFMON`, docker `--cap-add=BPF --cap-add=PERFMON`, Kubernetes \
