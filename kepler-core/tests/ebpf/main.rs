@@ -111,15 +111,6 @@ fn a_process_of_20_ms_that_came_and_went_unseen_is_told_by_name() {
         (listener.passed, listener.passed_ns, listener.used_ns) = (0, 0, 0);
         listener.collect(&name, 0);
         assert_eq!((listener.passed, listener.used_ns), (1, 0));
-        if listener.all().abs_diff(truth) > truth / 200 {
-            for (task, told) in listener.usage.tasks.iter().zip(&listener.usage.told) {
-                eprintln!("TOLD {} {} {} {:?}", task.pid, String::from_utf8_lossy(&told.comm), told.used_ns, told.has_ended);
-            }
-            for p in &listener.usage.passed {
-                eprintln!("PASSED {} {} {}", String::from_utf8_lossy(&p.comm), p.work.time_ns, p.processes);
-            }
-            eprintln!("lost {} {} crowded {}", listener.usage.lost, listener.usage.lost_ns, listener.usage.crowded);
-        }
         assert_near(listener.all(), truth, 5);
     }
 }
@@ -214,7 +205,8 @@ fn what_finds_no_room_is_counted_to_the_nanosecond() {
     let mut told = 0;
     let node = || {
         let text = std::fs::read_to_string("/proc/stat").unwrap();
-        let fields: Vec<u64> = text.lines().next().unwrap().split_whitespace().skip(1).map(|n| n.parse().unwrap()).collect();
+        let fields: Vec<u64> =
+            text.lines().next().unwrap().split_whitespace().skip(1).map(|n| n.parse().unwrap()).collect();
         Duration::from_millis((fields[0] + fields[1] + fields[2]) * 10)
     };
     (listener.lost, listener.lost_ns, listener.crowded) = (0, 0, 0);
@@ -348,7 +340,8 @@ fn counters_go_the_same_way_as_time() {
 fn without_counters_nothing_is_said_to_be_counted() {
     let options = EbpfOptions { counting: Counting::Nothing, ..EbpfOptions::default() };
     let Some(mut listener) = Listener::with(&options) else { return };
-    listener.collect("", 0);
+    std::thread::sleep(Duration::from_millis(50));
+    worker::burn(Duration::from_millis(20));
     listener.collect("", 0);
     assert!(!listener.usage.placed.is_empty());
     assert!(listener.usage.placed.iter().all(|placed| placed.work.cycles.is_none()));
