@@ -9,6 +9,8 @@ pub mod clock;
 #[cfg(feature = "ebpf")]
 pub mod ebpf;
 pub mod files;
+#[cfg(feature = "perf")]
+pub mod perf;
 
 pub use activity::Activity;
 

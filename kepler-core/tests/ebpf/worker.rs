@@ -106,7 +106,7 @@ fn pin(processor: usize) {
 fn demote() {
     let meter = Box::new(kepler_core::meter::fake::Fake::default());
     let mut sampler = Sampler::with_meter(&Host::default(), meter, &SamplerOptions::default()).unwrap();
-    let mut tick = |sampler: &mut Sampler| {
+    let tick = |sampler: &mut Sampler| {
         std::thread::sleep(Duration::from_millis(50));
         let snapshot = sampler.tick();
         let me = snapshot.processes.iter().find(|row| row.info.pid == std::process::id()).unwrap();
