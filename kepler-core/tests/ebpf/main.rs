@@ -2,7 +2,13 @@
 //!
 //! CPU time is compared with CPU time, so a busy machine changes nothing. Where the kernel does not let us
 //! load the program, each test says so and passes.
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test fails by panicking"
+)]
 
 mod worker;
 

@@ -1,6 +1,12 @@
 //! Programs that work a known amount: this test program, run again under other names.
 #![allow(unreachable_pub, reason = "part of a test program")]
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot set up its workers fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot set up its workers fails"
+)]
 
 use kepler_core::host::Host;
 use kepler_core::sampler::{Sampler, SamplerOptions};
