@@ -50,6 +50,7 @@ pub use impact::{ImpactRequest, ImpactResponse, ImpactState, ImpactStep, compare
 pub use list::{ListRequest, ListResponse, ListedWorkload, StatusCounts, StatusFilter, list_workloads_by_compliance};
 pub use regions::{MigrationAdvice, RankedRegion, RegionalRequest, RegionalResponse, get_regional_comparison};
 pub use schedule::{ScheduleRequest, ScheduleResponse, ScheduledWindow, calculate_optimal_schedule};
+pub use resolve::{Resolved, resolve};
 pub use settings::{Price, Settings, StatedPue};
 pub use summary::{NamespaceSummary, NodeSummary, SummaryRequest, SummaryResponse, get_cluster_carbon_summary};
 pub use toolbox::Toolbox;

@@ -29,6 +29,7 @@
 //! that stands for ([`Inventory::coverage`]), and what it had to leave out and why ([`Skipped`]).
 
 mod inventory;
+mod layered;
 mod live;
 mod ring;
 mod split;
@@ -36,6 +37,7 @@ mod split;
 pub use inventory::{
     Inventory, NodeEnergy, NodeZoneEnergy, Owner, Resources, Skipped, WorkloadEnergy, WorkloadId, WorkloadKind,
 };
+pub use layered::LayeredView;
 pub use live::LiveView;
 pub use ring::{HistoryRing, RingOptions};
 pub use split::{EnergySplit, PowerSplit, Split};
@@ -74,6 +76,12 @@ pub trait EnergyView: Send + Sync {
     /// As [`inventory`](Self::inventory); a subject of which nothing is known in the range is
     /// [`ViewError::NoData`].
     fn series(&self, subject: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError>;
+
+    /// When its newest reading was taken, if it knows that without asking anybody. Windows that end there
+    /// rest on the same readings, until there is a newer one.
+    fn newest(&self) -> Option<Timestamp> {
+        None
+    }
 }
 
 /// A stretch of time, from `start` (included) to `end` (excluded).
