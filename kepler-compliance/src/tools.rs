@@ -41,9 +41,9 @@ mod toolbox;
 mod trend;
 
 pub use answer::{
-    Complexity, Input, Judged, MonthlySavings, Optimization, OptimizationKind, PowerWatts, ProjectedMonthly, Skip,
+    Complexity, Judged, MonthlySavings, Optimization, OptimizationKind, PowerWatts, ProjectedMonthly, Seen, Skip,
 };
-pub use arguments::{InvalidDuration, Length};
+pub use arguments::{InvalidDuration, Length, Scope};
 pub use assess::{AssessRequest, AssessResponse, Instances, assess_workload_compliance};
 pub use hotspots::{Hotspot, HotspotsRequest, HotspotsResponse, get_power_hotspots};
 pub use impact::{ImpactRequest, ImpactResponse, ImpactState, ImpactStep, compare_optimization_impact};
@@ -55,6 +55,8 @@ pub use settings::{Price, Settings, StatedPue};
 pub use summary::{NamespaceSummary, NodeSummary, SummaryRequest, SummaryResponse, get_cluster_carbon_summary};
 pub use toolbox::Toolbox;
 pub use trend::{Anomaly, Slope, TrendPoint, TrendRequest, TrendResponse, analyze_workload_power_trend};
+
+pub use crate::standards::Input;
 
 pub(crate) use facility::Facility;
 pub(crate) use figures::Figures;

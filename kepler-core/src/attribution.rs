@@ -4,6 +4,9 @@
 pub mod idle;
 pub mod ledger;
 pub mod share;
+mod weight;
+
+pub use weight::{UnknownWeight, Weight, Weights};
 
 /// How the energy that an idle machine would have drawn anyway is told from the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,10 +5,12 @@
 
 mod clock;
 mod cpu_time;
+mod places;
 mod topology;
 
 pub use clock::Timestamp;
-pub use cpu_time::{BusyTime, BusyWindow, CpuTimes, CpuTimesError, CpuTimesReader};
+pub use cpu_time::{BusyTime, BusyWindow, CpuTimes, CpuTimesError, CpuTimesReader, SoftInterrupts};
+pub use places::{Place, Places};
 pub use topology::{Processor, Topology};
 
 use std::path::{Path, PathBuf};
@@ -113,4 +115,19 @@ pub(crate) fn parse_decimal(digits: &[u8]) -> Option<u64> {
         let value = char::from(digit).to_digit(10)?;
         number.checked_mul(10)?.checked_add(u64::from(value))
     })
+}
+
+/// Reads a list of processors as the kernel writes it: `0,28` or `0-3,8`.
+pub(crate) fn parse_processor_list(list: &str) -> Option<Vec<u32>> {
+    let mut processors = Vec::new();
+    for part in list.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last) = (first.parse::<u32>().ok()?, last.parse::<u32>().ok()?);
+        // No kernel has more processors than this: a damaged mask must not ask for a billion counters.
+        if last < first || last > 65_535 {
+            return None;
+        }
+        processors.extend(first..=last);
+    }
+    Some(processors)
 }

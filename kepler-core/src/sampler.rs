@@ -4,6 +4,7 @@
 //! thread, whenever the caller wants; [`Monitor`](crate::monitor::Monitor) calls it on a schedule.
 //! After the first ticks nothing is allocated: tables and snapshots are used again.
 
+mod activity;
 mod faults;
 mod groups;
 mod processes;
@@ -22,6 +23,7 @@ use crate::meter::{EnergyMeter, Refusal, reason};
 use crate::snapshot::{Cost, Snapshot};
 use crate::units::{PerZone, ZoneKind};
 use crate::usage::{self, Usage, UsageSource};
+use activity::Rates;
 use faults::Faults;
 use groups::Groups;
 use processes::Processes;
@@ -75,6 +77,7 @@ pub struct Sampler {
     publisher: Publisher,
     usage: Usage,
     busy: BusyTime,
+    rates: Rates,
     processors: u32,
     last: Option<Timestamp>,
     sequence: u64,
@@ -123,6 +126,7 @@ impl Sampler {
             publisher: Publisher::default(),
             usage: Usage::default(),
             busy: BusyTime::default(),
+            rates: Rates::default(),
             processors: 1,
             last: None,
             sequence: 0,
@@ -163,6 +167,7 @@ impl Sampler {
             self.processors = cpu.processors;
             self.busy.advance(cpu, at)
         });
+        let activity = self.rates.advance(busy, self.cpu.soft_interrupts(), at);
         self.update_processes(at);
         let utilisation = self.attribute(at, interval, busy);
         self.groups.retire(at);
@@ -175,6 +180,7 @@ impl Sampler {
             snapshot.interval = interval;
             snapshot.node.usage_ratio = utilisation;
             snapshot.node.processors = self.processors;
+            snapshot.node.activity = activity;
             self.zones.show(&mut snapshot.node.zones);
             publish::show_processes(&mut snapshot.processes, &self.processes, interval);
             publish::show_groups(snapshot, &self.groups, interval);

@@ -1,10 +1,11 @@
 //! What is known at one moment: an immutable picture, cheap to share.
 
-use crate::attribution::IdlePolicy;
+use crate::attribution::{IdlePolicy, Weight};
 use crate::counter::CounterEvents;
 use crate::host::Timestamp;
 use crate::meter::Method;
 use crate::units::{Energy, PerZone, Power, ZoneKind};
+use crate::usage::Activity;
 use crate::workload::{ContainerInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo};
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +53,11 @@ pub struct Node {
     pub usage_ratio: f64,
     /// Online logical processors.
     pub processors: u32,
+    /// What the processors did over the interval: the features of power models.
+    pub activity: Activity,
+    /// By what each zone's active energy was divided in the last interval in which there was any; `None`
+    /// for zones without a source.
+    pub weights: PerZone<Option<Weight>>,
 }
 
 impl Node {

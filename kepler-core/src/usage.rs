@@ -3,9 +3,12 @@
 //! A source knows processes by number and their CPU time, nothing of energy. Who a process is, its
 //! name and its container, is worked out elsewhere and only when it is new.
 
+mod activity;
 pub mod cgroup;
 pub mod clock;
 pub mod files;
+
+pub use activity::Activity;
 
 use crate::host::{Host, Timestamp};
 use std::io;
@@ -23,16 +26,76 @@ pub trait UsageSource: Send {
     fn collect(&mut self, at: Timestamp, usage: &mut Usage) -> io::Result<()>;
 }
 
-/// The processes alive now.
+/// The processes alive now, or what changed about them.
 #[derive(Debug, Default)]
 pub struct Usage {
     /// One entry a process, by rising `pid`.
     pub tasks: Vec<TaskUsage>,
+    /// Whether `tasks` holds only the processes that are new, used CPU time or ended since the last
+    /// collection: then the others live on as they were. Otherwise who is not in it has ended.
+    pub changes_only: bool,
+    /// What a source that is told of every switch knows besides: one entry for each of `tasks`, in
+    /// the same order. Empty from sources that know only totals.
+    pub told: Vec<Told>,
     /// Processes that were listed but could not be read (not counting those that had just exited).
     pub unreadable: u64,
-    /// Where and how their CPU time was spent since the last collection, by rising `pid`. Empty from
-    /// sources that know only how much it was.
+    /// Where and how their CPU time was spent since the last collection, by rising `pid`, those that
+    /// ended included. Empty from sources that know only how much it was.
     pub placed: Vec<PlacedWork>,
+    /// What processes did that came and went since the last collection, so that no list has them.
+    pub passed: Vec<PassedWork>,
+    /// Pieces of work since the last collection that the source had no room to remember by name.
+    pub lost: u64,
+}
+
+impl Usage {
+    /// Empties it, keeping its memory.
+    pub fn clear(&mut self) {
+        let Usage { tasks, changes_only, told, unreadable, placed, passed, lost } = self;
+        (*changes_only, *unreadable, *lost) = (false, 0, 0);
+        tasks.clear();
+        told.clear();
+        placed.clear();
+        passed.clear();
+    }
+}
+
+/// What is known of one process from having been told of its every switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// CPU time since the last collection, in nanoseconds.
+    pub used_ns: u64,
+    /// Its name, for when it can no longer be looked at.
+    pub comm: Comm,
+    /// Its cgroup.
+    pub cgroup: CgroupId,
+    /// Whether it has executed another program or moved to another cgroup: its identity has to be read anew.
+    pub has_changed: bool,
+    /// Whether it has ended. What it used until then is in the figures.
+    pub has_ended: bool,
+}
+
+/// A command name as the kernel keeps it: at most 15 bytes, the rest zero.
+pub type Comm = [u8; 16];
+
+/// The number of a cgroup: that of its directory's inode, in the hierarchy that accounts for CPU time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CgroupId(pub u64);
+
+/// What processes of one name, in one cgroup, did on one group of like processors between two collections,
+/// all of them born and ended in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PassedWork {
+    /// Their name when they ended.
+    pub comm: Comm,
+    /// The cgroup they were in when they ended.
+    pub cgroup: CgroupId,
+    /// Which processors, as in [`PlacedWork::place`].
+    pub place: u16,
+    /// How many of them ended. A process that used several places is counted once.
+    pub processes: u64,
+    /// What they did there.
+    pub work: Work,
 }
 
 /// What one process did on one group of like processors since the last collection.

@@ -1,6 +1,6 @@
 //! How the node's processors spent their time: `/proc/stat`.
 
-use super::{Host, Timestamp};
+use super::{Host, Places, Timestamp};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -24,6 +24,18 @@ pub struct CpuTimes {
     pub iowait: Duration,
     /// Taken by the hypervisor for someone else.
     pub steal: Duration,
+}
+
+/// Software interrupts of the whole node since boot: the `softirq` line of `/proc/stat` (Linux 2.6.31),
+/// how often each handler ran, summed over processors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SoftInterrupts {
+    /// Block devices (`BLOCK`).
+    pub block: u64,
+    /// Network receive (`NET_RX`).
+    pub network_receive: u64,
+    /// Network transmit (`NET_TX`).
+    pub network_transmit: u64,
 }
 
 /// Follows the busy CPU time from reading to reading: `processors · elapsed − idle − iowait − steal`, which
@@ -110,6 +122,8 @@ pub struct CpuTimesReader {
     path: PathBuf,
     file: File,
     buffer: Vec<u8>,
+    /// How much of the buffer the last reading filled.
+    filled: usize,
     nanoseconds_per_tick: u64,
 }
 
@@ -122,7 +136,7 @@ impl CpuTimesReader {
         let path = host.procfs().join("stat");
         let file = File::open(&path).map_err(|source| CpuTimesError::Read { path: path.clone(), source })?;
         let ticks = rustix::param::clock_ticks_per_second().max(1);
-        Ok(CpuTimesReader { path, file, buffer: vec![0; 8192], nanoseconds_per_tick: 1_000_000_000 / ticks })
+        Ok(CpuTimesReader { path, file, buffer: vec![0; 8192], filled: 0, nanoseconds_per_tick: 1_000_000_000 / ticks })
     }
 
     /// The times now.
@@ -131,6 +145,7 @@ impl CpuTimesReader {
     /// When the file cannot be read or is no `/proc/stat`.
     pub fn read(&mut self) -> Result<CpuTimes, CpuTimesError> {
         let mut filled = 0;
+        self.filled = 0;
         loop {
             // The file holds a line a processor and is longer on large machines: grow until it fits.
             if filled == self.buffer.len() {
@@ -143,46 +158,90 @@ impl CpuTimesReader {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(source) => return Err(CpuTimesError::Read { path: self.path.clone(), source }),
             }
-            // Interrupt counters follow the processors and can take tens of kilobytes: not needed.
-            if contains_line(self.buffer.get(..filled).unwrap_or_default(), b"intr") {
+            // The last line, once it is whole: asking for more would be one system call more.
+            let text = self.buffer.get(..filled).unwrap_or_default();
+            if text.last() == Some(&b'\n') && last_line(text).starts_with(SOFT_INTERRUPTS) {
                 break;
             }
         }
-        let text = self.buffer.get(..filled).unwrap_or_default();
-        parse(text, self.nanoseconds_per_tick).ok_or_else(|| CpuTimesError::Malformed { path: self.path.clone() })
+        self.filled = filled;
+        parse(self.text(), self.nanoseconds_per_tick)
+            .ok_or_else(|| CpuTimesError::Malformed { path: self.path.clone() })
+    }
+
+    /// The same by place, as the last reading showed it: one entry a place in `times`, which is cleared. A processor
+    /// that has no place is left out.
+    pub fn by_place(&self, places: &Places, times: &mut Vec<CpuTimes>) {
+        times.clear();
+        times.resize(places.len(), CpuTimes::default());
+        let lines = self.text().split(|&byte| byte == b'\n').skip(1);
+        for line in lines.map_while(|line| line.strip_prefix(b"cpu")) {
+            let Some(end) = line.iter().position(|&byte| byte == b' ') else { continue };
+            let (number, columns) = line.split_at(end);
+            let number = super::parse_decimal(number).and_then(|number| u32::try_from(number).ok());
+            let Some(place) = number.and_then(|number| places.of(number)) else { continue };
+            let Some(more) = parse_columns(columns, self.nanoseconds_per_tick) else { continue };
+            if let Some(sum) = times.get_mut(usize::from(place)) {
+                sum.processors += 1;
+                sum.busy += more.busy;
+                sum.idle += more.idle;
+                sum.iowait += more.iowait;
+                sum.steal += more.steal;
+            }
+        }
+    }
+
+    /// The software interrupts that the last reading showed; `None` where the kernel does not tell.
+    #[must_use]
+    pub fn soft_interrupts(&self) -> Option<SoftInterrupts> {
+        let line = last_line(self.text()).strip_prefix(SOFT_INTERRUPTS)?;
+        let mut numbers = line.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
+        // total HI TIMER NET_TX NET_RX BLOCK … (`include/linux/interrupt.h`)
+        let network_transmit = super::parse_decimal(numbers.nth(3)?)?;
+        let network_receive = super::parse_decimal(numbers.next()?)?;
+        let block = super::parse_decimal(numbers.next()?)?;
+        Some(SoftInterrupts { block, network_receive, network_transmit })
+    }
+
+    fn text(&self) -> &[u8] {
+        self.buffer.get(..self.filled).unwrap_or_default()
     }
 }
 
-fn contains_line(text: &[u8], start: &[u8]) -> bool {
-    text.split(|&b| b == b'\n').any(|line| line.starts_with(start))
+/// The last line of the file begins so.
+const SOFT_INTERRUPTS: &[u8] = b"softirq ";
+
+/// The last line, without its newline.
+fn last_line(text: &[u8]) -> &[u8] {
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    text.rsplit(|&byte| byte == b'\n').next().unwrap_or_default()
 }
 
 fn parse(text: &[u8], nanoseconds_per_tick: u64) -> Option<CpuTimes> {
     let mut lines = text.split(|&b| b == b'\n');
-    let total = lines.next()?.strip_prefix(b"cpu ")?;
+    let times = parse_columns(lines.next()?.strip_prefix(b"cpu ")?, nanoseconds_per_tick)?;
+    let processors = lines
+        .take_while(|line| line.starts_with(b"cpu"))
+        .filter(|line| line.get(3).is_some_and(u8::is_ascii_digit))
+        .count();
+    Some(CpuTimes { processors: u32::try_from(processors).unwrap_or(u32::MAX).max(1), ..times })
+}
+
+/// The numbers of a `cpu` line, without its name and without the number of processors.
+fn parse_columns(line: &[u8], nanoseconds_per_tick: u64) -> Option<CpuTimes> {
     let mut columns = [0u64; 8];
     let mut count = 0;
-    let words = total.split(|&b| b == b' ').filter(|word| !word.is_empty());
+    let words = line.split(|&b| b == b' ').filter(|word| !word.is_empty());
     for (column, word) in columns.iter_mut().zip(words) {
-        *column = crate::host::parse_decimal(word)?;
+        *column = super::parse_decimal(word)?;
         count += 1;
     }
     if count < 4 {
         return None;
     }
-    let processors = lines
-        .take_while(|line| line.starts_with(b"cpu"))
-        .filter(|line| line.get(3).is_some_and(u8::is_ascii_digit))
-        .count();
     let [user, nice, system, idle, iowait, irq, softirq, steal] =
         columns.map(|ticks| Duration::from_nanos(ticks.saturating_mul(nanoseconds_per_tick)));
-    Some(CpuTimes {
-        processors: u32::try_from(processors).unwrap_or(u32::MAX).max(1),
-        busy: user + nice + system + irq + softirq,
-        idle,
-        iowait,
-        steal,
-    })
+    Some(CpuTimes { processors: 0, busy: user + nice + system + irq + softirq, idle, iowait, steal })
 }
 
 #[cfg(test)]
@@ -234,6 +293,53 @@ mod tests {
             sum += window.map_or(Duration::ZERO, |window| window.busy);
         }
         assert!(sum <= Duration::from_millis(20), "{sum:?}");
+    }
+
+    /// Reads this text as a `/proc/stat`.
+    fn reader_of(text: &str) -> (tempfile::TempDir, CpuTimesReader) {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join("stat"), text).unwrap();
+        let mut reader = CpuTimesReader::open(&Host::default().with_procfs(root.path())).unwrap();
+        reader.read().unwrap();
+        (root, reader)
+    }
+
+    #[test]
+    fn each_place_has_the_times_of_its_own_processors() {
+        let root = tempfile::tempdir().unwrap();
+        let cpuinfo = "processor\t: 0\nphysical id\t: 0\n\nprocessor\t: 1\nphysical id\t: 1\n";
+        std::fs::write(root.path().join("cpuinfo"), cpuinfo).unwrap();
+        let places = Places::read(&Host::default().with_procfs(root.path()).with_sysfs("/nonexistent"));
+        let lines = "cpu  100 0 0 400\ncpu0 100 0 20 0 0 0 0 7\ncpu1 0 0 0 400 3\ncpu9 1 1 1 1\nintr 1\n";
+        let (_root, reader) = reader_of(lines);
+        let mut times = vec![CpuTimes::default(); 7];
+        reader.by_place(&places, &mut times);
+        let ticks = |ticks: u64| Duration::from_millis(ticks * 10);
+        let first = CpuTimes { processors: 1, busy: ticks(120), steal: ticks(7), ..CpuTimes::default() };
+        let second = CpuTimes { processors: 1, idle: ticks(400), iowait: ticks(3), ..CpuTimes::default() };
+        assert_eq!(times, [first, second]);
+    }
+
+    #[test]
+    fn software_interrupts_are_told_by_kind_or_not_at_all() {
+        let (_root, reader) = reader_of("cpu  1 1 1 1\nsoftirq 900 1 2 33 44 55 6 7 8 9 10\n");
+        let expected = SoftInterrupts { block: 55, network_receive: 44, network_transmit: 33 };
+        assert_eq!(reader.soft_interrupts(), Some(expected));
+        for text in ["cpu  1 1 1 1\nintr 1\n", "cpu  1 1 1 1\nsoftirq 900 1 2 33 44\n", "cpu  1 1 1 1\nsoftirq x"] {
+            assert_eq!(reader_of(text).1.soft_interrupts(), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn this_machine_tells_all_of_it() {
+        let mut reader = CpuTimesReader::open(&Host::default()).unwrap();
+        let node = reader.read().unwrap();
+        let mut times = Vec::new();
+        reader.by_place(&Places::read(&Host::default()), &mut times);
+        let busy: Duration = times.iter().map(|place| place.busy).sum();
+        // Each line is rounded to ticks by itself.
+        assert!(busy.abs_diff(node.busy) < Duration::from_millis(10) * 10 * node.processors, "{busy:?} {node:?}");
+        assert!(reader.soft_interrupts().is_some());
     }
 
     #[test]

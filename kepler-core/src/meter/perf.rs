@@ -49,7 +49,7 @@
 //! ```
 
 use super::{EnergyMeter, Method, ReadError, Reading, Refusal, Zone};
-use crate::host::{Host, Timestamp, Topology};
+use crate::host::{Host, Timestamp, Topology, parse_processor_list};
 use crate::units::{Energy, ZoneKind};
 use perf_event::events::{Dynamic, Raw};
 use perf_event::{Builder, Counter};
@@ -199,21 +199,6 @@ fn energy(count: u64, joules_per_count: f64) -> Energy {
 
 fn invalid(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
-}
-
-/// Reads a list of processors as the kernel writes it: `0,28` or `0-3,8`.
-fn parse_processor_list(list: &str) -> Option<Vec<u32>> {
-    let mut processors = Vec::new();
-    for part in list.split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last) = (first.parse::<u32>().ok()?, last.parse::<u32>().ok()?);
-        // No kernel has more processors than this: a damaged mask must not ask for a billion counters.
-        if last < first || last > 65_535 {
-            return None;
-        }
-        processors.extend(first..=last);
-    }
-    Some(processors)
 }
 
 fn no_pmu(devices: &Path, virtualised: bool) -> Refusal {

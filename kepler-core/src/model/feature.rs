@@ -4,6 +4,7 @@
 //! plausible, wrong watts. So each feature of a model has a [`Quantity`], callers say what they measure, and
 //! [`Model::bind`](super::Model::bind) refuses what does not fit, with the reason.
 
+use crate::usage::Activity;
 use std::fmt;
 
 /// What a number given to a model is. All are sums over the node, per second.
@@ -40,6 +41,50 @@ pub enum Quantity {
 }
 
 impl Quantity {
+    /// All that an [`Activity`] can hold.
+    pub const OF_ACTIVITY: [Quantity; 8] = [
+        Quantity::CpuTime,
+        Quantity::PageCacheHits,
+        Quantity::CpuCycles,
+        Quantity::CpuInstructions,
+        Quantity::CacheMisses,
+        Quantity::BlockInterrupts,
+        Quantity::NetworkReceiveInterrupts,
+        Quantity::NetworkTransmitInterrupts,
+    ];
+
+    /// This quantity in what the node did; `None` if it is not counted.
+    ///
+    /// ```
+    /// use kepler_core::model::Quantity;
+    /// use kepler_core::usage::Activity;
+    ///
+    /// let activity = Activity { cpu_time: Some(750.0), ..Activity::default() };
+    /// let given: Vec<Quantity> = Quantity::OF_ACTIVITY.into_iter().filter(|q| q.rate(&activity).is_some()).collect();
+    /// assert_eq!(given, [Quantity::CpuTime]); // what to bind a model to
+    /// let row: Vec<f64> = given.iter().map(|q| q.rate(&activity).unwrap_or(f64::NAN)).collect();
+    /// assert_eq!(row, [750.0]);
+    /// ```
+    #[must_use]
+    pub const fn rate(self, activity: &Activity) -> Option<f64> {
+        match self {
+            Quantity::CpuTime => activity.cpu_time,
+            Quantity::PageCacheHits => activity.page_cache_hits,
+            Quantity::CpuCycles => activity.cycles,
+            Quantity::CpuInstructions => activity.instructions,
+            Quantity::CacheMisses => activity.cache_misses,
+            Quantity::BlockInterrupts => activity.block_interrupts,
+            Quantity::NetworkReceiveInterrupts => activity.network_receive_interrupts,
+            Quantity::NetworkTransmitInterrupts => activity.network_transmit_interrupts,
+            // Nothing here has these meanings.
+            Quantity::CpuTimeWithPhantom
+            | Quantity::CpuTimeOfLoadLevel
+            | Quantity::PageCacheHitsNotCounted
+            | Quantity::DtlbReads
+            | Quantity::Undeclared => None,
+        }
+    }
+
     /// What it is, in words, with its unit.
     #[must_use]
     pub const fn description(self) -> &'static str {

@@ -45,9 +45,7 @@ impl UsageSource for CpuClocks {
     }
 
     fn collect(&mut self, _at: Timestamp, usage: &mut Usage) -> io::Result<()> {
-        usage.tasks.clear();
-        usage.unreadable = 0;
-        usage.placed.clear();
+        usage.clear();
         self.processes.for_each(|pid, tag| match clock_gettime(process_clock(pid)) {
             Ok(time) => {
                 let cpu_time_ns = u64::try_from(time.num_nanoseconds()).unwrap_or(0);

@@ -74,9 +74,7 @@ impl UsageSource for StatFiles {
     }
 
     fn collect(&mut self, _at: Timestamp, usage: &mut Usage) -> io::Result<()> {
-        usage.tasks.clear();
-        usage.unreadable = 0;
-        usage.placed.clear();
+        usage.clear();
         self.round += 1;
         let mut listed = std::mem::take(&mut self.listed);
         listed.clear();

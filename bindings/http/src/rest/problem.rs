@@ -102,9 +102,11 @@ impl From<CallError> for Problem {
         let detail = error.to_string();
         match error {
             CallError::UnknownTool { .. } => Problem::new(Kind::UnknownTool, detail),
-            CallError::Arguments { argument, .. } => {
-                let problem = Problem::new(Kind::BadArguments, detail);
-                Problem { parameter: argument, ..problem }
+            CallError::Arguments { reason, takes, .. } => {
+                // The reason begins with the argument where it is about one: `optimizations[0]: …`.
+                let name = reason.split([':', '[', '.']).next().unwrap_or_default();
+                let parameter = takes.into_iter().find(|taken| taken == name);
+                Problem { parameter, ..Problem::new(Kind::BadArguments, detail) }
             }
             CallError::Tool(error) => error.into(),
             _ => Problem::new(Kind::Internal, detail),

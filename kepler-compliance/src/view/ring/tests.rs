@@ -74,7 +74,7 @@ impl Machine {
             sequence: self.sequence,
             at: self.at,
             interval: if self.sequence == 1 { Duration::ZERO } else { STEP },
-            node: Node { zones, usage_ratio: 0.5, processors: 2 },
+            node: Node { zones, usage_ratio: 0.5, processors: 2, ..Node::default() },
             processes: rows.collect(),
             containers: Vec::new(),
             pods: Vec::new(),

@@ -1,0 +1,22 @@
+//! The compiled part of the Python package `kepler_power`, importable as `kepler_power._native`.
+//!
+//! One file an area; each registers its classes and functions under flat names, which `python/kepler_power/`
+//! re-exports where users find them. `python/kepler_power/_native.pyi` has their types: the two are kept alike
+//! by the test `tests/test_stubs.py`. Exceptions are those of `kepler_power.errors`, see [`errors`].
+
+mod carbon;
+mod errors;
+mod measure;
+mod models;
+mod monitor;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    measure::register(module)?;
+    monitor::register(module)?;
+    carbon::register(module)?;
+    models::register(module)
+}

@@ -1,0 +1,68 @@
+//! The node's activity: from counts to rates.
+
+use crate::host::{BusyWindow, SoftInterrupts, Timestamp};
+use crate::usage::Activity;
+
+/// Remembers the counts of the tick before.
+#[derive(Debug, Default)]
+pub(super) struct Rates {
+    last: Option<(SoftInterrupts, Timestamp)>,
+}
+
+impl Rates {
+    /// The rates since the last time that these counts were known. What is not known now has none.
+    pub(super) fn advance(
+        &mut self,
+        busy: Option<BusyWindow>,
+        counts: Option<SoftInterrupts>,
+        at: Timestamp,
+    ) -> Activity {
+        let busy = busy.filter(|window| !window.elapsed.is_zero());
+        let cpu_time = busy.map(|window| window.busy.as_secs_f64() * 1000.0 / window.elapsed.as_secs_f64());
+        let before = counts.and_then(|now| self.last.replace((now, at)));
+        let elapsed = before.map_or(0.0, |(_, then)| at.since(&then).as_secs_f64());
+        let rate = |count: fn(&SoftInterrupts) -> u64| {
+            let (now, (before, _)) = counts.zip(before).filter(|_| elapsed > 0.0)?;
+            // A processor that goes takes its counts out of the sum: then nobody knows.
+            Some(count(&now).checked_sub(count(&before))? as f64 / elapsed)
+        };
+        Activity {
+            cpu_time,
+            block_interrupts: rate(|counts| counts.block),
+            network_receive_interrupts: rate(|counts| counts.network_receive),
+            network_transmit_interrupts: rate(|counts| counts.network_transmit),
+            ..Activity::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn counts(block: u64) -> Option<SoftInterrupts> {
+        Some(SoftInterrupts { block, network_receive: 2 * block, network_transmit: 0 })
+    }
+
+    #[test]
+    fn rates_are_per_second_and_cover_the_time_in_which_nothing_could_be_read() {
+        let (mut rates, start) = (Rates::default(), Timestamp::now());
+        let at = |seconds| start.advanced(Duration::from_secs(seconds));
+        assert_eq!(rates.advance(None, counts(100), at(0)), Activity::default());
+        assert_eq!(rates.advance(None, None, at(1)), Activity::default());
+        let busy = BusyWindow { elapsed: Duration::from_secs(2), busy: Duration::from_secs(3) };
+        let activity = rates.advance(Some(busy), counts(110), at(2));
+        assert_eq!(activity.cpu_time, Some(1500.0));
+        assert_eq!((activity.block_interrupts, activity.network_receive_interrupts), (Some(5.0), Some(10.0)));
+        assert_eq!((activity.network_transmit_interrupts, activity.cycles), (Some(0.0), None));
+    }
+
+    #[test]
+    fn counts_that_fall_and_moments_that_coincide_have_no_rate() {
+        let (mut rates, at) = (Rates::default(), Timestamp::now());
+        rates.advance(None, counts(100), at);
+        assert_eq!(rates.advance(None, counts(200), at).block_interrupts, None);
+        assert_eq!(rates.advance(None, counts(50), at.advanced(Duration::from_secs(1))).block_interrupts, None);
+    }
+}
