@@ -148,6 +148,16 @@ pub struct Usage {
     pub cpu_time: Option<Duration>,
 }
 
+/// What can be said of figures of both methods: estimated if one is, with the larger error.
+pub(crate) fn worse(a: Method, b: Method) -> Method {
+    match (a, b) {
+        (Method::Estimated { error_ratio: one }, Method::Estimated { error_ratio: other }) => {
+            Method::Estimated { error_ratio: one.max(other) }
+        }
+        (Method::Measured, method) | (method, Method::Measured) => method,
+    }
+}
+
 /// Why a view gives no figures.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

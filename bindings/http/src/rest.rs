@@ -22,6 +22,7 @@ mod query;
 mod schema;
 mod tools;
 mod work;
+mod workload;
 mod workloads;
 
 use crate::exporter::Exporter;
@@ -167,7 +168,10 @@ async fn missing(uri: Uri) -> Problem {
 }
 
 async fn method(method: Method, uri: Uri) -> Problem {
-    Problem::new(Kind::MethodNotAllowed, format!("{} does not take {method}; the Allow header says what it takes", uri.path()))
+    Problem::new(
+        Kind::MethodNotAllowed,
+        format!("{} does not take {method}; the Allow header says what it takes", uri.path()),
+    )
 }
 
 /// What browsers ask before they let a page of another origin ask.

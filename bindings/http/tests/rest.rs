@@ -133,7 +133,10 @@ impl Answer {
         assert_eq!(self.status.as_u16(), status, "{:?}", self.body);
         assert_eq!(self.header("content-type"), "application/problem+json");
         let problem = self.json();
-        assert_eq!((&problem["status"], &problem["type"]), (&json!(status), &json!(format!("urn:problem-type:kepler:{kind}"))));
+        assert_eq!(
+            (&problem["status"], &problem["type"]),
+            (&json!(status), &json!(format!("urn:problem-type:kepler:{kind}")))
+        );
         assert!(!problem["title"].as_str().unwrap().is_empty());
         problem["detail"].as_str().unwrap().to_owned()
     }
@@ -143,7 +146,10 @@ impl Answer {
 async fn a_tool_answers_what_it_answers_elsewhere() {
     let node = Node::measured().await;
     let answer = node.call("assess_workload_compliance", &json!({ "workload_name": "nginx" })).await.ok();
-    assert_eq!((&answer["workload"], &answer["kind"], &answer["moment"]), (&json!("nginx"), &json!("container"), &json!("8")));
+    assert_eq!(
+        (&answer["workload"], &answer["kind"], &answer["moment"]),
+        (&json!("nginx"), &json!("container"), &json!("8"))
+    );
     // As `curl -d` sends it.
     let form = [("content-type", "application/x-www-form-urlencoded")];
     let path = "/tools/assess_workload_compliance";
@@ -352,7 +358,7 @@ async fn wrong_parameters_are_refused_with_the_valid_ones() {
         ("events?level=socket", ["socket", "container"]),
         ("history?range=never", ["range: ", "5m"]),
         ("history?step=1ms&range=7d", ["step", "10000"]),
-        ("history?to=yesterday", ["to: ", "yesterday"]),
+        ("history?to=yesterday", ["to: ", "year"]),
     ] {
         let detail = node.get(&format!("/api/v1/{path}")).await.problem(400, "bad-parameter");
         assert!(parts.iter().all(|part| detail.contains(part)), "{path}: {detail}");
@@ -428,7 +434,7 @@ async fn a_quiet_stream_says_that_it_lives_and_there_are_only_so_many() {
     refused.problem(503, "busy");
     assert!(!refused.header("retry-after").is_empty());
     drop(body);
-    stream(&node, "/api/v1/events").await;
+    drop(stream(&node, "/api/v1/events").await);
 }
 
 #[tokio::test]

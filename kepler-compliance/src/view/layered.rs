@@ -1,47 +1,139 @@
 //! What is remembered finely and briefly, over what is remembered coarsely and long.
 
-use super::{EnergySeries, EnergyView, Inventory, Subject, TimeRange, ViewError};
+use super::{
+    EnergySeries, EnergyView, Inventory, NodeEnergy, NodeZoneEnergy, Subject, TimeRange, ViewError, WorkloadEnergy,
+    WorkloadId, worse,
+};
+use crate::series::Series;
+use crate::units::{Energy, PerZone};
 use jiff::Timestamp;
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// Answers cover nearly all of what was asked from this share on; there is no need to look further then.
-const NEARLY_ALL: f64 = 0.99;
-
-/// Energy as a recent view knows it, and, for times that it does not reach back to, as an older one does: a
+/// Energy as a recent view knows it, and, for the time before that, as an older one does: a
 /// [`LiveView`](super::LiveView) over a `History`.
 ///
-/// An answer comes from one of them as a whole, never from both: their steps and their identities differ (a
-/// history knows processes by name). It is the recent one's unless the older one covers more.
+/// The older one is asked for the time before the recent one's first reading only, so nothing counts twice.
+/// Power and what runs is what the recent one says. Processes that the older one knows by name are rows of
+/// their own, which have ended.
 pub struct LayeredView {
     recent: Arc<dyn EnergyView>,
-    older: Arc<OnceLock<Box<dyn EnergyView>>>,
+    older: Arc<OnceLock<Arc<dyn EnergyView>>>,
 }
 
 impl LayeredView {
     /// `older` may be filled later, or never.
-    pub fn new(recent: Arc<dyn EnergyView>, older: Arc<OnceLock<Box<dyn EnergyView>>>) -> Self {
+    pub fn new(recent: Arc<dyn EnergyView>, older: Arc<OnceLock<Arc<dyn EnergyView>>>) -> Self {
         LayeredView { recent, older }
     }
 
-    fn better<T>(
+    /// Asks both, and joins what they know. Where only one knows anything, that is the answer, and where none
+    /// does, what the recent one says.
+    fn both<T>(
         &self,
-        ask: impl Fn(&dyn EnergyView) -> Result<T, ViewError>,
-        coverage: impl Fn(&T) -> f64,
+        range: TimeRange,
+        ask: impl Fn(&dyn EnergyView, TimeRange) -> Result<T, ViewError>,
+        start: impl Fn(&T) -> Option<Timestamp>,
+        join: impl Fn(T, T, TimeRange) -> T,
     ) -> Result<T, ViewError> {
-        let recent = ask(&*self.recent);
+        let recent = ask(&*self.recent, range);
         let Some(older) = self.older.get() else { return recent };
-        match &recent {
-            Ok(answer) if coverage(answer) >= NEARLY_ALL => return recent,
-            Ok(_) | Err(ViewError::NoData { .. }) => {}
+        let recent = match recent {
+            Ok(recent) => recent,
+            Err(ViewError::NoData { .. }) => return ask(&**older, range).or(recent),
             Err(_) => return recent,
+        };
+        let before = TimeRange { start: range.start, end: start(&recent).unwrap_or(range.start) };
+        if before.length() < range.length() / MISSED {
+            return Ok(recent);
         }
-        match (recent, ask(&**older)) {
-            // As much within one in a hundred: a history is some seconds behind.
-            (Ok(recent), Ok(older)) if coverage(&older) > coverage(&recent) + (1.0 - NEARLY_ALL) => Ok(older),
-            (Err(_), Ok(older)) => Ok(older),
-            (recent, _) => recent,
+        Ok(match ask(&**older, before) {
+            Ok(older) => join(recent, older, before),
+            Err(ViewError::NoData { .. }) => recent,
+            Err(error) => {
+                // What is known is worth more than an error of what would be known beyond it.
+                return if matches!(error, ViewError::Unavailable { .. }) { Ok(recent) } else { Err(error) };
+            }
+        })
+    }
+}
+
+/// One part in so many of a range may be missing before the older view is asked.
+const MISSED: u32 = 100;
+
+/// The share of `range` that is covered by two answers, one for the whole of it and one for the time `before`.
+fn covered(recent: f64, older: f64, range: TimeRange, before: TimeRange) -> f64 {
+    let share = before.length().as_secs_f64() / range.length().as_secs_f64();
+    (recent + older * share).min(1.0)
+}
+
+fn join_inventories(mut recent: Inventory, older: Inventory, before: TimeRange) -> Inventory {
+    recent.coverage = covered(recent.coverage, older.coverage, recent.asked, before);
+    recent.covered.start = older.covered.start.min(recent.covered.start);
+    for node in older.nodes {
+        match recent.nodes.iter_mut().find(|known| known.name == node.name) {
+            Some(known) => known.add(&node),
+            None => recent.nodes.push(node),
         }
+    }
+    let places: HashMap<WorkloadId, usize> =
+        recent.workloads.iter().enumerate().map(|(place, row)| (row.id.clone(), place)).collect();
+    for row in older.workloads {
+        match places.get(&row.id).and_then(|place| recent.workloads.get_mut(*place)) {
+            Some(known) => known.add(&row),
+            None => recent.workloads.push(WorkloadEnergy { running: false, power: None, ..row }),
+        }
+    }
+    recent.skipped.extend(older.skipped);
+    recent
+}
+
+impl NodeEnergy {
+    /// Adds what was used before.
+    fn add(&mut self, before: &NodeEnergy) {
+        self.covered.start = self.covered.start.min(before.covered.start);
+        self.zones = PerZone::from_fn(|zone| join_zones(self.zones[zone].take(), before.zones[zone].as_ref()));
+        self.gpu = join_zones(self.gpu.take(), before.gpu.as_ref());
+    }
+}
+
+fn join_zones(now: Option<NodeZoneEnergy>, before: Option<&NodeZoneEnergy>) -> Option<NodeZoneEnergy> {
+    let Some(before) = before else { return now };
+    // A zone that is not there any more has no power now.
+    let Some(now) = now else { return Some(NodeZoneEnergy { power: None, ..before.clone() }) };
+    // A part that one side does not know is not known of the whole.
+    let sum = |a: Option<Energy>, b: Option<Energy>| Some(a? + b?);
+    Some(NodeZoneEnergy {
+        energy: now.energy + before.energy,
+        active: sum(now.active, before.active),
+        idle: sum(now.idle, before.idle),
+        unattributed: sum(now.unattributed, before.unattributed),
+        method: worse(now.method, before.method),
+        ..now
+    })
+}
+
+impl WorkloadEnergy {
+    /// Adds what was used before.
+    fn add(&mut self, before: &WorkloadEnergy) {
+        self.energy = self.energy.plus(&before.energy);
+        self.cpu_time = self.cpu_time.zip(before.cpu_time).map(|(a, b)| a + b);
+        self.method = worse(self.method, before.method);
+    }
+}
+
+fn join_series(recent: EnergySeries, older: &EnergySeries, range: TimeRange, before: TimeRange) -> EnergySeries {
+    let steps = [older.steps.steps(), recent.steps.steps()].concat();
+    match Series::new(steps) {
+        Ok(steps) => EnergySeries {
+            steps,
+            method: worse(recent.method, older.method),
+            coverage: covered(recent.coverage, older.coverage, range, before),
+            moment: recent.moment,
+        },
+        // They overlap, which the ranges they were asked for rule out.
+        Err(_) => recent,
     }
 }
 
@@ -58,11 +150,21 @@ impl EnergyView for LayeredView {
     }
 
     fn inventory(&self, range: TimeRange) -> Result<Inventory, ViewError> {
-        self.better(|view| view.inventory(range), |inventory| inventory.coverage)
+        self.both(
+            range,
+            |view, range| view.inventory(range),
+            |inventory| Some(inventory.covered.start),
+            join_inventories,
+        )
     }
 
     fn series(&self, subject: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError> {
-        self.better(|view| view.series(subject, range, step), |series| series.coverage)
+        self.both(
+            range,
+            |view, range| view.series(subject, range, step),
+            |series| series.steps.start(),
+            |recent, older, before| join_series(recent, &older, range, before),
+        )
     }
 
     fn newest(&self) -> Option<Timestamp> {
@@ -73,68 +175,139 @@ impl EnergyView for LayeredView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::series::Series;
+    use crate::series::{Step, span};
+    use crate::units::ZoneKind;
+    use crate::view::{EnergySplit, Usage, WorkloadKind};
     use kepler_core::meter::Method;
 
-    /// Knows the time since `since`, seconds after 1970.
-    struct Since(&'static str, i64);
+    /// A second on the clock.
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn joules(joules: f64) -> EnergySplit {
+        let mut split = EnergySplit::default();
+        split.zones[ZoneKind::Package] = Some(Energy::from_joules(joules));
+        split
+    }
+
+    /// Knows a node and one process that use a watt each, from `since` on.
+    struct Since {
+        name: &'static str,
+        uid: &'static str,
+        since: i64,
+        method: Method,
+    }
 
     impl Since {
-        fn coverage(&self, range: TimeRange) -> Result<f64, ViewError> {
-            let known = range.end.as_second() - self.1.max(range.start.as_second());
-            if known <= 0 {
-                return Err(ViewError::NoData { origin: self.0.into(), range, reason: "too early".into() });
+        fn known(&self, range: TimeRange) -> Result<TimeRange, ViewError> {
+            let known = TimeRange { start: range.start.max(at(self.since)), end: range.end };
+            if known.length().is_zero() {
+                return Err(ViewError::NoData { origin: self.name.into(), range, reason: "too early".into() });
             }
-            Ok(known as f64 / range.length().as_secs_f64())
+            Ok(known)
         }
     }
 
     impl EnergyView for Since {
         fn name(&self) -> &str {
-            self.0
+            self.name
         }
 
-        fn inventory(&self, range: TimeRange) -> Result<Inventory, ViewError> {
-            let coverage = self.coverage(range)?;
-            let (nodes, workloads, skipped) = (Vec::new(), Vec::new(), Vec::new());
-            Ok(Inventory { moment: self.0.into(), asked: range, covered: range, coverage, nodes, workloads, skipped })
+        fn inventory(&self, asked: TimeRange) -> Result<Inventory, ViewError> {
+            let covered = self.known(asked)?;
+            let (energy, method) = (joules(covered.length().as_secs_f64()), self.method);
+            let mut zones = PerZone::default();
+            zones[ZoneKind::Package] = Some(NodeZoneEnergy {
+                energy: energy.total().unwrap(),
+                active: energy.total(),
+                idle: None,
+                unattributed: None,
+                power: None,
+                method,
+                source: "fake".into(),
+            });
+            let (node, kind) = (Arc::from("node"), WorkloadKind::Process);
+            let id = WorkloadId { kind, namespace: None, name: "work".into(), uid: self.uid.into(), node };
+            let row = WorkloadEnergy {
+                id,
+                owner: None,
+                running: true,
+                energy,
+                power: Some(Default::default()),
+                cpu_time: Some(covered.length()),
+                method,
+                resources: None,
+            };
+            Ok(Inventory {
+                moment: self.name.into(),
+                asked,
+                covered,
+                coverage: covered.length().as_secs_f64() / asked.length().as_secs_f64(),
+                nodes: vec![NodeEnergy { name: "node".into(), covered, zones, gpu: None, processors: None }],
+                workloads: vec![row],
+                skipped: Vec::new(),
+            })
         }
 
-        fn series(&self, _: &Subject, range: TimeRange, _: Duration) -> Result<EnergySeries, ViewError> {
-            let steps = Series::new(Vec::new()).unwrap();
-            let coverage = self.coverage(range)?;
-            Ok(EnergySeries { steps, method: Method::Measured, coverage, moment: self.0.into() })
+        fn series(&self, _: &Subject, asked: TimeRange, _: Duration) -> Result<EnergySeries, ViewError> {
+            let TimeRange { start, end } = self.known(asked)?;
+            let value = Usage { energy: joules(span(start, end).as_secs_f64()), cpu_time: None };
+            let coverage = span(start, end).as_secs_f64() / asked.length().as_secs_f64();
+            let steps = Series::new(vec![Step { start, end, value }]).unwrap();
+            Ok(EnergySeries { steps, method: self.method, coverage, moment: self.name.into() })
         }
     }
 
-    /// Which layer answers for the last so many seconds before the thousandth.
-    fn answers(view: &LayeredView, seconds: u64) -> Option<String> {
-        let range = TimeRange::ending(Timestamp::from_second(1000).unwrap(), Duration::from_secs(seconds));
-        let series = view.series(&Subject::Cluster, range, Duration::from_secs(1)).ok().map(|series| series.moment);
-        let inventory = view.inventory(range).ok().map(|inventory| inventory.moment);
-        assert_eq!(series, inventory);
-        inventory
+    /// The recent view knows the time since 900, the older one since 600 and processes by name.
+    fn layered(recent: i64, older: Option<i64>) -> LayeredView {
+        let estimated = Method::Estimated { error_ratio: 0.5 };
+        let recent = Since { name: "recent", uid: "7/1", since: recent, method: Method::Measured };
+        let older = older.map(|since| Since { name: "older", uid: "work", since, method: estimated });
+        let slot: Arc<OnceLock<Arc<dyn EnergyView>>> = Arc::default();
+        if let Some(older) = older {
+            assert!(slot.set(Arc::new(older)).is_ok());
+        }
+        LayeredView::new(Arc::new(recent), slot)
+    }
+
+    /// Up to the thousandth second.
+    fn last(seconds: u64) -> TimeRange {
+        TimeRange::ending(at(1000), Duration::from_secs(seconds))
+    }
+
+    fn total(view: &LayeredView, seconds: u64) -> (f64, f64, usize) {
+        let inventory = view.inventory(last(seconds)).unwrap();
+        let series = view.series(&Subject::Cluster, last(seconds), Duration::from_secs(1)).unwrap();
+        assert!((series.coverage - inventory.coverage).abs() < 1e-9);
+        let stepped: f64 = series.steps.steps().iter().map(|step| step.value.energy.total().unwrap().joules()).sum();
+        let rows: f64 = inventory.workloads.iter().map(|row| row.energy.total().unwrap().joules()).sum();
+        let node = inventory.nodes[0].energy().total().unwrap().joules();
+        assert_eq!((stepped, rows), (node, node));
+        (node, inventory.coverage, inventory.workloads.iter().filter(|row| row.running).count())
     }
 
     #[test]
-    fn the_older_view_answers_only_where_it_knows_more() {
-        let older: Arc<OnceLock<Box<dyn EnergyView>>> = Arc::default();
-        let view = LayeredView::new(Arc::new(Since("recent", 900)), Arc::clone(&older));
-        assert_eq!(answers(&view, 500).as_deref(), Some("recent"), "there is no other yet");
-        assert!(older.set(Box::new(Since("older", 600))).is_ok());
-        assert_eq!(answers(&view, 100).as_deref(), Some("recent"));
-        assert_eq!(answers(&view, 101).as_deref(), Some("recent"), "nearly all is enough");
-        assert_eq!(answers(&view, 500).as_deref(), Some("older"));
+    fn the_older_view_answers_for_the_time_before_the_recent_one_and_nothing_counts_twice() {
+        let view = layered(900, Some(600));
+        assert_eq!(total(&view, 50), (50.0, 1.0, 1));
+        assert_eq!(total(&view, 300), (300.0, 1.0, 1));
+        assert_eq!(total(&view, 500), (400.0, 0.8, 1));
+        let method = view.inventory(last(300)).unwrap().nodes[0].zones[ZoneKind::Package].as_ref().unwrap().method;
+        assert_eq!(method, Method::Estimated { error_ratio: 0.5 });
+        assert_eq!(view.inventory(last(300)).unwrap().moment, "recent");
     }
 
     #[test]
-    fn a_view_that_knows_nothing_gives_way() {
-        let layered = |recent: i64, older: i64| {
-            let older: Box<dyn EnergyView> = Box::new(Since("older", older));
-            LayeredView::new(Arc::new(Since("recent", recent)), Arc::new(older.into()))
-        };
-        assert_eq!(answers(&layered(2000, 0), 50).as_deref(), Some("older"));
-        assert_eq!(answers(&layered(990, 2000), 50).as_deref(), Some("recent"));
-        assert_eq!(answers(&layered(2000, 2000), 50), None);
+    fn a_view_that_knows_nothing_leaves_the_answer_to_the_other() {
+        assert_eq!(total(&layered(900, None), 500), (100.0, 0.2, 1));
+        assert_eq!(total(&layered(900, Some(950)), 500), (100.0, 0.2, 1));
+        assert_eq!(view_of(&layered(2000, Some(600))), "older");
+        let nothing = layered(2000, Some(2000)).inventory(last(50)).unwrap_err();
+        assert!(matches!(nothing, ViewError::NoData { origin, .. } if origin == "recent"));
+    }
+
+    fn view_of(view: &LayeredView) -> String {
+        view.inventory(last(50)).unwrap().moment
     }
 }

@@ -6,7 +6,8 @@
 
 use super::node::{Node, latest};
 use super::problem::{Kind, Problem};
-use super::workloads::{Choice, Container, Pod, Process, Row, Sort, Unit, Vm, choose};
+use super::workload::{Container, Pod, Process, Unit, Vm};
+use super::workloads::{Choice, Row, Sort, choose};
 use super::{Asked, query};
 use crate::exporter::Exporter;
 use axum::body::Body;
@@ -39,7 +40,10 @@ const MOST: usize = 1000;
 pub(super) struct EventsQuery {
     /// The levels, separated by commas: `node`, `process`, `container`, `pod`, `vm`, `unit`.
     #[serde(default = "node")]
-    #[schemars(with = "String", pattern("^(node|process|container|pod|vm|unit)(,(node|process|container|pod|vm|unit))*$"))]
+    #[schemars(
+        with = "String",
+        pattern("^(node|process|container|pod|vm|unit)(,(node|process|container|pod|vm|unit))*$")
+    )]
     level: String,
     /// How many workloads of a level at most.
     #[serde(default = "ten")]

@@ -112,7 +112,11 @@ impl ByZone {
 }
 
 /// The values of the zones that the node has.
-pub(super) fn known<T: Copy>(snapshot: &Snapshot, values: &PerZone<T>, value: impl Fn(T) -> f64) -> PerZone<Option<f64>> {
+pub(super) fn known<T: Copy>(
+    snapshot: &Snapshot,
+    values: &PerZone<T>,
+    value: impl Fn(T) -> f64,
+) -> PerZone<Option<f64>> {
     PerZone::from_fn(|zone| snapshot.node.zones[zone].as_ref().map(|_| value(values[zone])))
 }
 

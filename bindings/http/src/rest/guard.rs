@@ -93,9 +93,7 @@ impl IntoResponse for Refusal {
             Refusal::Host(host) => {
                 ("Host", host, "if clients reach this server by that name, allow it (--web.allowed-host)")
             }
-            Refusal::Origin(origin) => {
-                ("Origin", origin, "if that web page may ask, allow it (--web.allowed-origin)")
-            }
+            Refusal::Origin(origin) => ("Origin", origin, "if that web page may ask, allow it (--web.allowed-origin)"),
             Refusal::Token => {
                 let problem = Problem::new(Kind::Unauthorized, "send `Authorization: Bearer` and the token");
                 return ([(WWW_AUTHENTICATE, "Bearer realm=\"kepler\"")], problem).into_response();
@@ -118,10 +116,14 @@ mod tests {
     #[test]
     fn addresses_and_names_that_are_allowed_reach_the_server() {
         let options = RestOptions { allowed_hosts: vec!["Node-1".into(), "b:8080".into()], ..Default::default() };
-        for host in ["localhost", "LOCALHOST:28282", "node-1:28282", "b:8080", "10.0.0.7:28282", "[::1]:80", "127.0.0.1"] {
+        for host in
+            ["localhost", "LOCALHOST:28282", "node-1:28282", "b:8080", "10.0.0.7:28282", "[::1]:80", "127.0.0.1"]
+        {
             assert_eq!(admit(&options, &[("host", host)]), Ok(()), "{host}");
         }
-        for host in ["evil.example", "localhost.evil.example", "b", "b:80", "", "a b", "evil@localhost@x", "1.2.3.4.evil"] {
+        for host in
+            ["evil.example", "localhost.evil.example", "b", "b:80", "", "a b", "evil@localhost@x", "1.2.3.4.evil"]
+        {
             assert!(matches!(admit(&options, &[("host", host)]), Err(Refusal::Host(_))), "{host}");
         }
         assert!(matches!(admit(&options, &[]), Err(Refusal::Host(_))), "no name at all");

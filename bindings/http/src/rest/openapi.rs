@@ -6,7 +6,8 @@ use super::node::Node;
 use super::problem::Problem;
 use super::schema::Components;
 use super::tools::Tools;
-use super::workloads::{Choice, Container, List, NOT_ALONE, NOT_PODS, Pod, Process, Unit, Vm};
+use super::workload::{Container, Pod, Process, Unit, Vm};
+use super::workloads::{Choice, List, NOT_ALONE, NOT_PODS};
 use super::{Asked, Shared, json, to_json};
 use axum::extract::State;
 use axum::response::Response;
@@ -153,7 +154,12 @@ fn measured(components: &mut Components) -> Vec<(&'static str, Value)> {
         let about = format!("{what}, filtered, sorted and cut.");
         let summary = format!("List {}", what.to_lowercase());
         let responses = json!({ "200": content(&about, "application/json", schema) });
-        operation(id, "Figures", &errors, json!({ "summary": summary, "parameters": parameters, "responses": responses }))
+        operation(
+            id,
+            "Figures",
+            &errors,
+            json!({ "summary": summary, "parameters": parameters, "responses": responses }),
+        )
     };
     let node = components.answer::<Node<'_>>();
     let node = json!({
@@ -179,23 +185,48 @@ fn measured(components: &mut Components) -> Vec<(&'static str, Value)> {
         ("/api/v1/node", operation("get_node", "Figures", &errors, node)),
         (
             "/api/v1/processes",
-            list("list_processes", "Processes", components.parameters::<Choice>(&[]), components.answer::<List<'_, Process<'_>>>()),
+            list(
+                "list_processes",
+                "Processes",
+                components.parameters::<Choice>(&[]),
+                components.answer::<List<'_, Process<'_>>>(),
+            ),
         ),
         (
             "/api/v1/containers",
-            list("list_containers", "Containers", components.parameters::<Choice>(&[]), components.answer::<List<'_, Container<'_>>>()),
+            list(
+                "list_containers",
+                "Containers",
+                components.parameters::<Choice>(&[]),
+                components.answer::<List<'_, Container<'_>>>(),
+            ),
         ),
         (
             "/api/v1/pods",
-            list("list_pods", "Pods", components.parameters::<Choice>(NOT_PODS), components.answer::<List<'_, Pod<'_>>>()),
+            list(
+                "list_pods",
+                "Pods",
+                components.parameters::<Choice>(NOT_PODS),
+                components.answer::<List<'_, Pod<'_>>>(),
+            ),
         ),
         (
             "/api/v1/vms",
-            list("list_vms", "Virtual machines", components.parameters::<Choice>(NOT_ALONE), components.answer::<List<'_, Vm<'_>>>()),
+            list(
+                "list_vms",
+                "Virtual machines",
+                components.parameters::<Choice>(NOT_ALONE),
+                components.answer::<List<'_, Vm<'_>>>(),
+            ),
         ),
         (
             "/api/v1/units",
-            list("list_units", "Systemd units", components.parameters::<Choice>(NOT_ALONE), components.answer::<List<'_, Unit<'_>>>()),
+            list(
+                "list_units",
+                "Systemd units",
+                components.parameters::<Choice>(NOT_ALONE),
+                components.answer::<List<'_, Unit<'_>>>(),
+            ),
         ),
         ("/api/v1/history", operation("get_history", "Figures", &[400, 401, 403, 404, 500, 503], history)),
         ("/api/v1/events", operation("stream_events", "Figures", &errors, events)),
@@ -205,7 +236,8 @@ fn measured(components: &mut Components) -> Vec<(&'static str, Value)> {
 /// What the exporter serves beside this.
 fn others() -> Vec<(&'static str, Value)> {
     let text = |about: &str, media: &str| content(about, media, json!({ "type": "string" }));
-    let status = || json!({ "type": "object", "properties": { "status": { "type": "string" } }, "required": ["status"] });
+    let status =
+        || json!({ "type": "object", "properties": { "status": { "type": "string" } }, "required": ["status"] });
     let health = |id: &str, summary: &str, unready: bool| {
         let mut responses = json!({ "200": content("Yes.", "application/json", status()) });
         if unready && let Some(responses) = responses.as_object_mut() {

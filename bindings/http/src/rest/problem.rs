@@ -56,9 +56,7 @@ impl Kind {
     const fn parts(self) -> (&'static str, &'static str, StatusCode) {
         match self {
             Kind::NotFound => ("not-found", "There is nothing here", StatusCode::NOT_FOUND),
-            Kind::MethodNotAllowed => {
-                ("method-not-allowed", "Not with this method", StatusCode::METHOD_NOT_ALLOWED)
-            }
+            Kind::MethodNotAllowed => ("method-not-allowed", "Not with this method", StatusCode::METHOD_NOT_ALLOWED),
             Kind::Forbidden => ("forbidden", "Not from there", StatusCode::FORBIDDEN),
             Kind::Unauthorized => ("unauthorized", "A bearer token is needed", StatusCode::UNAUTHORIZED),
             Kind::UnknownTool => ("unknown-tool", "There is no such tool", StatusCode::NOT_FOUND),
@@ -121,9 +119,7 @@ impl From<ToolError> for Problem {
             ToolError::UnknownWorkload { .. } => Problem::new(Kind::UnknownWorkload, detail),
             ToolError::UnknownStandard(_) => Problem::new(Kind::UnknownStandard, detail).parameter("standard"),
             ToolError::UnknownRegion(_) => Problem::new(Kind::UnknownRegion, detail),
-            ToolError::InvalidArgument { argument, .. } => {
-                Problem::new(Kind::BadArguments, detail).parameter(argument)
-            }
+            ToolError::InvalidArgument { argument, .. } => Problem::new(Kind::BadArguments, detail).parameter(argument),
             ToolError::View(error) => error.into(),
             ToolError::Intensity(_) => Problem::new(Kind::Unavailable, detail),
             // A job that cannot be planned, or no time for it.

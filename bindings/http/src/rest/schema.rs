@@ -1,7 +1,7 @@
 //! JSON Schemas of tools and structs, gathered as the components of an OpenAPI document.
 
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 /// Schemas by name.
@@ -16,19 +16,9 @@ impl Components {
     pub(super) fn root(&mut self, schema: &Map<String, Value>) -> Value {
         let mut root = schema.clone();
         root.remove("$schema");
-        let parts = match root.remove(PARTS) {
-            Some(Value::Object(parts)) => parts,
-            _ => Map::new(),
-        };
-        let names: Vec<(String, String)> =
-            parts.iter().map(|(name, part)| (name.clone(), self.free(name, part))).collect();
+        let names = self.parts(&mut root);
         let name = root.get("title").and_then(Value::as_str).unwrap_or("Schema").to_owned();
         let name = self.free(&name, &Value::Object(root.clone()));
-        for (old, new) in &names {
-            if let Some(part) = parts.get(old) {
-                self.insert(new, part.clone(), &names);
-            }
-        }
         self.insert(&name, Value::Object(root), &names);
         reference(&name)
     }
@@ -36,29 +26,18 @@ impl Components {
     /// Takes the schema of a struct that is answered with in; a reference to it.
     pub(super) fn answer<T: JsonSchema>(&mut self) -> Value {
         let settings = SchemaSettings::draft2020_12().for_serialize();
-        self.generated::<T>(settings.into_generator())
+        match settings.into_generator().into_root_schema_for::<T>().to_value() {
+            Value::Object(schema) => self.root(&schema),
+            other => other,
+        }
     }
 
     /// The query parameters that a struct reads, but those `without`.
     pub(super) fn parameters<T: JsonSchema>(&mut self, without: &[&str]) -> Vec<Value> {
         let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value();
         let Value::Object(mut root) = schema else { return Vec::new() };
-        let mut properties = Map::new();
-        if let Some(Value::Object(found)) = root.remove("properties") {
-            properties = found;
-        }
-        let names: Vec<(String, String)> = match root.remove(PARTS) {
-            Some(Value::Object(parts)) => {
-                let names: Vec<_> = parts.iter().map(|(name, part)| (name.clone(), self.free(name, part))).collect();
-                for (old, new) in &names {
-                    if let Some(part) = parts.get(old) {
-                        self.insert(new, part.clone(), &names);
-                    }
-                }
-                names
-            }
-            _ => Vec::new(),
-        };
+        let names = self.parts(&mut root);
+        let Some(Value::Object(properties)) = root.remove("properties") else { return Vec::new() };
         let shown = properties.into_iter().filter(|(name, _)| !without.contains(&name.as_str()));
         shown
             .map(|(name, mut schema)| {
@@ -81,11 +60,14 @@ impl Components {
         self.0
     }
 
-    fn generated<T: JsonSchema>(&mut self, generator: SchemaGenerator) -> Value {
-        match generator.into_root_schema_for::<T>().to_value() {
-            Value::Object(schema) => self.root(&schema),
-            other => other,
+    /// Takes the parts of a root schema in; their names there and here.
+    fn parts(&mut self, root: &mut Map<String, Value>) -> Vec<(String, String)> {
+        let Some(Value::Object(parts)) = root.remove(PARTS) else { return Vec::new() };
+        let names: Vec<_> = parts.iter().map(|(name, part)| (name.clone(), self.free(name, part))).collect();
+        for ((_, name), part) in names.iter().zip(parts.values()) {
+            self.insert(name, part.clone(), &names);
         }
+        names
     }
 
     /// The name itself, unless another schema has it: two contracts of one type may differ.
