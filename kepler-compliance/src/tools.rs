@@ -36,6 +36,7 @@ pub mod registry;
 mod resolve;
 mod schedule;
 mod settings;
+mod site;
 mod summary;
 mod toolbox;
 mod trend;
@@ -52,6 +53,7 @@ pub use regions::{MigrationAdvice, RankedRegion, RegionalRequest, RegionalRespon
 pub use resolve::{Resolved, resolve};
 pub use schedule::{ScheduleRequest, ScheduleResponse, ScheduledWindow, calculate_optimal_schedule};
 pub use settings::{Price, Settings, StatedPue};
+pub use site::{Site, site};
 pub use summary::{NamespaceSummary, NodeSummary, SummaryRequest, SummaryResponse, get_cluster_carbon_summary};
 pub use toolbox::Toolbox;
 pub use trend::{Anomaly, Slope, TrendPoint, TrendRequest, TrendResponse, analyze_workload_power_trend};
