@@ -352,6 +352,8 @@ async fn wrong_parameters_are_refused_with_the_valid_ones() {
         ("processes?limt=3", ["limt", "limit"]),
         ("processes?sort=watts", ["sort: ", "cpu_time"]),
         ("processes?limit=0", ["limit", "10000"]),
+        ("processes?min_power_watts=-1", ["min_power_watts", "0 or more"]),
+        ("processes?min_power_watts=nan", ["min_power_watts", "0 or more"]),
         ("processes?limit=many", ["limit: ", "invalid digit"]),
         ("processes?limit=1&limit=2", ["limit", "duplicate"]),
         ("units?pod=x", ["pod", "have no"]),

@@ -217,6 +217,10 @@ async fn answer<W: Workload + 'static>(
 ) -> Result<Response, Problem> {
     let choice: Choice = query::read(text.as_deref())?;
     query::within("limit", choice.limit, MOST)?;
+    if let Some(watts) = choice.min_power_watts.filter(|watts| !(*watts >= 0.0 && watts.is_finite())) {
+        let reason = format!("min_power_watts = {watts}: give a number of 0 or more");
+        return Err(Problem::new(Kind::BadParameter, reason).parameter("min_power_watts"));
+    }
     let given = [("namespace", &choice.namespace), ("pod", &choice.pod), ("container", &choice.container)];
     if let Some((name, _)) = given.iter().find(|(name, given)| given.is_some() && without.contains(name)) {
         return Err(Problem::new(Kind::BadParameter, format!("these have no {name} to choose by")).parameter(*name));
