@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "ConfigurationError",
     "DataError",
+    "EstimateWarning",
     "KeplerError",
     "MeterError",
     "MissingDependencyError",
@@ -60,3 +61,7 @@ class ModelError(KeplerError, ValueError):
 
 class MissingDependencyError(KeplerError, ImportError):
     """An optional package is needed for this and not installed."""
+
+
+class EstimateWarning(UserWarning):
+    """There is no hardware counter to read, so energy is estimated. Given once a process."""
