@@ -7,26 +7,14 @@
     reason = "clippy exempts test functions, but not what they share"
 )]
 
+mod program;
+
+use program::{Server, kepler, run, text};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-
-fn kepler(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kepler"));
-    // Nothing of the environment that the tests run in may reach the program.
-    command.args(arguments).env_clear().stdin(Stdio::null());
-    command
-}
-
-fn run(arguments: &[&str]) -> Output {
-    kepler(arguments).output().unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
+use std::process::Stdio;
 
 /// A sysfs with one processor package of Intel's powercap driver, and memory beside it.
 fn powercap_tree() -> tempfile::TempDir {
@@ -45,61 +33,25 @@ fn sysfs(root: &tempfile::TempDir) -> String {
     format!("--host.sysfs={}", root.path().display())
 }
 
-/// A `kepler serve` that is ended with the test.
-struct Server {
-    child: Child,
-    log: Vec<String>,
-    /// `127.0.0.1:PORT`.
-    address: String,
+fn get(server: &Server, path: &str) -> String {
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
-impl Server {
-    /// Starts at a free port, and waits for the line that says which.
-    fn start(arguments: &[&str]) -> Self {
-        let mut command = kepler(&["serve", "--web.listen-address=127.0.0.1:0", "--monitor.interval=100ms"]);
-        let mut child = command.args(arguments).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut log = Vec::new();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let address = loop {
-            let line = lines.next().unwrap_or_else(|| panic!("ended before it served: {log:#?}")).unwrap();
-            let address = line.split_once("http://").and_then(|(_, rest)| rest.split_once("/metrics"));
-            let address = address.map(|(address, _)| address.to_owned());
-            log.push(line);
-            if let Some(address) = address {
-                break address;
-            }
-        };
-        // Nobody reads the log any more, but the program must be able to write it.
-        std::thread::spawn(move || lines.for_each(drop));
-        Server { child, log, address }
-    }
-
-    fn get(&self, path: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-
-    /// Sends a signal and gives the exit status.
-    fn stop(&mut self, signal: rustix::process::Signal) -> Option<i32> {
-        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
-        self.child.wait().unwrap().code()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _gone = self.child.kill();
-        let _gone = self.child.wait();
-    }
+/// Sends a signal and gives the exit status.
+fn stop(server: &mut Server, signal: rustix::process::Signal) -> Option<i32> {
+    let child = &mut server.running.0;
+    rustix::process::kill_process(rustix::process::Pid::from_child(child), signal).unwrap();
+    child.wait().unwrap().code()
 }
 
 #[test]
 fn the_flags_are_those_that_were_promised() {
     let output = run(&["serve", "--help"]);
-    let help = String::from_utf8(output.stdout).unwrap();
+    let help = text(&output.stdout);
     let flags: Vec<&str> = help
         .split_whitespace()
         .filter(|word| word.starts_with("--"))
@@ -121,7 +73,7 @@ fn a_bad_file_ends_with_2_and_names_file_line_and_key() {
     assert_eq!(output.status.code(), Some(2));
     let expected =
         format!("{}:5: key `monitor.intervall` is unknown; did you mean `monitor.interval`?", file.display());
-    assert!(stderr(&output).contains(&expected), "{}", stderr(&output));
+    assert!(text(&output.stderr).contains(&expected), "{}", text(&output.stderr));
     assert!(output.stdout.is_empty());
 }
 
@@ -129,13 +81,21 @@ fn a_bad_file_ends_with_2_and_names_file_line_and_key() {
 fn a_bad_flag_or_variable_ends_with_2_and_names_it() {
     let output = run(&["serve", "--monitor.interval=soon"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("flag `--monitor.interval`: `soon` is not a duration"), "{}", stderr(&output));
+    assert!(
+        text(&output.stderr).contains("flag `--monitor.interval`: `soon` is not a duration"),
+        "{}",
+        text(&output.stderr)
+    );
     let output = run(&["serve", "--monitor.intervall=3s"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("--monitor.interval"), "{}", stderr(&output));
+    assert!(text(&output.stderr).contains("--monitor.interval"), "{}", text(&output.stderr));
     let output = kepler(&["serve"]).env("KEPLER_LOG_LEVEL", "loud").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("environment variable `KEPLER_LOG_LEVEL`: `loud`"), "{}", stderr(&output));
+    assert!(
+        text(&output.stderr).contains("environment variable `KEPLER_LOG_LEVEL`: `loud`"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]
@@ -145,19 +105,19 @@ fn a_web_configuration_that_is_faulty_is_an_error_not_silence() {
     fs::write(&file, "basic_auth_user: { me: secret }\n").unwrap();
     let output = run(&["serve", "--web.listen-address=127.0.0.1:0", &format!("--web.config-file={}", file.display())]);
     assert_eq!(output.status.code(), Some(2));
-    let message = stderr(&output);
+    let message = text(&output.stderr);
     assert!(message.contains("flag `--web.config-file`: ") && message.contains("basic_auth_user"), "{message}");
     let output = run(&["serve", "--web.listen-address=127.0.0.1:0", "--web.config-file=no/such/web.yaml"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("no/such/web.yaml"), "{}", stderr(&output));
+    assert!(text(&output.stderr).contains("no/such/web.yaml"), "{}", text(&output.stderr));
 }
 
 #[test]
 fn a_forced_meter_that_cannot_be_used_ends_with_3_and_a_remedy() {
     let empty = tempfile::tempdir().unwrap();
     let output = run(&["serve", "--web.listen-address=127.0.0.1:0", "--meter=powercap", &sysfs(&empty)]);
-    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
-    assert!(stderr(&output).contains("cannot measure with powercap") && stderr(&output).contains("remedy: "));
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("cannot measure with powercap") && text(&output.stderr).contains("remedy: "));
 }
 
 #[test]
@@ -167,7 +127,7 @@ fn a_taken_port_ends_with_4_and_names_address_and_owner() {
     let output = run(&["serve", &format!("--web.listen-address={address}")]);
     assert_eq!(output.status.code(), Some(4));
     let expected = format!("cannot listen at {address}: process {} (", std::process::id());
-    assert!(stderr(&output).contains(&expected), "{}", stderr(&output));
+    assert!(text(&output.stderr).contains(&expected), "{}", text(&output.stderr));
 }
 
 #[test]
@@ -176,7 +136,7 @@ fn an_address_given_twice_is_named_as_such() {
     let flag = format!("--web.listen-address={free}");
     let output = run(&["serve", &flag, &flag]);
     assert_eq!(output.status.code(), Some(4));
-    assert!(stderr(&output).contains("is it given twice?"), "{}", stderr(&output));
+    assert!(text(&output.stderr).contains("is it given twice?"), "{}", text(&output.stderr));
 }
 
 #[test]
@@ -185,13 +145,13 @@ fn it_serves_what_a_host_measures_and_stops_with_0_on_a_signal() {
     for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
         let mut server = Server::start(&[&sysfs(&tree), "--kube.node-name=node-7", "--metrics=node"]);
         assert!(server.log.iter().any(|line| line.contains("measured by powercap")), "{:#?}", server.log);
-        let answer = server.get("/metrics");
+        let answer = get(&server, "/metrics");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         let joules = answer.lines().filter(|line| line.starts_with("kepler_node_cpu_joules_total{"));
         assert_eq!(joules.filter(|line| line.contains("node_name=\"node-7\"")).count(), 2, "{answer}");
         assert!(!answer.contains("kepler_process_"), "only the node was asked for");
-        assert!(server.get("/livez").starts_with("HTTP/1.1 200"));
-        assert_eq!(server.stop(signal), Some(0));
+        assert!(get(&server, "/livez").starts_with("HTTP/1.1 200"));
+        assert_eq!(stop(&mut server, signal), Some(0));
     }
 }
 
@@ -203,12 +163,12 @@ fn tables_go_to_standard_output_and_json_logs_to_standard_error() {
         let message: serde_json::Value = serde_json::from_str(line).unwrap();
         assert!(message["level"].is_string() && message["message"].is_string(), "{line}");
     }
-    let mut lines = BufReader::new(server.child.stdout.take().unwrap()).lines();
+    let mut lines = BufReader::new(server.running.0.stdout.take().unwrap()).lines();
     let first = lines.next().unwrap().unwrap();
     assert!(first.starts_with("node: "), "{first}");
     assert!(lines.any(|line| line.unwrap().starts_with("package ")));
     drop(lines);
-    assert_eq!(server.stop(rustix::process::Signal::TERM), Some(0));
+    assert_eq!(stop(&mut server, rustix::process::Signal::TERM), Some(0));
 }
 
 #[test]
@@ -233,7 +193,7 @@ fn without_an_exporter_it_measures_until_a_signal_and_says_that_nothing_is_shown
 fn doctor_finds_a_usable_meter_and_ends_with_0() {
     let tree = powercap_tree();
     let output = run(&["doctor", &sysfs(&tree)]);
-    let page = String::from_utf8(output.stdout).unwrap();
+    let page = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{page}");
     assert!(page.contains("powercap  usable (measured)"), "{page}");
     assert!(
@@ -246,7 +206,7 @@ fn doctor_finds_a_usable_meter_and_ends_with_0() {
 fn doctor_without_a_meter_gives_reasons_and_remedies_and_ends_with_1() {
     let empty = tempfile::tempdir().unwrap();
     let output = run(&["doctor", "--json", &sysfs(&empty), "--host.procfs=/proc"]);
-    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["measured"], false);
     let sources = report["sources"].as_array().unwrap();
@@ -264,7 +224,7 @@ fn doctor_counts_no_artificial_figures_as_measured() {
     let empty = tempfile::tempdir().unwrap();
     let output = run(&["doctor", "--meter=fake", &sysfs(&empty)]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8(output.stdout).unwrap().contains("made up by fake"));
+    assert!(text(&output.stdout).contains("made up by fake"));
 }
 
 #[test]
@@ -272,7 +232,7 @@ fn doctor_says_when_serving_would_not_start() {
     let empty = tempfile::tempdir().unwrap();
     let output = run(&["doctor", "--meter=hwmon", &sysfs(&empty)]);
     assert_eq!(output.status.code(), Some(1));
-    let page = String::from_utf8(output.stdout).unwrap();
+    let page = text(&output.stdout);
     assert!(page.contains("`kepler serve` would not start: cannot measure with hwmon"), "{page}");
 }
 

@@ -7,20 +7,12 @@
     reason = "clippy exempts test functions, but not what they share"
 )]
 
+mod program;
+
 use jiff::Timestamp;
+use program::{Running, Server, run, text};
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Output, Stdio};
-
-fn kepler(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kepler"));
-    command.args(arguments).env_clear().stdin(Stdio::null());
-    command
-}
-
-fn run(arguments: &[&str]) -> Output {
-    kepler(arguments).output().unwrap()
-}
+use std::process::{Command, Output, Stdio};
 
 fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
@@ -29,20 +21,6 @@ fn code(output: &Output) -> i32 {
 fn json(output: &Output) -> Value {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// A process that is ended with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// One that keeps a processor busy, under the name `yes`.
@@ -149,16 +127,8 @@ fn all_workloads_are_listed_and_the_worst_decides() {
 
 #[test]
 fn a_running_exporter_is_asked_for_its_node() {
-    let mut serve = kepler(&["serve", "--web.listen-address=127.0.0.1:0", "--monitor.interval=200ms", "--meter=fake"]);
-    let mut serve = Running(serve.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap());
-    let mut lines = BufReader::new(serve.0.stderr.take().unwrap()).lines();
-    let url = loop {
-        let line = lines.next().unwrap().unwrap();
-        if let Some((_, rest)) = line.split_once("http://") {
-            break format!("http://{}", rest.split_once("/metrics").unwrap().0);
-        }
-    };
-    std::thread::spawn(move || lines.for_each(drop));
+    let server = Server::start(&["--meter=fake"]);
+    let url = format!("http://{}", server.address);
     let _busy = busy();
     let source = format!("--source=kepler={url}");
     let arguments = [&["assess", "yes", "--window=2s", "--json", &source], &CLEAN[..]].concat();

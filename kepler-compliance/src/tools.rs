@@ -36,14 +36,15 @@ pub mod registry;
 mod resolve;
 mod schedule;
 mod settings;
+mod site;
 mod summary;
 mod toolbox;
 mod trend;
 
 pub use answer::{
-    Complexity, Input, Judged, MonthlySavings, Optimization, OptimizationKind, PowerWatts, ProjectedMonthly, Skip,
+    Complexity, Judged, MonthlySavings, Optimization, OptimizationKind, PowerWatts, ProjectedMonthly, Seen, Skip,
 };
-pub use arguments::{InvalidDuration, Length};
+pub use arguments::{InvalidDuration, Length, Scope};
 pub use assess::{AssessRequest, AssessResponse, Instances, assess_workload_compliance};
 pub use hotspots::{Hotspot, HotspotsRequest, HotspotsResponse, get_power_hotspots};
 pub use impact::{ImpactRequest, ImpactResponse, ImpactState, ImpactStep, compare_optimization_impact};
@@ -51,9 +52,12 @@ pub use list::{ListRequest, ListResponse, ListedWorkload, StatusCounts, StatusFi
 pub use regions::{MigrationAdvice, RankedRegion, RegionalRequest, RegionalResponse, get_regional_comparison};
 pub use schedule::{ScheduleRequest, ScheduleResponse, ScheduledWindow, calculate_optimal_schedule};
 pub use settings::{Price, Settings, StatedPue};
+pub use site::{Site, site};
 pub use summary::{NamespaceSummary, NodeSummary, SummaryRequest, SummaryResponse, get_cluster_carbon_summary};
 pub use toolbox::Toolbox;
 pub use trend::{Anomaly, Slope, TrendPoint, TrendRequest, TrendResponse, analyze_workload_power_trend};
+
+pub use crate::standards::Input;
 
 pub(crate) use facility::Facility;
 pub(crate) use figures::Figures;

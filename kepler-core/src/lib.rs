@@ -79,6 +79,8 @@
 //! | `serde` | serialisation of quantities and snapshots |
 //! | `perf` | the meter of the perf `power` PMU |
 //! | `names` | container names from Docker's and Podman's own files |
+//! | `models` | published power models ([`model`](../kepler_core/model/index.html)) |
+//! | `archives` | the same from zip archives |
 //! | `sim` | simulated hosts whose truth is known (`sim`), for tests and demonstrations |
 #![cfg_attr(not(test), forbid(unsafe_code))]
 

@@ -1,38 +1,14 @@
 //! Ticks on this very host, with all its processes, allocate nothing once the tables have grown.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod counting;
+
+use counting::allocations;
 use kepler_core::host::Host;
 use kepler_core::sampler::{Sampler, SamplerOptions};
 use kepler_core::snapshot::{Snapshot, State};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
-
-thread_local! {
-    // Of this thread only: the test harness allocates on others.
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call is passed on to the system allocator unchanged. The counter is a constant-initialised
-// thread-local without a destructor, so that counting does not allocate.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promises are those that the system allocator asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: `pointer` came from `alloc` above, that is, from the system allocator.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Those alive, by number and start.
 fn alive(snapshot: &Snapshot) -> impl Iterator<Item = (u32, u64)> {
@@ -61,9 +37,9 @@ fn ticks_in_which_nobody_comes_or_goes_allocate_nothing() {
     // Long enough for every active process to be looked at again, short of the chain's next probe.
     for _ in 0..400 {
         std::thread::sleep(Duration::from_millis(10));
-        let allocated = ALLOCATIONS.get();
+        let allocated = allocations();
         let after = sampler.tick();
-        let allocated = ALLOCATIONS.get() - allocated;
+        let allocated = allocations() - allocated;
         since_change = if are_the_same(&before, &after) { since_change + 1 } else { 0 };
         // Three snapshots are written in turn, and each makes room for newcomers when it is its turn.
         if since_change > 3 {

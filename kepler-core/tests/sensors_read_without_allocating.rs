@@ -1,38 +1,15 @@
 //! Reading a meter again and again allocates nothing: perf, hwmon and the estimate.
 #![allow(clippy::unwrap_used, reason = "a test that cannot lay out its fixture fails")]
 
+mod counting;
+
+use counting::allocations;
 use kepler_core::host::{Host, Timestamp};
 use kepler_core::meter::EnergyMeter;
 use kepler_core::meter::estimate::Estimate;
 use kepler_core::meter::hwmon::{Hwmon, HwmonRules};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::fs;
 use std::path::Path;
-
-/// The system's allocator, counting the allocations of each thread.
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-// SAFETY: every call goes to the system's allocator unchanged; counting touches a thread-local without a destructor.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 fn write(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -43,13 +20,13 @@ fn assert_reads_without_allocating(meter: &mut dyn EnergyMeter) {
     let mut readings = Vec::new();
     // The first reading sizes the buffers.
     meter.read(Timestamp::now(), &mut readings);
-    let before = ALLOCATIONS.with(Cell::get);
+    let before = allocations();
     for _ in 0..100 {
         meter.read(Timestamp::now(), &mut readings);
     }
-    let allocations = ALLOCATIONS.with(Cell::get) - before;
+    let allocated = allocations() - before;
     assert!(readings.iter().all(Result::is_ok) && !readings.is_empty(), "{readings:?}");
-    assert_eq!(allocations, 0, "{} allocates in 100 readings", meter.source());
+    assert_eq!(allocated, 0, "{} allocates in 100 readings", meter.source());
 }
 
 #[test]

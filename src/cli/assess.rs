@@ -43,16 +43,9 @@ pub(super) fn kind(text: &str) -> Result<WorkloadKind, String> {
 pub(super) fn run(assess: Assess) -> Result<ExitCode, Failure> {
     let Assess { workload, namespace, kind, standard, judging } = assess;
     let desk = judging.open(true)?;
-    let request = AssessRequest {
-        namespace,
-        kind,
-        standard,
-        window: desk.window,
-        lang: desk.lang,
-        ..AssessRequest::new(workload)
-    };
+    let request = AssessRequest { namespace, kind, standard, scope: desk.scope(), ..AssessRequest::new(workload) };
     let mut answer = assess_workload_compliance(&desk.context(), &request)?;
-    answer.caveats.splice(0..0, desk.caveat());
+    answer.seen.caveats.splice(0..0, desk.caveat());
     desk.write(&answer, |answer| page(answer, desk.lang))?;
     Ok(exit(answer.status))
 }
@@ -120,6 +113,6 @@ fn page(answer: &AssessResponse, lang: Lang) -> String {
         })
         .collect();
     page.push_str(&list(word("Could be saved in a month:", "월간 절감 가능:"), &savings));
-    page.push_str(&list(word("Note:", "유의 사항:"), &answer.caveats));
+    page.push_str(&list(word("Note:", "유의 사항:"), &answer.seen.caveats));
     page
 }

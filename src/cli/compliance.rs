@@ -61,11 +61,10 @@ pub(super) fn run(compliance: Compliance) -> Result<ExitCode, Failure> {
     let Compliance::List(asked) = compliance;
     let List { namespace, kind, standard, status, offset, limit, judging } = *asked;
     let desk = judging.open(true)?;
-    let (window, lang) = (desk.window, desk.lang);
-    let request =
-        ListRequest { namespace, kind, status_filter: status, standard, region: None, window, offset, limit, lang };
+    let scope = desk.scope();
+    let request = ListRequest { namespace, kind, status_filter: status, standard, offset, limit, scope };
     let mut answer = list_workloads_by_compliance(&desk.context(), &request)?;
-    answer.caveats.splice(0..0, desk.caveat());
+    answer.seen.caveats.splice(0..0, desk.caveat());
     desk.write(&answer, page)?;
     Ok(exit(worst(&answer)))
 }
@@ -116,6 +115,6 @@ fn page(answer: &ListResponse) -> String {
     ));
     let skipped: Vec<String> = answer.skipped.iter().map(|own| format!("{}: {}", own.what, own.reason)).collect();
     page.push_str(&items("Left out:", &skipped));
-    page.push_str(&items("Note:", &answer.caveats));
+    page.push_str(&items("Note:", &answer.seen.caveats));
     page
 }

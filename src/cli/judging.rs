@@ -11,7 +11,7 @@ use kepler_compliance::intensity::{
 };
 use kepler_compliance::standards::{Standards, Status};
 use kepler_compliance::text::Lang;
-use kepler_compliance::tools::{Context, Length, Settings};
+use kepler_compliance::tools::{Context, Length, Scope, Settings};
 use kepler_compliance::view::EnergyView;
 use kepler_compliance::zones::Zones;
 use serde::Serialize;
@@ -113,7 +113,7 @@ pub(super) struct Desk {
     settings: Settings,
     now: Timestamp,
     /// The window that figures are taken over.
-    pub(super) window: Length,
+    window: Length,
     /// Language of sentences.
     pub(super) lang: Lang,
     answer: Answer,
@@ -176,6 +176,11 @@ impl Desk {
             settings: &self.settings,
             now: self.now,
         }
+    }
+
+    /// What every question says.
+    pub(super) fn scope(&self) -> Scope {
+        Scope { region: None, window: self.window, lang: self.lang }
     }
 
     /// What a reader must know of how the energy was found.

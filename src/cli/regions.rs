@@ -41,8 +41,7 @@ pub(super) fn run(asked: Regions) -> Result<ExitCode, Failure> {
         namespace,
         margin_percent: margin,
         limit,
-        window: desk.window,
-        lang: desk.lang,
+        scope: desk.scope(),
         ..RegionalRequest::default()
     };
     let mut answer = get_regional_comparison(&desk.context(), &request)?;

@@ -51,8 +51,7 @@ pub(super) fn run(asked: Schedule) -> Result<ExitCode, Failure> {
         power_watts: power,
         workload_name: workload,
         namespace,
-        window: desk.window,
-        lang: desk.lang,
+        scope: desk.scope(),
         ..ScheduleRequest::new(duration)
     };
     let mut answer = calculate_optimal_schedule(&desk.context(), &request)?;

@@ -8,7 +8,6 @@
 mod carbon;
 mod errors;
 mod fork;
-mod grid;
 mod host;
 mod measure;
 mod models;
@@ -20,7 +19,6 @@ use pyo3::prelude::*;
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     fork::register(module)?;
-    grid::register(module)?;
     measure::register(module)?;
     monitor::register(module)?;
     carbon::register(module)?;

@@ -241,11 +241,12 @@ impl<'a> Case<'a> {
     fn fact(&mut self, metric: Metric) -> Option<&'a Fact> {
         let fact = self.inputs.facts.get(&metric)?;
         let Verdict { inputs, caveats, .. } = &mut self.verdict;
-        if inputs.iter().any(|input| input.metric == metric) {
+        let name = label(&metric);
+        if inputs.iter().any(|input| input.name == name) {
             return metric.admits(fact.value).then_some(fact);
         }
         inputs.push(Input {
-            metric,
+            name,
             value: fact.value,
             unit: metric.unit().to_owned(),
             basis: fact.basis,

@@ -85,11 +85,11 @@ impl Inputs {
     }
 }
 
-/// An input as the verdict shows it.
+/// A figure that a judgement or an answer rests on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Input {
-    /// Which metric.
-    pub metric: Metric,
+    /// What it is: a metric's name, or `power`, `energy`, `grid_intensity`, `pue`, `price`.
+    pub name: String,
     /// Its value.
     pub value: f64,
     /// Its unit; empty for a pure ratio.
@@ -98,9 +98,9 @@ pub struct Input {
     pub basis: Basis,
     /// From where.
     pub source: String,
-    /// The year it is for.
+    /// The year it is for, where it is a year's.
     pub year: Option<i16>,
-    /// How old it is, in seconds.
+    /// How old it is, in seconds; `null` while it holds or where it is a year's.
     pub age_seconds: Option<u64>,
 }
 

@@ -1,7 +1,7 @@
 //! Parts that the answers of several tools share.
 
-use super::Settings;
 use super::facility::Facility;
+use super::{Length, Settings};
 use crate::carbon::{emissions, rate};
 use crate::standards::{Basis, Force, Limit, Status, Subject, Verdict};
 use crate::text::{Lang, Text};
@@ -10,25 +10,6 @@ use crate::view::{Inventory, PowerSplit, Skipped};
 use kepler_core::meter::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// A figure that an answer rests on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Input {
-    /// What it is: `power`, `energy`, `grid_intensity`, `pue`, `price`.
-    pub name: String,
-    /// Its value.
-    pub value: f64,
-    /// Its unit; empty for a pure ratio.
-    pub unit: String,
-    /// How it came about.
-    pub basis: Basis,
-    /// From where.
-    pub source: String,
-    /// The year it is for, where it is a year's.
-    pub year: Option<i16>,
-    /// How old it is, in seconds; `null` while it holds or where it is a year's.
-    pub age_seconds: Option<u64>,
-}
 
 /// One rule's judgement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -201,6 +182,30 @@ pub struct Optimization {
     pub implementation_complexity: Complexity,
     /// The figures that the estimate rests on.
     pub basis: String,
+}
+
+/// The figures that an answer saw.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Seen {
+    /// Share of window and nodes that the figures cover, 0 to 1; `null` where there are none.
+    pub coverage: Option<f64>,
+    /// The window asked for.
+    pub window: Length,
+    /// The state that was seen: equal texts of one source rest on the same readings.
+    pub moment: Option<String>,
+    /// What weakens the answer.
+    pub caveats: Vec<String>,
+}
+
+impl Seen {
+    /// Nothing yet.
+    pub(super) const fn nothing(window: Length) -> Self {
+        Seen { coverage: None, window, moment: None, caveats: Vec::new() }
+    }
+
+    pub(super) fn of(inventory: &Inventory, window: Length, caveats: Vec<String>) -> Self {
+        Seen { coverage: Some(inventory.coverage), window, moment: Some(inventory.moment.clone()), caveats }
+    }
 }
 
 /// Something that an answer leaves out, and why.

@@ -1,10 +1,12 @@
 //! Arguments that several tools share.
 
 use super::{Context, ToolError};
+use crate::text::Lang;
 use crate::view::TimeRange;
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
@@ -85,6 +87,40 @@ impl JsonSchema for Length {
     }
 }
 
+/// What every question about energy says, whatever it asks.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+pub struct Scope {
+    /// Where it runs: an AWS, GCP or Azure region, a country, a grid zone or a city. Without it the
+    /// configured region, else ap-northeast-2.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// How far back figures are taken.
+    #[serde(default = "default_window")]
+    pub window: Length,
+    /// Language of sentences.
+    #[serde(default)]
+    pub lang: Lang,
+}
+
+impl Default for Scope {
+    fn default() -> Self {
+        Scope { region: None, window: default_window(), lang: Lang::En }
+    }
+}
+
+/// Reads a flattened part of a request, so that an error names the argument: in what serde flattens, the
+/// path to it is lost.
+pub(super) fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(arguments: D) -> Result<T, D::Error> {
+    serde_path_to_error::deserialize(arguments).map_err(|error| D::Error::custom(explain(error)))
+}
+
+/// An error with the argument that it is about, where it is about one.
+pub(super) fn explain<E: fmt::Display>(error: serde_path_to_error::Error<E>) -> String {
+    let path = error.path().to_string();
+    let reason = error.into_inner();
+    if path == "." { reason.to_string() } else { format!("{path}: {reason}") }
+}
+
 /// The window that ends now.
 pub(super) fn range(context: &Context<'_>, window: Length) -> TimeRange {
     TimeRange::ending(context.now, window.duration())
@@ -111,7 +147,7 @@ pub(super) fn default_standard() -> String {
     crate::standards::DEFAULT_STANDARD.to_owned()
 }
 
-pub(super) const fn default_window() -> Length {
+const fn default_window() -> Length {
     Length::minutes(5)
 }
 

@@ -1,16 +1,16 @@
 //! Does a workload keep a standard, and what would help?
 
 use super::answer::{
-    Input, Judged, Month, Optimization, PowerWatts, ProjectedMonthly, basis_of, energy_caveats, grams_per_hour, say,
+    Judged, Month, Optimization, PowerWatts, ProjectedMonthly, Seen, basis_of, energy_caveats, grams_per_hour, say,
 };
-use super::arguments::{default_namespace, default_standard, default_window, range};
+use super::arguments::{Scope, default_namespace, default_standard, named, range};
 use super::figures::Windows;
 use super::judge::{Judge, Verdicts};
 use super::optimizations::{advise, show};
 use super::resolve::{Resolved, resolve};
-use super::{Context, Facility, Figures, Length, ToolError};
+use super::{Context, Facility, Figures, ToolError};
 use crate::advice::Advice;
-use crate::standards::{Limit, RuleKind, Status, Verdict};
+use crate::standards::{Input, Limit, RuleKind, Status, Verdict};
 use crate::text::{Lang, Text};
 use crate::units::{Energy, Pue};
 use crate::view::{Inventory, ViewError, WorkloadKind};
@@ -34,16 +34,10 @@ pub struct AssessRequest {
     /// Code of the standard to judge by; an unknown one is an error that lists the valid ones.
     #[serde(default = "default_standard")]
     pub standard: String,
-    /// Where it runs: an AWS, GCP or Azure region, a country, a grid zone or a city. Without it the
-    /// configured region, else ap-northeast-2.
-    #[serde(default)]
-    pub region: Option<String>,
-    /// How far back figures are taken.
-    #[serde(default = "default_window")]
-    pub window: Length,
-    /// Language of sentences.
-    #[serde(default)]
-    pub lang: Lang,
+    /// Where, since when, in which language.
+    #[serde(flatten, deserialize_with = "named")]
+    #[schemars(with = "Scope")]
+    pub scope: Scope,
 }
 
 impl AssessRequest {
@@ -54,9 +48,7 @@ impl AssessRequest {
             namespace: default_namespace(),
             kind: None,
             standard: default_standard(),
-            region: None,
-            window: default_window(),
-            lang: Lang::En,
+            scope: Scope::default(),
         }
     }
 }
@@ -107,20 +99,15 @@ pub struct AssessResponse {
     pub optimizations: Vec<Optimization>,
     /// The figures it rests on.
     pub inputs: Vec<Input>,
-    /// What weakens it.
-    pub caveats: Vec<String>,
     /// Each rule's judgement.
     pub verdicts: Vec<Judged>,
     /// How many pods, containers or processes of that name there were.
     pub instances: Instances,
     /// IT energy used in the window by all of them, joules.
     pub energy_joules: Option<f64>,
-    /// The window asked for.
-    pub window: Length,
-    /// Share of window and nodes that the figures cover, 0 to 1; `null` where there are none.
-    pub coverage: Option<f64>,
-    /// The state that was seen: equal texts of one source rest on the same readings.
-    pub moment: Option<String>,
+    /// What was looked at.
+    #[serde(flatten)]
+    pub seen: Seen,
 }
 
 /// How many rows a workload is the sum of.
@@ -138,9 +125,9 @@ pub struct Instances {
 /// No such workload, region or standard; the source of energy figures cannot answer. Missing data are no
 /// error: they give `INSUFFICIENT_DATA`.
 pub fn assess_workload_compliance(context: &Context<'_>, request: &AssessRequest) -> Result<AssessResponse, ToolError> {
-    let facility = Facility::of(context, request.region.as_deref())?;
+    let facility = Facility::of(context, request.scope.region.as_deref())?;
     let judge = Judge::new(context, &facility, &request.standard)?;
-    let inventory = match context.view.inventory(range(context, request.window)) {
+    let inventory = match context.view.inventory(range(context, request.scope.window)) {
         Ok(inventory) => inventory,
         Err(error @ ViewError::NoData { .. }) => return Ok(without_data(request, &facility, &judge, &error)),
         Err(error) => return Err(error.into()),
@@ -148,7 +135,7 @@ pub fn assess_workload_compliance(context: &Context<'_>, request: &AssessRequest
     let resolved = resolve(&inventory, &request.workload_name, &request.namespace, request.kind)?;
     let figures = Figures::sum(&inventory, &Windows::of(&inventory), resolved.rows.iter().copied());
     let verdicts = judge.verdicts(Some(&figures));
-    let advice = advise(context, &facility, &inventory, &resolved, &figures, &verdicts, request.window)?;
+    let advice = advise(context, &facility, &inventory, &resolved, &figures, &verdicts, request.scope.window)?;
     let advice: Vec<Advice> = advice.into_iter().filter_map(Result::ok).collect();
     Ok(answer(context, request, &facility, &inventory, &resolved, &figures, &verdicts, &advice))
 }
@@ -167,7 +154,7 @@ fn answer(
     verdicts: &Verdicts,
     advice: &[Advice],
 ) -> AssessResponse {
-    let (lang, settings) = (request.lang, context.settings);
+    let (lang, settings) = (request.scope.lang, context.settings);
     let month = figures.monthly().map(|energy| Month::new(energy, facility, settings));
     let power = figures.power.and_then(|power| power.total());
     let optimizations: Vec<Optimization> = advice.iter().map(|advice| show(advice, month.as_ref(), lang)).collect();
@@ -192,26 +179,26 @@ fn answer(
     response.inputs = inputs(context, figures).into_iter().chain(facility.inputs()).collect();
     response.instances = Instances { running: figures.running, terminated: figures.terminated };
     response.energy_joules = figures.energy.total().map(Energy::joules);
-    response.coverage = Some(inventory.coverage);
-    response.moment = Some(inventory.moment.clone());
+    response.seen.coverage = Some(inventory.coverage);
+    response.seen.moment = Some(inventory.moment.clone());
     response
 }
 
 /// The answer where nothing is known of the window.
 fn without_data(request: &AssessRequest, facility: &Facility, judge: &Judge<'_>, error: &ViewError) -> AssessResponse {
     let mut response = frame(request, facility, &judge.verdicts(None), &[]);
-    response.caveats.insert(0, error.to_string());
+    response.seen.caveats.insert(0, error.to_string());
     let hint = Text::new(
         "There are no energy figures of that window yet; measure longer or ask for another window.",
         "해당 기간의 에너지 데이터가 아직 없습니다. 더 오래 측정하거나 다른 기간을 지정하세요.",
     );
-    response.recommendation = hint.lang(request.lang).to_owned();
+    response.recommendation = hint.lang(request.scope.lang).to_owned();
     response
 }
 
 /// All that the rules and the facility say, without the workload's own figures.
 fn frame(request: &AssessRequest, facility: &Facility, verdicts: &Verdicts, caveats: &[Text]) -> AssessResponse {
-    let lang = request.lang;
+    let lang = request.scope.lang;
     let (carbon, pue) = (verdicts.carbon.as_ref(), verdicts.pue.as_ref());
     let intensity = carbon.filter(|verdict| verdict.kind == RuleKind::IntensityLimit);
     let mut texts = caveats.to_vec();
@@ -246,13 +233,10 @@ fn frame(request: &AssessRequest, facility: &Facility, verdicts: &Verdicts, cave
         recommendation: String::new(),
         optimizations: Vec::new(),
         inputs: facility.inputs(),
-        caveats: say(&texts, lang),
         verdicts: [carbon, pue].into_iter().flatten().map(|verdict| Judged::new(verdict, lang)).collect(),
         instances: Instances::default(),
         energy_joules: None,
-        window: request.window,
-        coverage: None,
-        moment: None,
+        seen: Seen { caveats: say(&texts, lang), ..Seen::nothing(request.scope.window) },
     }
 }
 

@@ -1,10 +1,9 @@
 //! The facility of an answer: its zone, its electricity's intensity, its PUE, each with its origin.
 
-use super::answer::Input;
 use super::{Context, DEFAULT_REGION, ToolError};
 use crate::carbon::effective_intensity;
 use crate::intensity::{Boundary, IntensityFigure, Kind, Method, Period, Provenance};
-use crate::standards::{Basis, Fact, Inputs, Metric, Subject};
+use crate::standards::{Basis, Fact, Input, Inputs, Metric, Subject};
 use crate::text::{Lang, Text};
 use crate::units::{CarbonIntensity, Pue};
 use jiff::civil::Date;

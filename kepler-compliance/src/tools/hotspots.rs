@@ -1,10 +1,10 @@
 //! Who draws the most power?
 
-use super::answer::{Skip, energy_caveats, grams_per_hour, say};
-use super::arguments::{default_window, range, within};
+use super::answer::{Seen, Skip, energy_caveats, grams_per_hour, say};
+use super::arguments::{Scope, named, range, within};
 use super::grouped::{Grouped, check_namespace, grouped, usual_kind};
-use super::{Context, Facility, Figures, Length, ToolError};
-use crate::text::{Lang, Text};
+use super::{Context, Facility, Figures, ToolError};
+use crate::text::Text;
 use crate::units::{Energy, Power};
 use crate::view::{ViewError, WorkloadKind};
 use schemars::JsonSchema;
@@ -26,15 +26,10 @@ pub struct HotspotsRequest {
     /// How many at most.
     #[serde(default = "default_limit")]
     pub limit: usize,
-    /// Where they run; without it the configured region, else ap-northeast-2.
-    #[serde(default)]
-    pub region: Option<String>,
-    /// How far back figures are taken.
-    #[serde(default = "default_window")]
-    pub window: Length,
-    /// Language of sentences.
-    #[serde(default)]
-    pub lang: Lang,
+    /// Where, since when, in which language.
+    #[serde(flatten, deserialize_with = "named")]
+    #[schemars(with = "Scope")]
+    pub scope: Scope,
 }
 
 const fn default_limit() -> usize {
@@ -48,9 +43,7 @@ impl Default for HotspotsRequest {
             kind: None,
             threshold_watts: 0.0,
             limit: default_limit(),
-            region: None,
-            window: default_window(),
-            lang: Lang::En,
+            scope: Scope::default(),
         }
     }
 }
@@ -68,14 +61,9 @@ pub struct HotspotsResponse {
     pub all_workloads_watts: Option<f64>,
     /// What could not be looked at, and why.
     pub skipped: Vec<Skip>,
-    /// Share of window and nodes that the figures cover, 0 to 1; `null` where there are none.
-    pub coverage: Option<f64>,
-    /// The window asked for.
-    pub window: Length,
-    /// The state that was seen.
-    pub moment: Option<String>,
-    /// What weakens it.
-    pub caveats: Vec<String>,
+    /// What was looked at.
+    #[serde(flatten)]
+    pub seen: Seen,
 }
 
 /// A workload that draws much.
@@ -106,22 +94,19 @@ pub struct Hotspot {
 /// No such namespace or region; a threshold that is no power; the source cannot answer.
 pub fn get_power_hotspots(context: &Context<'_>, request: &HotspotsRequest) -> Result<HotspotsResponse, ToolError> {
     let threshold = within("threshold_watts", request.threshold_watts, 0.0..=f64::MAX)?;
-    let facility = Facility::of(context, request.region.as_deref())?;
+    let facility = Facility::of(context, request.scope.region.as_deref())?;
     let mut response = HotspotsResponse {
         kind: request.kind,
         total: 0,
         hotspots: Vec::new(),
         all_workloads_watts: None,
         skipped: Vec::new(),
-        coverage: None,
-        window: request.window,
-        moment: None,
-        caveats: Vec::new(),
+        seen: Seen::nothing(request.scope.window),
     };
-    let inventory = match context.view.inventory(range(context, request.window)) {
+    let inventory = match context.view.inventory(range(context, request.scope.window)) {
         Ok(inventory) => inventory,
         Err(error @ ViewError::NoData { .. }) => {
-            response.caveats = vec![error.to_string()];
+            response.seen.caveats = vec![error.to_string()];
             return Ok(response);
         }
         Err(error) => return Err(error.into()),
@@ -153,8 +138,8 @@ pub fn get_power_hotspots(context: &Context<'_>, request: &HotspotsRequest) -> R
                 share_percent: share,
                 cpu_cores: group.figures.cores(),
                 emissions_per_hour: grams_per_hour(Some(*power), &facility),
-                reason: reason.lang(request.lang).to_owned(),
-                recommendation: advice.lang(request.lang).to_owned(),
+                reason: reason.lang(request.scope.lang).to_owned(),
+                recommendation: advice.lang(request.scope.lang).to_owned(),
             }
         })
         .collect();
@@ -164,9 +149,7 @@ pub fn get_power_hotspots(context: &Context<'_>, request: &HotspotsRequest) -> R
     response.kind = Some(kind);
     response.all_workloads_watts = (!groups.is_empty()).then_some(all.watts());
     response.skipped = inventory.skipped.iter().map(Skip::from).collect();
-    response.coverage = Some(inventory.coverage);
-    response.caveats = say(&texts, request.lang);
-    response.moment = Some(inventory.moment);
+    response.seen = Seen::of(&inventory, request.scope.window, say(&texts, request.scope.lang));
     Ok(response)
 }
 

@@ -1,7 +1,7 @@
 //! What would several optimizations bring together?
 
 use super::answer::{Judged, Month, Optimization, OptimizationKind, ProjectedMonthly, Skip, energy_caveats, say};
-use super::arguments::{default_namespace, default_standard, default_window, range, within};
+use super::arguments::{Scope, default_namespace, default_standard, named, range, within};
 use super::facility::FacilityPue;
 use super::figures::Windows;
 use super::judge::Judge;
@@ -44,15 +44,10 @@ pub struct ImpactRequest {
     /// Code of the standard to judge by.
     #[serde(default = "default_standard")]
     pub standard: String,
-    /// Where it runs; without it the configured region, else ap-northeast-2.
-    #[serde(default)]
-    pub region: Option<String>,
-    /// How far back figures are taken.
-    #[serde(default = "default_window")]
-    pub window: Length,
-    /// Language of sentences.
-    #[serde(default)]
-    pub lang: Lang,
+    /// Where, since when, in which language.
+    #[serde(flatten, deserialize_with = "named")]
+    #[schemars(with = "Scope")]
+    pub scope: Scope,
 }
 
 fn all() -> Vec<OptimizationKind> {
@@ -78,9 +73,7 @@ impl ImpactRequest {
             target_region: None,
             target_pue: None,
             standard: default_standard(),
-            region: None,
-            window: default_window(),
-            lang: Lang::En,
+            scope: Scope::default(),
         }
     }
 }
@@ -164,9 +157,9 @@ pub fn compare_optimization_impact(
 ) -> Result<ImpactResponse, ToolError> {
     let target = request.target_pue.map(|pue| within("target_pue", pue, 1.0..=10.0)).transpose()?;
     let target = target.and_then(|pue| Pue::new(pue).ok());
-    let facility = Facility::of(context, request.region.as_deref())?;
+    let facility = Facility::of(context, request.scope.region.as_deref())?;
     let judge = Judge::new(context, &facility, &request.standard)?;
-    let inventory = context.view.inventory(range(context, request.window))?;
+    let inventory = context.view.inventory(range(context, request.scope.window))?;
     let resolved = resolve(&inventory, &request.workload_name, &request.namespace, request.kind)?;
     let figures = Figures::sum(&inventory, &Windows::of(&inventory), resolved.rows.iter().copied());
     let verdicts = judge.verdicts(Some(&figures));
@@ -175,7 +168,8 @@ pub fn compare_optimization_impact(
         Some(pue) => Some((pue, "asked for".to_owned())),
         None => limit,
     };
-    let (lang, month) = (request.lang, figures.monthly().map(|energy| Month::new(energy, &facility, context.settings)));
+    let (lang, month) =
+        (request.scope.lang, figures.monthly().map(|energy| Month::new(energy, &facility, context.settings)));
     let mut place = Place::new(&facility);
     let (mut steps, mut skipped) = (Vec::new(), Vec::new());
     for kind in ORDER.into_iter().filter(|kind| request.optimizations.contains(kind)) {
@@ -223,7 +217,7 @@ pub fn compare_optimization_impact(
         total_reduction_percent: saved * 100.0,
         total_savings_kg: month.and_then(|month| month.emissions).map(|mass| mass.kilograms() * saved),
         skipped,
-        window: request.window,
+        window: request.scope.window,
         moment: inventory.moment.clone(),
         caveats: say(&texts, lang),
     })
@@ -250,7 +244,7 @@ impl Case<'_> {
         let Case { context, request, facility, inventory, resolved, figures } = *self;
         Ok(match kind {
             OptimizationKind::ResourceRightsizing => {
-                let series = use_over_time(context, resolved, request.window)?;
+                let series = use_over_time(context, resolved, request.scope.window)?;
                 resource_rightsizing(inventory, figures, &resolved.rows, series.as_ref())
             }
             OptimizationKind::RegionalMigration => {
@@ -258,7 +252,9 @@ impl Case<'_> {
                 let margin = request.target_region.as_ref().map(|_| 0.0);
                 regional_migration(context, facility, request.target_region.as_deref(), margin)?
             }
-            OptimizationKind::TemporalShift => temporal_shift(context, &place.facility, request.window.duration()),
+            OptimizationKind::TemporalShift => {
+                temporal_shift(context, &place.facility, request.scope.window.duration())
+            }
             OptimizationKind::PueImprovement => {
                 pue_improvement(&place.facility, target.map(|(pue, whose)| (*pue, whose.as_str())))
             }

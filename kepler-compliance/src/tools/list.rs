@@ -1,13 +1,12 @@
 //! Which workloads keep a standard?
 
-use super::answer::{Month, ProjectedMonthly, Skip, energy_caveats, grams_per_hour, say};
-use super::arguments::{default_standard, default_window, range};
+use super::answer::{Month, ProjectedMonthly, Seen, Skip, energy_caveats, grams_per_hour, say};
+use super::arguments::{Scope, default_standard, named, range};
 use super::figures::worse;
 use super::grouped::{Grouped, check_namespace, grouped, usual_kind};
 use super::judge::{Judge, Statuses};
-use super::{Context, Facility, Length, ToolError};
+use super::{Context, Facility, ToolError};
 use crate::standards::{Basis, Status};
-use crate::text::Lang;
 use crate::units::{Energy, Power};
 use crate::view::{ViewError, WorkloadKind};
 use schemars::JsonSchema;
@@ -29,21 +28,16 @@ pub struct ListRequest {
     /// Code of the standard to judge by.
     #[serde(default = "default_standard")]
     pub standard: String,
-    /// Where they run; without it the configured region, else ap-northeast-2.
-    #[serde(default)]
-    pub region: Option<String>,
-    /// How far back figures are taken.
-    #[serde(default = "default_window")]
-    pub window: Length,
     /// How many to skip.
     #[serde(default)]
     pub offset: usize,
     /// How many to return at most, 1 to 1000.
     #[serde(default = "default_limit")]
     pub limit: usize,
-    /// Language of sentences.
-    #[serde(default)]
-    pub lang: Lang,
+    /// Where, since when, in which language.
+    #[serde(flatten, deserialize_with = "named")]
+    #[schemars(with = "Scope")]
+    pub scope: Scope,
 }
 
 const fn default_limit() -> usize {
@@ -57,11 +51,9 @@ impl Default for ListRequest {
             kind: None,
             status_filter: StatusFilter::All,
             standard: default_standard(),
-            region: None,
-            window: default_window(),
             offset: 0,
             limit: default_limit(),
-            lang: Lang::En,
+            scope: Scope::default(),
         }
     }
 }
@@ -119,14 +111,9 @@ pub struct ListResponse {
     pub workloads: Vec<ListedWorkload>,
     /// What could not be looked at, and why.
     pub skipped: Vec<Skip>,
-    /// Share of window and nodes that the figures cover, 0 to 1; `null` where there are none.
-    pub coverage: Option<f64>,
-    /// The window asked for.
-    pub window: Length,
-    /// The state that was seen.
-    pub moment: Option<String>,
-    /// What weakens it.
-    pub caveats: Vec<String>,
+    /// What was looked at.
+    #[serde(flatten)]
+    pub seen: Seen,
 }
 
 /// How many workloads have each status.
@@ -193,7 +180,7 @@ pub fn list_workloads_by_compliance(context: &Context<'_>, request: &ListRequest
         let remedy = "give 1 to 1000, and use offset for more".to_owned();
         return Err(ToolError::InvalidArgument { argument: "limit", given, remedy });
     }
-    let facility = Facility::of(context, request.region.as_deref())?;
+    let facility = Facility::of(context, request.scope.region.as_deref())?;
     let judge = Judge::new(context, &facility, &request.standard)?;
     let mut response = ListResponse {
         standard: judge.carbon_rule().map_or_else(|| request.standard.clone(), |rule| rule.code.clone()),
@@ -206,15 +193,13 @@ pub fn list_workloads_by_compliance(context: &Context<'_>, request: &ListRequest
         next_offset: None,
         workloads: Vec::new(),
         skipped: Vec::new(),
-        coverage: None,
-        window: request.window,
-        moment: None,
-        caveats: Vec::new(),
+        seen: Seen::nothing(request.scope.window),
     };
-    let inventory = match context.view.inventory(range(context, request.window)) {
+    let inventory = match context.view.inventory(range(context, request.scope.window)) {
         Ok(inventory) => inventory,
         Err(error @ ViewError::NoData { .. }) => {
-            response.caveats = std::iter::once(error.to_string()).chain(facility.caveats(request.lang)).collect();
+            response.seen.caveats =
+                std::iter::once(error.to_string()).chain(facility.caveats(request.scope.lang)).collect();
             return Ok(response);
         }
         Err(error) => return Err(error.into()),
@@ -266,8 +251,6 @@ pub fn list_workloads_by_compliance(context: &Context<'_>, request: &ListRequest
     texts.extend(facility.caveats.iter().cloned());
     response.kind = Some(kind);
     response.skipped = inventory.skipped.iter().map(Skip::from).collect();
-    response.coverage = Some(inventory.coverage);
-    response.caveats = say(&texts, request.lang);
-    response.moment = Some(inventory.moment);
+    response.seen = Seen::of(&inventory, request.scope.window, say(&texts, request.scope.lang));
     Ok(response)
 }

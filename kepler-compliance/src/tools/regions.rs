@@ -2,10 +2,10 @@
 
 use super::answer::Month;
 use super::answer::{MonthlySavings, Skip, say};
-use super::arguments::{default_namespace, default_window, range, within};
+use super::arguments::{Scope, default_namespace, named, range, within};
 use super::figures::Windows;
 use super::resolve::resolve;
-use super::{Context, Facility, Figures, Length, ToolError};
+use super::{Context, Facility, Figures, ToolError};
 use crate::advice::{Candidate, Compared, MIGRATION_MARGIN_PERCENT, candidates, neighbours};
 use crate::standards::Basis;
 use crate::text::{Lang, Text};
@@ -17,9 +17,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegionalRequest {
-    /// The current region; without it the configured one, else ap-northeast-2.
-    #[serde(default)]
-    pub region: Option<String>,
     /// The regions to compare with. Without them those of the same cloud provider; for a place that is no
     /// cloud region, all countries.
     #[serde(default)]
@@ -39,12 +36,10 @@ pub struct RegionalRequest {
     /// How many regions to return at most.
     #[serde(default = "default_limit")]
     pub limit: usize,
-    /// How far back the workload's figures are taken.
-    #[serde(default = "default_window")]
-    pub window: Length,
-    /// Language of sentences.
-    #[serde(default)]
-    pub lang: Lang,
+    /// Where, since when, in which language.
+    #[serde(flatten, deserialize_with = "named")]
+    #[schemars(with = "Scope")]
+    pub scope: Scope,
 }
 
 const fn default_margin() -> f64 {
@@ -58,15 +53,13 @@ const fn default_limit() -> usize {
 impl Default for RegionalRequest {
     fn default() -> Self {
         RegionalRequest {
-            region: None,
             regions: Vec::new(),
             workload_name: None,
             namespace: default_namespace(),
             kind: None,
             margin_percent: default_margin(),
             limit: default_limit(),
-            window: default_window(),
-            lang: Lang::En,
+            scope: Scope::default(),
         }
     }
 }
@@ -145,7 +138,7 @@ pub fn get_regional_comparison(
     request: &RegionalRequest,
 ) -> Result<RegionalResponse, ToolError> {
     let margin = within("margin_percent", request.margin_percent, 0.0..=100.0)?;
-    let facility = Facility::of(context, request.region.as_deref())?;
+    let facility = Facility::of(context, request.scope.region.as_deref())?;
     let month = match &request.workload_name {
         Some(name) => monthly(context, request, &facility, name)?,
         None => None,
@@ -163,7 +156,7 @@ pub fn get_regional_comparison(
     let ranked: Vec<RankedRegion> = found
         .iter()
         .enumerate()
-        .map(|(place, candidate)| rank(place + 1, candidate, current, month.as_ref(), request.lang))
+        .map(|(place, candidate)| rank(place + 1, candidate, current, month.as_ref(), request.scope.lang))
         .collect();
     let mut caveats = facility.caveats.clone();
     if current.is_none() {
@@ -176,15 +169,15 @@ pub fn get_regional_comparison(
         "Yearly averages of the grids; latency, data residence and the effort of moving are not considered.",
         "전력망 연평균 기준이며 지연 시간, 데이터 소재지, 이전 비용은 고려하지 않았습니다.",
     ));
-    let skip = |(region, why): (String, Text)| Skip { what: region, reason: why.lang(request.lang).to_owned() };
+    let skip = |(region, why): (String, Text)| Skip { what: region, reason: why.lang(request.scope.lang).to_owned() };
     Ok(RegionalResponse {
-        advice: advice(&ranked, &facility.region, margin, request.lang),
+        advice: advice(&ranked, &facility.region, margin, request.scope.lang),
         cleanest: ranked.first().map(|region| region.region.clone()),
         current: ranked.iter().find(|region| region.region == facility.region).cloned(),
         compared: ranked.len(),
         regions: ranked.into_iter().take(request.limit).collect(),
         skipped: left.into_iter().map(skip).collect(),
-        caveats: say(&caveats, request.lang),
+        caveats: say(&caveats, request.scope.lang),
     })
 }
 
@@ -273,7 +266,7 @@ fn monthly(
     facility: &Facility,
     name: &str,
 ) -> Result<Option<Month>, ToolError> {
-    let inventory = match context.view.inventory(range(context, request.window)) {
+    let inventory = match context.view.inventory(range(context, request.scope.window)) {
         Ok(inventory) => inventory,
         Err(ViewError::NoData { .. }) => return Ok(None),
         Err(error) => return Err(error.into()),

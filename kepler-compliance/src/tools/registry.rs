@@ -3,6 +3,7 @@
 //! MCP, REST and OpenAPI are made from this table, so that each tool is described once: its
 //! description is the doc comment of its request, its schemas are those of its types.
 
+use super::arguments::explain;
 use super::{
     Context, ToolError, analyze_workload_power_trend, assess_workload_compliance, calculate_optimal_schedule,
     compare_optimization_impact, get_cluster_carbon_summary, get_power_hotspots, get_regional_comparison,
@@ -128,9 +129,9 @@ where
     let output_schema = object(settings.into_generator().into_root_schema_for::<A>());
     let takes = properties(&input_schema);
     let call = move |context: &Context<'_>, arguments: Value| {
-        let request = serde_json::from_value(arguments).map_err(|error| CallError::Arguments {
+        let request = serde_path_to_error::deserialize(arguments).map_err(|error| CallError::Arguments {
             tool: name,
-            reason: error.to_string(),
+            reason: explain(error),
             takes: takes.clone(),
         })?;
         let response = answer(context, &request)?;
@@ -219,9 +220,10 @@ mod tests {
         let assess = find("assess_workload_compliance").unwrap();
         for (arguments, named) in [
             (json!({}), "workload_name"),
-            (json!({ "workload_name": 7 }), "expected a string"),
-            (json!({ "workload_name": "x", "windo": "5m" }), "windo"),
-            (json!({ "workload_name": "x", "window": "soon" }), "30s, 5m"),
+            (json!({ "workload_name": 7 }), "workload_name: invalid type: integer `7`, expected a string"),
+            (json!({ "workload_name": "x", "windo": "5m" }), "unknown field `windo`"),
+            (json!({ "workload_name": "x", "window": "soon" }), "window: `soon` is not a length of time"),
+            (json!({ "workload_name": "x", "lang": "fr" }), "lang: unknown variant `fr`"),
             (json!({ "workload_name": "x", "standard": "KR" }), "KR_CARBON_2050"),
             (json!({ "workload_name": "x", "region": "seol" }), "seoul"),
         ] {

@@ -1,14 +1,14 @@
 //! When should a job run?
 
 use super::answer::say;
-use super::arguments::{default_namespace, default_window, range};
+use super::arguments::{Scope, default_namespace, named, range};
 use super::figures::Windows;
 use super::resolve::resolve;
 use super::{Context, Facility, Figures, Length, ToolError};
 use crate::intensity::SeriesBasis;
 use crate::schedule::{Job, Placement, Request, Slot, local_instant, plan};
 use crate::series::Series;
-use crate::text::{Lang, Text};
+use crate::text::Text;
 use crate::units::{Power, Pue};
 use crate::view::WorkloadKind;
 use jiff::Timestamp;
@@ -44,18 +44,13 @@ pub struct ScheduleRequest {
     /// The workload's kind, where several kinds share the name.
     #[serde(default)]
     pub kind: Option<WorkloadKind>,
-    /// Where it runs; without it the configured region, else ap-northeast-2.
-    #[serde(default)]
-    pub region: Option<String>,
-    /// How far back the workload's power is taken.
-    #[serde(default = "default_window")]
-    pub window: Length,
     /// How many windows to rank at most.
     #[serde(default = "default_ranking")]
     pub ranking: usize,
-    /// Language of sentences.
-    #[serde(default)]
-    pub lang: Lang,
+    /// Where, since when, in which language.
+    #[serde(flatten, deserialize_with = "named")]
+    #[schemars(with = "Scope")]
+    pub scope: Scope,
 }
 
 const fn default_ranking() -> usize {
@@ -75,10 +70,8 @@ impl ScheduleRequest {
             workload_name: None,
             namespace: default_namespace(),
             kind: None,
-            region: None,
-            window: default_window(),
             ranking: default_ranking(),
-            lang: Lang::En,
+            scope: Scope::default(),
         }
     }
 }
@@ -163,7 +156,7 @@ pub fn calculate_optimal_schedule(
     context: &Context<'_>,
     request: &ScheduleRequest,
 ) -> Result<ScheduleResponse, ToolError> {
-    let facility = Facility::of(context, request.region.as_deref())?;
+    let facility = Facility::of(context, request.scope.region.as_deref())?;
     let zone = time_zone(&facility);
     let earliest = match &request.earliest {
         Some(text) => instant("earliest", text, context.now, &zone)?,
@@ -221,8 +214,8 @@ pub fn calculate_optimal_schedule(
         pareto: found.pareto.iter().map(show).collect(),
         saving_percent: saved.and_then(|saving| saving.percent),
         saving_kg: saved.filter(|_| known).map(|saving| saving.carbon.kilograms()),
-        recommendation: recommendation.lang(request.lang).to_owned(),
-        caveats: say(&caveats, request.lang),
+        recommendation: recommendation.lang(request.scope.lang).to_owned(),
+        caveats: say(&caveats, request.scope.lang),
     })
 }
 
@@ -291,7 +284,7 @@ fn power(context: &Context<'_>, request: &ScheduleRequest) -> Result<Option<Powe
         return Ok(Some(Power::from_watts(watts)));
     }
     let Some(name) = &request.workload_name else { return Ok(None) };
-    let inventory = context.view.inventory(range(context, request.window))?;
+    let inventory = context.view.inventory(range(context, request.scope.window))?;
     let resolved = resolve(&inventory, name, &request.namespace, request.kind)?;
     let figures = Figures::sum(&inventory, &Windows::of(&inventory), resolved.rows.iter().copied());
     Ok(figures.mean)

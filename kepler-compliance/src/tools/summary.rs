@@ -1,15 +1,15 @@
 //! What does the whole cluster use and emit?
 
-use super::answer::{Month, ProjectedMonthly, Skip, energy_caveats, grams_per_hour, say};
-use super::arguments::{default_standard, default_window, range};
+use super::answer::{Month, ProjectedMonthly, Seen, Skip, energy_caveats, grams_per_hour, say};
+use super::arguments::{Scope, default_standard, named, range};
 use super::figures::{MONTH, worse};
 use super::grouped::{Grouped, grouped, usual_kind};
 use super::judge::Judge;
 use super::list::StatusCounts;
-use super::{Context, Facility, Figures, Length, ToolError};
+use super::{Context, Facility, Figures, ToolError};
 use crate::carbon::emissions;
 use crate::standards::{Basis, Status, Subject as Whose};
-use crate::text::{Lang, Text};
+use crate::text::Text;
 use crate::units::{Energy, Power};
 use crate::view::{Inventory, NodeEnergy, NodeZoneEnergy, ViewError, WorkloadKind};
 use kepler_core::meter::Method;
@@ -26,29 +26,18 @@ pub struct SummaryRequest {
     /// Code of the standard to judge by.
     #[serde(default = "default_standard")]
     pub standard: String,
-    /// Where it runs; without it the configured region, else ap-northeast-2.
-    #[serde(default)]
-    pub region: Option<String>,
     /// The kind of workloads to count. Without it pods, where there are any; else containers, else units.
     #[serde(default)]
     pub kind: Option<WorkloadKind>,
-    /// How far back figures are taken.
-    #[serde(default = "default_window")]
-    pub window: Length,
-    /// Language of sentences.
-    #[serde(default)]
-    pub lang: Lang,
+    /// Where, since when, in which language.
+    #[serde(flatten, deserialize_with = "named")]
+    #[schemars(with = "Scope")]
+    pub scope: Scope,
 }
 
 impl Default for SummaryRequest {
     fn default() -> Self {
-        SummaryRequest {
-            standard: default_standard(),
-            region: None,
-            kind: None,
-            window: default_window(),
-            lang: Lang::En,
-        }
+        SummaryRequest { standard: default_standard(), kind: None, scope: Scope::default() }
     }
 }
 
@@ -95,14 +84,9 @@ pub struct SummaryResponse {
     pub recommendations: Vec<String>,
     /// What could not be looked at, and why.
     pub skipped: Vec<Skip>,
-    /// Share of window and nodes that the figures cover, 0 to 1; `null` where there are none.
-    pub coverage: Option<f64>,
-    /// The window asked for.
-    pub window: Length,
-    /// The state that was seen.
-    pub moment: Option<String>,
-    /// What weakens it.
-    pub caveats: Vec<String>,
+    /// What was looked at.
+    #[serde(flatten)]
+    pub seen: Seen,
 }
 
 /// A node.
@@ -153,7 +137,7 @@ pub fn get_cluster_carbon_summary(
     context: &Context<'_>,
     request: &SummaryRequest,
 ) -> Result<SummaryResponse, ToolError> {
-    let facility = Facility::of(context, request.region.as_deref())?;
+    let facility = Facility::of(context, request.scope.region.as_deref())?;
     let judge = Judge::new(context, &facility, &request.standard)?;
     let mut response = SummaryResponse {
         standard: judge.carbon_rule().map_or_else(|| request.standard.clone(), |rule| rule.code.clone()),
@@ -175,15 +159,13 @@ pub fn get_cluster_carbon_summary(
         counts: StatusCounts::default(),
         recommendations: Vec::new(),
         skipped: Vec::new(),
-        coverage: None,
-        window: request.window,
-        moment: None,
-        caveats: Vec::new(),
+        seen: Seen::nothing(request.scope.window),
     };
-    let inventory = match context.view.inventory(range(context, request.window)) {
+    let inventory = match context.view.inventory(range(context, request.scope.window)) {
         Ok(inventory) => inventory,
         Err(error @ ViewError::NoData { .. }) => {
-            response.caveats = std::iter::once(error.to_string()).chain(facility.caveats(request.lang)).collect();
+            response.seen.caveats =
+                std::iter::once(error.to_string()).chain(facility.caveats(request.scope.lang)).collect();
             return Ok(response);
         }
         Err(error) => return Err(error.into()),
@@ -201,12 +183,10 @@ pub fn get_cluster_carbon_summary(
     let mut texts = energy_caveats(&inventory, method);
     texts.extend(facility.caveats.iter().cloned());
     let wasted = (response.idle_percent, response.unattributed_percent);
-    response.recommendations = say(&recommend(wasted.0, wasted.1), request.lang);
+    response.recommendations = say(&recommend(wasted.0, wasted.1), request.scope.lang);
     response.kind = Some(kind);
     response.skipped = inventory.skipped.iter().map(Skip::from).collect();
-    response.coverage = Some(inventory.coverage);
-    response.caveats = say(&texts, request.lang);
-    response.moment = Some(inventory.moment);
+    response.seen = Seen::of(&inventory, request.scope.window, say(&texts, request.scope.lang));
     Ok(response)
 }
 

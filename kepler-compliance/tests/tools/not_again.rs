@@ -5,7 +5,7 @@ use kepler_compliance::standards::Status;
 use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{
     AssessRequest, HotspotsRequest, ImpactRequest, ListRequest, OptimizationKind, RegionalRequest, ScheduleRequest,
-    Settings, StatusFilter, SummaryRequest, ToolError, TrendRequest, analyze_workload_power_trend,
+    Scope, Settings, StatusFilter, SummaryRequest, ToolError, TrendRequest, analyze_workload_power_trend,
     assess_workload_compliance, calculate_optimal_schedule, compare_optimization_impact, get_cluster_carbon_summary,
     get_power_hotspots, get_regional_comparison, list_workloads_by_compliance,
 };
@@ -42,21 +42,48 @@ fn unknown_regions_and_standards_are_errors_that_list_valid_ones_in_every_tool()
     let region = || Some("ap-northeast-22".to_owned());
     let standard = || "KR_CARBON_2055".to_owned();
     let errors = [
-        assess_workload_compliance(&context, &AssessRequest { region: region(), ..request("small") }).err(),
-        list_workloads_by_compliance(&context, &ListRequest { region: region(), ..Default::default() }).err(),
-        get_power_hotspots(&context, &HotspotsRequest { region: region(), ..Default::default() }).err(),
-        get_cluster_carbon_summary(&context, &SummaryRequest { region: region(), ..Default::default() }).err(),
-        get_regional_comparison(&context, &RegionalRequest { region: region(), ..Default::default() }).err(),
+        assess_workload_compliance(
+            &context,
+            &AssessRequest { scope: Scope { region: region(), ..Scope::default() }, ..request("small") },
+        )
+        .err(),
+        list_workloads_by_compliance(
+            &context,
+            &ListRequest { scope: Scope { region: region(), ..Scope::default() }, ..Default::default() },
+        )
+        .err(),
+        get_power_hotspots(
+            &context,
+            &HotspotsRequest { scope: Scope { region: region(), ..Scope::default() }, ..Default::default() },
+        )
+        .err(),
+        get_cluster_carbon_summary(
+            &context,
+            &SummaryRequest { scope: Scope { region: region(), ..Scope::default() }, ..Default::default() },
+        )
+        .err(),
+        get_regional_comparison(
+            &context,
+            &RegionalRequest { scope: Scope { region: region(), ..Scope::default() }, ..Default::default() },
+        )
+        .err(),
         get_regional_comparison(
             &context,
             &RegionalRequest { regions: vec!["ap-northeast-22".into()], ..Default::default() },
         )
         .err(),
         analyze_workload_power_trend(&context, &TrendRequest { region: region(), ..Default::default() }).err(),
-        compare_optimization_impact(&context, &ImpactRequest { region: region(), ..ImpactRequest::new("small") }).err(),
+        compare_optimization_impact(
+            &context,
+            &ImpactRequest { scope: Scope { region: region(), ..Scope::default() }, ..ImpactRequest::new("small") },
+        )
+        .err(),
         calculate_optimal_schedule(
             &context,
-            &ScheduleRequest { region: region(), ..ScheduleRequest::new("4h".parse().unwrap()) },
+            &ScheduleRequest {
+                scope: Scope { region: region(), ..Scope::default() },
+                ..ScheduleRequest::new("4h".parse().unwrap())
+            },
         )
         .err(),
     ];
@@ -84,9 +111,9 @@ fn no_data_is_insufficient_data_and_no_zero() {
     assert_eq!((answer.status, answer.carbon_status), (Status::InsufficientData, Status::InsufficientData));
     assert_eq!((answer.power_watts.total, answer.emissions_per_hour), (None, None));
     assert_eq!((answer.projected_monthly, answer.kind), (None, None));
-    assert!(answer.caveats[0].contains("nothing was measured"), "{:?}", answer.caveats);
+    assert!(answer.seen.caveats[0].contains("nothing was measured"), "{:?}", answer.seen.caveats);
     let listed = list_workloads_by_compliance(&world.context(), &ListRequest::default()).unwrap();
-    assert_eq!((listed.total, listed.coverage), (0, None));
+    assert_eq!((listed.total, listed.seen.coverage), (0, None));
     let summary = get_cluster_carbon_summary(&world.context(), &SummaryRequest::default()).unwrap();
     assert_eq!((summary.it_energy_kwh, summary.emissions_kg, summary.power_watts), (None, None, None));
 }
@@ -108,7 +135,7 @@ fn the_verdict_depends_on_the_workload_where_the_standard_speaks_of_it() {
     };
     assert_ne!(judge("small").status, judge("large").status);
     let answer = assess_workload_compliance(&world.context(), &request("small")).unwrap();
-    assert!(answer.caveats.iter().any(|caveat| caveat.contains("does not depend on how much the workload uses")));
+    assert!(answer.seen.caveats.iter().any(|caveat| caveat.contains("does not depend on how much the workload uses")));
 }
 
 #[test]
@@ -126,7 +153,7 @@ fn the_pue_is_the_facilitys_and_not_made_up_from_the_workloads_power() {
     let answer = assess_workload_compliance(&unknown.context(), &request("small")).unwrap();
     assert_eq!((answer.pue, answer.pue_status), (None, Status::InsufficientData));
     assert_eq!((answer.current_carbon_intensity, answer.emissions_per_hour), (None, None));
-    assert!(answer.caveats.iter().any(|caveat| caveat.contains("--pue")), "{:?}", answer.caveats);
+    assert!(answer.seen.caveats.iter().any(|caveat| caveat.contains("--pue")), "{:?}", answer.seen.caveats);
 }
 
 #[test]
@@ -147,7 +174,7 @@ fn one_workload_has_one_status_in_every_tool() {
                 let asked = ImpactRequest { standard: standard.into(), ..ImpactRequest::new(row.workload.as_str()) };
                 let impact = compare_optimization_impact(&world.context(), &asked).unwrap();
                 assert_eq!(impact.before.status, answer.status);
-                assert_eq!(impact.moment, listed.moment.clone().unwrap());
+                assert_eq!(impact.moment, listed.seen.moment.clone().unwrap());
             }
             let summary = SummaryRequest { standard: standard.into(), ..Default::default() };
             let summary = get_cluster_carbon_summary(&world.context(), &summary).unwrap();
@@ -178,7 +205,7 @@ fn every_node_counts_and_one_that_fails_is_told() {
     let summary = get_cluster_carbon_summary(&world.context(), &SummaryRequest::default()).unwrap();
     assert!(near(summary.power_watts, 80.0, 1e-9), "the sum of the nodes");
     assert_eq!((summary.nodes.len(), summary.skipped[0].what.as_str()), (2, "node-3"));
-    assert!(summary.caveats.iter().any(|caveat| caveat.contains("67 %")), "{:?}", summary.caveats);
+    assert!(summary.seen.caveats.iter().any(|caveat| caveat.contains("67 %")), "{:?}", summary.seen.caveats);
 }
 
 #[test]
@@ -231,7 +258,7 @@ fn an_estimate_says_so_with_its_error() {
     let mut world = World::new();
     world.view.rows = vec![Row::pod("app", 10.0, 0.0).estimated(0.4)];
     let answer = assess_workload_compliance(&world.context(), &request("app")).unwrap();
-    assert!(answer.caveats.iter().any(|caveat| caveat.contains("±40 %")), "{:?}", answer.caveats);
+    assert!(answer.seen.caveats.iter().any(|caveat| caveat.contains("±40 %")), "{:?}", answer.seen.caveats);
     assert_eq!(answer.inputs[0].basis, kepler_compliance::standards::Basis::Estimated);
 }
 
@@ -259,7 +286,7 @@ fn a_shared_name_is_the_pods_unless_the_kind_is_given() {
     let deployment = assess("api", None);
     assert_eq!(deployment.kind, Some(WorkloadKind::Deployment));
     assert!(near(deployment.energy_joules, 48.0, 1e-9));
-    assert!(deployment.caveats.iter().any(|caveat| caveat.contains("inferred")));
+    assert!(deployment.seen.caveats.iter().any(|caveat| caveat.contains("inferred")));
 }
 
 #[test]
@@ -295,18 +322,22 @@ fn pages_of_the_list_are_disjoint_complete_and_filtered() {
 fn answers_are_korean_when_asked_for_korean() {
     let world = World { settings: settings(424.0, 1.6), ..World::new() };
     let hangul = |text: &str| text.chars().any(|c| ('가'..='힣').contains(&c));
-    let asked = AssessRequest { lang: Lang::Ko, ..request("large") };
+    let asked = AssessRequest { scope: Scope { lang: Lang::Ko, ..Scope::default() }, ..request("large") };
     let answer = assess_workload_compliance(&world.context(), &asked).unwrap();
     assert!(hangul(&answer.recommendation), "{}", answer.recommendation);
     assert!(
-        answer.caveats.iter().chain(answer.verdicts.iter().map(|own| &own.reason)).all(|text| hangul(text)),
+        answer.seen.caveats.iter().chain(answer.verdicts.iter().map(|own| &own.reason)).all(|text| hangul(text)),
         "{:?}",
-        answer.caveats
+        answer.seen.caveats
     );
     assert!(answer.optimizations.iter().all(|own| hangul(&own.description) && hangul(&own.basis)));
-    let hot = get_power_hotspots(&world.context(), &HotspotsRequest { lang: Lang::Ko, ..Default::default() }).unwrap();
+    let hot = get_power_hotspots(
+        &world.context(),
+        &HotspotsRequest { scope: Scope { lang: Lang::Ko, ..Scope::default() }, ..Default::default() },
+    )
+    .unwrap();
     assert!(hot.hotspots.iter().all(|own| hangul(&own.reason) && hangul(&own.recommendation)));
-    let regions = RegionalRequest { lang: Lang::Ko, ..Default::default() };
+    let regions = RegionalRequest { scope: Scope { lang: Lang::Ko, ..Scope::default() }, ..Default::default() };
     assert!(hangul(&get_regional_comparison(&world.context(), &regions).unwrap().advice.text));
 }
 

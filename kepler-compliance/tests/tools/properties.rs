@@ -2,7 +2,7 @@
 
 use super::fixture::{Row, World, settings};
 use kepler_compliance::tools::{
-    AssessRequest, ImpactRequest, RegionalRequest, assess_workload_compliance, compare_optimization_impact,
+    AssessRequest, ImpactRequest, RegionalRequest, Scope, assess_workload_compliance, compare_optimization_impact,
     get_regional_comparison,
 };
 use proptest::prelude::*;
@@ -58,7 +58,7 @@ proptest! {
         world.settings = kepler_compliance::tools::Settings::default();
         let seen = |from: &str, to: &str| {
             let request = RegionalRequest {
-                region: Some(from.into()),
+                scope: Scope { region: Some(from.into()), ..Scope::default() },
                 regions: vec![to.into()],
                 ..RegionalRequest::default()
             };

@@ -4,6 +4,7 @@
 //! <pipeline>/metadata.json  node_type_index.json
 //! <pipeline>/<rapl-sysfs|acpi>/<AbsPower|DynPower>/<feature group>/<Trainer>_<node type>.json
 //! <pipeline>/<rapl-sysfs|acpi>/<AbsPower|DynPower>/<feature group>/<Trainer>_<node type>/…
+//! <pipeline>/…/<Trainer>_<node type>.zip
 //! ```
 
 mod choice;

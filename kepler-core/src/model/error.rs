@@ -44,6 +44,18 @@ pub enum Fault {
     /// Not JSON, or not of the expected shape. NaN and infinities are not JSON.
     #[error("{0}; the file is damaged or of another format")]
     Json(#[from] serde_json::Error),
+    /// An archive that cannot be read, or holds what no model's archive does.
+    #[error("the archive cannot be used: {0}; give the zip of one model's directory")]
+    Archive(String),
+    /// An archive in a build that cannot read it.
+    #[error("an archive, which this build cannot read; unpack it, or build with the `archives` feature")]
+    ArchivesLeftOut,
+    /// Nothing in an archive says which of its files is the model.
+    #[error("the archive does not say which file is the model; name it `{expected}`, or name it in metadata.json")]
+    NoMainFile {
+        /// The file that is looked for first.
+        expected: String,
+    },
     /// Curve weights do not say which curve they belong to, and the name does not tell.
     #[error(
         "unknown trainer `{0}`; curve weights need the trainer's name in the file name (LogarithmicRegressionTrainer_0.json) or in `model_name`"
@@ -116,6 +128,17 @@ pub enum Fault {
         /// The name in the map.
         file: String,
     },
+    /// Of our own format, but not a version this reads.
+    #[error(
+        "format `{found}` where kepler-power-model 1 is read; train the model anew, or read it with a newer version"
+    )]
+    Version {
+        /// Format and version.
+        found: String,
+    },
+    /// Something in a file of our own format cannot be what its key says.
+    #[error("{0}; the file is damaged")]
+    Malformed(String),
     /// Trees as XGBoost wrote them, without the names and scales of their features.
     #[error("trees without a component map: names and scales of the features are unknown; give the model's directory")]
     BareTrees,

@@ -5,9 +5,11 @@
 //! [`Model::bind`](super::Model::bind) refuses what does not fit, with the reason.
 
 use crate::usage::Activity;
+use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::str::FromStr;
 
-/// What a number given to a model is. All are sums over the node, per second.
+/// What a number given to a model is. All but the last two are sums over the node, per second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Quantity {
@@ -36,6 +38,8 @@ pub enum Quantity {
     NetworkReceiveInterrupts,
     /// Network transmit interrupts.
     NetworkTransmitInterrupts,
+    /// Logical CPUs of the node: no rate, the same all the time.
+    Threads,
     /// Nobody says what it is.
     Undeclared,
 }
@@ -81,6 +85,7 @@ impl Quantity {
             | Quantity::CpuTimeOfLoadLevel
             | Quantity::PageCacheHitsNotCounted
             | Quantity::DtlbReads
+            | Quantity::Threads
             | Quantity::Undeclared => None,
         }
     }
@@ -101,6 +106,7 @@ impl Quantity {
             Quantity::BlockInterrupts => "block device interrupts, 1/s",
             Quantity::NetworkReceiveInterrupts => "network receive interrupts, 1/s",
             Quantity::NetworkTransmitInterrupts => "network transmit interrupts, 1/s",
+            Quantity::Threads => "logical CPUs of the node",
             Quantity::Undeclared => "undeclared",
         }
     }
@@ -117,6 +123,7 @@ impl Quantity {
             Quantity::BlockInterrupts => "bpf_block_irq",
             Quantity::NetworkReceiveInterrupts => "bpf_net_rx_irq",
             Quantity::NetworkTransmitInterrupts => "bpf_net_tx_irq",
+            Quantity::Threads => "threads",
             Quantity::Undeclared => "",
         }
     }
@@ -129,22 +136,41 @@ impl fmt::Display for Quantity {
 }
 
 /// What the features of a model mean, by who recorded the rows it was trained with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Semantics {
     /// Nobody says. Nothing can be bound to such a model; say it with [`Model::with_semantics`](super::Model::with_semantics).
     #[default]
+    #[serde(rename = "undeclared")]
     Undeclared,
     /// What the names say.
+    #[serde(rename = "as-named")]
     AsNamed,
     /// Recorded by exporter 0.7.11: dTLB reads as `cache_miss`, a phantom CPU in `bpf_cpu_time_ms`,
     /// `bpf_page_cache_hit` always 0. Pipelines of 0.7.11 on real machines, and the RAPL weights that Kepler 0.9 embeds.
+    #[serde(rename = "exporter-0.7.11")]
     Exporter0711,
     /// Derived from SPECpower results: the `specpower` pipelines, and the ACPI weights that Kepler 0.9 embeds.
+    #[serde(rename = "specpower")]
     SpecPower,
 }
 
 impl Semantics {
+    /// All, `undeclared` first.
+    pub const ALL: [Semantics; 4] =
+        [Semantics::Undeclared, Semantics::AsNamed, Semantics::Exporter0711, Semantics::SpecPower];
+
+    /// The name in files and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Semantics::Undeclared => "undeclared",
+            Semantics::AsNamed => "as-named",
+            Semantics::Exporter0711 => "exporter-0.7.11",
+            Semantics::SpecPower => "specpower",
+        }
+    }
+
     /// Those of a published pipeline, by its name (`ec2-0.7.11`). Names that are not known tell nothing.
     #[must_use]
     pub fn of_pipeline(name: &str) -> Self {
@@ -171,6 +197,7 @@ impl Semantics {
             ("cache_miss", _) => Quantity::CacheMisses,
             ("cpu_cycles", _) => Quantity::CpuCycles,
             ("cpu_instructions", _) => Quantity::CpuInstructions,
+            ("threads", _) => Quantity::Threads,
             ("bpf_block_irq", _) => Quantity::BlockInterrupts,
             ("bpf_net_rx_irq", _) => Quantity::NetworkReceiveInterrupts,
             ("bpf_net_tx_irq", _) => Quantity::NetworkTransmitInterrupts,
@@ -179,9 +206,38 @@ impl Semantics {
     }
 }
 
+impl fmt::Display for Semantics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Semantics {
+    type Err = ParseSemanticsError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let known = Semantics::ALL.into_iter().find(|semantics| semantics.name() == name);
+        known.ok_or_else(|| ParseSemanticsError(name.chars().take(80).collect()))
+    }
+}
+
+/// A name that no semantics has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown semantics `{0}`; known are as-named, exporter-0.7.11, specpower, undeclared")]
+pub struct ParseSemanticsError(String);
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_name_reads_back() {
+        for semantics in Semantics::ALL {
+            assert_eq!(semantics.name().parse(), Ok(semantics));
+            assert_eq!(serde_json::to_value(semantics).unwrap(), semantics.name());
+        }
+        assert!("named".parse::<Semantics>().is_err());
+    }
 
     #[test]
     fn pipelines_tell_their_semantics_and_unknown_ones_none() {

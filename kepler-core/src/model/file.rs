@@ -41,12 +41,19 @@ pub(super) fn check_size(bytes: &[u8]) -> Result<(), Fault> {
 
 /// Reads and parses a file.
 pub(super) fn document<T: DeserializeOwned>(path: &Path) -> Result<T, ModelError> {
-    serde_json::from_slice(&read(path)?).map_err(|error| ModelError::new(path, error.into()))
+    parse(path, &read(path)?)
+}
+
+/// Parses a file that has been read.
+pub(super) fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, ModelError> {
+    serde_json::from_slice(bytes).map_err(|error| ModelError::new(path, error.into()))
 }
 
 /// A weight file or a component map: which one, its components say.
 #[derive(Deserialize)]
 pub(super) struct ModelFile {
+    /// Present in our own format.
+    pub(super) format: Option<IgnoredAny>,
     pub(super) model_name: Option<String>,
     package: Option<ComponentFile>,
     core: Option<ComponentFile>,

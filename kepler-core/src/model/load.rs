@@ -1,7 +1,12 @@
 //! From files to a [`Model`].
 
+#[cfg(feature = "archives")]
+use super::archive::Archive;
 use super::error::{Fault, ModelError};
 use super::file::{self, ComponentFile, ModelFile, ScalerFile, WeightsFile};
+use super::format::Document;
+use super::own;
+use super::place::Place;
 use super::trees::Trees;
 use super::weights::{Curve, Linear, usable_scale};
 use super::{Component, Form, MAX_FEATURES, MOST_CHIPS, Model, Semantics, Trainer, ceiling};
@@ -11,6 +16,8 @@ use std::path::{Path, PathBuf};
 
 /// How many directories above a model its pipeline may be: `<pipeline>/<source>/<output>/<group>/<model>/<file>`.
 const PIPELINE_DEPTH: usize = 5;
+/// What a zip archive begins with, which no JSON does.
+const ARCHIVE_MAGIC: &[u8] = b"PK\x03\x04";
 
 /// For each value of a categorical variable, what it adds to which component.
 type CategoryWeights = BTreeMap<String, Vec<(ZoneKind, f64)>>;
@@ -23,11 +30,12 @@ pub(super) struct Category {
 }
 
 impl Model {
-    /// Reads a weight file, a component map, or the directory of one.
+    /// Reads a weight file, a component map, the directory of one, or (feature `archives`) a zip of either.
     ///
     /// A directory `XgboostFitTrainer_2` holds the map `XgboostFitTrainer_2.json`, the trees it names, and
     /// `scaler.decoded.json`; without the latter the scales are taken from a weight file of the same node type beside the
-    /// directory. Semantics are those of the published pipeline that the path leads through, if any.
+    /// directory. Semantics are those of the published pipeline that the path leads through, if any; a file in
+    /// [our own format](super::format) says them itself.
     ///
     /// # Errors
     /// The file cannot be read, is too large, is no model, or has something no prediction could be trusted with.
@@ -35,8 +43,16 @@ impl Model {
         let path = path.as_ref();
         let map = if path.is_dir() { map_of(path) } else { path.to_owned() };
         let bytes = file::read(&map)?;
-        let name = map.file_stem().unwrap_or_default().to_string_lossy();
-        let model = build(&name, &bytes, Some(&map)).map_err(|error| error.at(&map))?;
+        let model = if bytes.starts_with(ARCHIVE_MAGIC) {
+            zipped(&map, &bytes)?
+        } else {
+            let name = map.file_stem().unwrap_or_default().to_string_lossy();
+            let place = map.parent().map_or(Place::Nowhere, Place::Directory);
+            build(&name, &bytes, place).map_err(|error| error.at(&map))?
+        };
+        if model.trainer == Trainer::Own {
+            return Ok(model);
+        }
         let directories = map.ancestors().skip(1).take(PIPELINE_DEPTH).filter_map(Path::file_name);
         let semantics = directories
             .map(|name| Semantics::of_pipeline(&name.to_string_lossy()))
@@ -50,8 +66,41 @@ impl Model {
     /// # Errors
     /// As for [`Model::load`]. A component map needs its directory and is refused.
     pub fn from_json(name: &str, json: &[u8]) -> Result<Self, ModelError> {
-        build(name, json, None).map_err(|error| error.at(Path::new(name)))
+        build(name, json, Place::Nowhere).map_err(|error| error.at(Path::new(name)))
     }
+
+    /// Makes a model of a document in [our own format](super::format).
+    ///
+    /// # Errors
+    /// Something in it is not usable, or too much.
+    pub fn from_document(document: &Document) -> Result<Self, Fault> {
+        own::build(document)
+    }
+
+    /// Reads a zip archive from memory: that of a model's directory, or of one weight file. `name` is its file name,
+    /// by which the file that describes the model is looked for in it.
+    ///
+    /// # Errors
+    /// As for [`Model::load`].
+    #[cfg(feature = "archives")]
+    pub fn from_zip(name: &str, bytes: &[u8]) -> Result<Self, ModelError> {
+        file::check_size(bytes).map_err(|fault| ModelError::new(name, fault))?;
+        zipped(Path::new(name), bytes)
+    }
+}
+
+#[cfg(feature = "archives")]
+fn zipped(path: &Path, bytes: &[u8]) -> Result<Model, ModelError> {
+    let archive = Archive::read(path, bytes)?;
+    let name = archive.main()?;
+    let main = path.join(&name);
+    let bytes = archive.file(&format!("{name}.json")).unwrap_or_default();
+    build(&name, bytes, Place::Archive(&archive)).map_err(|error| error.at(&main))
+}
+
+#[cfg(not(feature = "archives"))]
+fn zipped(path: &Path, _bytes: &[u8]) -> Result<Model, ModelError> {
+    Err(ModelError::new(path, Fault::ArchivesLeftOut))
 }
 
 /// An error of the file itself, or of one that it names.
@@ -89,9 +138,13 @@ fn map_of(directory: &Path) -> PathBuf {
     directory.join(name)
 }
 
-fn build(name: &str, bytes: &[u8], path: Option<&Path>) -> Result<Model, BuildError> {
+fn build(name: &str, bytes: &[u8], place: Place<'_>) -> Result<Model, BuildError> {
     file::check_size(bytes)?;
     let file: ModelFile = serde_json::from_slice(bytes).map_err(Fault::from)?;
+    if file.format.is_some() {
+        let document: Document = serde_json::from_slice(bytes).map_err(Fault::from)?;
+        return Ok(own::build(&document)?);
+    }
     let inner_name = file.model_name.as_deref().unwrap_or_default();
     let known = Trainer::split(name).or_else(|| Trainer::split(inner_name));
     let node_type = known.map(|(_, node_type)| node_type);
@@ -108,18 +161,20 @@ fn build(name: &str, bytes: &[u8], path: Option<&Path>) -> Result<Model, BuildEr
         let (form, found) = match component {
             ComponentFile { weights: Some(weights), .. } => weighted(zone, weights, &features, trainer, named())?,
             ComponentFile { model_file: Some(trees), features: Some(names), .. } => {
-                let directory = path.and_then(Path::parent).ok_or_else(|| missing(zone, "the map's directory"))?;
+                if let Place::Nowhere = place {
+                    return Err(missing(zone, "the map's directory").into());
+                }
                 let scales = match &mut scales {
                     Some(scales) => scales,
-                    none => none.insert(read_scales(zone, directory, node_type)?),
+                    none => none.insert(read_scales(zone, place, node_type)?),
                 };
-                (Form::Trees(tree_form(zone, directory, trees, names, &features, scales)?), Trainer::Xgboost)
+                (Form::Trees(tree_form(zone, place, trees, names, &features, scales)?), Trainer::Xgboost)
             }
             _ => return Err(missing(zone, "All_Weights, or model_file with features").into()),
         };
         check_trainer(zone, trainer, found)?;
         trainer = trainer.or(Some(found));
-        components.push(Component { zone, form });
+        components.push(Component { zone, form, interval: None });
     }
     Ok(Model {
         trainer: trainer.ok_or(Fault::NoComponents)?,
@@ -130,6 +185,10 @@ fn build(name: &str, bytes: &[u8], path: Option<&Path>) -> Result<Model, BuildEr
         features,
         components,
         ceiling: ceiling(MOST_CHIPS),
+        ranges: Vec::new(),
+        inputs: None,
+        support: None,
+        card: None,
     })
 }
 
@@ -168,6 +227,7 @@ fn check_trainer(zone: ZoneKind, named: Option<Trainer>, found: Trainer) -> Resu
                 Trainer::Xgboost => "trees",
                 Trainer::Sgd | Trainer::Linear => "linear weights",
                 Trainer::Logarithmic | Trainer::Logistic | Trainer::Exponential => "curve weights",
+                Trainer::Own => "another format",
             };
             Err(Fault::TrainerMismatch { trainer: named.name(), zone, found })
         }
@@ -194,7 +254,7 @@ fn weighted(
 
 fn tree_form(
     zone: ZoneKind,
-    directory: &Path,
+    place: Place<'_>,
     trees: &str,
     names: &[String],
     features: &[String],
@@ -215,22 +275,21 @@ fn tree_form(
         Ok((place, usable_scale(zone, name, *scale)?))
     });
     let inputs = inputs.collect::<Result<Vec<_>, Fault>>()?;
-    Ok(Trees::read(&directory.join(trees), zone, names, inputs)?)
+    Ok(Trees::read(place, trees, zone, names, inputs)?)
 }
 
 /// What features of trees are divided by: from the decoded scaler, else from a weight file of the same node type,
 /// which was made with the same scaler.
-fn read_scales(zone: ZoneKind, directory: &Path, node_type: Option<u32>) -> Result<BTreeMap<String, f64>, BuildError> {
-    let path = directory.join("scaler.decoded.json");
-    if path.exists() {
-        let scaler: ScalerFile = file::document(&path)?;
+fn read_scales(zone: ZoneKind, place: Place<'_>, node_type: Option<u32>) -> Result<BTreeMap<String, f64>, BuildError> {
+    const SCALER: &str = "scaler.decoded.json";
+    if let Some(scaler) = place.document::<ScalerFile>(SCALER)? {
         if scaler.kind != "MaxAbsScaler" || scaler.features.len() != scaler.scale.len() {
             let what = format!("scaler `{}` of {} features", scaler.kind, scaler.features.len());
-            return Err(ModelError::new(path, Fault::Unsupported { zone, what }).into());
+            return Err(ModelError::new(place.path(SCALER), Fault::Unsupported { zone, what }).into());
         }
         return Ok(scaler.features.into_iter().zip(scaler.scale).collect());
     }
-    let beside = directory.parent().zip(node_type);
+    let beside = place.group().zip(node_type);
     let sibling = beside.and_then(|(group, node_type)| {
         let names = Trainer::ALL.into_iter().map(|trainer| format!("{}_{node_type}.json", trainer.name()));
         names.map(|name| group.join(name)).find(|path| path.is_file())

@@ -18,6 +18,7 @@ import os as _os
 from typing import TYPE_CHECKING, Any
 
 from . import _native
+from ._facility import Facility, configure, facility
 from ._native import Host, __version__
 from .decorator import Results, measured, results
 from .errors import (
@@ -29,12 +30,13 @@ from .errors import (
     MissingDependencyError,
     ModelError,
     MonitorError,
+    SourceError,
     UnknownNameError,
 )
 from .figures import Figures, Share, Source, Zone
 from .measurement import Measurement, Phase, PhaseTotal, measure
 from .quantities import Carbon, Energy, Power
-from .settings import configure
+from .settings import use_meters
 
 if TYPE_CHECKING:
     from .watch import Monitor, Snapshot, Table
@@ -45,6 +47,7 @@ __all__ = [
     "DataError",
     "Energy",
     "EstimateWarning",
+    "Facility",
     "Figures",
     "Host",
     "KeplerError",
@@ -61,14 +64,17 @@ __all__ = [
     "Share",
     "Snapshot",
     "Source",
+    "SourceError",
     "Table",
     "UnknownNameError",
     "Zone",
     "__version__",
     "configure",
+    "facility",
     "measure",
     "measured",
     "results",
+    "use_meters",
 ]
 
 # Threads that read meters release the GIL: none of them may hold a lock at the moment of a fork.

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from .errors import MeterError
 from .quantities import Carbon, Energy, Power
+from .settings import carbon_of
 
 if TYPE_CHECKING:
-    from ._native import Spent
-    from .settings import Grid
+    from ._native import Facility, Spent
 
 __all__ = ["Figures", "Share", "Source", "Zone"]
 
@@ -101,7 +101,7 @@ class Zone:
 class Share:
     """The part of the machine's energy that goes to someone, by CPU time."""
 
-    __slots__ = ("_grid", "_seconds", "cpu_seconds", "energy", "ratio")
+    __slots__ = ("_facility", "_seconds", "cpu_seconds", "energy", "ratio")
 
     energy: Energy
     """Its energy. Other users' work and, where it is known, the idle machine's are not in it."""
@@ -110,12 +110,12 @@ class Share:
     ratio: float
     """Its part of the machine's energy, 0 ... 1."""
 
-    def __init__(self, microjoules: int, whole: int, cpu_seconds: float, seconds: float, grid: Grid) -> None:
+    def __init__(self, microjoules: int, whole: int, cpu_seconds: float, seconds: float, facility: Facility) -> None:
         self.energy = Energy(microjoules)
         self.cpu_seconds = cpu_seconds
         self.ratio = microjoules / whole if whole else 0.0
         self._seconds = seconds
-        self._grid = grid
+        self._facility = facility
 
     @property
     def power(self) -> Power:
@@ -125,7 +125,7 @@ class Share:
     @property
     def co2e(self) -> Carbon:
         """What it emitted."""
-        return self._grid.carbon(self.energy)
+        return carbon_of(self.energy, self._facility)
 
     def __repr__(self) -> str:
         return f"Share(energy={self.energy!r}, cpu_seconds={self.cpu_seconds!r}, ratio={self.ratio!r})"
@@ -175,14 +175,14 @@ class _Sum:
 class Figures:
     """The figures of one or more stretches of time. ``energy``, ``power`` and ``co2e`` are the whole machine's."""
 
-    __slots__ = ("_grid", "name")
+    __slots__ = ("_facility", "name")
 
     name: str
     """What was measured."""
 
-    def __init__(self, name: str, grid: Grid) -> None:
+    def __init__(self, name: str, facility: Facility) -> None:
         self.name = name
-        self._grid = grid
+        self._facility = facility
 
     def _sum(self) -> _Sum:
         raise NotImplementedError
@@ -209,19 +209,19 @@ class Figures:
     @property
     def co2e(self) -> Carbon:
         """What the machine emitted: energy * PUE * grid intensity."""
-        return self._grid.carbon(self.energy)
+        return carbon_of(self.energy, self._facility)
 
     @property
     def process(self) -> Share:
         """This process's share of the machine's energy, by CPU time."""
         total = self._sum()
-        return Share(total.own, total.microjoules or 0, total.own_cpu, total.seconds, self._grid)
+        return Share(total.own, total.microjoules or 0, total.own_cpu, total.seconds, self._facility)
 
     @property
     def tree(self) -> Share:
         """The share of this process with the processes it started, also those that have ended and were waited for."""
         total = self._sum()
-        return Share(total.tree, total.microjoules or 0, total.tree_cpu, total.seconds, self._grid)
+        return Share(total.tree, total.microjoules or 0, total.tree_cpu, total.seconds, self._facility)
 
     @property
     def zones(self) -> Mapping[str, Zone]:

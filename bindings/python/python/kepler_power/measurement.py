@@ -8,10 +8,10 @@ from html import escape
 from types import TracebackType
 from typing import Any, Optional
 
-from ._native import Host, Mark, Spent, Stopwatch
+from ._native import Facility, Host, Mark, Spent, Stopwatch
 from .errors import KeplerError
 from .figures import Figures, _Sum
-from .settings import Grid, current
+from .settings import current, facility_for
 
 __all__ = ["Measurement", "Phase", "PhaseTotal", "measure"]
 
@@ -21,8 +21,8 @@ class _Stretch(Figures):
 
     __slots__ = ("_spent", "_total")
 
-    def __init__(self, name: str, grid: Grid, spent: Spent) -> None:
-        super().__init__(name, grid)
+    def __init__(self, name: str, facility: Facility, spent: Spent) -> None:
+        super().__init__(name, facility)
         self._spent = spent
         self._total: Optional[_Sum] = None
 
@@ -41,8 +41,8 @@ class PhaseTotal(Figures):
     count: int
     """How often it was entered and left."""
 
-    def __init__(self, name: str, grid: Grid) -> None:
-        super().__init__(name, grid)
+    def __init__(self, name: str, facility: Facility) -> None:
+        super().__init__(name, facility)
         self.count = 0
         self._total = _Sum()
 
@@ -123,8 +123,8 @@ class Measurement(Figures):
 
     __slots__ = ("_lap_start", "_laps", "_phases", "_spent", "_start", "_started_at", "_stopwatch", "_total")
 
-    def __init__(self, name: str, stopwatch: Stopwatch, grid: Grid) -> None:
-        super().__init__(name, grid)
+    def __init__(self, name: str, stopwatch: Stopwatch, facility: Facility) -> None:
+        super().__init__(name, facility)
         self._stopwatch = stopwatch
         self._start: Optional[Mark] = None
         self._spent: Optional[Spent] = None
@@ -161,7 +161,7 @@ class Measurement(Figures):
             raise KeplerError(f"`{self.name}` is not running", "start it before taking laps")
         now = self._mark()
         laps = self._laps = [] if self._laps is None else self._laps
-        lap = _Stretch(name or f"{self.name} {len(laps) + 1}", self._grid, start.until(now))
+        lap = _Stretch(name or f"{self.name} {len(laps) + 1}", self._facility, start.until(now))
         laps.append(lap)
         self._lap_start = now
         return lap
@@ -206,7 +206,7 @@ class Measurement(Figures):
             self._phases = {}
         total = self._phases.get(path)
         if total is None:
-            total = self._phases[path] = PhaseTotal(path, self._grid)
+            total = self._phases[path] = PhaseTotal(path, self._facility)
         return total
 
     def _sum(self) -> _Sum:
@@ -305,8 +305,9 @@ def measure(
     ...     total = sum(range(1_000_000))
     >>> m.energy.joules, m.power.watts, m.co2e.grams, m.process.energy.joules  # doctest: +SKIP
 
-    Arguments not given are those of :func:`configure`; see there what they mean, and what is raised for a bad one.
+    Arguments not given are those of :func:`configure` and :func:`use_meters`; see there what they mean, and what is raised
+    for a bad one. A region given here is another facility than the process's; a PUE or an intensity alone changes only that of it.
     Entering and leaving costs some microseconds; nothing is sampled in between.
     """
     settings = current()
-    return Measurement(name, settings.stopwatch(host, meters), settings.grid(region, pue, grid_intensity))
+    return Measurement(name, settings.stopwatch(host, meters), facility_for(region, pue, grid_intensity))

@@ -318,7 +318,7 @@ class Monitor:
     on_snapshot: called with every new snapshot, on a thread of its own; what it raises is shown by `threading.excepthook`,
         and ends the calls.
     idle: how idle energy is told from active: ``baseline`` learns the idle power, ``ratio`` goes by utilisation.
-    host, meters: as in `configure`.
+    host, meters: as in `use_meters`.
 
     It belongs to the process that started it. In a forked child it raises `MonitorError`: start another one there.
     """

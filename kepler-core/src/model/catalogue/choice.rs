@@ -1,6 +1,6 @@
 //! Choosing the model for a machine.
 
-use super::{Catalogue, EnergySource, Entry, FeatureGroup, MAX_DISTANCE, OutputType};
+use super::{Catalogue, EnergySource, Entry, MAX_DISTANCE, OutputType};
 use crate::model::{BindError, Conversion, Difference, Machine, Model, ModelError, Quantity, Trainer};
 use std::cmp::Reverse;
 use std::path::PathBuf;
@@ -122,13 +122,7 @@ impl Catalogue {
 
 /// Smaller is better, at the same distance: more features, then the trainer.
 fn rank(entry: &Entry) -> (Reverse<usize>, Trainer) {
-    let features = match entry.group {
-        FeatureGroup::BpfOnly => 2,
-        FeatureGroup::CounterOnly | FeatureGroup::Irq => 3,
-        FeatureGroup::Basic | FeatureGroup::BpfIrq => 5,
-        FeatureGroup::CounterIrqCombined => 6,
-    };
-    (Reverse(features), entry.trainer)
+    (Reverse(entry.group.features().len()), entry.trainer)
 }
 
 /// Reads a model if what the caller measures fits it.

@@ -10,7 +10,8 @@ pub enum EnergySource {
 }
 
 impl EnergySource {
-    pub(super) const ALL: [EnergySource; 2] = [EnergySource::RaplSysfs, EnergySource::Acpi];
+    /// Both.
+    pub const ALL: [EnergySource; 2] = [EnergySource::RaplSysfs, EnergySource::Acpi];
 
     /// The name in paths.
     #[must_use]
@@ -32,7 +33,8 @@ pub enum OutputType {
 }
 
 impl OutputType {
-    pub(super) const ALL: [OutputType; 2] = [OutputType::AbsPower, OutputType::DynPower];
+    /// Both.
+    pub const ALL: [OutputType; 2] = [OutputType::AbsPower, OutputType::DynPower];
 
     /// The name in paths.
     #[must_use]
@@ -62,7 +64,8 @@ pub enum FeatureGroup {
 }
 
 impl FeatureGroup {
-    pub(super) const ALL: [FeatureGroup; 6] = [
+    /// All.
+    pub const ALL: [FeatureGroup; 6] = [
         FeatureGroup::BpfOnly,
         FeatureGroup::CounterOnly,
         FeatureGroup::Basic,
@@ -81,6 +84,31 @@ impl FeatureGroup {
             FeatureGroup::Irq => "IRQ",
             FeatureGroup::BpfIrq => "BPFIRQ",
             FeatureGroup::CounterIrqCombined => "CounterIRQCombined",
+        }
+    }
+
+    /// The one of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        FeatureGroup::ALL.into_iter().find(|group| group.name() == name)
+    }
+
+    /// What its models are told, by the names in their files, sorted as there.
+    #[must_use]
+    pub const fn features(self) -> &'static [&'static str] {
+        match self {
+            FeatureGroup::BpfOnly => &["bpf_cpu_time_ms", "bpf_page_cache_hit"],
+            FeatureGroup::CounterOnly => &["cache_miss", "cpu_cycles", "cpu_instructions"],
+            FeatureGroup::Basic => {
+                &["bpf_cpu_time_ms", "bpf_page_cache_hit", "cache_miss", "cpu_cycles", "cpu_instructions"]
+            }
+            FeatureGroup::Irq => &["bpf_block_irq", "bpf_net_rx_irq", "bpf_net_tx_irq"],
+            FeatureGroup::BpfIrq => {
+                &["bpf_block_irq", "bpf_cpu_time_ms", "bpf_net_rx_irq", "bpf_net_tx_irq", "bpf_page_cache_hit"]
+            }
+            FeatureGroup::CounterIrqCombined => {
+                &["bpf_block_irq", "bpf_net_rx_irq", "bpf_net_tx_irq", "cache_miss", "cpu_cycles", "cpu_instructions"]
+            }
         }
     }
 }

@@ -78,8 +78,11 @@ impl Scan {
             let name = match (path.extension().and_then(|extension| extension.to_str()), path.is_dir()) {
                 (_, true) => path.file_name(),
                 (Some("json"), false) => path.file_stem(),
+                #[cfg(feature = "archives")]
+                (Some("zip"), false) => path.file_stem(),
+                #[cfg(not(feature = "archives"))]
                 (Some("zip"), false) => {
-                    self.skip(path, "an archive; unpack it");
+                    self.skip(path, "an archive; unpack it, or build with the `archives` feature");
                     continue;
                 }
                 _ => {

@@ -100,12 +100,16 @@ fn a_model_that_cannot_be_read_is_passed_over() {
     }
     fs::create_dir(folder.path().join("rack-0.7.11/rapl-sysfs/AbsPower/Unheard")).unwrap();
     let catalogue = Catalogue::open(folder.path()).unwrap();
-    assert_eq!(catalogue.skipped().len(), 5, "{:?}", catalogue.skipped());
+    let archives = usize::from(cfg!(feature = "archives"));
+    assert_eq!(catalogue.skipped().len(), 5 - archives, "{:?}", catalogue.skipped());
     let selection = catalogue.best_for(&request(&m5())).unwrap();
     assert_eq!(selection.model.trainer(), Trainer::Sgd);
-    assert!(
-        matches!(selection.passed_over.as_slice(), [(path, PassedOver::Load(_))] if path.ends_with("XgboostFitTrainer_0"))
-    );
+    let passed_over: Vec<_> = selection.passed_over.iter().map(|(path, reason)| (path.file_stem(), reason)).collect();
+    assert_eq!(passed_over.len(), 1 + archives);
+    for (name, reason) in passed_over {
+        assert_eq!(name, Some("XgboostFitTrainer_0".as_ref()));
+        assert!(matches!(reason, PassedOver::Load(_)), "{reason}");
+    }
 }
 
 #[test]

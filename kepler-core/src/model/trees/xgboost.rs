@@ -4,14 +4,15 @@
 //! value then stands in `split_conditions`; numbers in parameter objects are strings, and 3.x writes
 //! `base_score` as a list in a string.
 
+use super::super::MAX_TREES;
 use super::super::error::{Fault, ModelError};
-use super::super::{MAX_TREES, file};
+use super::super::place::Place;
 use super::{Given, TreeFault, Trees};
 use crate::units::ZoneKind;
 use serde::Deserialize;
 use serde::de::{self, IgnoredAny, Visitor};
 use std::fmt;
-use std::path::Path;
+use std::io;
 use std::str::FromStr;
 
 /// Objectives whose prediction is the sum itself. The others transform it.
@@ -79,16 +80,19 @@ struct TreeParameters {
 }
 
 impl Trees {
-    /// Reads the trees of one component. `inputs` are the features of the component map: place among the
+    /// Reads the trees of one component from a file. `inputs` are the features of the component map: place among the
     /// model's features, and scale.
     pub(in super::super) fn read(
-        path: &Path,
+        place: Place<'_>,
+        file: &str,
         zone: ZoneKind,
         names: &[String],
         inputs: Vec<(usize, f64)>,
     ) -> Result<Self, ModelError> {
-        let document: Document = file::document(path)?;
-        build(document, zone, names, inputs).map_err(|fault| ModelError::new(path, fault))
+        let at = |fault| ModelError::new(place.path(file), fault);
+        let document: Document =
+            place.document(file)?.ok_or_else(|| at(io::Error::from(io::ErrorKind::NotFound).into()))?;
+        build(document, zone, names, inputs).map_err(at)
     }
 }
 
