@@ -34,11 +34,11 @@ def test_cells_are_measured_and_shown_as_a_table() -> None:
         "%%energy --region nowhere-1\npass",
         "with __import__('kepler_power').measure('by hand') as m: pass\nm",
     )
-    assert "<table>" in html(shown[1]) and "training" in html(shown[1]) and "SE" in html(shown[1])
+    assert "<table>" in html(shown[1]) and "training" in html(shown[1]) and "eu-north-1" in html(shown[1])
     assert "printed" in text(shown[1]) and any("499999500000" in str(output.get("data")) for output in shown[1])
-    assert "(499999500000, 'training', True, 'SE" in str(shown[2])
+    assert "(499999500000, 'training', True, 'eu-north-1" in str(shown[2])
     assert "statement" in html(shown[3])
     assert "ZeroDivisionError" in text(shown[4]) and "<table>" in html(shown[4])
     assert "False" in str(shown[5])
-    assert "UnknownNameError" in text(shown[6]) and "nearest" in text(shown[6])
+    assert "UnknownRegionError" in text(shown[6]) and "nearest" in text(shown[6])
     assert "by hand" in html(shown[7])

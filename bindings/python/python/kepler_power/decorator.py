@@ -108,7 +108,7 @@ def _wrap(
             "a static or class method cannot be measured from outside",
             "put @measured below @staticmethod or @classmethod",
         )
-    title = name or getattr(function, "__qualname__", repr(function))
+    title: str = name or str(getattr(function, "__qualname__", function))
     found = Results()
     flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
 

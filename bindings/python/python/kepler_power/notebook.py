@@ -21,7 +21,9 @@ def register(ipython: Any) -> None:
 
         Shows the figures, and keeps the measurement as `_energy`.
         """
-        from IPython.display import display
+        from IPython import display as ipython_display
+
+        display: Any = ipython_display.display
 
         if cell is None:
             measurement, code = measure("statement"), line

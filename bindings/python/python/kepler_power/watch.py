@@ -20,7 +20,6 @@ from .settings import current
 if TYPE_CHECKING:
     import pandas
     import polars
-    import pyarrow
 
 __all__ = ["Container", "Monitor", "Node", "NodeZone", "Pod", "Process", "Snapshot", "Table", "Unit", "Vm"]
 
@@ -176,27 +175,29 @@ class Table(Sequence[_Row], Generic[_Row]):
         """The Arrow schema of the columns."""
         return self._table.__arrow_c_schema__()
 
-    def to_arrow(self) -> pyarrow.Table:
+    def to_arrow(self) -> Any:
         """As a `pyarrow.Table`; needs pyarrow 14 or newer."""
         arrow = _import("pyarrow", "arrow")
         return arrow.table(self)
 
     def to_polars(self) -> polars.DataFrame:
         """As a `polars.DataFrame`; needs polars 1.3 or newer."""
-        return _import("polars", "polars").DataFrame(self)
+        frame: polars.DataFrame = _import("polars", "polars").DataFrame(self)
+        return frame
 
     def to_pandas(self) -> pandas.DataFrame:
         """As a `pandas.DataFrame`; needs pandas, and takes columns of numbers as they are."""
-        pandas = _import("pandas", "pandas")
+        library = _import("pandas", "pandas")
         import numpy
 
         def column(dtype: str, values: Any) -> Any:
             if dtype == "object":
-                return pandas.Series(values, dtype="object")
+                return library.Series(values, dtype="object")
             numbers = numpy.frombuffer(values, dtype=dtype)
-            return pandas.Series(numbers).dt.tz_localize("UTC") if dtype.startswith("datetime") else numbers
+            return library.Series(numbers).dt.tz_localize("UTC") if dtype.startswith("datetime") else numbers
 
-        return pandas.DataFrame({name: column(dtype, values) for name, dtype, values in self._table.raw_columns()})
+        frame: pandas.DataFrame = library.DataFrame({name: column(dtype, values) for name, dtype, values in self._table.raw_columns()})
+        return frame
 
     def write_csv(self, path: _Path, *, append: bool = False) -> None:
         """Writes comma-separated values (RFC 4180, UTF-8). Appended rows come without a second header."""
