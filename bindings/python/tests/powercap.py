@@ -20,6 +20,9 @@ class PowercapTree:
         self.totals: dict[str, int] = {}
         control_type = self.sysfs / "devices/virtual/powercap/intel-rapl"
         (self.sysfs / "class/powercap").mkdir(parents=True)
+        control_type.mkdir(parents=True)
+        (self.sysfs / "class/powercap/intel-rapl").symlink_to(control_type)
+        (control_type / "subsystem").symlink_to(self.sysfs / "class/powercap")
         for entry, name in ZONES.items():
             directory = control_type / entry.rsplit(":", 1)[0] / entry if entry.count(":") == 2 else control_type / entry
             directory.mkdir(parents=True)

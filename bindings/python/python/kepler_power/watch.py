@@ -204,8 +204,13 @@ class Table(Sequence[_Row], Generic[_Row]):
         self._table.write_csv(os.fspath(path), append)
 
     def write_parquet(self, path: _Path) -> None:
-        """Writes an Apache Parquet file, compressed with Snappy. Needs no other package."""
-        self._table.write_parquet(os.fspath(path))
+        """Writes an Apache Parquet file; needs pyarrow or polars, whichever is there."""
+        try:
+            parquet = _import("pyarrow.parquet", "arrow")
+        except MissingDependencyError:
+            self.to_polars().write_parquet(os.fspath(path))
+        else:
+            parquet.write_table(self.to_arrow(), os.fspath(path))
 
     def __repr__(self) -> str:
         return f"<Table of {len(self)} rows: {', '.join(self.columns)}>"
