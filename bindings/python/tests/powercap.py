@@ -9,7 +9,8 @@ import kepler_power
 RANGE = 262_143_328_850
 """Microjoules in a round of a counter, less one unit: 2^32 units of 61.035 µJ, as Intel's packages."""
 
-ZONES = {"intel-rapl:0": "package-0", "intel-rapl:0:0": "core", "intel-rapl:0:1": "uncore", "intel-rapl:0:2": "dram"}
+# No zone of the cores: on AMD, which the machine that runs the tests may be, it counts a single core and is not used.
+ZONES = {"intel-rapl:0": "package-0", "intel-rapl:0:0": "uncore", "intel-rapl:0:1": "dram", "intel-rapl:1": "psys"}
 
 
 class PowercapTree:
@@ -40,12 +41,12 @@ class PowercapTree:
             file.write(f"{self.totals[entry] % (RANGE + 61)}\n".encode())
 
     def draw(self, package: float, dram: float = 0.0) -> None:
-        """Joules that package and memory draw; the cores take their usual part of the package's."""
+        """Joules that package and memory draw; the platform adds a tenth, and the graphics are a tenth of the package."""
         for entry, joules in (
             ("intel-rapl:0", package),
-            ("intel-rapl:0:0", package * 0.6),
-            ("intel-rapl:0:1", package * 0.1),
-            ("intel-rapl:0:2", dram),
+            ("intel-rapl:0:0", package * 0.1),
+            ("intel-rapl:0:1", dram),
+            ("intel-rapl:1", (package + dram) * 1.1),
         ):
             self.totals[entry] += round(joules * 1e6)
             self._show(entry)

@@ -116,14 +116,15 @@ class Node(NamedTuple):
 _Row = TypeVar("_Row", bound="tuple[Any, ...]")
 
 
-class Table(Sequence[_Row], Generic[_Row]):
-    """The rows of one level of a snapshot: a sequence of named tuples, and a table of columns.
+class Table(Generic[_Row]):
+    """The rows of one level of a snapshot: named tuples by number and in turn, and a table of columns.
 
     The columns are those of the named tuple, before them ``timestamp``, after them ``<zone>_joules`` and
     ``<zone>_watts`` for every zone the machine has. It speaks the Arrow PyCapsule interface: ``polars.DataFrame(table)``,
     ``pyarrow.table(table)``, ``duckdb`` and others take it as it is, without a copy per row.
     """
 
+    # No `collections.abc.Sequence`: polars would take it for a list of rows before it looks for Arrow.
     __slots__ = ("_make", "_rows", "_table")
 
     def __init__(self, table: _native.Table, row: Callable[..., _Row]) -> None:
