@@ -123,5 +123,5 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 async def client(target: Any, mode: str) -> Any:
-    async with Client(target, mode=mode, read_timeout_seconds=30) as connected:
+    async with Client(target, mode=mode, read_timeout_seconds=60) as connected:
         yield connected

@@ -1,5 +1,6 @@
 //! What MCP costs beyond the tool itself: a call over newline-separated JSON, as `kepler mcp` speaks it on standard
 //! input and output, against the same call by name without it.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark that cannot set itself up has no result")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
