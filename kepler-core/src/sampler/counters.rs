@@ -37,6 +37,12 @@ impl Counters {
         }
     }
 
+    /// Whether anything is counted here.
+    #[cfg(feature = "perf")]
+    pub(super) fn is_counting(&self) -> bool {
+        self.node.is_some()
+    }
+
     /// What was counted in this interval, by place; empty if nothing is.
     pub(super) fn counted(&self) -> &[Work] {
         &self.counted
