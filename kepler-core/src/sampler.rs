@@ -207,6 +207,12 @@ impl Sampler {
         self.usage_refusal.as_ref()
     }
 
+    /// Why cycles, instructions and cache misses of the node are not counted, if they are not.
+    #[must_use]
+    pub fn counter_refusal(&self) -> Option<&Refusal> {
+        self.counters.refusal()
+    }
+
     /// Does one tick now. The first one only lays the ground: energy counts from it on.
     ///
     /// Never fails: what cannot be read is counted in [`Snapshot::faults`], and the rest goes on.
