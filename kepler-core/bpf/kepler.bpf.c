@@ -18,6 +18,8 @@
 #define EVENTS 3
 #define MOST_PLACES 64
 #define EXECUTED 1
+/* MAX_RT_PRIO */
+#define FIRST_ORDINARY_PRIORITY 100
 
 /* Set before the program is loaded. */
 const volatile u32 places = 1;
@@ -368,12 +370,23 @@ int on_switch(u64 *arguments)
 	if (counted & 4)
 		work.events[2] = advance(&misses, cpu, &cpu->readings[2]);
 
-	u32 tgid = cpu->running >> 32;
 	/* Idle is nobody. A thread that ran when we were attached is not known from its start. */
-	if (tgid && cpu->task == (u64)previous) {
-		u64 sum = cpu->sum;
+	u32 tgid = cpu->running >> 32;
+	u64 from = cpu->sum, sum = 0;
+	if (cpu->task && cpu->task != (u64)previous) {
+		/* A switch was not told: some virtual machines hide their agents' from tracing. Of other than real-time threads
+		 * the scheduler itself keeps what they had when it chose them. */
+		int prio = 0;
+		tgid = 0;
+		READ(prio, previous, prio);
+		if (prio >= FIRST_ORDINARY_PRIORITY) {
+			READ(tgid, previous, tgid);
+			READ(from, previous, se.prev_sum_exec_runtime);
+		}
+	}
+	if (tgid) {
 		READ(sum, previous, se.sum_exec_runtime);
-		work.time_ns = sum - cpu->sum;
+		work.time_ns = sum - from;
 		/* Written out twice, so that each look-up is of one table that is known when the program is loaded: the
 		 * kernel then calls it directly. */
 		if (epoch & 1)
@@ -383,7 +396,6 @@ int on_switch(u64 *arguments)
 	}
 
 	s32 numbers[2] = {};
-	u64 sum = 0;
 	bpf_probe_read_kernel(&numbers[0], sizeof(s32), __builtin_preserve_access_index(&next->pid));
 	bpf_probe_read_kernel(&numbers[1], sizeof(s32), __builtin_preserve_access_index(&next->tgid));
 	READ(sum, next, se.sum_exec_runtime);

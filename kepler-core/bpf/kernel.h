@@ -59,10 +59,12 @@ struct signal_struct {
 
 struct sched_entity {
 	u64 sum_exec_runtime;
+	u64 prev_sum_exec_runtime;
 };
 
 struct task_struct {
 	int exit_state;
+	int prio;
 	s32 pid;
 	s32 tgid;
 	char comm[16];

@@ -116,10 +116,11 @@ impl Commands {
 }
 
 fn is_same(a: &CommandInfo, b: &CommandInfo) -> bool {
-    let container = |info: &CommandInfo| info.container.as_ref().map(|container| Arc::as_ptr(container));
-    let id = |info: &CommandInfo| info.container.as_ref().map(|container| container.id.clone());
-    let unit = |info: &CommandInfo| info.unit.as_ref().map(|unit| unit.cgroup.clone());
-    a.comm == b.comm && (container(a) == container(b) || id(a) == id(b)) && unit(a) == unit(b)
+    let container = a.container.as_ref().map(|container| &container.id);
+    let unit = a.unit.as_ref().map(|unit| &unit.cgroup);
+    a.comm == b.comm
+        && container == b.container.as_ref().map(|container| &container.id)
+        && unit == b.unit.as_ref().map(|unit| &unit.cgroup)
 }
 
 fn info(comm: &Comm, group: Option<GroupIndex>, groups: &Groups) -> CommandInfo {

@@ -1,6 +1,12 @@
 //! Programs that work a known amount: this test program, run again under other names.
 #![allow(unreachable_pub, reason = "part of a test program")]
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot set up its workers fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot set up its workers fails"
+)]
 
 use kepler_core::host::Host;
 use kepler_core::sampler::{Sampler, SamplerOptions};
@@ -106,7 +112,7 @@ fn pin(processor: usize) {
 fn demote() {
     let meter = Box::new(kepler_core::meter::fake::Fake::default());
     let mut sampler = Sampler::with_meter(&Host::default(), meter, &SamplerOptions::default()).unwrap();
-    let mut tick = |sampler: &mut Sampler| {
+    let tick = |sampler: &mut Sampler| {
         std::thread::sleep(Duration::from_millis(50));
         let snapshot = sampler.tick();
         let me = snapshot.processes.iter().find(|row| row.info.pid == std::process::id()).unwrap();
