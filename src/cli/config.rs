@@ -16,6 +16,8 @@ mod settings;
 mod yaml;
 
 pub(crate) use address::ListenAddress;
+#[cfg(feature = "models")]
+pub(crate) use duration::parse as duration;
 pub(crate) use given::{Problem, Value};
 
 use given::Given;

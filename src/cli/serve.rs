@@ -1,6 +1,6 @@
 //! `kepler serve`: measures, and serves the figures until a signal comes.
 
-mod listen;
+pub(super) mod listen;
 #[cfg(feature = "mcp")]
 mod mcp;
 mod table;
