@@ -1,7 +1,8 @@
 //! Power models: what a machine draws, from what it does, where nothing can be measured.
 //!
 //! This module reads the models that Kepler's model database publishes, in every JSON format of it, and
-//! predicts with them exactly as the libraries do that made them. It does not train.
+//! predicts with them exactly as the libraries do that made them. It also reads [our own format](format), which the
+//! crate `kepler-train` makes: such a model knows how far off it may be. Nothing is trained here.
 //!
 //! # Concepts
 //!
@@ -43,12 +44,16 @@
 #[cfg(feature = "archives")]
 mod archive;
 mod binding;
+mod card;
 mod catalogue;
 mod error;
 mod feature;
 mod file;
+pub mod format;
+mod interval;
 mod load;
 mod machine;
+mod own;
 mod place;
 mod prediction;
 mod trainer;
@@ -56,18 +61,23 @@ mod trees;
 mod weights;
 
 pub use binding::{BindError, Binding, Conversion};
+pub use card::{Card, Score};
 pub use catalogue::{
     Catalogue, EnergySource, Entry, FeatureGroup, MAX_DISTANCE, MAX_ENTRIES, NoModel, OutputType, PassedOver, Request,
     Selection, Skipped,
 };
 pub use error::{Fault, ModelError, PredictError, TreeFault};
 pub use feature::{ParseSemanticsError, Quantity, Semantics};
+pub use interval::Interval;
 pub use machine::{Difference, Machine};
+pub use own::{MAX_INPUTS, component_name, zone};
 pub use prediction::Prediction;
 pub use trainer::Trainer;
 
 use crate::meter::Zone;
 use crate::units::{PerZone, Power, ZoneKind};
+use interval::{Rule, Support};
+use own::{Inputs, Own};
 use std::num::NonZeroUsize;
 use std::thread;
 use trees::Trees;
@@ -100,6 +110,12 @@ pub struct Model {
     open_categories: Vec<load::Category>,
     /// Whether all components cope with missing features.
     missing_allowed: bool,
+    /// Least and greatest value of each feature in training. Empty where the format does not say.
+    ranges: Vec<(f64, f64)>,
+    /// Of our own format only.
+    inputs: Option<Inputs>,
+    support: Option<Support>,
+    card: Option<Box<Card>>,
 }
 
 /// One component of a [`Model`].
@@ -107,6 +123,7 @@ pub struct Model {
 pub struct Component {
     zone: ZoneKind,
     form: Form,
+    interval: Option<Rule>,
 }
 
 #[derive(Clone, Debug)]
@@ -114,6 +131,7 @@ enum Form {
     Linear(Linear),
     Curve(Curve),
     Trees(Trees),
+    Own(Box<Own>),
 }
 
 impl Component {
@@ -133,16 +151,19 @@ impl Component {
             Form::Linear(linear) => linear.raw(features),
             Form::Curve(curve) => curve.raw(features),
             Form::Trees(trees) => trees.raw(features),
+            Form::Own(own) => own.raw(features),
         }
     }
 
     fn raw_batch(&self, rows: &[f64], width: usize, results: &mut [f64]) {
-        if let Form::Trees(trees) = &self.form {
-            trees.raw_batch(rows, width, results);
-            return;
-        }
-        for (result, row) in results.iter_mut().zip(rows.chunks_exact(width)) {
-            *result = self.raw(row);
+        match &self.form {
+            Form::Trees(trees) => trees.raw_batch(rows, width, results),
+            Form::Own(own) => own.raw_batch(rows, width, results),
+            Form::Linear(_) | Form::Curve(_) => {
+                for (result, row) in results.iter_mut().zip(rows.chunks_exact(width)) {
+                    *result = self.raw(row);
+                }
+            }
         }
     }
 }
@@ -197,6 +218,48 @@ impl Model {
     pub fn with_chips(mut self, chips: u32) -> Self {
         self.ceiling = ceiling(chips);
         self
+    }
+
+    /// What it was trained with and how well it did. Only our own format has one.
+    #[must_use]
+    pub fn card(&self) -> Option<&Card> {
+        self.card.as_deref()
+    }
+
+    /// The least and greatest value of each feature in training, where the format says it.
+    pub fn ranges(&self) -> impl Iterator<Item = (&str, f64, f64)> {
+        let named = self.features.iter().zip(&self.ranges);
+        named.map(|(feature, &(lower, upper))| (feature.as_str(), lower, upper))
+    }
+
+    /// How many features lie outside the range they were trained with.
+    #[must_use]
+    pub fn outside(&self, features: &[f64]) -> usize {
+        let pairs = features.iter().zip(&self.ranges);
+        pairs.filter(|(value, (lower, upper))| !(*lower..=*upper).contains(value)).count()
+    }
+
+    /// Where the true power of a component lies, given what was [predicted](Model::predict) for these features.
+    /// Wider the farther the features are from those it was trained with. `None` where the model does not know.
+    #[must_use]
+    pub fn interval(&self, features: &[f64], prediction: &Prediction, zone: ZoneKind) -> Option<Interval> {
+        let component = self.components.iter().find(|component| component.zone == zone)?;
+        let (rule, power) = (component.interval.as_ref()?, prediction.power(zone)?.watts());
+        let widening = match (&self.inputs, &self.support) {
+            (Some(inputs), Some(support)) => support.widening(&inputs.of(features)),
+            _ => 1.0,
+        };
+        let factor = match &component.form {
+            Form::Own(own) => own.factor(features),
+            _ => 1.0,
+        };
+        let (below, above) = rule.margins(if factor == 0.0 { power } else { power / factor });
+        Some(Interval {
+            lower: Power::from_watts((power - below * factor * widening).max(0.0)),
+            upper: Power::from_watts(power + above * factor * widening),
+            confidence: rule.confidence,
+            widening,
+        })
     }
 
     /// Connects what a caller measures to the features, by meaning.

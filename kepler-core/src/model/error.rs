@@ -128,6 +128,17 @@ pub enum Fault {
         /// The name in the map.
         file: String,
     },
+    /// Of our own format, but not a version this reads.
+    #[error(
+        "format `{found}` where kepler-power-model 1 is read; train the model anew, or read it with a newer version"
+    )]
+    Version {
+        /// Format and version.
+        found: String,
+    },
+    /// Something in a file of our own format cannot be what its key says.
+    #[error("{0}; the file is damaged")]
+    Malformed(String),
     /// Trees as XGBoost wrote them, without the names and scales of their features.
     #[error("trees without a component map: names and scales of the features are unknown; give the model's directory")]
     BareTrees,

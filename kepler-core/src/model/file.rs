@@ -52,6 +52,8 @@ pub(super) fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T,
 /// A weight file or a component map: which one, its components say.
 #[derive(Deserialize)]
 pub(super) struct ModelFile {
+    /// Present in our own format.
+    pub(super) format: Option<IgnoredAny>,
     pub(super) model_name: Option<String>,
     package: Option<ComponentFile>,
     core: Option<ComponentFile>,

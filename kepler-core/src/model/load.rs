@@ -4,6 +4,8 @@
 use super::archive::Archive;
 use super::error::{Fault, ModelError};
 use super::file::{self, ComponentFile, ModelFile, ScalerFile, WeightsFile};
+use super::format::Document;
+use super::own;
 use super::place::Place;
 use super::trees::Trees;
 use super::weights::{Curve, Linear, usable_scale};
@@ -32,7 +34,8 @@ impl Model {
     ///
     /// A directory `XgboostFitTrainer_2` holds the map `XgboostFitTrainer_2.json`, the trees it names, and
     /// `scaler.decoded.json`; without the latter the scales are taken from a weight file of the same node type beside the
-    /// directory. Semantics are those of the published pipeline that the path leads through, if any.
+    /// directory. Semantics are those of the published pipeline that the path leads through, if any; a file in
+    /// [our own format](super::format) says them itself.
     ///
     /// # Errors
     /// The file cannot be read, is too large, is no model, or has something no prediction could be trusted with.
@@ -47,6 +50,9 @@ impl Model {
             let place = map.parent().map_or(Place::Nowhere, Place::Directory);
             build(&name, &bytes, place).map_err(|error| error.at(&map))?
         };
+        if model.trainer == Trainer::Own {
+            return Ok(model);
+        }
         let directories = map.ancestors().skip(1).take(PIPELINE_DEPTH).filter_map(Path::file_name);
         let semantics = directories
             .map(|name| Semantics::of_pipeline(&name.to_string_lossy()))
@@ -61,6 +67,14 @@ impl Model {
     /// As for [`Model::load`]. A component map needs its directory and is refused.
     pub fn from_json(name: &str, json: &[u8]) -> Result<Self, ModelError> {
         build(name, json, Place::Nowhere).map_err(|error| error.at(Path::new(name)))
+    }
+
+    /// Makes a model of a document in [our own format](super::format).
+    ///
+    /// # Errors
+    /// Something in it is not usable, or too much.
+    pub fn from_document(document: &Document) -> Result<Self, Fault> {
+        own::build(document)
     }
 
     /// Reads a zip archive from memory: that of a model's directory, or of one weight file. `name` is its file name,
@@ -127,6 +141,10 @@ fn map_of(directory: &Path) -> PathBuf {
 fn build(name: &str, bytes: &[u8], place: Place<'_>) -> Result<Model, BuildError> {
     file::check_size(bytes)?;
     let file: ModelFile = serde_json::from_slice(bytes).map_err(Fault::from)?;
+    if file.format.is_some() {
+        let document: Document = serde_json::from_slice(bytes).map_err(Fault::from)?;
+        return Ok(own::build(&document)?);
+    }
     let inner_name = file.model_name.as_deref().unwrap_or_default();
     let known = Trainer::split(name).or_else(|| Trainer::split(inner_name));
     let node_type = known.map(|(_, node_type)| node_type);
@@ -156,7 +174,7 @@ fn build(name: &str, bytes: &[u8], place: Place<'_>) -> Result<Model, BuildError
         };
         check_trainer(zone, trainer, found)?;
         trainer = trainer.or(Some(found));
-        components.push(Component { zone, form });
+        components.push(Component { zone, form, interval: None });
     }
     Ok(Model {
         trainer: trainer.ok_or(Fault::NoComponents)?,
@@ -167,6 +185,10 @@ fn build(name: &str, bytes: &[u8], place: Place<'_>) -> Result<Model, BuildError
         features,
         components,
         ceiling: ceiling(MOST_CHIPS),
+        ranges: Vec::new(),
+        inputs: None,
+        support: None,
+        card: None,
     })
 }
 
@@ -205,6 +227,7 @@ fn check_trainer(zone: ZoneKind, named: Option<Trainer>, found: Trainer) -> Resu
                 Trainer::Xgboost => "trees",
                 Trainer::Sgd | Trainer::Linear => "linear weights",
                 Trainer::Logarithmic | Trainer::Logistic | Trainer::Exponential => "curve weights",
+                Trainer::Own => "another format",
             };
             Err(Fault::TrainerMismatch { trainer: named.name(), zone, found })
         }

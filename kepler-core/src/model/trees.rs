@@ -2,8 +2,9 @@
 
 mod xgboost;
 
-use super::error::TreeFault;
-use super::{MAX_DEPTH, MAX_FEATURES};
+use super::error::{Fault, TreeFault};
+use super::{MAX_DEPTH, MAX_FEATURES, format};
+use crate::units::ZoneKind;
 
 /// Rows evaluated together in a batch: a tree stays in the innermost cache while all of them pass through it.
 const BLOCK: usize = 64;
@@ -156,6 +157,34 @@ impl Trees {
             at = node.left() + usize::from(!left);
         }
         self.value(at)
+    }
+
+    /// Trees of our own format, over the first inputs. Missing inputs go left.
+    pub(super) fn own(zone: ZoneKind, given: &format::Trees, inputs: usize) -> Result<Self, Fault> {
+        let mut result = Trees {
+            inputs: (0..inputs).map(|place| (place, 1.0)).collect(),
+            base_score: given.base,
+            trees: Vec::new(),
+            nodes: Vec::new(),
+            values: Vec::new(),
+        };
+        let mut nodes = Vec::new();
+        for (number, tree) in given.trees.iter().enumerate() {
+            let at = |fault| Fault::Tree { zone, tree: number, fault };
+            if tree.left.len() != tree.input.len() || tree.left.len() != tree.condition.len() {
+                return Err(at(TreeFault::Truncated));
+            }
+            nodes.clear();
+            nodes.extend(tree.left.iter().zip(&tree.input).zip(&tree.condition).map(
+                |((&left, &input), &condition)| {
+                    // The root is nobody's child, so 0 is free to mean a leaf. What is too large is no node's place either.
+                    let left = if left == 0 { -1 } else { i32::try_from(left).unwrap_or(i32::MAX) };
+                    Given { left, right: left.saturating_add(1), feature: input.into(), condition, default_left: true }
+                },
+            ));
+            result.push(&nodes, inputs).map_err(at)?;
+        }
+        Ok(result)
     }
 
     /// Appends a tree given by its nodes in any order, the root first. Takes at most one step a node: a

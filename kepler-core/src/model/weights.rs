@@ -67,7 +67,7 @@ impl Curve {
             Trainer::Logarithmic => Shape::Logarithmic(parameters.try_into().map_err(|_| wrong(3))?),
             Trainer::Logistic => Shape::Logistic(parameters.try_into().map_err(|_| wrong(4))?),
             Trainer::Exponential => Shape::Exponential(parameters.try_into().map_err(|_| wrong(3))?),
-            Trainer::Xgboost | Trainer::Sgd | Trainer::Linear => {
+            Trainer::Xgboost | Trainer::Sgd | Trainer::Linear | Trainer::Own => {
                 return Err(Fault::TrainerMismatch { trainer: trainer.name(), zone, found: "curve weights" });
             }
         };

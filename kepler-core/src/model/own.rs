@@ -1,0 +1,291 @@
+//! Models in our [own format](super::format): proven sound once, then evaluated without allocating.
+
+use super::error::Fault;
+use super::format::{self, Function, Neighbours, Shape};
+use super::interval::{Rule, Support, distance_squared};
+use super::trees::Trees;
+use super::{BLOCK, Component, Form, MAX_FEATURES, MAX_TREES, MOST_CHIPS, Model, Trainer, ceiling};
+use crate::units::ZoneKind;
+
+/// The most inputs of a model.
+pub const MAX_INPUTS: usize = 64;
+/// The most terms of a component.
+const MAX_TERMS: usize = 32;
+/// The most neighbours asked for.
+const MAX_NEIGHBOURS: usize = 32;
+/// Powers of a feature in an input lie between plus and minus this.
+const MAX_POWER: i32 = 8;
+
+/// The inputs of a model: how they are made of its features.
+#[derive(Clone, Debug)]
+pub(super) struct Inputs(Vec<Vec<(usize, i32)>>);
+
+/// One row of inputs.
+pub(super) type InputRow = [f64; MAX_INPUTS];
+
+impl Inputs {
+    fn new(document: &format::Document) -> Result<Self, Fault> {
+        let features = document.features.len();
+        let given = if document.inputs.is_empty() {
+            (0..features).map(|place| vec![(place, 1)]).collect()
+        } else {
+            document.inputs.clone()
+        };
+        limit("inputs", given.len(), MAX_INPUTS)?;
+        for factors in &given {
+            let sound = factors.iter().all(|&(place, power)| place < features && power.abs() <= MAX_POWER);
+            if !sound || factors.is_empty() || factors.len() > MAX_FEATURES {
+                return Err(Fault::Malformed("inputs: a factor names no feature, or its power is absurd".to_owned()));
+            }
+        }
+        Ok(Inputs(given))
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Computes the inputs.
+    pub(super) fn of(&self, features: &[f64]) -> InputRow {
+        let mut row = [0.0; MAX_INPUTS];
+        for (slot, factors) in row.iter_mut().zip(&self.0) {
+            *slot = format::input(factors, features);
+        }
+        row
+    }
+}
+
+/// A component of such a model.
+#[derive(Clone, Debug)]
+pub(super) struct Own {
+    inputs: Inputs,
+    per: Option<usize>,
+    terms: Vec<(f64, Term)>,
+}
+
+#[derive(Clone, Debug)]
+enum Term {
+    Linear { bias: f64, coefficients: Vec<f64> },
+    Curve { shape: Shape, input: usize, scale: f64, weights: [f64; 4] },
+    Trees(Trees),
+    Neighbours(Neighbours),
+}
+
+impl Own {
+    fn new(zone: ZoneKind, given: &format::Component, inputs: &Inputs, features: usize) -> Result<Self, Fault> {
+        limit("terms", given.terms.len(), MAX_TERMS)?;
+        if given.terms.is_empty() || given.per.is_some_and(|place| place >= features) {
+            return Err(Fault::Malformed(format!("{zone}: no terms, or `per` names no feature")));
+        }
+        let terms = given.terms.iter().map(|term| {
+            if !term.weight.is_finite() {
+                return Err(Fault::Number { zone, what: "weight of a term".to_owned(), value: term.weight });
+            }
+            Ok((term.weight, Term::new(zone, &term.function, inputs.len())?))
+        });
+        Ok(Own { inputs: inputs.clone(), per: given.per, terms: terms.collect::<Result<_, _>>()? })
+    }
+
+    /// The sum of terms, before it is multiplied by what it is per.
+    pub(super) fn rate(&self, inputs: &[f64]) -> f64 {
+        self.terms.iter().fold(0.0, |sum, (weight, term)| sum + weight * term.raw(inputs))
+    }
+
+    pub(super) fn raw(&self, features: &[f64]) -> f64 {
+        let inputs = self.inputs.of(features);
+        self.rate(inputs.get(..self.inputs.len()).unwrap_or_default()) * self.factor(features)
+    }
+
+    /// What the sum of terms is multiplied by.
+    pub(super) fn factor(&self, features: &[f64]) -> f64 {
+        self.per.map_or(1.0, |place| features.get(place).copied().unwrap_or(f64::NAN))
+    }
+
+    /// Of at most [`BLOCK`] rows.
+    pub(super) fn raw_batch(&self, rows: &[f64], width: usize, results: &mut [f64]) {
+        let inputs = self.inputs.len();
+        let mut block = Vec::with_capacity(results.len() * inputs);
+        for row in rows.chunks_exact(width) {
+            block.extend_from_slice(self.inputs.of(row).get(..inputs).unwrap_or_default());
+        }
+        let mut part = [0.0; BLOCK];
+        let part = part.get_mut(..results.len()).unwrap_or_default();
+        results.fill(0.0);
+        for (weight, term) in &self.terms {
+            match term {
+                Term::Trees(trees) => trees.raw_batch(&block, inputs, part),
+                other => {
+                    for (slot, inputs) in part.iter_mut().zip(block.chunks_exact(inputs)) {
+                        *slot = other.raw(inputs);
+                    }
+                }
+            }
+            for (result, part) in results.iter_mut().zip(&*part) {
+                *result += weight * part;
+            }
+        }
+        for (result, row) in results.iter_mut().zip(rows.chunks_exact(width)) {
+            *result *= self.factor(row);
+        }
+    }
+}
+
+impl Term {
+    fn new(zone: ZoneKind, function: &Function, inputs: usize) -> Result<Self, Fault> {
+        let bad = |what: &str| Fault::Malformed(format!("{zone}: {what}"));
+        match function {
+            Function::Linear(linear) => {
+                let numbers = linear.coefficients.iter().chain([&linear.bias]);
+                if linear.coefficients.len() != inputs || !numbers.copied().all(finite) {
+                    return Err(bad("not one finite coefficient an input"));
+                }
+                Ok(Term::Linear { bias: linear.bias, coefficients: linear.coefficients.clone() })
+            }
+            Function::Curve(curve) => {
+                let expected = if curve.shape == Shape::Logistic { 4 } else { 3 };
+                if curve.weights.len() != expected {
+                    return Err(Fault::CurveWeights { zone, expected, found: curve.weights.len() });
+                }
+                let sound = curve.weights.iter().copied().all(finite) && curve.scale > 0.0 && finite(curve.scale);
+                if curve.input >= inputs || !sound {
+                    return Err(bad("a curve's input, scale or weights are not usable"));
+                }
+                let mut weights = [0.0; 4];
+                for (slot, weight) in weights.iter_mut().zip(&curve.weights) {
+                    *slot = *weight;
+                }
+                Ok(Term::Curve { shape: curve.shape, input: curve.input, scale: curve.scale, weights })
+            }
+            Function::Trees(given) => {
+                limit("trees", given.trees.len(), MAX_TREES)?;
+                if !given.base.is_finite() {
+                    return Err(bad("the base of the trees is not finite"));
+                }
+                Trees::own(zone, given, inputs.min(MAX_FEATURES)).map(Term::Trees)
+            }
+            Function::Neighbours(given) => {
+                let rows = given.targets.len();
+                let sound = (1..=MAX_NEIGHBOURS).contains(&given.count)
+                    && rows > 0
+                    && given.scales.len() == inputs
+                    && given.rows.len() == rows * inputs
+                    && given.scales.iter().all(|scale| (0.0..=f64::MAX).contains(scale))
+                    && given.rows.iter().chain(&given.targets).all(|value| value.is_finite());
+                sound.then(|| Term::Neighbours(given.clone())).ok_or_else(|| bad("neighbours are not usable"))
+            }
+        }
+    }
+
+    fn raw(&self, inputs: &[f64]) -> f64 {
+        match self {
+            Term::Linear { bias, coefficients } => {
+                coefficients.iter().zip(inputs).fold(*bias, |sum, (coefficient, input)| sum + coefficient * input)
+            }
+            Term::Curve { shape, input, scale, weights: [a, b, c, d] } => {
+                let x = inputs.get(*input).copied().unwrap_or(f64::NAN) / scale;
+                match shape {
+                    Shape::Logarithmic => a * (b * x + 1.0).ln() + c,
+                    Shape::Logistic => a / (1.0 + (-c * (x - b)).exp()) + d,
+                    Shape::Exponential => a * (b * x).exp() + c,
+                }
+            }
+            Term::Trees(trees) => trees.raw(inputs),
+            Term::Neighbours(neighbours) => nearest_mean(neighbours, inputs),
+        }
+    }
+}
+
+/// The mean of the nearest targets, weighted by inverse distance. A row met exactly speaks alone.
+fn nearest_mean(given: &Neighbours, inputs: &[f64]) -> f64 {
+    let mut nearest = [(f64::INFINITY, 0.0); MAX_NEIGHBOURS];
+    let nearest = nearest.get_mut(..given.count).unwrap_or_default();
+    for (row, target) in given.rows.chunks_exact(inputs.len().max(1)).zip(&given.targets) {
+        let distance = distance_squared(row, inputs, &given.scales);
+        let place = nearest.partition_point(|(known, _)| *known <= distance);
+        if let Some(tail) = nearest.get_mut(place..) {
+            tail.rotate_right(1);
+            if let Some(first) = tail.first_mut() {
+                *first = (distance, f64::from(*target));
+            }
+        }
+    }
+    let known = || nearest.iter().filter(|(distance, _)| distance.is_finite());
+    let exact = known().filter(|(distance, _)| *distance == 0.0);
+    let (count, sum) = exact.fold((0.0, 0.0), |(count, sum), (_, target)| (count + 1.0, sum + target));
+    if count > 0.0 {
+        return sum / count;
+    }
+    let (weights, sum) = known().fold((0.0, 0.0), |(weights, sum), (distance, target)| {
+        let weight = 1.0 / distance.sqrt();
+        (weights + weight, sum + weight * target)
+    });
+    sum / weights
+}
+
+pub(super) fn finite(value: f64) -> bool {
+    value.is_finite()
+}
+
+fn limit(what: &'static str, found: usize, limit: usize) -> Result<(), Fault> {
+    if found > limit {
+        return Err(Fault::Limit { what, found: found as u64, limit: limit as u64 });
+    }
+    Ok(())
+}
+
+/// Makes a model of a document, or says what is wrong with it.
+pub(super) fn build(document: &format::Document) -> Result<Model, Fault> {
+    if document.format != format::FORMAT || document.version != format::VERSION {
+        let found = format!("{} {}", document.format.chars().take(80).collect::<String>(), document.version);
+        return Err(Fault::Version { found });
+    }
+    limit("features", document.features.len(), MAX_FEATURES)?;
+    if document.features.is_empty() {
+        return Err(Fault::Malformed("no features".to_owned()));
+    }
+    for feature in &document.features {
+        if !(finite(feature.lower) && finite(feature.upper) && feature.lower <= feature.upper) {
+            return Err(Fault::Malformed(format!("the range of feature `{}` is not usable", feature.name)));
+        }
+    }
+    let inputs = Inputs::new(document)?;
+    let mut components = Vec::new();
+    for (name, given) in &document.components {
+        let zone = zone(name).ok_or_else(|| Fault::Malformed(format!("unknown component `{name}`")))?;
+        let form = Form::Own(Box::new(Own::new(zone, given, &inputs, document.features.len())?));
+        let interval = given.interval.as_ref().map(Rule::new).transpose()?;
+        components.push(Component { zone, form, interval });
+    }
+    if components.is_empty() {
+        return Err(Fault::NoComponents);
+    }
+    Ok(Model {
+        trainer: Trainer::Own,
+        node_type: None,
+        semantics: document.semantics,
+        features: document.features.iter().map(|feature| feature.name.clone()).collect(),
+        ranges: document.features.iter().map(|feature| (feature.lower, feature.upper)).collect(),
+        support: document.support.as_ref().map(|given| Support::new(given, inputs.len())).transpose()?,
+        inputs: Some(inputs),
+        card: document.card.clone().map(Box::new),
+        components,
+        ceiling: ceiling(MOST_CHIPS),
+        open_categories: Vec::new(),
+        missing_allowed: false,
+    })
+}
+
+/// The component of that name in model files.
+#[must_use]
+pub fn zone(name: &str) -> Option<ZoneKind> {
+    ZoneKind::ALL.into_iter().find(|&zone| component_name(zone) == name)
+}
+
+/// The name of a component in model files.
+#[must_use]
+pub const fn component_name(zone: ZoneKind) -> &'static str {
+    match zone {
+        ZoneKind::Psys => "platform",
+        zone => zone.name(),
+    }
+}
