@@ -4,7 +4,7 @@ mod rows;
 
 use super::exit::Failure;
 use clap::Args;
-use kepler_core::model::{Conversion, Model, PredictError, Prediction, Semantics};
+use kepler_core::model::{Conversion, Model, PredictError, Prediction, Semantics, component_name};
 use kepler_core::units::ZoneKind;
 use rows::Rows;
 use std::fs::File;
@@ -77,8 +77,8 @@ pub(super) fn run(asked: &Predict) -> Result<ExitCode, Failure> {
 /// Writes all predictions; how many components of rows were clipped.
 fn write_all(model: &Model, rows: &mut Rows<'_>, mut out: impl Write) -> Result<u64, Failure> {
     let failed = Failure::to("write the predictions");
-    let zones: Vec<ZoneKind> = model.components().iter().map(|component| component.zone()).collect();
-    writeln!(out, "{}", header(&zones)).map_err(&failed)?;
+    let columns = Columns::of(model);
+    writeln!(out, "{}", columns.header()).map_err(&failed)?;
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let (mut features, mut predictions, mut clipped) = (Vec::new(), Vec::new(), 0);
     loop {
@@ -92,32 +92,52 @@ fn write_all(model: &Model, rows: &mut Rows<'_>, mut out: impl Write) -> Result<
                 other => format!("{}: {other}", rows.name()),
             })
         })?;
-        for prediction in &predictions {
+        let width = model.features().len().max(1);
+        for (prediction, features) in predictions.iter().zip(features.chunks_exact(width)) {
             clipped += u64::from(prediction.clipped());
-            write_row(&mut out, &zones, prediction).map_err(&failed)?;
+            columns.write(&mut out, model, features, prediction).map_err(&failed)?;
         }
     }
     out.flush().map_err(&failed)?;
     Ok(clipped)
 }
 
-fn header(zones: &[ZoneKind]) -> String {
-    zones.iter().map(|&zone| component(zone)).collect::<Vec<_>>().join(",")
-}
+/// The columns to write: components, and whether the model knows how far off each may be.
+struct Columns(Vec<(ZoneKind, bool)>);
 
-/// The component's name in model files.
-fn component(zone: ZoneKind) -> &'static str {
-    if zone == ZoneKind::Psys { "platform" } else { zone.name() }
-}
-
-fn write_row(out: &mut impl Write, zones: &[ZoneKind], prediction: &Prediction) -> io::Result<()> {
-    for (place, &zone) in zones.iter().enumerate() {
-        if place > 0 {
-            out.write_all(b",")?;
-        }
-        if let Some(power) = prediction.power(zone) {
-            write!(out, "{}", power.watts())?;
-        }
+impl Columns {
+    fn of(model: &Model) -> Self {
+        let known = |zone| model.knows_interval(zone);
+        Columns(model.components().iter().map(|component| (component.zone(), known(component.zone()))).collect())
     }
-    out.write_all(b"\n")
+
+    fn header(&self) -> String {
+        let mut names = Vec::new();
+        for &(zone, known) in &self.0 {
+            let name = component_name(zone);
+            names.push(name.to_owned());
+            if known {
+                names.extend([format!("{name}_lower"), format!("{name}_upper")]);
+            }
+        }
+        names.join(",")
+    }
+
+    fn write(&self, out: &mut impl Write, model: &Model, features: &[f64], prediction: &Prediction) -> io::Result<()> {
+        let mut separator = "";
+        for &(zone, known) in &self.0 {
+            out.write_all(separator.as_bytes())?;
+            separator = ",";
+            if let Some(power) = prediction.power(zone) {
+                write!(out, "{}", power.watts())?;
+            }
+            if known {
+                match model.interval(features, prediction, zone) {
+                    Some(interval) => write!(out, ",{},{}", interval.lower.watts(), interval.upper.watts())?,
+                    None => out.write_all(b",,")?,
+                }
+            }
+        }
+        out.write_all(b"\n")
+    }
 }

@@ -18,7 +18,7 @@ use trace::Trace;
 /// Where to record to, and for how long.
 #[derive(Debug, Args)]
 pub(super) struct Record {
-    /// The file to write: .csv. It must not exist yet
+    /// The file to write, .csv or .parquet; it must not exist yet
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: PathBuf,
     /// For how long, such as 2m [default: until Ctrl-C]

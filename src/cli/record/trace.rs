@@ -2,7 +2,7 @@
 
 use kepler_core::host::Host;
 use kepler_core::meter::Method;
-use kepler_core::model::{Machine, Quantity};
+use kepler_core::model::{Machine, Quantity, component_name};
 use kepler_core::snapshot::Snapshot;
 use kepler_core::units::ZoneKind;
 use std::fmt::Write as _;
@@ -17,7 +17,10 @@ const VERSION: u32 = 1;
 /// A trace being written.
 #[derive(Debug)]
 pub(super) struct Trace {
+    /// The CSV that is written.
     path: PathBuf,
+    /// What it becomes at the end.
+    parquet: Option<PathBuf>,
     file: File,
     zones: Vec<(ZoneKind, &'static str)>,
     /// Those counted here, known with the first row.
@@ -35,13 +38,29 @@ impl Trace {
         host: &Host,
         zones: Vec<(ZoneKind, &'static str)>,
     ) -> Result<Self, String> {
-        if path.extension().is_none_or(|extension| extension != "csv") {
-            return Err(format!("{}: name a file that ends in .csv", path.display()));
+        let parquet = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("csv") => None,
+            Some("parquet") if cfg!(feature = "parquet") => Some(path.to_owned()),
+            _ if cfg!(feature = "parquet") => {
+                return Err(format!("{}: name a file that ends in .csv or .parquet", path.display()));
+            }
+            _ => return Err(format!("{}: name a file that ends in .csv", path.display())),
+        };
+        // Parquet can be read only once its end is written. Until then rows are kept as CSV, which any end leaves readable.
+        let mut journal = path.as_os_str().to_owned();
+        if parquet.is_some() {
+            journal.push(".part");
         }
-        let file = File::create_new(path)
-            .map_err(|error| format!("cannot write {}: {error}; choose a new name", path.display()))?;
+        let journal = PathBuf::from(journal);
+        let taken = |error: &dyn std::fmt::Display, path: &Path| {
+            format!("cannot write {}: {error}; choose a new name", path.display())
+        };
+        if parquet.is_some() && path.exists() {
+            return Err(taken(&"it exists", path));
+        }
+        let file = File::create_new(&journal).map_err(|error| taken(&error, &journal))?;
         let about = about(interval, host, &zones);
-        Ok(Trace { path: path.to_owned(), file, zones, features: None, about, rows: 0, warned: false })
+        Ok(Trace { path: journal, parquet, file, zones, features: None, about, rows: 0, warned: false })
     }
 
     /// Writes what a snapshot says of its interval; how many rows there are then.
@@ -81,7 +100,27 @@ impl Trace {
     /// Makes sure that all is on disk; how many rows there are.
     pub(super) fn finish(self) -> Result<u64, String> {
         self.file.sync_all().map_err(|error| format!("cannot write {}: {error}", self.path.display()))?;
+        #[cfg(feature = "parquet")]
+        if let Some(parquet) = &self.parquet {
+            self.convert(parquet).map_err(|error| format!("{error}; the rows are in {}", self.path.display()))?;
+        }
         Ok(self.rows)
+    }
+}
+
+#[cfg(feature = "parquet")]
+impl Trace {
+    /// Writes the Parquet file, and removes the CSV.
+    fn convert(&self, parquet: &Path) -> Result<(), String> {
+        let text = std::fs::read_to_string(&self.path).map_err(|error| error.to_string())?;
+        let comments = text.lines().map_while(|line| line.strip_prefix('#'));
+        let about: Vec<(String, String)> = comments
+            .filter_map(|comment| comment.split_once(':'))
+            .map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()))
+            .collect();
+        let table = kepler_train::Table::from_csv(&self.path.display().to_string(), text.as_bytes());
+        table.and_then(|table| table.write_parquet(parquet, &about)).map_err(|error| error.to_string())?;
+        std::fs::remove_file(&self.path).map_err(|error| error.to_string())
     }
 }
 
@@ -96,20 +135,15 @@ fn cell(text: &mut String, value: Option<f64>) {
 fn header(features: &[Quantity], zones: &[(ZoneKind, &str)]) -> String {
     let mut names = vec!["time_unix_seconds".to_owned(), "interval_seconds".to_owned(), "threads".to_owned()];
     names.extend(features.iter().map(|feature| feature.feature().to_owned()));
-    names.extend(zones.iter().map(|(kind, _)| format!("{}_power", component(*kind))));
+    names.extend(zones.iter().map(|(kind, _)| format!("{}_power", component_name(*kind))));
     let mut units = String::from("# units: time_unix_seconds s; interval_seconds s; threads logical CPUs");
     for feature in features {
         let _ = write!(units, "; {} {feature}", feature.feature());
     }
     for (kind, _) in zones {
-        let _ = write!(units, "; {}_power W", component(*kind));
+        let _ = write!(units, "; {}_power W", component_name(*kind));
     }
     format!("{units}\n{}\n", names.join(","))
-}
-
-/// The component's name in model files.
-fn component(zone: ZoneKind) -> &'static str {
-    if zone == ZoneKind::Psys { "platform" } else { zone.name() }
 }
 
 /// Where, when and with what it was recorded.
@@ -119,7 +153,7 @@ fn about(interval: Duration, host: &Host, zones: &[(ZoneKind, &str)]) -> String 
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let started = jiff::Timestamp::from_second(i64::try_from(now).unwrap_or_default()).unwrap_or_default();
     let count = |number: Option<u32>| number.map_or_else(|| "?".to_owned(), |number| number.to_string());
-    let power: Vec<String> = zones.iter().map(|(kind, source)| format!("{}={source}", component(*kind))).collect();
+    let power: Vec<String> = zones.iter().map(|(kind, source)| format!("{}={source}", component_name(*kind))).collect();
     format!(
         "# kepler-trace: {VERSION}\n# semantics: as-named\n# started: {started}\n# interval_seconds: {}\n\
          # machine: {}; threads {}; sockets {}; memory GiB {}\n# kernel: {} {}\n# power: {}\n",
