@@ -6,7 +6,7 @@ use super::{Config, LogFormat, Meter, chip_rules};
 use kepler_compliance::standards::Basis;
 use kepler_compliance::tariff::EnergyPrice;
 use kepler_compliance::tools::{Price, StatedPue};
-use kepler_core::attribution::IdlePolicy;
+use kepler_core::attribution::{IdlePolicy, Weight, Weights};
 use kepler_core::units::{CarbonIntensity, Energy, Pue, ZoneKind};
 use kepler_http::{Compat, Levels};
 use std::path::PathBuf;
@@ -175,6 +175,20 @@ pub(super) fn model_host_threads(config: &mut Config, given: &Given) -> Outcome 
     let count = u32::try_from(number).ok().filter(|&count| count > 0);
     let problem = || Problem(format!("{}: {number} is no number of CPUs", given.origin()));
     config.model.host_threads = Some(count.ok_or_else(problem)?);
+    Ok(())
+}
+
+pub(super) fn weights(config: &mut Config, given: &Given) -> Outcome {
+    config.weights = Weights::default();
+    for value in given.list()? {
+        let Some((zone, weight)) = value.text.split_once('=') else {
+            return Err(value.problem(format_args!("`{}` is not ZONE=WEIGHT, such as `package=cycles`", value.text)));
+        };
+        let zones = ZoneKind::ALL.map(|kind| (kind.name(), kind));
+        let weights = Weight::ALL.map(|weight| (weight.name(), weight));
+        let part = |text| Value::new(text, value.origin.as_str());
+        config.weights[part(zone).choice(&zones)?] = Some(part(weight).choice(&weights)?);
+    }
     Ok(())
 }
 
