@@ -149,7 +149,7 @@ def test_rows_are_predicted_as_the_published_formulas_say(models_bin):
     [
         ("bpf_cpu_time_ms\n1\n", "line 1: no column `bpf_page_cache_hit`"),
         ("# a comment\nbpf_cpu_time_ms,bpf_page_cache_hit\n1,2\n3,oops\n", "line 4, column 2 (`bpf_page_cache_hit`): `oops`"),
-        ("bpf_cpu_time_ms,bpf_page_cache_hit\n1,2\n\n3\n", "line 4: 1 columns where the header has 2"),
+        ("bpf_cpu_time_ms,bpf_page_cache_hit\n1,2\n3\n", "line 3: 1 columns where the header has 2"),
         ("bpf_cpu_time_ms,bpf_page_cache_hit\n1,2\n,4\n", "line 3, column 1: `bpf_cpu_time_ms` is empty"),
         ("# semantics: as-named\nbpf_cpu_time_ms,bpf_page_cache_hit\n1,2\n", "one idle CPU counted as busy"),
         ("# semantics: true\nbpf_cpu_time_ms,bpf_page_cache_hit\n1,2\n", "line 1: unknown semantics `true`"),
