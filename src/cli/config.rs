@@ -20,6 +20,7 @@ pub(crate) use address::ListenAddress;
 pub(crate) use duration::parse as duration;
 pub(crate) use given::{Problem, Value};
 
+use super::source::Source;
 use given::Given;
 use kepler_compliance::standards::Basis;
 use kepler_compliance::tools::Settings;
@@ -27,6 +28,7 @@ use kepler_core::attribution::{IdlePolicy, Weights};
 use kepler_core::host::Host;
 use kepler_core::meter::hwmon::ChipRule;
 use kepler_core::units::{Energy, ZoneKind};
+use kepler_core::usage::UsageChoice;
 use kepler_http::{Compat, Levels};
 use settings::{Effect, Setting};
 use std::path::{Path, PathBuf};
@@ -55,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) zones: Vec<ZoneKind>,
     /// `--meter`, where given.
     pub(crate) meter: Option<Meter>,
+    /// Where processes' CPU time is read.
+    pub(crate) usage: UsageChoice,
     /// `cpu.preferredMeters`, where given.
     pub(crate) preferred_meters: Vec<Meter>,
     /// `experimental.hwmon.forceEnabled`.
@@ -86,6 +90,14 @@ pub(crate) struct Config {
     pub(crate) listen: Vec<ListenAddress>,
     /// The file of TLS and authentication of the HTTP server, in the format of Prometheus' exporter toolkit.
     pub(crate) web_config: Option<Value>,
+    /// Who may ask over HTTP, beside scrapers.
+    pub(crate) web: Web,
+    /// Where the tools take energy figures from.
+    pub(crate) source: Source,
+    /// The certificates to trust when asking that source, instead of the system's.
+    pub(crate) source_ca_file: Option<PathBuf>,
+    /// What is remembered across restarts.
+    pub(crate) history: History,
     /// Whether and to whom MCP is served over HTTP.
     #[cfg(feature = "mcp")]
     pub(crate) mcp: Mcp,
@@ -115,6 +127,34 @@ pub(crate) struct ModelSettings {
     pub(crate) semantics: Option<kepler_core::model::Semantics>,
     /// Logical CPUs of the machine that it describes.
     pub(crate) host_threads: Option<u32>,
+}
+
+/// Who may use the tools over HTTP.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Web {
+    /// Names by which clients may reach this server, beside those of the addresses that are listened at.
+    pub(crate) hosts: Vec<String>,
+    /// Web pages that may ask.
+    pub(crate) origins: Vec<String>,
+    /// The file of the token that clients must send.
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+/// The history file.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct History {
+    /// The file; none where nothing is to be remembered.
+    pub(crate) path: Option<PathBuf>,
+    /// For how long.
+    pub(crate) retention: Duration,
+    /// How large it may become, bytes.
+    pub(crate) max_bytes: u64,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        History { path: None, retention: Duration::from_secs(400 * 86_400), max_bytes: 1 << 30 }
+    }
 }
 
 /// The MCP server over HTTP.
@@ -185,6 +225,7 @@ impl Default for Config {
             keep_terminated: Duration::from_secs(600),
             zones: Vec::new(),
             meter: None,
+            usage: UsageChoice::Auto,
             preferred_meters: Vec::new(),
             force_hwmon: false,
             fake_meter: false,
@@ -202,6 +243,10 @@ impl Default for Config {
             compat: None,
             listen: vec![ListenAddress::local(28282)],
             web_config: None,
+            web: Web::default(),
+            source: Source::Local,
+            source_ca_file: None,
+            history: History::default(),
             #[cfg(feature = "mcp")]
             mcp: Mcp::default(),
             node_name: None,
