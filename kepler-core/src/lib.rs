@@ -95,6 +95,7 @@ pub mod sampler;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod snapshot;
+pub mod stopwatch;
 pub mod units;
 pub mod usage;
 pub mod workload;
