@@ -8,7 +8,6 @@ mod config;
 mod doctor;
 mod exit;
 mod judging;
-#[cfg(feature = "mcp")]
 mod live;
 mod logging;
 #[cfg(feature = "mcp")]
@@ -84,9 +83,6 @@ struct Mcp {
     /// Write what to put into the configuration of Claude Desktop, Cursor and VS Code, then end
     #[arg(long)]
     print_config: bool,
-    /// Where energy figures come from: local, kepler=URL[,URL…] (each exporter's own address), prometheus=URL
-    #[arg(long, default_value = "local")]
-    source: source::Source,
     #[command(flatten)]
     flags: Flags,
 }
@@ -110,8 +106,8 @@ pub(crate) fn run() -> ExitCode {
         #[cfg(feature = "mcp")]
         Command::Bridge(asked) => bridge::run(asked).map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "mcp")]
-        Command::Mcp(Mcp { flags, source, .. }) => {
-            configure(flags).and_then(|config| mcp::run(&config, &source)).map(|()| ExitCode::SUCCESS)
+        Command::Mcp(Mcp { flags, .. }) => {
+            configure(flags).and_then(|config| mcp::run(&config)).map(|()| ExitCode::SUCCESS)
         }
         Command::Assess(asked) => assess::run(*asked),
         Command::Compliance(asked) => compliance::run(asked),

@@ -18,6 +18,7 @@ mod yaml;
 pub(crate) use address::ListenAddress;
 pub(crate) use given::{Problem, Value};
 
+use super::source::Source;
 use given::Given;
 use kepler_compliance::standards::Basis;
 use kepler_compliance::tools::Settings;
@@ -81,6 +82,14 @@ pub(crate) struct Config {
     pub(crate) listen: Vec<ListenAddress>,
     /// The file of TLS and authentication of the HTTP server, in the format of Prometheus' exporter toolkit.
     pub(crate) web_config: Option<Value>,
+    /// Who may ask over HTTP, beside scrapers.
+    pub(crate) web: Web,
+    /// Where the tools take energy figures from.
+    pub(crate) source: Source,
+    /// The certificates to trust when asking that source, instead of the system's.
+    pub(crate) source_ca_file: Option<PathBuf>,
+    /// What is remembered across restarts.
+    pub(crate) history: History,
     /// Whether and to whom MCP is served over HTTP.
     #[cfg(feature = "mcp")]
     pub(crate) mcp: Mcp,
@@ -92,6 +101,34 @@ pub(crate) struct Config {
     pub(crate) pue_basis: Basis,
     /// The currency of a price that is stated without one.
     pub(crate) currency: String,
+}
+
+/// Who may use the tools over HTTP.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Web {
+    /// Names by which clients may reach this server, beside those of the addresses that are listened at.
+    pub(crate) hosts: Vec<String>,
+    /// Web pages that may ask.
+    pub(crate) origins: Vec<String>,
+    /// The file of the token that clients must send.
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+/// The history file.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct History {
+    /// The file; none where nothing is to be remembered.
+    pub(crate) path: Option<PathBuf>,
+    /// For how long.
+    pub(crate) retention: Duration,
+    /// How large it may become, bytes.
+    pub(crate) max_bytes: u64,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        History { path: None, retention: Duration::from_secs(400 * 86_400), max_bytes: 1 << 30 }
+    }
 }
 
 /// The MCP server over HTTP.
@@ -177,6 +214,10 @@ impl Default for Config {
             compat: None,
             listen: vec![ListenAddress::local(28282)],
             web_config: None,
+            web: Web::default(),
+            source: Source::Local,
+            source_ca_file: None,
+            history: History::default(),
             #[cfg(feature = "mcp")]
             mcp: Mcp::default(),
             node_name: None,

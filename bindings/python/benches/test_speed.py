@@ -129,16 +129,15 @@ def redirect(monkeypatch: pytest.MonkeyPatch, builtins: Any, tree: PowercapTree)
 
     def moved(path: Any) -> Any:
         text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else path
-        for real in ("/sys/class/powercap/intel-rapl/", "/sys/devices/virtual/powercap/"):
-            if isinstance(text, str) and text.startswith(real):
-                return text.replace(real, str(tree.sysfs / "devices/virtual/powercap/") + ("/intel-rapl/" if "class" in real else "/"))
-        return text.replace("/sys/class/powercap", str(tree.sysfs / "class/powercap")) if isinstance(text, str) and text.startswith("/sys/class/powercap") else path
+        powercap = isinstance(text, str) and text.startswith(("/sys/class/powercap", "/sys/devices/virtual/powercap"))
+        return str(tree.sysfs) + text[len("/sys") :] if powercap else path
 
     def through(function: Any) -> Any:
         return lambda path, *arguments, **options: function(moved(path), *arguments, **options)
 
     monkeypatch.setattr(builtins, "open", through(builtins.open))
     monkeypatch.setattr(os, "listdir", through(os.listdir))
+    monkeypatch.setattr(os, "access", through(os.access))
     for name in ("exists", "isdir", "isfile"):
         monkeypatch.setattr(os.path, name, through(getattr(os.path, name)))
 

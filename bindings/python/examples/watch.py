@@ -1,4 +1,4 @@
-"""Shows the hungriest processes for two seconds, and keeps all of them as CSV and Parquet."""
+"""Shows the hungriest processes for two seconds, and keeps all of them as CSV."""
 
 from __future__ import annotations
 
@@ -11,5 +11,4 @@ with kepler_power.Monitor(interval=0.5) as monitor:
         for process in sorted(processes, key=lambda row: -row.watts.get("package", 0.0))[:3]:
             print(f"{process.watts.get('package', 0.0):8.3f} W  {process.pid:>8}  {process.comm}")
         if snapshot.sequence >= 4:
-            processes.write_parquet("processes.parquet")
             break

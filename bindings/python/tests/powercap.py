@@ -9,7 +9,8 @@ import kepler_power
 RANGE = 262_143_328_850
 """Microjoules in a round of a counter, less one unit: 2^32 units of 61.035 µJ, as Intel's packages."""
 
-ZONES = {"intel-rapl:0": "package-0", "intel-rapl:0:0": "core", "intel-rapl:0:1": "uncore", "intel-rapl:0:2": "dram"}
+# No zone of the cores: on AMD, which the machine that runs the tests may be, it counts a single core and is not used.
+ZONES = {"intel-rapl:0": "package-0", "intel-rapl:0:0": "uncore", "intel-rapl:0:1": "dram", "intel-rapl:1": "psys"}
 
 
 class PowercapTree:
@@ -20,6 +21,9 @@ class PowercapTree:
         self.totals: dict[str, int] = {}
         control_type = self.sysfs / "devices/virtual/powercap/intel-rapl"
         (self.sysfs / "class/powercap").mkdir(parents=True)
+        control_type.mkdir(parents=True)
+        (self.sysfs / "class/powercap/intel-rapl").symlink_to(control_type)
+        (control_type / "subsystem").symlink_to(self.sysfs / "class/powercap")
         for entry, name in ZONES.items():
             directory = control_type / entry.rsplit(":", 1)[0] / entry if entry.count(":") == 2 else control_type / entry
             directory.mkdir(parents=True)
@@ -37,12 +41,12 @@ class PowercapTree:
             file.write(f"{self.totals[entry] % (RANGE + 61)}\n".encode())
 
     def draw(self, package: float, dram: float = 0.0) -> None:
-        """Joules that package and memory draw; the cores take their usual part of the package's."""
+        """Joules that package and memory draw; the platform adds a tenth, and the graphics are a tenth of the package."""
         for entry, joules in (
             ("intel-rapl:0", package),
-            ("intel-rapl:0:0", package * 0.6),
-            ("intel-rapl:0:1", package * 0.1),
-            ("intel-rapl:0:2", dram),
+            ("intel-rapl:0:0", package * 0.1),
+            ("intel-rapl:0:1", dram),
+            ("intel-rapl:1", (package + dram) * 1.1),
         ):
             self.totals[entry] += round(joules * 1e6)
             self._show(entry)

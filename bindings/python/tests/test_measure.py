@@ -35,9 +35,9 @@ def test_parts_of_the_package_are_shown_and_not_added(tree: PowercapTree) -> Non
         tree.draw(package=10.0, dram=2.0)
     assert {name: zone.energy.joules for name, zone in m.zones.items()} == {
         "package": 10.0,
-        "core": 6.0,
         "uncore": 1.0,
         "dram": 2.0,
+        "psys": 13.2,
     }
     assert [name for name, zone in m.zones.items() if zone.is_counted] == ["package", "dram"]
 

@@ -52,7 +52,6 @@ impl ListenAddress {
     }
 
     /// The name or number, as a URL has it; none for all interfaces.
-    #[cfg(feature = "mcp")]
     pub(crate) fn host(&self) -> Option<String> {
         match self.host.as_str() {
             "" | "0.0.0.0" | "::" => None,

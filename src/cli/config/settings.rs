@@ -155,6 +155,49 @@ pub(super) static SETTINGS: &[Setting] =
             "TLS and authentication of the HTTP server, in the format of Prometheus' exporter \
              toolkit",
         ),
+        key("web.allowedHosts", Form::List, Set(effects::web_hosts)).flag(
+            "web.allowed-host",
+            "HOST",
+            "Answer questions (/tools, /api, /mcp) under this name, with or without a port; may be repeated \
+             [default: localhost, addresses in figures, the names listened at, the node's name]",
+        ),
+        key("web.allowedOrigins", Form::List, Set(effects::web_origins)).flag(
+            "web.allowed-origin",
+            "ORIGIN",
+            "Answer questions of web pages of this origin, such as https://ops.example; may be repeated \
+             [default: none but its own]",
+        ),
+        key("web.tokenFile", Form::Text, Set(effects::web_token_file)).flag(
+            "web.token-file",
+            "FILE",
+            "Answer questions only of who sends what this file holds as a bearer token",
+        ),
+        key("energy.source", Form::Text, Set(effects::source)).flag(
+            "source",
+            "SOURCE",
+            "Where the tools take energy figures from: local, kepler=URL[,URL…] (each exporter's own address), \
+             prometheus=URL [default: local]",
+        ),
+        key("energy.caFile", Form::Text, Set(effects::source_ca_file)).flag(
+            "source.ca-file",
+            "FILE",
+            "Trust the certificates in this file (PEM) and no others when asking the source [default: the system's]",
+        ),
+        key("history.path", Form::Text, Set(effects::history_path)).flag(
+            "history.path",
+            "FILE",
+            "Remember energy across restarts in this SQLite file [default: none, an hour in memory]",
+        ),
+        key("history.retention", Form::Duration, Set(effects::history_retention)).flag(
+            "history.retention",
+            "DURATION",
+            "How long to remember it [default: 9600h]",
+        ),
+        key("history.maxSizeMiB", Form::Integer, Set(effects::history_max_size)).flag(
+            "history.max-size-mib",
+            "N",
+            "How large the file may become; the oldest goes first [default: 1024]",
+        ),
         #[cfg(feature = "mcp")]
         key("mcp.enabled", Form::Switch, Set(effects::mcp)).flag(
             "mcp",

@@ -116,14 +116,15 @@ class Node(NamedTuple):
 _Row = TypeVar("_Row", bound="tuple[Any, ...]")
 
 
-class Table(Sequence[_Row], Generic[_Row]):
-    """The rows of one level of a snapshot: a sequence of named tuples, and a table of columns.
+class Table(Generic[_Row]):
+    """The rows of one level of a snapshot: named tuples by number and in turn, and a table of columns.
 
     The columns are those of the named tuple, before them ``timestamp``, after them ``<zone>_joules`` and
     ``<zone>_watts`` for every zone the machine has. It speaks the Arrow PyCapsule interface: ``polars.DataFrame(table)``,
     ``pyarrow.table(table)``, ``duckdb`` and others take it as it is, without a copy per row.
     """
 
+    # No `collections.abc.Sequence`: polars would take it for a list of rows before it looks for Arrow.
     __slots__ = ("_make", "_rows", "_table")
 
     def __init__(self, table: _native.Table, row: Callable[..., _Row]) -> None:
@@ -204,8 +205,13 @@ class Table(Sequence[_Row], Generic[_Row]):
         self._table.write_csv(os.fspath(path), append)
 
     def write_parquet(self, path: _Path) -> None:
-        """Writes an Apache Parquet file, compressed with Snappy. Needs no other package."""
-        self._table.write_parquet(os.fspath(path))
+        """Writes an Apache Parquet file; needs pyarrow or polars, whichever is there."""
+        try:
+            parquet = _import("pyarrow.parquet", "arrow")
+        except MissingDependencyError:
+            self.to_polars().write_parquet(os.fspath(path))
+        else:
+            parquet.write_table(self.to_arrow(), os.fspath(path))
 
     def __repr__(self) -> str:
         return f"<Table of {len(self)} rows: {', '.join(self.columns)}>"

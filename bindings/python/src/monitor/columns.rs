@@ -1,4 +1,4 @@
-//! A level of a snapshot as columns: the one form from which rows, Arrow, CSV and Parquet are made.
+//! A level of a snapshot as columns: the one form from which rows, Arrow and CSV are made.
 
 use kepler_core::snapshot::{Row, Snapshot, State};
 use kepler_core::units::{PerZone, ZoneKind};

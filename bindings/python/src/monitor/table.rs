@@ -4,9 +4,6 @@ use super::arrow;
 use super::columns::{Column, Level, Values, columns};
 use crate::errors::DataError;
 use kepler_core::snapshot::Snapshot;
-use parquet::arrow::ArrowWriter;
-use parquet::basic::Compression;
-use parquet::file::properties::WriterProperties;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule, PyList, PyTuple};
 use std::fs::File;
@@ -99,20 +96,6 @@ impl Table {
             let mut file = file.map_err(|error| fault(&error))?;
             let is_new = file.metadata().is_ok_and(|metadata| metadata.len() == 0);
             file.write_all(&self.csv(is_new).map_err(|error| fault(&error))?).map_err(|error| fault(&error))
-        })
-    }
-
-    /// Writes the rows as Parquet, compressed with Snappy.
-    fn write_parquet(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        py.detach(|| {
-            let batch = self.batch()?;
-            let write = || -> parquet::errors::Result<()> {
-                let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
-                let mut writer = ArrowWriter::try_new(File::create(&path)?, batch.schema(), Some(properties))?;
-                writer.write(&batch)?;
-                writer.close().map(drop)
-            };
-            write().map_err(|error| cannot_write(&path, &error))
         })
     }
 }
