@@ -6,6 +6,7 @@
 
 mod activity;
 mod busy;
+mod commands;
 mod counters;
 mod division;
 mod faults;
@@ -23,10 +24,11 @@ use crate::host::{BusyTime, BusyWindow, CpuTimes, CpuTimesError, CpuTimesReader,
 use crate::meter::chain::{ActiveZone, Chain, ChainOptions};
 use crate::meter::{EnergyMeter, Refusal, reason};
 use crate::snapshot::{Cost, Snapshot};
-use crate::units::Energy;
-use crate::usage::{self, Usage, UsageSource, Work};
+use crate::units::{Energy, PerZone};
+use crate::usage::{self, Usage, UsageChoice, UsageError, UsageSource, Work};
 use activity::Rates;
 use busy::PlaceTimes;
+use commands::Commands;
 use counters::Counters;
 use division::{Division, of_process};
 use faults::Faults;
@@ -50,6 +52,8 @@ pub struct SamplerOptions {
     pub weights: Weights,
     /// Which terminated workloads stay listed.
     pub retention: Retention,
+    /// Where processes' CPU time is read.
+    pub usage: UsageChoice,
 }
 
 /// Sampling cannot start.
@@ -59,6 +63,12 @@ pub enum SamplerError {
     /// No meter of those asked for can be used.
     #[error(transparent)]
     Meter(#[from] Refusal),
+    /// The source of CPU time that was asked for cannot be used.
+    #[error("cannot follow processes with {refusal}")]
+    Usage {
+        /// Why not.
+        refusal: Refusal,
+    },
     /// The node's CPU times cannot be read.
     #[error(transparent)]
     CpuTimes(#[from] CpuTimesError),
@@ -75,10 +85,14 @@ pub enum SamplerError {
 /// Measures and attributes, one tick at a time.
 pub struct Sampler {
     chain: Chain,
+    host: Host,
     usage_source: Box<dyn UsageSource>,
+    usage_refusal: Option<Refusal>,
     cpu: CpuTimesReader,
     zones: Zones,
     processes: Processes,
+    commands: Commands,
+    keep_commands: Duration,
     groups: Groups,
     faults: Faults,
     publisher: Publisher,
@@ -131,7 +145,10 @@ impl Sampler {
 
     fn with_chain(host: &Host, chain: Chain, options: &SamplerOptions) -> Result<Self, SamplerError> {
         let processes = |source| SamplerError::Processes { path: host.procfs().to_owned(), source };
-        let usage_source = usage::open(host).map_err(processes)?;
+        let chosen = usage::choose(host, options.usage).map_err(|error| match error {
+            UsageError::Refused(refusal) => SamplerError::Usage { refusal },
+            UsageError::Processes(source) => processes(source),
+        })?;
         let places = PlaceTimes::new(Places::read(host));
         Ok(Sampler {
             chain,
@@ -139,7 +156,11 @@ impl Sampler {
             zones: Zones::new(options.policy),
             processes: Processes::open(host, options.retention).map_err(processes)?,
             groups: Groups::open(host, options.retention).map_err(processes)?,
-            usage_source,
+            commands: Commands::default(),
+            keep_commands: options.retention.keep,
+            host: host.clone(),
+            usage_source: chosen.source,
+            usage_refusal: chosen.refusal,
             faults: Faults::default(),
             publisher: Publisher::default(),
             usage: Usage::default(),
@@ -166,10 +187,16 @@ impl Sampler {
         self.chain.refusals()
     }
 
-    /// The name of the source of processes' CPU time: `clock` or `procfs`.
+    /// The name of the source of processes' CPU time: `ebpf`, `clock` or `procfs`.
     #[must_use]
     pub fn usage_source(&self) -> &'static str {
         self.usage_source.name()
+    }
+
+    /// Why a better source of CPU time is not in use.
+    #[must_use]
+    pub fn usage_refusal(&self) -> Option<&Refusal> {
+        self.usage_refusal.as_ref()
     }
 
     /// Does one tick now. The first one only lays the ground: energy counts from it on.
@@ -194,6 +221,7 @@ impl Sampler {
         let activity = self.rates.advance(busy, self.cpu.soft_interrupts(), self.counters.counted(), interval, at);
         self.update_processes(at);
         let utilisation = self.attribute(at, interval, busy);
+        self.bury(at);
         self.groups.retire(at);
         self.sequence += 1;
         self.last = Some(at);
@@ -209,6 +237,7 @@ impl Sampler {
             self.zones.show(&mut snapshot.node.zones);
             publish::show_processes(&mut snapshot.processes, &self.processes, interval);
             publish::show_groups(snapshot, &self.groups, interval);
+            publish::show_commands(&mut snapshot.commands, &self.commands, interval);
             self.faults.show(&mut snapshot.faults, &mut snapshot.sources);
             self.cost.last_tick = thread_cpu_time().saturating_sub(started);
             self.cost.ticks_total += self.cost.last_tick;
@@ -255,35 +284,59 @@ impl Sampler {
     }
 
     fn update_processes(&mut self, at: Timestamp) {
-        let source = self.usage_source.name();
         self.groups.begin();
-        if let Err(error) = self.usage_source.collect(at, &mut self.usage) {
-            tracing::debug!(source, %error, "processes could not be listed");
-            self.faults.failed(source, reason(&error));
+        if !self.collect(at) {
             self.processes.nothing_seen();
+            self.commands.update(&[], at, self.keep_commands, &mut self.groups);
             return;
         }
+        let source = self.usage_source.name();
         self.faults.succeeded(source, at);
         self.faults.failed_times(source, "unreadable_process", self.usage.unreadable);
+        self.faults.failed_times(source, "map_full", self.usage.lost);
+        self.faults.failed_times(source, "table_full", self.usage.crowded);
         let zones = &mut self.zones;
-        self.processes.update(&self.usage.tasks, at, &mut self.groups, &mut self.faults, |energy| {
-            for (zone, &energy) in energy.iter() {
-                zones.book(zone, |account| account.forgotten += energy);
-            }
-        });
+        self.processes.update(&mut self.usage, at, &mut self.groups, &mut self.faults, forget(zones));
+        self.commands.update(&self.usage.passed, at, self.keep_commands, &mut self.groups);
+    }
+
+    /// Has the source tell what was used. One that no longer can gives way to one that works anywhere.
+    fn collect(&mut self, at: Timestamp) -> bool {
+        loop {
+            let source = self.usage_source.name();
+            let Err(error) = self.usage_source.collect(at, &mut self.usage) else { return true };
+            self.faults.failed(source, reason(&error));
+            let next = if matches!(source, "clock" | "procfs") { None } else { usage::open(&self.host).ok() };
+            let Some(next) = next else {
+                tracing::debug!(source, %error, "processes could not be listed");
+                return false;
+            };
+            tracing::warn!(source, %error, instead = next.name(), "another source of CPU time takes over");
+            let remedy = "start again once that is mended";
+            self.usage_refusal = Some(Refusal::new(source, format!("it failed: {error}"), remedy));
+            self.usage_source = next;
+        }
+    }
+
+    /// Lets go of the processes that ended in this interval.
+    fn bury(&mut self, at: Timestamp) {
+        self.processes.bury(at, &mut self.groups, forget(&mut self.zones));
     }
 
     /// Divides the interval's active energy among those who worked. Returns the node's utilisation.
     fn attribute(&mut self, at: Timestamp, interval: Duration, busy: Option<BusyWindow>) -> f64 {
         let is_exact = busy.is_some_and(|window| window.elapsed == interval);
         let busy_ns = busy.map_or(0, |window| busy::within(interval, window));
-        let used_ns = self.processes.used_ns();
+        let used_ns = self.processes.used_ns().saturating_add(self.commands.used_ns());
         let unexplained_ns = self.groups.read(busy_ns.saturating_sub(used_ns));
 
         self.division.begin();
         for position in 0..self.processes.active() {
             let Some(process) = self.processes.active_at(position) else { continue };
             self.division.note(works(&self.usage, process.info.pid), process.used_ns);
+        }
+        for passed in self.commands.passed() {
+            self.division.note(std::iter::once((passed.work.place, passed.work.work)), passed.work.work.time_ns);
         }
         self.division.note(std::iter::empty(), unexplained_ns);
 
@@ -323,6 +376,20 @@ impl Sampler {
                 self.zones.book(zone, |account| account.processes += energy);
             }
         }
+        for position in 0..self.commands.passed().len() {
+            let Some(&passed) = self.commands.passed().get(position) else { continue };
+            let works = std::iter::once((passed.work.place, passed.work.work));
+            let energy = self.division.part(self.places.places(), works, passed.work.work.time_ns);
+            for (zone, &energy) in energy.iter().filter(|(_, energy)| **energy > Energy::ZERO) {
+                if let Some(account) = self.commands.account(position) {
+                    account.charge(zone, energy);
+                }
+                if let Some(group) = passed.group {
+                    self.groups.charge(group, zone, energy);
+                }
+                self.zones.book(zone, |account| account.short_lived += energy);
+            }
+        }
         for position in 0..self.groups.positions() {
             let Some((group, unexplained_ns)) = self.groups.unexplained(position) else { continue };
             let energy = self.division.part(self.places.places(), std::iter::empty(), unexplained_ns);
@@ -335,6 +402,15 @@ impl Sampler {
             self.zones.book(zone, |account| account.unattributed += energy);
         }
         utilisation
+    }
+}
+
+/// Books the energy of workloads that are no longer listed.
+fn forget(zones: &mut Zones) -> impl FnMut(PerZone<Energy>) {
+    |energy| {
+        for (zone, &energy) in energy.iter() {
+            zones.book(zone, |account| account.forgotten += energy);
+        }
     }
 }
 

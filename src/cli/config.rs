@@ -26,6 +26,7 @@ use kepler_core::attribution::{IdlePolicy, Weights};
 use kepler_core::host::Host;
 use kepler_core::meter::hwmon::ChipRule;
 use kepler_core::units::{Energy, ZoneKind};
+use kepler_core::usage::UsageChoice;
 use kepler_http::{Compat, Levels};
 use settings::{Effect, Setting};
 use std::path::{Path, PathBuf};
@@ -54,6 +55,8 @@ pub(crate) struct Config {
     pub(crate) zones: Vec<ZoneKind>,
     /// `--meter`, where given.
     pub(crate) meter: Option<Meter>,
+    /// Where processes' CPU time is read.
+    pub(crate) usage: UsageChoice,
     /// `cpu.preferredMeters`, where given.
     pub(crate) preferred_meters: Vec<Meter>,
     /// `experimental.hwmon.forceEnabled`.
@@ -199,6 +202,7 @@ impl Default for Config {
             keep_terminated: Duration::from_secs(600),
             zones: Vec::new(),
             meter: None,
+            usage: UsageChoice::Auto,
             preferred_meters: Vec::new(),
             force_hwmon: false,
             fake_meter: false,

@@ -20,9 +20,11 @@ pub(super) fn open(config: &Config) -> Result<Sampler, Failure> {
             max: config.max_terminated,
             min_energy: config.min_terminated_energy,
         },
+        usage: config.usage,
     };
     Sampler::new(&config.host(), options).map_err(|error| match error {
         SamplerError::Meter(refusal) => Failure::Meter(refusal),
+        SamplerError::Usage { refusal } => Failure::Usage(refusal),
         other => Failure::Host(other),
     })
 }

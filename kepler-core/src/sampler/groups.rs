@@ -10,7 +10,8 @@ use super::retired::{Retention, RetiredList};
 use crate::attribution::ledger::Account;
 use crate::host::{Host, Timestamp};
 use crate::units::{Energy, ZoneKind};
-use crate::usage::cgroup::CgroupCpu;
+use crate::usage::CgroupId;
+use crate::usage::cgroup::{CgroupCpu, CgroupTree};
 use crate::workload::cgroup::classify;
 use crate::workload::process::ProcessReader;
 use crate::workload::{ContainerInfo, PodInfo, UnitInfo, VmInfo, names};
@@ -77,6 +78,10 @@ pub(super) struct Groups {
     slots: Vec<Option<Group>>,
     by_key: HashMap<Key, GroupIndex>,
     by_text: HashMap<Box<[u8]>, Option<GroupIndex>>,
+    by_number: HashMap<CgroupId, Option<GroupIndex>>,
+    tree: Option<CgroupTree>,
+    /// Whether the tree has been read in this interval: it is not read for each of many unknown numbers.
+    tree_is_fresh: bool,
     /// Whether groups came or went since [`Group::accounted_in`] was worked out.
     changed: bool,
     pub(super) containers: RetiredList<ContainerInfo>,
@@ -96,6 +101,9 @@ impl Groups {
             slots: Vec::new(),
             by_key: HashMap::new(),
             by_text: HashMap::new(),
+            by_number: HashMap::new(),
+            tree: CgroupTree::find(host.cgroup()),
+            tree_is_fresh: false,
             changed: false,
             containers: RetiredList::new(retention),
             pods: RetiredList::new(retention),
@@ -129,6 +137,26 @@ impl Groups {
             self.by_text.clear();
         }
         self.by_text.insert(text.into(), group);
+        group
+    }
+
+    /// The container or unit of a cgroup known by its number. `None` where it is in none, or was removed
+    /// before anybody looked.
+    pub(super) fn numbered(&mut self, cgroup: CgroupId) -> Option<GroupIndex> {
+        if let Some(&known) = self.by_number.get(&cgroup) {
+            return known;
+        }
+        let tree = self.tree.as_mut()?;
+        if !std::mem::replace(&mut self.tree_is_fresh, true) {
+            tree.read();
+        }
+        let line = tree.line(cgroup);
+        // No process is at hand to read a container's name from, only its engine's files.
+        let group = line.and_then(|line| self.place(line.as_bytes(), 0, false));
+        if self.by_number.len() >= MAX_TEXTS {
+            self.by_number.clear();
+        }
+        self.by_number.insert(cgroup, group);
         group
     }
 
@@ -262,6 +290,7 @@ impl Groups {
 
     /// Begins a new interval.
     pub(super) fn begin(&mut self) {
+        self.tree_is_fresh = false;
         for group in self.groups_mut() {
             group.account.begin();
             group.interval = Interval::default();
@@ -296,6 +325,7 @@ impl Groups {
             let slots = &self.slots;
             let is_there = |index: GroupIndex| slots.get(index.0 as usize).is_some_and(Option::is_some);
             self.by_text.retain(|_, group| group.is_none_or(is_there));
+            self.by_number.retain(|_, group| group.is_none_or(is_there));
         }
         self.containers.expire(now, |_| {});
         self.pods.expire(now, |_| {});

@@ -97,7 +97,7 @@ impl Machine {
         }
         let chain = ChainOptions::default().with_sources(vec![Source::Powercap]);
         let (policy, retention, weights) = (setup.policy, setup.retention, setup.weights);
-        let options = SamplerOptions { chain, policy, retention, weights };
+        let options = SamplerOptions { chain, policy, retention, weights, ..SamplerOptions::default() };
         let mut sampler = Sampler::new(&processes.host(tree.sysfs()), options).unwrap();
         if let Some(source) = setup.usage_source {
             sampler = sampler.with_usage_source(source);

@@ -8,6 +8,7 @@ use kepler_compliance::tariff::EnergyPrice;
 use kepler_compliance::tools::{Price, StatedPue};
 use kepler_core::attribution::{IdlePolicy, Weight, Weights};
 use kepler_core::units::{CarbonIntensity, Energy, Pue, ZoneKind};
+use kepler_core::usage::UsageChoice;
 use kepler_http::{Compat, Levels};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,6 +44,16 @@ pub(super) fn procfs(config: &mut Config, given: &Given) -> Outcome {
 
 pub(super) fn meter(config: &mut Config, given: &Given) -> Outcome {
     config.meter = Some(one_meter(given.text()?)?);
+    Ok(())
+}
+
+pub(super) fn usage(config: &mut Config, given: &Given) -> Outcome {
+    config.usage = given.text()?.choice(&[
+        ("auto", UsageChoice::Auto),
+        ("ebpf", UsageChoice::Ebpf),
+        ("clock", UsageChoice::Clock),
+        ("procfs", UsageChoice::Procfs),
+    ])?;
     Ok(())
 }
 

@@ -83,6 +83,12 @@ pub(super) static SETTINGS: &[Setting] =
             "Where energy figures come from: auto, powercap, msr, perf, hwmon, model, fake, \
              replay=FILE; any but auto is an error when it cannot be used [default: auto]",
         ),
+        key("usage", Form::Text, Set(effects::usage)).flag(
+            "usage",
+            "SOURCE",
+            "Where processes' CPU time is read: auto, ebpf (told by the scheduler; needs CAP_BPF and CAP_PERFMON), \
+             clock, procfs; any but auto is an error when it cannot be used [default: auto]",
+        ),
         key("policy", Form::Text, Set(effects::policy)).flag(
             "policy",
             "POLICY",

@@ -80,6 +80,7 @@ impl Machine {
             pods: Vec::new(),
             vms: Vec::new(),
             units: Vec::new(),
+            commands: Vec::new(),
             faults: Vec::new(),
             sources: Vec::new(),
             cost: Cost::default(),
