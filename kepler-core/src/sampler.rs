@@ -33,7 +33,7 @@ use counters::Counters;
 use division::{Division, of_process};
 use faults::Faults;
 use groups::Groups;
-use processes::Processes;
+use processes::{Process, Processes};
 use publish::Publisher;
 use std::io;
 use std::path::PathBuf;
@@ -145,17 +145,25 @@ impl Sampler {
 
     fn with_chain(host: &Host, chain: Chain, options: &SamplerOptions) -> Result<Self, SamplerError> {
         let processes = |source| SamplerError::Processes { path: host.procfs().to_owned(), source };
+        let places = PlaceTimes::new(Places::read(host));
         let chosen = usage::choose(host, options.usage).map_err(|error| match error {
             UsageError::Refused(refusal) => SamplerError::Usage { refusal },
             UsageError::Processes(source) => processes(source),
         })?;
-        let places = PlaceTimes::new(Places::read(host));
+        let counters = Counters::open(host, places.places());
+        #[cfg_attr(not(feature = "perf"), allow(unused_mut, reason = "this build has no counters"))]
+        let mut groups = Groups::open(host, options.retention).map_err(processes)?;
+        // A source that is told of every switch knows all this of each process.
+        #[cfg(feature = "perf")]
+        if chosen.source.name() != "ebpf" && (counters.is_counting() || places.places().len() > 1) {
+            groups.count_at(places.places());
+        }
         Ok(Sampler {
             chain,
             cpu: CpuTimesReader::open(host)?,
             zones: Zones::new(options.policy),
             processes: Processes::open(host, options.retention).map_err(processes)?,
-            groups: Groups::open(host, options.retention).map_err(processes)?,
+            groups,
             commands: Commands::default(),
             keep_commands: options.retention.keep,
             host: host.clone(),
@@ -167,7 +175,7 @@ impl Sampler {
             busy: BusyTime::default(),
             division: Division::new(options.weights, &places),
             rates: Rates::default(),
-            counters: Counters::open(host, places.places()),
+            counters,
             places,
             processors: 1,
             last: None,
@@ -197,6 +205,12 @@ impl Sampler {
     #[must_use]
     pub fn usage_refusal(&self) -> Option<&Refusal> {
         self.usage_refusal.as_ref()
+    }
+
+    /// Why cycles, instructions and cache misses of the node are not counted, if they are not.
+    #[must_use]
+    pub fn counter_refusal(&self) -> Option<&Refusal> {
+        self.counters.refusal()
     }
 
     /// Does one tick now. The first one only lays the ground: energy counts from it on.
@@ -333,12 +347,16 @@ impl Sampler {
         self.division.begin();
         for position in 0..self.processes.active() {
             let Some(process) = self.processes.active_at(position) else { continue };
-            self.division.note(works(&self.usage, process.info.pid), process.used_ns);
+            let works = works(&self.usage, &self.groups, process);
+            self.division.note(works, process.used_ns);
         }
         for passed in self.commands.passed() {
             self.division.note(std::iter::once((passed.work.place, passed.work.work)), passed.work.work.time_ns);
         }
-        self.division.note(std::iter::empty(), unexplained_ns);
+        for position in 0..self.groups.positions() {
+            let Some((group, unexplained_ns)) = self.groups.unexplained(position) else { continue };
+            self.division.note(self.groups.works(Some(group), unexplained_ns), unexplained_ns);
+        }
 
         // Busy time that nobody accounts for stays nobody's; it is not spread over the others.
         let shown_ns = busy_ns.max(used_ns.saturating_add(unexplained_ns));
@@ -366,7 +384,7 @@ impl Sampler {
         self.division.open(self.zones.active(), node, self.usage_source.name());
         for position in 0..self.processes.active() {
             let Some(process) = self.processes.active_at(position) else { continue };
-            let works = works(&self.usage, process.info.pid);
+            let works = works(&self.usage, &self.groups, process);
             let energy = self.division.part(self.places.places(), works, process.used_ns);
             for (zone, &energy) in energy.iter().filter(|(_, energy)| **energy > Energy::ZERO) {
                 process.account.charge(zone, energy);
@@ -378,8 +396,11 @@ impl Sampler {
         }
         for position in 0..self.commands.passed().len() {
             let Some(&passed) = self.commands.passed().get(position) else { continue };
-            let works = std::iter::once((passed.work.place, passed.work.work));
-            let energy = self.division.part(self.places.places(), works, passed.work.work.time_ns);
+            let energy = self.division.part(
+                self.places.places(),
+                std::iter::once((passed.work.place, passed.work.work)),
+                passed.work.work.time_ns,
+            );
             for (zone, &energy) in energy.iter().filter(|(_, energy)| **energy > Energy::ZERO) {
                 if let Some(account) = self.commands.account(position) {
                     account.charge(zone, energy);
@@ -392,7 +413,8 @@ impl Sampler {
         }
         for position in 0..self.groups.positions() {
             let Some((group, unexplained_ns)) = self.groups.unexplained(position) else { continue };
-            let energy = self.division.part(self.places.places(), std::iter::empty(), unexplained_ns);
+            let works = self.groups.works(Some(group), unexplained_ns);
+            let energy = self.division.part(self.places.places(), works, unexplained_ns);
             for (zone, &energy) in energy.iter().filter(|(_, energy)| **energy > Energy::ZERO) {
                 self.groups.charge(group, zone, energy);
                 self.zones.book(zone, |account| account.short_lived += energy);
@@ -405,6 +427,17 @@ impl Sampler {
     }
 }
 
+/// What a process did where, as far as that is known: by its source, else as its part of what its container did.
+fn works<'a>(
+    usage: &'a Usage,
+    groups: &'a Groups,
+    process: &Process,
+) -> impl Iterator<Item = (u16, Work)> + Clone + use<'a> {
+    let placed = of_process(&usage.placed, process.info.pid).iter().map(|placed| (placed.place, placed.work));
+    let container = process.group.filter(|_| usage.placed.is_empty());
+    placed.chain(groups.works(container, process.used_ns))
+}
+
 /// Books the energy of workloads that are no longer listed.
 fn forget(zones: &mut Zones) -> impl FnMut(PerZone<Energy>) {
     |energy| {
@@ -412,11 +445,6 @@ fn forget(zones: &mut Zones) -> impl FnMut(PerZone<Energy>) {
             zones.book(zone, |account| account.forgotten += energy);
         }
     }
-}
-
-/// What a process did where, as far as its source tells.
-fn works(usage: &Usage, pid: u32) -> impl Iterator<Item = (u16, Work)> + Clone {
-    of_process(&usage.placed, pid).iter().map(|placed| (placed.place, placed.work))
 }
 
 /// CPU time that the calling thread has used.

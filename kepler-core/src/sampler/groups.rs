@@ -5,6 +5,7 @@
 //! and went between two ticks, and is charged to the group all the same.
 
 mod accounting;
+mod counting;
 
 use super::retired::{Retention, RetiredList};
 use crate::attribution::ledger::Account;
@@ -16,6 +17,9 @@ use crate::workload::cgroup::classify;
 use crate::workload::process::ProcessReader;
 use crate::workload::{ContainerInfo, PodInfo, UnitInfo, VmInfo, names};
 use accounting::Interval;
+use counting::Counted;
+#[cfg(feature = "perf")]
+use counting::Counting;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -69,11 +73,14 @@ struct Group {
     /// it is limited to a part of what the group used, or a process that was moved away would hide
     /// others' work for long.
     owed_ns: u64,
+    counted: Counted,
 }
 
 /// All groups.
 pub(super) struct Groups {
     host: Host,
+    #[cfg(feature = "perf")]
+    counting: Option<Counting>,
     reader: ProcessReader,
     slots: Vec<Option<Group>>,
     by_key: HashMap<Key, GroupIndex>,
@@ -97,6 +104,8 @@ impl Groups {
     pub(super) fn open(host: &Host, retention: Retention) -> io::Result<Self> {
         Ok(Groups {
             host: host.clone(),
+            #[cfg(feature = "perf")]
+            counting: None,
             reader: ProcessReader::open(host.procfs())?,
             slots: Vec::new(),
             by_key: HashMap::new(),
@@ -203,6 +212,8 @@ impl Groups {
         let earlier = self.revive(&identity);
         let is_new = from_start && now_ns.is_some();
         let (account, cpu_time) = earlier.unwrap_or_default();
+        let container = matches!(identity, Identity::Container(_)).then(|| identity.cgroup());
+        let counted = self.counted(container);
         let group = Group {
             key: key.clone(),
             identity,
@@ -216,6 +227,7 @@ impl Groups {
             account,
             interval: Interval { is_new, ..Interval::default() },
             owed_ns: 0,
+            counted,
         };
         let index = match self.slots.iter().position(Option::is_none) {
             Some(free) => {
@@ -340,7 +352,8 @@ impl Groups {
             let Some(group) = slot.take_if(|group| group.is_over()) else { continue };
             ended = true;
             self.changed = true;
-            let Group { key, account, cpu_time, identity, within, .. } = group;
+            let Group { key, account, cpu_time, identity, within, counted, .. } = group;
+            self.close(&counted);
             self.by_key.remove(&key);
             if let Some(outer) = within {
                 self.leave(outer);

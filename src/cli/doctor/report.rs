@@ -24,13 +24,16 @@ pub(super) struct Report {
     /// Why a better source of CPU time is not in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     usage_refusal: Option<UsageRefusal>,
+    /// Why cycles, instructions and cache misses are not counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counter_refusal: Option<UsageRefusal>,
     /// Capabilities.
     permissions: Vec<Permission>,
     /// Where this runs.
     surroundings: Surroundings,
 }
 
-/// Why a source of CPU time is not in use.
+/// Why a source of CPU time or of counts is not in use.
 #[derive(Clone, Debug, Serialize)]
 struct UsageRefusal {
     source: &'static str,
@@ -83,13 +86,14 @@ impl Report {
                 options.sources.insert(0, source);
             }
         }
-        let Verdict { measured, sentence, usage_source, usage_refusal } = verdict(config);
+        let Verdict { measured, sentence, usage_source, usage_refusal, counter_refusal } = verdict(config);
         Report {
             measured,
             verdict: sentence,
             sources: findings(&host, &options),
             usage_source,
             usage_refusal,
+            counter_refusal,
             permissions: permissions::read(&host),
             surroundings: surroundings::read(&host),
         }
@@ -125,6 +129,7 @@ struct Verdict {
     sentence: String,
     usage_source: Option<&'static str>,
     usage_refusal: Option<UsageRefusal>,
+    counter_refusal: Option<UsageRefusal>,
 }
 
 fn verdict(config: &Config) -> Verdict {
@@ -136,7 +141,7 @@ fn verdict(config: &Config) -> Verdict {
                 _ => None,
             };
             let sentence = format!("`kepler serve` would not start: {failure}");
-            return Verdict { measured: false, sentence, usage_source: None, usage_refusal };
+            return Verdict { measured: false, sentence, usage_source: None, usage_refusal, counter_refusal: None };
         }
     };
     let mut measured = false;
@@ -162,6 +167,7 @@ fn verdict(config: &Config) -> Verdict {
         sentence: format!("`kepler serve` would use: {}", parts.join(", ")),
         usage_source: Some(sampler.usage_source()),
         usage_refusal: sampler.usage_refusal().map(usage_refusal),
+        counter_refusal: sampler.counter_refusal().map(usage_refusal),
     }
 }
 
@@ -200,6 +206,14 @@ impl fmt::Display for Report {
         if let Some(UsageRefusal { source, reason, remedy }) = &self.usage_refusal {
             writeln!(f, "            {source} not usable: {reason}")?;
             indented(f, "            remedy: ", remedy)?;
+        }
+        match &self.counter_refusal {
+            Some(UsageRefusal { reason, remedy, .. }) => {
+                writeln!(f, "  counters  not usable, energy is divided by CPU time: {reason}")?;
+                indented(f, "            remedy: ", remedy)?;
+            }
+            None if self.usage_source.is_some() => writeln!(f, "  counters  of cycles, instructions, cache misses")?,
+            None => {}
         }
         writeln!(
             f,
