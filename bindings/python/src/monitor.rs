@@ -4,6 +4,7 @@ mod arrow;
 mod columns;
 mod table;
 
+use crate::carbon::{Live, Observation};
 use crate::errors::{MeterError, MonitorError};
 use crate::host::{Host, chain, refusals};
 use columns::Level;
@@ -25,6 +26,8 @@ const PATIENCE: Duration = Duration::from_millis(100);
 struct Monitor {
     running: Mutex<Option<CoreMonitor>>,
     feed: Feed,
+    /// What the tools are told of it.
+    live: Live,
     refusals: Vec<(&'static str, String, String)>,
     /// The process whose thread it is.
     process: u32,
@@ -51,7 +54,8 @@ impl Monitor {
                 MonitorError::new_err((format!("no thread can be started: {error}"), "raise the limit of threads"))
             })?;
             let feed = running.feed();
-            Ok(Monitor { running: Mutex::new(Some(running)), feed, refusals, process: std::process::id() })
+            let live = Live::new(feed.clone());
+            Ok(Monitor { running: Mutex::new(Some(running)), feed, live, refusals, process: std::process::id() })
         })
     }
 
@@ -88,6 +92,12 @@ impl Monitor {
                 None => py.check_signals()?,
             }
         }
+    }
+
+    /// As a source of the tools.
+    fn observation(&self) -> PyResult<Observation> {
+        self.check_process()?;
+        Ok(self.live.observation())
     }
 
     /// Stops the thread and waits for the tick under way.

@@ -39,6 +39,10 @@ from .quantities import Carbon, Energy, Power
 from .settings import use_meters
 
 if TYPE_CHECKING:
+    from . import carbon as carbon
+    from . import codecarbon as codecarbon
+    from . import compliance as compliance
+    from . import models as models
     from .watch import Monitor, Snapshot, Table
 
 __all__ = [
@@ -84,21 +88,24 @@ _os.register_at_fork(
 
 # What not every program needs is imported when it is first asked for: importing this package costs milliseconds.
 _LAZY = {"Monitor": "watch", "Snapshot": "watch", "Table": "watch"}
+_MODULES = ("carbon", "codecarbon", "compliance", "models")
 
 
 def __getattr__(name: str) -> Any:
     module = _LAZY.get(name)
-    if module is None:
+    if module is None and name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
+    if module is None:
+        return import_module(f"{__name__}.{name}")
     value = getattr(import_module(f"{__name__}.{module}"), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    return sorted({*globals(), *_LAZY, *_MODULES})
 
 
 def load_ipython_extension(ipython: Any) -> None:

@@ -396,6 +396,10 @@ class Monitor:
             raise MonitorError("the monitor is not running", "enter it with `with`, or call start()")
         return self._monitor
 
+    def _observation(self) -> _native.Observation:
+        """What it saw, as a source of `kepler_power.compliance`."""
+        return self._running().observation()
+
     def snapshot(self) -> Snapshot:
         """The newest snapshot; does not cause one."""
         latest = self._running().latest()
