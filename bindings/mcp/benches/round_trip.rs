@@ -12,6 +12,7 @@ use kepler_compliance::zones::Zones;
 use kepler_core::host::Host;
 use kepler_core::meter::chain::{ChainOptions, Source};
 use kepler_core::sampler::{Sampler, SamplerOptions};
+use kepler_core::units::ZoneKind;
 use kepler_mcp::McpServer;
 use rmcp::ServiceExt;
 use serde_json::{Value, json};
@@ -26,7 +27,7 @@ const TOOL: &str = "assess_workload_compliance";
 fn toolbox() -> Toolbox {
     let zones = Zones::embedded().unwrap();
     let view = HistoryRing::new("live", "this-node", RingOptions::default());
-    let chain = ChainOptions::default().with_sources(vec![Source::Fake]);
+    let chain = ChainOptions::default().with_sources(vec![Source::Fake(vec![ZoneKind::Package, ZoneKind::Dram])]);
     let options = SamplerOptions { chain, ..SamplerOptions::default() };
     let mut sampler = Sampler::new(&Host::default(), options).unwrap();
     for _ in 0..10 {
