@@ -54,7 +54,7 @@ enum Command {
     Bridge(bridge::Bridge),
     /// Write what this machine does and draws into a file, to train a power model with.
     #[cfg(feature = "models")]
-    Record(Record),
+    Record(Recording),
     /// Predict watts for rows of features with a power model.
     #[cfg(feature = "models")]
     Predict(predict::Predict),
@@ -94,7 +94,7 @@ struct Doctor {
 #[cfg(feature = "models")]
 #[derive(Debug, Args)]
 #[command(after_help = ENVIRONMENT)]
-struct Record {
+struct Recording {
     #[command(flatten)]
     record: record::Record,
     #[command(flatten)]
@@ -135,7 +135,7 @@ pub(crate) fn run() -> ExitCode {
             configure(flags).and_then(|config| mcp::run(&config)).map(|()| ExitCode::SUCCESS)
         }
         #[cfg(feature = "models")]
-        Command::Record(Record { record, flags }) => {
+        Command::Record(Recording { record, flags }) => {
             configure(flags).and_then(|config| record::run(&config, &record)).map(|()| ExitCode::SUCCESS)
         }
         #[cfg(feature = "models")]
