@@ -36,6 +36,7 @@ pub mod registry;
 mod resolve;
 mod schedule;
 mod settings;
+mod site;
 mod summary;
 mod toolbox;
 mod trend;
@@ -51,6 +52,7 @@ pub use list::{ListRequest, ListResponse, ListedWorkload, StatusCounts, StatusFi
 pub use regions::{MigrationAdvice, RankedRegion, RegionalRequest, RegionalResponse, get_regional_comparison};
 pub use schedule::{ScheduleRequest, ScheduleResponse, ScheduledWindow, calculate_optimal_schedule};
 pub use settings::{Price, Settings, StatedPue};
+pub use site::{Site, site};
 pub use summary::{NamespaceSummary, NodeSummary, SummaryRequest, SummaryResponse, get_cluster_carbon_summary};
 pub use toolbox::Toolbox;
 pub use trend::{Anomaly, Slope, TrendPoint, TrendRequest, TrendResponse, analyze_workload_power_trend};

@@ -3,6 +3,7 @@
 
 pub mod idle;
 pub mod ledger;
+pub mod pool;
 pub mod share;
 mod weight;
 

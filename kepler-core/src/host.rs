@@ -5,6 +5,8 @@
 
 mod clock;
 mod cpu_time;
+#[cfg(feature = "perf")]
+pub(crate) mod perf_events;
 mod places;
 mod topology;
 

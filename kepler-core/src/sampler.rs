@@ -5,6 +5,9 @@
 //! After the first ticks nothing is allocated: tables and snapshots are used again.
 
 mod activity;
+mod busy;
+mod counters;
+mod division;
 mod faults;
 mod groups;
 mod processes;
@@ -14,16 +17,18 @@ mod zones;
 
 pub use retired::Retention;
 
-use crate::attribution::IdlePolicy;
-use crate::attribution::share::Divider;
+use crate::attribution::{IdlePolicy, Weights};
 use crate::counter::longest_gap;
-use crate::host::{BusyTime, BusyWindow, CpuTimes, CpuTimesError, CpuTimesReader, Host, Timestamp};
+use crate::host::{BusyTime, BusyWindow, CpuTimes, CpuTimesError, CpuTimesReader, Host, Places, Timestamp};
 use crate::meter::chain::{ActiveZone, Chain, ChainOptions};
 use crate::meter::{EnergyMeter, Refusal, reason};
 use crate::snapshot::{Cost, Snapshot};
-use crate::units::{PerZone, ZoneKind};
-use crate::usage::{self, Usage, UsageSource};
+use crate::units::Energy;
+use crate::usage::{self, Usage, UsageSource, Work};
 use activity::Rates;
+use busy::PlaceTimes;
+use counters::Counters;
+use division::{Division, of_process};
 use faults::Faults;
 use groups::Groups;
 use processes::Processes;
@@ -41,6 +46,8 @@ pub struct SamplerOptions {
     pub chain: ChainOptions,
     /// How idle energy is told from active energy.
     pub policy: IdlePolicy,
+    /// By what active energy is divided, zone by zone; the best that is counted where nothing is said.
+    pub weights: Weights,
     /// Which terminated workloads stay listed.
     pub retention: Retention,
 }
@@ -77,7 +84,10 @@ pub struct Sampler {
     publisher: Publisher,
     usage: Usage,
     busy: BusyTime,
+    places: PlaceTimes,
+    division: Division,
     rates: Rates,
+    counters: Counters,
     processors: u32,
     last: Option<Timestamp>,
     sequence: u64,
@@ -112,9 +122,17 @@ impl Sampler {
         Self::with_chain(host, Chain::of(meter), options)
     }
 
+    /// The same sampler with a usage source of your own instead of the one it chose.
+    #[must_use]
+    pub fn with_usage_source(mut self, source: Box<dyn UsageSource>) -> Self {
+        self.usage_source = source;
+        self
+    }
+
     fn with_chain(host: &Host, chain: Chain, options: &SamplerOptions) -> Result<Self, SamplerError> {
         let processes = |source| SamplerError::Processes { path: host.procfs().to_owned(), source };
         let usage_source = usage::open(host).map_err(processes)?;
+        let places = PlaceTimes::new(Places::read(host));
         Ok(Sampler {
             chain,
             cpu: CpuTimesReader::open(host)?,
@@ -126,7 +144,10 @@ impl Sampler {
             publisher: Publisher::default(),
             usage: Usage::default(),
             busy: BusyTime::default(),
+            division: Division::new(options.weights, &places),
             rates: Rates::default(),
+            counters: Counters::open(host, places.places()),
+            places,
             processors: 1,
             last: None,
             sequence: 0,
@@ -163,11 +184,14 @@ impl Sampler {
         let started = thread_cpu_time();
         let interval = self.last.map_or(Duration::ZERO, |last| at.since(&last));
         self.zones.read(&mut self.chain, at, interval, &mut self.faults);
-        let busy = self.read_cpu(at).and_then(|cpu| {
+        let cpu = self.read_cpu(at);
+        self.places.advance(&self.cpu, cpu.is_some(), at, interval);
+        let busy = cpu.and_then(|cpu| {
             self.processors = cpu.processors;
             self.busy.advance(cpu, at)
         });
-        let activity = self.rates.advance(busy, self.cpu.soft_interrupts(), at);
+        self.counters.read();
+        let activity = self.rates.advance(busy, self.cpu.soft_interrupts(), self.counters.counted(), interval, at);
         self.update_processes(at);
         let utilisation = self.attribute(at, interval, busy);
         self.groups.retire(at);
@@ -181,6 +205,7 @@ impl Sampler {
             snapshot.node.usage_ratio = utilisation;
             snapshot.node.processors = self.processors;
             snapshot.node.activity = activity;
+            snapshot.node.weights = *self.division.weights();
             self.zones.show(&mut snapshot.node.zones);
             publish::show_processes(&mut snapshot.processes, &self.processes, interval);
             publish::show_groups(snapshot, &self.groups, interval);
@@ -248,30 +273,49 @@ impl Sampler {
         });
     }
 
-    /// Divides the interval's active energy by CPU time. Returns the node's utilisation.
+    /// Divides the interval's active energy among those who worked. Returns the node's utilisation.
     fn attribute(&mut self, at: Timestamp, interval: Duration, busy: Option<BusyWindow>) -> f64 {
         let is_exact = busy.is_some_and(|window| window.elapsed == interval);
-        let busy_ns = busy.map_or(0, |window| within(interval, window));
+        let busy_ns = busy.map_or(0, |window| busy::within(interval, window));
         let used_ns = self.processes.used_ns();
         let unexplained_ns = self.groups.read(busy_ns.saturating_sub(used_ns));
+
+        self.division.begin();
+        for position in 0..self.processes.active() {
+            let Some(process) = self.processes.active_at(position) else { continue };
+            self.division.note(works(&self.usage, process.info.pid), process.used_ns);
+        }
+        self.division.note(std::iter::empty(), unexplained_ns);
+
         // Busy time that nobody accounts for stays nobody's; it is not spread over the others.
-        let busy_ns = busy_ns.max(used_ns.saturating_add(unexplained_ns));
+        let shown_ns = busy_ns.max(used_ns.saturating_add(unexplained_ns));
         let share = |elapsed: Duration| {
             let capacity = elapsed.as_secs_f64() * f64::from(self.processors);
-            if capacity > 0.0 { (busy_ns as f64 / 1e9 / capacity).min(1.0) } else { 0.0 }
+            if capacity > 0.0 { (shown_ns as f64 / 1e9 / capacity).min(1.0) } else { 0.0 }
         };
         // A machine that slept was not busy meanwhile, but its counters may have gone on.
         let slept = self.last.filter(|last| at.suspended_since(last));
         let overall = slept.map_or(interval, |last| at.boottime_since(&last));
         let utilisation = share(interval);
+        let places = &self.places;
+        self.zones.split(
+            Utilisation { share: share(overall), is_exact },
+            interval,
+            // A package's energy is of use only if it is known who worked there.
+            self.division.is_placed(),
+            |package| {
+                let share = places.utilisation(package, overall)?;
+                Some(Utilisation { share, is_exact: is_exact && places.is_exact() })
+            },
+        );
 
-        self.zones.split(Utilisation { share: share(overall), is_exact }, interval);
-        let active = self.zones.active();
-        let mut dividers = PerZone::from_fn(|zone| Divider::new(active[zone], busy_ns));
+        let node = division::Node { busy_ns, places, counted: self.counters.counted() };
+        self.division.open(self.zones.active(), node, self.usage_source.name());
         for position in 0..self.processes.active() {
             let Some(process) = self.processes.active_at(position) else { continue };
-            for (zone, divider) in dividers.iter_mut() {
-                let energy = divider.part(process.used_ns);
+            let works = works(&self.usage, process.info.pid);
+            let energy = self.division.part(self.places.places(), works, process.used_ns);
+            for (zone, &energy) in energy.iter().filter(|(_, energy)| **energy > Energy::ZERO) {
                 process.account.charge(zone, energy);
                 for group in [process.group, process.vm].into_iter().flatten() {
                     self.groups.charge(group, zone, energy);
@@ -281,28 +325,22 @@ impl Sampler {
         }
         for position in 0..self.groups.positions() {
             let Some((group, unexplained_ns)) = self.groups.unexplained(position) else { continue };
-            for (zone, divider) in dividers.iter_mut() {
-                let energy = divider.part(unexplained_ns);
+            let energy = self.division.part(self.places.places(), std::iter::empty(), unexplained_ns);
+            for (zone, &energy) in energy.iter().filter(|(_, energy)| **energy > Energy::ZERO) {
                 self.groups.charge(group, zone, energy);
                 self.zones.book(zone, |account| account.short_lived += energy);
             }
         }
-        for zone in ZoneKind::ALL {
-            self.zones.book(zone, |account| account.unattributed += dividers[zone].rest());
+        for (zone, &energy) in self.division.rest().iter() {
+            self.zones.book(zone, |account| account.unattributed += energy);
         }
         utilisation
     }
 }
 
-/// Busy nanoseconds of the interval, where the window may be longer because readings failed.
-fn within(interval: Duration, window: BusyWindow) -> u64 {
-    let busy = window.busy.as_nanos();
-    let part = if window.elapsed > interval {
-        busy.saturating_mul(interval.as_nanos()).checked_div(window.elapsed.as_nanos()).unwrap_or(0)
-    } else {
-        busy
-    };
-    u64::try_from(part).unwrap_or(u64::MAX)
+/// What a process did where, as far as its source tells.
+fn works(usage: &Usage, pid: u32) -> impl Iterator<Item = (u16, Work)> + Clone {
+    of_process(&usage.placed, pid).iter().map(|placed| (placed.place, placed.work))
 }
 
 /// CPU time that the calling thread has used.

@@ -7,6 +7,8 @@ mod activity;
 pub mod cgroup;
 pub mod clock;
 pub mod files;
+#[cfg(feature = "perf")]
+pub mod perf;
 
 pub use activity::Activity;
 

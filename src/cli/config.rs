@@ -21,7 +21,7 @@ pub(crate) use given::{Problem, Value};
 use given::Given;
 use kepler_compliance::standards::Basis;
 use kepler_compliance::tools::Settings;
-use kepler_core::attribution::IdlePolicy;
+use kepler_core::attribution::{IdlePolicy, Weights};
 use kepler_core::host::Host;
 use kepler_core::meter::hwmon::ChipRule;
 use kepler_core::units::{Energy, ZoneKind};
@@ -67,6 +67,8 @@ pub(crate) struct Config {
     pub(crate) hwmon_chip_rules: Vec<ChipRule>,
     /// How active energy is told from idle energy.
     pub(crate) policy: IdlePolicy,
+    /// By what active energy is divided, zone by zone.
+    pub(crate) weights: Weights,
     /// Whether a table is written on standard output at each interval.
     pub(crate) stdout: bool,
     /// Whether metrics are served over HTTP.
@@ -168,6 +170,7 @@ impl Default for Config {
             hwmon_zones: Vec::new(),
             hwmon_chip_rules: Vec::new(),
             policy: IdlePolicy::Baseline,
+            weights: Weights::default(),
             stdout: false,
             prometheus: true,
             levels: Levels::ALL,

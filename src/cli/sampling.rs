@@ -14,6 +14,7 @@ pub(super) fn open(config: &Config) -> Result<Sampler, Failure> {
     let options = SamplerOptions {
         chain: chain(config),
         policy: config.policy,
+        weights: config.weights,
         retention: Retention {
             keep: config.keep_terminated,
             max: config.max_terminated,

@@ -37,6 +37,7 @@ kepler_node_cpu_active_watts gauge node_name,path,zone
 kepler_node_cpu_idle_joules_total counter node_name,path,zone
 kepler_node_cpu_idle_watts gauge node_name,path,zone
 kepler_node_cpu_unattributed_joules_total counter node_name,zone
+kepler_attribution_weight_info gauge node_name,weight,zone
 kepler_power_source_info gauge method,node_name,source,zone
 kepler_power_source_error_ratio gauge node_name,source,zone
 kepler_counter_events_total counter kind,node_name,zone

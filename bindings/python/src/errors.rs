@@ -8,7 +8,11 @@ mod classes {
     pyo3::import_exception!(kepler_power.errors, MeterError);
     pyo3::import_exception!(kepler_power.errors, ModelError);
     pyo3::import_exception!(kepler_power.errors, MonitorError);
+    pyo3::import_exception!(kepler_power.errors, SourceError);
     pyo3::import_exception!(kepler_power.errors, UnknownNameError);
+    pyo3::import_exception!(kepler_power.errors, UnknownRegionError);
+    pyo3::import_exception!(kepler_power.errors, UnknownStandardError);
+    pyo3::import_exception!(kepler_power.errors, UnknownWorkloadError);
 }
 
 pub(crate) use classes::*;
@@ -21,4 +25,16 @@ pub(crate) fn told(error: &impl std::fmt::Display) -> (String, String) {
         Some((message, remedy)) => (message.to_owned(), remedy.to_owned()),
         None => (text, String::new()),
     }
+}
+
+/// A region that no zone has, with the names most like it.
+pub(crate) fn unknown_region(error: &kepler_compliance::zones::UnknownZone) -> pyo3::PyErr {
+    let (message, remedy) = told(error);
+    UnknownRegionError::new_err((message, remedy, error.nearest.clone()))
+}
+
+/// A standard that no rule has, with all codes.
+pub(crate) fn unknown_standard(error: &kepler_compliance::standards::UnknownStandard) -> pyo3::PyErr {
+    let (message, remedy) = told(error);
+    UnknownStandardError::new_err((message, remedy, error.valid.clone()))
 }

@@ -49,7 +49,7 @@
 //! ```
 
 use super::{EnergyMeter, Method, ReadError, Reading, Refusal, Zone};
-use crate::host::{Host, Timestamp, Topology, parse_processor_list};
+use crate::host::{Host, Timestamp, Topology, parse_processor_list, perf_events};
 use crate::units::{Energy, ZoneKind};
 use perf_event::events::{Dynamic, Raw};
 use perf_event::{Builder, Counter};
@@ -214,22 +214,12 @@ fn no_pmu(devices: &Path, virtualised: bool) -> Refusal {
 
 fn refused(pmu: &Path, event: &str, error: &io::Error) -> Refusal {
     let reason = format!("cannot open {event} of {}: {error}", pmu.display());
-    let remedy = match Errno::from_io_error(error) {
-        Some(Errno::ACCESS) => {
-            "grant CAP_PERFMON (`setcap cap_perfmon=ep`, or capabilities.add: [PERFMON]; CAP_SYS_ADMIN before \
-             Linux 5.8) or set `sysctl kernel.perf_event_paranoid=0`"
-        }
-        Some(Errno::PERM) => {
-            "perf_event_open is blocked by a seccomp profile or a security module: add CAP_PERFMON to the \
-             container, or a profile that allows perf_event_open"
-        }
-        Some(Errno::NOSYS) => "the kernel has no perf events: it needs CONFIG_PERF_EVENTS",
+    let remedy = perf_events::remedy(error).unwrap_or(match Errno::from_io_error(error) {
         Some(Errno::INVAL | Errno::NODEV | Errno::OPNOTSUPP | Errno::NOENT) => {
             "this kernel does not offer the event on this processor: use the powercap or msr meter"
         }
-        Some(Errno::MFILE | Errno::NFILE) => "raise the limit of open files (`ulimit -n`, LimitNOFILE=)",
         _ => "check that sysfs is the one of this kernel, and use the powercap or msr meter",
-    };
+    });
     Refusal::new(SOURCE, reason, remedy)
 }
 

@@ -29,6 +29,7 @@ pub(super) struct Zones {
 /// One physical zone.
 struct Tracked {
     kind: ZoneKind,
+    package: Option<u32>,
     source: &'static str,
     tracker: CounterTracker,
     last_success: Option<Timestamp>,
@@ -62,6 +63,18 @@ struct Kind {
     /// Drawn since the last tick by zones that are no longer there.
     left_over: Energy,
     interval: Interval,
+    /// What each package has of it; empty if that is not known, or there is only one.
+    parts: Vec<Part>,
+    /// Whether this interval's energy was split package by package.
+    is_by_package: bool,
+}
+
+/// One package's part of a kind of zone.
+struct Part {
+    package: u32,
+    count: u32,
+    baseline: Baseline,
+    interval: Interval,
 }
 
 /// What one kind drew in the current interval.
@@ -77,7 +90,7 @@ struct Interval {
     split: Option<Split>,
 }
 
-/// How the processors were used in the current interval.
+/// How processors were used in the current interval.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Utilisation {
     /// Busy share of all processors, 0 … 1.
@@ -124,48 +137,69 @@ impl Zones {
         self.keep_up(chain, at, faults);
         for (_, kind) in self.kinds.iter_mut() {
             let Some(kind) = kind else { continue };
-            let energy = std::mem::take(&mut kind.left_over);
-            let clean = kind.count > 0 && energy == Energy::ZERO;
-            let power = (kind.count > 0).then_some(Power::ZERO);
-            kind.interval = Interval { energy, power, clean, ..Interval::default() };
+            kind.interval = Interval::begin(kind.count, std::mem::take(&mut kind.left_over));
+            for part in &mut kind.parts {
+                part.interval = Interval::begin(part.count, Energy::ZERO);
+            }
         }
         for tracked in &mut self.tracked {
             let Some(kind) = &mut self.kinds[tracked.kind] else { continue };
             let pending = std::mem::take(&mut tracked.pending);
-            kind.interval.energy += pending.energy;
-            kind.interval.elapsed += pending.elapsed;
-            // A sum with a part missing is not the node's power, and an unknown power is not zero.
-            kind.interval.power = kind.interval.power.zip(pending.power()).map(|(sum, power)| sum + power);
-            kind.interval.clean &= pending.is_read && !pending.is_lower_bound && pending.elapsed == interval;
+            kind.interval.add(pending, interval);
+            for part in kind.parts.iter_mut().filter(|part| tracked.package == Some(part.package)) {
+                part.interval.add(pending, interval);
+            }
         }
     }
 
-    /// Splits the interval's energy into active and idle, and books it.
-    pub(super) fn split(&mut self, utilisation: Utilisation, interval: Duration) {
+    /// Splits the interval's energy into active and idle, and books it: package by package, where the utilisation
+    /// of each is told and `by_package` asks for it, else all of a kind at once. Both learn all the same.
+    pub(super) fn split(
+        &mut self,
+        utilisation: Utilisation,
+        interval: Duration,
+        by_package: bool,
+        of_package: impl Fn(u32) -> Option<Utilisation>,
+    ) {
+        let policy = self.policy;
         for (_, kind) in self.kinds.iter_mut() {
             let Some(kind) = kind else { continue };
-            let Interval { energy, elapsed, power, clean, .. } = kind.interval;
-            if let Some(power) = power.filter(|_| clean && utilisation.is_exact && TEACHING.contains(&interval)) {
-                kind.baseline.observe(utilisation.share, power, interval);
+            let whole = kind.interval.split(policy, &mut kind.baseline, kind.count, utilisation, interval);
+            // What is left of zones that have gone has no package.
+            let mut sum = (by_package && !kind.parts.is_empty()).then_some(NOTHING);
+            let mut of_parts = Energy::ZERO;
+            for part in &mut kind.parts {
+                let utilisation = of_package(part.package);
+                let split = utilisation.map(|utilisation| {
+                    part.interval.split(policy, &mut part.baseline, part.count, utilisation, interval)
+                });
+                part.interval.split = split;
+                of_parts += part.interval.energy;
+                sum = sum
+                    .zip(split)
+                    .map(|(sum, split)| Split { active: sum.active + split.active, idle: sum.idle + split.idle });
             }
-            // A zone that was missed for a while delivers the energy of more than one interval, and one
-            // that is missing none: idle energy goes by the time in which the energy was drawn.
-            let elapsed = elapsed.checked_div(kind.count).unwrap_or(interval);
-            let split = match self.policy {
-                IdlePolicy::Ratio => Split::by_ratio(energy, utilisation.share),
-                IdlePolicy::Baseline => kind.baseline.split(energy, utilisation.share, elapsed),
-            };
+            sum = sum.filter(|_| of_parts == kind.interval.energy);
+            kind.is_by_package = sum.is_some();
+            let split = sum.unwrap_or(whole);
             kind.interval.split = Some(split);
-            kind.account.measured += energy;
+            kind.account.measured += kind.interval.energy;
             kind.account.active += split.active;
             kind.account.idle += split.idle;
         }
     }
 
-    /// The active energy of this interval.
-    pub(super) fn active(&self) -> PerZone<Energy> {
-        PerZone::from_fn(|zone| {
-            self.kinds[zone].as_ref().and_then(|kind| kind.interval.split).map_or(Energy::ZERO, |split| split.active)
+    /// The active energy of this interval: of each package where it was split so, else of the node.
+    pub(super) fn active(&self) -> impl Iterator<Item = (ZoneKind, Option<u32>, Energy)> {
+        self.kinds.iter().flat_map(|(zone, kind)| {
+            let kind = kind.as_ref();
+            let parts = kind.filter(|kind| kind.is_by_package).map(|kind| kind.parts.as_slice()).unwrap_or_default();
+            let whole = kind.filter(|kind| !kind.is_by_package).map(|kind| (None, &kind.interval));
+            let parts = parts.iter().map(|part| (Some(part.package), &part.interval));
+            whole
+                .into_iter()
+                .chain(parts)
+                .filter_map(move |(package, interval)| interval.split.map(|split| (zone, package, split.active)))
         })
     }
 
@@ -183,7 +217,7 @@ impl Zones {
             *shown = self.kinds[zone].as_ref().map(|kind| {
                 debug_assert!(kind.account.balances(), "{zone}: {:?}", kind.account);
                 let power = kind.interval.power.map(|total| {
-                    let split = kind.interval.split.unwrap_or(Split { active: Energy::ZERO, idle: Energy::ZERO });
+                    let split = kind.interval.split.unwrap_or(NOTHING);
                     let energy = kind.interval.energy.joules();
                     let share = if energy > 0.0 { split.active.joules() / energy } else { 0.0 };
                     let active = total * share;
@@ -199,10 +233,7 @@ impl Zones {
                     unattributed_energy: kind.account.unattributed,
                     short_lived_energy: kind.account.short_lived,
                     forgotten_energy: kind.account.forgotten,
-                    idle_policy: match kind.baseline.idle_power() {
-                        Some(_) => self.policy,
-                        None => IdlePolicy::Ratio,
-                    },
+                    idle_policy: if kind.knows_idle_power() { self.policy } else { IdlePolicy::Ratio },
                     power,
                     events: kind.events,
                 }
@@ -222,6 +253,7 @@ impl Zones {
             let zone = active.zone;
             self.tracked.push(Tracked {
                 kind: zone.kind,
+                package: zone.package,
                 source: active.source,
                 tracker: CounterTracker::new(zone.modulus, zone.max_power),
                 last_success: None,
@@ -245,17 +277,106 @@ impl Zones {
                 if count == 1 { first.zone.path.as_str().into() } else { format!("aggregated-{kind}").into() };
             let (source, method) = (first.source, first.method);
             let mut baseline = Baseline::new(idle);
+            let mut parts = parts(chain, kind);
             let (mut account, mut events, mut left_over) = Default::default();
             if let Some(before) = self.kinds[kind].take() {
                 // What one source showed says nothing about another.
                 if before.source == source && before.path == path && before.count == count && idle.is_none() {
                     baseline = before.baseline;
+                    let packages =
+                        |parts: &[Part]| parts.iter().map(|part| (part.package, part.count)).collect::<Vec<_>>();
+                    if packages(&before.parts) == packages(&parts) {
+                        parts = before.parts;
+                    }
                 }
                 (account, events, left_over) = (before.account, before.events, before.left_over);
             }
-            let interval = Interval::default();
-            self.kinds[kind] =
-                Some(Kind { path, source, method, count, baseline, account, events, left_over, interval });
+            let (interval, is_by_package) = (Interval::default(), false);
+            self.kinds[kind] = Some(Kind {
+                path,
+                source,
+                method,
+                count,
+                baseline,
+                account,
+                events,
+                left_over,
+                interval,
+                parts,
+                is_by_package,
+            });
+        }
+    }
+}
+
+/// An interval in which nothing was drawn.
+const NOTHING: Split = Split { active: Energy::ZERO, idle: Energy::ZERO };
+
+/// The packages that share a kind of zone, if it is known of each zone whose it is. A platform is nobody's part.
+fn parts(chain: &Chain, kind: ZoneKind) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    for active in chain.zones().filter(|active| active.zone.kind == kind && kind != ZoneKind::Psys) {
+        let Some(package) = active.zone.package else { return Vec::new() };
+        match parts.iter_mut().find(|part| part.package == package) {
+            Some(part) => part.count += 1,
+            None => {
+                let (baseline, interval) = (Baseline::new(active.zone.idle_power), Interval::default());
+                parts.push(Part { package, count: 1, baseline, interval });
+            }
+        }
+    }
+    if parts.len() < 2 { Vec::new() } else { parts }
+}
+
+impl Kind {
+    /// Whether idle is told from active by a known idle power.
+    fn knows_idle_power(&self) -> bool {
+        match self.is_by_package {
+            true => self.parts.iter().all(|part| part.baseline.idle_power().is_some()),
+            false => self.baseline.idle_power().is_some(),
+        }
+    }
+}
+
+impl Interval {
+    /// An interval of so many zones.
+    fn begin(count: u32, left_over: Energy) -> Self {
+        Interval {
+            energy: left_over,
+            power: (count > 0).then_some(Power::ZERO),
+            clean: count > 0 && left_over == Energy::ZERO,
+            ..Interval::default()
+        }
+    }
+
+    /// Adds what one of the zones drew.
+    fn add(&mut self, pending: Pending, interval: Duration) {
+        self.energy += pending.energy;
+        self.elapsed += pending.elapsed;
+        // A sum with a part missing is not the node's power, and an unknown power is not zero.
+        self.power = self.power.zip(pending.power()).map(|(sum, power)| sum + power);
+        self.clean &= pending.is_read && !pending.is_lower_bound && pending.elapsed == interval;
+    }
+
+    /// Splits the energy into active and idle, by a baseline that learns from it.
+    fn split(
+        &self,
+        policy: IdlePolicy,
+        baseline: &mut Baseline,
+        count: u32,
+        utilisation: Utilisation,
+        interval: Duration,
+    ) -> Split {
+        let can_teach = self.clean && utilisation.is_exact && TEACHING.contains(&interval);
+        if let Some(power) = self.power.filter(|_| can_teach) {
+            baseline.observe(utilisation.share, power, interval);
+        }
+        // A zone that was missed for a while delivers the energy of more than one interval, and one
+        // that is missing none: idle energy goes by the time in which the energy was drawn.
+        let elapsed = self.elapsed.checked_div(count).unwrap_or(interval);
+        match policy {
+            IdlePolicy::Ratio => Split::by_ratio(self.energy, utilisation.share),
+            IdlePolicy::Baseline => baseline.split(self.energy, utilisation.share, elapsed),
         }
     }
 }

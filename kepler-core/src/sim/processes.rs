@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 pub struct ProcessTree {
     procfs: PathBuf,
     cgroup: PathBuf,
-    processors: u32,
-    idle: u64,
-    busy: u64,
+    /// Ticks of each processor.
+    idle: Vec<u64>,
+    busy: Vec<u64>,
     processes: BTreeMap<u32, Process>,
     cgroups: BTreeMap<String, u64>,
 }
@@ -38,9 +38,8 @@ impl ProcessTree {
         let tree = ProcessTree {
             procfs: root.as_ref().join("proc"),
             cgroup: root.as_ref().join("cgroup"),
-            processors,
-            idle: 0,
-            busy: 0,
+            idle: vec![0; processors as usize],
+            busy: vec![0; processors as usize],
             processes: BTreeMap::new(),
             cgroups: BTreeMap::new(),
         };
@@ -60,6 +59,16 @@ impl ProcessTree {
     #[must_use]
     pub fn procfs(&self) -> &Path {
         &self.procfs
+    }
+
+    /// From now on the machine says which package each of its processors is in.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn set_packages(&self, packages: &[u32]) -> io::Result<()> {
+        let processors = packages.iter().enumerate();
+        let text = processors.map(|(number, package)| format!("processor\t: {number}\nphysical id\t: {package}\n\n"));
+        fs::write(self.procfs.join("cpuinfo"), text.collect::<String>())
     }
 
     /// A process is born in a cgroup (`/` for none).
@@ -91,7 +100,26 @@ impl ProcessTree {
         let process = self.processes.get_mut(&pid).ok_or(io::ErrorKind::NotFound)?;
         process.ticks += ticks;
         self.show(pid)?;
-        self.account(cgroup, ticks)
+        self.account(cgroup, ticks, None)
+    }
+
+    /// A process works for some ticks on one processor; its cgroup, if named, accounts for them.
+    ///
+    /// # Errors
+    /// For an unknown process, or when its files cannot be written.
+    pub fn work_on(&mut self, processor: usize, pid: u32, ticks: u64, cgroup: Option<&str>) -> io::Result<()> {
+        let process = self.processes.get_mut(&pid).ok_or(io::ErrorKind::NotFound)?;
+        process.ticks += ticks;
+        self.show(pid)?;
+        self.account(cgroup, ticks, Some(processor))
+    }
+
+    /// Processes that nobody will ever see work for some ticks on one processor, in a cgroup if one is named.
+    ///
+    /// # Errors
+    /// When the files cannot be written.
+    pub fn work_unseen_on(&mut self, processor: usize, ticks: u64, cgroup: Option<&str>) -> io::Result<()> {
+        self.account(cgroup, ticks, Some(processor))
     }
 
     /// Processes that nobody will ever see work for some ticks, in a cgroup if one is named.
@@ -99,7 +127,7 @@ impl ProcessTree {
     /// # Errors
     /// When the files cannot be written.
     pub fn work_unseen(&mut self, ticks: u64, cgroup: Option<&str>) -> io::Result<()> {
-        self.account(cgroup, ticks)
+        self.account(cgroup, ticks, None)
     }
 
     /// A process ends.
@@ -129,12 +157,24 @@ impl ProcessTree {
     /// # Errors
     /// When the file cannot be written.
     pub fn rest(&mut self, ticks: u64) -> io::Result<()> {
-        self.idle += ticks;
+        spread(&mut self.idle, ticks);
         self.show_node()
     }
 
-    fn account(&mut self, cgroup: Option<&str>, ticks: u64) -> io::Result<()> {
-        self.busy += ticks;
+    /// One processor is idle for some ticks.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn rest_on(&mut self, processor: usize, ticks: u64) -> io::Result<()> {
+        *self.idle.get_mut(processor).ok_or(io::ErrorKind::NotFound)? += ticks;
+        self.show_node()
+    }
+
+    fn account(&mut self, cgroup: Option<&str>, ticks: u64, processor: Option<usize>) -> io::Result<()> {
+        match processor {
+            Some(processor) => *self.busy.get_mut(processor).ok_or(io::ErrorKind::NotFound)? += ticks,
+            None => spread(&mut self.busy, ticks),
+        }
         self.show_node()?;
         let Some(cgroup) = cgroup else { return Ok(()) };
         // A cgroup's time contains that of the cgroups below it.
@@ -168,12 +208,20 @@ impl ProcessTree {
     }
 
     fn show_node(&self) -> io::Result<()> {
-        let (busy, idle) = (self.busy, self.idle);
+        let (busy, idle): (u64, u64) = (self.busy.iter().sum(), self.idle.iter().sum());
         let mut stat = format!("cpu  {busy} 0 0 {idle} 0 0 0 0 0 0\n");
-        for processor in 0..self.processors {
-            stat.push_str(&format!("cpu{processor} 0 0 0 0 0 0 0 0 0 0\n"));
+        for (processor, (busy, idle)) in self.busy.iter().zip(&self.idle).enumerate() {
+            stat.push_str(&format!("cpu{processor} {busy} 0 0 {idle} 0 0 0 0 0 0\n"));
         }
         stat.push_str("intr 0\n");
         fs::write(self.procfs.join("stat"), stat)
+    }
+}
+
+/// Spreads ticks over all processors, the first ones getting what is left.
+fn spread(processors: &mut [u64], ticks: u64) {
+    let count = processors.len().max(1) as u64;
+    for (processor, number) in processors.iter_mut().zip(0..) {
+        *processor += ticks / count + u64::from(number < ticks % count);
     }
 }

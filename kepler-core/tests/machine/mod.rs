@@ -2,13 +2,14 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up its machine fails")]
 
-use kepler_core::attribution::IdlePolicy;
+use kepler_core::attribution::{IdlePolicy, Weights};
 use kepler_core::host::Timestamp;
 use kepler_core::meter::chain::{ChainOptions, Source};
 use kepler_core::sampler::{Retention, Sampler, SamplerOptions};
 use kepler_core::sim::{PowercapTree, ProcessTree};
 use kepler_core::snapshot::{NodeZone, Row, Snapshot, State};
 use kepler_core::units::{Energy, ZoneKind};
+use kepler_core::usage::UsageSource;
 use kepler_core::workload::ProcessInfo;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,6 +22,32 @@ pub const SECOND: &str = "intel-rapl:1";
 /// Clock ticks of 10 ms.
 pub fn seconds(ticks: u64) -> f64 {
     ticks as f64 / 100.0
+}
+
+/// What a machine is made of. The default is that of [`Machine::new`].
+pub struct Setup {
+    pub policy: IdlePolicy,
+    pub retention: Retention,
+    pub weights: Weights,
+    pub second_socket: bool,
+    /// The package of each of the two processors, if the machine tells.
+    pub packages: Option<[u32; 2]>,
+    pub sysfs_files: Vec<(&'static str, &'static str)>,
+    pub usage_source: Option<Box<dyn UsageSource>>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Setup {
+            policy: IdlePolicy::Ratio,
+            retention: Retention::default(),
+            weights: Weights::default(),
+            second_socket: false,
+            packages: None,
+            sysfs_files: Vec::new(),
+            usage_source: None,
+        }
+    }
 }
 
 pub struct Machine {
@@ -48,17 +75,33 @@ impl Machine {
     }
 
     fn build(policy: IdlePolicy, retention: Retention, second_socket: bool) -> Self {
+        Self::of(Setup { policy, retention, second_socket, ..Setup::default() })
+    }
+
+    pub fn of(setup: Setup) -> Self {
         let root = tempfile::tempdir().unwrap();
         let mut tree = PowercapTree::create(root.path()).unwrap();
         tree.add_zone(PACKAGE, "package-0", Energy::from_joules(1000.0)).unwrap();
         tree.add_zone(DRAM, "dram", Energy::from_joules(500.0)).unwrap();
-        if second_socket {
+        if setup.second_socket {
             tree.add_zone(SECOND, "package-1", Energy::from_joules(7.0)).unwrap();
         }
         let processes = ProcessTree::create(root.path(), 2).unwrap();
+        if let Some(packages) = setup.packages {
+            processes.set_packages(&packages).unwrap();
+        }
+        for (path, text) in setup.sysfs_files {
+            let path = tree.sysfs().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
         let chain = ChainOptions::default().with_sources(vec![Source::Powercap]);
-        let options = SamplerOptions { chain, policy, retention };
-        let sampler = Sampler::new(&processes.host(tree.sysfs()), options).unwrap();
+        let (policy, retention, weights) = (setup.policy, setup.retention, setup.weights);
+        let options = SamplerOptions { chain, policy, retention, weights };
+        let mut sampler = Sampler::new(&processes.host(tree.sysfs()), options).unwrap();
+        if let Some(source) = setup.usage_source {
+            sampler = sampler.with_usage_source(source);
+        }
         // Far from boot, so that start times can be told apart.
         let mut at = Timestamp::now();
         at.monotonic = Duration::from_secs(1000);

@@ -6,7 +6,7 @@ use super::{Config, LogFormat, Meter, chip_rules};
 use kepler_compliance::standards::Basis;
 use kepler_compliance::tariff::EnergyPrice;
 use kepler_compliance::tools::{Price, StatedPue};
-use kepler_core::attribution::IdlePolicy;
+use kepler_core::attribution::{IdlePolicy, Weight, Weights};
 use kepler_core::units::{CarbonIntensity, Energy, Pue, ZoneKind};
 use kepler_http::{Compat, Levels};
 use std::path::PathBuf;
@@ -130,6 +130,20 @@ pub(super) fn currency(config: &mut Config, given: &Given) -> Outcome {
 
 pub(super) fn policy(config: &mut Config, given: &Given) -> Outcome {
     config.policy = given.text()?.choice(&[("baseline", IdlePolicy::Baseline), ("ratio", IdlePolicy::Ratio)])?;
+    Ok(())
+}
+
+pub(super) fn weights(config: &mut Config, given: &Given) -> Outcome {
+    config.weights = Weights::default();
+    for value in given.list()? {
+        let Some((zone, weight)) = value.text.split_once('=') else {
+            return Err(value.problem(format_args!("`{}` is not ZONE=WEIGHT, such as `package=cycles`", value.text)));
+        };
+        let zones = ZoneKind::ALL.map(|kind| (kind.name(), kind));
+        let weights = Weight::ALL.map(|weight| (weight.name(), weight));
+        let part = |text| Value::new(text, value.origin.as_str());
+        config.weights[part(zone).choice(&zones)?] = Some(part(weight).choice(&weights)?);
+    }
     Ok(())
 }
 

@@ -89,6 +89,13 @@ pub(super) static SETTINGS: &[Setting] =
             "How active energy is told from idle energy: baseline (idle power is learned), ratio \
              (energy times utilisation, as Kepler v0.11) [default: baseline]",
         ),
+        key("attribution.weight", Form::List, Set(effects::weights)).flag(
+            "attribution.weight",
+            "ZONE=WEIGHT",
+            "Divide a zone's active energy by time, cycles, instructions or cache_misses, as package=cycles, \
+             where it is counted; may be repeated [default: package and core by cycles, dram by \
+             cache_misses, if counted; else time]",
+        ),
         key("rapl.zones", Form::List, Set(effects::zones)).flag(
             "rapl.zones",
             "ZONE",

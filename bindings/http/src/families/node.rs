@@ -84,6 +84,25 @@ pub(super) const FAMILIES: &[Family] = &[
         },
     ),
     node(
+        Family::gauge(
+            "kepler_attribution_weight_info",
+            None,
+            "By what the active energy of a zone was last divided among workloads, a constant 1",
+        ),
+        |scene, _, samples| {
+            for (kind, _) in node_zones(scene) {
+                if let Some(weight) = scene.snapshot.and_then(|snapshot| snapshot.node.weights[kind]) {
+                    samples
+                        .sample()
+                        .rendered(scene.exporter.node_label())
+                        .label("zone", kind.name())
+                        .label("weight", weight.name())
+                        .value(Value::Count(1));
+                }
+            }
+        },
+    ),
+    node(
         Family::gauge("kepler_power_source_info", None, "Where the figures of a zone come from now, a constant 1"),
         |scene, _, samples| {
             for (kind, zone) in node_zones(scene) {

@@ -1,7 +1,7 @@
 //! A node made by hand, and a small parser of what the exporter says of it.
 #![allow(dead_code, unreachable_pub, reason = "shared by several test programs, each of which uses its part")]
 
-use kepler_core::attribution::IdlePolicy;
+use kepler_core::attribution::{IdlePolicy, Weight};
 use kepler_core::counter::CounterEvents;
 use kepler_core::host::{Processor, Timestamp, Topology};
 use kepler_core::meter::Method;
@@ -51,6 +51,7 @@ pub fn process(pid: u32, start_ticks: u64, comm: &str, exe: &str) -> ProcessInfo
 /// A snapshot of now, of a node with a measured package and an estimated dram, without workloads.
 pub fn snapshot() -> Snapshot {
     let mut node = Node { usage_ratio: 0.25, processors: 2, ..Node::default() };
+    node.weights[ZoneKind::Package] = Some(Weight::Time);
     node.zones[ZoneKind::Package] = Some(zone(120.5, Some(20.5)));
     node.zones[ZoneKind::Dram] =
         Some(NodeZone { source: "model", method: Method::Estimated { error_ratio: 0.3 }, ..zone(8.0, None) });

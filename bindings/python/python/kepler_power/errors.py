@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 __all__ = [
     "ConfigurationError",
     "DataError",
@@ -10,7 +15,11 @@ __all__ = [
     "MissingDependencyError",
     "ModelError",
     "MonitorError",
+    "SourceError",
     "UnknownNameError",
+    "UnknownRegionError",
+    "UnknownStandardError",
+    "UnknownWorkloadError",
 ]
 
 
@@ -36,7 +45,28 @@ class ConfigurationError(KeplerError, ValueError):
 
 
 class UnknownNameError(KeplerError, LookupError):
-    """A region, standard, workload, zone or model of that name does not exist; the remedy lists the nearest."""
+    """A region, standard, workload, zone or model of that name does not exist.
+
+    The remedy lists what does, and so does ``valid``, best first: all names where there are few, else the nearest.
+    """
+
+    valid: tuple[str, ...]
+
+    def __init__(self, message: str, remedy: str = "", valid: Sequence[str] = ()) -> None:
+        super().__init__(message, remedy)
+        self.valid = tuple(valid)
+
+
+class UnknownRegionError(UnknownNameError):
+    """No region, country, grid zone or city has that name."""
+
+
+class UnknownStandardError(UnknownNameError):
+    """No rule has that code."""
+
+
+class UnknownWorkloadError(UnknownNameError):
+    """No workload of that name used energy in that time."""
 
 
 class MeterError(KeplerError, OSError):
@@ -52,6 +82,13 @@ class MonitorError(KeplerError, RuntimeError):
 
 class DataError(KeplerError, ValueError):
     """Data that were read or passed in are not what they should be, or there are none."""
+
+
+class SourceError(KeplerError, OSError):
+    """A source of energy figures cannot be reached or used: no meter, no exporter, no server."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        KeplerError.__init__(self, message, remedy)
 
 
 class ModelError(KeplerError, ValueError):

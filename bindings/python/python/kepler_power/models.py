@@ -1,0 +1,311 @@
+"""Power models: what a machine draws, from what it does, where nothing can be measured.
+
+    >>> from kepler_power import models
+    >>> model = models.load("ec2-0.7.11/rapl-sysfs/AbsPower/BPFOnly/SGDRegressorTrainer_0.json")
+    >>> watts = model.predict(rows)            # a numpy array, one column for each of model.components
+    >>> package = model.predict(rows, "package")
+
+Reads every JSON format of Kepler's model database (linear weights, curves, XGBoost trees) and this project's own; pickles
+are never read. Arrays of float64 in C order are used in place, without a copy, and without the GIL. Features are sums
+over the node, per second; the unit of a power is the watt.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Optional, Union, overload
+
+from . import _native
+from .errors import ModelError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+__all__ = ["Catalogue", "Entry", "Found", "Interval", "Machine", "Model", "Semantics", "find", "load"]
+
+Semantics = Literal["as-named", "exporter-0.7.11", "specpower", "undeclared"]
+"""What the numbers mean that a model was trained with: the same name does not always mean the same."""
+
+Rows = Any
+"""Rows of features: a numpy array of two dimensions, a pandas or polars data frame (columns are found by name), lists."""
+
+
+class Interval(NamedTuple):
+    """Where the true power lies, for each row."""
+
+    lower: Array
+    """Lower ends, watts; NaN where the model does not know."""
+    upper: Array
+    """Upper ends, watts."""
+    confidence: Optional[float]
+    """Share of cases that they are meant to cover, 0 to 1; ``None`` where the model knows no interval."""
+
+
+class Model:
+    """A power model, ready to predict; made by :func:`load`, :func:`find` or :class:`PowerRegressor`. It never changes."""
+
+    __slots__ = ("_made", "_native")
+
+    def __init__(self, native: _native.PowerModel, made: tuple[Any, ...]) -> None:
+        self._native = native
+        # How to make it again, for pickle.
+        self._made = made
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Model:
+        """Reads a weight file, a component map, its directory, or a file of this project's own format.
+
+        :raises kepler_power.errors.ModelError: it cannot be read, or has something no prediction could be trusted with.
+        """
+        return cls(_native.PowerModel.load(path), ("load", os.fspath(path)))
+
+    @classmethod
+    def from_json(cls, text: str, name: str = "model") -> Model:
+        """From the text of a file. ``name`` is the file's name without ``.json``: published curves need their trainer's."""
+        return cls(_native.PowerModel.from_json(name, text), ("from_json", text, name))
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What it wants to know, in the order of the columns."""
+        return tuple(self._native.features)
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """What it describes: ``package``, ``core``, ``uncore``, ``dram``, ``platform``."""
+        return tuple(self._native.components)
+
+    @property
+    def trainer(self) -> str:
+        """The algorithm that made it, by its name in the model database."""
+        return self._native.trainer
+
+    @property
+    def node_type(self) -> Optional[int]:
+        """The machine it is for, in the published pipeline's index."""
+        return self._native.node_type
+
+    @property
+    def semantics(self) -> str:
+        """What its features mean: ``as-named``, ``exporter-0.7.11``, ``specpower`` or ``undeclared``."""
+        return self._native.semantics
+
+    @property
+    def open_categories(self) -> tuple[str, ...]:
+        """Categorical variables that still need :meth:`with_category`, such as ``cpu_architecture``."""
+        return tuple(self._native.open_categories)
+
+    @property
+    def card(self) -> Optional[dict[str, Any]]:
+        """What it was trained with and how well it did (errors in watts); only our own format has one."""
+        card = self._native.card
+        return None if card is None else json.loads(card)
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Least and greatest value of each feature in training; only our own format has them."""
+        return {name: (lower, upper) for name, lower, upper in self._native.ranges}
+
+    def ceiling(self, component: str) -> float:
+        """The most watts that are believed of a component; more is clipped to it."""
+        return self._native.ceiling(self._place(component))
+
+    def with_category(self, variable: str, value: str) -> Model:
+        """The same with a categorical variable set to the machine's value."""
+        return Model(self._native.with_category(variable, value), (*self._made, ("with_category", variable, value)))
+
+    def with_chips(self, chips: int) -> Model:
+        """The same with the ceilings of a machine of so many sockets."""
+        return Model(self._native.with_chips(chips), (*self._made, ("with_chips", chips)))
+
+    def with_semantics(self, semantics: Semantics) -> Model:
+        """The same, declared to mean something, where the file's place does not tell."""
+        return Model(self._native.with_semantics(semantics), (*self._made, ("with_semantics", semantics)))
+
+    @overload
+    def predict(self, rows: Rows, component: None = None, *, threads: int | None = None) -> Array: ...
+
+    @overload
+    def predict(self, rows: Rows, component: str, *, threads: int | None = None) -> Array: ...
+
+    def predict(self, rows: Rows, component: str | None = None, *, threads: int | None = None) -> Array:
+        """Power in watts, made plausible: within 0 and the ceiling, package at least core and uncore.
+
+        :param rows: one row a moment. Arrays have a column for each of :attr:`features`; data frames are asked for them
+            by name. float64 in C order is not copied.
+        :param component: one of :attr:`components`; without it a column for each.
+        :param threads: how many to use; as many as there are processors.
+        :returns: an array of shape (rows,), or (rows, components). NaN where the model gives no number. Where numpy is
+            not installed, lists of the same shape.
+        :raises kepler_power.errors.ModelError: the columns do not fit, or a number is missing; it says which.
+        """
+        places = [self._place(component)] if component is not None else list(range(len(self.components)))
+        try:
+            import numpy as np
+        except ImportError:
+            found: Any = self._native.predict_rows([[float(x) for x in row] for row in rows], places)
+            return found if component is None else [row[0] for row in found]  # type: ignore[return-value]
+        matrix = _matrix(rows, self.features)
+        out = np.empty((len(matrix), len(places)))
+        self._native.predict_into(matrix, out, places, threads)
+        return out if component is None else out[:, 0]
+
+    def predict_interval(self, rows: Rows, component: str) -> Interval:
+        """Where the true power lies: wider the farther a row is from what the model was trained with. Needs numpy.
+
+        :param rows: as for :meth:`predict`.
+        :param component: one of :attr:`components`.
+        """
+        import numpy as np
+
+        matrix = _matrix(rows, self.features)
+        out = np.empty((len(matrix), 2))
+        confidence = self._native.interval_into(matrix, out, self._place(component))
+        return Interval(out[:, 0], out[:, 1], confidence)
+
+    def _place(self, component: str) -> int:
+        try:
+            return self.components.index(component)
+        except ValueError:
+            raise ModelError(f"the model has no component `{component}`", f"it has {', '.join(self.components)}") from None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (self._made,)
+
+    def __repr__(self) -> str:
+        return f"<Model by {self.trainer}: {', '.join(self.features)} -> {', '.join(self.components)}>"
+
+
+def _again(made: tuple[Any, ...]) -> Model:
+    """A model from how it was made."""
+    how, *rest = made
+    steps = [step for step in rest if isinstance(step, tuple)]
+    model: Model = getattr(Model, how)(*(argument for argument in rest if not isinstance(argument, tuple)))
+    for method, *arguments in steps:
+        model = getattr(model, method)(*arguments)
+    return model
+
+
+def _matrix(rows: Rows, features: Sequence[str]) -> Array:
+    """An array of float64 in C order: the given one, where it is that."""
+    import numpy as np
+
+    columns: Optional[Iterable[Any]] = getattr(rows, "columns", None)
+    if columns is not None:
+        missing = [feature for feature in features if feature not in set(map(str, columns))]
+        if missing:
+            remedy = f"it wants {', '.join(features)}"
+            raise ModelError(f"the table has no column {', '.join(missing)}", remedy)
+        rows = rows[list(features)]
+        rows = rows.to_numpy() if hasattr(rows, "to_numpy") else rows
+    try:
+        matrix: Array = np.ascontiguousarray(rows, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"the rows are no numbers: {error}", f"give rows of {len(features)} numbers") from error
+    if matrix.ndim == 1 and len(matrix) == len(features):
+        matrix = matrix.reshape(1, -1)
+    if matrix.ndim != 2 or matrix.shape[1] != len(features):
+        shape = " x ".join(map(str, matrix.shape))
+        raise ModelError(f"rows of shape {shape} for {len(features)} features", f"give the columns {', '.join(features)}")
+    return matrix
+
+
+class Machine(NamedTuple):
+    """A machine, to find the model of the most similar one; what is not known is ``None``."""
+
+    processor: str
+    """Its processor in any spelling: ``Intel(R) Xeon(R) Platinum 8259CL CPU @ 2.50GHz``."""
+    cores: Optional[int] = None
+    """Physical cores of all sockets."""
+    threads: Optional[int] = None
+    """Logical CPUs of all sockets."""
+    chips: Optional[int] = None
+    """Sockets."""
+    memory_gib: Optional[float] = None
+    """Main memory, GiB."""
+    frequency_mhz: Optional[float] = None
+    """Highest frequency, MHz."""
+
+
+class Entry(NamedTuple):
+    """A model of a catalogue, not read yet."""
+
+    path: os.PathLike[str]
+    """The file, or the directory of a component map."""
+    pipeline: str
+    source: str
+    """What the power was measured with: ``rapl-sysfs`` or ``acpi``."""
+    output: str
+    """``AbsPower``: with idle power; ``DynPower``: without."""
+    group: str
+    """Its features: ``BPFOnly``, ``CounterOnly``, ``Basic``, …"""
+    trainer: str
+    node_type: int
+    """The machine, in the pipeline's index."""
+    processor: Optional[str]
+    """The machine's processor, where the index knows it."""
+
+    def load(self) -> Model:
+        """Reads it."""
+        return load(self.path)
+
+
+class Catalogue(NamedTuple):
+    """The models under a directory of published ones."""
+
+    entries: tuple[Entry, ...]
+    """Every model, by path."""
+    skipped: tuple[tuple[os.PathLike[str], str], ...]
+    """What was not recognised, and why."""
+
+    @classmethod
+    def open(cls, directory: str | os.PathLike[str]) -> Catalogue:
+        """Lists a pipeline's directory, or a directory of pipelines. Models themselves are not read."""
+        entries, skipped = _native.list_models(directory)
+        return cls(tuple(Entry(*row) for row in entries), tuple(skipped))
+
+
+class Found(NamedTuple):
+    """The model chosen for a machine."""
+
+    model: Model
+    entry: Entry
+    distance: float
+    """0 for the same type of machine, 1 for one of twice the CPUs; an interval is to be widened by it."""
+    reason: str
+    """What differs."""
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """Reads a power model; see :meth:`Model.load`."""
+    return Model.load(path)
+
+
+def find(
+    directory: str | os.PathLike[str],
+    measured: Iterable[str],
+    *,
+    machine: Union[Machine, str, None] = None,
+    source: Literal["rapl-sysfs", "acpi"] = "rapl-sysfs",
+    output: Literal["AbsPower", "DynPower"] = "AbsPower",
+    convert: bool = False,
+) -> Found:
+    """The published model for a machine: of the most similar one, with most of the features that are measured.
+
+    :param directory: a pipeline's directory, or a directory of pipelines.
+    :param measured: what is measured, by the features' names: ``bpf_cpu_time_ms``, ``cpu_cycles``, …, with their true
+        meaning.
+    :param machine: the machine, or its processor's name; without it this host.
+    :param source: RAPL components, or the whole machine.
+    :param output: with or without idle power.
+    :param convert: whether what is measured may be made into what an old exporter recorded under that name.
+    :raises kepler_power.errors.DataError: there is none near enough, or none fits; it says the nearest.
+    """
+    given = Machine(machine) if isinstance(machine, str) else machine
+    native, row, distance, reason = _native.find_model(directory, source, output, list(measured), convert, given)
+    entry = Entry(*row)
+    return Found(Model(native, ("load", os.fspath(entry.path))), entry, distance, reason)

@@ -1,0 +1,353 @@
+//! The facility: where work runs, what its electricity emits and costs.
+
+use super::data::{data, json};
+use super::tools::told_tool;
+use crate::errors::ConfigurationError;
+use jiff::Timestamp;
+use kepler_compliance::carbon::{effective_intensity, emissions};
+use kepler_compliance::standards::Basis;
+use kepler_compliance::tariff::EnergyPrice;
+use kepler_compliance::text::Lang;
+use kepler_compliance::tools::{Price, Settings, Site, StatedPue, Toolbox, site};
+use kepler_compliance::units::{CarbonIntensity, Energy, Pue};
+use kepler_compliance::view::{EnergySeries, EnergyView, Inventory, Subject, TimeRange, ViewError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use std::env;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Where work runs, what its electricity emits and what it costs.
+///
+/// What is not stated comes from published data, with its source; what nobody published is ``None``.
+/// Without a region ``ap-northeast-2`` is assumed, and :attr:`caveats` says so.
+///
+/// :param region: an AWS, GCP or Azure region, a country (ISO 3166), a grid zone or a city.
+/// :param pue: power usage effectiveness of the site, 1 or more (ISO/IEC 30134-2).
+/// :param pue_basis: how that PUE was found: ``measured``, ``published``, ``estimated`` or ``assumed``.
+/// :param grid_intensity: what the electricity emits, gCO2e/kWh; instead of the region's.
+/// :param price: what a kilowatt-hour costs.
+/// :param currency: of the price, ISO 4217.
+/// :raises UnknownRegionError: no region has that name.
+/// :raises ConfigurationError: a PUE below 1, a negative intensity or price.
+#[pyclass(frozen, eq, module = "kepler_power")]
+#[derive(PartialEq)]
+pub(crate) struct Facility {
+    settings: Settings,
+    currency: String,
+    site: Site,
+}
+
+impl Facility {
+    fn of(settings: Settings, currency: String) -> PyResult<Self> {
+        let data = data()?;
+        let toolbox = Toolbox {
+            view: Arc::new(Nothing),
+            standards: data.standards.clone(),
+            zones: data.zones.clone(),
+            intensity: data.table.clone(),
+            settings,
+        };
+        let site = site(&toolbox.context(Timestamp::now()), None, Lang::En).map_err(told_tool)?;
+        Ok(Facility { settings: toolbox.settings, currency, site })
+    }
+
+    /// What the tools are told.
+    pub(super) const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Emissions of IT energy: with the site's PUE, or without one where none is known; none where the
+    /// grid's intensity is not known.
+    pub(crate) fn emissions(&self, energy: Energy) -> Option<f64> {
+        Some(emissions(energy, self.site.ratio().unwrap_or(Pue::ONE), self.site.grid()?).grams())
+    }
+
+    fn price(&self) -> Option<f64> {
+        self.settings.price.as_ref().map(|price| price.per_kwh.value())
+    }
+}
+
+#[pymethods]
+impl Facility {
+    #[new]
+    #[pyo3(signature = (region=None, *, pue=None, pue_basis="assumed", grid_intensity=None, price=None, currency="KRW"))]
+    fn new(
+        region: Option<String>,
+        pue: Option<f64>,
+        pue_basis: &str,
+        grid_intensity: Option<f64>,
+        price: Option<f64>,
+        currency: &str,
+    ) -> PyResult<Self> {
+        let basis = basis(pue_basis)?;
+        let wrong = |message: String, remedy: &str| ConfigurationError::new_err((message, remedy.to_owned()));
+        let at_least_zero = |what: &str, value: f64| {
+            let sound = value.is_finite() && value >= 0.0;
+            sound
+                .then_some(value)
+                .ok_or_else(|| wrong(format!("{what} of {value}"), "give a finite figure of 0 or more"))
+        };
+        let pue = pue.map(|ratio| {
+            let value = Pue::new(ratio).map_err(|error| wrong(error.to_string(), ""));
+            value.map(|value| StatedPue { value, basis })
+        });
+        let grid_intensity = grid_intensity.map(|grams| at_least_zero("a grid intensity", grams));
+        let price = price.map(|price| at_least_zero("a price", price));
+        let currency = currency.trim().to_uppercase();
+        if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            return Err(wrong(format!("`{currency}` is no currency"), "write it as KRW or EUR (ISO 4217)"));
+        }
+        let price = price
+            .transpose()?
+            .map(|price| Price { per_kwh: EnergyPrice::per_kilowatt_hour(price), currency: currency.clone() });
+        let settings = Settings {
+            region: region.filter(|region| !region.trim().is_empty()),
+            pue: pue.transpose()?,
+            grid_intensity: grid_intensity.transpose()?.map(CarbonIntensity::from_grams_per_kilowatt_hour),
+            price,
+        };
+        Facility::of(settings, currency)
+    }
+
+    /// The facility that the environment states: ``KEPLER_REGION``, ``KEPLER_PUE``, ``KEPLER_PUE_BASIS``,
+    /// ``KEPLER_GRID_INTENSITY`` (gCO2e/kWh), ``KEPLER_PRICE`` (per kWh) and ``KEPLER_CURRENCY``, as for
+    /// ``kepler serve``.
+    #[staticmethod]
+    fn from_environment() -> PyResult<Self> {
+        let text = |name: &str| env::var(name).ok().filter(|text| !text.trim().is_empty());
+        let number = |name: &str| {
+            let parse = |text: String| {
+                text.trim().parse::<f64>().map_err(|_| {
+                    let message = format!("environment variable {name} = `{text}` is no number");
+                    ConfigurationError::new_err((message, "write it as 1.2, or unset it"))
+                })
+            };
+            text(name).map(parse).transpose()
+        };
+        let basis = text("KEPLER_PUE_BASIS");
+        let currency = text("KEPLER_CURRENCY");
+        Facility::new(
+            text("KEPLER_REGION"),
+            number("KEPLER_PUE")?,
+            basis.as_deref().unwrap_or("assumed"),
+            number("KEPLER_GRID_INTENSITY")?,
+            number("KEPLER_PRICE")?,
+            currency.as_deref().unwrap_or("KRW"),
+        )
+    }
+
+    /// The region, as it was named; ``ap-northeast-2`` where none was.
+    #[getter]
+    fn region(&self) -> &str {
+        &self.site.region
+    }
+
+    /// Whether a region was stated, and is not merely assumed.
+    #[getter]
+    const fn is_stated(&self) -> bool {
+        self.settings.region.is_some() || self.settings.grid_intensity.is_some()
+    }
+
+    /// Its grid zone: ``KR``, ``US-MIDA-PJM``.
+    #[getter]
+    fn zone(&self) -> &str {
+        &self.site.zone
+    }
+
+    /// The zone's name.
+    #[getter]
+    fn zone_name(&self) -> &str {
+        &self.site.zone_name
+    }
+
+    /// Its country, ISO 3166-1 alpha-2.
+    #[getter]
+    fn country(&self) -> &str {
+        &self.site.country
+    }
+
+    /// IANA time zone; ``None`` where the zone has several.
+    #[getter]
+    fn time_zone(&self) -> Option<&str> {
+        self.site.time_zone.as_deref()
+    }
+
+    /// What the electricity emits, gCO2e/kWh; ``None`` where it is not known.
+    #[getter]
+    fn grid_intensity(&self) -> Option<f64> {
+        self.site.grid_intensity.as_ref().map(|grid| grid.value)
+    }
+
+    /// Who says so.
+    #[getter]
+    fn grid_source(&self) -> Option<&str> {
+        self.site.grid_intensity.as_ref().map(|grid| grid.source.as_str())
+    }
+
+    /// The year it is for, where it is a year's.
+    #[getter]
+    fn grid_year(&self) -> Option<i16> {
+        self.site.grid_intensity.as_ref().and_then(|grid| grid.year)
+    }
+
+    /// Power usage effectiveness; ``None`` where it is not known.
+    #[getter]
+    fn pue(&self) -> Option<f64> {
+        self.site.pue.as_ref().map(|pue| pue.value)
+    }
+
+    /// Who says so.
+    #[getter]
+    fn pue_source(&self) -> Option<&str> {
+        self.site.pue.as_ref().map(|pue| pue.source.as_str())
+    }
+
+    /// How it was found: ``measured``, ``published``, ``estimated`` or ``assumed``.
+    #[getter]
+    fn pue_basis(&self) -> Option<&'static str> {
+        self.site.pue.as_ref().map(|pue| basis_name(pue.basis))
+    }
+
+    /// Grid intensity times PUE: gCO2e per kWh of IT energy; ``None`` where one of them is not known.
+    #[getter]
+    fn effective_intensity(&self) -> Option<f64> {
+        Some(effective_intensity(self.site.grid()?, self.site.ratio()?).grams_per_kilowatt_hour())
+    }
+
+    /// What a kilowatt-hour costs, where stated.
+    #[getter(price)]
+    fn price_per_kwh(&self) -> Option<f64> {
+        self.price()
+    }
+
+    /// Currency of the price, ISO 4217.
+    #[getter]
+    fn currency(&self) -> &str {
+        &self.currency
+    }
+
+    /// What weakens these figures, in sentences.
+    #[getter]
+    fn caveats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, &self.site.caveats)
+    }
+
+    /// Emissions of IT energy at this facility, grams of CO2e.
+    ///
+    /// The site's PUE is included; where none is known these are the emissions of the IT energy alone.
+    ///
+    /// :param energy_joules: IT energy, joules, 0 or more.
+    /// :returns: grams, or ``None`` where the grid's intensity is not known.
+    fn co2e_grams(&self, energy_joules: f64) -> Option<f64> {
+        self.emissions(Energy::from_joules(energy_joules))
+    }
+
+    /// As plain data.
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let dict = py.import("json")?.call_method1("loads", (json(&self.site)?,))?;
+        dict.set_item("price", self.price())?;
+        dict.set_item("currency", &self.currency)?;
+        Ok(dict)
+    }
+
+    fn __repr__(&self) -> String {
+        let or_unknown =
+            |figure: Option<f64>, unit: &str| figure.map_or_else(|| "unknown".to_owned(), |x| format!("{x}{unit}"));
+        format!(
+            "<Facility {}{} ({}): grid {}, PUE {}>",
+            self.site.region,
+            if self.is_stated() { "" } else { " (assumed)" },
+            self.site.zone_name,
+            or_unknown(self.grid_intensity(), " gCO2e/kWh"),
+            or_unknown(self.pue(), ""),
+        )
+    }
+
+    /// For pickle: what was stated, not what was found.
+    fn __getnewargs_ex__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyDict>)> {
+        let stated = PyDict::new(py);
+        if let Some(pue) = self.settings.pue {
+            stated.set_item("pue", pue.value.ratio())?;
+            stated.set_item("pue_basis", basis_name(pue.basis))?;
+        }
+        stated
+            .set_item("grid_intensity", self.settings.grid_intensity.map(CarbonIntensity::grams_per_kilowatt_hour))?;
+        stated.set_item("price", self.price())?;
+        stated.set_item("currency", &self.currency)?;
+        Ok((PyTuple::new(py, [self.settings.region.as_deref()])?, stated))
+    }
+}
+
+const fn basis_name(basis: Basis) -> &'static str {
+    match basis {
+        Basis::Measured => "measured",
+        Basis::Published => "published",
+        Basis::Estimated => "estimated",
+        Basis::Assumed => "assumed",
+    }
+}
+
+fn basis(name: &str) -> PyResult<Basis> {
+    let all = [Basis::Measured, Basis::Published, Basis::Estimated, Basis::Assumed];
+    all.into_iter().find(|&basis| basis_name(basis) == name).ok_or_else(|| {
+        let message = format!("`{name}` is no basis of a PUE");
+        ConfigurationError::new_err((message, "give measured, published, estimated or assumed"))
+    })
+}
+
+/// The facility of this process: as configured, else as the environment states.
+static CURRENT: Mutex<Option<Py<Facility>>> = Mutex::new(None);
+
+/// The facility that emissions of measurements and answers of tools rest on where none is given.
+pub(crate) fn current(py: Python<'_>) -> PyResult<Py<Facility>> {
+    let known =
+        || CURRENT.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|facility| facility.clone_ref(py));
+    if let Some(facility) = known() {
+        return Ok(facility);
+    }
+    // Made without the lock: it may raise, and run Python code.
+    let facility = Py::new(py, Facility::from_environment()?)?;
+    replace(Some(facility.clone_ref(py)));
+    Ok(facility)
+}
+
+fn replace(facility: Option<Py<Facility>>) {
+    // What was there is dropped after the lock is gone: that may run Python code.
+    let _before = std::mem::replace(&mut *CURRENT.lock().unwrap_or_else(PoisonError::into_inner), facility);
+}
+
+/// The facility that this process works in, and that everything rests on where no other is given.
+#[pyfunction]
+fn facility(py: Python<'_>) -> PyResult<Py<Facility>> {
+    current(py)
+}
+
+/// Makes a facility the one of this process; ``None``: the one that the environment states.
+#[pyfunction]
+fn set_facility(facility: Option<Py<Facility>>) {
+    replace(facility);
+}
+
+/// The view of questions about places and times only.
+pub(super) struct Nothing;
+
+impl EnergyView for Nothing {
+    fn name(&self) -> &str {
+        "none"
+    }
+
+    fn inventory(&self, range: TimeRange) -> Result<Inventory, ViewError> {
+        Err(ViewError::NoData { origin: "none".into(), range, reason: "no workload was asked for".into() })
+    }
+
+    fn series(&self, _: &Subject, range: TimeRange, _: Duration) -> Result<EnergySeries, ViewError> {
+        Err(ViewError::NoData { origin: "none".into(), range, reason: "no workload was asked for".into() })
+    }
+}
+
+pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Facility>()?;
+    module.add_function(wrap_pyfunction!(facility, module)?)?;
+    module.add_function(wrap_pyfunction!(set_facility, module)?)
+}

@@ -1,0 +1,152 @@
+//! The eight tools, called by name with JSON.
+
+use super::data::{data, json, standards};
+use super::facility::{Facility, Nothing, current};
+use super::intensity::Given;
+use super::source::{Observation, Origin};
+use crate::errors::{
+    ConfigurationError, DataError, SourceError, UnknownWorkloadError, told, unknown_region, unknown_standard,
+};
+use jiff::Timestamp;
+use kepler_compliance::intensity::IntensitySource;
+use kepler_compliance::tools::registry::{CallError, find, tools};
+use kepler_compliance::tools::{DEFAULT_REGION, ToolError, Toolbox};
+use kepler_compliance::view::{EnergyView, ViewError};
+use pyo3::prelude::*;
+use serde_json::{Map, Value, json as value};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Schemas of all tools, as JSON: what the Python functions and classes are generated from.
+#[pyfunction]
+fn tool_schemas() -> PyResult<String> {
+    let schema = |tool: &kepler_compliance::tools::registry::Tool| {
+        value!({
+            "name": tool.name,
+            "title": tool.title,
+            "description": tool.description(),
+            "input": tool.input_schema,
+            "output": tool.output_schema,
+        })
+    };
+    json(&tools().iter().map(schema).collect::<Vec<_>>())
+}
+
+/// `source=`.
+#[derive(FromPyObject)]
+enum Asked {
+    Observation(Py<Observation>),
+    Text(String),
+}
+
+/// The tool's answer as JSON. Releases the GIL while it observes and computes.
+#[pyfunction]
+#[pyo3(signature = (name, arguments, source, facility, intensity, standards_dir, now))]
+#[allow(clippy::too_many_arguments, reason = "one for each thing a question can state; Python names them")]
+fn call_tool(
+    py: Python<'_>,
+    name: &str,
+    arguments: &str,
+    source: Asked,
+    facility: Option<Py<Facility>>,
+    intensity: Option<Given>,
+    standards_dir: Option<PathBuf>,
+    now: Option<&str>,
+) -> PyResult<String> {
+    let tool = find(name).map_err(|error| ConfigurationError::new_err(told(&error)))?;
+    let mut arguments: Map<String, Value> = serde_json::from_str(arguments).map_err(|error| {
+        ConfigurationError::new_err((format!("the arguments of {name} are no JSON object: {error}"), ""))
+    })?;
+    let data = data()?;
+    let facility = facility.map_or_else(|| current(py), Ok)?;
+    let settings = facility.get().settings().clone();
+    let region = arguments.get("region").and_then(Value::as_str).or(settings.region.as_deref());
+    let intensity: Arc<dyn IntensitySource> = match intensity {
+        Some(given) => given.source(data, region.unwrap_or(DEFAULT_REGION))?,
+        None => data.table.clone(),
+    };
+    let standards = standards(standards_dir.as_deref())?;
+    let now: Option<Timestamp> =
+        now.map(str::parse).transpose().map_err(|error| ConfigurationError::new_err(told(&error)))?;
+
+    // What must be measured for is measured last: a wrong argument should not take minutes to be told.
+    let observed = match source {
+        Asked::Observation(observation) => Some(observation),
+        Asked::Text(text) => {
+            let origin = Origin::parse(&text)?;
+            let window = length(&arguments)?;
+            needs_energy(name, &arguments).then(|| Py::new(py, origin.observe(py, window)?)).transpose()?
+        }
+    };
+    let observation = observed.as_ref().map(Py::get);
+    if let Some(observation) = observation {
+        usual_window(name, &mut arguments, observation);
+    }
+    let taken = observation.and_then(|observation| observation.taken);
+    let view: Arc<dyn EnergyView> =
+        observation.map_or_else(|| Arc::new(Nothing) as _, |observation| observation.view.clone());
+    let toolbox = Toolbox { view, standards, zones: data.zones.clone(), intensity, settings };
+    let now = now.or(taken).unwrap_or_else(Timestamp::now);
+    let answer = py.detach(|| tool.call(&toolbox.context(now), Value::Object(arguments)));
+    let mut answer = answer.map_err(told_call)?;
+    let caveat = observation.and_then(|observation| observation.caveat.clone());
+    if let (Some(caveat), Some(Value::Array(caveats))) = (caveat, answer.get_mut("caveats")) {
+        caveats.insert(0, Value::String(caveat));
+    }
+    json(&answer)
+}
+
+/// Which argument says how far back figures are taken.
+fn window_of(tool: &str) -> &'static str {
+    if tool == "analyze_workload_power_trend" { "range" } else { "window" }
+}
+
+/// The window asked for, which a source that must be waited for is observed for.
+fn length(arguments: &Map<String, Value>) -> PyResult<Option<kepler_compliance::tools::Length>> {
+    let asked = arguments.get("window").or_else(|| arguments.get("range")).and_then(Value::as_str);
+    asked.map(|text| text.parse().map_err(|error| ConfigurationError::new_err(told(&error)))).transpose()
+}
+
+/// Where no window is asked for, that which was observed.
+fn usual_window(tool: &str, arguments: &mut Map<String, Value>, observation: &Observation) {
+    let seconds = observation.window.as_secs().max(1);
+    arguments.entry(window_of(tool)).or_insert_with(|| Value::String(format!("{seconds}s")));
+}
+
+/// Some questions are about places and times, until a workload comes in.
+fn needs_energy(tool: &str, arguments: &Map<String, Value>) -> bool {
+    let optional = matches!(tool, "get_regional_comparison" | "calculate_optimal_schedule");
+    let named = arguments.get("workload_name").is_some_and(|name| !name.is_null());
+    let power_given = arguments.get("power_watts").is_some_and(|power| !power.is_null());
+    !optional || (named && !power_given)
+}
+
+fn told_call(error: CallError) -> PyErr {
+    match error {
+        CallError::Tool(error) => told_tool(error),
+        other => ConfigurationError::new_err(told(&other)),
+    }
+}
+
+/// A tool's error as an exception that lists what would be valid.
+pub(super) fn told_tool(error: ToolError) -> PyErr {
+    let text = told(&error);
+    match error {
+        ToolError::UnknownRegion(error) => unknown_region(&error),
+        ToolError::UnknownStandard(error) => unknown_standard(&error),
+        ToolError::UnknownWorkload { nearest, .. } => UnknownWorkloadError::new_err((text.0, text.1, nearest)),
+        ToolError::View(ViewError::Unavailable { .. }) => SourceError::new_err(text),
+        ToolError::View(_) | ToolError::Intensity(_) | ToolError::Schedule(_) => DataError::new_err(text),
+        _ => ConfigurationError::new_err(text),
+    }
+}
+
+/// A source that cannot be asked.
+pub(super) fn unavailable(error: &impl std::fmt::Display) -> PyErr {
+    SourceError::new_err(told(error))
+}
+
+pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(tool_schemas, module)?)?;
+    module.add_function(wrap_pyfunction!(call_tool, module)?)
+}

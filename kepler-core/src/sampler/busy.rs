@@ -1,0 +1,78 @@
+//! How busy the processors were in an interval: the node's, and those of each place.
+
+use crate::host::{BusyTime, BusyWindow, CpuTimes, CpuTimesReader, Places, Timestamp};
+use std::time::Duration;
+
+/// Follows the busy time of each place. On a host of one place it does nothing: that is the node.
+#[derive(Debug)]
+pub(super) struct PlaceTimes {
+    places: Places,
+    times: Vec<CpuTimes>,
+    busy: Vec<BusyTime>,
+    /// Busy nanoseconds of this interval, by place; empty if not known.
+    busy_ns: Vec<u64>,
+    is_exact: bool,
+}
+
+impl PlaceTimes {
+    pub(super) fn new(places: Places) -> Self {
+        let busy = vec![BusyTime::default(); places.len()];
+        PlaceTimes { times: Vec::with_capacity(places.len()), busy_ns: Vec::new(), busy, places, is_exact: false }
+    }
+
+    pub(super) fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// Takes over what the reader has just read; `is_read` says whether it could.
+    pub(super) fn advance(&mut self, reader: &CpuTimesReader, is_read: bool, at: Timestamp, interval: Duration) {
+        self.busy_ns.clear();
+        self.is_exact = true;
+        if self.places.len() < 2 || !is_read {
+            return;
+        }
+        reader.by_place(&self.places, &mut self.times);
+        for (times, busy) in self.times.iter().zip(&mut self.busy) {
+            let Some(window) = busy.advance(*times, at) else { continue };
+            self.is_exact &= window.elapsed == interval;
+            self.busy_ns.push(within(interval, window));
+        }
+        if self.busy_ns.len() < self.places.len() {
+            self.busy_ns.clear();
+        }
+    }
+
+    /// Busy nanoseconds of this interval, by place; empty if they are not known, or there is one place.
+    pub(super) fn busy_ns(&self) -> &[u64] {
+        &self.busy_ns
+    }
+
+    /// The busy share of a package's processors; `None` if it is not known.
+    pub(super) fn utilisation(&self, package: u32, interval: Duration) -> Option<f64> {
+        let (mut busy_ns, mut processors) = (0u64, 0u32);
+        for ((place, &busy), times) in self.places.iter().zip(&self.busy_ns).zip(&self.times) {
+            if place.package == package {
+                busy_ns += busy;
+                processors += times.processors;
+            }
+        }
+        let capacity = interval.as_secs_f64() * f64::from(processors);
+        (capacity > 0.0).then(|| (busy_ns as f64 / 1e9 / capacity).min(1.0))
+    }
+
+    /// Whether the busy times were measured over this very interval.
+    pub(super) fn is_exact(&self) -> bool {
+        self.is_exact
+    }
+}
+
+/// Busy nanoseconds of the interval, where the window may be longer because readings failed.
+pub(super) fn within(interval: Duration, window: BusyWindow) -> u64 {
+    let busy = window.busy.as_nanos();
+    let part = if window.elapsed > interval {
+        busy.saturating_mul(interval.as_nanos()).checked_div(window.elapsed.as_nanos()).unwrap_or(0)
+    } else {
+        busy
+    };
+    u64::try_from(part).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,231 @@
+//! Dividing an interval's active energy: which pools there are, what weighs in each, and who gets what.
+//!
+//! First everybody's work is [noted](Division::note), then the pools are [opened](Division::open), then
+//! everybody's [part](Division::part) is taken: what a weight is worth is known only once all are.
+
+use super::busy::PlaceTimes;
+use crate::attribution::pool::{Amount, Pool, Time};
+use crate::attribution::{Weight, Weights};
+use crate::host::{Place, Places};
+use crate::units::{Energy, PerZone, ZoneKind};
+use crate::usage::{PlacedWork, Work};
+
+/// The pools of one interval.
+#[derive(Debug)]
+pub(super) struct Division {
+    wanted: Weights,
+    /// By what each zone was divided in the last interval in which there was any work.
+    used: PerZone<Option<Weight>>,
+    warned: PerZone<Option<Weight>>,
+    /// What was noted, by place.
+    placed: Vec<Work>,
+    /// Weights that somebody's work is not counted by.
+    uncounted: [bool; Weight::ALL.len()],
+    time: Time,
+    /// What a nanosecond weighs, by place.
+    capacities: Vec<u64>,
+    pools: Vec<Open>,
+}
+
+/// The pool of one zone.
+#[derive(Debug)]
+struct Open {
+    kind: ZoneKind,
+    /// Whose it is; `None` for all of the node.
+    package: Option<u32>,
+    weight: Weight,
+    pool: Pool,
+}
+
+/// What is known of the whole node in an interval, whoever did it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node<'a> {
+    /// Busy nanoseconds.
+    pub(super) busy_ns: u64,
+    /// Busy nanoseconds by place, and which places there are.
+    pub(super) places: &'a PlaceTimes,
+    /// What was counted on all processors of each place; empty if nothing was.
+    pub(super) counted: &'a [Work],
+}
+
+impl Division {
+    pub(super) fn new(wanted: Weights, places: &PlaceTimes) -> Self {
+        let alike = places.places().are_alike();
+        let capacity = |place: &Place| if alike { 1 } else { u64::from(place.capacity) };
+        Division {
+            wanted,
+            used: PerZone::default(),
+            warned: PerZone::default(),
+            placed: vec![NOTHING; places.places().len()],
+            uncounted: [false; Weight::ALL.len()],
+            time: Time::default(),
+            capacities: places.places().iter().map(capacity).collect(),
+            pools: Vec::new(),
+        }
+    }
+
+    /// Begins a new interval.
+    pub(super) fn begin(&mut self) {
+        self.placed.fill(NOTHING);
+        self.uncounted = [false; Weight::ALL.len()];
+        self.time = Time::default();
+        self.pools.clear();
+    }
+
+    /// Notes what somebody did where, and how much CPU time it was in all.
+    pub(super) fn note(&mut self, works: impl Iterator<Item = (u16, Work)>, used_ns: u64) {
+        let mut unplaced_ns = used_ns;
+        for (place, work) in works {
+            let Some(sum) = self.placed.get_mut(usize::from(place)) else { continue };
+            add(sum, &work);
+            self.time.placed_ns = self.time.placed_ns.saturating_add(work.time_ns);
+            unplaced_ns = unplaced_ns.saturating_sub(work.time_ns);
+            for (weight, uncounted) in Weight::ALL.into_iter().zip(&mut self.uncounted) {
+                *uncounted |= weight.of(&work, 1).is_none();
+            }
+        }
+        self.time.unplaced_ns = self.time.unplaced_ns.saturating_add(unplaced_ns);
+    }
+
+    /// Whether it is known of any work where it was done.
+    pub(super) fn is_placed(&self) -> bool {
+        self.time.placed_ns > 0
+    }
+
+    /// By what each zone is divided.
+    pub(super) fn weights(&self) -> &PerZone<Option<Weight>> {
+        &self.used
+    }
+
+    /// Opens a pool for each zone's energy.
+    pub(super) fn open(
+        &mut self,
+        energies: impl Iterator<Item = (ZoneKind, Option<u32>, Energy)>,
+        node: Node<'_>,
+        source: &'static str,
+    ) {
+        // What the places' own clocks say and what the node's says differs by a tick or two.
+        let mut by_place_ns = 0u64;
+        for (&busy_ns, placed) in node.places.busy_ns().iter().zip(&self.placed) {
+            by_place_ns = by_place_ns.saturating_add(busy_ns.max(placed.time_ns));
+        }
+        for (kind, package, energy) in energies {
+            let weight = self.weight(kind, source);
+            if energy == Energy::ZERO {
+                continue;
+            }
+            let is_by_place = self.is_placed() && !node.places.busy_ns().is_empty();
+            let busy_ns = if is_by_place { by_place_ns } else { node.busy_ns.max(self.time.placed_ns) };
+            let pool = Pool::new(energy, self.amount(package, weight, node), Time { busy_ns, ..self.time });
+            self.pools.push(Open { kind, package, weight, pool });
+        }
+    }
+
+    /// The weight for a zone in this interval: as asked for, or the best; time where that is not counted.
+    fn weight(&mut self, kind: ZoneKind, source: &'static str) -> Weight {
+        let is_idle = self.time.placed_ns == 0 && self.time.unplaced_ns == 0;
+        if let Some(known) = self.used[kind].filter(|_| is_idle) {
+            return known;
+        }
+        let weight = self.wanted[kind].unwrap_or_else(|| Weight::best(kind));
+        let uncounted = Weight::ALL.into_iter().zip(self.uncounted).any(|(other, not)| other == weight && not);
+        let is_counted = weight == Weight::Time || (self.is_placed() && !uncounted);
+        let used = if is_counted { weight } else { Weight::Time };
+        if self.wanted[kind].is_some() && !is_counted && self.warned[kind] != Some(weight) {
+            self.warned[kind] = Some(weight);
+            tracing::warn!(
+                zone = kind.name(),
+                weight = weight.name(),
+                source,
+                "this weight is asked for, but not counted here; energy is divided by time instead"
+            );
+        }
+        self.used[kind] = Some(used);
+        used
+    }
+
+    /// What there is in a pool's places.
+    fn amount(&self, package: Option<u32>, weight: Weight, node: Node<'_>) -> Amount {
+        let (busy_ns, counted) = (node.places.busy_ns(), node.counted);
+        let (mut placed, mut placed_ns, mut pool_busy_ns) = (0u64, 0u64, 0u64);
+        let mut whole = Some(0u64);
+        for (index, place) in node.places.places().iter().enumerate() {
+            if package.is_some_and(|package| package != place.package) {
+                continue;
+            }
+            let work = self.placed.get(index).unwrap_or(&NOTHING);
+            let capacity = self.capacities.get(index).copied().unwrap_or(1);
+            let here = weight.of(work, capacity).unwrap_or(0);
+            let busy = busy_ns.get(index).map(|&busy| busy.max(work.time_ns));
+            placed = placed.saturating_add(here);
+            placed_ns = placed_ns.saturating_add(work.time_ns);
+            pool_busy_ns = pool_busy_ns.saturating_add(busy.unwrap_or(0));
+            let all = match weight {
+                // With its capacity a place's own busy time is all there is to know.
+                Weight::Time => busy.map(|busy| busy.saturating_mul(capacity)),
+                _ => counted.get(index).and_then(|counted| weight.of(counted, 1)),
+            };
+            whole = whole.zip(all).map(|(sum, all)| sum.saturating_add(all.max(here)));
+        }
+        if package.is_none() && (!self.is_placed() || node.places.busy_ns().is_empty()) {
+            (whole, pool_busy_ns) = (whole.filter(|_| weight != Weight::Time), node.busy_ns);
+        }
+        match whole {
+            Some(whole) => Amount { whole: whole.max(placed), placed },
+            None => Amount::extrapolated(placed, pool_busy_ns, placed_ns),
+        }
+    }
+
+    /// The energy of somebody's work in each zone. The same must have been noted before.
+    pub(super) fn part(
+        &mut self,
+        places: &Places,
+        works: impl Iterator<Item = (u16, Work)> + Clone,
+        used_ns: u64,
+    ) -> PerZone<Energy> {
+        let mut energy = PerZone::default();
+        for open in &mut self.pools {
+            let (mut placed, mut unplaced_ns) = (0u64, used_ns);
+            for (index, work) in works.clone() {
+                let Some(place) = places.get(index) else { continue };
+                unplaced_ns = unplaced_ns.saturating_sub(work.time_ns);
+                if open.package.is_none_or(|package| package == place.package) {
+                    let capacity = self.capacities.get(usize::from(index)).copied().unwrap_or(1);
+                    placed = placed.saturating_add(open.weight.of(&work, capacity).unwrap_or(0));
+                }
+            }
+            energy[open.kind] += open.pool.part(placed, unplaced_ns);
+        }
+        energy
+    }
+
+    /// What nobody got, in each zone.
+    pub(super) fn rest(&self) -> PerZone<Energy> {
+        let mut rest = PerZone::default();
+        for open in &self.pools {
+            rest[open.kind] += open.pool.rest();
+        }
+        rest
+    }
+}
+
+/// The work of a process at places, from what its source tells of all: `placed` is sorted by number.
+pub(super) fn of_process(placed: &[PlacedWork], pid: u32) -> &[PlacedWork] {
+    let start = placed.partition_point(|work| work.pid < pid);
+    let rest = placed.get(start..).unwrap_or_default();
+    let length = rest.partition_point(|work| work.pid == pid);
+    rest.get(..length).unwrap_or_default()
+}
+
+/// Adds up; what is not counted counts nothing, and is not what the sum is used for then.
+fn add(sum: &mut Work, work: &Work) {
+    let Work { time_ns, cycles, instructions, cache_misses } = work;
+    sum.time_ns = sum.time_ns.saturating_add(*time_ns);
+    for (sum, more) in
+        [(&mut sum.cycles, cycles), (&mut sum.instructions, instructions), (&mut sum.cache_misses, cache_misses)]
+    {
+        *sum = Some(sum.unwrap_or(0).saturating_add(more.unwrap_or(0)));
+    }
+}
+
+const NOTHING: Work = Work { time_ns: 0, cycles: Some(0), instructions: Some(0), cache_misses: Some(0) };

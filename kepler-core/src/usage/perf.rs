@@ -1,0 +1,163 @@
+//! What the processors' own counters say of the whole node: cycles, instructions, cache misses.
+//!
+//! One counter an event is opened on every processor, for all that runs on it ([`NodeCounters`]). Their sums are
+//! what work is a part of when energy is divided by cycles or cache misses, and features of power models.
+//!
+//! | event | kernel's name | exactly |
+//! |---|---|---|
+//! | cycles | `PERF_COUNT_HW_CPU_CYCLES` | while not halted, kernel and guests included; idle tasks count while they run, not while they sleep |
+//! | instructions | `PERF_COUNT_HW_INSTRUCTIONS` | retired |
+//! | cache misses | `PERF_COUNT_HW_CACHE_MISSES` | of the last-level cache as the kernel maps it: loads and stores on most, loads alone on some |
+//!
+//! **Multiplexing.** A processor has few counters. Where others use them, the kernel counts us only part of the time;
+//! what was counted in an interval is scaled by enabled over running time *of that interval*. An event
+//! that did not run at all in it is not known, which is not zero.
+//!
+//! **Privilege.** `CAP_PERFMON` (`CAP_SYS_ADMIN` before Linux 5.8) or `kernel.perf_event_paranoid` ≤ 0, as for the
+//! perf meter. Virtual machines mostly have no PMU: then opening is refused.
+//!
+//! **Cost.** Three descriptors a processor, and one `read(2)` with an inter-processor interrupt for each of them a
+//! tick. No allocation after opening.
+
+use super::Work;
+use crate::host::{Host, Place, Places, perf_events};
+use crate::meter::Refusal;
+use perf_event::events::Hardware;
+use perf_event::{Builder, CountAndTime, Counter};
+use rustix::io::Errno;
+use std::fs;
+use std::io;
+
+/// The name that refusals go by.
+const SOURCE: &str = "counters";
+
+/// Counts on all processors.
+#[derive(Debug)]
+pub struct NodeCounters {
+    processors: Vec<Processor>,
+    sums: Vec<Work>,
+}
+
+/// The counters of one processor; `None` for an event that it does not have.
+#[derive(Debug)]
+struct Processor {
+    place: u16,
+    cycles: Option<Scaled>,
+    instructions: Option<Scaled>,
+    cache_misses: Option<Scaled>,
+}
+
+/// A counter, and where it stood.
+#[derive(Debug)]
+struct Scaled {
+    counter: Counter,
+    last: Option<CountAndTime>,
+}
+
+impl NodeCounters {
+    /// Opens the counters of every processor of these places.
+    ///
+    /// # Errors
+    /// When not a single event can be counted, or not on every processor: what is missing, and what to do.
+    pub fn open(host: &Host, places: &Places) -> Result<Self, Refusal> {
+        let mut processors = Vec::new();
+        for (place, index) in places.iter().zip(0u16..) {
+            let pmu = pmu_type(host, place);
+            for &number in &place.processors {
+                let open = |event| Scaled::open(node_event(number, event, pmu));
+                let cycles = open(Hardware::CPU_CYCLES);
+                let instructions = open(Hardware::INSTRUCTIONS);
+                let cache_misses = open(Hardware::CACHE_MISSES);
+                let (cycles, instructions, cache_misses) = match (cycles, instructions, cache_misses) {
+                    (Err(error), Err(_), Err(_)) => return Err(refused(number, &error)),
+                    (cycles, instructions, cache_misses) => (cycles.ok(), instructions.ok(), cache_misses.ok()),
+                };
+                processors.push(Processor { place: index, cycles, instructions, cache_misses });
+            }
+        }
+        if processors.is_empty() {
+            let remedy = "mount the host's procfs, or pass its place with --host.procfs";
+            return Err(Refusal::new(SOURCE, "the host does not say which processors it has", remedy));
+        }
+        Ok(NodeCounters { processors, sums: vec![Work::default(); places.len()] })
+    }
+
+    /// What was counted since the last reading, by place. Their times are zero: these are counts only. `None` is what
+    /// is not known of every processor of the place, as at the first reading.
+    pub fn read(&mut self) -> &[Work] {
+        self.sums.fill(Work { time_ns: 0, cycles: Some(0), instructions: Some(0), cache_misses: Some(0) });
+        for processor in &mut self.processors {
+            let Processor { place, cycles, instructions, cache_misses } = processor;
+            let Some(sum) = self.sums.get_mut(usize::from(*place)) else { continue };
+            for (sum, counter) in [
+                (&mut sum.cycles, cycles),
+                (&mut sum.instructions, instructions),
+                (&mut sum.cache_misses, cache_misses),
+            ] {
+                let count = counter.as_mut().and_then(Scaled::advance);
+                *sum = sum.zip(count).map(|(sum, count)| sum.saturating_add(count));
+            }
+        }
+        &self.sums
+    }
+}
+
+/// A counter of one event for all that runs on a processor.
+fn node_event(processor: u32, event: Hardware, pmu: u32) -> Builder<'static> {
+    let mut builder = Builder::new(event);
+    // On a hybrid the upper half says which of its PMUs is meant (`PERF_PMU_TYPE_SHIFT`, Linux 5.13).
+    builder.attrs_mut().config |= u64::from(pmu) << 32;
+    builder.any_pid().one_cpu(processor as usize).include_kernel();
+    builder
+}
+
+/// The number of the PMU of a hybrid's core type; zero where there is but one.
+fn pmu_type(host: &Host, place: &Place) -> u32 {
+    let Some(core_type) = &place.core_type else { return 0 };
+    let file = host.sysfs().join("devices").join(format!("cpu_{core_type}")).join("type");
+    fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+}
+
+impl Scaled {
+    fn open(builder: Builder<'_>) -> io::Result<Self> {
+        let mut counter = builder.build()?;
+        counter.enable()?;
+        Ok(Scaled { counter, last: None })
+    }
+
+    /// What was counted since the last call; `None` if that is not known.
+    fn advance(&mut self) -> Option<u64> {
+        let now = self.counter.read_count_and_time().ok();
+        let before = std::mem::replace(&mut self.last, now);
+        before.zip(now).and_then(|(before, now)| scaled(&before, &now))
+    }
+}
+
+/// What would have been counted if the counter had run all the time between two readings.
+fn scaled(before: &CountAndTime, now: &CountAndTime) -> Option<u64> {
+    let count = now.count.checked_sub(before.count)?;
+    let enabled = now.time_enabled.checked_sub(before.time_enabled)?;
+    let running = now.time_running.checked_sub(before.time_running)?;
+    match running {
+        // A processor that was off all the time did nothing.
+        0 if enabled == 0 => Some(0),
+        0 => None,
+        running if running >= enabled => Some(count),
+        running => u64::try_from(u128::from(count) * u128::from(enabled) / u128::from(running)).ok(),
+    }
+}
+
+fn refused(processor: u32, error: &io::Error) -> Refusal {
+    let reason = format!("cannot count cycles, instructions or cache misses on processor {processor}: {error}");
+    let remedy = perf_events::remedy(error).unwrap_or(match Errno::from_io_error(error) {
+        Some(Errno::NOENT | Errno::OPNOTSUPP | Errno::NODEV | Errno::INVAL) => {
+            "the processor shows no performance counters, as in most virtual machines: let the hypervisor pass \
+             them on (QEMU: `-cpu host,pmu=on`), or go by CPU time"
+        }
+        _ => "go by CPU time",
+    });
+    Refusal::new(SOURCE, reason, remedy)
+}
+
+#[cfg(test)]
+mod tests;
