@@ -80,9 +80,7 @@ impl Algorithm {
             Algorithm::Nnls => one(Learner::Linear(LinearMethod::NonNegative)),
             Algorithm::Ridge => one(Learner::Linear(LinearMethod::Ridge(1e-3))),
             Algorithm::Sgd => one(Learner::Linear(LinearMethod::Sgd(50))),
-            Algorithm::Polynomial => {
-                one(Learner::Linear(LinearMethod::Ridge(1e-6))).with_inputs(Inputs::Polynomial(2))
-            }
+            Algorithm::Polynomial => one(Learner::Linear(LinearMethod::Ridge(1e-6))).with_inputs(Inputs::Polynomial(2)),
             Algorithm::Logarithmic => curve(Shape::Logarithmic),
             Algorithm::Logistic => curve(Shape::Logistic),
             Algorithm::Exponential => curve(Shape::Exponential),

@@ -34,7 +34,8 @@ impl Folder {
     }
 
     fn json(&self, file: &str) -> Result<serde_json::Value, TrainError> {
-        let wrong = |error: serde_json::Error| TrainError::Declaration { name: file.to_owned(), what: error.to_string() };
+        let wrong =
+            |error: serde_json::Error| TrainError::Declaration { name: file.to_owned(), what: error.to_string() };
         serde_json::from_str(&self.text(file)?).map_err(wrong)
     }
 }

@@ -66,12 +66,15 @@ pub(crate) fn fit(column: &[f64], input: usize, target: &[f64], shape: Shape) ->
     let scale = column.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
     let scale = if scale > 0.0 { scale } else { 1.0 };
     let x: Vec<f64> = column.iter().map(|value| value / scale).collect();
-    let (low, high) = target.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &watts| (low.min(watts), high.max(watts)));
+    let (low, high) =
+        target.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &watts| (low.min(watts), high.max(watts)));
     let span = (high - low).max(1e-6);
     let starts = match shape {
         Shape::Logarithmic => vec![[span / 2.0, 10.0, low, 0.0], [span, 1.0, low, 0.0], [span / 5.0, 100.0, low, 0.0]],
         Shape::Logistic => vec![[2.0 * span, 0.0, 5.0, low - span], [span, 0.5, 10.0, low], [span, 0.2, 20.0, low]],
-        Shape::Exponential => vec![[span, 0.5, low - span, 0.0], [-span, -3.0, high, 0.0], [span / 10.0, 2.0, low, 0.0]],
+        Shape::Exponential => {
+            vec![[span, 0.5, low - span, 0.0], [-span, -3.0, high, 0.0], [span / 10.0, 2.0, low, 0.0]]
+        }
     };
     let ends = starts.into_iter().filter_map(|start| {
         let problem = Problem { shape, x: &x, y: target, parameters: start.into() };

@@ -43,7 +43,11 @@ pub fn idle_power(data: &Dataset, zone: ZoneKind, how: Idle) -> Result<f64, Trai
         }
         Idle::Known(watts) if watts.is_finite() && watts >= 0.0 => watts,
         Idle::Known(watts) => {
-            return Err(TrainError::Setting { what: "idle power", value: watts.to_string(), remedy: "give 0 W or more" });
+            return Err(TrainError::Setting {
+                what: "idle power",
+                value: watts.to_string(),
+                remedy: "give 0 W or more",
+            });
         }
     })
 }
@@ -65,7 +69,8 @@ fn activity(data: &Dataset) -> Vec<f64> {
     let width = data.width().max(1);
     let most = |place| data.rows().iter().skip(place).step_by(width).fold(0.0_f64, |most, value| most.max(value.abs()));
     let most: Vec<f64> = (0..width).map(most).collect();
-    let sum = |row: &[f64]| row.iter().zip(&most).filter(|(_, most)| **most > 0.0).map(|(value, most)| value / most).sum();
+    let sum =
+        |row: &[f64]| row.iter().zip(&most).filter(|(_, most)| **most > 0.0).map(|(value, most)| value / most).sum();
     data.rows().chunks_exact(width).map(sum).collect()
 }
 
@@ -78,8 +83,11 @@ mod tests {
     fn each_way_finds_the_idle_power_of_a_straight_line() {
         let rows: Vec<f64> = (0..200).map(|n| f64::from(n % 50)).collect();
         let target: Vec<f64> = rows.iter().map(|busy| 40.0 + 2.0 * busy).collect();
-        let data = Dataset::new(vec!["busy".to_owned()], rows, vec![(ZoneKind::Package, target)], Semantics::AsNamed).unwrap();
-        for (how, tolerance) in [(Idle::Minimum, 1e-9), (Idle::Profile, 5.0), (Idle::Regression, 1e-6), (Idle::Known(40.0), 0.0)] {
+        let data =
+            Dataset::new(vec!["busy".to_owned()], rows, vec![(ZoneKind::Package, target)], Semantics::AsNamed).unwrap();
+        for (how, tolerance) in
+            [(Idle::Minimum, 1e-9), (Idle::Profile, 5.0), (Idle::Regression, 1e-6), (Idle::Known(40.0), 0.0)]
+        {
             let idle = idle_power(&data, ZoneKind::Package, how).unwrap();
             assert!((idle - 40.0).abs() <= tolerance, "{how:?}: {idle}");
             assert!(without_idle(&data, how).unwrap().targets()[0].1.iter().all(|&watts| watts >= 0.0));

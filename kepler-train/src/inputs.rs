@@ -14,6 +14,8 @@ pub enum Inputs {
     Quotients,
     /// All products of up to so many features: squares, interactions, …
     Polynomial(u32),
+    /// Products of features, by place, to whole powers.
+    Products(Vec<Vec<(usize, i32)>>),
 }
 
 /// Factors of each input.
@@ -25,17 +27,22 @@ impl Inputs {
     pub(crate) fn factors(&self, width: usize, per: Option<usize>) -> Result<Factors, TrainError> {
         let plain: Vec<usize> = (0..width).filter(|&feature| per != Some(feature)).collect();
         let mut factors: Factors = plain.iter().map(|&feature| vec![(feature, 1)]).collect();
-        match *self {
+        match self {
             Inputs::Plain => {}
+            Inputs::Products(products) => factors.clone_from(products),
             Inputs::Quotients => {
                 for (place, &above) in plain.iter().enumerate() {
                     factors.extend(plain.iter().take(place).map(|&below| vec![(above, 1), (below, -1)]));
                 }
             }
-            Inputs::Polynomial(degree) => {
+            &Inputs::Polynomial(degree) => {
                 if !(1..=4).contains(&degree) {
                     let remedy = "give 1 to 4";
-                    return Err(TrainError::Setting { what: "degree of the polynomial", value: degree.to_string(), remedy });
+                    return Err(TrainError::Setting {
+                        what: "degree of the polynomial",
+                        value: degree.to_string(),
+                        remedy,
+                    });
                 }
                 factors = products(&plain, degree);
             }

@@ -150,9 +150,8 @@ fn support(document: &Document, data: &Dataset) -> Support {
     let mut nearest: Vec<f64> = (0..data.len()).map(|number| distance(number, 0)).collect();
     let mut chosen = vec![0];
     while chosen.len() < LANDMARKS.min(data.len()) {
-        let farthest = (0..nearest.len()).max_by(|&a, &b| {
-            nearest.get(a).unwrap_or(&0.0).total_cmp(nearest.get(b).unwrap_or(&0.0))
-        });
+        let farthest = (0..nearest.len())
+            .max_by(|&a, &b| nearest.get(a).unwrap_or(&0.0).total_cmp(nearest.get(b).unwrap_or(&0.0)));
         let Some(farthest) = farthest.filter(|&row| nearest.get(row).is_some_and(|&far| far > 0.0)) else { break };
         chosen.push(farthest);
         for (number, near) in nearest.iter_mut().enumerate() {

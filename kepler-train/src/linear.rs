@@ -3,6 +3,8 @@
 //! Inputs are scaled to a standard deviation of 1 before anything is solved: counters of 10¹⁰ beside
 //! milliseconds would leave no digits.
 
+#![allow(clippy::indexing_slicing, reason = "matrices and vectors have the width they are made with here")]
+
 use crate::TrainError;
 use crate::random::Random;
 use kepler_core::model::format::Linear;
@@ -110,7 +112,8 @@ fn non_negative(matrix: &DMatrix<f64>, target: &DVector<f64>) -> DVector<f64> {
         loop {
             let part = DMatrix::from_fn(active.len(), active.len(), |row, column| {
                 let (row, column) = (active.get(row), active.get(column));
-                row.zip(column).map_or(0.0, |(&row, &column)| normal[(row, column)] + if row == column { 1e-9 } else { 0.0 })
+                row.zip(column)
+                    .map_or(0.0, |(&row, &column)| normal[(row, column)] + if row == column { 1e-9 } else { 0.0 })
             });
             let right = DVector::from_iterator(active.len(), active.iter().map(|&input| image[input]));
             let Some(tried) = part.cholesky().map(|cholesky| cholesky.solve(&right)) else { return solution };
@@ -190,7 +193,9 @@ mod tests {
     #[test]
     fn least_squares_finds_what_made_the_rows() {
         let (rows, target) = rows();
-        for (method, tolerance) in [(LinearMethod::Ordinary, 1e-9), (LinearMethod::Ridge(0.0), 1e-6), (LinearMethod::Sgd(50), 0.02)] {
+        for (method, tolerance) in
+            [(LinearMethod::Ordinary, 1e-9), (LinearMethod::Ridge(0.0), 1e-6), (LinearMethod::Sgd(50), 0.02)]
+        {
             let linear = fit(&rows, 3, &target, method, 0).unwrap();
             assert!((linear.coefficients[0] - 2.0).abs() < tolerance * 2.0, "{method:?} {linear:?}");
             assert!((linear.coefficients[1] + 1e-9).abs() < tolerance * 1e-9, "{method:?} {linear:?}");

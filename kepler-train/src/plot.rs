@@ -37,9 +37,9 @@ pub(crate) fn svg(title: &str, x_label: &str, y_label: &str, series: &[Series]) 
     let finite = |point: &&(f64, f64)| point.0.is_finite() && point.1.is_finite();
     let all = || series.iter().flat_map(|series| series.points().iter().filter(finite));
     let range = |of: fn(&(f64, f64)) -> f64| {
-        let (low, high) = all().map(of).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
-            (low.min(value), high.max(value))
-        });
+        let (low, high) = all()
+            .map(of)
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
         if !(low.is_finite() && high.is_finite()) {
             return (0.0, 1.0);
         }
@@ -92,13 +92,14 @@ pub(crate) fn svg(title: &str, x_label: &str, y_label: &str, series: &[Series]) 
     ));
     let mut named = 0.0;
     for (series, colour) in series.iter().zip(COLOURS.iter().cycle()) {
-        let points: Vec<(f64, f64)> =
-            series.points().iter().filter(finite).map(|&(a, b)| (x(a), y(b))).collect();
+        let points: Vec<(f64, f64)> = series.points().iter().filter(finite).map(|&(a, b)| (x(a), y(b))).collect();
         match series {
             Series::Points(_) => {
                 let step = points.len().div_ceil(MOST_POINTS).max(1);
                 for (x, y) in points.iter().step_by(step) {
-                    add(format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2\" fill=\"{colour}\" fill-opacity=\"0.35\"/>\n"));
+                    add(format!(
+                        "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2\" fill=\"{colour}\" fill-opacity=\"0.35\"/>\n"
+                    ));
                 }
             }
             Series::Line(_, name) => {
@@ -143,7 +144,11 @@ fn ticks(low: f64, high: f64) -> Vec<f64> {
 
 fn number(value: f64) -> String {
     let value = if value.abs() < 1e-12 { 0.0 } else { value };
-    if value.abs() >= 1e5 { format!("{value:.0e}") } else { format!("{:.4}", value).trim_end_matches('0').trim_end_matches('.').to_owned() }
+    if value.abs() >= 1e5 {
+        format!("{value:.0e}")
+    } else {
+        format!("{:.4}", value).trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
 }
 
 fn escape(text: &str) -> String {
@@ -164,7 +169,10 @@ mod tests {
     fn nothing_to_draw_and_numbers_that_are_none_still_make_a_picture() {
         for points in [vec![], vec![(f64::NAN, 1.0)], vec![(1.0, 1.0)]] {
             let picture = svg("a < b", "x", "y", &[Series::Points(points)]);
-            assert!(picture.contains("a &lt; b") && picture.ends_with("</svg>\n") && !picture.contains("NaN"), "{picture}");
+            assert!(
+                picture.contains("a &lt; b") && picture.ends_with("</svg>\n") && !picture.contains("NaN"),
+                "{picture}"
+            );
         }
     }
 }

@@ -105,7 +105,8 @@ impl Recipe {
             ..Document::default()
         };
         for (zone, target) in data.targets() {
-            let units = per.map(|per| data.rows().iter().skip(per).step_by(data.width()).copied().collect::<Vec<f64>>());
+            let units =
+                per.map(|per| data.rows().iter().skip(per).step_by(data.width()).copied().collect::<Vec<f64>>());
             let rates: Vec<f64> = match &units {
                 Some(units) => target.iter().zip(units).map(|(watts, units)| watts / units).collect(),
                 None => target.clone(),
@@ -122,7 +123,13 @@ impl Recipe {
         Ok(document)
     }
 
-    fn terms(&self, data: &Dataset, factors: &Factors, design: &[f64], target: Vec<f64>) -> Result<Vec<Term>, TrainError> {
+    fn terms(
+        &self,
+        data: &Dataset,
+        factors: &Factors,
+        design: &[f64],
+        target: Vec<f64>,
+    ) -> Result<Vec<Term>, TrainError> {
         let mut seeds = Random::new(self.seed);
         let mut left = target;
         let mut terms: Vec<Term> = Vec::new();
@@ -138,7 +145,8 @@ impl Recipe {
                 let document = Document {
                     features: ranges(data),
                     inputs: factors.clone(),
-                    components: [("package".to_owned(), Component { terms: new.clone(), ..Component::default() })].into(),
+                    components: [("package".to_owned(), Component { terms: new.clone(), ..Component::default() })]
+                        .into(),
                     ..Document::default()
                 };
                 let model = Model::from_document(&document)?;
@@ -183,7 +191,8 @@ impl Recipe {
             }
             Learner::Trees(settings, bags) => {
                 let directions = inputs::directions(factors, data, &self.rising);
-                let one = |_| trees::fit(design, width, target, &directions, settings, seeds.next()).map(Function::Trees);
+                let one =
+                    |_| trees::fit(design, width, target, &directions, settings, seeds.next()).map(Function::Trees);
                 (0..*bags.max(&1)).map(one).collect()
             }
         }

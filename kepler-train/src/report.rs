@@ -59,7 +59,11 @@ pub fn learning_curve(
         let held = cross_validate(recipe, &part, zone, &blocks(part.len(), 5), how)?;
         let model = Model::from_document(&recipe.fit(&part.clone().only(zone))?)?;
         let seen = judge(&model, &part, zone)?;
-        curve.push(Learned { rows: part.len(), training: score("", "", &seen).mae, held_out: score("", "", &held).mae });
+        curve.push(Learned {
+            rows: part.len(),
+            training: score("", "", &seen).mae,
+            held_out: score("", "", &held).mae,
+        });
     }
     Ok(curve)
 }

@@ -174,11 +174,7 @@ impl Table {
             Cells::Words(cells) => Cells::Words(places().filter_map(|&place| cells.get(place)).cloned().collect()),
         };
         let column = |column: &Column| Column { name: column.name.clone(), cells: pick(&column.cells) };
-        Table {
-            columns: self.columns.iter().map(column).collect(),
-            rows: places().count(),
-            semantics: self.semantics,
-        }
+        Table { columns: self.columns.iter().map(column).collect(), rows: places().count(), semantics: self.semantics }
     }
 
     /// A column of finite numbers.

@@ -76,7 +76,11 @@ impl TreeSettings {
             return bad("learning rate", self.rate.to_string(), "give more than 0, at most 1");
         }
         if !share(self.rows) || !share(self.inputs) {
-            return bad("share of rows or inputs", format!("{} / {}", self.rows, self.inputs), "give more than 0, at most 1");
+            return bad(
+                "share of rows or inputs",
+                format!("{} / {}", self.rows, self.inputs),
+                "give more than 0, at most 1",
+            );
         }
         if !(self.shrink >= 0.0 && self.shrink.is_finite()) {
             return bad("shrinkage", self.shrink.to_string(), "give 0 or more");

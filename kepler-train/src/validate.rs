@@ -123,11 +123,8 @@ fn hold_out(
     if training.len() < crate::MIN_ROWS {
         return Err(TrainError::TooFew { found: training.len(), needed: crate::MIN_ROWS });
     }
-    let document = if intervals {
-        interval::fit(recipe, &training, interval::CONFIDENCE)?.0
-    } else {
-        recipe.fit(&training)?
-    };
+    let document =
+        if intervals { interval::fit(recipe, &training, interval::CONFIDENCE)?.0 } else { recipe.fit(&training)? };
     let model = Model::from_document(&document)?;
     predict(&model, data, zone, target, fold, number)
 }
@@ -233,7 +230,11 @@ mod tests {
     #[test]
     fn scores_are_those_of_the_textbook() {
         let held = |fold, measured, predicted, interval| Held { row: 0, fold, measured, predicted, interval };
-        let held = [held(0, 10.0, 12.0, Some((9.0, 13.0))), held(0, 20.0, 20.0, None), held(1, 40.0, 36.0, Some((35.0, 39.0)))];
+        let held = [
+            held(0, 10.0, 12.0, Some((9.0, 13.0))),
+            held(0, 20.0, 20.0, None),
+            held(1, 40.0, 36.0, Some((35.0, 39.0))),
+        ];
         let score = score("package", "blocked", &held);
         assert_eq!(score.mae, (1.0 + 4.0) / 2.0);
         assert!((score.mape - 10.0).abs() < 1e-12);

@@ -2,7 +2,7 @@
 
 use super::{Folder, Line};
 use crate::validate::{Fold, Validation, by_group, cross_validate, score};
-use crate::{Algorithm, Combine, Dataset, Inputs, Learner, LinearMethod, Recipe, Table, TrainError, interval};
+use crate::{Algorithm, Dataset, Inputs, Learner, LinearMethod, Recipe, Table, TrainError, interval};
 use kepler_core::model::{Model, Semantics};
 use kepler_core::units::ZoneKind;
 
@@ -48,22 +48,28 @@ pub(super) fn run(folder: &Folder, how: Validation<'_>, push: &mut dyn FnMut(Lin
     Ok(())
 }
 
-/// What is used for machines that no row is of.
-#[must_use]
-pub(crate) fn across_machines() -> Recipe {
-    Recipe {
-        learners: vec![Learner::Linear(LinearMethod::NonNegative)],
-        combine: Combine::Mean,
-        inputs: Inputs::Plain,
-        ..Recipe::of("non-negative least squares", Learner::Neighbours(1))
-    }
+/// For machines that no row is of. With c cycles, a mean frequency f = c / CPU time and a busy share u of the threads:
+/// a constant, and c·f, c·f·u, c·f·u², c·f² by least squares. Energy a cycle grows with frequency, and the second thread
+/// of a core costs less than the first. Places are those of CPU time, cycles and threads.
+fn across_machines() -> Recipe {
+    let (time, cycles, threads) = (0, 2, 4);
+    let products = vec![
+        vec![(cycles, 2), (time, -1)],
+        vec![(cycles, 2), (threads, -1)],
+        vec![(cycles, 2), (time, 1), (threads, -2)],
+        vec![(cycles, 3), (time, -2)],
+    ];
+    Recipe::of("least squares on cycles × frequency", Learner::Linear(LinearMethod::Ordinary))
+        .with_inputs(Inputs::Products(products))
 }
 
 /// Rows whose package and dram power were read, and the machine of each.
 fn usable(table: &Table) -> Result<(Vec<usize>, Vec<usize>), TrainError> {
     let package = table.cells("package_power")?;
     let dram = table.cells("dram_power")?;
-    let read = |row: &usize| package.get(*row).is_some_and(|watts| *watts > 1.0) && dram.get(*row).is_some_and(|cell| !cell.is_nan());
+    let read = |row: &usize| {
+        package.get(*row).is_some_and(|watts| *watts > 1.0) && dram.get(*row).is_some_and(|cell| !cell.is_nan())
+    };
     let usable: Vec<usize> = (0..table.rows()).filter(read).collect();
     let (all, _) = table.groups("node_type")?;
     let groups = usable.iter().filter_map(|&row| all.get(row)).copied().collect();
@@ -86,7 +92,8 @@ fn within(
         let own = data.subset(&rows);
         // The file counts rows of the whole table; folds count rows of this machine.
         let place_of = |number: usize| rows.iter().position(|&row| usable.get(row) == Some(&number));
-        let splits = json.get("test_rows").and_then(|all| all.get(machine.to_string())).and_then(serde_json::Value::as_object);
+        let splits =
+            json.get("test_rows").and_then(|all| all.get(machine.to_string())).and_then(serde_json::Value::as_object);
         let what = format!("no test_rows of machine {machine}");
         let splits = splits.ok_or_else(|| TrainError::Declaration { name: FILE.to_owned(), what })?;
         let folds: Vec<Fold> = splits
@@ -98,7 +105,8 @@ fn within(
                 fold
             })
             .collect();
-        let held = cross_validate(&Algorithm::Ensemble.recipe(), &own, ZONE, &folds, Validation { intervals: false, ..how })?;
+        let held =
+            cross_validate(&Algorithm::Ensemble.recipe(), &own, ZONE, &folds, Validation { intervals: false, ..how })?;
         maes.push(score("package", "", &held).mae);
         all.extend(held);
     }
@@ -109,7 +117,8 @@ fn within(
 
 /// Trained on one machine, judged on another of the same processor.
 fn transfer(data: &Dataset, groups: &[usize], results: &str) -> Result<Line, TrainError> {
-    let of = |machine: usize| -> Vec<usize> { (0..groups.len()).filter(|&row| groups.get(row) == Some(&machine)).collect() };
+    let of =
+        |machine: usize| -> Vec<usize> { (0..groups.len()).filter(|&row| groups.get(row) == Some(&machine)).collect() };
     let (from, to) = (data.subset(&of(SAME_CLASS.0)), data.subset(&of(SAME_CLASS.1)));
     let recipe = Algorithm::Ensemble.recipe();
     let (document, _) = interval::fit(&recipe, &from, interval::CONFIDENCE)?;

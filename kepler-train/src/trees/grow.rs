@@ -58,7 +58,13 @@ impl<'a> Grower<'a> {
     }
 
     /// Grows one tree over some rows. Gradients say where predictions should go; residuals, how far.
-    pub(super) fn grow(&mut self, rows: Vec<usize>, gradients: &[f64], residuals: &[f64], random: &mut Random) -> Grown {
+    pub(super) fn grow(
+        &mut self,
+        rows: Vec<usize>,
+        gradients: &[f64],
+        residuals: &[f64],
+        random: &mut Random,
+    ) -> Grown {
         self.order.clear();
         self.order.extend(rows.into_iter().map(|row| row as u32));
         let mut grown = Grown::default();
@@ -107,7 +113,9 @@ impl<'a> Grower<'a> {
         for (input, bins) in histogram.chunks_exact_mut(MAX_BINS).enumerate() {
             let column = self.bins.column(input);
             for &row in rows {
-                let (Some(code), Some(gradient)) = (column.get(row as usize), gradients.get(row as usize)) else { continue };
+                let (Some(code), Some(gradient)) = (column.get(row as usize), gradients.get(row as usize)) else {
+                    continue;
+                };
                 if let Some(bin) = bins.get_mut(usize::from(*code)) {
                     bin.sum += gradient;
                     bin.rows += 1;

@@ -1,7 +1,6 @@
 use super::*;
 use kepler_core::model::Model;
 use kepler_core::model::format::{Component, Document, Feature, Term};
-use kepler_core::units::ZoneKind;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
