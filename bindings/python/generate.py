@@ -50,8 +50,8 @@ COMMON = [
         "Source",
         '"local"',
         'Where energy figures come from: ``"local"`` measures this host for the window, ``"kepler=URL[,URL...]"`` '
-        'reads exporters twice, ``"prometheus=URL"`` asks a server; or an :class:`Observation`, which answers many '
-        "questions.",
+        'reads exporters twice, ``"prometheus=URL"`` asks a server; or a running :class:`kepler_power.Monitor`, or an '
+        ":class:`Observation`, which answers many questions.",
     ),
     (
         "facility",

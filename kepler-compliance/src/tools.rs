@@ -50,6 +50,7 @@ pub use hotspots::{Hotspot, HotspotsRequest, HotspotsResponse, get_power_hotspot
 pub use impact::{ImpactRequest, ImpactResponse, ImpactState, ImpactStep, compare_optimization_impact};
 pub use list::{ListRequest, ListResponse, ListedWorkload, StatusCounts, StatusFilter, list_workloads_by_compliance};
 pub use regions::{MigrationAdvice, RankedRegion, RegionalRequest, RegionalResponse, get_regional_comparison};
+pub use resolve::{Resolved, resolve};
 pub use schedule::{ScheduleRequest, ScheduleResponse, ScheduledWindow, calculate_optimal_schedule};
 pub use settings::{Price, Settings, StatedPue};
 pub use site::{Site, site};

@@ -29,6 +29,7 @@
 //! that stands for ([`Inventory::coverage`]), and what it had to leave out and why ([`Skipped`]).
 
 mod inventory;
+mod layered;
 mod live;
 mod ring;
 mod split;
@@ -36,6 +37,7 @@ mod split;
 pub use inventory::{
     Inventory, NodeEnergy, NodeZoneEnergy, Owner, Resources, Skipped, WorkloadEnergy, WorkloadId, WorkloadKind,
 };
+pub use layered::LayeredView;
 pub use live::LiveView;
 pub use ring::{HistoryRing, RingOptions};
 pub use split::{EnergySplit, PowerSplit, Split};
@@ -74,6 +76,12 @@ pub trait EnergyView: Send + Sync {
     /// As [`inventory`](Self::inventory); a subject of which nothing is known in the range is
     /// [`ViewError::NoData`].
     fn series(&self, subject: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError>;
+
+    /// When its newest reading was taken, if it knows that without asking anybody. Windows that end there
+    /// rest on the same readings, until there is a newer one.
+    fn newest(&self) -> Option<Timestamp> {
+        None
+    }
 }
 
 /// A stretch of time, from `start` (included) to `end` (excluded).
@@ -138,6 +146,16 @@ pub struct Usage {
     pub energy: EnergySplit,
     /// CPU time used in the step, where known.
     pub cpu_time: Option<Duration>,
+}
+
+/// What can be said of figures of both methods: estimated if one is, with the larger error.
+pub(crate) fn worse(a: Method, b: Method) -> Method {
+    match (a, b) {
+        (Method::Estimated { error_ratio: one }, Method::Estimated { error_ratio: other }) => {
+            Method::Estimated { error_ratio: one.max(other) }
+        }
+        (Method::Measured, method) | (method, Method::Measured) => method,
+    }
 }
 
 /// Why a view gives no figures.

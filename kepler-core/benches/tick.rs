@@ -1,18 +1,20 @@
 //! What a tick costs beside what the kernel charges for the same answer, in CPU time of the thread.
 //!
-//! Run as `cargo bench -p kepler-core --bench tick`. 4,000 sleeping processes are started first and
-//! ended at the end; `KEPLER_BENCH_PROCESSES` sets another number. CPU time, not wall time, is taken:
-//! that is what the machine pays, and it hardly depends on what else is running.
+//! Run as `cargo bench -p kepler-core --features ebpf --bench tick`, as root for the part with eBPF. 4,000
+//! sleeping processes are started first and ended at the end; `KEPLER_BENCH_PROCESSES` sets another number.
+//! Before each whole tick 50 other processes work a little. CPU time, not wall time, is taken: that is what
+//! the machine pays, and it hardly depends on what else is running.
 
-#![allow(clippy::expect_used, reason = "a benchmark without its ground cannot run")]
+#![allow(clippy::expect_used, clippy::print_stderr, reason = "a benchmark without its ground cannot run")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use kepler_core::host::{Host, Timestamp};
 use kepler_core::sampler::{Sampler, SamplerOptions};
 use kepler_core::usage::clock::CpuClocks;
-use kepler_core::usage::{Usage, UsageSource};
+use kepler_core::usage::{Usage, UsageChoice, UsageSource};
 use rustix::fs::{Mode, OFlags, RawDir, SeekFrom};
 use std::hint::black_box;
+use std::io::Write;
 use std::mem::MaybeUninit;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -68,15 +70,58 @@ fn floor() -> impl FnMut() {
     }
 }
 
-fn tick(criterion: &mut Criterion) {
-    let sleepers = Sleepers::start();
-    let mut clocks = CpuClocks::open(&Host::default()).expect("clocks");
-    let mut usage = Usage::default();
-    clocks.collect(Timestamp::now(), &mut usage).expect("processes");
-    let mut sampler = Sampler::new(&Host::default(), SamplerOptions::default()).expect("sampler");
+/// Processes that work a little whenever they are asked to.
+struct Workers(Vec<Child>);
+
+impl Workers {
+    fn start(count: usize) -> Self {
+        let worker = || Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("cat");
+        Workers((0..count).map(|_| worker()).collect())
+    }
+
+    /// Has each of them work, and waits until they have.
+    fn work(&mut self) {
+        for child in &mut self.0 {
+            let input = child.stdin.as_mut().expect("piped");
+            input.write_all(&[b'x'; 4096]).expect("a worker");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// CPU time of so many ticks, before each of which the workers work.
+fn cost_of_ticks(times: u64, sampler: &mut Sampler, workers: &mut Workers) -> Duration {
+    let mut sum = Duration::ZERO;
+    for _ in 0..times {
+        workers.work();
+        sum += cost(1, || drop(black_box(sampler.tick())));
+    }
+    sum
+}
+
+fn sampler(usage: UsageChoice) -> Option<Sampler> {
+    let mut sampler = Sampler::new(&Host::default(), SamplerOptions { usage, ..SamplerOptions::default() }).ok()?;
     for _ in 0..3 {
         sampler.tick();
     }
+    Some(sampler)
+}
+
+fn tick(criterion: &mut Criterion) {
+    let sleepers = Sleepers::start();
+    let mut workers = Workers::start(50);
+    let mut clocks = CpuClocks::open(&Host::default()).expect("clocks");
+    let mut usage = Usage::default();
+    clocks.collect(Timestamp::now(), &mut usage).expect("processes");
 
     let mut group = criterion.benchmark_group("tick");
     group.throughput(Throughput::Elements(usage.tasks.len() as u64)).sample_size(30);
@@ -85,7 +130,20 @@ fn tick(criterion: &mut Criterion) {
     group.bench_function("usage source", |b| {
         b.iter_custom(|n| cost(n, || clocks.collect(Timestamp::now(), &mut usage).expect("processes")));
     });
-    group.bench_function("whole tick", |b| b.iter_custom(|n| cost(n, || drop(black_box(sampler.tick())))));
+    let mut by_clock = sampler(UsageChoice::Clock).expect("sampler");
+    group.bench_function("whole tick", |b| b.iter_custom(|n| cost_of_ticks(n, &mut by_clock, &mut workers)));
+    drop(by_clock);
+    group.finish();
+
+    // By a whole tick, not by process: only those that work are looked at.
+    let mut group = criterion.benchmark_group("tick by eBPF, 50 processes active");
+    group.sample_size(30);
+    match sampler(UsageChoice::Ebpf) {
+        Some(mut by_ebpf) => {
+            group.bench_function("whole tick", |b| b.iter_custom(|n| cost_of_ticks(n, &mut by_ebpf, &mut workers)));
+        }
+        None => eprintln!("SKIPPED: eBPF cannot be used here; `kepler doctor` says why"),
+    }
     group.finish();
     drop(sleepers);
 }

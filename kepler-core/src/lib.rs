@@ -77,12 +77,14 @@
 //! | feature | adds |
 //! |---|---|
 //! | `serde` | serialisation of quantities and snapshots |
+//! | `ebpf` | CPU time told by the scheduler, short-lived processes by name ([`usage::ebpf`]) |
 //! | `perf` | the meter of the perf `power` PMU |
 //! | `names` | container names from Docker's and Podman's own files |
 //! | `models` | published power models ([`model`](../kepler_core/model/index.html)) |
 //! | `archives` | the same from zip archives |
 //! | `sim` | simulated hosts whose truth is known (`sim`), for tests and demonstrations |
-#![cfg_attr(not(test), forbid(unsafe_code))]
+#![cfg_attr(not(any(test, feature = "ebpf")), forbid(unsafe_code))]
+#![cfg_attr(all(not(test), feature = "ebpf"), deny(unsafe_code))]
 
 pub mod attribution;
 pub mod counter;
@@ -95,6 +97,7 @@ pub mod sampler;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod snapshot;
+pub mod stopwatch;
 pub mod units;
 pub mod usage;
 pub mod workload;

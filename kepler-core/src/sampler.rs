@@ -6,6 +6,7 @@
 
 mod activity;
 mod busy;
+mod commands;
 mod counters;
 mod division;
 mod faults;
@@ -23,15 +24,16 @@ use crate::host::{BusyTime, BusyWindow, CpuTimes, CpuTimesError, CpuTimesReader,
 use crate::meter::chain::{ActiveZone, Chain, ChainOptions};
 use crate::meter::{EnergyMeter, Refusal, reason};
 use crate::snapshot::{Cost, Snapshot};
-use crate::units::Energy;
-use crate::usage::{self, Usage, UsageSource, Work};
+use crate::units::{Energy, PerZone};
+use crate::usage::{self, Usage, UsageChoice, UsageError, UsageSource, Work};
 use activity::Rates;
 use busy::PlaceTimes;
+use commands::Commands;
 use counters::Counters;
 use division::{Division, of_process};
 use faults::Faults;
 use groups::Groups;
-use processes::Processes;
+use processes::{Process, Processes};
 use publish::Publisher;
 use std::io;
 use std::path::PathBuf;
@@ -50,6 +52,8 @@ pub struct SamplerOptions {
     pub weights: Weights,
     /// Which terminated workloads stay listed.
     pub retention: Retention,
+    /// Where processes' CPU time is read.
+    pub usage: UsageChoice,
 }
 
 /// Sampling cannot start.
@@ -59,6 +63,12 @@ pub enum SamplerError {
     /// No meter of those asked for can be used.
     #[error(transparent)]
     Meter(#[from] Refusal),
+    /// The source of CPU time that was asked for cannot be used.
+    #[error("cannot follow processes with {refusal}")]
+    Usage {
+        /// Why not.
+        refusal: Refusal,
+    },
     /// The node's CPU times cannot be read.
     #[error(transparent)]
     CpuTimes(#[from] CpuTimesError),
@@ -75,10 +85,14 @@ pub enum SamplerError {
 /// Measures and attributes, one tick at a time.
 pub struct Sampler {
     chain: Chain,
+    host: Host,
     usage_source: Box<dyn UsageSource>,
+    usage_refusal: Option<Refusal>,
     cpu: CpuTimesReader,
     zones: Zones,
     processes: Processes,
+    commands: Commands,
+    keep_commands: Duration,
     groups: Groups,
     faults: Faults,
     publisher: Publisher,
@@ -131,22 +145,37 @@ impl Sampler {
 
     fn with_chain(host: &Host, chain: Chain, options: &SamplerOptions) -> Result<Self, SamplerError> {
         let processes = |source| SamplerError::Processes { path: host.procfs().to_owned(), source };
-        let usage_source = usage::open(host).map_err(processes)?;
         let places = PlaceTimes::new(Places::read(host));
+        let chosen = usage::choose(host, options.usage).map_err(|error| match error {
+            UsageError::Refused(refusal) => SamplerError::Usage { refusal },
+            UsageError::Processes(source) => processes(source),
+        })?;
+        let counters = Counters::open(host, places.places());
+        #[cfg_attr(not(feature = "perf"), allow(unused_mut, reason = "this build has no counters"))]
+        let mut groups = Groups::open(host, options.retention).map_err(processes)?;
+        // A source that is told of every switch knows all this of each process.
+        #[cfg(feature = "perf")]
+        if chosen.source.name() != "ebpf" && (counters.is_counting() || places.places().len() > 1) {
+            groups.count_at(places.places());
+        }
         Ok(Sampler {
             chain,
             cpu: CpuTimesReader::open(host)?,
             zones: Zones::new(options.policy),
             processes: Processes::open(host, options.retention).map_err(processes)?,
-            groups: Groups::open(host, options.retention).map_err(processes)?,
-            usage_source,
+            groups,
+            commands: Commands::default(),
+            keep_commands: options.retention.keep,
+            host: host.clone(),
+            usage_source: chosen.source,
+            usage_refusal: chosen.refusal,
             faults: Faults::default(),
             publisher: Publisher::default(),
             usage: Usage::default(),
             busy: BusyTime::default(),
             division: Division::new(options.weights, &places),
             rates: Rates::default(),
-            counters: Counters::open(host, places.places()),
+            counters,
             places,
             processors: 1,
             last: None,
@@ -166,10 +195,22 @@ impl Sampler {
         self.chain.refusals()
     }
 
-    /// The name of the source of processes' CPU time: `clock` or `procfs`.
+    /// The name of the source of processes' CPU time: `ebpf`, `clock` or `procfs`.
     #[must_use]
     pub fn usage_source(&self) -> &'static str {
         self.usage_source.name()
+    }
+
+    /// Why a better source of CPU time is not in use.
+    #[must_use]
+    pub fn usage_refusal(&self) -> Option<&Refusal> {
+        self.usage_refusal.as_ref()
+    }
+
+    /// Why cycles, instructions and cache misses of the node are not counted, if they are not.
+    #[must_use]
+    pub fn counter_refusal(&self) -> Option<&Refusal> {
+        self.counters.refusal()
     }
 
     /// Does one tick now. The first one only lays the ground: energy counts from it on.
@@ -194,6 +235,7 @@ impl Sampler {
         let activity = self.rates.advance(busy, self.cpu.soft_interrupts(), self.counters.counted(), interval, at);
         self.update_processes(at);
         let utilisation = self.attribute(at, interval, busy);
+        self.bury(at);
         self.groups.retire(at);
         self.sequence += 1;
         self.last = Some(at);
@@ -209,6 +251,7 @@ impl Sampler {
             self.zones.show(&mut snapshot.node.zones);
             publish::show_processes(&mut snapshot.processes, &self.processes, interval);
             publish::show_groups(snapshot, &self.groups, interval);
+            publish::show_commands(&mut snapshot.commands, &self.commands, interval);
             self.faults.show(&mut snapshot.faults, &mut snapshot.sources);
             self.cost.last_tick = thread_cpu_time().saturating_sub(started);
             self.cost.ticks_total += self.cost.last_tick;
@@ -255,37 +298,65 @@ impl Sampler {
     }
 
     fn update_processes(&mut self, at: Timestamp) {
-        let source = self.usage_source.name();
         self.groups.begin();
-        if let Err(error) = self.usage_source.collect(at, &mut self.usage) {
-            tracing::debug!(source, %error, "processes could not be listed");
-            self.faults.failed(source, reason(&error));
+        if !self.collect(at) {
             self.processes.nothing_seen();
+            self.commands.update(&[], at, self.keep_commands, &mut self.groups);
             return;
         }
+        let source = self.usage_source.name();
         self.faults.succeeded(source, at);
         self.faults.failed_times(source, "unreadable_process", self.usage.unreadable);
+        self.faults.failed_times(source, "map_full", self.usage.lost);
+        self.faults.failed_times(source, "table_full", self.usage.crowded);
         let zones = &mut self.zones;
-        self.processes.update(&self.usage.tasks, at, &mut self.groups, &mut self.faults, |energy| {
-            for (zone, &energy) in energy.iter() {
-                zones.book(zone, |account| account.forgotten += energy);
-            }
-        });
+        self.processes.update(&mut self.usage, at, &mut self.groups, &mut self.faults, forget(zones));
+        self.commands.update(&self.usage.passed, at, self.keep_commands, &mut self.groups);
+    }
+
+    /// Has the source tell what was used. One that no longer can gives way to one that works anywhere.
+    fn collect(&mut self, at: Timestamp) -> bool {
+        loop {
+            let source = self.usage_source.name();
+            let Err(error) = self.usage_source.collect(at, &mut self.usage) else { return true };
+            self.faults.failed(source, reason(&error));
+            let next = if matches!(source, "clock" | "procfs") { None } else { usage::open(&self.host).ok() };
+            let Some(next) = next else {
+                tracing::debug!(source, %error, "processes could not be listed");
+                return false;
+            };
+            tracing::warn!(source, %error, instead = next.name(), "another source of CPU time takes over");
+            let remedy = "start again once that is mended";
+            self.usage_refusal = Some(Refusal::new(source, format!("it failed: {error}"), remedy));
+            self.usage_source = next;
+        }
+    }
+
+    /// Lets go of the processes that ended in this interval.
+    fn bury(&mut self, at: Timestamp) {
+        self.processes.bury(at, &mut self.groups, forget(&mut self.zones));
     }
 
     /// Divides the interval's active energy among those who worked. Returns the node's utilisation.
     fn attribute(&mut self, at: Timestamp, interval: Duration, busy: Option<BusyWindow>) -> f64 {
         let is_exact = busy.is_some_and(|window| window.elapsed == interval);
         let busy_ns = busy.map_or(0, |window| busy::within(interval, window));
-        let used_ns = self.processes.used_ns();
+        let used_ns = self.processes.used_ns().saturating_add(self.commands.used_ns());
         let unexplained_ns = self.groups.read(busy_ns.saturating_sub(used_ns));
 
         self.division.begin();
         for position in 0..self.processes.active() {
             let Some(process) = self.processes.active_at(position) else { continue };
-            self.division.note(works(&self.usage, process.info.pid), process.used_ns);
+            let works = works(&self.usage, &self.groups, process);
+            self.division.note(works, process.used_ns);
         }
-        self.division.note(std::iter::empty(), unexplained_ns);
+        for passed in self.commands.passed() {
+            self.division.note(std::iter::once((passed.work.place, passed.work.work)), passed.work.work.time_ns);
+        }
+        for position in 0..self.groups.positions() {
+            let Some((group, unexplained_ns)) = self.groups.unexplained(position) else { continue };
+            self.division.note(self.groups.works(Some(group), unexplained_ns), unexplained_ns);
+        }
 
         // Busy time that nobody accounts for stays nobody's; it is not spread over the others.
         let shown_ns = busy_ns.max(used_ns.saturating_add(unexplained_ns));
@@ -313,7 +384,7 @@ impl Sampler {
         self.division.open(self.zones.active(), node, self.usage_source.name());
         for position in 0..self.processes.active() {
             let Some(process) = self.processes.active_at(position) else { continue };
-            let works = works(&self.usage, process.info.pid);
+            let works = works(&self.usage, &self.groups, process);
             let energy = self.division.part(self.places.places(), works, process.used_ns);
             for (zone, &energy) in energy.iter().filter(|(_, energy)| **energy > Energy::ZERO) {
                 process.account.charge(zone, energy);
@@ -323,9 +394,27 @@ impl Sampler {
                 self.zones.book(zone, |account| account.processes += energy);
             }
         }
+        for position in 0..self.commands.passed().len() {
+            let Some(&passed) = self.commands.passed().get(position) else { continue };
+            let energy = self.division.part(
+                self.places.places(),
+                std::iter::once((passed.work.place, passed.work.work)),
+                passed.work.work.time_ns,
+            );
+            for (zone, &energy) in energy.iter().filter(|(_, energy)| **energy > Energy::ZERO) {
+                if let Some(account) = self.commands.account(position) {
+                    account.charge(zone, energy);
+                }
+                if let Some(group) = passed.group {
+                    self.groups.charge(group, zone, energy);
+                }
+                self.zones.book(zone, |account| account.short_lived += energy);
+            }
+        }
         for position in 0..self.groups.positions() {
             let Some((group, unexplained_ns)) = self.groups.unexplained(position) else { continue };
-            let energy = self.division.part(self.places.places(), std::iter::empty(), unexplained_ns);
+            let works = self.groups.works(Some(group), unexplained_ns);
+            let energy = self.division.part(self.places.places(), works, unexplained_ns);
             for (zone, &energy) in energy.iter().filter(|(_, energy)| **energy > Energy::ZERO) {
                 self.groups.charge(group, zone, energy);
                 self.zones.book(zone, |account| account.short_lived += energy);
@@ -338,9 +427,24 @@ impl Sampler {
     }
 }
 
-/// What a process did where, as far as its source tells.
-fn works(usage: &Usage, pid: u32) -> impl Iterator<Item = (u16, Work)> + Clone {
-    of_process(&usage.placed, pid).iter().map(|placed| (placed.place, placed.work))
+/// What a process did where, as far as that is known: by its source, else as its part of what its container did.
+fn works<'a>(
+    usage: &'a Usage,
+    groups: &'a Groups,
+    process: &Process,
+) -> impl Iterator<Item = (u16, Work)> + Clone + use<'a> {
+    let placed = of_process(&usage.placed, process.info.pid).iter().map(|placed| (placed.place, placed.work));
+    let container = process.group.filter(|_| usage.placed.is_empty());
+    placed.chain(groups.works(container, process.used_ns))
+}
+
+/// Books the energy of workloads that are no longer listed.
+fn forget(zones: &mut Zones) -> impl FnMut(PerZone<Energy>) {
+    |energy| {
+        for (zone, &energy) in energy.iter() {
+            zones.book(zone, |account| account.forgotten += energy);
+        }
+    }
 }
 
 /// CPU time that the calling thread has used.

@@ -6,7 +6,7 @@ use crate::host::Timestamp;
 use crate::meter::Method;
 use crate::units::{Energy, PerZone, Power, ZoneKind};
 use crate::usage::Activity;
-use crate::workload::{ContainerInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo};
+use crate::workload::{CommandInfo, ContainerInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,9 @@ pub struct Snapshot {
     pub vms: Vec<Row<VmInfo>>,
     /// Systemd units and slices, running and terminated.
     pub units: Vec<Row<UnitInfo>>,
+    /// Processes that came and went between two ticks, by name and container or unit: where the source
+    /// of CPU time is eBPF, else empty. The largest 1,000 of the last [`Retention::keep`](crate::sampler::Retention::keep).
+    pub commands: Vec<Row<CommandInfo>>,
     /// Faults so far, never silent.
     pub faults: Vec<Fault>,
     /// Which sources delivered, and when last.
@@ -85,8 +88,9 @@ pub struct NodeZone {
     pub idle_energy: Energy,
     /// The part of `active_energy` that no live or accounted workload explains.
     pub unattributed_energy: Energy,
-    /// The part of `active_energy` of processes that came and went between two ticks, known through
-    /// the CPU accounting of the container, pod or unit that they ran in, and contained in its energy.
+    /// The part of `active_energy` of processes that came and went between two ticks. It is contained in the
+    /// energy of the container, pod or unit that they ran in, and so far as they are known by name (eBPF) in
+    /// that of [`Snapshot::commands`].
     pub short_lived_energy: Energy,
     /// The part of `active_energy` of processes that have ended and are no longer listed.
     pub forgotten_energy: Energy,

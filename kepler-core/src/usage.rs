@@ -6,6 +6,8 @@
 mod activity;
 pub mod cgroup;
 pub mod clock;
+#[cfg(feature = "ebpf")]
+pub mod ebpf;
 pub mod files;
 #[cfg(feature = "perf")]
 pub mod perf;
@@ -13,6 +15,7 @@ pub mod perf;
 pub use activity::Activity;
 
 use crate::host::{Host, Timestamp};
+use crate::meter::Refusal;
 use std::io;
 
 /// Reports the CPU time of processes.
@@ -46,15 +49,20 @@ pub struct Usage {
     pub placed: Vec<PlacedWork>,
     /// What processes did that came and went since the last collection, so that no list has them.
     pub passed: Vec<PassedWork>,
-    /// Pieces of work since the last collection that the source had no room to remember by name.
+    /// Pieces of work since the last collection that the source had no room to remember at all.
     pub lost: u64,
+    /// Their CPU time in nanoseconds.
+    pub lost_ns: u64,
+    /// Pieces of work since the last collection of processes alive that the source had no room to remember
+    /// by number: they are in `passed`.
+    pub crowded: u64,
 }
 
 impl Usage {
     /// Empties it, keeping its memory.
     pub fn clear(&mut self) {
-        let Usage { tasks, changes_only, told, unreadable, placed, passed, lost } = self;
-        (*changes_only, *unreadable, *lost) = (false, 0, 0);
+        let Usage { tasks, changes_only, told, unreadable, placed, passed, lost, lost_ns, crowded } = self;
+        (*changes_only, *unreadable, *lost, *lost_ns, *crowded) = (false, 0, 0, 0, 0);
         tasks.clear();
         told.clear();
         placed.clear();
@@ -136,7 +144,73 @@ pub struct TaskUsage {
     pub cpu_time_ns: u64,
 }
 
-/// Opens the cheapest source that works on this host: process clocks, else `stat` files.
+/// Which source of CPU time to use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UsageChoice {
+    /// The best that works: eBPF, else process clocks, else `stat` files.
+    #[default]
+    Auto,
+    /// The scheduler's own account, through a BPF program. Nothing else will do at the start; should it fail
+    /// later, the others take over.
+    Ebpf,
+    /// Process clocks.
+    Clock,
+    /// `stat` files.
+    Procfs,
+}
+
+/// Why there is no source of CPU time.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UsageError {
+    /// The one asked for cannot be used.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Processes cannot be listed at all.
+    #[error(transparent)]
+    Processes(#[from] io::Error),
+}
+
+/// A source, and why a better one is not in use.
+pub(crate) struct Chosen {
+    pub(crate) source: Box<dyn UsageSource>,
+    pub(crate) refusal: Option<Refusal>,
+}
+
+/// Opens the source that is asked for.
+pub(crate) fn choose(host: &Host, choice: UsageChoice) -> Result<Chosen, UsageError> {
+    let used = |source| Ok(Chosen { source, refusal: None });
+    match choice {
+        UsageChoice::Auto => match open_ebpf(host) {
+            Ok(source) => used(source),
+            Err(refusal) => {
+                tracing::debug!(%refusal, "eBPF cannot be used");
+                Ok(Chosen { source: open(host)?, refusal: Some(refusal) })
+            }
+        },
+        UsageChoice::Ebpf => used(open_ebpf(host)?),
+        UsageChoice::Clock => match clock::CpuClocks::open(host) {
+            Ok(clocks) => used(Box::new(clocks)),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                Err(Refusal::new("clock", error.to_string(), "use another source of CPU time (--usage=auto)").into())
+            }
+            Err(error) => Err(error.into()),
+        },
+        UsageChoice::Procfs => used(Box::new(files::StatFiles::open(host)?)),
+    }
+}
+
+#[cfg(feature = "ebpf")]
+fn open_ebpf(host: &Host) -> Result<Box<dyn UsageSource>, Refusal> {
+    Ok(Box::new(ebpf::Ebpf::open(host, &ebpf::EbpfOptions::default())?))
+}
+
+#[cfg(not(feature = "ebpf"))]
+fn open_ebpf(_host: &Host) -> Result<Box<dyn UsageSource>, Refusal> {
+    Err(Refusal::new("ebpf", "this program was built without it", "build it with the feature `ebpf`"))
+}
+
+/// Opens the cheapest source that works on any host: process clocks, else `stat` files.
 ///
 /// # Errors
 /// When the procfs cannot be opened at all.

@@ -89,6 +89,19 @@ pub struct VmInfo {
     pub hypervisor: &'static str,
 }
 
+/// Processes of one name in one container or unit that came and went between two looks. They are known
+/// only as a sum: it has no number and no start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct CommandInfo {
+    /// Command name when they ended, at most 15 bytes; bytes that are not UTF-8 are replaced.
+    pub comm: String,
+    /// The container they ran in, if any.
+    pub container: Option<Arc<ContainerInfo>>,
+    /// The systemd unit or slice they ran in, unless it was in a container.
+    pub unit: Option<Arc<UnitInfo>>,
+}
+
 /// A systemd unit or slice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]

@@ -22,6 +22,7 @@ fn are_the_same(before: &Snapshot, after: &Snapshot) -> bool {
         && before.processes.iter().zip(&after.processes).all(|(before, after)| Arc::ptr_eq(&before.info, &after.info))
         && before.units.len() == after.units.len()
         && before.containers.len() == after.containers.len()
+        && before.commands.len() == after.commands.len()
 }
 
 #[test]

@@ -5,9 +5,11 @@
 mod machine;
 
 use kepler_core::attribution::IdlePolicy;
-use kepler_core::sampler::Retention;
+use kepler_core::host::{Host, Timestamp};
+use kepler_core::sampler::{Retention, Sampler};
 use kepler_core::snapshot::{Snapshot, State};
 use kepler_core::units::{Energy, ZoneKind};
+use kepler_core::usage::{Usage, UsageSource};
 use machine::{DRAM, Machine, PACKAGE, SECOND, joules, near, package, process};
 use proptest::prelude::*;
 use std::fs;
@@ -392,4 +394,31 @@ proptest! {
             }
         }
     }
+}
+
+/// A source that can be lost: it has told of nobody, and no longer can.
+struct Lost;
+
+impl UsageSource for Lost {
+    fn name(&self) -> &'static str {
+        "ebpf"
+    }
+
+    fn collect(&mut self, _at: Timestamp, _usage: &mut Usage) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::PermissionDenied.into())
+    }
+}
+
+#[test]
+fn a_source_of_cpu_time_that_is_lost_gives_way_at_once_and_is_counted() {
+    let meter = Box::new(kepler_core::meter::fake::Fake::default());
+    let sampler = Sampler::with_meter(&Host::default(), meter, &Default::default()).unwrap();
+    let mut sampler = sampler.with_usage_source(Box::new(Lost));
+    let snapshot = sampler.tick();
+    assert_eq!(sampler.usage_source(), "clock");
+    assert!(snapshot.processes.iter().any(|row| row.info.pid == std::process::id()));
+    let fault = snapshot.faults.iter().find(|fault| fault.source == "ebpf").unwrap();
+    assert_eq!((fault.reason, fault.count), ("permission_denied", 1));
+    assert!(sampler.usage_refusal().is_some_and(|refusal| refusal.source_name == "ebpf"));
+    assert_eq!(sampler.tick().faults.iter().filter(|fault| fault.source == "ebpf").count(), 1);
 }

@@ -16,8 +16,11 @@ mod settings;
 mod yaml;
 
 pub(crate) use address::ListenAddress;
+#[cfg(feature = "models")]
+pub(crate) use duration::parse as duration;
 pub(crate) use given::{Problem, Value};
 
+use super::source::Source;
 use given::Given;
 use kepler_compliance::standards::Basis;
 use kepler_compliance::tools::Settings;
@@ -25,6 +28,7 @@ use kepler_core::attribution::{IdlePolicy, Weights};
 use kepler_core::host::Host;
 use kepler_core::meter::hwmon::ChipRule;
 use kepler_core::units::{Energy, ZoneKind};
+use kepler_core::usage::UsageChoice;
 use kepler_http::{Compat, Levels};
 use settings::{Effect, Setting};
 use std::path::{Path, PathBuf};
@@ -53,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) zones: Vec<ZoneKind>,
     /// `--meter`, where given.
     pub(crate) meter: Option<Meter>,
+    /// Where processes' CPU time is read.
+    pub(crate) usage: UsageChoice,
     /// `cpu.preferredMeters`, where given.
     pub(crate) preferred_meters: Vec<Meter>,
     /// `experimental.hwmon.forceEnabled`.
@@ -65,6 +71,9 @@ pub(crate) struct Config {
     pub(crate) hwmon_zones: Vec<String>,
     /// How voltages and currents of hwmon chips pair, before the built-in rules.
     pub(crate) hwmon_chip_rules: Vec<ChipRule>,
+    /// The power model to estimate with where nothing is measured.
+    #[cfg(feature = "models")]
+    pub(crate) model: ModelSettings,
     /// How active energy is told from idle energy.
     pub(crate) policy: IdlePolicy,
     /// By what active energy is divided, zone by zone.
@@ -81,6 +90,14 @@ pub(crate) struct Config {
     pub(crate) listen: Vec<ListenAddress>,
     /// The file of TLS and authentication of the HTTP server, in the format of Prometheus' exporter toolkit.
     pub(crate) web_config: Option<Value>,
+    /// Who may ask over HTTP, beside scrapers.
+    pub(crate) web: Web,
+    /// Where the tools take energy figures from.
+    pub(crate) source: Source,
+    /// The certificates to trust when asking that source, instead of the system's.
+    pub(crate) source_ca_file: Option<PathBuf>,
+    /// What is remembered across restarts.
+    pub(crate) history: History,
     /// Whether and to whom MCP is served over HTTP.
     #[cfg(feature = "mcp")]
     pub(crate) mcp: Mcp,
@@ -92,6 +109,52 @@ pub(crate) struct Config {
     pub(crate) pue_basis: Basis,
     /// The currency of a price that is stated without one.
     pub(crate) currency: String,
+}
+
+/// A power model.
+#[cfg(feature = "models")]
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct ModelSettings {
+    /// Its file or directory.
+    pub(crate) path: Option<PathBuf>,
+    /// Where to fetch it, if there is no path.
+    pub(crate) url: Option<String>,
+    /// What its SHA-256 must be.
+    pub(crate) sha256: Option<String>,
+    /// Where a copy of what was fetched is kept.
+    pub(crate) cache: Option<PathBuf>,
+    /// What its features mean.
+    pub(crate) semantics: Option<kepler_core::model::Semantics>,
+    /// Logical CPUs of the machine that it describes.
+    pub(crate) host_threads: Option<u32>,
+}
+
+/// Who may use the tools over HTTP.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Web {
+    /// Names by which clients may reach this server, beside those of the addresses that are listened at.
+    pub(crate) hosts: Vec<String>,
+    /// Web pages that may ask.
+    pub(crate) origins: Vec<String>,
+    /// The file of the token that clients must send.
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+/// The history file.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct History {
+    /// The file; none where nothing is to be remembered.
+    pub(crate) path: Option<PathBuf>,
+    /// For how long.
+    pub(crate) retention: Duration,
+    /// How large it may become, bytes.
+    pub(crate) max_bytes: u64,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        History { path: None, retention: Duration::from_secs(400 * 86_400), max_bytes: 1 << 30 }
+    }
 }
 
 /// The MCP server over HTTP.
@@ -162,6 +225,7 @@ impl Default for Config {
             keep_terminated: Duration::from_secs(600),
             zones: Vec::new(),
             meter: None,
+            usage: UsageChoice::Auto,
             preferred_meters: Vec::new(),
             force_hwmon: false,
             fake_meter: false,
@@ -169,6 +233,8 @@ impl Default for Config {
             fake_zones: vec![ZoneKind::Package, ZoneKind::Core, ZoneKind::Uncore, ZoneKind::Dram],
             hwmon_zones: Vec::new(),
             hwmon_chip_rules: Vec::new(),
+            #[cfg(feature = "models")]
+            model: ModelSettings::default(),
             policy: IdlePolicy::Baseline,
             weights: Weights::default(),
             stdout: false,
@@ -177,6 +243,10 @@ impl Default for Config {
             compat: None,
             listen: vec![ListenAddress::local(28282)],
             web_config: None,
+            web: Web::default(),
+            source: Source::Local,
+            source_ca_file: None,
+            history: History::default(),
             #[cfg(feature = "mcp")]
             mcp: Mcp::default(),
             node_name: None,

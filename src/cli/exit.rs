@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 /// The exit statuses, for `--help`.
 pub(super) const HELP: &str = "Exit status: 0 done, or stopped by a signal; 1 any other failure; \
-     2 bad flag or configuration; 3 the meter asked for cannot be used; 4 an address cannot be listened at.";
+     2 bad flag or configuration; 3 the meter or source of CPU time asked for cannot be used; 4 an address cannot be listened at.";
 
 /// Why the program ends early.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,9 @@ pub(super) enum Failure {
     /// The meter that was asked for cannot be used.
     #[error("cannot measure with {}: {}\nremedy: {}", .0.source_name, .0.reason, .0.remedy)]
     Meter(Refusal),
+    /// The source of CPU time that was asked for cannot be used.
+    #[error("cannot read CPU time with {}: {}\nremedy: {}", .0.source_name, .0.reason, .0.remedy)]
+    Usage(Refusal),
     /// The host cannot be read.
     #[error(transparent)]
     Host(SamplerError),
@@ -66,7 +69,7 @@ impl Failure {
             ) => 2,
             Failure::Io { .. } | Failure::Host(_) | Failure::Tool(_) => 1,
             Failure::Config(_) | Failure::Data(_) | Failure::Source(_) => 2,
-            Failure::Meter(_) => 3,
+            Failure::Meter(_) | Failure::Usage(_) => 3,
             Failure::Address { .. } => 4,
         })
     }

@@ -3,7 +3,7 @@
 use super::config::Config;
 use super::config::flags::Flags;
 use super::exit::Failure;
-use super::source::{Energy, Source};
+use super::source::Energy;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use jiff::Timestamp;
 use kepler_compliance::intensity::{
@@ -34,9 +34,6 @@ pub(super) const STATUS: &str = "Exit status: 0 compliant, or the standard does 
 /// Flags of the commands that judge.
 #[derive(Debug, Args)]
 pub(super) struct Judging {
-    /// Where energy figures come from: local, kepler=URL[,URL…] (each exporter's own address), prometheus=URL
-    #[arg(long, default_value = "local")]
-    source: Source,
     /// How far back figures are taken; local and kepler measure for that long [default: 6s; prometheus: 5m]
     #[arg(long)]
     window: Option<Length>,
@@ -76,7 +73,8 @@ fn language(text: &str) -> Result<Lang, String> {
 struct Facility(Flags);
 
 /// The flags that every command that judges shows.
-const SHOWN: [&str; 7] = ["config.file", "region", "pue", "pue-basis", "grid-intensity", "price", "currency"];
+const SHOWN: [&str; 9] =
+    ["config.file", "source", "source.ca-file", "region", "pue", "pue-basis", "grid-intensity", "price", "currency"];
 
 impl Args for Facility {
     fn augment_args(command: Command) -> Command {
@@ -135,8 +133,8 @@ impl Judging {
             Some(path) => Box::new(intensity_file(path, &config, &zones)?),
             None => Box::new(Table::from_zones(&zones)),
         };
-        let window = self.window.unwrap_or_else(|| self.source.usual_window());
-        let energy = if needs_energy { self.source.open(&config, window)? } else { Energy::none() };
+        let window = self.window.unwrap_or_else(|| config.source.usual_window());
+        let energy = if needs_energy { config.source.open(&config, window)? } else { Energy::none() };
         Ok(Desk {
             energy,
             standards,

@@ -1,15 +1,20 @@
 //! What the tools work with in a program that goes on running: its measurements, the embedded data.
 
+mod recorder;
+
 use super::config::Config;
 use super::exit::Failure;
 use kepler_compliance::intensity::Table;
 use kepler_compliance::standards::Standards;
 use kepler_compliance::tools::Toolbox;
-use kepler_compliance::view::{EnergyView, LiveView, RingOptions};
+use kepler_compliance::view::{EnergyView, LayeredView, LiveView, RingOptions};
 use kepler_compliance::zones::Zones;
 use kepler_core::monitor::Monitor;
+use recorder::Recorder;
 use std::io;
-use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, JoinHandle};
 
 /// The tools over what `view` knows.
 ///
@@ -28,22 +33,58 @@ pub(super) fn toolbox(config: &Config, view: Arc<dyn EnergyView>) -> Result<Tool
     })
 }
 
-/// What `monitor` sees.
+/// Keeps what a monitor sees, for as long as it lives: in memory, and in a file where one is configured.
 ///
-/// Spawns a task that looks at it once an interval, so that windows reach back to the start and not to
-/// the last question only: call this within the runtime.
-pub(super) fn view(config: &Config, monitor: &Monitor) -> Arc<LiveView> {
-    let view = Arc::new(LiveView::new(monitor.feed(), config.node_name(), RingOptions::default()));
-    let mut tick = tokio::time::interval(monitor.interval());
-    let observed = Arc::downgrade(&view);
-    tokio::spawn(async move {
-        loop {
-            tick.tick().await;
-            match observed.upgrade() {
-                Some(view) => view.observe(),
-                None => return,
+/// It does so on a thread of its own: a record of a large node takes milliseconds, and a disk may take longer.
+pub(super) struct Keeper {
+    view: Arc<dyn EnergyView>,
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keeper {
+    /// Begins with what `monitor` has seen already.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(super) fn start(config: &Config, monitor: &Monitor) -> Result<Self, Failure> {
+        let feed = monitor.feed();
+        let live = Arc::new(LiveView::new(feed.clone(), config.node_name(), RingOptions::default()));
+        let older: Arc<OnceLock<Arc<dyn EnergyView>>> = Arc::default();
+        let view = Arc::new(LayeredView::new(Arc::clone(&live) as Arc<dyn EnergyView>, Arc::clone(&older)));
+        let interval = monitor.interval();
+        let mut recorder = Recorder::new(config, older);
+        let (stop, stopped) = channel();
+        let keep = move || {
+            loop {
+                live.observe();
+                let ends = !matches!(stopped.recv_timeout(interval), Err(RecvTimeoutError::Timeout));
+                if let (Some(recorder), Some(snapshot)) = (&mut recorder, feed.latest()) {
+                    recorder.record(&snapshot, ends);
+                }
+                if ends {
+                    return;
+                }
             }
+        };
+        let thread = thread::Builder::new().name("kepler-keeper".into()).spawn(keep);
+        let thread = thread.map_err(Failure::to("start keeping what was measured"))?;
+        Ok(Keeper { view, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// What is kept.
+    pub(super) fn view(&self) -> Arc<dyn EnergyView> {
+        Arc::clone(&self.view)
+    }
+}
+
+impl Drop for Keeper {
+    /// Waits until the last snapshot is recorded.
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic in the thread has been reported where it happened.
+            let _ = thread.join();
         }
-    });
-    view
+    }
 }

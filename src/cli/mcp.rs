@@ -6,10 +6,6 @@ use super::config::Config;
 use super::exit::Failure;
 use super::source::Source;
 use super::{live, sampling};
-use kepler_compliance::tools::Toolbox;
-use kepler_compliance::view::EnergyView;
-use kepler_connect::kepler::{KeplerOptions, KeplerView};
-use kepler_connect::prometheus::{PrometheusOptions, PrometheusView};
 use kepler_core::monitor::Monitor;
 use kepler_mcp::McpServer;
 use std::io;
@@ -21,47 +17,25 @@ use std::sync::Arc;
 /// # Errors
 /// When the meter asked for cannot be used, the host cannot be read, an address cannot be used, or the
 /// client does not speak MCP.
-pub(super) fn run(config: &Config, source: &Source) -> Result<(), Failure> {
-    match source {
-        Source::Local => {
-            let sampler = sampling::open(config)?;
-            let monitor = Monitor::start(sampler, config.interval).map_err(Failure::to("start measuring"))?;
-            serve(config, || live::view(config, &monitor), McpServer::new)
-        }
-        Source::Kepler(urls) => {
-            let view = KeplerView::new(urls, KeplerOptions::default());
-            let view = Arc::new(view.map_err(|error| Failure::Source(error.to_string()))?);
-            // Held until the end: dropping it stops the polls.
-            let _watch = view.watch(config.interval).map_err(Failure::to("start polling"))?;
-            serve(config, || Arc::clone(&view), McpServer::asking_network)
-        }
-        Source::Prometheus(url) => {
-            let view = PrometheusView::new(url, PrometheusOptions::default());
-            let view = Arc::new(view.map_err(|error| Failure::Source(error.to_string()))?);
-            serve(config, || Arc::clone(&view), McpServer::asking_network)
-        }
+pub(super) fn run(config: &Config) -> Result<(), Failure> {
+    if let Some(followed) = Source::follow(config)? {
+        return serve(McpServer::asking_network(live::toolbox(config, Arc::clone(&followed.view))?));
     }
+    let sampler = sampling::open(config)?;
+    let monitor = Monitor::start(sampler, config.interval).map_err(Failure::to("start measuring"))?;
+    let keeper = live::Keeper::start(config, &monitor)?;
+    serve(McpServer::new(live::toolbox(config, keeper.view())?))
 }
 
-/// Serves what `view` gives, which is called within the runtime. The HTTP clients of views must not be
-/// dropped there, so whoever calls this keeps the view.
-fn serve<V: EnergyView + 'static>(
-    config: &Config,
-    view: impl FnOnce() -> Arc<V>,
-    server: impl FnOnce(Toolbox) -> McpServer,
-) -> Result<(), Failure> {
+fn serve(server: McpServer) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Failure::to("start the MCP server"))?;
-    let outcome = runtime.block_on(async {
-        let toolbox = live::toolbox(config, view())?;
-        let served = kepler_mcp::serve_stdio(server(toolbox)).await;
-        served.map_err(|error| Failure::to("serve MCP")(io::Error::other(error)))
-    });
+    let served = runtime.block_on(kepler_mcp::serve_stdio(server));
     // A client that failed the handshake may keep standard input open, which a thread waits on.
     runtime.shutdown_background();
-    outcome
+    served.map_err(|error| Failure::to("serve MCP")(io::Error::other(error)))
 }
 
 /// Writes what to put into the configuration of clients, so that they start this program with these flags.

@@ -38,13 +38,15 @@ const CAPABILITIES: [Capability; 5] = [
     Capability {
         name: "CAP_PERFMON",
         bit: 38,
-        lost: "energy counters of the perf power PMU while kernel.perf_event_paranoid is above 0",
+        lost: "eBPF as a source of CPU time, hardware counters, and energy counters of the perf power PMU while \
+               kernel.perf_event_paranoid is above 0",
         root_suffices: false,
     },
     Capability {
         name: "CAP_BPF",
         bit: 39,
-        lost: "nothing yet: eBPF as a source of CPU time comes later",
+        lost: "eBPF as a source of CPU time: processes that come and go between two measurements are then known by \
+               their container or unit only",
         root_suffices: false,
     },
 ];

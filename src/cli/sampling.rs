@@ -1,5 +1,8 @@
 //! From the configuration to a sampler.
 
+#[cfg(feature = "models")]
+mod configured;
+
 use super::config::{Config, Meter};
 use super::exit::Failure;
 use kepler_core::meter::chain::{ChainOptions, Source};
@@ -20,9 +23,11 @@ pub(super) fn open(config: &Config) -> Result<Sampler, Failure> {
             max: config.max_terminated,
             min_energy: config.min_terminated_energy,
         },
+        usage: config.usage,
     };
     Sampler::new(&config.host(), options).map_err(|error| match error {
         SamplerError::Meter(refusal) => Failure::Meter(refusal),
+        SamplerError::Usage { refusal } => Failure::Usage(refusal),
         other => Failure::Host(other),
     })
 }
@@ -30,10 +35,26 @@ pub(super) fn open(config: &Config) -> Result<Sampler, Failure> {
 /// Which meters are configured.
 pub(super) fn chain(config: &Config) -> ChainOptions {
     ChainOptions {
-        sources: sources(config),
+        sources: with_model(sources(config), config),
         zones: config.zones.clone(),
         hwmon: HwmonRules { zones: config.hwmon_zones.clone(), chip_rules: config.hwmon_chip_rules.clone() },
     }
+}
+
+/// The configured model stands before the estimate that needs none.
+#[cfg(feature = "models")]
+fn with_model(mut sources: Vec<Source>, config: &Config) -> Vec<Source> {
+    if let Some(place) = sources.iter().position(|source| *source == Source::Model)
+        && let Some(model) = configured::model(config)
+    {
+        sources.insert(place, Source::ModelFile(model));
+    }
+    sources
+}
+
+#[cfg(not(feature = "models"))]
+fn with_model(sources: Vec<Source>, _config: &Config) -> Vec<Source> {
+    sources
 }
 
 /// Our own setting first, then Kepler's in the order in which Kepler lets them win.

@@ -1,19 +1,22 @@
 //! `kepler serve`: measures, and serves the figures until a signal comes.
 
-mod listen;
+pub(super) mod listen;
 #[cfg(feature = "mcp")]
 mod mcp;
+mod rest;
 mod table;
 
 use super::config::{Config, Value};
 use super::exit::Failure;
+use super::live;
 use super::permissions;
 use super::sampling;
+use super::source::Source;
 use kepler_core::host::Topology;
 use kepler_core::meter::Method;
 use kepler_core::monitor::Monitor;
 use kepler_core::sampler::Sampler;
-use kepler_http::{BuildInfo, ExportOptions, Exporter, ServerOptions, WebConfig};
+use kepler_http::{BuildInfo, ExportOptions, Exporter, Rest, ServerOptions, WebConfig};
 use std::net::TcpListener;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,6 +30,9 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let listeners = if config.prometheus { listen::bind_all(&config.listen, &config.host())? } else { Vec::new() };
     #[cfg(feature = "mcp")]
     let mcp = config.mcp.enabled.then(|| mcp::options(config)).transpose()?;
+    // This and what is made of it end after the runtime: see `Source::follow`.
+    let followed = Source::follow(config)?;
+    let rest = rest::options(config, followed.is_some())?;
     let sampler = sampling::open(config)?;
     announce(&sampler, &listeners, config.web_config.as_ref());
     warn_of_losses(config, &sampler);
@@ -37,11 +43,16 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
         .then(|| table::start(monitor.feed(), config.interval))
         .transpose()
         .map_err(Failure::to("start the table"))?;
+    let keeper = live::Keeper::start(config, &monitor)?;
+    let view = followed.as_ref().map_or_else(|| keeper.view(), |followed| Arc::clone(&followed.view));
+    let toolbox = Arc::new(live::toolbox(config, view)?);
     let exporter = Arc::new(Exporter::new(monitor.feed(), export_options(config)));
     // The first snapshots come faster than the interval: it is the interval that says when one is late.
     let stale_after = ServerOptions::default().stale_after.max(config.interval.saturating_mul(3));
-    #[cfg_attr(not(feature = "mcp"), allow(unused_mut, reason = "only MCP changes it"))]
-    let mut options = ServerOptions { web, stale_after, ..ServerOptions::default() };
+    let mut options = ServerOptions { web, stale_after, links: rest::LINKS.to_vec(), ..ServerOptions::default() };
+    // A stream of events holds a connection for as long as somebody listens.
+    options.max_connections += rest.streams;
+    let rest = Rest::new(Arc::clone(&exporter), Arc::clone(&toolbox), rest);
     #[cfg(feature = "mcp")]
     if mcp.is_some() {
         options.max_connections += mcp::CONNECTIONS;
@@ -55,12 +66,14 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
         let mut terminate = signal(SignalKind::terminate()).map_err(Failure::to("wait for signals"))?;
         #[cfg(feature = "mcp")]
         let streams = mcp.as_ref().map(|mcp| mcp.stop.clone());
+        let events = rest.clone();
         let stop = async move {
             tokio::select! {
                 _ = interrupt.recv() => tracing::info!("interrupted, stopping"),
                 _ = terminate.recv() => tracing::info!("asked to terminate, stopping"),
             }
             // Streams of events never end by themselves.
+            events.end_streams();
             #[cfg(feature = "mcp")]
             if let Some(streams) = streams {
                 streams.cancel();
@@ -70,10 +83,10 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
             stop.await;
             return Ok(());
         }
-        let router = kepler_http::router(exporter, &options);
+        let router = kepler_http::router(exporter, &options).merge(rest.router());
         #[cfg(feature = "mcp")]
         let router = match mcp {
-            Some(mcp) => router.merge(mcp::router(config, &monitor, mcp)?),
+            Some(mcp) => router.merge(mcp::router(toolbox, followed.is_some(), mcp)),
             None => router,
         };
         kepler_http::serve_router(listeners, router, options, stop).await.map_err(Failure::to("serve HTTP"))
@@ -106,7 +119,7 @@ fn export_options(config: &Config) -> ExportOptions {
 fn warn_of_losses(config: &Config, sampler: &Sampler) {
     for refusal in sampler.refusals() {
         // A remedy that names a capability is one step away; the others want drivers or hardware.
-        if refusal.remedy.contains("CAP_") {
+        if refusal.remedy.contains("CAP_") || refusal.source_name == "model-file" {
             tracing::warn!("not measuring with {}: {}; {}", refusal.source_name, refusal.reason, refusal.remedy);
         } else {
             tracing::debug!("not measuring with {}: {}", refusal.source_name, refusal.reason);

@@ -9,10 +9,12 @@ use kepler_compliance::tools::Length;
 use kepler_compliance::view::{
     EnergySeries, EnergyView, HistoryRing, Inventory, RingOptions, Subject, TimeRange, ViewError,
 };
-use kepler_connect::kepler::{KeplerOptions, KeplerView};
+use kepler_connect::http::{HttpError, HttpOptions};
+use kepler_connect::kepler::{KeplerOptions, KeplerView, Watch};
 use kepler_connect::prometheus::{PrometheusOptions, PrometheusView};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,6 +23,9 @@ const PORT: u16 = 28282;
 
 /// Time between two measurements here, so that workloads that come and go are seen.
 const TICK: Duration = Duration::from_secs(1);
+
+/// Time between two polls of other exporters, at least: about as often as they measure.
+const POLL: Duration = Duration::from_secs(3);
 
 /// `--source`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,16 +91,60 @@ impl Source {
     /// An address cannot be used, or nothing can be measured here.
     pub(super) fn open(&self, config: &Config, window: Length) -> Result<Energy, Failure> {
         match self {
-            Source::Local if serves_here() => poll(&[format!("http://127.0.0.1:{PORT}")], window),
+            Source::Local if serves_here() => poll(config, &[format!("http://127.0.0.1:{PORT}")], window),
             Source::Local => measure(config, window),
-            Source::Kepler(urls) => poll(urls, window),
-            Source::Prometheus(url) => {
-                let view = PrometheusView::new(url, PrometheusOptions::default());
-                let view = view.map_err(|error| Failure::Source(error.to_string()))?;
-                Ok(Energy { view: Box::new(view), caveat: None })
-            }
+            Source::Kepler(urls) => poll(config, urls, window),
+            Source::Prometheus(url) => Ok(Energy { view: Box::new(prometheus(config, url)?), caveat: None }),
         }
     }
+
+    /// Opens the view of a program that goes on running, and observes from now on; `None` for this host.
+    ///
+    /// The HTTP client within must not be dropped on a thread that runs a Tokio runtime: keep what this gives
+    /// until that has ended.
+    ///
+    /// # Errors
+    /// An address or the CA bundle cannot be used.
+    pub(super) fn follow(config: &Config) -> Result<Option<Followed>, Failure> {
+        match &config.source {
+            Source::Local => Ok(None),
+            Source::Kepler(urls) => {
+                let view = Arc::new(kepler(config, urls)?);
+                let watch = view.watch(config.interval.max(POLL)).map_err(Failure::to("start polling"))?;
+                Ok(Some(Followed { view, _watch: Some(watch) }))
+            }
+            Source::Prometheus(url) => Ok(Some(Followed { view: Arc::new(prometheus(config, url)?), _watch: None })),
+        }
+    }
+}
+
+/// A view of other machines, kept up to date.
+pub(super) struct Followed {
+    pub(super) view: Arc<dyn EnergyView>,
+    /// Held until the end: dropping it stops the polls.
+    _watch: Option<Watch>,
+}
+
+fn http(config: &Config) -> HttpOptions {
+    let mut options = HttpOptions::default();
+    options.ca_bundle.clone_from(&config.source_ca_file);
+    options
+}
+
+fn kepler(config: &Config, urls: &[String]) -> Result<KeplerView, Failure> {
+    let mut options = KeplerOptions::default();
+    options.http = http(config);
+    KeplerView::new(urls, options).map_err(unusable)
+}
+
+fn prometheus(config: &Config, url: &str) -> Result<PrometheusView, Failure> {
+    let mut options = PrometheusOptions::default();
+    options.http = http(config);
+    PrometheusView::new(url, options).map_err(unusable)
+}
+
+fn unusable(error: HttpError) -> Failure {
+    Failure::Source(error.to_string())
 }
 
 /// Whether anybody listens where `kepler serve` does; whether it is Kepler shows when it is asked.
@@ -105,8 +154,8 @@ fn serves_here() -> bool {
 }
 
 /// Counters at two moments, `window` apart.
-fn poll(urls: &[String], window: Length) -> Result<Energy, Failure> {
-    let view = KeplerView::new(urls, KeplerOptions::default()).map_err(|error| Failure::Source(error.to_string()))?;
+fn poll(config: &Config, urls: &[String], window: Length) -> Result<Energy, Failure> {
+    let view = kepler(config, urls)?;
     view.poll(Timestamp::now());
     thread::sleep(window.duration());
     view.poll(Timestamp::now());

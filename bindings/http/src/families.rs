@@ -71,6 +71,7 @@ pub(crate) struct Plan {
     vms: Twins,
     pods: Twins,
     units: Twins,
+    commands: Twins,
 }
 
 impl Plan {

@@ -88,6 +88,7 @@ mod tests {
             pods: Vec::new(),
             vms: Vec::new(),
             units: Vec::new(),
+            commands: Vec::new(),
             faults: Vec::new(),
             sources: Vec::new(),
             cost: Cost::default(),

@@ -1,4 +1,4 @@
-//! Prometheus exporter and HTTP server over the snapshots of [`kepler_core`].
+//! Prometheus exporter, REST interface and HTTP server over the snapshots of [`kepler_core`].
 //!
 //! An [`Exporter`] renders the newest snapshot of a [`Feed`](kepler_core::snapshot::Feed) as
 //! Prometheus text or OpenMetrics; [`serve`] answers requests with it. Neither ever collects:
@@ -11,6 +11,9 @@
 //! # Features
 //! - `tls`: TLS and basic authentication, by a file as Prometheus' exporter-toolkit reads it
 //!   (`WebConfig`).
+//! - `rest`: the tools of `kepler_compliance`, figures as JSON, their history, a stream of snapshots, and
+//!   OpenAPI of it all (`Rest`).
+//! - `docs`: Swagger UI, which shows that, at `/docs`.
 #![forbid(unsafe_code)]
 
 mod body;
@@ -23,6 +26,8 @@ mod negotiate;
 mod options;
 mod own;
 mod page;
+#[cfg(feature = "rest")]
+mod rest;
 mod server;
 mod twins;
 #[cfg(feature = "tls")]
@@ -31,6 +36,8 @@ mod web_config;
 pub use encode::Format;
 pub use exporter::Exporter;
 pub use options::{BuildInfo, Compat, ExportOptions, Levels, UnknownCompat, UnknownLevel};
+#[cfg(feature = "rest")]
+pub use rest::{Rest, RestOptions};
 pub use server::{ServerOptions, router, serve, serve_router};
 #[cfg(feature = "tls")]
 pub use web_config::{WebConfig, WebConfigError};

@@ -51,6 +51,8 @@ pub struct ServerOptions {
     /// `/readyz` fails when the newest snapshot is older than this, and older than three of its
     /// intervals; default 15 s.
     pub stale_after: Duration,
+    /// What the page at `/` links to beside its own routes: path and description. Default none.
+    pub links: Vec<(&'static str, &'static str)>,
     /// Encryption and passwords; default none.
     #[cfg(feature = "tls")]
     pub web: Option<crate::WebConfig>,
@@ -65,6 +67,7 @@ impl Default for ServerOptions {
             body_limit: 64 * 1024,
             shutdown_grace: Duration::from_secs(5),
             stale_after: Duration::from_secs(15),
+            links: Vec::new(),
             #[cfg(feature = "tls")]
             web: None,
         }
@@ -81,7 +84,7 @@ pub(crate) struct Shared {
 /// All routes: `/`, `/metrics`, `/livez`, `/readyz`, `/healthz`. To serve them beside others, merge
 /// this router into yours.
 pub fn router(exporter: Arc<Exporter>, options: &ServerOptions) -> Router {
-    let index = page::index(exporter.options());
+    let index = page::index(exporter.options(), &options.links);
     let shared = Arc::new(Shared { exporter, stale_after: options.stale_after, index });
     Router::new()
         .route("/", get(|State(shared): State<Arc<Shared>>| async move { Html(shared.index.clone()) }))

@@ -10,8 +10,7 @@ mod intensity;
 mod source;
 mod tools;
 
-#[allow(unused_imports, reason = "emissions of measurements are being written")]
-pub(crate) use facility::current;
+pub(crate) use source::{Live, Observation};
 
 use pyo3::prelude::*;
 

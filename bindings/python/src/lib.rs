@@ -1,11 +1,14 @@
 //! The compiled part of the Python package `kepler_power`, importable as `kepler_power._native`.
 //!
 //! One file an area; each registers its classes and functions under flat names, which `python/kepler_power/`
-//! re-exports where users find them. `python/kepler_power/_native.pyi` has their types: the two are kept alike
-//! by the test `tests/test_stubs.py`. Exceptions are those of `kepler_power.errors`, see [`errors`].
+//! re-exports where users find them. `python/kepler_power/_native.pyi` has their types. Exceptions are those of
+//! `kepler_power.errors`, see [`errors`]. Whatever reads meters or computes for long releases the GIL.
+#![forbid(unsafe_code)]
 
 mod carbon;
 mod errors;
+mod fork;
+mod host;
 mod measure;
 mod models;
 mod monitor;
@@ -15,6 +18,7 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    fork::register(module)?;
     measure::register(module)?;
     monitor::register(module)?;
     carbon::register(module)?;

@@ -253,3 +253,35 @@ def test_answers_go_into_a_table(observed: compliance.Observation) -> None:
     ranked = compliance.get_regional_comparison(facility=SEOUL)
     frame = pandas.DataFrame(list(ranked.regions))
     assert list(frame["rank"]) == [region.rank for region in ranked.regions]
+
+
+def test_a_running_monitor_answers_at_once(observed: compliance.Observation) -> None:
+    import kepler_power
+
+    with kepler_power.Monitor(interval=0.2) as monitor:
+        monitor.wait(after=2, timeout=5)
+        begun = time.monotonic()
+        summary = compliance.get_cluster_carbon_summary(source=monitor, facility=SEOUL)
+        assert time.monotonic() - begun < 2, "nothing is waited for"
+        assert summary.it_energy_kwh is not None and summary.it_energy_kwh > 0
+    with pytest.raises(kepler_power.MonitorError):
+        compliance.get_cluster_carbon_summary(source=monitor, facility=SEOUL)
+
+
+def test_simulated_meters_are_measured(tmp_path: Path) -> None:
+    import kepler_power
+    from powercap import PowercapTree
+
+    tree = PowercapTree(tmp_path)
+    before = kepler_power.Host()
+    kepler_power.use_meters(host=tree.host)
+    timer = threading.Timer(0.4, tree.draw, [8.0, 2.0])
+    timer.start()
+    try:
+        summary = compliance.get_cluster_carbon_summary(window="1s", facility=SEOUL)
+    finally:
+        timer.join()
+        kepler_power.use_meters(host=before)
+    assert summary.it_energy_kwh == pytest.approx(10.0 / 3.6e6, rel=0.01)
+    assert summary.nodes[0].basis == "measured"
+    assert summary.emissions_kg == pytest.approx(10.0 / 3.6e6 * (SEOUL.effective_intensity or 0) / 1000, rel=0.01)

@@ -3,7 +3,7 @@
 use super::share::Span;
 use super::{HistoryError, schema};
 use crate::units::{Energy, PerZone, ZoneKind};
-use crate::view::{WorkloadId, WorkloadKind};
+use crate::view::{WorkloadId, WorkloadKind, worse};
 use kepler_core::meter::Method;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use std::path::{Path, PathBuf};
@@ -258,16 +258,6 @@ impl Reading<'_> {
     pub(super) fn pods(&self, namespace: &str) -> rusqlite::Result<Vec<i64>> {
         let mut statement = self.0.prepare_cached("SELECT id FROM workload WHERE kind = 'pod' AND namespace = ?1")?;
         statement.query_map(params![namespace], |row| row.get(0))?.collect()
-    }
-}
-
-/// What can be said of figures of both methods: estimated if one is, with the larger error.
-pub(super) fn worse(a: Method, b: Method) -> Method {
-    match (a, b) {
-        (Method::Estimated { error_ratio: a }, Method::Estimated { error_ratio: b }) => {
-            Method::Estimated { error_ratio: a.max(b) }
-        }
-        (Method::Measured, other) | (other, Method::Measured) => other,
     }
 }
 

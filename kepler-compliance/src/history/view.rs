@@ -1,13 +1,13 @@
 //! The history as a source of energy figures.
 
-use super::reader::{HistoryReader, Interval, Intervals, NodeRow, Reading, Source, WorkloadRow, worse};
+use super::reader::{HistoryReader, Interval, Intervals, NodeRow, Reading, Source, WorkloadRow};
 use super::share::Span;
 use super::steps::{Steps, time};
 use super::{HistoryError, millis};
 use crate::units::{Energy, PerZone};
 use crate::view::{
     EnergySeries, EnergySplit, EnergyView, Inventory, NodeEnergy, NodeZoneEnergy, Subject, TimeRange, Usage, ViewError,
-    WorkloadEnergy,
+    WorkloadEnergy, worse,
 };
 use kepler_core::meter::Method;
 use std::collections::{BTreeSet, HashMap};

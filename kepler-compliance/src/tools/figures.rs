@@ -2,7 +2,7 @@
 
 use crate::carbon::HOURS_PER_MONTH;
 use crate::units::{Energy, Power};
-use crate::view::{EnergySplit, Inventory, PowerSplit, TimeRange, WorkloadEnergy};
+use crate::view::{EnergySplit, Inventory, PowerSplit, TimeRange, WorkloadEnergy, worse};
 use kepler_core::meter::Method;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -111,16 +111,6 @@ fn either<T>(a: Option<T>, b: Option<T>, sum: impl FnOnce(T, T) -> T) -> Option<
     match (a, b) {
         (Some(a), Some(b)) => Some(sum(a, b)),
         (a, b) => a.or(b),
-    }
-}
-
-/// The one that says less.
-pub(crate) fn worse(a: Method, b: Method) -> Method {
-    match (a, b) {
-        (Method::Estimated { error_ratio: one }, Method::Estimated { error_ratio: other }) => {
-            Method::Estimated { error_ratio: one.max(other) }
-        }
-        (Method::Measured, method) | (method, Method::Measured) => method,
     }
 }
 

@@ -143,7 +143,7 @@ pub fn get_power_hotspots(context: &Context<'_>, request: &HotspotsRequest) -> R
             }
         })
         .collect();
-    let method = groups.iter().map(|group| group.figures.method).reduce(super::figures::worse);
+    let method = groups.iter().map(|group| group.figures.method).reduce(crate::view::worse);
     let mut texts = energy_caveats(&inventory, method);
     texts.extend(facility.caveats.iter().cloned());
     response.kind = Some(kind);

@@ -2,13 +2,12 @@
 
 use super::answer::{Month, ProjectedMonthly, Seen, Skip, energy_caveats, grams_per_hour, say};
 use super::arguments::{Scope, default_standard, named, range};
-use super::figures::worse;
 use super::grouped::{Grouped, check_namespace, grouped, usual_kind};
 use super::judge::{Judge, Statuses};
 use super::{Context, Facility, ToolError};
 use crate::standards::{Basis, Status};
 use crate::units::{Energy, Power};
-use crate::view::{ViewError, WorkloadKind};
+use crate::view::{ViewError, WorkloadKind, worse};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -6,12 +6,18 @@ use crate::view::{Inventory, WorkloadEnergy, WorkloadKind};
 use std::collections::BTreeSet;
 
 /// The rows that a name means.
-pub(super) struct Resolved<'a> {
-    pub(super) kind: WorkloadKind,
-    pub(super) namespace: Option<String>,
-    pub(super) name: String,
-    pub(super) rows: Vec<&'a WorkloadEnergy>,
-    pub(super) caveats: Vec<Text>,
+#[derive(Debug)]
+pub struct Resolved<'a> {
+    /// What the name is the name of.
+    pub kind: WorkloadKind,
+    /// The namespace, where the kind has one.
+    pub namespace: Option<String>,
+    /// The name as the inventory has it.
+    pub name: String,
+    /// Its pods, containers, processes, …; never empty.
+    pub rows: Vec<&'a WorkloadEnergy>,
+    /// What is inferred.
+    pub caveats: Vec<Text>,
 }
 
 /// How many names an error suggests.
@@ -20,7 +26,10 @@ const SUGGESTIONS: usize = 5;
 /// The workload of a name: a pod, a deployment, stateful set, daemon set or job (the sum of its pods), a
 /// container, a systemd unit, a VM, or all processes of a name; the first of these kinds that has it.
 /// The namespace selects among pods and their controllers; others are found whatever it says.
-pub(super) fn resolve<'a>(
+///
+/// # Errors
+/// There is none; the error names those that are most like it.
+pub fn resolve<'a>(
     inventory: &'a Inventory,
     name: &str,
     namespace: &str,

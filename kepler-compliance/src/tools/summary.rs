@@ -2,7 +2,7 @@
 
 use super::answer::{Month, ProjectedMonthly, Seen, Skip, energy_caveats, grams_per_hour, say};
 use super::arguments::{Scope, default_standard, named, range};
-use super::figures::{MONTH, worse};
+use super::figures::MONTH;
 use super::grouped::{Grouped, grouped, usual_kind};
 use super::judge::Judge;
 use super::list::StatusCounts;
@@ -11,7 +11,7 @@ use crate::carbon::emissions;
 use crate::standards::{Basis, Status, Subject as Whose};
 use crate::text::Text;
 use crate::units::{Energy, Power};
-use crate::view::{Inventory, NodeEnergy, NodeZoneEnergy, ViewError, WorkloadKind};
+use crate::view::{Inventory, NodeEnergy, NodeZoneEnergy, ViewError, WorkloadKind, worse};
 use kepler_core::meter::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -2,12 +2,14 @@
 
 use super::{Context, Settings};
 use crate::intensity::IntensitySource;
+use crate::series::span;
 use crate::standards::Standards;
 use crate::view::EnergyView;
 use crate::zones::Zones;
 use jiff::Timestamp;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Owns, or shares, what the tools work with.
 ///
@@ -44,7 +46,18 @@ pub struct Toolbox {
     pub settings: Settings,
 }
 
+/// A newest reading that is older than this says that reading has stopped, and answers must show it.
+const FRESH: Duration = Duration::from_secs(60);
+
 impl Toolbox {
+    /// The time to answer for at `now`: that of the view's newest reading, so that all who ask before the next
+    /// one are told the same; `now` itself where that is not known or not recent.
+    #[must_use]
+    pub fn moment(&self, now: Timestamp) -> Timestamp {
+        let newest = self.view.newest().filter(|newest| *newest <= now && span(*newest, now) <= FRESH);
+        newest.unwrap_or(now)
+    }
+
     /// What a tool needs to answer at `now`.
     #[must_use]
     pub fn context(&self, now: Timestamp) -> Context<'_> {

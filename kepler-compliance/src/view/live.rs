@@ -1,6 +1,7 @@
 //! The view of this process's own snapshots.
 
 use super::{EnergySeries, EnergyView, HistoryRing, Inventory, RingOptions, Subject, TimeRange, ViewError};
+use jiff::Timestamp;
 use kepler_core::snapshot::Feed;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,5 +47,10 @@ impl EnergyView for LiveView {
     fn series(&self, subject: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError> {
         self.observe();
         self.ring.series(subject, range, step)
+    }
+
+    fn newest(&self) -> Option<Timestamp> {
+        self.observe();
+        self.ring.newest()
     }
 }

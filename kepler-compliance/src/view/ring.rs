@@ -5,23 +5,29 @@ mod ledger;
 mod query;
 
 use super::{EnergySeries, EnergyView, Inventory, Subject, TimeRange, ViewError};
+use jiff::Timestamp;
 use kepler_core::snapshot::Snapshot;
 use ledger::Ledger;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How much a ring remembers. What is older or more is dropped, oldest first.
+/// How much a ring remembers. What is older or more is dropped, oldest first; what takes too many rows is
+/// told less finely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RingOptions {
     /// How far back it reaches. Default one hour.
     pub max_age: Duration,
     /// How many stretches of time it holds at most. Default 1,200 (an hour of 3 s).
     pub max_samples: usize,
+    /// How many rows these hold at most: one for each workload that used anything in a stretch, some 100 bytes.
+    /// Where there are more, stretches are merged, those long ago first, so that old times are told in longer
+    /// steps and lose no energy. Default 50,000 (5 MB): 40 busy workloads in each stretch.
+    pub max_rows: usize,
 }
 
 impl Default for RingOptions {
     fn default() -> Self {
-        RingOptions { max_age: Duration::from_secs(3600), max_samples: 1200 }
+        RingOptions { max_age: Duration::from_secs(3600), max_samples: 1200, max_rows: 50_000 }
     }
 }
 
@@ -65,6 +71,10 @@ impl EnergyView for HistoryRing {
 
     fn series(&self, subject: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError> {
         query::series(&self.ledger(), &self.name, subject, range, step)
+    }
+
+    fn newest(&self) -> Option<Timestamp> {
+        Timestamp::try_from(self.ledger().newest?.at.wall).ok()
     }
 }
 

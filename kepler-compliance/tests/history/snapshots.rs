@@ -33,6 +33,7 @@ pub(crate) fn snapshot(sequence: u64, at: Timestamp, package: u64) -> Snapshot {
         pods: Vec::new(),
         vms: Vec::new(),
         units: Vec::new(),
+        commands: Vec::new(),
         faults: Vec::new(),
         sources: Vec::new(),
         cost: Cost::default(),

@@ -1,6 +1,7 @@
 //! The processors' own counters, where this build and this host have them.
 
 use crate::host::{Host, Places};
+use crate::meter::Refusal;
 use crate::usage::Work;
 #[cfg(feature = "perf")]
 use crate::usage::perf::NodeCounters;
@@ -10,22 +11,29 @@ use crate::usage::perf::NodeCounters;
 pub(super) struct Counters {
     #[cfg(feature = "perf")]
     node: Option<NodeCounters>,
+    refusal: Option<Refusal>,
     counted: Vec<Work>,
 }
 
 impl Counters {
     #[cfg(feature = "perf")]
     pub(super) fn open(host: &Host, places: &Places) -> Self {
-        let node = NodeCounters::open(host, places);
-        if let Err(refusal) = &node {
-            tracing::debug!(%refusal, "nothing but time is counted on this host");
-        }
-        Counters { node: node.ok(), counted: Vec::with_capacity(places.len()) }
+        let (node, refusal) = match NodeCounters::open(host, places) {
+            Ok(node) => (Some(node), None),
+            Err(refusal) => (None, Some(refusal)),
+        };
+        Counters { node, refusal, counted: Vec::with_capacity(places.len()) }
     }
 
     #[cfg(not(feature = "perf"))]
     pub(super) fn open(_: &Host, _: &Places) -> Self {
-        Counters { counted: Vec::new() }
+        let refusal = Refusal::new("counters", "they were left out of this build", "build with the `perf` feature");
+        Counters { refusal: Some(refusal), counted: Vec::new() }
+    }
+
+    /// Why nothing is counted.
+    pub(super) fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_ref()
     }
 
     /// Reads what was counted since the last time.
@@ -35,6 +43,12 @@ impl Counters {
         if let Some(node) = &mut self.node {
             self.counted.extend_from_slice(node.read());
         }
+    }
+
+    /// Whether anything is counted here.
+    #[cfg(feature = "perf")]
+    pub(super) fn is_counting(&self) -> bool {
+        self.node.is_some()
     }
 
     /// What was counted in this interval, by place; empty if nothing is.

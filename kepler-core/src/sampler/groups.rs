@@ -5,16 +5,21 @@
 //! and went between two ticks, and is charged to the group all the same.
 
 mod accounting;
+mod counting;
 
 use super::retired::{Retention, RetiredList};
 use crate::attribution::ledger::Account;
 use crate::host::{Host, Timestamp};
 use crate::units::{Energy, ZoneKind};
-use crate::usage::cgroup::CgroupCpu;
+use crate::usage::CgroupId;
+use crate::usage::cgroup::{CgroupCpu, CgroupTree};
 use crate::workload::cgroup::classify;
 use crate::workload::process::ProcessReader;
 use crate::workload::{ContainerInfo, PodInfo, UnitInfo, VmInfo, names};
 use accounting::Interval;
+use counting::Counted;
+#[cfg(feature = "perf")]
+use counting::Counting;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -68,15 +73,22 @@ struct Group {
     /// it is limited to a part of what the group used, or a process that was moved away would hide
     /// others' work for long.
     owed_ns: u64,
+    counted: Counted,
 }
 
 /// All groups.
 pub(super) struct Groups {
     host: Host,
+    #[cfg(feature = "perf")]
+    counting: Option<Counting>,
     reader: ProcessReader,
     slots: Vec<Option<Group>>,
     by_key: HashMap<Key, GroupIndex>,
     by_text: HashMap<Box<[u8]>, Option<GroupIndex>>,
+    by_number: HashMap<CgroupId, Option<GroupIndex>>,
+    tree: Option<CgroupTree>,
+    /// Whether the tree has been read in this interval: it is not read for each of many unknown numbers.
+    tree_is_fresh: bool,
     /// Whether groups came or went since [`Group::accounted_in`] was worked out.
     changed: bool,
     pub(super) containers: RetiredList<ContainerInfo>,
@@ -92,10 +104,15 @@ impl Groups {
     pub(super) fn open(host: &Host, retention: Retention) -> io::Result<Self> {
         Ok(Groups {
             host: host.clone(),
+            #[cfg(feature = "perf")]
+            counting: None,
             reader: ProcessReader::open(host.procfs())?,
             slots: Vec::new(),
             by_key: HashMap::new(),
             by_text: HashMap::new(),
+            by_number: HashMap::new(),
+            tree: CgroupTree::find(host.cgroup()),
+            tree_is_fresh: false,
             changed: false,
             containers: RetiredList::new(retention),
             pods: RetiredList::new(retention),
@@ -129,6 +146,26 @@ impl Groups {
             self.by_text.clear();
         }
         self.by_text.insert(text.into(), group);
+        group
+    }
+
+    /// The container or unit of a cgroup known by its number. `None` where it is in none, or was removed
+    /// before anybody looked.
+    pub(super) fn numbered(&mut self, cgroup: CgroupId) -> Option<GroupIndex> {
+        if let Some(&known) = self.by_number.get(&cgroup) {
+            return known;
+        }
+        let tree = self.tree.as_mut()?;
+        if !std::mem::replace(&mut self.tree_is_fresh, true) {
+            tree.read();
+        }
+        let line = tree.line(cgroup);
+        // No process is at hand to read a container's name from, only its engine's files.
+        let group = line.and_then(|line| self.place(line.as_bytes(), 0, false));
+        if self.by_number.len() >= MAX_TEXTS {
+            self.by_number.clear();
+        }
+        self.by_number.insert(cgroup, group);
         group
     }
 
@@ -175,6 +212,8 @@ impl Groups {
         let earlier = self.revive(&identity);
         let is_new = from_start && now_ns.is_some();
         let (account, cpu_time) = earlier.unwrap_or_default();
+        let container = matches!(identity, Identity::Container(_)).then(|| identity.cgroup());
+        let counted = self.counted(container);
         let group = Group {
             key: key.clone(),
             identity,
@@ -188,6 +227,7 @@ impl Groups {
             account,
             interval: Interval { is_new, ..Interval::default() },
             owed_ns: 0,
+            counted,
         };
         let index = match self.slots.iter().position(Option::is_none) {
             Some(free) => {
@@ -262,6 +302,7 @@ impl Groups {
 
     /// Begins a new interval.
     pub(super) fn begin(&mut self) {
+        self.tree_is_fresh = false;
         for group in self.groups_mut() {
             group.account.begin();
             group.interval = Interval::default();
@@ -296,6 +337,7 @@ impl Groups {
             let slots = &self.slots;
             let is_there = |index: GroupIndex| slots.get(index.0 as usize).is_some_and(Option::is_some);
             self.by_text.retain(|_, group| group.is_none_or(is_there));
+            self.by_number.retain(|_, group| group.is_none_or(is_there));
         }
         self.containers.expire(now, |_| {});
         self.pods.expire(now, |_| {});
@@ -310,7 +352,8 @@ impl Groups {
             let Some(group) = slot.take_if(|group| group.is_over()) else { continue };
             ended = true;
             self.changed = true;
-            let Group { key, account, cpu_time, identity, within, .. } = group;
+            let Group { key, account, cpu_time, identity, within, counted, .. } = group;
+            self.close(&counted);
             self.by_key.remove(&key);
             if let Some(outer) = within {
                 self.leave(outer);

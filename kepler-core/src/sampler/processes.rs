@@ -1,9 +1,10 @@
 //! The table of live processes.
 //!
-//! Usage comes as a list by rising PID, and the table is kept in the same order, so the two are
-//! merged in one pass without a look-up. A process's identity is read when it is new; again when its
-//! tag says that the PID may have been reused; and now and then while it works, since only a process
-//! that runs can change its name or its executable.
+//! Usage comes as a list by rising PID, of all processes or of those that changed, and the table is kept
+//! in the same order, so the two are merged in one pass without a look-up. A process's identity is read
+//! when it is new; again when its tag says that the PID may have been reused, or the source says that it
+//! has changed; and now and then while it works, since only a process that runs can change its name or
+//! its executable.
 
 use super::faults::Faults;
 use super::groups::{GroupIndex, Groups, Identity};
@@ -12,7 +13,7 @@ use crate::attribution::ledger::Account;
 use crate::host::{Host, Timestamp};
 use crate::meter::reason;
 use crate::units::{Energy, PerZone};
-use crate::usage::TaskUsage;
+use crate::usage::{PassedWork, PlacedWork, TaskUsage, Told, Usage};
 use crate::workload::process::{Look, ProcessReader, has_exited};
 use crate::workload::{ProcessInfo, vm};
 use std::io;
@@ -54,6 +55,8 @@ pub(super) struct Processes {
     free: Vec<u32>,
     /// Slots of those that used CPU time in the current interval.
     active: Vec<u32>,
+    /// Slots of those that ended in the current interval, and are still to be charged for it.
+    ended: Vec<u32>,
     pub(super) retired: RetiredList<ProcessInfo>,
     reader: Identifier,
     ticks: u32,
@@ -71,6 +74,7 @@ impl Processes {
             slots: Vec::new(),
             free: Vec::new(),
             active: Vec::new(),
+            ended: Vec::new(),
             retired: RetiredList::new(retention),
             reader: Identifier::open(host)?,
             ticks: 0,
@@ -115,7 +119,7 @@ impl Processes {
     /// are not listed any more.
     pub(super) fn update(
         &mut self,
-        tasks: &[TaskUsage],
+        usage: &mut Usage,
         at: Timestamp,
         groups: &mut Groups,
         faults: &mut Faults,
@@ -126,36 +130,62 @@ impl Processes {
         let order = std::mem::take(&mut self.order);
         let mut next_order = std::mem::take(&mut self.next_order);
         next_order.clear();
-        next_order.reserve(tasks.len());
+        next_order.reserve(usage.tasks.len());
         // All may become active at once; then is no time to make room.
-        self.active.reserve(tasks.len());
+        self.active.reserve(usage.tasks.len());
         let mut known = order.iter().copied().peekable();
-        for &task in tasks {
-            while let Some((_, slot)) = known.next_if(|&(pid, _)| pid < task.pid) {
-                self.end(slot, at, groups, &mut forget);
+        // Of a list of changes, those are missing who live on as they were; of a list of all, those who ended.
+        let lives_on = usage.changes_only;
+        for (position, &task) in usage.tasks.iter().enumerate() {
+            let told = usage.told.get(position).copied();
+            while let Some(other) = known.next_if(|&(pid, _)| pid < task.pid) {
+                if lives_on {
+                    next_order.push(other);
+                } else {
+                    self.end(other.1, at, groups, &mut forget);
+                }
             }
             let mut slot = known.next_if(|&(pid, _)| pid == task.pid).map(|(_, slot)| slot);
             if let Some(old) = slot.filter(|&slot| self.has_passed_on(slot, task, faults)) {
                 self.end(old, at, groups, &mut forget);
                 slot = None;
             }
+            let has_ended = told.is_some_and(|told| told.has_ended);
             let slot = match slot {
                 Some(slot) => {
-                    self.go_on(slot, task, groups);
+                    self.go_on(slot, task, told, groups);
                     Some(slot)
                 }
-                None => self.begin(task, groups, faults),
+                None if has_ended => None,
+                None => self.begin(task, told, groups, faults),
             };
-            next_order.extend(slot.map(|slot| (task.pid, slot)));
+            match (slot, told) {
+                (Some(slot), _) if has_ended => self.ended.push(slot),
+                (Some(slot), _) => next_order.push((task.pid, slot)),
+                // It ended before anybody could see who it was.
+                (None, Some(told)) => pass(task.pid, told, &usage.placed, &mut usage.passed),
+                (None, None) => {}
+            }
         }
-        for (_, slot) in known {
-            self.end(slot, at, groups, &mut forget);
+        for other in known {
+            if lives_on {
+                next_order.push(other);
+            } else {
+                self.end(other.1, at, groups, &mut forget);
+            }
         }
         self.next_order = order;
         self.order = next_order;
         self.check_identities(groups, faults);
         self.retired.expire(at, forget);
         self.last_tick = Some(at);
+    }
+
+    /// Removes those that ended in this interval, which has been charged to them.
+    pub(super) fn bury(&mut self, at: Timestamp, groups: &mut Groups, mut forget: impl FnMut(PerZone<Energy>)) {
+        while let Some(slot) = self.ended.pop() {
+            self.end(slot, at, groups, &mut forget);
+        }
     }
 
     /// Whether the process's number now belongs to another one.
@@ -170,8 +200,11 @@ impl Processes {
     }
 
     /// Books what a known process used.
-    fn go_on(&mut self, slot: u32, task: TaskUsage, groups: &mut Groups) {
+    fn go_on(&mut self, slot: u32, task: TaskUsage, told: Option<Told>, groups: &mut Groups) {
         let Some(Some(process)) = self.slots.get_mut(slot as usize) else { return };
+        if told.is_some_and(|told| told.has_changed) {
+            process.check_at = self.ticks;
+        }
         process.used_ns = task.cpu_time_ns.saturating_sub(process.cpu_time_ns);
         process.cpu_time_ns = process.cpu_time_ns.max(task.cpu_time_ns);
         if process.used_ns > 0 {
@@ -183,7 +216,7 @@ impl Processes {
     }
 
     /// Adds a new process.
-    fn begin(&mut self, task: TaskUsage, groups: &mut Groups, faults: &mut Faults) -> Option<u32> {
+    fn begin(&mut self, task: TaskUsage, told: Option<Told>, groups: &mut Groups, faults: &mut Faults) -> Option<u32> {
         let look = self.reader.look(task.pid, faults)?;
         if look.exe_hidden {
             faults.failed("procfs", "permission_denied");
@@ -192,7 +225,11 @@ impl Processes {
         // older than the last tick and was not seen then had been hidden from us.
         let is_born_now =
             self.last_tick.is_some_and(|last| started_after(look.start_ticks, &last, self.nanoseconds_per_tick));
-        let used_ns = if is_born_now { task.cpu_time_ns } else { 0 };
+        let used_ns = match told {
+            Some(told) => told.used_ns,
+            None if is_born_now => task.cpu_time_ns,
+            None => 0,
+        };
         let group = groups.place(look.cgroup, task.pid, is_born_now);
         let mut info = info(task.pid, &look);
         let vm = self.reader.virtual_machine(&info, groups, false);
@@ -282,6 +319,16 @@ impl Processes {
                 process.info = Arc::new(info);
             }
         }
+    }
+}
+
+/// Tells the work of a process that is not in the table by name.
+fn pass(pid: u32, told: Told, placed: &[PlacedWork], passed: &mut Vec<PassedWork>) {
+    let mut processes = u64::from(told.has_ended);
+    let first = placed.partition_point(|placed| placed.pid < pid);
+    for &PlacedWork { place, work, .. } in placed.iter().skip(first).take_while(|placed| placed.pid == pid) {
+        passed.push(PassedWork { comm: told.comm, cgroup: told.cgroup, place, processes, work });
+        processes = 0;
     }
 }
 

@@ -1,12 +1,13 @@
 //! Snapshots, made in the memory of earlier ones.
 
+use super::commands::Commands;
 use super::groups::{Groups, Identity};
 use super::processes::Processes;
 use crate::attribution::ledger::Account;
 use crate::host::Timestamp;
 use crate::snapshot::{Cost, Node, Row, Snapshot, State};
 use crate::units::PerZone;
-use crate::workload::ProcessInfo;
+use crate::workload::{CommandInfo, ProcessInfo};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +50,7 @@ fn empty() -> Snapshot {
         pods: Vec::new(),
         vms: Vec::new(),
         units: Vec::new(),
+        commands: Vec::new(),
         faults: Vec::new(),
         sources: Vec::new(),
         cost: Cost::default(),
@@ -63,6 +65,16 @@ pub(super) fn show_processes(rows: &mut Vec<Row<ProcessInfo>>, processes: &Proce
     }
     for retired in processes.retired.iter() {
         rows.add(&retired.info, State::Terminated, retired.cpu_time, &retired.account, interval);
+    }
+    rows.end();
+}
+
+/// Shows processes that came and went, by name.
+pub(super) fn show_commands(rows: &mut Vec<Row<CommandInfo>>, commands: &Commands, interval: Duration) {
+    let mut rows = Rows::new(rows);
+    for command in commands.iter() {
+        let cpu_time = Duration::from_nanos(command.cpu_time_ns);
+        rows.add(&command.info, State::Running, cpu_time, &command.account, interval);
     }
     rows.end();
 }

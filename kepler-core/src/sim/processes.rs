@@ -45,6 +45,7 @@ impl ProcessTree {
         };
         fs::create_dir_all(&tree.procfs)?;
         fs::create_dir_all(&tree.cgroup)?;
+        fs::write(tree.cgroup.join("cgroup.procs"), "")?;
         tree.show_node()?;
         Ok(tree)
     }

@@ -4,6 +4,10 @@
 //! whether or not the cpu controller is enabled), version 1 nanoseconds in `cpuacct.usage`
 //! (Documentation/admin-guide/cgroup-v1/cpuacct.rst). Both include the cgroups below.
 
+mod tree;
+
+pub use tree::CgroupTree;
+
 use crate::host::parse_decimal;
 use std::fs::File;
 use std::io::{self, ErrorKind};

@@ -13,6 +13,7 @@ use rustix::fs::{Mode, OFlags, RawDir, SeekFrom};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 /// Reads processes' CPU clocks. Needs a procfs of our own PID namespace.
 #[derive(Debug)]
@@ -105,10 +106,15 @@ impl ProcessList {
     }
 }
 
+/// Whether this is a procfs of the kernel, not a directory that looks like one.
+pub(super) fn is_procfs(path: &Path) -> io::Result<bool> {
+    const PROC_SUPER_MAGIC: u64 = 0x9fa0;
+    Ok(rustix::fs::statfs(path)?.f_type as u64 == PROC_SUPER_MAGIC)
+}
+
 /// Whether PIDs in this procfs are PIDs to us.
 fn is_our_pid_namespace(host: &Host) -> io::Result<bool> {
-    const PROC_SUPER_MAGIC: u64 = 0x9fa0;
-    if rustix::fs::statfs(host.procfs())?.f_type as u64 != PROC_SUPER_MAGIC {
+    if !is_procfs(host.procfs())? {
         return Ok(false);
     }
     // `NSpid` lists our PID in every namespace from the procfs's own inwards (Linux 4.1, proc_pid_status(5)).

@@ -1,7 +1,8 @@
-//! What the processors' own counters say of the whole node: cycles, instructions, cache misses.
+//! What the processors' own counters say: cycles, instructions, cache misses.
 //!
 //! One counter an event is opened on every processor, for all that runs on it ([`NodeCounters`]). Their sums are
-//! what work is a part of when energy is divided by cycles or cache misses, and features of power models.
+//! what work is a part of when energy is divided by cycles or cache misses, and features of power models. The same
+//! can be counted for what runs in one cgroup ([`CgroupCounters`]).
 //!
 //! | event | kernel's name | exactly |
 //! |---|---|---|
@@ -18,6 +19,10 @@
 //!
 //! **Cost.** Three descriptors a processor, and one `read(2)` with an inter-processor interrupt for each of them a
 //! tick. No allocation after opening.
+
+mod cgroup;
+
+pub use cgroup::CgroupCounters;
 
 use super::Work;
 use crate::host::{Host, Place, Places, perf_events};
@@ -64,15 +69,12 @@ impl NodeCounters {
         for (place, index) in places.iter().zip(0u16..) {
             let pmu = pmu_type(host, place);
             for &number in &place.processors {
-                let open = |event| Scaled::open(node_event(number, event, pmu));
-                let cycles = open(Hardware::CPU_CYCLES);
-                let instructions = open(Hardware::INSTRUCTIONS);
-                let cache_misses = open(Hardware::CACHE_MISSES);
-                let (cycles, instructions, cache_misses) = match (cycles, instructions, cache_misses) {
-                    (Err(error), Err(_), Err(_)) => return Err(refused(number, &error)),
-                    (cycles, instructions, cache_misses) => (cycles.ok(), instructions.ok(), cache_misses.ok()),
-                };
-                processors.push(Processor { place: index, cycles, instructions, cache_misses });
+                let counters = Processor::open(index, |event| {
+                    let mut builder = event_on(number, event, pmu);
+                    builder.any_pid();
+                    Scaled::open(builder)
+                });
+                processors.push(counters.map_err(|error| refused(number, &error))?);
             }
         }
         if processors.is_empty() {
@@ -85,29 +87,52 @@ impl NodeCounters {
     /// What was counted since the last reading, by place. Their times are zero: these are counts only. `None` is what
     /// is not known of every processor of the place, as at the first reading.
     pub fn read(&mut self) -> &[Work] {
-        self.sums.fill(Work { time_ns: 0, cycles: Some(0), instructions: Some(0), cache_misses: Some(0) });
+        self.sums.fill(NOTHING);
         for processor in &mut self.processors {
-            let Processor { place, cycles, instructions, cache_misses } = processor;
-            let Some(sum) = self.sums.get_mut(usize::from(*place)) else { continue };
-            for (sum, counter) in [
-                (&mut sum.cycles, cycles),
-                (&mut sum.instructions, instructions),
-                (&mut sum.cache_misses, cache_misses),
-            ] {
-                let count = counter.as_mut().and_then(Scaled::advance);
-                *sum = sum.zip(count).map(|(sum, count)| sum.saturating_add(count));
+            if let Some(sum) = self.sums.get_mut(usize::from(processor.place)) {
+                processor.add_to(sum);
             }
         }
         &self.sums
     }
 }
 
-/// A counter of one event for all that runs on a processor.
-fn node_event(processor: u32, event: Hardware, pmu: u32) -> Builder<'static> {
+/// Nothing was done, and all of it counted.
+const NOTHING: Work = Work { time_ns: 0, cycles: Some(0), instructions: Some(0), cache_misses: Some(0) };
+
+impl Processor {
+    /// Opens what can be counted; an error if that is nothing.
+    fn open(place: u16, open: impl Fn(Hardware) -> io::Result<Scaled>) -> io::Result<Self> {
+        let cycles = open(Hardware::CPU_CYCLES);
+        let instructions = open(Hardware::INSTRUCTIONS);
+        let cache_misses = open(Hardware::CACHE_MISSES);
+        match (cycles, instructions, cache_misses) {
+            (Err(error), Err(_), Err(_)) => Err(error),
+            (cycles, instructions, cache_misses) => {
+                let (cycles, instructions, cache_misses) = (cycles.ok(), instructions.ok(), cache_misses.ok());
+                Ok(Processor { place, cycles, instructions, cache_misses })
+            }
+        }
+    }
+
+    /// Adds what was counted since the last time; what is not known makes the sum unknown.
+    fn add_to(&mut self, sum: &mut Work) {
+        let Processor { cycles, instructions, cache_misses, .. } = self;
+        for (sum, counter) in
+            [(&mut sum.cycles, cycles), (&mut sum.instructions, instructions), (&mut sum.cache_misses, cache_misses)]
+        {
+            let count = counter.as_mut().and_then(Scaled::advance);
+            *sum = sum.zip(count).map(|(sum, count)| sum.saturating_add(count));
+        }
+    }
+}
+
+/// A counter of one event on a processor.
+fn event_on<'a>(processor: u32, event: Hardware, pmu: u32) -> Builder<'a> {
     let mut builder = Builder::new(event);
     // On a hybrid the upper half says which of its PMUs is meant (`PERF_PMU_TYPE_SHIFT`, Linux 5.13).
     builder.attrs_mut().config |= u64::from(pmu) << 32;
-    builder.any_pid().one_cpu(processor as usize).include_kernel();
+    builder.one_cpu(processor as usize).include_kernel();
     builder
 }
 

@@ -34,6 +34,7 @@ pub struct Setup {
     pub packages: Option<[u32; 2]>,
     pub sysfs_files: Vec<(&'static str, &'static str)>,
     pub usage_source: Option<Box<dyn UsageSource>>,
+    pub meter: Source,
 }
 
 impl Default for Setup {
@@ -46,6 +47,7 @@ impl Default for Setup {
             packages: None,
             sysfs_files: Vec::new(),
             usage_source: None,
+            meter: Source::Powercap,
         }
     }
 }
@@ -95,9 +97,9 @@ impl Machine {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        let chain = ChainOptions::default().with_sources(vec![Source::Powercap]);
+        let chain = ChainOptions::default().with_sources(vec![setup.meter]);
         let (policy, retention, weights) = (setup.policy, setup.retention, setup.weights);
-        let options = SamplerOptions { chain, policy, retention, weights };
+        let options = SamplerOptions { chain, policy, retention, weights, ..SamplerOptions::default() };
         let mut sampler = Sampler::new(&processes.host(tree.sysfs()), options).unwrap();
         if let Some(source) = setup.usage_source {
             sampler = sampler.with_usage_source(source);

@@ -8,6 +8,7 @@ use kepler_compliance::tariff::EnergyPrice;
 use kepler_compliance::tools::{Price, StatedPue};
 use kepler_core::attribution::{IdlePolicy, Weight, Weights};
 use kepler_core::units::{CarbonIntensity, Energy, Pue, ZoneKind};
+use kepler_core::usage::UsageChoice;
 use kepler_http::{Compat, Levels};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,6 +44,16 @@ pub(super) fn procfs(config: &mut Config, given: &Given) -> Outcome {
 
 pub(super) fn meter(config: &mut Config, given: &Given) -> Outcome {
     config.meter = Some(one_meter(given.text()?)?);
+    Ok(())
+}
+
+pub(super) fn usage(config: &mut Config, given: &Given) -> Outcome {
+    config.usage = given.text()?.choice(&[
+        ("auto", UsageChoice::Auto),
+        ("ebpf", UsageChoice::Ebpf),
+        ("clock", UsageChoice::Clock),
+        ("procfs", UsageChoice::Procfs),
+    ])?;
     Ok(())
 }
 
@@ -133,6 +144,51 @@ pub(super) fn policy(config: &mut Config, given: &Given) -> Outcome {
     Ok(())
 }
 
+#[cfg(feature = "models")]
+pub(super) fn model_path(config: &mut Config, given: &Given) -> Outcome {
+    config.model.path = Some(PathBuf::from(&given.text()?.text)).filter(|path| !path.as_os_str().is_empty());
+    Ok(())
+}
+
+#[cfg(feature = "models")]
+pub(super) fn model_url(config: &mut Config, given: &Given) -> Outcome {
+    config.model.url = Some(given.text()?.text.clone()).filter(|url| !url.is_empty());
+    Ok(())
+}
+
+#[cfg(feature = "models")]
+pub(super) fn model_sha256(config: &mut Config, given: &Given) -> Outcome {
+    let value = given.text()?;
+    if value.text.len() != 64 || !value.text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(value.problem(format_args!("`{}` is no SHA-256: give 64 hexadecimal digits", value.text)));
+    }
+    config.model.sha256 = Some(value.text.clone());
+    Ok(())
+}
+
+#[cfg(feature = "models")]
+pub(super) fn model_cache(config: &mut Config, given: &Given) -> Outcome {
+    config.model.cache = Some(PathBuf::from(&given.text()?.text)).filter(|path| !path.as_os_str().is_empty());
+    Ok(())
+}
+
+#[cfg(feature = "models")]
+pub(super) fn model_semantics(config: &mut Config, given: &Given) -> Outcome {
+    use kepler_core::model::Semantics;
+    let choices = Semantics::ALL.map(|semantics| (semantics.name(), semantics));
+    config.model.semantics = Some(given.text()?.choice(&choices)?);
+    Ok(())
+}
+
+#[cfg(feature = "models")]
+pub(super) fn model_host_threads(config: &mut Config, given: &Given) -> Outcome {
+    let number = given.integer()?;
+    let count = u32::try_from(number).ok().filter(|&count| count > 0);
+    let problem = || Problem(format!("{}: {number} is no number of CPUs", given.origin()));
+    config.model.host_threads = Some(count.ok_or_else(problem)?);
+    Ok(())
+}
+
 pub(super) fn weights(config: &mut Config, given: &Given) -> Outcome {
     config.weights = Weights::default();
     for value in given.list()? {
@@ -218,6 +274,70 @@ pub(super) fn web_config(config: &mut Config, given: &Given) -> Outcome {
     Ok(())
 }
 
+pub(super) fn web_hosts(config: &mut Config, given: &Given) -> Outcome {
+    config.web.hosts = given.list()?.iter().map(|value| value.text.clone()).collect();
+    Ok(())
+}
+
+pub(super) fn web_origins(config: &mut Config, given: &Given) -> Outcome {
+    config.web.origins = given.list()?.iter().map(origin).collect::<Result<_, _>>()?;
+    Ok(())
+}
+
+pub(super) fn web_token_file(config: &mut Config, given: &Given) -> Outcome {
+    config.web.token_file = file(given)?;
+    Ok(())
+}
+
+pub(super) fn source(config: &mut Config, given: &Given) -> Outcome {
+    let value = given.text()?;
+    // The text may hold a password, so it is not repeated.
+    config.source = value.text.parse().map_err(|what: String| value.problem(what))?;
+    Ok(())
+}
+
+pub(super) fn source_ca_file(config: &mut Config, given: &Given) -> Outcome {
+    config.source_ca_file = file(given)?;
+    Ok(())
+}
+
+pub(super) fn history_path(config: &mut Config, given: &Given) -> Outcome {
+    config.history.path = file(given)?;
+    Ok(())
+}
+
+pub(super) fn history_retention(config: &mut Config, given: &Given) -> Outcome {
+    let retention = given.duration()?;
+    // The youngest hour always stays.
+    if retention < Duration::from_secs(3600) {
+        return Err(given.text()?.problem("what is remembered for less than `1h` is in memory anyway; give more"));
+    }
+    config.history.retention = retention;
+    Ok(())
+}
+
+pub(super) fn history_max_size(config: &mut Config, given: &Given) -> Outcome {
+    let mebibytes = u64::try_from(given.integer()?).ok().filter(|size| *size > 0);
+    let problem = || given.text().and_then(|value| Err(value.problem("must be 1 or more")));
+    match mebibytes.and_then(|size| size.checked_mul(1 << 20)) {
+        Some(bytes) => config.history.max_bytes = bytes,
+        None => return problem(),
+    }
+    Ok(())
+}
+
+/// The path of a file; none if it is empty.
+fn file(given: &Given) -> Result<Option<PathBuf>, Problem> {
+    Ok(Some(PathBuf::from(&given.text()?.text)).filter(|file| !file.as_os_str().is_empty()))
+}
+
+fn origin(value: &Value) -> Result<String, Problem> {
+    match value.text.split_once("://") {
+        Some((_, host)) if !host.is_empty() && !host.contains('/') => Ok(value.text.clone()),
+        _ => Err(value.problem(format_args!("`{}` is no origin; write it as https://ops.example", value.text))),
+    }
+}
+
 #[cfg(feature = "mcp")]
 pub(super) fn mcp(config: &mut Config, given: &Given) -> Outcome {
     config.mcp.enabled = given.switch()?;
@@ -232,17 +352,13 @@ pub(super) fn mcp_hosts(config: &mut Config, given: &Given) -> Outcome {
 
 #[cfg(feature = "mcp")]
 pub(super) fn mcp_origins(config: &mut Config, given: &Given) -> Outcome {
-    let origin = |value: &Value| match value.text.split_once("://") {
-        Some((_, host)) if !host.is_empty() && !host.contains('/') => Ok(value.text.clone()),
-        _ => Err(value.problem(format_args!("`{}` is no origin; write it as https://ops.example", value.text))),
-    };
     config.mcp.origins = given.list()?.iter().map(origin).collect::<Result<_, _>>()?;
     Ok(())
 }
 
 #[cfg(feature = "mcp")]
 pub(super) fn mcp_token_file(config: &mut Config, given: &Given) -> Outcome {
-    config.mcp.token_file = Some(PathBuf::from(&given.text()?.text)).filter(|file| !file.as_os_str().is_empty());
+    config.mcp.token_file = file(given)?;
     Ok(())
 }
 

@@ -83,6 +83,50 @@ pub(super) static SETTINGS: &[Setting] =
             "Where energy figures come from: auto, powercap, msr, perf, hwmon, model, fake, \
              replay=FILE; any but auto is an error when it cannot be used [default: auto]",
         ),
+        #[cfg(feature = "models")]
+        key("model.path", Form::Text, Set(effects::model_path)).flag(
+            "model.path",
+            "PATH",
+            "Where nothing is measured, estimate with this power model: a file, a directory with a component map, a zip",
+        ),
+        #[cfg(feature = "models")]
+        key("model.url", Form::Text, Set(effects::model_url)).flag(
+            "model.url",
+            "URL",
+            "The same from this address, fetched at the start; the last good copy is kept and used while it cannot be reached",
+        ),
+        #[cfg(feature = "models")]
+        key("model.sha256", Form::Text, Set(effects::model_sha256)).flag(
+            "model.sha256",
+            "HEX",
+            "What the SHA-256 of the file at --model.url must be [default: any]",
+        ),
+        #[cfg(feature = "models")]
+        key("model.cacheDir", Form::Text, Set(effects::model_cache)).flag(
+            "model.cache-dir",
+            "DIR",
+            "Where the copy is kept [default: $CACHE_DIRECTORY, $XDG_CACHE_HOME/kepler, ~/.cache/kepler]",
+        ),
+        #[cfg(feature = "models")]
+        key("model.semantics", Form::Text, Set(effects::model_semantics)).flag(
+            "model.semantics",
+            "NAME",
+            "What the model's features mean: as-named, exporter-0.7.11, specpower [default: what its file or \
+             its pipeline says]",
+        ),
+        #[cfg(feature = "models")]
+        key("model.hostThreads", Form::Integer, Set(effects::model_host_threads)).flag(
+            "model.host-threads",
+            "N",
+            "Logical CPUs of the machine that the model describes; this node has its share of that machine's power \
+             [default: what the pipeline's index says]",
+        ),
+        key("usage", Form::Text, Set(effects::usage)).flag(
+            "usage",
+            "SOURCE",
+            "Where processes' CPU time is read: auto, ebpf (told by the scheduler; needs CAP_BPF and CAP_PERFMON), \
+             clock, procfs; any but auto is an error when it cannot be used [default: auto]",
+        ),
         key("policy", Form::Text, Set(effects::policy)).flag(
             "policy",
             "POLICY",
@@ -154,6 +198,49 @@ pub(super) static SETTINGS: &[Setting] =
             "FILE",
             "TLS and authentication of the HTTP server, in the format of Prometheus' exporter \
              toolkit",
+        ),
+        key("web.allowedHosts", Form::List, Set(effects::web_hosts)).flag(
+            "web.allowed-host",
+            "HOST",
+            "Answer questions (/tools, /api, /mcp) under this name, with or without a port; may be repeated \
+             [default: localhost, addresses in figures, the names listened at, the node's name]",
+        ),
+        key("web.allowedOrigins", Form::List, Set(effects::web_origins)).flag(
+            "web.allowed-origin",
+            "ORIGIN",
+            "Answer questions of web pages of this origin, such as https://ops.example; may be repeated \
+             [default: none but its own]",
+        ),
+        key("web.tokenFile", Form::Text, Set(effects::web_token_file)).flag(
+            "web.token-file",
+            "FILE",
+            "Answer questions only of who sends what this file holds as a bearer token",
+        ),
+        key("energy.source", Form::Text, Set(effects::source)).flag(
+            "source",
+            "SOURCE",
+            "Where the tools take energy figures from: local, kepler=URL[,URL…] (each exporter's own address), \
+             prometheus=URL [default: local]",
+        ),
+        key("energy.caFile", Form::Text, Set(effects::source_ca_file)).flag(
+            "source.ca-file",
+            "FILE",
+            "Trust the certificates in this file (PEM) and no others when asking the source [default: the system's]",
+        ),
+        key("history.path", Form::Text, Set(effects::history_path)).flag(
+            "history.path",
+            "FILE",
+            "Remember energy across restarts in this SQLite file [default: none, an hour in memory]",
+        ),
+        key("history.retention", Form::Duration, Set(effects::history_retention)).flag(
+            "history.retention",
+            "DURATION",
+            "How long to remember it [default: 9600h]",
+        ),
+        key("history.maxSizeMiB", Form::Integer, Set(effects::history_max_size)).flag(
+            "history.max-size-mib",
+            "N",
+            "How large the file may become; the oldest goes first [default: 1024]",
         ),
         #[cfg(feature = "mcp")]
         key("mcp.enabled", Form::Switch, Set(effects::mcp)).flag(

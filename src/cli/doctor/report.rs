@@ -1,6 +1,7 @@
 //! The findings, as data and as a page.
 
 use super::super::config::Config;
+use super::super::exit::Failure;
 use super::super::permissions::{self, Permission};
 use super::super::sampling;
 use super::surroundings::{self, Surroundings};
@@ -20,10 +21,24 @@ pub(super) struct Report {
     sources: Vec<Finding>,
     /// Where processes' CPU time comes from; `None` if serving cannot start.
     usage_source: Option<&'static str>,
+    /// Why a better source of CPU time is not in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage_refusal: Option<UsageRefusal>,
+    /// Why cycles, instructions and cache misses are not counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counter_refusal: Option<UsageRefusal>,
     /// Capabilities.
     permissions: Vec<Permission>,
     /// Where this runs.
     surroundings: Surroundings,
+}
+
+/// Why a source of CPU time or of counts is not in use.
+#[derive(Clone, Debug, Serialize)]
+struct UsageRefusal {
+    source: &'static str,
+    reason: String,
+    remedy: String,
 }
 
 /// What trying one source came to.
@@ -71,12 +86,14 @@ impl Report {
                 options.sources.insert(0, source);
             }
         }
-        let (measured, verdict, usage_source) = verdict(config);
+        let Verdict { measured, sentence, usage_source, usage_refusal, counter_refusal } = verdict(config);
         Report {
             measured,
-            verdict,
+            verdict: sentence,
             sources: findings(&host, &options),
             usage_source,
+            usage_refusal,
+            counter_refusal,
             permissions: permissions::read(&host),
             surroundings: surroundings::read(&host),
         }
@@ -105,11 +122,27 @@ fn found_zone(zone: Zone) -> FoundZone {
     FoundZone { zone: zone.kind.name(), package: zone.package, path: zone.path }
 }
 
-/// Whether anything would be measured, what serving would do, and its source of CPU time.
-fn verdict(config: &Config) -> (bool, String, Option<&'static str>) {
+/// What serving would do.
+struct Verdict {
+    /// Whether anything would be measured.
+    measured: bool,
+    sentence: String,
+    usage_source: Option<&'static str>,
+    usage_refusal: Option<UsageRefusal>,
+    counter_refusal: Option<UsageRefusal>,
+}
+
+fn verdict(config: &Config) -> Verdict {
     let sampler = match sampling::open(config) {
         Ok(sampler) => sampler,
-        Err(failure) => return (false, format!("`kepler serve` would not start: {failure}"), None),
+        Err(failure) => {
+            let usage_refusal = match &failure {
+                Failure::Usage(refusal) => Some(usage_refusal(refusal)),
+                _ => None,
+            };
+            let sentence = format!("`kepler serve` would not start: {failure}");
+            return Verdict { measured: false, sentence, usage_source: None, usage_refusal, counter_refusal: None };
+        }
     };
     let mut measured = false;
     let mut parts: Vec<String> = Vec::new();
@@ -129,7 +162,18 @@ fn verdict(config: &Config) -> (bool, String, Option<&'static str>) {
             parts.push(part);
         }
     }
-    (measured, format!("`kepler serve` would use: {}", parts.join(", ")), Some(sampler.usage_source()))
+    Verdict {
+        measured,
+        sentence: format!("`kepler serve` would use: {}", parts.join(", ")),
+        usage_source: Some(sampler.usage_source()),
+        usage_refusal: sampler.usage_refusal().map(usage_refusal),
+        counter_refusal: sampler.counter_refusal().map(usage_refusal),
+    }
+}
+
+fn usage_refusal(refusal: &Refusal) -> UsageRefusal {
+    let Refusal { source_name, reason, remedy } = refusal.clone();
+    UsageRefusal { source: source_name, reason, remedy }
 }
 
 impl fmt::Display for Report {
@@ -152,7 +196,25 @@ impl fmt::Display for Report {
             }
         }
         writeln!(f, "\nProcesses")?;
-        writeln!(f, "  CPU time  {}", self.usage_source.unwrap_or("none"))?;
+        let means = match self.usage_source {
+            Some("ebpf") => "ebpf (told by the scheduler; short-lived processes by name)",
+            Some("clock") => "clock (processes' CPU clocks; short-lived processes by container or unit only)",
+            Some("procfs") => "procfs (stat files, in steps of 10 ms; short-lived processes by container or unit only)",
+            other => other.unwrap_or("none"),
+        };
+        writeln!(f, "  CPU time  {means}")?;
+        if let Some(UsageRefusal { source, reason, remedy }) = &self.usage_refusal {
+            writeln!(f, "            {source} not usable: {reason}")?;
+            indented(f, "            remedy: ", remedy)?;
+        }
+        match &self.counter_refusal {
+            Some(UsageRefusal { reason, remedy, .. }) => {
+                writeln!(f, "  counters  not usable, energy is divided by CPU time: {reason}")?;
+                indented(f, "            remedy: ", remedy)?;
+            }
+            None if self.usage_source.is_some() => writeln!(f, "  counters  of cycles, instructions, cache misses")?,
+            None => {}
+        }
         writeln!(
             f,
             "  seen      {}",

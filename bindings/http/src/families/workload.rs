@@ -1,4 +1,4 @@
-//! Processes, containers, virtual machines, pods and systemd units: one pattern, five sets of labels.
+//! Processes, containers, virtual machines, pods, systemd units and commands: one pattern, six sets of labels.
 //!
 //! A terminated workload keeps its joules and has 0 W. Where two rows have equal labels, their
 //! joules and watts are summed. `kepler_process_cpu_seconds_total` has no `state` label: when a
@@ -13,7 +13,7 @@ use crate::options::ExportOptions;
 use crate::twins::Twins;
 use kepler_core::snapshot::{Row, Snapshot, State};
 use kepler_core::units::{Power, ZoneKind};
-use kepler_core::workload::{ContainerInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo};
+use kepler_core::workload::{CommandInfo, ContainerInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo};
 use labels::Workload;
 use std::time::Duration;
 
@@ -110,6 +110,30 @@ pub(super) const FAMILIES: &[Family] = &[
         ),
         seconds::<UnitInfo>,
     ),
+    of::<CommandInfo>(
+        Family::counter(
+            "kepler_command_cpu_joules_total",
+            Some("joules"),
+            "Energy consumption of cpu of processes that came and went between two readings in joules, by command name",
+        ),
+        joules::<CommandInfo>,
+    ),
+    of::<CommandInfo>(
+        Family::gauge(
+            "kepler_command_cpu_watts",
+            Some("watts"),
+            "Power consumption of cpu of processes that came and went between two readings in watts, by command name",
+        ),
+        watts::<CommandInfo>,
+    ),
+    of::<CommandInfo>(
+        Family::counter(
+            "kepler_command_cpu_seconds_total",
+            Some("seconds"),
+            "User and system time of cpu of processes that came and went between two readings in seconds, by command name",
+        ),
+        seconds::<CommandInfo>,
+    ),
 ];
 
 const fn of<W: Workload>(header: Header, write: fn(&Scene<'_>, usize, &mut Samples<'_>)) -> Family {
@@ -121,6 +145,7 @@ pub(super) fn plan(snapshot: &Snapshot, options: &ExportOptions) -> Plan {
     let mut plan = Plan::default();
     if options.levels.contains(Levels::PROCESS) {
         plan.processes = summed(&snapshot.processes);
+        plan.commands = summed(&snapshot.commands);
         plan.process_seconds = newest(&snapshot.processes, |process| process.start_ticks);
     }
     if options.levels.contains(Levels::CONTAINER) {
@@ -171,8 +196,8 @@ fn row_with_twins<'a, W: Workload + 'a>(
 }
 
 fn sample<'a, W: Workload>(scene: &Scene<'_>, row: &Row<W>, samples: &'a mut Samples<'_>) -> Sample<'a> {
-    let sample = samples.sample().rendered(scene.exporter.node_label());
-    row.info.labels(sample).label("state", row.state.name())
+    let sample = row.info.labels(samples.sample().rendered(scene.exporter.node_label()));
+    if W::HAS_STATE { sample.label("state", row.state.name()) } else { sample }
 }
 
 fn joules<W: Workload>(scene: &Scene<'_>, row: usize, samples: &mut Samples<'_>) {

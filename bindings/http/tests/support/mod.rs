@@ -66,6 +66,7 @@ pub fn snapshot() -> Snapshot {
         pods: Vec::new(),
         vms: Vec::new(),
         units: Vec::new(),
+        commands: Vec::new(),
         faults: vec![Fault { source: "powercap", reason: "permission_denied", count: 2 }],
         sources: vec![SourceHealth { source: "powercap", last_success: at }],
         cost: Cost { last_tick: Duration::from_micros(1500), ticks_total: Duration::from_millis(70) },

@@ -7,17 +7,19 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Union
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Union, cast
 
 from . import _native
 from .errors import ConfigurationError
+from .settings import current
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ._native import Facility, Observation
+    from ._native import Facility, Host, Observation
+    from .watch import Monitor
 
-    Source = Union[str, Observation]
+    Source = Union[str, Observation, Monitor]
     Intensity = Union[
         str,
         os.PathLike[str],
@@ -139,14 +141,28 @@ def ask(
     answer = _native.call_tool(
         tool,
         json.dumps(given),
-        source,
+        _source(source),
         facility,
         None if intensity is None else _intensity(intensity),
         standards_dir,
         None if now is None else rfc3339(now),
+        meters(),
     )
     result: dict[str, Any] = json.loads(answer)
     return result
+
+
+def meters() -> tuple[Host | None, list[str] | None]:
+    """The machine and the meters that measurements of this process use."""
+    settings = current()
+    return settings.host, settings.meters
+
+
+def _source(source: Source) -> str | Observation:
+    """A source as the compiled part takes it."""
+    # Not the class: importing it for a question of places would cost milliseconds.
+    observe: Callable[[], Observation] | None = getattr(source, "_observation", None)
+    return cast("Union[str, Observation]", source) if observe is None else observe()
 
 
 _Row = tuple[str, Union[str, None], float]

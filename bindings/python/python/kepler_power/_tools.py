@@ -1089,8 +1089,8 @@ def assess_workload_compliance(
     :param window: How far back figures are taken. Without it the time observed: 6 s for a measurement of our own or of
         exporters, else 5m.
     :param source: Where energy figures come from: ``"local"`` measures this host for the window,
-        ``"kepler=URL[,URL...]"`` reads exporters twice, ``"prometheus=URL"`` asks a server; or an
-        :class:`Observation`, which answers many questions.
+        ``"kepler=URL[,URL...]"`` reads exporters twice, ``"prometheus=URL"`` asks a server; or a running
+        :class:`kepler_power.Monitor`, or an :class:`Observation`, which answers many questions.
     :param facility: The site and its electricity; without it that of :func:`kepler_power.configure`.
     :param intensity: Grid intensities over time, gCO2e/kWh, instead of the yearly average: a file (CSV, JSON, Carbon
         Aware SDK), pairs of time and figure (a dict, a pandas Series), or the 24 hours of a typical day.
@@ -1142,8 +1142,8 @@ def list_workloads_by_compliance(
     :param window: How far back figures are taken. Without it the time observed: 6 s for a measurement of our own or of
         exporters, else 5m.
     :param source: Where energy figures come from: ``"local"`` measures this host for the window,
-        ``"kepler=URL[,URL...]"`` reads exporters twice, ``"prometheus=URL"`` asks a server; or an
-        :class:`Observation`, which answers many questions.
+        ``"kepler=URL[,URL...]"`` reads exporters twice, ``"prometheus=URL"`` asks a server; or a running
+        :class:`kepler_power.Monitor`, or an :class:`Observation`, which answers many questions.
     :param facility: The site and its electricity; without it that of :func:`kepler_power.configure`.
     :param intensity: Grid intensities over time, gCO2e/kWh, instead of the yearly average: a file (CSV, JSON, Carbon
         Aware SDK), pairs of time and figure (a dict, a pandas Series), or the 24 hours of a typical day.
@@ -1200,8 +1200,8 @@ def compare_optimization_impact(
     :param window: How far back figures are taken. Without it the time observed: 6 s for a measurement of our own or of
         exporters, else 5m.
     :param source: Where energy figures come from: ``"local"`` measures this host for the window,
-        ``"kepler=URL[,URL...]"`` reads exporters twice, ``"prometheus=URL"`` asks a server; or an
-        :class:`Observation`, which answers many questions.
+        ``"kepler=URL[,URL...]"`` reads exporters twice, ``"prometheus=URL"`` asks a server; or a running
+        :class:`kepler_power.Monitor`, or an :class:`Observation`, which answers many questions.
     :param facility: The site and its electricity; without it that of :func:`kepler_power.configure`.
     :param intensity: Grid intensities over time, gCO2e/kWh, instead of the yearly average: a file (CSV, JSON, Carbon
         Aware SDK), pairs of time and figure (a dict, a pandas Series), or the 24 hours of a typical day.
@@ -1258,8 +1258,8 @@ def get_regional_comparison(
         exporters, else 5m.
     :param workload_name: A workload, for which savings are given in kg and money as well as in per cent.
     :param source: Where energy figures come from: ``"local"`` measures this host for the window,
-        ``"kepler=URL[,URL...]"`` reads exporters twice, ``"prometheus=URL"`` asks a server; or an
-        :class:`Observation`, which answers many questions.
+        ``"kepler=URL[,URL...]"`` reads exporters twice, ``"prometheus=URL"`` asks a server; or a running
+        :class:`kepler_power.Monitor`, or an :class:`Observation`, which answers many questions.
     :param facility: The site and its electricity; without it that of :func:`kepler_power.configure`.
     :param intensity: Grid intensities over time, gCO2e/kWh, instead of the yearly average: a file (CSV, JSON, Carbon
         Aware SDK), pairs of time and figure (a dict, a pandas Series), or the 24 hours of a typical day.
@@ -1321,8 +1321,8 @@ def calculate_optimal_schedule(
         exporters, else 5m.
     :param workload_name: A workload whose mean power over ``window`` stands for the job's.
     :param source: Where energy figures come from: ``"local"`` measures this host for the window,
-        ``"kepler=URL[,URL...]"`` reads exporters twice, ``"prometheus=URL"`` asks a server; or an
-        :class:`Observation`, which answers many questions.
+        ``"kepler=URL[,URL...]"`` reads exporters twice, ``"prometheus=URL"`` asks a server; or a running
+        :class:`kepler_power.Monitor`, or an :class:`Observation`, which answers many questions.
     :param facility: The site and its electricity; without it that of :func:`kepler_power.configure`.
     :param intensity: Grid intensities over time, gCO2e/kWh, instead of the yearly average: a file (CSV, JSON, Carbon
         Aware SDK), pairs of time and figure (a dict, a pandas Series), or the 24 hours of a typical day.
@@ -1375,8 +1375,8 @@ def get_power_hotspots(
     :param window: How far back figures are taken. Without it the time observed: 6 s for a measurement of our own or of
         exporters, else 5m.
     :param source: Where energy figures come from: ``"local"`` measures this host for the window,
-        ``"kepler=URL[,URL...]"`` reads exporters twice, ``"prometheus=URL"`` asks a server; or an
-        :class:`Observation`, which answers many questions.
+        ``"kepler=URL[,URL...]"`` reads exporters twice, ``"prometheus=URL"`` asks a server; or a running
+        :class:`kepler_power.Monitor`, or an :class:`Observation`, which answers many questions.
     :param facility: The site and its electricity; without it that of :func:`kepler_power.configure`.
     :param intensity: Grid intensities over time, gCO2e/kWh, instead of the yearly average: a file (CSV, JSON, Carbon
         Aware SDK), pairs of time and figure (a dict, a pandas Series), or the 24 hours of a typical day.
@@ -1424,8 +1424,8 @@ def analyze_workload_power_trend(
     :param step: The length of a step; without it a hundredth of the range.
     :param workload_name: The workload, as in ``assess_workload_compliance``. Without it all nodes together.
     :param source: Where energy figures come from: ``"local"`` measures this host for the window,
-        ``"kepler=URL[,URL...]"`` reads exporters twice, ``"prometheus=URL"`` asks a server; or an
-        :class:`Observation`, which answers many questions.
+        ``"kepler=URL[,URL...]"`` reads exporters twice, ``"prometheus=URL"`` asks a server; or a running
+        :class:`kepler_power.Monitor`, or an :class:`Observation`, which answers many questions.
     :param facility: The site and its electricity; without it that of :func:`kepler_power.configure`.
     :param intensity: Grid intensities over time, gCO2e/kWh, instead of the yearly average: a file (CSV, JSON, Carbon
         Aware SDK), pairs of time and figure (a dict, a pandas Series), or the 24 hours of a typical day.
@@ -1470,8 +1470,8 @@ def get_cluster_carbon_summary(
     :param window: How far back figures are taken. Without it the time observed: 6 s for a measurement of our own or of
         exporters, else 5m.
     :param source: Where energy figures come from: ``"local"`` measures this host for the window,
-        ``"kepler=URL[,URL...]"`` reads exporters twice, ``"prometheus=URL"`` asks a server; or an
-        :class:`Observation`, which answers many questions.
+        ``"kepler=URL[,URL...]"`` reads exporters twice, ``"prometheus=URL"`` asks a server; or a running
+        :class:`kepler_power.Monitor`, or an :class:`Observation`, which answers many questions.
     :param facility: The site and its electricity; without it that of :func:`kepler_power.configure`.
     :param intensity: Grid intensities over time, gCO2e/kWh, instead of the yearly average: a file (CSV, JSON, Carbon
         Aware SDK), pairs of time and figure (a dict, a pandas Series), or the 24 hours of a typical day.

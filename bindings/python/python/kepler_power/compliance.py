@@ -5,8 +5,10 @@ known is ``None`` and makes a judgement ``INSUFFICIENT_DATA``; it is never a zer
 what still runs, energy that of all that ran in it; figures for a month (730 h) are projections from the window.
 
     >>> from kepler_power import compliance
-    >>> plan = compliance.calculate_optimal_schedule("4h", region="europe-west1", intensity="forecast.csv")
-    >>> print(plan.best.start, plan.saving_percent)
+    >>> clean_at_night = [100.0] * 6 + [300.0] * 18
+    >>> plan = compliance.calculate_optimal_schedule("2h", region="europe-west1", intensity=clean_at_night)
+    >>> round(plan.best.mean_intensity_gCO2eq_kWh)
+    100
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Optional
 
 from . import _native, _tools
-from ._answer import Answer, Length, Moment, length, many, one
+from ._answer import Answer, Length, Moment, length, many, meters, one
 from ._native import Observation
 from ._tools import *  # noqa: F403 - all tools and their answers, listed in its own __all__
 
@@ -235,4 +237,4 @@ def observe(source: str = "local", window: Length | None = None) -> Observation:
     :param window: how long; 6 s, or the 5 min that are asked of Prometheus.
     :raises kepler_power.errors.SourceError: nothing can be measured here, or the server cannot be reached.
     """
-    return _native.observe(source, length(window))
+    return _native.observe(source, length(window), meters())

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ConfigurationError",
     "DataError",
+    "EstimateWarning",
     "KeplerError",
     "MeterError",
     "MissingDependencyError",
@@ -97,3 +98,7 @@ class ModelError(KeplerError, ValueError):
 
 class MissingDependencyError(KeplerError, ImportError):
     """An optional package is needed for this and not installed."""
+
+
+class EstimateWarning(UserWarning):
+    """There is no hardware counter to read, so energy is estimated. Given once a process."""

@@ -1,9 +1,8 @@
 """Power models: what a machine draws, from what it does, where nothing can be measured.
 
-    >>> from kepler_power import models
-    >>> model = models.load("ec2-0.7.11/rapl-sysfs/AbsPower/BPFOnly/SGDRegressorTrainer_0.json")
-    >>> watts = model.predict(rows)            # a numpy array, one column for each of model.components
-    >>> package = model.predict(rows, "package")
+    model = models.load("ec2-0.7.11/rapl-sysfs/AbsPower/BPFOnly/SGDRegressorTrainer_0.json")
+    watts = model.predict(rows)                 # a numpy array, one column for each of model.components
+    package = model.predict(rows, "package")
 
 Reads every JSON format of Kepler's model database (linear weights, curves, XGBoost trees) and this project's own; pickles
 are never read. Arrays of float64 in C order are used in place, without a copy, and without the GIL. Features are sums
@@ -166,6 +165,13 @@ class Model:
         out = np.empty((len(matrix), 2))
         confidence = self._native.interval_into(matrix, out, self._place(component))
         return Interval(out[:, 0], out[:, 1], confidence)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes a model that was made from text, such as a trained one, as a file that :func:`load` reads."""
+        if self._made[0] != "from_json":
+            raise ModelError(f"the model is the file {self._made[1]} already", "copy that")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(self._made[1])
 
     def _place(self, component: str) -> int:
         try:

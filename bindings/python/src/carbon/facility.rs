@@ -59,7 +59,7 @@ impl Facility {
 
     /// Emissions of IT energy: with the site's PUE, or without one where none is known; none where the
     /// grid's intensity is not known.
-    pub(crate) fn emissions(&self, energy: Energy) -> Option<f64> {
+    fn emissions(&self, energy: Energy) -> Option<f64> {
         Some(emissions(energy, self.site.ratio().unwrap_or(Pue::ONE), self.site.grid()?).grams())
     }
 
@@ -300,7 +300,7 @@ fn basis(name: &str) -> PyResult<Basis> {
 static CURRENT: Mutex<Option<Py<Facility>>> = Mutex::new(None);
 
 /// The facility that emissions of measurements and answers of tools rest on where none is given.
-pub(crate) fn current(py: Python<'_>) -> PyResult<Py<Facility>> {
+pub(super) fn current(py: Python<'_>) -> PyResult<Py<Facility>> {
     let known =
         || CURRENT.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|facility| facility.clone_ref(py));
     if let Some(facility) = known() {

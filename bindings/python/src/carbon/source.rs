@@ -2,12 +2,14 @@
 
 use super::tools::unavailable;
 use crate::errors::{ConfigurationError, told};
+use crate::host::{Host, chain};
 use jiff::Timestamp;
 use kepler_compliance::tools::Length;
-use kepler_compliance::view::{EnergyView, HistoryRing, RingOptions};
+use kepler_compliance::view::{EnergyView, HistoryRing, LiveView, RingOptions};
 use kepler_connect::kepler::{KeplerOptions, KeplerView};
 use kepler_connect::prometheus::{PrometheusOptions, PrometheusView};
-use kepler_core::sampler::Sampler;
+use kepler_core::sampler::{Sampler, SamplerOptions};
+use kepler_core::snapshot::Feed;
 use pyo3::prelude::*;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,6 +20,9 @@ const TICK: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_millis(100);
 /// What is waited for where no window is asked for, seconds.
 const OBSERVED_SECONDS: u64 = 6;
+
+/// The machine and the names of its meters, where a measurement of our own is to use others than usual.
+pub(super) type Meters = (Option<Host>, Option<Vec<String>>);
 
 /// `source=` as text.
 pub(super) enum Origin {
@@ -48,13 +53,13 @@ impl Origin {
     }
 
     /// Opens the view; where that takes observing, observes for `window`, without the GIL.
-    pub(super) fn observe(&self, py: Python<'_>, window: Option<Length>) -> PyResult<Observation> {
+    pub(super) fn observe(&self, py: Python<'_>, window: Option<Length>, meters: Meters) -> PyResult<Observation> {
         let length = window.map_or(Duration::from_secs(OBSERVED_SECONDS), Length::duration);
         let shown = Length::try_from(length).unwrap_or(Length::minutes(1));
         let told_of = |what: &str| Some(format!("{what} {shown} of readings; a longer window says more."));
         Ok(match self {
             Origin::Local => Observation {
-                view: measure(py, length)?,
+                view: measure(py, length, meters)?,
                 window: length,
                 taken: Some(Timestamp::now()),
                 caveat: told_of("Measured on this host: rests on"),
@@ -130,8 +135,10 @@ fn poll(py: Python<'_>, urls: &[String], window: Duration) -> PyResult<Arc<dyn E
     Ok(Arc::new(view))
 }
 
-fn measure(py: Python<'_>, window: Duration) -> PyResult<Arc<dyn EnergyView>> {
-    let mut sampler = py.detach(open).map_err(|error| unavailable(&error))?;
+fn measure(py: Python<'_>, window: Duration, (host, names): Meters) -> PyResult<Arc<dyn EnergyView>> {
+    let host = host.as_ref().map(Host::core).unwrap_or_default();
+    let options = SamplerOptions { chain: chain(names)?, ..SamplerOptions::default() };
+    let mut sampler = py.detach(|| Sampler::new(&host, options)).map_err(|error| unavailable(&error))?;
     let options = RingOptions { max_age: window * 2, ..RingOptions::default() };
     let ring = HistoryRing::new("local", node_name(), options);
     let end = Instant::now() + window;
@@ -143,8 +150,26 @@ fn measure(py: Python<'_>, window: Duration) -> PyResult<Arc<dyn EnergyView>> {
     Ok(Arc::new(ring))
 }
 
-fn open() -> Result<Sampler, kepler_core::sampler::SamplerError> {
-    Sampler::new(&kepler_core::host::Host::default(), kepler_core::sampler::SamplerOptions::default())
+/// The longest time that questions to a monitor look back where they do not say.
+const LOOK_BACK: Duration = Duration::from_secs(300);
+
+/// What a monitor of this process sees, now and later.
+pub(crate) struct Live {
+    view: Arc<LiveView>,
+    since: Instant,
+}
+
+impl Live {
+    /// From now on.
+    pub(crate) fn new(feed: Feed) -> Self {
+        Live { view: Arc::new(LiveView::new(feed, node_name(), RingOptions::default())), since: Instant::now() }
+    }
+
+    /// As a source of the tools.
+    pub(crate) fn observation(&self) -> Observation {
+        let window = self.since.elapsed().min(LOOK_BACK);
+        Observation { view: self.view.clone(), window, taken: None, caveat: None }
+    }
 }
 
 fn node_name() -> String {
@@ -155,10 +180,10 @@ fn node_name() -> String {
 
 /// Observes a source for a while (seconds), without the GIL.
 #[pyfunction]
-fn observe(py: Python<'_>, source: &str, window: Option<&str>) -> PyResult<Observation> {
+fn observe(py: Python<'_>, source: &str, window: Option<&str>, meters: Meters) -> PyResult<Observation> {
     let window =
         window.map(|text| text.parse().map_err(|error| ConfigurationError::new_err(told(&error)))).transpose()?;
-    Origin::parse(source)?.observe(py, window)
+    Origin::parse(source)?.observe(py, window, meters)
 }
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

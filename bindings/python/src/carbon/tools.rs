@@ -3,7 +3,7 @@
 use super::data::{data, json, standards};
 use super::facility::{Facility, Nothing, current};
 use super::intensity::Given;
-use super::source::{Observation, Origin};
+use super::source::{Meters, Observation, Origin};
 use crate::errors::{
     ConfigurationError, DataError, SourceError, UnknownWorkloadError, told, unknown_region, unknown_standard,
 };
@@ -41,7 +41,7 @@ enum Asked {
 
 /// The tool's answer as JSON. Releases the GIL while it observes and computes.
 #[pyfunction]
-#[pyo3(signature = (name, arguments, source, facility, intensity, standards_dir, now))]
+#[pyo3(signature = (name, arguments, source, facility, intensity, standards_dir, now, meters))]
 #[allow(clippy::too_many_arguments, reason = "one for each thing a question can state; Python names them")]
 fn call_tool(
     py: Python<'_>,
@@ -52,6 +52,7 @@ fn call_tool(
     intensity: Option<Given>,
     standards_dir: Option<PathBuf>,
     now: Option<&str>,
+    meters: Meters,
 ) -> PyResult<String> {
     let tool = find(name).map_err(|error| ConfigurationError::new_err(told(&error)))?;
     let mut arguments: Map<String, Value> = serde_json::from_str(arguments).map_err(|error| {
@@ -75,7 +76,7 @@ fn call_tool(
         Asked::Text(text) => {
             let origin = Origin::parse(&text)?;
             let window = length(&arguments)?;
-            needs_energy(name, &arguments).then(|| Py::new(py, origin.observe(py, window)?)).transpose()?
+            needs_energy(name, &arguments).then(|| Py::new(py, origin.observe(py, window, meters)?)).transpose()?
         }
     };
     let observation = observed.as_ref().map(Py::get);

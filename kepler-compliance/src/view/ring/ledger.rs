@@ -13,6 +13,10 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What is merged is at most this part of its age long, so that edges of windows stay about where they were
+/// asked for.
+const COARSEST: f64 = 0.25;
+
 /// What was used between two snapshots.
 #[derive(Debug)]
 pub(super) struct Sample {
@@ -80,6 +84,8 @@ pub(super) struct Ledger {
     options: RingOptions,
     pub(super) node: Arc<str>,
     pub(super) samples: VecDeque<Sample>,
+    /// Rows of all samples.
+    rows: usize,
     pub(super) newest: Option<Newest>,
     pub(super) zones: PerZone<Option<ZoneNow>>,
     /// Kind and uid -> workload.
@@ -93,6 +99,7 @@ impl Ledger {
             options,
             node,
             samples: VecDeque::new(),
+            rows: 0,
             newest: None,
             zones: PerZone::default(),
             known: HashMap::new(),
@@ -135,6 +142,8 @@ impl Ledger {
         self.advance_workloads(snapshot, &mut used);
         if let Some(before) = before {
             let (start, end) = (before.at.boottime, snapshot.at.boottime);
+            used.shrink_to_fit();
+            self.rows += used.len();
             self.samples.push_back(Sample { start, end, node, rows: used });
         }
         self.newest = Some(Newest {
@@ -158,6 +167,34 @@ impl Ledger {
         let too_old = |sample: &Sample| now.saturating_sub(sample.end) >= self.options.max_age;
         while self.samples.len() > self.options.max_samples || self.samples.front().is_some_and(too_old) {
             self.samples.pop_front();
+        }
+        self.rows = self.samples.iter().map(|sample| sample.rows.len()).sum();
+        while self.rows > self.options.max_rows && self.samples.len() > 1 {
+            self.merge(now);
+        }
+    }
+
+    /// Makes one of the two neighbours whose common length is the smallest part of their age; drops the oldest
+    /// sample if all have become long.
+    fn merge(&mut self, now: Duration) {
+        let pairs = self.samples.iter().zip(self.samples.iter().skip(1)).enumerate();
+        // Where nobody measured is a gap, and stays one. The newest sample stays as it is: its end is now.
+        let pairs = pairs.filter(|(_, (a, b))| a.end == b.start && b.end < now);
+        let coarseness = |a: &Sample, b: &Sample| {
+            b.end.saturating_sub(a.start).as_secs_f64() / now.saturating_sub(b.end).as_secs_f64()
+        };
+        let coarsenesses = pairs.map(|(at, (a, b))| (coarseness(a, b), at)).filter(|(part, _)| *part <= COARSEST);
+        let finest = coarsenesses.min_by(|a, b| a.0.total_cmp(&b.0));
+        let merged = finest.and_then(|(_, at)| {
+            let later = self.samples.remove(at + 1)?;
+            let earlier = self.samples.get_mut(at)?;
+            self.rows -= earlier.rows.len() + later.rows.len();
+            earlier.extend(later);
+            self.rows += earlier.rows.len();
+            Some(())
+        });
+        if merged.is_none() {
+            self.rows -= self.samples.pop_front().map_or(0, |oldest| oldest.rows.len());
         }
     }
 
@@ -209,6 +246,35 @@ impl Ledger {
             used.extend(known.advance(sequence, &totals));
         });
         self.known.values_mut().for_each(|table| table.retain(|_, known| known.seen == sequence));
+    }
+}
+
+impl Sample {
+    /// Takes in the sample that follows.
+    fn extend(&mut self, later: Sample) {
+        self.end = later.end;
+        self.node = PerZone::from_fn(|zone| match (self.node[zone], later.node[zone]) {
+            (Some(a), Some(b)) => Some(NodeUse {
+                energy: a.energy + b.energy,
+                active: a.active + b.active,
+                idle: a.idle + b.idle,
+                unattributed: a.unattributed + b.unattributed,
+            }),
+            (a, b) => a.or(b),
+        });
+        self.rows.extend(later.rows);
+        self.rows.sort_by_key(|used| used.serial);
+        // The sort is stable, so the later row is the second one: its name is the newer.
+        self.rows.dedup_by(|later, earlier| {
+            let same = later.serial == earlier.serial;
+            if same {
+                earlier.energy.iter_mut().for_each(|(zone, sum)| *sum += later.energy[zone]);
+                earlier.cpu_time += later.cpu_time;
+                earlier.id = Arc::clone(&later.id);
+            }
+            same
+        });
+        self.rows.shrink_to_fit();
     }
 }
 

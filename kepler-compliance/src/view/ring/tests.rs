@@ -80,6 +80,7 @@ impl Machine {
             pods: Vec::new(),
             vms: Vec::new(),
             units: Vec::new(),
+            commands: Vec::new(),
             faults: Vec::new(),
             sources: Vec::new(),
             cost: Cost::default(),
@@ -188,8 +189,8 @@ fn setting_the_clock_back_neither_loses_nor_doubles_energy() {
 #[test]
 fn the_ring_is_bounded_by_age_and_by_count() {
     for options in [
-        RingOptions { max_age: Duration::from_secs(20), max_samples: 1000 },
-        RingOptions { max_age: Duration::from_secs(9999), max_samples: 4 },
+        RingOptions { max_age: Duration::from_secs(20), max_samples: 1000, ..RingOptions::default() },
+        RingOptions { max_age: Duration::from_secs(9999), max_samples: 4, ..RingOptions::default() },
     ] {
         let ring = HistoryRing::new("test", "node", options);
         let mut machine = Machine::new();
@@ -285,4 +286,42 @@ fn a_live_view_answers_from_the_snapshots_it_saw() {
     let inventory = view.inventory(machine.last(60)).unwrap();
     assert_eq!(inventory.nodes[0].energy().total().unwrap().joules(), 40.0, "asking is seeing");
     assert_eq!(inventory.covered.length(), STEP * 2, "a snapshot between the two was not needed");
+}
+
+#[test]
+fn too_many_rows_are_merged_from_the_oldest_and_no_energy_is_lost() {
+    let options = RingOptions { max_rows: 60, ..RingOptions::default() };
+    let (ring, mut machine) = (HistoryRing::new("test", "node", options), Machine::new());
+    machine.processes = vec![(1, 0, true), (2, 0, true)];
+    ring.record(&machine.snapshot());
+    for _ in 0..100 {
+        machine.processes.iter_mut().for_each(|process| process.1 += 1);
+        machine.node += 2;
+        ring.record(&machine.pass().snapshot());
+    }
+    let ledger = ring.ledger();
+    assert!(ledger.samples.iter().map(|sample| sample.rows.len()).sum::<usize>() <= 60);
+    let lengths: Vec<_> = ledger.samples.iter().map(|sample| (sample.end - sample.start).as_secs()).collect();
+    assert!(lengths.len() >= 5 && lengths.first() > lengths.last(), "{lengths:?}");
+    assert_eq!(*lengths.last().unwrap(), STEP.as_secs(), "{lengths:?}");
+    drop(ledger);
+    let inventory = ring.inventory(machine.last(500)).unwrap();
+    assert_eq!(inventory.coverage, 1.0);
+    assert_eq!(of(&inventory, 1).map(joules), Some(100.0));
+    assert_eq!(inventory.nodes[0].energy().total(), Some(Energy::from_joules(200.0)));
+}
+
+#[test]
+fn a_single_stretch_with_too_many_rows_is_kept_as_the_newest() {
+    let options = RingOptions { max_rows: 1, ..RingOptions::default() };
+    let (ring, mut machine) = (HistoryRing::new("test", "node", options), Machine::new());
+    machine.processes = (1..=5).map(|pid| (pid, 0, true)).collect();
+    ring.record(&machine.snapshot());
+    for _ in 0..3 {
+        machine.processes.iter_mut().for_each(|process| process.1 += 1);
+        machine.node += 5;
+        ring.record(&machine.pass().snapshot());
+    }
+    assert_eq!(ring.ledger().samples.len(), 1);
+    assert_eq!(of(&ring.inventory(machine.last(5)).unwrap(), 3).map(joules), Some(1.0));
 }

@@ -31,6 +31,8 @@ impl Groups {
         if std::mem::take(&mut self.changed) {
             self.nest();
         }
+        #[cfg(feature = "perf")]
+        self.read_counters();
         for index in 0..self.slots.len() {
             let Some(Some(group)) = self.slots.get_mut(index) else { continue };
             let had_accounting = group.accounting.is_some();

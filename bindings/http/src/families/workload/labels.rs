@@ -4,12 +4,14 @@ use crate::encode::Sample;
 use crate::families::{Levels, Plan};
 use crate::twins::Twins;
 use kepler_core::snapshot::{Row, Snapshot};
-use kepler_core::workload::{ContainerInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo};
+use kepler_core::workload::{CommandInfo, ContainerInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo};
 use std::hash::Hash;
 
 /// A kind of workload: where its rows are and what its labels are, without state and zone.
 pub(super) trait Workload: Sized {
     const LEVEL: Levels;
+    /// Whether it can be running or terminated.
+    const HAS_STATE: bool = true;
     fn rows(snapshot: &Snapshot) -> &[Row<Self>];
     fn twins(plan: &Plan) -> &Twins;
     /// What tells label sets apart.
@@ -105,6 +107,34 @@ impl Workload for UnitInfo {
     fn labels<'a>(&self, sample: Sample<'a>) -> Sample<'a> {
         sample.label("unit", &self.name).label("cgroup", &self.cgroup)
     }
+}
+
+impl Workload for CommandInfo {
+    const LEVEL: Levels = Levels::PROCESS;
+    /// All of its processes have ended, and more may come.
+    const HAS_STATE: bool = false;
+    fn rows(snapshot: &Snapshot) -> &[Row<Self>] {
+        &snapshot.commands
+    }
+    fn twins(plan: &Plan) -> &Twins {
+        &plan.commands
+    }
+    fn key(&self) -> impl Hash + Eq + '_ {
+        (&self.comm, command_container(self), command_unit(self))
+    }
+    fn labels<'a>(&self, sample: Sample<'a>) -> Sample<'a> {
+        let (unit, cgroup) = command_unit(self);
+        let sample = sample.label("comm", &self.comm).label("container_id", command_container(self));
+        sample.label("unit", unit).label("cgroup", cgroup)
+    }
+}
+
+fn command_container(command: &CommandInfo) -> &str {
+    command.container.as_ref().map_or("", |container| &container.id)
+}
+
+fn command_unit(command: &CommandInfo) -> (&str, &str) {
+    command.unit.as_ref().map_or(("", ""), |unit| (&unit.name, &unit.cgroup))
 }
 
 fn container_id(process: &ProcessInfo) -> &str {

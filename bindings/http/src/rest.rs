@@ -1,0 +1,195 @@
+//! The REST interface: the compliance tools, figures of this node as JSON, their history, and a stream of
+//! snapshots; described by OpenAPI.
+//!
+//! Schemas and descriptions come from the types that answer: the tools' from
+//! [`registry`](kepler_compliance::tools::registry), the others' from their structs. Errors are
+//! `application/problem+json` (RFC 9457).
+//!
+//! Nothing here measures. Answers are made on Tokio's blocking threads, a few at a time, so that a scrape of
+//! `/metrics` never waits for them.
+
+mod body;
+#[cfg(feature = "docs")]
+mod docs;
+mod events;
+mod figures;
+mod guard;
+mod history;
+mod node;
+mod openapi;
+mod problem;
+mod query;
+mod schema;
+mod tools;
+mod work;
+mod workload;
+mod workloads;
+
+use crate::exporter::Exporter;
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use guard::Guard;
+use kepler_compliance::tools::Toolbox;
+use problem::{Kind, Problem};
+use serde::Serialize;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tower_http::cors::{AllowHeaders, CorsLayer};
+use work::Work;
+
+/// Who may ask, and how much of it.
+#[derive(Clone)]
+pub struct RestOptions {
+    /// Names by which clients may reach this server (the `Host` header), with or without a port, beside
+    /// `localhost` and addresses in figures; default none. A page that lets its own name point here (DNS
+    /// rebinding) is refused by this.
+    pub allowed_hosts: Vec<String>,
+    /// Web pages that may ask, as `scheme://host[:port]`; default none but those of this server itself.
+    pub allowed_origins: Vec<String>,
+    /// What clients must send as `Authorization: Bearer …`; default nothing.
+    pub bearer_token: Option<String>,
+    /// Largest request body in bytes; default 64 KiB. Larger ones are answered with 413.
+    pub body_limit: usize,
+    /// Time in which a request body must have come; default 10 s.
+    pub body_timeout: Duration,
+    /// Answers that are worked out at a time; default 4. Others wait.
+    pub at_once: usize,
+    /// How long a request waits for its turn before it is answered with 503; default 10 s.
+    pub patience: Duration,
+    /// Streams of events at a time; default 16. One more is answered with 503.
+    pub streams: usize,
+    /// A stream without events says that it lives after this long; default 15 s.
+    pub heartbeat: Duration,
+}
+
+impl Default for RestOptions {
+    fn default() -> Self {
+        RestOptions {
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            bearer_token: None,
+            body_limit: 64 * 1024,
+            body_timeout: Duration::from_secs(10),
+            at_once: 4,
+            patience: Duration::from_secs(10),
+            streams: 16,
+            heartbeat: Duration::from_secs(15),
+        }
+    }
+}
+
+impl fmt::Debug for RestOptions {
+    /// Without the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RestOptions")
+            .field("allowed_hosts", &self.allowed_hosts)
+            .field("allowed_origins", &self.allowed_origins)
+            .field("bearer_token", &self.bearer_token.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The REST interface over the snapshots of an [`Exporter`] and the tools of a [`Toolbox`].
+#[derive(Clone)]
+pub struct Rest(Arc<Shared>);
+
+/// What the routes share.
+struct Shared {
+    exporter: Arc<Exporter>,
+    toolbox: Arc<Toolbox>,
+    options: RestOptions,
+    work: Work,
+    streams: Arc<Semaphore>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Rest {
+    /// Over `exporter`'s feed; `toolbox` is what the tools and the history answer from, of this node or others.
+    pub fn new(exporter: Arc<Exporter>, toolbox: Arc<Toolbox>, options: RestOptions) -> Self {
+        let work = Work::new(options.at_once, options.patience);
+        let streams = Arc::new(Semaphore::new(options.streams.min(Semaphore::MAX_PERMITS)));
+        Rest(Arc::new(Shared { exporter, toolbox, options, work, streams, stopped: Arc::default() }))
+    }
+
+    /// The routes `/tools`, `/api/v1/…`, `/openapi.json` and, with feature `docs`, `/docs`. Merge them with
+    /// [`router`](crate::router).
+    pub fn router(&self) -> Router {
+        let options = &self.0.options;
+        let guard = Arc::new(Guard::new(options));
+        let routes = Router::new()
+            .route("/tools", get(tools::list))
+            .route("/tools/{name}", post(tools::call))
+            .route("/api/v1/node", get(node::answer))
+            .route("/api/v1/processes", get(workloads::processes))
+            .route("/api/v1/containers", get(workloads::containers))
+            .route("/api/v1/pods", get(workloads::pods))
+            .route("/api/v1/vms", get(workloads::vms))
+            .route("/api/v1/units", get(workloads::units))
+            .route("/api/v1/history", get(history::answer))
+            .route("/api/v1/events", get(events::answer))
+            .method_not_allowed_fallback(method)
+            .route("/tools/", any(missing))
+            .route("/tools/{name}/{*rest}", any(missing))
+            .route("/api", any(missing))
+            .route("/api/{*rest}", any(missing))
+            .layer(middleware::from_fn_with_state(guard, guard::check))
+            .layer(cors(&options.allowed_origins))
+            .route("/openapi.json", get(openapi::answer));
+        #[cfg(feature = "docs")]
+        let routes = routes.merge(docs::routes());
+        routes.with_state(Arc::clone(&self.0))
+    }
+
+    /// Ends all streams of events, which never end by themselves, within a second. Call it when the server is
+    /// to stop.
+    pub fn end_streams(&self) {
+        self.0.stopped.store(true, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rest").field("options", &self.0.options).finish_non_exhaustive()
+    }
+}
+
+type Asked = State<Arc<Shared>>;
+
+async fn missing(uri: Uri) -> Problem {
+    Problem::new(Kind::NotFound, format!("nothing at {}; /openapi.json lists what there is", uri.path()))
+}
+
+async fn method(method: Method, uri: Uri) -> Problem {
+    Problem::new(
+        Kind::MethodNotAllowed,
+        format!("{} does not take {method}; the Allow header says what it takes", uri.path()),
+    )
+}
+
+/// What browsers ask before they let a page of another origin ask.
+fn cors(origins: &[String]) -> CorsLayer {
+    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.to_lowercase().parse().ok()).collect();
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers(AllowHeaders::mirror_request())
+}
+
+/// An answer as bytes of JSON, made where it may take a while.
+fn to_json(answer: &impl Serialize) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec(answer).map_err(|error| Problem::new(Kind::Internal, format!("the answer is not JSON: {error}")))
+}
+
+fn json(bytes: Vec<u8>) -> Response {
+    let headers =
+        [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    (StatusCode::OK, headers, bytes).into_response()
+}

@@ -1,0 +1,143 @@
+//! Figures in answers: every name says the unit, and what is not known is absent, never zero.
+
+use jiff::Timestamp;
+use kepler_compliance::view::Split;
+use kepler_core::host;
+use kepler_core::meter::Method;
+use kepler_core::snapshot::{Snapshot, ZonePower};
+use kepler_core::units::{Energy, PerZone, Power, ZoneKind};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// The moment that an answer is of. Answers with the same `id` saw the same state.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Moment {
+    /// Number of the snapshot; it rises by one with each measurement since the program started.
+    id: u64,
+    /// When the figures were read.
+    at: Option<Timestamp>,
+    /// How long ago that is, seconds.
+    age_seconds: f64,
+    /// The time that power is the mean of, seconds; 0 for the first snapshot.
+    interval_seconds: f64,
+}
+
+impl Moment {
+    pub(super) fn of(snapshot: &Snapshot) -> Self {
+        Moment {
+            id: snapshot.sequence,
+            at: Timestamp::try_from(snapshot.at.wall).ok(),
+            age_seconds: host::Timestamp::now().since(&snapshot.at).as_secs_f64(),
+            interval_seconds: snapshot.interval.as_secs_f64(),
+        }
+    }
+}
+
+/// Where the figures of a zone come from.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ZoneSource {
+    /// `package`, `core`, `uncore`, `dram` or `psys`.
+    zone: &'static str,
+    /// The meter: `powercap`, `msr`, `perf`, `hwmon`, `model`, …
+    source: &'static str,
+    /// `measured` or `estimated`.
+    method: &'static str,
+    /// Expected relative error of an estimate, one standard deviation; `null` if measured.
+    error_ratio: Option<f64>,
+}
+
+impl ZoneSource {
+    pub(super) fn of(snapshot: &Snapshot) -> Vec<Self> {
+        let zones = snapshot.node.zones();
+        let source = |(kind, zone): (ZoneKind, &kepler_core::snapshot::NodeZone)| {
+            let (method, error_ratio) = method(zone.method);
+            ZoneSource { zone: kind.name(), source: zone.source, method, error_ratio }
+        };
+        zones.map(source).collect()
+    }
+}
+
+/// The name of a method, and its expected error.
+pub(super) fn method(method: Method) -> (&'static str, Option<f64>) {
+    match method {
+        Method::Measured => ("measured", None),
+        Method::Estimated { error_ratio } => ("estimated", Some(error_ratio)),
+    }
+}
+
+/// A quantity by zone. `core` and `uncore` are parts of `package`, `psys` contains everything: do not add them.
+/// Zones that this machine does not have are absent.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ByZone {
+    /// Processor packages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    package: Option<f64>,
+    /// Cores, part of the packages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    core: Option<f64>,
+    /// What is not cores, mostly integrated graphics; part of the packages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uncore: Option<f64>,
+    /// Memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dram: Option<f64>,
+    /// The whole platform: contains the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    psys: Option<f64>,
+    /// The sum of those that may be added; `null` where there is none.
+    total: Option<f64>,
+}
+
+impl ByZone {
+    fn new(zones: PerZone<Option<f64>>) -> Self {
+        ByZone {
+            package: zones[ZoneKind::Package],
+            core: zones[ZoneKind::Core],
+            uncore: zones[ZoneKind::Uncore],
+            dram: zones[ZoneKind::Dram],
+            psys: zones[ZoneKind::Psys],
+            total: total(zones),
+        }
+    }
+
+    /// Of a workload: the zones that its node has.
+    pub(super) fn joules(snapshot: &Snapshot, energy: &PerZone<Energy>) -> Self {
+        Self::new(known(snapshot, energy, Energy::joules))
+    }
+
+    /// Of a workload: the zones that its node has.
+    pub(super) fn watts(snapshot: &Snapshot, power: &PerZone<Power>) -> Self {
+        Self::new(known(snapshot, power, Power::watts))
+    }
+}
+
+/// The values of the zones that the node has.
+pub(super) fn known<T: Copy>(
+    snapshot: &Snapshot,
+    values: &PerZone<T>,
+    value: impl Fn(T) -> f64,
+) -> PerZone<Option<f64>> {
+    PerZone::from_fn(|zone| snapshot.node.zones[zone].as_ref().map(|_| value(values[zone])))
+}
+
+/// The sum of those that may be added.
+pub(super) fn total(zones: PerZone<Option<f64>>) -> Option<f64> {
+    Split { zones, gpu: None }.total()
+}
+
+/// Power of a zone, watts: the mean over the last interval.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct NodePower {
+    /// All of it: active and idle.
+    total: f64,
+    /// The part caused by work.
+    active: f64,
+    /// The part that an idle machine draws all the same.
+    idle: f64,
+}
+
+impl From<ZonePower> for NodePower {
+    fn from(power: ZonePower) -> Self {
+        NodePower { total: power.total.watts(), active: power.active.watts(), idle: power.idle.watts() }
+    }
+}

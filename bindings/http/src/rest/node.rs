@@ -1,0 +1,144 @@
+//! `/api/v1/node`.
+
+use super::figures::{Moment, NodePower, method};
+use super::problem::{Kind, Problem};
+use super::{Asked, Shared, json, query, to_json};
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use jiff::Timestamp;
+use kepler_core::attribution::IdlePolicy;
+use kepler_core::snapshot::{NodeZone, Snapshot};
+use kepler_core::units::ZoneKind;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// It takes no parameters.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoQuery {}
+
+/// The node's energy and power.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Node<'a> {
+    /// The moment the answer is of.
+    snapshot: Moment,
+    /// The node's name.
+    node_name: &'a str,
+    /// Busy share of all processors over the interval, 0 to 1.
+    usage_ratio: f64,
+    /// Online logical processors.
+    processors: u32,
+    /// Each zone that this machine has. `core` and `uncore` are parts of `package`, `psys` contains everything.
+    zones: Vec<Zone<'a>>,
+    /// What could not be read so far.
+    faults: Vec<Fault>,
+    /// When each source last delivered.
+    sources: Vec<Source>,
+}
+
+/// A zone: `energy = idle + active`, and `active` = what workloads used + unattributed.
+#[derive(Serialize, JsonSchema)]
+struct Zone<'a> {
+    /// `package`, `core`, `uncore`, `dram` or `psys`.
+    zone: &'static str,
+    /// The zone's path in sysfs, or `aggregated-` and its name for several.
+    path: &'a str,
+    /// The meter: `powercap`, `msr`, `perf`, `hwmon`, `model`, …
+    source: &'static str,
+    /// `measured` or `estimated`.
+    method: &'static str,
+    /// Expected relative error of an estimate, one standard deviation; `null` if measured.
+    error_ratio: Option<f64>,
+    /// Energy since the program started, joules.
+    energy_joules: f64,
+    /// The part of it caused by work.
+    active_energy_joules: f64,
+    /// The part that an idle machine draws all the same.
+    idle_energy_joules: f64,
+    /// The part of the active energy that no workload explains.
+    unattributed_energy_joules: f64,
+    /// The part of the active energy of processes that came and went unseen, within that of their containers,
+    /// pods and units.
+    short_lived_energy_joules: f64,
+    /// The part of the active energy of ended processes that are no longer listed.
+    forgotten_energy_joules: f64,
+    /// `baseline` (idle power is learned) or `ratio` (energy times utilisation).
+    idle_policy: &'static str,
+    /// Mean power over the last interval, watts; `null` where it is not known.
+    power_watts: Option<NodePower>,
+}
+
+/// How often something could not be read.
+#[derive(Serialize, JsonSchema)]
+struct Fault {
+    /// The meter or usage source.
+    source: &'static str,
+    /// The kind of fault.
+    reason: &'static str,
+    /// How often so far.
+    count: u64,
+}
+
+/// The last success of a source.
+#[derive(Serialize, JsonSchema)]
+struct Source {
+    /// The meter or usage source.
+    source: &'static str,
+    /// When it last delivered.
+    last_success: Option<Timestamp>,
+}
+
+impl<'a> Node<'a> {
+    pub(super) fn of(snapshot: &'a Snapshot, node_name: &'a str) -> Self {
+        let faults = snapshot.faults.iter();
+        let sources = snapshot.sources.iter();
+        Node {
+            snapshot: Moment::of(snapshot),
+            node_name,
+            usage_ratio: snapshot.node.usage_ratio,
+            processors: snapshot.node.processors,
+            zones: snapshot.node.zones().map(|(kind, zone)| Zone::of(kind, zone)).collect(),
+            faults: faults.map(|f| Fault { source: f.source, reason: f.reason, count: f.count }).collect(),
+            sources: sources
+                .map(|s| Source { source: s.source, last_success: Timestamp::try_from(s.last_success.wall).ok() })
+                .collect(),
+        }
+    }
+}
+
+impl<'a> Zone<'a> {
+    fn of(kind: ZoneKind, zone: &'a NodeZone) -> Self {
+        let (method, error_ratio) = method(zone.method);
+        Zone {
+            zone: kind.name(),
+            path: &zone.path,
+            source: zone.source,
+            method,
+            error_ratio,
+            energy_joules: zone.energy.joules(),
+            active_energy_joules: zone.active_energy.joules(),
+            idle_energy_joules: zone.idle_energy.joules(),
+            unattributed_energy_joules: zone.unattributed_energy.joules(),
+            short_lived_energy_joules: zone.short_lived_energy.joules(),
+            forgotten_energy_joules: zone.forgotten_energy.joules(),
+            idle_policy: match zone.idle_policy {
+                IdlePolicy::Baseline => "baseline",
+                IdlePolicy::Ratio => "ratio",
+            },
+            power_watts: zone.power.map(NodePower::from),
+        }
+    }
+}
+
+pub(super) async fn answer(State(shared): Asked, RawQuery(text): RawQuery) -> Result<Response, Problem> {
+    let NoQuery {} = query::read(text.as_deref())?;
+    let snapshot = latest(&shared)?;
+    to_json(&Node::of(&snapshot, &shared.exporter.options().node_name)).map(json)
+}
+
+/// The newest snapshot.
+pub(super) fn latest(shared: &Shared) -> Result<Arc<Snapshot>, Problem> {
+    let none = || Problem::new(Kind::Unavailable, "no snapshot has been taken yet; ask again in a second");
+    shared.exporter.feed().latest().ok_or_else(none)
+}

@@ -1,0 +1,286 @@
+//! `/api/v1/processes`, `containers`, `pods`, `vms` and `units`: what runs on this node, filtered, sorted, cut.
+
+use super::figures::{ByZone, Moment, ZoneSource, known, total};
+use super::node::latest;
+use super::problem::{Kind, Problem};
+use super::workload::Workload;
+use super::{Asked, Shared, json, query, to_json};
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use kepler_core::snapshot::{self, Snapshot, State as RunState};
+use kepler_core::units::{Energy, Power};
+use kepler_core::workload::ContainerInfo;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+/// The most rows of an answer.
+pub(super) const MOST: usize = 10_000;
+
+/// Which workloads, in which order, how many.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Choice {
+    /// Only those of this name; `*` stands for anything: `nginx`, `web-*`. A process's is its command name.
+    #[serde(default)]
+    name: Option<String>,
+    /// Only what is, or runs in, a pod of this namespace.
+    #[serde(default)]
+    namespace: Option<String>,
+    /// Only what is, or runs in, the pod of this name or UID.
+    #[serde(default)]
+    pod: Option<String>,
+    /// Only what is, or runs in, the container of this name or id; of an id the first 12 digits do.
+    #[serde(default)]
+    container: Option<String>,
+    /// Those that run, that have ended and are still remembered, or both.
+    #[serde(default)]
+    state: Wanted,
+    /// Only those that draw at least this much, watts.
+    #[serde(default)]
+    #[schemars(range(min = 0.0))]
+    min_power_watts: Option<f64>,
+    /// What they are sorted by.
+    #[serde(default)]
+    sort: Sort,
+    /// The direction; without it figures begin with the largest and names with the first.
+    #[serde(default)]
+    order: Option<Order>,
+    /// How many at most.
+    #[serde(default = "hundred")]
+    #[schemars(range(min = 1, max = 10_000))]
+    limit: usize,
+}
+
+const fn hundred() -> usize {
+    100
+}
+
+/// Which states.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Wanted {
+    /// Those that run.
+    #[default]
+    Running,
+    /// Those that have ended and are still remembered.
+    Terminated,
+    /// Both.
+    All,
+}
+
+/// What workloads are sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Sort {
+    /// Mean power over the last interval.
+    #[default]
+    Power,
+    /// Energy since the program started.
+    Energy,
+    /// CPU time.
+    CpuTime,
+    /// The name.
+    Name,
+}
+
+/// A direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Order {
+    /// The smallest first.
+    Asc,
+    /// The largest first.
+    Desc,
+}
+
+impl Choice {
+    /// The first so many.
+    pub(super) fn top(sort: Sort, limit: usize) -> Self {
+        let (name, namespace, pod, container, state) = (None, None, None, None, Wanted::Running);
+        Choice { name, namespace, pod, container, state, min_power_watts: None, sort, order: None, limit }
+    }
+
+    fn takes(&self, snapshot: &Snapshot, row: &snapshot::Row<impl Workload>) -> bool {
+        let (pod, container) = (row.info.pod(), row.info.container());
+        let is = |wanted: &Option<String>, is: &dyn Fn(&str) -> bool| wanted.as_deref().is_none_or(is);
+        let state = match self.state {
+            Wanted::Running => row.state == RunState::Running,
+            Wanted::Terminated => row.state == RunState::Terminated,
+            Wanted::All => true,
+        };
+        state
+            && is(&self.name, &|pattern| matches(pattern, row.info.name()))
+            && is(&self.namespace, &|name| pod.is_some_and(|pod| pod.namespace == name))
+            && is(&self.pod, &|name| pod.is_some_and(|pod| pod.name == name || pod.id == name))
+            && is(&self.container, &|name| container.is_some_and(|container| is_called(container, name)))
+            && self.min_power_watts.is_none_or(|least| power(snapshot, row) >= least)
+    }
+
+    fn compare<W: Workload>(&self, snapshot: &Snapshot, a: &snapshot::Row<W>, b: &snapshot::Row<W>) -> Ordering {
+        let by = match self.sort {
+            Sort::Power => power(snapshot, a).total_cmp(&power(snapshot, b)),
+            Sort::Energy => energy(snapshot, a).total_cmp(&energy(snapshot, b)),
+            Sort::CpuTime => a.cpu_time.cmp(&b.cpu_time),
+            Sort::Name => a.info.name().cmp(b.info.name()),
+        };
+        let usual = if self.sort == Sort::Name { Order::Asc } else { Order::Desc };
+        if self.order.unwrap_or(usual) == Order::Desc { by.reverse() } else { by }
+    }
+}
+
+fn power(snapshot: &Snapshot, row: &snapshot::Row<impl Workload>) -> f64 {
+    total(known(snapshot, &row.power, Power::watts)).unwrap_or_default()
+}
+
+fn energy(snapshot: &Snapshot, row: &snapshot::Row<impl Workload>) -> f64 {
+    total(known(snapshot, &row.energy, Energy::joules)).unwrap_or_default()
+}
+
+/// Whether a text fits a pattern in which `*` stands for anything.
+fn matches(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        // The earliest place leaves the most for what follows.
+        let Some((_, after)) = text.split_once(part) else { return false };
+        text = after;
+    }
+    text.ends_with(last)
+}
+
+fn is_called(container: &ContainerInfo, name: &str) -> bool {
+    container.name == name || container.id == name || (name.len() >= 12 && container.id.starts_with(name))
+}
+
+/// Workloads of one kind.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "{Who}List")]
+pub(super) struct List<'a, Who> {
+    /// The moment the answer is of.
+    snapshot: Moment,
+    /// The node's name.
+    node_name: &'a str,
+    /// Where the figures of each zone come from.
+    zones: Vec<ZoneSource>,
+    /// How many there are that fit, beyond the limit too.
+    matched: usize,
+    /// The first of them.
+    items: Vec<Row<Who>>,
+}
+
+/// A workload and what it used.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "{Who}Row")]
+pub(super) struct Row<Who> {
+    #[serde(flatten)]
+    who: Who,
+    /// `running`, or `terminated` and still remembered.
+    state: &'static str,
+    /// CPU time since it started (of groups: since it was first seen), seconds.
+    cpu_seconds: f64,
+    /// Active energy since the program started, joules.
+    energy_joules: ByZone,
+    /// Mean power over the last interval, watts; 0 once terminated.
+    power_watts: ByZone,
+}
+
+/// The rows that are chosen, and how many fit.
+pub(super) fn choose<'a, W: Workload>(
+    snapshot: &Snapshot,
+    rows: &'a [snapshot::Row<W>],
+    choice: &Choice,
+) -> (usize, Vec<Row<W::Shown<'a>>>) {
+    let mut chosen: Vec<_> = rows.iter().filter(|row| choice.takes(snapshot, row)).collect();
+    let matched = chosen.len();
+    // A stable sort: equal ones stay in the order of the snapshot.
+    chosen.sort_by(|a, b| choice.compare(snapshot, a, b));
+    chosen.truncate(choice.limit);
+    let show = |row: &'a snapshot::Row<W>| Row {
+        who: row.info.show(),
+        state: row.state.name(),
+        cpu_seconds: row.cpu_time.as_secs_f64(),
+        energy_joules: ByZone::joules(snapshot, &row.energy),
+        power_watts: ByZone::watts(snapshot, &row.power),
+    };
+    (matched, chosen.into_iter().map(show).collect())
+}
+
+async fn answer<W: Workload + 'static>(
+    shared: Arc<Shared>,
+    text: Option<String>,
+    without: &'static [&'static str],
+    rows: fn(&Snapshot) -> &[snapshot::Row<W>],
+) -> Result<Response, Problem> {
+    let choice: Choice = query::read(text.as_deref())?;
+    query::within("limit", choice.limit, MOST)?;
+    if let Some(watts) = choice.min_power_watts.filter(|watts| !(*watts >= 0.0 && watts.is_finite())) {
+        let reason = format!("min_power_watts = {watts}: give a number of 0 or more");
+        return Err(Problem::new(Kind::BadParameter, reason).parameter("min_power_watts"));
+    }
+    let given = [("namespace", &choice.namespace), ("pod", &choice.pod), ("container", &choice.container)];
+    if let Some((name, _)) = given.iter().find(|(name, given)| given.is_some() && without.contains(name)) {
+        return Err(Problem::new(Kind::BadParameter, format!("these have no {name} to choose by")).parameter(*name));
+    }
+    let snapshot = latest(&shared)?;
+    let exporter = Arc::clone(&shared.exporter);
+    let answer = shared.work.run(move || {
+        let (matched, items) = choose(&snapshot, rows(&snapshot), &choice);
+        let (moment, zones) = (Moment::of(&snapshot), ZoneSource::of(&snapshot));
+        to_json(&List { snapshot: moment, node_name: &exporter.options().node_name, zones, matched, items })
+    });
+    answer.await.map(json)
+}
+
+pub(super) async fn processes(State(shared): Asked, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    answer(shared, query, &[], |snapshot| &snapshot.processes).await
+}
+
+pub(super) async fn containers(State(shared): Asked, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    answer(shared, query, &[], |snapshot| &snapshot.containers).await
+}
+
+/// Parameters that pods do not have.
+pub(super) const NOT_PODS: &[&str] = &["container"];
+/// Parameters that virtual machines and units do not have.
+pub(super) const NOT_ALONE: &[&str] = &["container", "namespace", "pod"];
+
+pub(super) async fn pods(State(shared): Asked, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    answer(shared, query, NOT_PODS, |snapshot| &snapshot.pods).await
+}
+
+pub(super) async fn vms(State(shared): Asked, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    answer(shared, query, NOT_ALONE, |snapshot| &snapshot.vms).await
+}
+
+pub(super) async fn units(State(shared): Asked, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    answer(shared, query, NOT_ALONE, |snapshot| &snapshot.units).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn a_star_stands_for_anything() {
+        for (pattern, text, fits) in [
+            ("nginx", "nginx", true),
+            ("nginx", "nginx-2", false),
+            ("", "", true),
+            ("*", "", true),
+            ("web-*", "web-7", true),
+            ("web-*", "my-web-7", false),
+            ("*-7", "web-7", true),
+            ("*-7", "web-7-8", false),
+            ("w*b*7", "web-b-7", true),
+            ("w*b*7", "web-8", false),
+            ("a*a", "a", false),
+            ("**x", "x", true),
+        ] {
+            assert_eq!(matches(pattern, text), fits, "{pattern} {text}");
+        }
+    }
+}

@@ -1,0 +1,520 @@
+//! The REST interface at its router: tools, figures, history, events, errors, OpenAPI, Swagger UI.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
+
+mod support;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use http_body::Body as _;
+use kepler_compliance::intensity::Table;
+use kepler_compliance::standards::Standards;
+use kepler_compliance::tools::registry;
+use kepler_compliance::tools::{Settings, Toolbox};
+use kepler_compliance::view::{LiveView, RingOptions};
+use kepler_compliance::zones::Zones;
+use kepler_core::snapshot::{Feed, Snapshot};
+use kepler_core::units::{Energy, ZoneKind};
+use kepler_http::{Exporter, Rest, RestOptions};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use support::{inhabited, options};
+use tower::ServiceExt;
+
+struct Node {
+    feed: Feed,
+    rest: Rest,
+    router: Router,
+}
+
+impl Node {
+    fn new(options: RestOptions) -> Self {
+        let feed = Feed::default();
+        let exporter = Arc::new(Exporter::new(feed.clone(), support::options()));
+        let zones = Zones::embedded().unwrap();
+        let toolbox = Toolbox {
+            view: Arc::new(LiveView::new(feed.clone(), "node-1", RingOptions::default())),
+            standards: Standards::embedded().unwrap(),
+            intensity: Arc::new(Table::from_zones(&zones)),
+            zones,
+            settings: Settings { region: Some("KR".into()), ..Settings::default() },
+        };
+        let rest = Rest::new(exporter, Arc::new(toolbox), options);
+        Node { feed, router: rest.router(), rest }
+    }
+
+    /// A node that has been measured twice.
+    async fn measured() -> Self {
+        let node = Node::new(RestOptions::default());
+        node.publish(inhabited());
+        // The view takes a snapshot in when it is asked.
+        node.get("/api/v1/history").await;
+        node.publish(later(inhabited(), 1));
+        node
+    }
+
+    fn publish(&self, snapshot: Snapshot) {
+        self.feed.publish(Arc::new(snapshot));
+    }
+
+    async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            request = request.header("host", "127.0.0.1:28282");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = self.router.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, 16 << 20).await.unwrap();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.ask(Method::GET, path, &[], "").await
+    }
+
+    async fn call(&self, tool: &str, arguments: &Value) -> Answer {
+        self.ask(Method::POST, &format!("/tools/{tool}"), &[], arguments.to_string()).await
+    }
+}
+
+/// A snapshot one interval of five seconds later, in which everything used `joules` more.
+fn later(mut snapshot: Snapshot, joules: u64) -> Snapshot {
+    let more = Energy::from_joules(joules as f64);
+    snapshot.sequence += 1;
+    // The one before was taken some milliseconds ago, so this is what lies between them.
+    for kind in [ZoneKind::Package, ZoneKind::Dram] {
+        let zone = snapshot.node.zones[kind].as_mut().unwrap();
+        zone.energy += more + more;
+        zone.active_energy += more;
+        zone.idle_energy += more;
+    }
+    for row in &mut snapshot.processes {
+        row.energy.iter_mut().for_each(|(_, energy)| *energy += more);
+        row.cpu_time += Duration::from_secs(1);
+    }
+    snapshot
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
+    }
+
+    fn ok(&self) -> Value {
+        assert_eq!(self.status, StatusCode::OK, "{:?}", self.body);
+        assert_eq!(self.header("content-type"), "application/json");
+        self.json()
+    }
+
+    /// Fails unless this is a problem (RFC 9457) of that status and kind; its detail.
+    fn problem(&self, status: u16, kind: &str) -> String {
+        assert_eq!(self.status.as_u16(), status, "{:?}", self.body);
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let problem = self.json();
+        assert_eq!(
+            (&problem["status"], &problem["type"]),
+            (&json!(status), &json!(format!("urn:problem-type:kepler:{kind}")))
+        );
+        assert!(!problem["title"].as_str().unwrap().is_empty());
+        problem["detail"].as_str().unwrap().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn a_tool_answers_what_it_answers_elsewhere() {
+    let node = Node::measured().await;
+    let answer = node.call("assess_workload_compliance", &json!({ "workload_name": "nginx" })).await.ok();
+    assert_eq!(
+        (&answer["workload"], &answer["kind"], &answer["moment"]),
+        (&json!("nginx"), &json!("container"), &json!("8"))
+    );
+    // As `curl -d` sends it.
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let path = "/tools/assess_workload_compliance";
+    let same = node.ask(Method::POST, path, &form, r#"{"workload_name":"nginx"}"#).await.ok();
+    assert_eq!(answer, same, "asked twice about one moment");
+}
+
+#[tokio::test]
+async fn two_tools_asked_about_the_same_moment_agree() {
+    let node = Node::measured().await;
+    let assessed = node.call("assess_workload_compliance", &json!({ "workload_name": "make" })).await.ok();
+    let listed = node.call("list_workloads_by_compliance", &json!({ "kind": "process" })).await.ok();
+    let history = node.get("/api/v1/history").await.ok();
+    let list = node.get("/api/v1/processes").await.ok();
+    for answer in [&assessed, &listed, &history] {
+        assert_eq!(answer["moment"], "8");
+    }
+    assert_eq!(list["snapshot"]["id"], 8);
+}
+
+#[tokio::test]
+async fn every_tool_answers_with_its_required_arguments_and_is_listed() {
+    let node = Node::measured().await;
+    let listed = node.get("/tools").await.ok();
+    assert_eq!(listed["tools"].as_array().unwrap().len(), registry::tools().len());
+    for tool in listed["tools"].as_array().unwrap() {
+        let mut arguments = json!({});
+        for name in tool["input_schema"]["required"].as_array().into_iter().flatten() {
+            let name = name.as_str().unwrap();
+            arguments[name] = if name == "workload_name" { json!("nginx") } else { json!("2h") };
+        }
+        let answer = node.call(tool["name"].as_str().unwrap(), &arguments).await;
+        answer.ok();
+    }
+    let empty = node.ask(Method::POST, "/tools/get_power_hotspots", &[], "").await;
+    assert!(empty.ok()["hotspots"].is_array(), "an empty body is no arguments");
+}
+
+#[tokio::test]
+async fn mistakes_are_problems_that_say_what_would_be_valid() {
+    let node = Node::measured().await;
+    let assess = "assess_workload_compliance";
+    let says = |detail: String, parts: &[&str]| {
+        assert!(parts.iter().all(|part| detail.contains(part)), "{detail}");
+    };
+    says(node.call("asess", &json!({})).await.problem(404, "unknown-tool"), &["asess", assess]);
+    says(node.call(assess, &json!({})).await.problem(422, "bad-arguments"), &["workload_name"]);
+    let wrong = node.call(assess, &json!({ "workload_name": 7 })).await;
+    says(wrong.problem(422, "bad-arguments"), &["expected a string"]);
+    assert_eq!(wrong.json()["parameter"], "workload_name");
+    let misspelt = node.call(assess, &json!({ "workload_name": "nginx", "windo": "5m" })).await;
+    says(misspelt.problem(422, "bad-arguments"), &["windo", "window"]);
+    says(node.call(assess, &json!([1])).await.problem(422, "bad-arguments"), &["sequence"]);
+    says(node.call(assess, &json!({ "workload_name": "ngin" })).await.problem(404, "unknown-workload"), &["nginx"]);
+    let region = json!({ "workload_name": "nginx", "region": "seol" });
+    says(node.call(assess, &region).await.problem(404, "unknown-region"), &["seoul"]);
+    let standard = json!({ "workload_name": "nginx", "standard": "KR" });
+    says(node.call(assess, &standard).await.problem(404, "unknown-standard"), &["KR_CARBON_2050"]);
+    let broken = node.ask(Method::POST, "/tools/get_power_hotspots", &[], "{\"limit\": }").await;
+    says(broken.problem(400, "bad-json"), &["line 1 column 11"]);
+    let form = node.ask(Method::POST, "/tools/get_power_hotspots", &[], "limit=3").await;
+    says(form.problem(400, "bad-json"), &["JSON object"]);
+    let xml = [("content-type", "application/xml")];
+    let xml = node.ask(Method::POST, "/tools/get_power_hotspots", &xml, "<limit>3</limit>").await;
+    says(xml.problem(415, "unsupported-media-type"), &["application/json"]);
+    let packed = [("content-encoding", "gzip")];
+    let packed = node.ask(Method::POST, "/tools/get_power_hotspots", &packed, "x").await;
+    packed.problem(415, "unsupported-media-type");
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_or_too_slow_is_refused() {
+    let options = RestOptions { body_limit: 100, body_timeout: Duration::from_millis(100), ..RestOptions::default() };
+    let node = Node::new(options);
+    node.publish(inhabited());
+    let large = format!("{{\"workload_name\": \"{}\"}}", "x".repeat(100));
+    let answer = node.ask(Method::POST, "/tools/get_power_hotspots", &[], large.clone()).await;
+    assert!(answer.problem(413, "too-large").contains("100 bytes"));
+    let announced = node.ask(Method::POST, "/tools/get_power_hotspots", &[("content-length", "101")], "").await;
+    announced.problem(413, "too-large");
+    let slow = node.ask(Method::POST, "/tools/get_power_hotspots", &[], Body::new(Never)).await;
+    slow.problem(408, "too-slow");
+}
+
+/// A body that never comes.
+struct Never;
+
+impl http_body::Body for Never {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        std::task::Poll::Pending
+    }
+}
+
+#[tokio::test]
+async fn wrong_paths_and_methods_are_problems() {
+    let node = Node::measured().await;
+    for path in ["/api", "/api/v2/node", "/api/v1/nodes", "/tools/", "/tools/a/b"] {
+        node.get(path).await.problem(404, "not-found");
+    }
+    for (method, path, allowed) in [
+        (Method::GET, "/tools/get_power_hotspots", "POST"),
+        (Method::POST, "/tools", "GET,HEAD"),
+        (Method::DELETE, "/api/v1/node", "GET,HEAD"),
+    ] {
+        let answer = node.ask(method, path, &[], "").await;
+        answer.problem(405, "method-not-allowed");
+        assert_eq!(answer.header("allow"), allowed);
+    }
+}
+
+#[tokio::test]
+async fn web_pages_of_others_and_names_of_others_are_refused() {
+    let node = Node::measured().await;
+    let evil_origin = [("origin", "https://evil.example")];
+    let evil_host = [("host", "evil.example")];
+    for headers in [&evil_origin, &evil_host] {
+        for path in ["/tools", "/api/v1/node", "/api/v1/events"] {
+            node.ask(Method::GET, path, headers, "").await.problem(403, "forbidden");
+        }
+        node.ask(Method::POST, "/tools/get_power_hotspots", headers, "{}").await.problem(403, "forbidden");
+    }
+    let own = [("origin", "http://127.0.0.1:28282")];
+    node.ask(Method::GET, "/tools", &own, "").await.ok();
+
+    let allowed_origins = vec!["https://ops.example".to_owned()];
+    let node = Node::new(RestOptions { allowed_origins, ..RestOptions::default() });
+    let preflight = [
+        ("origin", "https://ops.example"),
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "content-type"),
+    ];
+    let answer = node.ask(Method::OPTIONS, "/tools/get_power_hotspots", &preflight, "").await;
+    assert_eq!(answer.header("access-control-allow-origin"), "https://ops.example");
+    assert!(answer.header("access-control-allow-headers").contains("content-type"));
+}
+
+#[tokio::test]
+async fn a_token_is_asked_for_where_there_is_one() {
+    let node = Node::new(RestOptions { bearer_token: Some("s3cret".into()), ..RestOptions::default() });
+    let answer = node.get("/tools").await;
+    answer.problem(401, "unauthorized");
+    assert!(answer.header("www-authenticate").starts_with("Bearer"));
+    node.ask(Method::GET, "/tools", &[("authorization", "Bearer s3cret")], "").await.ok();
+}
+
+#[tokio::test]
+async fn the_node_says_what_it_used_and_where_the_figures_come_from() {
+    let node = Node::new(RestOptions::default());
+    node.get("/api/v1/node").await.problem(503, "unavailable");
+    node.publish(inhabited());
+    let answer = node.get("/api/v1/node").await.ok();
+    assert_eq!((&answer["node_name"], &answer["snapshot"]["id"]), (&json!("node-1"), &json!(7)));
+    let zones = answer["zones"].as_array().unwrap();
+    assert_eq!(zones.iter().map(|zone| &zone["zone"]).collect::<Vec<_>>(), ["package", "dram"]);
+    assert_eq!((&zones[0]["method"], &zones[0]["error_ratio"]), (&json!("measured"), &Value::Null));
+    assert_eq!((&zones[1]["method"], &zones[1]["error_ratio"]), (&json!("estimated"), &json!(0.3)));
+    assert_eq!((&zones[0]["energy_joules"], &zones[0]["power_watts"]["total"]), (&json!(120.5), &json!(20.5)));
+    assert_eq!(zones[1]["power_watts"], Value::Null, "not known is not zero");
+    let detail = node.get("/api/v1/node?x=1").await.problem(400, "bad-parameter");
+    assert!(detail.contains("unknown field `x`"), "{detail}");
+}
+
+#[tokio::test]
+async fn workloads_are_filtered_sorted_and_cut() {
+    let node = Node::new(RestOptions::default());
+    node.publish(inhabited());
+    let names = |answer: &Value, field: &str| -> Vec<String> {
+        answer["items"].as_array().unwrap().iter().map(|row| row[field].as_str().unwrap().to_owned()).collect()
+    };
+    let comms = async |query: &str| names(&node.get(&format!("/api/v1/processes{query}")).await.ok(), "comm");
+    assert_eq!(comms("?sort=energy").await, ["qemu", "nginx", "systemd"]);
+    assert_eq!(comms("?sort=energy&order=asc").await, ["systemd", "nginx", "qemu"]);
+    assert_eq!(comms("?sort=name&state=all").await, ["make", "nginx", "qemu", "systemd"]);
+    assert_eq!(comms("?state=terminated").await, ["make"]);
+    assert_eq!(comms("?name=*d").await, ["systemd"]);
+    assert_eq!(comms("?namespace=shop").await, ["nginx"]);
+    assert_eq!(comms("?container=f00d").await, ["nginx"]);
+    assert_eq!(comms("?pod=web-0").await, ["nginx"]);
+    assert_eq!(comms("?min_power_watts=2").await, Vec::<String>::new());
+    let top = node.get("/api/v1/processes?limit=1&sort=energy").await.ok();
+    assert_eq!((names(&top, "comm"), &top["matched"]), (vec!["qemu".to_owned()], &json!(3)));
+    let row = &top["items"][0];
+    assert_eq!((&row["energy_joules"]["package"], &row["energy_joules"]["total"]), (&json!(3.0), &json!(6.0)));
+    assert!(row["energy_joules"].get("core").is_none(), "the node has no such zone");
+    for (path, name) in [("containers", "nginx"), ("pods", "web-0"), ("vms", "build"), ("units", "sshd.service")] {
+        assert_eq!(names(&node.get(&format!("/api/v1/{path}")).await.ok(), "name"), [name]);
+    }
+}
+
+#[tokio::test]
+async fn wrong_parameters_are_refused_with_the_valid_ones() {
+    let node = Node::measured().await;
+    for (path, parts) in [
+        ("processes?limt=3", ["limt", "limit"]),
+        ("processes?sort=watts", ["sort: ", "cpu_time"]),
+        ("processes?limit=0", ["limit", "10000"]),
+        ("processes?min_power_watts=-1", ["min_power_watts", "0 or more"]),
+        ("processes?min_power_watts=nan", ["min_power_watts", "0 or more"]),
+        ("processes?limit=many", ["limit: ", "invalid digit"]),
+        ("processes?limit=1&limit=2", ["limit", "duplicate"]),
+        ("units?pod=x", ["pod", "have no"]),
+        ("events?level=socket", ["socket", "container"]),
+        ("history?range=never", ["range: ", "5m"]),
+        ("history?step=1ms&range=7d", ["step", "10000"]),
+        ("history?to=yesterday", ["to: ", "year"]),
+    ] {
+        let detail = node.get(&format!("/api/v1/{path}")).await.problem(400, "bad-parameter");
+        assert!(parts.iter().all(|part| detail.contains(part)), "{path}: {detail}");
+    }
+}
+
+#[tokio::test]
+async fn history_tells_what_was_used_when() {
+    let node = Node::measured().await;
+    let whole = node.get("/api/v1/history?range=5m").await.ok();
+    let sum = |answer: &Value| -> f64 {
+        let steps = answer["steps"].as_array().unwrap().iter();
+        steps.map(|step| step["energy_joules"]["total"].as_f64().unwrap()).sum()
+    };
+    // Two joules more in each of package and dram.
+    assert_eq!((sum(&whole), &whole["source"]), (4.0, &json!("live")));
+    assert_eq!((&whole["method"], &whole["error_ratio"]), (&json!("estimated"), &json!(0.3)));
+    let one = node.get("/api/v1/history?range=5m&workload=qemu").await.ok();
+    assert_eq!((sum(&one), &one["kind"]), (2.0, &json!("process")));
+    assert_eq!(one["steps"][0]["cpu_seconds"], 1.0);
+    let unknown = node.get("/api/v1/history?workload=qem").await.problem(404, "unknown-workload");
+    assert!(unknown.contains("qemu"), "{unknown}");
+    node.get("/api/v1/history?to=2001-01-01T00:00:00Z").await.problem(404, "no-data");
+}
+
+/// The next frame of a stream as text.
+async fn frame(body: &mut Body) -> Option<String> {
+    let frame = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
+    let frame = tokio::time::timeout(Duration::from_secs(5), frame).await.expect("a frame in time")?;
+    Some(String::from_utf8(frame.unwrap().into_data().unwrap().to_vec()).unwrap())
+}
+
+async fn stream(node: &Node, path: &str) -> Body {
+    let request = Request::get(path).header("host", "localhost").body(Body::empty()).unwrap();
+    let response = node.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    response.into_body()
+}
+
+fn data(event: &str) -> Value {
+    let line = event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+    serde_json::from_str(line).unwrap()
+}
+
+#[tokio::test]
+async fn events_show_each_new_snapshot_once() {
+    let node = Node::new(RestOptions::default());
+    node.publish(inhabited());
+    let mut body = stream(&node, "/api/v1/events?level=node,process&limit=2&sort=energy").await;
+    let first = frame(&mut body).await.unwrap();
+    assert!(first.starts_with("retry: 3000\nid: 7\nevent: snapshot\ndata: {") && first.ends_with("}\n\n"), "{first}");
+    let shown = data(&first);
+    assert_eq!((&shown["snapshot"]["id"], &shown["node_name"]), (&json!(7), &json!("node-1")));
+    assert_eq!(shown["processes"].as_array().unwrap().len(), 2);
+    assert!(shown.get("containers").is_none());
+    node.publish(later(inhabited(), 1));
+    let second = frame(&mut body).await.unwrap();
+    assert!(second.starts_with("id: 8\n"), "{second}");
+    node.rest.end_streams();
+    assert_eq!(frame(&mut body).await, None);
+}
+
+#[tokio::test]
+async fn a_quiet_stream_says_that_it_lives_and_there_are_only_so_many() {
+    let options = RestOptions { heartbeat: Duration::from_millis(200), streams: 1, ..RestOptions::default() };
+    let node = Node::new(options);
+    node.publish(inhabited());
+    let mut body = stream(&node, "/api/v1/events").await;
+    frame(&mut body).await.unwrap();
+    assert_eq!(frame(&mut body).await.as_deref(), Some(": alive\n\n"));
+    let refused = node.get("/api/v1/events").await;
+    refused.problem(503, "busy");
+    assert!(!refused.header("retry-after").is_empty());
+    drop(body);
+    drop(stream(&node, "/api/v1/events").await);
+}
+
+#[tokio::test]
+async fn the_document_describes_every_tool_and_route_and_all_it_refers_to_is_there() {
+    let node = Node::measured().await;
+    let document = node.get("/openapi.json").await.ok();
+    assert_eq!(document["openapi"], "3.1.0");
+    let paths = document["paths"].as_object().unwrap();
+    for tool in registry::tools() {
+        let operation = &paths[&format!("/tools/{}", tool.name)]["post"];
+        assert_eq!(operation["description"], tool.description());
+        assert_eq!(operation["operationId"], tool.name);
+    }
+    for path in ["/tools", "/metrics", "/livez", "/readyz", "/healthz", "/openapi.json"] {
+        assert!(paths.contains_key(path), "{path}");
+    }
+    let mut references = BTreeSet::new();
+    collect(&document, &mut references);
+    assert!(references.len() > 20);
+    for reference in references {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+    let text = document.to_string();
+    assert!(!text.contains("$defs") && !text.contains("\"format\":\"uint"));
+    let parameters = paths["/api/v1/units"]["get"]["parameters"].as_array().unwrap();
+    let names: Vec<_> = parameters.iter().map(|parameter| parameter["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"limit") && !names.contains(&"pod"), "{names:?}");
+    for (_, operations) in paths {
+        for operation in operations.as_object().unwrap().values() {
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                assert!(parameter["description"].is_string(), "{parameter}");
+            }
+        }
+    }
+}
+
+fn collect(value: &Value, references: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(map) => {
+            if let Some(Value::String(reference)) = map.get("$ref") {
+                references.insert(reference.clone());
+            }
+            map.values().for_each(|value| collect(value, references));
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect(value, references)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn swagger_ui_comes_from_here_alone_and_for_everybody() {
+    let node = Node::measured().await;
+    let page = node.get("/docs").await;
+    let text = String::from_utf8(page.body.to_vec()).unwrap();
+    assert!(text.contains("/docs/swagger-ui-bundle.js") && !text.contains("http://") && !text.contains("https://"));
+    assert!(page.header("content-security-policy").starts_with("default-src 'none'; script-src 'self';"));
+    let path = "/docs/swagger-ui-bundle.js";
+    let packed = node.ask(Method::GET, path, &[("accept-encoding", "gzip")], "").await;
+    assert_eq!((packed.header("content-encoding"), packed.header("vary")), ("gzip", "accept-encoding"));
+    let plain = node.get(path).await;
+    assert_eq!(plain.header("content-encoding"), "");
+    assert!(plain.body.len() > packed.body.len() * 3);
+    assert!(plain.body.windows(15).any(|window| window == b"SwaggerUIBundle"));
+    let notice = node.get("/docs/notice.txt").await.body;
+    let notice = String::from_utf8_lossy(&notice);
+    assert!(notice.contains("SmartBear Software") && notice.contains("Apache License"));
+    assert!(node.get("/docs/start.js").await.body.starts_with(b"window.ui = SwaggerUIBundle("));
+}
+
+#[tokio::test]
+async fn more_at_once_than_may_be_wait_and_then_are_told() {
+    let node = Node::new(RestOptions { at_once: 1, patience: Duration::from_secs(5), ..RestOptions::default() });
+    node.publish(inhabited());
+    let ask = || node.get("/api/v1/processes");
+    let answers = tokio::join!(ask(), ask(), ask(), ask());
+    for answer in [answers.0, answers.1, answers.2, answers.3] {
+        answer.ok();
+    }
+    assert_eq!(options().node_name, "node-1");
+}

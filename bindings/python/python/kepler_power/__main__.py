@@ -1,0 +1,100 @@
+"""The command `kepler-power`: measures another command."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any, Optional
+
+from . import __version__
+from .errors import EstimateWarning, KeplerError
+from .measurement import measure
+
+_NOT_FOUND, _NOT_EXECUTABLE, _USAGE = 127, 126, 2
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Runs the command line; returns the exit status: that of the measured command."""
+    parser = argparse.ArgumentParser(
+        prog="kepler-power", description="Measure the energy and the carbon of a command and of all it starts."
+    )
+    parser.add_argument("--version", action="version", version=f"kepler-power {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verb = verbs.add_parser(
+        "measure",
+        usage="kepler-power measure [options] -- COMMAND [ARGUMENT ...]",
+        help="run a command and tell what it cost",
+        description="Runs a command; what it cost goes to standard error or a file. Its exit status is passed on.",
+    )
+    verb.add_argument("--name", help="what to call it; the command's own name if not given")
+    verb.add_argument("--region", help="where the electricity comes from (AWS, GCP, Azure, ISO 3166, grid zone, city)")
+    verb.add_argument("--pue", type=float, help="facility energy over IT energy, at least 1")
+    verb.add_argument("--grid-intensity", type=float, metavar="G_PER_KWH", help="gCO2e/kWh, instead of the region's")
+    verb.add_argument("--json", action="store_true", help="tell it as JSON")
+    verb.add_argument("--output", metavar="FILE", help="write it there instead of standard error")
+    verb.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    command = options.command[1:] if options.command[:1] == ["--"] else options.command
+    if not command:
+        verb.error("no command was given: kepler-power measure -- COMMAND [ARGUMENT ...]")
+    with warnings.catch_warnings():
+        # One line is enough on a terminal, without the source line that Python shows.
+        warnings.showwarning = lambda message, *_, **__: print(f"kepler-power: {message}", file=sys.stderr)
+        warnings.simplefilter("ignore" if options.json else "default", EstimateWarning)
+        try:
+            return _measure(options, command)
+        except KeplerError as error:
+            print(f"kepler-power: {error}", file=sys.stderr)
+            return _USAGE
+
+
+def _measure(options: Any, command: Sequence[str]) -> int:
+    measurement = measure(
+        options.name or os.path.basename(command[0]),
+        region=options.region,
+        pue=options.pue,
+        grid_intensity=options.grid_intensity,
+    )
+    with measurement:
+        try:
+            child = subprocess.Popen(command)
+        except FileNotFoundError:
+            print(f"kepler-power: there is no command `{command[0]}`", file=sys.stderr)
+            return _NOT_FOUND
+        except OSError as error:
+            print(f"kepler-power: `{command[0]}` cannot be run: {error.strerror}", file=sys.stderr)
+            return _NOT_EXECUTABLE
+        # Ctrl-C reaches the whole group: the command decides what to do about it.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        forward = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+        try:
+            status = child.wait()
+        finally:
+            signal.signal(signal.SIGINT, before)
+            signal.signal(signal.SIGTERM, forward)
+    if options.json:
+        figures = {**measurement.to_dict(), "command": list(command), "exit_status": status}
+        text = json.dumps(figures, ensure_ascii=False)
+    else:
+        text = str(measurement)
+    try:
+        if options.output:
+            with open(options.output, "w", encoding="utf-8") as file:
+                file.write(text + "\n")
+        else:
+            print(text, file=sys.stderr)
+    except OSError as error:
+        print(f"kepler-power: cannot write {options.output}: {error.strerror}", file=sys.stderr)
+        return status or 1
+    # As a shell tells of a command that a signal ended.
+    return 128 - status if status < 0 else status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""Parameters of the trackers: given, else from the environment, else from ``.codecarbon.config``."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Optional
+
+from ..errors import ConfigurationError
+
+
+class IgnoredParameterWarning(UserWarning):
+    """A parameter of CodeCarbon's that has no effect here; the message names it and says why."""
+
+
+class _NotGiven:
+    def __repr__(self) -> str:
+        return "NOT_GIVEN"
+
+
+NOT_GIVEN: Any = _NotGiven()
+
+_NETWORK = "nothing is sent anywhere; write a handler (output_handlers) that does"
+_YEARLY = "intensities come from published yearly figures; state force_carbon_intensity_g_co2e_kwh"
+_METERED = "energy is read from meters, or estimated with its stated error, not set"
+
+# Why a parameter has no effect.
+IGNORED: Mapping[str, str] = {
+    "api_call_interval": _NETWORK,
+    "api_endpoint": _NETWORK,
+    "api_key": _NETWORK,
+    "save_to_api": _NETWORK,
+    "emissions_endpoint": _NETWORK,
+    "save_to_prometheus": "run `kepler serve` for Prometheus",
+    "prometheus_url": "run `kepler serve` for Prometheus",
+    "save_to_logfire": _NETWORK,
+    "electricitymaps_api_token": _YEARLY,
+    "co2_signal_api_token": _YEARLY,
+    "force_cpu_power": _METERED,
+    "force_ram_power": _METERED,
+    "force_mode_cpu_load": _METERED,
+    "rapl_include_dram": "memory is always counted, as ram_energy",
+    "rapl_prefer_psys": "packages and memory are added up; a platform meter is used where there is nothing else",
+    "gpu_ids": "graphics processors are not measured",
+    "measure_power_secs": "counters are read at the beginning, at every flush and task, and at the end",
+    "metadata": "BoAmps reports are not written",
+    "logger_preamble": "use a formatter of the logger kepler_power.codecarbon",
+}
+# Values that ask for what happens anyway.
+HARMLESS: Mapping[str, tuple[Any, ...]] = {
+    "api_call_interval": (-1,),
+    "save_to_api": (False,),
+    "save_to_prometheus": (False,),
+    "save_to_logfire": (False,),
+    "rapl_include_dram": (True,),
+    "rapl_prefer_psys": (False,),
+    "force_mode_cpu_load": (False,),
+    "logger_preamble": ("",),
+}
+
+Settings = Mapping[str, Any]
+
+
+def configured() -> dict[str, str]:
+    """What the files of home and working directory and then the environment say."""
+    parser = configparser.ConfigParser()
+    name = ".codecarbon.config"
+    try:
+        parser.read([Path.home() / name, Path.cwd() / name], encoding="utf-8")
+    except (configparser.Error, OSError, UnicodeDecodeError) as error:
+        remedy = "write `[codecarbon]`, then `name = value`"
+        raise ConfigurationError(f"{name} cannot be read: {error}", remedy) from error
+    found = dict(parser["codecarbon"]) if parser.has_section("codecarbon") else {}
+    prefix = "codecarbon_"
+    variables = {key.lower(): value for key, value in os.environ.items() if key.lower().startswith(prefix)}
+    return {**found, **{key[len(prefix) :]: value for key, value in variables.items()}}
+
+
+class Parameters:
+    """What one tracker was told."""
+
+    def __init__(self, given: Settings) -> None:
+        self._given = {name: value for name, value in given.items() if value is not NOT_GIVEN}
+        self._configured = configured()
+
+    def warn_of_ignored(self, stacklevel: int) -> None:
+        """Names every parameter that has no effect, and why."""
+        for name, reason in IGNORED.items():
+            value = self.get(name)
+            harmless = [str(one).lower() for one in HARMLESS.get(name, ())]
+            if value is None or str(value).lower() in harmless:
+                continue
+            warnings.warn(f"{name} has no effect: {reason}", IgnoredParameterWarning, stacklevel=stacklevel + 1)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As given, else as configured, else the default."""
+        value = self._given.get(name)
+        if value is None:
+            value = self._configured.get(name)
+        return default if value is None else value
+
+    def text(self, name: str, default: str) -> str:
+        """A text."""
+        return str(self.get(name, default))
+
+    def number(self, name: str, default: Optional[float]) -> Optional[float]:
+        """A number of 0 or more."""
+        value = self.get(name, default)
+        if value is None:
+            return None
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = -1.0
+        if not 0 <= number < float("inf"):
+            raise ConfigurationError(f"{name} = {value!r}", "give a finite number of 0 or more")
+        return number
+
+    def flag(self, name: str, default: bool) -> bool:
+        """Yes or no; text as configuration files write it."""
+        value = self.get(name, default)
+        return value if isinstance(value, bool) else str(value).strip().lower() == "true"

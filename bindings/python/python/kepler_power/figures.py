@@ -1,0 +1,282 @@
+"""What a stretch of code cost: energy, power, carbon, and whose it was."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Optional
+
+from .errors import MeterError
+from .quantities import Carbon, Energy, Power
+from .settings import carbon_of
+
+if TYPE_CHECKING:
+    from ._native import Facility, Spent
+
+__all__ = ["Figures", "Share", "Source", "Zone"]
+
+# Seconds between two updates of what a meter shows (docs/accuracy.md): RAPL counters a millisecond, /proc/stat a
+# tick of 10 ms, sensors of hwmon a second at worst.
+_RESOLUTION = {"powercap": 0.001, "msr": 0.001, "perf": 0.001, "hwmon": 1.0, "model": 0.01}
+
+
+class Source:
+    """How a figure came to be."""
+
+    __slots__ = ("error_ratio", "method", "name", "resolution_seconds")
+
+    name: str
+    """The meter: powercap, msr, perf, hwmon or model."""
+    method: str
+    """``measured`` or ``estimated``."""
+    error_ratio: Optional[float]
+    """Relative error of an estimate, one standard deviation (0.5 is ±50 %); none where measured."""
+    resolution_seconds: float
+    """What the meter shows changes this often. A measurement of this length may be off by all of it."""
+
+    def __init__(self, name: str, method: str, error_ratio: Optional[float]) -> None:
+        self.name = name
+        self.method = method
+        self.error_ratio = error_ratio
+        self.resolution_seconds = _RESOLUTION.get(name, 0.001)
+
+    @property
+    def is_measured(self) -> bool:
+        """By a hardware counter or sensor, not by a model."""
+        return self.method == "measured"
+
+    def __eq__(self, other: object) -> bool:
+        same = ("name", "method", "error_ratio")
+        return isinstance(other, Source) and all(getattr(self, part) == getattr(other, part) for part in same)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.method, self.error_ratio))
+
+    def __str__(self) -> str:
+        error = "" if self.error_ratio is None else f" ± {self.error_ratio * 100:.0f} %"
+        return f"{self.method} by {self.name}{error}"
+
+    def __repr__(self) -> str:
+        return f"Source({self.name!r}, {self.method!r}, {self.error_ratio!r})"
+
+
+class Zone:
+    """What one part of the machine drew, summed over sockets: package, core, uncore, dram or psys."""
+
+    __slots__ = ("energy", "idle_energy", "is_counted", "is_uncertain", "name", "source")
+
+    name: str
+    """core and uncore are parts of package; psys contains all others."""
+    energy: Energy
+    """All that it drew."""
+    idle_energy: Optional[Energy]
+    """The part that an idle machine draws all the same, where it is known."""
+    source: Source
+    """The meter it comes from."""
+    is_counted: bool
+    """Whether it is part of the machine's sum: package and dram, or psys where there is neither."""
+    is_uncertain: bool
+    """Whether a counter was reset, or could not be read in time."""
+
+    def __init__(
+        self,
+        name: str,
+        energy: Energy,
+        idle_energy: Optional[Energy],
+        source: Source,
+        is_counted: bool,
+        is_uncertain: bool,
+    ) -> None:
+        self.name = name
+        self.energy = energy
+        self.idle_energy = idle_energy
+        self.source = source
+        self.is_counted = is_counted
+        self.is_uncertain = is_uncertain
+
+    def __repr__(self) -> str:
+        return f"Zone({self.name!r}, {self.energy!r}, source={str(self.source)!r})"
+
+
+class Share:
+    """The part of the machine's energy that goes to someone, by CPU time."""
+
+    __slots__ = ("_facility", "_seconds", "cpu_seconds", "energy", "ratio")
+
+    energy: Energy
+    """Its energy. Other users' work and, where it is known, the idle machine's are not in it."""
+    cpu_seconds: float
+    """CPU time used, of all threads, in seconds."""
+    ratio: float
+    """Its part of the machine's energy, 0 ... 1."""
+
+    def __init__(self, microjoules: int, whole: int, cpu_seconds: float, seconds: float, facility: Facility) -> None:
+        self.energy = Energy(microjoules)
+        self.cpu_seconds = cpu_seconds
+        self.ratio = microjoules / whole if whole else 0.0
+        self._seconds = seconds
+        self._facility = facility
+
+    @property
+    def power(self) -> Power:
+        """Its mean power."""
+        return Power(self.energy.joules / self._seconds if self._seconds else 0.0)
+
+    @property
+    def co2e(self) -> Carbon:
+        """What it emitted."""
+        return carbon_of(self.energy, self._facility)
+
+    def __repr__(self) -> str:
+        return f"Share(energy={self.energy!r}, cpu_seconds={self.cpu_seconds!r}, ratio={self.ratio!r})"
+
+
+class _Sum:
+    """One or more stretches, added up."""
+
+    __slots__ = ("microjoules", "own", "own_cpu", "seconds", "tree", "tree_cpu", "zones")
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.microjoules: Optional[int] = None
+        self.own = 0
+        self.tree = 0
+        self.own_cpu = 0.0
+        self.tree_cpu = 0.0
+        self.zones: dict[str, Zone] = {}
+
+    def add(self, spent: Spent) -> None:
+        self.seconds += spent.seconds
+        microjoules = spent.microjoules
+        if microjoules is not None:
+            self.microjoules = (self.microjoules or 0) + microjoules
+        self.own += spent.own_microjoules or 0
+        self.tree += spent.tree_microjoules or 0
+        self.own_cpu += spent.own_cpu_seconds
+        self.tree_cpu += spent.tree_cpu_seconds
+        for name, energy, source, method, error, idle, uncertain, counted in spent.zones():
+            zone = Zone(
+                name,
+                Energy(energy),
+                None if idle is None else Energy(idle),
+                Source(source, method, error),
+                counted,
+                uncertain,
+            )
+            before = self.zones.get(name)
+            if before is not None:
+                zone.energy = before.energy + zone.energy
+                known = before.idle_energy is not None and zone.idle_energy is not None
+                zone.idle_energy = before.idle_energy + zone.idle_energy if known else None  # type: ignore[operator]
+                zone.is_uncertain = before.is_uncertain or zone.is_uncertain
+            self.zones[name] = zone
+
+
+class Figures:
+    """The figures of one or more stretches of time. ``energy``, ``power`` and ``co2e`` are the whole machine's."""
+
+    __slots__ = ("_facility", "name")
+
+    name: str
+    """What was measured."""
+
+    def __init__(self, name: str, facility: Facility) -> None:
+        self.name = name
+        self._facility = facility
+
+    def _sum(self) -> _Sum:
+        raise NotImplementedError
+
+    @property
+    def seconds(self) -> float:
+        """How long it took, in seconds, without suspend."""
+        return self._sum().seconds
+
+    @property
+    def energy(self) -> Energy:
+        """What the machine drew: its processors and memory, or the platform where there are no meters of these."""
+        microjoules = self._sum().microjoules
+        if microjoules is None:
+            raise MeterError("no meter of this machine could be read", "see `kepler doctor`")
+        return Energy(microjoules)
+
+    @property
+    def power(self) -> Power:
+        """The machine's mean power."""
+        seconds = self.seconds
+        return Power(self.energy.joules / seconds if seconds else 0.0)
+
+    @property
+    def co2e(self) -> Carbon:
+        """What the machine emitted: energy * PUE * grid intensity."""
+        return carbon_of(self.energy, self._facility)
+
+    @property
+    def process(self) -> Share:
+        """This process's share of the machine's energy, by CPU time."""
+        total = self._sum()
+        return Share(total.own, total.microjoules or 0, total.own_cpu, total.seconds, self._facility)
+
+    @property
+    def tree(self) -> Share:
+        """The share of this process with the processes it started, also those that have ended and were waited for."""
+        total = self._sum()
+        return Share(total.tree, total.microjoules or 0, total.tree_cpu, total.seconds, self._facility)
+
+    @property
+    def zones(self) -> Mapping[str, Zone]:
+        """Each part of the machine that has a meter, by name."""
+        return self._sum().zones
+
+    @property
+    def source(self) -> Source:
+        """Where ``energy`` comes from: the meter of the package, or of what stands in for it."""
+        counted = [zone.source for zone in self.zones.values() if zone.is_counted]
+        if not counted:
+            raise MeterError("no meter of this machine could be read", "see `kepler doctor`")
+        return counted[0]
+
+    @property
+    def error_ratio(self) -> float:
+        """Expected relative error of ``energy``, one standard deviation: that of the meter's method, and that of catching its
+        last update at both ends. Above 1, the stretch was too short for the meter."""
+        source, seconds = self.source, self.seconds
+        short = source.resolution_seconds / seconds if seconds else math.inf
+        return math.hypot(source.error_ratio or 0.0, short)
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether a counter that counts was reset, or could not be read in time."""
+        return any(zone.is_uncertain for zone in self.zones.values() if zone.is_counted)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures as plain values with the unit in the name."""
+        co2e, source = self.co2e, self.source
+        return {
+            "name": self.name,
+            "seconds": self.seconds,
+            "energy_joules": self.energy.joules,
+            "power_watts": self.power.watts,
+            "co2e_grams": co2e.grams,
+            "grid_intensity_g_per_kwh": co2e.grid_intensity,
+            "region": co2e.region,
+            "region_basis": co2e.basis,
+            "pue": co2e.pue,
+            "source": source.name,
+            "method": source.method,
+            "error_ratio": self.error_ratio if math.isfinite(self.error_ratio) else None,
+            "is_uncertain": self.is_uncertain,
+            "process_joules": self.process.energy.joules,
+            "process_cpu_seconds": self.process.cpu_seconds,
+            "tree_joules": self.tree.energy.joules,
+            "tree_cpu_seconds": self.tree.cpu_seconds,
+            "zones_joules": {name: zone.energy.joules for name, zone in self.zones.items()},
+        }
+
+    def __str__(self) -> str:
+        error = f", ± {self.error_ratio * 100:.0f} %" if 0.01 < self.error_ratio < 10 else ""
+        return (
+            f"{self.name}: {self.energy} in {self.seconds:.3g} s ({self.power}), {self.co2e}; "
+            f"this process {self.process.energy}, with its children {self.tree.energy} "
+            f"({self.source.method} by {self.source.name}{error})"
+        )

@@ -1,0 +1,313 @@
+"""Measuring a stretch of code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar, Token
+from html import escape
+from types import TracebackType
+from typing import Any, Optional
+
+from ._native import Facility, Host, Mark, Spent, Stopwatch
+from .errors import KeplerError
+from .figures import Figures, _Sum
+from .settings import current, facility_for
+
+__all__ = ["Measurement", "Phase", "PhaseTotal", "measure"]
+
+
+class _Stretch(Figures):
+    """One stretch of time that is over."""
+
+    __slots__ = ("_spent", "_total")
+
+    def __init__(self, name: str, facility: Facility, spent: Spent) -> None:
+        super().__init__(name, facility)
+        self._spent = spent
+        self._total: Optional[_Sum] = None
+
+    def _sum(self) -> _Sum:
+        if self._total is None:
+            self._total = _Sum()
+            self._total.add(self._spent)
+        return self._total
+
+
+class PhaseTotal(Figures):
+    """All passes through a phase, added up."""
+
+    __slots__ = ("_total", "count")
+
+    count: int
+    """How often it was entered and left."""
+
+    def __init__(self, name: str, facility: Facility) -> None:
+        super().__init__(name, facility)
+        self.count = 0
+        self._total = _Sum()
+
+    def _sum(self) -> _Sum:
+        return self._total
+
+
+# The innermost phase that is open here: each thread and each asyncio task has its own.
+_open_phase: ContextVar[Optional[Phase]] = ContextVar("kepler_power_open_phase", default=None)
+
+
+class Phase:
+    """A part of a measurement, as a context manager; see :meth:`Measurement.phase`."""
+
+    __slots__ = ("_measurement", "_name", "_parent", "_start", "_token", "path")
+
+    path: str
+    """Its name with those of the phases around it: ``epoch/forward``. Known once it is entered."""
+
+    def __init__(self, measurement: Measurement, name: str) -> None:
+        self._measurement = measurement
+        self._name = name
+        self._parent: Optional[Phase] = None
+        self._start: Optional[Mark] = None
+        self._token: Optional[Token[Optional[Phase]]] = None
+        self.path = name
+
+    def __enter__(self) -> Phase:
+        if self._start is not None:
+            raise KeplerError(f"phase `{self.path}` is open already", "make another one with .phase()")
+        around = self._parent = _open_phase.get()
+        while around is not None and around._measurement is not self._measurement:
+            around = around._parent
+        self.path = self._name if around is None else f"{around.path}/{self._name}"
+        self._measurement._total_of(self.path)
+        self._token = _open_phase.set(self)
+        self._start = self._measurement._mark()
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        if self._start is None or self._token is None:
+            return
+        spent = self._start.until(self._measurement._mark())
+        try:
+            _open_phase.reset(self._token)
+        except ValueError:
+            # Left in another task or thread than it was entered in, as a generator may be: nothing is open there.
+            pass
+        self._start = self._token = self._parent = None
+        total = self._measurement._total_of(self.path)
+        total.count += 1
+        total._total.add(spent)
+
+    async def __aenter__(self) -> Phase:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+
+class Measurement(Figures):
+    """A stretch of code, from `start` to `stop`. Made by :func:`measure`.
+
+    While it runs, the figures are those so far; once stopped, they stay. An exception inside stops it like
+    anything else: the figures are there. In a process forked inside, it goes on by itself: the machine's energy is the
+    same, and this process's share counts from the fork.
+    """
+
+    __slots__ = ("_lap_start", "_laps", "_phases", "_spent", "_start", "_started_at", "_stopwatch", "_total")
+
+    def __init__(self, name: str, stopwatch: Stopwatch, facility: Facility) -> None:
+        super().__init__(name, facility)
+        self._stopwatch = stopwatch
+        self._start: Optional[Mark] = None
+        self._spent: Optional[Spent] = None
+        self._total: Optional[_Sum] = None
+        self._started_at = 0.0
+        self._lap_start: Optional[Mark] = None
+        self._laps: Optional[list[Figures]] = None
+        self._phases: Optional[dict[str, PhaseTotal]] = None
+
+    def _mark(self) -> Mark:
+        return self._stopwatch.mark()
+
+    def start(self) -> Measurement:
+        """Starts it, anew if it ran before."""
+        if self._start is not None:
+            raise KeplerError(f"`{self.name}` is running already", "stop it first, or make another one with measure()")
+        self._spent = self._total = self._laps = self._phases = self._lap_start = None
+        self._start = mark = self._stopwatch.mark()
+        self._started_at = mark.timestamp
+        return self
+
+    def stop(self) -> Measurement:
+        """Stops it. Stopping what does not run changes nothing."""
+        start = self._start
+        if start is not None:
+            self._spent = start.until(self._stopwatch.mark())
+            self._start = self._lap_start = None
+        return self
+
+    def lap(self, name: Optional[str] = None) -> Figures:
+        """The figures since the start or the lap before; also kept in `laps`."""
+        start = self._lap_start or self._start
+        if start is None:
+            raise KeplerError(f"`{self.name}` is not running", "start it before taking laps")
+        now = self._mark()
+        laps = self._laps = [] if self._laps is None else self._laps
+        lap = _Stretch(name or f"{self.name} {len(laps) + 1}", self._facility, start.until(now))
+        laps.append(lap)
+        self._lap_start = now
+        return lap
+
+    def phase(self, name: str) -> Phase:
+        """A part to be measured on its own, as a context manager, as often as wanted:
+
+        >>> import kepler_power
+        >>> with kepler_power.measure("train") as m:
+        ...     for _ in range(3):
+        ...         with m.phase("epoch"), m.phase("forward"):
+        ...             pass
+        >>> m.phases["epoch/forward"].count
+        3
+
+        Phases opened inside another one, in the same thread and the same asyncio task, are parts of it.
+        """
+        return Phase(self, name)
+
+    @property
+    def phases(self) -> Mapping[str, PhaseTotal]:
+        """All phases by path (``epoch/forward``), in the order in which they were first entered."""
+        return self._phases or {}
+
+    @property
+    def laps(self) -> Sequence[Figures]:
+        """The laps taken."""
+        return self._laps or []
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and not stopped."""
+        return self._start is not None
+
+    @property
+    def started_at(self) -> float:
+        """When it was started, in seconds since 1970."""
+        return self._started_at
+
+    def _total_of(self, path: str) -> PhaseTotal:
+        if self._phases is None:
+            self._phases = {}
+        total = self._phases.get(path)
+        if total is None:
+            total = self._phases[path] = PhaseTotal(path, self._facility)
+        return total
+
+    def _sum(self) -> _Sum:
+        if self._start is not None:
+            so_far = _Sum()
+            so_far.add(self._start.until(self._mark()))
+            return so_far
+        if self._total is None:
+            if self._spent is None:
+                raise KeplerError(f"`{self.name}` has not been started", "enter it with `with`, or call start()")
+            self._total = _Sum()
+            self._total.add(self._spent)
+        return self._total
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures as plain values with the unit in the name, with those of phases and laps."""
+        figures = super().to_dict()
+        figures["started_at"] = self._started_at
+        figures["phases"] = {path: {"count": total.count, **total.to_dict()} for path, total in self.phases.items()}
+        figures["laps"] = [lap.to_dict() for lap in self.laps]
+        return figures
+
+    def __enter__(self) -> Measurement:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Measurement:
+        return self.start()
+
+    async def __aexit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.stop()
+
+    def __str__(self) -> str:
+        if self._start is None and self._spent is None:
+            return f"{self.name}: not started"
+        return super().__str__()
+
+    def __repr__(self) -> str:
+        return f"<Measurement {self}>"
+
+    def _repr_html_(self) -> str:
+        if self._start is None and self._spent is None:
+            return escape(str(self))
+        rows = [self._html_row(self.name, self)]
+        rows += [self._html_row(f"&emsp;{escape(path)} ×{total.count}", total, False) for path, total in self.phases.items()]
+        co2e = self.co2e
+        where = co2e.region or "given intensity"
+        assumed = ", assumed: give region=" if co2e.basis == "assumed" else ""
+        return (
+            "<table><thead><tr><th></th><th>time</th><th>energy</th><th>power</th><th>CO2e</th>"
+            "<th>this process</th><th>with children</th></tr></thead><tbody>"
+            + "".join(rows)
+            + f"</tbody></table><small>{escape(str(self.source))}; {co2e.grid_intensity:.0f} gCO2e/kWh "
+            f"({escape(where)}{assumed}), PUE {co2e.pue:g}</small>"
+        )
+
+    @staticmethod
+    def _html_row(title: str, figures: Figures, is_raw: bool = True) -> str:
+        cells = [
+            f"{figures.seconds:.3g} s",
+            str(figures.energy),
+            str(figures.power),
+            str(figures.co2e),
+            str(figures.process.energy),
+            str(figures.tree.energy),
+        ]
+        title = escape(title) if is_raw else title
+        return f"<tr><th>{title}</th>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+
+
+def measure(
+    name: str = "measurement",
+    *,
+    region: Optional[str] = None,
+    pue: Optional[float] = None,
+    grid_intensity: Optional[float] = None,
+    host: Optional[Host] = None,
+    meters: Optional[Sequence[str]] = None,
+) -> Measurement:
+    """Measures what happens inside a ``with`` or ``async with`` block, or between `start` and `stop`.
+
+    >>> import kepler_power
+    >>> with kepler_power.measure("train", region="eu-north-1") as m:
+    ...     total = sum(range(1_000_000))
+    >>> m.energy.joules, m.power.watts, m.co2e.grams, m.process.energy.joules  # doctest: +SKIP
+
+    Arguments not given are those of :func:`configure` and :func:`use_meters`; see there what they mean, and what is raised
+    for a bad one. A region given here is another facility than the process's; a PUE or an intensity alone changes only that of it.
+    Entering and leaving costs some microseconds; nothing is sampled in between.
+    """
+    settings = current()
+    return Measurement(name, settings.stopwatch(host, meters), facility_for(region, pue, grid_intensity))

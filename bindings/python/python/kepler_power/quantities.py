@@ -1,0 +1,149 @@
+"""Quantities that know their unit."""
+
+from __future__ import annotations
+
+from functools import total_ordering
+from typing import Optional
+
+__all__ = ["Carbon", "Energy", "Power"]
+
+
+@total_ordering
+class Energy:
+    """An amount of energy, held in whole microjoules as the counters give it (0 ... 18.4 TJ)."""
+
+    __slots__ = ("microjoules",)
+
+    microjoules: int
+    """In microjoules (1e-6 J)."""
+
+    def __init__(self, microjoules: int) -> None:
+        self.microjoules = microjoules
+
+    @classmethod
+    def from_joules(cls, joules: float) -> Energy:
+        """From joules, rounded to the nearest microjoule."""
+        return cls(round(joules * 1e6))
+
+    @property
+    def joules(self) -> float:
+        """In joules (watt-seconds)."""
+        return self.microjoules / 1e6
+
+    @property
+    def watt_hours(self) -> float:
+        """In watt-hours (3,600 J)."""
+        return self.microjoules / 3.6e9
+
+    @property
+    def kilowatt_hours(self) -> float:
+        """In kilowatt-hours (3.6 MJ)."""
+        return self.microjoules / 3.6e12
+
+    def __add__(self, other: Energy) -> Energy:
+        return Energy(self.microjoules + other.microjoules)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Energy) and self.microjoules == other.microjoules
+
+    def __lt__(self, other: Energy) -> bool:
+        return self.microjoules < other.microjoules
+
+    def __hash__(self) -> int:
+        return hash((Energy, self.microjoules))
+
+    def __repr__(self) -> str:
+        return f"Energy(joules={self.joules!r})"
+
+    def __str__(self) -> str:
+        return _scaled(self.joules, "J", 3)
+
+
+@total_ordering
+class Power:
+    """Mean power over a stretch of time."""
+
+    __slots__ = ("watts",)
+
+    watts: float
+    """In watts (joules per second)."""
+
+    def __init__(self, watts: float) -> None:
+        self.watts = watts
+
+    @property
+    def kilowatts(self) -> float:
+        """In kilowatts."""
+        return self.watts / 1e3
+
+    def __add__(self, other: Power) -> Power:
+        return Power(self.watts + other.watts)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Power) and self.watts == other.watts
+
+    def __lt__(self, other: Power) -> bool:
+        return self.watts < other.watts
+
+    def __hash__(self) -> int:
+        return hash((Power, self.watts))
+
+    def __repr__(self) -> str:
+        return f"Power(watts={self.watts!r})"
+
+    def __str__(self) -> str:
+        return _scaled(self.watts, "W", 3)
+
+
+class Carbon:
+    """Emissions, in CO2 equivalents, with what they were computed from: energy * PUE * grid intensity."""
+
+    __slots__ = ("basis", "grams", "grid_intensity", "pue", "region", "source")
+
+    grams: float
+    """In grams."""
+    grid_intensity: float
+    """Grams of CO2 equivalent per kilowatt-hour of electricity."""
+    pue: float
+    """Facility energy over IT energy, at least 1."""
+    region: Optional[str]
+    """The grid zone of the intensity; none where the intensity itself was given."""
+    basis: str
+    """``stated`` where region or intensity was given, ``assumed`` where the default region stood in."""
+    source: str
+    """Who published the intensity, and for which period."""
+
+    def __init__(
+        self, grams: float, grid_intensity: float, pue: float, region: Optional[str], basis: str, source: str
+    ) -> None:
+        self.grams = grams
+        self.grid_intensity = grid_intensity
+        self.pue = pue
+        self.region = region
+        self.basis = basis
+        self.source = source
+
+    @property
+    def kilograms(self) -> float:
+        """In kilograms."""
+        return self.grams / 1e3
+
+    def __repr__(self) -> str:
+        return (
+            f"Carbon(grams={self.grams!r}, grid_intensity={self.grid_intensity!r}, pue={self.pue!r}, "
+            f"region={self.region!r}, basis={self.basis!r})"
+        )
+
+    def __str__(self) -> str:
+        return _scaled(self.grams, "gCO2e", 3)
+
+
+_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"))
+
+
+def _scaled(value: float, unit: str, digits: int) -> str:
+    """`value` with three significant digits and an SI prefix: `12.3 kJ`."""
+    for factor, prefix in _PREFIXES:
+        if abs(value) >= factor:
+            return f"{value / factor:.{digits}g} {prefix}{unit}"
+    return f"{value:.{digits}g} {unit}"

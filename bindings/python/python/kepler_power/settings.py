@@ -1,0 +1,136 @@
+"""Which meters measure, and for which facility: for the whole process, and for one measurement."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+from ._facility import Facility, facility
+from ._native import Host, Stopwatch
+from .errors import DataError, EstimateWarning
+from .quantities import Carbon, Energy
+
+__all__ = ["carbon_of", "current", "facility_for", "use_meters"]
+
+
+def carbon_of(energy: Energy, where: Facility) -> Carbon:
+    """What this energy emits at a facility."""
+    grams, intensity = where.co2e_grams(energy.joules), where.grid_intensity
+    if grams is None or intensity is None:
+        raise DataError(
+            f"nobody publishes the grid intensity of {where.zone_name} ({where.zone})",
+            "state it with grid_intensity=, in gCO2e/kWh",
+        )
+    basis = "stated" if where.is_stated else "assumed"
+    return Carbon(grams, intensity, where.pue or 1.0, where.region, basis, where.grid_source or "")
+
+
+# Finding a region's figures takes longer than a measurement; a program has few facilities.
+_found: dict[tuple[Any, ...], Facility] = {}
+_FACILITIES_KEPT = 64
+
+
+def facility_for(region: Optional[str], pue: Optional[float], grid_intensity: Optional[float]) -> Facility:
+    """The process's facility without arguments; that of a region; or the process's with another PUE or intensity."""
+    if region is None and pue is None and grid_intensity is None:
+        return facility()
+    options: dict[str, Any] = {}
+    if region is None:
+        (region,), options = facility().__getnewargs_ex__()
+    if pue is not None:
+        options["pue"] = pue
+    if grid_intensity is not None:
+        options["grid_intensity"] = grid_intensity
+    key = (region, *sorted(options.items()))
+    found = _found.get(key)
+    if found is None:
+        if len(_found) >= _FACILITIES_KEPT:
+            _found.clear()
+        found = _found[key] = Facility(region, **options)
+    return found
+
+
+class Settings:
+    """What `use_meters` and the environment say."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        procfs, sysfs = environment.get("KEPLER_HOST_PROCFS"), environment.get("KEPLER_HOST_SYSFS")
+        self.host: Optional[Host] = Host(procfs=procfs or None, sysfs=sysfs or None) if procfs or sysfs else None
+        meter = environment.get("KEPLER_METER", "auto").strip()
+        self.meters: Optional[list[str]] = None if meter in ("", "auto") else [meter]
+        self._stopwatches: dict[tuple[Optional[Host], Optional[tuple[str, ...]]], Stopwatch] = {}
+
+    def stopwatch(self, host: Optional[Host], meters: Optional[Sequence[str]]) -> Stopwatch:
+        """The one stopwatch of this machine and these meters; its files stay open."""
+        host = self.host if host is None else host
+        meters = self.meters if meters is None else meters
+        key = (host, None if meters is None else tuple(meters))
+        found = self._stopwatches.get(key)
+        if found is None:
+            found = Stopwatch(host, None if meters is None else list(meters))
+            _warn_of_estimate(found)
+            found = self._stopwatches.setdefault(key, found)
+        return found
+
+
+_warned = False
+
+
+def _warn_of_estimate(stopwatch: Stopwatch) -> None:
+    global _warned
+    if _warned:
+        return
+    zones = stopwatch.mark().until(stopwatch.mark()).zones()
+    estimated = [zone for zone in zones if zone[3] == "estimated" and zone[7]]
+    if not estimated:
+        return
+    _warned = True
+    error = estimated[0][4]
+    reasons = stopwatch.refusals()
+    why = f"{reasons[0][0]}: {reasons[0][1]}; {reasons[0][2]}" if reasons else "no better meter was asked for"
+    warnings.warn(
+        f"energy is estimated from CPU use, with an error of about ±{(error or 0) * 100:.0f} %: "
+        f"no hardware counter can be read here ({why})",
+        EstimateWarning,
+        stacklevel=_stack_level(),
+    )
+
+
+def _stack_level() -> int:
+    """The first frame outside this package: the line that the warning is about."""
+    import sys
+
+    level, frame = 1, sys._getframe(1)
+    here = os.path.dirname(__file__)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(here):
+        frame = frame.f_back
+        level += 1
+    return level
+
+
+_current: Optional[Settings] = None
+
+
+def current() -> Settings:
+    """The process's settings, read from the environment when first needed."""
+    global _current
+    if _current is None:
+        _current = Settings(os.environ)
+    return _current
+
+
+def use_meters(meters: Optional[Sequence[str]] = None, *, host: Optional[Host] = None) -> None:
+    """States what measurements and monitors of this process read from now on. What is not given stays as it is.
+
+    Without a call the environment decides, as for ``kepler serve``: ``KEPLER_METER``, ``KEPLER_HOST_PROCFS``, ``KEPLER_HOST_SYSFS``.
+
+    :param meters: which meters to use, best first: powercap, msr, perf, hwmon, model. One alone is forced.
+    :param host: where the kernel's interfaces are.
+    :raises kepler_power.errors.MeterError: a meter that cannot be used here.
+    """
+    settings = current()
+    settings.stopwatch(host, meters)
+    settings.host = settings.host if host is None else host
+    settings.meters = settings.meters if meters is None else list(meters)

@@ -1,0 +1,44 @@
+"""In a notebook, as Jupyter runs it."""
+
+from __future__ import annotations
+
+import pytest
+
+nbformat = pytest.importorskip("nbformat")
+nbclient = pytest.importorskip("nbclient")
+pytest.importorskip("ipykernel")
+
+
+def run(*cells: str):  # type: ignore[no-untyped-def]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3", allow_errors=True).execute()
+    return [cell.outputs for cell in notebook.cells]
+
+
+def html(outputs) -> str:  # type: ignore[no-untyped-def]
+    return "".join(output.data.get("text/html", "") for output in outputs if "data" in output)
+
+
+def text(outputs) -> str:  # type: ignore[no-untyped-def]
+    return "".join(output.get("text", "") + "\n".join(output.get("traceback", [])) for output in outputs)
+
+
+def test_cells_are_measured_and_shown_as_a_table() -> None:
+    shown = run(
+        "%load_ext kepler_power",
+        "%%energy training --region eu-north-1\nx = sum(range(1_000_000))\nprint('printed')\nx",
+        "x, _energy.name, _energy.energy.joules > 0, _energy.co2e.region",
+        "%energy sum(range(1000))",
+        "%%energy\n1 / 0",
+        "_energy.is_running",
+        "%%energy --region nowhere-1\npass",
+        "with __import__('kepler_power').measure('by hand') as m: pass\nm",
+    )
+    assert "<table>" in html(shown[1]) and "training" in html(shown[1]) and "eu-north-1" in html(shown[1])
+    assert "printed" in text(shown[1]) and any("499999500000" in str(output.get("data")) for output in shown[1])
+    assert "(499999500000, 'training', True, 'eu-north-1" in str(shown[2])
+    assert "statement" in html(shown[3])
+    assert "ZeroDivisionError" in text(shown[4]) and "<table>" in html(shown[4])
+    assert "False" in str(shown[5])
+    assert "UnknownRegionError" in text(shown[6]) and "nearest" in text(shown[6])
+    assert "by hand" in html(shown[7])

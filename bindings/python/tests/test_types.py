@@ -1,0 +1,72 @@
+"""mypy and pyright find nothing, in the package and in what uses it."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import kepler_power
+
+PACKAGE = Path(kepler_power.__file__).parent
+PROJECT = Path(__file__).parents[1]
+USE = '''
+import kepler_power
+from typing_extensions import assert_type
+
+with kepler_power.measure("train", region="SE") as m:
+    with m.phase("epoch"):
+        pass
+assert_type(m.energy.joules, float)
+assert_type(m.energy.microjoules, int)
+assert_type(m.co2e.grams, float)
+assert_type(m.process.power, kepler_power.Power)
+assert_type(m.phases["epoch"].count, int)
+
+
+@kepler_power.measured
+def work(n: int) -> str:
+    return str(n)
+
+
+@kepler_power.measured("named", region="SE")
+async def later(n: int) -> str:
+    return str(n)
+
+
+assert_type(work(1), str)
+assert_type(kepler_power.results(work).calls, int)
+with kepler_power.Monitor(interval=0.5) as monitor:
+    for snapshot in monitor:
+        assert_type(snapshot.processes()[0].pid, int)
+        assert_type(snapshot.containers()[0].joules["package"], float)
+        break
+'''
+
+
+@pytest.fixture
+def user(tmp_path: Path) -> Path:
+    path = tmp_path / "use.py"
+    path.write_text(USE)
+    return path
+
+
+def check(*command: str) -> None:
+    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
+def test_mypy_strict_finds_nothing(user: Path) -> None:
+    check("mypy", f"--config-file={PROJECT / 'pyproject.toml'}", str(PACKAGE))
+    check("mypy", f"--config-file={PROJECT / 'pyproject.toml'}", str(user), str(PROJECT / "examples"))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("basedpyright") is None, reason="basedpyright is not installed")
+def test_pyright_finds_nothing(user: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "pyrightconfig.json"
+    settings.write_text('{"typeCheckingMode": "standard", "include": ["%s", "%s"]}' % (PACKAGE, user))
+    check("basedpyright", "--level=error", f"--project={settings}", f"--pythonpath={sys.executable}")

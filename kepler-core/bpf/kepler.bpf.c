@@ -1,0 +1,504 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/* Who ran on which processor, and for how long: told by the scheduler at every switch.
+ *
+ * Time is the kernel's own: a thread's `se.sum_exec_runtime`, brought up to date just before the tracepoint, is what CPU
+ * clocks, getrusage and cgroup accounting show as well. Interrupts and time stolen by a hypervisor are in none of them.
+ *
+ * Work is noted by process and place, a place being a group of like processors (or a single one, as user space says).
+ * There are two sets of tables. The number of the epoch, which user space raises once a tick, says which of them is
+ * written; the other one is then quiet, and user space empties it. So only those who ran cost anything, nothing is
+ * added to an entry while it is taken out, and no table fills up by and by.
+ *
+ * A process that ends is taken out of its table at its very last switch, so that its last slice is in it. User space
+ * gets it by number if it may know the process (it was born before the last tick), else as part of a sum by command and
+ * cgroup: however many processes come and go, the sums stay few. What finds no room by number goes to such a sum; what
+ * finds none there either is counted as lost. */
+#include "kernel.h"
+
+#define EVENTS 3
+#define MOST_PLACES 64
+#define EXECUTED 1
+#define DYING 2
+/* MAX_RT_PRIO */
+#define FIRST_ORDINARY_PRIORITY 100
+
+/* Set before the program is loaded. */
+const volatile u32 places = 1;
+/* Which hardware events are counted, a bit each: cycles, instructions, misses of the last-level cache. */
+const volatile u32 counted = 0;
+/* Whether CPU time is accounted for by the cpuacct controller of cgroup version 1. */
+const volatile u32 cgroup_v1 = 0;
+
+struct work {
+	u64 time_ns;
+	u64 events[EVENTS];
+};
+
+struct task_key {
+	u32 tgid;
+	u32 place;
+};
+
+struct task {
+	struct work work;
+	/* When the process was born, on the boot clock. */
+	u64 start;
+	u64 cgroup;
+	char comm[16];
+	u64 flags;
+};
+
+struct ended_key {
+	u32 tgid;
+	u32 place;
+	u64 start;
+};
+
+struct group_key {
+	char comm[16];
+	u64 cgroup;
+	u64 place;
+};
+
+struct group {
+	struct work work;
+	u64 processes;
+};
+
+/* A process whose last thread is on its way out. */
+struct dying {
+	u64 start;
+	u64 cgroup;
+	char comm[16];
+};
+
+struct reading {
+	u64 count;
+	u64 enabled;
+	u64 running;
+};
+
+/* What goes on on one processor. Written by that processor alone. */
+struct cpu {
+	/* Switches that have been noted, and (at the end) those begun. User space reads from front to back: where both are
+	 * equal, no switch came in between. It also waits for that before it empties the tables of the epoch before. */
+	u64 noted;
+	/* The running thread: process number in the upper half, thread number in the lower; 0 when idle. */
+	u64 running;
+	u64 task;
+	/* The running thread's CPU time when it was switched to. */
+	u64 sum;
+	struct reading readings[EVENTS];
+	/* Slices without room by number. */
+	u64 crowded;
+	/* Slices without any room, and their time. */
+	u64 lost;
+	u64 lost_ns;
+	/* Ends of processes that could not be told. */
+	u64 untold;
+	/* Hardware counters that could not be read. */
+	u64 unread;
+	u64 place;
+	u64 begun;
+};
+
+/* Written by user space. */
+struct control {
+	u64 epoch;
+	/* On the boot clock: those born before may be known to user space. */
+	u64 known_before;
+};
+
+struct {
+	NUMBER(type, MAP_ARRAY);
+	NUMBER(max_entries, 1);
+	TYPE(key, u32);
+	TYPE(value, struct control);
+} control SEC(".maps");
+
+struct {
+	NUMBER(type, MAP_PERCPU_ARRAY);
+	NUMBER(max_entries, 1);
+	TYPE(key, u32);
+	TYPE(value, struct cpu);
+} cpus SEC(".maps");
+
+struct {
+	NUMBER(type, MAP_HASH);
+	NUMBER(max_entries, 4096);
+	TYPE(key, u32);
+	TYPE(value, struct dying);
+} dying SEC(".maps");
+
+struct tasks {
+	NUMBER(type, MAP_HASH);
+	NUMBER(max_entries, 16384);
+	TYPE(key, struct task_key);
+	TYPE(value, struct task);
+} tasks_even SEC(".maps"), tasks_odd SEC(".maps");
+
+struct endeds {
+	NUMBER(type, MAP_HASH);
+	NUMBER(max_entries, 8192);
+	TYPE(key, struct ended_key);
+	TYPE(value, struct task);
+} ended_even SEC(".maps"), ended_odd SEC(".maps");
+
+struct groups {
+	NUMBER(type, MAP_HASH);
+	NUMBER(max_entries, 8192);
+	TYPE(key, struct group_key);
+	TYPE(value, struct group);
+} groups_even SEC(".maps"), groups_odd SEC(".maps");
+
+/* One event a processor; the number of processors is set when it is loaded. */
+struct events {
+	NUMBER(type, MAP_PERF_EVENT_ARRAY);
+	NUMBER(max_entries, 1);
+	NUMBER(key_size, 4);
+	NUMBER(value_size, 4);
+} cycles SEC(".maps"), instructions SEC(".maps"), misses SEC(".maps");
+
+/* The tables of an epoch. */
+struct tables {
+	void *tasks;
+	void *ended;
+	void *groups;
+};
+
+ALWAYS_INLINE struct cpu *this_cpu(void)
+{
+	u32 zero = 0;
+	return bpf_map_lookup_elem(&cpus, &zero);
+}
+
+ALWAYS_INLINE struct control *settings(void)
+{
+	u32 zero = 0;
+	return bpf_map_lookup_elem(&control, &zero);
+}
+
+ALWAYS_INLINE void add(struct work *to, const struct work *work)
+{
+	__sync_fetch_and_add(&to->time_ns, work->time_ns);
+	if (!counted)
+		return;
+	for (int event = 0; event < EVENTS; event++)
+		__sync_fetch_and_add(&to->events[event], work->events[event]);
+}
+
+/* The cgroup that `task`, the current one, is accounted for in. */
+ALWAYS_INLINE u64 cgroup_of(struct task_struct *task)
+{
+	if (!cgroup_v1)
+		return bpf_get_current_cgroup_id();
+	struct css_set *set = 0;
+	struct cgroup_subsys_state *state = 0;
+	struct cgroup *cgroup = 0;
+	struct kernfs_node *node = 0;
+	u64 id = 0;
+	READ(set, task, cgroups);
+	const char *states = (const char *)__builtin_preserve_access_index(&set->subsys);
+	u64 number = __builtin_preserve_enum_value(*(typeof(enum cgroup_subsys_id) *)cpuacct_cgrp_id, 1);
+	bpf_probe_read_kernel(&state, sizeof(state), states + number * sizeof(void *));
+	READ(cgroup, state, cgroup);
+	READ(node, cgroup, kn);
+	READ(id, node, id);
+	return id;
+}
+
+/* Adds to the sum of a command and cgroup. */
+ALWAYS_INLINE void add_to_group(void *groups, struct cpu *cpu, const struct group_key *key, const struct group *part)
+{
+	struct group *group = bpf_map_lookup_elem(groups, key);
+	if (!group) {
+		long error = bpf_map_update_elem(groups, key, part, NO_EXIST);
+		if (!error)
+			return;
+		/* Another processor may have been quicker. */
+		group = bpf_map_lookup_elem(groups, key);
+	}
+	if (group) {
+		add(&group->work, &part->work);
+		__sync_fetch_and_add(&group->processes, part->processes);
+	} else {
+		cpu->lost++;
+		cpu->lost_ns += part->work.time_ns;
+	}
+}
+
+/* Whether the end of a process that is not dying has been told already, and `task` was switched to once more on its
+ * way. */
+ALWAYS_INLINE int is_over(struct task_struct *task, struct task_struct *leader)
+{
+	int own = 0, leaders = 0;
+	READ(own, task, exit_state);
+	if (!own)
+		return 0;
+	READ(leaders, leader, exit_state);
+	return leaders;
+}
+
+/* The first slice of a process in this epoch, on this place. Says whether the process is dying. */
+NO_INLINE int begin(struct tables *tables, struct cpu *cpu, struct task_struct *task, const struct task_key *key,
+		    const struct work *work)
+{
+	struct task fresh = {};
+	struct task_struct *leader = 0;
+	fresh.work = *work;
+	fresh.cgroup = cgroup_of(task);
+	READ(leader, task, group_leader);
+	READ(fresh.start, leader, start_boottime);
+	READ(fresh.comm, leader, comm);
+	int is_dying = bpf_map_lookup_elem(&dying, &key->tgid) != 0;
+	if (is_dying)
+		fresh.flags = DYING;
+	if (is_dying || !is_over(task, leader)) {
+		if (!bpf_map_update_elem(tables->tasks, key, &fresh, NO_EXIST))
+			return is_dying;
+		struct task *other = bpf_map_lookup_elem(tables->tasks, key);
+		if (other) {
+			add(&other->work, work);
+			return is_dying;
+		}
+		cpu->crowded++;
+	}
+	struct group_key group = {};
+	struct group part = {};
+	__builtin_memcpy(group.comm, fresh.comm, sizeof(group.comm));
+	group.cgroup = fresh.cgroup;
+	group.place = key->place;
+	part.work = *work;
+	add_to_group(tables->groups, cpu, &group, &part);
+	return is_dying;
+}
+
+/* The last switch of a process: takes it out of its table. */
+NO_INLINE int end(struct tables *tables, struct cpu *cpu, u32 tgid, u64 known_before)
+{
+	struct dying *found = bpf_map_lookup_elem(&dying, &tgid);
+	if (!found)
+		return 0; /* Other threads live on. */
+	struct dying process = *found;
+	struct group_key group = {};
+	__builtin_memcpy(group.comm, process.comm, sizeof(group.comm));
+	group.cgroup = process.cgroup;
+	int may_be_known = process.start < known_before, is_told = 0;
+	group.place = 0;
+	u64 processes = 1;
+	struct ended_key by_number = { .tgid = tgid, .start = process.start };
+	for (u32 place = 0; place < MOST_PLACES && place < places; place++) {
+		struct task_key key = { .tgid = tgid, .place = place };
+		struct task *task = bpf_map_lookup_elem(tables->tasks, &key);
+		if (!task)
+			continue;
+		int is_noted = 0;
+		if (may_be_known) {
+			struct task last = *task;
+			last.cgroup = process.cgroup;
+			__builtin_memcpy(last.comm, process.comm, sizeof(last.comm));
+			by_number.place = place;
+			is_noted = !bpf_map_update_elem(tables->ended, &by_number, &last, ANY);
+			is_told |= is_noted;
+		}
+		if (!is_noted) {
+			struct group part = {};
+			part.work = task->work;
+			part.processes = processes;
+			group.place = place;
+			add_to_group(tables->groups, cpu, &group, &part);
+			processes = 0;
+		}
+		bpf_map_delete_elem(tables->tasks, &key);
+	}
+	if (may_be_known && !is_told) {
+		/* All of its slices had to go elsewhere. That it has ended is worth telling all the same. */
+		struct task last = { .cgroup = process.cgroup, .start = process.start };
+		__builtin_memcpy(last.comm, process.comm, sizeof(last.comm));
+		by_number.place = 0;
+		if (bpf_map_update_elem(tables->ended, &by_number, &last, ANY))
+			cpu->untold++;
+	}
+	bpf_map_delete_elem(&dying, &tgid);
+	return 0;
+}
+
+/* The thread `task` has worked on this processor and is now switched from. */
+ALWAYS_INLINE void note(void *tasks, void *ended, void *groups, struct cpu *cpu, struct task_struct *task, u32 tgid,
+			const struct work *work, u64 known_before)
+{
+	struct task_key key = { .tgid = tgid, .place = cpu->place };
+	struct tables tables = { tasks, ended, groups };
+	struct task *known = bpf_map_lookup_elem(tasks, &key);
+	/* Nearly all switches end here. */
+	if (known) {
+		add(&known->work, work);
+		if (!(known->flags & DYING))
+			return;
+	} else if (!begin(&tables, cpu, task, &key, work)) {
+		return;
+	}
+	int exit_state = 0;
+	READ(exit_state, task, exit_state);
+	if (exit_state)
+		end(&tables, cpu, tgid, known_before);
+}
+
+/* How many events were counted since the last reading, scaled up where the counter had to be shared. */
+ALWAYS_INLINE u64 advance(void *events, struct cpu *cpu, struct reading *last)
+{
+	struct reading now = {};
+	if (bpf_perf_event_read_value(events, CURRENT_CPU, &now, sizeof(now))) {
+		cpu->unread++;
+		return 0;
+	}
+	u64 count = now.count - last->count;
+	u64 enabled = now.enabled - last->enabled, running = now.running - last->running;
+	*last = now;
+	if (running && running < enabled)
+		count = (count * ((enabled << 10) / running)) >> 10;
+	return count;
+}
+
+SEC("raw_tp/sched_switch")
+int on_switch(u64 *arguments)
+{
+	struct task_struct *previous = (void *)arguments[1], *next = (void *)arguments[2];
+	struct control *control = settings();
+	struct cpu *cpu = this_cpu();
+	if (!control || !cpu)
+		return 0;
+	*(volatile u64 *)&cpu->begun = cpu->begun + 1;
+	u64 epoch = *(volatile u64 *)&control->epoch;
+
+	struct work work = {};
+	if (counted & 1)
+		work.events[0] = advance(&cycles, cpu, &cpu->readings[0]);
+	if (counted & 2)
+		work.events[1] = advance(&instructions, cpu, &cpu->readings[1]);
+	if (counted & 4)
+		work.events[2] = advance(&misses, cpu, &cpu->readings[2]);
+
+	/* Idle is nobody. A thread that ran when we were attached is not known from its start. */
+	u32 tgid = cpu->running >> 32;
+	u64 from = cpu->sum, sum = 0;
+	if (cpu->task && cpu->task != (u64)previous) {
+		/* A switch was not told: some virtual machines hide their agents' from tracing. Of other than real-time threads
+		 * the scheduler itself keeps what they had when it chose them. */
+		int prio = 0;
+		tgid = 0;
+		READ(prio, previous, prio);
+		if (prio >= FIRST_ORDINARY_PRIORITY) {
+			READ(tgid, previous, tgid);
+			READ(from, previous, se.prev_sum_exec_runtime);
+		}
+	}
+	if (tgid) {
+		READ(sum, previous, se.sum_exec_runtime);
+		work.time_ns = sum - from;
+		/* Written out twice, so that each look-up is of one table that is known when the program is loaded: the
+		 * kernel then calls it directly. */
+		if (epoch & 1)
+			note(&tasks_odd, &ended_odd, &groups_odd, cpu, previous, tgid, &work, control->known_before);
+		else
+			note(&tasks_even, &ended_even, &groups_even, cpu, previous, tgid, &work, control->known_before);
+	}
+
+	/* Both in one go, where the kernel has them side by side. */
+	struct {
+		u32 pid, tgid;
+	} numbers = {};
+	if (OFFSET(next, tgid) == OFFSET(next, pid) + sizeof(u32)) {
+		bpf_probe_read_kernel(&numbers, sizeof(numbers), __builtin_preserve_access_index(&next->pid));
+	} else {
+		READ(numbers.pid, next, pid);
+		READ(numbers.tgid, next, tgid);
+	}
+	READ(sum, next, se.sum_exec_runtime);
+	cpu->running = (u64)numbers.tgid << 32 | numbers.pid;
+	cpu->task = (u64)next;
+	cpu->sum = sum;
+	*(volatile u64 *)&cpu->noted = cpu->begun;
+	return 0;
+}
+
+/* Has the switches of a process look whether they are its last. */
+ALWAYS_INLINE void condemn(void *tasks, u32 tgid)
+{
+	for (u32 place = 0; place < MOST_PLACES && place < places; place++) {
+		struct task_key key = { .tgid = tgid, .place = place };
+		struct task *known = bpf_map_lookup_elem(tasks, &key);
+		if (known)
+			known->flags |= DYING;
+	}
+}
+
+/* A thread is on its way out. It goes on to run a little: it tears down its memory and tells its parent. */
+SEC("raw_tp/sched_process_exit")
+int on_exit(u64 *arguments)
+{
+	struct task_struct *task = (void *)arguments[0], *leader = 0;
+	struct signal_struct *signal = 0;
+	int live = 1;
+	READ(signal, task, signal);
+	READ(live, signal, live.counter);
+	if (live)
+		return 0; /* Not the last one. */
+	u32 tgid = 0;
+	struct dying process = {};
+	READ(tgid, task, tgid);
+	READ(leader, task, group_leader);
+	READ(process.start, leader, start_boottime);
+	READ(process.comm, leader, comm);
+	process.cgroup = cgroup_of(task);
+	struct control *control = settings();
+	if (!control)
+		return 0;
+	if (bpf_map_update_elem(&dying, &tgid, &process, ANY)) {
+		struct cpu *cpu = this_cpu();
+		if (cpu)
+			__sync_fetch_and_add(&cpu->untold, 1);
+	} else if (control->epoch & 1) {
+		condemn(&tasks_odd, tgid);
+	} else {
+		condemn(&tasks_even, tgid);
+	}
+	return 0;
+}
+
+/* A process has become another program. */
+ALWAYS_INLINE void mark(void *tasks, struct task_struct *task, const struct task_key *key)
+{
+	struct task *known = bpf_map_lookup_elem(tasks, key);
+	if (known) {
+		known->flags |= EXECUTED;
+		READ(known->comm, task, comm);
+		return;
+	}
+	struct task fresh = {};
+	fresh.flags = EXECUTED;
+	fresh.cgroup = cgroup_of(task);
+	READ(fresh.start, task, start_boottime);
+	READ(fresh.comm, task, comm);
+	bpf_map_update_elem(tasks, key, &fresh, NO_EXIST);
+}
+
+SEC("raw_tp/sched_process_exec")
+int on_exec(u64 *arguments)
+{
+	struct task_struct *task = (void *)arguments[0];
+	struct control *control = settings();
+	struct cpu *cpu = this_cpu();
+	if (!control || !cpu)
+		return 0;
+	struct task_key key = { .place = cpu->place };
+	READ(key.tgid, task, tgid);
+	if (control->epoch & 1)
+		mark(&tasks_odd, task, &key);
+	else
+		mark(&tasks_even, task, &key);
+	return 0;
+}
+
+/* Helpers that read the kernel are open to GPL-compatible programs only. */
+char _license[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,135 @@
+//! Processes that came and went between two ticks, summed by command name and container or unit.
+//!
+//! Their number is bounded: what finds no room is charged to its container or unit without a name.
+
+use super::groups::{GroupIndex, Groups, Identity};
+use crate::attribution::ledger::Account;
+use crate::host::Timestamp;
+use crate::usage::{CgroupId, Comm, PassedWork};
+use crate::workload::CommandInfo;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Sums kept at most.
+const MOST: usize = 1000;
+
+/// Processes of one name in one container or unit.
+#[derive(Debug)]
+pub(super) struct Command {
+    pub(super) info: Arc<CommandInfo>,
+    pub(super) account: Account,
+    pub(super) cpu_time_ns: u64,
+    last_active: Timestamp,
+}
+
+/// Work of one interval that is to be charged, at one place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Passed {
+    /// The place of its sum in the table; `None` if there was no room.
+    command: Option<u32>,
+    /// The container or unit it was done in.
+    pub(super) group: Option<GroupIndex>,
+    /// What was done, and where.
+    pub(super) work: PassedWork,
+}
+
+/// All sums.
+#[derive(Debug, Default)]
+pub(super) struct Commands {
+    table: Vec<Command>,
+    by_key: HashMap<(Comm, CgroupId), u32>,
+    passed: Vec<Passed>,
+}
+
+impl Commands {
+    /// All sums.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Command> {
+        self.table.iter()
+    }
+
+    /// The work of the current interval.
+    pub(super) fn passed(&self) -> &[Passed] {
+        &self.passed
+    }
+
+    /// The account that some of the interval's work is charged to, if it has one by name.
+    pub(super) fn account(&mut self, position: usize) -> Option<&mut Account> {
+        let command = self.passed.get(position)?.command?;
+        self.table.get_mut(command as usize).map(|command| &mut command.account)
+    }
+
+    /// CPU time of the current interval, in nanoseconds.
+    pub(super) fn used_ns(&self) -> u64 {
+        self.passed.iter().map(|passed| passed.work.work.time_ns).sum()
+    }
+
+    /// Begins an interval with the work that was done in it. Sums that have not grown for `keep` are dropped.
+    pub(super) fn update(&mut self, passed: &[PassedWork], at: Timestamp, keep: Duration, groups: &mut Groups) {
+        for command in &mut self.table {
+            command.account.begin();
+        }
+        self.expire(at, keep);
+        self.passed.clear();
+        for &work in passed {
+            let group = groups.numbered(work.cgroup);
+            if let Some(group) = group {
+                groups.used(group, work.work.time_ns);
+            }
+            let command = self.find(&work, group, at, groups);
+            if let Some(command) = command.and_then(|command| self.table.get_mut(command as usize)) {
+                command.cpu_time_ns += work.work.time_ns;
+                command.last_active = at;
+            }
+            self.passed.push(Passed { command, group, work });
+        }
+    }
+
+    fn find(&mut self, work: &PassedWork, group: Option<GroupIndex>, at: Timestamp, groups: &Groups) -> Option<u32> {
+        let key = (work.comm, work.cgroup);
+        if let Some(&known) = self.by_key.get(&key) {
+            return Some(known);
+        }
+        let info = info(&work.comm, group, groups);
+        // Another cgroup of the same container or unit.
+        let position = self.table.iter().position(|command| is_same(&command.info, &info)).or_else(|| {
+            (self.table.len() < MOST).then(|| {
+                let info = Arc::new(info);
+                self.table.push(Command { info, account: Account::default(), cpu_time_ns: 0, last_active: at });
+                self.table.len() - 1
+            })
+        });
+        let position = u32::try_from(position?).ok()?;
+        self.by_key.insert(key, position);
+        Some(position)
+    }
+
+    fn expire(&mut self, at: Timestamp, keep: Duration) {
+        let before = self.table.len();
+        // A full table makes room by letting go earlier of those that have not come again.
+        let keep = if before < MOST { keep } else { keep / 10 };
+        self.table.retain(|command| at.boottime_since(&command.last_active) <= keep);
+        if self.table.len() != before || self.by_key.len() > 8 * MOST {
+            self.by_key.clear(); // Positions have moved; keys are learned again.
+        }
+    }
+}
+
+fn is_same(a: &CommandInfo, b: &CommandInfo) -> bool {
+    let container = a.container.as_ref().map(|container| &container.id);
+    let unit = a.unit.as_ref().map(|unit| &unit.cgroup);
+    a.comm == b.comm
+        && container == b.container.as_ref().map(|container| &container.id)
+        && unit == b.unit.as_ref().map(|unit| &unit.cgroup)
+}
+
+fn info(comm: &Comm, group: Option<GroupIndex>, groups: &Groups) -> CommandInfo {
+    let name = comm.split(|&byte| byte == 0).next().unwrap_or_default();
+    let mut info = CommandInfo { comm: String::from_utf8_lossy(name).into_owned(), container: None, unit: None };
+    match group.and_then(|group| groups.identity(group)) {
+        Some(Identity::Container(container)) => info.container = Some(Arc::clone(container)),
+        Some(Identity::Unit(unit)) => info.unit = Some(Arc::clone(unit)),
+        Some(Identity::Pod(_) | Identity::Vm(_)) | None => {}
+    }
+    info
+}

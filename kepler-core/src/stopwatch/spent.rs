@@ -1,0 +1,123 @@
+//! What lies between two marks.
+
+use super::{Kind, Mark};
+use crate::meter::Method;
+use crate::units::{Energy, PerZone, Power, ZoneKind};
+use std::time::Duration;
+
+/// What the machine drew between two marks, and the CPU time that this program used meanwhile.
+#[derive(Clone, Debug)]
+pub struct Spent {
+    /// Time between the marks, without suspend.
+    pub elapsed: Duration,
+    /// Each kind of zone that both marks have, summed over sockets.
+    pub zones: PerZone<Option<ZoneSpent>>,
+    /// CPU time of this process.
+    pub own_cpu: Duration,
+    /// CPU time of this process, its children and theirs, also of those that have ended and were waited for.
+    pub tree_cpu: Duration,
+    /// Logical processors online.
+    pub processors: u32,
+    /// CPU time that all processors were busy, where it is known: a meter that knows idle power needs it.
+    pub busy: Option<Duration>,
+}
+
+/// What one kind of zone drew.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ZoneSpent {
+    /// All of it.
+    pub energy: Energy,
+    /// The meter it comes from.
+    pub source: &'static str,
+    /// Measured or estimated.
+    pub method: Method,
+    /// The part that an idle machine draws all the same, where it is known.
+    pub idle: Option<Energy>,
+    /// Whether less or more may have been drawn: a counter was reset, or could not be read at a mark or in
+    /// time, or another meter took over.
+    pub is_uncertain: bool,
+}
+
+/// The zones that make up the machine, as far as there are meters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Machine {
+    /// The sum of the `zones`.
+    pub energy: Energy,
+    /// `package` and `dram`, or `psys` where there is neither.
+    pub zones: PerZone<bool>,
+}
+
+pub(super) fn between(from: &Mark, to: &Mark) -> Spent {
+    let elapsed = to.at.since(&from.at);
+    let changed = from.generation != to.generation;
+    let zones = PerZone::from_fn(|zone| {
+        let (before, after) = (from.kinds[zone].as_ref()?, to.kinds[zone].as_ref()?);
+        Some(zone_spent(before, after, elapsed, changed))
+    });
+    // In a forked child the clocks started at zero with the fork.
+    let since = if from.process == to.process { from.cpu } else { Default::default() };
+    let knows_idle = zones.iter().any(|(_, zone)| zone.as_ref().is_some_and(|zone: &ZoneSpent| zone.idle.is_some()));
+    Spent {
+        elapsed,
+        zones,
+        own_cpu: to.cpu.own.saturating_sub(since.own),
+        tree_cpu: to.cpu.tree().saturating_sub(since.tree()),
+        processors: to.processors.max(1),
+        busy: knows_idle.then(|| to.busy.saturating_sub(from.busy)),
+    }
+}
+
+fn zone_spent(before: &Kind, after: &Kind, elapsed: Duration, changed: bool) -> ZoneSpent {
+    let energy = after.energy.saturating_sub(before.energy);
+    let lost = |kind: &Kind| (kind.events.resets, kind.events.ambiguous, kind.failures);
+    ZoneSpent {
+        energy,
+        source: after.source,
+        method: after.method,
+        idle: after.idle_power.map(|power| (power * elapsed).min(energy)),
+        is_uncertain: changed || before.is_stale || lost(before) != lost(after),
+    }
+}
+
+impl Spent {
+    /// The machine's energy: package and memory, which do not overlap; the platform where there is neither.
+    /// `None` without any of them.
+    #[must_use]
+    pub fn machine(&self) -> Option<Machine> {
+        let sum = |kinds: &[ZoneKind]| {
+            let zones = PerZone::from_fn(|zone| kinds.contains(&zone) && self.zones[zone].is_some());
+            let energies = self.zones.iter().filter(|(zone, _)| zones[*zone]);
+            let energy = energies.filter_map(|(_, zone)| Some(zone.as_ref()?.energy)).sum();
+            zones.iter().any(|(_, &counts)| counts).then_some(Machine { energy, zones })
+        };
+        sum(&[ZoneKind::Package, ZoneKind::Dram]).or_else(|| sum(&[ZoneKind::Psys]))
+    }
+
+    /// The part of a zone's energy that goes to someone who used `cpu` time; see the [module](super) for how.
+    #[must_use]
+    pub fn part(&self, zone: ZoneKind, cpu: Duration) -> Option<Energy> {
+        let zone = self.zones[zone].as_ref()?;
+        let capacity = self.elapsed * self.processors;
+        let (energy, whole) = match (zone.idle, self.busy) {
+            // Ticks of 10 ms may not show the work yet that the process's own clock shows.
+            (Some(idle), Some(busy)) => (zone.energy - idle, busy.max(cpu.min(capacity))),
+            _ => (zone.energy, capacity),
+        };
+        let share = if whole.is_zero() { 0.0 } else { (cpu.as_secs_f64() / whole.as_secs_f64()).min(1.0) };
+        Some(Energy::from_joules(energy.joules() * share))
+    }
+
+    /// The part of the [machine's](Spent::machine) energy that goes to someone who used `cpu` time.
+    #[must_use]
+    pub fn part_of_machine(&self, cpu: Duration) -> Option<Energy> {
+        let machine = self.machine()?;
+        let counted = ZoneKind::ALL.into_iter().filter(|zone| machine.zones[*zone]);
+        Some(counted.filter_map(|zone| self.part(zone, cpu)).sum())
+    }
+
+    /// The machine's mean power.
+    #[must_use]
+    pub fn power(&self) -> Option<Power> {
+        Some(self.machine()?.energy.over(self.elapsed))
+    }
+}

@@ -1,0 +1,405 @@
+//! What the BPF program tells, against what the kernel says of each process when it has ended.
+//!
+//! CPU time is compared with CPU time, so a busy machine changes nothing. Where the kernel does not let us
+//! load the program, each test says so and passes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test fails by panicking"
+)]
+
+mod worker;
+
+use kepler_core::host::{Host, Timestamp};
+use kepler_core::usage::ebpf::{Counting, Ebpf, EbpfOptions};
+use kepler_core::usage::{PlacedWork, TaskUsage, Told, Usage, UsageSource};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// One test at a time: together they would fill the machine, and what they wait for would come late.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// A source that sums up what it is told.
+struct Listener {
+    _alone: MutexGuard<'static, ()>,
+    source: Ebpf,
+    usage: Usage,
+    directory: tempfile::TempDir,
+    /// By name, of processes that nobody saw.
+    passed_ns: u64,
+    passed: u64,
+    /// By number.
+    used_ns: u64,
+    lost: u64,
+    lost_ns: u64,
+    crowded: u64,
+}
+
+impl Listener {
+    fn open() -> Option<Self> {
+        Self::with(&EbpfOptions::default())
+    }
+
+    fn with(options: &EbpfOptions) -> Option<Self> {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let source = match Ebpf::open(&Host::default(), options) {
+            Ok(source) => source,
+            Err(refusal) => {
+                // A program that is faulty is no reason to skip.
+                assert!(!refusal.reason.contains("does not load"), "{refusal}");
+                eprintln!("SKIPPED: {refusal}");
+                return None;
+            }
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let mut listener = Listener {
+            _alone: alone,
+            source,
+            usage: Usage::default(),
+            directory,
+            passed_ns: 0,
+            passed: 0,
+            used_ns: 0,
+            lost: 0,
+            lost_ns: 0,
+            crowded: 0,
+        };
+        listener.collect("", 0);
+        Some(listener)
+    }
+
+    fn start(&self, name: &str, task: &str) -> worker::Worker {
+        worker::start(self.directory.path(), name, task)
+    }
+
+    /// Collects once, and adds up what is of this name or number.
+    fn collect(&mut self, name: &str, pid: u32) {
+        self.source.collect(Timestamp::now(), &mut self.usage).unwrap();
+        for passed in self.usage.passed.iter().filter(|passed| is(&passed.comm, name)) {
+            self.passed_ns += passed.work.time_ns;
+            self.passed += passed.processes;
+        }
+        let named = self.usage.told.iter().zip(&self.usage.tasks);
+        self.used_ns += named
+            .filter(|(told, task)| task.pid == pid || (pid == 0 && is(&told.comm, name)))
+            .map(|(told, _)| told.used_ns)
+            .sum::<u64>();
+        self.lost += self.usage.lost;
+        self.lost_ns += self.usage.lost_ns;
+        self.crowded += self.usage.crowded;
+    }
+
+    fn all(&self) -> Duration {
+        Duration::from_nanos(self.used_ns + self.passed_ns)
+    }
+
+    fn find(&self, pid: u32) -> Option<(TaskUsage, Told)> {
+        let position = self.usage.tasks.iter().rposition(|task| task.pid == pid)?;
+        Some((self.usage.tasks[position], self.usage.told[position]))
+    }
+
+    fn placed(&self, pid: u32) -> Vec<PlacedWork> {
+        self.usage.placed.iter().filter(|placed| placed.pid == pid).copied().collect()
+    }
+}
+
+fn is(comm: &[u8; 16], name: &str) -> bool {
+    !name.is_empty() && comm.starts_with(name.as_bytes()) && comm[name.len()] == 0
+}
+
+/// The kernel rounds `rusage` to microseconds, and stops counting a little before the last switch.
+fn assert_near(told: Duration, truth: Duration, permille: u32) {
+    let off = told.abs_diff(truth);
+    assert!(off <= truth * permille / 1000 + Duration::from_micros(30), "told {told:?}, true {truth:?}");
+}
+
+/// Has processes come and go unseen, each of so many threads that work 20 ms.
+///
+/// Some virtual machines hide their agents' switches from tracing, and a process may lose a slice to that
+/// now and then: so most of them have to be right, and none too large.
+fn come_and_go(name: &str, threads: u32) {
+    let Some(mut listener) = Listener::open() else { return };
+    let mut off = Vec::new();
+    for round in 0..10 {
+        let name = format!("{name}-{round}");
+        let truth = listener.start(&name, &format!("burn {threads} 20")).end();
+        (listener.passed, listener.passed_ns, listener.used_ns) = (0, 0, 0);
+        listener.collect(&name, 0);
+        assert_eq!(listener.passed, 1);
+        let told = listener.all();
+        assert!(told <= truth * 1005 / 1000 + Duration::from_micros(30), "told {told:?}, true {truth:?}");
+        if told < truth * 995 / 1000 {
+            off.push((told, truth));
+        }
+    }
+    eprintln!("{} of 10 were told too small: {off:?}", off.len());
+    assert!(off.len() <= 2, "{off:?}");
+}
+
+#[test]
+fn a_process_of_20_ms_that_came_and_went_unseen_is_told_by_name() {
+    come_and_go("kburn-one", 1);
+}
+
+#[test]
+fn all_threads_are_counted_also_those_that_ended_before_the_others() {
+    come_and_go("kburn-four", 4);
+}
+
+#[test]
+fn sixteen_threads_seen_again_and_again_add_up() {
+    let Some(mut listener) = Listener::open() else { return };
+    let mut worker = listener.start("kburn-16", "burn 16 60");
+    let pid = worker.child.id();
+    let mut ended = false;
+    let mut seen = 0;
+    while !ended {
+        std::thread::sleep(Duration::from_millis(7));
+        ended = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap().contains(") Z ");
+        listener.collect("kburn-16", pid);
+        seen += u32::from(listener.find(pid).is_some());
+    }
+    worker.go();
+    let truth = worker.end();
+    listener.collect("kburn-16", pid);
+    assert!(seen > 20, "seen {seen} times only");
+    assert_near(listener.all(), truth, 5);
+}
+
+#[test]
+fn a_pinned_spinner_is_counted_at_every_collection_and_on_its_own_place() {
+    let options = EbpfOptions { places: Some((0..1024).map(|cpu| cpu % 64).collect()), ..EbpfOptions::default() };
+    let Some(mut listener) = Listener::with(&options) else { return };
+    let mut worker = listener.start("kspin", "spin 0");
+    let pid = worker.child.id();
+    worker.wait_for("spinning");
+    listener.collect("kspin", pid);
+    let mut before = worker::clock_of(pid);
+    for _ in 0..10 {
+        std::thread::sleep(Duration::from_millis(200));
+        listener.used_ns = 0;
+        listener.collect("kspin", pid);
+        let now = worker::clock_of(pid);
+        // The slice under way is known up to the kernel's last tick, at both ends.
+        let off = Duration::from_nanos(listener.used_ns).abs_diff(now - before);
+        assert!(off < Duration::from_millis(25), "told {:?}, true {:?}", listener.used_ns, now - before);
+        let placed = listener.placed(pid);
+        let elsewhere: u64 = placed.iter().filter(|work| work.place != 0).map(|work| work.work.time_ns).sum();
+        assert!(elsewhere < 1_000_000, "{placed:?}");
+        before = now;
+    }
+    worker.go();
+    let truth = worker.end();
+    listener.collect("kspin", pid);
+    let (task, told) = listener.find(pid).unwrap();
+    assert!(told.has_ended);
+    assert_near(Duration::from_nanos(task.cpu_time_ns), truth, 5);
+}
+
+#[test]
+fn ten_thousand_processes_a_second_add_up() {
+    let Some(mut listener) = Listener::open() else { return };
+    let seconds: u32 = std::env::var("KEPLER_TEST_STORM_SECONDS").map_or(3, |seconds| seconds.parse().unwrap());
+    let mut worker = listener.start("kstorm", &format!("storm {seconds}"));
+    for _ in 0..seconds {
+        std::thread::sleep(Duration::from_secs(1));
+        listener.collect("kstorm", 0);
+    }
+    let children: u64 = worker.wait_for("children").parse().unwrap();
+    let truth = worker.end();
+    listener.collect("kstorm", 0);
+    eprintln!("{children} children in {seconds} s, told {:?}, true {truth:?}", listener.all());
+    assert_eq!((listener.lost, listener.crowded), (0, 0));
+    // The storm itself is told by number, those of its children that were seen at a collection as well.
+    assert!(listener.passed <= children && listener.passed + 3 * u64::from(seconds) >= children, "{}", listener.passed);
+    assert_near(listener.all(), truth, 10);
+}
+
+#[test]
+fn what_finds_no_room_is_counted_to_the_nanosecond() {
+    let options = EbpfOptions { processes: 8, ended: 4, commands: 2, ..EbpfOptions::default() };
+    let Some(mut listener) = Listener::with(&options) else { return };
+    // All of this machine's work, since room is short for all of it.
+    let mut told = 0;
+    let node = || {
+        let text = std::fs::read_to_string("/proc/stat").unwrap();
+        let fields: Vec<u64> =
+            text.lines().next().unwrap().split_whitespace().skip(1).map(|n| n.parse().unwrap()).collect();
+        Duration::from_millis((fields[0] + fields[1] + fields[2]) * 10)
+    };
+    (listener.lost, listener.lost_ns, listener.crowded) = (0, 0, 0);
+    let before = node();
+    let workers: Vec<_> = (0..4).map(|number| listener.start(&format!("kfull-{number}"), "burn 1 300")).collect();
+    let storm = listener.start("kfull-storm", "storm 2");
+    for _ in 0..20 {
+        std::thread::sleep(Duration::from_millis(100));
+        listener.collect("", 0);
+        told += listener.usage.told.iter().map(|told| told.used_ns).sum::<u64>();
+        told += listener.usage.passed.iter().map(|passed| passed.work.time_ns).sum::<u64>();
+    }
+    let truth = node() - before;
+    for worker in workers {
+        worker.end();
+    }
+    storm.end();
+    assert!(listener.lost > 0 && listener.lost_ns > 0 && listener.crowded > 0);
+    let all = Duration::from_nanos(told + listener.lost_ns);
+    eprintln!("told {told} ns, lost {} ns in {} pieces, the node {truth:?}", listener.lost_ns, listener.lost);
+    // The node's figure comes in ticks, and has interrupts in it.
+    assert!(all.abs_diff(truth) < truth / 10, "{all:?} {truth:?}");
+}
+
+#[test]
+fn a_number_that_passes_on_is_another_process() {
+    let Some(mut listener) = Listener::open() else { return };
+    for _ in 0..20 {
+        let mut first = listener.start("kfirst", "held 20");
+        first.wait_for("ready");
+        listener.collect("kfirst", 0);
+        let pid = first.child.id();
+        let (before, _) = listener.find(pid).unwrap();
+        first.end();
+        // The kernel gives out the number after the last one.
+        if std::fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).is_err() {
+            eprintln!("SKIPPED: numbers of processes cannot be chosen here");
+            return;
+        }
+        let mut second = listener.start("ksecond", "held 30");
+        second.wait_for("ready");
+        if second.child.id() != pid {
+            continue; // Somebody else was quicker.
+        }
+        (listener.passed_ns, listener.used_ns) = (0, 0);
+        listener.collect("kfirst", 0);
+        let position = listener.usage.tasks.iter().position(|task| task.pid == pid).unwrap();
+        assert!(listener.usage.told[position].has_ended && listener.usage.tasks[position].tag == before.tag);
+        // What it did is told by name: by number, it would be taken for the other one's.
+        assert!(listener.passed_ns > 20_000_000, "{}", listener.passed_ns);
+        let (after, told) = listener.find(pid).unwrap();
+        assert!(after.tag != before.tag && !told.has_ended);
+        let truth = second.end();
+        listener.collect("ksecond", pid);
+        let (last, told) = listener.find(pid).unwrap();
+        assert!(told.has_ended && last.tag == after.tag);
+        assert_near(Duration::from_nanos(last.cpu_time_ns), truth, 5);
+        return;
+    }
+    eprintln!("SKIPPED: the number was always taken by somebody else");
+}
+
+#[test]
+fn a_move_to_another_cgroup_and_another_program_are_told() {
+    let Some(mut listener) = Listener::open() else { return };
+    let accounting = std::path::Path::new("/sys/fs/cgroup/cpuacct");
+    let root = if accounting.is_dir() { accounting } else { std::path::Path::new("/sys/fs/cgroup") };
+    let cgroup = root.join(format!("kepler-test-{}", std::process::id()));
+    if std::fs::create_dir(&cgroup).is_err() {
+        eprintln!("SKIPPED: no cgroup can be made in {}", root.display());
+        return;
+    }
+    let mut worker = listener.start("kmove", "held 20");
+    worker.wait_for("ready");
+    listener.collect("kmove", 0);
+    let pid = worker.child.id();
+    let (_, before) = listener.find(pid).unwrap();
+    std::fs::write(cgroup.join("cgroup.procs"), pid.to_string()).unwrap();
+    worker.go();
+    std::thread::sleep(Duration::from_millis(10));
+    listener.collect("kmove", 0);
+    let after = listener.find(pid).map(|(_, told)| told);
+    worker.end();
+    let number = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&cgroup).unwrap());
+    listener.collect("kmove", 0);
+    let last = listener.find(pid).map(|(_, told)| told).unwrap();
+    std::fs::remove_dir(&cgroup).unwrap();
+    let moved = after.filter(|told| told.has_changed || told.has_ended).unwrap_or(last);
+    assert!(moved.cgroup.0 == number && before.cgroup.0 != number, "{before:?} {moved:?} {number}");
+
+    let mut shell = std::process::Command::new("sh")
+        .args(["-c", "read _; exec sleep 60"])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    listener.collect("", 0);
+    assert!(listener.find(shell.id()).is_some_and(|(_, told)| is(&told.comm, "sh")));
+    drop(shell.stdin.take());
+    std::thread::sleep(Duration::from_millis(100));
+    listener.collect("", 0);
+    let (_, told) = listener.find(shell.id()).unwrap();
+    assert!(told.has_changed && is(&told.comm, "sleep"), "{told:?}");
+    shell.kill().unwrap();
+    shell.wait().unwrap();
+}
+
+#[test]
+fn counters_go_the_same_way_as_time() {
+    let options = EbpfOptions { counting: Counting::SoftwareClock, ..EbpfOptions::default() };
+    let Some(mut listener) = Listener::with(&options) else { return };
+    let mut worker = listener.start("kcount", "spin 0");
+    let pid = worker.child.id();
+    worker.wait_for("spinning");
+    listener.collect("kcount", pid);
+    let (mut time, mut cycles) = (0, 0);
+    for _ in 0..10 {
+        std::thread::sleep(Duration::from_millis(50));
+        listener.collect("kcount", pid);
+        for placed in listener.placed(pid) {
+            time += placed.work.time_ns;
+            cycles += placed.work.cycles.unwrap();
+            assert_eq!((placed.work.instructions, placed.work.cache_misses), (None, None));
+        }
+    }
+    worker.go();
+    worker.end();
+    // The clock also runs while a hypervisor has the processor, and in interrupts.
+    assert!(time > 10_000_000 && cycles > time * 9 / 10 && cycles < time * 3 / 2, "{time} {cycles}");
+}
+
+#[test]
+fn without_counters_nothing_is_said_to_be_counted() {
+    let options = EbpfOptions { counting: Counting::Nothing, ..EbpfOptions::default() };
+    let Some(mut listener) = Listener::with(&options) else { return };
+    std::thread::sleep(Duration::from_millis(50));
+    worker::burn(Duration::from_millis(20));
+    listener.collect("", 0);
+    assert!(!listener.usage.placed.is_empty());
+    assert!(listener.usage.placed.iter().all(|placed| placed.work.cycles.is_none()));
+}
+
+#[test]
+fn sampling_goes_on_without_the_privileges_it_began_with() {
+    let Some(listener) = Listener::open() else { return };
+    let mut worker = listener.start("kdemote", "demote");
+    let ticks: Vec<Vec<String>> =
+        (0..4).map(|_| worker.wait_for("tick").split(' ').map(str::to_owned).collect()).collect();
+    worker.end();
+    assert_eq!((ticks[0][0].as_str(), ticks[1][0].as_str()), ("ebpf", "ebpf"), "{ticks:?}");
+    // Where the kernel lets everybody use tables that are open already, nothing is lost.
+    let restricted = std::fs::read_to_string("/proc/sys/kernel/unprivileged_bpf_disabled").unwrap().trim() != "0";
+    if ticks[3][0] == "ebpf" {
+        eprintln!("tables can be read without privileges here (restricted: {restricted})");
+    } else {
+        assert_eq!((ticks[2][0].as_str(), ticks[3][0].as_str()), ("clock", "clock"), "{ticks:?}");
+        assert_eq!(ticks[3][2], "1", "{ticks:?}");
+    }
+    let times: Vec<u64> = ticks.iter().map(|tick| tick[1].parse().unwrap()).collect();
+    assert!(times[2] >= times[1] + 30_000_000 && times[3] >= times[2], "{times:?}");
+}
+
+#[test]
+fn the_kernels_tables_take_no_more_than_is_stated() {
+    let Some(_listener) = Listener::open() else { return };
+    let mut locked = 0;
+    for entry in std::fs::read_dir("/proc/self/fdinfo").unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("memlock:"));
+        if text.contains("map_type:") {
+            locked += line.map_or(0, |bytes| bytes.trim().parse::<u64>().unwrap());
+        }
+    }
+    eprintln!("{locked} bytes in the kernel, of all sources of these tests");
+    assert!(locked > 0);
+}

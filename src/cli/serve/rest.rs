@@ -1,0 +1,58 @@
+//! The REST interface beside the metrics.
+
+use super::super::config::{Config, ListenAddress, Problem};
+use super::super::exit::Failure;
+use kepler_http::RestOptions;
+use std::fs;
+use std::path::Path;
+
+/// What the index page says of the REST interface.
+pub(super) const LINKS: [(&str, &str); 4] = [
+    ("/docs", "the REST interface, to read and to try"),
+    ("/openapi.json", "the same for programs"),
+    ("/tools", "questions about energy, carbon and compliance"),
+    (
+        "/api/v1/node",
+        "figures of this node as JSON; beside it processes, containers, pods, vms, units, history, events",
+    ),
+];
+
+/// Answers that are worked out at a time where another server is asked: they wait more than they compute.
+const AT_ONCE_REMOTELY: usize = 16;
+
+/// Who may ask.
+///
+/// # Errors
+/// When the token file cannot be used: answering without a token would be worse than not starting.
+pub(super) fn options(config: &Config, asks_network: bool) -> Result<RestOptions, Failure> {
+    let token = token_file(config).map(token).transpose().map_err(|problem| Failure::Config(vec![problem]))?;
+    let mut options = RestOptions {
+        allowed_hosts: config.listen.iter().filter_map(ListenAddress::host).collect(),
+        allowed_origins: config.web.origins.clone(),
+        bearer_token: token,
+        ..RestOptions::default()
+    };
+    options.allowed_hosts.push(config.node_name());
+    options.allowed_hosts.extend(config.web.hosts.iter().cloned());
+    if asks_network {
+        options.at_once = AT_ONCE_REMOTELY;
+    }
+    Ok(options)
+}
+
+/// Who keeps a token for the tools over MCP wants it for the same tools over REST.
+fn token_file(config: &Config) -> Option<&Path> {
+    let file = config.web.token_file.as_deref();
+    #[cfg(feature = "mcp")]
+    let file = file.or(config.mcp.token_file.as_deref());
+    file
+}
+
+fn token(file: &Path) -> Result<String, Problem> {
+    let text = fs::read_to_string(file).map_err(|error| Problem(format!("cannot read {}: {error}", file.display())))?;
+    let token = text.trim();
+    if token.is_empty() {
+        return Err(Problem(format!("{} holds no token; write one into it", file.display())));
+    }
+    Ok(token.to_owned())
+}
