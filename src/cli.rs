@@ -12,8 +12,14 @@ mod live;
 mod logging;
 #[cfg(feature = "mcp")]
 mod mcp;
+#[cfg(feature = "models")]
+mod model_server;
 mod page;
 mod permissions;
+#[cfg(feature = "models")]
+mod predict;
+#[cfg(feature = "models")]
+mod record;
 mod regions;
 mod sampling;
 mod schedule;
@@ -48,6 +54,15 @@ enum Command {
     /// Let an AI assistant that speaks standard input and output only use a remote MCP server.
     #[cfg(feature = "mcp")]
     Bridge(bridge::Bridge),
+    /// Write what this machine does and draws into a file, to train a power model with.
+    #[cfg(feature = "models")]
+    Record(Record),
+    /// Predict watts for rows of features with a power model.
+    #[cfg(feature = "models")]
+    Predict(predict::Predict),
+    /// Answer exporters that ask for power models, or for power (Kepler's Model Server and estimator).
+    #[cfg(feature = "models")]
+    ModelServer(model_server::ModelServer),
     /// Say whether a workload keeps a carbon standard, and what would help.
     Assess(Box<assess::Assess>),
     /// Say which workloads keep a carbon standard.
@@ -80,6 +95,16 @@ struct Doctor {
     /// Write JSON instead of a page
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[cfg(feature = "models")]
+#[derive(Debug, Args)]
+#[command(after_help = ENVIRONMENT)]
+struct Record {
+    #[command(flatten)]
+    record: record::Record,
     #[command(flatten)]
     flags: Flags,
 }
@@ -117,6 +142,14 @@ pub(crate) fn run() -> ExitCode {
         Command::Mcp(Mcp { flags, .. }) => {
             configure(flags).and_then(|config| mcp::run(&config)).map(|()| ExitCode::SUCCESS)
         }
+        #[cfg(feature = "models")]
+        Command::Record(Record { record, flags }) => {
+            configure(flags).and_then(|config| record::run(&config, &record)).map(|()| ExitCode::SUCCESS)
+        }
+        #[cfg(feature = "models")]
+        Command::Predict(asked) => predict::run(&asked),
+        #[cfg(feature = "models")]
+        Command::ModelServer(asked) => model_server::run(asked).map(|()| ExitCode::SUCCESS),
         Command::Assess(asked) => assess::run(*asked),
         Command::Compliance(asked) => compliance::run(asked),
         Command::Regions(asked) => regions::run(*asked),

@@ -120,6 +120,11 @@ fn load(criterion: &mut Criterion) {
     group.bench_function(format!("{} published weight files", weights.len()), |bencher| {
         bencher.iter(|| weights.iter().map(|entry| entry.load().unwrap().components().len()).sum::<usize>());
     });
+    // The whole published database has as many; these are the ones at hand, again and again.
+    group.bench_function("2,400 weight files, those at hand over and over", |bencher| {
+        let again = || weights.iter().cycle().take(2400);
+        bencher.iter(|| again().map(|entry| entry.load().unwrap().components().len()).sum::<usize>());
+    });
     group.bench_function(format!("{} published tree models", trees.len()), |bencher| {
         bencher.iter(|| trees.iter().map(|entry| entry.load().unwrap().components().len()).sum::<usize>());
     });

@@ -18,6 +18,7 @@
 #define EVENTS 3
 #define MOST_PLACES 64
 #define EXECUTED 1
+#define DYING 2
 /* MAX_RT_PRIO */
 #define FIRST_ORDINARY_PRIORITY 100
 
@@ -226,18 +227,19 @@ ALWAYS_INLINE void add_to_group(void *groups, struct cpu *cpu, const struct grou
 	}
 }
 
-/* Whether the end of the process has been told already, and `task` was switched to once more on its way. */
-ALWAYS_INLINE int is_over(struct task_struct *task, struct task_struct *leader, const struct task_key *key)
+/* Whether the end of a process that is not dying has been told already, and `task` was switched to once more on its
+ * way. */
+ALWAYS_INLINE int is_over(struct task_struct *task, struct task_struct *leader)
 {
 	int own = 0, leaders = 0;
 	READ(own, task, exit_state);
 	if (!own)
 		return 0;
 	READ(leaders, leader, exit_state);
-	return leaders && !bpf_map_lookup_elem(&dying, &key->tgid);
+	return leaders;
 }
 
-/* The first slice of a process in this epoch, on this place. */
+/* The first slice of a process in this epoch, on this place. Says whether the process is dying. */
 NO_INLINE int begin(struct tables *tables, struct cpu *cpu, struct task_struct *task, const struct task_key *key,
 		    const struct work *work)
 {
@@ -248,13 +250,16 @@ NO_INLINE int begin(struct tables *tables, struct cpu *cpu, struct task_struct *
 	READ(leader, task, group_leader);
 	READ(fresh.start, leader, start_boottime);
 	READ(fresh.comm, leader, comm);
-	if (!is_over(task, leader, key)) {
+	int is_dying = bpf_map_lookup_elem(&dying, &key->tgid) != 0;
+	if (is_dying)
+		fresh.flags = DYING;
+	if (is_dying || !is_over(task, leader)) {
 		if (!bpf_map_update_elem(tables->tasks, key, &fresh, NO_EXIST))
-			return 0;
+			return is_dying;
 		struct task *other = bpf_map_lookup_elem(tables->tasks, key);
 		if (other) {
 			add(&other->work, work);
-			return 0;
+			return is_dying;
 		}
 		cpu->crowded++;
 	}
@@ -265,7 +270,7 @@ NO_INLINE int begin(struct tables *tables, struct cpu *cpu, struct task_struct *
 	group.place = key->place;
 	part.work = *work;
 	add_to_group(tables->groups, cpu, &group, &part);
-	return 0;
+	return is_dying;
 }
 
 /* The last switch of a process: takes it out of its table. */
@@ -325,10 +330,14 @@ ALWAYS_INLINE void note(void *tasks, void *ended, void *groups, struct cpu *cpu,
 	struct task_key key = { .tgid = tgid, .place = cpu->place };
 	struct tables tables = { tasks, ended, groups };
 	struct task *known = bpf_map_lookup_elem(tasks, &key);
-	if (known)
+	/* Nearly all switches end here. */
+	if (known) {
 		add(&known->work, work);
-	else
-		begin(&tables, cpu, task, &key, work);
+		if (!(known->flags & DYING))
+			return;
+	} else if (!begin(&tables, cpu, task, &key, work)) {
+		return;
+	}
 	int exit_state = 0;
 	READ(exit_state, task, exit_state);
 	if (exit_state)
@@ -395,15 +404,33 @@ int on_switch(u64 *arguments)
 			note(&tasks_even, &ended_even, &groups_even, cpu, previous, tgid, &work, control->known_before);
 	}
 
-	s32 numbers[2] = {};
-	bpf_probe_read_kernel(&numbers[0], sizeof(s32), __builtin_preserve_access_index(&next->pid));
-	bpf_probe_read_kernel(&numbers[1], sizeof(s32), __builtin_preserve_access_index(&next->tgid));
+	/* Both in one go, where the kernel has them side by side. */
+	struct {
+		u32 pid, tgid;
+	} numbers = {};
+	if (OFFSET(next, tgid) == OFFSET(next, pid) + sizeof(u32)) {
+		bpf_probe_read_kernel(&numbers, sizeof(numbers), __builtin_preserve_access_index(&next->pid));
+	} else {
+		READ(numbers.pid, next, pid);
+		READ(numbers.tgid, next, tgid);
+	}
 	READ(sum, next, se.sum_exec_runtime);
-	cpu->running = (u64)(u32)numbers[1] << 32 | (u32)numbers[0];
+	cpu->running = (u64)numbers.tgid << 32 | numbers.pid;
 	cpu->task = (u64)next;
 	cpu->sum = sum;
 	*(volatile u64 *)&cpu->noted = cpu->begun;
 	return 0;
+}
+
+/* Has the switches of a process look whether they are its last. */
+ALWAYS_INLINE void condemn(void *tasks, u32 tgid)
+{
+	for (u32 place = 0; place < MOST_PLACES && place < places; place++) {
+		struct task_key key = { .tgid = tgid, .place = place };
+		struct task *known = bpf_map_lookup_elem(tasks, &key);
+		if (known)
+			known->flags |= DYING;
+	}
 }
 
 /* A thread is on its way out. It goes on to run a little: it tears down its memory and tells its parent. */
@@ -424,10 +451,17 @@ int on_exit(u64 *arguments)
 	READ(process.start, leader, start_boottime);
 	READ(process.comm, leader, comm);
 	process.cgroup = cgroup_of(task);
+	struct control *control = settings();
+	if (!control)
+		return 0;
 	if (bpf_map_update_elem(&dying, &tgid, &process, ANY)) {
 		struct cpu *cpu = this_cpu();
 		if (cpu)
 			__sync_fetch_and_add(&cpu->untold, 1);
+	} else if (control->epoch & 1) {
+		condemn(&tasks_odd, tgid);
+	} else {
+		condemn(&tasks_even, tgid);
 	}
 	return 0;
 }

@@ -84,4 +84,7 @@ enum cgroup_subsys_id { cpuacct_cgrp_id = 1 };
 #define READ(to, pointer, field) \
 	bpf_probe_read_kernel(&(to), sizeof(to), __builtin_preserve_access_index(&(pointer)->field))
 
+/* Where the running kernel has a field, in bytes. */
+#define OFFSET(pointer, field) __builtin_preserve_field_info((pointer)->field, 0)
+
 #endif

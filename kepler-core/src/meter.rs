@@ -5,6 +5,8 @@
 //! the others.
 
 pub mod chain;
+#[cfg(feature = "models")]
+pub mod configured;
 pub mod estimate;
 pub mod fake;
 pub mod hwmon;

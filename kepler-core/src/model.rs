@@ -239,6 +239,12 @@ impl Model {
         pairs.filter(|(value, (lower, upper))| !(*lower..=*upper).contains(value)).count()
     }
 
+    /// Whether [`Model::interval`] has an answer for a component.
+    #[must_use]
+    pub fn knows_interval(&self, zone: ZoneKind) -> bool {
+        self.components.iter().any(|component| component.zone == zone && component.interval.is_some())
+    }
+
     /// Where the true power of a component lies, given what was [predicted](Model::predict) for these features.
     /// Wider the farther the features are from those it was trained with. `None` where the model does not know.
     #[must_use]

@@ -123,6 +123,44 @@ fn damaged_published_trees_are_refused_or_predict() {
     });
 }
 
+/// A zip of the small tree model's directory.
+#[cfg(feature = "archives")]
+fn zipped() -> Vec<u8> {
+    use std::io::{Cursor, Write};
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(group("BPFOnly/XgboostFitTrainer_0")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in paths {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(&fs::read(&path).unwrap()).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+#[cfg(feature = "archives")]
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn damaged_archives_are_refused_or_predict(mutations in mutations()) {
+        let mut bytes = zipped();
+        mutations.iter().for_each(|mutation| mutation.apply(&mut bytes));
+        if let Ok(model) = Model::from_zip("XgboostFitTrainer_0", &bytes) {
+            exercise(&model);
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_no_archive(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
+        let mut magic = b"PK\x03\x04".to_vec();
+        magic.extend(&bytes);
+        prop_assert!(Model::from_zip("XgboostFitTrainer_0", &bytes).is_err());
+        prop_assert!(Model::from_zip("XgboostFitTrainer_0", &magic).is_err());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -14,6 +14,22 @@ pub enum TrainError {
         /// Why.
         source: std::io::Error,
     },
+    /// The file cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Not Parquet, or a kind of it that is not read.
+    #[error("{}: {reason}", path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// Not CSV, or lines of different lengths.
     #[error("{name}: {source}; every line needs as many fields as the first, which names the columns")]
     Csv {

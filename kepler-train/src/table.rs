@@ -1,4 +1,7 @@
-//! Rows as they come: named columns of numbers or words, from CSV.
+//! Rows as they come: named columns of numbers or words, from CSV or Parquet.
+
+#[cfg(feature = "parquet")]
+mod parquet;
 
 use crate::TrainError;
 use kepler_core::model::Semantics;
@@ -38,12 +41,21 @@ enum Cells {
 }
 
 impl Table {
-    /// Reads a CSV file.
+    /// Reads a CSV file, or one that ends in `.parquet` (feature `parquet`).
     ///
     /// # Errors
     /// The file cannot be read, or as for [`Table::from_csv`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, TrainError> {
         let path = path.as_ref();
+        if path.extension().is_some_and(|extension| extension == "parquet") {
+            #[cfg(feature = "parquet")]
+            return Self::from_parquet(path);
+            #[cfg(not(feature = "parquet"))]
+            return Err(TrainError::Parquet {
+                path: path.to_owned(),
+                reason: "this build reads CSV only; build with the `parquet` feature".to_owned(),
+            });
+        }
         let file = File::open(path).map_err(|source| TrainError::Read { path: path.to_owned(), source })?;
         Self::from_csv(&path.display().to_string(), file)
     }

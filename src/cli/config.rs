@@ -16,6 +16,8 @@ mod settings;
 mod yaml;
 
 pub(crate) use address::ListenAddress;
+#[cfg(feature = "models")]
+pub(crate) use duration::parse as duration;
 pub(crate) use given::{Problem, Value};
 
 use super::source::Source;
@@ -69,6 +71,9 @@ pub(crate) struct Config {
     pub(crate) hwmon_zones: Vec<String>,
     /// How voltages and currents of hwmon chips pair, before the built-in rules.
     pub(crate) hwmon_chip_rules: Vec<ChipRule>,
+    /// The power model to estimate with where nothing is measured.
+    #[cfg(feature = "models")]
+    pub(crate) model: ModelSettings,
     /// How active energy is told from idle energy.
     pub(crate) policy: IdlePolicy,
     /// By what active energy is divided, zone by zone.
@@ -104,6 +109,24 @@ pub(crate) struct Config {
     pub(crate) pue_basis: Basis,
     /// The currency of a price that is stated without one.
     pub(crate) currency: String,
+}
+
+/// A power model.
+#[cfg(feature = "models")]
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct ModelSettings {
+    /// Its file or directory.
+    pub(crate) path: Option<PathBuf>,
+    /// Where to fetch it, if there is no path.
+    pub(crate) url: Option<String>,
+    /// What its SHA-256 must be.
+    pub(crate) sha256: Option<String>,
+    /// Where a copy of what was fetched is kept.
+    pub(crate) cache: Option<PathBuf>,
+    /// What its features mean.
+    pub(crate) semantics: Option<kepler_core::model::Semantics>,
+    /// Logical CPUs of the machine that it describes.
+    pub(crate) host_threads: Option<u32>,
 }
 
 /// Who may use the tools over HTTP.
@@ -210,6 +233,8 @@ impl Default for Config {
             fake_zones: vec![ZoneKind::Package, ZoneKind::Core, ZoneKind::Uncore, ZoneKind::Dram],
             hwmon_zones: Vec::new(),
             hwmon_chip_rules: Vec::new(),
+            #[cfg(feature = "models")]
+            model: ModelSettings::default(),
             policy: IdlePolicy::Baseline,
             weights: Weights::default(),
             stdout: false,

@@ -1,5 +1,8 @@
 //! From the configuration to a sampler.
 
+#[cfg(feature = "models")]
+mod configured;
+
 use super::config::{Config, Meter};
 use super::exit::Failure;
 use kepler_core::meter::chain::{ChainOptions, Source};
@@ -32,10 +35,26 @@ pub(super) fn open(config: &Config) -> Result<Sampler, Failure> {
 /// Which meters are configured.
 pub(super) fn chain(config: &Config) -> ChainOptions {
     ChainOptions {
-        sources: sources(config),
+        sources: with_model(sources(config), config),
         zones: config.zones.clone(),
         hwmon: HwmonRules { zones: config.hwmon_zones.clone(), chip_rules: config.hwmon_chip_rules.clone() },
     }
+}
+
+/// The configured model stands before the estimate that needs none.
+#[cfg(feature = "models")]
+fn with_model(mut sources: Vec<Source>, config: &Config) -> Vec<Source> {
+    if let Some(place) = sources.iter().position(|source| *source == Source::Model)
+        && let Some(model) = configured::model(config)
+    {
+        sources.insert(place, Source::ModelFile(model));
+    }
+    sources
+}
+
+#[cfg(not(feature = "models"))]
+fn with_model(sources: Vec<Source>, _config: &Config) -> Vec<Source> {
+    sources
 }
 
 /// Our own setting first, then Kepler's in the order in which Kepler lets them win.

@@ -1,6 +1,6 @@
 //! `kepler serve`: measures, and serves the figures until a signal comes.
 
-mod listen;
+pub(super) mod listen;
 #[cfg(feature = "mcp")]
 mod mcp;
 mod rest;
@@ -119,7 +119,7 @@ fn export_options(config: &Config) -> ExportOptions {
 fn warn_of_losses(config: &Config, sampler: &Sampler) {
     for refusal in sampler.refusals() {
         // A remedy that names a capability is one step away; the others want drivers or hardware.
-        if refusal.remedy.contains("CAP_") {
+        if refusal.remedy.contains("CAP_") || refusal.source_name == "model-file" {
             tracing::warn!("not measuring with {}: {}; {}", refusal.source_name, refusal.reason, refusal.remedy);
         } else {
             tracing::debug!("not measuring with {}: {}", refusal.source_name, refusal.reason);

@@ -8,7 +8,7 @@ use kepler_core::model::format::Document;
 use kepler_core::model::{Model, Semantics, component_name};
 use kepler_train::compare::{self, Folder};
 use kepler_train::validate::{Fold, Held, Validation, blocks, by_group, cross_validate, judge, score};
-use kepler_train::{Algorithm, Dataset, Recipe, Table, TrainError, interval, published_weights, report};
+use kepler_train::{Algorithm, Dataset, Recipe, TrainError, interval, published_weights, report};
 pub(super) use rows::{Progress, Target};
 use std::fs;
 use std::io::{self, Write};

@@ -14,6 +14,8 @@ pub use secret::{Auth, Secret};
 use jiff::Timestamp;
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
+#[cfg(feature = "models")]
+use reqwest::header::{ETAG, IF_NONE_MATCH};
 use reqwest::{Url, redirect};
 use std::io::Read;
 use std::path::PathBuf;
@@ -87,6 +89,13 @@ pub(crate) fn shown(url: &Url) -> String {
     url.into()
 }
 
+/// A body and its entity tag.
+#[cfg(feature = "models")]
+pub(crate) struct Tagged {
+    pub(crate) body: Vec<u8>,
+    pub(crate) etag: Option<String>,
+}
+
 /// A client for servers of one owner.
 #[derive(Debug)]
 pub(crate) struct Http {
@@ -120,13 +129,48 @@ impl Http {
         self.send(request, &url, auth)
     }
 
+    /// GET of what may be known already: the body and its entity tag, or `None` if it is still as tagged.
+    #[cfg(feature = "models")]
+    pub(crate) fn get_if_changed(
+        &self,
+        url: Url,
+        auth: &Auth,
+        etag: Option<&str>,
+    ) -> Result<Option<Tagged>, HttpError> {
+        let mut request =
+            self.client.get(auth.instead_of_user(&url)).header("accept", "application/json, application/zip");
+        if let Some(etag) = etag {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        match self.answer(request, &url, auth) {
+            Ok((body, headers)) => {
+                let etag = headers.get(ETAG).and_then(|value| value.to_str().ok()).map(str::to_owned);
+                Ok(Some(Tagged { body, etag }))
+            }
+            Err(HttpError::Status { status: 304, .. }) if etag.is_some() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// POST of a form: the body of a successful answer.
     #[cfg(feature = "prometheus")]
     pub(crate) fn post_form(&self, url: Url, auth: &Auth, form: &[(&str, &str)]) -> Result<Vec<u8>, HttpError> {
         self.send(self.client.post(auth.instead_of_user(&url)).form(form), &url, auth)
     }
 
+    #[cfg(any(
+        feature = "kepler",
+        feature = "prometheus",
+        feature = "electricity-maps",
+        feature = "watttime",
+        feature = "uk-carbon-intensity"
+    ))]
     fn send(&self, request: RequestBuilder, url: &Url, auth: &Auth) -> Result<Vec<u8>, HttpError> {
+        self.answer(request, url, auth).map(|(body, _)| body)
+    }
+
+    /// Body and headers of a successful answer.
+    fn answer(&self, request: RequestBuilder, url: &Url, auth: &Auth) -> Result<(Vec<u8>, HeaderMap), HttpError> {
         // The time-out of the request, unlike that of the blocking client, also bounds the body as a whole.
         let response = auth
             .apply(request)?
@@ -134,12 +178,12 @@ impl Http {
             .send()
             .map_err(|error| HttpError::of(error, url, self.options.timeout))?;
         let status = response.status();
-        let retry_after = retry_after(response.headers());
-        let location =
-            response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).and_then(|to| url.join(to).ok());
+        let headers = response.headers().clone();
+        let retry_after = retry_after(&headers);
+        let location = headers.get(LOCATION).and_then(|value| value.to_str().ok()).and_then(|to| url.join(to).ok());
         let body = self.body(response, url);
         if status.is_success() {
-            return body;
+            return body.map(|body| (body, headers));
         }
         Err(HttpError::Status {
             url: shown(url),

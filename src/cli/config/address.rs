@@ -19,7 +19,7 @@ impl ListenAddress {
     }
 
     /// Reads `host:port`, `[v6]:port` or `:port`. Port 0 lets the kernel choose a free one.
-    pub(super) fn parse(value: &Value) -> Result<Self, Problem> {
+    pub(crate) fn parse(value: &Value) -> Result<Self, Problem> {
         let text = &value.text;
         let Some((host, port)) = text.rsplit_once(':') else {
             return Err(value

@@ -144,6 +144,51 @@ pub(super) fn policy(config: &mut Config, given: &Given) -> Outcome {
     Ok(())
 }
 
+#[cfg(feature = "models")]
+pub(super) fn model_path(config: &mut Config, given: &Given) -> Outcome {
+    config.model.path = Some(PathBuf::from(&given.text()?.text)).filter(|path| !path.as_os_str().is_empty());
+    Ok(())
+}
+
+#[cfg(feature = "models")]
+pub(super) fn model_url(config: &mut Config, given: &Given) -> Outcome {
+    config.model.url = Some(given.text()?.text.clone()).filter(|url| !url.is_empty());
+    Ok(())
+}
+
+#[cfg(feature = "models")]
+pub(super) fn model_sha256(config: &mut Config, given: &Given) -> Outcome {
+    let value = given.text()?;
+    if value.text.len() != 64 || !value.text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(value.problem(format_args!("`{}` is no SHA-256: give 64 hexadecimal digits", value.text)));
+    }
+    config.model.sha256 = Some(value.text.clone());
+    Ok(())
+}
+
+#[cfg(feature = "models")]
+pub(super) fn model_cache(config: &mut Config, given: &Given) -> Outcome {
+    config.model.cache = Some(PathBuf::from(&given.text()?.text)).filter(|path| !path.as_os_str().is_empty());
+    Ok(())
+}
+
+#[cfg(feature = "models")]
+pub(super) fn model_semantics(config: &mut Config, given: &Given) -> Outcome {
+    use kepler_core::model::Semantics;
+    let choices = Semantics::ALL.map(|semantics| (semantics.name(), semantics));
+    config.model.semantics = Some(given.text()?.choice(&choices)?);
+    Ok(())
+}
+
+#[cfg(feature = "models")]
+pub(super) fn model_host_threads(config: &mut Config, given: &Given) -> Outcome {
+    let number = given.integer()?;
+    let count = u32::try_from(number).ok().filter(|&count| count > 0);
+    let problem = || Problem(format!("{}: {number} is no number of CPUs", given.origin()));
+    config.model.host_threads = Some(count.ok_or_else(problem)?);
+    Ok(())
+}
+
 pub(super) fn weights(config: &mut Config, given: &Given) -> Outcome {
     config.weights = Weights::default();
     for value in given.list()? {

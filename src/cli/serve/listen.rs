@@ -15,7 +15,7 @@ const LISTEN: &str = "0A";
 ///
 /// # Errors
 /// The first address that cannot be bound, with the reason and where known the process that is there.
-pub(super) fn bind_all(addresses: &[ListenAddress], host: &Host) -> Result<Vec<TcpListener>, Failure> {
+pub(in super::super) fn bind_all(addresses: &[ListenAddress], host: &Host) -> Result<Vec<TcpListener>, Failure> {
     addresses.iter().map(|address| bind(address).map_err(|error| refused(address, &error, host))).collect()
 }
 

@@ -79,7 +79,7 @@ def measured(
     >>> kepler_power.results(work).calls
     1
     """
-    if callable(function):
+    if function is not None and not isinstance(function, str):
         return _wrap(function, None, on_result, arguments)
     name = function
 

@@ -1,0 +1,117 @@
+//! `kepler model-server`: answers exporters that ask for power models, or for power.
+
+use super::config::{Config, ListenAddress, Value};
+use super::exit::Failure;
+use super::logging;
+use super::serve::listen;
+use clap::Args;
+use kepler_core::host::Host;
+use kepler_core::model::Machine;
+use kepler_http::{ServerOptions, WebConfig};
+use kepler_model_server::{SocketOptions, Store, serve_socket};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// Clients of a cluster's exporters, each with a connection that it keeps.
+const MOST_CONNECTIONS: usize = 1024;
+/// Workers: parsing a large request on one must not hold up the others.
+const WORKERS: usize = 2;
+
+/// What to serve, and where.
+#[derive(Debug, Args)]
+pub(super) struct ModelServer {
+    /// The models: a pipeline's directory, or a directory of pipelines, laid out as Kepler's model database
+    models: PathBuf,
+    /// Serve HTTP at HOST:PORT, or :PORT for all interfaces; may be repeated [default: 127.0.0.1:8100]
+    #[arg(long = "web.listen-address", value_name = "ADDRESS", value_parser = address)]
+    listen: Vec<ListenAddress>,
+    /// TLS and authentication of the HTTP server, in the format of Prometheus' exporter toolkit
+    #[arg(long = "web.config-file", value_name = "FILE")]
+    web_config: Option<PathBuf>,
+    /// Serve the estimator's Unix socket here; exporters look for /tmp/estimator.sock [default: none]
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// Least severe messages to log: trace, debug, info, warn, error
+    #[arg(long = "log.level", value_name = "LEVEL", default_value = "info")]
+    log_level: tracing::Level,
+}
+
+fn address(text: &str) -> Result<ListenAddress, String> {
+    ListenAddress::parse(&Value::new(text, "the address")).map_err(|problem| problem.to_string())
+}
+
+/// Serves until SIGINT or SIGTERM; SIGHUP lists the models again.
+///
+/// # Errors
+/// No models; an address or the socket is taken; the file of TLS is not what it should be.
+pub(super) fn run(asked: ModelServer) -> Result<(), Failure> {
+    logging::start(&Config { log_level: asked.log_level, ..Config::default() });
+    let store = Arc::new(Store::open(&asked.models).map_err(|error| Failure::Data(error.to_string()))?);
+    let web = asked.web_config.as_ref().map(WebConfig::from_file).transpose();
+    let web = web.map_err(|error| Failure::Data(format!("--web.config-file: {error}")))?;
+    let host = Host::default();
+    let addresses = if asked.listen.is_empty() { vec![ListenAddress::local(8100)] } else { asked.listen };
+    let listeners = listen::bind_all(&addresses, &host)?;
+    tracing::info!("{} models in {}", store.len(), asked.models.display());
+    for address in listeners.iter().filter_map(|listener| listener.local_addr().ok()) {
+        tracing::info!("serving models at http{}://{address}", if web.is_some() { "(s)" } else { "" });
+    }
+    let options = ServerOptions {
+        max_connections: MOST_CONNECTIONS,
+        body_limit: kepler_model_server::MAX_REQUEST_BYTES,
+        web,
+        ..ServerOptions::default()
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()
+        .map_err(Failure::to("start the model server"))?;
+    runtime.block_on(async {
+        let (stop, stopped) = watch::channel(false);
+        let end = |mut stopped: watch::Receiver<bool>| async move {
+            // An error means that the sender is gone, which is an end too.
+            drop(stopped.wait_for(|stopped| *stopped).await);
+        };
+        let router = kepler_model_server::router(Arc::clone(&store));
+        let http = kepler_http::serve_router(listeners, router, options, end(stopped.clone()));
+        let socket = async {
+            let Some(path) = &asked.socket else { return Ok(()) };
+            tracing::info!("answering the estimator's clients at {}", path.display());
+            let machine = Machine::of(&host);
+            serve_socket(path, Arc::clone(&store), machine, SocketOptions::default(), end(stopped)).await
+        };
+        let signals = signals(&store, stop);
+        let http = async { http.await.map_err(Failure::to("serve HTTP")) };
+        let socket = async {
+            socket.await.map_err(|error| Failure::Address {
+                address: asked.socket.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
+                reason: error.to_string(),
+            })
+        };
+        tokio::try_join!(http, socket, signals).map(|_| ())
+    })
+}
+
+/// Ends with a signal to end.
+async fn signals(store: &Store, stop: watch::Sender<bool>) -> Result<(), Failure> {
+    let listen = |kind: SignalKind| signal(kind).map_err(Failure::to("wait for signals"));
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let mut hangup = listen(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            _ = hangup.recv() => match store.reload() {
+                Ok(()) => tracing::info!("{} models", store.len()),
+                Err(error) => tracing::warn!("the models known so far stay: {error}"),
+            },
+        }
+    }
+    tracing::info!("stopping");
+    stop.send_replace(true);
+    Ok::<_, io::Error>(()).map_err(Failure::to("stop"))
+}
