@@ -237,7 +237,7 @@ pub(super) fn eval(asked: &Eval) -> Result<ExitCode, Failure> {
         pictures.push((format!("{name}.residuals"), report::residual_plot(name, &held)));
     }
     let written = rows::write_report(&asked.output, &page, &pictures).map_err(Failure::to("write the report"))?;
-    write!(io::stdout().lock(), "{page}report: {}\n", written.display()).map_err(Failure::to("write the answer"))?;
+    writeln!(io::stdout().lock(), "{page}report: {}", written.display()).map_err(Failure::to("write the answer"))?;
     Ok(ExitCode::SUCCESS)
 }
 
