@@ -26,6 +26,8 @@ mod schedule;
 mod serve;
 mod source;
 mod standards;
+#[cfg(feature = "models")]
+mod train;
 
 use clap::{Args, Parser, Subcommand};
 use config::flags::Flags;
@@ -72,6 +74,12 @@ enum Command {
     Schedule(Box<schedule::Schedule>),
     /// List the standards that can be judged by, or show one.
     Standards(standards::Standards),
+    /// Train a power model from measured rows; say how well it does on rows it has not seen.
+    #[cfg(feature = "models")]
+    Train(Box<train::Train>),
+    /// Say how well a power model does on measured rows.
+    #[cfg(feature = "models")]
+    Eval(train::Eval),
 }
 
 #[derive(Debug, Args)]
@@ -147,6 +155,10 @@ pub(crate) fn run() -> ExitCode {
         Command::Regions(asked) => regions::run(*asked),
         Command::Schedule(asked) => schedule::run(*asked),
         Command::Standards(asked) => standards::run(&asked),
+        #[cfg(feature = "models")]
+        Command::Train(asked) => train::run(&asked),
+        #[cfg(feature = "models")]
+        Command::Eval(asked) => train::eval(&asked),
     };
     outcome.unwrap_or_else(|failure| failure.report())
 }

@@ -45,8 +45,8 @@ def test_a_tool_is_executed_in_the_page(kepler, browser, tmp_path):
     tool.find_element(By.CLASS_NAME, "opblock-summary-control").click()
     execute = wait.until(lambda _: tool.find_element(By.CSS_SELECTOR, "button.execute"))
     execute.click()
-    shown = wait.until(lambda _: tool.find_element(By.CSS_SELECTOR, ".live-responses-table .highlight-code, .live-responses-table .microlight"))
-    status = tool.find_element(By.CSS_SELECTOR, ".live-responses-table .response-col_status").text
+    shown = wait.until(lambda _: tool.find_element(By.CSS_SELECTOR, ".live-responses-table tbody .highlight-code pre"))
+    status = tool.find_element(By.CSS_SELECTOR, ".live-responses-table tbody .response-col_status").text
     picture = os.environ.get("KEPLER_SCREENSHOT", str(tmp_path / "docs.png"))
     browser.execute_script("arguments[0].scrollIntoView()", tool.find_element(By.CLASS_NAME, "responses-wrapper"))
     browser.save_screenshot(picture)

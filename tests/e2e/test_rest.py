@@ -2,12 +2,14 @@
 
 import http.client
 import json
+import re
 import shutil
 import sqlite3
 import statistics
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -186,36 +188,40 @@ def test_tools_answer_from_another_exporter(kepler, tmp_path):
     assert json.loads(answering.get("/api/v1/node").body)["node_name"] != "far-away"
 
 
-def certificate(folder) -> tuple[str, str]:
-    key, pem = str(folder / "tls.key"), str(folder / "tls.crt")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", pem],
-        check=True, capture_output=True,
-    )
-    return key, pem
+def certificates(folder: Path) -> Path:
+    """An authority `ca.crt` of our own, and `tls.crt` and `tls.key` for 127.0.0.1 signed by it."""
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
+    openssl("req", "-x509", *key, "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.crt")
+    of_ca = ["-CA", "ca.crt", "-CAkey", "ca.key", "-addext", "basicConstraints=critical,CA:FALSE"]
+    name = ["-subj", "/CN=kepler", "-addext", "subjectAltName=IP:127.0.0.1"]
+    openssl("req", "-x509", *key, *of_ca, *name, "-keyout", "tls.key", "-out", "tls.crt")
+    return folder / "ca.crt"
 
 
 def test_the_certificate_of_a_source_is_verified(kepler_bin, tmp_path):
-    key, pem = certificate(tmp_path)
+    authority = certificates(tmp_path)
     config = tmp_path / "web.yml"
-    config.write_text(f"tls_server_config: {{ cert_file: {pem}, key_file: {key} }}\n")
-    log = (tmp_path / "tls.log").open("w+")
-    command = [kepler_bin, "serve", "--web.listen-address=127.0.0.1:0", "--monitor.interval=200ms", f"--web.config-file={config}"]
-    server = subprocess.Popen(command, stderr=log)
+    config.write_text("tls_server_config: { cert_file: tls.crt, key_file: tls.key }\n")
+    command = [kepler_bin, "serve", "--web.listen-address=127.0.0.1:0", "--monitor.interval=200ms"]
+    log = tmp_path / "tls.log"
+    with log.open("w") as file:
+        server = subprocess.Popen([*command, f"--web.config-file={config}"], stderr=file)
     try:
-        announced = lambda: next((line for line in (tmp_path / "tls.log").read_text().splitlines() if "serving /metrics at" in line), "")
-        address = wait_until(announced, "the address").split("serving /metrics at ")[1].split(",")[0]
-        assert json.loads(curl("--cacert", pem, "-d", "{}", f"https://{address}/tools/get_power_hotspots"))
-        ask = [kepler_bin, "assess", "kepler", "--json", f"--source=kepler=https://{address}", "--window=2s", "--region=KR"]
+        announced = wait_until(lambda: re.search(r"serving /metrics at ([^,]+),", log.read_text()), "the address")
+        url = f"https://{announced.group(1)}"
+        assert json.loads(curl("--cacert", str(authority), "-d", "{}", f"{url}/tools/get_power_hotspots"))
+        ask = [kepler_bin, "assess", "kepler", "--json", f"--source=kepler={url}", "--window=2s", "--region=KR"]
         distrusted = subprocess.run(ask, capture_output=True, text=True, timeout=30)
         assert distrusted.returncode == 1 and "certificate" in distrusted.stderr, distrusted
-        trusted = subprocess.run([*ask, f"--source.ca-file={pem}"], capture_output=True, text=True, timeout=30)
-        assert json.loads(trusted.stdout)["workload"] == "kepler", trusted
+        trusted = subprocess.run([*ask, f"--source.ca-file={authority}"], capture_output=True, text=True, timeout=30)
+        assert trusted.stdout and json.loads(trusted.stdout)["workload"] == "kepler", trusted
     finally:
         server.kill()
         server.wait()
-        log.close()
 
 
 def test_passwords_and_tokens_hold_for_every_route(kepler, tmp_path):

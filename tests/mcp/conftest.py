@@ -1,11 +1,14 @@
 """MCP by foreign clients: the official Python SDK, the official TypeScript SDK, plain HTTP.
 
-`KEPLER_BIN=target/debug/kepler pytest tests/mcp`. The TypeScript client needs `npm install` in this folder.
+`KEPLER_BIN=target/debug/kepler pytest tests/mcp -p no:asyncio`. What is written in TypeScript needs `npm ci
+--ignore-scripts` in this folder and Node 22, which requirements.txt brings.
 """
 
 import os
 import re
+import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +20,17 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.sse import sse_client
 
+FOLDER = Path(__file__).parent
+
+
+def node() -> str | None:
+    """Node, of this Python environment where that has one; none without the packages that it is to run."""
+    own = Path(sys.executable).with_name("node")
+    found = str(own) if own.exists() else shutil.which("node")
+    return found if (FOLDER / "node_modules/@modelcontextprotocol/conformance").is_dir() else None
+
+
+NODE = node()
 MEASURING = ["--meter=fake", "--monitor.interval=200ms"]
 TOKEN = "open sesame"
 PAGE = "https://ops.example"
@@ -109,5 +123,5 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 async def client(target: Any, mode: str) -> Any:
-    async with Client(target, mode=mode, read_timeout_seconds=30) as connected:
+    async with Client(target, mode=mode, read_timeout_seconds=60) as connected:
         yield connected

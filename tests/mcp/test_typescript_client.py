@@ -1,17 +1,14 @@
-"""The official TypeScript client. It needs Node 20 and `npm install` in this folder."""
+"""The official TypeScript client. It needs Node and `npm ci` in this folder."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from conftest import MEASURING, Server
+from conftest import FOLDER, MEASURING, NODE, Server
 
-FOLDER = Path(__file__).parent
-NEEDED = shutil.which("node") and (FOLDER / "node_modules").is_dir()
-pytestmark = pytest.mark.skipif(not NEEDED, reason="SKIPPED: run `npm install` in tests/mcp (Node 20 or later)")
+pytestmark = pytest.mark.skipif(NODE is None, reason="SKIPPED: run `npm ci` in tests/mcp, and have Node on the path")
 
 
 @pytest.mark.parametrize("kind", ["stdio", "http", "sse", "bridge"])
@@ -22,7 +19,7 @@ def test_it_finds_and_calls_everything(kind: str, kepler_bin: Path, server: Serv
         "sse": ["sse", f"{server.url}/sse"],
         "bridge": ["stdio", str(kepler_bin), "bridge", f"{server.url}/mcp"],
     }[kind]
-    command = ["node", "client.mjs", *target]
+    command = [NODE, "client.mjs", *target]
     done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "unknown format" not in done.stderr, "its validator knows every format of the schemas"

@@ -7,11 +7,12 @@ mod guard;
 mod legacy;
 mod sessions;
 
-use crate::{McpServer, Token};
+use crate::Token;
 pub use axum::Router;
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware;
 use guard::Guard;
+use rmcp::ServerHandler;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use sessions::Sessions;
 use std::sync::Arc;
@@ -32,10 +33,10 @@ pub struct HttpOptions {
     pub bearer_token: Option<Token>,
     /// Largest request in bytes; default 256 KiB. Larger ones are answered with 413.
     pub body_limit: usize,
-    /// Sessions at a time; default 256, as each holds some tens of KiB. One more closes the one that has
+    /// Sessions at a time; default 4096, as a quiet one holds less than a KiB. One more ends the one that has
     /// been quiet longest; its client is answered 404 and begins again, as the protocol has it.
     pub max_sessions: usize,
-    /// A session without a request for this long is closed; default 30 min.
+    /// A session without a request, or a client that listens, for this long is ended; default 30 min.
     pub session_expiry: Duration,
     /// Whether the transport of 2024-11-05 is offered too; default not.
     pub legacy_sse: bool,
@@ -50,7 +51,7 @@ impl Default for HttpOptions {
             allowed_origins: Vec::new(),
             bearer_token: None,
             body_limit: 256 * 1024,
-            max_sessions: 256,
+            max_sessions: 4096,
             session_expiry: Duration::from_secs(30 * 60),
             legacy_sse: false,
             stop: CancellationToken::new(),
@@ -58,15 +59,22 @@ impl Default for HttpOptions {
     }
 }
 
-/// The routes. Merge them into the router of your server; they need a Tokio runtime with time.
-pub fn router(server: McpServer, options: HttpOptions) -> Router {
-    // The guard checks Host and Origin for all routes alike.
-    let config = StreamableHttpServerConfig::default()
+/// The routes of `server`: a [`McpServer`](crate::McpServer), or one of your own. Merge them into the router of
+/// your HTTP server; they need a Tokio runtime with time.
+///
+/// `server` is to speak only while it answers: what it says of itself to a session that has been quiet for a
+/// minute is lost.
+pub fn router(server: impl ServerHandler + Clone, options: HttpOptions) -> Router {
+    let sessions = Sessions::new(options.max_sessions, options.session_expiry);
+    // The guard checks Host and Origin for all routes alike. Of the newest revision, whose requests stand alone,
+    // an answer is plain JSON unless progress goes before it.
+    let mut config = StreamableHttpServerConfig::default()
+        .with_json_response(true)
         .disable_allowed_hosts()
         .disable_allowed_origins()
         .with_max_request_body_bytes(options.body_limit)
         .with_cancellation_token(options.stop.clone());
-    let sessions = Arc::new(Sessions::new(options.max_sessions, options.session_expiry));
+    config.session_store = Some(Arc::<Sessions>::clone(&sessions));
     let mut routes = Router::new();
     if options.legacy_sse {
         routes = routes.merge(legacy::routes(server.clone(), &options));

@@ -52,7 +52,7 @@ pub(crate) fn templates() -> Vec<ResourceTemplate> {
 
 /// All standards, the configured region, and the workloads but processes, a page at a time.
 pub(crate) fn list(context: &Context<'_>, cursor: Option<&str>) -> Result<ListResourcesResult, ErrorData> {
-    let start = match cursor {
+    let start: usize = match cursor {
         None => 0,
         Some(cursor) => cursor.parse().map_err(|_| {
             ErrorData::invalid_params(format!("`{cursor}` is no cursor of this list; leave it out"), None)
@@ -61,7 +61,7 @@ pub(crate) fn list(context: &Context<'_>, cursor: Option<&str>) -> Result<ListRe
     let mut all: Vec<Resource> = standards(context);
     all.push(intensity(context));
     all.extend(workloads(context));
-    let next = start + PAGE;
+    let next = start.saturating_add(PAGE);
     let more = next < all.len();
     let mut result = ListResourcesResult::with_all_items(all.into_iter().skip(start).take(PAGE).collect());
     result.next_cursor = more.then(|| next.to_string());

@@ -270,13 +270,18 @@ def test_threads_measure_at_the_same_time(tree: PowercapTree) -> None:
 
 def test_counters_that_go_round_are_read_during_long_measurements_only(tree: PowercapTree) -> None:
     program = f"""
-import kepler_power, os
+import kepler_power, os, time
 def keepers():
     return [open(f"/proc/self/task/{{task}}/comm").read().strip() for task in os.listdir("/proc/self/task")].count("kepler-keep-up")
 with kepler_power.measure(meters=["model"]):
     assert keepers() == 0, "an estimate does not go round"
 host = kepler_power.Host(sysfs={str(tree.sysfs)!r})
 with kepler_power.measure(host=host), kepler_power.measure(host=host):
+    # A thread gives itself its name, once it runs.
+    deadline = time.monotonic() + 20
+    while not keepers() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.1)
     assert keepers() == 1, "one thread a machine, not one a measurement"
 """
     subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True)

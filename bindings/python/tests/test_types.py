@@ -61,8 +61,8 @@ def check(*command: str) -> None:
 
 @pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
 def test_mypy_strict_finds_nothing(user: Path) -> None:
-    check("mypy", f"--config-file={PROJECT / 'pyproject.toml'}", str(PACKAGE))
-    check("mypy", f"--config-file={PROJECT / 'pyproject.toml'}", str(user), str(PROJECT / "examples"))
+    check("mypy", f"--config-file={PROJECT / 'pyproject.toml'}", str(PROJECT / "python/kepler_power"))
+    check("mypy", f"--config-file={PROJECT / 'pyproject.toml'}", str(user))
 
 
 @pytest.mark.skipif(importlib.util.find_spec("basedpyright") is None, reason="basedpyright is not installed")

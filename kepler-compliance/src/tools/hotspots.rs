@@ -22,6 +22,7 @@ pub struct HotspotsRequest {
     pub kind: Option<WorkloadKind>,
     /// Only those that draw at least this, watts.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub threshold_watts: f64,
     /// How many at most.
     #[serde(default = "default_limit")]

@@ -40,6 +40,7 @@ pub struct ImpactRequest {
     pub target_region: Option<String>,
     /// The PUE to reach; without it the PUE standard's limit.
     #[serde(default)]
+    #[schemars(range(min = 1, max = 10))]
     pub target_pue: Option<f64>,
     /// Code of the standard to judge by.
     #[serde(default = "default_standard")]

@@ -32,6 +32,7 @@ pub struct ListRequest {
     pub offset: usize,
     /// How many to return at most, 1 to 1000.
     #[serde(default = "default_limit")]
+    #[schemars(range(min = 1, max = 1000))]
     pub limit: usize,
     /// Where, since when, in which language.
     #[serde(flatten, deserialize_with = "named")]

@@ -32,6 +32,7 @@ pub struct RegionalRequest {
     pub kind: Option<WorkloadKind>,
     /// How much lower a region must be to be worth a migration, in per cent of the current intensity.
     #[serde(default = "default_margin")]
+    #[schemars(range(min = 0, max = 100))]
     pub margin_percent: f64,
     /// How many regions to return at most.
     #[serde(default = "default_limit")]

@@ -204,6 +204,23 @@ mod tests {
     }
 
     #[test]
+    fn what_an_argument_can_be_is_in_its_schema() {
+        let property = |tool: &str, name: &str| find(tool).unwrap().input_schema["properties"][name].clone();
+        for (tool, name, range) in [
+            ("list_workloads_by_compliance", "limit", [json!(1), json!(1000)]),
+            ("get_regional_comparison", "margin_percent", [json!(0), json!(100)]),
+            ("compare_optimization_impact", "target_pue", [json!(1), json!(10)]),
+            ("get_power_hotspots", "threshold_watts", [json!(0), Value::Null]),
+            ("calculate_optimal_schedule", "power_watts", [json!(0), Value::Null]),
+        ] {
+            let schema = property(tool, name);
+            let bound = |name: &str| schema.get(name).cloned().unwrap_or_default();
+            assert_eq!([bound("minimum"), bound("maximum")], range, "{tool} {name}: {schema}");
+        }
+        assert_eq!(property("assess_workload_compliance", "window")["default"], "5m");
+    }
+
+    #[test]
     fn no_schema_has_a_format_that_only_rust_knows() {
         for tool in tools() {
             let text = serde_json::to_string(&[&tool.input_schema, &tool.output_schema]).unwrap();

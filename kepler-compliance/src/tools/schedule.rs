@@ -1,7 +1,7 @@
 //! When should a job run?
 
 use super::answer::say;
-use super::arguments::{Scope, default_namespace, named, range};
+use super::arguments::{Scope, default_namespace, named, range, within};
 use super::figures::Windows;
 use super::resolve::resolve;
 use super::{Context, Facility, Figures, Length, ToolError};
@@ -34,6 +34,7 @@ pub struct ScheduleRequest {
     pub interruptible: bool,
     /// Its mean IT power, watts. Without it that of `workload_name`, where given; else carbon is given per kWh only.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub power_watts: Option<f64>,
     /// A workload whose mean power over `window` stands for the job's.
     #[serde(default)]
@@ -281,7 +282,7 @@ fn instant(argument: &'static str, text: &str, now: Timestamp, zone: &TimeZone) 
 /// The job's power: as given, else the workload's.
 fn power(context: &Context<'_>, request: &ScheduleRequest) -> Result<Option<Power>, ToolError> {
     if let Some(watts) = request.power_watts {
-        return Ok(Some(Power::from_watts(watts)));
+        return Ok(Some(Power::from_watts(within("power_watts", watts, 0.0..=f64::MAX)?)));
     }
     let Some(name) = &request.workload_name else { return Ok(None) };
     let inventory = context.view.inventory(range(context, request.scope.window))?;

@@ -3,7 +3,8 @@
 use super::{EnergySeries, EnergyView, HistoryRing, Inventory, RingOptions, Subject, TimeRange, ViewError};
 use jiff::Timestamp;
 use kepler_core::snapshot::Feed;
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Energy of this machine, from the snapshots that a [`Monitor`](kepler_core::monitor::Monitor) publishes.
@@ -16,12 +17,25 @@ use std::time::Duration;
 pub struct LiveView {
     feed: Feed,
     ring: HistoryRing,
+    memo: Mutex<Memo>,
 }
+
+/// What was answered since the newest snapshot. Those who ask for the same range, as all do whose window ends
+/// at [`newest`](EnergyView::newest), get a copy, which costs a tenth of adding it up again.
+#[derive(Debug, Default)]
+struct Memo {
+    newest: Option<Timestamp>,
+    answers: VecDeque<Inventory>,
+}
+
+/// Answers that are kept: two windows at a time are asked for mostly, and one takes 2 MB with 4,000 processes.
+const KEPT: usize = 2;
 
 impl LiveView {
     /// A view of `feed`; `node` is this machine's name.
     pub fn new(feed: Feed, node: impl Into<Arc<str>>, options: RingOptions) -> Self {
-        let view = LiveView { feed, ring: HistoryRing::new("live", node, options) };
+        let ring = HistoryRing::new("live", node, options);
+        let view = LiveView { feed, ring, memo: Mutex::default() };
         view.observe();
         view
     }
@@ -32,6 +46,11 @@ impl LiveView {
             self.ring.record(&snapshot);
         }
     }
+
+    fn memo(&self) -> MutexGuard<'_, Memo> {
+        // What is kept is true, whatever happened to who kept it.
+        self.memo.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl EnergyView for LiveView {
@@ -41,7 +60,25 @@ impl EnergyView for LiveView {
 
     fn inventory(&self, range: TimeRange) -> Result<Inventory, ViewError> {
         self.observe();
-        self.ring.inventory(range)
+        let newest = self.ring.newest();
+        {
+            let memo = self.memo();
+            let known = memo.answers.iter().find(|answer| memo.newest == newest && answer.asked == range);
+            if let Some(known) = known {
+                return Ok(known.clone());
+            }
+        }
+        let answer = self.ring.inventory(range)?;
+        // A snapshot that came in between may be in the answer or not.
+        if self.ring.newest() == newest {
+            let mut memo = self.memo();
+            if memo.newest != newest {
+                *memo = Memo { newest, answers: VecDeque::new() };
+            }
+            memo.answers.truncate(KEPT - 1);
+            memo.answers.push_front(answer.clone());
+        }
+        Ok(answer)
     }
 
     fn series(&self, subject: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError> {

@@ -9,7 +9,7 @@ use kepler_mcp::http::{HttpOptions, Router};
 use std::sync::Arc;
 
 /// Connections for MCP beside those for metrics: a client holds one for as long as it listens.
-pub(super) const CONNECTIONS: usize = 256;
+pub(super) const CONNECTIONS: usize = 1024;
 
 /// Who may ask.
 ///

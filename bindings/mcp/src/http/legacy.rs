@@ -2,7 +2,6 @@
 //! requests go by `POST` to the address that its first event names.
 
 use super::HttpOptions;
-use crate::McpServer;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
@@ -15,7 +14,7 @@ use futures::{Stream, StreamExt, stream};
 use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
 use rmcp::transport::Transport;
 use rmcp::transport::common::server_side_http::{SessionId, session_id};
-use rmcp::{RoleServer, ServiceExt};
+use rmcp::{RoleServer, ServerHandler, ServiceExt};
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
@@ -26,45 +25,45 @@ use tokio_util::sync::CancellationToken;
 /// Messages that wait to be taken by the other side; then the sender waits.
 const QUEUE: usize = 16;
 
-struct Shared {
-    server: McpServer,
-    sessions: Mutex<HashMap<SessionId, mpsc::Sender<ClientJsonRpcMessage>>>,
+type Open = Mutex<HashMap<SessionId, mpsc::Sender<ClientJsonRpcMessage>>>;
+
+struct Shared<S> {
+    server: S,
+    sessions: Arc<Open>,
     max_sessions: usize,
     body_limit: usize,
     stop: CancellationToken,
 }
 
-impl Shared {
-    fn sessions(&self) -> MutexGuard<'_, HashMap<SessionId, mpsc::Sender<ClientJsonRpcMessage>>> {
-        // Nothing in it can be half done.
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(open: &Open) -> MutexGuard<'_, HashMap<SessionId, mpsc::Sender<ClientJsonRpcMessage>>> {
+    // Nothing in it can be half done.
+    open.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub(super) fn routes(server: McpServer, options: &HttpOptions) -> Router {
+pub(super) fn routes<S: ServerHandler + Clone>(server: S, options: &HttpOptions) -> Router {
     let shared = Arc::new(Shared {
         server,
-        sessions: Mutex::default(),
+        sessions: Arc::default(),
         max_sessions: options.max_sessions,
         body_limit: options.body_limit,
         stop: options.stop.clone(),
     });
-    Router::new().route("/sse", get(listen)).route("/messages", post(send)).with_state(shared)
+    Router::new().route("/sse", get(listen::<S>)).route("/messages", post(send::<S>)).with_state(shared)
 }
 
 /// Begins a session, which lasts as long as its stream.
-async fn listen(State(shared): State<Arc<Shared>>) -> Response {
+async fn listen<S: ServerHandler + Clone>(State(shared): State<Arc<Shared<S>>>) -> Response {
     let id = session_id();
     let (requests, incoming) = mpsc::channel(QUEUE);
     let (outgoing, answers) = mpsc::channel(QUEUE);
     {
-        let mut sessions = shared.sessions();
+        let mut sessions = lock(&shared.sessions);
         if sessions.len() >= shared.max_sessions {
             return (StatusCode::SERVICE_UNAVAILABLE, "too many sessions; try again later\n").into_response();
         }
         sessions.insert(SessionId::clone(&id), requests);
     }
-    let session = Session { id: SessionId::clone(&id), shared: Arc::clone(&shared) };
+    let session = Session { id: SessionId::clone(&id), open: Arc::clone(&shared.sessions) };
     let server = shared.server.clone();
     tokio::spawn(async move {
         // The client's end of the stream ends the service; what goes wrong before is told there.
@@ -93,18 +92,18 @@ fn messages(answers: mpsc::Receiver<ServerJsonRpcMessage>, session: Session) -> 
 
 struct Session {
     id: SessionId,
-    shared: Arc<Shared>,
+    open: Arc<Open>,
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.shared.sessions().remove(&self.id);
+        lock(&self.open).remove(&self.id);
     }
 }
 
-async fn send(State(shared): State<Arc<Shared>>, uri: Uri, body: Body) -> Response {
+async fn send<S: Send + Sync + 'static>(State(shared): State<Arc<Shared<S>>>, uri: Uri, body: Body) -> Response {
     let id = uri.query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("session_id="));
-    let requests = id.and_then(|id| shared.sessions().get(id).cloned());
+    let requests = id.and_then(|id| lock(&shared.sessions).get(id).cloned());
     let Some(requests) = requests else {
         return (StatusCode::NOT_FOUND, "no such session; begin with GET /sse\n").into_response();
     };

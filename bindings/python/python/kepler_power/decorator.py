@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union, cast, overload
 
 from .errors import KeplerError
@@ -120,47 +120,39 @@ def _wrap(
         if on_result is not None:
             on_result(measurement)
 
-    wrapper: Any
-    if flags & _COROUTINE:
+    async def coroutine(*args: Any, **kwargs: Any) -> Any:
+        measurement = begin()
+        try:
+            return await function(*args, **kwargs)
+        finally:
+            end(measurement)
 
-        @functools.wraps(function)
-        async def wrapper(*args: Any, **kwargs: Any) -> Any:
-            measurement = begin()
-            try:
-                return await cast("Awaitable[Any]", function(*args, **kwargs))
-            finally:
-                end(measurement)
+    async def stream(*args: Any, **kwargs: Any) -> Any:
+        measurement = begin()
+        try:
+            async for item in function(*args, **kwargs):
+                yield item
+        finally:
+            end(measurement)
 
-    elif flags & _ASYNC_GENERATOR:
+    def generator(*args: Any, **kwargs: Any) -> Any:
+        measurement = begin()
+        try:
+            return (yield from function(*args, **kwargs))
+        finally:
+            end(measurement)
 
-        @functools.wraps(function)
-        async def wrapper(*args: Any, **kwargs: Any) -> Any:
-            measurement = begin()
-            try:
-                async for item in function(*args, **kwargs):
-                    yield item
-            finally:
-                end(measurement)
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        measurement = begin()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            end(measurement)
 
-    elif flags & _GENERATOR:
-
-        @functools.wraps(function)
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            measurement = begin()
-            try:
-                return (yield from function(*args, **kwargs))
-            finally:
-                end(measurement)
-
-    else:
-
-        @functools.wraps(function)
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            measurement = begin()
-            try:
-                return function(*args, **kwargs)
-            finally:
-                end(measurement)
-
+    chosen: Any = plain
+    for flag, other in ((_COROUTINE, coroutine), (_ASYNC_GENERATOR, stream), (_GENERATOR, generator)):
+        if flags & flag:
+            chosen = other
+    wrapper: Any = functools.wraps(function)(chosen)
     wrapper.__kepler_results__ = found
     return cast("_Function", wrapper)

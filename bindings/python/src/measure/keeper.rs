@@ -2,7 +2,7 @@
 
 use crate::fork;
 use kepler_core::stopwatch::Stopwatch;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ impl Keeper {
     pub(super) fn hold(&self, meters: &Arc<Mutex<Stopwatch>>) -> Arc<()> {
         let held = Arc::clone(&self.held);
         let Some(interval) = self.interval else { return held };
+        // Either this sees that the thread is gone, or the thread sees this mark: see `keep_up`.
+        fence(Ordering::SeqCst);
         let (me, running) = (std::process::id(), self.process.load(Ordering::Acquire));
         let claim = || self.process.compare_exchange(running, me, Ordering::AcqRel, Ordering::Acquire);
         if running != me && claim().is_ok() {
@@ -48,11 +50,17 @@ impl Keeper {
 }
 
 fn keep_up(interval: Duration, meters: &Weak<Mutex<Stopwatch>>, marks: &Weak<()>, process: &AtomicU32) {
+    let me = std::process::id();
     loop {
         std::thread::sleep(interval);
-        // One is the keeper's own. A mark taken just now starts a new thread, if it sees this one gone.
+        // One is the keeper's own.
         if marks.strong_count() <= 1 {
-            break;
+            process.store(0, Ordering::SeqCst);
+            fence(Ordering::SeqCst);
+            let is_claimed = || process.compare_exchange(0, me, Ordering::AcqRel, Ordering::Acquire).is_err();
+            if marks.strong_count() <= 1 || is_claimed() {
+                return;
+            }
         }
         let Some(meters) = meters.upgrade() else { break };
         let _reading = fork::reading();

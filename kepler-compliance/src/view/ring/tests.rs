@@ -1,12 +1,12 @@
 use super::*;
 use crate::units::{Energy, PerZone, Power, ZoneKind};
-use crate::view::{WorkloadEnergy, WorkloadKind};
+use crate::view::{LiveView, WorkloadEnergy, WorkloadKind};
 use jiff::Timestamp;
 use kepler_core::attribution::IdlePolicy;
 use kepler_core::counter::CounterEvents;
 use kepler_core::host;
 use kepler_core::meter::Method;
-use kepler_core::snapshot::{Cost, Node, NodeZone, Row, State, ZonePower};
+use kepler_core::snapshot::{Cost, Feed, Node, NodeZone, Row, State, ZonePower};
 use kepler_core::workload::{PodInfo, ProcessInfo};
 use proptest::prelude::*;
 
@@ -324,4 +324,24 @@ fn a_single_stretch_with_too_many_rows_is_kept_as_the_newest() {
     }
     assert_eq!(ring.ledger().samples.len(), 1);
     assert_eq!(of(&ring.inventory(machine.last(5)).unwrap(), 3).map(joules), Some(1.0));
+}
+
+#[test]
+fn a_live_view_answers_the_same_until_there_is_a_newer_snapshot() {
+    let (feed, mut machine) = (Feed::default(), Machine::new());
+    machine.processes = vec![(1, 0, true)];
+    feed.publish(Arc::new(machine.snapshot()));
+    let view = LiveView::new(feed.clone(), "node", RingOptions::default());
+    for used in 1..=3 {
+        machine.processes = vec![(1, used, true)];
+        machine.node = used;
+        feed.publish(Arc::new(machine.pass().snapshot()));
+        assert_eq!(view.newest(), Some(machine.now()));
+        let first = view.inventory(machine.last(60)).unwrap();
+        assert_eq!(of(&first, 1).map(joules), Some(used as f64));
+        assert_eq!(view.inventory(machine.last(60)).unwrap(), first);
+        assert_eq!(of(&view.inventory(machine.last(5)).unwrap(), 1).map(joules), Some(1.0), "another range");
+        assert_eq!(view.inventory(machine.last(10)).unwrap().asked, machine.last(10), "more ranges than are kept");
+        assert_eq!(view.inventory(machine.last(60)).unwrap(), first);
+    }
 }

@@ -1,7 +1,7 @@
 //! Loading the program, and what to say when the kernel does not want it.
 
 use super::record::{Control, Cpu, EVENTS, EndedKey, Group, GroupKey, Task, TaskKey};
-use super::table::{Array, PerCpu, Plain, Table};
+use super::table::{Array, PerCpu, Plain, Table, give_memory_back};
 use super::{EbpfOptions, SOURCE};
 use crate::host::Host;
 use crate::meter::Refusal;
@@ -57,6 +57,8 @@ impl Program {
             Err(error) if is_refusal_of_memory(error.as_ref()) && raise_memory_limit() => load(),
             other => other,
         };
+        drop(btf);
+        give_memory_back();
         loaded.map_err(|error| refusal(host, error.as_ref()))
     }
 
