@@ -26,6 +26,8 @@ mod schedule;
 mod serve;
 mod source;
 mod standards;
+#[cfg(feature = "models")]
+mod train;
 
 use clap::{Args, Parser, Subcommand};
 use config::flags::Flags;
@@ -54,7 +56,7 @@ enum Command {
     Bridge(bridge::Bridge),
     /// Write what this machine does and draws into a file, to train a power model with.
     #[cfg(feature = "models")]
-    Record(Record),
+    Record(Recording),
     /// Predict watts for rows of features with a power model.
     #[cfg(feature = "models")]
     Predict(predict::Predict),
@@ -72,6 +74,12 @@ enum Command {
     Schedule(Box<schedule::Schedule>),
     /// List the standards that can be judged by, or show one.
     Standards(standards::Standards),
+    /// Train a power model from measured rows; say how well it does on rows it has not seen.
+    #[cfg(feature = "models")]
+    Train(Box<train::Train>),
+    /// Say how well a power model does on measured rows.
+    #[cfg(feature = "models")]
+    Eval(train::Eval),
 }
 
 #[derive(Debug, Args)]
@@ -94,7 +102,7 @@ struct Doctor {
 #[cfg(feature = "models")]
 #[derive(Debug, Args)]
 #[command(after_help = ENVIRONMENT)]
-struct Record {
+struct Recording {
     #[command(flatten)]
     record: record::Record,
     #[command(flatten)]
@@ -135,7 +143,7 @@ pub(crate) fn run() -> ExitCode {
             configure(flags).and_then(|config| mcp::run(&config)).map(|()| ExitCode::SUCCESS)
         }
         #[cfg(feature = "models")]
-        Command::Record(Record { record, flags }) => {
+        Command::Record(Recording { record, flags }) => {
             configure(flags).and_then(|config| record::run(&config, &record)).map(|()| ExitCode::SUCCESS)
         }
         #[cfg(feature = "models")]
@@ -147,6 +155,10 @@ pub(crate) fn run() -> ExitCode {
         Command::Regions(asked) => regions::run(*asked),
         Command::Schedule(asked) => schedule::run(*asked),
         Command::Standards(asked) => standards::run(&asked),
+        #[cfg(feature = "models")]
+        Command::Train(asked) => train::run(&asked),
+        #[cfg(feature = "models")]
+        Command::Eval(asked) => train::eval(&asked),
     };
     outcome.unwrap_or_else(|failure| failure.report())
 }

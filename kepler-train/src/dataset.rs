@@ -134,6 +134,13 @@ impl Dataset {
         }
     }
 
+    /// The same rows with one component only.
+    #[must_use]
+    pub fn only(mut self, zone: ZoneKind) -> Dataset {
+        self.targets.retain(|(kind, _)| *kind == zone);
+        self
+    }
+
     /// SHA-256 of features and targets, little-endian 64-bit floats, row by row; in hexadecimal.
     #[must_use]
     pub fn sha256(&self) -> String {

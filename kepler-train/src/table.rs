@@ -177,6 +177,18 @@ impl Table {
         Ok(())
     }
 
+    /// Some of the rows, in the order given. Places that do not exist are left out.
+    #[must_use]
+    pub fn subset(&self, places: &[usize]) -> Table {
+        let places = || places.iter().filter(|&&place| place < self.rows);
+        let pick = |cells: &Cells| match cells {
+            Cells::Numbers(cells) => Cells::Numbers(places().filter_map(|&place| cells.get(place)).copied().collect()),
+            Cells::Words(cells) => Cells::Words(places().filter_map(|&place| cells.get(place)).cloned().collect()),
+        };
+        let column = |column: &Column| Column { name: column.name.clone(), cells: pick(&column.cells) };
+        Table { columns: self.columns.iter().map(column).collect(), rows: places().count(), semantics: self.semantics }
+    }
+
     /// A column of finite numbers.
     ///
     /// # Errors
@@ -194,6 +206,17 @@ impl Table {
                 let row = cells.iter().position(|cell| bad(&cell)).unwrap_or_default();
                 Err(not(row, cells.get(row).map_or("", String::as_str).chars().take(40).collect()))
             }
+        }
+    }
+
+    /// A column of numbers that may be missing: NaN where a field is empty.
+    ///
+    /// # Errors
+    /// There is no such column, or a field of it is neither empty nor a number.
+    pub fn cells(&self, column: &str) -> Result<&[f64], TrainError> {
+        match &self.column(column)?.cells {
+            Cells::Numbers(cells) => Ok(cells),
+            Cells::Words(_) => self.numbers(column),
         }
     }
 

@@ -95,6 +95,20 @@ fn figures_are_those_of_the_snapshot() {
 }
 
 #[test]
+fn an_estimate_has_an_interval_and_a_measurement_has_none() {
+    let mut snapshot = snapshot();
+    let measured = snapshot.node.zones[ZoneKind::Package].as_ref().unwrap().power;
+    snapshot.node.zones[ZoneKind::Dram].as_mut().unwrap().power = measured;
+    let samples = samples(snapshot);
+    for (name, watts) in [("kepler_node_cpu_watts_lower", 10.38), ("kepler_node_cpu_watts_upper", 30.62)] {
+        let found = values(&samples, name, &[]);
+        assert_eq!(found.len(), 1, "{name}");
+        assert!((found[0].parse::<f64>().unwrap() - watts).abs() < 0.01, "{name} {}", found[0]);
+        assert_eq!(values(&samples, name, &[("zone", "dram")]).len(), 1);
+    }
+}
+
+#[test]
 fn a_terminated_process_keeps_its_joules_and_has_no_power() {
     let samples = samples(inhabited());
     let gone = [("pid", "40"), ("state", "terminated"), ("zone", "package")];

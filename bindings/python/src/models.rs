@@ -1,6 +1,7 @@
 //! Power models: load, predict on arrays, find one for a machine.
 
 mod find;
+mod train;
 
 use crate::errors::{ConfigurationError, ModelError, told};
 use kepler_core::model::{Model, PredictError, Semantics, component_name};
@@ -238,5 +239,6 @@ impl PowerModel {
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PowerModel>()?;
-    find::register(module)
+    find::register(module)?;
+    train::register(module)
 }

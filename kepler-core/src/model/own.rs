@@ -202,11 +202,10 @@ fn nearest_mean(given: &Neighbours, inputs: &[f64]) -> f64 {
     for (row, target) in given.rows.chunks_exact(inputs.len().max(1)).zip(&given.targets) {
         let distance = distance_squared(row, inputs, &given.scales);
         let place = nearest.partition_point(|(known, _)| *known <= distance);
-        if let Some(tail) = nearest.get_mut(place..) {
-            tail.rotate_right(1);
-            if let Some(first) = tail.first_mut() {
-                *first = (distance, f64::from(*target));
-            }
+        let Some(tail) = nearest.get_mut(place..).filter(|tail| !tail.is_empty()) else { continue };
+        tail.rotate_right(1);
+        if let Some(first) = tail.first_mut() {
+            *first = (distance, f64::from(*target));
         }
     }
     let known = || nearest.iter().filter(|(distance, _)| distance.is_finite());

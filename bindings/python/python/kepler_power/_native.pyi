@@ -270,3 +270,12 @@ def find_model(
     convert: bool,
     machine: _Machine | None,
 ) -> tuple[PowerModel, _Entry, float, str]: ...
+def train_model(
+    features: list[str],
+    rows: NDArray[np.float64],
+    watts: NDArray[np.float64],
+    component: str,
+    semantics: str,
+    recipe: str,
+    confidence: float | None,
+) -> str: ...

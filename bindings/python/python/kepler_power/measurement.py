@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar, Token
-from html import escape
 from types import TracebackType
 from typing import Any, Optional
 
@@ -260,6 +259,8 @@ class Measurement(Figures):
         return f"<Measurement {self}>"
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         if self._start is None and self._spent is None:
             return escape(str(self))
         rows = [self._html_row(self.name, self)]
@@ -277,6 +278,8 @@ class Measurement(Figures):
 
     @staticmethod
     def _html_row(title: str, figures: Figures, is_raw: bool = True) -> str:
+        from html import escape
+
         cells = [
             f"{figures.seconds:.3g} s",
             str(figures.energy),

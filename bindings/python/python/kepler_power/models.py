@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Optional, Union, overload
 
 from . import _native
+from ._regressor import PowerRegressor
 from .errors import ModelError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["Catalogue", "Entry", "Found", "Interval", "Machine", "Model", "Semantics", "find", "load"]
+__all__ = ["Catalogue", "Entry", "Found", "Interval", "Machine", "Model", "PowerRegressor", "Semantics", "find", "load"]
 
 Semantics = Literal["as-named", "exporter-0.7.11", "specpower", "undeclared"]
 """What the numbers mean that a model was trained with: the same name does not always mean the same."""

@@ -1,0 +1,154 @@
+//! Algorithms by name, with settings that do well on what was measured so far.
+
+use crate::trees::{Loss, TreeSettings};
+use crate::{Combine, Inputs, Learner, LinearMethod, Recipe};
+use kepler_core::model::format::Shape;
+use std::fmt;
+use std::str::FromStr;
+
+/// An algorithm by its name on the command line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Algorithm {
+    /// Boosted trees for the mean and for the median, three models each, averaged. The best on all measured rows within a machine.
+    #[default]
+    Ensemble,
+    /// Boosted trees: 100 of depth 6.
+    Trees,
+    /// Ordinary least squares.
+    Ols,
+    /// Least squares without negative coefficients.
+    Nnls,
+    /// Ridge regression.
+    Ridge,
+    /// Stochastic gradient descent.
+    Sgd,
+    /// Ridge regression on products of up to two features.
+    Polynomial,
+    /// A logarithmic curve of one feature.
+    Logarithmic,
+    /// A logistic curve of one feature.
+    Logistic,
+    /// An exponential curve of one feature.
+    Exponential,
+    /// The mean of the six nearest rows.
+    Neighbours,
+}
+
+impl Algorithm {
+    /// All, the default first.
+    pub const ALL: [Algorithm; 11] = [
+        Algorithm::Ensemble,
+        Algorithm::Trees,
+        Algorithm::Ols,
+        Algorithm::Nnls,
+        Algorithm::Ridge,
+        Algorithm::Sgd,
+        Algorithm::Polynomial,
+        Algorithm::Logarithmic,
+        Algorithm::Logistic,
+        Algorithm::Exponential,
+        Algorithm::Neighbours,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Algorithm::Ensemble => "ensemble",
+            Algorithm::Trees => "trees",
+            Algorithm::Ols => "ols",
+            Algorithm::Nnls => "nnls",
+            Algorithm::Ridge => "ridge",
+            Algorithm::Sgd => "sgd",
+            Algorithm::Polynomial => "polynomial",
+            Algorithm::Logarithmic => "logarithmic",
+            Algorithm::Logistic => "logistic",
+            Algorithm::Exponential => "exponential",
+            Algorithm::Neighbours => "knn",
+        }
+    }
+
+    /// The recipe, with seed 0.
+    #[must_use]
+    pub fn recipe(self) -> Recipe {
+        let one = |learner| Recipe::of(self.name(), learner);
+        let curve = |shape| one(Learner::Curve { shape, feature: None });
+        match self {
+            Algorithm::Ensemble => ensemble(),
+            Algorithm::Trees => one(Learner::Trees(TreeSettings::default(), 1)),
+            Algorithm::Ols => one(Learner::Linear(LinearMethod::Ordinary)),
+            Algorithm::Nnls => one(Learner::Linear(LinearMethod::NonNegative)),
+            Algorithm::Ridge => one(Learner::Linear(LinearMethod::Ridge(1e-3))),
+            Algorithm::Sgd => one(Learner::Linear(LinearMethod::Sgd(50))),
+            Algorithm::Polynomial => one(Learner::Linear(LinearMethod::Ridge(1e-6))).with_inputs(Inputs::Polynomial(2)),
+            Algorithm::Logarithmic => curve(Shape::Logarithmic),
+            Algorithm::Logistic => curve(Shape::Logistic),
+            Algorithm::Exponential => curve(Shape::Exponential),
+            Algorithm::Neighbours => one(Learner::Neighbours(6)),
+        }
+    }
+}
+
+/// Settings were compared on the blocked folds of one machine's package power (`docs/accuracy.md` says which, and what else was tried).
+fn ensemble() -> Recipe {
+    let bagged = TreeSettings { depth: 6, rate: 0.07, leaf: 5, rows: 0.6, ..TreeSettings::default() };
+    let mean = TreeSettings { trees: 120, loss: Loss::Squared, ..bagged.clone() };
+    let median = TreeSettings { trees: 150, loss: Loss::Absolute, ..bagged };
+    Recipe {
+        learners: vec![Learner::Trees(mean, 3), Learner::Trees(median, 3)],
+        combine: Combine::Mean,
+        ..Recipe::of("ensemble", Learner::Neighbours(1))
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Algorithm {
+    type Err = UnknownAlgorithm;
+
+    fn from_str(name: &str) -> Result<Self, UnknownAlgorithm> {
+        let known = Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name);
+        known.ok_or_else(|| UnknownAlgorithm { name: name.chars().take(80).collect() })
+    }
+}
+
+/// A name that no algorithm has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown algorithm `{name}`; known are {}", Algorithm::ALL.map(Algorithm::name).join(", "))]
+pub struct UnknownAlgorithm {
+    name: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Dataset;
+    use kepler_core::model::{Model, Semantics};
+    use kepler_core::units::ZoneKind;
+
+    #[test]
+    fn every_algorithm_makes_a_model_that_its_file_makes_again() {
+        let rows: Vec<f64> = (0..240).flat_map(|n| [f64::from(n % 80) * 50.0, f64::from(n % 7) * 1e8]).collect();
+        let target = rows.chunks_exact(2).map(|row| 30.0 + row[0] / 50.0 + row[1] / 1e8).collect();
+        let features = vec!["bpf_cpu_time_ms".to_owned(), "cpu_cycles".to_owned()];
+        let data = Dataset::new(features, rows, vec![(ZoneKind::Package, target)], Semantics::AsNamed).unwrap();
+        for algorithm in Algorithm::ALL {
+            assert_eq!(algorithm.name().parse(), Ok(algorithm));
+            let document = algorithm.recipe().fit(&data).unwrap();
+            assert_eq!(algorithm.recipe().fit(&data).unwrap(), document, "{algorithm}: not reproducible");
+            let json = serde_json::to_vec(&document).unwrap();
+            let read = Model::from_json("model", &json).unwrap();
+            let made = Model::from_document(&document).unwrap();
+            for row in data.rows().chunks_exact(2) {
+                let power = |model: &Model| model.predict(row).unwrap().power(ZoneKind::Package).unwrap().watts();
+                assert_eq!(power(&read).to_bits(), power(&made).to_bits(), "{algorithm}");
+                assert!((power(&made) - 30.0 - row[0] / 50.0 - row[1] / 1e8).abs() < 25.0, "{algorithm}");
+            }
+        }
+        assert!("xgboost".parse::<Algorithm>().unwrap_err().to_string().contains("ensemble, trees"));
+    }
+}

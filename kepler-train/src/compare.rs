@@ -1,0 +1,108 @@
+//! Our models beside the reference's, on the same measured rows and splits.
+//!
+//! The rows are not part of this project; [`Folder`] is where they are. Every figure is of rows that the model was not given.
+
+mod machines;
+mod nx12;
+
+use crate::TrainError;
+use crate::validate::Validation;
+use kepler_core::model::Score;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The folder `models` of the shared data.
+#[derive(Clone, Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// The folder below `data`; `None` if it has no measured rows.
+    #[must_use]
+    pub fn below(data: &Path) -> Option<Self> {
+        let folder = data.join("models");
+        folder.join("nx12").is_dir().then_some(Folder(folder))
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.0.join(file)
+    }
+
+    fn text(&self, file: &str) -> Result<String, TrainError> {
+        let path = self.path(file);
+        fs::read_to_string(&path).map_err(|source| TrainError::Read { path, source })
+    }
+
+    fn json(&self, file: &str) -> Result<serde_json::Value, TrainError> {
+        let wrong =
+            |error: serde_json::Error| TrainError::Declaration { name: file.to_owned(), what: error.to_string() };
+        serde_json::from_str(&self.text(file)?).map_err(wrong)
+    }
+}
+
+/// One line of the comparison.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// What was asked.
+    pub task: String,
+    /// How ours was made.
+    pub recipe: String,
+    /// The reference's best, W, and by which trainer, as its results file says.
+    pub reference: Option<(f64, String)>,
+    /// What ours must not exceed, W.
+    pub bar: Option<f64>,
+    /// Ours.
+    pub score: Score,
+}
+
+impl Line {
+    /// Whether ours meets the bar, where there is one.
+    #[must_use]
+    pub fn met(&self) -> Option<bool> {
+        self.bar.map(|bar| self.score.mae <= bar)
+    }
+}
+
+/// Runs all comparisons, telling each line as it is known.
+///
+/// # Errors
+/// A file is missing or is not what it should be.
+pub fn run(folder: &Folder, how: Validation<'_>, mut tell: impl FnMut(&Line)) -> Result<Vec<Line>, TrainError> {
+    let mut lines = Vec::new();
+    let mut push = |line: Line| {
+        tell(&line);
+        lines.push(line);
+    };
+    nx12::run(folder, how, &mut push)?;
+    machines::run(folder, how, &mut push)?;
+    Ok(lines)
+}
+
+/// The lines as a table in Markdown.
+#[must_use]
+pub fn table(lines: &[Line]) -> String {
+    let mut text = String::from(
+        "| task | reference MAE | ours must be | ours MAE | MAPE | R² | bias | 90 % interval | recipe |\n|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for line in lines {
+        let reference =
+            line.reference.as_ref().map_or("–".to_owned(), |(watts, trainer)| format!("{watts:.2} W ({trainer})"));
+        let bar = line.bar.map_or("–".to_owned(), |bar| format!("≤ {bar} W"));
+        let met = match line.met() {
+            Some(true) => "",
+            Some(false) => " **not met**",
+            None => "",
+        };
+        let interval = match (line.score.coverage, line.score.width) {
+            (Some(coverage), Some(width)) => format!("covers {:.1} %, {width:.1} W wide", coverage * 100.0),
+            _ => "–".to_owned(),
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "| {} | {reference} | {bar} | {:.2} W{met} | {:.1} % | {:.3} | {:+.2} W | {interval} | {} |",
+            line.task, line.score.mae, line.score.mape, line.score.r2, line.score.bias, line.recipe
+        );
+    }
+    text
+}

@@ -1,0 +1,145 @@
+//! Six bare-metal machines of a cloud.
+
+use super::{Folder, Line};
+use crate::validate::{Fold, Validation, by_group, cross_validate, score};
+use crate::{Algorithm, Dataset, Inputs, Learner, LinearMethod, Recipe, Table, TrainError, interval};
+use kepler_core::model::{Model, Semantics};
+use kepler_core::units::ZoneKind;
+
+const ZONE: ZoneKind = ZoneKind::Package;
+const RESULTS: &str = "ec2/reference_trainer_results.txt";
+/// Places of the machines of one processor, Xeon 8259CL, in the order of the file.
+const SAME_CLASS: (usize, usize) = (0, 3);
+
+pub(super) fn run(folder: &Folder, how: Validation<'_>, push: &mut dyn FnMut(Line)) -> Result<(), TrainError> {
+    let mut table = Table::open(folder.path("ec2/ec2_rows.csv"))?;
+    table.rename("cores", "threads")?;
+    table.declare(Semantics::Exporter0711);
+    let (usable, groups) = usable(&table)?;
+    let table = table.subset(&usable);
+    let results = folder.text(RESULTS)?;
+    let dataset = |features: &[&str]| {
+        let features: Vec<String> = features.iter().map(|&feature| feature.to_owned()).collect();
+        Dataset::of(&table, &features, &[(ZONE, "package_power".to_owned())])
+    };
+    let basic = dataset(&["bpf_cpu_time_ms", "cache_miss", "cpu_cycles", "cpu_instructions"])?;
+
+    let within = within(folder, &basic, &usable, &groups, how)?;
+    push(Line {
+        task: "ec2 package, Basic, within machine, 10 random 10 % splits".to_owned(),
+        recipe: "ensemble".to_owned(),
+        reference: reference(&results, &["EC2 within-machine random10 Basic package_power"]),
+        bar: Some(7.4),
+        score: within,
+    });
+
+    let wide = dataset(&["bpf_cpu_time_ms", "cache_miss", "cpu_cycles", "cpu_instructions", "threads"])?;
+    let recipe = across_machines();
+    let held = cross_validate(&recipe, &wide, ZONE, &by_group(&groups), Validation { intervals: false, ..how })?;
+    push(Line {
+        task: "ec2 package, Basic, leave one machine out".to_owned(),
+        recipe: recipe.name.clone(),
+        reference: reference(&results, &["LOMO raw     CounterOnly", "LOMO raw     Basic"]),
+        bar: Some(35.0),
+        score: score("package", "leave one machine out", &held),
+    });
+
+    push(transfer(&basic, &groups, &results)?);
+    Ok(())
+}
+
+/// For machines that no row is of. With c cycles, a mean frequency f = c / CPU time and a busy share u of the threads:
+/// a constant, and c·f, c·f·u, c·f·u², c·f² by least squares. Energy a cycle grows with frequency, and the second thread
+/// of a core costs less than the first. Places are those of CPU time, cycles and threads.
+fn across_machines() -> Recipe {
+    let (time, cycles, threads) = (0, 2, 4);
+    let products = vec![
+        vec![(cycles, 2), (time, -1)],
+        vec![(cycles, 2), (threads, -1)],
+        vec![(cycles, 2), (time, 1), (threads, -2)],
+        vec![(cycles, 3), (time, -2)],
+    ];
+    Recipe::of("least squares on cycles × frequency", Learner::Linear(LinearMethod::Ordinary))
+        .with_inputs(Inputs::Products(products))
+}
+
+/// Rows whose package and dram power were read, and the machine of each.
+fn usable(table: &Table) -> Result<(Vec<usize>, Vec<usize>), TrainError> {
+    let package = table.cells("package_power")?;
+    let dram = table.cells("dram_power")?;
+    let read = |row: &usize| {
+        package.get(*row).is_some_and(|watts| *watts > 1.0) && dram.get(*row).is_some_and(|cell| !cell.is_nan())
+    };
+    let usable: Vec<usize> = (0..table.rows()).filter(read).collect();
+    let (all, _) = table.groups("node_type")?;
+    let groups = usable.iter().filter_map(|&row| all.get(row)).copied().collect();
+    Ok((usable, groups))
+}
+
+/// Each machine alone, on the random splits that come with the rows; the mean over machines.
+fn within(
+    folder: &Folder,
+    data: &Dataset,
+    usable: &[usize],
+    groups: &[usize],
+    how: Validation<'_>,
+) -> Result<kepler_core::model::Score, TrainError> {
+    const FILE: &str = "ec2/splits_random10pct_seeds0-9.json";
+    let json = folder.json(FILE)?;
+    let mut all = Vec::new();
+    let mut maes = Vec::new();
+    for (machine, rows) in by_group(groups).into_iter().enumerate() {
+        let own = data.subset(&rows);
+        // The file counts rows of the whole table; folds count rows of this machine.
+        let place_of = |number: usize| rows.iter().position(|&row| usable.get(row) == Some(&number));
+        let splits =
+            json.get("test_rows").and_then(|all| all.get(machine.to_string())).and_then(serde_json::Value::as_object);
+        let what = format!("no test_rows of machine {machine}");
+        let splits = splits.ok_or_else(|| TrainError::Declaration { name: FILE.to_owned(), what })?;
+        let folds: Vec<Fold> = splits
+            .values()
+            .map(|numbers| {
+                let numbers = numbers.as_array().map_or(&[][..], Vec::as_slice).iter();
+                let mut fold: Fold = numbers.filter_map(|n| place_of(usize::try_from(n.as_u64()?).ok()?)).collect();
+                fold.sort_unstable();
+                fold
+            })
+            .collect();
+        let held =
+            cross_validate(&Algorithm::Ensemble.recipe(), &own, ZONE, &folds, Validation { intervals: false, ..how })?;
+        maes.push(score("package", "", &held).mae);
+        all.extend(held);
+    }
+    let mut total = score("package", "within machine, 10 random 10 % splits", &all);
+    total.mae = maes.iter().sum::<f64>() / maes.len().max(1) as f64;
+    Ok(total)
+}
+
+/// Trained on one machine, judged on another of the same processor.
+fn transfer(data: &Dataset, groups: &[usize], results: &str) -> Result<Line, TrainError> {
+    let of =
+        |machine: usize| -> Vec<usize> { (0..groups.len()).filter(|&row| groups.get(row) == Some(&machine)).collect() };
+    let (from, to) = (data.subset(&of(SAME_CLASS.0)), data.subset(&of(SAME_CLASS.1)));
+    let recipe = Algorithm::Ensemble.recipe();
+    let (document, _) = interval::fit(&recipe, &from, interval::CONFIDENCE)?;
+    let held = crate::validate::judge(&Model::from_document(&document)?, &to, ZONE)?;
+    Ok(Line {
+        task: "ec2 package, Basic, trained on m5.metal, judged on r5.metal (same processor)".to_owned(),
+        recipe: recipe.name,
+        reference: reference(results, &["transfer nt0(m5.metal 8259CL)->nt3(r5.metal 8259CL) Basic"]),
+        bar: Some(15.0),
+        score: score("package", "another machine of the same class", &held),
+    })
+}
+
+/// The least mean absolute error in lines that begin so, and the trainer it is of.
+fn reference(results: &str, beginnings: &[&str]) -> Option<(f64, String)> {
+    let best = results.lines().filter_map(|line| {
+        let rest = beginnings.iter().find_map(|beginning| line.strip_prefix(beginning))?;
+        let (trainer, rest) = rest.trim().split_once(' ')?;
+        let (_, figure) = rest.split_once("MAE")?;
+        let figure = figure.split_whitespace().find_map(|word| word.parse::<f64>().ok())?;
+        Some((figure, trainer.to_owned()))
+    });
+    best.min_by(|a, b| a.0.total_cmp(&b.0))
+}

@@ -1,0 +1,245 @@
+//! Judging a recipe on rows it was not given.
+
+use crate::{Dataset, Recipe, TrainError, interval};
+use kepler_core::model::{Model, Score, component_name};
+use kepler_core::units::ZoneKind;
+use std::num::NonZeroUsize;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// Rows that are held out together, by number. Each fold is trained on all others.
+pub type Fold = Vec<usize>;
+
+/// `count` blocks of consecutive rows, as equal as can be, the first ones longer.
+///
+/// Rows a few seconds apart resemble each other; held out one by one they would be guessed from their neighbours.
+#[must_use]
+pub fn blocks(rows: usize, count: usize) -> Vec<Fold> {
+    let count = count.clamp(1, rows.max(1));
+    let (each, longer) = (rows / count, rows % count);
+    let start = |block: usize| block * each + block.min(longer);
+    (0..count).map(|block| (start(block)..start(block + 1)).collect()).collect()
+}
+
+/// One fold for each group: leave one machine, or one workload, out.
+#[must_use]
+pub fn by_group(groups: &[usize]) -> Vec<Fold> {
+    let count = groups.iter().max().map_or(0, |most| most + 1);
+    let rows_of = |group| (0..groups.len()).filter(|&row| groups.get(row) == Some(&group)).collect();
+    (0..count).map(rows_of).filter(|fold: &Fold| !fold.is_empty()).collect()
+}
+
+/// A row that was held out, and what was predicted for it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Held {
+    /// Number of the row in the dataset.
+    pub row: usize,
+    /// Number of the fold.
+    pub fold: usize,
+    /// What was measured, W.
+    pub measured: f64,
+    /// What was predicted, W.
+    pub predicted: f64,
+    /// Interval around it, W, if asked for.
+    pub interval: Option<(f64, f64)>,
+}
+
+/// How to validate.
+#[derive(Clone, Copy)]
+pub struct Validation<'a> {
+    /// Whether intervals are calibrated in each fold, on training rows alone; costs five times the time.
+    pub intervals: bool,
+    /// How many folds are worked on at a time. The result does not depend on it.
+    pub threads: NonZeroUsize,
+    /// Told how many folds are done, of how many.
+    pub progress: &'a (dyn Fn(usize, usize) + Sync),
+}
+
+impl Default for Validation<'_> {
+    fn default() -> Self {
+        let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Validation { intervals: false, threads, progress: &|_, _| {} }
+    }
+}
+
+/// Predicts every row of every fold by a model of the other rows, for one component.
+///
+/// # Errors
+/// As for [`Recipe::fit`], of any fold.
+pub fn cross_validate(
+    recipe: &Recipe,
+    data: &Dataset,
+    zone: ZoneKind,
+    folds: &[Fold],
+    how: Validation<'_>,
+) -> Result<Vec<Held>, TrainError> {
+    let target = target(data, zone)?;
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let results = Mutex::new(Vec::new());
+    let work = || {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(fold) = folds.get(number) else { return };
+            let held = hold_out(recipe, data, zone, target, fold, number, how.intervals);
+            if let Ok(mut results) = results.lock() {
+                results.push((number, held));
+            }
+            (how.progress)(done.fetch_add(1, Ordering::Relaxed) + 1, folds.len());
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..how.threads.get().min(folds.len()) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let mut results = results.into_inner().unwrap_or_default();
+    results.sort_by_key(|(number, _)| *number);
+    let mut all = Vec::new();
+    for (_, held) in results {
+        all.extend(held?);
+    }
+    Ok(all)
+}
+
+fn hold_out(
+    recipe: &Recipe,
+    data: &Dataset,
+    zone: ZoneKind,
+    target: &[f64],
+    fold: &Fold,
+    number: usize,
+    intervals: bool,
+) -> Result<Vec<Held>, TrainError> {
+    let mut held_out = vec![false; data.len()];
+    for &row in fold {
+        if let Some(slot) = held_out.get_mut(row) {
+            *slot = true;
+        }
+    }
+    let rest: Vec<usize> = (0..data.len()).filter(|&row| held_out.get(row) == Some(&false)).collect();
+    let training = data.subset(&rest).only(zone);
+    if training.len() < crate::MIN_ROWS {
+        return Err(TrainError::TooFew { found: training.len(), needed: crate::MIN_ROWS });
+    }
+    let document =
+        if intervals { interval::fit(recipe, &training, interval::CONFIDENCE)?.0 } else { recipe.fit(&training)? };
+    let model = Model::from_document(&document)?;
+    predict(&model, data, zone, target, fold, number)
+}
+
+/// Predicts all rows by a model that was made of others.
+///
+/// # Errors
+/// The component is not in the dataset, or the model has other features.
+pub fn judge(model: &Model, data: &Dataset, zone: ZoneKind) -> Result<Vec<Held>, TrainError> {
+    let rows: Vec<usize> = (0..data.len()).collect();
+    predict(model, data, zone, target(data, zone)?, &rows, 0)
+}
+
+fn predict(
+    model: &Model,
+    data: &Dataset,
+    zone: ZoneKind,
+    target: &[f64],
+    rows: &[usize],
+    fold: usize,
+) -> Result<Vec<Held>, TrainError> {
+    let mut all = Vec::with_capacity(rows.len());
+    for &row in rows {
+        let features = data.rows().get(row * data.width()..(row + 1) * data.width()).unwrap_or_default();
+        let prediction = model.predict(features)?;
+        let interval = model.interval(features, &prediction, zone);
+        all.push(Held {
+            row,
+            fold,
+            measured: target.get(row).copied().unwrap_or(f64::NAN),
+            predicted: prediction.power(zone).map_or(f64::NAN, |power| power.watts()),
+            interval: interval.map(|interval| (interval.lower.watts(), interval.upper.watts())),
+        });
+    }
+    Ok(all)
+}
+
+fn target(data: &Dataset, zone: ZoneKind) -> Result<&[f64], TrainError> {
+    let found = data.targets().iter().find(|(kind, _)| *kind == zone);
+    found.map(|(_, target)| target.as_slice()).ok_or_else(|| {
+        let there = data.targets().iter().map(|(zone, _)| component_name(*zone)).collect::<Vec<_>>().join(", ");
+        TrainError::NoColumn { column: component_name(zone).to_owned(), there }
+    })
+}
+
+/// What held-out rows say of a recipe. The mean absolute error is the mean of the folds' means.
+#[must_use]
+pub fn score(component: &str, validation: &str, held: &[Held]) -> Score {
+    let count = held.len().max(1) as f64;
+    let mean = |of: &dyn Fn(&Held) -> f64| held.iter().map(of).sum::<f64>() / count;
+    let folds = held.iter().map(|held| held.fold + 1).max().unwrap_or_default();
+    let mut by_fold = vec![(0.0, 0.0); folds];
+    for held in held {
+        if let Some((sum, count)) = by_fold.get_mut(held.fold) {
+            *sum += (held.predicted - held.measured).abs();
+            *count += 1.0;
+        }
+    }
+    let means: Vec<f64> = by_fold.iter().filter(|(_, count)| *count > 0.0).map(|(sum, count)| sum / count).collect();
+    let middle = mean(&|held| held.measured);
+    let spread: f64 = held.iter().map(|held| (held.measured - middle).powi(2)).sum();
+    let left: f64 = held.iter().map(|held| (held.measured - held.predicted).powi(2)).sum();
+    let positive: Vec<f64> = held
+        .iter()
+        .filter(|held| held.measured > 0.0)
+        .map(|held| ((held.predicted - held.measured) / held.measured).abs())
+        .collect();
+    let known: Vec<(f64, f64, f64)> =
+        held.iter().filter_map(|held| held.interval.map(|(lower, upper)| (lower, upper, held.measured))).collect();
+    let inside = known.iter().filter(|(lower, upper, measured)| (lower..=upper).contains(&measured)).count();
+    let share = |of: f64| (!known.is_empty()).then(|| of / known.len() as f64);
+    Score {
+        component: component.to_owned(),
+        validation: validation.to_owned(),
+        rows: held.len() as u64,
+        mae: means.iter().sum::<f64>() / means.len().max(1) as f64,
+        mape: 100.0 * positive.iter().sum::<f64>() / positive.len().max(1) as f64,
+        r2: if spread > 0.0 { 1.0 - left / spread } else { 0.0 },
+        bias: mean(&|held| held.predicted - held.measured),
+        coverage: share(inside as f64),
+        width: share(known.iter().map(|(lower, upper, _)| upper - lower).sum()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_consecutive_and_as_equal_as_can_be() {
+        let folds = blocks(2202, 10);
+        let ranges: Vec<(usize, usize)> = folds.iter().map(|fold| (fold[0], fold[fold.len() - 1])).collect();
+        assert_eq!(&ranges[..3], [(0, 220), (221, 441), (442, 661)]);
+        assert_eq!(ranges[9], (1982, 2201));
+        assert_eq!(blocks(2, 5).len(), 2);
+    }
+
+    #[test]
+    fn every_group_is_a_fold() {
+        assert_eq!(by_group(&[1, 0, 1, 3]), [vec![1], vec![0, 2], vec![3]]);
+    }
+
+    #[test]
+    fn scores_are_those_of_the_textbook() {
+        let held = |fold, measured, predicted, interval| Held { row: 0, fold, measured, predicted, interval };
+        let held = [
+            held(0, 10.0, 12.0, Some((9.0, 13.0))),
+            held(0, 20.0, 20.0, None),
+            held(1, 40.0, 36.0, Some((35.0, 39.0))),
+        ];
+        let score = score("package", "blocked", &held);
+        assert_eq!(score.mae, (1.0 + 4.0) / 2.0);
+        assert!((score.mape - 10.0).abs() < 1e-12);
+        assert!((score.bias + 2.0 / 3.0).abs() < 1e-12);
+        assert_eq!((score.coverage, score.width), (Some(0.5), Some(4.0)));
+        assert!((score.r2 - (1.0 - 20.0 / 466.666_666_666_666_7)).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,252 @@
+//! `kepler train`: from measured rows to a model, with its card, report and plots.
+
+mod rows;
+
+use super::exit::Failure;
+use clap::Args;
+use kepler_core::model::format::Document;
+use kepler_core::model::{Model, Semantics, component_name};
+use kepler_train::compare::{self, Folder};
+use kepler_train::validate::{Fold, Held, Validation, blocks, by_group, cross_validate, judge, score};
+use kepler_train::{Algorithm, Dataset, Recipe, TrainError, interval, published_weights, report};
+pub(super) use rows::{Progress, Target};
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Blocks that the score on the card is made with.
+const FOLDS: usize = 10;
+
+/// What to train with.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Rows are CSV (or what `kepler record` writes) with one column a feature and one a target, in watts. A line \
+    `# semantics: NAME` before the header says what the features mean. Beside the model stand its report and plots."
+)]
+pub(super) struct Train {
+    /// Files of rows, with the same columns
+    #[arg(required_unless_present = "compare")]
+    rows: Vec<PathBuf>,
+    /// What to predict: a component (package, core, uncore, dram, platform), `=COLUMN` if its column is not COMPONENT_power
+    #[arg(long, value_name = "COMPONENT[=COLUMN]", value_delimiter = ',', required_unless_present = "compare")]
+    target: Vec<Target>,
+    /// Columns to predict from
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN", required_unless_present = "compare")]
+    features: Vec<String>,
+    /// ensemble, trees, ols, nnls, ridge, sgd, polynomial, logarithmic, logistic, exponential or knn
+    #[arg(long, default_value = "ensemble")]
+    algorithm: Algorithm,
+    /// Features with which power never falls (ensemble and trees)
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
+    rising: Vec<String>,
+    /// Learn power per unit of this column, such as threads
+    #[arg(long, value_name = "COLUMN")]
+    per: Option<String>,
+    /// Hold out one value of this column at a time (machine, workload) instead of ten blocks
+    #[arg(long, value_name = "COLUMN")]
+    leave_out: Option<String>,
+    /// Give a column another name
+    #[arg(long, value_name = "OLD=NEW", value_delimiter = ',')]
+    rename: Vec<String>,
+    /// What the features mean: as-named, exporter-0.7.11, specpower [default: what the file declares, else as-named]
+    #[arg(long, value_name = "NAME")]
+    semantics: Option<Semantics>,
+    /// Share of cases that the interval is to cover
+    #[arg(long, default_value_t = interval::CONFIDENCE)]
+    confidence: f64,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// The machine the rows are from, for the card
+    #[arg(long, default_value = "")]
+    machine: String,
+    /// Its kernel, for the card
+    #[arg(long, default_value = "")]
+    kernel: String,
+    /// Where to write the model
+    #[arg(short, long, default_value = "model.json")]
+    output: PathBuf,
+    /// Write it in the published weight format as well, under the name that format asks for, beside the model
+    #[arg(long)]
+    weights: bool,
+    /// Train nothing; compare our models with the reference's on the measured rows in KEPLER_SHARED_DATA (../shared/data)
+    #[arg(long)]
+    compare: bool,
+}
+
+/// Trains, judges and writes.
+///
+/// # Errors
+/// Rows that cannot be read or learned from; a file that cannot be written.
+pub(super) fn run(asked: &Train) -> Result<ExitCode, Failure> {
+    if asked.compare {
+        return compare_all();
+    }
+    let (mut table, source) = rows::read(&asked.rows).map_err(bad)?;
+    for pair in &asked.rename {
+        let (old, new) = pair.split_once('=').ok_or_else(|| Failure::Data(format!("--rename {pair}: give OLD=NEW")))?;
+        table.rename(old, new).map_err(bad)?;
+    }
+    if let Some(semantics) = asked.semantics {
+        table.declare(semantics);
+    }
+    let targets: Vec<_> = asked.target.iter().map(|target| (target.zone, target.column.clone())).collect();
+    let data = Dataset::of(&table, &asked.features, &targets).map_err(bad)?;
+    let recipe =
+        Recipe { rising: asked.rising.clone(), per: asked.per.clone(), seed: asked.seed, ..asked.algorithm.recipe() };
+    let (folds, validation) = match &asked.leave_out {
+        Some(column) => {
+            let (groups, names) = table.groups(column).map_err(bad)?;
+            (by_group(&groups), format!("leave one {column} out ({})", names.len()))
+        }
+        None => (blocks(data.len(), FOLDS), format!("blocked {FOLDS}-fold")),
+    };
+    let (document, judged) = train(asked, &recipe, &data, &folds, &validation, source).map_err(bad)?;
+    write(asked, &document)?;
+    let mut page = format!("# {}\n\n", asked.output.display());
+    if let Some(card) = &document.card {
+        page += &format!("```\n{card}```\n");
+    }
+    let mut pictures = Vec::new();
+    for (zone, held) in &judged {
+        let name = component_name(*zone);
+        let curve = report::learning_curve(&recipe, &data, *zone, Validation::default()).map_err(bad)?;
+        pictures.push((format!("{name}.predicted"), report::predicted_plot(name, held)));
+        pictures.push((format!("{name}.residuals"), report::residual_plot(name, held)));
+        pictures.push((format!("{name}.learning"), report::learning_plot(name, &curve)));
+    }
+    let written = rows::write_report(&asked.output, &page, &pictures).map_err(Failure::to("write the report"))?;
+    let mut out = io::stdout().lock();
+    let card = document.card.as_ref().map(ToString::to_string).unwrap_or_default();
+    write!(out, "{card}model     {}\nreport    {}\n", asked.output.display(), written.display())
+        .map_err(Failure::to("write the answer"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+type Judged = Vec<(kepler_core::units::ZoneKind, Vec<Held>)>;
+
+fn train(
+    asked: &Train,
+    recipe: &Recipe,
+    data: &Dataset,
+    folds: &[Fold],
+    validation: &str,
+    source: String,
+) -> Result<(Document, Judged), TrainError> {
+    let mut scores = Vec::new();
+    let mut judged = Vec::new();
+    for (zone, _) in data.targets() {
+        let progress = Progress::new(component_name(*zone));
+        let how =
+            Validation { intervals: true, progress: &|done, of| progress.show(done, of), ..Validation::default() };
+        let held = cross_validate(recipe, data, *zone, folds, how)?;
+        scores.push(score(component_name(*zone), validation, &held));
+        judged.push((*zone, held));
+    }
+    let (mut document, _) = interval::fit(recipe, data, asked.confidence)?;
+    if let Some(card) = &mut document.card {
+        card.scores = scores;
+        card.source = source;
+        card.machine.clone_from(&asked.machine);
+        card.kernel.clone_from(&asked.kernel);
+    }
+    Ok((document, judged))
+}
+
+fn write(asked: &Train, document: &Document) -> Result<(), Failure> {
+    let json = serde_json::to_vec(document).map_err(|error| Failure::Data(error.to_string()))?;
+    fs::write(&asked.output, json).map_err(Failure::to("write the model"))?;
+    if asked.weights {
+        let (name, weights) = published_weights(document, 0).map_err(bad)?;
+        let path = asked.output.with_file_name(format!("{name}.json"));
+        fs::write(path, weights.to_string()).map_err(Failure::to("write the weights"))?;
+    }
+    Ok(())
+}
+
+fn compare_all() -> Result<ExitCode, Failure> {
+    let data = std::env::var_os("KEPLER_SHARED_DATA").map_or_else(|| PathBuf::from("../shared/data"), PathBuf::from);
+    let folder = Folder::below(&data).ok_or_else(|| {
+        Failure::Data(format!(
+            "no measured rows in {}; set KEPLER_SHARED_DATA to the folder that has models/nx12",
+            data.display()
+        ))
+    })?;
+    let progress = Progress::new("compare");
+    let how = Validation { progress: &|done, of| progress.show(done, of), ..Validation::default() };
+    let lines = compare::run(&folder, how, |_| {}).map_err(bad)?;
+    io::stdout().write_all(compare::table(&lines).as_bytes()).map_err(Failure::to("write the answer"))?;
+    let missed = lines.iter().any(|line| line.met() == Some(false));
+    Ok(if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// `kepler eval`: how well a model does on measured rows.
+#[derive(Debug, Args)]
+pub(super) struct Eval {
+    /// The model: a file of ours or a published one, or a directory with a component map
+    model: PathBuf,
+    /// Files of rows that the model was not trained with
+    #[arg(required = true)]
+    rows: Vec<PathBuf>,
+    /// What was measured: a component, `=COLUMN` if its column is not COMPONENT_power [default: all the model has and the rows too]
+    #[arg(long, value_name = "COMPONENT[=COLUMN]", value_delimiter = ',')]
+    target: Vec<Target>,
+    /// Give a column another name
+    #[arg(long, value_name = "OLD=NEW", value_delimiter = ',')]
+    rename: Vec<String>,
+    /// Where to write report and plots: names begin with this
+    #[arg(short, long, default_value = "eval")]
+    output: PathBuf,
+}
+
+/// Judges a model.
+///
+/// # Errors
+/// The model or the rows cannot be used, or do not fit each other.
+pub(super) fn eval(asked: &Eval) -> Result<ExitCode, Failure> {
+    let model = Model::load(&asked.model).map_err(|error| Failure::Data(error.to_string()))?;
+    let (mut table, _) = rows::read(&asked.rows).map_err(bad)?;
+    for pair in &asked.rename {
+        let (old, new) = pair.split_once('=').ok_or_else(|| Failure::Data(format!("--rename {pair}: give OLD=NEW")))?;
+        table.rename(old, new).map_err(bad)?;
+    }
+    // The same name may mean something else: plausible, wrong watts.
+    if let Some(semantics) = table.semantics().filter(|semantics| *semantics != model.semantics()) {
+        return Err(Failure::Data(format!(
+            "the rows' features are {semantics}, the model's are {}; they mean different things",
+            model.semantics()
+        )));
+    }
+    let targets = rows::targets(&asked.target, &model, &table);
+    if targets.is_empty() {
+        return Err(Failure::Data(
+            "the rows have no column <component>_power of the model's; give --target".to_owned(),
+        ));
+    }
+    let data = Dataset::of(&table, model.features(), &targets).map_err(bad)?;
+    let mut page = format!("# {} on {} rows\n\n", asked.model.display(), data.len());
+    let mut pictures = Vec::new();
+    for (zone, _) in data.targets() {
+        let name = component_name(*zone);
+        let held = judge(&model, &data, *zone).map_err(bad)?;
+        let outside = data.rows().chunks_exact(data.width()).filter(|row| model.outside(row) > 0).count();
+        page += &format!("{name}: {}\n", score(name, "these rows", &held));
+        page += &format!("{name}: {outside} rows outside the range trained with\n");
+        pictures.push((format!("{name}.predicted"), report::predicted_plot(name, &held)));
+        pictures.push((format!("{name}.residuals"), report::residual_plot(name, &held)));
+    }
+    let written = rows::write_report(&asked.output, &page, &pictures).map_err(Failure::to("write the report"))?;
+    writeln!(io::stdout().lock(), "{page}report: {}", written.display()).map_err(Failure::to("write the answer"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn bad(error: TrainError) -> Failure {
+    Failure::Data(error.to_string())
+}
+
+/// The file beside `model` that its parts are named after.
+fn beside(model: &Path, suffix: &str) -> PathBuf {
+    let stem = model.file_stem().unwrap_or_default().to_string_lossy();
+    model.with_file_name(format!("{stem}.{suffix}"))
+}

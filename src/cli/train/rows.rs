@@ -1,0 +1,119 @@
+//! What `kepler train` and `kepler eval` share: reading rows, naming targets, writing reports, showing progress.
+
+use super::beside;
+use kepler_core::model::{Model, component_name, zone};
+use kepler_core::units::ZoneKind;
+use kepler_train::{Table, TrainError};
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// A component and the column of its measured power.
+#[derive(Clone, Debug, PartialEq)]
+pub(in super::super) struct Target {
+    pub(super) zone: ZoneKind,
+    pub(super) column: String,
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, column) = match text.split_once('=') {
+            Some((name, column)) => (name, column.to_owned()),
+            None => (text.strip_suffix("_power").unwrap_or(text), String::new()),
+        };
+        let zone = zone(name).ok_or_else(|| {
+            format!("`{name}` is no component: give package, core, uncore, dram or platform, with =COLUMN where it is named otherwise")
+        })?;
+        Ok(Target { zone, column: if column.is_empty() { format!("{name}_power") } else { column } })
+    }
+}
+
+/// All files as one table, and what they are called.
+pub(super) fn read(files: &[PathBuf]) -> Result<(Table, String), TrainError> {
+    let mut all: Option<Table> = None;
+    for file in files {
+        let table = Table::open(file)?;
+        match &mut all {
+            Some(all) => all.append(&table)?,
+            none => *none = Some(table),
+        }
+    }
+    let names: Vec<_> = files.iter().filter_map(|file| Some(file.file_name()?.to_string_lossy())).collect();
+    Ok((all.unwrap_or_default(), names.join(", ")))
+}
+
+/// Those asked for, else all components of the model whose power the rows have.
+pub(super) fn targets(asked: &[Target], model: &Model, table: &Table) -> Vec<(ZoneKind, String)> {
+    if !asked.is_empty() {
+        return asked.iter().map(|target| (target.zone, target.column.clone())).collect();
+    }
+    let columns = model.components().iter().map(|component| {
+        let zone = component.zone();
+        (zone, format!("{}_power", component_name(zone)))
+    });
+    columns.filter(|(_, column)| table.names().any(|name| name == column)).collect()
+}
+
+/// Writes the report and its pictures beside the model, and gives the report's path.
+pub(super) fn write_report(model: &Path, page: &str, pictures: &[(String, String)]) -> io::Result<PathBuf> {
+    let mut page = page.to_owned();
+    for (name, picture) in pictures {
+        let path = beside(model, &format!("{name}.svg"));
+        fs::write(&path, picture)?;
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        page += &format!("\n![{name}]({file})\n");
+    }
+    let path = beside(model, "report.md");
+    fs::write(&path, page)?;
+    Ok(path)
+}
+
+/// A bar on standard error, if that is a terminal.
+pub(in super::super) struct Progress {
+    name: &'static str,
+    shown: Option<Mutex<Instant>>,
+}
+
+impl Progress {
+    pub(super) fn new(name: &'static str) -> Self {
+        Progress { name, shown: io::stderr().is_terminal().then(|| Mutex::new(Instant::now())) }
+    }
+
+    /// Draws it, at most ten times a second and at the end.
+    pub(super) fn show(&self, done: usize, of: usize) {
+        let Some(Ok(mut last)) = self.shown.as_ref().map(Mutex::lock) else { return };
+        if done < of && last.elapsed() < Duration::from_millis(100) {
+            return;
+        }
+        *last = Instant::now();
+        let full = 30 * done / of.max(1);
+        let end = if done >= of { "\n" } else { "" };
+        // Nobody is left to tell if standard error is closed.
+        let _closed = write!(
+            io::stderr().lock(),
+            "\r{:<9} [{}{}] {done}/{of}{end}",
+            self.name,
+            "#".repeat(full),
+            "-".repeat(30_usize.saturating_sub(full))
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_a_component_perhaps_with_its_column() {
+        let target = |text: &str| text.parse::<Target>().map(|target| (target.zone, target.column));
+        assert_eq!(target("package"), Ok((ZoneKind::Package, "package_power".to_owned())));
+        assert_eq!(target("package_power"), Ok((ZoneKind::Package, "package_power".to_owned())));
+        assert_eq!(target("platform=watts"), Ok((ZoneKind::Psys, "watts".to_owned())));
+        assert!(target("gpu").unwrap_err().contains("no component"));
+    }
+}
