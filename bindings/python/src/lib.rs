@@ -2,7 +2,7 @@
 //!
 //! One file an area; each registers its classes and functions under flat names, which `python/kepler_power/`
 //! re-exports where users find them. `python/kepler_power/_native.pyi` has their types. Exceptions are those of
-//! `kepler_power.errors`, see [`errors`]. Whatever reads meters or computes for long releases the GIL.
+//! `kepler_power.errors`, see `src/errors.rs`. Whatever reads meters or computes for long releases the GIL.
 #![forbid(unsafe_code)]
 
 mod carbon;
