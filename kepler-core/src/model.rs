@@ -1,7 +1,7 @@
 //! Power models: what a machine draws, from what it does, where nothing can be measured.
 //!
 //! This module reads the models that Kepler's model database publishes, in every JSON format of it, and
-//! predicts with them exactly as the libraries do that made them. It also reads [our own format](format), which the
+//! predicts with them exactly as the libraries do that made them. It also reads [our own format](mod@format), which the
 //! crate `kepler-train` makes: such a model knows how far off it may be. Nothing is trained here.
 //!
 //! # Concepts

@@ -1,7 +1,7 @@
 //! Split-conformal prediction intervals, wider the farther a row is from those trained with.
 //!
 //! Rows are held out block by block; their errors, each divided by how far the row was from the rest, are sorted by what was
-//! predicted, and in each of up to [`BINS`] classes of it the quantiles are taken that cover the confidence asked for,
+//! predicted, and in each of up to `BINS` classes of it the quantiles are taken that cover the confidence asked for,
 //! half of the misses on either side. Exchangeable rows are then covered with at least that probability. Blocks of a recording
 //! are not quite exchangeable; `docs/accuracy.md` says what was found.
 

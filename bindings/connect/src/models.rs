@@ -2,7 +2,7 @@
 //! cannot be reached.
 //!
 //! - **What**: a weight file, a model of our own format, or a zip of a model's directory; at most
-//!   [`MAX_FILE_BYTES`](kepler_core::model::MAX_FILE_BYTES).
+//!   [`MAX_FILE_BYTES`].
 //! - **Trust**: certificates are verified; a SHA-256 that is given must match, and what does not match is neither used nor kept. The
 //!   copy on disk is used only if it still has the checksum it was stored with.
 //! - **Changes**: the entity tag of the last answer is sent (`If-None-Match`); a 304 makes the copy current again.
