@@ -26,6 +26,7 @@ mod schedule;
 mod serve;
 mod source;
 mod standards;
+mod token;
 #[cfg(feature = "models")]
 mod train;
 

@@ -3,12 +3,11 @@
 use super::config::{Config, Problem};
 use super::exit::Failure;
 use super::logging;
+use super::token;
 use clap::Args;
-use kepler_mcp::Token;
 use kepler_mcp::bridge::{BridgeError, BridgeOptions, bridge};
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Where to.
 #[derive(Debug, Args)]
@@ -28,7 +27,7 @@ pub(super) fn run(asked: Bridge) -> Result<(), Failure> {
     // What a server does wrong is told to the client; of the rest, only what needs attention.
     logging::start(&Config { log_level: tracing::Level::WARN, ..Config::default() });
     let bearer_token =
-        asked.token_file.as_deref().map(token).transpose().map_err(|problem| Failure::Config(vec![problem]))?;
+        asked.token_file.as_deref().map(token::read).transpose().map_err(|problem| Failure::Config(vec![problem]))?;
     let options = BridgeOptions { bearer_token, ..BridgeOptions::new(asked.url) };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::to("start the bridge"))?;
@@ -39,10 +38,4 @@ pub(super) fn run(asked: Bridge) -> Result<(), Failure> {
         BridgeError::Url { .. } => Failure::Config(vec![Problem(error.to_string())]),
         other => Failure::to("bridge")(io::Error::other(other)),
     })
-}
-
-/// The token that a file holds.
-pub(super) fn token(file: &Path) -> Result<Token, Problem> {
-    let text = fs::read_to_string(file).map_err(|error| Problem(format!("cannot read {}: {error}", file.display())))?;
-    Token::new(&text).ok_or_else(|| Problem(format!("{} holds no token; write one into it", file.display())))
 }

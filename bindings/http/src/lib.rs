@@ -35,6 +35,8 @@ mod web_config;
 
 pub use encode::Format;
 pub use exporter::Exporter;
+#[cfg(feature = "rest")]
+pub use kepler_guard::Token;
 pub use options::{BuildInfo, Compat, ExportOptions, Levels, UnknownCompat, UnknownLevel};
 #[cfg(feature = "rest")]
 pub use rest::{Rest, RestOptions};

@@ -33,8 +33,8 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
-use guard::Guard;
 use kepler_compliance::tools::Toolbox;
+use kepler_guard::{Policy, Token};
 use problem::{Kind, Problem};
 use serde::Serialize;
 use std::fmt;
@@ -46,7 +46,7 @@ use tower_http::cors::{AllowHeaders, CorsLayer};
 use work::Work;
 
 /// Who may ask, and how much of it.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct RestOptions {
     /// Names by which clients may reach this server (the `Host` header), with or without a port, beside
     /// `localhost` and addresses in figures; default none. A page that lets its own name point here (DNS
@@ -55,7 +55,7 @@ pub struct RestOptions {
     /// Web pages that may ask, as `scheme://host[:port]`; default none but those of this server itself.
     pub allowed_origins: Vec<String>,
     /// What clients must send as `Authorization: Bearer …`; default nothing.
-    pub bearer_token: Option<String>,
+    pub bearer_token: Option<Token>,
     /// Largest request body in bytes; default 64 KiB. Larger ones are answered with 413.
     pub body_limit: usize,
     /// Time in which a request body must have come; default 10 s.
@@ -86,17 +86,6 @@ impl Default for RestOptions {
     }
 }
 
-impl fmt::Debug for RestOptions {
-    /// Without the token.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RestOptions")
-            .field("allowed_hosts", &self.allowed_hosts)
-            .field("allowed_origins", &self.allowed_origins)
-            .field("bearer_token", &self.bearer_token.is_some())
-            .finish_non_exhaustive()
-    }
-}
-
 /// The REST interface over the snapshots of an [`Exporter`] and the tools of a [`Toolbox`].
 #[derive(Clone)]
 pub struct Rest(Arc<Shared>);
@@ -123,7 +112,7 @@ impl Rest {
     /// [`router`](crate::router).
     pub fn router(&self) -> Router {
         let options = &self.0.options;
-        let guard = Arc::new(Guard::new(options));
+        let policy = Policy::new(&options.allowed_hosts, &options.allowed_origins, options.bearer_token.clone());
         let routes = Router::new()
             .route("/tools", get(tools::list))
             .route("/tools/{name}", post(tools::call))
@@ -140,7 +129,7 @@ impl Rest {
             .route("/tools/{name}/{*rest}", any(missing))
             .route("/api", any(missing))
             .route("/api/{*rest}", any(missing))
-            .layer(middleware::from_fn_with_state(guard, guard::check))
+            .layer(middleware::from_fn_with_state(Arc::new(policy), guard::check))
             .layer(cors(&options.allowed_origins))
             .route("/openapi.json", get(openapi::answer));
         #[cfg(feature = "docs")]

@@ -21,7 +21,7 @@ use kepler_compliance::view::{LiveView, RingOptions};
 use kepler_compliance::zones::Zones;
 use kepler_core::snapshot::{Feed, Snapshot};
 use kepler_core::units::{Energy, ZoneKind};
-use kepler_http::{Exporter, Rest, RestOptions};
+use kepler_http::{Exporter, Rest, RestOptions, Token};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::pin::Pin;
@@ -294,7 +294,7 @@ async fn web_pages_of_others_and_names_of_others_are_refused() {
 
 #[tokio::test]
 async fn a_token_is_asked_for_where_there_is_one() {
-    let node = Node::new(RestOptions { bearer_token: Some("s3cret".into()), ..RestOptions::default() });
+    let node = Node::new(RestOptions { bearer_token: Token::new("s3cret"), ..RestOptions::default() });
     let answer = node.get("/tools").await;
     answer.problem(401, "unauthorized");
     assert!(answer.header("www-authenticate").starts_with("Bearer"));

@@ -11,7 +11,7 @@ use crate::Token;
 pub use axum::Router;
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware;
-use guard::Guard;
+use kepler_guard::Policy;
 use rmcp::ServerHandler;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use sessions::Sessions;
@@ -23,8 +23,9 @@ use tower_http::cors::{AllowHeaders, CorsLayer};
 /// Who may ask over HTTP, and how much of it.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
-    /// Names by which clients may reach this server (the `Host` header), with or without a port;
-    /// default the loopback names. A page that lets its own name point here is refused by this.
+    /// Names by which clients may reach this server (the `Host` header), with or without a port, beside
+    /// `localhost` and addresses in figures; default none. A page that lets its own name point here (DNS
+    /// rebinding) is refused by this.
     pub allowed_hosts: Vec<String>,
     /// Web pages that may ask, as `scheme://host[:port]`; default none but those of this server itself.
     /// Programs that are no browsers send no `Origin` and are not concerned.
@@ -47,7 +48,7 @@ pub struct HttpOptions {
 impl Default for HttpOptions {
     fn default() -> Self {
         HttpOptions {
-            allowed_hosts: ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned).into(),
+            allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             bearer_token: None,
             body_limit: 256 * 1024,
@@ -80,9 +81,12 @@ pub fn router(server: impl ServerHandler + Clone, options: HttpOptions) -> Route
         routes = routes.merge(legacy::routes(server.clone(), &options));
     }
     let service = StreamableHttpService::new(move || Ok(server.clone()), sessions, config);
-    let guard = Arc::new(Guard::new(&options));
+    let policy = Policy::new(&options.allowed_hosts, &options.allowed_origins, options.bearer_token.clone());
     let cors = cors(&options.allowed_origins);
-    routes.route_service("/mcp", service).layer(middleware::from_fn_with_state(guard, guard::check)).layer(cors)
+    routes
+        .route_service("/mcp", service)
+        .layer(middleware::from_fn_with_state(Arc::new(policy), guard::check))
+        .layer(cors)
 }
 
 /// What browsers ask before they let a page of another origin ask.

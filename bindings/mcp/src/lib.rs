@@ -18,12 +18,10 @@ mod prompts;
 mod resources;
 mod server;
 mod stdio;
-#[cfg(any(feature = "http", feature = "bridge"))]
-mod token;
 mod uri;
 mod watch;
 
+#[cfg(any(feature = "http", feature = "bridge"))]
+pub use kepler_guard::Token;
 pub use server::McpServer;
 pub use stdio::{StdioError, serve_stdio};
-#[cfg(any(feature = "http", feature = "bridge"))]
-pub use token::Token;

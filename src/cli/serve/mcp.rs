@@ -1,8 +1,8 @@
 //! MCP beside the metrics.
 
-use super::super::bridge;
 use super::super::config::{Config, ListenAddress};
 use super::super::exit::Failure;
+use super::super::token;
 use kepler_compliance::tools::Toolbox;
 use kepler_mcp::McpServer;
 use kepler_mcp::http::{HttpOptions, Router};
@@ -17,7 +17,7 @@ pub(super) const CONNECTIONS: usize = 1024;
 /// When the token file cannot be used: answering without a token would be worse than not starting.
 pub(super) fn options(config: &Config) -> Result<HttpOptions, Failure> {
     let file = config.mcp.token_file.as_deref().or(config.web.token_file.as_deref());
-    let token = file.map(bridge::token).transpose();
+    let token = file.map(token::read).transpose();
     let mut options = HttpOptions {
         allowed_origins: [config.web.origins.clone(), config.mcp.origins.clone()].concat(),
         bearer_token: token.map_err(|problem| Failure::Config(vec![problem]))?,

@@ -1,9 +1,9 @@
 //! The REST interface beside the metrics.
 
-use super::super::config::{Config, ListenAddress, Problem};
+use super::super::config::{Config, ListenAddress};
 use super::super::exit::Failure;
+use super::super::token;
 use kepler_http::RestOptions;
-use std::fs;
 use std::path::Path;
 
 /// What the index page says of the REST interface.
@@ -25,7 +25,7 @@ const AT_ONCE_REMOTELY: usize = 16;
 /// # Errors
 /// When the token file cannot be used: answering without a token would be worse than not starting.
 pub(super) fn options(config: &Config, asks_network: bool) -> Result<RestOptions, Failure> {
-    let token = token_file(config).map(token).transpose().map_err(|problem| Failure::Config(vec![problem]))?;
+    let token = token_file(config).map(token::read).transpose().map_err(|problem| Failure::Config(vec![problem]))?;
     let mut options = RestOptions {
         allowed_hosts: config.listen.iter().filter_map(ListenAddress::host).collect(),
         allowed_origins: config.web.origins.clone(),
@@ -46,13 +46,4 @@ fn token_file(config: &Config) -> Option<&Path> {
     #[cfg(feature = "mcp")]
     let file = file.or(config.mcp.token_file.as_deref());
     file
-}
-
-fn token(file: &Path) -> Result<String, Problem> {
-    let text = fs::read_to_string(file).map_err(|error| Problem(format!("cannot read {}: {error}", file.display())))?;
-    let token = text.trim();
-    if token.is_empty() {
-        return Err(Problem(format!("{} holds no token; write one into it", file.display())));
-    }
-    Ok(token.to_owned())
 }

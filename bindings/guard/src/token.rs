@@ -14,7 +14,9 @@ impl Token {
         (!text.is_empty()).then(|| Token(text.to_owned()))
     }
 
-    pub(crate) fn text(&self) -> &str {
+    /// The secret, to be sent and for nothing else.
+    #[must_use]
+    pub fn text(&self) -> &str {
         &self.0
     }
 }
