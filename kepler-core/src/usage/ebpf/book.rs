@@ -77,6 +77,11 @@ pub(super) struct Terms {
 }
 
 impl Book {
+    /// An empty book with room for so many processes more than there are at the beginning.
+    pub(super) fn with_room(room: usize) -> Self {
+        Book { known: HashMap::with_capacity(room), told: Vec::with_capacity(room), ..Book::default() }
+    }
+
     /// Begins with all processes alive. Their work so far is in their totals, up to the slices that run now.
     pub(super) fn begin(&mut self, listed: &mut [TaskUsage], pieces: &mut Vec<Piece>) {
         self.known.clear();
