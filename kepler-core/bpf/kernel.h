@@ -9,6 +9,8 @@ typedef int s32;
 typedef unsigned long long u64;
 typedef long long s64;
 
+struct task_struct;
+
 #define SEC(name) __attribute__((section(name), used))
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define NO_INLINE static __attribute__((noinline))
@@ -23,12 +25,13 @@ enum { ANY = 0, NO_EXIST = 1 };
 #define CURRENT_CPU 0xffffffffULL
 #define E_EXIST 17
 
-/* Helpers by number, include/uapi/linux/bpf.h; all are there in 5.8. */
+/* Helpers by number, include/uapi/linux/bpf.h; all are there in 5.8 unless it says otherwise. */
 static void *(*bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
 static long (*bpf_map_update_elem)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
 static long (*bpf_map_delete_elem)(void *map, const void *key) = (void *)3;
 static long (*bpf_perf_event_read_value)(void *map, u64 flags, void *value, u32 size) = (void *)55;
 static u64 (*bpf_get_current_cgroup_id)(void) = (void *)80;
+static struct task_struct *(*bpf_get_current_task_btf)(void) = (void *)158; /* 5.11 */
 static long (*bpf_probe_read_kernel)(void *to, u32 size, const void *from) = (void *)113;
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)

@@ -51,10 +51,11 @@ impl Program {
             let reason = format!("the kernel shows no type information at {}: {}", types.display(), whole(&error));
             Refusal::new(SOURCE, reason, remedy)
         })?;
-        let load = || Self::load_with(host, options, places, counted, &btf);
-        let loaded = match load() {
+        let load = |has_current| Self::load_with(host, options, places, counted, has_current, &btf);
+        let loaded = match load(true) {
             // Before 5.11 tables counted as locked memory.
-            Err(error) if is_refusal_of_memory(error.as_ref()) && raise_memory_limit() => load(),
+            Err(error) if is_refusal_of_memory(error.as_ref()) && raise_memory_limit() => load(false),
+            Err(error) if !is_refusal_of_memory(error.as_ref()) => load(false),
             other => other,
         };
         drop(btf);
@@ -67,6 +68,7 @@ impl Program {
         options: &EbpfOptions,
         places: u32,
         counted: u32,
+        has_current: bool,
         btf: &Btf,
     ) -> Result<Self, Box<dyn Error>> {
         let processors = aya::util::nr_cpus().map_err(|(_, error)| error)?;
@@ -76,6 +78,8 @@ impl Program {
         loader.override_global("places", &places, true);
         loader.override_global("counted", &counted, true);
         loader.override_global("cgroup_v1", &is_v1, true);
+        let has_current = u32::from(has_current);
+        loader.override_global("has_current", &has_current, true);
         for (name, size) in [
             ("tasks_even", options.processes),
             ("tasks_odd", options.processes),

@@ -82,6 +82,7 @@ pub(super) struct Cpu {
     pub(super) running: u64,
     pub(super) task: u64,
     pub(super) sum: u64,
+    pub(super) idle: u64,
     pub(super) readings: [RawReading; EVENTS],
     pub(super) crowded: u64,
     pub(super) lost: u64,
