@@ -27,11 +27,11 @@ scrape_configs:
 
 class Prometheus:
     def __init__(self, address: str):
-        self._url = f"http://{address}"
+        self.url = f"http://{address}"
 
     def is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self._url}/-/ready", timeout=5) as answer:
+            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=5) as answer:
                 return answer.status == 200
         except (urllib.error.URLError, ConnectionError):
             return False
@@ -39,7 +39,7 @@ class Prometheus:
     def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
         """The instant vector that a query gives, in its order."""
         query = urllib.parse.urlencode({"query": expression})
-        with urllib.request.urlopen(f"{self._url}/api/v1/query?{query}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.url}/api/v1/query?{query}", timeout=10) as answer:
             result = json.load(answer)["data"]["result"]
         return [(row["metric"], float(row["value"][1])) for row in result]
 
@@ -103,6 +103,28 @@ def test_prometheus_scrapes_it_and_finds_power_per_process(kepler, prometheus, t
     log_lines = log.read_text().lower().splitlines()
     complaints = [line for line in log_lines if "level=warn" in line or "level=error" in line]
     assert not complaints
+
+
+def test_tools_answer_from_prometheus(kepler, prometheus, tmp_path):
+    measuring = kepler("--monitor.interval=200ms", "--kube.node-name=far-away")
+    database, _ = prometheus(measuring.address)
+    answering = kepler(f"--source=prometheus={database.url}", "--monitor.interval=200ms")
+    asked = json.dumps({"workload_name": "e2e-spin", "window": "10s", "region": "KR"}).encode()
+    request = urllib.request.Request(f"http://{answering.address}/tools/assess_workload_compliance", asked)
+
+    def verdict() -> dict | None:
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                found = json.load(answer)
+        except urllib.error.HTTPError:
+            return None  # The workload is not known yet.
+        return found if found["energy_joules"] else None
+
+    with spinning(tmp_path):
+        answer = wait_until(verdict, "a verdict", seconds=60, step=0.5)
+    sources = {item["source"] for item in answer["inputs"] if item["name"] in ("energy", "power")}
+    assert sources == {f"prometheus {database.url}"}
+    assert answer["kind"] == "process" and answer["power_watts"]["total"] > 0
 
 
 def cpu_seconds(processes: list[subprocess.Popen]) -> float:
