@@ -237,11 +237,13 @@ impl Sampler {
         self.update_processes(at);
         let utilisation = self.attribute(at, interval, busy);
         self.bury(at);
+        self.commands.take_over(self.processes.unlisted(), at);
         self.groups.retire(at);
         self.sequence += 1;
         self.last = Some(at);
 
         self.publisher.publish(|snapshot| {
+            publish::show_processes(snapshot, &self.processes, interval);
             snapshot.sequence = self.sequence;
             snapshot.at = at;
             snapshot.interval = interval;
@@ -250,7 +252,6 @@ impl Sampler {
             snapshot.node.activity = activity;
             snapshot.node.weights = *self.division.weights();
             self.zones.show(&mut snapshot.node.zones);
-            publish::show_processes(&mut snapshot.processes, &self.processes, interval);
             publish::show_groups(snapshot, &self.groups, interval);
             publish::show_commands(&mut snapshot.commands, &self.commands, interval);
             self.faults.show(&mut snapshot.faults, &mut snapshot.sources);
@@ -300,8 +301,8 @@ impl Sampler {
 
     fn update_processes(&mut self, at: Timestamp) {
         self.groups.begin();
+        self.processes.begin_tick(self.sequence + 1);
         if !self.collect(at) {
-            self.processes.nothing_seen();
             self.commands.update(&[], at, self.keep_commands, &mut self.groups);
             return;
         }

@@ -35,8 +35,10 @@ pub struct Snapshot {
     pub vms: Vec<Row<VmInfo>>,
     /// Systemd units and slices, running and terminated.
     pub units: Vec<Row<UnitInfo>>,
-    /// Processes that came and went between two ticks, by name and container or unit: where the source
-    /// of CPU time is eBPF, else empty. The largest 1,000 of the last [`Retention::keep`](crate::sampler::Retention::keep).
+    /// Processes that are not listed, by name and container or unit: those that came and went between two ticks,
+    /// which eBPF alone sees, and those that ended with less energy than
+    /// [`Retention::min_energy`](crate::sampler::Retention::min_energy). 1,000 sums at most, for as long as they have
+    /// grown in the last [`Retention::keep`](crate::sampler::Retention::keep).
     pub commands: Vec<Row<CommandInfo>>,
     /// Faults so far, never silent.
     pub faults: Vec<Fault>,
@@ -92,7 +94,8 @@ pub struct NodeZone {
     /// energy of the container, pod or unit that they ran in, and so far as they are known by name (eBPF) in
     /// that of [`Snapshot::commands`].
     pub short_lived_energy: Energy,
-    /// The part of `active_energy` of processes that have ended and are no longer listed.
+    /// The part of `active_energy` of processes that have ended and are no longer listed. That of the small ones is
+    /// contained in [`Snapshot::commands`].
     pub forgotten_energy: Energy,
     /// How idle was told from active in this interval: [`IdlePolicy::Ratio`] also under the policy
     /// [`IdlePolicy::Baseline`], as long as the idle power is not known.

@@ -131,5 +131,4 @@ def test_a_container_is_charged_for_its_short_lived_processes(kepler, kepler_bin
     # The node's busy CPU time comes in ticks of 10 ms, the cgroup's in nanoseconds.
     assert shares.energy >= least * shares.cpu - 0.01
     if usage == "ebpf":
-        # The aim of 95 % is not met on a loaded machine: 91.4 % were seen beside four builds.
-        assert by_name >= 0.8
+        assert by_name >= 0.95

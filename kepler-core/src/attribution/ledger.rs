@@ -23,6 +23,13 @@ impl Account {
         self.interval[zone] += energy;
     }
 
+    /// Takes over what another account was charged in earlier intervals: it is shown here from now on.
+    pub fn take_over(&mut self, earlier: &PerZone<Energy>) {
+        for (zone, &energy) in earlier.iter() {
+            self.total[zone] += energy;
+        }
+    }
+
     /// The zone with the most energy says how much the workload matters. Zones overlap (a package
     /// contains its cores), so they are not added.
     #[must_use]

@@ -1,12 +1,14 @@
-//! Processes that came and went between two ticks, summed by command name and container or unit.
+//! Processes that are not listed, summed by command name and container or unit: those that came and went between two
+//! ticks, and those that were seen but ended with too little energy to stay listed.
 //!
 //! Their number is bounded: what finds no room is charged to its container or unit without a name.
 
 use super::groups::{GroupIndex, Groups, Identity};
+use super::processes::Unlisted;
 use crate::attribution::ledger::Account;
 use crate::host::Timestamp;
 use crate::usage::{CgroupId, Comm, PassedWork};
-use crate::workload::CommandInfo;
+use crate::workload::{CommandInfo, ContainerInfo, UnitInfo};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,6 +87,37 @@ impl Commands {
         }
     }
 
+    /// Adds processes that ended after they were listed for a while. What they did was shown as theirs until now: it
+    /// counts for the sum, not for its power.
+    pub(super) fn take_over(&mut self, ended: impl Iterator<Item = Unlisted>, at: Timestamp) {
+        for Unlisted { info, energy, used_ns } in ended {
+            let is_own = |command: &Command| {
+                let own = &command.info;
+                own.comm == info.comm && is_same_place(own, info.container.as_deref(), info.unit.as_deref())
+            };
+            let found = self.table.iter().position(is_own);
+            let place = found.or_else(|| {
+                let (comm, container, unit) = (info.comm.clone(), info.container.clone(), info.unit.clone());
+                self.add(CommandInfo { comm, container, unit }, at)
+            });
+            if let Some(command) = place.and_then(|place| self.table.get_mut(place)) {
+                command.account.take_over(&energy);
+                command.cpu_time_ns += used_ns;
+                command.last_active = at;
+            }
+        }
+    }
+
+    /// A new sum, if there is room for one.
+    fn add(&mut self, info: CommandInfo, at: Timestamp) -> Option<usize> {
+        if self.table.len() >= MOST {
+            return None;
+        }
+        let info = Arc::new(info);
+        self.table.push(Command { info, account: Account::default(), cpu_time_ns: 0, last_active: at });
+        Some(self.table.len() - 1)
+    }
+
     fn find(&mut self, work: &PassedWork, group: Option<GroupIndex>, at: Timestamp, groups: &Groups) -> Option<u32> {
         let key = (work.comm, work.cgroup);
         if let Some(&known) = self.by_key.get(&key) {
@@ -92,13 +125,12 @@ impl Commands {
         }
         let info = info(&work.comm, group, groups);
         // Another cgroup of the same container or unit.
-        let position = self.table.iter().position(|command| is_same(&command.info, &info)).or_else(|| {
-            (self.table.len() < MOST).then(|| {
-                let info = Arc::new(info);
-                self.table.push(Command { info, account: Account::default(), cpu_time_ns: 0, last_active: at });
-                self.table.len() - 1
-            })
-        });
+        let is_own = |command: &Command| {
+            let own = &command.info;
+            own.comm == info.comm && is_same_place(own, info.container.as_deref(), info.unit.as_deref())
+        };
+        let found = self.table.iter().position(is_own);
+        let position = found.or_else(|| self.add(info, at));
         let position = u32::try_from(position?).ok()?;
         self.by_key.insert(key, position);
         Some(position)
@@ -115,12 +147,10 @@ impl Commands {
     }
 }
 
-fn is_same(a: &CommandInfo, b: &CommandInfo) -> bool {
-    let container = a.container.as_ref().map(|container| &container.id);
-    let unit = a.unit.as_ref().map(|unit| &unit.cgroup);
-    a.comm == b.comm
-        && container == b.container.as_ref().map(|container| &container.id)
-        && unit == b.unit.as_ref().map(|unit| &unit.cgroup)
+/// Whether a sum is of this container and unit.
+fn is_same_place(sum: &CommandInfo, container: Option<&ContainerInfo>, unit: Option<&UnitInfo>) -> bool {
+    sum.container.as_ref().map(|own| &own.id) == container.map(|other| &other.id)
+        && sum.unit.as_ref().map(|own| &own.cgroup) == unit.map(|other| &other.cgroup)
 }
 
 fn info(comm: &Comm, group: Option<GroupIndex>, groups: &Groups) -> CommandInfo {

@@ -25,10 +25,13 @@ use std::time::Duration;
 const CHECKS_A_TICK: usize = 64;
 /// A working process's identity is read again after so many ticks; a new one's at the next tick,
 /// since it may just be about to execute something else.
-const TICKS_BETWEEN_CHECKS: u32 = 20;
+const TICKS_BETWEEN_CHECKS: u64 = 20;
 /// At so many of these checks a process's open files are searched for `/dev/kvm`, which costs a system
 /// call for each of them. A monitor opens it when it starts.
 const LOOKS_AT_OPEN_FILES: u8 = 2;
+
+/// For so many ticks it is remembered who worked: longer than a snapshot waits to be written anew.
+const TICKS_REMEMBERED: u64 = 3;
 
 /// One live process.
 #[derive(Debug)]
@@ -36,14 +39,25 @@ pub(super) struct Process {
     pub(super) info: Arc<ProcessInfo>,
     pub(super) account: Account,
     pub(super) cpu_time_ns: u64,
+    /// CPU time before it was first seen, which is not part of its account.
+    earlier_ns: u64,
     /// CPU time in the current interval.
     pub(super) used_ns: u64,
     pub(super) group: Option<GroupIndex>,
     pub(super) vm: Option<GroupIndex>,
     tag: u64,
-    check_at: u32,
+    check_at: u64,
     /// How often its open files are still to be looked at.
     looks_left: u8,
+}
+
+/// What a process did that has ended and is not listed any more.
+#[derive(Debug)]
+pub(super) struct Unlisted {
+    pub(super) info: Arc<ProcessInfo>,
+    pub(super) energy: PerZone<Energy>,
+    /// CPU time since it was first seen.
+    pub(super) used_ns: u64,
 }
 
 /// All live processes, and those that ended.
@@ -55,11 +69,17 @@ pub(super) struct Processes {
     free: Vec<u32>,
     /// Slots of those that used CPU time in the current interval.
     active: Vec<u32>,
+    /// Numbers of those that did in the ticks before, by tick.
+    earlier: [Vec<u32>; TICKS_REMEMBERED as usize],
     /// Slots of those that ended in the current interval, and are still to be charged for it.
     ended: Vec<u32>,
+    /// Those that ended and are not listed for it: their command's sum takes them over.
+    unlisted: Vec<Unlisted>,
     pub(super) retired: RetiredList<ProcessInfo>,
     reader: Identifier,
-    ticks: u32,
+    ticks: u64,
+    /// The last tick in which one came or went.
+    moved: u64,
     last_tick: Option<Timestamp>,
     /// Length of a clock tick.
     nanoseconds_per_tick: u64,
@@ -74,10 +94,13 @@ impl Processes {
             slots: Vec::new(),
             free: Vec::new(),
             active: Vec::new(),
+            earlier: Default::default(),
             ended: Vec::new(),
+            unlisted: Vec::new(),
             retired: RetiredList::new(retention),
             reader: Identifier::open(host)?,
             ticks: 0,
+            moved: 0,
             last_tick: None,
             nanoseconds_per_tick: 1_000_000_000 / rustix::param::clock_ticks_per_second().max(1),
         })
@@ -104,15 +127,46 @@ impl Processes {
         self.active.iter().filter_map(|&slot| self.slots.get(slot as usize)?.as_ref()).map(|p| p.used_ns).sum()
     }
 
-    /// Begins an interval in which nothing is known of any process.
-    pub(super) fn nothing_seen(&mut self) {
+    /// How many live processes there are.
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// The live processes whose figures may have changed since tick `then` was shown, with their positions in
+    /// [`Processes::iter`]; some of them twice. `None` if any may have changed its position, or nobody remembers.
+    pub(super) fn changed_since(&self, then: u64) -> Option<impl Iterator<Item = (usize, &Process)>> {
+        if then < self.moved || then + TICKS_REMEMBERED < self.ticks {
+            return None;
+        }
+        let slots = |slot: &u32| self.slots.get(*slot as usize)?.as_ref();
+        let now = self.active.iter().filter_map(slots).map(|process| process.info.pid);
+        // Who worked then is shown with its power then.
+        let earlier = (then..self.ticks).filter_map(|tick| self.earlier.get((tick % TICKS_REMEMBERED) as usize));
+        Some(earlier.flatten().copied().chain(now).filter_map(move |pid| {
+            let position = self.order.binary_search_by_key(&pid, |&(pid, _)| pid).ok()?;
+            Some((position, slots(&self.order.get(position)?.1)?))
+        }))
+    }
+
+    /// Begins tick number `tick`, the one after the tick before, in which nothing is known of any process yet.
+    pub(super) fn begin_tick(&mut self, tick: u64) {
+        let mut earlier =
+            self.earlier.get_mut((self.ticks % TICKS_REMEMBERED) as usize).map(std::mem::take).unwrap_or_default();
+        earlier.clear();
+        // All may have been active.
+        earlier.reserve(self.order.len());
         for position in 0..self.active.len() {
             if let Some(process) = self.active_at(position) {
                 process.account.begin();
                 process.used_ns = 0;
+                earlier.push(process.info.pid);
             }
         }
+        if let Some(place) = self.earlier.get_mut((self.ticks % TICKS_REMEMBERED) as usize) {
+            *place = earlier;
+        }
         self.active.clear();
+        self.ticks = tick;
     }
 
     /// Takes over what the usage source saw. `forget` is handed the energy of ended processes that
@@ -125,8 +179,6 @@ impl Processes {
         faults: &mut Faults,
         mut forget: impl FnMut(PerZone<Energy>),
     ) {
-        self.nothing_seen();
-        self.ticks = self.ticks.wrapping_add(1);
         let order = std::mem::take(&mut self.order);
         let mut next_order = std::mem::take(&mut self.next_order);
         next_order.clear();
@@ -188,6 +240,11 @@ impl Processes {
         }
     }
 
+    /// Those that have ended with too little energy to be listed for it, since this was asked last.
+    pub(super) fn unlisted(&mut self) -> impl Iterator<Item = Unlisted> {
+        self.unlisted.drain(..)
+    }
+
     /// Whether the process's number now belongs to another one.
     fn has_passed_on(&mut self, slot: u32, task: TaskUsage, faults: &mut Faults) -> bool {
         let Some(Some(process)) = self.slots.get_mut(slot as usize) else { return true };
@@ -238,17 +295,19 @@ impl Processes {
             info: Arc::new(info),
             account: Account::default(),
             cpu_time_ns: task.cpu_time_ns,
+            earlier_ns: task.cpu_time_ns.saturating_sub(used_ns),
             used_ns,
             group,
             vm,
             tag: task.tag,
-            check_at: self.ticks.wrapping_add(1),
+            check_at: self.ticks + 1,
             looks_left: LOOKS_AT_OPEN_FILES,
         };
         for group in [group, vm].into_iter().flatten() {
             groups.join(group);
             groups.used(group, used_ns);
         }
+        self.moved = self.ticks;
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
@@ -263,9 +322,17 @@ impl Processes {
     /// Removes a process that has ended.
     fn end(&mut self, slot: u32, at: Timestamp, groups: &mut Groups, forget: &mut impl FnMut(PerZone<Energy>)) {
         let Some(process) = self.slots.get_mut(slot as usize).and_then(Option::take) else { return };
+        self.moved = self.ticks;
         self.free.push(slot);
         for group in [process.group, process.vm].into_iter().flatten() {
             groups.leave(group);
+        }
+        if self.retired.is_too_little(&process.account) {
+            self.unlisted.push(Unlisted {
+                info: Arc::clone(&process.info),
+                energy: process.account.total,
+                used_ns: process.cpu_time_ns.saturating_sub(process.earlier_ns),
+            });
         }
         let cpu_time = Duration::from_nanos(process.cpu_time_ns);
         forget(self.retired.add(process.info, process.account, cpu_time, at, has_same_labels));
@@ -280,14 +347,14 @@ impl Processes {
             let start = self.ticks as usize * CHECKS_A_TICK;
             let Some(&slot) = self.active.get((start + step) % count) else { continue };
             let Some(Some(process)) = self.slots.get_mut(slot as usize) else { continue };
-            if (self.ticks.wrapping_sub(process.check_at) as i32) < 0 {
+            if self.ticks < process.check_at {
                 continue;
             }
             if left == 0 {
                 break;
             }
             left -= 1;
-            process.check_at = self.ticks.wrapping_add(TICKS_BETWEEN_CHECKS);
+            process.check_at = self.ticks + TICKS_BETWEEN_CHECKS;
             let pid = process.info.pid;
             let Some(look) = self.reader.look(pid, faults) else { continue };
             if look.start_ticks != process.info.start_ticks {

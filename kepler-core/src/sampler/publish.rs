@@ -2,12 +2,12 @@
 
 use super::commands::Commands;
 use super::groups::{Groups, Identity};
-use super::processes::Processes;
+use super::processes::{Process, Processes};
 use crate::attribution::ledger::Account;
 use crate::host::Timestamp;
 use crate::snapshot::{Cost, Node, Row, Snapshot, State};
 use crate::units::PerZone;
-use crate::workload::{CommandInfo, ProcessInfo};
+use crate::workload::CommandInfo;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,11 +57,29 @@ fn empty() -> Snapshot {
     }
 }
 
-/// Shows live processes, then terminated ones.
-pub(super) fn show_processes(rows: &mut Vec<Row<ProcessInfo>>, processes: &Processes, interval: Duration) {
-    let mut rows = Rows::new(rows);
-    for process in processes.iter() {
-        rows.add(&process.info, State::Running, Duration::from_nanos(process.cpu_time_ns), &process.account, interval);
+/// Shows live processes, then terminated ones. Of a snapshot with the same live processes, as told by its number, only
+/// those that have worked since are written: a machine has many that sleep.
+pub(super) fn show_processes(snapshot: &mut Snapshot, processes: &Processes, interval: Duration) {
+    let is_whole = snapshot.processes.len() >= processes.len();
+    let changed = processes.changed_since(snapshot.sequence).filter(|_| is_whole);
+    let mut rows = Rows::new(&mut snapshot.processes);
+    let cpu_time = |process: &Process| Duration::from_nanos(process.cpu_time_ns);
+    if let Some(changed) = changed {
+        for (position, process) in changed {
+            rows.written = position;
+            rows.add(&process.info, State::Running, cpu_time(process), &process.account, interval);
+        }
+        rows.written = processes.len();
+        debug_assert!(
+            processes.iter().zip(&*rows.rows).all(|(process, row)| Arc::ptr_eq(&process.info, &row.info)
+                && (row.cpu_time, row.energy) == (cpu_time(process), process.account.total)
+                && (row.power == PerZone::default() || process.account.interval != PerZone::default())),
+            "a row has changed unseen"
+        );
+    } else {
+        for process in processes.iter() {
+            rows.add(&process.info, State::Running, cpu_time(process), &process.account, interval);
+        }
     }
     for retired in processes.retired.iter() {
         rows.add(&retired.info, State::Terminated, retired.cpu_time, &retired.account, interval);

@@ -64,7 +64,7 @@ impl<Info> RetiredList<Info> {
         is_same: impl Fn(&Info, &Info) -> bool,
     ) -> PerZone<Energy> {
         account.begin();
-        if self.retention.max == Some(0) || account.largest() < self.retention.min_energy {
+        if self.retention.max == Some(0) || self.is_too_little(&account) {
             return account.total;
         }
         if let Some(twin) = self.list.iter_mut().find(|retired| is_same(&retired.info, &info)) {
@@ -81,6 +81,11 @@ impl<Info> RetiredList<Info> {
             return least.map(|index| self.list.swap_remove(index).account.total).unwrap_or_default();
         }
         PerZone::default()
+    }
+
+    /// Whether an account is too small for its workload to be listed once it has ended.
+    pub(super) fn is_too_little(&self, account: &Account) -> bool {
+        account.largest() < self.retention.min_energy
     }
 
     /// Takes a workload back that has come to life again.
