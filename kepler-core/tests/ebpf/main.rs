@@ -369,6 +369,59 @@ fn without_counters_nothing_is_said_to_be_counted() {
     assert!(listener.usage.placed.iter().all(|placed| placed.work.cycles.is_none()));
 }
 
+/// Processor 1, taken off line until this is dropped.
+struct Offline(&'static str);
+
+impl Offline {
+    fn take() -> Option<Self> {
+        let file = "/sys/devices/system/cpu/cpu1/online";
+        match std::fs::write(file, "0") {
+            Ok(()) => Some(Offline(file)),
+            Err(error) => {
+                eprintln!("SKIPPED: {file}: {error}");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Offline {
+    fn drop(&mut self) {
+        let _ = std::fs::write(self.0, "1");
+    }
+}
+
+#[test]
+fn a_processor_may_go_away_and_come_back() {
+    let options = EbpfOptions { places: Some((0..1024).map(|cpu| cpu % 64).collect()), ..EbpfOptions::default() };
+    let Some(mut listener) = Listener::with(&options) else { return };
+    let Some(offline) = Offline::take() else { return };
+    listener.collect("", 0);
+    // As everywhere here, a slice may be hidden now and then, never one too many.
+    let (mut told, mut truth) = (Duration::ZERO, Duration::ZERO);
+    for round in 0..5 {
+        let name = format!("kaway-{round}");
+        truth += listener.start(&name, "burn 2 20").end();
+        (listener.passed_ns, listener.used_ns) = (0, 0);
+        listener.collect(&name, 0);
+        told += listener.all();
+    }
+    assert!(told <= truth * 1005 / 1000 && told >= truth * 9 / 10, "told {told:?}, true {truth:?}");
+    drop(offline);
+    let mut worker = listener.start("kback", "spin 1");
+    let pid = worker.child.id();
+    worker.wait_for("spinning");
+    std::thread::sleep(Duration::from_millis(200));
+    (listener.passed_ns, listener.used_ns) = (0, 0);
+    listener.collect("kback", pid);
+    let there: u64 = listener.placed(pid).iter().filter(|work| work.place == 1).map(|work| work.work.time_ns).sum();
+    assert!(there > 50_000_000, "{:?}", listener.placed(pid));
+    worker.go();
+    let truth = worker.end();
+    listener.collect("kback", pid);
+    assert_near(listener.all(), truth, 10);
+}
+
 #[test]
 fn sampling_goes_on_without_the_privileges_it_began_with() {
     let Some(listener) = Listener::open() else { return };
