@@ -24,7 +24,7 @@ use std::time::Duration;
 const WORKLOADS: usize = 10_000;
 const NODES: usize = 100;
 
-struct Cluster(Inventory);
+struct Cluster(Arc<Inventory>);
 
 impl Cluster {
     fn new(range: TimeRange) -> Self {
@@ -65,7 +65,7 @@ impl Cluster {
                 resources: None,
             }
         };
-        Cluster(Inventory {
+        Cluster(Arc::new(Inventory {
             moment: "1".into(),
             asked: range,
             covered: range,
@@ -73,7 +73,7 @@ impl Cluster {
             nodes: (0..NODES).map(node).collect(),
             workloads: (0..WORKLOADS).map(workload).collect(),
             skipped: Vec::new(),
-        })
+        }))
     }
 }
 
@@ -82,8 +82,8 @@ impl EnergyView for Cluster {
         "cluster"
     }
 
-    fn inventory(&self, _: TimeRange) -> Result<Inventory, ViewError> {
-        Ok(self.0.clone())
+    fn inventory(&self, _: TimeRange) -> Result<Arc<Inventory>, ViewError> {
+        Ok(Arc::clone(&self.0))
     }
 
     fn series(&self, _: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError> {

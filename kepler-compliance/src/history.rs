@@ -153,7 +153,7 @@ impl EnergyView for History {
         self.reader.name()
     }
 
-    fn inventory(&self, range: TimeRange) -> Result<Inventory, ViewError> {
+    fn inventory(&self, range: TimeRange) -> Result<Arc<Inventory>, ViewError> {
         self.reader.inventory(range)
     }
 

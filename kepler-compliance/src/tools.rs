@@ -60,7 +60,7 @@ pub use trend::{Anomaly, Slope, TrendPoint, TrendRequest, TrendResponse, analyze
 
 pub use crate::standards::Input;
 
-pub(crate) use facility::Facility;
+pub(crate) use facility::{Facility, date};
 pub(crate) use figures::Figures;
 
 use crate::intensity::{IntensityError, IntensitySource};

@@ -59,12 +59,12 @@ pub trait EnergyView: Send + Sync {
     /// What every node and every workload used in `range`.
     ///
     /// A range may be covered in part only; the answer says so. Terminated workloads that used energy in
-    /// the range are listed as far as the source still knows them.
+    /// the range are listed as far as the source still knows them. Shared, as many ask the same at a time.
     ///
     /// # Errors
     /// [`ViewError::NoData`] if nothing is known of the range; [`ViewError::Unavailable`] if the source
     /// cannot be asked at all. A node that fails while others answer is [`Inventory::skipped`], not an error.
-    fn inventory(&self, range: TimeRange) -> Result<Inventory, ViewError>;
+    fn inventory(&self, range: TimeRange) -> Result<Arc<Inventory>, ViewError>;
 
     /// What `subject` used over time, in steps of `step`: regular, the first one starting with the range.
     ///

@@ -10,7 +10,7 @@ pub use load::DataError;
 
 use crate::intensity::{IntensityFigure, Kind, Method};
 use crate::text::Text;
-use crate::units::Pue;
+use crate::units::{CarbonIntensity, Pue};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
@@ -161,20 +161,31 @@ impl Zones {
     #[must_use]
     pub fn intensity(&self, zone: &Zone) -> Option<FoundIntensity> {
         let preferred = SERIES_BY_PREFERENCE.iter().find_map(|series| self.newest(zone, |f| f.series == **series));
-        self.or_parent(zone, preferred, |zones, parent| zones.intensity(parent))
+        self.or_parent(zone, preferred.cloned(), |zones, parent| zones.intensity(parent))
     }
 
     /// The newest figure made by `method` and of `kind`: what a comparison across zones needs.
     #[must_use]
     pub fn intensity_by(&self, zone: &Zone, method: Method, kind: Kind) -> Option<FoundIntensity> {
-        let alike = |f: &TableFigure| f.figure.provenance.method == method && f.figure.provenance.kind == kind;
-        let known = |series: &str| SERIES_BY_PREFERENCE.contains(&series);
-        let found = self.newest(zone, |f| alike(f) && known(&f.series));
+        let found = self.own_by(zone, method, kind).cloned();
         self.or_parent(zone, found, |zones, parent| zones.intensity_by(parent, method, kind))
     }
 
-    fn newest(&self, zone: &Zone, wanted: impl Fn(&TableFigure) -> bool) -> Option<IntensityFigure> {
-        self.figures(zone).iter().find(|figure| wanted(figure)).map(|found| found.figure.clone())
+    /// What [`intensity_by`](Self::intensity_by) finds, without saying how: to compare many zones.
+    pub(crate) fn value_by(&self, zone: &Zone, method: Method, kind: Kind) -> Option<CarbonIntensity> {
+        match self.own_by(zone, method, kind) {
+            Some(figure) => Some(figure.value),
+            None => self.value_by(self.find(zone.parent.as_deref()?).ok()?, method, kind),
+        }
+    }
+
+    fn own_by(&self, zone: &Zone, method: Method, kind: Kind) -> Option<&IntensityFigure> {
+        let alike = |f: &TableFigure| f.figure.provenance.method == method && f.figure.provenance.kind == kind;
+        self.newest(zone, |f| alike(f) && SERIES_BY_PREFERENCE.contains(&f.series.as_str()))
+    }
+
+    fn newest(&self, zone: &Zone, wanted: impl Fn(&TableFigure) -> bool) -> Option<&IntensityFigure> {
+        self.figures(zone).iter().find(|figure| wanted(figure)).map(|found| &found.figure)
     }
 
     fn or_parent(
@@ -201,30 +212,47 @@ impl Zones {
     /// that is no cloud region gets none.
     #[must_use]
     pub fn published_pue(&self, region: &str, year: i16) -> Option<(PublishedPue, Vec<Text>)> {
-        let wanted = normalise(region);
-        let newest = |matches: &dyn Fn(&PublishedPue) -> bool| {
-            let published = self.pues.iter().filter(|pue| pue.year <= year && matches(pue));
-            published.max_by_key(|pue| pue.year).cloned()
-        };
-        if let Some(own) = newest(&|pue| pue.region == wanted) {
-            return Some((own, Vec::new()));
+        let published = self.newest_pue(region, year)?;
+        if is_same_name(&published.region, region) {
+            return Some((published.clone(), Vec::new()));
         }
-        let zone = self.find(region).ok()?;
-        let provider = [Scheme::Aws, Scheme::Gcp, Scheme::Azure].into_iter().find(|scheme| {
-            zone.aliases.get(scheme).is_some_and(|names| names.iter().any(|name| normalise(name) == wanted))
-        })?;
-        let fleet = newest(&|pue| pue.provider == provider && pue.region == "global")?;
+        let year = published.year;
         let caveat = Text::new(
-            format!("No PUE is published for {region}; this is the mean of the provider's fleet in {}.", fleet.year),
-            format!("{region}의 공표 PUE가 없어 {}년 사업자 전체 평균을 사용했습니다.", fleet.year),
+            format!("No PUE is published for {region}; this is the mean of the provider's fleet in {year}."),
+            format!("{region}의 공표 PUE가 없어 {year}년 사업자 전체 평균을 사용했습니다."),
         );
-        Some((fleet, vec![caveat]))
+        Some((published.clone(), vec![caveat]))
+    }
+
+    /// What [`published_pue`](Self::published_pue) finds: the region's own, or the mean of its provider's fleet.
+    pub(crate) fn newest_pue(&self, region: &str, year: i16) -> Option<&PublishedPue> {
+        let newest = |matches: &dyn Fn(&PublishedPue) -> bool| {
+            self.pues.iter().filter(|pue| pue.year <= year && matches(pue)).max_by_key(|pue| pue.year)
+        };
+        newest(&|pue| is_same_name(&pue.region, region)).or_else(|| {
+            let zone = self.find(region).ok()?;
+            let provider = [Scheme::Aws, Scheme::Gcp, Scheme::Azure].into_iter().find(|scheme| {
+                zone.aliases.get(scheme).is_some_and(|names| names.iter().any(|name| is_same_name(name, region)))
+            })?;
+            newest(&|pue| pue.provider == provider && pue.region == "global")
+        })
     }
 }
 
 /// Lower case, with `-` for `_` and space, so that `US East 1` and `us_east_1` are one name.
 fn normalise(name: &str) -> String {
     name.trim().to_lowercase().replace(['_', ' '], "-")
+}
+
+/// Whether both are one name to [`normalise`].
+fn is_same_name(a: &str, b: &str) -> bool {
+    fn letters(name: &str) -> impl Iterator<Item = char> {
+        name.trim()
+            .chars()
+            .flat_map(char::to_lowercase)
+            .map(|letter| if matches!(letter, '_' | ' ') { '-' } else { letter })
+    }
+    letters(a).eq(letters(b))
 }
 
 #[cfg(test)]

@@ -199,7 +199,7 @@ impl EnergyView for Nothing {
         "none"
     }
 
-    fn inventory(&self, range: TimeRange) -> Result<Inventory, ViewError> {
+    fn inventory(&self, range: TimeRange) -> Result<Arc<Inventory>, ViewError> {
         Err(ViewError::NoData { origin: "none".into(), range, reason: "no workload was asked for".into() })
     }
 

@@ -167,7 +167,7 @@ impl EnergyView for PrometheusView {
         &self.name
     }
 
-    fn inventory(&self, range: TimeRange) -> Result<Inventory, ViewError> {
+    fn inventory(&self, range: TimeRange) -> Result<Arc<Inventory>, ViewError> {
         check(range, Duration::from_secs(1))?;
         let nodes = self.nodes(range)?;
         let (at, window) = (When::At(range.end), duration(range.length()));
@@ -219,7 +219,7 @@ impl EnergyView for PrometheusView {
             inventory.workloads.extend(rows(&node, method, found.workloads.into_values().collect()));
             inventory.nodes.push(node);
         }
-        Ok(inventory)
+        Ok(Arc::new(inventory))
     }
 
     fn series(&self, subject: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError> {

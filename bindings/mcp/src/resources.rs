@@ -103,7 +103,7 @@ fn workloads(context: &Context<'_>) -> Vec<Resource> {
 /// The workloads of the last minutes; none where there are no figures yet.
 pub(crate) fn running(context: &Context<'_>) -> Vec<WorkloadId> {
     let inventory = context.view.inventory(TimeRange::ending(context.now, WINDOW.duration()));
-    inventory.map(|inventory| inventory.workloads.into_iter().map(|row| row.id).collect()).unwrap_or_default()
+    inventory.map(|inventory| inventory.workloads.iter().map(|row| row.id.clone()).collect()).unwrap_or_default()
 }
 
 fn namespace(id: &WorkloadId) -> &str {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use kepler_compliance::intensity::{CurrentIntensity, IntensityError, IntensitySeries, IntensitySource};
 use kepler_compliance::tools::{Context, Toolbox};
 use kepler_compliance::view::{EnergySeries, EnergyView, Inventory, Subject, TimeRange, ViewError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
@@ -66,7 +67,7 @@ impl EnergyView for Watch<'_> {
         self.toolbox.view.name()
     }
 
-    fn inventory(&self, range: TimeRange) -> Result<Inventory, ViewError> {
+    fn inventory(&self, range: TimeRange) -> Result<Arc<Inventory>, ViewError> {
         self.view(|| format!("reading the energy of all workloads, {range}"))?.inventory(range)
     }
 

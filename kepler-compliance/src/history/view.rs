@@ -22,10 +22,10 @@ impl EnergyView for HistoryReader {
         "history"
     }
 
-    fn inventory(&self, range: TimeRange) -> Result<Inventory, ViewError> {
+    fn inventory(&self, range: TimeRange) -> Result<Arc<Inventory>, ViewError> {
         let asked = span_of(range, range.length())?;
         let found = self.read(|reading| inventory(reading, range, asked)).map_err(unavailable)?;
-        found.ok_or_else(|| self.no_data(range, "nothing was recorded in it"))
+        found.map(Arc::new).ok_or_else(|| self.no_data(range, "nothing was recorded in it"))
     }
 
     fn series(&self, subject: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError> {

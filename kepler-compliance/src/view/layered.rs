@@ -149,12 +149,14 @@ impl EnergyView for LayeredView {
         self.recent.name()
     }
 
-    fn inventory(&self, range: TimeRange) -> Result<Inventory, ViewError> {
+    fn inventory(&self, range: TimeRange) -> Result<Arc<Inventory>, ViewError> {
         self.both(
             range,
             |view, range| view.inventory(range),
             |inventory| Some(inventory.covered.start),
-            join_inventories,
+            |recent, older, before| {
+                Arc::new(join_inventories(Arc::unwrap_or_clone(recent), Arc::unwrap_or_clone(older), before))
+            },
         )
     }
 
@@ -214,7 +216,7 @@ mod tests {
             self.name
         }
 
-        fn inventory(&self, asked: TimeRange) -> Result<Inventory, ViewError> {
+        fn inventory(&self, asked: TimeRange) -> Result<Arc<Inventory>, ViewError> {
             let covered = self.known(asked)?;
             let (energy, method) = (joules(covered.length().as_secs_f64()), self.method);
             let mut zones = PerZone::default();
@@ -239,7 +241,7 @@ mod tests {
                 method,
                 resources: None,
             };
-            Ok(Inventory {
+            Ok(Arc::new(Inventory {
                 moment: self.name.into(),
                 asked,
                 covered,
@@ -247,7 +249,7 @@ mod tests {
                 nodes: vec![NodeEnergy { name: "node".into(), covered, zones, gpu: None, processors: None }],
                 workloads: vec![row],
                 skipped: Vec::new(),
-            })
+            }))
         }
 
         fn series(&self, _: &Subject, asked: TimeRange, _: Duration) -> Result<EnergySeries, ViewError> {
@@ -308,6 +310,6 @@ mod tests {
     }
 
     fn view_of(view: &LayeredView) -> String {
-        view.inventory(last(50)).unwrap().moment
+        view.inventory(last(50)).unwrap().moment.clone()
     }
 }

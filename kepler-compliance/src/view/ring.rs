@@ -65,8 +65,8 @@ impl EnergyView for HistoryRing {
         &self.name
     }
 
-    fn inventory(&self, range: TimeRange) -> Result<Inventory, ViewError> {
-        query::inventory(&self.ledger(), &self.name, range)
+    fn inventory(&self, range: TimeRange) -> Result<Arc<Inventory>, ViewError> {
+        query::inventory(&self.ledger(), &self.name, range).map(Arc::new)
     }
 
     fn series(&self, subject: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError> {

@@ -14,6 +14,7 @@ use kepler_compliance::view::{
 use kepler_compliance::zones::Zones;
 use kepler_core::meter::Method;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A view that answers what it was told; everything happened in the `window` before the asked end.
@@ -72,7 +73,7 @@ impl EnergyView for Stated {
         "stated"
     }
 
-    fn inventory(&self, range: TimeRange) -> Result<Inventory, ViewError> {
+    fn inventory(&self, range: TimeRange) -> Result<Arc<Inventory>, ViewError> {
         if self.down {
             let reason = "connection refused; is it running?".into();
             return Err(ViewError::Unavailable { origin: "stated".into(), reason });
@@ -112,7 +113,7 @@ impl EnergyView for Stated {
             method: row.method,
             resources: row.requests.map(|cores| Resources { cpu_request_cores: Some(cores), ..Resources::default() }),
         };
-        Ok(Inventory {
+        Ok(Arc::new(Inventory {
             moment: "7".into(),
             asked: range,
             covered,
@@ -124,7 +125,7 @@ impl EnergyView for Stated {
                 .iter()
                 .map(|(what, why)| kepler_compliance::view::Skipped { what: (*what).into(), reason: (*why).into() })
                 .collect(),
-        })
+        }))
     }
 
     fn series(&self, _: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError> {

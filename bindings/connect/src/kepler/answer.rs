@@ -8,6 +8,7 @@ use kepler_compliance::view::{
     EnergySeries, EnergyView, Inventory, Subject, TimeRange, Usage, ViewError, WorkloadKind,
 };
 use kepler_core::meter::Method;
+use std::sync::Arc;
 use std::time::Duration;
 
 fn check(range: TimeRange, step: Duration) -> Result<(), ViewError> {
@@ -19,7 +20,7 @@ impl EnergyView for KeplerView {
         &self.name
     }
 
-    fn inventory(&self, range: TimeRange) -> Result<Inventory, ViewError> {
+    fn inventory(&self, range: TimeRange) -> Result<Arc<Inventory>, ViewError> {
         check(range, Duration::from_secs(1))?;
         let state = self.state();
         let (selected, left_out) = self.select(&state, range);
@@ -43,7 +44,7 @@ impl EnergyView for KeplerView {
             inventory.workloads.extend(rows(&energy, method, node.workloads(covered, |_| true)));
             inventory.nodes.push(energy);
         }
-        Ok(inventory)
+        Ok(Arc::new(inventory))
     }
 
     fn series(&self, subject: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError> {
