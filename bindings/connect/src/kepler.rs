@@ -36,7 +36,7 @@
 //! let _watch = view.watch(Duration::from_secs(10))?;
 //! thread::sleep(Duration::from_secs(60));
 //! let minute = TimeRange::ending(Timestamp::now(), Duration::from_secs(60));
-//! for node in view.inventory(minute)?.nodes {
+//! for node in &view.inventory(minute)?.nodes {
 //!     println!("{}: {:?}", node.name, node.energy().total());
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
