@@ -5,6 +5,7 @@ set -euo pipefail
 kepler=$1
 rounds=${2:-9}
 loops=100000
+pin=
 served=
 
 start() {
@@ -18,8 +19,9 @@ stop() {
 }
 before=$(cat /proc/sys/kernel/bpf_stats_enabled)
 trap 'stop; echo "$before" >/proc/sys/kernel/bpf_stats_enabled' EXIT
-# Seconds of CPU time of the two that pass a token to and fro: hardly changed by what else runs.
-pipe() { { TIMEFORMAT='%U %S'; time perf bench sched pipe -l "$loops" >/dev/null 2>&1; } 2>&1 | awk '{ print $1 + $2 }'; }
+# Seconds of CPU time of the two that pass a token to and fro. Pinned to one processor each run is like the others; left
+# alone, the scheduler decides each time whether they share a processor (2 us an operation) or not (10 to 20 us).
+pipe() { { TIMEFORMAT='%U %S'; time $pin perf bench sched pipe -l "$loops" >/dev/null 2>&1; } 2>&1 | awk '{ print $1 + $2 }'; }
 median() { sort -n | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
 
 start
@@ -31,13 +33,18 @@ done
 echo 0 >/proc/sys/kernel/bpf_stats_enabled
 stop
 
-ratios=$(mktemp)
-for _ in $(seq "$rounds"); do
-    without=$(pipe)
-    start
-    with=$(pipe)
-    stop
-    awk -v a="$without" -v b="$with" 'BEGIN { print b / a }' >>"$ratios"
+for pin in "taskset --cpu-list 0" ""; do
+    figures=$(mktemp)
+    for _ in $(seq "$rounds"); do
+        without=$(pipe)
+        start
+        with=$(pipe)
+        stop
+        echo "$without $with" >>"$figures"
+    done
+    without=$(cut -d ' ' -f 1 "$figures" | median)
+    with=$(cut -d ' ' -f 2 "$figures" | median)
+    awk -v a="$without" -v b="$with" -v n="$loops" -v how="${pin:-left alone}" -v rounds="$rounds" 'BEGIN {
+        printf "perf bench sched pipe, %s: CPU time of an operation %.2f us without, %.2f us with (%+.1f %%), medians of %d alternating runs\n", how, a / n * 1e6, b / n * 1e6, (b / a - 1) * 100, rounds }'
+    rm "$figures"
 done
-awk -v m="$(median <"$ratios")" 'BEGIN { printf "perf bench sched pipe: CPU time %+.1f %%, median of %d pairs\n", (m - 1) * 100, '"$rounds"' }'
-rm "$ratios"

@@ -26,7 +26,7 @@ const AWAKE: usize = 128;
 /// A session that is quiet for this long sleeps. Until then a client whose connection broke can fetch what it missed.
 const NAP: Duration = Duration::from_secs(60);
 /// One that is quiet for this long sleeps if too many are awake.
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(100);
 /// How often is looked for quiet ones.
 const ROUND: Duration = Duration::from_secs(10);
 
