@@ -123,7 +123,7 @@ def test_tools_answer_from_prometheus(kepler, prometheus, tmp_path):
     with spinning(tmp_path):
         answer = wait_until(verdict, "a verdict", seconds=60, step=0.5)
     sources = {item["source"] for item in answer["inputs"] if item["name"] in ("energy", "power")}
-    assert sources == {f"prometheus {database.url}"}
+    assert sources == {f"prometheus {database.url}/"}
     assert answer["kind"] == "process" and answer["power_watts"]["total"] > 0
 
 
