@@ -25,7 +25,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         prog="kepler-power", description="Measure the energy and the carbon of a command and of all it starts."
     )
     parser.add_argument("--version", action="version", version=f"kepler-power {__version__}")
-    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True)
     verb = verbs.add_parser(
         "measure",
         usage="kepler-power measure [options] -- COMMAND [ARGUMENT ...]",
@@ -45,13 +45,17 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         verb.error("no command was given: kepler-power measure -- COMMAND [ARGUMENT ...]")
     with warnings.catch_warnings():
         # One line is enough on a terminal, without the source line that Python shows.
-        warnings.showwarning = lambda message, *_, **__: print(f"kepler-power: {message}", file=sys.stderr)
+        warnings.showwarning = _say
         warnings.simplefilter("ignore" if options.json else "default", EstimateWarning)
         try:
             return _measure(options, command)
         except KeplerError as error:
             print(f"kepler-power: {error}", file=sys.stderr)
             return _USAGE
+
+
+def _say(message: object, *rest: object, **more: object) -> None:
+    print(f"kepler-power: {message}", file=sys.stderr)
 
 
 def _measure(options: Any, command: Sequence[str]) -> int:
@@ -72,7 +76,7 @@ def _measure(options: Any, command: Sequence[str]) -> int:
             return _NOT_EXECUTABLE
         # Ctrl-C reaches the whole group: the command decides what to do about it.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        forward = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+        forward = signal.signal(signal.SIGTERM, lambda signal, frame: child.terminate())
         try:
             status = child.wait()
         finally:

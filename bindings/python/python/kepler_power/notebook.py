@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from importlib import import_module
 from typing import Any, Optional
 
 from .errors import ConfigurationError
@@ -21,10 +22,8 @@ def register(ipython: Any) -> None:
 
         Shows the figures, and keeps the measurement as `_energy`.
         """
-        from IPython import display as ipython_display
-
-        display: Any = ipython_display.display
-
+        # By name: its types are told in part only.
+        display = import_module("IPython.display").display
         if cell is None:
             measurement, code = measure("statement"), line
         else:
@@ -38,7 +37,7 @@ def register(ipython: Any) -> None:
 
 
 def _parse(line: str) -> Measurement:
-    name, arguments = "cell", {}
+    name, arguments = "cell", dict[str, Any]()
     words = iter(shlex.split(line))
     for word in words:
         if word == "--region":
