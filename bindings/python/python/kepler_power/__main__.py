@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Optional
 
 from . import __version__
+from ._options import add_facility
 from .errors import EstimateWarning, KeplerError
 from .measurement import measure
 
@@ -33,9 +34,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         description="Runs a command; what it cost goes to standard error or a file. Its exit status is passed on.",
     )
     verb.add_argument("--name", help="what to call it; the command's own name if not given")
-    verb.add_argument("--region", help="where the electricity comes from (AWS, GCP, Azure, ISO 3166, grid zone, city)")
-    verb.add_argument("--pue", type=float, help="facility energy over IT energy, at least 1")
-    verb.add_argument("--grid-intensity", type=float, metavar="G_PER_KWH", help="gCO2e/kWh, instead of the region's")
+    add_facility(verb)
     verb.add_argument("--json", action="store_true", help="tell it as JSON")
     verb.add_argument("--output", metavar="FILE", help="write it there instead of standard error")
     verb.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)

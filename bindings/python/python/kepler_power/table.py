@@ -200,9 +200,16 @@ class Table(Generic[_Row]):
     def _repr_html_(self) -> str:
         from ._html import table
 
-        shown = self.to_dicts()[:_ROWS_SHOWN]
+        shown = self._table.rows()[:_ROWS_SHOWN]
         left = len(self) - len(shown)
-        return table(self.columns, [map(_short, row.values()) for row in shown], f"{left} more rows" if left else "")
+        rows = [[_moment(time), *map(_short, cells)] for time, *cells in shown]
+        return table(self.columns, rows, f"{left} more rows" if left else "")
+
+
+def _moment(seconds: float) -> str:
+    from datetime import datetime, timezone
+
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(" ", "milliseconds")
 
 
 def _short(cell: object) -> str:
