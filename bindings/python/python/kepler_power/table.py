@@ -200,10 +200,12 @@ class Table(Generic[_Row]):
     def _repr_html_(self) -> str:
         from ._html import table
 
+        # All rows are of one moment.
         shown = self._table.rows()[:_ROWS_SHOWN]
-        left = len(self) - len(shown)
-        rows = [[_moment(time), *map(_short, cells)] for time, *cells in shown]
-        return table(self.columns, rows, f"{left} more rows" if left else "")
+        notes = [_moment(time) for time, *_ in shown[:1]]
+        if len(shown) < len(self):
+            notes.append(f"{len(self) - len(shown)} more rows")
+        return table(self.columns[1:], [map(_short, cells) for _, *cells in shown], "; ".join(notes))
 
 
 def _moment(seconds: float) -> str:
