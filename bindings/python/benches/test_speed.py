@@ -1,4 +1,4 @@
-"""How fast: `python -m pytest bindings/python/benches --benchmark-columns=min,median,mean,ops`.
+"""How fast: `python -m pytest -s bindings/python/benches --benchmark-columns=min,median,mean`.
 
 The peers measure the same simulated powercap tree, where they can be pointed at one: they name `/sys` in their code, so
 the names are changed for the run. All write to nothing. CodeCarbon starts a scheduler thread and writes a file by
@@ -47,6 +47,7 @@ def test_kepler_power_measure_with_four_zones_and_all_figures_read(benchmark: An
     benchmark(enter_and_exit)
 
 
+@pytest.mark.filterwarnings("ignore::kepler_power.EstimateWarning")
 def test_kepler_power_measure_estimated(benchmark: Any) -> None:
     def enter_and_exit() -> None:
         with kepler_power.measure("bench", meters=["model"]):
@@ -76,8 +77,14 @@ def test_pyrapl(benchmark: Any, tree: PowercapTree, monkeypatch: pytest.MonkeyPa
     redirect(monkeypatch, builtins, tree)
     pyRAPL.setup(devices=[pyRAPL.Device.PKG, pyRAPL.Device.DRAM], socket_ids=[0])
 
+    class Nothing(pyRAPL.outputs.Output):  # type: ignore[misc, no-any-unimported]
+        def add(self, result: Any) -> None:
+            pass
+
+    output = Nothing()
+
     def enter_and_exit() -> None:
-        with pyRAPL.Measurement("bench"):
+        with pyRAPL.Measurement("bench", output):
             pass
 
     benchmark.group = "enter and exit"
@@ -176,15 +183,53 @@ def test_four_thousand_processes_to_pandas(benchmark: Any, snapshot: kepler_powe
     assert len(benchmark(lambda: snapshot.processes().to_pandas())) == 4000
 
 
-def test_importing(benchmark: Any) -> None:
-    """The time that `import kepler_power` takes in a new interpreter, by its own clock."""
-    program = "import time; start = time.perf_counter(); import kepler_power; print(time.perf_counter() - start)"
+@pytest.fixture(scope="module")
+def rows() -> Any:
+    """A million rows of five features."""
+    numpy = pytest.importorskip("numpy")
+    return numpy.random.default_rng(1).uniform(0.0, 4000.0, (1_000_000, 5))
 
-    def import_it() -> float:
-        return float(subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout)
 
-    seconds = sorted(import_it() for _ in range(15))
-    benchmark.group = "import"
-    benchmark.extra_info["median_ms"] = seconds[7] * 1e3
-    print(f"\nimport kepler_power: median {seconds[7] * 1e3:.1f} ms, least {seconds[0] * 1e3:.1f} ms")
-    benchmark.pedantic(lambda: None, rounds=1)
+def test_floor_of_a_million_predictions_numpy_alone(benchmark: Any, rows: Any) -> None:
+    import numpy
+
+    weights = numpy.array([0.01, 0.02, 0.03, 0.04, 0.05])
+    benchmark.group = "a million predictions"
+    benchmark(lambda: numpy.clip(rows @ weights + 25.0, 0.0, 1000.0))
+
+
+def test_a_million_predictions_by_trees_of_scikit_learn(benchmark: Any, rows: Any) -> None:
+    """As many trees, as deep as PowerRegressor's."""
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    model = ensemble.HistGradientBoostingRegressor(max_iter=100, max_depth=6, early_stopping=False)
+    model.fit(rows[:2000], watts_of(rows[:2000]))
+    benchmark.group = "a million predictions"
+    benchmark.pedantic(model.predict, (rows,), rounds=1)
+
+
+def watts_of(rows: Any) -> Any:
+    """What there is to learn."""
+    return 30.0 + rows.sum(axis=1) / 100.0
+
+
+@pytest.mark.parametrize("algorithm", ["ols", "trees"])
+def test_a_million_predictions(benchmark: Any, rows: Any, algorithm: Any) -> None:
+    from kepler_power.models import PowerRegressor
+
+    model = PowerRegressor(algorithm).fit(rows[:2000], watts_of(rows[:2000])).model_
+    benchmark.group = "a million predictions"
+    assert benchmark(lambda: model.predict(rows, "package")).shape == (1_000_000,)
+
+
+@pytest.mark.parametrize("name", ["kepler_power", "pyRAPL", "pyJoules.energy_meter", "codecarbon"])
+def test_importing(name: str) -> None:
+    """The time that an import takes in a new interpreter, by its own clock."""
+    pytest.importorskip(name)
+    program = f"import time; start = time.perf_counter(); import {name}; print(time.perf_counter() - start)"
+
+    def milliseconds() -> float:
+        done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, check=True, text=True)
+        return float(done.stdout) * 1e3
+
+    times = sorted(milliseconds() for _ in range(11))
+    print(f"\nimport {name}: median {times[5]:.1f} ms, least {times[0]:.1f} ms of {len(times)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import kepler_power
 
 with kepler_power.Monitor(interval=0.5) as monitor:
+    monitor.wait(after=1, timeout=5)  # the second snapshot has powers
     for snapshot in monitor:
         processes = snapshot.processes()
         processes.write_csv("processes.csv", append=True)

@@ -1,5 +1,4 @@
 //! Errors of the Rust crates as the exceptions of `kepler_power.errors`: a message and a remedy.
-#![allow(dead_code, unused_imports, reason = "the areas that raise them are being written")]
 
 /// The classes, imported when one is first raised.
 mod classes {

@@ -33,6 +33,9 @@ def test_cells_are_measured_and_shown_as_a_table() -> None:
         "_energy.is_running",
         "%%energy --region nowhere-1\npass",
         "with __import__('kepler_power').measure('by hand') as m: pass\nm",
+        "%%energy 'two words' --region=DE --pue=1.5\npass",
+        "%%energy --area=DE\npass",
+        "%%energy\nimport asyncio\nawait asyncio.sleep(0)",
     )
     assert "<table>" in html(shown[1]) and "training" in html(shown[1]) and "eu-north-1" in html(shown[1])
     assert "printed" in text(shown[1]) and any("499999500000" in str(output.get("data")) for output in shown[1])
@@ -42,3 +45,6 @@ def test_cells_are_measured_and_shown_as_a_table() -> None:
     assert "False" in str(shown[5])
     assert "UnknownRegionError" in text(shown[6]) and "nearest" in text(shown[6])
     assert "by hand" in html(shown[7])
+    assert "two words" in html(shown[8]) and "PUE 1.5" in html(shown[8])
+    assert "ConfigurationError" in text(shown[9]) and "--area" in text(shown[9]) and "usage" in text(shown[9])
+    assert "top-level await" in text(shown[10]) and "async with" in text(shown[10])

@@ -9,9 +9,6 @@ from pathlib import Path
 
 import pytest
 
-import kepler_power
-
-PACKAGE = Path(kepler_power.__file__).parent
 PROJECT = Path(__file__).parents[1]
 USE = '''
 import kepler_power
@@ -61,12 +58,11 @@ def check(*command: str) -> None:
 
 @pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
 def test_mypy_strict_finds_nothing(user: Path) -> None:
-    check("mypy", f"--config-file={PROJECT / 'pyproject.toml'}", str(PROJECT / "python/kepler_power"))
-    check("mypy", f"--config-file={PROJECT / 'pyproject.toml'}", str(user))
+    check("mypy", f"--config-file={PROJECT / 'pyproject.toml'}", str(PROJECT / "python/kepler_power"), str(user))
 
 
-@pytest.mark.skipif(importlib.util.find_spec("basedpyright") is None, reason="basedpyright is not installed")
-def test_pyright_finds_nothing(user: Path, tmp_path: Path) -> None:
-    settings = tmp_path / "pyrightconfig.json"
-    settings.write_text('{"typeCheckingMode": "standard", "include": ["%s", "%s"]}' % (PACKAGE, user))
-    check("basedpyright", "--level=error", f"--project={settings}", f"--pythonpath={sys.executable}")
+@pytest.mark.skipif(importlib.util.find_spec("pyright") is None, reason="pyright is not installed")
+def test_pyright_strict_finds_nothing(user: Path) -> None:
+    check("pyright", f"--project={PROJECT}", f"--pythonpath={sys.executable}")
+    (user.parent / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict", "include": ["use.py"]}')
+    check("pyright", f"--project={user.parent}", f"--pythonpath={sys.executable}")

@@ -40,6 +40,24 @@ def test_processes_share_what_the_machine_drew(tree: PowercapTree, monitor: kepl
     assert listed + zone.unattributed_energy.microjoules <= zone.active_energy.microjoules
 
 
+def test_a_power_is_not_known_before_there_was_an_interval(tree: PowercapTree, tmp_path: Path) -> None:
+    with kepler_power.Monitor(3600, host=tree.host) as monitor:
+        first = monitor.snapshot()
+    assert first.sequence == 1 and first.interval_seconds == 0
+    table = first.processes()
+    assert table[0].watts == {} and table[0].joules["package"] == 0
+    assert first.node().zones["package"].power is None
+    assert table.to_dicts()[0]["package_watts"] is None
+    table.write_csv(tmp_path / "first.csv")
+    with (tmp_path / "first.csv").open(newline="") as file:
+        assert next(csv.DictReader(file))["package_watts"] == ""
+    assert "<td></td>" in table._repr_html_()
+    pyarrow = pytest.importorskip("pyarrow")
+    assert pyarrow.table(table)["package_watts"].null_count == len(table)
+    pytest.importorskip("pandas")
+    assert table.to_pandas()["package_watts"].isna().all()
+
+
 def test_snapshots_are_iterated_as_they_come(monitor: kepler_power.Monitor) -> None:
     sequences = []
     for snapshot in monitor:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Optional
 
 from . import __version__
+from ._options import add_facility
 from .errors import EstimateWarning, KeplerError
 from .measurement import measure
 
@@ -25,7 +26,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         prog="kepler-power", description="Measure the energy and the carbon of a command and of all it starts."
     )
     parser.add_argument("--version", action="version", version=f"kepler-power {__version__}")
-    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True)
     verb = verbs.add_parser(
         "measure",
         usage="kepler-power measure [options] -- COMMAND [ARGUMENT ...]",
@@ -33,9 +34,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         description="Runs a command; what it cost goes to standard error or a file. Its exit status is passed on.",
     )
     verb.add_argument("--name", help="what to call it; the command's own name if not given")
-    verb.add_argument("--region", help="where the electricity comes from (AWS, GCP, Azure, ISO 3166, grid zone, city)")
-    verb.add_argument("--pue", type=float, help="facility energy over IT energy, at least 1")
-    verb.add_argument("--grid-intensity", type=float, metavar="G_PER_KWH", help="gCO2e/kWh, instead of the region's")
+    add_facility(verb)
     verb.add_argument("--json", action="store_true", help="tell it as JSON")
     verb.add_argument("--output", metavar="FILE", help="write it there instead of standard error")
     verb.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
@@ -45,13 +44,17 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         verb.error("no command was given: kepler-power measure -- COMMAND [ARGUMENT ...]")
     with warnings.catch_warnings():
         # One line is enough on a terminal, without the source line that Python shows.
-        warnings.showwarning = lambda message, *_, **__: print(f"kepler-power: {message}", file=sys.stderr)
+        warnings.showwarning = _say
         warnings.simplefilter("ignore" if options.json else "default", EstimateWarning)
         try:
             return _measure(options, command)
         except KeplerError as error:
             print(f"kepler-power: {error}", file=sys.stderr)
             return _USAGE
+
+
+def _say(message: object, *rest: object, **more: object) -> None:
+    print(f"kepler-power: {message}", file=sys.stderr)
 
 
 def _measure(options: Any, command: Sequence[str]) -> int:
@@ -72,7 +75,7 @@ def _measure(options: Any, command: Sequence[str]) -> int:
             return _NOT_EXECUTABLE
         # Ctrl-C reaches the whole group: the command decides what to do about it.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        forward = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+        forward = signal.signal(signal.SIGTERM, lambda signal, frame: child.terminate())
         try:
             status = child.wait()
         finally:

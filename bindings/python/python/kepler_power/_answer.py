@@ -65,11 +65,11 @@ class Answer:
         return values
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if isinstance(value, Answer):
         return value.to_dict()
     if isinstance(value, tuple):
-        return [_plain(part) for part in value]
+        return [_plain(part) for part in cast("Sequence[object]", value)]
     if isinstance(value, datetime.datetime):
         return rfc3339(value)
     if isinstance(value, datetime.date):
@@ -170,7 +170,7 @@ _Row = tuple[str, Union[str, None], float]
 
 def _intensity(given: Any) -> Any:
     """A file's path, 24 hours of one or twelve days, or named rows."""
-    if isinstance(given, (str, os.PathLike)):
+    if isinstance(given, str) or hasattr(given, "__fspath__"):
         return given
     pairs = list(given.items() if hasattr(given, "items") else given)
     if pairs and not isinstance(pairs[0], (tuple, list)):

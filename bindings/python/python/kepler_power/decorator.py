@@ -6,7 +6,9 @@ import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union, cast, overload
 
+from ._adding import adding
 from .errors import KeplerError
+from .figures import _Sum
 from .measurement import Measurement, measure
 from .quantities import Energy
 
@@ -24,26 +26,36 @@ _GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200
 class Results:
     """What the calls of a measured function cost; see :func:`results`."""
 
-    __slots__ = ("calls", "energy", "last", "process_energy", "seconds")
+    __slots__ = ("_total", "calls", "last")
 
     def __init__(self) -> None:
         self.calls = 0
         """How many calls have ended."""
         self.last: Optional[Measurement] = None
         """The measurement of the one that ended last."""
-        self.seconds = 0.0
+        self._total = _Sum()
+
+    @property
+    def seconds(self) -> float:
         """Their time, added up."""
-        self.energy = Energy(0)
+        return self._total.seconds
+
+    @property
+    def energy(self) -> Energy:
         """The machine's energy during them, added up; calls at the same time count it twice."""
-        self.process_energy = Energy(0)
+        return self._total.energy() if self.calls else Energy(0)
+
+    @property
+    def process_energy(self) -> Energy:
         """This process's share of it, added up."""
+        return Energy(self._total.own)
 
     def _add(self, measurement: Measurement) -> None:
-        self.calls += 1
-        self.last = measurement
-        self.seconds += measurement.seconds
-        self.energy += measurement.energy
-        self.process_energy += measurement.process.energy
+        with adding:
+            self.calls += 1
+            self.last = measurement
+            if measurement._spent is not None:
+                self._total.add(measurement._spent)
 
 
 @overload
@@ -138,7 +150,7 @@ def _wrap(
     def generator(*args: Any, **kwargs: Any) -> Any:
         measurement = begin()
         try:
-            return (yield from function(*args, **kwargs))
+            return cast("Any", (yield from function(*args, **kwargs)))
         finally:
             end(measurement)
 

@@ -171,6 +171,12 @@ class _Sum:
                 zone.is_uncertain = before.is_uncertain or zone.is_uncertain
             self.zones[name] = zone
 
+    def energy(self) -> Energy:
+        """The machine's; an error where none was known."""
+        if self.microjoules is None:
+            raise MeterError("no meter of this machine could be read", "see `kepler doctor`")
+        return Energy(self.microjoules)
+
 
 class Figures:
     """The figures of one or more stretches of time. ``energy``, ``power`` and ``co2e`` are the whole machine's."""
@@ -195,10 +201,7 @@ class Figures:
     @property
     def energy(self) -> Energy:
         """What the machine drew: its processors and memory, or the platform where there are no meters of these."""
-        microjoules = self._sum().microjoules
-        if microjoules is None:
-            raise MeterError("no meter of this machine could be read", "see `kepler doctor`")
-        return Energy(microjoules)
+        return self._sum().energy()
 
     @property
     def power(self) -> Power:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar, Token
-from types import TracebackType
 from typing import Any, Optional
 
+from ._adding import adding
 from ._native import Facility, Host, Mark, Spent, Stopwatch
 from .errors import KeplerError
 from .figures import Figures, _Sum
@@ -81,12 +81,7 @@ class Phase:
         self._start = self._measurement._mark()
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._start is None or self._token is None:
             return
         spent = self._start.until(self._measurement._mark())
@@ -97,19 +92,15 @@ class Phase:
             pass
         self._start = self._token = self._parent = None
         total = self._measurement._total_of(self.path)
-        total.count += 1
-        total._total.add(spent)
+        with adding:
+            total.count += 1
+            total._total.add(spent)
 
     async def __aenter__(self) -> Phase:
         return self.__enter__()
 
-    async def __aexit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        self.__exit__(kind, error, traceback)
+    async def __aexit__(self, *error: object) -> None:
+        self.__exit__(*error)
 
 
 class Measurement(Figures):
@@ -201,12 +192,13 @@ class Measurement(Figures):
         return self._started_at
 
     def _total_of(self, path: str) -> PhaseTotal:
-        if self._phases is None:
-            self._phases = {}
-        total = self._phases.get(path)
-        if total is None:
-            total = self._phases[path] = PhaseTotal(path, self._facility)
-        return total
+        with adding:
+            if self._phases is None:
+                self._phases = {}
+            total = self._phases.get(path)
+            if total is None:
+                total = self._phases[path] = PhaseTotal(path, self._facility)
+            return total
 
     def _sum(self) -> _Sum:
         if self._start is not None:
@@ -231,23 +223,13 @@ class Measurement(Figures):
     def __enter__(self) -> Measurement:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     async def __aenter__(self) -> Measurement:
         return self.start()
 
-    async def __aexit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         self.stop()
 
     def __str__(self) -> str:
@@ -259,37 +241,21 @@ class Measurement(Figures):
         return f"<Measurement {self}>"
 
     def _repr_html_(self) -> str:
-        from html import escape
+        from ._html import table
 
         if self._start is None and self._spent is None:
-            return escape(str(self))
-        rows = [self._html_row(self.name, self)]
-        rows += [self._html_row(f"&emsp;{escape(path)} ×{total.count}", total, False) for path, total in self.phases.items()]
+            return table([], [], str(self))
+        head = ("", "time", "energy", "power", "CO2e", "this process", "with children")
+        rows = [_cells(self.name, self)]
+        rows += [_cells(f"\u2003{path} ×{total.count}", total) for path, total in self.phases.items()]
         co2e = self.co2e
-        where = co2e.region or "given intensity"
-        assumed = ", assumed: give region=" if co2e.basis == "assumed" else ""
-        return (
-            "<table><thead><tr><th></th><th>time</th><th>energy</th><th>power</th><th>CO2e</th>"
-            "<th>this process</th><th>with children</th></tr></thead><tbody>"
-            + "".join(rows)
-            + f"</tbody></table><small>{escape(str(self.source))}; {co2e.grid_intensity:.0f} gCO2e/kWh "
-            f"({escape(where)}{assumed}), PUE {co2e.pue:g}</small>"
-        )
+        where = (co2e.region or "given intensity") + (", assumed: give region=" if co2e.basis == "assumed" else "")
+        return table(head, rows, f"{self.source}; {co2e.grid_intensity:.0f} gCO2e/kWh ({where}), PUE {co2e.pue:g}")
 
-    @staticmethod
-    def _html_row(title: str, figures: Figures, is_raw: bool = True) -> str:
-        from html import escape
 
-        cells = [
-            f"{figures.seconds:.3g} s",
-            str(figures.energy),
-            str(figures.power),
-            str(figures.co2e),
-            str(figures.process.energy),
-            str(figures.tree.energy),
-        ]
-        title = escape(title) if is_raw else title
-        return f"<tr><th>{title}</th>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+def _cells(title: str, figures: Figures) -> list[str]:
+    amounts = (figures.energy, figures.power, figures.co2e, figures.process.energy, figures.tree.energy)
+    return [title, f"{figures.seconds:.3g} s", *map(str, amounts)]
 
 
 def measure(

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import argparse
 import shlex
-from typing import Any, Optional
+from importlib import import_module
+from typing import Any, NoReturn, Optional
 
+from ._options import add_facility
 from .errors import ConfigurationError
 from .measurement import Measurement, measure
 
 __all__ = ["register"]
 
-_USAGE = "%%energy [NAME] [--region REGION] [--pue PUE] [--grid-intensity G_PER_KWH]"
+
+class _Parser(argparse.ArgumentParser):
+    """Raises instead of ending the program, which here is the notebook."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigurationError(message, self.format_usage().strip())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="%%energy", add_help=False)
+    parser.add_argument("name", nargs="?", default="cell", metavar="NAME")
+    add_facility(parser)
+    return parser
 
 
 def register(ipython: Any) -> None:
@@ -21,14 +36,15 @@ def register(ipython: Any) -> None:
 
         Shows the figures, and keeps the measurement as `_energy`.
         """
-        from IPython import display as ipython_display
-
-        display: Any = ipython_display.display
-
+        # By name: its types are told in part only.
+        display = import_module("IPython.display").display
         if cell is None:
             measurement, code = measure("statement"), line
         else:
-            measurement, code = _parse(line), cell
+            measurement, code = _measurement(line), cell
+        if _awaits(ipython, code):
+            remedy = "write `async with kepler_power.measure() as m:` in the cell instead"
+            raise ConfigurationError("%energy cannot measure a cell with a top-level await", remedy)
         with measurement:
             ipython.run_cell(code, store_history=False)
         ipython.user_ns["_energy"] = measurement
@@ -37,31 +53,15 @@ def register(ipython: Any) -> None:
     ipython.register_magic_function(energy, magic_kind="line_cell", magic_name="energy")
 
 
-def _parse(line: str) -> Measurement:
-    name, arguments = "cell", {}
-    words = iter(shlex.split(line))
-    for word in words:
-        if word == "--region":
-            arguments["region"] = _value(word, words)
-        elif word in ("--pue", "--grid-intensity"):
-            arguments[word[2:].replace("-", "_")] = _number(word, words)
-        elif word.startswith("-"):
-            raise ConfigurationError(f"%%energy does not know `{word}`", f"usage: {_USAGE}")
-        else:
-            name = word
-    return measure(name, **arguments)
-
-
-def _value(option: str, words: Any) -> Any:
-    value = next(words, None)
-    if value is None:
-        raise ConfigurationError(f"{option} is without a value", f"usage: {_USAGE}")
-    return value
-
-
-def _number(option: str, words: Any) -> Any:
-    value = _value(option, words)
+def _awaits(ipython: Any, code: str) -> bool:
     try:
-        return float(value)
-    except ValueError:
-        raise ConfigurationError(f"{option} is `{value}`", "it takes a number") from None
+        transformed = ipython.transform_cell(code)
+    except SyntaxError:
+        # Running it tells what is wrong.
+        return False
+    return bool(ipython.should_run_async(code, transformed_cell=transformed))
+
+
+def _measurement(line: str) -> Measurement:
+    given = vars(_parser().parse_args(shlex.split(line)))
+    return measure(given.pop("name"), **given)

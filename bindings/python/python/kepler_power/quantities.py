@@ -138,7 +138,7 @@ class Carbon:
         return _scaled(self.grams, "gCO2e", 3)
 
 
-_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"))
+_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 
 
 def _scaled(value: float, unit: str, digits: int) -> str:

@@ -1,7 +1,7 @@
 //! The facility: where work runs, what its electricity emits and costs.
 
 use super::data::{data, json};
-use super::tools::told_tool;
+use super::tools::{Nothing, told_tool};
 use crate::errors::ConfigurationError;
 use jiff::Timestamp;
 use kepler_compliance::carbon::{effective_intensity, emissions};
@@ -10,12 +10,10 @@ use kepler_compliance::tariff::EnergyPrice;
 use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{Price, Settings, Site, StatedPue, Toolbox, site};
 use kepler_compliance::units::{CarbonIntensity, Energy, Pue};
-use kepler_compliance::view::{EnergySeries, EnergyView, Inventory, Subject, TimeRange, ViewError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::env;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 /// Where work runs, what its electricity emits and what it costs.
 ///
@@ -114,7 +112,7 @@ impl Facility {
     /// ``KEPLER_GRID_INTENSITY`` (gCO2e/kWh), ``KEPLER_PRICE`` (per kWh) and ``KEPLER_CURRENCY``, as for
     /// ``kepler serve``.
     #[staticmethod]
-    fn from_environment() -> PyResult<Self> {
+    pub(super) fn from_environment() -> PyResult<Self> {
         let text = |name: &str| env::var(name).ok().filter(|text| !text.trim().is_empty());
         let number = |name: &str| {
             let parse = |text: String| {
@@ -296,58 +294,6 @@ fn basis(name: &str) -> PyResult<Basis> {
     })
 }
 
-/// The facility of this process: as configured, else as the environment states.
-static CURRENT: Mutex<Option<Py<Facility>>> = Mutex::new(None);
-
-/// The facility that emissions of measurements and answers of tools rest on where none is given.
-pub(super) fn current(py: Python<'_>) -> PyResult<Py<Facility>> {
-    let known =
-        || CURRENT.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|facility| facility.clone_ref(py));
-    if let Some(facility) = known() {
-        return Ok(facility);
-    }
-    // Made without the lock: it may raise, and run Python code.
-    let facility = Py::new(py, Facility::from_environment()?)?;
-    replace(Some(facility.clone_ref(py)));
-    Ok(facility)
-}
-
-fn replace(facility: Option<Py<Facility>>) {
-    // What was there is dropped after the lock is gone: that may run Python code.
-    let _before = std::mem::replace(&mut *CURRENT.lock().unwrap_or_else(PoisonError::into_inner), facility);
-}
-
-/// The facility that this process works in, and that everything rests on where no other is given.
-#[pyfunction]
-fn facility(py: Python<'_>) -> PyResult<Py<Facility>> {
-    current(py)
-}
-
-/// Makes a facility the one of this process; ``None``: the one that the environment states.
-#[pyfunction]
-fn set_facility(facility: Option<Py<Facility>>) {
-    replace(facility);
-}
-
-/// The view of questions about places and times only.
-pub(super) struct Nothing;
-
-impl EnergyView for Nothing {
-    fn name(&self) -> &str {
-        "none"
-    }
-
-    fn inventory(&self, range: TimeRange) -> Result<Arc<Inventory>, ViewError> {
-        Err(ViewError::NoData { origin: "none".into(), range, reason: "no workload was asked for".into() })
-    }
-
-    fn series(&self, _: &Subject, range: TimeRange, _: Duration) -> Result<EnergySeries, ViewError> {
-        Err(ViewError::NoData { origin: "none".into(), range, reason: "no workload was asked for".into() })
-    }
-}
-
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<Facility>()?;
-    module.add_function(wrap_pyfunction!(facility, module)?)?;
-    module.add_function(wrap_pyfunction!(set_facility, module)?)
+    module.add_class::<Facility>()
 }

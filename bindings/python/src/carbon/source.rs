@@ -85,7 +85,7 @@ impl Origin {
 
 /// Energy figures that questions can be asked of, again and again.
 ///
-/// Made by :func:`kepler_power.observe`; give it as ``source`` to the tools.
+/// Made by :func:`kepler_power.compliance.observe`; give it as ``source`` to the tools.
 #[pyclass(frozen, module = "kepler_power")]
 pub(crate) struct Observation {
     pub(super) view: Arc<dyn EnergyView>,

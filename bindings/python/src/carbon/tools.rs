@@ -1,7 +1,8 @@
 //! The eight tools, called by name with JSON.
 
+use super::current::current;
 use super::data::{data, json, standards};
-use super::facility::{Facility, Nothing, current};
+use super::facility::Facility;
 use super::intensity::Given;
 use super::source::{Meters, Observation, Origin};
 use crate::errors::{
@@ -11,11 +12,12 @@ use jiff::Timestamp;
 use kepler_compliance::intensity::IntensitySource;
 use kepler_compliance::tools::registry::{CallError, find, tools};
 use kepler_compliance::tools::{DEFAULT_REGION, ToolError, Toolbox};
-use kepler_compliance::view::{EnergyView, ViewError};
+use kepler_compliance::view::{EnergySeries, EnergyView, Inventory, Subject, TimeRange, ViewError};
 use pyo3::prelude::*;
 use serde_json::{Map, Value, json as value};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Schemas of all tools, as JSON: what the Python functions and classes are generated from.
 #[pyfunction]
@@ -145,6 +147,23 @@ pub(super) fn told_tool(error: ToolError) -> PyErr {
 /// A source that cannot be asked.
 pub(super) fn unavailable(error: &impl std::fmt::Display) -> PyErr {
     SourceError::new_err(told(error))
+}
+
+/// The view of questions about places and times only.
+pub(super) struct Nothing;
+
+impl EnergyView for Nothing {
+    fn name(&self) -> &str {
+        "none"
+    }
+
+    fn inventory(&self, range: TimeRange) -> Result<Arc<Inventory>, ViewError> {
+        Err(ViewError::NoData { origin: "none".into(), range, reason: "no workload was asked for".into() })
+    }
+
+    fn series(&self, _: &Subject, range: TimeRange, _: Duration) -> Result<EnergySeries, ViewError> {
+        Err(ViewError::NoData { origin: "none".into(), range, reason: "no workload was asked for".into() })
+    }
 }
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

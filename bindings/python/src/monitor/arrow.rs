@@ -8,7 +8,7 @@ use arrow_array::builder::StringBuilder;
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, RecordBatchIterator, TimestampMicrosecondArray, UInt64Array};
 use arrow_schema::ffi::FFI_ArrowSchema;
-use arrow_schema::{ArrowError, DataType, Field, Schema};
+use arrow_schema::{ArrowError, Field, Schema};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use std::sync::Arc;
 pub(super) fn batch(columns: Vec<Column<'_>>) -> Result<RecordBatch, ArrowError> {
     let (mut fields, mut arrays) = (Vec::<Field>::new(), Vec::<ArrayRef>::new());
     for Column { name, values } in columns {
+        let may_be_null = matches!(values, Values::Text(_) | Values::Power(..));
         let array = array(values);
-        let may_be_null = matches!(array.data_type(), DataType::Utf8);
         fields.push(Field::new(name, array.data_type().clone(), may_be_null));
         arrays.push(array);
     }
@@ -28,7 +28,8 @@ fn array(values: Values<'_>) -> ArrayRef {
     match values {
         Values::Time(at, rows) => Arc::new(TimestampMicrosecondArray::from(vec![at; rows]).with_timezone("UTC")),
         Values::Whole(values) => Arc::new(UInt64Array::from(values)),
-        Values::Real(values) => Arc::new(Float64Array::from(values)),
+        Values::Real(values) | Values::Power(Some(values), _) => Arc::new(Float64Array::from(values)),
+        Values::Power(None, rows) => Arc::new(Float64Array::new_null(rows)),
         Values::Text(values) => {
             let bytes = values.iter().flatten().map(|text| text.len()).sum();
             let mut texts = StringBuilder::with_capacity(values.len(), bytes);
@@ -56,7 +57,7 @@ pub(super) fn dtype(values: &Values<'_>) -> &'static str {
     match values {
         Values::Time(..) => "datetime64[us]",
         Values::Whole(_) => "uint64",
-        Values::Real(_) => "float64",
+        Values::Real(_) | Values::Power(..) => "float64",
         Values::Text(_) => "object",
     }
 }

@@ -1,7 +1,6 @@
 //! A level of a snapshot as columns: the one form from which rows, Arrow and CSV are made.
 
 use kepler_core::snapshot::{Row, Snapshot, State};
-use kepler_core::units::{PerZone, ZoneKind};
 use std::time::UNIX_EPOCH;
 
 /// Whose energy a table tells.
@@ -51,8 +50,10 @@ pub(super) enum Values<'a> {
     Text(Vec<Option<&'a str>>),
     /// Process numbers and start times.
     Whole(Vec<u64>),
-    /// Joules, watts, seconds.
+    /// Joules, seconds.
     Real(Vec<f64>),
+    /// Watts, for so many rows; none before there was an interval to take the mean over.
+    Power(Option<Vec<f64>>, usize),
 }
 
 /// The columns of a level: who, then `cpu_seconds`, then `<zone>_joules` and `<zone>_watts` of every zone the node has.
@@ -129,18 +130,12 @@ fn figures<'a, Info>(table: &mut Vec<Column<'a>>, rows: &'a [Row<Info>], snapsho
         State::Terminated => Some("terminated"),
     };
     table.push(Column { name: "state".into(), values: Values::Text(rows.iter().map(state).collect()) });
-    let mut real = |name: String, value: &dyn Fn(&Row<Info>) -> f64| {
-        table.push(Column { name, values: Values::Real(rows.iter().map(value).collect()) });
-    };
-    real("cpu_seconds".into(), &|row| row.cpu_time.as_secs_f64());
-    for zone in zones(snapshot) {
-        real(format!("{zone}_joules"), &|row| row.energy[zone].joules());
-        real(format!("{zone}_watts"), &|row| row.power[zone].watts());
+    let mut push = |name: String, values: Values<'a>| table.push(Column { name, values });
+    push("cpu_seconds".into(), Values::Real(rows.iter().map(|row| row.cpu_time.as_secs_f64()).collect()));
+    for (zone, node) in snapshot.node.zones() {
+        let joules = rows.iter().map(|row| row.energy[zone].joules()).collect();
+        let watts = node.power.is_some().then(|| rows.iter().map(|row| row.power[zone].watts()).collect());
+        push(format!("{zone}_joules"), Values::Real(joules));
+        push(format!("{zone}_watts"), Values::Power(watts, rows.len()));
     }
-}
-
-/// The zones that the node has.
-fn zones(snapshot: &Snapshot) -> impl Iterator<Item = ZoneKind> {
-    let present: PerZone<bool> = PerZone::from_fn(|zone| snapshot.node.zones[zone].is_some());
-    ZoneKind::ALL.into_iter().filter(move |zone| present[*zone])
 }

@@ -62,7 +62,10 @@ impl Table {
                 let values = match values {
                     Values::Time(at, rows) => PyBytes::new(py, &at.to_ne_bytes().repeat(rows)).into_any(),
                     Values::Whole(values) => bytes(py, values.iter().map(|value| value.to_ne_bytes())),
-                    Values::Real(values) => bytes(py, values.iter().map(|value| value.to_ne_bytes())),
+                    Values::Real(values) | Values::Power(Some(values), _) => {
+                        bytes(py, values.iter().map(|value| value.to_ne_bytes()))
+                    }
+                    Values::Power(None, rows) => bytes(py, std::iter::repeat_n(f64::NAN.to_ne_bytes(), rows)),
                     Values::Text(values) => PyList::new(py, values)?.into_any(),
                 };
                 Ok((name, dtype, values))
@@ -119,6 +122,9 @@ impl Table {
                     }
                     Values::Whole(values) => writer.write_field(text(values.get(place)))?,
                     Values::Real(values) => writer.write_field(text(values.get(place)))?,
+                    Values::Power(values, _) => {
+                        writer.write_field(text(values.as_ref().and_then(|values| values.get(place))))?;
+                    }
                 }
             }
             writer.write_record(None::<&[u8]>)?;
@@ -137,6 +143,9 @@ fn cell<'py>(py: Python<'py>, values: &Values<'_>, place: usize) -> PyResult<Bou
         Values::Text(values) => values.get(place).copied().flatten().into_pyobject(py)?.into_any(),
         Values::Whole(values) => values.get(place).copied().into_pyobject(py)?.into_any(),
         Values::Real(values) => values.get(place).copied().into_pyobject(py)?.into_any(),
+        Values::Power(values, _) => {
+            values.as_ref().and_then(|values| values.get(place).copied()).into_pyobject(py)?.into_any()
+        }
     })
 }
 

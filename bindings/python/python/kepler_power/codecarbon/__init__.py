@@ -16,9 +16,10 @@ Parameters that have no meaning here are warned about by name (:class:`IgnoredPa
 from __future__ import annotations
 
 from ._data import EmissionsData, TaskEmissionsData
+from ._decorator import track_emissions
 from ._output import BaseOutput, OutputMethod
 from ._settings import IgnoredParameterWarning
-from ._tracker import EmissionsTracker, OfflineEmissionsTracker, track_emissions
+from ._tracker import EmissionsTracker, OfflineEmissionsTracker
 
 __all__ = [
     "BaseOutput",

@@ -5,31 +5,38 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import OrderedDict
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
-class _Row:
-    """What both kinds of rows can do."""
+JOULES_PER_KWH = 3.6e6
 
-    @property
-    def values(self) -> OrderedDict[str, Any]:
-        """The columns, in order."""
-        return OrderedDict(vars(self))
-
-    def toJSON(self) -> str:  # noqa: N802 - CodeCarbon's name
-        """As JSON, its names sorted."""
-        return json.dumps(self.values, sort_keys=True, indent=4)
+# Fields stand in the order of the bases from last to first: a row is put together from right to left.
 
 
 @dataclasses.dataclass
-class EmissionsData(_Row):
-    """What a run used and emitted. Energy, power and emissions include the PUE that was stated."""
+class _OfTask:
+    task_name: str
 
+
+@dataclasses.dataclass
+class _OfRun:
     timestamp: str
     """When the row was made: local time, ``2026-01-31T12:00:00``."""
     project_name: str
     run_id: str
+
+
+@dataclasses.dataclass
+class _OfExperiment:
     experiment_id: str
+
+
+@dataclasses.dataclass
+class _Row:
+    """What was used, where, and on what."""
+
     duration: float
     """Seconds."""
     emissions: float
@@ -80,76 +87,51 @@ class EmissionsData(_Row):
     ram_used_gb: float = 0.0
     """GiB, the same mean."""
     on_cloud: str = "N"
+
+    @property
+    def values(self) -> OrderedDict[str, Any]:
+        """The columns, in order."""
+        return OrderedDict(vars(self))
+
+    def toJSON(self) -> str:  # noqa: N802 - CodeCarbon's name
+        """As JSON, its names sorted."""
+        return json.dumps(self.values, sort_keys=True, indent=4)
+
+    def with_means(self) -> Self:
+        """The same with rate and powers made anew from amounts and duration."""
+
+        def mean(amount: float) -> float:
+            return amount / self.duration if self.duration > 0 else 0.0
+
+        return dataclasses.replace(
+            self,
+            emissions_rate=mean(self.emissions),
+            cpu_power=mean(self.cpu_energy * JOULES_PER_KWH),
+            gpu_power=mean(self.gpu_energy * JOULES_PER_KWH),
+            ram_power=mean(self.ram_energy * JOULES_PER_KWH),
+        )
+
+
+@dataclasses.dataclass
+class EmissionsData(_Row, _OfExperiment, _OfRun):
+    """What a run used and emitted. Energy, power and emissions include the PUE that was stated."""
+
     pue: float = 1.0
     wue: float = 0.0
 
     def since(self, earlier: EmissionsData) -> EmissionsData:
         """What was used between an earlier row of the same run and this one."""
-        duration = self.duration - earlier.duration
-        emissions = self.emissions - earlier.emissions
+        used = {name: getattr(self, name) - getattr(earlier, name) for name in _AMOUNTS}
+        return dataclasses.replace(self, **used).with_means()
 
-        def watts(kwh: float) -> float:
-            return kwh * 3.6e6 / duration if duration > 0 else 0.0
 
-        cpu, gpu, ram = (
-            getattr(self, name) - getattr(earlier, name) for name in ("cpu_energy", "gpu_energy", "ram_energy")
-        )
-        return dataclasses.replace(
-            self,
-            duration=duration,
-            emissions=emissions,
-            emissions_rate=emissions / duration if duration > 0 else 0.0,
-            cpu_power=watts(cpu),
-            gpu_power=watts(gpu),
-            ram_power=watts(ram),
-            cpu_energy=cpu,
-            gpu_energy=gpu,
-            ram_energy=ram,
-            energy_consumed=self.energy_consumed - earlier.energy_consumed,
-            water_consumed=self.water_consumed - earlier.water_consumed,
-        )
+# What adds up over time.
+_AMOUNTS = ("duration", "emissions", "cpu_energy", "gpu_energy", "ram_energy", "energy_consumed", "water_consumed")
 
 
 @dataclasses.dataclass
-class TaskEmissionsData(_Row):
+class TaskEmissionsData(_Row, _OfRun, _OfTask):
     """What a task of a run used and emitted; the units are those of :class:`EmissionsData`."""
-
-    task_name: str
-    timestamp: str
-    project_name: str
-    run_id: str
-    duration: float
-    emissions: float
-    emissions_rate: float
-    cpu_power: float
-    gpu_power: float
-    ram_power: float
-    cpu_energy: float
-    gpu_energy: float
-    ram_energy: float
-    energy_consumed: float
-    water_consumed: float
-    country_name: str
-    country_iso_code: str
-    region: Optional[str]
-    cloud_provider: str
-    cloud_region: str
-    os: str
-    python_version: str
-    codecarbon_version: str
-    cpu_count: float
-    cpu_model: str
-    gpu_count: Optional[float]
-    gpu_model: Optional[str]
-    longitude: Optional[float]
-    latitude: Optional[float]
-    ram_total_size: float
-    tracking_mode: str
-    cpu_utilization_percent: float = 0.0
-    gpu_utilization_percent: float = 0.0
-    ram_utilization_percent: float = 0.0
-    ram_used_gb: float = 0.0
-    on_cloud: str = "N"
 
     @classmethod
     def of(cls, task_name: str, row: EmissionsData) -> TaskEmissionsData:

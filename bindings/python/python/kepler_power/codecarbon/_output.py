@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import enum
 import io
+import itertools
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import ConfigurationError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ._data import EmissionsData, TaskEmissionsData
+    from ._settings import Parameters
 
 logger = logging.getLogger("kepler_power.codecarbon")
 
@@ -93,7 +95,9 @@ class FileOutput(BaseOutput):
             return None
         with self._path.open(newline="", encoding="utf-8") as file:
             # The rest is needed only where a row may have to be replaced.
-            rows = list(csv.reader(file)) if self._update else [next(csv.reader(file), [])]
+            rows = list(itertools.islice(csv.reader(file), None if self._update else 1))
+        if not rows:
+            return None
         if sorted(rows[0]) == sorted(columns):
             return rows
         number, backup = 0, self._path.with_name(self._path.name + ".bak")
@@ -128,3 +132,30 @@ def _write(path: Path, rows: list[list[str]], *, append: bool) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.write_text(text.getvalue(), encoding="utf-8")
     beside.replace(path)
+
+
+def outputs(parameters: Parameters) -> list[BaseOutput]:
+    """All that a tracker is told to write to."""
+    methods = parameters.get("output_methods")
+    if methods is None:
+        methods = [OutputMethod.CSV] if parameters.flag("save_to_file", True) else []
+        methods += [OutputMethod.LOGGER] if parameters.flag("save_to_logger", False) else []
+    elif isinstance(methods, str):
+        methods = [part.strip() for part in methods.split(",") if part.strip()]
+    found: list[BaseOutput] = list(parameters.get("output_handlers", []))
+    for method in methods:
+        try:
+            method = OutputMethod(method)
+        except ValueError as error:
+            raise ConfigurationError(f"output method {method!r}", "give csv or logger") from error
+        if method is OutputMethod.CSV:
+            name = parameters.text("output_file", "emissions.csv")
+            directory, write = parameters.text("output_dir", "."), parameters.text("on_csv_write", "append")
+            found.append(FileOutput(name, directory, write))
+        elif method is OutputMethod.LOGGER:
+            to = parameters.get("logging_logger") or logger
+            # A plain logger, or an object that handles rows as CodeCarbon's LoggerOutput does.
+            found.append(LoggerOutput(to) if isinstance(to, logging.Logger) else cast(BaseOutput, to))
+        else:
+            logger.warning("output method %s is not served here: csv and logger are", method.value)
+    return found

@@ -27,6 +27,38 @@ _NETWORK = "nothing is sent anywhere; write a handler (output_handlers) that doe
 _YEARLY = "intensities come from published yearly figures; state force_carbon_intensity_g_co2e_kwh"
 _METERED = "energy is read from meters, or estimated with its stated error, not set"
 
+# Parameters of every tracker that have a meaning here; those of IGNORED are taken, and warned about.
+COMMON = (
+    "project_name",
+    "output_dir",
+    "output_file",
+    "output_methods",
+    "save_to_file",
+    "save_to_logger",
+    "logging_logger",
+    "output_handlers",
+    "experiment_id",
+    "experiment_name",
+    "tracking_mode",
+    "log_level",
+    "on_csv_write",
+    "pue",
+    "wue",
+    "force_carbon_intensity_g_co2e_kwh",
+    "allow_multiple_runs",
+)
+OFFLINE = ("country_iso_code", "region", "cloud_provider", "cloud_region", "country_2letter_iso_code")
+# As CodeCarbon's trackers take them by position.
+_POSITIONS = (
+    "project_name",
+    "measure_power_secs",
+    "api_call_interval",
+    "api_endpoint",
+    "api_key",
+    "output_dir",
+    "output_file",
+)
+
 # Why a parameter has no effect.
 IGNORED: Mapping[str, str] = {
     "api_call_interval": _NETWORK,
@@ -123,3 +155,17 @@ class Parameters:
         """Yes or no; text as configuration files write it."""
         value = self.get(name, default)
         return value if isinstance(value, bool) else str(value).strip().lower() == "true"
+
+
+def given_by_name(positions: tuple[Any, ...], names: dict[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
+    """Arguments by name; a name that nobody knows is an error."""
+    if len(positions) > len(_POSITIONS):
+        raise TypeError(f"at most {len(_POSITIONS)} arguments by position, not {len(positions)}")
+    given: dict[str, Any] = dict(zip(_POSITIONS, positions))
+    for name, value in names.items():
+        if name in given:
+            raise TypeError(f"{name} is given twice")
+        if name not in known and name not in IGNORED:
+            raise TypeError(f"unknown parameter {name!r}; known are {', '.join((*known, *IGNORED))}")
+        given[name] = value
+    return given

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Optional
 
-from . import _native
-from .errors import ConfigurationError, ModelError
+from .. import _native
+from ..errors import ConfigurationError, ModelError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from .models import Array, Interval, Model, Rows
+    from ._model import Array, Interval, Model, Rows
 
 Algorithm = Literal[
     "ensemble",
@@ -125,7 +125,7 @@ class PowerRegressor:
         """
         import numpy as np
 
-        from .models import Model
+        from ._model import Model
 
         columns = getattr(X, "columns", None)
         if columns is not None:

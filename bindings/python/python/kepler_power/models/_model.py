@@ -1,24 +1,14 @@
-"""Power models: what a machine draws, from what it does, where nothing can be measured.
-
-    model = models.load("ec2-0.7.11/rapl-sysfs/AbsPower/BPFOnly/SGDRegressorTrainer_0.json")
-    watts = model.predict(rows)                 # a numpy array, one column for each of model.components
-    package = model.predict(rows, "package")
-
-Reads every JSON format of Kepler's model database (linear weights, curves, XGBoost trees) and this project's own; pickles
-are never read. Arrays of float64 in C order are used in place, without a copy, and without the GIL. Features are sums
-over the node, per second; the unit of a power is the watt.
-"""
+"""A power model that predicts."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Optional, Union, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Optional, cast, overload
 
-from . import _native
-from ._regressor import PowerRegressor
-from .errors import ModelError
+from .. import _native
+from ..errors import ModelError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,13 +16,15 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["Catalogue", "Entry", "Found", "Interval", "Machine", "Model", "PowerRegressor", "Semantics", "find", "load"]
-
 Semantics = Literal["as-named", "exporter-0.7.11", "specpower", "undeclared"]
 """What the numbers mean that a model was trained with: the same name does not always mean the same."""
 
 Rows = Any
 """Rows of features: a numpy array of two dimensions, a pandas or polars data frame (columns are found by name), lists."""
+
+
+# How a model was made, to make it again for pickle: the name of a method, its arguments.
+_Step = tuple[str, tuple[Any, ...]]
 
 
 class Interval(NamedTuple):
@@ -51,9 +43,8 @@ class Model:
 
     __slots__ = ("_made", "_native")
 
-    def __init__(self, native: _native.PowerModel, made: tuple[Any, ...]) -> None:
+    def __init__(self, native: _native.PowerModel, *made: _Step) -> None:
         self._native = native
-        # How to make it again, for pickle.
         self._made = made
 
     @classmethod
@@ -62,12 +53,12 @@ class Model:
 
         :raises kepler_power.errors.ModelError: it cannot be read, or has something no prediction could be trusted with.
         """
-        return cls(_native.PowerModel.load(path), ("load", os.fspath(path)))
+        return cls(_native.PowerModel.load(path), ("load", (os.fspath(path),)))
 
     @classmethod
     def from_json(cls, text: str, name: str = "model") -> Model:
         """From the text of a file. ``name`` is the file's name without ``.json``: published curves need their trainer's."""
-        return cls(_native.PowerModel.from_json(name, text), ("from_json", text, name))
+        return cls(_native.PowerModel.from_json(name, text), ("from_json", (text, name)))
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -116,15 +107,15 @@ class Model:
 
     def with_category(self, variable: str, value: str) -> Model:
         """The same with a categorical variable set to the machine's value."""
-        return Model(self._native.with_category(variable, value), (*self._made, ("with_category", variable, value)))
+        return Model(self._native.with_category(variable, value), *self._made, ("with_category", (variable, value)))
 
     def with_chips(self, chips: int) -> Model:
         """The same with the ceilings of a machine of so many sockets."""
-        return Model(self._native.with_chips(chips), (*self._made, ("with_chips", chips)))
+        return Model(self._native.with_chips(chips), *self._made, ("with_chips", (chips,)))
 
     def with_semantics(self, semantics: Semantics) -> Model:
         """The same, declared to mean something, where the file's place does not tell."""
-        return Model(self._native.with_semantics(semantics), (*self._made, ("with_semantics", semantics)))
+        return Model(self._native.with_semantics(semantics), *self._made, ("with_semantics", (semantics,)))
 
     @overload
     def predict(self, rows: Rows, component: None = None, *, threads: int | None = None) -> Array: ...
@@ -169,10 +160,11 @@ class Model:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a model that was made from text, such as a trained one, as a file that :func:`load` reads."""
-        if self._made[0] != "from_json":
-            raise ModelError(f"the model is the file {self._made[1]} already", "copy that")
+        method, (source, *_) = self._made[0]
+        if method != "from_json":
+            raise ModelError(f"the model is the file {source} already", "copy that")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(self._made[1])
+            file.write(source)
 
     def _place(self, component: str) -> int:
         try:
@@ -181,20 +173,18 @@ class Model:
             raise ModelError(f"the model has no component `{component}`", f"it has {', '.join(self.components)}") from None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (self._made,)
+        return _again, self._made
 
     def __repr__(self) -> str:
         return f"<Model by {self.trainer}: {', '.join(self.features)} -> {', '.join(self.components)}>"
 
 
-def _again(made: tuple[Any, ...]) -> Model:
+def _again(*made: _Step) -> Model:
     """A model from how it was made."""
-    how, *rest = made
-    steps = [step for step in rest if isinstance(step, tuple)]
-    model: Model = getattr(Model, how)(*(argument for argument in rest if not isinstance(argument, tuple)))
-    for method, *arguments in steps:
+    model: Any = Model
+    for method, arguments in made:
         model = getattr(model, method)(*arguments)
-    return model
+    return cast("Model", model)
 
 
 def _matrix(rows: Rows, features: Sequence[str]) -> Array:
@@ -203,7 +193,8 @@ def _matrix(rows: Rows, features: Sequence[str]) -> Array:
 
     columns: Optional[Iterable[Any]] = getattr(rows, "columns", None)
     if columns is not None:
-        missing = [feature for feature in features if feature not in set(map(str, columns))]
+        names = set(map(str, columns))
+        missing = [feature for feature in features if feature not in names]
         if missing:
             remedy = f"it wants {', '.join(features)}"
             raise ModelError(f"the table has no column {', '.join(missing)}", remedy)
@@ -219,100 +210,3 @@ def _matrix(rows: Rows, features: Sequence[str]) -> Array:
         shape = " x ".join(map(str, matrix.shape))
         raise ModelError(f"rows of shape {shape} for {len(features)} features", f"give the columns {', '.join(features)}")
     return matrix
-
-
-class Machine(NamedTuple):
-    """A machine, to find the model of the most similar one; what is not known is ``None``."""
-
-    processor: str
-    """Its processor in any spelling: ``Intel(R) Xeon(R) Platinum 8259CL CPU @ 2.50GHz``."""
-    cores: Optional[int] = None
-    """Physical cores of all sockets."""
-    threads: Optional[int] = None
-    """Logical CPUs of all sockets."""
-    chips: Optional[int] = None
-    """Sockets."""
-    memory_gib: Optional[float] = None
-    """Main memory, GiB."""
-    frequency_mhz: Optional[float] = None
-    """Highest frequency, MHz."""
-
-
-class Entry(NamedTuple):
-    """A model of a catalogue, not read yet."""
-
-    path: os.PathLike[str]
-    """The file, or the directory of a component map."""
-    pipeline: str
-    source: str
-    """What the power was measured with: ``rapl-sysfs`` or ``acpi``."""
-    output: str
-    """``AbsPower``: with idle power; ``DynPower``: without."""
-    group: str
-    """Its features: ``BPFOnly``, ``CounterOnly``, ``Basic``, …"""
-    trainer: str
-    node_type: int
-    """The machine, in the pipeline's index."""
-    processor: Optional[str]
-    """The machine's processor, where the index knows it."""
-
-    def load(self) -> Model:
-        """Reads it."""
-        return load(self.path)
-
-
-class Catalogue(NamedTuple):
-    """The models under a directory of published ones."""
-
-    entries: tuple[Entry, ...]
-    """Every model, by path."""
-    skipped: tuple[tuple[os.PathLike[str], str], ...]
-    """What was not recognised, and why."""
-
-    @classmethod
-    def open(cls, directory: str | os.PathLike[str]) -> Catalogue:
-        """Lists a pipeline's directory, or a directory of pipelines. Models themselves are not read."""
-        entries, skipped = _native.list_models(directory)
-        return cls(tuple(Entry(*row) for row in entries), tuple(skipped))
-
-
-class Found(NamedTuple):
-    """The model chosen for a machine."""
-
-    model: Model
-    entry: Entry
-    distance: float
-    """0 for the same type of machine, 1 for one of twice the CPUs; an interval is to be widened by it."""
-    reason: str
-    """What differs."""
-
-
-def load(path: str | os.PathLike[str]) -> Model:
-    """Reads a power model; see :meth:`Model.load`."""
-    return Model.load(path)
-
-
-def find(
-    directory: str | os.PathLike[str],
-    measured: Iterable[str],
-    *,
-    machine: Union[Machine, str, None] = None,
-    source: Literal["rapl-sysfs", "acpi"] = "rapl-sysfs",
-    output: Literal["AbsPower", "DynPower"] = "AbsPower",
-    convert: bool = False,
-) -> Found:
-    """The published model for a machine: of the most similar one, with most of the features that are measured.
-
-    :param directory: a pipeline's directory, or a directory of pipelines.
-    :param measured: what is measured, by the features' names: ``bpf_cpu_time_ms``, ``cpu_cycles``, …, with their true
-        meaning.
-    :param machine: the machine, or its processor's name; without it this host.
-    :param source: RAPL components, or the whole machine.
-    :param output: with or without idle power.
-    :param convert: whether what is measured may be made into what an old exporter recorded under that name.
-    :raises kepler_power.errors.DataError: there is none near enough, or none fits; it says the nearest.
-    """
-    given = Machine(machine) if isinstance(machine, str) else machine
-    native, row, distance, reason = _native.find_model(directory, source, output, list(measured), convert, given)
-    entry = Entry(*row)
-    return Found(Model(native, ("load", os.fspath(entry.path))), entry, distance, reason)
