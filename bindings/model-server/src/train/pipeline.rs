@@ -16,6 +16,8 @@ use std::fmt::Write;
 
 /// Blocks of rows that are held out, one after the other.
 const FOLDS: usize = 5;
+/// The most rows that a curve of three or four parameters is fitted to, spread over all: fitting it takes a thousand passes.
+const ROWS_OF_CURVE: usize = 1000;
 
 /// A pipeline.
 #[derive(Debug)]
@@ -186,8 +188,13 @@ fn one(data: &Dataset, zone: ZoneKind, output: OutputType, trainer: Trainer) -> 
     let recipe = recipe(zone, trainer, data);
     // Exporters ask a model of dynamic power once for every process, and would add its bias as often.
     let through_origin = output == OutputType::DynPower && matches!(trainer, Trainer::Sgd | Trainer::Linear);
+    let is_curve = recipe.learners.iter().any(|learner| matches!(learner, Learner::Curve { .. }));
     let fit = |rows: &Dataset| -> Result<Document, TrainError> {
-        if through_origin { recipe.fit(&mirrored(rows)?) } else { recipe.fit(rows) }
+        match (through_origin, is_curve) {
+            (true, _) => recipe.fit(&mirrored(rows)?),
+            (_, true) => recipe.fit(&spread(rows)),
+            _ => recipe.fit(rows),
+        }
     };
     let mut all = Vec::new();
     for (number, fold) in blocks(data.len(), FOLDS).iter().enumerate() {
@@ -202,6 +209,13 @@ fn one(data: &Dataset, zone: ZoneKind, output: OutputType, trainer: Trainer) -> 
     let (_, mut weights) = published_weights(&fit(data)?, 0)?;
     let component = weights.get_mut(component_name(zone)).map(Value::take).unwrap_or_default();
     Ok((component, score(component_name(zone), "blocked", &all)))
+}
+
+/// So many rows that a curve can be fitted to them, from all over the recording.
+fn spread(data: &Dataset) -> Dataset {
+    let count = data.len().min(ROWS_OF_CURVE);
+    let rows: Vec<usize> = (0..count).map(|place| place * data.len() / count.max(1)).collect();
+    data.subset(&rows)
 }
 
 /// Every row with its opposite right behind it, so that their sums cancel: the best line goes through the origin.

@@ -9,6 +9,9 @@ use std::fmt;
 /// Components whose energy exporters tell, as they name them.
 pub(super) const COMPONENTS: [&str; 5] = ["package", "core", "uncore", "dram", "platform"];
 
+/// Seconds since 1970 in some three thousand years: no time of a recording.
+const LATEST: f64 = 1e11;
+
 /// The query of a component's energy, in joules.
 pub(super) fn energy_query(component: &str) -> String {
     format!("kepler_node_{component}_joules_total")
@@ -130,12 +133,12 @@ impl RawSeries {
         if self.value.is_some() {
             return Err(E::custom("the answer of an instant query; ask /api/v1/query_range"));
         }
-        // A value that is none is a sample that is not there.
-        let finite = |Sample(seconds, Number(value)): Sample| {
-            // The cast saturates, and no recording is that long ago.
-            (seconds.is_finite() && value.is_finite()).then(|| ((seconds * 1000.0).round() as i64, value))
+        // A value or a time that is none is a sample that is not there.
+        let sound = |Sample(seconds, Number(value)): Sample| {
+            let is_sound = (0.0..LATEST).contains(&seconds) && value.is_finite();
+            is_sound.then(|| ((seconds * 1000.0).round() as i64, value))
         };
-        let mut samples: Vec<(i64, f64)> = self.values.into_iter().filter_map(finite).collect();
+        let mut samples: Vec<(i64, f64)> = self.values.into_iter().filter_map(sound).collect();
         samples.sort_by_key(|(time, _)| *time);
         samples.dedup_by_key(|(time, _)| *time);
         samples.shrink_to_fit();
@@ -192,7 +195,7 @@ mod tests {
     #[test]
     fn a_list_of_series_and_the_whole_answer_read_the_same() {
         let list = r#"[{"metric": {"instance": "a", "source": "rapl-sysfs", "mode": "idle"},
-            "values": [[1700000015, "7.5"], [1700000000.5, "5"], [1700000030, "NaN"], [1700000015, 9]]}, {"values": []}]"#;
+            "values": [[1700000015, "7.5"], [1700000000.5, "5"], [1700000030, "NaN"], [1700000015, 9], [1e308, "1"], [-1e308, "1"]]}, {"values": []}]"#;
         let whole =
             format!(r#"{{"status": "success", "data": {{"resultType": "matrix", "result": {list}}}, "warnings": []}}"#);
         for answer in [list.to_owned(), whole] {
