@@ -115,8 +115,9 @@ fn metadata(plan: &Plan, groups: &[Value], left_out: &[String]) -> Vec<u8> {
         "feature_groups": groups,
         "left_out": left_out,
     });
-    if plan.semantics != Semantics::Undeclared {
-        document["semantics"] = json!(plan.semantics.name());
+    // What is undeclared has no entry: the name of the pipeline may tell.
+    if let (Some(document), true) = (document.as_object_mut(), plan.semantics != Semantics::Undeclared) {
+        document.insert("semantics".to_owned(), json!(plan.semantics.name()));
     }
     document.to_string().into_bytes()
 }

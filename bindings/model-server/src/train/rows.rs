@@ -35,7 +35,7 @@ pub(super) fn rows(
     let features = group.features();
     let (zones, by_instance) = energies(queries, source)?;
     let mut flat = Vec::new();
-    let mut targets: Vec<(ZoneKind, Vec<f64>)> = zones.iter().map(|(zone, _)| (*zone, Vec::new())).collect();
+    let mut targets: Vec<(ZoneKind, Vec<f64>)> = zones.iter().map(|zone| (*zone, Vec::new())).collect();
     let mut left_out = 0;
     for (instance, energies) in &by_instance {
         let ends = ends(energies.iter().flatten().copied());
@@ -84,13 +84,13 @@ pub(super) fn rows(
     Ok(Recorded { data: data.map_err(|error: TrainError| format!("{}: {error}", group.name()))?, left_out })
 }
 
+/// The counters of each component.
 type Instance<'a> = Vec<Vec<&'a Series>>;
+/// Components, and by exporter their counters.
+type Energies<'a> = (Vec<ZoneKind>, BTreeMap<&'a str, Instance<'a>>);
 
 /// The components that were measured, and by exporter the counters of each.
-fn energies(
-    queries: &Queries,
-    source: EnergySource,
-) -> Result<(Vec<(ZoneKind, &'static str)>, BTreeMap<&str, Instance<'_>>), String> {
+fn energies(queries: &Queries, source: EnergySource) -> Result<Energies<'_>, String> {
     let components: &[&str] = match source {
         EnergySource::RaplSysfs => &["package", "core", "uncore", "dram"],
         EnergySource::Acpi => &["platform"],
@@ -114,7 +114,7 @@ fn energies(
                 of_zone.push(series);
             }
         }
-        zones.push((zone, *component));
+        zones.push(zone);
     }
     if !zones.is_empty() {
         for of_zones in by_instance.values_mut() {
