@@ -23,7 +23,7 @@ const ROWS: &str = "# a trace\n# semantics: exporter-0.7.11\ntimestamp,machine,b
 
 #[test]
 fn csv() {
-    attack("csv", targets::csv, vec![ROWS.as_bytes().to_vec(), ROWS.repeat(20).into_bytes()], 1);
+    attack("csv", targets::csv, vec![ROWS.as_bytes().to_vec(), ROWS.repeat(20).into_bytes()], 1500, 1);
 }
 
 #[test]
@@ -43,5 +43,5 @@ fn parquet() {
     kepler_train::Table::from_csv("rows", ROWS.as_bytes()).unwrap().write_parquet(&path, &[]).unwrap();
     let file = std::fs::read(&path).unwrap();
     // The crate believes the header of a page, which may promise 2 GiB; beyond rows and columns that is all that bounds memory.
-    attack("parquet", targets::parquet, vec![file], 1 << 20);
+    attack("parquet", targets::parquet, vec![file], 1500, 1 << 20);
 }

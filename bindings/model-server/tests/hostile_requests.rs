@@ -37,5 +37,5 @@ fn requests() {
             "kepler_container_bpf_page_cache_hit_total": {"status": "success", "data": {"resultType": "matrix", "result": counter(1.0)}}}});
     let files = vec![asked.to_string().into_bytes(), trained.to_string().into_bytes()];
     // Read three times, each time copied. Training works in a thread of its own, which is not counted.
-    attack("requests", targets::requests, files, 24);
+    attack("requests", targets::requests, files, 1500, 24);
 }

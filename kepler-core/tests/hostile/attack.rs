@@ -25,10 +25,10 @@ pub(crate) fn bounded(name: &str, bytes: &[u8], factor: usize, target: fn(&[u8])
     assert!(allocations <= limit, "{name}: {allocations} allocations for {length} bytes: {}", start());
 }
 
-/// Runs a target over what mutation makes of files, in a thread that is watched.
-pub(crate) fn attack(name: &'static str, target: fn(&[u8]), files: Vec<Vec<u8>>, factor: usize) {
+/// Runs a target over so many files that mutation makes of these, in a thread that is watched.
+pub(crate) fn attack(name: &'static str, target: fn(&[u8]), files: Vec<Vec<u8>>, cases: u64, factor: usize) {
     let number = |name: &str, default: u64| std::env::var(name).ok().map_or(default, |text| text.parse().unwrap());
-    let (cases, seed) = (number("KEPLER_HOSTILE_CASES", 1500), number("KEPLER_HOSTILE_SEED", 1));
+    let (cases, seed) = (number("KEPLER_HOSTILE_CASES", cases), number("KEPLER_HOSTILE_SEED", 1));
     let (tell, told) = channel();
     let worker = thread::spawn(move || {
         for case in 0..cases {

@@ -1,7 +1,7 @@
 //! Damages files, the same way for the same seed.
 
 /// Longer ones are cut.
-const LONGEST: usize = 256 * 1024;
+const LONGEST: usize = 512 * 1024;
 /// What numbers become.
 const NUMBERS: [&str; 16] = [
     "0",
