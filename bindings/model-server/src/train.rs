@@ -111,7 +111,6 @@ fn make(store: &Store, body: &[u8]) -> Result<Response, Failure> {
     let request: TrainRequest = serde_json::from_slice(body)
         .map_err(|error| Failure::Request(format!("the training request is not understood: {error}")))?;
     let plan = request.plan().map_err(Failure::Request)?;
-    // Known before an hour's work rather than after it.
     store.may_install(&plan.name).map_err(Failure::Store)?;
     let trained = pipeline::train(&plan).map_err(Failure::Request)?;
     store.install(&plan.name, &trained.files).map_err(Failure::Store)?;

@@ -50,12 +50,18 @@ impl Store {
     /// Whether a pipeline of that name may be put here.
     ///
     /// # Errors
-    /// Another one is in the way, or this is no place for pipelines.
+    /// Another one is in the way, this is no place for pipelines, or nothing can be written here.
     pub(crate) fn may_install(&self, name: &str) -> Result<(), InstallError> {
         use kepler_core::model::EnergySource;
         if EnergySource::ALL.iter().any(|source| self.directory.join(source.name()).is_dir()) {
             return Err(InstallError::OnePipeline { path: self.directory.clone() });
         }
+        // Found out before an hour's work rather than after it.
+        let stage = self.directory.join(STAGE);
+        // One that was interrupted may have left it.
+        remove(&stage)?;
+        fs::create_dir(&stage).map_err(InstallError::at(&stage))?;
+        remove(&stage)?;
         let path = self.directory.join(name);
         if fs::symlink_metadata(&path).is_err() {
             return Ok(());
@@ -76,8 +82,6 @@ impl Store {
     pub(crate) fn install(&self, name: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<(), InstallError> {
         self.may_install(name)?;
         let stage = self.directory.join(STAGE);
-        // One that was interrupted may have left it.
-        remove(&stage)?;
         let installed = self.replace(&stage, name, files);
         let removed = remove(&stage);
         installed?;
