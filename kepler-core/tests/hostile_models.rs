@@ -113,7 +113,7 @@ fn trees() {
     attack("trees", targets::trees, vec![group("BPFOnly/XgboostFitTrainer_0/package.json")], CASES, 1);
     // Hundreds of kilobytes, read unoptimised.
     if let Some(published) = published() {
-        attack("published trees", targets::trees, vec![published], 60, 1);
+        attack("published trees", targets::trees, vec![published], 20, 1);
     }
 }
 
