@@ -1,11 +1,6 @@
-//! Any bytes as a zip archive of a model.
 #![no_main]
 
-use kepler_core::model::Model;
-use libfuzzer_sys::fuzz_target;
+#[path = "../../kepler-core/tests/hostile/targets.rs"]
+mod targets;
 
-fuzz_target!(|bytes: &[u8]| {
-    if let Ok(model) = Model::from_zip("SGDRegressorTrainer_0", bytes) {
-        let _ = model.predict(&vec![0.0; model.features().len()]);
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::archive(bytes));

@@ -4,8 +4,52 @@
 //! ```text
 //! E_fac = E_IT * PUE        C = E_fac * CI        rate = P * PUE * CI        CI_eff = CI * PUE
 //! ```
-//! Every argument is typed, so a rate (g/h) passed where an intensity (g/kWh) belongs does not
-//! compile.
+//! Every argument is typed, so what mixes watts, watt-hours, g/h and g/kWh does not compile:
+//!
+//! ```
+//! use kepler_compliance::carbon;
+//! use kepler_compliance::intensity::IntensityFigure;
+//! use kepler_compliance::units::{CarbonIntensity, CarbonMass, CarbonRate, Energy, Power, Pue};
+//!
+//! let grid = CarbonIntensity::from_grams_per_kilowatt_hour(424.0);
+//! let (power, energy) = (Power::from_watts(57.5), Energy::from_microjoules(3_600_000_000));
+//! let hourly: CarbonRate = carbon::rate(power, Pue::ONE, grid);
+//! let emitted: CarbonMass = carbon::emissions(energy, Pue::ONE, grid);
+//! assert!(hourly > CarbonRate::from_grams_per_hour(24.37));
+//! fn same(a: &IntensityFigure, b: &IntensityFigure) -> bool { a == b }
+//! ```
+//! An intensity's place taken by a rate, energy's by power:
+//! ```compile_fail,E0308
+//! # use kepler_compliance::carbon;
+//! # use kepler_compliance::units::{CarbonRate, Power, Pue};
+//! let hourly = CarbonRate::from_grams_per_hour(24.38);
+//! carbon::rate(Power::from_watts(57.5), Pue::ONE, hourly);
+//! ```
+//! ```compile_fail,E0308
+//! # use kepler_compliance::carbon;
+//! # use kepler_compliance::units::{CarbonIntensity, Power, Pue};
+//! let grid = CarbonIntensity::from_grams_per_kilowatt_hour(424.0);
+//! carbon::emissions(Power::from_watts(57.5), Pue::ONE, grid);
+//! ```
+//! A rate taken for a mass, or compared with an intensity; watts and an intensity added up:
+//! ```compile_fail,E0308
+//! # use kepler_compliance::units::{CarbonIntensity, CarbonMass, Power};
+//! let grid = CarbonIntensity::from_grams_per_kilowatt_hour(424.0);
+//! let _: CarbonMass = Power::from_watts(57.5) * grid;
+//! ```
+//! ```compile_fail,E0308
+//! # use kepler_compliance::units::{CarbonIntensity, CarbonRate};
+//! let _ = CarbonRate::from_grams_per_hour(24.38) < CarbonIntensity::from_grams_per_kilowatt_hour(424.0);
+//! ```
+//! ```compile_fail,E0308
+//! # use kepler_compliance::units::{CarbonIntensity, Power};
+//! let _ = Power::from_watts(57.5) + CarbonIntensity::from_grams_per_kilowatt_hour(424.0);
+//! ```
+//! Two figures of intensity compared without regard to what they measure:
+//! ```compile_fail,E0369
+//! # use kepler_compliance::intensity::IntensityFigure;
+//! fn dirtier(a: &IntensityFigure, b: &IntensityFigure) -> bool { a > b }
+//! ```
 
 mod market;
 mod sci;

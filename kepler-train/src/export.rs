@@ -19,7 +19,7 @@ pub fn published_weights(document: &Document, node_type: u32) -> Result<(String,
     let mut trainer = None;
     let mut components = Map::new();
     for (name, component) in &document.components {
-        let (by, weights) = weights(document, component)?;
+        let (by, weights) = weights(document, name, component)?;
         if trainer.is_some_and(|trainer| trainer != by) {
             return Err(TrainError::Export("its components are of different kinds".to_owned()));
         }
@@ -31,7 +31,7 @@ pub fn published_weights(document: &Document, node_type: u32) -> Result<(String,
     Ok((name, Value::Object(components)))
 }
 
-fn weights(document: &Document, component: &Component) -> Result<(&'static str, Value), TrainError> {
+fn weights(document: &Document, name: &str, component: &Component) -> Result<(&'static str, Value), TrainError> {
     if component.per.is_some() {
         return Err(TrainError::Export("its power is per a feature".to_owned()));
     }
@@ -57,9 +57,11 @@ fn weights(document: &Document, component: &Component) -> Result<(&'static str, 
     };
     let feature = document.features.get(curve.input).map_or("", |feature| feature.name.as_str());
     // What readers of that format take for the curve's feature, whatever the file says.
-    let expected = ["cpu_instructions", "bpf_cpu_time_ms"]
-        .into_iter()
-        .find(|name| document.features.iter().any(|feature| feature.name == *name));
+    let candidates = match name {
+        "dram" => ["cache_miss", "bpf_page_cache_hit"],
+        _ => ["cpu_instructions", "bpf_cpu_time_ms"],
+    };
+    let expected = candidates.into_iter().find(|name| document.features.iter().any(|feature| feature.name == *name));
     if expected != Some(feature) {
         return Err(TrainError::Export(format!("its curve is of `{feature}`, which readers would not guess")));
     }

@@ -10,6 +10,7 @@ use kepler_core::model::Machine;
 use kepler_http::{ServerOptions, WebConfig};
 use kepler_model_server::{SocketOptions, Store, serve_socket};
 use std::io;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,6 +18,8 @@ use tokio::sync::watch;
 
 /// Clients of a cluster's exporters, each with a connection that it keeps.
 const MOST_CONNECTIONS: usize = 1024;
+/// Who trains, or waits to be told that another does.
+const MOST_TRAINERS: usize = 16;
 /// Workers: parsing a large request on one must not hold up the others.
 const WORKERS: usize = 2;
 
@@ -31,6 +34,10 @@ pub(super) struct ModelServer {
     /// TLS and authentication of the HTTP server, in the format of Prometheus' exporter toolkit
     #[arg(long = "web.config-file", value_name = "FILE")]
     web_config: Option<PathBuf>,
+    /// Train models as well, from what is posted to /train at HOST:PORT; they are put into the directory of models, which
+    /// may be empty. May be repeated; the reference's port is 8102 [default: none]
+    #[arg(long = "train.listen-address", value_name = "ADDRESS", value_parser = address)]
+    train: Vec<ListenAddress>,
     /// Serve the estimator's Unix socket here; exporters look for /tmp/estimator.sock [default: none]
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
@@ -49,15 +56,19 @@ fn address(text: &str) -> Result<ListenAddress, String> {
 /// No models; an address or the socket is taken; the file of TLS is not what it should be.
 pub(super) fn run(asked: ModelServer) -> Result<(), Failure> {
     logging::start(&Config { log_level: asked.log_level, ..Config::default() });
-    let store = Arc::new(Store::open(&asked.models).map_err(|error| Failure::Data(error.to_string()))?);
+    let store = if asked.train.is_empty() { Store::open(&asked.models) } else { Store::open_to_train(&asked.models) };
+    let store = Arc::new(store.map_err(|error| Failure::Data(error.to_string()))?);
     let web = asked.web_config.as_ref().map(WebConfig::from_file).transpose();
     let web = web.map_err(|error| Failure::Data(format!("--web.config-file: {error}")))?;
     let host = Host::default();
     let addresses = if asked.listen.is_empty() { vec![ListenAddress::local(8100)] } else { asked.listen };
     let listeners = listen::bind_all(&addresses, &host)?;
+    let trainers = listen::bind_all(&asked.train, &host)?;
     tracing::info!("{} models in {}", store.len(), asked.models.display());
-    for address in listeners.iter().filter_map(|listener| listener.local_addr().ok()) {
-        tracing::info!("serving models at http{}://{address}", if web.is_some() { "(s)" } else { "" });
+    for (what, listeners) in [("serving models", &listeners), ("training models", &trainers)] {
+        for address in listeners.iter().filter_map(|listener| listener.local_addr().ok()) {
+            tracing::info!("{what} at http{}://{address}", if web.is_some() { "(s)" } else { "" });
+        }
     }
     let options = ServerOptions {
         max_connections: MOST_CONNECTIONS,
@@ -70,14 +81,15 @@ pub(super) fn run(asked: ModelServer) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(Failure::to("start the model server"))?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let (stop, stopped) = watch::channel(false);
         let end = |mut stopped: watch::Receiver<bool>| async move {
             // An error means that the sender is gone, which is an end too.
             drop(stopped.wait_for(|stopped| *stopped).await);
         };
         let router = kepler_model_server::router(Arc::clone(&store));
-        let http = kepler_http::serve_router(listeners, router, options, end(stopped.clone()));
+        let http = kepler_http::serve_router(listeners, router, options.clone(), end(stopped.clone()));
+        let training = train(trainers, &store, options, end(stopped.clone()));
         let socket = async {
             let Some(path) = &asked.socket else { return Ok(()) };
             tracing::info!("answering the estimator's clients at {}", path.display());
@@ -92,8 +104,26 @@ pub(super) fn run(asked: ModelServer) -> Result<(), Failure> {
                 reason: error.to_string(),
             })
         };
-        tokio::try_join!(http, socket, signals).map(|_| ())
-    })
+        tokio::try_join!(http, training, socket, signals).map(|_| ())
+    });
+    // A training under way is given up: it writes nothing before it is done.
+    runtime.shutdown_background();
+    served
+}
+
+/// Trains until the end, if an address was given to train at.
+async fn train(
+    listeners: Vec<TcpListener>,
+    store: &Arc<Store>,
+    options: ServerOptions,
+    end: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Failure> {
+    if listeners.is_empty() {
+        return Ok(());
+    }
+    let options = ServerOptions { max_connections: MOST_TRAINERS, ..options };
+    let router = kepler_model_server::train_router(Arc::clone(store));
+    kepler_http::serve_router(listeners, router, options, end).await.map_err(Failure::to("serve HTTP for training"))
 }
 
 /// Ends with a signal to end.

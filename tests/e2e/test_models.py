@@ -185,6 +185,45 @@ def test_published_models_predict_their_golden_values(models_bin, tmp_path):
             assert [float(row[component]) for row in table] == pytest.approx(watts, rel=1e-9), golden["model"]
 
 
+def counter(labels: dict, rates: list[float]) -> dict:
+    """What Prometheus answers for a counter that is scraped every 15 s."""
+    totals = [sum(rates[:count]) * 15 for count in range(len(rates) + 1)]
+    return {"metric": labels, "values": [[1_700_000_000 + 15 * n, str(total)] for n, total in enumerate(totals)]}
+
+
+def test_what_prometheus_recorded_is_trained_from_and_served(models_bin, tmp_path):
+    models, log = tmp_path / "models", tmp_path / "log"
+    models.mkdir()
+    command = [models_bin, "model-server", models, "--web.listen-address=127.0.0.1:0", "--train.listen-address=127.0.0.1:0"]
+    with log.open("wb") as file, running(command, stdout=file, stderr=file) as process:
+
+        def addresses() -> list[str] | None:
+            assert process.poll() is None, log.read_text()
+            found = [word for word in log.read_text().split() if word.startswith("http://")]
+            return found if len(found) == 2 else None
+
+        serving, training = wait_until(addresses, "both addresses")
+        busy = [8000 * (n * 0.618034 % 1) for n in range(200)]
+        recorded = {
+            "kepler_node_package_joules_total": [counter({"source": "rapl-sysfs"}, [40 + ms / 100 for ms in busy])],
+            "kepler_container_bpf_cpu_time_ms_total": [counter({"container_id": "a"}, busy)],
+            "kepler_container_bpf_page_cache_hit_total": [counter({"container_id": "a"}, [0] * 200)],
+        }
+        trainer = {"abs_trainers": ["SGDRegressorTrainer"], "dyn_trainers": ["SGDRegressorTrainer"], "isolator": "MinIdleIsolator"}
+        asked = {"name": "ours", "energy_source": "rapl-sysfs", "trainer": trainer, "prom_response": recorded}
+        status, body = post(f"{serving}/model", request())
+        assert status == 400
+        status, body = post(f"{training}/train", asked)
+        assert status == 200, body
+        names = zipfile.ZipFile(io.BytesIO(body)).namelist()
+        assert "rapl-sysfs/AbsPower/BPFOnly/SGDRegressorTrainer_0.json" in names
+        status, body = post(f"{serving}/predict", request(values=[[0, 0], [5000, 0]]))
+        assert json.loads(body)["powers"]["package"] == pytest.approx([40, 90])
+        assert post(f"{training}/train", asked | {"prom_response": {}})[0] == 400
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+
+
 @pytest.fixture
 def simulated(tmp_path: Path) -> Iterator[Path]:
     """The sysfs of a machine that draws 40 W, and 20 W more for each busy CPU."""

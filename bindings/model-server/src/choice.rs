@@ -226,7 +226,7 @@ fn is_weights(trainer: Trainer, path: &std::path::Path, linear_only: bool) -> Re
 }
 
 /// Exporters cast watts to unsigned integers, which makes enormous ones of negative ones.
-fn is_sound_at_rest(model: &Model) -> Result<(), String> {
+pub(crate) fn is_sound_at_rest(model: &Model) -> Result<(), String> {
     let zeros = vec![0.0; model.features().len()];
     for component in model.components() {
         let watts = component.raw(&zeros);

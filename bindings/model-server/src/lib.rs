@@ -9,6 +9,7 @@
 //! | `POST /model` | [`router`] | the weights of a model (JSON), or the model as a zip; 400 and a text if there is none |
 //! | `GET /best-models` | [`router`] | the names of the models that would be chosen |
 //! | `POST /predict` | [`router`] | watts, as the estimator |
+//! | `POST /train` | `train_router` (feature `train`) | a zip of a pipeline of models, which are served from then on |
 //! | a Unix socket | [`serve_socket`] | watts, for one JSON request without framing |
 //!
 //! What is chosen: of the models whose features the caller has, the one of the most similar machine; then the one with most
@@ -28,11 +29,15 @@ mod routes;
 mod scanner;
 mod socket;
 mod store;
+#[cfg(feature = "train")]
+mod train;
 
 pub use choice::NoChoice;
 pub use routes::router;
 pub use socket::{SocketError, SocketOptions, serve_socket};
 pub use store::{Store, StoreError};
+#[cfg(feature = "train")]
+pub use train::{MAX_TRAIN_BYTES, train_router};
 
 /// The largest request that is read, 8 MiB: some 100,000 rows of five features.
 pub const MAX_REQUEST_BYTES: usize = 8 << 20;

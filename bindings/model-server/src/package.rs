@@ -69,6 +69,17 @@ pub(crate) fn archive(choice: &Choice) -> io::Result<Vec<u8>> {
     Ok(written.into_inner())
 }
 
+/// Files by path as a zip.
+#[cfg(feature = "train")]
+pub(crate) fn zip(files: &std::collections::BTreeMap<String, Vec<u8>>) -> io::Result<Vec<u8>> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for (path, bytes) in files {
+        writer.start_file(path.as_str(), SimpleFileOptions::default()).map_err(io::Error::other)?;
+        writer.write_all(bytes)?;
+    }
+    Ok(writer.finish().map_err(io::Error::other)?.into_inner())
+}
+
 /// What of this size a model could be read, so it is not larger.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();

@@ -62,7 +62,7 @@ struct Terms {
 
 /// A machine as exporters describe it. What is not known is missing, empty, 0 or −1.
 #[derive(Clone, Debug, Default, Deserialize)]
-struct Spec {
+pub(crate) struct Spec {
     #[serde(default)]
     processor: Option<String>,
     #[serde(default)]
@@ -78,6 +78,19 @@ struct Spec {
 }
 
 impl Spec {
+    /// As `node_type_index.json` holds it.
+    #[cfg(feature = "train")]
+    pub(crate) fn attributes(&self) -> serde_json::Value {
+        serde_json::json!({
+            "processor": self.processor.as_deref().unwrap_or_default(),
+            "cores": self.cores,
+            "chips": self.chips,
+            "memory": self.memory,
+            "frequency": self.frequency,
+            "threads_per_core": self.threads_per_core.filter(|&each| each > 0.0),
+        })
+    }
+
     /// `cores` are logical CPUs: both the exporter and the estimator ask the kernel for them.
     fn machine(&self) -> Machine {
         let sane = |number: Option<f64>| number.filter(|number| number.is_finite() && *number > 0.0);

@@ -9,7 +9,7 @@ use crate::{MAX_REQUEST_BYTES, package};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Query, State};
+use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -39,6 +39,8 @@ pub fn router(store: Arc<Store>) -> Router {
             (StatusCode::NOT_FOUND, text)
         })
         .with_state(store)
+        // Its own limit is 2 MB.
+        .layer(DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(MAX_REQUEST_BYTES))
 }
 

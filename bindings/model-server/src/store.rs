@@ -1,6 +1,11 @@
 //! The models there are: found once, read when first wanted.
 
+#[cfg(feature = "train")]
+mod install;
+
 use crate::choice::{Choice, NoChoice, Wanted};
+#[cfg(feature = "train")]
+pub(crate) use install::{InstallError, TRAINED_BY};
 use kepler_core::model::{Catalogue, Entry, Model, ModelError};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -17,6 +22,8 @@ const MAX_TABLE_BYTES: u64 = 16 << 20;
 #[derive(Debug)]
 pub struct Store {
     directory: PathBuf,
+    /// Whether there may be none yet.
+    may_be_empty: bool,
     listed: RwLock<Arc<Vec<Listed>>>,
     choices: Mutex<VecDeque<(Wanted, Arc<Choice>)>>,
 }
@@ -70,9 +77,21 @@ impl Store {
     /// # Errors
     /// It cannot be read, or holds no model.
     pub fn open(directory: impl Into<PathBuf>) -> Result<Self, StoreError> {
-        let directory = directory.into();
-        let listed = list(&directory)?;
-        Ok(Store { directory, listed: RwLock::new(Arc::new(listed)), choices: Mutex::default() })
+        Self::open_as(directory.into(), false)
+    }
+
+    /// The same for a directory that models are trained into: it may be empty.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    #[cfg(feature = "train")]
+    pub fn open_to_train(directory: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        Self::open_as(directory.into(), true)
+    }
+
+    fn open_as(directory: PathBuf, may_be_empty: bool) -> Result<Self, StoreError> {
+        let listed = list(&directory, may_be_empty)?;
+        Ok(Store { directory, may_be_empty, listed: RwLock::new(Arc::new(listed)), choices: Mutex::default() })
     }
 
     /// Lists the directory again, for models that came or went.
@@ -80,7 +99,7 @@ impl Store {
     /// # Errors
     /// As [`Store::open`]; what was known is then kept.
     pub fn reload(&self) -> Result<(), StoreError> {
-        let listed = Arc::new(list(&self.directory)?);
+        let listed = Arc::new(list(&self.directory, self.may_be_empty)?);
         *self.listed.write().unwrap_or_else(PoisonError::into_inner) = listed;
         self.choices.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(())
@@ -92,7 +111,7 @@ impl Store {
         self.listed().len()
     }
 
-    /// Whether there is none. A store that opened has some.
+    /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -110,8 +129,13 @@ impl Store {
         }
         // Choosing reads files: others must not wait for it.
         drop(choices);
-        let choice = Arc::new(Choice::of(self.listed().iter(), wanted)?);
+        let listed = self.listed();
+        let choice = Arc::new(Choice::of(listed.iter(), wanted)?);
         choices = self.choices.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of models that were listed again meanwhile it may not be the best any more.
+        if !Arc::ptr_eq(&listed, &self.listed()) {
+            return Ok(choice);
+        }
         if choices.len() >= MOST_CHOICES {
             choices.pop_front();
         }
@@ -120,7 +144,7 @@ impl Store {
     }
 }
 
-fn list(directory: &Path) -> Result<Vec<Listed>, StoreError> {
+fn list(directory: &Path, may_be_empty: bool) -> Result<Vec<Listed>, StoreError> {
     let catalogue = Catalogue::open(directory)?;
     let mut tables: BTreeMap<PathBuf, Table> = BTreeMap::new();
     let listed: Vec<Listed> = catalogue
@@ -131,7 +155,7 @@ fn list(directory: &Path) -> Result<Vec<Listed>, StoreError> {
             Listed { entry: entry.clone(), figures, model: OnceLock::new() }
         })
         .collect();
-    if listed.is_empty() {
+    if listed.is_empty() && !may_be_empty {
         return Err(StoreError::Empty { directory: directory.to_owned(), skipped: catalogue.skipped().len() });
     }
     Ok(listed)

@@ -193,6 +193,14 @@ async fn what_suits_nobody_is_answered_with_400_and_the_reason() {
 }
 
 #[tokio::test]
+async fn what_is_within_the_limit_is_read_however_long() {
+    let server = Server::start();
+    let values = vec![json!([1000.0, 0.0]); 250_000];
+    let reply = server.predict(json!({"values": values, "node_type": 10})).await.json();
+    assert_eq!(reply["powers"]["package"].as_array().unwrap().len(), 250_000);
+}
+
+#[tokio::test]
 async fn the_best_models_are_listed_by_output_and_group() {
     let server = Server::start();
     let names = server.get("/best-models").await.json();

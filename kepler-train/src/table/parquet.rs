@@ -23,6 +23,9 @@ use std::sync::Arc;
 /// Rows of a row group.
 const GROUP: usize = 65_536;
 
+/// The most cells, all columns together: 0.8 GB of numbers.
+const MAX_CELLS: usize = 100_000_000;
+
 impl Table {
     /// Writes a Parquet file, with `about` in its metadata beside the semantics.
     ///
@@ -106,6 +109,10 @@ impl Table {
                 return Err(TrainError::TooMany { what, found, limit });
             }
         }
+        let cells = rows.saturating_mul(width);
+        if cells > MAX_CELLS {
+            return Err(TrainError::TooMany { what: "cells", found: cells, limit: MAX_CELLS });
+        }
         let mut semantics = None;
         for KeyValue { key, value } in metadata.key_value_metadata().into_iter().flatten() {
             if let ("semantics", Some(name)) = (key.as_str(), value) {
@@ -136,7 +143,7 @@ impl Table {
         for group in 0..reader.num_row_groups() {
             let group = reader.get_row_group(group).map_err(bad)?;
             for (place, column) in columns.iter_mut().enumerate() {
-                read(group.get_column_reader(place).map_err(bad)?, &mut column.cells).map_err(bad)?;
+                read(group.get_column_reader(place).map_err(bad)?, &mut column.cells, rows).map_err(bad)?;
             }
         }
         for column in &columns {
@@ -148,24 +155,27 @@ impl Table {
     }
 }
 
-fn read(reader: ColumnReader, cells: &mut Cells) -> Result<(), ParquetError> {
+/// Reads the rest of a column. What the file says of its rows holds: a page of few bytes may repeat a value without end.
+fn read(reader: ColumnReader, cells: &mut Cells, rows: usize) -> Result<(), ParquetError> {
     match (reader, cells) {
-        (ColumnReader::DoubleColumnReader(reader), Cells::Numbers(cells)) => values(reader, cells, f64::NAN, |x| *x),
+        (ColumnReader::DoubleColumnReader(reader), Cells::Numbers(cells)) => {
+            values(reader, cells, rows, f64::NAN, |x| *x)
+        }
         (ColumnReader::FloatColumnReader(reader), Cells::Numbers(cells)) => {
-            values(reader, cells, f64::NAN, |x| f64::from(*x))
+            values(reader, cells, rows, f64::NAN, |x| f64::from(*x))
         }
         (ColumnReader::Int32ColumnReader(reader), Cells::Numbers(cells)) => {
-            values(reader, cells, f64::NAN, |x| f64::from(*x))
+            values(reader, cells, rows, f64::NAN, |x| f64::from(*x))
         }
         // Beyond 2^53 the nearest float.
         (ColumnReader::Int64ColumnReader(reader), Cells::Numbers(cells)) => {
-            values(reader, cells, f64::NAN, |x| *x as f64)
+            values(reader, cells, rows, f64::NAN, |x| *x as f64)
         }
         (ColumnReader::BoolColumnReader(reader), Cells::Numbers(cells)) => {
-            values(reader, cells, f64::NAN, |x| f64::from(u8::from(*x)))
+            values(reader, cells, rows, f64::NAN, |x| f64::from(u8::from(*x)))
         }
         (ColumnReader::ByteArrayColumnReader(reader), Cells::Words(cells)) => {
-            values(reader, cells, String::new(), |x| String::from_utf8_lossy(x.data()).into_owned())
+            values(reader, cells, rows, String::new(), |x| String::from_utf8_lossy(x.data()).into_owned())
         }
         _ => Err(ParquetError::General("a column of a type that is neither number nor text".to_owned())),
     }
@@ -174,6 +184,7 @@ fn read(reader: ColumnReader, cells: &mut Cells) -> Result<(), ParquetError> {
 fn values<T: DataType, V: Clone>(
     mut reader: ColumnReaderImpl<T>,
     cells: &mut Vec<V>,
+    rows: usize,
     missing: V,
     value: impl Fn(&T::T) -> V,
 ) -> Result<(), ParquetError> {
@@ -184,6 +195,9 @@ fn values<T: DataType, V: Clone>(
         let (records, ..) = reader.read_records(GROUP, Some(&mut levels), None, &mut known)?;
         if records == 0 {
             return Ok(());
+        }
+        if cells.len() + records > rows {
+            return Err(ParquetError::General(format!("a column has more than the {rows} rows that the file says")));
         }
         let mut known = known.iter();
         if levels.is_empty() {

@@ -109,9 +109,10 @@ impl Scan {
 impl Pipeline {
     fn read(directory: &Path) -> Result<Self, ModelError> {
         let metadata = directory.join("metadata.json");
-        let name = if metadata.is_file() { file::document::<Metadata>(&metadata)?.name } else { None };
-        let name = name.unwrap_or_else(|| directory.file_name().unwrap_or_default().to_string_lossy().into_owned());
-        let semantics = Semantics::of_pipeline(&name);
+        let said = if metadata.is_file() { file::document(&metadata)? } else { Metadata::default() };
+        let name =
+            said.name.unwrap_or_else(|| directory.file_name().unwrap_or_default().to_string_lossy().into_owned());
+        let semantics = said.semantics.unwrap_or_else(|| Semantics::of_pipeline(&name));
         let index = directory.join("node_type_index.json");
         let mut machines = BTreeMap::new();
         if index.is_file() {
@@ -123,9 +124,11 @@ impl Pipeline {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Metadata {
     name: Option<String>,
+    /// Pipelines trained here say what their features mean.
+    semantics: Option<Semantics>,
 }
 
 #[derive(Deserialize)]

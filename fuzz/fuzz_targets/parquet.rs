@@ -1,0 +1,6 @@
+#![no_main]
+
+#[path = "../../kepler-train/tests/hostile/targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::parquet(bytes));
