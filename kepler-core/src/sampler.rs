@@ -254,7 +254,7 @@ impl Sampler {
             self.zones.show(&mut snapshot.node.zones);
             publish::show_groups(snapshot, &self.groups, interval);
             publish::show_commands(&mut snapshot.commands, &self.commands, interval);
-            self.faults.show(&mut snapshot.faults, &mut snapshot.sources);
+            self.faults.show(snapshot);
             self.cost.last_tick = thread_cpu_time().saturating_sub(started);
             self.cost.ticks_total += self.cost.last_tick;
             snapshot.cost = self.cost;

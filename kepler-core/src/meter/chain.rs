@@ -13,7 +13,7 @@ use super::hwmon::{Hwmon, HwmonRules};
 use super::msr::Msr;
 use super::powercap::Powercap;
 use super::replay::Replay;
-use super::{EnergyMeter, Method, ReadError, Reading, Refusal, Zone};
+use super::{Doubts, EnergyMeter, Margins, Method, ReadError, Reading, Refusal, Zone};
 use crate::host::{Host, Timestamp};
 use crate::units::ZoneKind;
 use std::path::PathBuf;
@@ -148,8 +148,10 @@ struct Active {
 pub struct ActiveZone<'a> {
     /// The meter's name.
     pub source: &'static str,
-    /// Measured or estimated.
+    /// Measured or estimated, as of the last reading.
     pub method: Method,
+    /// Where the truth lay at the last reading, if the meter knows more than its method says.
+    pub margins: Option<Margins>,
     /// The zone.
     pub zone: &'a Zone,
 }
@@ -222,8 +224,14 @@ impl Chain {
     pub fn zones(&self) -> impl Iterator<Item = ActiveZone<'_>> {
         self.active.iter().flat_map(|active| {
             let zones = active.meter.zones().iter().zip(&active.used).filter(|(_, used)| **used);
-            zones.map(|(zone, _)| ActiveZone { source: active.meter.source(), method: active.meter.method(), zone })
+            let (source, method, margins) = (active.meter.source(), active.meter.method(), active.meter.margins());
+            zones.map(move |(zone, _)| ActiveZone { source, method, margins, zone })
         })
+    }
+
+    /// What the meters in use doubt, each since it was opened.
+    pub fn doubts(&self) -> impl Iterator<Item = (&'static str, Doubts)> {
+        self.active.iter().map(|active| (active.meter.source(), active.meter.doubts()))
     }
 
     /// Why better sources are not in use.

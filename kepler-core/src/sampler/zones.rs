@@ -7,8 +7,8 @@ use crate::attribution::ledger::NodeAccount;
 use crate::counter::{CounterEvents, CounterTracker, EnergyDelta};
 use crate::host::Timestamp;
 use crate::meter::chain::Chain;
-use crate::meter::{Method, ReadError, Reading};
-use crate::snapshot::{NodeZone, ZonePower};
+use crate::meter::{Margins, Method, ReadError, Reading};
+use crate::snapshot::{NodeZone, PowerInterval, ZonePower};
 use crate::units::{Energy, PerZone, Power, ZoneKind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +55,8 @@ struct Kind {
     path: Arc<str>,
     source: &'static str,
     method: Method,
+    /// Where the truth lies about an estimate, if the meter knows more than its method says.
+    margins: Option<Margins>,
     /// How many zones of this kind there are now. None, when the source that had them has given way.
     count: u32,
     baseline: Baseline,
@@ -130,6 +132,19 @@ impl Zones {
             }
         }
         self.readings = readings;
+        self.look_at_estimates(chain, faults);
+    }
+
+    /// How certain an estimate is depends on what the machine does.
+    fn look_at_estimates(&mut self, chain: &Chain, faults: &mut Faults) {
+        for active in chain.zones() {
+            if let (Method::Estimated { .. }, Some(kind)) = (active.method, &mut self.kinds[active.zone.kind]) {
+                (kind.method, kind.margins) = (active.method, active.margins);
+            }
+        }
+        for (source, doubts) in chain.doubts() {
+            faults.doubted(source, doubts);
+        }
     }
 
     /// Reads the meters and works out what was drawn since the last tick.
@@ -235,6 +250,7 @@ impl Zones {
                     forgotten_energy: kind.account.forgotten,
                     idle_policy: if kind.knows_idle_power() { self.policy } else { IdlePolicy::Ratio },
                     power,
+                    interval: power.and_then(|power| interval(kind.method, kind.margins, power.total)),
                     events: kind.events,
                 }
             });
@@ -275,7 +291,7 @@ impl Zones {
             }
             let path: Arc<str> =
                 if count == 1 { first.zone.path.as_str().into() } else { format!("aggregated-{kind}").into() };
-            let (source, method) = (first.source, first.method);
+            let (source, method, margins) = (first.source, first.method, first.margins);
             let mut baseline = Baseline::new(idle);
             let mut parts = parts(chain, kind);
             let (mut account, mut events, mut left_over) = Default::default();
@@ -296,6 +312,7 @@ impl Zones {
                 path,
                 source,
                 method,
+                margins,
                 count,
                 baseline,
                 account,
@@ -311,6 +328,13 @@ impl Zones {
 
 /// An interval in which nothing was drawn.
 const NOTHING: Split = Split { active: Energy::ZERO, idle: Energy::ZERO };
+
+/// Where estimated power lies with 90 % probability.
+fn interval(method: Method, margins: Option<Margins>, power: Power) -> Option<PowerInterval> {
+    let Method::Estimated { error_ratio } = method else { return None };
+    let margins = margins.unwrap_or_else(|| Margins::of_error(error_ratio));
+    Some(PowerInterval { lower: power * (1.0 - margins.below), upper: power * (1.0 + margins.above) })
+}
 
 /// The packages that share a kind of zone, if it is known of each zone whose it is. A platform is nobody's part.
 fn parts(chain: &Chain, kind: ZoneKind) -> Vec<Part> {
