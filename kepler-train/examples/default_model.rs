@@ -20,6 +20,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "frequency exponent {}, one standard deviation {:.3} (generic class {:.3})",
         made.exponent, made.error_ratio, made.generic_error_ratio
     );
+    let (below, above) = made.calibrated_margins;
+    println!(
+        "calibrated at idle and full load: one standard deviation {:.3}, 90 % within -{below:.3} and +{above:.3}",
+        made.calibrated_error_ratio
+    );
     if let Some(path) = std::env::args_os().nth(1) {
         std::fs::write(path, default_model::text(&made.document)?)?;
     }

@@ -12,6 +12,7 @@ use crate::compare::Folder;
 use crate::curve;
 use crate::validate::{Held, score};
 use crate::{Dataset, TrainError};
+use kepler_core::calibration::Correction;
 use kepler_core::meter::estimate::CpuClass;
 use kepler_core::model::format::{Component, Curve, Document, Feature, Function, Interval, Shape, Support, Term};
 use kepler_core::model::{Card, Model, Score, Semantics};
@@ -43,6 +44,10 @@ pub struct DefaultModel {
     pub error_ratio: f64,
     /// The same if nothing is known of the processor.
     pub generic_error_ratio: f64,
+    /// The same if the machine's power at idle and at full load is known ([`kepler_core::calibration`]).
+    pub calibrated_error_ratio: f64,
+    /// How far below and above 90 % of those errors reach.
+    pub calibrated_margins: (f64, f64),
 }
 
 /// Trains on the measured machines in `folder`, and judges on each in turn, left out. Nothing in it is random.
@@ -53,8 +58,18 @@ pub fn train(folder: &Folder) -> Result<DefaultModel, TrainError> {
     let machines = rows::read(folder)?;
     let all: Vec<&Machine> = machines.iter().collect();
     let (exponent, curve) = fit(&all, None)?;
-    let left_out = leave_out(&machines, |machine, exponent| machine.class_watts(exponent))?;
-    let generic = leave_out(&machines, |_, _| CpuClass::generic().full.watts())?;
+    let scaled = |machine: &Machine, class: f64, curve: &Curve| {
+        machine.rows.iter().map(|(busy, _)| class * at(curve, *busy)).collect()
+    };
+    let left_out =
+        leave_out(&machines, |machine, exponent, curve| scaled(machine, machine.class_watts(exponent), curve))?;
+    let generic = CpuClass::generic().full.watts();
+    let generic = leave_out(&machines, |machine, _, curve| scaled(machine, generic, curve))?;
+    let calibrated = leave_out(&machines, |machine, _, curve| {
+        let correction = Correction::of(&machine.idle_and_full(), |busy| at(curve, busy));
+        let right = |watts| correction.map_or(f64::NAN, |correction| correction.apply(watts));
+        machine.rows.iter().map(|(busy, _)| right(at(curve, *busy))).collect()
+    })?;
     let margins = margins(left_out.iter());
 
     let data = dataset(&machines, exponent)?;
@@ -77,6 +92,8 @@ pub fn train(folder: &Folder) -> Result<DefaultModel, TrainError> {
         exponent,
         error_ratio: quantile(left_out.iter().flat_map(LeftOut::sizes), ONE_SIGMA),
         generic_error_ratio: quantile(generic.iter().flat_map(LeftOut::sizes), ONE_SIGMA),
+        calibrated_error_ratio: quantile(calibrated.iter().flat_map(LeftOut::sizes), ONE_SIGMA),
+        calibrated_margins: self::margins(calibrated.iter()),
     })
 }
 
@@ -152,15 +169,20 @@ impl LeftOut {
     }
 }
 
-/// Predicts each machine by a model of the others, whose exponent is found anew without it.
-fn leave_out(machines: &[Machine], class_watts: impl Fn(&Machine, i32) -> f64) -> Result<Vec<LeftOut>, TrainError> {
+/// Predicts each machine by a model of the others, whose exponent is found anew without it. `predict` makes watts of a
+/// logical CPU, one a row, of the exponent and the curve of the others.
+fn leave_out(
+    machines: &[Machine],
+    predict: impl Fn(&Machine, i32, &Curve) -> Vec<f64>,
+) -> Result<Vec<LeftOut>, TrainError> {
     let one = |(left, machine): (usize, &Machine)| {
         let others: Vec<&Machine> =
             machines.iter().enumerate().filter(|(place, _)| *place != left).map(|(_, machine)| machine).collect();
         let (exponent, curve) = fit(&others, None)?;
-        let class = class_watts(machine, exponent);
-        let rows = machine.rows.iter().map(|&(busy, watts)| (watts, class * at(&curve, busy)));
-        Ok(LeftOut { name: machine.name, threads: f64::from(machine.threads), rows: rows.collect() })
+        let predicted = predict(machine, exponent, &curve);
+        let rows =
+            machine.rows.iter().zip(predicted).map(|((_, measured), predicted)| (*measured, predicted)).collect();
+        Ok(LeftOut { name: machine.name, threads: f64::from(machine.threads), rows })
     };
     machines.iter().enumerate().map(one).collect()
 }

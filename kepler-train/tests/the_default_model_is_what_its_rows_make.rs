@@ -5,7 +5,10 @@
     reason = "a test that cannot read its rows fails; skipping is said"
 )]
 
-use kepler_core::meter::estimate::CpuClass;
+use kepler_core::calibration::{Calibration, LoadPoint};
+use kepler_core::host::Host;
+use kepler_core::meter::estimate::{CpuClass, Estimate};
+use kepler_core::meter::{EnergyMeter, Method};
 use kepler_train::compare::Folder;
 use kepler_train::default_model;
 use std::path::{Path, PathBuf};
@@ -28,6 +31,18 @@ fn the_embedded_model_is_the_one_that_is_made_and_its_stated_error_that_of_machi
     assert!(made.error_ratio <= stated && made.error_ratio > 0.95 * stated, "{} for {stated}", made.error_ratio);
     let generic = CpuClass::generic().error_ratio;
     assert!(made.generic_error_ratio <= generic, "{} for {generic}", made.generic_error_ratio);
+
+    let host = Host::default();
+    let load = [(0.0, 20.0), (1.0, 50.0)].map(|(busy_share, watts)| LoadPoint { busy_share, watts, seconds: 1.0 });
+    let calibration = Calibration { load: load.to_vec(), ..Calibration::of(&host) };
+    let calibrated = Estimate::open(&host).calibrated(&calibration);
+    let Method::Estimated { error_ratio } = calibrated.method() else { panic!("an estimate is not measured") };
+    let (found, (below, above)) = (made.calibrated_error_ratio, made.calibrated_margins);
+    assert!(found <= error_ratio && found > 0.95 * error_ratio, "{found} for {error_ratio}");
+    let stated = calibrated.margins().unwrap();
+    assert!(below <= stated.below && below > 0.95 * stated.below, "{below} for {stated:?}");
+    assert!(above <= stated.above && above > 0.95 * stated.above, "{above} for {stated:?}");
+
     let mean = &made.document.card.unwrap().scores[0];
     assert!(mean.coverage.unwrap() > 0.85 && mean.mape < 30.0, "{mean}");
 }

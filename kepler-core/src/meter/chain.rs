@@ -14,10 +14,10 @@ use super::msr::Msr;
 use super::powercap::Powercap;
 use super::replay::Replay;
 use super::{Doubts, EnergyMeter, Margins, Method, ReadError, Reading, Refusal, Zone};
+use crate::calibration::Calibration;
 use crate::host::{Host, Timestamp};
 use crate::units::ZoneKind;
 use std::path::PathBuf;
-#[cfg(feature = "models")]
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,7 +82,10 @@ impl Source {
                 return Err(Refusal::new("perf", "it was left out of this build", "build with the `perf` feature"));
             }
             Source::Hwmon => Box::new(Hwmon::open(host, &options.hwmon)?),
-            Source::Model => Box::new(Estimate::open(host)),
+            Source::Model => match &options.calibration {
+                Some(calibration) => Box::new(Estimate::open(host).calibrated(calibration)),
+                None => Box::new(Estimate::open(host)),
+            },
             #[cfg(feature = "models")]
             Source::ModelFile(configured) => Box::new(Configured::open(host, configured)?),
             Source::Fake(zones) => Box::new(Fake::new(zones)),
@@ -102,11 +105,13 @@ pub struct ChainOptions {
     pub zones: Vec<ZoneKind>,
     /// What the hwmon meter makes of chips it does not know.
     pub hwmon: HwmonRules,
+    /// What was learned of this very machine while it could be measured; [checked](Calibration::check) by who gives it.
+    pub calibration: Option<Arc<Calibration>>,
 }
 
 impl Default for ChainOptions {
     fn default() -> Self {
-        ChainOptions { sources: Source::auto(), zones: Vec::new(), hwmon: HwmonRules::default() }
+        ChainOptions { sources: Source::auto(), zones: Vec::new(), hwmon: HwmonRules::default(), calibration: None }
     }
 }
 

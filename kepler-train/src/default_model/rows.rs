@@ -2,6 +2,7 @@
 
 use crate::compare::Folder;
 use crate::{Table, TrainError};
+use kepler_core::calibration::LoadPoint;
 use kepler_core::meter::estimate::CpuClass;
 
 /// A measured machine.
@@ -47,6 +48,22 @@ impl Machine {
     pub(super) fn class_watts(&self, exponent: i32) -> f64 {
         let factor = self.ghz.map_or(1.0, |ghz| CpuClass::frequency_factor(ghz, exponent));
         CpuClass::named(self.class).map_or(f64::NAN, |class| class.full.watts() * factor)
+    }
+
+    /// What `kepler calibrate` would have seen: the twentieth of the rows with the least load, and that with the most.
+    pub(super) fn idle_and_full(&self) -> Vec<LoadPoint> {
+        let mut rows = self.rows.clone();
+        rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let count = (rows.len() / 20).max(1);
+        let mean = |rows: &mut dyn Iterator<Item = &(f64, f64)>| {
+            let (mut busy_share, mut watts) = (0.0, 0.0);
+            for (busy, power) in rows.take(count) {
+                busy_share += busy / count as f64;
+                watts += power / count as f64;
+            }
+            LoadPoint { busy_share, watts, seconds: 1.0 }
+        };
+        vec![mean(&mut rows.iter()), mean(&mut rows.iter().rev())]
     }
 
     pub(super) fn describe(&self) -> String {

@@ -181,7 +181,8 @@ proptest! {
             let (mut busy, at) = (BusyTime::default(), Timestamp::now());
             busy.advance(CpuTimes { processors: before, ..earlier }, at);
             let busy = busy.advance(later, at.advanced(elapsed)).unwrap().busy;
-            let watts = window_energy(&curve, processors, busy, elapsed).over(elapsed).watts();
+            let power = curve.power(busy_share(processors, busy, elapsed));
+            let watts = window_energy(power, processors, elapsed).over(elapsed).watts();
             let n = f64::from(processors);
             prop_assert!(watts >= curve.power(0.0).watts() * n - 1e-5 && watts <= curve.power(1.0).watts() * n + 1e-5);
         }
@@ -222,7 +223,8 @@ fn errors(class: &CpuClass, threads: u32, phantom_cpus: f64, rows: &[(f64, f64)]
     let (second, curve) = (Duration::from_secs(1), Curve::of(class));
     let error = |(ms, measured): &(f64, f64)| {
         let busy = (ms / 1000.0 - phantom_cpus).clamp(0.0, f64::from(threads));
-        let estimate = window_energy(&curve, threads, Duration::from_secs_f64(busy), second).joules();
+        let power = curve.power(busy_share(threads, Duration::from_secs_f64(busy), second));
+        let estimate = window_energy(power, threads, second).joules();
         ((measured / estimate - 1.0).abs(), 1.0 / rows.len() as f64)
     };
     rows.iter().map(error).collect()
@@ -310,4 +312,32 @@ fn a_class_that_nobody_measured_is_counted_and_widens_the_interval() {
     tree.stat(2, 100, 100, 0);
     read(&mut meter, at.advanced(Duration::from_secs(1))).unwrap();
     assert_eq!(meter.doubts(), Doubts { outside_range: 1, ..Doubts::default() });
+}
+
+#[test]
+fn a_calibrated_estimate_has_the_power_that_was_measured_here() {
+    use crate::calibration::LoadPoint;
+    let tree = Tree::new(MILAN);
+    tree.stat(2, 0, 0, 0);
+    let point = |busy_share, watts| LoadPoint { busy_share, watts, seconds: 30.0 };
+    let load = vec![point(0.0, 40.0), point(0.5, 70.0)];
+    let calibration = Calibration { source: "powercap".to_owned(), load, ..Calibration::of(&tree.host()) };
+    let mut meter = Estimate::open(&tree.host()).calibrated(&calibration);
+    assert_eq!(meter.zones()[0].idle_power.map(|power| power.watts().round()), Some(40.0));
+    assert!(meter.zones()[0].path.contains("calibrated by powercap"), "{}", meter.zones()[0].path);
+    assert_eq!(meter.method(), Method::Estimated { error_ratio: ERROR_CALIBRATED });
+    let at = start();
+    read(&mut meter, at).unwrap();
+    tree.stat(2, 100, 100, 0);
+    let energy = read(&mut meter, at.advanced(Duration::from_secs(1))).unwrap();
+    assert!((energy.joules() - 70.0).abs() < 1e-3, "{energy}");
+    assert_eq!(meter.doubts(), Doubts::default());
+    // More load than was seen: counted, and less certain.
+    tree.stat(2, 300, 100, 0);
+    read(&mut meter, at.advanced(Duration::from_secs(2))).unwrap();
+    assert_eq!(meter.doubts().outside_range, 1);
+    assert_eq!(meter.method(), Method::Estimated { error_ratio: ERROR_CALIBRATED * WIDENING_UNSEEN });
+    // Without a measured package it stays what it was.
+    let nothing = Calibration { load: Vec::new(), ..calibration };
+    assert_eq!(Estimate::open(&tree.host()).calibrated(&nothing).power(0.3), Estimate::open(&tree.host()).power(0.3));
 }
