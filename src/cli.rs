@@ -3,6 +3,7 @@
 mod assess;
 #[cfg(feature = "mcp")]
 mod bridge;
+mod calibrate;
 mod compliance;
 mod config;
 mod doctor;
@@ -64,6 +65,8 @@ enum Command {
     /// Answer exporters that ask for power models, or for power (Kepler's Model Server and estimator).
     #[cfg(feature = "models")]
     ModelServer(model_server::ModelServer),
+    /// Learn what this machine draws, idle and under load, while a meter can be read; `serve` goes by it afterwards.
+    Calibrate(Calibration),
     /// Say whether a workload keeps a carbon standard, and what would help.
     Assess(Box<assess::Assess>),
     /// Say which workloads keep a carbon standard.
@@ -96,6 +99,15 @@ struct Doctor {
     /// Write JSON instead of a page
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = ENVIRONMENT)]
+struct Calibration {
+    #[command(flatten)]
+    calibrate: calibrate::Calibrate,
     #[command(flatten)]
     flags: Flags,
 }
@@ -151,6 +163,9 @@ pub(crate) fn run() -> ExitCode {
         Command::Predict(asked) => predict::run(&asked),
         #[cfg(feature = "models")]
         Command::ModelServer(asked) => model_server::run(asked).map(|()| ExitCode::SUCCESS),
+        Command::Calibrate(Calibration { calibrate, flags }) => {
+            configure(flags).and_then(|config| calibrate::run(&config, &calibrate))
+        }
         Command::Assess(asked) => assess::run(*asked),
         Command::Compliance(asked) => compliance::run(asked),
         Command::Regions(asked) => regions::run(*asked),

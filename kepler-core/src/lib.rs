@@ -87,6 +87,7 @@
 #![cfg_attr(all(not(test), feature = "ebpf"), deny(unsafe_code))]
 
 pub mod attribution;
+pub mod calibration;
 pub mod counter;
 pub mod host;
 pub mod meter;

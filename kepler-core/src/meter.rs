@@ -7,6 +7,7 @@
 pub mod chain;
 #[cfg(feature = "models")]
 pub mod configured;
+mod doubts;
 pub mod estimate;
 pub mod fake;
 pub mod hwmon;
@@ -15,6 +16,8 @@ pub mod msr;
 pub mod perf;
 pub mod powercap;
 pub mod replay;
+
+pub use doubts::{Doubts, Margins};
 
 use crate::host::Timestamp;
 use crate::units::{Energy, Power, ZoneKind};
@@ -34,6 +37,17 @@ pub trait EnergyMeter: Send {
     /// Reads every zone once, at about `at`: clears `readings` and fills it with one entry a zone, in
     /// the order of [`EnergyMeter::zones`].
     fn read(&mut self, at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>);
+
+    /// Between which margins the truth lay in the window that was last read, for an estimate that knows more of
+    /// that than [`EnergyMeter::method`] says: they need not be alike on both sides.
+    fn margins(&self) -> Option<Margins> {
+        None
+    }
+
+    /// How many windows so far were doubtful. Nothing for what is measured.
+    fn doubts(&self) -> Doubts {
+        Doubts::default()
+    }
 }
 
 /// How a figure came to be.

@@ -20,6 +20,7 @@ mod zones;
 pub use retired::Retention;
 
 use crate::attribution::{IdlePolicy, Weights};
+use crate::calibration::IdlePower;
 use crate::counter::longest_gap;
 use crate::host::{BusyTime, CpuTimes, CpuTimesError, CpuTimesReader, Host, Places, Timestamp};
 use crate::meter::chain::{ActiveZone, Chain, ChainOptions};
@@ -162,7 +163,7 @@ impl Sampler {
         Ok(Sampler {
             chain,
             cpu: CpuTimesReader::open(host)?,
-            zones: Zones::new(options.policy),
+            zones: Zones::new(options.policy, options.chain.calibration.clone()),
             processes: Processes::open(host, options.retention).map_err(processes)?,
             groups,
             commands: Commands::default(),
@@ -188,6 +189,13 @@ impl Sampler {
     /// The zones in use.
     pub fn zones(&self) -> impl Iterator<Item = ActiveZone<'_>> {
         self.chain.zones()
+    }
+
+    /// What is known of the zones' idle power by now: learned, told by the meter, or from a
+    /// [calibration](crate::calibration).
+    #[must_use]
+    pub fn idle_powers(&self) -> Vec<IdlePower> {
+        self.zones.idle_powers()
     }
 
     /// Why better meters are not in use.
@@ -254,7 +262,7 @@ impl Sampler {
             self.zones.show(&mut snapshot.node.zones);
             publish::show_groups(snapshot, &self.groups, interval);
             publish::show_commands(&mut snapshot.commands, &self.commands, interval);
-            self.faults.show(&mut snapshot.faults, &mut snapshot.sources);
+            self.faults.show(snapshot);
             self.cost.last_tick = thread_cpu_time().saturating_sub(started);
             self.cost.ticks_total += self.cost.last_tick;
             snapshot.cost = self.cost;

@@ -42,6 +42,8 @@ pub struct Snapshot {
     pub commands: Vec<Row<CommandInfo>>,
     /// Faults so far, never silent.
     pub faults: Vec<Fault>,
+    /// How often estimates were doubtful so far: `outside_range`, `drift`, `clipped`. See [`Doubts`](crate::meter::Doubts).
+    pub doubts: Vec<Fault>,
     /// Which sources delivered, and when last.
     pub sources: Vec<SourceHealth>,
     /// What this library cost so far.
@@ -103,6 +105,8 @@ pub struct NodeZone {
     /// Mean power over the time since it was last read; `None` when that is not known: one of its
     /// sockets could not be read this time, or only once so far, or its counter was reset.
     pub power: Option<ZonePower>,
+    /// Where `power.total` lies with 90 % probability, if it is estimated; `None` if it is measured, or not known.
+    pub interval: Option<PowerInterval>,
     /// What its counters did.
     pub events: CounterEvents,
 }
@@ -117,6 +121,16 @@ pub struct ZonePower {
     pub active: Power,
     /// The part that an idle machine draws all the same.
     pub idle: Power,
+}
+
+/// Where the truth lies with 90 % probability.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct PowerInterval {
+    /// Lower end, not below zero.
+    pub lower: Power,
+    /// Upper end.
+    pub upper: Power,
 }
 
 /// One workload with its totals.

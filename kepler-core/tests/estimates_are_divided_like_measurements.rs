@@ -6,29 +6,29 @@ mod machine;
 
 use kepler_core::attribution::IdlePolicy;
 use kepler_core::meter::chain::Source;
-use kepler_core::meter::estimate::{CpuClass, Estimate};
+use kepler_core::meter::estimate::Estimate;
 use kepler_core::snapshot::{Snapshot, State};
 use kepler_core::units::{Energy, ZoneKind};
 use machine::{Machine, Setup, joules, near, package, process};
 use std::sync::Arc;
 
 /// Two processors: the model says what they draw.
-fn machine(policy: IdlePolicy) -> (Machine, CpuClass) {
+fn machine(policy: IdlePolicy) -> (Machine, Estimate) {
     let machine = Machine::of(Setup { policy, meter: Source::Model, ..Setup::default() });
-    let class = Estimate::open(&machine.processes.host(machine.tree.sysfs())).class().clone();
-    (machine, class)
+    let meter = Estimate::open(&machine.processes.host(machine.tree.sysfs()));
+    (machine, meter)
 }
 
 /// One second in which two processes work 0.9 s and 0.3 s, 0.2 s are nobody's, and `sleepers` do nothing.
-fn second(policy: IdlePolicy, sleepers: u32) -> (Arc<Snapshot>, CpuClass) {
-    let (mut machine, class) = machine(policy);
+fn second(policy: IdlePolicy, sleepers: u32) -> (Arc<Snapshot>, Estimate) {
+    let (mut machine, meter) = machine(policy);
     (10..12 + sleepers).for_each(|pid| machine.spawn(pid, b"worker", "/"));
     machine.tick(1.0);
     machine.processes.work(10, 90, None).unwrap();
     machine.processes.work(11, 30, None).unwrap();
     machine.processes.work_unseen(20, None).unwrap();
     machine.processes.rest(60).unwrap();
-    (machine.tick(1.0), class)
+    (machine.tick(1.0), meter)
 }
 
 fn of(snapshot: &Snapshot, pid: u32) -> f64 {
@@ -37,8 +37,10 @@ fn of(snapshot: &Snapshot, pid: u32) -> f64 {
 
 #[test]
 fn the_dynamic_part_goes_by_usage_and_what_an_idle_machine_draws_to_nobody() {
-    let (snapshot, class) = second(IdlePolicy::Baseline, 0);
-    let (idle, dynamic) = (class.idle.watts(), class.full.watts() - class.idle.watts());
+    let (snapshot, meter) = second(IdlePolicy::Baseline, 0);
+    // Two processors, busy for 1.4 of their 2 s.
+    let idle = meter.power(0.0).watts();
+    let dynamic = 2.0 * (meter.power(0.7).watts() - idle) / 1.4;
     let zone = package(&snapshot);
     assert_eq!((zone.source, zone.method.name()), ("model", "estimated"));
     assert!(near(zone.idle_energy.joules(), 2.0 * idle), "{}", zone.idle_energy);
@@ -49,8 +51,8 @@ fn the_dynamic_part_goes_by_usage_and_what_an_idle_machine_draws_to_nobody() {
 
 #[test]
 fn idle_is_told_from_active_by_the_policy() {
-    let (snapshot, class) = second(IdlePolicy::Ratio, 0);
-    let whole = 2.0 * class.idle.watts() + 1.4 * (class.full.watts() - class.idle.watts());
+    let (snapshot, meter) = second(IdlePolicy::Ratio, 0);
+    let whole = 2.0 * meter.power(0.7).watts();
     assert!(near(package(&snapshot).energy.joules(), whole));
     assert!(near(package(&snapshot).active_energy.joules(), 0.7 * whole));
     assert!(near(of(&snapshot, 10), 0.45 * whole));

@@ -12,6 +12,8 @@ pub enum Algorithm {
     /// Boosted trees for the mean and for the median, three models each, averaged. The best on all measured rows within a machine.
     #[default]
     Ensemble,
+    /// The same, a polynomial and the six nearest rows, weighted by how well they do together: for few rows in no order of time.
+    Stack,
     /// Boosted trees: 100 of depth 6.
     Trees,
     /// Ordinary least squares.
@@ -36,8 +38,9 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// All, the default first.
-    pub const ALL: [Algorithm; 11] = [
+    pub const ALL: [Algorithm; 12] = [
         Algorithm::Ensemble,
+        Algorithm::Stack,
         Algorithm::Trees,
         Algorithm::Ols,
         Algorithm::Nnls,
@@ -55,6 +58,7 @@ impl Algorithm {
     pub const fn name(self) -> &'static str {
         match self {
             Algorithm::Ensemble => "ensemble",
+            Algorithm::Stack => "stack",
             Algorithm::Trees => "trees",
             Algorithm::Ols => "ols",
             Algorithm::Nnls => "nnls",
@@ -75,6 +79,7 @@ impl Algorithm {
         let curve = |shape| one(Learner::Curve { shape, feature: None });
         match self {
             Algorithm::Ensemble => ensemble(),
+            Algorithm::Stack => stack(),
             Algorithm::Trees => one(Learner::Trees(TreeSettings::default(), 1)),
             Algorithm::Ols => one(Learner::Linear(LinearMethod::Ordinary)),
             Algorithm::Nnls => one(Learner::Linear(LinearMethod::NonNegative)),
@@ -99,6 +104,14 @@ fn ensemble() -> Recipe {
         combine: Combine::Mean,
         ..Recipe::of("ensemble", Learner::Neighbours(1))
     }
+}
+
+/// The ensemble's trees beside what is smooth and what remembers. Products of two features serve all of them.
+fn stack() -> Recipe {
+    let mut learners = ensemble().learners;
+    learners.extend([Learner::Linear(LinearMethod::Ridge(1e-6)), Learner::Neighbours(6)]);
+    Recipe { learners, combine: Combine::Stacked, ..Recipe::of("stack", Learner::Neighbours(1)) }
+        .with_inputs(Inputs::Polynomial(2))
 }
 
 impl fmt::Display for Algorithm {
@@ -149,6 +162,6 @@ mod tests {
                 assert!((power(&made) - 30.0 - row[0] / 50.0 - row[1] / 1e8).abs() < 25.0, "{algorithm}");
             }
         }
-        assert!("xgboost".parse::<Algorithm>().unwrap_err().to_string().contains("ensemble, trees"));
+        assert!("xgboost".parse::<Algorithm>().unwrap_err().to_string().contains("ensemble, stack, trees"));
     }
 }

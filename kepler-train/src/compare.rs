@@ -24,7 +24,7 @@ impl Folder {
         folder.join("nx12").is_dir().then_some(Folder(folder))
     }
 
-    fn path(&self, file: &str) -> PathBuf {
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
         self.0.join(file)
     }
 

@@ -11,6 +11,8 @@ struct Problem<'a> {
     shape: Shape,
     x: &'a [f64],
     y: &'a [f64],
+    /// What each residual is multiplied by.
+    weights: Option<&'a [f64]>,
     parameters: Vector4<f64>,
 }
 
@@ -35,6 +37,12 @@ fn value(shape: Shape, p: &Vector4<f64>, x: f64) -> (f64, [f64; 4]) {
     }
 }
 
+impl Problem<'_> {
+    fn weights(&self) -> impl Iterator<Item = f64> {
+        self.weights.unwrap_or_default().iter().copied().chain(std::iter::repeat(1.0))
+    }
+}
+
 impl LeastSquaresProblem<f64, Dyn, U4> for Problem<'_> {
     type ParameterStorage = Owned<f64, U4>;
     type ResidualStorage = VecStorage<f64, Dyn, nalgebra::U1>;
@@ -49,13 +57,15 @@ impl LeastSquaresProblem<f64, Dyn, U4> for Problem<'_> {
     }
 
     fn residuals(&self) -> Option<Matrix<f64, Dyn, nalgebra::U1, Self::ResidualStorage>> {
-        let residuals = self.x.iter().zip(self.y).map(|(&x, y)| value(self.shape, &self.parameters, x).0 - y);
+        let residual = |((&x, y), weight): ((&f64, &f64), f64)| (value(self.shape, &self.parameters, x).0 - y) * weight;
+        let residuals = self.x.iter().zip(self.y).zip(self.weights()).map(residual);
         let residuals = OVector::<f64, Dyn>::from_iterator(self.x.len(), residuals);
         residuals.iter().all(|residual| residual.is_finite()).then_some(residuals)
     }
 
     fn jacobian(&self) -> Option<Matrix<f64, Dyn, U4, Self::JacobianStorage>> {
-        let slopes = self.x.iter().flat_map(|&x| value(self.shape, &self.parameters, x).1);
+        let slope = |(&x, weight): (&f64, f64)| value(self.shape, &self.parameters, x).1.map(|slope| slope * weight);
+        let slopes = self.x.iter().zip(self.weights()).flat_map(slope);
         let jacobian = OMatrix::<f64, Dyn, U4>::from_row_iterator(self.x.len(), slopes);
         jacobian.iter().all(|slope| slope.is_finite()).then_some(jacobian)
     }
@@ -63,6 +73,17 @@ impl LeastSquaresProblem<f64, Dyn, U4> for Problem<'_> {
 
 /// Fits a curve of one input, from several starts; the best end is taken.
 pub(crate) fn fit(column: &[f64], input: usize, target: &[f64], shape: Shape) -> Result<Curve, TrainError> {
+    fit_weighted(column, input, target, None, shape).map(|(curve, _)| curve)
+}
+
+/// The same, each residual multiplied by its weight; with half the sum of squares that is left.
+pub(crate) fn fit_weighted(
+    column: &[f64],
+    input: usize,
+    target: &[f64],
+    weights: Option<&[f64]>,
+    shape: Shape,
+) -> Result<(Curve, f64), TrainError> {
     let scale = column.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
     let scale = if scale > 0.0 { scale } else { 1.0 };
     let x: Vec<f64> = column.iter().map(|value| value / scale).collect();
@@ -77,17 +98,17 @@ pub(crate) fn fit(column: &[f64], input: usize, target: &[f64], shape: Shape) ->
         }
     };
     let ends = starts.into_iter().filter_map(|start| {
-        let problem = Problem { shape, x: &x, y: target, parameters: start.into() };
+        let problem = Problem { shape, x: &x, y: target, weights, parameters: start.into() };
         let (end, report) = LevenbergMarquardt::new().with_patience(200).minimize(problem);
         let sound = report.objective_function.is_finite() && end.parameters.iter().all(|value| value.is_finite());
         sound.then_some((report.objective_function, end.parameters))
     });
-    let (_, best) = ends.min_by(|(a, _), (b, _)| a.total_cmp(b)).ok_or_else(|| TrainError::NoFit {
+    let (left, best) = ends.min_by(|(a, _), (b, _)| a.total_cmp(b)).ok_or_else(|| TrainError::NoFit {
         algorithm: "curve",
         why: "no start led anywhere; the rows do not look like this curve".to_owned(),
     })?;
     let count = if shape == Shape::Logistic { 4 } else { 3 };
-    Ok(Curve { shape, input, scale, weights: best.iter().take(count).copied().collect() })
+    Ok((Curve { shape, input, scale, weights: best.iter().take(count).copied().collect() }, left))
 }
 
 #[cfg(test)]

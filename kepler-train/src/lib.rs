@@ -6,6 +6,7 @@ mod algorithm;
 pub mod compare;
 mod curve;
 mod dataset;
+pub mod default_model;
 mod error;
 mod export;
 pub mod idle;

@@ -146,6 +146,26 @@ fn non_negative(matrix: &DMatrix<f64>, target: &DVector<f64>) -> DVector<f64> {
     solution
 }
 
+/// Weights, none below zero, by which columns sum up closest to a target: least squares by coordinate descent.
+pub(crate) fn positive_weights(columns: &[Vec<f64>], target: &[f64]) -> Vec<f64> {
+    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let normal: Vec<Vec<f64>> = columns.iter().map(|a| columns.iter().map(|b| product(a, b)).collect()).collect();
+    let image: Vec<f64> = columns.iter().map(|column| product(column, target)).collect();
+    let mut weights = vec![1.0 / columns.len().max(1) as f64; columns.len()];
+    for _ in 0..2000 {
+        for place in 0..weights.len() {
+            let own = normal[place][place];
+            let others = product(&normal[place], &weights) - own * weights[place];
+            weights[place] = if own > 0.0 { ((image[place] - others) / own).max(0.0) } else { 0.0 };
+        }
+    }
+    // All predicted nothing: any weights do.
+    if weights.iter().all(|&weight| weight == 0.0) {
+        weights.fill(1.0 / columns.len().max(1) as f64);
+    }
+    weights
+}
+
 /// Gradient steps of one row each, in an order drawn anew for every pass; the mean of the last half of all steps is taken.
 fn descend(matrix: &DMatrix<f64>, target: &DVector<f64>, passes: usize, seed: u64) -> DVector<f64> {
     let mut random = Random::new(seed);
@@ -176,6 +196,17 @@ fn descend(matrix: &DMatrix<f64>, target: &DVector<f64>, passes: usize, seed: u6
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn weights_are_those_of_the_columns_that_make_the_target_and_none_is_negative() {
+        let columns = [vec![1.0, 2.0, 3.0, 5.0], vec![4.0, 1.0, 2.0, 2.0], vec![0.0; 4]];
+        let target: Vec<f64> = columns[0].iter().zip(&columns[1]).map(|(a, b)| 0.7 * a + 0.2 * b).collect();
+        let weights = positive_weights(&columns, &target);
+        assert!((weights[0] - 0.7).abs() < 1e-9 && (weights[1] - 0.2).abs() < 1e-9 && weights[2] == 0.0, "{weights:?}");
+        let less: Vec<f64> = columns[0].iter().zip(&columns[1]).map(|(a, b)| a - 0.5 * b).collect();
+        assert_eq!(positive_weights(&columns, &less)[1], 0.0);
+        assert_eq!(positive_weights(&[vec![0.0; 4], vec![0.0; 4]], &target), [0.5, 0.5]);
+    }
 
     /// 30 + 2·a − 1e-9·b, b of the size of counters; a third input is constant.
     fn rows() -> (Vec<f64>, Vec<f64>) {

@@ -16,7 +16,6 @@ mod settings;
 mod yaml;
 
 pub(crate) use address::ListenAddress;
-#[cfg(feature = "models")]
 pub(crate) use duration::parse as duration;
 pub(crate) use given::{Problem, Value};
 
@@ -74,6 +73,8 @@ pub(crate) struct Config {
     /// The power model to estimate with where nothing is measured.
     #[cfg(feature = "models")]
     pub(crate) model: ModelSettings,
+    /// What `kepler calibrate` learned of this machine, if not at one of the usual places.
+    pub(crate) calibration: Option<PathBuf>,
     /// How active energy is told from idle energy.
     pub(crate) policy: IdlePolicy,
     /// By what active energy is divided, zone by zone.
@@ -235,6 +236,7 @@ impl Default for Config {
             hwmon_chip_rules: Vec::new(),
             #[cfg(feature = "models")]
             model: ModelSettings::default(),
+            calibration: None,
             policy: IdlePolicy::Baseline,
             weights: Weights::default(),
             stdout: false,

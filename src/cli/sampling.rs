@@ -3,6 +3,7 @@
 #[cfg(feature = "models")]
 mod configured;
 
+use super::calibrate;
 use super::config::{Config, Meter};
 use super::exit::Failure;
 use kepler_core::meter::chain::{ChainOptions, Source};
@@ -14,8 +15,20 @@ use kepler_core::sampler::{Retention, Sampler, SamplerError, SamplerOptions};
 /// # Errors
 /// When the meter asked for cannot be used, or the host cannot be read.
 pub(super) fn open(config: &Config) -> Result<Sampler, Failure> {
+    open_with(config, chain(config))
+}
+
+/// The same, with nothing of what was learned of this machine before.
+///
+/// # Errors
+/// As for [`open`].
+pub(super) fn open_uncalibrated(config: &Config) -> Result<Sampler, Failure> {
+    open_with(config, uncalibrated(config))
+}
+
+fn open_with(config: &Config, chain: ChainOptions) -> Result<Sampler, Failure> {
     let options = SamplerOptions {
-        chain: chain(config),
+        chain,
         policy: config.policy,
         weights: config.weights,
         retention: Retention {
@@ -32,12 +45,17 @@ pub(super) fn open(config: &Config) -> Result<Sampler, Failure> {
     })
 }
 
-/// Which meters are configured.
+/// Which meters are configured, and what was learned of this machine.
 pub(super) fn chain(config: &Config) -> ChainOptions {
+    ChainOptions { calibration: calibrate::read(config), ..uncalibrated(config) }
+}
+
+fn uncalibrated(config: &Config) -> ChainOptions {
     ChainOptions {
         sources: with_model(sources(config), config),
         zones: config.zones.clone(),
         hwmon: HwmonRules { zones: config.hwmon_zones.clone(), chip_rules: config.hwmon_chip_rules.clone() },
+        calibration: None,
     }
 }
 

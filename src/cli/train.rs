@@ -34,7 +34,7 @@ pub(super) struct Train {
     /// Columns to predict from
     #[arg(long, value_delimiter = ',', value_name = "COLUMN", required_unless_present = "compare")]
     features: Vec<String>,
-    /// ensemble, trees, ols, nnls, ridge, sgd, polynomial, logarithmic, logistic, exponential or knn
+    /// ensemble, stack, trees, ols, nnls, ridge, sgd, polynomial, logarithmic, logistic, exponential or knn
     #[arg(long, default_value = "ensemble")]
     algorithm: Algorithm,
     /// Features with which power never falls (ensemble and trees)

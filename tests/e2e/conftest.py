@@ -5,6 +5,7 @@ end, under "figures".
 """
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from polling import wait_until
 from server import Kepler
+from workloads import running
 
 FIGURES = pytest.StashKey[list[str]]()
 
@@ -22,6 +24,27 @@ def kepler_bin() -> Path:
     binary = Path(os.environ.get("KEPLER_BIN", Path(__file__).parents[2] / "target/release/kepler"))
     assert os.access(binary, os.X_OK), f"{binary} is no program: run `cargo build --release`, or set KEPLER_BIN"
     return binary.resolve()
+
+
+@pytest.fixture(scope="session")
+def models_bin(kepler_bin: Path) -> Path:
+    """The program, if it was built with models."""
+    helped = subprocess.run([kepler_bin, "--help"], capture_output=True, text=True, timeout=10).stdout
+    if "model-server" not in helped:
+        pytest.skip("the program was built without the feature `models`")
+    return kepler_bin
+
+
+@pytest.fixture
+def simulated(tmp_path: Path) -> Iterator[Path]:
+    """The sysfs of a machine that draws 40 W, and 20 W more for each busy CPU."""
+    program = os.environ.get("KEPLER_SIMULATE")
+    if not program:
+        pytest.skip("KEPLER_SIMULATE names no program: cargo build --example simulate --features sim")
+    log = tmp_path / "simulate.log"
+    with log.open("wb") as file, running([program, str(tmp_path / "host")], stdout=file, stderr=file):
+        wait_until(lambda: "simulating" in log.read_text(), "the simulated host")
+        yield tmp_path / "host/sys"
 
 
 @pytest.fixture

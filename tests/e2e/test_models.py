@@ -24,15 +24,6 @@ BPF = ["bpf_cpu_time_ms", "bpf_page_cache_hit"]
 PUBLISHED = "kepler-model-db"
 
 
-@pytest.fixture(scope="session")
-def models_bin(kepler_bin: Path) -> Path:
-    """The program, if it was built with models."""
-    helped = subprocess.run([kepler_bin, "--help"], capture_output=True, text=True, timeout=10).stdout
-    if "model-server" not in helped:
-        pytest.skip("the program was built without the feature `models`")
-    return kepler_bin
-
-
 @pytest.fixture
 def server(models_bin: Path, tmp_path: Path) -> Iterator[str]:
     """A model server, by its address."""
@@ -222,18 +213,6 @@ def test_what_prometheus_recorded_is_trained_from_and_served(models_bin, tmp_pat
         assert post(f"{training}/train", asked | {"prom_response": {}})[0] == 400
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0
-
-
-@pytest.fixture
-def simulated(tmp_path: Path) -> Iterator[Path]:
-    """The sysfs of a machine that draws 40 W, and 20 W more for each busy CPU."""
-    program = os.environ.get("KEPLER_SIMULATE")
-    if not program:
-        pytest.skip("KEPLER_SIMULATE names no program: cargo build --example simulate --features sim")
-    log = tmp_path / "simulate.log"
-    with log.open("wb") as file, running([program, str(tmp_path / "host")], stdout=file, stderr=file):
-        wait_until(lambda: "simulating" in log.read_text(), "the simulated host")
-        yield tmp_path / "host/sys"
 
 
 def read_trace(path: Path) -> tuple[dict[str, str], list[dict[str, str]]]:

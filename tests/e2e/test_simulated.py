@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,10 +12,9 @@ import pytest
 
 from exposition import MICROJOULE, Scrape
 from linux import node_busy_seconds, process_seconds
-from polling import wait_until
 from powercap import RANGE, PowercapTree
 from server import Kepler
-from workloads import running, spinning
+from workloads import spinning
 
 JOULES = "kepler_node_cpu_joules_total"
 PROCESS_JOULES = "kepler_process_cpu_joules_total"
@@ -37,18 +35,6 @@ def tree(tmp_path) -> PowercapTree:
 def serve(kepler):
     """Starts the program on a tree, reading it five times a second."""
     return lambda tree: kepler("--monitor.interval=200ms", f"--host.sysfs={tree.sysfs}")
-
-
-@pytest.fixture
-def simulated(tmp_path) -> Iterator[Path]:
-    """The sysfs of a machine that draws 40 W, and 20 W more for each busy CPU."""
-    program = os.environ.get("KEPLER_SIMULATE")
-    if not program:
-        pytest.skip("KEPLER_SIMULATE names no program: cargo build --example simulate --features sim")
-    log = tmp_path / "simulate.log"
-    with log.open("wb") as file, running([program, str(tmp_path / "host")], stdout=file, stderr=file):
-        wait_until(lambda: "simulating" in log.read_text(), "the simulated host")
-        yield tmp_path / "host/sys"
 
 
 def test_node_and_process_have_the_energy_of_a_known_machine(kepler, simulated, tmp_path, figure):

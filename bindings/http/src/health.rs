@@ -90,6 +90,7 @@ mod tests {
             units: Vec::new(),
             commands: Vec::new(),
             faults: Vec::new(),
+            doubts: Vec::new(),
             sources: Vec::new(),
             cost: Cost::default(),
         }

@@ -9,8 +9,8 @@
 
 mod support;
 
-use kepler_core::snapshot::State;
-use kepler_core::units::ZoneKind;
+use kepler_core::snapshot::{PowerInterval, State};
+use kepler_core::units::{Power, ZoneKind};
 use kepler_http::{Compat, ExportOptions, Format, Levels};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -25,6 +25,7 @@ const CONTRACT: &str = "\
 kepler_build_info gauge arch,branch,goversion,revision,rustversion,version
 kepler_node_cpu_info gauge core_id,model_name,physical_id,processor,vendor_id
 kepler_read_errors_total counter node_name,reason,source
+kepler_estimate_doubts_total counter node_name,reason,source
 kepler_last_success_timestamp_seconds gauge node_name,source
 kepler_exporter_collect_seconds gauge node_name
 kepler_exporter_cpu_seconds_total counter node_name
@@ -86,6 +87,7 @@ fn figures_are_those_of_the_snapshot() {
     assert_eq!(one("kepler_power_source_error_ratio", &[]), "0.3");
     assert_eq!(one("kepler_counter_events_total", &[("zone", "package"), ("kind", "wrap")]), "3");
     assert_eq!(one("kepler_read_errors_total", &[("reason", "permission_denied")]), "2");
+    assert_eq!(one("kepler_estimate_doubts_total", &[("reason", "outside_range"), ("source", "model")]), "4");
     assert_eq!(one("kepler_exporter_collect_seconds", &[]), "0.0015");
     assert_eq!(one("kepler_process_cpu_joules_total", &[("pid", "1"), ("type", "regular"), ("zone", "dram")]), "1.5");
     assert_eq!(one("kepler_process_cpu_seconds_total", &[("container_id", "f00d"), ("type", "container")]), "1.25");
@@ -97,10 +99,10 @@ fn figures_are_those_of_the_snapshot() {
 #[test]
 fn an_estimate_has_an_interval_and_a_measurement_has_none() {
     let mut snapshot = snapshot();
-    let measured = snapshot.node.zones[ZoneKind::Package].as_ref().unwrap().power;
-    snapshot.node.zones[ZoneKind::Dram].as_mut().unwrap().power = measured;
+    let (lower, upper) = (Power::from_watts(10.38), Power::from_watts(40.5));
+    snapshot.node.zones[ZoneKind::Dram].as_mut().unwrap().interval = Some(PowerInterval { lower, upper });
     let samples = samples(snapshot);
-    for (name, watts) in [("kepler_node_cpu_watts_lower", 10.38), ("kepler_node_cpu_watts_upper", 30.62)] {
+    for (name, watts) in [("kepler_node_cpu_watts_lower", 10.38), ("kepler_node_cpu_watts_upper", 40.5)] {
         let found = values(&samples, name, &[]);
         assert_eq!(found.len(), 1, "{name}");
         assert!((found[0].parse::<f64>().unwrap() - watts).abs() < 0.01, "{name} {}", found[0]);

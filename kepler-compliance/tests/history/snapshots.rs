@@ -35,6 +35,7 @@ pub(crate) fn snapshot(sequence: u64, at: Timestamp, package: u64) -> Snapshot {
         units: Vec::new(),
         commands: Vec::new(),
         faults: Vec::new(),
+        doubts: Vec::new(),
         sources: Vec::new(),
         cost: Cost::default(),
     }
@@ -55,6 +56,7 @@ pub(crate) fn zone(energy: u64) -> NodeZone {
         short_lived_energy: Energy::ZERO,
         forgotten_energy: Energy::ZERO,
         power: None,
+        interval: None,
         events: CounterEvents::default(),
     }
 }

@@ -65,6 +65,13 @@ impl Baseline {
         Baseline { bins: [Bin::default(); BINS], known, learned: None, age: Duration::ZERO }
     }
 
+    /// The same, from what was learned before: used until more is seen, and given up when the zone draws less.
+    #[must_use]
+    pub fn with_learned(mut self, learned: Option<Power>) -> Self {
+        self.learned = learned;
+        self
+    }
+
     /// The idle power, once known.
     #[must_use]
     pub fn idle_power(&self) -> Option<Power> {
@@ -299,6 +306,20 @@ mod tests {
         assert!((baseline.idle_power().unwrap().watts() - 40.0).abs() < 0.1);
         baseline.observe(0.9, watts(30.0), Duration::from_secs(3600));
         assert!(baseline.idle_power().unwrap().watts() <= 30.0);
+    }
+
+    #[test]
+    fn what_was_learned_before_is_used_at_once_and_follows_what_is_seen() {
+        let mut baseline = Baseline::new(None).with_learned(Some(watts(40.0)));
+        assert_eq!(baseline.idle_power(), Some(watts(40.0)));
+        baseline.observe(0.9, watts(76.0), INTERVAL);
+        assert_eq!(baseline.idle_power(), Some(watts(40.0)));
+        baseline.observe(0.9, watts(35.0), INTERVAL);
+        assert_eq!(baseline.idle_power(), Some(watts(35.0)));
+        for _ in 0..6 {
+            baseline.observe(0.01, watts(30.0), INTERVAL);
+        }
+        assert!((baseline.idle_power().unwrap().watts() - 30.0).abs() < 0.5);
     }
 
     #[test]

@@ -13,11 +13,11 @@ use super::hwmon::{Hwmon, HwmonRules};
 use super::msr::Msr;
 use super::powercap::Powercap;
 use super::replay::Replay;
-use super::{EnergyMeter, Method, ReadError, Reading, Refusal, Zone};
+use super::{Doubts, EnergyMeter, Margins, Method, ReadError, Reading, Refusal, Zone};
+use crate::calibration::Calibration;
 use crate::host::{Host, Timestamp};
 use crate::units::ZoneKind;
 use std::path::PathBuf;
-#[cfg(feature = "models")]
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,7 +82,10 @@ impl Source {
                 return Err(Refusal::new("perf", "it was left out of this build", "build with the `perf` feature"));
             }
             Source::Hwmon => Box::new(Hwmon::open(host, &options.hwmon)?),
-            Source::Model => Box::new(Estimate::open(host)),
+            Source::Model => match &options.calibration {
+                Some(calibration) => Box::new(Estimate::open(host).calibrated(calibration)),
+                None => Box::new(Estimate::open(host)),
+            },
             #[cfg(feature = "models")]
             Source::ModelFile(configured) => Box::new(Configured::open(host, configured)?),
             Source::Fake(zones) => Box::new(Fake::new(zones)),
@@ -102,11 +105,13 @@ pub struct ChainOptions {
     pub zones: Vec<ZoneKind>,
     /// What the hwmon meter makes of chips it does not know.
     pub hwmon: HwmonRules,
+    /// What was learned of this very machine while it could be measured; [checked](Calibration::check) by who gives it.
+    pub calibration: Option<Arc<Calibration>>,
 }
 
 impl Default for ChainOptions {
     fn default() -> Self {
-        ChainOptions { sources: Source::auto(), zones: Vec::new(), hwmon: HwmonRules::default() }
+        ChainOptions { sources: Source::auto(), zones: Vec::new(), hwmon: HwmonRules::default(), calibration: None }
     }
 }
 
@@ -148,8 +153,10 @@ struct Active {
 pub struct ActiveZone<'a> {
     /// The meter's name.
     pub source: &'static str,
-    /// Measured or estimated.
+    /// Measured or estimated, as of the last reading.
     pub method: Method,
+    /// Where the truth lay at the last reading, if the meter knows more than its method says.
+    pub margins: Option<Margins>,
     /// The zone.
     pub zone: &'a Zone,
 }
@@ -222,8 +229,14 @@ impl Chain {
     pub fn zones(&self) -> impl Iterator<Item = ActiveZone<'_>> {
         self.active.iter().flat_map(|active| {
             let zones = active.meter.zones().iter().zip(&active.used).filter(|(_, used)| **used);
-            zones.map(|(zone, _)| ActiveZone { source: active.meter.source(), method: active.meter.method(), zone })
+            let (source, method, margins) = (active.meter.source(), active.meter.method(), active.meter.margins());
+            zones.map(move |(zone, _)| ActiveZone { source, method, margins, zone })
         })
+    }
+
+    /// What the meters in use doubt, each since it was opened.
+    pub fn doubts(&self) -> impl Iterator<Item = (&'static str, Doubts)> {
+        self.active.iter().map(|active| (active.meter.source(), active.meter.doubts()))
     }
 
     /// Why better sources are not in use.

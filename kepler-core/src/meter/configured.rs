@@ -11,8 +11,11 @@
 //! **Error**: that of the model's own interval, where it knows one; otherwise 50 %, what the estimate by processor class
 //! promises ([`CpuClass`](super::estimate::CpuClass)), since published errors are of other rows. A machine
 //! unlike the model's widens it: by half of itself for each unit of [distance](crate::model::Difference::distance) (judgement, not measurement).
+//! So do inputs beyond what the model was trained with, and drift: that most of the last 64 windows were so. These windows, and
+//! those whose prediction was absurd and clipped, are counted ([`Doubts`]).
 
-use super::{EnergyMeter, Method, ReadError, Reading, Refusal, Zone};
+use super::doubts::Watch;
+use super::{Doubts, EnergyMeter, Margins, Method, ReadError, Reading, Refusal, Zone};
 use crate::host::{BusyTime, CpuTimesReader, Host, SoftInterrupts, Timestamp};
 use crate::model::{BindError, Binding, Conversion, Model, Prediction, Quantity};
 use crate::units::{Energy, Power, ZoneKind};
@@ -24,8 +27,6 @@ use std::time::Duration;
 const NAME: &str = "model-file";
 /// One standard deviation, for models that do not know.
 const UNKNOWN_ERROR: f64 = 0.5;
-/// Half the width of a 90 % interval, in standard deviations of a normal error.
-const HALF_WIDTH: f64 = 1.645;
 /// What a unit of distance adds to the error, of the error itself.
 const WIDENING: f64 = 0.5;
 /// The quantities that this meter knows, in the order of its rows.
@@ -66,7 +67,13 @@ pub struct Configured {
     binding: Binding,
     zones: Vec<Zone>,
     totals: Vec<Energy>,
+    /// How far off the last window may be, one standard deviation.
     error_ratio: f64,
+    /// The same as an interval, where the model knows one.
+    margins: Option<Margins>,
+    /// What the distance between the machines multiplies both by.
+    widening: f64,
+    watch: Watch,
     /// The CPUs of the model's machine; `None` if it is told them.
     host_threads: Option<u32>,
     reader: CpuTimesReader,
@@ -118,6 +125,9 @@ impl Configured {
             zones: Vec::new(),
             totals: Vec::new(),
             error_ratio: UNKNOWN_ERROR,
+            margins: None,
+            widening: 1.0 + WIDENING * configured.distance.unwrap_or_default(),
+            watch: Watch::default(),
             host_threads,
             reader,
             busy: BusyTime::default(),
@@ -129,8 +139,9 @@ impl Configured {
         };
         let idle = meter.predict(threads, 0.0, [0.0; 3]).map_err(|error| refuse(error, "configure another model"))?;
         let half = meter.predict(threads, 500.0 * f64::from(threads), [0.0; 3]);
-        meter.error_ratio = half.map_or(UNKNOWN_ERROR, |half| meter.own_error(&half));
-        meter.error_ratio *= 1.0 + WIDENING * configured.distance.unwrap_or_default();
+        if let Ok(half) = half {
+            meter.doubt(&half, 1.0);
+        }
         let scale = meter.share(threads);
         for component in meter.model.components() {
             let mut zone =
@@ -144,15 +155,29 @@ impl Configured {
         Ok(meter)
     }
 
-    /// What the model's own interval makes of its error, one standard deviation.
-    fn own_error(&self, half: &Prediction) -> f64 {
-        let zone = self.zones_by_size().find(|&zone| half.power(zone).is_some_and(|power| power > Power::ZERO));
-        let ratio = zone.and_then(|zone| {
-            let interval = self.model.interval(&self.features, half, zone)?;
-            let width = (interval.upper - interval.lower).watts();
-            Some(width / 2.0 / HALF_WIDTH / half.power(zone)?.watts())
-        });
-        ratio.filter(|ratio| ratio.is_finite()).unwrap_or(UNKNOWN_ERROR)
+    /// Works out how far off the prediction for the features at hand may be, `wider` by this than the model says.
+    fn doubt(&mut self, prediction: &Prediction, wider: f64) {
+        let factor = self.widening * wider;
+        self.margins = self.own_margins(prediction).map(|margins| margins.wider(factor));
+        let width = |margins: Margins| (margins.below + margins.above) / 2.0 / Margins::DEVIATIONS;
+        self.error_ratio = self.margins.map_or(UNKNOWN_ERROR * factor, width);
+    }
+
+    /// The model's own interval, of its largest component, as a share of the prediction.
+    fn own_margins(&self, prediction: &Prediction) -> Option<Margins> {
+        let is_positive = |zone: &ZoneKind| prediction.power(*zone).is_some_and(|power| power > Power::ZERO);
+        let zone = self.zones_by_size().find(is_positive)?;
+        let interval = self.model.interval(&self.features, prediction, zone)?;
+        let watts = prediction.power(zone)?.watts();
+        let margins =
+            Margins { below: 1.0 - interval.lower.watts() / watts, above: interval.upper.watts() / watts - 1.0 };
+        (margins.below.is_finite() && margins.above.is_finite()).then_some(margins)
+    }
+
+    /// Whether the features at hand lie beyond what the model was trained with, as far as it tells.
+    fn is_outside(&self, prediction: &Prediction) -> bool {
+        let is_far = |zone| self.model.interval(&self.features, prediction, zone).is_some_and(|i| i.widening > 1.0);
+        self.model.outside(&self.features) > 0 || self.zones_by_size().any(is_far)
     }
 
     fn zones_by_size(&self) -> impl Iterator<Item = ZoneKind> {
@@ -194,9 +219,8 @@ impl Configured {
         let threads = times.processors.max(1);
         let cpu_time = milliseconds(window.busy) / seconds;
         let prediction = self.predict(threads, cpu_time, interrupts).map_err(invalid)?;
-        if prediction.clipped() > 0 {
-            tracing::debug!(components = prediction.clipped(), "a prediction was absurd, and clipped");
-        }
+        let wider = self.watch.note(self.is_outside(&prediction), prediction.clipped() > 0);
+        self.doubt(&prediction, wider);
         let share = self.share(threads);
         for (zone, total) in self.zones.iter().zip(&mut self.totals) {
             readings.push(match prediction.power(zone.kind) {
@@ -241,104 +265,15 @@ impl EnergyMeter for Configured {
             readings.extend(self.zones.iter().map(|zone| Err(failed(zone))));
         }
     }
+
+    fn margins(&self) -> Option<Margins> {
+        self.margins
+    }
+
+    fn doubts(&self) -> Doubts {
+        self.watch.counted()
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Semantics;
-    use std::fs;
-    use std::path::Path;
-
-    const PUBLISHED: &str = r#"{"package": {"All_Weights": {"Bias_Weight": 144.0, "Categorical_Variables": {},
-        "Numerical_Variables": {"bpf_cpu_time_ms": {"scale": 96000.0, "weight": 288.0},
-        "bpf_page_cache_hit": {"scale": 1.0, "weight": 0.0}}}}}"#;
-
-    fn configured(json: &str, semantics: Semantics, host_threads: Option<u32>) -> ConfiguredModel {
-        let model = Model::from_json("SGDRegressorTrainer_0", json.as_bytes()).unwrap().with_semantics(semantics);
-        ConfiguredModel { name: "a model".to_owned(), model: Ok(Arc::new(model)), host_threads, distance: None }
-    }
-
-    /// A node of two CPUs that have been busy and idle so long, in ticks of 10 ms.
-    fn stat(procfs: &Path, busy: u64, idle: u64) {
-        let line = |name: &str, share: u64| format!("{name} {} 0 0 {} 0 0 0 0 0 0\n", busy / share, idle / share);
-        let text = format!("{}{}{}softirq 10 0 0 1 2 3 0 0 0 0 4\n", line("cpu ", 1), line("cpu0", 2), line("cpu1", 2));
-        fs::write(procfs.join("stat"), text).unwrap();
-    }
-
-    fn at(seconds: u64) -> Timestamp {
-        let start = Timestamp { monotonic: Duration::ZERO, boottime: Duration::ZERO, wall: std::time::UNIX_EPOCH };
-        start.advanced(Duration::from_secs(seconds))
-    }
-
-    fn joules(meter: &mut Configured, at: Timestamp) -> f64 {
-        let mut readings = Vec::new();
-        meter.read(at, &mut readings);
-        match readings.as_slice() {
-            [Ok(Reading::Counter(energy))] => energy.joules(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn idle_and_dynamic_power_scale_with_the_share_of_the_host() {
-        let procfs = tempfile::tempdir().unwrap();
-        stat(procfs.path(), 0, 0);
-        let host = Host::default().with_procfs(procfs.path());
-        let mut meter = Configured::open(&host, &configured(PUBLISHED, Semantics::Exporter0711, Some(96))).unwrap();
-        // The published model's idle machine of 96 CPUs, with the CPU that it counts as busy: 147 W.
-        let idle = meter.zones()[0].idle_power.unwrap().watts();
-        assert!((idle - 147.0 * 2.0 / 96.0).abs() < 1e-9, "{idle}");
-        assert_eq!(joules(&mut meter, at(0)), 0.0);
-        stat(procfs.path(), 0, 2000);
-        let after_idle = joules(&mut meter, at(10));
-        assert!((after_idle - 10.0 * idle).abs() < 1e-3, "{after_idle}");
-        // Both CPUs busy for 10 s: as the whole host at full load, and there the phantom vanishes.
-        stat(procfs.path(), 2000, 2000);
-        let full = joules(&mut meter, at(20)) - after_idle;
-        assert!((full - 10.0 * (144.0 + 288.0) * 2.0 / 96.0).abs() < 1e-3, "{full}");
-    }
-
-    #[test]
-    fn other_quantities_under_the_same_names_are_refused_with_the_reason() {
-        let counters = PUBLISHED.replace("bpf_cpu_time_ms", "cache_miss").replace("bpf_page_cache_hit", "cpu_cycles");
-        let open = |configured| Configured::open(&Host::default(), &configured).unwrap_err();
-        let refusal = open(configured(&counters, Semantics::Exporter0711, Some(96)));
-        assert!(refusal.reason.contains("dTLB read accesses"), "{refusal}");
-        let refusal = open(configured(PUBLISHED, Semantics::Undeclared, Some(96)));
-        assert!(refusal.remedy.contains("--model.semantics"), "{refusal}");
-        let refusal = open(configured(PUBLISHED, Semantics::Exporter0711, None));
-        assert!(refusal.remedy.contains("--model.host-threads"), "{refusal}");
-        let none = ConfiguredModel {
-            model: Err("no such file".to_owned()),
-            ..configured(PUBLISHED, Semantics::AsNamed, None)
-        };
-        assert!(open(none).reason.contains("no such file"));
-    }
-
-    #[test]
-    fn a_machine_unlike_the_models_widens_the_error() {
-        let near = configured(PUBLISHED, Semantics::SpecPower, Some(4));
-        let far = ConfiguredModel { distance: Some(1.0), ..near.clone() };
-        let error = |configured| match Configured::open(&Host::default(), configured).unwrap().method() {
-            Method::Estimated { error_ratio } => error_ratio,
-            Method::Measured => panic!("an estimate is not measured"),
-        };
-        assert_eq!((error(&near), error(&far)), (0.5, 0.75));
-    }
-
-    #[test]
-    fn a_host_that_stops_telling_is_an_error_of_each_zone_and_the_gap_is_covered_later() {
-        let procfs = tempfile::tempdir().unwrap();
-        stat(procfs.path(), 0, 0);
-        let host = Host::default().with_procfs(procfs.path());
-        let mut meter = Configured::open(&host, &configured(PUBLISHED, Semantics::SpecPower, Some(2))).unwrap();
-        joules(&mut meter, at(0));
-        fs::write(procfs.path().join("stat"), "nonsense").unwrap();
-        let mut readings = Vec::new();
-        meter.read(at(5), &mut readings);
-        assert!(matches!(readings.as_slice(), [Err(_)]));
-        stat(procfs.path(), 0, 2000);
-        assert!((joules(&mut meter, at(10)) - 1440.0).abs() < 1e-3);
-    }
-}
+mod tests;

@@ -3,17 +3,21 @@
 //! Virtual machines, most cloud instances and many Arm servers show no sensor. An estimate that says
 //! so and says how far off it may be is better than nothing and better than zero watts.
 //!
-//! **Model.** For a window of Δt in which n virtual CPUs were online and busy for B seconds together,
-//! `E = n · min · Δt + (max − min) · B`, the linear model of Cloud Carbon Footprint, with `min` and
-//! `max` the watts of one virtual CPU idle and at full load, by processor generation
-//! ([`CpuClass`]). Utilisation is the meter's own, from `/proc/stat`, over exactly the window whose
-//! energy it reports; time stolen by the hypervisor is not ours and does not count. The counter starts
-//! at zero with the first reading, in whole microjoules, rounded once a window.
+//! **Model.** For a window of Δt in which n logical CPUs were online and busy for the share u of the time,
+//! `E = n · W(u) · Δt`, with `W` the watts of one logical CPU of the processor's generation ([`CpuClass`]). With the feature
+//! `models`, `W` is the [default model](default_model), learned on measured machines: power rises steeply from idle, then
+//! flattens. Without, it is the straight line of Cloud Carbon Footprint between idle and full load. Utilisation is the meter's own,
+//! from `/proc/stat`, over exactly the window whose energy it reports; time stolen by the hypervisor is not ours and does
+//! not count. The counter starts at zero with the first reading, in whole microjoules, rounded once a window.
 //!
-//! **Zone.** One `package` zone for all sockets. Its idle power is known: `n · min`.
+//! **Zone.** One `package` zone for all sockets. Its idle power is known: `n · W(0)`.
 //!
-//! **Error.** See [`CpuClass::error_ratio`]. Power scales with the virtual machine's own CPUs, never
-//! with the machine it happens to run on.
+//! **Error.** See [`CpuClass::error_ratio`], and [`EnergyMeter::margins`] for the interval, which is wider for a class unlike those
+//! that were measured; such windows are counted in [`EnergyMeter::doubts`]. Power scales with the virtual machine's own CPUs,
+//! never with the machine it happens to run on.
+//!
+//! **Calibration.** [`Estimate::calibrated`] puts the curve right by what was measured on this machine for a while: idle and dynamic
+//! power by two loads, its bias by one. The error is then that of the curve's shape alone.
 //!
 //! **Never fails to open.** Without `/proc/cpuinfo` one virtual CPU of the generic class is assumed until `/proc/stat`
 //! says how many there are; without `/proc/stat` each reading is an error and the file is tried again
@@ -24,7 +28,7 @@
 //! use kepler_core::meter::{EnergyMeter, Method, Reading, estimate::Estimate};
 //!
 //! let mut meter = Estimate::open(&Host::default());
-//! assert!(matches!(meter.method(), Method::Estimated { error_ratio } if error_ratio >= 0.5));
+//! assert!(matches!(meter.method(), Method::Estimated { error_ratio } if error_ratio >= 0.1));
 //!
 //! let mut readings = Vec::new();
 //! meter.read(Timestamp::now(), &mut readings);
@@ -32,14 +36,27 @@
 //! ```
 
 mod class;
+#[cfg(feature = "models")]
+mod trained;
 
 pub use class::CpuClass;
+#[cfg(feature = "models")]
+pub use trained::default_model;
 
-use super::{EnergyMeter, Method, ReadError, Reading, Zone};
+use super::{Doubts, EnergyMeter, Margins, Method, ReadError, Reading, Zone};
+use crate::calibration::{Calibration, Correction};
 use crate::host::{BusyTime, CpuTimesError, CpuTimesReader, Host, Timestamp, Topology};
 use crate::units::{Energy, Power, ZoneKind};
 use std::io;
 use std::time::Duration;
+
+/// What 68 % of the errors stay below, relative to the estimate, after it was put right at idle and at full load.
+/// `kepler_train::default_model` finds it again.
+const ERROR_CALIBRATED: f64 = 0.25;
+/// Where 90 % of them lie.
+const MARGINS_CALIBRATED: Margins = Margins { below: 0.46, above: 1.41 };
+/// How many times wider both become at a load unlike those that were measured: judgement, not measurement.
+const WIDENING_UNSEEN: f64 = 1.5;
 
 /// The zone may grow this many times by CPUs being added before its plausible maximum is wrong.
 const ROOM_FOR_HOTPLUG: f64 = 4.0;
@@ -53,6 +70,13 @@ pub struct Estimate {
     reader: Option<CpuTimesReader>,
     busy: BusyTime,
     total: Energy,
+    curve: Curve,
+    /// How it is put right for this machine, for one logical CPU.
+    correction: Option<Correction>,
+    /// How far off the last window may be.
+    error_ratio: f64,
+    margins: Option<Margins>,
+    doubts: Doubts,
 }
 
 impl Estimate {
@@ -69,16 +93,85 @@ impl Estimate {
 
         let path = format!("{} ({})", host.procfs().join("stat").display(), class.name);
         let mut zone = Zone::new(ZoneKind::Package, path);
-        zone.idle_power = Some(class.idle * processors as f64);
-        let most = class.full.watts() * processors as f64 * ROOM_FOR_HOTPLUG;
+        let curve = Curve::of(&class);
+        zone.idle_power = Some(curve.power(0.0) * processors as f64);
+        let most = curve.power(1.0).watts() * processors as f64 * ROOM_FOR_HOTPLUG;
         zone.max_power = Power::from_watts(zone.max_power.watts().max(most));
-        Estimate { host: host.clone(), class, zones: [zone], reader, busy: BusyTime::default(), total: Energy::ZERO }
+        let mut meter = Estimate {
+            host: host.clone(),
+            error_ratio: class.error_ratio,
+            class,
+            zones: [zone],
+            reader,
+            busy: BusyTime::default(),
+            total: Energy::ZERO,
+            curve,
+            correction: None,
+            margins: None,
+            doubts: Doubts::default(),
+        };
+        meter.doubt(0.0);
+        meter
     }
 
     /// The class whose figures are used.
     #[must_use]
     pub fn class(&self) -> &CpuClass {
         &self.class
+    }
+
+    /// Puts the estimate right by what was measured on this very machine. Without a measured package nothing changes.
+    #[must_use]
+    pub fn calibrated(mut self, calibration: &Calibration) -> Self {
+        let threads = f64::from(calibration.threads.max(1));
+        let correction = Correction::of(&calibration.points(), |share| self.curve.power(share).watts() * threads);
+        // The points are of the whole machine; CPUs may come and go.
+        self.correction = correction.map(|whole| Correction { offset: whole.offset / threads, ..whole });
+        if self.correction.is_some() {
+            let Calibration { source, made, .. } = calibration;
+            let text = format!("calibrated by {} at {}", brief(source), brief(made));
+            let [zone] = &mut self.zones;
+            zone.path = format!("{}, {text}", zone.path);
+            self.rate_idle(calibration.threads);
+            self.doubt(0.0);
+        }
+        self
+    }
+
+    /// What one logical CPU draws that is busy for this share of the time, 0 … 1.
+    #[must_use]
+    pub fn power(&self, share: f64) -> Power {
+        let power = self.curve.power(share);
+        self.correction.map_or(power, |correction| Power::from_watts(correction.apply(power.watts()).max(0.0)))
+    }
+
+    /// CPUs that come or go take their idle power with them.
+    fn rate_idle(&mut self, processors: u32) {
+        let idle = self.power(0.0) * f64::from(processors);
+        let most = self.power(1.0).watts() * f64::from(processors) * ROOM_FOR_HOTPLUG;
+        let [zone] = &mut self.zones;
+        zone.idle_power = Some(idle);
+        zone.max_power = Power::from_watts(zone.max_power.watts().max(most));
+    }
+
+    /// Works out how far off the estimate may be at this busy share; whether the model has not seen the like.
+    fn doubt(&mut self, share: f64) -> bool {
+        if let Some(correction) = self.correction {
+            let is_outside = !correction.has_seen(share);
+            let widening = if is_outside { WIDENING_UNSEEN } else { 1.0 };
+            (self.error_ratio, self.margins) = (ERROR_CALIBRATED * widening, Some(MARGINS_CALIBRATED.wider(widening)));
+            return is_outside;
+        }
+        let known = self.class.error_ratio;
+        (self.error_ratio, self.margins) = match self.curve.margins(share) {
+            Some((margins, widening)) => {
+                // The class's own doubts widen both sides alike.
+                let unknown = self.class.widening();
+                (known * widening, Some(margins.wider(unknown)))
+            }
+            None => (known, None),
+        };
+        self.curve.is_outside(share)
     }
 
     /// Adds the energy of the window that ends `at`.
@@ -89,20 +182,79 @@ impl Estimate {
         };
         let times = reader.read()?;
         if let Some(window) = self.busy.advance(times, at) {
-            self.total += window_energy(&self.class, times.processors, window.busy, window.elapsed);
+            let share = busy_share(times.processors, window.busy, window.elapsed);
+            self.total += window_energy(self.power(share), times.processors, window.elapsed);
+            self.doubts.outside_range += u64::from(self.doubt(share));
         }
-        // CPUs that come or go take their idle power with them.
-        let [zone] = &mut self.zones;
-        zone.idle_power = Some(self.class.idle * f64::from(times.processors));
+        self.rate_idle(times.processors);
         Ok(self.total)
     }
 }
 
-/// `n · min · Δt + (max − min) · B`.
-fn window_energy(class: &CpuClass, processors: u32, busy: Duration, elapsed: Duration) -> Energy {
-    let idle_joules = class.idle.watts() * f64::from(processors) * elapsed.as_secs_f64();
-    let busy_joules = (class.full - class.idle).watts() * busy.as_secs_f64();
-    Energy::from_joules(idle_joules + busy_joules)
+/// Watts of one logical CPU by its busy share.
+#[derive(Clone, Copy, Debug)]
+enum Curve {
+    /// As learned on measured machines.
+    #[cfg(feature = "models")]
+    Trained(trained::Trained),
+    /// Between idle and full load.
+    Line { idle: Power, full: Power },
+}
+
+impl Curve {
+    fn of(class: &CpuClass) -> Self {
+        #[cfg(feature = "models")]
+        if let Some(trained) = trained::Trained::of(class) {
+            return Curve::Trained(trained);
+        }
+        Curve::Line { idle: class.idle, full: class.full }
+    }
+
+    fn power(&self, share: f64) -> Power {
+        match self {
+            #[cfg(feature = "models")]
+            Curve::Trained(trained) => trained.power(share).unwrap_or_default(),
+            Curve::Line { idle, full } => *idle + (*full - *idle) * share,
+        }
+    }
+
+    fn margins(&self, share: f64) -> Option<(Margins, f64)> {
+        match self {
+            #[cfg(feature = "models")]
+            Curve::Trained(trained) => trained.margins(share),
+            Curve::Line { .. } => {
+                let _ = share;
+                None
+            }
+        }
+    }
+
+    fn is_outside(&self, share: f64) -> bool {
+        match self {
+            #[cfg(feature = "models")]
+            Curve::Trained(trained) => trained.is_outside(share),
+            Curve::Line { .. } => {
+                let _ = share;
+                false
+            }
+        }
+    }
+}
+
+/// Which share of the time the processors were busy, 0 … 1.
+fn busy_share(processors: u32, busy: Duration, elapsed: Duration) -> f64 {
+    let capacity = f64::from(processors) * elapsed.as_secs_f64();
+    if capacity > 0.0 { (busy.as_secs_f64() / capacity).clamp(0.0, 1.0) } else { 0.0 }
+}
+
+/// `n · W · Δt`.
+fn window_energy(power: Power, processors: u32, elapsed: Duration) -> Energy {
+    Energy::from_joules(power.watts() * f64::from(processors) * elapsed.as_secs_f64())
+}
+
+/// So much of a file's text as a message needs.
+fn brief(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(40).collect()
 }
 
 impl EnergyMeter for Estimate {
@@ -111,7 +263,7 @@ impl EnergyMeter for Estimate {
     }
 
     fn method(&self) -> Method {
-        Method::Estimated { error_ratio: self.class.error_ratio }
+        Method::Estimated { error_ratio: self.error_ratio }
     }
 
     fn zones(&self) -> &[Zone] {
@@ -121,6 +273,14 @@ impl EnergyMeter for Estimate {
     fn read(&mut self, at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
         readings.clear();
         readings.push(self.advance(at).map(Reading::Counter).map_err(read_error));
+    }
+
+    fn margins(&self) -> Option<Margins> {
+        self.margins
+    }
+
+    fn doubts(&self) -> Doubts {
+        self.doubts
     }
 }
 

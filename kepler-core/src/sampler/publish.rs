@@ -52,6 +52,7 @@ fn empty() -> Snapshot {
         units: Vec::new(),
         commands: Vec::new(),
         faults: Vec::new(),
+        doubts: Vec::new(),
         sources: Vec::new(),
         cost: Cost::default(),
     }

@@ -4,11 +4,12 @@ use super::faults::Faults;
 use crate::attribution::IdlePolicy;
 use crate::attribution::idle::{Baseline, Split};
 use crate::attribution::ledger::NodeAccount;
+use crate::calibration::{Calibration, IdlePower};
 use crate::counter::{CounterEvents, CounterTracker, EnergyDelta};
 use crate::host::Timestamp;
 use crate::meter::chain::Chain;
-use crate::meter::{Method, ReadError, Reading};
-use crate::snapshot::{NodeZone, ZonePower};
+use crate::meter::{Margins, Method, ReadError, Reading};
+use crate::snapshot::{NodeZone, PowerInterval, ZonePower};
 use crate::units::{Energy, PerZone, Power, ZoneKind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,8 @@ const TEACHING: std::ops::RangeInclusive<Duration> = Duration::from_millis(200).
 /// All zones of the node.
 pub(super) struct Zones {
     policy: IdlePolicy,
+    /// What was learned of this machine before.
+    calibration: Option<Arc<Calibration>>,
     generation: Option<u64>,
     tracked: Vec<Tracked>,
     kinds: PerZone<Option<Kind>>,
@@ -55,6 +58,8 @@ struct Kind {
     path: Arc<str>,
     source: &'static str,
     method: Method,
+    /// Where the truth lies about an estimate, if the meter knows more than its method says.
+    margins: Option<Margins>,
     /// How many zones of this kind there are now. None, when the source that had them has given way.
     count: u32,
     baseline: Baseline,
@@ -100,8 +105,26 @@ pub(super) struct Utilisation {
 }
 
 impl Zones {
-    pub(super) fn new(policy: IdlePolicy) -> Self {
-        Zones { policy, generation: None, tracked: Vec::new(), kinds: PerZone::from_fn(|_| None), readings: Vec::new() }
+    pub(super) fn new(policy: IdlePolicy, calibration: Option<Arc<Calibration>>) -> Self {
+        let kinds = PerZone::from_fn(|_| None);
+        Zones { policy, calibration, generation: None, tracked: Vec::new(), kinds, readings: Vec::new() }
+    }
+
+    /// What is known of idle power by now: of each zone of all sockets together, and of each socket where that is told apart.
+    pub(super) fn idle_powers(&self) -> Vec<IdlePower> {
+        let mut known = Vec::new();
+        for (zone, kind) in self.kinds.iter() {
+            let Some(kind) = kind.as_ref().filter(|kind| kind.count > 0) else { continue };
+            let mut add = |package, baseline: &Baseline| {
+                let watts = baseline.idle_power().map(|power| power.watts());
+                known.extend(watts.map(|watts| IdlePower { zone, package, watts }));
+            };
+            add(None, &kind.baseline);
+            for part in &kind.parts {
+                add(Some(part.package), &part.baseline);
+            }
+        }
+        known
     }
 
     /// Reads the meters, and keeps what was drawn until the next tick.
@@ -130,6 +153,19 @@ impl Zones {
             }
         }
         self.readings = readings;
+        self.look_at_estimates(chain, faults);
+    }
+
+    /// How certain an estimate is depends on what the machine does.
+    fn look_at_estimates(&mut self, chain: &Chain, faults: &mut Faults) {
+        for active in chain.zones() {
+            if let (Method::Estimated { .. }, Some(kind)) = (active.method, &mut self.kinds[active.zone.kind]) {
+                (kind.method, kind.margins) = (active.method, active.margins);
+            }
+        }
+        for (source, doubts) in chain.doubts() {
+            faults.doubted(source, doubts);
+        }
     }
 
     /// Reads the meters and works out what was drawn since the last tick.
@@ -235,6 +271,7 @@ impl Zones {
                     forgotten_energy: kind.account.forgotten,
                     idle_policy: if kind.knows_idle_power() { self.policy } else { IdlePolicy::Ratio },
                     power,
+                    interval: power.and_then(|power| interval(kind.method, kind.margins, power.total)),
                     events: kind.events,
                 }
             });
@@ -275,9 +312,12 @@ impl Zones {
             }
             let path: Arc<str> =
                 if count == 1 { first.zone.path.as_str().into() } else { format!("aggregated-{kind}").into() };
-            let (source, method) = (first.source, first.method);
-            let mut baseline = Baseline::new(idle);
-            let mut parts = parts(chain, kind);
+            let (source, method, margins) = (first.source, first.method, first.margins);
+            // An estimate is not what was calibrated; it knows its own idle power.
+            let calibration = self.calibration.as_deref().filter(|_| method == Method::Measured);
+            let learned = |package| calibration.and_then(|calibration| calibration.idle_power(kind, package));
+            let mut baseline = Baseline::new(idle).with_learned(learned(None));
+            let mut parts = parts(chain, kind, learned);
             let (mut account, mut events, mut left_over) = Default::default();
             if let Some(before) = self.kinds[kind].take() {
                 // What one source showed says nothing about another.
@@ -296,6 +336,7 @@ impl Zones {
                 path,
                 source,
                 method,
+                margins,
                 count,
                 baseline,
                 account,
@@ -312,16 +353,23 @@ impl Zones {
 /// An interval in which nothing was drawn.
 const NOTHING: Split = Split { active: Energy::ZERO, idle: Energy::ZERO };
 
+/// Where estimated power lies with 90 % probability.
+fn interval(method: Method, margins: Option<Margins>, power: Power) -> Option<PowerInterval> {
+    let Method::Estimated { error_ratio } = method else { return None };
+    let margins = margins.unwrap_or_else(|| Margins::of_error(error_ratio));
+    Some(PowerInterval { lower: power * (1.0 - margins.below), upper: power * (1.0 + margins.above) })
+}
+
 /// The packages that share a kind of zone, if it is known of each zone whose it is. A platform is nobody's part.
-fn parts(chain: &Chain, kind: ZoneKind) -> Vec<Part> {
+fn parts(chain: &Chain, kind: ZoneKind, learned: impl Fn(Option<u32>) -> Option<Power>) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     for active in chain.zones().filter(|active| active.zone.kind == kind && kind != ZoneKind::Psys) {
         let Some(package) = active.zone.package else { return Vec::new() };
         match parts.iter_mut().find(|part| part.package == package) {
             Some(part) => part.count += 1,
             None => {
-                let (baseline, interval) = (Baseline::new(active.zone.idle_power), Interval::default());
-                parts.push(Part { package, count: 1, baseline, interval });
+                let baseline = Baseline::new(active.zone.idle_power).with_learned(learned(Some(package)));
+                parts.push(Part { package, count: 1, baseline, interval: Interval::default() });
             }
         }
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up its machine fails")]
 
 use kepler_core::attribution::{IdlePolicy, Weights};
+use kepler_core::calibration::Calibration;
 use kepler_core::host::Timestamp;
 use kepler_core::meter::chain::{ChainOptions, Source};
 use kepler_core::sampler::{Retention, Sampler, SamplerOptions};
@@ -35,6 +36,7 @@ pub struct Setup {
     pub sysfs_files: Vec<(&'static str, &'static str)>,
     pub usage_source: Option<Box<dyn UsageSource>>,
     pub meter: Source,
+    pub calibration: Option<Arc<Calibration>>,
 }
 
 impl Default for Setup {
@@ -48,6 +50,7 @@ impl Default for Setup {
             sysfs_files: Vec::new(),
             usage_source: None,
             meter: Source::Powercap,
+            calibration: None,
         }
     }
 }
@@ -97,7 +100,8 @@ impl Machine {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        let chain = ChainOptions::default().with_sources(vec![setup.meter]);
+        let chain = ChainOptions { calibration: setup.calibration, ..ChainOptions::default() };
+        let chain = chain.with_sources(vec![setup.meter]);
         let (policy, retention, weights) = (setup.policy, setup.retention, setup.weights);
         let options = SamplerOptions { chain, policy, retention, weights, ..SamplerOptions::default() };
         let mut sampler = Sampler::new(&processes.host(tree.sysfs()), options).unwrap();

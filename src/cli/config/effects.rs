@@ -144,6 +144,11 @@ pub(super) fn policy(config: &mut Config, given: &Given) -> Outcome {
     Ok(())
 }
 
+pub(super) fn calibration_path(config: &mut Config, given: &Given) -> Outcome {
+    config.calibration = Some(PathBuf::from(&given.text()?.text)).filter(|path| !path.as_os_str().is_empty());
+    Ok(())
+}
+
 #[cfg(feature = "models")]
 pub(super) fn model_path(config: &mut Config, given: &Given) -> Outcome {
     config.model.path = Some(PathBuf::from(&given.text()?.text)).filter(|path| !path.as_os_str().is_empty());

@@ -121,6 +121,12 @@ pub(super) static SETTINGS: &[Setting] =
             "Logical CPUs of the machine that the model describes; this node has its share of that machine's power \
              [default: what the pipeline's index says]",
         ),
+        key("calibration.path", Form::Text, Set(effects::calibration_path)).flag(
+            "calibration.path",
+            "FILE",
+            "What `kepler calibrate` learned of this machine [default: calibration.json in $STATE_DIRECTORY, \
+             $XDG_STATE_HOME/kepler or ~/.local/state/kepler, else in /var/lib/kepler]",
+        ),
         key("usage", Form::Text, Set(effects::usage)).flag(
             "usage",
             "SOURCE",

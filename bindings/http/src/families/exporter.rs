@@ -2,6 +2,7 @@
 
 use super::{Family, Levels, Samples, Scene, Value, once, once_known};
 use crate::own;
+use kepler_core::snapshot::{Fault, Snapshot};
 
 pub(super) const FAMILIES: &[Family] = &[
     Family {
@@ -24,7 +25,17 @@ pub(super) const FAMILIES: &[Family] = &[
         header: Family::counter("kepler_read_errors_total", None, "Readings of a source that failed, by kind of fault"),
         level: Levels::NONE,
         rows: once_known,
-        write: faults,
+        write: |scene, _, samples| faults(scene, samples, |snapshot| &snapshot.faults),
+    },
+    Family {
+        header: Family::counter(
+            "kepler_estimate_doubts_total",
+            None,
+            "Readings of an estimate that were doubtful: inputs outside the range trained with, most of them lately, clipped",
+        ),
+        level: Levels::NONE,
+        rows: once_known,
+        write: |scene, _, samples| faults(scene, samples, |snapshot| &snapshot.doubts),
     },
     Family {
         header: Family::gauge(
@@ -106,8 +117,8 @@ fn processor(scene: &Scene<'_>, row: usize, samples: &mut Samples<'_>) {
         .value(Value::Count(1));
 }
 
-fn faults(scene: &Scene<'_>, _: usize, samples: &mut Samples<'_>) {
-    for fault in scene.snapshot.iter().flat_map(|snapshot| &snapshot.faults) {
+fn faults(scene: &Scene<'_>, samples: &mut Samples<'_>, of: fn(&Snapshot) -> &Vec<Fault>) {
+    for fault in scene.snapshot.iter().flat_map(|snapshot| of(snapshot)) {
         samples
             .sample()
             .rendered(scene.exporter.node_label())

@@ -141,7 +141,7 @@ pub(super) const FAMILIES: &[Family] = &[
             None,
             "Lower end of the 90 % interval of estimated power in watts; absent when measured",
         ),
-        |scene, _, samples| zones(scene, samples, |zone| interval(zone).map(|(lower, _)| Value::Number(lower))),
+        |scene, _, samples| zones(scene, samples, |zone| zone.interval.map(|of| Value::Number(of.lower.watts()))),
     ),
     node(
         Family::gauge(
@@ -149,7 +149,7 @@ pub(super) const FAMILIES: &[Family] = &[
             None,
             "Upper end of the 90 % interval of estimated power in watts; absent when measured",
         ),
-        |scene, _, samples| zones(scene, samples, |zone| interval(zone).map(|(_, upper)| Value::Number(upper))),
+        |scene, _, samples| zones(scene, samples, |zone| zone.interval.map(|of| Value::Number(of.upper.watts()))),
     ),
     node(
         Family::counter(
@@ -181,17 +181,6 @@ const fn node(header: super::Header, write: fn(&Scene<'_>, usize, &mut Samples<'
 
 pub(super) fn node_zones<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (ZoneKind, &'a NodeZone)> + use<'a> {
     scene.snapshot.into_iter().flat_map(|snapshot| snapshot.node.zones())
-}
-
-/// Standard deviations on either side of a normal mean that 90 % of cases lie within.
-const DEVIATIONS_OF_90_PERCENT: f64 = 1.645;
-
-/// Where the power of an estimated zone lies with 90 % probability, W. Never below zero.
-fn interval(zone: &NodeZone) -> Option<(f64, f64)> {
-    let Method::Estimated { error_ratio } = zone.method else { return None };
-    let watts = zone.power?.total.watts();
-    let margin = watts * error_ratio * DEVIATIONS_OF_90_PERCENT;
-    Some(((watts - margin).max(0.0), watts + margin))
 }
 
 fn zones(scene: &Scene<'_>, samples: &mut Samples<'_>, value: impl Fn(&NodeZone) -> Option<Value>) {

@@ -30,6 +30,7 @@ pub fn zone(joules: f64, power: Option<f64>) -> NodeZone {
             let half = Power::from_watts(watts / 2.0);
             ZonePower { total: Power::from_watts(watts), active: half, idle: half }
         }),
+        interval: None,
         events: CounterEvents { wraps: 3, resets: 0, ambiguous: 1 },
     }
 }
@@ -68,6 +69,7 @@ pub fn snapshot() -> Snapshot {
         units: Vec::new(),
         commands: Vec::new(),
         faults: vec![Fault { source: "powercap", reason: "permission_denied", count: 2 }],
+        doubts: vec![Fault { source: "model", reason: "outside_range", count: 4 }],
         sources: vec![SourceHealth { source: "powercap", last_success: at }],
         cost: Cost { last_tick: Duration::from_micros(1500), ticks_total: Duration::from_millis(70) },
     }

@@ -50,6 +50,7 @@ impl Machine {
             short_lived_energy: Energy::ZERO,
             forgotten_energy: Energy::ZERO,
             power: Some(ZonePower::default()),
+            interval: None,
             events: CounterEvents::default(),
         };
         let mut zones = PerZone::default();
@@ -82,6 +83,7 @@ impl Machine {
             units: Vec::new(),
             commands: Vec::new(),
             faults: Vec::new(),
+            doubts: Vec::new(),
             sources: Vec::new(),
             cost: Cost::default(),
         }

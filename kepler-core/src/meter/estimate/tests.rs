@@ -55,7 +55,7 @@ fn energy_is_that_of_the_window_it_reports() {
     let tree = Tree::new(MILAN);
     tree.stat(2, 0, 0, 0);
     let mut meter = Estimate::open(&tree.host());
-    let (idle, full) = (meter.class().idle.watts(), meter.class().full.watts());
+    let (idle, full) = (meter.power(0.0).watts(), meter.power(1.0).watts());
     assert_eq!(meter.class().name, "EPYC 3rd Gen");
     let at = start();
     assert_eq!(read(&mut meter, at).unwrap(), Energy::ZERO);
@@ -82,7 +82,7 @@ fn stolen_time_costs_no_more_than_idle_time() {
     read(&mut meter, at).unwrap();
     tree.stat(1, 0, 0, 100);
     let energy = read(&mut meter, at.advanced(Duration::from_secs(1))).unwrap();
-    assert!((energy.joules() - meter.class().idle.watts()).abs() < 1e-5, "{energy}");
+    assert!((energy.joules() - meter.power(0.0).watts()).abs() < 1e-5, "{energy}");
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn reading_faster_than_the_tick_invents_no_load() {
         tree.stat(1, 0, milliseconds / 10, 0);
         energy = read(&mut meter, begin.advanced(Duration::from_millis(milliseconds))).unwrap();
     }
-    let idle = meter.class().idle.watts() * 2.0;
+    let idle = meter.power(0.0).watts() * 2.0;
     assert!((energy.joules() - idle).abs() < 0.03 * idle, "{energy} instead of {idle} J");
 }
 
@@ -107,7 +107,7 @@ fn idle_power_is_known_and_follows_the_number_of_processors() {
     let tree = Tree::new(MILAN);
     tree.stat(2, 0, 0, 0);
     let mut meter = Estimate::open(&tree.host());
-    let idle = meter.class().idle;
+    let idle = meter.power(0.0);
     assert_eq!(meter.zones()[0].idle_power, Some(idle * 2.0));
     let at = start();
     read(&mut meter, at).unwrap();
@@ -124,7 +124,7 @@ fn a_missing_stat_is_an_error_until_it_appears() {
     let tree = Tree::new("");
     let mut meter = Estimate::open(&tree.host());
     assert_eq!(meter.class().name, "generic");
-    assert_eq!(meter.zones()[0].idle_power, Some(meter.class().idle), "one virtual CPU is assumed");
+    assert_eq!(meter.zones()[0].idle_power, Some(meter.power(0.0)), "one virtual CPU is assumed");
     let at = start();
     let error = read(&mut meter, at).unwrap_err();
     assert!(error.path.ends_with("stat") && error.reason() == "not_found", "{error}");
@@ -138,7 +138,7 @@ fn after_a_bad_reading_the_next_covers_the_gap() {
     let tree = Tree::new(MILAN);
     tree.stat(2, 0, 0, 0);
     let mut meter = Estimate::open(&tree.host());
-    let idle = meter.class().idle.watts();
+    let idle = meter.power(0.0).watts();
     let at = start();
     read(&mut meter, at).unwrap();
     fs::write(tree.path().join("stat"), "nonsense\n").unwrap();
@@ -158,7 +158,7 @@ fn this_machine_gets_a_figure_between_its_idle_and_full_power() {
     let end = Timestamp::now();
     let power = read(&mut meter, end).unwrap().over(end.since(&begin)).watts();
     let idle = meter.zones()[0].idle_power.unwrap().watts();
-    let full = meter.class().full.watts() / meter.class().idle.watts() * idle;
+    let full = meter.power(1.0).watts() / meter.power(0.0).watts() * idle;
     println!("{}: {idle:.3} W idle, {full:.3} W full, now {power:.3} W", meter.class().name);
     assert!(power >= idle * 0.999 && power <= full * 1.001, "{idle} <= {power} <= {full}");
 }
@@ -168,7 +168,7 @@ proptest! {
     fn power_stays_between_idle_and_full(
         processors in 1u32..512, seconds in 1u64..10_000, user in 0u64..10_000_000, idle_ticks in 0u64..10_000_000,
     ) {
-        let class = CpuClass::generic();
+        let curve = Curve::of(&CpuClass::generic());
         let elapsed = Duration::from_secs(seconds);
         let earlier = CpuTimes { processors, ..CpuTimes::default() };
         let later = CpuTimes {
@@ -181,9 +181,10 @@ proptest! {
             let (mut busy, at) = (BusyTime::default(), Timestamp::now());
             busy.advance(CpuTimes { processors: before, ..earlier }, at);
             let busy = busy.advance(later, at.advanced(elapsed)).unwrap().busy;
-            let watts = window_energy(&class, processors, busy, elapsed).over(elapsed).watts();
+            let power = curve.power(busy_share(processors, busy, elapsed));
+            let watts = window_energy(power, processors, elapsed).over(elapsed).watts();
             let n = f64::from(processors);
-            prop_assert!(watts >= class.idle.watts() * n - 1e-5 && watts <= class.full.watts() * n + 1e-5);
+            prop_assert!(watts >= curve.power(0.0).watts() * n - 1e-5 && watts <= curve.power(1.0).watts() * n + 1e-5);
         }
     }
 }
@@ -217,15 +218,28 @@ fn rows(file: &Path, machine: &str, cpu_time: &str) -> BTreeMap<String, Vec<(f64
     machines
 }
 
-/// Mean squared relative error of the model over rows of one machine.
-fn squared_error(class: &CpuClass, threads: u32, phantom_cpus: f64, rows: &[(f64, f64)]) -> f64 {
-    let second = Duration::from_secs(1);
-    let squares = rows.iter().map(|(ms, measured)| {
+/// Errors relative to the estimate, over rows of one machine, each with its weight: machines count the same.
+fn errors(class: &CpuClass, threads: u32, phantom_cpus: f64, rows: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let (second, curve) = (Duration::from_secs(1), Curve::of(class));
+    let error = |(ms, measured): &(f64, f64)| {
         let busy = (ms / 1000.0 - phantom_cpus).clamp(0.0, f64::from(threads));
-        let estimate = window_energy(class, threads, Duration::from_secs_f64(busy), second).joules();
-        ((estimate - measured) / measured).powi(2)
+        let power = curve.power(busy_share(threads, Duration::from_secs_f64(busy), second));
+        let estimate = window_energy(power, threads, second).joules();
+        ((measured / estimate - 1.0).abs(), 1.0 / rows.len() as f64)
+    };
+    rows.iter().map(error).collect()
+}
+
+/// What 68 % of the errors stay below.
+fn one_sigma(mut errors: Vec<(f64, f64)>) -> f64 {
+    errors.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let total: f64 = errors.iter().map(|(_, weight)| weight).sum();
+    let mut sum = 0.0;
+    let reached = errors.iter().find(|(_, weight)| {
+        sum += weight;
+        sum >= 0.6827 * total
     });
-    squares.sum::<f64>() / rows.len() as f64
+    reached.unwrap().0
 }
 
 #[test]
@@ -235,29 +249,95 @@ fn the_stated_error_covers_measured_machines() {
     let ec2 = rows(&models.join("ec2/ec2_rows.csv"), "instance", "bpf_cpu_time_ms");
     let nx12 = rows(&models.join("nx12/preprocess_abs_default_rapl_BPFOnly.csv"), "node_type", "bpf_cpu_time_us");
     let machines = [
-        ("m5.metal", "Cascade Lake", 96, 1.0),
-        ("c5.metal", "Cascade Lake", 96, 1.0),
-        ("r5.metal", "Cascade Lake", 96, 1.0),
-        ("m5zn.metal", "Cascade Lake", 48, 1.0),
-        ("i3.metal", "Broadwell", 72, 1.0),
-        ("m7i.metal-24xl", "Sapphire Rapids", 96, 1.0),
-        ("1", "Haswell", 32, 0.0),
+        ("m5.metal", "Cascade Lake", Some(2.5), 96, 1.0),
+        ("c5.metal", "Cascade Lake", Some(3.0), 96, 1.0),
+        ("r5.metal", "Cascade Lake", Some(2.5), 96, 1.0),
+        ("m5zn.metal", "Cascade Lake", Some(3.8), 48, 1.0),
+        ("i3.metal", "Broadwell", Some(2.3), 72, 1.0),
+        ("m7i.metal-24xl", "Sapphire Rapids", None, 96, 1.0),
+        ("1", "Haswell", None, 32, 0.0),
     ];
-    let generic = CpuClass::generic();
-    let (mut known_sum, mut generic_sum) = (0.0, 0.0);
-    for (machine, class, threads, phantom) in machines {
-        let class = CpuClass::named(class).unwrap();
+    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    for (machine, name, ghz, threads, phantom) in machines {
+        let class = CpuClass::named(name).unwrap();
+        let class = ghz.map_or(class.clone(), |ghz| class.at(ghz));
         let rows = ec2.get(machine).or_else(|| nx12.get(machine)).unwrap();
-        let error = squared_error(&class, threads, phantom, rows);
-        let unknown = squared_error(&generic, threads, phantom, rows);
-        println!("{machine}: {} ±{:.0} %, generic ±{:.0} %", class.name, 100.0 * error.sqrt(), 100.0 * unknown.sqrt());
-        known_sum += error;
-        generic_sum += unknown;
+        let own = errors(&class, threads, phantom, rows);
+        let generic = errors(&CpuClass::generic(), threads, phantom, rows);
+        let (own_sigma, generic_sigma) = (one_sigma(own.clone()), one_sigma(generic.clone()));
+        println!("{machine}: {name} ±{:.0} %, generic ±{:.0} %", 100.0 * own_sigma, 100.0 * generic_sigma);
+        known.extend(own);
+        unknown.extend(generic);
     }
-    let count = machines.len() as f64;
-    let (known, unknown) = ((known_sum / count).sqrt(), (generic_sum / count).sqrt());
+    let (known, unknown) = (one_sigma(known), one_sigma(unknown));
     println!("all machines alike: known class ±{:.0} %, generic ±{:.0} %", 100.0 * known, 100.0 * unknown);
     let stated = CpuClass::named("Haswell").unwrap().error_ratio;
-    assert!(known <= stated && known > 0.8 * stated, "{known} against the stated {stated}");
-    assert!(unknown <= generic.error_ratio, "{unknown} against the stated {}", generic.error_ratio);
+    // The default model was trained with these rows; what it does without them is stated, and proven by kepler-train.
+    let least = if cfg!(feature = "models") { 0.5 } else { 0.8 };
+    assert!(known <= stated && known > least * stated, "{known} against the stated {stated}");
+    assert!(unknown <= CpuClass::generic().error_ratio, "{unknown} for the generic class");
+}
+
+#[cfg(feature = "models")]
+#[test]
+fn the_default_model_reads_and_rises_with_the_busy_share() {
+    let model = default_model().unwrap();
+    let card = model.card().unwrap();
+    assert!(card.rows > 3000 && card.scores.iter().any(|score| score.validation.starts_with("leave one machine out")));
+    assert!(include_bytes!("../../../data/default_model.json").len() <= 200 * 1024);
+    for class in [CpuClass::generic(), CpuClass::named("EPYC 3rd Gen").unwrap(), CpuClass::named("Haswell").unwrap()] {
+        let curve = Curve::of(&class);
+        assert!(matches!(curve, Curve::Trained(_)));
+        let watts: Vec<f64> = (0..=20).map(|step| curve.power(f64::from(step) / 20.0).watts()).collect();
+        assert!(watts[0] > 0.05 * class.full.watts() && watts[20] < 1.5 * class.full.watts(), "{watts:?}");
+        assert!(watts.is_sorted_by(|a, b| a < b), "{watts:?}");
+    }
+}
+
+#[cfg(feature = "models")]
+#[test]
+fn a_class_that_nobody_measured_is_counted_and_widens_the_interval() {
+    let tree = Tree::new(MILAN);
+    tree.stat(2, 0, 0, 0);
+    let mut meter = Estimate::open(&tree.host());
+    let margins = meter.margins().unwrap();
+    let known = Curve::of(&CpuClass::named("Cascade Lake").unwrap()).margins(0.0).unwrap().0;
+    assert!(
+        margins.below <= 1.0 && margins.below > known.below && margins.above > known.above,
+        "{margins:?} {known:?}"
+    );
+    let at = start();
+    read(&mut meter, at).unwrap();
+    assert_eq!(meter.doubts(), Doubts::default());
+    tree.stat(2, 100, 100, 0);
+    read(&mut meter, at.advanced(Duration::from_secs(1))).unwrap();
+    assert_eq!(meter.doubts(), Doubts { outside_range: 1, ..Doubts::default() });
+}
+
+#[test]
+fn a_calibrated_estimate_has_the_power_that_was_measured_here() {
+    use crate::calibration::LoadPoint;
+    let tree = Tree::new(MILAN);
+    tree.stat(2, 0, 0, 0);
+    let point = |busy_share, watts| LoadPoint { busy_share, watts, seconds: 30.0 };
+    let load = vec![point(0.0, 40.0), point(0.5, 70.0)];
+    let calibration = Calibration { source: "powercap".to_owned(), load, ..Calibration::of(&tree.host()) };
+    let mut meter = Estimate::open(&tree.host()).calibrated(&calibration);
+    assert_eq!(meter.zones()[0].idle_power.map(|power| power.watts().round()), Some(40.0));
+    assert!(meter.zones()[0].path.contains("calibrated by powercap"), "{}", meter.zones()[0].path);
+    assert_eq!(meter.method(), Method::Estimated { error_ratio: ERROR_CALIBRATED });
+    let at = start();
+    read(&mut meter, at).unwrap();
+    tree.stat(2, 100, 100, 0);
+    let energy = read(&mut meter, at.advanced(Duration::from_secs(1))).unwrap();
+    assert!((energy.joules() - 70.0).abs() < 1e-3, "{energy}");
+    assert_eq!(meter.doubts(), Doubts::default());
+    // More load than was seen: counted, and less certain.
+    tree.stat(2, 300, 100, 0);
+    read(&mut meter, at.advanced(Duration::from_secs(2))).unwrap();
+    assert_eq!(meter.doubts().outside_range, 1);
+    assert_eq!(meter.method(), Method::Estimated { error_ratio: ERROR_CALIBRATED * WIDENING_UNSEEN });
+    // Without a measured package it stays what it was.
+    let nothing = Calibration { load: Vec::new(), ..calibration };
+    assert_eq!(Estimate::open(&tree.host()).calibrated(&nothing).power(0.3), Estimate::open(&tree.host()).power(0.3));
 }

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Algorithm = Literal[
     "ensemble",
+    "stack",
     "trees",
     "ols",
     "nnls",
@@ -29,7 +30,7 @@ Algorithm = Literal[
     "exponential",
     "knn",
 ]
-"""As `kepler train` names them: boosted trees averaged, boosted trees, least squares (plain, without negative
+"""As `kepler train` names them: boosted trees averaged, the same stacked with others, boosted trees, least squares (plain, without negative
 coefficients, ridge, stochastic gradient descent, on products of features), curves of one feature, nearest rows."""
 
 

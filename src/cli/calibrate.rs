@@ -1,0 +1,183 @@
+//! `kepler calibrate`: learns what this machine draws, idle and under load, while a meter can be read.
+
+mod file;
+mod load;
+
+pub(super) use file::read;
+
+use super::config::Config;
+use super::exit::Failure;
+use super::sampling;
+use clap::Args;
+use kepler_core::calibration::{Calibration, LoadPoint};
+use kepler_core::meter::{Method, Refusal};
+use kepler_core::sampler::Sampler;
+use kepler_core::snapshot::Snapshot;
+use kepler_core::units::ZoneKind;
+use load::Load;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// A machine busier than this is not at rest.
+const MOST_AT_REST: f64 = 0.5;
+/// What a load that changes takes to show in power.
+const SETTLE: Duration = Duration::from_secs(1);
+/// Readings of each load, at least.
+const READINGS: u32 = 10;
+/// Shares of an observed load are told apart in so many classes.
+const CLASSES: usize = 10;
+
+/// How to calibrate.
+#[derive(Debug, Args)]
+pub(super) struct Calibrate {
+    /// How long to measure the machine at rest, and again with all CPUs busy
+    #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = super::config::duration)]
+    duration: Duration,
+    /// Make no load; watch what this machine does by itself for so long
+    #[arg(long, value_name = "DURATION", value_parser = super::config::duration, conflicts_with = "duration")]
+    observe: Option<Duration>,
+}
+
+/// Measures and writes the file.
+///
+/// # Errors
+/// Nothing is measured here, the machine is not at rest, or the file cannot be written.
+pub(super) fn run(config: &Config, asked: &Calibrate) -> Result<ExitCode, Failure> {
+    let mut sampler = sampling::open_uncalibrated(config)?;
+    let sources = measured(&sampler);
+    if sources.is_empty() {
+        return Err(Failure::Meter(nothing_measured(&sampler)));
+    }
+    // Before minutes are spent.
+    let path = file::place(config);
+    file::prepare(&path)?;
+    let points = match asked.observe {
+        Some(duration) => observe(&mut sampler, config, duration),
+        None => rest_and_work(&mut sampler, config, asked.duration)?,
+    };
+    let mut idle = sampler.idle_powers();
+    let is_measured = |zone| sources.iter().any(|(kind, _)| *kind == zone);
+    idle.retain(|idle| is_measured(idle.zone));
+    let load = if is_measured(ZoneKind::Package) { points } else { Vec::new() };
+    let mut names: Vec<&str> = sources.iter().map(|(_, source)| *source).collect();
+    names.dedup();
+    let made = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let calibration = Calibration { made, source: names.join("+"), idle, load, ..Calibration::of(&config.host()) };
+    file::write(&path, &calibration)?;
+    let text = summary(&calibration) + &format!("calibration {}\n", path.display());
+    io::stdout().write_all(text.as_bytes()).map_err(Failure::to("write the answer"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The zones that a sensor measures, and which.
+fn measured(sampler: &Sampler) -> Vec<(ZoneKind, &'static str)> {
+    let real = |source: &str| !matches!(source, "fake" | "replay");
+    let zones = sampler.zones().filter(|active| active.method == Method::Measured && real(active.source));
+    let mut zones: Vec<_> = zones.map(|active| (active.zone.kind, active.source)).collect();
+    zones.sort_unstable_by_key(|(kind, _)| *kind as usize);
+    zones.dedup();
+    zones
+}
+
+fn nothing_measured(sampler: &Sampler) -> Refusal {
+    let first = sampler.refusals().first();
+    let remedy = first.map_or_else(|| "run `kepler doctor`".to_owned(), |refusal| refusal.remedy.clone());
+    let reason = match first {
+        Some(refusal) => format!("no meter can be read here ({}: {})", refusal.source_name, refusal.reason),
+        None => "no meter can be read here".to_owned(),
+    };
+    Refusal::new("calibrate", reason, format!("{remedy}; one that can be read for some minutes once is enough"))
+}
+
+/// The machine at rest, then with all CPUs busy.
+fn rest_and_work(sampler: &mut Sampler, config: &Config, duration: Duration) -> Result<Vec<LoadPoint>, Failure> {
+    let rest = mean(&watch(sampler, config, duration, "at rest"));
+    if let Some(point) = rest.filter(|point| point.busy_share > MOST_AT_REST) {
+        let busy = format!(
+            "this machine is not at rest: its CPUs are {:.0} % busy; stop what runs on it, or watch it with --observe=10m",
+            100.0 * point.busy_share
+        );
+        return Err(Failure::Io { what: "calibrate", source: io::Error::other(busy) });
+    }
+    let load = Load::start().map_err(Failure::to("make a load"))?;
+    let work = mean(&watch(sampler, config, duration, "with all CPUs busy"));
+    drop(load);
+    Ok(rest.into_iter().chain(work).collect())
+}
+
+/// Whatever the machine does, in classes of load.
+fn observe(sampler: &mut Sampler, config: &Config, duration: Duration) -> Vec<LoadPoint> {
+    let mut classes: [Vec<LoadPoint>; CLASSES] = Default::default();
+    for point in watch(sampler, config, duration, "as it is") {
+        let class = ((point.busy_share * CLASSES as f64) as usize).min(CLASSES - 1);
+        if let Some(class) = classes.get_mut(class) {
+            class.push(point);
+        }
+    }
+    classes.iter().filter_map(|points| mean(points)).collect()
+}
+
+/// Reads for so long, and gives what the package drew in each interval in which that is known.
+fn watch(sampler: &mut Sampler, config: &Config, duration: Duration, what: &str) -> Vec<LoadPoint> {
+    let interval = config.interval.min(duration / READINGS).max(Duration::from_millis(200));
+    let bar = io::stderr().is_terminal();
+    if !bar {
+        say(&format!("measuring this machine {what} for {} s\n", duration.as_secs_f64()));
+    }
+    sleep(SETTLE.min(duration / READINGS));
+    sampler.tick();
+    let (start, mut points) = (Instant::now(), Vec::new());
+    while start.elapsed() < duration {
+        sleep(interval);
+        points.extend(point(&sampler.tick()));
+        if bar {
+            let (elapsed, total) = (start.elapsed().as_secs(), duration.as_secs());
+            say(&format!("\rmeasuring this machine {what}: {elapsed} of {total} s "));
+        }
+    }
+    if bar {
+        say("\n");
+    }
+    points
+}
+
+fn point(snapshot: &Snapshot) -> Option<LoadPoint> {
+    let zone = snapshot.node.zones[ZoneKind::Package].as_ref().filter(|zone| zone.method == Method::Measured)?;
+    let watts = zone.power?.total.watts();
+    // Milliseconds a second of all CPUs; not known where `/proc/stat` could not be read this time.
+    let busy_share = snapshot.node.activity.cpu_time? / 1000.0 / f64::from(snapshot.node.processors.max(1));
+    Some(LoadPoint { busy_share: busy_share.clamp(0.0, 1.0), watts, seconds: snapshot.interval.as_secs_f64() })
+}
+
+/// The mean over time; `None` of nothing.
+fn mean(points: &[LoadPoint]) -> Option<LoadPoint> {
+    let seconds: f64 = points.iter().map(|point| point.seconds).sum();
+    let mean = |of: fn(&LoadPoint) -> f64| points.iter().map(|point| of(point) * point.seconds).sum::<f64>() / seconds;
+    (seconds > 0.0).then(|| LoadPoint { busy_share: mean(|p| p.busy_share), watts: mean(|p| p.watts), seconds })
+}
+
+fn summary(calibration: &Calibration) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, rest: &str| text.push_str(&format!("{name:<11} {rest}\n"));
+    line("machine", &format!("{} logical CPUs of {}", calibration.threads, calibration.processor));
+    line("meter", &calibration.source);
+    for idle in &calibration.idle {
+        let socket = idle.package.map(|number| format!(" of socket {number}")).unwrap_or_default();
+        line("idle", &format!("{}{socket}: {:.2} W", idle.zone, idle.watts));
+    }
+    if calibration.idle.is_empty() {
+        line("idle", "not learned: the load was too even");
+    }
+    for point in &calibration.load {
+        let (busy, watts, seconds) = (100.0 * point.busy_share, point.watts, point.seconds);
+        line("load", &format!("{watts:.2} W at {busy:.1} % busy ({seconds:.0} s)"));
+    }
+    text
+}
+
+/// Writes on standard error; nobody is left to tell if that is closed.
+fn say(text: &str) {
+    let _closed = io::stderr().lock().write_all(text.as_bytes());
+}

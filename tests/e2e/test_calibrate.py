@@ -1,0 +1,181 @@
+"""`kepler calibrate`: what a machine draws is learned once, and gone by afterwards, with a meter and without."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from known import KnownMachine
+from linux import node_busy_seconds
+from workloads import spinning
+
+IDLE, PER_CPU = 40, 20
+CPUS = os.cpu_count() or 1
+
+
+def calibrate(binary: Path, sysfs: Path, path: Path, *flags: str) -> subprocess.CompletedProcess:
+    command = [binary, "calibrate", f"--host.sysfs={sysfs}", f"--calibration.path={path}", *flags]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture
+def calibrated(kepler_bin, simulated, tmp_path, figure) -> Path:
+    """A calibration of the simulated machine, at rest and with all CPUs busy."""
+    path = tmp_path / "calibration.json"
+    done = calibrate(kepler_bin, simulated, path, "--duration=8s")
+    if done.returncode == 1 and "is not at rest" in done.stderr:
+        pytest.skip(f"other work keeps this machine busy: {done.stderr.splitlines()[-1]}")
+    assert done.returncode == 0, done.stderr
+    figure(done.stdout.replace("\n", "; "))
+    return path
+
+
+def busy_cpus(seconds: float) -> float:
+    """How many CPUs are busy in the next seconds, by the kernel's accounts."""
+    before, start = node_busy_seconds(), time.monotonic()
+    time.sleep(seconds)
+    return (node_busy_seconds() - before) / (time.monotonic() - start)
+
+
+def test_two_loads_tell_idle_and_full_power_and_both_are_used(kepler, calibrated, simulated, tmp_path, figure):
+    learned = json.loads(calibrated.read_text())
+    rest, work = learned["load"]
+    for point in (rest, work):
+        assert point["watts"] == pytest.approx(IDLE + PER_CPU * CPUS * point["busy_share"], rel=0.03)
+    assert work["busy_share"] > 0.9
+    idle = {entry["zone"]: entry["watts"] for entry in learned["idle"]}
+    assert idle["package"] == pytest.approx(IDLE, abs=2) and idle["dram"] == pytest.approx(5, abs=0.5)
+
+    with ExitStack() as load:
+        for number in range(CPUS):
+            load.enter_context(spinning(tmp_path, b"load-%d" % number))
+        # With a meter: idle power is known at once, though the machine never rests.
+        flags = (f"--host.sysfs={simulated}", f"--calibration.path={calibrated}", "--monitor.interval=500ms")
+        server = kepler(*flags)
+        scrape = server.scrape_with_power()
+        assert scrape.sum("kepler_node_cpu_idle_watts", zone="package") == pytest.approx(idle["package"], abs=0.5)
+        assert scrape.select("kepler_power_source_info", source="powercap", method="measured")
+        assert "calibrated by powercap" in server.log
+        assert not scrape.select("kepler_power_source_error_ratio")
+        server.kill()
+        # Without: the estimate is put right.
+        estimate = kepler("--meter=model", *flags)
+        estimate.scrape_with_power()
+        busy = busy_cpus(3)
+        scrape = estimate.scrape()
+    watts, truth = scrape.sum("kepler_node_cpu_watts", zone="package"), IDLE + PER_CPU * busy
+    figure(f"estimated {watts:.1f} W, truth {truth:.1f} W, all CPUs busy")
+    assert watts == pytest.approx(truth, rel=0.1)
+    assert scrape.sum("kepler_power_source_error_ratio", zone="package") == 0.25
+    assert scrape.sum("kepler_node_cpu_watts_lower") < watts < scrape.sum("kepler_node_cpu_watts_upper")
+    (series,) = scrape.select("kepler_node_cpu_watts", zone="package")
+    assert "calibrated by powercap" in series.label("path")
+
+
+def test_what_is_learned_of_a_known_machine_is_right_and_used(kepler, kepler_bin, tmp_path, figure):
+    path = tmp_path / "calibration.json"
+    with KnownMachine(tmp_path) as machine:
+        flags = (*machine.flags, f"--calibration.path={path}", "--monitor.interval=300ms")
+        command = [kepler_bin, "calibrate", "--duration=4s", *flags]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            for line in process.stderr:
+                # This machine's load is not the known one's.
+                machine.busy = 2.0 if "with all CPUs busy" in line else 0.1
+            print(process.stdout.read())
+        assert process.returncode == 0
+        learned = json.loads(path.read_text())
+        assert learned["source"] == "powercap" and learned["threads"] == 2 and learned["processor"] == "Known"
+        for point in learned["load"]:
+            assert point["watts"] == pytest.approx(machine.power(point["busy_share"]), rel=0.02)
+        (idle,) = learned["idle"]
+        figure(f"idle power learned {idle['watts']:.2f} W, truth 40 W")
+        assert idle["watts"] == pytest.approx(40, abs=1)
+
+        # With a meter: idle power is known at once, though the machine never rests.
+        machine.busy = 2.0
+        server = kepler(*flags)
+        scrape = server.scrape_with_power()
+        assert scrape.select("kepler_power_source_info", source="powercap", method="measured")
+        assert scrape.sum("kepler_node_cpu_idle_watts", zone="package") == pytest.approx(40, abs=1)
+        assert "calibrated by powercap" in server.log
+        assert not scrape.select("kepler_power_source_error_ratio")
+        server.kill()
+        # Without: the estimate is put right, and says what it is.
+        for busy, tolerance in ((2.0, 0.1), (0.0, 0.2), (1.0, 0.3)):
+            machine.busy = busy
+            estimate = kepler("--meter=model", *flags)
+            time.sleep(1.5)
+            scrape = estimate.scrape()
+            watts = scrape.sum("kepler_node_cpu_watts", zone="package")
+            figure(f"estimated {watts:.1f} W, truth {machine.power(busy / 2):.1f} W, {busy} CPUs busy")
+            assert watts == pytest.approx(machine.power(busy / 2), rel=tolerance)
+            assert scrape.sum("kepler_power_source_error_ratio", zone="package") == 0.25
+            assert scrape.sum("kepler_node_cpu_watts_lower") < watts < scrape.sum("kepler_node_cpu_watts_upper")
+            (series,) = scrape.select("kepler_node_cpu_watts", zone="package")
+            assert "calibrated by powercap" in series.label("path")
+            estimate.kill()
+
+
+def test_a_machine_that_is_not_at_rest_is_said_to_be_so(kepler_bin, tmp_path):
+    with KnownMachine(tmp_path) as machine:
+        machine.busy = 1.6
+        command = [kepler_bin, "calibrate", "--duration=2s", *machine.flags, f"--calibration.path={tmp_path / 'c.json'}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1 and "80 % busy" in done.stderr and "--observe" in done.stderr
+    assert not (tmp_path / "c.json").exists()
+
+
+def test_watching_a_machine_as_it_is_needs_no_rest(kepler_bin, simulated, tmp_path):
+    path = tmp_path / "state/calibration.json"
+    with spinning(tmp_path):
+        done = calibrate(kepler_bin, simulated, path, "--observe=4s", "--monitor.interval=300ms")
+    assert done.returncode == 0, done.stderr
+    points = json.loads(path.read_text())["load"]
+    assert points and sum(point["seconds"] for point in points) >= 3.5
+    for point in points:
+        assert point["watts"] == pytest.approx(IDLE + PER_CPU * CPUS * point["busy_share"], rel=0.08)
+
+
+def test_without_a_meter_nothing_is_written_and_the_remedy_said(kepler_bin, tmp_path):
+    empty, path = tmp_path / "sys", tmp_path / "calibration.json"
+    empty.mkdir()
+    for flags in ([], ["--meter=model"], ["--meter=fake"]):
+        done = calibrate(kepler_bin, empty, path, "--duration=1s", *flags)
+        assert done.returncode == 3 and "no meter can be read here" in done.stderr and "remedy: " in done.stderr
+        assert not path.exists()
+
+
+def test_a_place_that_cannot_be_written_is_said_before_anything_is_measured(kepler_bin, simulated, tmp_path):
+    (tmp_path / "file").write_text("")
+    start = time.monotonic()
+    done = calibrate(kepler_bin, simulated, tmp_path / "file/calibration.json")
+    assert done.returncode == 2 and "--calibration.path" in done.stderr and time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (lambda learned: "{", "kepler calibrate"),
+        (lambda learned: json.dumps(learned | {"threads": 1000}), "another machine"),
+        (lambda learned: json.dumps(learned | {"version": 2}), "not kepler-calibration 1"),
+        (lambda learned: json.dumps(learned | {"idle": [{"zone": "package", "watts": -3}]}), "an idle power is -3"),
+        (lambda learned: None, "no calibration in"),
+    ],
+    ids=["truncated", "machine", "version", "figure", "missing"],
+)
+def test_what_cannot_be_used_is_said_and_measuring_goes_on(
+    kepler, kepler_bin, simulated, tmp_path, spoil: Callable[[dict], str | None], expected
+):
+    path = tmp_path / "calibration.json"
+    done = calibrate(kepler_bin, simulated, path, "--observe=1s", "--monitor.interval=200ms")
+    assert done.returncode == 0, done.stderr
+    text = spoil(json.loads(path.read_text()))
+    path.unlink() if text is None else path.write_text(text)
+    server = kepler(f"--host.sysfs={simulated}", f"--calibration.path={path}", "--monitor.interval=200ms")
+    assert server.scrape_with_power().select("kepler_power_source_info", source="powercap")
+    assert expected in server.log and str(path) in server.log
