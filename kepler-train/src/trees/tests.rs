@@ -65,6 +65,22 @@ fn the_same_rows_and_seed_give_the_same_bits_and_another_seed_others() {
 }
 
 #[test]
+fn randomised_trees_change_gradually_where_boosted_trees_jump() {
+    // Ten rows at 0 … 9, ten at 90 … 99, and a step of 10 W between them.
+    let rows: Vec<f64> = (0..10).chain(90..100).map(f64::from).collect();
+    let target: Vec<f64> = rows.iter().map(|value| if *value < 50.0 { 0.0 } else { 10.0 }).collect();
+    let model = |growth| {
+        let settings = TreeSettings { trees: 400, rate: 1.0, growth, ..TreeSettings::default() };
+        predict(fit(&rows, 1, &target, &[], &settings, 0).unwrap(), &rows, 1)
+    };
+    assert_eq!(model(Growth::Boosted), target);
+    let randomised = model(Growth::Randomised);
+    assert!(randomised.is_sorted(), "{randomised:?}");
+    assert!(randomised[0] < 1.0 && randomised[19] > 9.0, "{randomised:?}");
+    assert!(randomised[9] > randomised[0] && randomised[10] < randomised[19], "{randomised:?}");
+}
+
+#[test]
 fn absurd_settings_are_named() {
     let (rows, target) = rows(20);
     for (settings, what) in [
