@@ -100,7 +100,7 @@ proptest! {
     /// Noise that falls where power should rise must not make a monotone model fall anywhere.
     #[test]
     fn power_never_falls_when_a_monotone_input_rises(
-        seed in 0u64..1000, absolute in any::<bool>(), slope in -50.0f64..50.0,
+        seed in 0u64..1000, absolute in any::<bool>(), randomised in any::<bool>(), slope in -50.0f64..50.0,
     ) {
         let mut random = Random::new(seed);
         let rows: Vec<f64> = (0..600).map(|_| random.below(40) as f64).collect();
@@ -109,7 +109,8 @@ proptest! {
             .map(|row| slope * row[0] + 10.0 * (row[1] * 0.7).sin() + random.below(100) as f64)
             .collect();
         let loss = if absolute { Loss::Absolute } else { Loss::Squared };
-        let settings = TreeSettings { loss, trees: 20, leaf: 2, rows: 0.8, ..TreeSettings::default() };
+        let growth = if randomised { Growth::Randomised } else { Growth::Boosted };
+        let settings = TreeSettings { loss, growth, trees: 20, leaf: 2, rows: 0.8, ..TreeSettings::default() };
         let trees = fit(&rows, 2, &target, &[Direction::Rising, Direction::Any], &settings, seed).unwrap();
         let grid: Vec<f64> = (0..41).flat_map(|a| (0..41).flat_map(move |b| [f64::from(a), f64::from(b)])).collect();
         let predicted = predict(trees, &grid, 2);
