@@ -1,6 +1,6 @@
 //! Algorithms by name, with settings that do well on what was measured so far.
 
-use crate::trees::{Loss, TreeSettings};
+use crate::trees::{Growth, Loss, TreeSettings};
 use crate::{Combine, Inputs, Learner, LinearMethod, Recipe};
 use kepler_core::model::format::Shape;
 use std::fmt;
@@ -9,10 +9,10 @@ use std::str::FromStr;
 /// An algorithm by its name on the command line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Algorithm {
-    /// Boosted trees for the mean and for the median, three models each, averaged. The best on all measured rows within a machine.
+    /// Boosted trees for the mean and for the median, and extremely randomised trees, averaged: for rows in order of time.
     #[default]
     Ensemble,
-    /// The same, a polynomial and the six nearest rows, weighted by how well they do together: for few rows in no order of time.
+    /// The same boosted trees, a polynomial and the six nearest rows, weighted by how well they do together: for few rows in no order of time.
     Stack,
     /// Boosted trees: 100 of depth 6.
     Trees,
@@ -95,20 +95,26 @@ impl Algorithm {
 }
 
 /// Settings were compared on the blocked folds of one machine's package power (`docs/accuracy.md` says which, and what else was tried).
-fn ensemble() -> Recipe {
+fn boosted() -> Vec<Learner> {
     let bagged = TreeSettings { depth: 6, rate: 0.07, leaf: 5, rows: 0.6, ..TreeSettings::default() };
     let mean = TreeSettings { trees: 120, loss: Loss::Squared, ..bagged.clone() };
     let median = TreeSettings { trees: 150, loss: Loss::Absolute, ..bagged };
-    Recipe {
-        learners: vec![Learner::Trees(mean, 3), Learner::Trees(median, 3)],
-        combine: Combine::Mean,
-        ..Recipe::of("ensemble", Learner::Neighbours(1))
-    }
+    vec![Learner::Trees(mean, 3), Learner::Trees(median, 3)]
 }
 
-/// The ensemble's trees beside what is smooth and what remembers. Products of two features serve all of them.
+/// Boosted trees, which jump between measured rows, beside randomised ones, whose mean changes gradually.
+fn ensemble() -> Recipe {
+    let randomised = TreeSettings { trees: 50, depth: 16, growth: Growth::Randomised, ..TreeSettings::default() };
+    let randomised = Learner::Trees(randomised, 1);
+    let mut learners = boosted();
+    // Half of the mean each.
+    learners.extend([randomised.clone(), randomised]);
+    Recipe { learners, combine: Combine::Mean, ..Recipe::of("ensemble", Learner::Neighbours(1)) }
+}
+
+/// The boosted trees beside what is smooth and what remembers. Products of two features serve all of them.
 fn stack() -> Recipe {
-    let mut learners = ensemble().learners;
+    let mut learners = boosted();
     learners.extend([Learner::Linear(LinearMethod::Ridge(1e-6)), Learner::Neighbours(6)]);
     Recipe { learners, combine: Combine::Stacked, ..Recipe::of("stack", Learner::Neighbours(1)) }
         .with_inputs(Inputs::Polynomial(2))

@@ -15,13 +15,17 @@ use kepler_core::model::{Model, component_name};
 /// The confidence of intervals where nothing else is asked for.
 pub const CONFIDENCE: f64 = 0.9;
 
-/// Blocks that errors are learned from.
-const FOLDS: usize = 5;
+/// Blocks that errors are learned from: the more, the closer are models without one of them to the model of all rows.
+const FOLDS: usize = 10;
+/// The fewest rows that have intervals.
+const ROWS: usize = 5 * crate::MIN_ROWS;
 /// The most classes of predicted power, and the fewest rows of one.
 const BINS: usize = 8;
 const ROWS_OF_BIN: usize = 60;
-/// Rows that stand for all when distances are taken.
+/// The most rows that stand for all when distances are taken, and how many rows each must stand for: were most rows
+/// landmarks, nearly all would be at distance 0, and everything else would seem far away.
 const LANDMARKS: usize = 96;
+const ROWS_OF_LANDMARK: usize = 8;
 /// The share of training rows that counts as near.
 const NEAR: f64 = 0.95;
 
@@ -37,7 +41,7 @@ struct Miss {
 /// # Errors
 /// As for [`Recipe::fit`]; a confidence outside 0 … 1; fewer than 50 rows.
 pub fn fit(recipe: &Recipe, data: &Dataset, confidence: f64) -> Result<(Document, usize), TrainError> {
-    fit_with(recipe, data, confidence, &blocks(data.len(), FOLDS))
+    fit_with(recipe, data, confidence, &blocks(data.len(), FOLDS.min(data.len() / crate::MIN_ROWS)))
 }
 
 /// The same with the folds that are to stand for what the model will meet: machines, say.
@@ -54,9 +58,8 @@ pub fn fit_with(
         let remedy = "give more than 0, less than 1";
         return Err(TrainError::Setting { what: "confidence", value: confidence.to_string(), remedy });
     }
-    let needed = FOLDS * crate::MIN_ROWS;
-    if data.len() < needed {
-        return Err(TrainError::TooFew { found: data.len(), needed });
+    if data.len() < ROWS {
+        return Err(TrainError::TooFew { found: data.len(), needed: ROWS });
     }
     let mut misses: Vec<Vec<Miss>> = vec![Vec::new(); data.targets().len()];
     for fold in folds {
@@ -154,7 +157,7 @@ fn support(document: &Document, data: &Dataset) -> Support {
     };
     let mut nearest: Vec<f64> = (0..data.len()).map(|number| distance(number, 0)).collect();
     let mut chosen = vec![0];
-    while chosen.len() < LANDMARKS.min(data.len()) {
+    while chosen.len() < LANDMARKS.min(data.len() / ROWS_OF_LANDMARK) {
         let farthest = (0..nearest.len())
             .max_by(|&a, &b| nearest.get(a).unwrap_or(&0.0).total_cmp(nearest.get(b).unwrap_or(&0.0)));
         let Some(farthest) = farthest.filter(|&row| nearest.get(row).is_some_and(|&far| far > 0.0)) else { break };

@@ -29,4 +29,4 @@ pub use inputs::Inputs;
 pub use linear::LinearMethod;
 pub use recipe::{Combine, Learner, Recipe};
 pub use table::{MAX_COLUMNS, MAX_ROWS, Table};
-pub use trees::{Loss, TreeSettings};
+pub use trees::{Growth, Loss, TreeSettings};

@@ -1,4 +1,4 @@
-//! Gradient-boosted regression trees on histograms, with monotone constraints and quantile loss.
+//! Regression trees on histograms, boosted or randomised, with monotone constraints and quantile loss.
 //!
 //! Our own, because no crate has all of it (see `docs/models.md`): what boosting needs here is small and is below.
 //! The method is that of LightGBM and of scikit-learn's `HistGradientBoosting`: inputs are put into at
@@ -26,6 +26,17 @@ pub enum Loss {
     Quantile(f64),
 }
 
+/// What trees are to each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Growth {
+    /// Each is split where it is best and corrects those before it.
+    #[default]
+    Boosted,
+    /// All learn the same and their mean is taken; each split is at the best of thresholds drawn between the least and the
+    /// greatest value there, one an input (extremely randomised trees: Geurts, Ernst, Wehenkel 2006).
+    Randomised,
+}
+
 /// How trees are grown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TreeSettings {
@@ -33,7 +44,7 @@ pub struct TreeSettings {
     pub trees: usize,
     /// Splits from root to leaf at most, 1 … 16.
     pub depth: u32,
-    /// By how much each tree is believed, 0 … 1.
+    /// By how much each boosted tree is believed, 0 … 1.
     pub rate: f64,
     /// The fewest rows of a leaf.
     pub leaf: usize,
@@ -43,6 +54,8 @@ pub struct TreeSettings {
     pub rows: f64,
     /// Share of inputs, drawn anew for each split.
     pub inputs: f64,
+    /// What trees are to each other.
+    pub growth: Growth,
     /// What is minimised.
     pub loss: Loss,
 }
@@ -57,6 +70,7 @@ impl Default for TreeSettings {
             shrink: 0.0,
             rows: 1.0,
             inputs: 1.0,
+            growth: Growth::Boosted,
             loss: Loss::Squared,
         }
     }
@@ -104,7 +118,7 @@ pub(crate) enum Direction {
     Rising,
 }
 
-/// Grows boosted trees. `inputs`: flat rows of `width` numbers.
+/// Grows trees. `inputs`: flat rows of `width` numbers.
 pub(crate) fn fit(
     inputs: &[f64],
     width: usize,
@@ -123,7 +137,11 @@ pub(crate) fn fit(
     let mut gradients = vec![0.0; count];
     let mut residuals = vec![0.0; count];
     let drawn = ((settings.rows * count as f64).round() as usize).clamp(1, count);
-    let mut grower = Grower::new(&bins, settings, directions);
+    let rate = match settings.growth {
+        Growth::Boosted => settings.rate,
+        Growth::Randomised => 1.0 / settings.trees as f64,
+    };
+    let mut grower = Grower::new(&bins, settings, directions, rate);
     let mut trees = Vec::with_capacity(settings.trees);
     for _ in 0..settings.trees {
         for (((gradient, residual), target), predicted) in
@@ -134,8 +152,10 @@ pub(crate) fn fit(
         }
         let rows = if drawn == count { (0..count).collect() } else { random.choose(drawn, count) };
         let tree = grower.grow(rows, &gradients, &residuals, &mut random);
-        for (row, predicted) in predicted.iter_mut().enumerate() {
-            *predicted += f64::from(grower.leaf(&tree, row));
+        if settings.growth == Growth::Boosted {
+            for (row, predicted) in predicted.iter_mut().enumerate() {
+                *predicted += f64::from(grower.leaf(&tree, row));
+            }
         }
         trees.push(tree.into_tree());
     }

@@ -48,7 +48,7 @@ pub struct Held {
 /// How to validate.
 #[derive(Clone, Copy)]
 pub struct Validation<'a> {
-    /// Whether intervals are calibrated in each fold, on training rows alone; costs five times the time.
+    /// Whether intervals are calibrated in each fold, on training rows alone; takes eleven times as long.
     pub intervals: bool,
     /// How many folds are worked on at a time. The result does not depend on it.
     pub threads: NonZeroUsize,

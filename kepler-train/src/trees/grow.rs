@@ -1,7 +1,7 @@
 //! One tree from gradients.
 
 use super::bins::{Bins, MAX_BINS};
-use super::{Direction, Loss, TreeSettings};
+use super::{Direction, Growth, Loss, TreeSettings};
 use crate::random::Random;
 use kepler_core::model::format::Tree;
 
@@ -44,6 +44,8 @@ pub(super) struct Grower<'a> {
     bins: &'a Bins,
     settings: &'a TreeSettings,
     directions: &'a [Direction],
+    /// What leaves are multiplied by.
+    rate: f64,
     /// Row numbers, those of a node side by side.
     order: Vec<u32>,
     scratch: Vec<u32>,
@@ -52,9 +54,9 @@ pub(super) struct Grower<'a> {
 }
 
 impl<'a> Grower<'a> {
-    pub(super) fn new(bins: &'a Bins, settings: &'a TreeSettings, directions: &'a [Direction]) -> Self {
+    pub(super) fn new(bins: &'a Bins, settings: &'a TreeSettings, directions: &'a [Direction], rate: f64) -> Self {
         let (order, scratch) = (Vec::new(), Vec::with_capacity(bins.rows()));
-        Grower { bins, settings, directions, order, scratch, values: Vec::new(), spare: Vec::new() }
+        Grower { bins, settings, directions, rate, order, scratch, values: Vec::new(), spare: Vec::new() }
     }
 
     /// Grows one tree over some rows. Gradients say where predictions should go; residuals, how far.
@@ -144,11 +146,15 @@ impl<'a> Grower<'a> {
             let direction = self.directions.get(input).copied().unwrap_or_default();
             let total: f64 = bins.iter().map(|bin| bin.sum).sum();
             let parent = score(total, rows, self.settings.shrink);
+            let only = match self.settings.growth {
+                Growth::Boosted => None,
+                Growth::Randomised => Some(self.drawn(input, bins, random)),
+            };
             let (mut sum, mut below) = (0.0, 0);
             for (place, bin) in bins.iter().take(last).enumerate() {
                 sum += bin.sum;
                 below += bin.rows;
-                if bin.rows == 0 || below < least {
+                if only.map_or(bin.rows == 0, |only| only != place) || below < least {
                     continue;
                 }
                 if rows - below < least {
@@ -172,6 +178,17 @@ impl<'a> Grower<'a> {
             }
         }
         best
+    }
+
+    /// The bin below a threshold drawn between the least and the greatest value of an input.
+    fn drawn(&self, input: usize, bins: &[Bin], random: &mut Random) -> usize {
+        let cuts = self.bins.thresholds.get(input).map_or(&[][..], Vec::as_slice);
+        let filled = |bin: &Bin| bin.rows > 0;
+        let first = bins.iter().position(filled).unwrap_or_default();
+        let last = bins.iter().rposition(filled).unwrap_or_default().saturating_sub(1).max(first);
+        let (Some(low), Some(high)) = (cuts.get(first), cuts.get(last)) else { return first };
+        let at = low + (high - low) * random.unit() as f32;
+        cuts.partition_point(|cut| *cut <= at).saturating_sub(1).clamp(first, last)
     }
 
     fn divide(
@@ -233,7 +250,7 @@ impl<'a> Grower<'a> {
 
     fn close(&mut self, grown: &mut Grown, open: Open, residuals: &[f64]) {
         let value = self.leaf_value(open.from, open.to, residuals).clamp(open.bounds.0, open.bounds.1);
-        grown.close(open.node, (value * self.settings.rate) as f32);
+        grown.close(open.node, (value * self.rate) as f32);
         self.spare.push(open.histogram);
     }
 

@@ -65,6 +65,22 @@ fn the_same_rows_and_seed_give_the_same_bits_and_another_seed_others() {
 }
 
 #[test]
+fn randomised_trees_change_gradually_where_boosted_trees_jump() {
+    // Ten rows at 0 … 9, ten at 90 … 99, and a step of 10 W between them.
+    let rows: Vec<f64> = (0..10).chain(90..100).map(f64::from).collect();
+    let target: Vec<f64> = rows.iter().map(|value| if *value < 50.0 { 0.0 } else { 10.0 }).collect();
+    let model = |growth| {
+        let settings = TreeSettings { trees: 400, rate: 1.0, growth, ..TreeSettings::default() };
+        predict(fit(&rows, 1, &target, &[], &settings, 0).unwrap(), &rows, 1)
+    };
+    assert_eq!(model(Growth::Boosted), target);
+    let randomised = model(Growth::Randomised);
+    assert!(randomised.is_sorted(), "{randomised:?}");
+    assert!(randomised[0] < 1.0 && randomised[19] > 9.0, "{randomised:?}");
+    assert!(randomised[9] > randomised[0] && randomised[10] < randomised[19], "{randomised:?}");
+}
+
+#[test]
 fn absurd_settings_are_named() {
     let (rows, target) = rows(20);
     for (settings, what) in [
@@ -84,7 +100,7 @@ proptest! {
     /// Noise that falls where power should rise must not make a monotone model fall anywhere.
     #[test]
     fn power_never_falls_when_a_monotone_input_rises(
-        seed in 0u64..1000, absolute in any::<bool>(), slope in -50.0f64..50.0,
+        seed in 0u64..1000, absolute in any::<bool>(), randomised in any::<bool>(), slope in -50.0f64..50.0,
     ) {
         let mut random = Random::new(seed);
         let rows: Vec<f64> = (0..600).map(|_| random.below(40) as f64).collect();
@@ -93,7 +109,8 @@ proptest! {
             .map(|row| slope * row[0] + 10.0 * (row[1] * 0.7).sin() + random.below(100) as f64)
             .collect();
         let loss = if absolute { Loss::Absolute } else { Loss::Squared };
-        let settings = TreeSettings { loss, trees: 20, leaf: 2, rows: 0.8, ..TreeSettings::default() };
+        let growth = if randomised { Growth::Randomised } else { Growth::Boosted };
+        let settings = TreeSettings { loss, growth, trees: 20, leaf: 2, rows: 0.8, ..TreeSettings::default() };
         let trees = fit(&rows, 2, &target, &[Direction::Rising, Direction::Any], &settings, seed).unwrap();
         let grid: Vec<f64> = (0..41).flat_map(|a| (0..41).flat_map(move |b| [f64::from(a), f64::from(b)])).collect();
         let predicted = predict(trees, &grid, 2);
