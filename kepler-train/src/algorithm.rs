@@ -104,10 +104,10 @@ fn boosted() -> Vec<Learner> {
 
 /// Boosted trees, which jump between measured rows, beside randomised ones, whose mean changes gradually.
 fn ensemble() -> Recipe {
-    let randomised = TreeSettings { trees: 50, depth: 16, growth: Growth::Randomised, ..TreeSettings::default() };
+    let randomised = TreeSettings { trees: 50, depth: 10, growth: Growth::Randomised, ..TreeSettings::default() };
     let randomised = Learner::Trees(randomised, 1);
     let mut learners = boosted();
-    // Half of the mean each.
+    // Half of the mean each. The depth bounds the file of a model of very many rows.
     learners.extend([randomised.clone(), randomised]);
     Recipe { learners, combine: Combine::Mean, ..Recipe::of("ensemble", Learner::Neighbours(1)) }
 }
