@@ -74,7 +74,9 @@ impl PowercapTree {
         fs::write(directory.join("enabled"), "1\n")?;
         fs::write(directory.join("max_energy_range_uj"), format!("{MAX_RANGE}\n"))?;
         fs::write(directory.join("energy_uj"), format!("{}\n", start.microjoules()))?;
-        symlink(&directory, self.sysfs.join("class/powercap").join(entry))?;
+        // As the kernel has it: from the link's own folder, wherever the tree is seen from.
+        let device = directory.strip_prefix(&self.sysfs).unwrap_or(&directory);
+        symlink(Path::new("../..").join(device), self.sysfs.join("class/powercap").join(entry))?;
         let file = File::options().write(true).open(directory.join("energy_uj"))?;
         let modulus = MAX_RANGE + 61;
         self.zones.insert(entry.to_owned(), Counter { directory, file, total: start.microjoules(), modulus });
