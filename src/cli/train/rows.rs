@@ -1,7 +1,7 @@
 //! What `kepler train` and `kepler eval` share: reading rows, naming targets, writing reports, showing progress.
 
 use super::beside;
-use kepler_core::model::{Model, component_name, zone};
+use kepler_core::model::{Quantity, Semantics, component_name, zone};
 use kepler_core::units::ZoneKind;
 use kepler_train::{Table, TrainError};
 use std::fs;
@@ -47,16 +47,26 @@ pub(super) fn read(files: &[PathBuf]) -> Result<(Table, String), TrainError> {
     Ok((all.unwrap_or_default(), names.join(", ")))
 }
 
-/// Those asked for, else all components of the model whose power the rows have.
-pub(super) fn targets(asked: &[Target], model: &Model, table: &Table) -> Vec<(ZoneKind, String)> {
+/// Those asked for, else all of `zones` whose power the rows have.
+pub(super) fn targets(
+    asked: &[Target],
+    zones: impl IntoIterator<Item = ZoneKind>,
+    table: &Table,
+) -> Vec<(ZoneKind, String)> {
     if !asked.is_empty() {
         return asked.iter().map(|target| (target.zone, target.column.clone())).collect();
     }
-    let columns = model.components().iter().map(|component| {
-        let zone = component.zone();
-        (zone, format!("{}_power", component_name(zone)))
-    });
+    let columns = zones.into_iter().map(|zone| (zone, format!("{}_power", component_name(zone))));
     columns.filter(|(_, column)| table.names().any(|name| name == column)).collect()
+}
+
+/// Those asked for, else all columns that are features of power models and change with what a machine does.
+pub(super) fn features(asked: &[String], table: &Table) -> Vec<String> {
+    if !asked.is_empty() {
+        return asked.to_vec();
+    }
+    let is_activity = |name: &&str| Quantity::OF_ACTIVITY.contains(&Semantics::AsNamed.quantity(name));
+    table.names().filter(is_activity).map(str::to_owned).collect()
 }
 
 /// Writes the report and its pictures beside the model, and gives the report's path.
