@@ -91,11 +91,7 @@ impl Commands {
     /// counts for the sum, not for its power.
     pub(super) fn take_over(&mut self, ended: impl Iterator<Item = Unlisted>, at: Timestamp) {
         for Unlisted { info, energy, used_ns } in ended {
-            let is_own = |command: &Command| {
-                let own = &command.info;
-                own.comm == info.comm && is_same_place(own, info.container.as_deref(), info.unit.as_deref())
-            };
-            let found = self.table.iter().position(is_own);
+            let found = self.position(&info.comm, info.container.as_deref(), info.unit.as_deref());
             let place = found.or_else(|| {
                 let (comm, container, unit) = (info.comm.clone(), info.container.clone(), info.unit.clone());
                 self.add(CommandInfo { comm, container, unit }, at)
@@ -106,6 +102,12 @@ impl Commands {
                 command.last_active = at;
             }
         }
+    }
+
+    /// The place of the sum of a name in a container or unit.
+    fn position(&self, comm: &str, container: Option<&ContainerInfo>, unit: Option<&UnitInfo>) -> Option<usize> {
+        let is_own = |sum: &CommandInfo| sum.comm == comm && is_same_place(sum, container, unit);
+        self.table.iter().position(|command| is_own(&command.info))
     }
 
     /// A new sum, if there is room for one.
@@ -125,11 +127,7 @@ impl Commands {
         }
         let info = info(&work.comm, group, groups);
         // Another cgroup of the same container or unit.
-        let is_own = |command: &Command| {
-            let own = &command.info;
-            own.comm == info.comm && is_same_place(own, info.container.as_deref(), info.unit.as_deref())
-        };
-        let found = self.table.iter().position(is_own);
+        let found = self.position(&info.comm, info.container.as_deref(), info.unit.as_deref());
         let position = found.or_else(|| self.add(info, at));
         let position = u32::try_from(position?).ok()?;
         self.by_key.insert(key, position);
