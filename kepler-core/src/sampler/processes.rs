@@ -6,18 +6,20 @@
 //! has changed; and now and then while it works, since only a process that runs can change its name or
 //! its executable.
 
+mod identify;
+mod recall;
+
 use super::faults::Faults;
-use super::groups::{GroupIndex, Groups, Identity};
+use super::groups::{GroupIndex, Groups};
 use super::retired::{Retention, RetiredList};
 use crate::attribution::ledger::Account;
 use crate::host::{Host, Timestamp};
-use crate::meter::reason;
 use crate::units::{Energy, PerZone};
 use crate::usage::{PassedWork, PlacedWork, TaskUsage, Told, Usage};
-use crate::workload::process::{Look, ProcessReader, has_exited};
-use crate::workload::{ProcessInfo, vm};
+use crate::workload::ProcessInfo;
+use identify::{Identifier, describe, has_same_labels, info, is_text};
+use recall::Recall;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,9 +31,6 @@ const TICKS_BETWEEN_CHECKS: u64 = 20;
 /// At so many of these checks a process's open files are searched for `/dev/kvm`, which costs a system
 /// call for each of them. A monitor opens it when it starts.
 const LOOKS_AT_OPEN_FILES: u8 = 2;
-
-/// For so many ticks it is remembered who worked: longer than a snapshot waits to be written anew.
-const TICKS_REMEMBERED: u64 = 3;
 
 /// One live process.
 #[derive(Debug)]
@@ -69,8 +68,8 @@ pub(super) struct Processes {
     free: Vec<u32>,
     /// Slots of those that used CPU time in the current interval.
     active: Vec<u32>,
-    /// Numbers of those that did in the ticks before, by tick.
-    earlier: [Vec<u32>; TICKS_REMEMBERED as usize],
+    /// Those that did in the ticks before.
+    earlier: Recall,
     /// Slots of those that ended in the current interval, and are still to be charged for it.
     ended: Vec<u32>,
     /// Those that ended and are not listed for it: their command's sum takes them over.
@@ -94,7 +93,7 @@ impl Processes {
             slots: Vec::new(),
             free: Vec::new(),
             active: Vec::new(),
-            earlier: Default::default(),
+            earlier: Recall::default(),
             ended: Vec::new(),
             unlisted: Vec::new(),
             retired: RetiredList::new(retention),
@@ -135,14 +134,14 @@ impl Processes {
     /// The live processes whose figures may have changed since tick `then` was shown, with their positions in
     /// [`Processes::iter`]; some of them twice. `None` if any may have changed its position, or nobody remembers.
     pub(super) fn changed_since(&self, then: u64) -> Option<impl Iterator<Item = (usize, &Process)>> {
-        if then < self.moved || then + TICKS_REMEMBERED < self.ticks {
+        if then < self.moved {
             return None;
         }
+        // Who worked then is shown with its power then.
+        let earlier = self.earlier.last(self.ticks.saturating_sub(then))?;
         let slots = |slot: &u32| self.slots.get(*slot as usize)?.as_ref();
         let now = self.active.iter().filter_map(slots).map(|process| process.info.pid);
-        // Who worked then is shown with its power then.
-        let earlier = (then..self.ticks).filter_map(|tick| self.earlier.get((tick % TICKS_REMEMBERED) as usize));
-        Some(earlier.flatten().copied().chain(now).filter_map(move |pid| {
+        Some(earlier.chain(now).filter_map(move |pid| {
             let position = self.order.binary_search_by_key(&pid, |&(pid, _)| pid).ok()?;
             Some((position, slots(&self.order.get(position)?.1)?))
         }))
@@ -150,20 +149,14 @@ impl Processes {
 
     /// Begins tick number `tick`, the one after the tick before, in which nothing is known of any process yet.
     pub(super) fn begin_tick(&mut self, tick: u64) {
-        let mut earlier =
-            self.earlier.get_mut((self.ticks % TICKS_REMEMBERED) as usize).map(std::mem::take).unwrap_or_default();
-        earlier.clear();
         // All may have been active.
-        earlier.reserve(self.order.len());
-        for position in 0..self.active.len() {
-            if let Some(process) = self.active_at(position) {
+        let worked = self.earlier.begin(self.order.len());
+        for &slot in &self.active {
+            if let Some(Some(process)) = self.slots.get_mut(slot as usize) {
                 process.account.begin();
                 process.used_ns = 0;
-                earlier.push(process.info.pid);
+                worked.push(process.info.pid);
             }
-        }
-        if let Some(place) = self.earlier.get_mut((self.ticks % TICKS_REMEMBERED) as usize) {
-            *place = earlier;
         }
         self.active.clear();
         self.ticks = tick;
@@ -413,115 +406,8 @@ fn move_to(current: &mut Option<GroupIndex>, next: Option<GroupIndex>, groups: &
     *current = next;
 }
 
-/// Enters what the groups say into a process's description.
-fn describe(info: &mut ProcessInfo, group: Option<GroupIndex>, vm: Option<GroupIndex>, groups: &Groups) {
-    (info.container, info.unit, info.vm) = (None, None, None);
-    for group in [group, vm].into_iter().flatten() {
-        match groups.identity(group) {
-            Some(Identity::Container(container)) => info.container = Some(Arc::clone(container)),
-            Some(Identity::Unit(unit)) => info.unit = Some(Arc::clone(unit)),
-            Some(Identity::Vm(vm)) => info.vm = Some(Arc::clone(vm)),
-            Some(Identity::Pod(_)) | None => {}
-        }
-    }
-}
-
-/// Whether an exporter would give both the same labels: the number was reused by a twin.
-fn has_same_labels(a: &ProcessInfo, b: &ProcessInfo) -> bool {
-    let container = |info: &ProcessInfo| info.container.as_ref().map(|container| container.id.clone());
-    let vm = |info: &ProcessInfo| info.vm.as_ref().map(|vm| vm.id.clone());
-    a.pid == b.pid && a.comm == b.comm && a.exe == b.exe && container(a) == container(b) && vm(a) == vm(b)
-}
-
-/// Whether `text` is what these bytes were read as: bytes that are not UTF-8 were replaced.
-fn is_text(bytes: &[u8], text: &str) -> bool {
-    let mut rest = text;
-    bytes.utf8_chunks().all(|chunk| {
-        let replaced = if chunk.invalid().is_empty() { "" } else { "\u{fffd}" };
-        let next = rest.strip_prefix(chunk.valid()).and_then(|rest| rest.strip_prefix(replaced));
-        next.map(|next| rest = next).is_some()
-    }) && rest.is_empty()
-}
-
 /// Whether a process started after `moment`, as far as clock ticks can tell.
 fn started_after(start_ticks: u64, moment: &Timestamp, nanoseconds_per_tick: u64) -> bool {
     let moment = u64::try_from(moment.boottime.as_nanos()).unwrap_or(u64::MAX) / nanoseconds_per_tick;
     start_ticks.saturating_add(1) >= moment
-}
-
-/// The description of a process, without its groups.
-fn info(pid: u32, look: &Look<'_>) -> ProcessInfo {
-    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    let (comm, exe) = (text(look.comm), text(look.exe));
-    ProcessInfo { pid, start_ticks: look.start_ticks, comm, exe, container: None, vm: None, unit: None }
-}
-
-/// Reads who processes are.
-struct Identifier {
-    procfs: PathBuf,
-    reader: ProcessReader,
-}
-
-impl Identifier {
-    fn open(host: &Host) -> io::Result<Self> {
-        Ok(Identifier { procfs: host.procfs().to_owned(), reader: ProcessReader::open(host.procfs())? })
-    }
-
-    /// Reads who a process is. `None`: it has ended in the meantime, or cannot be read, which is counted.
-    fn look(&mut self, pid: u32, faults: &mut Faults) -> Option<Look<'_>> {
-        match self.reader.look(pid) {
-            Ok(look) => Some(look),
-            Err(error) => {
-                if !has_exited(&error) {
-                    faults.failed("procfs", reason(&error));
-                }
-                None
-            }
-        }
-    }
-
-    /// Reads only when a process started.
-    fn start_ticks(&self, pid: u32, faults: &mut Faults) -> Option<u64> {
-        match crate::workload::process::read_stat(&self.procfs, pid) {
-            Ok(stat) => Some(stat.start_ticks),
-            Err(error) => {
-                if !has_exited(&error) {
-                    faults.failed("procfs", reason(&error));
-                }
-                None
-            }
-        }
-    }
-
-    /// Whether a process has `/dev/kvm` open. One that does not let us see is taken for one that has not.
-    fn opens_kvm(&self, pid: u32) -> bool {
-        vm::opens_kvm(&self.procfs, pid).unwrap_or(false)
-    }
-
-    /// The virtual machine that a process is, by its program or by what it has open.
-    fn virtual_machine(&mut self, info: &ProcessInfo, groups: &mut Groups, opens_kvm: bool) -> Option<GroupIndex> {
-        if !vm::is_monitor(&info.exe) && !opens_kvm {
-            return None;
-        }
-        let cmdline = self.reader.cmdline(info.pid).unwrap_or_default();
-        let found = vm::detect(info, cmdline, opens_kvm)?;
-        Some(groups.vm(found))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_text;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn a_text_is_known_again_by_the_bytes_it_was_read_from(
-            bytes in prop::collection::vec(any::<u8>(), 0..20), other in prop::collection::vec(any::<u8>(), 0..20),
-        ) {
-            let text = String::from_utf8_lossy(&bytes);
-            prop_assert!(is_text(&bytes, &text));
-            prop_assert_eq!(is_text(&other, &text), String::from_utf8_lossy(&other) == text);
-        }
-    }
 }

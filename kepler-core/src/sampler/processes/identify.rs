@@ -1,0 +1,123 @@
+//! Who a process is.
+
+use crate::host::Host;
+use crate::meter::reason;
+use crate::sampler::faults::Faults;
+use crate::sampler::groups::{GroupIndex, Groups, Identity};
+use crate::workload::process::{Look, ProcessReader, has_exited};
+use crate::workload::{ProcessInfo, vm};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Reads who processes are.
+pub(super) struct Identifier {
+    procfs: PathBuf,
+    reader: ProcessReader,
+}
+
+impl Identifier {
+    pub(super) fn open(host: &Host) -> io::Result<Self> {
+        Ok(Identifier { procfs: host.procfs().to_owned(), reader: ProcessReader::open(host.procfs())? })
+    }
+
+    /// Reads who a process is. `None`: it has ended in the meantime, or cannot be read, which is counted.
+    pub(super) fn look(&mut self, pid: u32, faults: &mut Faults) -> Option<Look<'_>> {
+        match self.reader.look(pid) {
+            Ok(look) => Some(look),
+            Err(error) => {
+                if !has_exited(&error) {
+                    faults.failed("procfs", reason(&error));
+                }
+                None
+            }
+        }
+    }
+
+    /// Reads only when a process started.
+    pub(super) fn start_ticks(&self, pid: u32, faults: &mut Faults) -> Option<u64> {
+        match crate::workload::process::read_stat(&self.procfs, pid) {
+            Ok(stat) => Some(stat.start_ticks),
+            Err(error) => {
+                if !has_exited(&error) {
+                    faults.failed("procfs", reason(&error));
+                }
+                None
+            }
+        }
+    }
+
+    /// Whether a process has `/dev/kvm` open. One that does not let us see is taken for one that has not.
+    pub(super) fn opens_kvm(&self, pid: u32) -> bool {
+        vm::opens_kvm(&self.procfs, pid).unwrap_or(false)
+    }
+
+    /// The virtual machine that a process is, by its program or by what it has open.
+    pub(super) fn virtual_machine(
+        &mut self,
+        info: &ProcessInfo,
+        groups: &mut Groups,
+        opens_kvm: bool,
+    ) -> Option<GroupIndex> {
+        if !vm::is_monitor(&info.exe) && !opens_kvm {
+            return None;
+        }
+        let cmdline = self.reader.cmdline(info.pid).unwrap_or_default();
+        let found = vm::detect(info, cmdline, opens_kvm)?;
+        Some(groups.vm(found))
+    }
+}
+
+/// The description of a process, without its groups.
+pub(super) fn info(pid: u32, look: &Look<'_>) -> ProcessInfo {
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let (comm, exe) = (text(look.comm), text(look.exe));
+    ProcessInfo { pid, start_ticks: look.start_ticks, comm, exe, container: None, vm: None, unit: None }
+}
+
+/// Enters what the groups say into a process's description.
+pub(super) fn describe(info: &mut ProcessInfo, group: Option<GroupIndex>, vm: Option<GroupIndex>, groups: &Groups) {
+    (info.container, info.unit, info.vm) = (None, None, None);
+    for group in [group, vm].into_iter().flatten() {
+        match groups.identity(group) {
+            Some(Identity::Container(container)) => info.container = Some(Arc::clone(container)),
+            Some(Identity::Unit(unit)) => info.unit = Some(Arc::clone(unit)),
+            Some(Identity::Vm(vm)) => info.vm = Some(Arc::clone(vm)),
+            Some(Identity::Pod(_)) | None => {}
+        }
+    }
+}
+
+/// Whether an exporter would give both the same labels: the number was reused by a twin.
+pub(super) fn has_same_labels(a: &ProcessInfo, b: &ProcessInfo) -> bool {
+    let container = |info: &ProcessInfo| info.container.as_ref().map(|container| container.id.clone());
+    let vm = |info: &ProcessInfo| info.vm.as_ref().map(|vm| vm.id.clone());
+    a.pid == b.pid && a.comm == b.comm && a.exe == b.exe && container(a) == container(b) && vm(a) == vm(b)
+}
+
+/// Whether `text` is what these bytes were read as: bytes that are not UTF-8 were replaced.
+pub(super) fn is_text(bytes: &[u8], text: &str) -> bool {
+    let mut rest = text;
+    bytes.utf8_chunks().all(|chunk| {
+        let replaced = if chunk.invalid().is_empty() { "" } else { "\u{fffd}" };
+        let next = rest.strip_prefix(chunk.valid()).and_then(|rest| rest.strip_prefix(replaced));
+        next.map(|next| rest = next).is_some()
+    }) && rest.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_text;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_text_is_known_again_by_the_bytes_it_was_read_from(
+            bytes in prop::collection::vec(any::<u8>(), 0..20), other in prop::collection::vec(any::<u8>(), 0..20),
+        ) {
+            let text = String::from_utf8_lossy(&bytes);
+            prop_assert!(is_text(&bytes, &text));
+            prop_assert_eq!(is_text(&other, &text), String::from_utf8_lossy(&other) == text);
+        }
+    }
+}
