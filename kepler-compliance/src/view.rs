@@ -31,6 +31,7 @@
 mod inventory;
 mod layered;
 mod live;
+mod none;
 mod ring;
 mod split;
 
@@ -39,6 +40,7 @@ pub use inventory::{
 };
 pub use layered::LayeredView;
 pub use live::LiveView;
+pub use none::NoView;
 pub use ring::{HistoryRing, RingOptions};
 pub use split::{EnergySplit, PowerSplit, Split};
 

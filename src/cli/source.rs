@@ -6,9 +6,7 @@ use super::sampling;
 use jiff::Timestamp;
 use kepler_compliance::text::Text;
 use kepler_compliance::tools::Length;
-use kepler_compliance::view::{
-    EnergySeries, EnergyView, HistoryRing, Inventory, RingOptions, Subject, TimeRange, ViewError,
-};
+use kepler_compliance::view::{EnergyView, HistoryRing, NoView, RingOptions};
 use kepler_connect::http::{HttpError, HttpOptions};
 use kepler_connect::kepler::{KeplerOptions, KeplerView, Watch};
 use kepler_connect::prometheus::{PrometheusOptions, PrometheusView};
@@ -62,7 +60,7 @@ pub(super) struct Energy {
 impl Energy {
     /// For commands that need no energy.
     pub(super) fn none() -> Self {
-        Energy { view: Box::new(Nothing), caveat: None }
+        Energy { view: Box::new(NoView), caveat: None }
     }
 
     pub(super) fn view(&self) -> &dyn EnergyView {
@@ -189,23 +187,6 @@ fn measure(config: &Config, window: Length) -> Result<Energy, Failure> {
         ),
     );
     Ok(Energy { view: Box::new(ring), caveat: Some(caveat) })
-}
-
-/// The view of commands that look at regions and times only.
-struct Nothing;
-
-impl EnergyView for Nothing {
-    fn name(&self) -> &str {
-        "none"
-    }
-
-    fn inventory(&self, range: TimeRange) -> Result<Arc<Inventory>, ViewError> {
-        Err(ViewError::NoData { origin: "none".into(), range, reason: "no workload was asked for".into() })
-    }
-
-    fn series(&self, _: &Subject, range: TimeRange, _: Duration) -> Result<EnergySeries, ViewError> {
-        Err(ViewError::NoData { origin: "none".into(), range, reason: "no workload was asked for".into() })
-    }
 }
 
 #[cfg(test)]

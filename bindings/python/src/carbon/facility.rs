@@ -1,7 +1,7 @@
 //! The facility: where work runs, what its electricity emits and costs.
 
 use super::data::{data, json};
-use super::tools::{Nothing, told_tool};
+use super::tools::told_tool;
 use crate::errors::ConfigurationError;
 use jiff::Timestamp;
 use kepler_compliance::carbon::{effective_intensity, emissions};
@@ -10,6 +10,7 @@ use kepler_compliance::tariff::EnergyPrice;
 use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{Price, Settings, Site, StatedPue, Toolbox, site};
 use kepler_compliance::units::{CarbonIntensity, Energy, Pue};
+use kepler_compliance::view::NoView;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::env;
@@ -40,7 +41,7 @@ impl Facility {
     fn of(settings: Settings, currency: String) -> PyResult<Self> {
         let data = data()?;
         let toolbox = Toolbox {
-            view: Arc::new(Nothing),
+            view: Arc::new(NoView),
             standards: data.standards.clone(),
             zones: data.zones.clone(),
             intensity: data.table.clone(),

@@ -12,12 +12,11 @@ use jiff::Timestamp;
 use kepler_compliance::intensity::IntensitySource;
 use kepler_compliance::tools::registry::{CallError, find, tools};
 use kepler_compliance::tools::{DEFAULT_REGION, ToolError, Toolbox};
-use kepler_compliance::view::{EnergySeries, EnergyView, Inventory, Subject, TimeRange, ViewError};
+use kepler_compliance::view::{EnergyView, NoView, ViewError};
 use pyo3::prelude::*;
 use serde_json::{Map, Value, json as value};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Schemas of all tools, as JSON: what the Python functions and classes are generated from.
 #[pyfunction]
@@ -87,7 +86,7 @@ fn call_tool(
     }
     let taken = observation.and_then(|observation| observation.taken);
     let view: Arc<dyn EnergyView> =
-        observation.map_or_else(|| Arc::new(Nothing) as _, |observation| observation.view.clone());
+        observation.map_or_else(|| Arc::new(NoView) as _, |observation| observation.view.clone());
     let toolbox = Toolbox { view, standards, zones: data.zones.clone(), intensity, settings };
     let now = now.or(taken).unwrap_or_else(Timestamp::now);
     let answer = py.detach(|| tool.call(&toolbox.context(now), Value::Object(arguments)));
@@ -147,23 +146,6 @@ pub(super) fn told_tool(error: ToolError) -> PyErr {
 /// A source that cannot be asked.
 pub(super) fn unavailable(error: &impl std::fmt::Display) -> PyErr {
     SourceError::new_err(told(error))
-}
-
-/// The view of questions about places and times only.
-pub(super) struct Nothing;
-
-impl EnergyView for Nothing {
-    fn name(&self) -> &str {
-        "none"
-    }
-
-    fn inventory(&self, range: TimeRange) -> Result<Arc<Inventory>, ViewError> {
-        Err(ViewError::NoData { origin: "none".into(), range, reason: "no workload was asked for".into() })
-    }
-
-    fn series(&self, _: &Subject, range: TimeRange, _: Duration) -> Result<EnergySeries, ViewError> {
-        Err(ViewError::NoData { origin: "none".into(), range, reason: "no workload was asked for".into() })
-    }
 }
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

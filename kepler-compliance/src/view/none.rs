@@ -1,0 +1,28 @@
+//! The view of questions about places and times only.
+
+use super::{EnergySeries, EnergyView, Inventory, Subject, TimeRange, ViewError};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Knows of no energy: for a [`Toolbox`](crate::tools::Toolbox) whose tools look at regions, standards and times only.
+/// Asked about a node or a workload, it answers [`ViewError::NoData`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoView;
+
+impl EnergyView for NoView {
+    fn name(&self) -> &str {
+        "none"
+    }
+
+    fn inventory(&self, range: TimeRange) -> Result<Arc<Inventory>, ViewError> {
+        Err(unknown(range))
+    }
+
+    fn series(&self, _: &Subject, range: TimeRange, _: Duration) -> Result<EnergySeries, ViewError> {
+        Err(unknown(range))
+    }
+}
+
+fn unknown(range: TimeRange) -> ViewError {
+    ViewError::NoData { origin: "none".into(), range, reason: "no source of energy figures was given".into() }
+}
