@@ -86,10 +86,15 @@ impl fmt::Display for Refusal {
         match self {
             Refusal::Host(host) => write!(
                 f,
-                "Host {host:?} is not allowed; if clients reach this server by that name, add it to the allowed hosts"
+                "Host {host:?} is not allowed; if clients reach this server by that name, add it to the allowed hosts \
+                 (of `kepler serve`: --web.allowed-host, and --mcp.allowed-host for /mcp)"
             ),
             Refusal::Origin(origin) => {
-                write!(f, "Origin {origin:?} is not allowed; if that web page may ask, add it to the allowed origins")
+                write!(
+                    f,
+                    "Origin {origin:?} is not allowed; if that web page may ask, add it to the allowed origins \
+                     (of `kepler serve`: --web.allowed-origin, and --mcp.allowed-origin for /mcp)"
+                )
             }
             Refusal::Token => f.write_str("send `Authorization: Bearer` and the token"),
         }
