@@ -19,8 +19,8 @@ use kepler_compliance::tools::registry;
 use kepler_compliance::tools::{Settings, Toolbox};
 use kepler_compliance::view::{LiveView, RingOptions};
 use kepler_compliance::zones::Zones;
-use kepler_core::snapshot::{Feed, Snapshot};
-use kepler_core::units::{Energy, ZoneKind};
+use kepler_core::snapshot::{Feed, PowerInterval, Snapshot};
+use kepler_core::units::{Energy, Power, ZoneKind};
 use kepler_http::{Exporter, Rest, RestOptions, Token};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -305,7 +305,10 @@ async fn a_token_is_asked_for_where_there_is_one() {
 async fn the_node_says_what_it_used_and_where_the_figures_come_from() {
     let node = Node::new(RestOptions::default());
     node.get("/api/v1/node").await.problem(503, "unavailable");
-    node.publish(inhabited());
+    let mut snapshot = inhabited();
+    let (lower, upper) = (Power::from_watts(10.0), Power::from_watts(40.0));
+    snapshot.node.zones[ZoneKind::Dram].as_mut().unwrap().interval = Some(PowerInterval { lower, upper });
+    node.publish(snapshot);
     let answer = node.get("/api/v1/node").await.ok();
     assert_eq!((&answer["node_name"], &answer["snapshot"]["id"]), (&json!("node-1"), &json!(7)));
     let zones = answer["zones"].as_array().unwrap();
@@ -314,6 +317,8 @@ async fn the_node_says_what_it_used_and_where_the_figures_come_from() {
     assert_eq!((&zones[1]["method"], &zones[1]["error_ratio"]), (&json!("estimated"), &json!(0.3)));
     assert_eq!((&zones[0]["energy_joules"], &zones[0]["power_watts"]["total"]), (&json!(120.5), &json!(20.5)));
     assert_eq!(zones[1]["power_watts"], Value::Null, "not known is not zero");
+    assert_eq!(zones[0]["interval_watts"], Value::Null, "measured");
+    assert_eq!(zones[1]["interval_watts"], json!({"lower": 10.0, "upper": 40.0}));
     let detail = node.get("/api/v1/node?x=1").await.problem(400, "bad-parameter");
     assert!(detail.contains("unknown field `x`"), "{detail}");
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use kepler_compliance::view::Split;
 use kepler_core::host;
 use kepler_core::meter::Method;
-use kepler_core::snapshot::{Snapshot, ZonePower};
+use kepler_core::snapshot::{PowerInterval, Snapshot, ZonePower};
 use kepler_core::units::{Energy, PerZone, Power, ZoneKind};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -134,6 +134,21 @@ pub(super) struct NodePower {
     active: f64,
     /// The part that an idle machine draws all the same.
     idle: f64,
+}
+
+/// Where an estimated power lies with 90 % probability, watts.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Interval {
+    /// Lower end, not below zero.
+    lower: f64,
+    /// Upper end.
+    upper: f64,
+}
+
+impl From<PowerInterval> for Interval {
+    fn from(interval: PowerInterval) -> Self {
+        Interval { lower: interval.lower.watts(), upper: interval.upper.watts() }
+    }
 }
 
 impl From<ZonePower> for NodePower {

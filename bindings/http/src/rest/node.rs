@@ -1,6 +1,6 @@
 //! `/api/v1/node`.
 
-use super::figures::{Moment, NodePower, method};
+use super::figures::{Interval, Moment, NodePower, method};
 use super::problem::{Kind, Problem};
 use super::{Asked, Shared, json, query, to_json};
 use axum::extract::{RawQuery, State};
@@ -67,6 +67,8 @@ struct Zone<'a> {
     idle_policy: &'static str,
     /// Mean power over the last interval, watts; `null` where it is not known.
     power_watts: Option<NodePower>,
+    /// Where `power_watts.total` lies with 90 % probability if it is estimated; `null` if it is measured or not known.
+    interval_watts: Option<Interval>,
 }
 
 /// How often something could not be read.
@@ -127,6 +129,7 @@ impl<'a> Zone<'a> {
                 IdlePolicy::Ratio => "ratio",
             },
             power_watts: zone.power.map(NodePower::from),
+            interval_watts: zone.interval.map(Interval::from),
         }
     }
 }
