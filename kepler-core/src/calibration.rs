@@ -3,7 +3,11 @@
 //! A meter that can be read for minutes (as root once, say) tells two things that outlive it: what the machine draws when it does
 //! nothing, so that idle energy is told from active at once and not only when enough was seen; and what it draws under
 //! load, so that the [estimate](crate::meter::estimate), should the meter go away, is put right for this very machine. `kepler calibrate` makes
-//! the file; [`ChainOptions::calibration`](crate::meter::chain::ChainOptions::calibration) takes it.
+//! the file, which the module `file` (feature `calibration`) finds;
+//! [`ChainOptions::calibration`](crate::meter::chain::ChainOptions::calibration) takes what it says.
+
+#[cfg(feature = "calibration")]
+pub mod file;
 
 use crate::host::{Host, Topology};
 use crate::units::{Power, ZoneKind};

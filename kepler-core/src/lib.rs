@@ -77,6 +77,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `serde` | serialisation of quantities and snapshots |
+//! | `calibration` | the file that `kepler calibrate` writes ([`calibration`]) |
 //! | `ebpf` | CPU time told by the scheduler, short-lived processes by name ([`usage::ebpf`]) |
 //! | `perf` | the meter of the perf `power` PMU |
 //! | `names` | container names from Docker's and Podman's own files |

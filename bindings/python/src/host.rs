@@ -1,11 +1,15 @@
 //! Where the machine is, and which meters to use.
 
 use crate::errors::ConfigurationError;
+use kepler_core::calibration::file;
 use kepler_core::host::Host as CoreHost;
 use kepler_core::meter::Refusal;
 use kepler_core::meter::chain::{ChainOptions, Source};
+use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
-use std::path::PathBuf;
+use std::ffi::CString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The roots under which the kernel's interfaces are found.
 #[pyclass(frozen, eq, hash, from_py_object, module = "kepler_power")]
@@ -81,9 +85,23 @@ impl Host {
     }
 }
 
-/// The chain of the meters called `sources`; the automatic one without names.
-pub(crate) fn chain(sources: Option<Vec<String>>) -> PyResult<ChainOptions> {
-    let Some(names) = sources else { return Ok(ChainOptions::default()) };
+/// The chain of the meters called `sources` on this host, the automatic one without names, and what `kepler calibrate`
+/// learned of it: from the file that `KEPLER_CALIBRATION_PATH` names, else from where `kepler` writes it. A
+/// file that cannot be used is warned about, and measuring goes on without.
+pub(crate) fn chain(py: Python<'_>, host: &CoreHost, sources: Option<Vec<String>>) -> PyResult<ChainOptions> {
+    let named = std::env::var_os("KEPLER_CALIBRATION_PATH").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let mut refusals = Vec::new();
+    let refused = |path: &Path, error| {
+        refusals.push(format!("the calibration in {} is not used: {error}", path.display()));
+    };
+    let found = py.detach(|| file::find(host, named.as_deref(), refused));
+    let category = py.get_type::<PyUserWarning>();
+    for refusal in refusals {
+        PyErr::warn(py, &category, &CString::new(refusal)?, 1)?;
+    }
+    let calibration = found.map(|(calibration, _)| Arc::new(calibration));
+    let options = ChainOptions { calibration, ..ChainOptions::default() };
+    let Some(names) = sources else { return Ok(options) };
     let known = Source::auto();
     let find = |name: &String| {
         known.iter().find(|source| source.name() == name).cloned().ok_or_else(|| {
@@ -94,7 +112,7 @@ pub(crate) fn chain(sources: Option<Vec<String>>) -> PyResult<ChainOptions> {
             ))
         })
     };
-    Ok(ChainOptions::default().with_sources(names.iter().map(find).collect::<PyResult<_>>()?))
+    Ok(options.with_sources(names.iter().map(find).collect::<PyResult<_>>()?))
 }
 
 /// Source, reason and remedy of each meter that is not in use.

@@ -25,7 +25,8 @@ impl Stopwatch {
     #[new]
     #[pyo3(signature = (host=None, sources=None))]
     fn new(py: Python<'_>, host: Option<Host>, sources: Option<Vec<String>>) -> PyResult<Self> {
-        let (host, options) = (host.as_ref().map(Host::core).unwrap_or_default(), chain(sources)?);
+        let host = host.as_ref().map(Host::core).unwrap_or_default();
+        let options = chain(py, &host, sources)?;
         let opened = py.detach(|| core::Stopwatch::open(&host, options));
         let stopwatch = opened.map_err(|refusal| {
             MeterError::new_err((format!("{}: {}", refusal.source_name, refusal.reason), refusal.remedy))

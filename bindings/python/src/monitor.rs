@@ -46,7 +46,7 @@ impl Monitor {
     ) -> PyResult<Self> {
         let host = host.as_ref().map(Host::core).unwrap_or_default();
         let policy = if ratio { IdlePolicy::Ratio } else { IdlePolicy::Baseline };
-        let options = SamplerOptions { chain: chain(sources)?, policy, ..SamplerOptions::default() };
+        let options = SamplerOptions { chain: chain(py, &host, sources)?, policy, ..SamplerOptions::default() };
         py.detach(|| {
             let sampler = Sampler::new(&host, options).map_err(|error| refused(&error))?;
             let refusals = refusals(sampler.refusals());

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -33,6 +34,49 @@ assert m.source.method == "estimated" and m.source.error_ratio >= 0.3 and m.erro
 assert m.energy.joules > 0 and 0 < m.process.energy.joules <= m.energy.joules
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+ESTIMATE = """
+import warnings, kepler_power
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    with kepler_power.measure(meters=["model"]) as m:
+        sum(range(3_000_000))
+print(m.source.error_ratio)
+print(*(warning.message for warning in caught if warning.category is UserWarning))
+"""
+
+
+def estimated(calibration: Path) -> tuple[float, str]:
+    """The error of an estimate with this calibration, and what was warned about."""
+    environment = os.environ | {"KEPLER_CALIBRATION_PATH": str(calibration)}
+    done = subprocess.run([sys.executable, "-c", ESTIMATE], check=True, capture_output=True, text=True, env=environment)
+    error, warned = done.stdout.split("\n", 1)
+    return float(error), warned.strip()
+
+
+def test_what_was_learned_of_this_machine_puts_its_estimate_right(tmp_path: Path) -> None:
+    names = [line.split(": ", 1)[1] for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    if not names:
+        pytest.skip("this processor has no name in /proc/cpuinfo")
+    learned = {
+        "format": "kepler-calibration",
+        "version": 1,
+        "made": "2026-11-26T00:00:00Z",
+        "source": "powercap",
+        "processor": names[0],
+        "threads": len(names),
+        "idle": [{"zone": "package", "watts": 40.0}],
+        "load": [{"busy_share": 0.1, "watts": 45.0, "seconds": 30.0}, {"busy_share": 1.0, "watts": 80.0, "seconds": 30.0}],
+    }
+    path = tmp_path / "calibration.json"
+    path.write_text(json.dumps(learned))
+    calibrated, warned = estimated(path)
+    assert calibrated < 0.3 and warned == ""
+    path.write_text(json.dumps(learned | {"threads": 1000}))
+    uncalibrated, warned = estimated(path)
+    assert uncalibrated > calibrated
+    assert f"{path} is not used" in warned and "another machine" in warned and "kepler calibrate" in warned
 
 
 def test_without_any_right_it_runs() -> None:

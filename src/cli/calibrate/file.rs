@@ -3,16 +3,11 @@
 use super::super::config::Config;
 use super::super::exit::Failure;
 use kepler_core::calibration::Calibration;
+use kepler_core::calibration::file::{self, FileError};
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-const NAME: &str = "calibration.json";
-/// The machine's, which root writes and everybody reads.
-const SYSTEM: &str = "/var/lib/kepler";
-/// A file larger than this is none of ours.
-const MAX_BYTES: u64 = 1 << 20;
 
 /// The file to write: as configured, else the service's or the user's state, or the system's for root.
 pub(super) fn place(config: &Config) -> PathBuf {
@@ -20,53 +15,18 @@ pub(super) fn place(config: &Config) -> PathBuf {
         return path.clone();
     }
     let root = rustix::process::geteuid().is_root();
-    let own = own_folder().filter(|_| !root || std::env::var_os("STATE_DIRECTORY").is_some());
-    own.unwrap_or_else(|| SYSTEM.into()).join(NAME)
-}
-
-/// `$STATE_DIRECTORY` of systemd, else the user's.
-fn own_folder() -> Option<PathBuf> {
-    let of = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    of("STATE_DIRECTORY")
-        .or_else(|| of("XDG_STATE_HOME").map(|path| path.join("kepler")))
-        .or_else(|| of("HOME").map(|path| path.join(".local/state/kepler")))
+    let own = file::own().filter(|_| !root || std::env::var_os("STATE_DIRECTORY").is_some());
+    own.unwrap_or_else(file::system)
 }
 
 /// What was learned of this machine, if anything was. What cannot be used is said and left alone: measuring goes on without.
 pub(crate) fn read(config: &Config) -> Option<Arc<Calibration>> {
-    let named = config.calibration.clone();
-    let is_named = named.is_some();
-    let places = match named {
-        Some(path) => vec![path],
-        None => own_folder().into_iter().chain([PathBuf::from(SYSTEM)]).map(|folder| folder.join(NAME)).collect(),
+    let refused = |path: &Path, error: FileError| {
+        tracing::warn!("the calibration in {} is not used: {error}", path.display());
     };
-    for path in places {
-        match open(&path, config) {
-            Ok(calibration) => {
-                tracing::info!("calibrated by {} at {} ({})", calibration.source, calibration.made, path.display());
-                return Some(Arc::new(calibration));
-            }
-            Err(None) if !is_named => {}
-            Err(None) => tracing::warn!("no calibration in {}; make it with `kepler calibrate`", path.display()),
-            Err(Some(reason)) => tracing::warn!("the calibration in {} is not used: {reason}", path.display()),
-        }
-    }
-    None
-}
-
-/// The file's content; no reason if there is no file.
-fn open(path: &Path, config: &Config) -> Result<Calibration, Option<String>> {
-    let remedy = "make it anew with `kepler calibrate`";
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(None),
-        Err(error) => return Err(Some(error.to_string())),
-    };
-    let mut bytes = Vec::new();
-    file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    let calibration: Calibration = serde_json::from_slice(&bytes).map_err(|error| format!("{error}; {remedy}"))?;
-    calibration.check(&config.host()).map_err(|error| error.to_string())?;
-    Ok(calibration)
+    let (calibration, path) = file::find(&config.host(), config.calibration.as_deref(), refused)?;
+    tracing::info!("calibrated by {} at {} ({})", calibration.source, calibration.made, path.display());
+    Some(Arc::new(calibration))
 }
 
 /// Makes sure that the file can be written.

@@ -125,6 +125,7 @@ def use_meters(meters: Optional[Sequence[str]] = None, *, host: Optional[Host] =
     """States what measurements and monitors of this process read from now on. What is not given stays as it is.
 
     Without a call the environment decides, as for ``kepler serve``: ``KEPLER_METER``, ``KEPLER_HOST_PROCFS``, ``KEPLER_HOST_SYSFS``.
+    What ``kepler calibrate`` learned of this machine is gone by in any case; ``KEPLER_CALIBRATION_PATH`` names another file.
 
     :param meters: which meters to use, best first: powercap, msr, perf, hwmon, model. One alone is forced.
     :param host: where the kernel's interfaces are.

@@ -1,0 +1,121 @@
+//! Where what was learned of a machine is kept: the file that `kepler calibrate` writes.
+
+use super::{Calibration, CalibrationError};
+use crate::host::Host;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+const NAME: &str = "calibration.json";
+/// The machine's, which root writes and everybody reads.
+const SYSTEM: &str = "/var/lib/kepler";
+/// A file larger than this is none of ours.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Why a file is of no use.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// There is none.
+    #[error("there is no such file; make it with `kepler calibrate`")]
+    Absent,
+    /// It cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] io::Error),
+    /// It is no calibration.
+    #[error("{0}; make it anew with `kepler calibrate`")]
+    Malformed(#[from] serde_json::Error),
+    /// It cannot be used on this host.
+    #[error(transparent)]
+    Unusable(#[from] CalibrationError),
+}
+
+/// The user's own file, or the service's: in `$STATE_DIRECTORY` of systemd, `$XDG_STATE_HOME/kepler` or
+/// `~/.local/state/kepler`. `None` if none of them is known.
+#[must_use]
+pub fn own() -> Option<PathBuf> {
+    let of = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let folder = of("STATE_DIRECTORY")
+        .or_else(|| of("XDG_STATE_HOME").map(|path| path.join("kepler")))
+        .or_else(|| of("HOME").map(|path| path.join(".local/state/kepler")));
+    folder.map(|folder| folder.join(NAME))
+}
+
+/// The system's file, which root writes and everybody reads: `/var/lib/kepler/calibration.json`.
+#[must_use]
+pub fn system() -> PathBuf {
+    Path::new(SYSTEM).join(NAME)
+}
+
+/// What was learned of this host, and the file it stands in: the one that is named, else one's [own] or the [system]'s.
+///
+/// `refused` is told of each file that is of no use, and why; measuring goes on without. That there is none is worth
+/// telling only if it was named.
+pub fn find(
+    host: &Host,
+    named: Option<&Path>,
+    mut refused: impl FnMut(&Path, FileError),
+) -> Option<(Calibration, PathBuf)> {
+    let places = match named {
+        Some(path) => vec![path.to_owned()],
+        None => own().into_iter().chain([system()]).collect(),
+    };
+    for path in places {
+        match read(&path, host) {
+            Ok(calibration) => return Some((calibration, path)),
+            Err(FileError::Absent) if named.is_none() => {}
+            Err(error) => refused(&path, error),
+        }
+    }
+    None
+}
+
+/// Reads a file, and checks that it is of this host.
+///
+/// # Errors
+/// It cannot be read, is no calibration, or is of another machine.
+pub fn read(path: &Path, host: &Host) -> Result<Calibration, FileError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(FileError::Absent),
+        Err(error) => return Err(error.into()),
+    };
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    let calibration: Calibration = serde_json::from_slice(&bytes)?;
+    calibration.check(host)?;
+    Ok(calibration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_named_file_is_read_or_refused_with_its_reason() {
+        let (host, folder) = (Host::default(), tempfile::tempdir().unwrap());
+        let find = |path: &Path| {
+            let mut refusals = Vec::new();
+            let found = find(&host, Some(path), |path, error| refusals.push(format!("{}: {error}", path.display())));
+            (found.map(|(calibration, _)| calibration), refusals)
+        };
+        let path = folder.path().join("mine.json");
+        let (none, refusals) = find(&path);
+        assert!(none.is_none() && refusals[0].contains("mine.json: there is no such file"), "{refusals:?}");
+        let own = Calibration { made: "2026-11-26T00:00:00Z".into(), ..Calibration::of(&host) };
+        fs::write(&path, serde_json::to_vec(&own).unwrap()).unwrap();
+        assert_eq!(find(&path), (Some(own.clone()), vec![]));
+        for (text, reason) in [
+            ("{\"format\"".into(), "make it anew"),
+            (serde_json::to_string(&Calibration { threads: 9999, ..own }).unwrap(), "another machine"),
+            ("[".repeat(1 << 21), "make it anew"),
+        ] {
+            fs::write(&path, text).unwrap();
+            let (none, refusals) = find(&path);
+            assert!(none.is_none() && refusals[0].contains(reason), "{refusals:?}");
+        }
+        let (none, refusals) = find(folder.path());
+        assert!(none.is_none() && refusals[0].contains("directory"), "{refusals:?}");
+    }
+}
