@@ -1,7 +1,7 @@
 //! Which model a request gets.
 
 use crate::filter::Filter;
-use crate::store::Listed;
+use crate::listed::Listed;
 use kepler_core::model::{EnergySource, Machine, Model, OutputType, Semantics, Trainer};
 use std::fmt;
 use std::path::PathBuf;

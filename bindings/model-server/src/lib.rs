@@ -23,6 +23,7 @@
 mod choice;
 mod estimate;
 mod filter;
+mod listed;
 mod package;
 mod request;
 mod routes;

@@ -1,5 +1,9 @@
 //! Errors of the Rust crates as the exceptions of `kepler_power.errors`: a message and a remedy.
 
+use kepler_compliance::tools::ToolError;
+use kepler_compliance::view::ViewError;
+use pyo3::PyErr;
+
 /// The classes, imported when one is first raised.
 mod classes {
     pyo3::import_exception!(kepler_power.errors, ConfigurationError);
@@ -27,13 +31,31 @@ pub(crate) fn told(error: &impl std::fmt::Display) -> (String, String) {
 }
 
 /// A region that no zone has, with the names most like it.
-pub(crate) fn unknown_region(error: &kepler_compliance::zones::UnknownZone) -> pyo3::PyErr {
+pub(crate) fn unknown_region(error: &kepler_compliance::zones::UnknownZone) -> PyErr {
     let (message, remedy) = told(error);
     UnknownRegionError::new_err((message, remedy, error.nearest.clone()))
 }
 
 /// A standard that no rule has, with all codes.
-pub(crate) fn unknown_standard(error: &kepler_compliance::standards::UnknownStandard) -> pyo3::PyErr {
+pub(crate) fn unknown_standard(error: &kepler_compliance::standards::UnknownStandard) -> PyErr {
     let (message, remedy) = told(error);
     UnknownStandardError::new_err((message, remedy, error.valid.clone()))
+}
+
+/// A tool's error as an exception that lists what would be valid.
+pub(crate) fn told_tool(error: ToolError) -> PyErr {
+    let text = told(&error);
+    match error {
+        ToolError::UnknownRegion(error) => unknown_region(&error),
+        ToolError::UnknownStandard(error) => unknown_standard(&error),
+        ToolError::UnknownWorkload { nearest, .. } => UnknownWorkloadError::new_err((text.0, text.1, nearest)),
+        ToolError::View(ViewError::Unavailable { .. }) => SourceError::new_err(text),
+        ToolError::View(_) | ToolError::Intensity(_) | ToolError::Schedule(_) => DataError::new_err(text),
+        _ => ConfigurationError::new_err(text),
+    }
+}
+
+/// A source that cannot be asked.
+pub(crate) fn unavailable(error: &impl std::fmt::Display) -> PyErr {
+    SourceError::new_err(told(error))
 }

@@ -2,7 +2,6 @@
 
 use super::error::Fault;
 use super::format;
-use super::own::finite;
 use crate::units::Power;
 
 /// Where the true power lies, with the confidence that the model states.
@@ -85,7 +84,7 @@ impl Support {
             && given.rows.iter().all(|value| value.is_finite())
             && given.scales.iter().all(|scale| (0.0..=f64::MAX).contains(scale))
             && given.reach > 0.0
-            && finite(given.reach)
+            && given.reach.is_finite()
             && (0.0..=f64::MAX).contains(&given.growth);
         if !sound {
             return Err(Fault::Malformed("support: scales, rows, reach or growth are not usable".to_owned()));

@@ -136,7 +136,7 @@ impl Term {
         match function {
             Function::Linear(linear) => {
                 let numbers = linear.coefficients.iter().chain([&linear.bias]);
-                if linear.coefficients.len() != inputs || !numbers.copied().all(finite) {
+                if linear.coefficients.len() != inputs || !numbers.copied().all(f64::is_finite) {
                     return Err(bad("not one finite coefficient an input"));
                 }
                 Ok(Term::Linear { bias: linear.bias, coefficients: linear.coefficients.clone() })
@@ -146,7 +146,8 @@ impl Term {
                 if curve.weights.len() != expected {
                     return Err(Fault::CurveWeights { zone, expected, found: curve.weights.len() });
                 }
-                let sound = curve.weights.iter().copied().all(finite) && curve.scale > 0.0 && finite(curve.scale);
+                let sound =
+                    curve.weights.iter().copied().all(f64::is_finite) && curve.scale > 0.0 && curve.scale.is_finite();
                 if curve.input >= inputs || !sound {
                     return Err(bad("a curve's input, scale or weights are not usable"));
                 }
@@ -221,10 +222,6 @@ fn nearest_mean(given: &Neighbours, inputs: &[f64]) -> f64 {
     sum / weights
 }
 
-pub(super) fn finite(value: f64) -> bool {
-    value.is_finite()
-}
-
 fn limit(what: &'static str, found: usize, limit: usize) -> Result<(), Fault> {
     if found > limit {
         return Err(Fault::Limit { what, found: found as u64, limit: limit as u64 });
@@ -243,7 +240,7 @@ pub(super) fn build(document: &format::Document) -> Result<Model, Fault> {
         return Err(Fault::Malformed("no features".to_owned()));
     }
     for feature in &document.features {
-        if !(finite(feature.lower) && finite(feature.upper) && feature.lower <= feature.upper) {
+        if !(feature.lower.is_finite() && feature.upper.is_finite() && feature.lower <= feature.upper) {
             return Err(Fault::Malformed(format!("the range of feature `{}` is not usable", feature.name)));
         }
     }

@@ -66,7 +66,7 @@ impl Store {
         if fs::symlink_metadata(&path).is_err() {
             return Ok(());
         }
-        let metadata = super::bounded(&path.join("metadata.json")).unwrap_or_default();
+        let metadata = crate::listed::bounded(&path.join("metadata.json")).unwrap_or_default();
         let metadata: serde_json::Value = serde_json::from_slice(&metadata).unwrap_or_default();
         match metadata.get("trained_by").and_then(serde_json::Value::as_str) {
             Some(TRAINED_BY) => Ok(()),

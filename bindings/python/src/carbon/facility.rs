@@ -1,8 +1,7 @@
 //! The facility: where work runs, what its electricity emits and costs.
 
 use super::data::{data, json};
-use super::tools::told_tool;
-use crate::errors::ConfigurationError;
+use crate::errors::{ConfigurationError, told_tool};
 use jiff::Timestamp;
 use kepler_compliance::carbon::{effective_intensity, emissions};
 use kepler_compliance::standards::Basis;

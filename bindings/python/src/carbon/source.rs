@@ -1,7 +1,6 @@
 //! Where energy figures come from: this host, Kepler exporters, a Prometheus server.
 
-use super::tools::unavailable;
-use crate::errors::{ConfigurationError, told};
+use crate::errors::{ConfigurationError, told, unavailable};
 use crate::host::{Host, chain};
 use jiff::Timestamp;
 use kepler_compliance::tools::Length;

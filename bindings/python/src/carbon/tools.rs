@@ -5,14 +5,12 @@ use super::data::{data, json, standards};
 use super::facility::Facility;
 use super::intensity::Given;
 use super::source::{Meters, Observation, Origin};
-use crate::errors::{
-    ConfigurationError, DataError, SourceError, UnknownWorkloadError, told, unknown_region, unknown_standard,
-};
+use crate::errors::{ConfigurationError, told, told_tool};
 use jiff::Timestamp;
 use kepler_compliance::intensity::IntensitySource;
 use kepler_compliance::tools::registry::{CallError, find, tools};
-use kepler_compliance::tools::{DEFAULT_REGION, ToolError, Toolbox};
-use kepler_compliance::view::{EnergyView, NoView, ViewError};
+use kepler_compliance::tools::{DEFAULT_REGION, Toolbox};
+use kepler_compliance::view::{EnergyView, NoView};
 use pyo3::prelude::*;
 use serde_json::{Map, Value, json as value};
 use std::path::PathBuf;
@@ -128,24 +126,6 @@ fn told_call(error: CallError) -> PyErr {
         CallError::Tool(error) => told_tool(error),
         other => ConfigurationError::new_err(told(&other)),
     }
-}
-
-/// A tool's error as an exception that lists what would be valid.
-pub(super) fn told_tool(error: ToolError) -> PyErr {
-    let text = told(&error);
-    match error {
-        ToolError::UnknownRegion(error) => unknown_region(&error),
-        ToolError::UnknownStandard(error) => unknown_standard(&error),
-        ToolError::UnknownWorkload { nearest, .. } => UnknownWorkloadError::new_err((text.0, text.1, nearest)),
-        ToolError::View(ViewError::Unavailable { .. }) => SourceError::new_err(text),
-        ToolError::View(_) | ToolError::Intensity(_) | ToolError::Schedule(_) => DataError::new_err(text),
-        _ => ConfigurationError::new_err(text),
-    }
-}
-
-/// A source that cannot be asked.
-pub(super) fn unavailable(error: &impl std::fmt::Display) -> PyErr {
-    SourceError::new_err(told(error))
 }
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
