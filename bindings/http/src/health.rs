@@ -1,13 +1,10 @@
 //! `/livez`, `/readyz`, `/healthz`. None of them collects anything.
 
-use crate::server::Shared;
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use kepler_core::host::Timestamp;
 use kepler_core::snapshot::Snapshot;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Alive: the server answers.
@@ -16,9 +13,8 @@ pub(crate) async fn live() -> Response {
 }
 
 /// Ready: there is a snapshot and it is recent.
-pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    let snapshot = shared.exporter.feed().latest();
-    let readiness = Readiness::of(snapshot.as_deref(), &Timestamp::now(), shared.stale_after);
+pub(crate) fn ready(snapshot: Option<&Snapshot>, stale_after: Duration) -> Response {
+    let readiness = Readiness::of(snapshot, &Timestamp::now(), stale_after);
     let status = match readiness {
         Readiness::Ready { .. } => StatusCode::OK,
         Readiness::Waiting | Readiness::Stale { .. } => StatusCode::SERVICE_UNAVAILABLE,

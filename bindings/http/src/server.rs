@@ -75,9 +75,9 @@ impl Default for ServerOptions {
 }
 
 /// What the routes share.
-pub(crate) struct Shared {
-    pub(crate) exporter: Arc<Exporter>,
-    pub(crate) stale_after: Duration,
+struct Shared {
+    exporter: Arc<Exporter>,
+    stale_after: Duration,
     index: String,
 }
 
@@ -90,11 +90,15 @@ pub fn router(exporter: Arc<Exporter>, options: &ServerOptions) -> Router {
         .route("/", get(|State(shared): State<Arc<Shared>>| async move { Html(shared.index.clone()) }))
         .route("/metrics", get(metrics))
         .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/healthz", get(health::ready))
+        .route("/readyz", get(ready))
+        .route("/healthz", get(ready))
         .fallback(missing)
         .with_state(shared)
         .layer(RequestBodyLimitLayer::new(options.body_limit))
+}
+
+async fn ready(State(shared): State<Arc<Shared>>) -> Response {
+    health::ready(shared.exporter.feed().latest().as_deref(), shared.stale_after)
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
