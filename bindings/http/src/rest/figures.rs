@@ -136,6 +136,12 @@ pub(super) struct NodePower {
     idle: f64,
 }
 
+impl From<ZonePower> for NodePower {
+    fn from(power: ZonePower) -> Self {
+        NodePower { total: power.total.watts(), active: power.active.watts(), idle: power.idle.watts() }
+    }
+}
+
 /// Where an estimated power lies with 90 % probability, watts.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Interval {
@@ -148,11 +154,5 @@ pub(super) struct Interval {
 impl From<PowerInterval> for Interval {
     fn from(interval: PowerInterval) -> Self {
         Interval { lower: interval.lower.watts(), upper: interval.upper.watts() }
-    }
-}
-
-impl From<ZonePower> for NodePower {
-    fn from(power: ZonePower) -> Self {
-        NodePower { total: power.total.watts(), active: power.active.watts(), idle: power.idle.watts() }
     }
 }
