@@ -4,7 +4,7 @@ use crate::host::Host;
 use crate::meter::reason;
 use crate::sampler::faults::Faults;
 use crate::sampler::groups::{GroupIndex, Groups, Identity};
-use crate::workload::process::{Look, ProcessReader, has_exited};
+use crate::workload::process::{Look, ProcessReader, has_exited, read_stat};
 use crate::workload::{ProcessInfo, vm};
 use std::io;
 use std::path::PathBuf;
@@ -23,28 +23,13 @@ impl Identifier {
 
     /// Reads who a process is. `None`: it has ended in the meantime, or cannot be read, which is counted.
     pub(super) fn look(&mut self, pid: u32, faults: &mut Faults) -> Option<Look<'_>> {
-        match self.reader.look(pid) {
-            Ok(look) => Some(look),
-            Err(error) => {
-                if !has_exited(&error) {
-                    faults.failed("procfs", reason(&error));
-                }
-                None
-            }
-        }
+        unless_gone(self.reader.look(pid), faults)
     }
 
     /// Reads only when a process started.
     pub(super) fn start_ticks(&self, pid: u32, faults: &mut Faults) -> Option<u64> {
-        match crate::workload::process::read_stat(&self.procfs, pid) {
-            Ok(stat) => Some(stat.start_ticks),
-            Err(error) => {
-                if !has_exited(&error) {
-                    faults.failed("procfs", reason(&error));
-                }
-                None
-            }
-        }
+        let stat = unless_gone(read_stat(&self.procfs, pid), faults)?;
+        Some(stat.start_ticks)
     }
 
     /// Whether a process has `/dev/kvm` open. One that does not let us see is taken for one that has not.
@@ -66,6 +51,16 @@ impl Identifier {
         let found = vm::detect(info, cmdline, opens_kvm)?;
         Some(groups.vm(found))
     }
+}
+
+/// What was read of a process; that it could not be is a fault, unless it has ended.
+fn unless_gone<T>(read: io::Result<T>, faults: &mut Faults) -> Option<T> {
+    if let Err(error) = &read
+        && !has_exited(error)
+    {
+        faults.failed("procfs", reason(error));
+    }
+    read.ok()
 }
 
 /// The description of a process, without its groups.
