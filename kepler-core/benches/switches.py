@@ -1,25 +1,28 @@
 #!/usr/bin/env python3
 """What following every switch costs, under `perf bench sched pipe`, beside an empty program at the same place.
 
-usage: switches.py KEPLER [ROUNDS]   (as root; KEPLER as built for release; needs perf; a quiet machine)
+usage: switches.py KEPLER [ROUNDS]   (as root; KEPLER as built for release; needs perf, two processors, a quiet machine)
 
-Pinned to one processor an operation is two switches and little else. Left alone, the scheduler decides each time whether
-the two processes share a processor, and runs differ by half: what the kernel itself counts for the program (run_time_ns)
-tells more than a difference of runs.
+Left alone, the scheduler has the two processes share a processor or not, and an operation takes some 2 us or 20 to 70: a
+run of many operations is a mixture of both, and two such runs differ by half. So runs are short (each is mostly of one
+kind), many, and alternate in blocks; and both kinds are also measured apart: both processes pinned to one processor, where
+an operation is two switches and little else, and each pinned to its own.
 """
 
 from __future__ import annotations
 
-import resource
+import os
 import statistics
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
-KEPLER, ROUNDS = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 15
-OPERATIONS = 100_000
+KEPLER, ROUNDS = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 40
+# Seconds until what a start stirs up has settled.
+SETTLED = 3
 STATS = Path("/proc/sys/kernel/bpf_stats_enabled")
 EMPTY = [sys.executable, str(Path(__file__).with_name("empty_switch.py"))]
 PROGRAMS = {
@@ -27,30 +30,62 @@ PROGRAMS = {
     "an empty program": EMPTY,
     "kepler": [KEPLER, "serve", "--usage=ebpf", "--meter=model", "--web.listen-address=127.0.0.1:0"],
 }
-MODES = {"pinned to one processor": ["taskset", "--cpu-list", "0"], "left alone": []}
+
+
+class Mode(NamedTuple):
+    name: str
+    # Where the two processes run, if not left alone.
+    processors: tuple[int, int] | None
+    operations: int
+    # In a block of a round.
+    runs: int
+
+
+MODES = (
+    Mode("pinned to one processor", (0, 0), 20_000, 5),
+    Mode("each pinned to its own processor", (0, 1), 1_000, 15),
+    Mode("left alone", None, 500, 150),
+)
 
 
 @contextmanager
 def attached(command: list[str] | None):
     if command is None:
-        time.sleep(1)
+        time.sleep(SETTLED)
         yield None
         return
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            time.sleep(1)
+            time.sleep(SETTLED)
             yield process
         finally:
             process.terminate()
 
 
-def pipe(pin: list[str]) -> float:
-    """Microseconds of CPU time of an operation."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [*pin, "perf", "bench", "sched", "pipe", "--loop", str(OPERATIONS)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / OPERATIONS * 1e6
+def part(process: subprocess.Popen, processors: tuple[int, int]) -> bool:
+    """Has each of the two run on its own processor; false if they were done before."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while process.poll() is None:
+        if found := children.read_text().split():
+            for pid, processor in zip((process.pid, int(found[0])), processors):
+                try:
+                    os.sched_setaffinity(pid, {processor})
+                except ProcessLookupError:
+                    return False
+            return True
+    return False
+
+
+def pipe(mode: Mode) -> float:
+    """Microseconds of an operation, as perf says: by the clock on the wall."""
+    command = ["taskset", "--cpu-list", "0"] if mode.processors == (0, 0) else []
+    command += ["perf", "bench", "sched", "pipe", "--loop", str(mode.operations)]
+    while True:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            is_as_wanted = mode.processors != (0, 1) or part(process, mode.processors)
+            printed = process.stdout.read()
+        if is_as_wanted:
+            return float(printed.split("usecs/op")[0].split()[-1])
 
 
 def counted(process: subprocess.Popen) -> tuple[int, int]:
@@ -72,31 +107,45 @@ def by_the_kernel() -> None:
             if command is None:
                 continue
             with attached(command) as process:
-                for mode, pin in MODES.items():
+                for mode in MODES:
                     start = counted(process)
-                    microseconds = statistics.fmean(pipe(pin) for _ in range(3))
+                    microseconds = [pipe(mode) for _ in range(10 * mode.runs)]
                     nanoseconds, runs = (now - then for now, then in zip(counted(process), start))
-                    share = nanoseconds / 1000 / (3 * OPERATIONS) / microseconds
+                    operations = mode.operations * len(microseconds)
                     print(
-                        f"{name}, {mode}: {nanoseconds / runs:.0f} ns a switch, {runs / (3 * OPERATIONS):.1f} switches an"
-                        f" operation, {share:.2%} of {microseconds:.2f} us of CPU time"
+                        f"{name}, {mode.name}: {nanoseconds / runs:.0f} ns a switch, {runs / operations:.1f} switches and"
+                        f" {statistics.fmean(microseconds):.2f} us an operation"
                     )
     finally:
         STATS.write_text(before)
 
 
 def by_runs() -> None:
-    for mode, pin in MODES.items():
-        figures: dict[str, list[float]] = {name: [] for name in PROGRAMS}
-        for _ in range(ROUNDS):
-            for name, command in PROGRAMS.items():
-                with attached(command):
-                    figures[name].append(pipe(pin))
-        nothing = statistics.median(figures["nothing"])
-        print(f"{mode}, {ROUNDS} alternating runs, CPU time of an operation: median (quartiles)")
-        for name, found in figures.items():
-            low, median, high = statistics.quantiles(found, n=4)
-            print(f"  {name}: {median:.2f} us ({low:.2f} to {high:.2f}), {median / nothing - 1:+.1%}")
+    # Of each block the median of its runs.
+    blocks: dict[tuple[str, str], list[float]] = {(mode.name, name): [] for mode in MODES for name in PROGRAMS}
+    for _ in range(ROUNDS):
+        for name, command in PROGRAMS.items():
+            with attached(command):
+                for mode in MODES:
+                    blocks[mode.name, name].append(statistics.median(pipe(mode) for _ in range(mode.runs)))
+    for mode in MODES:
+        print(f"{mode.name}, {ROUNDS} alternating blocks of {mode.runs} runs of {mode.operations} operations")
+        base = blocks[mode.name, "nothing"]
+        for name in PROGRAMS:
+            found = blocks[mode.name, name]
+            if name == "nothing":
+                print(f"  {name}: {statistics.median(found):.2f} us")
+                continue
+            low, high = interval([block / other - 1 for block, other in zip(found, base)])
+            change = statistics.median(found) / statistics.median(base) - 1
+            print(f"  {name}: {statistics.median(found):.2f} us, {change:+.1%}, a round by median {low:+.1%} to {high:+.1%} (95 %)")
+
+
+def interval(found: list[float]) -> tuple[float, float]:
+    """In which the median lies with 95 % confidence, whatever the distribution (by order, as the sign test)."""
+    found = sorted(found)
+    off = round((len(found) - 1.96 * len(found) ** 0.5) / 2)
+    return found[max(off - 1, 0)], found[min(len(found) - off, len(found) - 1)]
 
 
 if __name__ == "__main__":
