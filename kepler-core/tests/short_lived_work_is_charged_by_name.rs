@@ -177,3 +177,33 @@ fn sums_are_bounded_and_what_has_no_name_is_still_booked() {
     let named: Energy = snapshot.commands.iter().map(|row| row.energy[kepler_core::units::ZoneKind::Package]).sum();
     assert!(named < package(&snapshot).short_lived_energy);
 }
+
+#[test]
+fn many_names_are_told_apart_when_others_have_gone() {
+    let mut node = Node::new();
+    let cgroup = format!("/docker/{}", "a1".repeat(32));
+    node.machine.spawn(7, b"sh", &cgroup);
+    for number in 0..400 {
+        node.passes(&format!("early{number}"), 1, None);
+    }
+    node.tick(100.0, 0);
+    let mut told = Vec::new();
+    for second in 1..=700u32 {
+        // The same name in a container and outside is two sums; places in the table move when the early ones go.
+        node.passes("true", 10, Some(&cgroup));
+        node.passes("true", 30, None);
+        let snapshot = node.tick(40.0, 60);
+        told = snapshot
+            .commands
+            .iter()
+            .map(|row| (row.info.comm.clone(), row.info.container.is_some(), joules(Some(row))))
+            .collect();
+        if !told.iter().any(|(name, ..)| name.starts_with("early")) {
+            assert!(second > 1);
+            break;
+        }
+    }
+    told.sort_by(|one, other| one.2.total_cmp(&other.2));
+    let [(_, true, inside), (_, false, outside)] = told.as_slice() else { panic!("{told:?}") };
+    assert!((outside / inside - 3.0).abs() < 0.01, "{told:?}");
+}

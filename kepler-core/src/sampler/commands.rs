@@ -10,6 +10,7 @@ use crate::host::Timestamp;
 use crate::usage::{CgroupId, Comm, PassedWork};
 use crate::workload::{CommandInfo, ContainerInfo, UnitInfo};
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,7 +41,10 @@ pub(super) struct Passed {
 #[derive(Debug, Default)]
 pub(super) struct Commands {
     table: Vec<Command>,
+    /// Places in the table by what the usage source tells: several may lead to the same.
     by_key: HashMap<(Comm, CgroupId), u32>,
+    /// Places in the table by the hash of name, container and unit; of two of the same hash the first.
+    by_hash: HashMap<u64, u32>,
     passed: Vec<Passed>,
 }
 
@@ -106,8 +110,16 @@ impl Commands {
 
     /// The place of the sum of a name in a container or unit.
     fn position(&self, comm: &str, container: Option<&ContainerInfo>, unit: Option<&UnitInfo>) -> Option<usize> {
-        let is_own = |sum: &CommandInfo| sum.comm == comm && is_same_place(sum, container, unit);
-        self.table.iter().position(|command| is_own(&command.info))
+        let is_own = |sum: &Command| sum.info.comm == comm && is_same_place(&sum.info, container, unit);
+        let place = *self.by_hash.get(&self.hash(comm, container, unit))? as usize;
+        if self.table.get(place).is_some_and(is_own) {
+            return Some(place);
+        }
+        self.table.iter().position(is_own)
+    }
+
+    fn hash(&self, comm: &str, container: Option<&ContainerInfo>, unit: Option<&UnitInfo>) -> u64 {
+        self.by_hash.hasher().hash_one((comm, container.map(|one| &one.id), unit.map(|one| &one.cgroup)))
     }
 
     /// A new sum, if there is room for one.
@@ -117,7 +129,16 @@ impl Commands {
         }
         let info = Arc::new(info);
         self.table.push(Command { info, account: Account::default(), cpu_time_ns: 0, last_active: at });
+        self.index(self.table.len() - 1);
         Some(self.table.len() - 1)
+    }
+
+    /// Makes a sum found by what it is of.
+    fn index(&mut self, place: usize) {
+        let (Some(command), Ok(number)) = (self.table.get(place), u32::try_from(place)) else { return };
+        let info = &command.info;
+        let hash = self.hash(&info.comm, info.container.as_deref(), info.unit.as_deref());
+        self.by_hash.entry(hash).or_insert(number);
     }
 
     fn find(&mut self, work: &PassedWork, group: Option<GroupIndex>, at: Timestamp, groups: &Groups) -> Option<u32> {
@@ -139,8 +160,13 @@ impl Commands {
         // A full table makes room by letting go earlier of those that have not come again.
         let keep = if before < MOST { keep } else { keep / 10 };
         self.table.retain(|command| at.boottime_since(&command.last_active) <= keep);
-        if self.table.len() != before || self.by_key.len() > 8 * MOST {
-            self.by_key.clear(); // Positions have moved; keys are learned again.
+        if self.table.len() != before {
+            // Positions have moved; keys are learned again.
+            self.by_key.clear();
+            self.by_hash.clear();
+            (0..self.table.len()).for_each(|place| self.index(place));
+        } else if self.by_key.len() > 8 * MOST {
+            self.by_key.clear();
         }
     }
 }
