@@ -15,15 +15,12 @@ mod worker;
 use kepler_core::host::{Host, Timestamp};
 use kepler_core::usage::ebpf::{Counting, Ebpf, EbpfOptions};
 use kepler_core::usage::{PlacedWork, TaskUsage, Told, Usage, UsageSource};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::fs::File;
 use std::time::Duration;
-
-/// One test at a time: together they would fill the machine, and what they wait for would come late.
-static ALONE: Mutex<()> = Mutex::new(());
 
 /// A source that sums up what it is told.
 struct Listener {
-    _alone: MutexGuard<'static, ()>,
+    _alone: File,
     source: Ebpf,
     usage: Usage,
     directory: tempfile::TempDir,
@@ -37,13 +34,21 @@ struct Listener {
     crowded: u64,
 }
 
+/// One test at a time on this machine: together they would fill it, what they wait for would come late, and each is told of
+/// the others' processes as well, which have the same names in another run of these tests. Held while the file is open.
+fn alone() -> File {
+    let file = File::open(std::env::temp_dir()).unwrap();
+    file.lock().unwrap();
+    file
+}
+
 impl Listener {
     fn open() -> Option<Self> {
         Self::with(&EbpfOptions::default())
     }
 
     fn with(options: &EbpfOptions) -> Option<Self> {
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let alone = alone();
         let source = match Ebpf::open(&Host::default(), options) {
             Ok(source) => source,
             Err(refusal) => {
