@@ -7,7 +7,7 @@
 
 use crate::inputs;
 use crate::recipe::deviations;
-use crate::validate::{Fold, blocks};
+use crate::validate::folds::{Fold, blocks};
 use crate::{Dataset, Recipe, TrainError};
 use kepler_core::model::format::{Document, Interval, Support};
 use kepler_core::model::{Model, component_name};

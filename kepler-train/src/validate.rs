@@ -1,5 +1,9 @@
 //! Judging a recipe on rows it was not given.
 
+pub(crate) mod folds;
+
+pub use folds::{Fold, blocks, by_group};
+
 use crate::{Dataset, Recipe, TrainError, interval};
 use kepler_core::model::{Model, Score, component_name};
 use kepler_core::units::ZoneKind;
@@ -7,28 +11,6 @@ use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-
-/// Rows that are held out together, by number. Each fold is trained on all others.
-pub type Fold = Vec<usize>;
-
-/// `count` blocks of consecutive rows, as equal as can be, the first ones longer.
-///
-/// Rows a few seconds apart resemble each other; held out one by one they would be guessed from their neighbours.
-#[must_use]
-pub fn blocks(rows: usize, count: usize) -> Vec<Fold> {
-    let count = count.clamp(1, rows.max(1));
-    let (each, longer) = (rows / count, rows % count);
-    let start = |block: usize| block * each + block.min(longer);
-    (0..count).map(|block| (start(block)..start(block + 1)).collect()).collect()
-}
-
-/// One fold for each group: leave one machine, or one workload, out.
-#[must_use]
-pub fn by_group(groups: &[usize]) -> Vec<Fold> {
-    let count = groups.iter().max().map_or(0, |most| most + 1);
-    let rows_of = |group| (0..groups.len()).filter(|&row| groups.get(row) == Some(&group)).collect();
-    (0..count).map(rows_of).filter(|fold: &Fold| !fold.is_empty()).collect()
-}
 
 /// A row that was held out, and what was predicted for it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -212,20 +194,6 @@ pub fn score(component: &str, validation: &str, held: &[Held]) -> Score {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn blocks_are_consecutive_and_as_equal_as_can_be() {
-        let folds = blocks(2202, 10);
-        let ranges: Vec<(usize, usize)> = folds.iter().map(|fold| (fold[0], fold[fold.len() - 1])).collect();
-        assert_eq!(&ranges[..3], [(0, 220), (221, 441), (442, 661)]);
-        assert_eq!(ranges[9], (1982, 2201));
-        assert_eq!(blocks(2, 5).len(), 2);
-    }
-
-    #[test]
-    fn every_group_is_a_fold() {
-        assert_eq!(by_group(&[1, 0, 1, 3]), [vec![1], vec![0, 2], vec![3]]);
-    }
 
     #[test]
     fn scores_are_those_of_the_textbook() {

@@ -3,8 +3,6 @@
 mod file;
 mod load;
 
-pub(super) use file::read;
-
 use super::config::Config;
 use super::exit::Failure;
 use super::sampling;

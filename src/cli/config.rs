@@ -13,13 +13,14 @@ mod file;
 pub(crate) mod flags;
 mod given;
 mod settings;
+mod source;
 mod yaml;
 
 pub(crate) use address::ListenAddress;
 pub(crate) use duration::parse as duration;
 pub(crate) use given::{Problem, Value};
+pub(crate) use source::Source;
 
-use super::source::Source;
 use given::Given;
 use kepler_compliance::standards::Basis;
 use kepler_compliance::tools::Settings;

@@ -2,9 +2,8 @@
 
 mod snippets;
 
-use super::config::Config;
+use super::config::{Config, Source};
 use super::exit::Failure;
-use super::source::Source;
 use super::{live, sampling};
 use kepler_core::monitor::Monitor;
 use kepler_mcp::McpServer;

@@ -3,12 +3,15 @@
 #[cfg(feature = "models")]
 mod configured;
 
-use super::calibrate;
 use super::config::{Config, Meter};
 use super::exit::Failure;
+use kepler_core::calibration::Calibration;
+use kepler_core::calibration::file::{self, FileError};
 use kepler_core::meter::chain::{ChainOptions, Source};
 use kepler_core::meter::hwmon::HwmonRules;
 use kepler_core::sampler::{Retention, Sampler, SamplerError, SamplerOptions};
+use std::path::Path;
+use std::sync::Arc;
 
 /// The sampler that is configured.
 ///
@@ -47,7 +50,17 @@ fn open_with(config: &Config, chain: ChainOptions) -> Result<Sampler, Failure> {
 
 /// Which meters are configured, and what was learned of this machine.
 pub(super) fn chain(config: &Config) -> ChainOptions {
-    ChainOptions { calibration: calibrate::read(config), ..uncalibrated(config) }
+    ChainOptions { calibration: calibration(config), ..uncalibrated(config) }
+}
+
+/// What was learned of this machine, if anything was. What cannot be used is said and left alone: measuring goes on without.
+fn calibration(config: &Config) -> Option<Arc<Calibration>> {
+    let refused = |path: &Path, error: FileError| {
+        tracing::warn!("the calibration in {} is not used: {error}", path.display());
+    };
+    let (calibration, path) = file::find(&config.host(), config.calibration.as_deref(), refused)?;
+    tracing::info!("calibrated by {} at {} ({})", calibration.source, calibration.made, path.display());
+    Some(Arc::new(calibration))
 }
 
 fn uncalibrated(config: &Config) -> ChainOptions {

@@ -6,12 +6,11 @@ mod mcp;
 mod rest;
 mod table;
 
-use super::config::{Config, Value};
+use super::config::{Config, Source, Value};
 use super::exit::Failure;
 use super::live;
 use super::permissions;
 use super::sampling;
-use super::source::Source;
 use kepler_core::host::Topology;
 use kepler_core::meter::Method;
 use kepler_core::monitor::Monitor;

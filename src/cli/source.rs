@@ -1,6 +1,6 @@
 //! Where a command that judges gets energy figures from.
 
-use super::config::Config;
+use super::config::{Config, Source};
 use super::exit::Failure;
 use super::sampling;
 use jiff::Timestamp;
@@ -11,7 +11,6 @@ use kepler_connect::http::{HttpError, HttpOptions};
 use kepler_connect::kepler::{KeplerOptions, KeplerView, Watch};
 use kepler_connect::prometheus::{PrometheusOptions, PrometheusView};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::str::FromStr;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,32 +23,6 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Time between two polls of other exporters, at least: about as often as they measure.
 const POLL: Duration = Duration::from_secs(3);
-
-/// `--source`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Source {
-    /// This host: a `kepler serve` that runs on it, else a measurement of its own.
-    Local,
-    /// Kepler exporters, one address a node.
-    Kepler(Vec<String>),
-    /// A Prometheus server.
-    Prometheus(String),
-}
-
-impl FromStr for Source {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once('=') {
-            None if text == "local" => Ok(Source::Local),
-            Some(("kepler", urls)) if !urls.is_empty() => {
-                Ok(Source::Kepler(urls.split(',').map(|url| url.trim().to_owned()).collect()))
-            }
-            Some(("prometheus", url)) if !url.is_empty() => Ok(Source::Prometheus(url.to_owned())),
-            _ => Err("it is local, kepler=URL[,URL…] or prometheus=URL".to_owned()),
-        }
-    }
-}
 
 /// A view, and what is to be known about it.
 pub(super) struct Energy {
@@ -187,20 +160,4 @@ fn measure(config: &Config, window: Length) -> Result<Energy, Failure> {
         ),
     );
     Ok(Energy { view: Box::new(ring), caveat: Some(caveat) })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_source_is_local_or_names_its_addresses() {
-        assert_eq!("local".parse(), Ok(Source::Local));
-        let two = Source::Kepler(vec!["http://a:28282".into(), "http://b:28282".into()]);
-        assert_eq!("kepler=http://a:28282, http://b:28282".parse(), Ok(two));
-        assert_eq!("prometheus=http://p:9090/x?a=b".parse(), Ok(Source::Prometheus("http://p:9090/x?a=b".into())));
-        for wrong in ["", "kepler", "kepler=", "prom=http://p", "locale"] {
-            assert!(wrong.parse::<Source>().is_err(), "{wrong}");
-        }
-    }
 }

@@ -9,8 +9,10 @@
 //! the others. So the path in a [`Placement`] is one that `open` finds wherever there is such a one.
 
 mod container;
+pub(super) mod path;
 
 use super::{ContainerInfo, PodInfo, UnitInfo, unit};
+use path::Path;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
@@ -92,31 +94,5 @@ impl<'a> Line<'a> {
             _ => 4,
         };
         Some(Line { rank, path: Path::new(path) })
-    }
-}
-
-/// A cgroup path, without what stands before and after the host's own path.
-pub(super) struct Path<'a> {
-    text: &'a str,
-}
-
-impl<'a> Path<'a> {
-    fn new(text: &'a str) -> Self {
-        let mut text = text.strip_suffix(" (deleted)").unwrap_or(text);
-        while let Some(rest) = text.strip_prefix("/..").filter(|rest| rest.is_empty() || rest.starts_with('/')) {
-            text = rest;
-        }
-        Path { text }
-    }
-
-    /// Each directory on the path: its name, and the path down to it.
-    pub(super) fn directories(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
-        let text = self.text;
-        let ends = text.match_indices('/').map(|(at, _)| at).skip(1).chain([text.len()]);
-        ends.filter_map(move |end| {
-            let path = text.get(..end)?;
-            let (_, name) = path.rsplit_once('/')?;
-            (!name.is_empty()).then_some((name, path))
-        })
     }
 }

@@ -1,7 +1,7 @@
 //! Systemd units on a cgroup path.
 
 use super::UnitInfo;
-use super::cgroup::Path;
+use super::cgroup::path::Path;
 
 /// A unit, and how well it tells where a process belongs.
 pub(super) struct Found {

@@ -3,11 +3,10 @@
 use super::super::config::Config;
 use super::super::exit::Failure;
 use kepler_core::calibration::Calibration;
-use kepler_core::calibration::file::{self, FileError};
+use kepler_core::calibration::file;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// The file to write: as configured, else the service's or the user's state, or the system's for root.
 pub(super) fn place(config: &Config) -> PathBuf {
@@ -17,16 +16,6 @@ pub(super) fn place(config: &Config) -> PathBuf {
     let root = rustix::process::geteuid().is_root();
     let own = file::own().filter(|_| !root || std::env::var_os("STATE_DIRECTORY").is_some());
     own.unwrap_or_else(file::system)
-}
-
-/// What was learned of this machine, if anything was. What cannot be used is said and left alone: measuring goes on without.
-pub(crate) fn read(config: &Config) -> Option<Arc<Calibration>> {
-    let refused = |path: &Path, error: FileError| {
-        tracing::warn!("the calibration in {} is not used: {error}", path.display());
-    };
-    let (calibration, path) = file::find(&config.host(), config.calibration.as_deref(), refused)?;
-    tracing::info!("calibrated by {} at {} ({})", calibration.source, calibration.made, path.display());
-    Some(Arc::new(calibration))
 }
 
 /// Makes sure that the file can be written.

@@ -17,7 +17,7 @@
 //! one below an unknown parent (`docker run --cgroup-parent`) is a container of runtime `unknown`.
 
 use super::super::{ContainerInfo, PodInfo, unit};
-use super::Path;
+use super::path::Path;
 use std::sync::Arc;
 
 /// The containers on one path.
