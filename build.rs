@@ -9,12 +9,12 @@ fn main() {
     // A copy of these sources inside somebody else's repository must not report that one's commit.
     let here = output("git", &["rev-parse", "--show-prefix"]).is_some_and(|prefix| prefix.is_empty());
     let git = |arguments: &[&str]| if here { output("git", arguments) } else { None };
-    set("KEPLER_BUILD_REVISION", git(&["rev-parse", "--short=12", "HEAD"]));
+    set("BUILT_REVISION", git(&["rev-parse", "--short=12", "HEAD"]));
     // Empty on a detached head, as in most automated builds.
-    set("KEPLER_BUILD_BRANCH", git(&["branch", "--show-current"]));
+    set("BUILT_BRANCH", git(&["branch", "--show-current"]));
     let compiler = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     set(
-        "KEPLER_BUILD_RUSTVERSION",
+        "BUILT_RUSTVERSION",
         output(&compiler, &["--version"]).and_then(|line| line.split(' ').nth(1).map(str::to_owned)),
     );
     // HEAD changes with the branch, its log with each commit. In a work tree they lie elsewhere than `.git`.
@@ -31,6 +31,7 @@ fn output(program: &str, arguments: &[&str]) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
+/// `cargo run` gives these to the program as well: no name may begin as those of its settings do.
 fn set(name: &str, value: Option<String>) {
     println!("cargo::rustc-env={name}={}", value.unwrap_or_default());
 }

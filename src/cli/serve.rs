@@ -104,10 +104,10 @@ fn export_options(config: &Config) -> ExportOptions {
         levels: config.levels,
         build: BuildInfo {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            revision: env!("KEPLER_BUILD_REVISION").to_owned(),
-            branch: env!("KEPLER_BUILD_BRANCH").to_owned(),
+            revision: env!("BUILT_REVISION").to_owned(),
+            branch: env!("BUILT_BRANCH").to_owned(),
             arch: std::env::consts::ARCH.to_owned(),
-            rustversion: env!("KEPLER_BUILD_RUSTVERSION").to_owned(),
+            rustversion: env!("BUILT_RUSTVERSION").to_owned(),
         },
         topology: Topology::read(&config.host()),
         compat: config.compat,
