@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 KEPLER, ROUNDS = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 40
+if ROUNDS < 6:
+    sys.exit("fewer than 6 rounds give no interval of 95 %; some 40 are needed to tell a difference of 2 %")
 # Seconds until what a start stirs up has settled.
 SETTLED = 3
 STATS = Path("/proc/sys/kernel/bpf_stats_enabled")
@@ -34,17 +36,19 @@ PROGRAMS = {
 
 class Mode(NamedTuple):
     name: str
-    # Where the two processes run, if not left alone.
-    processors: tuple[int, int] | None
     operations: int
     # In a block of a round.
     runs: int
+    # What perf is started by.
+    starter: tuple[str, ...] = ()
+    # Whether each of the two processes is given a processor of its own.
+    is_apart: bool = False
 
 
 MODES = (
-    Mode("pinned to one processor", (0, 0), 20_000, 5),
-    Mode("each pinned to its own processor", (0, 1), 1_000, 15),
-    Mode("left alone", None, 500, 150),
+    Mode("pinned to one processor", 20_000, 5, starter=("taskset", "--cpu-list", "0")),
+    Mode("each pinned to its own processor", 1_000, 15, is_apart=True),
+    Mode("left alone", 500, 150),
 )
 
 
@@ -62,27 +66,26 @@ def attached(command: list[str] | None):
             process.terminate()
 
 
-def part(process: subprocess.Popen, processors: tuple[int, int]) -> bool:
+def part(process: subprocess.Popen) -> bool:
     """Has each of the two run on its own processor; false if they were done before."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     while process.poll() is None:
         if found := children.read_text().split():
-            for pid, processor in zip((process.pid, int(found[0])), processors):
-                try:
-                    os.sched_setaffinity(pid, {processor})
-                except ProcessLookupError:
-                    return False
+            try:
+                os.sched_setaffinity(process.pid, {0})
+                os.sched_setaffinity(int(found[0]), {1})
+            except ProcessLookupError:
+                return False
             return True
     return False
 
 
 def pipe(mode: Mode) -> float:
     """Microseconds of an operation, as perf says: by the clock on the wall."""
-    command = ["taskset", "--cpu-list", "0"] if mode.processors == (0, 0) else []
-    command += ["perf", "bench", "sched", "pipe", "--loop", str(mode.operations)]
+    command = [*mode.starter, "perf", "bench", "sched", "pipe", "--loop", str(mode.operations)]
     while True:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-            is_as_wanted = mode.processors != (0, 1) or part(process, mode.processors)
+            is_as_wanted = not mode.is_apart or part(process)
             printed = process.stdout.read()
         if is_as_wanted:
             return float(printed.split("usecs/op")[0].split()[-1])
