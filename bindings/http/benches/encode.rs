@@ -9,7 +9,7 @@
     reason = "helpers of tests fail as tests do"
 )]
 
-#[path = "../tests/support/mod.rs"]
+#[path = "../tests/http/support/mod.rs"]
 mod support;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

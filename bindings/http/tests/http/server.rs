@@ -7,8 +7,7 @@
     reason = "helpers of tests fail as tests do"
 )]
 
-mod support;
-
+use crate::support::{crowded, inhabited, options, parse, values};
 use flate2::read::GzDecoder;
 use kepler_core::host::Timestamp;
 use kepler_core::snapshot::{Feed, Snapshot};
@@ -18,7 +17,6 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use support::{crowded, inhabited, options, parse, values};
 use tokio::sync::oneshot;
 
 /// As many processes as make an answer that no socket buffer holds: 16 MB.

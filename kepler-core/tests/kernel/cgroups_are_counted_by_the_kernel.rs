@@ -1,5 +1,4 @@
 //! Counters of one cgroup, by real system calls. Needs the feature `perf`, and root for a cgroup of its own.
-#![cfg(feature = "perf")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use kepler_core::host::{Host, Places};

@@ -1,9 +1,7 @@
 //! Providers of carbon intensity, against stand-ins that answer in the providers' shapes.
-#![cfg(all(feature = "electricity-maps", feature = "watttime", feature = "uk-carbon-intensity"))]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
-mod support;
-
+use crate::support::{Reply, Request, Server};
 use jiff::Timestamp;
 use kepler_compliance::intensity::{IntensityError, IntensitySource, Kind, Method, SeriesBasis};
 use kepler_connect::http::Secret;
@@ -12,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Reply, Request, Server};
 
 fn time(text: &str) -> Timestamp {
     text.parse().unwrap()

@@ -1,9 +1,7 @@
 //! TLS and passwords over real TCP.
-#![cfg(feature = "tls")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail as tests do")]
 
-mod support;
-
+use crate::support::{exporter, inhabited, options};
 use kepler_http::{ServerOptions, WebConfig, serve};
 use std::fs;
 use std::io::{Read, Write};
@@ -11,7 +9,6 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use support::{exporter, inhabited, options};
 
 /// bcrypt of `secret` at cost 4, the cheapest, to keep the test quick.
 fn hash() -> String {

@@ -1,15 +1,12 @@
 //! What a source that tells only changes, ends and passers-by does to the books. Needs the feature `sim`.
-#![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-mod machine;
-
+use crate::machine::{Machine, PACKAGE, Setup, joules, near, package, process};
 use kepler_core::host::Timestamp;
 use kepler_core::snapshot::{Row, Snapshot, State};
 use kepler_core::units::Energy;
 use kepler_core::usage::{CgroupId, Comm, PassedWork, PlacedWork, TaskUsage, Told, Usage, UsageSource, Work};
 use kepler_core::workload::CommandInfo;
-use machine::{Machine, PACKAGE, Setup, joules, near, package, process};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex};

@@ -1,9 +1,7 @@
 //! The view over Kepler exporters, against stand-ins that show what exporters show.
-#![cfg(feature = "kepler")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-mod support;
-
+use crate::support::{Reply, Server};
 use jiff::{Timestamp, ToSpan};
 use kepler_compliance::view::{EnergyView, Inventory, Subject, TimeRange, ViewError, WorkloadEnergy, WorkloadKind};
 use kepler_connect::http::{Auth, Secret};
@@ -12,7 +10,6 @@ use kepler_core::meter::Method;
 use kepler_core::units::{Energy, ZoneKind};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use support::{Reply, Server};
 
 /// An exporter whose answer can be changed.
 struct Exporter {

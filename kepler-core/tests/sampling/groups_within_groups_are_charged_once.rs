@@ -1,12 +1,9 @@
 //! Groups whose cgroups hold other groups, end while others stay, or come again. Needs the feature `sim`.
-#![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, reason = "a machine that cannot be simulated fails the test")]
 
-mod machine;
-
+use crate::machine::{Machine, PACKAGE, joules, near, package, process};
 use kepler_core::snapshot::{Snapshot, State};
 use kepler_core::units::Energy;
-use machine::{Machine, PACKAGE, joules, near, package, process};
 use std::fs;
 
 const ONE: &str = "1111111111111111111111111111111111111111111111111111111111111111";

@@ -1,14 +1,11 @@
 //! Attribution on a simulated machine, tick by tick. Needs the feature `sim`.
-#![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, reason = "a machine that cannot be simulated fails the test")]
 
-mod machine;
-
+use crate::machine::{DRAM, Machine, PACKAGE, joules, near, package, process};
 use kepler_core::attribution::IdlePolicy;
 use kepler_core::sampler::Retention;
 use kepler_core::snapshot::State;
 use kepler_core::units::{Energy, ZoneKind};
-use machine::{DRAM, Machine, PACKAGE, joules, near, package, process};
 use std::time::Duration;
 
 const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";

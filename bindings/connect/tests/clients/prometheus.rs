@@ -1,10 +1,8 @@
 //! The view over Prometheus: against a real server, and against stand-ins for what a real one does not do
 //! on demand.
-#![cfg(feature = "prometheus")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "a test fails by panicking")]
 
-mod support;
-
+use crate::support::{Reply, Server};
 use jiff::Timestamp;
 use kepler_compliance::view::{EnergyView, Inventory, Subject, TimeRange, ViewError, WorkloadEnergy, WorkloadKind};
 use kepler_connect::http::{Auth, Secret};
@@ -17,7 +15,6 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
-use support::{Reply, Server};
 
 const BINARY: &str = "/usr/bin/prometheus";
 /// A namespace that would leave its quotes, braces and line if it were not escaped.

@@ -1,9 +1,7 @@
 //! Predicting one vector allocates nothing, whatever the model's form.
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its fixture fails")]
 
-mod counting;
-
-use counting::allocations;
+use crate::counting::allocations;
 use kepler_core::model::Model;
 use std::path::Path;
 

@@ -1,9 +1,7 @@
 //! Reading a meter again and again allocates nothing: perf, hwmon and the estimate.
 #![allow(clippy::unwrap_used, reason = "a test that cannot lay out its fixture fails")]
 
-mod counting;
-
-use counting::allocations;
+use crate::counting::allocations;
 use kepler_core::host::{Host, Timestamp};
 use kepler_core::meter::EnergyMeter;
 use kepler_core::meter::estimate::Estimate;

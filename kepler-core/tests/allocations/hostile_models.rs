@@ -11,15 +11,8 @@
     reason = "a test that cannot lay out its files fails, and says what it skips"
 )]
 
-#[path = "hostile/attack.rs"]
-mod attack;
-mod counting;
-#[path = "hostile/mutate.rs"]
-mod mutate;
-#[path = "hostile/targets.rs"]
-mod targets;
-
-use attack::{attack, bounded};
+use crate::attack::{attack, bounded};
+use crate::targets::{self, Target};
 use kepler_core::model::format::{
     Component, Curve, Document, Feature, Function, Interval, Linear, Neighbours, Shape, Support, Term, Tree, Trees,
 };
@@ -28,7 +21,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
-use targets::Target;
 
 /// Damaged files for each loader.
 const CASES: u64 = 1500;

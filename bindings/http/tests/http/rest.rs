@@ -7,8 +7,7 @@
     reason = "helpers of tests fail as tests do"
 )]
 
-mod support;
-
+use crate::support::{inhabited, options};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -27,7 +26,6 @@ use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use support::{inhabited, options};
 use tower::ServiceExt;
 
 struct Node {
@@ -39,7 +37,7 @@ struct Node {
 impl Node {
     fn new(options: RestOptions) -> Self {
         let feed = Feed::default();
-        let exporter = Arc::new(Exporter::new(feed.clone(), support::options()));
+        let exporter = Arc::new(Exporter::new(feed.clone(), crate::support::options()));
         let zones = Zones::embedded().unwrap();
         let toolbox = Toolbox {
             view: Arc::new(LiveView::new(feed.clone(), "node-1", RingOptions::default())),

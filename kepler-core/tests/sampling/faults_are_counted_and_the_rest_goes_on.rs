@@ -1,16 +1,13 @@
 //! What a hostile or failing host does to a simulated machine. Needs the feature `sim`.
-#![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-mod machine;
-
+use crate::machine::{DRAM, Machine, PACKAGE, SECOND, joules, near, package, process};
 use kepler_core::attribution::IdlePolicy;
 use kepler_core::host::{Host, Timestamp};
 use kepler_core::sampler::{Retention, Sampler};
 use kepler_core::snapshot::{Snapshot, State};
 use kepler_core::units::{Energy, ZoneKind};
 use kepler_core::usage::{Usage, UsageSource};
-use machine::{DRAM, Machine, PACKAGE, SECOND, joules, near, package, process};
 use proptest::prelude::*;
 use std::fs;
 

@@ -1,9 +1,7 @@
 //! A read that succeeds allocates nothing: it happens on every tick, for ever.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-mod counting;
-
-use counting::allocations;
+use crate::counting::allocations;
 use kepler_core::host::{Host, Timestamp};
 use kepler_core::meter::fake::Fake;
 use kepler_core::meter::msr::Msr;

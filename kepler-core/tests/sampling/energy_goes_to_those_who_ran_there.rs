@@ -1,15 +1,12 @@
 //! Attribution where it is known on which processors work was done, and what it cost them. Needs the feature `sim`.
-#![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, reason = "a machine that cannot be simulated fails the test")]
 
-mod machine;
-
+use crate::machine::{DRAM, Machine, PACKAGE, SECOND, Setup, joules, near, package, process};
 use kepler_core::attribution::{IdlePolicy, Weight, Weights};
 use kepler_core::host::Timestamp;
 use kepler_core::snapshot::{Snapshot, State};
 use kepler_core::units::{Energy, ZoneKind};
 use kepler_core::usage::{PlacedWork, TaskUsage, Usage, UsageSource, Work};
-use machine::{DRAM, Machine, PACKAGE, SECOND, Setup, joules, near, package, process};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::io;

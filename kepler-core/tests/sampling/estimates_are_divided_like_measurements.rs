@@ -1,15 +1,12 @@
 //! Where power is only estimated: what of it goes to whom. Needs the feature `sim`.
-#![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, reason = "a machine that cannot be simulated fails the test")]
 
-mod machine;
-
+use crate::machine::{Machine, Setup, joules, near, package, process};
 use kepler_core::attribution::IdlePolicy;
 use kepler_core::meter::chain::Source;
 use kepler_core::meter::estimate::Estimate;
 use kepler_core::snapshot::{Snapshot, State};
 use kepler_core::units::{Energy, ZoneKind};
-use machine::{Machine, Setup, joules, near, package, process};
 use std::sync::Arc;
 
 /// Two processors: the model says what they draw.

@@ -1,6 +1,5 @@
 //! How right the whole chain is on a machine whose truth is known: real processes, real clocks, real
 //! cgroups; simulated counters that follow the real CPU use by P = 40 W + 20 W per busy CPU.
-#![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, reason = "a machine that cannot be simulated fails the test")]
 
 use kepler_core::attribution::IdlePolicy;

@@ -7,14 +7,12 @@
     reason = "helpers of tests fail as tests do"
 )]
 
-mod support;
-
+use crate::support::{Sample, exporter, inhabited, options, parse, process, row, snapshot, text, values};
 use kepler_core::snapshot::{PowerInterval, State};
 use kepler_core::units::{Power, ZoneKind};
 use kepler_http::{Compat, ExportOptions, Format, Levels};
 use proptest::prelude::*;
 use std::time::Duration;
-use support::{Sample, exporter, inhabited, options, parse, process, row, snapshot, text, values};
 
 fn samples(snapshot: kepler_core::snapshot::Snapshot) -> Vec<Sample> {
     parse(&text(&exporter(Some(snapshot), options()), Format::Text), Format::Text)

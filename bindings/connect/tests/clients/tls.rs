@@ -1,14 +1,11 @@
 //! Certificates are verified, against the CA bundle where one is given.
-#![cfg(feature = "uk-carbon-intensity")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
+use crate::support::{Reply, Server};
 use kepler_compliance::intensity::IntensitySource;
 use kepler_connect::intensity::{ProviderOptions, UkCarbonIntensity};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use support::{Reply, Server};
 
 const ANSWER: &str =
     r#"{"data":[{"from":"2026-05-01T10:00Z","to":"2026-05-01T10:30Z","intensity":{"forecast":170,"actual":160}}]}"#;

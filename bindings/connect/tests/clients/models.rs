@@ -1,9 +1,7 @@
 //! Models from a URL: cached, checked, and there while the server is not.
-#![cfg(feature = "models")]
 #![allow(clippy::unwrap_used, reason = "clippy exempts test functions, but not what they share")]
 
-mod support;
-
+use crate::support::{Reply, Server};
 use kepler_connect::http::HttpError;
 use kepler_connect::models::{FetchError, ModelOptions, Origin, fetch};
 use kepler_core::units::ZoneKind;
@@ -11,7 +9,6 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use support::{Reply, Server};
 
 const PATH: &str = "/models/SGDRegressorTrainer_0.json";
 

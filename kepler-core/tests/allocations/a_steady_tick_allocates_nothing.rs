@@ -1,9 +1,7 @@
 //! Ticks on this very host, with all its processes, allocate nothing once the tables have grown.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod counting;
-
-use counting::allocations;
+use crate::counting::allocations;
 use kepler_core::host::Host;
 use kepler_core::sampler::{Sampler, SamplerOptions};
 use kepler_core::snapshot::{Snapshot, State};

@@ -1,15 +1,12 @@
 //! What was learned of a machine before is used from the first interval on. Needs the feature `sim`.
-#![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, reason = "a machine that cannot be simulated fails the test")]
 
-mod machine;
-
+use crate::machine::{Machine, PACKAGE, SECOND, Setup, near, package};
 use kepler_core::attribution::IdlePolicy;
 use kepler_core::calibration::{Calibration, IdlePower, LoadPoint};
 use kepler_core::host::Host;
 use kepler_core::meter::chain::Source;
 use kepler_core::units::{Energy, ZoneKind};
-use machine::{Machine, PACKAGE, SECOND, Setup, near, package};
 use std::sync::Arc;
 
 fn calibration(idle: &[(Option<u32>, f64)], load: &[(f64, f64)]) -> Option<Arc<Calibration>> {

@@ -1,5 +1,4 @@
 //! The stopwatch against simulated counters whose truth is known.
-#![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use kepler_core::counter;

@@ -1,0 +1,13 @@
+//! Clients of other systems against stand-ins that speak their protocols.
+
+#[cfg(all(feature = "electricity-maps", feature = "watttime", feature = "uk-carbon-intensity"))]
+mod intensity;
+#[cfg(feature = "kepler")]
+mod kepler;
+#[cfg(feature = "models")]
+mod models;
+#[cfg(feature = "prometheus")]
+mod prometheus;
+mod support;
+#[cfg(feature = "uk-carbon-intensity")]
+mod tls;

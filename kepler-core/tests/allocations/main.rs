@@ -1,0 +1,21 @@
+//! What allocates nothing, or within limits. The allocator of this program counts for each thread.
+
+#[cfg(feature = "archives")]
+#[path = "../hostile/attack.rs"]
+mod attack;
+#[path = "../counting/mod.rs"]
+mod counting;
+#[cfg(feature = "archives")]
+#[path = "../hostile/mutate.rs"]
+mod mutate;
+#[cfg(feature = "archives")]
+#[path = "../hostile/targets.rs"]
+mod targets;
+
+mod a_steady_tick_allocates_nothing;
+#[cfg(feature = "archives")]
+mod hostile_models;
+mod meters_read_without_allocating;
+#[cfg(feature = "models")]
+mod models_predict_without_allocating;
+mod sensors_read_without_allocating;

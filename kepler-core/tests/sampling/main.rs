@@ -1,0 +1,12 @@
+//! Whole ticks on simulated machines whose truth is known.
+
+mod a_simulated_host_is_measured_right;
+mod a_stopwatch_tells_what_was_spent;
+mod energy_goes_to_those_who_ran_there;
+mod estimates_are_divided_like_measurements;
+mod faults_are_counted_and_the_rest_goes_on;
+mod groups_within_groups_are_charged_once;
+mod machine;
+mod short_lived_work_is_charged_by_name;
+mod what_was_calibrated_is_gone_by;
+mod workloads_are_charged_for_what_they_used;
