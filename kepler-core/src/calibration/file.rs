@@ -106,7 +106,8 @@ mod tests {
         for (text, reason) in [
             ("{\"format\"".into(), "make it anew"),
             (serde_json::to_string(&Calibration { threads: 9999, ..own }).unwrap(), "another machine"),
-            ("[".repeat(1 << 21), "make it anew"),
+            ("[".repeat(1 << 19), "make it anew"),
+            ("[".repeat(1 << 21), "larger than 1 MiB"),
         ] {
             fs::write(&path, text).unwrap();
             let (none, refusals) = find(&path);
