@@ -1,8 +1,8 @@
 //! `kepler compliance list`: which workloads keep a standard?
 
 use super::exit::Failure;
-use super::judging::{Judging, exit};
 use super::page::{figure, list as items, status, table};
+use super::tool_session::{ToolArguments, exit};
 use clap::{Args, Subcommand};
 use kepler_compliance::standards::{DEFAULT_STANDARD, Status};
 use kepler_compliance::tools::{ListRequest, ListResponse, StatusFilter, ToolRequest};
@@ -18,7 +18,7 @@ pub(super) enum Compliance {
 
 /// Which workloads to list.
 #[derive(Debug, Args)]
-#[command(after_help = super::judging::STATUS)]
+#[command(after_help = super::tool_session::STATUS)]
 pub(super) struct List {
     /// Namespace; without it all of them, and what is in none
     #[arg(long)]
@@ -39,7 +39,7 @@ pub(super) struct List {
     #[arg(long, default_value_t = 50)]
     limit: usize,
     #[command(flatten)]
-    judging: Judging,
+    arguments: ToolArguments,
 }
 
 fn filter(text: &str) -> Result<StatusFilter, String> {
@@ -59,16 +59,16 @@ fn filter(text: &str) -> Result<StatusFilter, String> {
 /// No such namespace or standard; the source cannot answer.
 pub(super) fn run(compliance: Compliance) -> Result<ExitCode, Failure> {
     let Compliance::List(asked) = compliance;
-    let List { namespace, kind, standard, status, offset, limit, judging } = *asked;
-    let desk = judging.open(true)?;
+    let List { namespace, kind, standard, status, offset, limit, arguments } = *asked;
+    let session = arguments.open(true)?;
     let request = ListRequest::default().with(|request| {
         (request.namespace, request.kind, request.status_filter) = (namespace, kind, status);
         (request.standard, request.offset, request.limit) = (standard, offset, limit);
-        request.scope = desk.scope();
+        request.scope = session.scope();
     });
-    let mut answer = request.answer(&desk.context())?;
-    answer.evidence.caveats.splice(0..0, desk.caveat());
-    desk.write(&answer, page)?;
+    let mut answer = request.answer(&session.context())?;
+    answer.evidence.caveats.splice(0..0, session.caveat());
+    session.write(&answer, page)?;
     Ok(exit(worst(&answer)))
 }
 

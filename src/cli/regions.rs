@@ -1,8 +1,8 @@
 //! `kepler regions`: how clean are other regions?
 
 use super::exit::Failure;
-use super::judging::Judging;
 use super::page::{digits, list, table};
+use super::tool_session::ToolArguments;
 use clap::Args;
 use kepler_compliance::tools::{RegionalRequest, RegionalResponse, ToolRequest, WorkloadQualifiers};
 use std::process::ExitCode;
@@ -25,7 +25,7 @@ pub(super) struct Regions {
     #[arg(long, default_value_t = 20)]
     limit: usize,
     #[command(flatten)]
-    judging: Judging,
+    arguments: ToolArguments,
 }
 
 /// Ranks, and writes the answer.
@@ -33,16 +33,16 @@ pub(super) struct Regions {
 /// # Errors
 /// No such region or workload; the source cannot answer.
 pub(super) fn run(asked: Regions) -> Result<ExitCode, Failure> {
-    let Regions { regions, workload, namespace, margin, limit, judging } = asked;
-    let desk = judging.open(workload.is_some())?;
+    let Regions { regions, workload, namespace, margin, limit, arguments } = asked;
+    let session = arguments.open(workload.is_some())?;
     let request = RegionalRequest::default().with(|request| {
         (request.regions, request.workload_name) = (regions, workload);
         request.qualifiers = WorkloadQualifiers::new(namespace, None);
-        (request.margin_percent, request.limit, request.scope) = (margin, limit, desk.scope());
+        (request.margin_percent, request.limit, request.scope) = (margin, limit, session.scope());
     });
-    let mut answer = request.answer(&desk.context())?;
-    answer.caveats.splice(0..0, desk.caveat());
-    desk.write(&answer, page)?;
+    let mut answer = request.answer(&session.context())?;
+    answer.caveats.splice(0..0, session.caveat());
+    session.write(&answer, page)?;
     Ok(ExitCode::SUCCESS)
 }
 
