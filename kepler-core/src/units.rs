@@ -278,10 +278,16 @@ mod tests {
         let energy = Energy::from_microjoules(12_345_678);
         assert_eq!(format!("{energy}"), "12.345678 J");
         assert_eq!(format!("{energy:.1}|{energy:>10.1}|{energy:<10.1}|"), "12.3 J|    12.3 J|12.3 J    |");
-        assert_eq!(format!("{:*^9.1}|{:12}|", Power::from_watts(4.0), Power::from_watts(-0.5)), "**4.0 W**|      -0.5 W|");
+        assert_eq!(
+            format!("{:*^9.1}|{:12}|", Power::from_watts(4.0), Power::from_watts(-0.5)),
+            "**4.0 W**|      -0.5 W|"
+        );
         let intensity = CarbonIntensity::from_grams_per_kilowatt_hour(424.05);
         assert_eq!(format!("{intensity:>16.0}|"), "   424 gCO2e/kWh|");
-        assert_eq!(format!("{:.2}|{:9.1}|", CarbonMass::from_grams(2.866), CarbonMass::from_grams(2.866)), "2.87 gCO2e|2.9 gCO2e|");
+        assert_eq!(
+            format!("{:.2}|{:9.1}|", CarbonMass::from_grams(2.866), CarbonMass::from_grams(2.866)),
+            "2.87 gCO2e|2.9 gCO2e|"
+        );
         assert_eq!(format!("{:.0}", CarbonRate::from_grams_per_hour(19.9)), "20 gCO2e/h");
         assert_eq!(format!("{:>6.2}|{}", Pue::ONE, Pue::ONE), "  1.00|1");
         assert_eq!(format!("{energy:3}"), "12.345678 J", "what does not fit is not cut");

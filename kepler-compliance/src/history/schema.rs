@@ -57,7 +57,8 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, HistoryError> {
 /// Brings an older file up to date, as sqlite.org/lang_altertable.html#otheralter says for constraints. No row is
 /// touched, and a kill in between leaves the file as it was.
 fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
-    let number = |connection: &Connection, name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let number =
+        |connection: &Connection, name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     if number(connection, "user_version")? >= VERSION {
         return Ok(());
     }

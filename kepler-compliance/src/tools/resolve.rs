@@ -53,13 +53,7 @@ pub fn resolve<'a>(
             ));
         }
         let own_name = if is_controller { name.to_owned() } else { (*first.id.name).to_owned() };
-        return Ok(Resolved {
-            kind,
-            namespace: is_pods.then(|| namespace.to_owned()),
-            name: own_name,
-            rows,
-            caveats,
-        });
+        return Ok(Resolved { kind, namespace: is_pods.then(|| namespace.to_owned()), name: own_name, rows, caveats });
     }
     Err(unknown(inventory, name, namespace, kind))
 }
@@ -68,9 +62,7 @@ pub fn resolve<'a>(
 fn is_named(row: &WorkloadEnergy, kind: WorkloadKind, name: &str) -> bool {
     let id = &row.id;
     match kind {
-        WorkloadKind::Unit if id.kind == kind => {
-            *id.name == *name || id.name.strip_suffix(".service") == Some(name)
-        }
+        WorkloadKind::Unit if id.kind == kind => *id.name == *name || id.name.strip_suffix(".service") == Some(name),
         _ if id.kind == kind => *id.name == *name || *id.uid == *name,
         _ if kind.is_controller() && id.kind == WorkloadKind::Pod => match &row.owner {
             Some(owner) => owner.kind == kind && *owner.name == *name,

@@ -3,7 +3,7 @@
 use super::{EnergySplit, PowerSplit, TimeRange};
 use crate::units::{Energy, PerZone, Power};
 use kepler_core::meter::Method;
-use kepler_core::snapshot::{Snapshot, WorkloadRow};
+use kepler_core::snapshot::{AnyRow, Snapshot};
 use kepler_core::workload::WorkloadKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -154,7 +154,7 @@ impl NodeEnergy {
 /// Shows every workload of a snapshot that an inventory lists, with the namespace it is found by.
 ///
 /// Commands are left out: they take over what ended processes used, which was theirs when it was used.
-pub(crate) fn for_each_listed<'a>(snapshot: &'a Snapshot, mut visit: impl FnMut(WorkloadRow<'a>, Option<&'a str>)) {
+pub(crate) fn for_each_listed<'a>(snapshot: &'a Snapshot, mut visit: impl FnMut(AnyRow<'a>, Option<&'a str>)) {
     snapshot.for_each(|row| {
         let namespace = match row.kind() {
             WorkloadKind::Command => return,

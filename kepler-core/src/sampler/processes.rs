@@ -227,7 +227,12 @@ impl Processes {
     }
 
     /// Removes those that ended in this interval, which has been charged to them.
-    pub(super) fn finalize_exited(&mut self, at: Timestamp, groups: &mut Groups, mut forget: impl FnMut(PerZone<Energy>)) {
+    pub(super) fn finalize_exited(
+        &mut self,
+        at: Timestamp,
+        groups: &mut Groups,
+        mut forget: impl FnMut(PerZone<Energy>),
+    ) {
         while let Some(slot) = self.ended.pop() {
             self.end(slot, at, groups, &mut forget);
         }

@@ -42,10 +42,8 @@ const VM: &[Attribute; 3] = &[
     Attribute::text("hypervisor", Some("hypervisor"), "`kvm`, `cloud-hypervisor`, `firecracker`, …"),
 ];
 
-const UNIT: &[Attribute; 2] = &[
-    Attribute::text("name", Some("unit"), "Its name."),
-    Attribute::text("cgroup", Some("cgroup"), "Its cgroup."),
-];
+const UNIT: &[Attribute; 2] =
+    &[Attribute::text("name", Some("unit"), "Its name."), Attribute::text("cgroup", Some("cgroup"), "Its cgroup.")];
 
 const JOB: &[Attribute; 3] = &[
     Attribute::text("id", Some("job_id"), "The scheduler's identifier."),

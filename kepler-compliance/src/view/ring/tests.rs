@@ -1,5 +1,5 @@
 use super::*;
-use crate::units::{Energy, Power, ZoneKind};
+use crate::units::{Energy, ZoneKind};
 use crate::view::{LiveView, WorkloadEnergy, WorkloadKind};
 use jiff::Timestamp;
 use kepler_core::host;
