@@ -155,7 +155,10 @@ mod tests {
     #[test]
     fn a_machine_is_no_different_from_itself_told_otherwise() {
         let reported = Machine { memory_gib: Some(384.0), frequency_mhz: Some(3504.0), ..m5() };
-        assert_eq!(m5().difference(&reported), Difference { distance: 0.0, reason: "the same machine type".to_owned() });
+        assert_eq!(
+            m5().difference(&reported),
+            Difference { distance: 0.0, reason: "the same machine type".to_owned() }
+        );
     }
 
     #[test]
