@@ -32,95 +32,116 @@ impl Series {
 
 const COLOURS: [&str; 3] = ["#1f6fb2", "#c8501e", "#3a8a3a"];
 
-/// Draws series in common axes. Points that are no numbers are left out.
-pub(crate) fn svg(title: &str, x_label: &str, y_label: &str, series: &[Series]) -> String {
-    let finite = |point: &&(f64, f64)| point.0.is_finite() && point.1.is_finite();
-    let all = || series.iter().flat_map(|series| series.points().iter().filter(finite));
-    let range = |of: fn(&(f64, f64)) -> f64| {
-        let (low, high) = all()
-            .map(of)
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
-        if !(low.is_finite() && high.is_finite()) {
-            return (0.0, 1.0);
-        }
-        if high > low { (low - 0.03 * (high - low), high + 0.03 * (high - low)) } else { (low - 1.0, high + 1.0) }
-    };
-    let ((x_low, x_high), (y_low, y_high)) = (range(|point| point.0), range(|point| point.1));
-    let x = |value: f64| LEFT + (value - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT);
-    let y = |value: f64| HEIGHT - BOTTOM - (value - y_low) / (y_high - y_low) * (HEIGHT - TOP - BOTTOM);
+/// From values to the picture's coordinates.
+struct Axes {
+    x: (f64, f64),
+    y: (f64, f64),
+}
 
+impl Axes {
+    /// Axes that hold all points of `series`, with a small margin.
+    fn around(series: &[Series]) -> Self {
+        let range = |of: fn(&(f64, f64)) -> f64| {
+            let points = series.iter().flat_map(|series| series.points().iter().filter(|point| is_finite(point)));
+            let (low, high) = points
+                .map(of)
+                .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+            if !(low.is_finite() && high.is_finite()) {
+                return (0.0, 1.0);
+            }
+            if high > low { (low - 0.03 * (high - low), high + 0.03 * (high - low)) } else { (low - 1.0, high + 1.0) }
+        };
+        Axes { x: range(|point| point.0), y: range(|point| point.1) }
+    }
+
+    fn x(&self, value: f64) -> f64 {
+        LEFT + (value - self.x.0) / (self.x.1 - self.x.0) * (WIDTH - LEFT - RIGHT)
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        HEIGHT - BOTTOM - (value - self.y.0) / (self.y.1 - self.y.0) * (HEIGHT - TOP - BOTTOM)
+    }
+
+    /// Grid lines, their values and the names of both axes.
+    fn draw(&self, x_label: &str, y_label: &str) -> String {
+        let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
+        let mut out = String::new();
+        for value in ticks(self.x.0, self.x.1) {
+            let (at, below) = (self.x(value), bottom + 18.0);
+            out += &format!(
+                "<path d=\"M{at:.1} {TOP}V{bottom:.1}\" stroke=\"#ddd\"/><text x=\"{at:.1}\" y=\"{below:.1}\" text-anchor=\"middle\">{}</text>\n",
+                number(value)
+            );
+        }
+        for value in ticks(self.y.0, self.y.1) {
+            let (at, beside) = (self.y(value), LEFT - 8.0);
+            out += &format!(
+                "<path d=\"M{LEFT} {at:.1}H{right:.1}\" stroke=\"#ddd\"/><text x=\"{beside:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\n",
+                at + 4.0,
+                number(value)
+            );
+        }
+        let (across, down) = (f64::midpoint(LEFT, right), f64::midpoint(TOP, bottom));
+        out += &format!("<path d=\"M{LEFT} {TOP}V{bottom:.1}H{right:.1}\" fill=\"none\" stroke=\"#333\"/>\n");
+        out += &format!(
+            "<text x=\"{across:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\n",
+            HEIGHT - 14.0,
+            escape(x_label)
+        );
+        out += &format!(
+            "<text x=\"18\" y=\"{down:.1}\" text-anchor=\"middle\" transform=\"rotate(-90 18 {down:.1})\">{}</text>\n",
+            escape(y_label)
+        );
+        out
+    }
+}
+
+fn is_finite(point: &(f64, f64)) -> bool {
+    point.0.is_finite() && point.1.is_finite()
+}
+
+/// Draws series in common axes. Points that are not numbers are left out.
+pub(crate) fn svg(title: &str, x_label: &str, y_label: &str, series: &[Series]) -> String {
+    let axes = Axes::around(series);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{HEIGHT}\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
          font-family=\"sans-serif\" font-size=\"13\"><rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
     );
-    let mut add = |text: String| out.push_str(&text);
-    add(format!("<text x=\"{LEFT}\" y=\"26\" font-size=\"16\">{}</text>\n", escape(title)));
-    for value in ticks(x_low, x_high) {
-        let at = x(value);
-        add(format!(
-            "<path d=\"M{at:.1} {TOP}V{:.1}\" stroke=\"#ddd\"/><text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\n",
-            HEIGHT - BOTTOM,
-            HEIGHT - BOTTOM + 18.0,
-            number(value)
-        ));
-    }
-    for value in ticks(y_low, y_high) {
-        let at = y(value);
-        add(format!(
-            "<path d=\"M{LEFT} {at:.1}H{:.1}\" stroke=\"#ddd\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\n",
-            WIDTH - RIGHT,
-            LEFT - 8.0,
-            at + 4.0,
-            number(value)
-        ));
-    }
-    add(format!(
-        "<path d=\"M{LEFT} {TOP}V{:.1}H{:.1}\" fill=\"none\" stroke=\"#333\"/>\n",
-        HEIGHT - BOTTOM,
-        WIDTH - RIGHT
-    ));
-    add(format!(
-        "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\n",
-        f64::midpoint(LEFT, WIDTH - RIGHT),
-        HEIGHT - 14.0,
-        escape(x_label)
-    ));
-    let middle = f64::midpoint(TOP, HEIGHT - BOTTOM);
-    add(format!(
-        "<text x=\"18\" y=\"{middle:.1}\" text-anchor=\"middle\" transform=\"rotate(-90 18 {middle:.1})\">{}</text>\n",
-        escape(y_label)
-    ));
-    let mut named = 0.0;
+    out += &format!("<text x=\"{LEFT}\" y=\"26\" font-size=\"16\">{}</text>\n", escape(title));
+    out += &axes.draw(x_label, y_label);
+    let mut legend = TOP + 16.0;
     for (series, colour) in series.iter().zip(COLOURS.iter().cycle()) {
-        let points: Vec<(f64, f64)> = series.points().iter().filter(finite).map(|&(a, b)| (x(a), y(b))).collect();
+        let finite = series.points().iter().filter(|point| is_finite(point));
+        let points: Vec<(f64, f64)> = finite.map(|&(x, y)| (axes.x(x), axes.y(y))).collect();
         match series {
             Series::Points(_) => {
-                let step = points.len().div_ceil(MOST_POINTS).max(1);
-                for (x, y) in points.iter().step_by(step) {
-                    add(format!(
+                for (x, y) in points.iter().step_by(points.len().div_ceil(MOST_POINTS).max(1)) {
+                    out += &format!(
                         "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2\" fill=\"{colour}\" fill-opacity=\"0.35\"/>\n"
-                    ));
+                    );
                 }
             }
             Series::Line(_, name) => {
-                add(path(&points, colour, 2.0));
+                out += &path(&points, colour, 2.0);
                 for (x, y) in &points {
-                    add(format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"{colour}\"/>\n"));
+                    out += &format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"{colour}\"/>\n");
                 }
-                let (at, height) = (WIDTH - RIGHT - 150.0, TOP + 16.0 + named);
-                add(format!(
-                    "<rect x=\"{at}\" y=\"{:.1}\" width=\"12\" height=\"12\" fill=\"{colour}\"/><text x=\"{}\" y=\"{height:.1}\">{}</text>\n",
-                    height - 11.0,
-                    at + 18.0,
-                    escape(name)
-                ));
-                named += 18.0;
+                out += &legend_entry(legend, colour, name);
+                legend += 18.0;
             }
-            Series::Rule(_) => add(path(&points, "#555", 1.0)),
+            Series::Rule(_) => out += &path(&points, "#555", 1.0),
         }
     }
-    add("</svg>\n".to_owned());
-    out
+    out + "</svg>\n"
+}
+
+fn legend_entry(y: f64, colour: &str, name: &str) -> String {
+    let (x, top) = (WIDTH - RIGHT - 150.0, y - 11.0);
+    format!(
+        "<rect x=\"{x}\" y=\"{top:.1}\" width=\"12\" height=\"12\" fill=\"{colour}\"/><text x=\"{}\" y=\"{y:.1}\">{}</text>\n",
+        x + 18.0,
+        escape(name)
+    )
 }
 
 fn path(points: &[(f64, f64)], colour: &str, width: f64) -> String {
@@ -166,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_draw_and_numbers_that_are_none_still_make_a_picture() {
+    fn nothing_to_draw_and_values_that_are_not_numbers_still_make_a_picture() {
         for points in [vec![], vec![(f64::NAN, 1.0)], vec![(1.0, 1.0)]] {
             let picture = svg("a < b", "x", "y", &[Series::Points(points)]);
             assert!(
