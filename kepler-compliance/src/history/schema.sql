@@ -12,7 +12,7 @@ CREATE TABLE workload (
 
 -- A stretch of time without a break, at most an hour: what is stored, thinned and dropped as one.
 CREATE TABLE block (
-    id          INTEGER PRIMARY KEY AUTOINCREMENT, -- rises for ever, whatever the wall clock does
+    id          INTEGER PRIMARY KEY AUTOINCREMENT, -- always rises, whatever the wall clock does
     start_ms    INTEGER NOT NULL,                  -- wall clock, ms since 1970-01-01 UTC
     end_ms      INTEGER NOT NULL,                  -- the same; not before start_ms
     recorded_ms INTEGER NOT NULL,                  -- a clock that never goes back; ages are taken on it
@@ -20,7 +20,7 @@ CREATE TABLE block (
     thinned     INTEGER NOT NULL DEFAULT 0 CHECK (thinned IN (0, 1)) -- 1: its intervals are merged into one
 ) STRICT;
 
--- The steps in which energy is told apart.
+-- The intervals of energy.
 CREATE TABLE interval (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     block      INTEGER NOT NULL,    -- block.id
