@@ -91,6 +91,7 @@ pub struct Sampler {
     usage_source: Box<dyn UsageSource>,
     usage_refusal: Option<Refusal>,
     cpu: CpuTimesReader,
+    cpu_decreases: u64,
     zones: Zones,
     processes: Processes,
     commands: Commands,
@@ -163,6 +164,7 @@ impl Sampler {
         Ok(Sampler {
             chain,
             cpu: CpuTimesReader::open(host)?,
+            cpu_decreases: 0,
             zones: Zones::new(options.policy, options.chain.calibration.clone()),
             processes: Processes::open(host, options.retention).map_err(processes)?,
             groups,
@@ -293,6 +295,9 @@ impl Sampler {
         match self.cpu.read() {
             Ok(cpu) => {
                 self.faults.succeeded("cpu", at);
+                let decreases = self.cpu.decreases();
+                let fallen = decreases - std::mem::replace(&mut self.cpu_decreases, decreases);
+                self.faults.failed_times("cpu", "counter_decreased", fallen);
                 Some(cpu)
             }
             Err(error) => {

@@ -10,6 +10,7 @@
 
 mod a_simulated_host_is_measured_right;
 mod a_stopwatch_tells_what_was_spent;
+mod cpu_time_counters_may_fall;
 mod energy_goes_to_those_who_ran_there;
 mod estimates_are_divided_like_measurements;
 mod faults_are_counted_and_the_rest_goes_on;
