@@ -9,6 +9,7 @@
 //! the others. So the path in a [`Placement`] is one that `open` finds wherever there is such a one.
 
 mod container;
+mod job;
 pub(super) mod path;
 
 use super::{ContainerInfo, PodInfo, UnitInfo, unit};
