@@ -35,9 +35,9 @@ mod none;
 mod ring;
 mod split;
 
-pub use inventory::{
-    Inventory, NodeEnergy, NodeZoneEnergy, Owner, Resources, Skipped, WorkloadEnergy, WorkloadId, WorkloadKind,
-};
+pub(crate) use inventory::for_each_listed;
+pub use inventory::{Inventory, NodeEnergy, NodeZoneEnergy, Owner, Resources, Skipped, WorkloadEnergy, WorkloadId};
+pub use kepler_core::workload::WorkloadKind;
 pub use layered::LayeredView;
 pub use live::LiveView;
 pub use none::NoView;

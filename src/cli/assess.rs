@@ -1,8 +1,8 @@
 //! `kepler assess`: does a workload keep a standard?
 
 use super::exit::Failure;
-use super::judging::{Judging, exit};
 use super::page::{facts, figure, list, status};
+use super::tool_session::{ToolArguments, exit};
 use clap::Args;
 use kepler_compliance::standards::DEFAULT_STANDARD;
 use kepler_compliance::text::Lang;
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 /// What is to be judged.
 #[derive(Debug, Args)]
-#[command(after_help = super::judging::STATUS)]
+#[command(after_help = super::tool_session::STATUS)]
 pub(super) struct Assess {
     /// A pod, a deployment, stateful set, daemon set or job, a container, a systemd unit, a VM, or a process name
     workload: String,
@@ -26,7 +26,7 @@ pub(super) struct Assess {
     #[arg(long, default_value = DEFAULT_STANDARD)]
     standard: String,
     #[command(flatten)]
-    judging: Judging,
+    arguments: ToolArguments,
 }
 
 /// Reads a kind by the name it has in answers.
@@ -41,12 +41,12 @@ pub(super) fn kind(text: &str) -> Result<WorkloadKind, String> {
 /// # Errors
 /// No such workload or standard; the source cannot answer.
 pub(super) fn run(assess: Assess) -> Result<ExitCode, Failure> {
-    let Assess { workload, namespace, kind, standard, judging } = assess;
-    let desk = judging.open(true)?;
-    let request = AssessRequest { namespace, kind, standard, scope: desk.scope(), ..AssessRequest::new(workload) };
-    let mut answer = assess_workload_compliance(&desk.context(), &request)?;
-    answer.seen.caveats.splice(0..0, desk.caveat());
-    desk.write(&answer, |answer| page(answer, desk.lang))?;
+    let Assess { workload, namespace, kind, standard, arguments } = assess;
+    let session = arguments.open(true)?;
+    let request = AssessRequest { namespace, kind, standard, scope: session.scope(), ..AssessRequest::new(workload) };
+    let mut answer = assess_workload_compliance(&session.context(), &request)?;
+    answer.seen.caveats.splice(0..0, session.caveat());
+    session.write(&answer, |answer| page(answer, session.lang))?;
     Ok(exit(answer.status))
 }
 

@@ -1,8 +1,8 @@
 //! `kepler compliance list`: which workloads keep a standard?
 
 use super::exit::Failure;
-use super::judging::{Judging, exit};
 use super::page::{figure, list as items, status, table};
+use super::tool_session::{ToolArguments, exit};
 use clap::{Args, Subcommand};
 use kepler_compliance::standards::{DEFAULT_STANDARD, Status};
 use kepler_compliance::tools::{ListRequest, ListResponse, StatusFilter, list_workloads_by_compliance};
@@ -18,7 +18,7 @@ pub(super) enum Compliance {
 
 /// Which workloads to list.
 #[derive(Debug, Args)]
-#[command(after_help = super::judging::STATUS)]
+#[command(after_help = super::tool_session::STATUS)]
 pub(super) struct List {
     /// Namespace; without it all of them, and what is in none
     #[arg(long)]
@@ -39,7 +39,7 @@ pub(super) struct List {
     #[arg(long, default_value_t = 50)]
     limit: usize,
     #[command(flatten)]
-    judging: Judging,
+    arguments: ToolArguments,
 }
 
 fn filter(text: &str) -> Result<StatusFilter, String> {
@@ -59,13 +59,13 @@ fn filter(text: &str) -> Result<StatusFilter, String> {
 /// No such namespace or standard; the source cannot answer.
 pub(super) fn run(compliance: Compliance) -> Result<ExitCode, Failure> {
     let Compliance::List(asked) = compliance;
-    let List { namespace, kind, standard, status, offset, limit, judging } = *asked;
-    let desk = judging.open(true)?;
-    let scope = desk.scope();
+    let List { namespace, kind, standard, status, offset, limit, arguments } = *asked;
+    let session = arguments.open(true)?;
+    let scope = session.scope();
     let request = ListRequest { namespace, kind, status_filter: status, standard, offset, limit, scope };
-    let mut answer = list_workloads_by_compliance(&desk.context(), &request)?;
-    answer.seen.caveats.splice(0..0, desk.caveat());
-    desk.write(&answer, page)?;
+    let mut answer = list_workloads_by_compliance(&session.context(), &request)?;
+    answer.seen.caveats.splice(0..0, session.caveat());
+    session.write(&answer, page)?;
     Ok(exit(worst(&answer)))
 }
 

@@ -1,8 +1,8 @@
 //! `kepler regions`: how clean are other regions?
 
 use super::exit::Failure;
-use super::judging::Judging;
 use super::page::{digits, list, table};
+use super::tool_session::ToolArguments;
 use clap::Args;
 use kepler_compliance::tools::{RegionalRequest, RegionalResponse, get_regional_comparison};
 use std::process::ExitCode;
@@ -25,7 +25,7 @@ pub(super) struct Regions {
     #[arg(long, default_value_t = 20)]
     limit: usize,
     #[command(flatten)]
-    judging: Judging,
+    arguments: ToolArguments,
 }
 
 /// Ranks, and writes the answer.
@@ -33,20 +33,20 @@ pub(super) struct Regions {
 /// # Errors
 /// No such region or workload; the source cannot answer.
 pub(super) fn run(asked: Regions) -> Result<ExitCode, Failure> {
-    let Regions { regions, workload, namespace, margin, limit, judging } = asked;
-    let desk = judging.open(workload.is_some())?;
+    let Regions { regions, workload, namespace, margin, limit, arguments } = asked;
+    let session = arguments.open(workload.is_some())?;
     let request = RegionalRequest {
         regions,
         workload_name: workload,
         namespace,
         margin_percent: margin,
         limit,
-        scope: desk.scope(),
+        scope: session.scope(),
         ..RegionalRequest::default()
     };
-    let mut answer = get_regional_comparison(&desk.context(), &request)?;
-    answer.caveats.splice(0..0, desk.caveat());
-    desk.write(&answer, page)?;
+    let mut answer = get_regional_comparison(&session.context(), &request)?;
+    answer.caveats.splice(0..0, session.caveat());
+    session.write(&answer, page)?;
     Ok(ExitCode::SUCCESS)
 }
 

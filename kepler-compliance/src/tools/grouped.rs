@@ -2,7 +2,7 @@
 
 use super::figures::Windows;
 use super::{Figures, ToolError};
-use crate::view::{Inventory, WorkloadKind};
+use crate::view::{Inventory, WorkloadEnergy, WorkloadKind};
 use std::collections::{BTreeSet, HashMap};
 
 /// Workloads of one kind, each the sum of the rows that share its name.
@@ -40,7 +40,8 @@ pub(super) fn grouped<'a>(
     kind: WorkloadKind,
     namespace: Option<&str>,
 ) -> Result<Vec<Grouped<'a>>, ToolError> {
-    if kind.is_namespaced() && kind != WorkloadKind::Pod && inventory.workloads.iter().all(|row| row.owner.is_none()) {
+    let tells = |row: &WorkloadEnergy| row.owner.is_some() || row.id.kind == kind;
+    if kind.is_controller() && !inventory.workloads.iter().any(tells) {
         return Err(ToolError::InvalidArgument {
             argument: "kind",
             given: kind.name().to_owned(),

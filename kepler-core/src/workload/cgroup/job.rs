@@ -13,31 +13,17 @@
 //! The cgroup of an HTCondor job has no number of the job: its slot stands for it, in which one job runs at a time.
 //! The daemons of a scheduler (`slurmstepd.scope/system`, `condor.service`) belong to no job.
 
+use super::super::JobInfo;
 use super::super::unit::unescape;
 use super::path::Path;
 
-/// A job on a cgroup path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    /// What the scheduler calls it.
-    pub(super) id: String,
-    /// `slurm`, `htcondor`, `pbs`, `torque`, `lsf` or `oar`.
-    pub(super) scheduler: &'static str,
-    /// The step, where the scheduler divides jobs into such: `0`, `batch`, `extern`, `interactive`.
-    pub(super) step: Option<String>,
-    /// The job's cgroup: that of all of its steps.
-    pub(super) cgroup: String,
-}
-
 /// The innermost job on `path`.
-pub(super) fn job(path: &Path<'_>) -> Option<Found> {
+pub(super) fn job(path: &Path<'_>) -> Option<JobInfo> {
     let mut above = Above::default();
-    let mut found: Option<Found> = None;
+    let mut found = None;
     for (name, path) in path.directories() {
         if let Some((scheduler, id)) = above.job(name) {
-            found = Some(Found { id, scheduler, step: None, cgroup: path.to_owned() });
-        } else if let Some(job) = found.as_mut().filter(|job| job.scheduler == "slurm" && job.step.is_none()) {
-            job.step = name.strip_prefix("step_").filter(|step| !step.is_empty()).map(str::to_owned);
+            found = Some(JobInfo::new(id, scheduler, path));
         }
         above.enter(name);
     }
@@ -105,7 +91,9 @@ fn is_slurm_scope(name: &str) -> bool {
 /// Slurm's identifier of a job in Crockford's base 32, which has no I, L, O and U.
 fn is_sluid(name: &str) -> bool {
     let digits = name.strip_prefix('s').filter(|digits| digits.len() == 13);
-    digits.is_some_and(|digits| digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'A'..=b'Z') && !b"ILOU".contains(&digit)))
+    digits.is_some_and(|digits| {
+        digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'A'..=b'Z') && !b"ILOU".contains(&digit))
+    })
 }
 
 /// The slot in the name of an HTCondor job's directory.

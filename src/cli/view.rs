@@ -1,6 +1,7 @@
 //! Where a command that judges gets energy figures from.
 
-use super::config::{Config, Source};
+use super::config::defaults::PORT;
+use super::config::{Config, ViewSource};
 use super::exit::Failure;
 use super::sampling;
 use jiff::Timestamp;
@@ -14,9 +15,6 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// The port of a `kepler serve` on this host.
-const PORT: u16 = 28282;
 
 /// Time between two measurements here, so that workloads that come and go are seen.
 const TICK: Duration = Duration::from_secs(1);
@@ -45,12 +43,12 @@ impl Energy {
     }
 }
 
-impl Source {
+impl ViewSource {
     /// The window where none is asked for: what has to be waited for is short.
     pub(super) fn usual_window(&self) -> Length {
         let seconds = match self {
-            Source::Local | Source::Kepler(_) => 6,
-            Source::Prometheus(_) => 300,
+            ViewSource::Local | ViewSource::Kepler(_) => 6,
+            ViewSource::Prometheus(_) => 300,
         };
         // A length of more than zero seconds is one.
         Length::try_from(Duration::from_secs(seconds)).unwrap_or(Length::minutes(5))
@@ -62,10 +60,10 @@ impl Source {
     /// An address cannot be used, or nothing can be measured here.
     pub(super) fn open(&self, config: &Config, window: Length) -> Result<Energy, Failure> {
         match self {
-            Source::Local if serves_here() => poll(config, &[format!("http://127.0.0.1:{PORT}")], window),
-            Source::Local => measure(config, window),
-            Source::Kepler(urls) => poll(config, urls, window),
-            Source::Prometheus(url) => Ok(Energy { view: Box::new(prometheus(config, url)?), caveat: None }),
+            ViewSource::Local if serves_here() => poll(config, &[format!("http://127.0.0.1:{PORT}")], window),
+            ViewSource::Local => measure(config, window),
+            ViewSource::Kepler(urls) => poll(config, urls, window),
+            ViewSource::Prometheus(url) => Ok(Energy { view: Box::new(prometheus(config, url)?), caveat: None }),
         }
     }
 
@@ -78,13 +76,15 @@ impl Source {
     /// An address or the CA bundle cannot be used.
     pub(super) fn follow(config: &Config) -> Result<Option<Followed>, Failure> {
         match &config.source {
-            Source::Local => Ok(None),
-            Source::Kepler(urls) => {
+            ViewSource::Local => Ok(None),
+            ViewSource::Kepler(urls) => {
                 let view = Arc::new(kepler(config, urls)?);
                 let watch = view.watch(config.interval.max(POLL)).map_err(Failure::to("start polling"))?;
                 Ok(Some(Followed { view, _watch: Some(watch) }))
             }
-            Source::Prometheus(url) => Ok(Some(Followed { view: Arc::new(prometheus(config, url)?), _watch: None })),
+            ViewSource::Prometheus(url) => {
+                Ok(Some(Followed { view: Arc::new(prometheus(config, url)?), _watch: None }))
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
 
 /// Where this process runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Surroundings {
+pub(super) struct Environment {
     /// The kernel's release, `6.18.0`, where known.
     pub(super) kernel: Option<String>,
     /// Whether all processes of the host are seen: `<procfs>` belongs to the first pid namespace.
@@ -48,11 +48,11 @@ impl Cgroup {
 }
 
 /// Looks around.
-pub(super) fn read(host: &Host) -> Surroundings {
+pub(super) fn read(host: &Host) -> Environment {
     let line = |path: std::path::PathBuf| {
         fs::read_to_string(path).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
     };
-    Surroundings {
+    Environment {
         kernel: line(host.procfs().join("sys/kernel/osrelease")),
         // Process 1 of a namespace that is not the first has another namespace's number.
         sees_host_processes: fs::read_link(host.procfs().join("1/ns/pid"))

@@ -1,9 +1,9 @@
-//! What the commands that judge have in common: their flags, the data they judge by, how they answer.
+//! What the commands that ask a tool have in common: their flags, the data it works with, how they answer.
 
 use super::config::Config;
 use super::config::flags::Flags;
 use super::exit::Failure;
-use super::source::Energy;
+use super::view::Energy;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use jiff::Timestamp;
 use kepler_compliance::intensity::{
@@ -14,6 +14,7 @@ use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{Context, Length, Scope, Settings};
 use kepler_compliance::view::EnergyView;
 use kepler_compliance::zones::Zones;
+use kepler_core::printable;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -31,9 +32,9 @@ pub(super) const STATUS: &str = "Exit status: 0 compliant, or the standard does 
      The facility can be stated in the configuration file as well (facility.region, facility.pue, carbon.grid_intensity, price); \
      where energy is measured here, the flags of `kepler serve` that say how hold too.";
 
-/// Flags of the commands that judge.
+/// Arguments of the commands that ask a tool.
 #[derive(Debug, Args)]
-pub(super) struct Judging {
+pub(super) struct ToolArguments {
     /// How far back figures are taken; local and kepler measure for that long [default: 6s; prometheus: 5m]
     #[arg(long)]
     window: Option<Length>,
@@ -102,7 +103,7 @@ impl FromArgMatches for Facility {
 }
 
 /// All that a tool works with, and how its answer is written.
-pub(super) struct Desk {
+pub(super) struct ToolSession {
     /// Energy; nothing where the command needs none.
     energy: Energy,
     standards: Standards,
@@ -117,12 +118,12 @@ pub(super) struct Desk {
     answer: Answer,
 }
 
-impl Judging {
+impl ToolArguments {
     /// Loads the data; measures or connects where `needs_energy`.
     ///
     /// # Errors
     /// The configuration or a data file is wrong, or nothing can be measured.
-    pub(super) fn open(self, needs_energy: bool) -> Result<Desk, Failure> {
+    pub(super) fn open(self, needs_energy: bool) -> Result<ToolSession, Failure> {
         let config = super::configure(self.facility.0)?;
         let zones = Zones::embedded().map_err(|error| Failure::Data(error.to_string()))?;
         let mut standards = Standards::embedded().map_err(|error| Failure::Data(error.to_string()))?;
@@ -135,7 +136,7 @@ impl Judging {
         };
         let window = self.window.unwrap_or_else(|| config.source.usual_window());
         let energy = if needs_energy { config.source.open(&config, window)? } else { Energy::none() };
-        Ok(Desk {
+        Ok(ToolSession {
             energy,
             standards,
             zones,
@@ -163,7 +164,7 @@ fn intensity_file(path: &Path, config: &Config, zones: &Zones) -> Result<FileSou
     FileSource::open(path, provenance, SeriesBasis::Forecast).map_err(|error| Failure::Data(error.to_string()))
 }
 
-impl Desk {
+impl ToolSession {
     /// What a tool is given.
     pub(super) fn context(&self) -> Context<'_> {
         Context {
@@ -202,9 +203,11 @@ impl Answer {
     /// When standard output cannot be written.
     pub(super) fn write<T: Serialize>(self, answer: &T, page: impl FnOnce(&T) -> String) -> Result<(), Failure> {
         let text = if self.json {
-            serde_json::to_string_pretty(answer).map(|text| text + "\n").map_err(io::Error::from)
+            let text = serde_json::to_string_pretty(answer).map_err(io::Error::from);
+            text.map(|text| printable::json(&text).into_owned() + "\n")
         } else {
-            Ok(page(answer))
+            let text = page(answer);
+            Ok(printable::page(&text).into_owned())
         };
         match text.and_then(|text| io::stdout().lock().write_all(text.as_bytes())) {
             // Whoever read it has seen enough (`kepler regions | head`).

@@ -3,7 +3,6 @@
 use super::duration;
 use super::yaml::Node;
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Something wrong with the configuration: a whole sentence that names the place and the key.
@@ -71,7 +70,7 @@ impl Value {
 
 /// What was given for one setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Given {
+pub(crate) enum RawSetting {
     /// One value.
     One(Value),
     /// A list, perhaps empty, and where it begins.
@@ -87,6 +86,8 @@ pub(crate) enum Form {
     Switch,
     /// Any text.
     Text,
+    /// The path of a directory.
+    Directory,
     /// A whole number, negative ones included.
     Integer,
     /// A number of 0 or more.
@@ -99,20 +100,22 @@ pub(crate) enum Form {
     Any,
 }
 
-impl Given {
+impl RawSetting {
     /// Where it stands.
     pub(crate) fn origin(&self) -> &str {
         match self {
-            Given::One(value) => &value.origin,
-            Given::Many(origin, _) | Given::Structure(origin, _) => origin,
+            RawSetting::One(value) => &value.origin,
+            RawSetting::Many(origin, _) | RawSetting::Structure(origin, _) => origin,
         }
     }
 
     fn one(&self) -> Result<&Value, Problem> {
         match self {
-            Given::One(value) => Ok(value),
-            Given::Many(origin, _) => Err(Problem(format!("{origin}: must be a single value, not a list"))),
-            Given::Structure(origin, _) => Err(Problem(format!("{origin}: must be a single value, not a section"))),
+            RawSetting::One(value) => Ok(value),
+            RawSetting::Many(origin, _) => Err(Problem(format!("{origin}: must be a single value, not a list"))),
+            RawSetting::Structure(origin, _) => {
+                Err(Problem(format!("{origin}: must be a single value, not a section")))
+            }
         }
     }
 
@@ -141,11 +144,11 @@ impl Given {
         self.one()?.number()
     }
 
-    /// The single text as a directory that can be listed.
-    pub(crate) fn directory(&self) -> Result<PathBuf, Problem> {
+    /// Whether the single text is a directory that can be listed.
+    pub(crate) fn directory(&self) -> Result<(), Problem> {
         let value = self.one()?;
         match std::fs::read_dir(&value.text) {
-            Ok(_) => Ok(PathBuf::from(&value.text)),
+            Ok(_) => Ok(()),
             Err(error) => Err(value.problem(format_args!("cannot list the directory `{}`: {error}", value.text))),
         }
     }
@@ -153,10 +156,10 @@ impl Given {
     /// The texts of a list; a single text is a list of one, an empty one a list of none.
     pub(crate) fn list(&self) -> Result<&[Value], Problem> {
         match self {
-            Given::One(value) if value.text.is_empty() => Ok(&[]),
-            Given::One(value) => Ok(std::slice::from_ref(value)),
-            Given::Many(_, values) => Ok(values),
-            Given::Structure(origin, _) => Err(Problem(format!("{origin}: must be a list, not a section"))),
+            RawSetting::One(value) if value.text.is_empty() => Ok(&[]),
+            RawSetting::One(value) => Ok(std::slice::from_ref(value)),
+            RawSetting::Many(_, values) => Ok(values),
+            RawSetting::Structure(origin, _) => Err(Problem(format!("{origin}: must be a list, not a section"))),
         }
     }
 
@@ -165,15 +168,15 @@ impl Given {
     pub(crate) fn asks_for_something(&self, form: Form) -> Result<bool, Problem> {
         match form {
             Form::Switch => self.switch(),
-            Form::Text => Ok(!self.one()?.text.is_empty()),
+            Form::Text | Form::Directory => Ok(!self.one()?.text.is_empty()),
             Form::Integer => Ok(self.integer()? != 0),
             Form::Number => Ok(self.number()? > 0.0),
             Form::Duration => Ok(!self.duration()?.is_zero()),
             Form::List => Ok(!self.list()?.is_empty()),
             Form::Any => Ok(match self {
-                Given::One(value) => !value.text.is_empty(),
-                Given::Many(_, values) => !values.is_empty(),
-                Given::Structure(..) => true,
+                RawSetting::One(value) => !value.text.is_empty(),
+                RawSetting::Many(_, values) => !values.is_empty(),
+                RawSetting::Structure(..) => true,
             }),
         }
     }
@@ -216,11 +219,11 @@ mod tests {
 
     #[test]
     fn what_is_off_or_empty_asks_for_nothing() {
-        let one = |text| Given::One(value(text));
+        let one = |text| RawSetting::One(value(text));
         assert_eq!(one("false").asks_for_something(Form::Switch), Ok(false));
         assert_eq!(one("").asks_for_something(Form::Text), Ok(false));
         assert_eq!(one("15s").asks_for_something(Form::Duration), Ok(true));
         assert!(one("fifteen").asks_for_something(Form::Duration).is_err());
-        assert_eq!(Given::Many(String::new(), Vec::new()).asks_for_something(Form::List), Ok(false));
+        assert_eq!(RawSetting::Many(String::new(), Vec::new()).asks_for_something(Form::List), Ok(false));
     }
 }
