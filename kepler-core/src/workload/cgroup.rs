@@ -29,10 +29,22 @@ pub struct Placement {
     /// The pod of a process that is in a pod, but in none of its containers (CRI-O's `conmon`).
     /// The pod of a process in a container is [`ContainerInfo::pod`].
     pub pod: Option<PodInfo>,
-    /// The job of a batch scheduler that the process runs in, inside or outside of a container.
+    /// The job of a batch scheduler that the process runs in: within the container, where its cgroup is below that of
+    /// the container, or around it.
     pub job: Option<JobInfo>,
     /// The systemd unit or slice; `None` in a container, in a job and in the root cgroup.
     pub unit: Option<UnitInfo>,
+}
+
+impl Placement {
+    /// Whether the job runs within the container or pod, instead of these within the job.
+    #[must_use]
+    pub(crate) fn job_is_inside(&self) -> bool {
+        let container = self.container.as_ref().map(|container| container.cgroup.as_str());
+        let around = container.or_else(|| self.pod.as_ref().map(|pod| pod.cgroup.as_str()));
+        let rest = self.job.as_ref().and_then(|job| job.cgroup.strip_prefix(around?));
+        rest.is_some_and(|rest| rest.starts_with('/'))
+    }
 }
 
 /// Reads a placement from the content of `/proc/PID/cgroup`.
