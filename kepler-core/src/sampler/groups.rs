@@ -15,8 +15,9 @@ use crate::units::{Energy, ZoneKind};
 use crate::usage::CgroupId;
 use crate::usage::cgroup::{CgroupCpu, CgroupTree};
 use crate::workload::cgroup::{Placement, classify};
+use crate::workload::names::ContainerNames;
 use crate::workload::process::ProcessReader;
-use crate::workload::{ContainerInfo, JobInfo, PodInfo, VmInfo, names};
+use crate::workload::{ContainerInfo, JobInfo, PodInfo, VmInfo};
 use accounting::Interval;
 use counting::Counted;
 #[cfg(feature = "perf")]
@@ -65,6 +66,7 @@ pub(super) struct Groups {
     #[cfg(feature = "perf")]
     counting: Option<Counting>,
     reader: ProcessReader,
+    names: ContainerNames,
     slots: Vec<Option<Group>>,
     by_key: HashMap<Key, GroupIndex>,
     by_text: HashMap<Box<[u8]>, Option<GroupIndex>>,
@@ -87,6 +89,7 @@ impl Groups {
             #[cfg(feature = "perf")]
             counting: None,
             reader: ProcessReader::open(host.procfs())?,
+            names: ContainerNames::open(host),
             slots: Vec::new(),
             by_key: HashMap::new(),
             by_text: HashMap::new(),
@@ -175,7 +178,7 @@ impl Groups {
             return index;
         }
         let environment = self.reader.environ(pid).unwrap_or_default();
-        info.name = names::container_name(self.host.root(), &info, environment);
+        info.name = self.names.name(&info, environment);
         let job = info.job.as_ref().and(within);
         self.find_or_add(GroupInfo::Container(Arc::new(info)), pod.or(within), pod.or(job), from_start)
     }
