@@ -14,6 +14,7 @@ mod live;
 mod logging;
 #[cfg(feature = "mcp")]
 mod mcp;
+mod migrate;
 #[cfg(feature = "models")]
 mod model_server;
 mod page;
@@ -75,6 +76,8 @@ enum Command {
     /// Look at a configuration file.
     #[command(subcommand)]
     Config(check::Configuration),
+    /// Write a configuration from what was made for Go Kepler, and say what changes.
+    Migrate(migrate::Migrate),
     /// Learn what this machine draws, idle and under load, while a meter can be read; `serve` goes by it afterwards.
     Calibrate(Calibration),
     /// Say whether a workload keeps a carbon standard, and what would help.
@@ -206,6 +209,7 @@ fn obey(command: Command) -> Result<ExitCode, Failure> {
             configure(flags).and_then(|config| calibrate::run(&config, &calibrate))
         }
         Command::Config(asked) => check::run(&asked),
+        Command::Migrate(asked) => migrate::run(&asked),
         Command::Assess(asked) => assess::run(*asked),
         Command::Compliance(asked) => compliance::run(asked),
         Command::Regions(asked) => regions::run(*asked),

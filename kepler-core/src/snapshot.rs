@@ -21,7 +21,7 @@
 mod row;
 mod top;
 
-pub use row::{Row, State, WorkloadRow};
+pub use row::{AnyRow, Row, State};
 pub use top::{Top, TopUser};
 
 use crate::attribution::{IdlePolicy, Weight};
@@ -102,14 +102,14 @@ impl Snapshot {
     }
 
     /// Shows every workload of every kind, kind by kind in the order of [`WorkloadKind::MEASURED`].
-    pub fn for_each<'a>(&'a self, mut visit: impl FnMut(WorkloadRow<'a>)) {
+    pub fn for_each<'a>(&'a self, mut visit: impl FnMut(AnyRow<'a>)) {
         for kind in WorkloadKind::MEASURED {
             self.rows(kind).for_each(&mut visit);
         }
     }
 
     /// The workloads of one kind; none of a kind that is not [measured](WorkloadKind::MEASURED).
-    pub fn rows(&self, kind: WorkloadKind) -> impl Iterator<Item = WorkloadRow<'_>> {
+    pub fn rows(&self, kind: WorkloadKind) -> impl Iterator<Item = AnyRow<'_>> {
         let list = self.list(kind);
         (0..list.len()).filter_map(|index| list.row(index))
     }
@@ -122,7 +122,7 @@ impl Snapshot {
 
     /// One workload of a kind, by its place in the list of that kind.
     #[must_use]
-    pub fn row(&self, kind: WorkloadKind, index: usize) -> Option<WorkloadRow<'_>> {
+    pub fn row(&self, kind: WorkloadKind, index: usize) -> Option<AnyRow<'_>> {
         self.list(kind).row(index)
     }
 

@@ -6,7 +6,7 @@ use super::tool_session::{ToolArguments, exit};
 use clap::Args;
 use kepler_compliance::standards::DEFAULT_STANDARD;
 use kepler_compliance::text::Lang;
-use kepler_compliance::tools::{AssessRequest, AssessResponse, assess_workload_compliance};
+use kepler_compliance::tools::{AssessRequest, AssessResponse, ToolRequest, WorkloadQualifiers};
 use kepler_compliance::view::WorkloadKind;
 use std::process::ExitCode;
 
@@ -43,11 +43,14 @@ pub(super) fn kind(text: &str) -> Result<WorkloadKind, String> {
 pub(super) fn run(assess: Assess) -> Result<ExitCode, Failure> {
     let Assess { workload, namespace, kind, standard, arguments } = assess;
     let session = arguments.open(true)?;
-    let request = AssessRequest { namespace, kind, standard, scope: session.scope(), ..AssessRequest::new(workload) };
-    let mut answer = assess_workload_compliance(&session.context(), &request)?;
-    answer.seen.caveats.splice(0..0, session.caveat());
+    let request = AssessRequest::new(workload).with(|request| {
+        request.qualifiers = WorkloadQualifiers::new(namespace, kind);
+        (request.standard, request.scope) = (standard, session.scope());
+    });
+    let mut answer = request.answer(&session.context())?;
+    answer.evidence.caveats.splice(0..0, session.caveat());
     session.write(&answer, |answer| page(answer, session.lang))?;
-    Ok(exit(answer.status))
+    Ok(exit(answer.statuses.status))
 }
 
 fn page(answer: &AssessResponse, lang: Lang) -> String {
@@ -72,12 +75,12 @@ fn page(answer: &AssessResponse, lang: Lang) -> String {
             word("workload", "워크로드"),
             format!("{name}  ({kind}, {} running, {} ended)", answer.instances.running, answer.instances.terminated),
         ),
-        (word("status", "판정"), status(answer.status).to_owned()),
+        (word("status", "판정"), status(answer.statuses.status).to_owned()),
         (
             word("carbon", "탄소"),
             format!(
                 "{}  {}{}",
-                status(answer.carbon_status),
+                status(answer.statuses.carbon_status),
                 figure(answer.current_carbon_intensity, "gCO2e/kWh"),
                 target(answer.target_carbon_intensity, answer.gap_percent, "gCO2e/kWh")
             ),
@@ -86,7 +89,7 @@ fn page(answer: &AssessResponse, lang: Lang) -> String {
             "PUE",
             format!(
                 "{}  {}{}",
-                status(answer.pue_status),
+                status(answer.statuses.pue_status),
                 figure(answer.pue, ""),
                 target(answer.target_pue, answer.pue_gap_percent, "")
             ),
@@ -113,6 +116,6 @@ fn page(answer: &AssessResponse, lang: Lang) -> String {
         })
         .collect();
     page.push_str(&list(word("Could be saved in a month:", "월간 절감 가능:"), &savings));
-    page.push_str(&list(word("Note:", "유의 사항:"), &answer.seen.caveats));
+    page.push_str(&list(word("Note:", "유의 사항:"), &answer.evidence.caveats));
     page
 }

@@ -15,14 +15,16 @@ mod layers;
 mod manner;
 mod raw_setting;
 mod resemblance;
-mod settings;
+pub(crate) mod settings;
 mod variables;
 mod view_source;
 pub(crate) mod yaml;
 
 pub(crate) use address::ListenAddress;
 pub(crate) use duration::parse as duration;
-pub(crate) use layers::{check, load};
+pub(crate) use file::looks_like_settings;
+pub(crate) use flags::{Flags, parse as parse_flags};
+pub(crate) use layers::{check, check_text, load};
 pub(crate) use manner::Manner;
 pub(crate) use raw_setting::{Problem, Value};
 pub(crate) use view_source::ViewSource;
@@ -199,6 +201,17 @@ pub(crate) enum LogFormat {
     Json,
     /// `key=value` pairs on a line each, as Go Kepler writes them.
     Logfmt,
+}
+
+impl LogFormat {
+    /// Its name as a setting.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+            LogFormat::Logfmt => "logfmt",
+        }
+    }
 }
 
 /// A source of energy figures, or several that go by one name.

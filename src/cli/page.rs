@@ -1,5 +1,6 @@
 //! Answers as pages for people.
 
+pub(super) use kepler_compliance::numbers::figure as digits;
 use kepler_compliance::standards::Status;
 use kepler_core::printable;
 use std::fmt::Write;
@@ -62,16 +63,6 @@ pub(super) fn figure(value: Option<f64>, unit: &str) -> String {
         Some(value) => format!("{} {unit}", digits(value)).trim_end().to_owned(),
         None => "unknown".to_owned(),
     }
-}
-
-/// Four digits are more than such figures are worth.
-pub(super) fn digits(value: f64) -> String {
-    if value == 0.0 {
-        return "0".to_owned();
-    }
-    let places = (3 - value.abs().log10().floor() as i32).clamp(0, 9) as usize;
-    let text = format!("{value:.places$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// A status as it stands in JSON.

@@ -5,7 +5,7 @@ use super::page::{figure, list, table};
 use super::tool_session::ToolArguments;
 use clap::Args;
 use kepler_compliance::tools::{
-    Length, ScheduleRequest, ScheduleResponse, ScheduledWindow, calculate_optimal_schedule,
+    Length, ScheduleRequest, ScheduleResponse, ScheduledWindow, ToolRequest, WorkloadQualifiers,
 };
 use std::process::ExitCode;
 
@@ -44,17 +44,13 @@ pub(super) struct Schedule {
 pub(super) fn run(asked: Schedule) -> Result<ExitCode, Failure> {
     let Schedule { duration, deadline, earliest, interruptible, power, workload, namespace, arguments } = asked;
     let session = arguments.open(workload.is_some())?;
-    let request = ScheduleRequest {
-        deadline,
-        earliest,
-        interruptible,
-        power_watts: power,
-        workload_name: workload,
-        namespace,
-        scope: session.scope(),
-        ..ScheduleRequest::new(duration)
-    };
-    let mut answer = calculate_optimal_schedule(&session.context(), &request)?;
+    let request = ScheduleRequest::new(duration).with(|request| {
+        (request.deadline, request.earliest, request.interruptible) = (deadline, earliest, interruptible);
+        (request.power_watts, request.workload_name) = (power, workload);
+        request.qualifiers = WorkloadQualifiers::new(namespace, None);
+        request.scope = session.scope();
+    });
+    let mut answer = request.answer(&session.context())?;
     answer.caveats.splice(0..0, session.caveat());
     session.write(&answer, page)?;
     Ok(ExitCode::SUCCESS)

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use kepler_compliance::intensity::{
     Boundary, FileSource, IntensitySource, Kind, Method, Provenance, SeriesBasis, Table,
 };
+use kepler_compliance::numbers::to_json_pretty;
 use kepler_compliance::standards::{Standards, Status};
 use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{Context, Length, Scope, Settings};
@@ -167,19 +168,19 @@ fn intensity_file(path: &Path, config: &Config, zones: &Zones) -> Result<FileSou
 impl ToolSession {
     /// What a tool is given.
     pub(super) fn context(&self) -> Context<'_> {
-        Context {
-            view: self.energy.view() as &dyn EnergyView,
-            standards: &self.standards,
-            zones: &self.zones,
-            intensity: &*self.intensity,
-            settings: &self.settings,
-            now: self.now,
-        }
+        Context::new(
+            self.energy.view() as &dyn EnergyView,
+            &self.standards,
+            &self.zones,
+            &*self.intensity,
+            &self.settings,
+            self.now,
+        )
     }
 
     /// What every question says.
     pub(super) fn scope(&self) -> Scope {
-        Scope { region: None, window: self.window, lang: self.lang }
+        Scope::new(self.window, self.lang)
     }
 
     /// What a reader must know of how the energy was found.
@@ -203,7 +204,7 @@ impl Answer {
     /// When standard output cannot be written.
     pub(super) fn write<T: Serialize>(self, answer: &T, page: impl FnOnce(&T) -> String) -> Result<(), Failure> {
         let text = if self.json {
-            let text = serde_json::to_string_pretty(answer).map_err(io::Error::from);
+            let text = to_json_pretty(answer).map_err(io::Error::from);
             text.map(|text| printable::json(&text).into_owned() + "\n")
         } else {
             let text = page(answer);

@@ -15,7 +15,7 @@
 use super::counters::{Counters, ZoneCounters, counters, risen, zones_of};
 use crate::view::{WorkloadKind, for_each_listed};
 use kepler_core::host::Timestamp;
-use kepler_core::snapshot::{Snapshot, State, WorkloadRow};
+use kepler_core::snapshot::{AnyRow, Snapshot, State};
 use kepler_core::units::PerZone;
 use kepler_core::workload::Identity;
 use std::collections::HashMap;
@@ -258,7 +258,7 @@ impl Table<'_> {
         Some(workload)
     }
 
-    fn charge(&mut self, uid: &str, namespace: Option<&str>, row: &WorkloadRow<'_>) {
+    fn charge(&mut self, uid: &str, namespace: Option<&str>, row: &AnyRow<'_>) {
         let reading = self.reading;
         if let Some(workload) = self.seen(row.kind(), uid, row.name(), namespace) {
             workload.used = workload.account.read(counters(row), reading);

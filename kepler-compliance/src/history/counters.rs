@@ -1,6 +1,6 @@
 //! The counters of a snapshot, and how far one rose.
 
-use kepler_core::snapshot::{Snapshot, WorkloadRow};
+use kepler_core::snapshot::{AnyRow, Snapshot};
 use kepler_core::units::{Energy, PerZone};
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub(super) fn risen(earlier: Energy, now: Energy) -> Energy {
 }
 
 /// The counters of one workload.
-pub(super) fn counters(row: &WorkloadRow<'_>) -> Counters {
+pub(super) fn counters(row: &AnyRow<'_>) -> Counters {
     Counters { energy: *row.energy, cpu_time: row.cpu_time }
 }
 

@@ -3,7 +3,7 @@
 use super::{EnergySplit, PowerSplit, TimeRange};
 use crate::units::{Energy, PerZone, Power};
 use kepler_core::meter::Method;
-use kepler_core::snapshot::{Snapshot, WorkloadRow};
+use kepler_core::snapshot::{AnyRow, Snapshot};
 use kepler_core::workload::WorkloadKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -86,6 +86,25 @@ pub struct WorkloadEnergy {
     pub method: Method,
     /// What it asked the scheduler for, where known.
     pub resources: Option<Resources>,
+    /// Which workload's energy holds this one's, so that sums over kinds count nothing twice.
+    pub containment: Containment,
+}
+
+/// Which workload of the same node contains another one: a pod its containers, a unit its processes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Containment {
+    /// None: rows of all kinds that are outermost can be added up.
+    Outermost,
+    /// This one, the nearest.
+    Within {
+        /// What it is.
+        kind: WorkloadKind,
+        /// Its [`WorkloadId::uid`].
+        uid: Arc<str>,
+    },
+    /// The source does not say.
+    #[default]
+    Unknown,
 }
 
 /// Who a workload is.
@@ -154,7 +173,7 @@ impl NodeEnergy {
 /// Shows every workload of a snapshot that an inventory lists, with the namespace it is found by.
 ///
 /// Commands are left out: they take over what ended processes used, which was theirs when it was used.
-pub(crate) fn for_each_listed<'a>(snapshot: &'a Snapshot, mut visit: impl FnMut(WorkloadRow<'a>, Option<&'a str>)) {
+pub(crate) fn for_each_listed<'a>(snapshot: &'a Snapshot, mut visit: impl FnMut(AnyRow<'a>, Option<&'a str>)) {
     snapshot.for_each(|row| {
         let namespace = match row.kind() {
             WorkloadKind::Command => return,

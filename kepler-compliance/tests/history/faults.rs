@@ -97,9 +97,11 @@ const VERSION_1: &str = "PRAGMA writable_schema = ON;
 fn a_file_of_version_1_is_read_as_it_is_and_takes_every_kind_once_it_is_written_to() {
     let place = Place::new();
     let history = place.open();
-    let mut with_unit = snapshot(1, at(0), 1_000_000);
-    with_unit.units.push(row(unit("sshd.service"), 10));
-    history.record(&with_unit).unwrap();
+    for sequence in [1, 2] {
+        let mut with_unit = snapshot(sequence, at(sequence * 10), sequence * 1_000_000);
+        with_unit.units.push(row(unit("sshd.service"), sequence * 10));
+        history.record(&with_unit).unwrap();
+    }
     drop(history);
     Connection::open(place.path()).unwrap().execute_batch(VERSION_1).unwrap();
     let job = "INSERT INTO workload (kind, uid, name, running, last_block) VALUES ('job', '/slurm/job_7', '7', 1, 1)";
@@ -108,10 +110,11 @@ fn a_file_of_version_1_is_read_as_it_is_and_takes_every_kind_once_it_is_written_
     assert_eq!(place.number("PRAGMA user_version"), 1);
 
     let history = place.open();
-    let mut with_job = snapshot(2, at(60), 2_000_000);
-    with_job.units.push(row(unit("sshd.service"), 20));
-    with_job.jobs.push(row(JobInfo::new("7", "slurm", "/slurm/uid_1000/job_7"), 30));
-    history.record(&with_job).unwrap();
+    for sequence in [3, 4] {
+        let mut with_job = snapshot(sequence, at(sequence * 10), sequence * 1_000_000);
+        with_job.jobs.push(row(JobInfo::new("7", "slurm", "/slurm/uid_1000/job_7"), sequence * 10));
+        history.record(&with_job).unwrap();
+    }
     drop(history);
     assert_eq!(place.number("PRAGMA user_version"), 2);
     assert_eq!(place.number("SELECT count(*) FROM workload WHERE kind = 'unit'"), 1, "what was there stays");

@@ -39,16 +39,16 @@ impl<Info> Row<Info> {
 impl<Info: Workload> Row<Info> {
     /// The same in the form that all kinds share.
     #[must_use]
-    pub fn shared(&self) -> WorkloadRow<'_> {
+    pub fn shared(&self) -> AnyRow<'_> {
         let Row { info, state, cpu_time, energy, power } = self;
-        WorkloadRow { info: &**info, state: *state, cpu_time: *cpu_time, energy, power }
+        AnyRow { info: &**info, state: *state, cpu_time: *cpu_time, energy, power }
     }
 }
 
 /// A workload of any kind with its totals, borrowed from a snapshot.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct WorkloadRow<'a> {
+pub struct AnyRow<'a> {
     /// Who it is.
     pub info: &'a dyn Workload,
     /// Running or terminated.
@@ -61,7 +61,7 @@ pub struct WorkloadRow<'a> {
     pub power: &'a PerZone<Power>,
 }
 
-impl<'a> WorkloadRow<'a> {
+impl<'a> AnyRow<'a> {
     /// What it is.
     #[must_use]
     pub fn kind(&self) -> WorkloadKind {
@@ -102,7 +102,7 @@ impl<'a> WorkloadRow<'a> {
 /// The rows of one kind, whichever that is.
 pub(super) trait List {
     fn len(&self) -> usize;
-    fn row(&self, index: usize) -> Option<WorkloadRow<'_>>;
+    fn row(&self, index: usize) -> Option<AnyRow<'_>>;
 }
 
 impl<Info: Workload> List for Vec<Row<Info>> {
@@ -110,7 +110,7 @@ impl<Info: Workload> List for Vec<Row<Info>> {
         Vec::len(self)
     }
 
-    fn row(&self, index: usize) -> Option<WorkloadRow<'_>> {
+    fn row(&self, index: usize) -> Option<AnyRow<'_>> {
         self.get(index).map(Row::shared)
     }
 }

@@ -1,6 +1,6 @@
 //! Who draws most, across kinds, with nothing counted twice.
 
-use super::{Snapshot, WorkloadRow};
+use super::{AnyRow, Snapshot};
 use crate::units::{PerZone, Power, ZoneKind};
 use crate::workload::WorkloadKind;
 use std::fmt;
@@ -29,7 +29,7 @@ pub struct Top<'a> {
 #[non_exhaustive]
 pub struct TopUser<'a> {
     /// Who it is.
-    pub row: WorkloadRow<'a>,
+    pub row: AnyRow<'a>,
     /// Active power in the zones that make up [`Top::total`].
     pub power: Power,
 }
@@ -93,7 +93,7 @@ impl Snapshot {
 }
 
 /// Whether a workload is in no other one that is shown as well.
-fn is_apart(row: &WorkloadRow<'_>) -> bool {
+fn is_apart(row: &AnyRow<'_>) -> bool {
     let parents = row.parents();
     let is_outside = parents.container.is_none() && parents.job.is_none() && parents.unit.is_none();
     match row.kind() {

@@ -15,7 +15,7 @@ type Outcome = Result<(), Problem>;
 
 /// What a setting says beside having been applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Remark {
+pub(crate) enum Remark {
     /// Something else was done than was asked for.
     Warning(String),
     /// It has no effect, for a good reason.
@@ -35,8 +35,8 @@ pub(super) fn log_level(config: &mut Config, raw: &RawSetting) -> Outcome {
 }
 
 pub(super) fn log_format(config: &mut Config, raw: &RawSetting) -> Outcome {
-    config.log_format =
-        raw.text()?.choice(&[("text", LogFormat::Text), ("json", LogFormat::Json), ("logfmt", LogFormat::Logfmt)])?;
+    let formats = [LogFormat::Text, LogFormat::Json, LogFormat::Logfmt].map(|format| (format.name(), format));
+    config.log_format = raw.text()?.choice(&formats)?;
     Ok(())
 }
 

@@ -30,7 +30,7 @@ fn text(path: &Path) -> Result<String, Problem> {
     })
 }
 
-fn walk(path: &Path, text: &str, layers: &mut Layers) {
+pub(super) fn walk(path: &Path, text: &str, layers: &mut Layers) {
     let Document { root, further } = match yaml::parse(text) {
         Ok(document) => document,
         Err(malformed) => {
@@ -69,6 +69,11 @@ fn foreign(entries: &[Entry]) -> Option<String> {
         return None;
     }
     recognised.or_else(|| Some(resemblance::unknown(entries.len())))
+}
+
+/// Whether a section with these entries is a configuration, perhaps with slips.
+pub(crate) fn looks_like_settings(entries: &[Entry]) -> bool {
+    !entries.is_empty() && foreign(entries).is_none()
 }
 
 /// Whether a key that is no section was meant as one: it is nearly written so, an extension, or the name of a

@@ -5,6 +5,7 @@ use super::settings::{SETTINGS, Setting};
 use super::variables::variable;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use kepler_core::printable;
 use std::path::PathBuf;
 
 const CONFIG_FILE: &str = "config.file";
@@ -14,11 +15,11 @@ pub(super) const CONFIG_STRICT: &str = "config.strict";
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Flags {
     /// `--config.file`, where given.
-    pub(super) config_file: Option<PathBuf>,
+    pub(crate) config_file: Option<PathBuf>,
     /// `--config.strict`, where given.
-    pub(super) strict: Option<bool>,
+    pub(crate) strict: Option<bool>,
     /// The settings, in the order of the table.
-    pub(super) settings: Vec<(&'static Setting, RawSetting)>,
+    pub(crate) settings: Vec<(&'static Setting, RawSetting)>,
 }
 
 impl clap::Args for Flags {
@@ -59,6 +60,30 @@ fn switch(command: Command, name: &str, argument: Arg) -> Command {
     let argument = argument.num_args(0..=1).require_equals(true).default_missing_value("true");
     let no = Arg::new(negation.clone()).long(negation).hide(true).action(ArgAction::SetTrue);
     command.arg(argument.overrides_with_all(both.clone())).arg(no.overrides_with_all(both))
+}
+
+/// Reads flags of `serve` from somewhere else than the command line.
+///
+/// # Errors
+/// One is unknown or lacks its value. The message repeats no value.
+pub(crate) fn parse(arguments: Vec<String>) -> Result<Flags, String> {
+    use clap::{Args as _, FromArgMatches as _};
+    let mut value = false;
+    for argument in &arguments {
+        let flag = argument.strip_prefix("--");
+        if !value && !flag.is_some_and(is_known) {
+            let name = flag.map_or("", |flag| flag.split('=').next().unwrap_or_default());
+            let shown: String = name.chars().take(64).collect();
+            return Err(match name {
+                "" => "an argument is no flag of Kepler's".to_owned(),
+                _ => format!("`--{}` is no flag of Kepler's", printable::line(&shown)),
+            });
+        }
+        value = !value && flag.is_some_and(needs_value);
+    }
+    let command = Flags::augment_args(Command::new("kepler").no_binary_name(true).disable_help_flag(true));
+    let wrong = |error: clap::Error| format!("its flags cannot be read: {}", error.kind());
+    Flags::from_arg_matches(&command.try_get_matches_from(arguments).map_err(wrong)?).map_err(wrong)
 }
 
 /// Whether `text`, a flag without its dashes and perhaps with a value, is one of `serve`.
@@ -131,13 +156,13 @@ mod tests {
     use super::*;
     use clap::{Args, FromArgMatches};
 
-    fn parse(arguments: &[&str]) -> Result<Flags, clap::Error> {
+    fn parsed(arguments: &[&str]) -> Result<Flags, clap::Error> {
         let command = Flags::augment_args(Command::new("kepler").no_binary_name(true));
         Flags::from_arg_matches(&command.try_get_matches_from(arguments)?)
     }
 
     fn switch(arguments: &[&str]) -> bool {
-        parse(arguments).unwrap().settings[0].1.switch().unwrap()
+        parsed(arguments).unwrap().settings[0].1.switch().unwrap()
     }
 
     #[test]
@@ -165,34 +190,34 @@ mod tests {
             assert!(!is_known(text), "{text}");
         }
         assert!(needs_value("kube.node-name") && !needs_value("kube.enable") && !needs_value("log.level=info"));
-        assert_eq!(parse(&["--web.config.file=w.yaml"]).unwrap().settings[0].0.key, "web.configFile");
+        assert_eq!(parsed(&["--web.config.file=w.yaml"]).unwrap().settings[0].0.key, "web.configFile");
     }
 
     #[test]
     fn a_file_is_read_strictly_only_where_asked_for() {
-        assert_eq!(parse(&[]).unwrap().strict, None);
-        assert_eq!(parse(&["--config.strict"]).unwrap().strict, Some(true));
-        assert_eq!(parse(&["--no-config.strict"]).unwrap().strict, Some(false));
-        assert!(parse(&["--config.strict=perhaps"]).is_err());
+        assert_eq!(parsed(&[]).unwrap().strict, None);
+        assert_eq!(parsed(&["--config.strict"]).unwrap().strict, Some(true));
+        assert_eq!(parsed(&["--no-config.strict"]).unwrap().strict, Some(false));
+        assert!(parsed(&["--config.strict=perhaps"]).is_err());
     }
 
     #[test]
     fn values_follow_an_equals_sign_or_a_blank_and_may_be_negative() {
         for arguments in [&["--monitor.max-terminated=-1"][..], &["--monitor.max-terminated", "-1"]] {
-            assert_eq!(parse(arguments).unwrap().settings[0].1.integer(), Ok(-1));
+            assert_eq!(parsed(arguments).unwrap().settings[0].1.integer(), Ok(-1));
         }
     }
 
     #[test]
     fn lists_gather_repetitions_and_commas() {
-        let flags = parse(&["--metrics=node", "--metrics", "pod,vm"]).unwrap();
+        let flags = parsed(&["--metrics=node", "--metrics", "pod,vm"]).unwrap();
         let texts: Vec<_> = flags.settings[0].1.list().unwrap().iter().map(|value| value.text.clone()).collect();
         assert_eq!(texts, ["node", "pod", "vm"]);
     }
 
     #[test]
     fn a_flag_that_was_not_given_says_nothing() {
-        assert!(parse(&[]).unwrap().settings.is_empty());
-        assert!(parse(&["--monitor.intervall=3s"]).is_err());
+        assert!(parsed(&[]).unwrap().settings.is_empty());
+        assert!(parsed(&["--monitor.intervall=3s"]).is_err());
     }
 }

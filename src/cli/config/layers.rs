@@ -47,6 +47,8 @@ enum Use {
     Here,
     /// Somewhere else, perhaps on another machine.
     Elsewhere,
+    /// On a machine that is known to be another one.
+    OnAnotherMachine,
 }
 
 /// Reads the file that `flags` or the environment name, the environment, and `flags`.
@@ -77,6 +79,16 @@ pub(crate) fn check(path: &Path) -> Result<Loaded, Rejected> {
     let mut layers = Layers::default();
     file::read(path, &mut layers);
     layers.finish(true, Use::Elsewhere)
+}
+
+/// The same of a text for another machine, which messages call `name`.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn check_text(name: &str, text: &str) -> Result<Loaded, Rejected> {
+    let mut layers = Layers::default();
+    file::walk(Path::new(name), text, &mut layers);
+    layers.finish(true, Use::OnAnotherMachine)
 }
 
 impl Layers {
@@ -151,7 +163,7 @@ impl Layers {
             }
             seen.push(setting.key);
             match (raw.directory(), used) {
-                (Ok(()), _) => {}
+                (Ok(()), _) | (Err(_), Use::OnAnotherMachine) => {}
                 (Err(problem), Use::Here) => self.problems.push(problem),
                 (Err(problem), Use::Elsewhere) => self.warnings.push(format!("{problem}; on this machine")),
             }

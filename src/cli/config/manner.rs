@@ -24,7 +24,7 @@ impl Manner {
     }
 
     /// What holds where nothing else is configured.
-    pub(super) fn defaults(self) -> Config {
+    pub(crate) fn defaults(self) -> Config {
         match self {
             Manner::Own => Config::default(),
             Manner::Kepler => Config {

@@ -1,7 +1,7 @@
 //! Values as somebody wrote them, with the place where: in a file, as a flag, in the environment.
 
 use super::duration;
-use super::yaml::Node;
+use super::yaml::{Content, Node};
 use std::fmt;
 use std::time::Duration;
 
@@ -106,6 +106,18 @@ impl RawSetting {
         match self {
             RawSetting::One(value) => &value.origin,
             RawSetting::Many(origin, _) | RawSetting::Structure(origin, _) => origin,
+        }
+    }
+
+    /// What it is in a file.
+    pub(crate) fn content(&self) -> Content {
+        let text = |value: &Value| Content::Text(value.text.clone());
+        match self {
+            RawSetting::One(value) => text(value),
+            RawSetting::Many(_, values) => {
+                Content::List(values.iter().map(|value| Node { line: 0, content: text(value) }).collect())
+            }
+            RawSetting::Structure(_, node) => node.content.clone(),
         }
     }
 

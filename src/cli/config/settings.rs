@@ -7,33 +7,33 @@ use Effect::{Adapt, Later, Nothing, Set};
 
 /// One setting.
 #[derive(Debug)]
-pub(super) struct Setting {
+pub(crate) struct Setting {
     /// Its key in the file, sections joined with dots.
-    pub(super) key: &'static str,
+    pub(crate) key: &'static str,
     /// The form of its value.
-    pub(super) form: Form,
+    pub(crate) form: Form,
     /// What it does.
-    pub(super) effect: Effect,
+    pub(crate) effect: Effect,
     /// Its flag, if it has one; flags give the names of environment variables.
-    pub(super) flag: Option<Flag>,
+    pub(crate) flag: Option<Flag>,
 }
 
 /// A setting on the command line.
 #[derive(Debug)]
-pub(super) struct Flag {
+pub(crate) struct Flag {
     /// Its name without the dashes.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// Other programs' names for it.
-    pub(super) aliases: &'static [&'static str],
+    pub(crate) aliases: &'static [&'static str],
     /// What `--help` calls its value.
-    pub(super) value_name: &'static str,
+    pub(crate) value_name: &'static str,
     /// What `--help` says about it.
-    pub(super) help: &'static str,
+    pub(crate) help: &'static str,
 }
 
 /// What a setting does.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Effect {
+pub(crate) enum Effect {
     /// Changes the configuration.
     Set(fn(&mut Config, &RawSetting) -> Result<(), Problem>),
     /// Changes the configuration as far as that makes sense, and says where it does not.
@@ -65,8 +65,18 @@ const POD_NAMES: &str = "reading pods' names from Kubernetes";
 const REDFISH: &str = "platform power over Redfish";
 const GPU: &str = "GPU power";
 
+/// The setting with this key.
+pub(crate) fn find(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.key == key)
+}
+
+/// Whether settings stand below this key.
+pub(crate) fn is_section(key: &str) -> bool {
+    SETTINGS.iter().any(|setting| setting.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
+}
+
 /// The table, in the order of `--help`.
-pub(super) static SETTINGS: &[Setting] =
+pub(crate) static SETTINGS: &[Setting] =
     &[
         key(Manner::KEY, Form::Text, Set(apply::manner)).flag(
             "compat",

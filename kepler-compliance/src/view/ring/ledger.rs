@@ -7,7 +7,7 @@ use crate::units::{Energy, PerZone, Power};
 use jiff::Timestamp;
 use kepler_core::host;
 use kepler_core::meter::Method;
-use kepler_core::snapshot::{NodeZone, Snapshot, State, WorkloadRow};
+use kepler_core::snapshot::{AnyRow, NodeZone, Snapshot, State};
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -297,7 +297,7 @@ impl Known {
     }
 
     /// Takes new totals in; what was used since the last ones, if anything.
-    fn advance(&mut self, sequence: u64, row: &WorkloadRow<'_>) -> Option<Used> {
+    fn advance(&mut self, sequence: u64, row: &AnyRow<'_>) -> Option<Used> {
         let energy = PerZone::from_fn(|zone| risen(self.energy[zone], row.energy[zone]));
         let cpu_time = row.cpu_time.saturating_sub(self.cpu_time);
         (self.seen, self.running, self.power) = (sequence, row.state == State::Running, *row.power);

@@ -1,8 +1,11 @@
 //! What is known of a facility, for whoever does the sums themselves.
 
-use super::{Context, Facility, Input, ToolError};
+use super::{Facility, Input};
+use crate::context::Context;
+use crate::messages::render_all;
 use crate::text::Lang;
 use crate::units::{CarbonIntensity, Pue};
+use crate::zones::UnknownZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,9 +22,9 @@ pub struct Site {
     pub country: String,
     /// IANA time zone; `null` where the zone has several.
     pub time_zone: Option<String>,
-    /// Grid intensity, gCO2e/kWh; `null` where nobody published one.
+    /// Grid intensity, gCO2e/kWh; `null` where none is published.
     pub grid_intensity: Option<Input>,
-    /// PUE; `null` where nobody published one.
+    /// PUE; `null` where none is published.
     pub pue: Option<Input>,
     /// What weakens the figures.
     pub caveats: Vec<String>,
@@ -45,13 +48,13 @@ impl Site {
 ///
 /// # Errors
 /// No zone has the name.
-pub fn site(context: &Context<'_>, region: Option<&str>, lang: Lang) -> Result<Site, ToolError> {
+pub fn site(context: &Context<'_>, region: Option<&str>, lang: Lang) -> Result<Site, UnknownZone> {
     let facility = Facility::of(context, region)?;
-    let input = |name: &str| facility.inputs().into_iter().find(|input| input.name == name);
+    let input = |name: &str| facility.inputs(lang).into_iter().find(|input| input.name == name);
     Ok(Site {
         grid_intensity: input("grid_intensity"),
         pue: input("pue"),
-        caveats: facility.caveats(lang).collect(),
+        caveats: render_all(&facility.caveats, lang),
         region: facility.region,
         zone: facility.zone,
         zone_name: facility.zone_name,

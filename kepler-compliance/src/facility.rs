@@ -1,14 +1,46 @@
 //! The facility of an answer: its zone, its electricity's intensity, its PUE, each with its origin.
 
-use super::{Context, DEFAULT_REGION, ToolError};
+mod settings;
+mod site;
+
+pub use settings::{Price, Settings, StatedPue};
+pub use site::{Site, site};
+
 use crate::carbon::effective_intensity;
+use crate::context::Context;
 use crate::intensity::{Boundary, IntensityFigure, Kind, Method, Period, Provenance};
-use crate::standards::{Basis, Fact, Input, Inputs, Metric, Subject};
-use crate::text::{Lang, Text};
+use crate::messages::{FacilityMessage, Message};
+use crate::standards::{Basis, FigureSource, Inputs, Metric, MetricValue, Subject};
+use crate::text::Lang;
 use crate::units::{CarbonIntensity, Pue};
+use crate::zones::UnknownZone;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+/// The region assumed where neither request nor settings name one.
+pub const DEFAULT_REGION: &str = "ap-northeast-2";
+
+/// A figure that an answer rests on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Input {
+    /// What it is: a metric's name, or `power`, `energy`, `grid_intensity`, `pue`, `price`.
+    pub name: String,
+    /// Its value.
+    pub value: f64,
+    /// Its unit; empty for a pure ratio.
+    pub unit: String,
+    /// How it came about.
+    pub basis: Basis,
+    /// From where.
+    pub source: String,
+    /// The year it is for, where it is a year's.
+    pub year: Option<i16>,
+    /// How old it is, in seconds; `null` while it holds or where it is a year's.
+    pub age_seconds: Option<u64>,
+}
 
 /// Where work runs and what its electricity emits there.
 #[derive(Clone, Debug)]
@@ -22,7 +54,7 @@ pub(crate) struct Facility {
     pub(crate) time_zone: Option<String>,
     pub(crate) grid: Option<Grid>,
     pub(crate) pue: Option<FacilityPue>,
-    pub(crate) caveats: Vec<Text>,
+    pub(crate) caveats: Vec<Message>,
 }
 
 #[derive(Clone, Debug)]
@@ -30,14 +62,30 @@ pub(crate) struct Grid {
     pub(crate) figure: IntensityFigure,
     pub(crate) basis: Basis,
     pub(crate) age: Option<Duration>,
+    /// It is the operator's own statement, not a publisher's.
+    pub(crate) is_stated: bool,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct FacilityPue {
     pub(crate) value: Pue,
     pub(crate) basis: Basis,
-    pub(crate) source: String,
+    pub(crate) source: FigureSource,
     pub(crate) year: Option<i16>,
+}
+
+impl Grid {
+    /// A published figure.
+    pub(crate) fn published(figure: IntensityFigure, age: Option<Duration>) -> Self {
+        Grid { figure, basis: Basis::Published, age, is_stated: false }
+    }
+
+    pub(crate) fn source(&self) -> FigureSource {
+        match self.is_stated {
+            true => FigureSource::Stated,
+            false => FigureSource::Named(self.figure.provenance.source.clone()),
+        }
+    }
 }
 
 impl Facility {
@@ -45,7 +93,7 @@ impl Facility {
     ///
     /// What the settings state of intensity and PUE is theirs: it holds unless the request names a
     /// region in another zone than the settings do.
-    pub(crate) fn of(context: &Context<'_>, asked: Option<&str>) -> Result<Self, ToolError> {
+    pub(crate) fn of(context: &Context<'_>, asked: Option<&str>) -> Result<Self, UnknownZone> {
         let settings = context.settings;
         let region = asked.or(settings.region.as_deref()).unwrap_or(DEFAULT_REGION);
         let own = match (asked, settings.region.as_deref()) {
@@ -54,12 +102,7 @@ impl Facility {
         };
         let mut facility = Facility::located(context, region)?;
         if asked.is_none() && settings.region.is_none() {
-            facility.caveats.push(Text::new(
-                format!("No region is configured; {DEFAULT_REGION} is assumed (set facility.region or --region)."),
-                format!(
-                    "리전이 설정되지 않아 {DEFAULT_REGION}로 가정했습니다 (facility.region 또는 --region으로 지정)."
-                ),
-            ));
+            facility.caveats.push(FacilityMessage::RegionAssumed { region: DEFAULT_REGION.to_owned() }.into());
         }
         match settings.grid_intensity.filter(|_| own) {
             Some(value) => facility.state_grid(context, value),
@@ -67,12 +110,8 @@ impl Facility {
         }
         match settings.pue.filter(|_| own) {
             Some(stated) => {
-                facility.pue = Some(FacilityPue {
-                    value: stated.value,
-                    basis: stated.basis,
-                    source: "stated in the settings".to_owned(),
-                    year: None,
-                });
+                let StatedPue { value, basis } = stated;
+                facility.pue = Some(FacilityPue { value, basis, source: FigureSource::Stated, year: None });
             }
             None => facility.look_up_pue(context),
         }
@@ -80,18 +119,18 @@ impl Facility {
     }
 
     /// A region by published figures alone, its intensity made as `like` is: to compare with.
-    pub(crate) fn published(context: &Context<'_>, region: &str, like: &Provenance) -> Result<Self, ToolError> {
+    pub(crate) fn published(context: &Context<'_>, region: &str, like: &Provenance) -> Result<Self, UnknownZone> {
         let mut facility = Facility::located(context, region)?;
         let zone = context.zones.find(region)?;
         if let Some(found) = context.zones.intensity_by(zone, like.method, like.kind) {
-            facility.grid = Some(Grid { figure: found.figure, basis: Basis::Published, age: None });
-            facility.caveats.extend(found.caveats);
+            facility.grid = Some(Grid::published(found.figure, None));
+            facility.caveats.extend(found.caveats.into_iter().map(Message::from));
         }
         facility.look_up_pue(context);
         Ok(facility)
     }
 
-    fn located(context: &Context<'_>, region: &str) -> Result<Self, ToolError> {
+    fn located(context: &Context<'_>, region: &str) -> Result<Self, UnknownZone> {
         let zone = context.zones.find(region)?;
         Ok(Facility {
             region: region.to_owned(),
@@ -112,11 +151,11 @@ impl Facility {
             method: Method::Direct,
             boundary: Boundary::Unstated,
             kind: Kind::Average,
-            source: "stated in the settings".to_owned(),
+            source: Message::from(FigureSource::Stated).render(Lang::En),
         };
         let period = Period::Interval { start: context.now, end: context.now };
         let figure = IntensityFigure { value, period, provenance };
-        self.grid = Some(Grid { figure, basis: Basis::Assumed, age: None });
+        self.grid = Some(Grid { figure, basis: Basis::Assumed, age: None, is_stated: true });
     }
 
     /// From the configured source; where that has nothing, from the zone table, its parent included.
@@ -124,47 +163,38 @@ impl Facility {
         let error = match context.intensity.current(&self.zone, context.now) {
             Ok(current) => {
                 let age = (!current.age.is_zero()).then_some(current.age);
-                self.grid = Some(Grid { figure: current.figure, basis: Basis::Published, age });
+                self.grid = Some(Grid::published(current.figure, age));
                 return;
             }
-            Err(error) => error,
+            Err(error) => Box::new(Message::from(&error)),
         };
         let found = context.zones.find(&self.zone).ok().and_then(|zone| context.zones.intensity(zone));
         match found {
             Some(found) => {
                 if found.caveats.is_empty() {
-                    self.caveats.push(Text::new(
-                        format!("The yearly average of the zone table is used, because {error}"),
-                        format!("다음 이유로 내장 연평균 값을 사용했습니다: {error}"),
-                    ));
+                    self.caveats.push(FacilityMessage::YearlyAverageUsed { error }.into());
                 }
-                self.caveats.extend(found.caveats);
-                self.grid = Some(Grid { figure: found.figure, basis: Basis::Published, age: None });
+                self.caveats.extend(found.caveats.into_iter().map(Message::from));
+                self.grid = Some(Grid::published(found.figure, None));
             }
-            None => self.caveats.push(Text::new(
-                format!("The grid intensity of {} is not known: {error} Set carbon.grid_intensity.", self.zone_name),
-                format!(
-                    "{}의 전력 탄소집약도를 알 수 없습니다: {error} carbon.grid_intensity를 지정하세요.",
-                    self.zone_name
-                ),
-            )),
+            None => {
+                let zone = self.zone_name.clone();
+                self.caveats.push(FacilityMessage::IntensityUnknown { zone, error }.into());
+            }
         }
     }
 
     fn look_up_pue(&mut self, context: &Context<'_>) {
         let year = date(context).year();
         let Some((published, caveats)) = context.zones.published_pue(&self.region, year) else {
-            self.caveats.push(Text::new(
-                format!("No PUE is published for {}; state your own with facility.pue or --pue.", self.region),
-                format!("{}의 공표 PUE가 없습니다. facility.pue 또는 --pue로 지정하세요.", self.region),
-            ));
+            self.caveats.push(FacilityMessage::NoPublishedPue { region: self.region.clone() }.into());
             return;
         };
-        self.caveats.extend(caveats);
+        self.caveats.extend(caveats.into_iter().map(Message::from));
         self.pue = Some(FacilityPue {
             value: published.pue,
             basis: Basis::Published,
-            source: published.source,
+            source: published.source.into(),
             year: Some(published.year),
         });
     }
@@ -190,45 +220,38 @@ impl Facility {
     }
 
     /// What a rule needs to know of the facility.
-    pub(crate) fn facts(&self, context: &Context<'_>, subject: Subject) -> Inputs {
+    pub(crate) fn known(&self, context: &Context<'_>, subject: Subject) -> Inputs {
         let mut inputs = Inputs::new(subject, date(context));
         inputs.country = Some(self.country.clone());
-        if let (Some(value), Some(basis)) = (self.effective(), self.basis()) {
-            let mut fact = Fact::new(value.grams_per_kilowatt_hour(), basis, self.describe());
-            fact.year = self.grid.as_ref().and_then(|grid| year(grid.figure.period));
-            fact.age = self.grid.as_ref().and_then(|grid| grid.age);
-            inputs.give(Metric::CarbonIntensity, fact);
+        if let (Some(grid), Some(pue), Some(effective), Some(basis)) =
+            (&self.grid, &self.pue, self.effective(), self.basis())
+        {
+            let source = FigureSource::GridAndPue {
+                grid: grid.figure.value.grams_per_kilowatt_hour(),
+                grid_source: Box::new(grid.source()),
+                pue: pue.value.ratio(),
+                pue_source: Box::new(pue.source.clone()),
+            };
+            let mut value = MetricValue::new(effective.grams_per_kilowatt_hour(), basis, source);
+            (value.year, value.age) = (year(grid.figure.period), grid.age);
+            inputs.set(Metric::CarbonIntensity, value);
         }
         if let Some(pue) = &self.pue {
-            let mut fact = Fact::new(pue.value.ratio(), pue.basis, pue.source.as_str());
-            fact.year = pue.year;
-            inputs.give(Metric::Pue, fact);
+            let mut value = MetricValue::new(pue.value.ratio(), pue.basis, pue.source.clone());
+            value.year = pue.year;
+            inputs.set(Metric::Pue, value);
         }
         inputs
     }
 
-    /// The figures that the effective intensity was made of, in a phrase.
-    fn describe(&self) -> String {
-        match (&self.grid, &self.pue) {
-            (Some(grid), Some(pue)) => format!(
-                "grid {} g/kWh ({}), PUE {} ({})",
-                grid.figure.value.grams_per_kilowatt_hour(),
-                grid.figure.provenance.source,
-                pue.value,
-                pue.source
-            ),
-            _ => String::new(),
-        }
-    }
-
-    /// The facility's figures as an answer shows them.
-    pub(crate) fn inputs(&self) -> Vec<Input> {
+    /// The facility's figures as an answer shows them, in a language.
+    pub(crate) fn inputs(&self, lang: Lang) -> Vec<Input> {
         let grid = self.grid.as_ref().map(|grid| Input {
             name: "grid_intensity".to_owned(),
             value: grid.figure.value.grams_per_kilowatt_hour(),
             unit: "gCO2e/kWh".to_owned(),
             basis: grid.basis,
-            source: grid.figure.provenance.source.clone(),
+            source: Message::from(grid.source()).render(lang),
             year: year(grid.figure.period),
             age_seconds: grid.age.map(|age| age.as_secs()),
         });
@@ -237,16 +260,11 @@ impl Facility {
             value: pue.value.ratio(),
             unit: String::new(),
             basis: pue.basis,
-            source: pue.source.clone(),
+            source: Message::from(pue.source.clone()).render(lang),
             year: pue.year,
             age_seconds: None,
         });
         grid.into_iter().chain(pue).collect()
-    }
-
-    /// What weakens the facility's figures, in a language.
-    pub(crate) fn caveats(&self, lang: Lang) -> impl Iterator<Item = String> {
-        self.caveats.iter().map(move |caveat| caveat.lang(lang).to_owned())
     }
 }
 
@@ -257,15 +275,16 @@ pub(crate) fn date(context: &Context<'_>) -> Date {
 
 /// The less trustworthy of two.
 pub(crate) const fn weaker(a: Basis, b: Basis) -> Basis {
-    const fn doubt(basis: Basis) -> u8 {
+    const fn rank(basis: Basis) -> u8 {
         match basis {
             Basis::Measured => 0,
             Basis::Published => 1,
-            Basis::Estimated => 2,
-            Basis::Assumed => 3,
+            Basis::Partial => 2,
+            Basis::Estimated => 3,
+            Basis::Assumed => 4,
         }
     }
-    if doubt(a) >= doubt(b) { a } else { b }
+    if rank(a) >= rank(b) { a } else { b }
 }
 
 const fn year(period: Period) -> Option<i16> {

@@ -1,15 +1,14 @@
 //! What a frontend keeps to call the tools: everything of a [`Context`] but the time.
 
-use super::{Context, Settings};
+use super::Context;
+use crate::facility::Settings;
 use crate::intensity::IntensitySource;
-use crate::series::span;
 use crate::standards::Standards;
 use crate::view::EnergyView;
 use crate::zones::Zones;
 use jiff::Timestamp;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Owns, or shares, what the tools work with.
 ///
@@ -46,29 +45,11 @@ pub struct Toolbox {
     pub settings: Settings,
 }
 
-/// A newest reading that is older than this says that reading has stopped, and answers must show it.
-const FRESH: Duration = Duration::from_secs(60);
-
 impl Toolbox {
-    /// The time to answer for at `now`: that of the view's newest reading, so that all who ask before the next
-    /// one are told the same; `now` itself where that is not known or not recent.
+    /// What a tool needs to answer when the clock shows `clock`; see [`Context::new`] for the moment it answers for.
     #[must_use]
-    pub fn moment(&self, now: Timestamp) -> Timestamp {
-        let newest = self.view.newest().filter(|newest| *newest <= now && span(*newest, now) <= FRESH);
-        newest.unwrap_or(now)
-    }
-
-    /// What a tool needs to answer at `now`.
-    #[must_use]
-    pub fn context(&self, now: Timestamp) -> Context<'_> {
-        Context {
-            view: &*self.view,
-            standards: &self.standards,
-            zones: &self.zones,
-            intensity: &*self.intensity,
-            settings: &self.settings,
-            now,
-        }
+    pub fn context(&self, clock: Timestamp) -> Context<'_> {
+        Context::new(&*self.view, &self.standards, &self.zones, &*self.intensity, &self.settings, clock)
     }
 }
 
