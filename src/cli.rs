@@ -22,6 +22,7 @@ mod predict;
 #[cfg(feature = "models")]
 mod record;
 mod regions;
+mod remedies;
 mod sampling;
 mod schedule;
 mod serve;

@@ -42,8 +42,8 @@ pub struct Snapshot {
     pub commands: Vec<Row<CommandInfo>>,
     /// Faults so far, never silent.
     pub faults: Vec<Fault>,
-    /// How often estimates were doubtful so far: `outside_range`, `drift`, `clipped`. See [`Doubts`](crate::meter::Doubts).
-    pub doubts: Vec<Fault>,
+    /// How often estimates deserved a warning so far: `outside_range`, `drift`, `clipped`. See [`EstimateWarnings`](crate::meter::EstimateWarnings).
+    pub estimate_warnings: Vec<Fault>,
     /// Which sources delivered, and when last.
     pub sources: Vec<SourceHealth>,
     /// What this library cost so far.

@@ -86,7 +86,7 @@ mod tests {
             units: Vec::new(),
             commands: Vec::new(),
             faults: Vec::new(),
-            doubts: Vec::new(),
+            estimate_warnings: Vec::new(),
             sources: Vec::new(),
             cost: Cost::default(),
         }

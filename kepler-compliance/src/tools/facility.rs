@@ -55,10 +55,8 @@ impl Facility {
         let mut facility = Facility::located(context, region)?;
         if asked.is_none() && settings.region.is_none() {
             facility.caveats.push(Text::new(
-                format!("No region is configured; {DEFAULT_REGION} is assumed (set facility.region or --region)."),
-                format!(
-                    "리전이 설정되지 않아 {DEFAULT_REGION}로 가정했습니다 (facility.region 또는 --region으로 지정)."
-                ),
+                format!("No region is configured; {DEFAULT_REGION} is assumed (set the facility's region)."),
+                format!("리전이 설정되지 않아 {DEFAULT_REGION}로 가정했습니다 (시설의 리전을 지정하세요)."),
             ));
         }
         match settings.grid_intensity.filter(|_| own) {
@@ -155,8 +153,8 @@ impl Facility {
         let year = date(context).year();
         let Some((published, caveats)) = context.zones.published_pue(&self.region, year) else {
             self.caveats.push(Text::new(
-                format!("No PUE is published for {}; state your own with facility.pue or --pue.", self.region),
-                format!("{}의 공표 PUE가 없습니다. facility.pue 또는 --pue로 지정하세요.", self.region),
+                format!("No PUE is published for {}; state the facility's own.", self.region),
+                format!("{}의 공표 PUE가 없습니다. 시설의 PUE를 지정하세요.", self.region),
             ));
             return;
         };

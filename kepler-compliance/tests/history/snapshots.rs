@@ -35,7 +35,7 @@ pub(crate) fn snapshot(sequence: u64, at: Timestamp, package: u64) -> Snapshot {
         units: Vec::new(),
         commands: Vec::new(),
         faults: Vec::new(),
-        doubts: Vec::new(),
+        estimate_warnings: Vec::new(),
         sources: Vec::new(),
         cost: Cost::default(),
     }

@@ -52,7 +52,7 @@ fn empty() -> Snapshot {
         units: Vec::new(),
         commands: Vec::new(),
         faults: Vec::new(),
-        doubts: Vec::new(),
+        estimate_warnings: Vec::new(),
         sources: Vec::new(),
         cost: Cost::default(),
     }

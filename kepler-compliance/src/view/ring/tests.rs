@@ -83,7 +83,7 @@ impl Machine {
             units: Vec::new(),
             commands: Vec::new(),
             faults: Vec::new(),
-            doubts: Vec::new(),
+            estimate_warnings: Vec::new(),
             sources: Vec::new(),
             cost: Cost::default(),
         }

@@ -69,7 +69,7 @@ pub fn snapshot() -> Snapshot {
         units: Vec::new(),
         commands: Vec::new(),
         faults: vec![Fault { source: "powercap", reason: "permission_denied", count: 2 }],
-        doubts: vec![Fault { source: "model", reason: "outside_range", count: 4 }],
+        estimate_warnings: vec![Fault { source: "model", reason: "outside_range", count: 4 }],
         sources: vec![SourceHealth { source: "powercap", last_success: at }],
         cost: Cost { last_tick: Duration::from_micros(1500), ticks_total: Duration::from_millis(70) },
     }
