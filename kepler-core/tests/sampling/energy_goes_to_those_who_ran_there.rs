@@ -215,7 +215,7 @@ fn each_socket_has_an_idle_power_of_its_own() {
         seen.work(11, 1, busy[1], None, nothing_counted);
         seen.idle(0, 100 - busy[0]);
         seen.idle(1, 100 - busy[1]);
-        let power = busy.map(machine::seconds);
+        let power = busy.map(crate::machine::seconds);
         seen.draw(&[(PACKAGE, 40.0 + 20.0 * power[0]), (SECOND, 10.0 + 50.0 * power[1])]);
         seen.tick();
     }
