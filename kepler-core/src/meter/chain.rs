@@ -2,7 +2,7 @@
 //!
 //! The chain takes the first meter that can be used, and goes on until the package (the processors)
 //! has a source; so a platform sensor that knows nothing of processors does not hide the estimate
-//! of them. Each unavailable is kept with its reason. While running, better sources are looked for from
+//! of them. Each that cannot be used is kept with its reason. While running, better sources are looked for from
 //! time to time, and a source whose package cannot be read any more gives way to the next.
 
 #[cfg(feature = "models")]
@@ -193,7 +193,7 @@ impl Chain {
     ///
     /// # Errors
     /// When no source of the list can be used; with [`Source::Model`] in it, as by default, that
-    /// does not happen. The unavailable is that of the first source.
+    /// does not happen. The reason is that of the first source.
     pub fn open(host: &Host, options: ChainOptions) -> Result<Self, Unavailable> {
         let (active, unavailable) = open_best(host, &options);
         if active.is_empty() {
@@ -322,8 +322,8 @@ fn open_best(host: &Host, options: &ChainOptions) -> (Vec<Active>, Vec<Unavailab
     for (rank, source) in options.sources.iter().enumerate() {
         let meter = match source.open(host, options) {
             Ok(meter) => meter,
-            Err(unavailable) => {
-                unavailable.push(unavailable);
+            Err(reason) => {
+                unavailable.push(reason);
                 continue;
             }
         };

@@ -140,7 +140,7 @@ impl Configured {
             binding,
             model,
         };
-        let idle = meter.predict(threads, 0.0, [0.0; 3]).map_err(|error| refuse(error, "configure another model"))?;
+        let idle = meter.predict(threads, 0.0, [0.0; 3]).map_err(|error| refuse(error, another()))?;
         let half = meter.predict(threads, 500.0 * f64::from(threads), [0.0; 3]);
         if let Ok(half) = half {
             meter.assess(&half, 1.0);

@@ -42,8 +42,8 @@ impl Msr {
     /// processors that lack a counter always say so with an error.
     ///
     /// # Errors
-    /// When the counter of any package cannot be read: a sum without it would be too small. The unavailable
-    /// says why and what to do.
+    /// When the counter of any package cannot be read: a sum without it would be too small. Why,
+    /// and what to do.
     pub fn open(host: &Host) -> Result<Self, Unavailable> {
         let topology = Topology::read(host);
         let Some(layout) = topology.processors.first().and_then(Layout::of) else {

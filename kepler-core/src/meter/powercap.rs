@@ -45,7 +45,7 @@ impl Powercap {
     /// and in the memory-mapped tree is used once.
     ///
     /// # Errors
-    /// When no zone can be used; the unavailable says why and what to do.
+    /// When no zone can be used; why, and what to do.
     pub fn open(host: &Host) -> Result<Self, Unavailable> {
         let class = host.sysfs().join("class/powercap");
         let topology = Topology::read(host);

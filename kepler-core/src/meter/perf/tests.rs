@@ -1,5 +1,6 @@
 use super::*;
 use proptest::prelude::*;
+use rustix::io::Errno;
 use std::time::{Duration, Instant};
 
 /// `PERF_TYPE_SOFTWARE`, a type every kernel has.
