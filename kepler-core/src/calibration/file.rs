@@ -107,9 +107,9 @@ mod tests {
         fs::write(&path, serde_json::to_vec(&own).unwrap()).unwrap();
         assert_eq!(find(&path), (Some(own.clone()), vec![]));
         for (text, reason) in [
-            ("{\"format\"".into(), "make it anew"),
+            ("{\"format\"".into(), "calibrate this machine again"),
             (serde_json::to_string(&Calibration { threads: 9999, ..own }).unwrap(), "another machine"),
-            ("[".repeat(1 << 21), "make it anew"),
+            ("[".repeat(1 << 21), "calibrate this machine again"),
         ] {
             fs::write(&path, text).unwrap();
             let (none, refusals) = find(&path);
