@@ -3,7 +3,7 @@
 #[cfg(not(feature = "perf"))]
 use crate::availability::Remedy;
 use crate::availability::Unavailable;
-use crate::host::{Host, Places};
+use crate::host::{CpuDomains, Host};
 use crate::usage::Work;
 #[cfg(feature = "perf")]
 use crate::usage::perf::NodeCounters;
@@ -19,16 +19,16 @@ pub(super) struct Counters {
 
 impl Counters {
     #[cfg(feature = "perf")]
-    pub(super) fn open(host: &Host, places: &Places) -> Self {
-        let (node, unavailable) = match NodeCounters::open(host, places) {
+    pub(super) fn open(host: &Host, domains: &CpuDomains) -> Self {
+        let (node, unavailable) = match NodeCounters::open(host, domains) {
             Ok(node) => (Some(node), None),
             Err(unavailable) => (None, Some(unavailable)),
         };
-        Counters { node, unavailable, counted: Vec::with_capacity(places.len()) }
+        Counters { node, unavailable, counted: Vec::with_capacity(domains.len()) }
     }
 
     #[cfg(not(feature = "perf"))]
-    pub(super) fn open(_: &Host, _: &Places) -> Self {
+    pub(super) fn open(_: &Host, _: &CpuDomains) -> Self {
         let unavailable = Unavailable::new(
             "counters",
             "they were left out of this build",
@@ -57,7 +57,7 @@ impl Counters {
         self.node.is_some()
     }
 
-    /// What was counted in this interval, by place; empty if nothing is.
+    /// What was counted in this interval, by domain; empty if nothing is.
     pub(super) fn counted(&self) -> &[Work] {
         &self.counted
     }
