@@ -118,7 +118,7 @@ fn nanoseconds(duration: Duration) -> i128 {
 #[non_exhaustive]
 pub enum CpuTimesError {
     /// It could not be read.
-    #[error("cannot read {}: {source}; a procfs has to be mounted there", path.display())]
+    #[error("cannot read {}: {source}; mount procfs there", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -134,4 +134,125 @@ pub enum CpuTimesError {
 }
 
 #[cfg(test)]
+<<<<<<< HEAD
 mod tests;
+=======
+mod tests {
+    use super::*;
+
+    const STAT: &[u8] =
+        b"cpu  100 20 30 4000 50 6 7 80 9 0\ncpu0 1 1 1 1 1 1 1 1 0 0\ncpu1 1 1 1 1 1 1 1 1 0 0\nintr 1\n";
+
+    #[test]
+    fn columns_are_sorted_into_busy_idle_iowait_and_steal() {
+        let times = parse(STAT, 10_000_000).unwrap();
+        assert_eq!(times.processors, 2);
+        assert_eq!(times.busy, Duration::from_millis(1630));
+        assert_eq!(times.idle, Duration::from_secs(40));
+        assert_eq!(times.iowait, Duration::from_millis(500));
+        assert_eq!(times.steal, Duration::from_millis(800));
+    }
+
+    #[test]
+    fn steal_is_neither_busy_nor_idle() {
+        let earlier = CpuTimes { processors: 2, ..CpuTimes::default() };
+        let later = CpuTimes { steal: Duration::from_secs(1), idle: Duration::from_millis(500), ..earlier };
+        let (mut busy, at) = (BusyTime::default(), Timestamp::now());
+        assert_eq!(busy.advance(earlier, at), None);
+        let window = busy.advance(later, at.advanced(Duration::from_secs(1))).unwrap();
+        assert_eq!(window.busy, Duration::from_millis(500));
+    }
+
+    #[test]
+    fn a_thousand_processors_up_for_years_are_still_told_idle_from_busy() {
+        let years = Duration::from_secs(1024 * 3 * 365 * 86_400);
+        let earlier = CpuTimes { processors: 1024, idle: years, ..CpuTimes::default() };
+        let later = CpuTimes { idle: years + Duration::from_secs(1000), ..earlier };
+        let (mut busy, at) = (BusyTime::default(), Timestamp::now());
+        busy.advance(earlier, at);
+        let window = busy.advance(later, at.advanced(Duration::from_secs(1))).unwrap();
+        assert_eq!(window.busy, Duration::from_secs(24));
+    }
+
+    #[test]
+    fn an_idle_machine_read_every_millisecond_is_idle() {
+        let (mut busy, at) = (BusyTime::default(), Timestamp::now());
+        let mut sum = Duration::ZERO;
+        for millisecond in 0..=1000 {
+            let idle = Duration::from_millis(2 * millisecond / 10 * 10);
+            let times = CpuTimes { processors: 2, idle, ..CpuTimes::default() };
+            let window = busy.advance(times, at.advanced(Duration::from_millis(millisecond)));
+            sum += window.map_or(Duration::ZERO, |window| window.busy);
+        }
+        assert!(sum <= Duration::from_millis(20), "{sum:?}");
+    }
+
+    /// Reads this text as a `/proc/stat`.
+    fn reader_of(text: &str) -> (tempfile::TempDir, CpuTimesReader) {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join("stat"), text).unwrap();
+        let mut reader = CpuTimesReader::open(&Host::default().with_procfs(root.path())).unwrap();
+        reader.read().unwrap();
+        (root, reader)
+    }
+
+    #[test]
+    fn each_place_has_the_times_of_its_own_processors() {
+        let root = tempfile::tempdir().unwrap();
+        let cpuinfo = "processor\t: 0\nphysical id\t: 0\n\nprocessor\t: 1\nphysical id\t: 1\n";
+        std::fs::write(root.path().join("cpuinfo"), cpuinfo).unwrap();
+        let domains = CpuDomains::read(&Host::default().with_procfs(root.path()).with_sysfs("/nonexistent"));
+        let lines = "cpu  100 0 0 400\ncpu0 100 0 20 0 0 0 0 7\ncpu1 0 0 0 400 3\ncpu9 1 1 1 1\nintr 1\n";
+        let (_root, reader) = reader_of(lines);
+        let mut times = vec![CpuTimes::default(); 7];
+        reader.by_domain(&domains, &mut times);
+        let ticks = |ticks: u64| Duration::from_millis(ticks * 10);
+        let first = CpuTimes { processors: 1, busy: ticks(120), steal: ticks(7), ..CpuTimes::default() };
+        let second = CpuTimes { processors: 1, idle: ticks(400), iowait: ticks(3), ..CpuTimes::default() };
+        assert_eq!(times, [first, second]);
+    }
+
+    #[test]
+    fn software_interrupts_are_told_by_kind_or_not_at_all() {
+        let (_root, reader) = reader_of("cpu  1 1 1 1\nsoftirq 900 1 2 33 44 55 6 7 8 9 10\n");
+        let expected = SoftInterrupts { block: 55, network_receive: 44, network_transmit: 33 };
+        assert_eq!(reader.soft_interrupts(), Some(expected));
+        for text in ["cpu  1 1 1 1\nintr 1\n", "cpu  1 1 1 1\nsoftirq 900 1 2 33 44\n", "cpu  1 1 1 1\nsoftirq x"] {
+            assert_eq!(reader_of(text).1.soft_interrupts(), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn this_machine_tells_all_of_it() {
+        let mut reader = CpuTimesReader::open(&Host::default()).unwrap();
+        let node = reader.read().unwrap();
+        let mut times = Vec::new();
+        reader.by_domain(&CpuDomains::read(&Host::default()), &mut times);
+        let busy: Duration = times.iter().map(|domain| domain.busy).sum();
+        // Each line is rounded to ticks by itself.
+        assert!(busy.abs_diff(node.busy) < Duration::from_millis(10) * 10 * node.processors, "{busy:?} {node:?}");
+        assert!(reader.soft_interrupts().is_some());
+    }
+
+    #[test]
+    fn garbage_is_an_error_not_a_zero() {
+        assert!(parse(b"", 1).is_none());
+        assert!(parse(b"cpu  1 2 x 4\n", 1).is_none());
+        assert!(parse(b"cpu  1 2\n", 1).is_none());
+    }
+
+    #[test]
+    fn this_machine_has_processors_and_has_been_busy() {
+        let mut reader = CpuTimesReader::open(&Host::default()).unwrap();
+        let times = reader.read().unwrap();
+        assert!(times.processors >= 1 && times.busy > Duration::ZERO);
+    }
+
+    #[test]
+    fn a_missing_stat_names_the_path_and_the_remedy() {
+        let host = Host::default().with_procfs("/nonexistent");
+        let message = CpuTimesReader::open(&host).unwrap_err().to_string();
+        assert!(message.contains("/nonexistent/stat") && message.contains("mount procfs"), "{message}");
+    }
+}
+>>>>>>> main
