@@ -24,6 +24,7 @@ mod predict;
 #[cfg(feature = "model-server")]
 mod record;
 mod regions;
+mod remedies;
 mod sampling;
 mod schedule;
 mod serve;
@@ -35,6 +36,7 @@ mod tool_session;
 mod train;
 mod version;
 mod view;
+mod words;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use command_line::Request;
