@@ -6,10 +6,9 @@ mod exporter;
 mod node;
 mod workload;
 
+use crate::duplicate_series::DuplicateSeries;
 use crate::encode::{Header, Kind, Samples, Value};
-use crate::exporter::Exporter;
 use crate::options::{ExportOptions, Levels};
-use crate::twins::Twins;
 use kepler_core::snapshot::Snapshot;
 use kepler_core::units::ZoneKind;
 
@@ -19,8 +18,8 @@ pub(crate) struct Family {
     /// The level it belongs to; [`Levels::NONE`] is always exported.
     level: Levels,
     /// How many rows `write` is called for, one call a row. It may make no sample for a row.
-    rows: fn(&Scene<'_>) -> usize,
-    pub(crate) write: fn(&Scene<'_>, usize, &mut Samples<'_>),
+    rows: fn(&RenderContext<'_>) -> usize,
+    pub(crate) write: fn(&RenderContext<'_>, usize, &mut Samples<'_>),
 }
 
 impl Family {
@@ -32,8 +31,8 @@ impl Family {
         Header { name, kind: Kind::Gauge, unit, help }
     }
 
-    pub(crate) fn rows(&self, scene: &Scene<'_>) -> usize {
-        (self.rows)(scene)
+    pub(crate) fn rows(&self, context: &RenderContext<'_>) -> usize {
+        (self.rows)(context)
     }
 }
 
@@ -48,8 +47,10 @@ pub(crate) fn chosen(options: &ExportOptions) -> impl Iterator<Item = &'static F
 }
 
 /// What a family is made from.
-pub(crate) struct Scene<'a> {
-    pub(crate) exporter: &'a Exporter,
+pub(crate) struct RenderContext<'a> {
+    /// `node_name="…"`, escaped.
+    pub(crate) node_label: &'a str,
+    pub(crate) options: &'a ExportOptions,
     /// `None` before the first one.
     pub(crate) snapshot: Option<&'a Snapshot>,
     pub(crate) plan: &'a Plan,
@@ -62,16 +63,16 @@ pub(crate) struct Plan {
     zones: Vec<ZoneKind>,
     /// Zones that could be read over the last interval: without a reading there are no watts.
     powered: Vec<ZoneKind>,
-    processes: Twins,
+    processes: DuplicateSeries,
     /// Processes again, without the `state` label that `_cpu_seconds_total` does not have.
-    process_seconds: Twins,
-    containers: Twins,
+    process_seconds: DuplicateSeries,
+    containers: DuplicateSeries,
     /// Containers again, without the `state` label that Kepler 0.7 did not have.
-    older_containers: Twins,
-    vms: Twins,
-    pods: Twins,
-    units: Twins,
-    commands: Twins,
+    older_containers: DuplicateSeries,
+    vms: DuplicateSeries,
+    pods: DuplicateSeries,
+    units: DuplicateSeries,
+    commands: DuplicateSeries,
 }
 
 impl Plan {
@@ -84,13 +85,13 @@ impl Plan {
 }
 
 /// For families that are written in one go.
-fn once(_: &Scene<'_>) -> usize {
+fn once(_: &RenderContext<'_>) -> usize {
     1
 }
 
 /// For families that are written in one go once there is a snapshot.
-fn once_known(scene: &Scene<'_>) -> usize {
-    usize::from(scene.snapshot.is_some())
+fn once_known(context: &RenderContext<'_>) -> usize {
+    usize::from(context.snapshot.is_some())
 }
 
 #[cfg(test)]

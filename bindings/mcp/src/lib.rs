@@ -21,7 +21,8 @@ mod stdio;
 mod uri;
 mod watch;
 
-#[cfg(any(feature = "http", feature = "bridge"))]
-pub use kepler_guard::Token;
+#[cfg(feature = "http")]
+pub use kepler_guard::SettingNames;
+pub use kepler_guard::{Token, WorkLimit};
 pub use server::McpServer;
 pub use stdio::{StdioError, serve_stdio};

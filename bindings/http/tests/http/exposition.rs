@@ -39,7 +39,7 @@ kepler_node_cpu_unattributed_joules_total counter node_name,zone
 kepler_attribution_weight_info gauge node_name,weight,zone
 kepler_power_source_info gauge method,node_name,source,zone
 kepler_power_source_error_ratio gauge node_name,source,zone
-kepler_counter_events_total counter kind,node_name,zone
+kepler_zone_events_total counter kind,node_name,zone
 kepler_process_cpu_joules_total counter comm,container_id,exe,node_name,pid,state,type,vm_id,zone
 kepler_process_cpu_watts gauge comm,container_id,exe,node_name,pid,state,type,vm_id,zone
 kepler_process_cpu_seconds_total counter comm,container_id,exe,node_name,pid,type,vm_id
@@ -83,7 +83,7 @@ fn figures_are_those_of_the_snapshot() {
     assert_eq!(one("kepler_node_cpu_usage_ratio", &[]), "0.25");
     assert_eq!(one("kepler_power_source_info", &[("zone", "dram"), ("method", "estimated"), ("source", "model")]), "1");
     assert_eq!(one("kepler_power_source_error_ratio", &[]), "0.3");
-    assert_eq!(one("kepler_counter_events_total", &[("zone", "package"), ("kind", "wrap")]), "3");
+    assert_eq!(one("kepler_zone_events_total", &[("zone", "package"), ("kind", "wrap")]), "3");
     assert_eq!(one("kepler_read_errors_total", &[("reason", "permission_denied")]), "2");
     assert_eq!(one("kepler_estimate_doubts_total", &[("reason", "outside_range"), ("source", "model")]), "4");
     assert_eq!(one("kepler_exporter_collect_seconds", &[]), "0.0015");

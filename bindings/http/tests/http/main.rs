@@ -1,6 +1,7 @@
 //! Formats, REST and the server, over real connections.
 
 mod exposition;
+mod overload;
 #[cfg(feature = "docs")]
 mod rest;
 mod server;
