@@ -96,6 +96,7 @@ pub mod metric_names;
 #[cfg(feature = "models")]
 pub mod model;
 pub mod monitor;
+pub mod printable;
 pub mod sampler;
 #[cfg(feature = "sim")]
 pub mod sim;

@@ -169,8 +169,10 @@ fn authority(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<Authori
     };
     let named = named.ok_or(Rejection::Malformed("the request has no Host header"))?;
     let malformed = Rejection::Malformed("the Host header is not a name or address with an optional port");
-    // The parser of authorities takes `user@host`, which a Host header may not have (RFC 9110, 7.2).
-    if named.contains(&b'@') {
+    // The parser of authorities takes `user@host`, which a Host header may not have (RFC 9110, 7.2), and names that no
+    // server has, such as lists.
+    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:[]%".contains(byte);
+    if !named.iter().all(fits) {
         return Err(malformed);
     }
     let parsed = Authority::try_from(named).map_err(|_| malformed.clone())?;

@@ -3,12 +3,12 @@
 //!
 //! Their number is bounded: what finds no room is charged to its container or unit without a name.
 
-use super::groups::{GroupIndex, Groups, Identity};
+use super::groups::{GroupIndex, GroupInfo, Groups};
 use super::processes::Unlisted;
 use crate::attribution::ledger::Account;
 use crate::host::Timestamp;
-use crate::usage::{CgroupId, Comm, PassedWork};
-use crate::workload::{CommandInfo, ContainerInfo, UnitInfo};
+use crate::usage::{CgroupId, Comm, ShortLivedWork};
+use crate::workload::{CommandInfo, Identity, ProcessInfo, Workload};
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -26,15 +26,15 @@ pub(super) struct Command {
     last_active: Timestamp,
 }
 
-/// Work of one interval that is to be charged, at one place.
+/// Work of one interval that is to be charged, in one CPU domain.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Passed {
+pub(super) struct ShortLived {
     /// The place of its sum in the table; `None` if there was no room.
     command: Option<u32>,
     /// The container or unit it was done in.
     pub(super) group: Option<GroupIndex>,
     /// What was done, and where.
-    pub(super) work: PassedWork,
+    pub(super) work: ShortLivedWork,
 }
 
 /// All sums.
@@ -45,7 +45,7 @@ pub(super) struct Commands {
     by_key: HashMap<(Comm, CgroupId), u32>,
     /// Places in the table by the hash of name, container and unit; of two of the same hash the first.
     by_hash: HashMap<u64, u32>,
-    passed: Vec<Passed>,
+    short_lived: Vec<ShortLived>,
 }
 
 impl Commands {
@@ -55,29 +55,35 @@ impl Commands {
     }
 
     /// The work of the current interval.
-    pub(super) fn passed(&self) -> &[Passed] {
-        &self.passed
+    pub(super) fn short_lived(&self) -> &[ShortLived] {
+        &self.short_lived
     }
 
     /// The account that some of the interval's work is charged to, if it has one by name.
     pub(super) fn account(&mut self, position: usize) -> Option<&mut Account> {
-        let command = self.passed.get(position)?.command?;
+        let command = self.short_lived.get(position)?.command?;
         self.table.get_mut(command as usize).map(|command| &mut command.account)
     }
 
     /// CPU time of the current interval, in nanoseconds.
     pub(super) fn used_ns(&self) -> u64 {
-        self.passed.iter().map(|passed| passed.work.work.time_ns).sum()
+        self.short_lived.iter().map(|entry| entry.work.work.time_ns).sum()
     }
 
     /// Begins an interval with the work that was done in it. Sums that have not grown for `keep` are dropped.
-    pub(super) fn update(&mut self, passed: &[PassedWork], at: Timestamp, keep: Duration, groups: &mut Groups) {
+    pub(super) fn update(
+        &mut self,
+        short_lived: &[ShortLivedWork],
+        at: Timestamp,
+        keep: Duration,
+        groups: &mut Groups,
+    ) {
         for command in &mut self.table {
             command.account.begin();
         }
         self.expire(at, keep);
-        self.passed.clear();
-        for &work in passed {
+        self.short_lived.clear();
+        for &work in short_lived {
             let group = groups.numbered(work.cgroup);
             if let Some(group) = group {
                 groups.used(group, work.work.time_ns);
@@ -87,20 +93,17 @@ impl Commands {
                 command.cpu_time_ns += work.work.time_ns;
                 command.last_active = at;
             }
-            self.passed.push(Passed { command, group, work });
+            self.short_lived.push(ShortLived { command, group, work });
         }
     }
 
-    /// Adds processes that ended after they were listed for a while. What they did was shown as theirs until now: it
+    /// Adds processes that ended after they were listed for a while. What they did was published as theirs until now: it
     /// counts for the sum, not for its power.
     pub(super) fn take_over(&mut self, ended: impl Iterator<Item = Unlisted>, at: Timestamp) {
         for Unlisted { info, energy, used_ns } in ended {
-            let found = self.position(&info.comm, info.container.as_deref(), info.unit.as_deref());
-            let place = found.or_else(|| {
-                let (comm, container, unit) = (info.comm.clone(), info.container.clone(), info.unit.clone());
-                self.add(CommandInfo { comm, container, unit }, at)
-            });
-            if let Some(command) = place.and_then(|place| self.table.get_mut(place)) {
+            let info = command_of(&info);
+            let found = self.position(info.identity()).or_else(|| self.add(info, at));
+            if let Some(command) = found.and_then(|index| self.table.get_mut(index)) {
                 command.account.take_over(&energy);
                 command.cpu_time_ns += used_ns;
                 command.last_active = at;
@@ -108,18 +111,18 @@ impl Commands {
         }
     }
 
-    /// The place of the sum of a name in a container or unit.
-    fn position(&self, comm: &str, container: Option<&ContainerInfo>, unit: Option<&UnitInfo>) -> Option<usize> {
-        let is_own = |sum: &Command| sum.info.comm == comm && is_same_place(&sum.info, container, unit);
-        let place = *self.by_hash.get(&self.hash(comm, container, unit))? as usize;
-        if self.table.get(place).is_some_and(is_own) {
-            return Some(place);
+    /// The index of the sum of a name in a container, job or unit.
+    fn position(&self, identity: Identity<'_>) -> Option<usize> {
+        let is_own = |sum: &Command| sum.info.identity() == identity;
+        let index = *self.by_hash.get(&self.hash(identity))? as usize;
+        if self.table.get(index).is_some_and(is_own) {
+            return Some(index);
         }
         self.table.iter().position(is_own)
     }
 
-    fn hash(&self, comm: &str, container: Option<&ContainerInfo>, unit: Option<&UnitInfo>) -> u64 {
-        self.by_hash.hasher().hash_one((comm, container.map(|one| &one.id), unit.map(|one| &one.cgroup)))
+    fn hash(&self, identity: Identity<'_>) -> u64 {
+        self.by_hash.hasher().hash_one(identity)
     }
 
     /// A new sum, if there is room for one.
@@ -134,22 +137,26 @@ impl Commands {
     }
 
     /// Makes a sum found by what it is of.
-    fn index(&mut self, place: usize) {
-        let (Some(command), Ok(number)) = (self.table.get(place), u32::try_from(place)) else { return };
-        let info = &command.info;
-        let hash = self.hash(&info.comm, info.container.as_deref(), info.unit.as_deref());
+    fn index(&mut self, position: usize) {
+        let (Some(command), Ok(number)) = (self.table.get(position), u32::try_from(position)) else { return };
+        let hash = self.hash(command.info.identity());
         self.by_hash.entry(hash).or_insert(number);
     }
 
-    fn find(&mut self, work: &PassedWork, group: Option<GroupIndex>, at: Timestamp, groups: &Groups) -> Option<u32> {
+    fn find(
+        &mut self,
+        work: &ShortLivedWork,
+        group: Option<GroupIndex>,
+        at: Timestamp,
+        groups: &Groups,
+    ) -> Option<u32> {
         let key = (work.comm, work.cgroup);
         if let Some(&known) = self.by_key.get(&key) {
             return Some(known);
         }
         let info = info(&work.comm, group, groups);
-        // Another cgroup of the same container or unit.
-        let found = self.position(&info.comm, info.container.as_deref(), info.unit.as_deref());
-        let position = found.or_else(|| self.add(info, at));
+        // May be another cgroup of the same container, job or unit.
+        let position = self.position(info.identity()).or_else(|| self.add(info, at));
         let position = u32::try_from(position?).ok()?;
         self.by_key.insert(key, position);
         Some(position)
@@ -164,26 +171,31 @@ impl Commands {
             // Positions have moved; keys are learned again.
             self.by_key.clear();
             self.by_hash.clear();
-            (0..self.table.len()).for_each(|place| self.index(place));
+            (0..self.table.len()).for_each(|position| self.index(position));
         } else if self.by_key.len() > 8 * MOST {
             self.by_key.clear();
         }
     }
 }
 
-/// Whether a sum is of this container and unit.
-fn is_same_place(sum: &CommandInfo, container: Option<&ContainerInfo>, unit: Option<&UnitInfo>) -> bool {
-    sum.container.as_ref().map(|own| &own.id) == container.map(|other| &other.id)
-        && sum.unit.as_ref().map(|own| &own.cgroup) == unit.map(|other| &other.cgroup)
+/// The command that a process was, where it ran.
+fn command_of(process: &ProcessInfo) -> CommandInfo {
+    let mut info = CommandInfo::new(process.comm.clone());
+    (info.container, info.unit, info.job) = (process.container.clone(), process.unit.clone(), process.job.clone());
+    info
 }
 
 fn info(comm: &Comm, group: Option<GroupIndex>, groups: &Groups) -> CommandInfo {
     let name = comm.split(|&byte| byte == 0).next().unwrap_or_default();
-    let mut info = CommandInfo { comm: String::from_utf8_lossy(name).into_owned(), container: None, unit: None };
-    match group.and_then(|group| groups.identity(group)) {
-        Some(Identity::Container(container)) => info.container = Some(Arc::clone(container)),
-        Some(Identity::Unit(unit)) => info.unit = Some(Arc::clone(unit)),
-        Some(Identity::Pod(_) | Identity::Vm(_)) | None => {}
+    let mut info = CommandInfo::new(String::from_utf8_lossy(name));
+    match group.and_then(|group| groups.info(group)) {
+        Some(GroupInfo::Container(container)) => {
+            info.job.clone_from(&container.job);
+            info.container = Some(Arc::clone(container));
+        }
+        Some(GroupInfo::Unit(unit)) => info.unit = Some(Arc::clone(unit)),
+        Some(GroupInfo::Job(job)) => info.job = Some(Arc::clone(job)),
+        Some(GroupInfo::Pod(_) | GroupInfo::Vm(_)) | None => {}
     }
     info
 }

@@ -1,4 +1,12 @@
 //! What allocates nothing, or within limits. The allocator of this program counts for each thread.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "what tests share fails as tests do, and a skipped one says why"
+)]
 
 #[cfg(feature = "archives")]
 #[path = "../hostile/attack.rs"]

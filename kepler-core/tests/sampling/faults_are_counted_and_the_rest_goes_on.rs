@@ -159,7 +159,7 @@ fn a_socket_that_is_missed_for_a_while_does_not_change_what_idling_costs() {
         machine.processes.work_unseen(busy, None).unwrap();
         machine.processes.rest(200 - busy).unwrap();
         for zone in [PACKAGE, SECOND] {
-            machine.tree.draw(zone, Energy::from_joules(40.0 + machine::seconds(busy) * 10.0)).unwrap();
+            machine.tree.draw(zone, Energy::from_joules(40.0 + crate::machine::seconds(busy) * 10.0)).unwrap();
         }
         if (20..25).contains(&round) {
             fs::write(machine.tree.zone(SECOND).unwrap().join("energy_uj"), "garbage\n").unwrap();

@@ -1,4 +1,12 @@
 //! Whole ticks on simulated machines whose truth is known.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "what tests share fails as tests do, and a skipped one says why"
+)]
 
 mod a_simulated_host_is_measured_right;
 mod a_stopwatch_tells_what_was_spent;

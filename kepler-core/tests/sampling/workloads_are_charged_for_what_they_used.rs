@@ -312,7 +312,7 @@ fn the_learned_baseline_charges_a_steady_process_twenty_joules_a_cpu_second() {
         let busy = 10 + (round * 37) % 180;
         machine.processes.work(10, busy, None).unwrap();
         machine.processes.rest(200 - busy).unwrap();
-        draw(&mut machine, 40.0 + 20.0 * machine::seconds(busy));
+        draw(&mut machine, 40.0 + 20.0 * crate::machine::seconds(busy));
         machine.tick(1.0);
     }
     let before = joules(process(&machine.tick(0.0), 10, State::Running));

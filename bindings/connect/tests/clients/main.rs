@@ -1,4 +1,11 @@
 //! Clients of other systems against stand-ins that speak their protocols.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what tests share fails as tests do"
+)]
 
 #[cfg(all(feature = "electricity-maps", feature = "watttime", feature = "uk-carbon-intensity"))]
 mod intensity;

@@ -218,7 +218,7 @@ fn watts<W: Workload>(context: &RenderContext<'_>, row: usize, samples: &mut Sam
     let Some((row, duplicates)) = row_with_duplicates::<W>(context, row) else { return };
     let power = |row: &Row<W>, zone: ZoneKind| match row.state {
         State::Running => row.power[zone],
-        State::Terminated => Power::ZERO,
+        _ => Power::ZERO,
     };
     sample(context, row, samples).zones(context.plan.powered.iter().map(|&zone| {
         let power = duplicates.clone().fold(power(row, zone), |sum, duplicate| sum + power(duplicate, zone));

@@ -1,4 +1,11 @@
 //! Formats, REST and the server, over real connections.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what tests share fails as tests do"
+)]
 
 mod exposition;
 mod overload;

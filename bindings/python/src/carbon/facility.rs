@@ -46,7 +46,7 @@ impl Facility {
             intensity: data.table.clone(),
             settings,
         };
-        let site = site(&toolbox.context(Timestamp::now()), None, Lang::En).map_err(told_tool)?;
+        let site = site(&toolbox.context(Timestamp::now()), None, Lang::En).map_err(|error| told_tool(error.into()))?;
         Ok(Facility { settings: toolbox.settings, currency, site })
     }
 
@@ -281,6 +281,7 @@ const fn basis_name(basis: Basis) -> &'static str {
     match basis {
         Basis::Measured => "measured",
         Basis::Published => "published",
+        Basis::Partial => "partial",
         Basis::Estimated => "estimated",
         Basis::Assumed => "assumed",
     }
