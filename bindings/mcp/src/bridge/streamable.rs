@@ -8,7 +8,7 @@ use super::link::Link;
 use super::message::{Message, answers};
 use super::remote::{SESSION, longer};
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Response, StatusCode};
+use reqwest::Response;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
