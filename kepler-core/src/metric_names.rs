@@ -118,3 +118,21 @@ pub const EXPORTER_COLLECT_SECONDS: &str = "kepler_exporter_collect_seconds";
 pub const EXPORTER_CPU_SECONDS_TOTAL: &str = "kepler_exporter_cpu_seconds_total";
 /// Physical memory of the exporter, in bytes.
 pub const EXPORTER_RESIDENT_BYTES: &str = "kepler_exporter_resident_bytes";
+/// Kepler 0.7: energy of a container, core, in joules.
+pub const CONTAINER_CORE_JOULES_TOTAL: &str = "kepler_container_core_joules_total";
+/// Kepler 0.7: energy of a container, uncore, in joules.
+pub const CONTAINER_UNCORE_JOULES_TOTAL: &str = "kepler_container_uncore_joules_total";
+/// Kepler 0.7: energy of a container, the platform's without package and DRAM, in joules.
+pub const CONTAINER_OTHER_JOULES_TOTAL: &str = "kepler_container_other_joules_total";
+/// Kepler 0.7: energy of the node, core, in joules.
+pub const NODE_CORE_JOULES_TOTAL: &str = "kepler_node_core_joules_total";
+/// Kepler 0.7: energy of the node, uncore, in joules.
+pub const NODE_UNCORE_JOULES_TOTAL: &str = "kepler_node_uncore_joules_total";
+/// Kepler 0.7: energy of the node, the platform's without package and DRAM, in joules.
+pub const NODE_OTHER_JOULES_TOTAL: &str = "kepler_node_other_joules_total";
+/// By RAPL's zones: energy of the node, package, in joules.
+pub const NODE_PACKAGE_ENERGY_JOULE: &str = "kepler_node_package_energy_joule";
+/// By RAPL's zones: energy of the node, DRAM, in joules.
+pub const NODE_DRAM_ENERGY_JOULE: &str = "kepler_node_dram_energy_joule";
+/// By RAPL's zones: power of a pod, DRAM, in watts.
+pub const POD_MEMORY_WATTS: &str = "kepler_pod_memory_watts";

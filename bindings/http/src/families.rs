@@ -4,11 +4,12 @@
 mod compat;
 mod exporter;
 mod node;
+mod rapl_names;
 mod workload;
 
 use crate::duplicate_series::DuplicateSeries;
 use crate::encode::{Header, Kind, Samples, Value};
-use crate::options::{ExportOptions, Levels};
+use crate::options::{Compat, ExportOptions, Levels};
 use kepler_core::snapshot::Snapshot;
 use kepler_core::units::ZoneKind;
 
@@ -39,7 +40,11 @@ impl Family {
 /// The families that `options` ask for, in the order of export.
 pub(crate) fn chosen(options: &ExportOptions) -> impl Iterator<Item = &'static Family> {
     let levels = options.levels;
-    let older: &[Family] = if options.compat.is_some() { compat::FAMILIES } else { &[] };
+    let older: &[Family] = match options.compat {
+        None => &[],
+        Some(Compat::Kepler07) => compat::FAMILIES,
+        Some(Compat::RaplNames) => rapl_names::FAMILIES,
+    };
     [exporter::FAMILIES, node::FAMILIES, workload::FAMILIES, older]
         .into_iter()
         .flatten()
@@ -99,7 +104,8 @@ mod tests {
     use super::*;
 
     fn all() -> impl Iterator<Item = &'static Family> {
-        [exporter::FAMILIES, node::FAMILIES, workload::FAMILIES, compat::FAMILIES].into_iter().flatten()
+        let tables = [exporter::FAMILIES, node::FAMILIES, workload::FAMILIES, compat::FAMILIES, rapl_names::FAMILIES];
+        tables.into_iter().flatten()
     }
 
     #[test]
@@ -117,10 +123,13 @@ mod tests {
 
     #[test]
     fn no_family_is_listed_twice() {
-        let mut names: Vec<_> = all().map(|family| family.header.name).collect();
-        let count = names.len();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), count);
+        for compat in [None, Some(Compat::Kepler07), Some(Compat::RaplNames)] {
+            let options = ExportOptions { compat, ..ExportOptions::default() };
+            let mut names: Vec<_> = chosen(&options).map(|family| family.header.name).collect();
+            let count = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), count, "{compat:?}");
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! The exporter's own routes.
 
+#[cfg(feature = "zstd")]
+use crate::body::ZstdBody;
 use crate::body::{GzipBody, PlainBody};
 use crate::exporter::Exporter;
 use crate::health;
-use crate::negotiate;
+use crate::negotiate::{self, Coding};
 use crate::page;
 use crate::server_options::ServerOptions;
 use axum::Router;
@@ -56,15 +58,28 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
 async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
     let format = negotiate::format(&headers);
     let exposition = shared.exporter.exposition(format);
-    let gzip = negotiate::gzip(&headers);
-    let body = if gzip { Body::new(GzipBody::new(exposition)) } else { Body::new(PlainBody::new(exposition)) };
+    let coding = negotiate::coding(&headers);
+    let escaping = negotiate::escaping(&headers);
+    let body = match coding {
+        Coding::Identity => Body::new(PlainBody::new(exposition)),
+        Coding::Gzip => Body::new(GzipBody::new(exposition)),
+        #[cfg(feature = "zstd")]
+        Coding::Zstd => match ZstdBody::new(exposition) {
+            Ok(body) => Body::new(body),
+            Err(error) => return (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+        },
+    };
     let mut response = body.into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     headers.append(VARY, ACCEPT.into());
     headers.append(VARY, ACCEPT_ENCODING.into());
-    if gzip {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    let named = escaping.map(|escaping| format!("{}; escaping={escaping}", format.content_type()));
+    if let Some(named) = named.and_then(|named| HeaderValue::from_str(&named).ok()) {
+        headers.insert(CONTENT_TYPE, named);
+    }
+    if let Some(coding) = coding.name() {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
     }
     response
 }

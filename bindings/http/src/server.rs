@@ -71,6 +71,8 @@ pub async fn serve_router(
         Some(web) => web.protect(router),
         None => router,
     };
+    #[cfg(feature = "tls")]
+    let following = options.web.clone().map(|web| tokio::spawn(web.follow_files()));
     let listeners = listeners
         .into_iter()
         .map(|listener| {
@@ -89,6 +91,8 @@ pub async fn serve_router(
     drop(server);
     shutdown.await;
     stop.send_replace(true);
+    #[cfg(feature = "tls")]
+    following.iter().for_each(tokio::task::JoinHandle::abort);
     let finish = async { while accepting.join_next().await.is_some() {} };
     if tokio::time::timeout(grace, finish).await.is_err() {
         tracing::warn!(?grace, "dropping connections still open after the time for shutdown");
@@ -170,6 +174,11 @@ impl Server {
     async fn answer(self: Arc<Self>, stream: TcpStream, router: Router, slot: Arc<ConnectionSlot>) -> io::Result<()> {
         // Pieces are large: nothing gains from waiting to fill a segment.
         let _ = stream.set_nodelay(true);
+        #[cfg(feature = "tls")]
+        let router = match stream.peer_addr() {
+            Ok(peer) => router.layer(axum::Extension(crate::web_config::PeerAddress(peer.ip().to_canonical()))),
+            Err(_) => router,
+        };
         let stream = WriteTimeoutStream::new(stream, Arc::clone(&slot), self.options.write_timeout);
         #[cfg(feature = "tls")]
         if let Some(acceptor) = self.options.web.as_ref().and_then(crate::WebConfig::acceptor) {

@@ -8,9 +8,11 @@ mod sessions;
 
 use crate::Token;
 pub use axum::Router;
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderName, HeaderValue, Method};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use kepler_guard::{GuardLayer, Policy, Rejection, SettingNames};
 use rmcp::ServerHandler;
@@ -88,7 +90,14 @@ pub fn router(server: impl ServerHandler + Clone, options: HttpOptions) -> Route
     let policy = Policy::new(&options.allowed_hosts, &options.allowed_origins, options.bearer_token.clone());
     let guard = GuardLayer::new(policy.naming(options.setting_names), rejected);
     let cors = cors(&options.allowed_origins);
-    routes.route_service("/mcp", service).layer(guard).layer(cors)
+    routes.route_service("/mcp", service).layer(middleware::from_fn(ended)).layer(guard).layer(cors)
+}
+
+/// A session that has been ended: 204, which clients take for done (Python's and TypeScript's SDK warn of 202).
+async fn ended(request: Request, next: Next) -> Response {
+    let is_end = request.method() == Method::DELETE;
+    let response = next.run(request).await;
+    if is_end && response.status() == StatusCode::ACCEPTED { StatusCode::NO_CONTENT.into_response() } else { response }
 }
 
 /// The answer to a request that may not pass.

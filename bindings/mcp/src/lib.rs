@@ -16,6 +16,7 @@ mod completion;
 pub mod http;
 mod prompts;
 mod resources;
+mod schema;
 mod server;
 mod stdio;
 mod uri;

@@ -1,7 +1,7 @@
 //! The server without a transport.
 
 use crate::watch::Watch;
-use crate::{completion, prompts, resources};
+use crate::{completion, prompts, resources, schema};
 use kepler_compliance::tools::registry::{self, CallError};
 use kepler_compliance::tools::{Context, ListRequest, SummaryRequest, ToolRequest, Toolbox};
 use kepler_guard::{WorkError, WorkLimit};
@@ -109,9 +109,9 @@ fn describe(tool: &'static registry::Tool, open_world: bool) -> Tool {
     // Nothing is changed by asking, so the hint on destruction says nothing and is left out.
     let annotations =
         ToolAnnotations::new().read_only(tool.read_only).idempotent(tool.idempotent).open_world(open_world);
-    Tool::new(tool.name, tool.description(), tool.input_schema.clone())
+    Tool::new(tool.name, tool.description(), schema::input(&tool.input_schema))
         .with_title(tool.title)
-        .with_raw_output_schema(Arc::new(tool.output_schema.clone()))
+        .with_raw_output_schema(Arc::new(schema::output(&tool.output_schema)))
         .with_annotations(annotations)
 }
 
@@ -209,5 +209,17 @@ impl ServerHandler for McpServer {
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
         self.ask(&context, move |context| completion::complete(context, &request)).await?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_tools_fits_into_a_conversation() {
+        let tools: Vec<Tool> = registry::tools().iter().map(|tool| describe(tool, false)).collect();
+        let size = serde_json::to_string(&ListToolsResult::with_all_items(tools)).unwrap().len();
+        assert!(size <= 30_000, "{size} bytes");
     }
 }

@@ -1,6 +1,6 @@
 //! What the exporter says of itself and of its sources.
 
-use super::{Family, Levels, RenderContext, Samples, Value, once, once_known};
+use super::{Family, Header, Levels, RenderContext, Samples, Value, once, once_known};
 use crate::own;
 use kepler_core::metric_names;
 use kepler_core::snapshot::{Fault, Snapshot};
@@ -90,7 +90,56 @@ pub(super) const FAMILIES: &[Family] = &[
             }
         },
     },
+    process(
+        Family::counter(
+            "process_cpu_seconds_total",
+            Some("seconds"),
+            "Total user and system CPU time spent in seconds",
+        ),
+        |_, _, samples| {
+            unlabelled(samples, Some(Value::Time(own::cpu_time())));
+        },
+    ),
+    process(Family::gauge("process_open_fds", None, "Number of open file descriptors"), |_, _, samples| {
+        unlabelled(samples, own::open_descriptors().map(Value::Count));
+    }),
+    process(Family::gauge("process_max_fds", None, "Maximum number of open file descriptors"), |_, _, samples| {
+        unlabelled(samples, own::max_descriptors().map(Value::Count));
+    }),
+    process(
+        Family::gauge("process_virtual_memory_bytes", Some("bytes"), "Virtual memory size in bytes"),
+        |_, _, samples| {
+            unlabelled(samples, own::virtual_bytes().map(Value::Count));
+        },
+    ),
+    process(
+        Family::gauge("process_resident_memory_bytes", Some("bytes"), "Resident memory size in bytes"),
+        |_, _, samples| {
+            unlabelled(samples, own::resident_bytes().map(Value::Count));
+        },
+    ),
+    process(
+        Family::gauge(
+            "process_start_time_seconds",
+            Some("seconds"),
+            "Start time of the process since unix epoch in seconds",
+        ),
+        |_, _, samples| {
+            unlabelled(samples, own::start_time().map(Value::Time));
+        },
+    ),
 ];
+
+/// What every exporter says of its own process, without any label.
+const fn process(header: Header, write: fn(&RenderContext<'_>, usize, &mut Samples<'_>)) -> Family {
+    Family { header, level: Levels::NONE, rows: once, write }
+}
+
+fn unlabelled(samples: &mut Samples<'_>, value: Option<Value>) {
+    if let Some(value) = value {
+        samples.sample().value(value);
+    }
+}
 
 fn plain(context: &RenderContext<'_>, samples: &mut Samples<'_>, value: Value) {
     samples.sample().rendered(context.node_label).value(value);

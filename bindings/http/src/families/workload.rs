@@ -10,7 +10,7 @@ mod labels;
 use super::{Family, Levels, Plan, RenderContext, Samples, Value};
 use crate::duplicate_series::DuplicateSeries;
 use crate::encode::{Header, Sample};
-use crate::options::ExportOptions;
+use crate::options::{Compat, ExportOptions};
 use kepler_core::snapshot::{Row, Snapshot, State};
 use kepler_core::units::{Power, ZoneKind};
 use kepler_core::workload::{CommandInfo, ContainerInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo};
@@ -196,7 +196,10 @@ fn row_with_duplicates<'a, W: Workload + 'a>(
 }
 
 fn sample<'a, W: Workload>(context: &RenderContext<'_>, row: &Row<W>, samples: &'a mut Samples<'_>) -> Sample<'a> {
-    let sample = row.info.labels(samples.sample().rendered(context.node_label));
+    let mut sample = row.info.labels(samples.sample().rendered(context.node_label));
+    if context.options.compat == Some(Compat::RaplNames) {
+        sample = row.info.rapl_names_labels(sample);
+    }
     if W::HAS_STATE { sample.label("state", row.state.name()) } else { sample }
 }
 

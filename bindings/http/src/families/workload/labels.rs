@@ -17,6 +17,10 @@ pub(super) trait Workload: Sized {
     /// What tells label sets apart.
     fn key(&self) -> impl Hash + Eq + '_;
     fn labels<'a>(&self, sample: Sample<'a>) -> Sample<'a>;
+    /// What the names of RAPL's zones have beside these labels.
+    fn rapl_names_labels<'a>(&self, sample: Sample<'a>) -> Sample<'a> {
+        sample
+    }
 }
 
 impl Workload for ProcessInfo {
@@ -58,6 +62,13 @@ impl Workload for ContainerInfo {
             .label("container_name", &self.name)
             .label("runtime", self.runtime)
             .label("pod_id", pod_id(self))
+    }
+    fn rapl_names_labels<'a>(&self, sample: Sample<'a>) -> Sample<'a> {
+        let pod = self.pod.as_deref();
+        sample
+            .label("container", &self.name)
+            .label("pod", pod.map_or("", |pod| &pod.name))
+            .label("namespace", pod.map_or("", |pod| &pod.namespace))
     }
 }
 
