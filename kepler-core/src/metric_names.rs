@@ -108,8 +108,8 @@ pub const POWER_SOURCE_INFO: &str = "kepler_power_source_info";
 pub const ZONE_EVENTS_TOTAL: &str = "kepler_zone_events_total";
 /// Readings of a source that failed.
 pub const READ_ERRORS_TOTAL: &str = "kepler_read_errors_total";
-/// Readings of an estimate that were doubtful.
-pub const ESTIMATE_DOUBTS_TOTAL: &str = "kepler_estimate_doubts_total";
+/// Readings of an estimate that deserve a warning.
+pub const ESTIMATE_WARNINGS_TOTAL: &str = "kepler_estimate_warnings_total";
 /// When a source last delivered, in seconds since 1970-01-01 UTC.
 pub const LAST_SUCCESS_TIMESTAMP_SECONDS: &str = "kepler_last_success_timestamp_seconds";
 /// CPU time of the last collection, in seconds.

@@ -34,13 +34,13 @@ pub(super) const FAMILIES: &[Family] = &[
     },
     Family {
         header: Family::counter(
-            metric_names::ESTIMATE_DOUBTS_TOTAL,
+            metric_names::ESTIMATE_WARNINGS_TOTAL,
             None,
-            "Readings of an estimate that were doubtful: inputs outside the range trained with, most of them lately, clipped",
+            "Readings of an estimate that deserve a warning: inputs outside the range trained with, most of them lately, clipped",
         ),
         level: Levels::NONE,
         rows: once_known,
-        write: |context, _, samples| faults(context, samples, |snapshot| &snapshot.doubts),
+        write: |context, _, samples| faults(context, samples, |snapshot| &snapshot.estimate_warnings),
     },
     Family {
         header: Family::gauge(
