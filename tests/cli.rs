@@ -158,6 +158,25 @@ fn in_keplers_manner_every_failure_ends_with_1_and_logs_are_logfmt_on_standard_o
 }
 
 #[test]
+fn metrics_are_where_they_are_configured_to_be_and_in_keplers_manner_as_go_answers() {
+    let server = Server::start(&[
+        "--meter=fake",
+        "--web.telemetry-path=/kepler/metrics",
+        "--compat=kepler",
+        "--exporter.stdout",
+    ]);
+    let answer = get(&server, "/kepler/metrics");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("text/plain; version=0.0.4; charset=utf-8; escaping=underscores\r\n"), "{answer}");
+    assert!(get(&server, "/metrics").starts_with("HTTP/1.1 404"));
+    let arch = if cfg!(target_arch = "x86_64") { "arch=\"amd64\"" } else { "arch=\"" };
+    assert!(answer.contains(arch));
+    let plain = Server::start(&["--meter=fake"]);
+    assert!(!get(&plain, "/metrics").contains("escaping="));
+    assert_eq!(run(&["serve", "--web.telemetry-path=/livez"]).status.code(), Some(2));
+}
+
+#[test]
 fn signals_that_mean_something_else_do_not_end_it() {
     let mut server = Server::start(&["--meter=fake"]);
     for signal in [rustix::process::Signal::USR1, rustix::process::Signal::USR2, rustix::process::Signal::HUP] {
