@@ -50,7 +50,7 @@ pub(super) const FAMILIES: &[Family] = &[
     container(
         metric_names::CONTAINER_OTHER_JOULES_TOTAL,
         "Aggregated value in platform without package and dram in joules",
-        |context, row, samples| container_other(context, row, samples),
+        container_other,
     ),
     node(metric_names::NODE_CORE_JOULES_TOTAL, "Aggregated value in core in joules", |context, _, samples| {
         node_energy(context, samples, ZoneKind::Core);
