@@ -1,11 +1,11 @@
 //! The stopwatch behind `measure`: marks, and what lies between two of them.
 
-mod keeper;
+mod counter_thread;
 
 use crate::errors::MeterError;
 use crate::fork;
 use crate::host::{Host, chain, refusals};
-use keeper::Keeper;
+use counter_thread::CounterThread;
 use kepler_core::meter::Method;
 use kepler_core::stopwatch as core;
 use kepler_core::units::ZoneKind;
@@ -17,7 +17,7 @@ use std::time::UNIX_EPOCH;
 #[pyclass(frozen, module = "kepler_power._native")]
 struct Stopwatch {
     meters: Arc<Mutex<core::Stopwatch>>,
-    keeper: Keeper,
+    counter_thread: CounterThread,
 }
 
 #[pymethods]
@@ -31,8 +31,8 @@ impl Stopwatch {
         let stopwatch = opened.map_err(|refusal| {
             MeterError::new_err((format!("{}: {}", refusal.source_name, refusal.reason), refusal.remedy))
         })?;
-        let keeper = Keeper::new(stopwatch.longest_gap());
-        Ok(Stopwatch { meters: Arc::new(Mutex::new(stopwatch)), keeper })
+        let counter_thread = CounterThread::new(stopwatch.longest_gap());
+        Ok(Stopwatch { meters: Arc::new(Mutex::new(stopwatch)), counter_thread })
     }
 
     /// Reads everything now.
@@ -41,7 +41,7 @@ impl Stopwatch {
             let _reading = fork::reading();
             self.meters.lock().unwrap_or_else(PoisonError::into_inner).mark()
         });
-        Mark { mark, _held: self.keeper.hold(&self.meters) }
+        Mark { mark, _held: self.counter_thread.hold(&self.meters) }
     }
 
     /// Source, reason and remedy of each better meter that is not in use.
@@ -55,7 +55,7 @@ impl Stopwatch {
     /// Whether a thread reads the counters from time to time, for measurements that outlast a round of them.
     #[getter]
     fn keeps_up(&self) -> bool {
-        self.keeper.is_running()
+        self.counter_thread.is_running()
     }
 }
 

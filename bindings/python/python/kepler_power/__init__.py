@@ -1,6 +1,6 @@
 """Measure the energy and the carbon of Python code.
 
-Hardware counters (RAPL and others) where there are some, an estimate that says so where not:
+Hardware counters (RAPL and others) where there are some, an estimate that says so where there are none:
 
 >>> import kepler_power
 >>> with kepler_power.measure("train") as m:
@@ -30,6 +30,7 @@ from .errors import (
     MissingDependencyError,
     ModelError,
     MonitorError,
+    PartialFigureWarning,
     SourceError,
     UnknownNameError,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "ModelError",
     "Monitor",
     "MonitorError",
+    "PartialFigureWarning",
     "Phase",
     "PhaseTotal",
     "Power",

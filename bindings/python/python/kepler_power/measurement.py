@@ -128,7 +128,7 @@ class Measurement(Figures):
         return self._stopwatch.mark()
 
     def start(self) -> Measurement:
-        """Starts it, anew if it ran before."""
+        """Starts it; one that has ended starts again from zero."""
         if self._start is not None:
             raise KeplerError(f"`{self.name}` is running already", "stop it first, or make another one with measure()")
         self._spent = self._total = self._laps = self._phases = self._lap_start = None
@@ -249,8 +249,9 @@ class Measurement(Figures):
         rows = [_cells(self.name, self)]
         rows += [_cells(f"\u2003{path} ×{total.count}", total) for path, total in self.phases.items()]
         co2e = self.co2e
-        where = (co2e.region or "given intensity") + (", assumed: give region=" if co2e.basis == "assumed" else "")
-        return table(head, rows, f"{self.source}; {co2e.grid_intensity:.0f} gCO2e/kWh ({where}), PUE {co2e.pue:g}")
+        where = (co2e.region or "stated") + (", assumed: give region=" if co2e.basis == "assumed" else "")
+        pue = f"PUE {co2e.pue:g} ({co2e.pue_basis})"
+        return table(head, rows, f"{self.source}; {co2e.grid_intensity:.0f} gCO2e/kWh ({where}), {pue}")
 
 
 def _cells(title: str, figures: Figures) -> list[str]:
