@@ -36,13 +36,13 @@ pub(super) fn toolbox(config: &Config, view: Arc<dyn EnergyView>) -> Result<Tool
 /// Keeps what a monitor sees, for as long as it lives: in memory, and in a file where one is configured.
 ///
 /// It does so on a thread of its own: a record of a large node takes milliseconds, and a disk may take longer.
-pub(super) struct Keeper {
+pub(super) struct HistoryThread {
     view: Arc<dyn EnergyView>,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Keeper {
+impl HistoryThread {
     /// Begins with what `monitor` has seen already.
     ///
     /// # Errors
@@ -67,9 +67,9 @@ impl Keeper {
                 }
             }
         };
-        let thread = thread::Builder::new().name("kepler-keeper".into()).spawn(keep);
-        let thread = thread.map_err(Failure::to("start keeping what was measured"))?;
-        Ok(Keeper { view, stop: Some(stop), thread: Some(thread) })
+        let thread = thread::Builder::new().name("kepler-history".into()).spawn(keep);
+        let thread = thread.map_err(Failure::to("start remembering what was measured"))?;
+        Ok(HistoryThread { view, stop: Some(stop), thread: Some(thread) })
     }
 
     /// What is kept.
@@ -78,7 +78,7 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for HistoryThread {
     /// Waits until the last snapshot is recorded.
     fn drop(&mut self) {
         drop(self.stop.take());

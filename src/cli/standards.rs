@@ -1,8 +1,8 @@
 //! `kepler standards`: which rules are there?
 
 use super::exit::Failure;
-use super::judging::Answer;
 use super::page::{facts, table};
+use super::tool_session::Answer;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

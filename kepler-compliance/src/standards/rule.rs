@@ -66,6 +66,8 @@ pub enum Basis {
     Measured,
     /// By whoever runs or regulates it.
     Published,
+    /// By meters in part; the rest is estimated.
+    Partial,
     /// By a model.
     Estimated,
     /// By nobody: a default or a guess.

@@ -46,7 +46,7 @@ impl Facility {
             intensity: data.table.clone(),
             settings,
         };
-        let site = site(&toolbox.context(Timestamp::now()), None, Lang::En).map_err(tool_error)?;
+        let site = site(&toolbox.context(Timestamp::now()), None, Lang::En).map_err(|error| tool_error(error.into()))?;
         Ok(Facility { settings: toolbox.settings, currency, site })
     }
 
