@@ -89,7 +89,8 @@ impl PowerModel {
     /// Reads a document from memory; the name says the trainer of published curves.
     #[staticmethod]
     fn from_json(name: &str, text: &str) -> PyResult<Self> {
-        let model = Model::from_json(name, text.as_bytes()).map_err(|error| ModelError::new_err(message_and_remedy(&error)))?;
+        let model =
+            Model::from_json(name, text.as_bytes()).map_err(|error| ModelError::new_err(message_and_remedy(&error)))?;
         Ok(PowerModel { model })
     }
 
@@ -153,7 +154,8 @@ impl PowerModel {
     }
 
     fn with_semantics(&self, semantics: &str) -> PyResult<Self> {
-        let semantics: Semantics = semantics.parse().map_err(|error| ConfigurationError::new_err(message_and_remedy(&error)))?;
+        let semantics: Semantics =
+            semantics.parse().map_err(|error| ConfigurationError::new_err(message_and_remedy(&error)))?;
         Ok(PowerModel { model: self.model.clone().with_semantics(semantics) })
     }
 
@@ -193,7 +195,8 @@ impl PowerModel {
         }
         let flat: Vec<f64> = rows.concat();
         let mut out = vec![0.0; rows.len() * zones.len()];
-        py.detach(|| self.fill(&flat, &zones, NonZeroUsize::MIN, &mut out)).map_err(|error| self.prediction_error(&error))?;
+        py.detach(|| self.fill(&flat, &zones, NonZeroUsize::MIN, &mut out))
+            .map_err(|error| self.prediction_error(&error))?;
         Ok(out.chunks_exact(zones.len().max(1)).map(<[f64]>::to_vec).collect())
     }
 

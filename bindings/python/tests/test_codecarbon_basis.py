@@ -17,6 +17,7 @@ import kepler_power
 from kepler_power.codecarbon import EmissionsData, EmissionsTracker, OfflineEmissionsTracker, _memory, _tracker
 from kepler_power.codecarbon._accelerators import Accelerators
 from kepler_power.errors import ConfigurationError
+from kepler_power.settings import current
 
 
 @pytest.fixture(autouse=True)
@@ -134,8 +135,11 @@ def test_memory_without_a_counter_is_estimated_named_so_and_warned_of_once(simul
     assert float(row["energy_error_ratio"]) == pytest.approx(share * _memory.ERROR_RATIO)
 
 
-def test_memory_that_a_platform_meter_includes_is_not_added_again(simulated: PowercapTree) -> None:  # noqa: F811
+def test_memory_that_a_platform_meter_includes_is_not_added_again(
+    simulated: PowercapTree, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+) -> None:
     simulated.remove("intel-rapl:0", "intel-rapl:0:0", "intel-rapl:0:1")
+    monkeypatch.setattr(current(), "meters", ["powercap"])
     kepler_power.use_meters(host=kepler_power.Host(sysfs=simulated.sysfs, procfs="/proc"))
     with offline(tracking_mode="machine"):
         simulated.draw(package=10.0)

@@ -32,13 +32,16 @@ pub(super) fn standards(directory: Option<&Path>) -> PyResult<Standards> {
     let rules = data()?.standards.clone();
     match directory {
         None => Ok(rules),
-        Some(directory) => rules.with_directory(directory).map_err(|error| ConfigurationError::new_err(message_and_remedy(&error))),
+        Some(directory) => {
+            rules.with_directory(directory).map_err(|error| ConfigurationError::new_err(message_and_remedy(&error)))
+        }
     }
 }
 
 /// Any answer as JSON text.
 pub(super) fn json(answer: &impl Serialize) -> PyResult<String> {
-    serde_json::to_string(answer).map_err(|error| DataError::new_err((format!("cannot be written as JSON: {error}"), "")))
+    serde_json::to_string(answer)
+        .map_err(|error| DataError::new_err((format!("cannot be written as JSON: {error}"), "")))
 }
 
 /// A zone with what is published of it.

@@ -46,7 +46,8 @@ impl Facility {
             intensity: data.table.clone(),
             settings,
         };
-        let site = site(&toolbox.context(Timestamp::now()), None, Lang::En).map_err(|error| tool_error(error.into()))?;
+        let site =
+            site(&toolbox.context(Timestamp::now()), None, Lang::En).map_err(|error| tool_error(error.into()))?;
         Ok(Facility { settings: toolbox.settings, currency, site })
     }
 
@@ -298,6 +299,7 @@ const fn basis_name(basis: Basis) -> &'static str {
         Basis::Published => "published",
         Basis::Estimated => "estimated",
         Basis::Assumed => "assumed",
+        Basis::Partial => "partial",
     }
 }
 

@@ -126,8 +126,8 @@ fn wait(py: Python<'_>, end: Instant) -> PyResult<()> {
 }
 
 fn poll(py: Python<'_>, urls: &[String], window: Duration) -> PyResult<Arc<dyn EnergyView>> {
-    let view =
-        KeplerView::new(urls, KeplerOptions::default()).map_err(|error| ConfigurationError::new_err(message_and_remedy(&error)))?;
+    let view = KeplerView::new(urls, KeplerOptions::default())
+        .map_err(|error| ConfigurationError::new_err(message_and_remedy(&error)))?;
     py.detach(|| view.poll(Timestamp::now()));
     wait(py, Instant::now() + window)?;
     py.detach(|| view.poll(Timestamp::now()));
@@ -180,8 +180,9 @@ fn node_name() -> String {
 /// Observes a source for a while (seconds), without the GIL.
 #[pyfunction]
 fn observe(py: Python<'_>, source: &str, window: Option<&str>, meters: Meters) -> PyResult<Observation> {
-    let window =
-        window.map(|text| text.parse().map_err(|error| ConfigurationError::new_err(message_and_remedy(&error)))).transpose()?;
+    let window = window
+        .map(|text| text.parse().map_err(|error| ConfigurationError::new_err(message_and_remedy(&error))))
+        .transpose()?;
     Origin::parse(source)?.observe(py, window, meters)
 }
 

@@ -82,7 +82,8 @@ fn find_model(
     };
     let catalogue = open(directory)?;
     let request = Request { source, output: kind, machine: &machine, given: &given, conversion };
-    let found = py.detach(|| catalogue.best_for(&request)).map_err(|error| DataError::new_err(message_and_remedy(&error)))?;
+    let found =
+        py.detach(|| catalogue.best_for(&request)).map_err(|error| DataError::new_err(message_and_remedy(&error)))?;
     Ok((PowerModel::new(found.model), row(&found.entry), found.distance, found.reason))
 }
 

@@ -54,7 +54,8 @@ fn train_model(
     let argument: RecipeArgument = serde_json::from_str(recipe)
         .map_err(|error| ConfigurationError::new_err((format!("a parameter does not fit: {error}"), "")))?;
     let recipe = argument.recipe()?;
-    let semantics: Semantics = semantics.parse().map_err(|error| ConfigurationError::new_err(message_and_remedy(&error)))?;
+    let semantics: Semantics =
+        semantics.parse().map_err(|error| ConfigurationError::new_err(message_and_remedy(&error)))?;
     let zone = zone(component).ok_or_else(|| {
         let message = format!("there is no component `{component}`");
         ConfigurationError::new_err((message, "give package, core, uncore, dram or platform"))
