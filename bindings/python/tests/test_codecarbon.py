@@ -230,7 +230,7 @@ def test_an_offline_tracker_needs_a_location_that_exists() -> None:
         OfflineEmissionsTracker(country_iso_code="XYZ")
 
 
-def test_configuration_is_read_from_codecarbons_places(monkeypatch: pytest.MonkeyPatch, simulated: PowercapTree) -> None:
+def test_configuration_is_read_from_codecarbons_files_and_environment(monkeypatch: pytest.MonkeyPatch, simulated: PowercapTree) -> None:
     Path(".codecarbon.config").write_text("[codecarbon]\nproject_name = from file\nsave_to_api = false\npue = 1.2\n")
     monkeypatch.setenv("CODECARBON_EXPERIMENT_ID", "from environment")
     with warnings.catch_warnings():

@@ -196,7 +196,7 @@ def test_quantities_convert_as_their_names_say() -> None:
     assert EmissionsPerKWh.from_g_per_kWh(500).kgs_per_kWh == 0.5
 
 
-def test_emissions_of_places_are_those_of_the_table() -> None:
+def test_emissions_of_locations_are_those_of_the_table() -> None:
     france = kepler_power.compliance.region("FR").intensity
     assert france is not None
     emissions = Emissions()

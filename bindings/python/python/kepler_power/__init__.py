@@ -8,7 +8,7 @@ Hardware counters (RAPL and others) where there are some, an estimate that says 
 >>> m.energy.joules > 0
 True
 
-`measure` and `measured` measure a stretch of code, `Monitor` watches who on the machine uses how much. `load_ext kepler_power`
+`measure` and `measured` measure a block of code, `Monitor` watches who on the machine uses how much. `load_ext kepler_power`
 in a notebook gives the cell magic `%%energy`. Everything that goes wrong is a `KeplerError`, which says what to do about it.
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar, Union, cast
 
@@ -30,7 +30,7 @@ def wrap(function: _Function, context: Callable[[], AbstractContextManager[Any]]
         with context():
             return await function(*args, **kwargs)
 
-    async def stream(*args: Any, **kwargs: Any) -> Any:
+    async def stream(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         with context():
             inner = function(*args, **kwargs)
             try:
@@ -49,9 +49,10 @@ def wrap(function: _Function, context: Callable[[], AbstractContextManager[Any]]
             finally:
                 await inner.aclose()
 
-    def generator(*args: Any, **kwargs: Any) -> Any:
+    def generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         with context():
-            return (yield from function(*args, **kwargs))
+            made: Generator[Any, Any, Any] = function(*args, **kwargs)
+            return (yield from made)
 
     def plain(*args: Any, **kwargs: Any) -> Any:
         with context():
@@ -70,7 +71,7 @@ def _flags(function: Any) -> int:
     """Those of the code that a call runs."""
     while True:
         if isinstance(function, functools.partial):
-            function = cast("functools.partial[Any]", function).func
+            function = function.func
         elif hasattr(function, "__func__"):
             function = function.__func__
         else:
@@ -78,5 +79,6 @@ def _flags(function: Any) -> int:
     code = getattr(function, "__code__", None)
     if code is None and not isinstance(function, type):
         # An object of a class that can be called.
-        code = getattr(getattr(type(function), "__call__", None), "__code__", None)
+        kind: Any = function.__class__
+        code = getattr(getattr(kind, "__call__", None), "__code__", None)
     return getattr(code, "co_flags", 0)

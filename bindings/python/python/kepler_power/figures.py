@@ -1,4 +1,4 @@
-"""What a stretch of code used: energy, power, carbon, and whose it was."""
+"""What a block of code used: energy, power, carbon, and whose it was."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ class Share:
 
 
 class _Sum:
-    """One or more stretches, added up."""
+    """One or more intervals, added up."""
 
     __slots__ = ("microjoules", "own", "own_cpu", "seconds", "tree", "tree_cpu", "zones")
 
@@ -190,7 +190,7 @@ class _Sum:
 
 
 class Figures:
-    """The figures of one or more stretches of time. ``energy``, ``power`` and ``co2e`` are the whole machine's."""
+    """The figures of one or more intervals of time. ``energy``, ``power`` and ``co2e`` are the whole machine's."""
 
     __slots__ = ("_facility", "name")
 
@@ -268,7 +268,7 @@ class Figures:
     @property
     def error_ratio(self) -> float:
         """Expected relative error of ``energy``, one standard deviation: that of the meter's method, and that of catching its
-        last update at both ends. Above 1, the stretch was too short for the meter."""
+        last update at both ends. Above 1, the interval was too short for the meter."""
         source, seconds = self.source, self.seconds
         short = source.resolution_seconds / seconds if seconds else math.inf
         return math.hypot(source.error_ratio or 0.0, short)

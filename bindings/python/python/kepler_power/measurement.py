@@ -1,4 +1,4 @@
-"""Measuring a stretch of code."""
+"""Measuring a block of code."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .settings import current, facility_for
 __all__ = ["Measurement", "Phase", "PhaseTotal", "measure"]
 
 
-class _Stretch(Figures):
-    """One stretch of time that is over."""
+class _Interval(Figures):
+    """One interval of time that has ended."""
 
     __slots__ = ("_spent", "_total")
 
@@ -104,7 +104,7 @@ class Phase:
 
 
 class Measurement(Figures):
-    """A stretch of code, from `start` to `stop`. Made by :func:`measure`.
+    """A block of code, from `start` to `stop`. Made by :func:`measure`.
 
     While it runs, the figures are those so far; once stopped, they stay. An exception inside stops it like
     anything else: the figures are there. In a process forked inside, it goes on by itself: the machine's energy is the
@@ -151,7 +151,7 @@ class Measurement(Figures):
             raise KeplerError(f"`{self.name}` is not running", "start it before taking laps")
         now = self._mark()
         laps = self._laps = [] if self._laps is None else self._laps
-        lap = _Stretch(name or f"{self.name} {len(laps) + 1}", self._facility, start.until(now))
+        lap = _Interval(name or f"{self.name} {len(laps) + 1}", self._facility, start.until(now))
         laps.append(lap)
         self._lap_start = now
         return lap

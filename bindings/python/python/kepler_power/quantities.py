@@ -61,7 +61,7 @@ class Energy:
 
 @total_ordering
 class Power:
-    """Mean power over a stretch of time."""
+    """Mean power over an interval of time."""
 
     __slots__ = ("watts",)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import glob
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Optional
 
 # PCI class codes (PCI Code and ID Assignment, base classes 03h and 12h).
 _DISPLAY, _PROCESSING_ACCELERATOR = 0x03, 0x12
@@ -16,11 +17,12 @@ _INTEL_PROCESSOR_GRAPHICS = "0000:00:02.0"
 _DEVICES = ("/dev/nvidia[0-9]*", "/dev/kfd", "/dev/dxg")
 
 
-class Accelerators(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Accelerators:
     """What was found."""
 
     names: Optional[tuple[str, ...]]
-    """One each; ``None`` where it cannot be told."""
+    """One each; ``None`` where it is not known."""
 
     @classmethod
     def of(cls, sysfs: Path) -> Accelerators:
@@ -40,12 +42,12 @@ class Accelerators(NamedTuple):
 
     @property
     def count(self) -> int | None:
-        """How many; ``None`` where it cannot be told."""
+        """How many; ``None`` where it is not known."""
         return None if self.names is None else len(self.names)
 
     @property
     def description(self) -> str | None:
-        """``2 x NVIDIA 10de:2330``; ``None`` where there are none, or it cannot be told."""
+        """``2 x NVIDIA 10de:2330``; ``None`` where there are none, or it is not known."""
         names = self.names or ()
         kinds = dict.fromkeys(names)
         return ", ".join(f"{names.count(name)} x {name}" for name in kinds) or None

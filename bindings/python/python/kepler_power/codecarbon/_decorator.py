@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Optional, TypeVar, overload
 
@@ -78,7 +78,7 @@ def track_task_emissions(
     """
 
     @contextmanager
-    def task() -> Iterator[None]:
+    def task() -> Generator[None, None, None]:
         with TaskEmissionsTracker(task_name, tracker):
             yield
 

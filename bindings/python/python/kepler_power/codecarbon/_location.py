@@ -12,7 +12,8 @@ from ..errors import ConfigurationError, UnknownRegionError
 from ._parameters import Parameters
 from .external.logger import logger
 
-_CLOUDS = ("aws", "gcp", "azure")
+# Names of zones that are not those of a cloud provider's regions.
+_NOT_CLOUDS = ("iso", "name", "grid", "state", "city")
 
 
 class Intensity(NamedTuple):
@@ -95,20 +96,17 @@ def _cloud(provider: str, cloud_region: str) -> Region:
         raise ConfigurationError(f"cloud_provider `{provider}` without cloud_region", "give both")
     zone = find_region(cloud_region)
     clouds = _clouds_of(zone, cloud_region)
-    if provider and provider.lower() not in _CLOUDS:
-        raise ConfigurationError(f"cloud_provider `{provider}` is not known", f"give {', '.join(_CLOUDS)}, or a country")
     if not clouds or (provider and provider.lower() not in clouds):
         whose = f"one of {' and '.join(clouds)}" if clouds else "not a cloud region"
-        raise ConfigurationError(
-            f"cloud_region `{cloud_region}` is {whose}, and cloud_provider is `{provider}`", "give a region of that provider"
-        )
+        given = f", and cloud_provider is `{provider}`" if provider else ""
+        raise ConfigurationError(f"cloud_region `{cloud_region}` is {whose}{given}", "give a region of the provider, or a country")
     return zone
 
 
 def _clouds_of(zone: Region, name: str) -> list[str]:
     """The clouds that have a region of this name."""
     wanted = _normal(name)
-    return [cloud for cloud in _CLOUDS if wanted in map(_normal, zone.aliases.get(cloud, []))]
+    return [scheme for scheme, names in zone.aliases.items() if scheme not in _NOT_CLOUDS and wanted in map(_normal, names)]
 
 
 def _normal(name: str) -> str:

@@ -11,11 +11,11 @@ from .units import EmissionsPerKWh, Energy
 
 
 class Emissions:
-    """Emissions of an energy at a place, kg of CO2e.
+    """Emissions of an energy at a location, kg of CO2e.
 
     :param data_source: accepted and not used: the figures are those of :func:`kepler_power.compliance.region`.
     :param electricitymaps_api_token: accepted and not used.
-    :param force_carbon_intensity_g_co2e_kwh: gCO2e/kWh, instead of the place's.
+    :param force_carbon_intensity_g_co2e_kwh: gCO2e/kWh, instead of the location's.
     """
 
     def __init__(

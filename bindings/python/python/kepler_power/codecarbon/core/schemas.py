@@ -10,7 +10,7 @@ from uuid import UUID
 
 @dataclasses.dataclass
 class EmissionBase:
-    """Figures of a stretch of a run: seconds, kg, kg/s, W and kWh."""
+    """Figures of an interval of a run: seconds, kg, kg/s, W and kWh."""
 
     timestamp: str
     run_id: str

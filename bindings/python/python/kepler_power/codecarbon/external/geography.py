@@ -1,4 +1,4 @@
-"""Places by the names that scripts import from ``codecarbon.external.geography``. No web service is asked."""
+"""Locations by the names that scripts import from ``codecarbon.external.geography``. No web service is asked."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class PrometheusOutput(BaseOutput):
 
     def _text(self, delta: EmissionsData) -> str:
         labels = f'{{project_name="{_escaped(delta.project_name)}",energy_method="{delta.energy_method}"}}'
-        lines = []
+        lines: list[str] = []
         for metric, (column, text) in _GAUGES.items():
             value = delta.known[column]
             if value is not None:
