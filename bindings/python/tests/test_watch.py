@@ -257,7 +257,7 @@ def test_bad_arguments_say_what_to_do() -> None:
         kepler_power.Monitor(0)
     with pytest.raises(kepler_power.ConfigurationError, match="baseline or ratio"):
         kepler_power.Monitor(idle="none")
-    with pytest.raises(kepler_power.MeterError, match="host.procfs"):
+    with pytest.raises(kepler_power.MeterError, match=r"Host\(procfs="):
         kepler_power.Monitor(host=kepler_power.Host(procfs="/nonexistent")).start()
     monitor = kepler_power.Monitor()
     with pytest.raises(kepler_power.MonitorError, match="call start"):
