@@ -1,4 +1,4 @@
-"""Shows the hungriest processes for two seconds, and keeps all of them as CSV."""
+"""Shows the biggest processes for two seconds, and keeps all of them as CSV."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ pub(crate) use classes::*;
 
 /// Splits `what is wrong; what to do`, as this project writes its messages, into the two arguments of a
 /// `KeplerError`.
-pub(crate) fn told(error: &impl std::fmt::Display) -> (String, String) {
+pub(crate) fn message_and_remedy(error: &impl std::fmt::Display) -> (String, String) {
     let text = error.to_string();
     match text.split_once("; ") {
         Some((message, remedy)) => (message.to_owned(), remedy.to_owned()),
@@ -32,19 +32,19 @@ pub(crate) fn told(error: &impl std::fmt::Display) -> (String, String) {
 
 /// A region that no zone has, with the names most like it.
 pub(crate) fn unknown_region(error: &kepler_compliance::zones::UnknownZone) -> PyErr {
-    let (message, remedy) = told(error);
+    let (message, remedy) = message_and_remedy(error);
     UnknownRegionError::new_err((message, remedy, error.nearest.clone()))
 }
 
 /// A standard that no rule has, with all codes.
 pub(crate) fn unknown_standard(error: &kepler_compliance::standards::UnknownStandard) -> PyErr {
-    let (message, remedy) = told(error);
+    let (message, remedy) = message_and_remedy(error);
     UnknownStandardError::new_err((message, remedy, error.valid.clone()))
 }
 
 /// A tool's error as an exception that lists what would be valid.
-pub(crate) fn told_tool(error: ToolError) -> PyErr {
-    let text = told(&error);
+pub(crate) fn tool_error(error: ToolError) -> PyErr {
+    let text = message_and_remedy(&error);
     match error {
         ToolError::UnknownRegion(error) => unknown_region(&error),
         ToolError::UnknownStandard(error) => unknown_standard(&error),
@@ -57,5 +57,5 @@ pub(crate) fn told_tool(error: ToolError) -> PyErr {
 
 /// A source that cannot be asked.
 pub(crate) fn unavailable(error: &impl std::fmt::Display) -> PyErr {
-    SourceError::new_err(told(error))
+    SourceError::new_err(message_and_remedy(error))
 }

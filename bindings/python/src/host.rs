@@ -6,6 +6,7 @@ use kepler_core::host::Host as CoreHost;
 use kepler_core::meter::chain::{ChainOptions, Source};
 use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,6 +47,16 @@ impl Host {
     #[getter]
     fn msr(&self) -> PathBuf {
         self.core().msr().to_owned()
+    }
+
+    /// For pickle.
+    fn __getnewargs_ex__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyDict>)> {
+        let roots = PyDict::new(py);
+        roots.set_item("procfs", &self.procfs)?;
+        roots.set_item("sysfs", &self.sysfs)?;
+        roots.set_item("cgroup", &self.cgroup)?;
+        roots.set_item("msr", &self.msr)?;
+        Ok((PyTuple::empty(py), roots))
     }
 
     fn __repr__(&self) -> String {

@@ -1,12 +1,12 @@
 //! The stopwatch behind `measure`: marks, and what lies between two of them.
 
-mod keeper;
+mod counter_thread;
 
 use crate::errors::MeterError;
 use crate::fork;
 use crate::host::{Host, chain};
 use crate::remedies;
-use keeper::Keeper;
+use counter_thread::CounterThread;
 use kepler_core::meter::Method;
 use kepler_core::stopwatch as core;
 use kepler_core::units::ZoneKind;
@@ -18,7 +18,7 @@ use std::time::UNIX_EPOCH;
 #[pyclass(frozen, module = "kepler_power._native")]
 struct Stopwatch {
     meters: Arc<Mutex<core::Stopwatch>>,
-    keeper: Keeper,
+    counter_thread: CounterThread,
 }
 
 #[pymethods]
@@ -30,8 +30,8 @@ impl Stopwatch {
         let options = chain(py, &host, sources)?;
         let opened = py.detach(|| core::Stopwatch::open(&host, options));
         let stopwatch = opened.map_err(|unavailable| MeterError::new_err(remedies::error(&unavailable)))?;
-        let keeper = Keeper::new(stopwatch.longest_gap());
-        Ok(Stopwatch { meters: Arc::new(Mutex::new(stopwatch)), keeper })
+        let counter_thread = CounterThread::new(stopwatch.longest_gap());
+        Ok(Stopwatch { meters: Arc::new(Mutex::new(stopwatch)), counter_thread })
     }
 
     /// Reads everything now.
@@ -40,7 +40,7 @@ impl Stopwatch {
             let _reading = fork::reading();
             self.meters.lock().unwrap_or_else(PoisonError::into_inner).mark()
         });
-        Mark { mark, _held: self.keeper.hold(&self.meters) }
+        Mark { mark, _held: self.counter_thread.hold(&self.meters) }
     }
 
     /// Source, reason and remedy of each better meter that is not in use.
@@ -54,7 +54,7 @@ impl Stopwatch {
     /// Whether a thread reads the counters from time to time, for measurements that outlast a round of them.
     #[getter]
     fn keeps_up(&self) -> bool {
-        self.keeper.is_running()
+        self.counter_thread.is_running()
     }
 }
 

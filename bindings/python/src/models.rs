@@ -3,7 +3,7 @@
 mod find;
 mod train;
 
-use crate::errors::{ConfigurationError, ModelError, told};
+use crate::errors::{ConfigurationError, ModelError, message_and_remedy};
 use kepler_core::model::{Model, PredictError, Semantics, component_name};
 use kepler_core::units::{Power, ZoneKind};
 use numpy::{PyReadonlyArray2, PyReadwriteArray2};
@@ -26,7 +26,7 @@ impl PowerModel {
     }
 
     fn zones(&self, components: &[usize]) -> PyResult<Vec<ZoneKind>> {
-        let zone = |&place: &usize| self.model.components().get(place).map(|component| component.zone());
+        let zone = |&index: &usize| self.model.components().get(index).map(|component| component.zone());
         components
             .iter()
             .map(zone)
@@ -61,7 +61,7 @@ impl PowerModel {
         Ok(())
     }
 
-    fn told(&self, error: &PredictError) -> PyErr {
+    fn prediction_error(&self, error: &PredictError) -> PyErr {
         match error {
             PredictError::NotFinite { row, feature } => {
                 let name = self.model.features().get(*feature).map_or("", String::as_str);
@@ -72,7 +72,7 @@ impl PowerModel {
                 let message = format!("the value of `{variable}` is not chosen");
                 ModelError::new_err((message, "see Model.with_category"))
             }
-            other => ModelError::new_err(told(other)),
+            other => ModelError::new_err(message_and_remedy(other)),
         }
     }
 }
@@ -82,14 +82,15 @@ impl PowerModel {
     /// Reads a file, or the directory of an unpacked model.
     #[staticmethod]
     fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        let model = py.detach(|| Model::load(path)).map_err(|error| ModelError::new_err(told(&error)))?;
+        let model = py.detach(|| Model::load(path)).map_err(|error| ModelError::new_err(message_and_remedy(&error)))?;
         Ok(PowerModel { model })
     }
 
     /// Reads a document from memory; the name says the trainer of published curves.
     #[staticmethod]
     fn from_json(name: &str, text: &str) -> PyResult<Self> {
-        let model = Model::from_json(name, text.as_bytes()).map_err(|error| ModelError::new_err(told(&error)))?;
+        let model =
+            Model::from_json(name, text.as_bytes()).map_err(|error| ModelError::new_err(message_and_remedy(&error)))?;
         Ok(PowerModel { model })
     }
 
@@ -144,7 +145,7 @@ impl PowerModel {
 
     fn with_category(&self, variable: &str, value: &str) -> PyResult<Self> {
         let mut model = self.model.clone();
-        model.choose_category(variable, value).map_err(|fault| ModelError::new_err(told(&fault)))?;
+        model.choose_category(variable, value).map_err(|fault| ModelError::new_err(message_and_remedy(&fault)))?;
         Ok(PowerModel { model })
     }
 
@@ -153,11 +154,12 @@ impl PowerModel {
     }
 
     fn with_semantics(&self, semantics: &str) -> PyResult<Self> {
-        let semantics: Semantics = semantics.parse().map_err(|error| ConfigurationError::new_err(told(&error)))?;
+        let semantics: Semantics =
+            semantics.parse().map_err(|error| ConfigurationError::new_err(message_and_remedy(&error)))?;
         Ok(PowerModel { model: self.model.clone().with_semantics(semantics) })
     }
 
-    /// Predicts `rows` into `out`, one column for each of `components` (their places). Neither array is copied.
+    /// Predicts `rows` into `out`, one column for each of `components` (by index). Neither array is copied.
     fn predict_into(
         &self,
         py: Python<'_>,
@@ -180,20 +182,21 @@ impl PowerModel {
         };
         let threads = threads.and_then(NonZeroUsize::new).map_or_else(std::thread::available_parallelism, Ok);
         let threads = threads.unwrap_or(NonZeroUsize::MIN);
-        py.detach(|| self.fill(rows, &zones, threads, out)).map_err(|error| self.told(&error))
+        py.detach(|| self.fill(rows, &zones, threads, out)).map_err(|error| self.prediction_error(&error))
     }
 
     /// The same for lists, where there is no numpy.
     fn predict_rows(&self, py: Python<'_>, rows: Vec<Vec<f64>>, components: Vec<usize>) -> PyResult<Vec<Vec<f64>>> {
         let zones = self.zones(&components)?;
         let width = self.model.features().len();
-        if let Some((place, row)) = rows.iter().enumerate().find(|(_, row)| row.len() != width) {
-            let message = format!("row {place} has {} numbers for {width} features", row.len());
+        if let Some((index, row)) = rows.iter().enumerate().find(|(_, row)| row.len() != width) {
+            let message = format!("row {index} has {} numbers for {width} features", row.len());
             return Err(ModelError::new_err((message, "give one for each of Model.features, in their order")));
         }
         let flat: Vec<f64> = rows.concat();
         let mut out = vec![0.0; rows.len() * zones.len()];
-        py.detach(|| self.fill(&flat, &zones, NonZeroUsize::MIN, &mut out)).map_err(|error| self.told(&error))?;
+        py.detach(|| self.fill(&flat, &zones, NonZeroUsize::MIN, &mut out))
+            .map_err(|error| self.prediction_error(&error))?;
         Ok(out.chunks_exact(zones.len().max(1)).map(<[f64]>::to_vec).collect())
     }
 
@@ -233,7 +236,7 @@ impl PowerModel {
             }
             Ok(confidence)
         };
-        py.detach(&mut work).map_err(|error: PredictError| self.told(&error))
+        py.detach(&mut work).map_err(|error: PredictError| self.prediction_error(&error))
     }
 }
 

@@ -20,14 +20,14 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use table::Table;
 
 /// How long to wait before Ctrl-C is looked for.
-const PATIENCE: Duration = Duration::from_millis(100);
+const SIGNAL_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A sampler at work on a thread of its own.
 #[pyclass(frozen, module = "kepler_power._native")]
 struct Monitor {
     running: Mutex<Option<CoreMonitor>>,
     feed: Feed,
-    /// What the tools are told of it.
+    /// The view that the tools ask.
     live: Live,
     unavailable: Vec<(&'static str, String, String)>,
     /// The process whose thread it is.
@@ -72,7 +72,7 @@ impl Monitor {
         let give_up = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
             let found = py.detach(|| {
-                let pause = Instant::now() + PATIENCE;
+                let pause = Instant::now() + SIGNAL_CHECK_INTERVAL;
                 loop {
                     if let Some(newer) = self.feed.latest().filter(|snapshot| snapshot.sequence > after) {
                         return Some(Ok(newer));

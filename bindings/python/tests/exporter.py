@@ -12,7 +12,7 @@ DRAM_WATTS = 5.0
 
 
 def metrics(seconds: float) -> str:
-    """What it shows after so many seconds: as much idle energy as the pod uses."""
+    """What it shows after this number of seconds: as much idle energy as the pod uses."""
     lines = []
     for zone, watts in (("package", PACKAGE_WATTS), ("dram", DRAM_WATTS)):
         joules, node = watts * seconds, f'node_name="n1",path="p",zone="{zone}"'

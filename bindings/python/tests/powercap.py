@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import kepler_power
@@ -21,6 +22,8 @@ class PowercapTree:
         self.totals: dict[str, int] = {}
         control_type = self.sysfs / "devices/virtual/powercap/intel-rapl"
         (self.sysfs / "class/powercap").mkdir(parents=True)
+        # A machine without graphics processors.
+        (self.sysfs / "bus/pci/devices").mkdir(parents=True)
         control_type.mkdir(parents=True)
         (self.sysfs / "class/powercap/intel-rapl").symlink_to(control_type)
         (control_type / "subsystem").symlink_to(self.sysfs / "class/powercap")
@@ -48,8 +51,17 @@ class PowercapTree:
             ("intel-rapl:0:1", dram),
             ("intel-rapl:1", (package + dram) * 1.1),
         ):
-            self.totals[entry] += round(joules * 1e6)
-            self._show(entry)
+            if entry in self.totals:
+                self.totals[entry] += round(joules * 1e6)
+                self._show(entry)
+
+    def remove(self, *entries: str) -> None:
+        """As on a machine without these zones."""
+        for entry in entries:
+            link = self.sysfs / "class/powercap" / entry
+            shutil.rmtree(link.resolve(), ignore_errors=True)
+            link.unlink()
+            del self.totals[entry]
 
     def start_at(self, microjoules: int) -> None:
         """The package's counter stands there."""

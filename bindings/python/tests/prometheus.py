@@ -1,4 +1,4 @@
-"""A real Prometheus, from the Debian package, that scrapes what it is told to."""
+"""A real Prometheus, from the Debian package, that scrapes what it is configured to."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def test_a_job_is_planned_for_the_hours_that_the_caller_knows_of() -> None:
     assert plan.best.emissions_kgCO2eq == pytest.approx(0.3 * (SEOUL.pue or 0))
 
 
-def test_intensities_may_be_stretches_a_file_a_typical_day_or_pandas(tmp_path: Path) -> None:
+def test_intensities_may_be_intervals_a_file_a_typical_day_or_pandas(tmp_path: Path) -> None:
     def best(intensity: Any) -> dt.datetime:
         plan = compliance.calculate_optimal_schedule(
             "1h", deadline=dt.timedelta(hours=24), intensity=intensity, facility=SEOUL, now=NOW
@@ -105,10 +105,10 @@ def test_intensities_may_be_stretches_a_file_a_typical_day_or_pandas(tmp_path: P
         return plan.best.start
 
     cheap = NOW + 7 * HOUR
-    stretches = [(NOW, cheap, 400.0), (cheap, cheap + HOUR, 100.0), (cheap + HOUR, NOW + 30 * HOUR, 400.0)]
-    assert best(stretches) == cheap
+    intervals = [(NOW, cheap, 400.0), (cheap, cheap + HOUR, 100.0), (cheap + HOUR, NOW + 30 * HOUR, 400.0)]
+    assert best(intervals) == cheap
     file = tmp_path / "forecast.csv"
-    rows = [f"KR,{start.isoformat()},{end.isoformat()},{grams}" for start, end, grams in stretches]
+    rows = [f"KR,{start.isoformat()},{end.isoformat()},{grams}" for start, end, grams in intervals]
     file.write_text("\n".join(["zone,start,end,g_per_kwh", *rows]))
     assert best(file) == best(str(file)) == cheap
     # Midnight UTC is nine in Seoul.

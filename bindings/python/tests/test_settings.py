@@ -142,3 +142,14 @@ assert m.co2e.region == "DE" and m.co2e.pue == 1.0, "another facility"
     bad = {**os.environ, "KEPLER_PUE": "much"}
     done = subprocess.run([sys.executable, "-c", "import kepler_power; kepler_power.measure()"], env=bad, capture_output=True, text=True)
     assert "KEPLER_PUE = `much`" in done.stderr
+
+
+def test_what_to_do_about_a_meter_is_said_in_keyword_arguments(tmp_path: Path) -> None:
+    host = kepler_power.Host(sysfs=tmp_path, procfs=tmp_path, msr=tmp_path / "msr")
+    for meter in ("powercap", "msr", "perf", "hwmon"):
+        with pytest.raises(kepler_power.MeterError) as caught:
+            kepler_power.measure(meters=[meter], host=host)
+        assert meter in str(caught.value) and "--" not in caught.value.remedy and "sources=" not in caught.value.remedy
+    with pytest.raises(kepler_power.MeterError) as caught:
+        kepler_power.measure(meters=["powercap"], host=kepler_power.Host(sysfs=tmp_path / "nowhere"))
+    assert caught.value.remedy

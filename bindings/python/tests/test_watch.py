@@ -35,7 +35,7 @@ def test_processes_share_what_the_machine_drew(tree: PowercapTree, monitor: kepl
     mine = next(process for process in latest.processes() if process.pid == os.getpid())
     assert 0 < mine.joules["package"] <= zone.active_energy.joules and mine.state == "running"
     assert mine.cpu_seconds > 0.1 and mine.kind in ("regular", "container")
-    # To the microjoule: what is not idle is somebody's, or nobody's and said to be so.
+    # To the microjoule: what is not idle is a workload's or unattributed.
     listed = sum(round(process.joules["package"] * 1e6) for process in latest.processes())
     assert listed + zone.unattributed_energy.microjoules <= zone.active_energy.microjoules
 
@@ -161,6 +161,22 @@ def test_rows_are_typed_tuples_and_dictionaries(monitor: kepler_power.Monitor) -
     assert "<table>" in table._repr_html_() and "rows" in repr(table) and "processes" in repr(monitor.snapshot())
 
 
+def test_every_form_of_a_table_says_how_its_figures_were_found(tmp_path: Path) -> None:
+    with kepler_power.Monitor(3600, meters=["model"]) as estimated:
+        table, text = estimated.processes(), repr(estimated.snapshot())
+    assert "(estimated)" in text
+    assert {row["package_method"] for row in table.to_dicts()} == {"estimated"}
+    table.write_csv(tmp_path / "table.csv")
+    with (tmp_path / "table.csv").open(newline="") as file:
+        assert next(csv.DictReader(file))["package_method"] == "estimated"
+    assert "package_method" in table._repr_html_() and "<td>estimated</td>" in table._repr_html_()
+    assert table[0].joules.keys() == {"package"}
+    polars = pytest.importorskip("polars")
+    assert polars.DataFrame(table)["package_method"].unique().to_list() == ["estimated"]
+    pytest.importorskip("pandas")
+    assert set(table.to_pandas()["package_method"]) == {"estimated"}
+
+
 def test_arrow_consumers_take_the_table_as_it_is(monitor: kepler_power.Monitor) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     monitor.wait(1, timeout=10)
@@ -175,7 +191,7 @@ def test_arrow_consumers_take_the_table_as_it_is(monitor: kepler_power.Monitor) 
     assert table.to_arrow().equals(arrow)
 
 
-def test_a_stream_that_nobody_reads_is_released(monitor: kepler_power.Monitor) -> None:
+def test_a_stream_that_is_not_read_is_released(monitor: kepler_power.Monitor) -> None:
     table = monitor.processes()
     for _ in range(1000):
         table.__arrow_c_stream__()
@@ -241,7 +257,7 @@ def test_bad_arguments_say_what_to_do() -> None:
         kepler_power.Monitor(0)
     with pytest.raises(kepler_power.ConfigurationError, match="baseline or ratio"):
         kepler_power.Monitor(idle="none")
-    with pytest.raises(kepler_power.MeterError, match="host.procfs"):
+    with pytest.raises(kepler_power.MeterError, match=r"Host\(procfs="):
         kepler_power.Monitor(host=kepler_power.Host(procfs="/nonexistent")).start()
     monitor = kepler_power.Monitor()
     with pytest.raises(kepler_power.MonitorError, match="call start"):

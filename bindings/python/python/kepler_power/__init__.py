@@ -1,6 +1,6 @@
 """Measure the energy and the carbon of Python code.
 
-Hardware counters (RAPL and others) where there are some, an estimate that says so where not:
+Hardware counters (RAPL and others) where there are some, an estimate that says so where there are none:
 
 >>> import kepler_power
 >>> with kepler_power.measure("train") as m:
@@ -8,7 +8,7 @@ Hardware counters (RAPL and others) where there are some, an estimate that says 
 >>> m.energy.joules > 0
 True
 
-`measure` and `measured` measure a stretch of code, `Monitor` watches who on the machine uses how much. `load_ext kepler_power`
+`measure` and `measured` measure a block of code, `Monitor` watches who on the machine uses how much. `load_ext kepler_power`
 in a notebook gives the cell magic `%%energy`. Everything that goes wrong is a `KeplerError`, which says what to do about it.
 """
 
@@ -30,6 +30,7 @@ from .errors import (
     MissingDependencyError,
     ModelError,
     MonitorError,
+    PartialFigureWarning,
     SourceError,
     UnknownNameError,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "ModelError",
     "Monitor",
     "MonitorError",
+    "PartialFigureWarning",
     "Phase",
     "PhaseTotal",
     "Power",

@@ -15,7 +15,8 @@ from typing import Any, Optional
 from . import __version__
 from ._options import add_facility
 from .errors import EstimateWarning, KeplerError
-from .measurement import measure
+from .figures import Share
+from .measurement import Measurement, measure
 
 _NOT_FOUND, _NOT_EXECUTABLE, _USAGE = 127, 126, 2
 
@@ -30,12 +31,12 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     verb = verbs.add_parser(
         "measure",
         usage="kepler-power measure [options] -- COMMAND [ARGUMENT ...]",
-        help="run a command and tell what it cost",
-        description="Runs a command; what it cost goes to standard error or a file. Its exit status is passed on.",
+        help="run a command and report the energy it used",
+        description="Runs a command; the energy it used, with all it starts, goes to standard error or a file. Its exit status is passed on.",
     )
     verb.add_argument("--name", help="what to call it; the command's own name if not given")
     add_facility(verb)
-    verb.add_argument("--json", action="store_true", help="tell it as JSON")
+    verb.add_argument("--json", action="store_true", help="report as JSON")
     verb.add_argument("--output", metavar="FILE", help="write it there instead of standard error")
     verb.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -81,11 +82,20 @@ def _measure(options: Any, command: Sequence[str]) -> int:
         finally:
             signal.signal(signal.SIGINT, before)
             signal.signal(signal.SIGTERM, forward)
+    share = measurement.children
     if options.json:
-        figures = {**measurement.to_dict(), "command": list(command), "exit_status": status}
+        figures = {
+            "command": list(command),
+            "exit_status": status,
+            "command_joules": share.energy.joules,
+            "command_watts": share.power.watts,
+            "command_cpu_seconds": share.cpu_seconds,
+            "command_co2e_grams": share.co2e.grams,
+            **measurement.to_dict(),
+        }
         text = json.dumps(figures, ensure_ascii=False)
     else:
-        text = str(measurement)
+        text = "\n".join(_lines(measurement, share))
     try:
         if options.output:
             with open(options.output, "w", encoding="utf-8") as file:
@@ -95,8 +105,23 @@ def _measure(options: Any, command: Sequence[str]) -> int:
     except OSError as error:
         print(f"kepler-power: cannot write {options.output}: {error.strerror}", file=sys.stderr)
         return status or 1
-    # As a shell tells of a command that a signal ended.
+    # As a shell reports a command that a signal ended.
     return 128 - status if status < 0 else status
+
+
+def _lines(measurement: Measurement, share: Share) -> list[str]:
+    """The command's share, what it is a share of, and what that rests on."""
+    co2e, error = measurement.co2e, measurement.error_ratio
+    doubt = f", ± {error * 100:.0f} %" if 0.01 < error < 10 else ""
+    where = f"region {co2e.region}" if co2e.region else "stated intensity"
+    lines = [
+        f"{measurement.name}: {share.energy} ({share.power}), {share.co2e}; "
+        f"{share.cpu_seconds:.3g} CPU s in {measurement.seconds:.3g} s",
+        f"whole machine: {measurement.energy} ({measurement.power}), {co2e}; {measurement.source.method} by {measurement.source.name}{doubt}",
+        f"{co2e.grid_intensity:.3g} gCO2e/kWh: {where}{' (assumed: give --region)' if co2e.basis == 'assumed' else ''}; "
+        f"PUE {co2e.pue:.3g} ({co2e.pue_basis})",
+    ]
+    return lines
 
 
 if __name__ == "__main__":

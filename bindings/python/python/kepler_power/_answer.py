@@ -160,7 +160,7 @@ def meters() -> tuple[Host | None, list[str] | None]:
 
 def _source(source: Source) -> str | Observation:
     """A source as the compiled part takes it."""
-    # Not the class: importing it for a question of places would cost milliseconds.
+    # Not the class: importing it for a question about regions would cost milliseconds.
     observe: Callable[[], Observation] | None = getattr(source, "_observation", None)
     return cast("Union[str, Observation]", source) if observe is None else observe()
 

@@ -28,7 +28,7 @@ __all__ = [
     "Contract",
     "EmissionsOverTime",
     "MarketBased",
-    "Stretch",
+    "TimedValue",
     "carbon_usage_effectiveness",
     "effective_intensity",
     "embodied",
@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 
-class Stretch(NamedTuple):
+class TimedValue(NamedTuple):
     """A value that holds from ``start`` (included) to ``end`` (excluded)."""
 
     start: datetime.datetime
@@ -100,11 +100,11 @@ def emissions_over(
 ) -> EmissionsOverTime:
     """Emissions of energy over time, each part with the intensity of its own hours.
 
-    :param energy: (start, end, IT energy of that stretch in kWh), taken as drawn evenly over it.
-    :param intensity: (start, end, gCO2e/kWh); the stretches may be others. A gap is a time without a figure.
+    :param energy: (start, end, IT energy of that interval in kWh), taken as drawn evenly over it.
+    :param intensity: (start, end, gCO2e/kWh); the intervals may be others. A gap is a time without a figure.
     :param pue: of the site, 1 or more.
     """
-    return EmissionsOverTime(*_native.emissions_over(_stretches(energy), _stretches(intensity), pue))
+    return EmissionsOverTime(*_native.emissions_over(_intervals(energy), _intervals(intensity), pue))
 
 
 def embodied(
@@ -164,5 +164,5 @@ def _nanoseconds(time: datetime.datetime) -> int:
     return (zoned - _EPOCH) // datetime.timedelta(microseconds=1) * 1000
 
 
-def _stretches(stretches: Iterable[tuple[datetime.datetime, datetime.datetime, float]]) -> list[tuple[int, int, float]]:
-    return [(_nanoseconds(start), _nanoseconds(end), float(value)) for start, end, value in stretches]
+def _intervals(intervals: Iterable[tuple[datetime.datetime, datetime.datetime, float]]) -> list[tuple[int, int, float]]:
+    return [(_nanoseconds(start), _nanoseconds(end), float(value)) for start, end, value in intervals]

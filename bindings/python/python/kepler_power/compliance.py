@@ -103,7 +103,7 @@ class Region(Answer):
     name: str
     """Its English name."""
     name_local: Optional[str]
-    """Its name in the language of the place."""
+    """Its name in the local language."""
     country: str
     """ISO 3166-1 alpha-2 code of the country."""
     parent: Optional[str]
@@ -113,7 +113,7 @@ class Region(Answer):
     aliases: Mapping[str, list[str]]
     """What others call it: ``iso``, ``grid``, ``aws``, ``gcp``, ``azure``, ``city``."""
     intensity: Optional[GridIntensity]
-    """The figure that speaks for it, its country's included; ``None`` where nobody published one."""
+    """The figure that speaks for it, its country's included; ``None`` where none is published."""
     pue: Optional[PublishedPue]
     """The PUE published for the name that was asked for, a cloud region's; ``None`` otherwise."""
     caveats: tuple[str, ...]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import functools
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union, cast, overload
 
 from ._adding import adding
+from ._wrapping import wrap
 from .errors import KeplerError
 from .figures import _Sum
 from .measurement import Measurement, measure
@@ -19,12 +20,12 @@ __all__ = ["Results", "measured", "results"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-# Flags of a code object (the module `inspect`, which has them by name, takes longer to import than all of this package).
-_GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200
-
 
 class Results:
-    """What the calls of a measured function cost; see :func:`results`."""
+    """What the calls of a measured function used; see :func:`results`.
+
+    A pickled copy, as with a function that is sent to another process, counts from zero.
+    """
 
     __slots__ = ("_total", "calls", "last")
 
@@ -49,6 +50,9 @@ class Results:
     def process_energy(self) -> Energy:
         """This process's share of it, added up."""
         return Energy(self._total.own)
+
+    def __reduce__(self) -> tuple[type[Results], tuple[()]]:
+        return Results, ()
 
     def _add(self, measurement: Measurement) -> None:
         with adding:
@@ -79,8 +83,9 @@ def measured(
 ) -> Any:
     """Measures every call of a function, method, coroutine or generator: ``@measured``, ``@measured("name", region=…)``.
 
-    What the calls cost is told by :func:`results`; `on_result` is called with the measurement of each call that has
-    ended, also of one that raised. A generator is measured from its first item to its end. Other arguments are those of :func:`measure`.
+    :func:`results` has what the calls used; `on_result` is called with the measurement of each call that has
+    ended, also of one that raised. A generator, asynchronous or not, is measured from its first item to its end. Static and class
+    methods may be decorated above or below ``@staticmethod`` and ``@classmethod``. Other arguments are those of :func:`measure`.
 
     >>> import kepler_power
     >>> @kepler_power.measured
@@ -102,11 +107,38 @@ def measured(
 
 
 def results(function: Callable[..., Any]) -> Results:
-    """What the calls of a function decorated with :func:`measured` cost so far."""
+    """What the calls of a function decorated with :func:`measured` used so far."""
     found = getattr(function, "__kepler_results__", None)
     if not isinstance(found, Results):
         raise KeplerError(f"{function!r} is not measured", "decorate it with @kepler_power.measured")
     return found
+
+
+class _Call:
+    """One call, as a context manager."""
+
+    __slots__ = ("_begin", "_measurement", "_on_result", "_results")
+
+    def __init__(
+        self, begin: Callable[[], Measurement], results: Results, on_result: Optional[Callable[[Measurement], object]]
+    ) -> None:
+        self._begin, self._results, self._on_result = begin, results, on_result
+
+    def __enter__(self) -> None:
+        self._measurement = self._begin()
+
+    def __exit__(self, kind: object, error: Optional[BaseException], trace: object) -> None:
+        measurement = self._measurement.stop()
+        self._results._add(measurement)
+        if self._on_result is None:
+            return
+        try:
+            self._on_result(measurement)
+        except Exception as failure:
+            if error is None:
+                raise
+            # What the function raised is what its caller waits for.
+            warnings.warn(f"on_result of {measurement.name} raised {failure!r}", stacklevel=2)
 
 
 def _wrap(
@@ -115,56 +147,13 @@ def _wrap(
     on_result: Optional[Callable[[Measurement], object]],
     arguments: dict[str, Any],
 ) -> _Function:
-    if isinstance(function, (staticmethod, classmethod)):
-        raise KeplerError(
-            "a static or class method cannot be measured from outside",
-            "put @measured below @staticmethod or @classmethod",
-        )
     title: str = name or str(getattr(function, "__qualname__", function))
     found = Results()
-    flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
 
     def begin() -> Measurement:
         return measure(title, **arguments).start()
 
-    def end(measurement: Measurement) -> None:
-        found._add(measurement.stop())
-        if on_result is not None:
-            on_result(measurement)
-
-    async def coroutine(*args: Any, **kwargs: Any) -> Any:
-        measurement = begin()
-        try:
-            return await function(*args, **kwargs)
-        finally:
-            end(measurement)
-
-    async def stream(*args: Any, **kwargs: Any) -> Any:
-        measurement = begin()
-        try:
-            async for item in function(*args, **kwargs):
-                yield item
-        finally:
-            end(measurement)
-
-    def generator(*args: Any, **kwargs: Any) -> Any:
-        measurement = begin()
-        try:
-            return cast("Any", (yield from function(*args, **kwargs)))
-        finally:
-            end(measurement)
-
-    def plain(*args: Any, **kwargs: Any) -> Any:
-        measurement = begin()
-        try:
-            return function(*args, **kwargs)
-        finally:
-            end(measurement)
-
-    chosen: Any = plain
-    for flag, other in ((_COROUTINE, coroutine), (_ASYNC_GENERATOR, stream), (_GENERATOR, generator)):
-        if flags & flag:
-            chosen = other
-    wrapper: Any = functools.wraps(function)(chosen)
-    wrapper.__kepler_results__ = found
+    wrapper: Any = wrap(function, lambda: _Call(begin, found, on_result))
+    # A static or class method has a dictionary of its own since Python 3.10 only: the function in it always has one.
+    getattr(wrapper, "__func__", wrapper).__kepler_results__ = found
     return cast("_Function", wrapper)

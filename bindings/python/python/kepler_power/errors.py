@@ -16,6 +16,7 @@ __all__ = [
     "MissingDependencyError",
     "ModelError",
     "MonitorError",
+    "PartialFigureWarning",
     "SourceError",
     "UnknownNameError",
     "UnknownRegionError",
@@ -42,7 +43,7 @@ class KeplerError(Exception):
 
 
 class ConfigurationError(KeplerError, ValueError):
-    """An argument or an environment variable has a value that makes no sense."""
+    """An argument or an environment variable has a value that is not possible."""
 
 
 class UnknownNameError(KeplerError, LookupError):
@@ -102,3 +103,7 @@ class MissingDependencyError(KeplerError, ImportError):
 
 class EstimateWarning(UserWarning):
     """There is no hardware counter to read, so energy is estimated. Given once a process."""
+
+
+class PartialFigureWarning(UserWarning):
+    """A part of the machine has no meter and no estimate: sums leave it out, and are marked partial. Given once a process."""

@@ -1,9 +1,9 @@
-"""What a stretch of code cost: energy, power, carbon, and whose it was."""
+"""What a block of code used: energy, power, carbon, and whose it was."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
 from .errors import MeterError
@@ -20,17 +20,28 @@ __all__ = ["Figures", "Share", "Source", "Zone"]
 _RESOLUTION = {"powercap": 0.001, "msr": 0.001, "perf": 0.001, "hwmon": 1.0, "model": 0.01}
 
 
+def combined(methods: Iterable[str]) -> str:
+    """How a sum was found: as all its parts were, or ``partial``."""
+    kinds = set(methods)
+    return kinds.pop() if len(kinds) == 1 else "partial"
+
+
+def no_meter() -> MeterError:
+    """There is nothing that energy could be read or estimated from."""
+    return MeterError("no meter of this machine could be read", "let the model estimate: use_meters() without names")
+
+
 class Source:
-    """How a figure came to be."""
+    """How a figure was found."""
 
     __slots__ = ("error_ratio", "method", "name", "resolution_seconds")
 
     name: str
     """The meter: powercap, msr, perf, hwmon or model."""
     method: str
-    """``measured`` or ``estimated``."""
+    """``measured``; ``partial``: a part of it has no meter and is estimated; ``estimated``: all of it is."""
     error_ratio: Optional[float]
-    """Relative error of an estimate, one standard deviation (0.5 is ±50 %); none where measured."""
+    """Relative error of what is estimated, one standard deviation (0.5 is ±50 %); none where all is measured."""
     resolution_seconds: float
     """What the meter shows changes this often. A measurement of this length may be off by all of it."""
 
@@ -42,7 +53,7 @@ class Source:
 
     @property
     def is_measured(self) -> bool:
-        """By a hardware counter or sensor, not by a model."""
+        """All of it by hardware counters or sensors, nothing by a model."""
         return self.method == "measured"
 
     def __eq__(self, other: object) -> bool:
@@ -132,7 +143,7 @@ class Share:
 
 
 class _Sum:
-    """One or more stretches, added up."""
+    """One or more intervals, added up."""
 
     __slots__ = ("microjoules", "own", "own_cpu", "seconds", "tree", "tree_cpu", "zones")
 
@@ -174,12 +185,12 @@ class _Sum:
     def energy(self) -> Energy:
         """The machine's; an error where none was known."""
         if self.microjoules is None:
-            raise MeterError("no meter of this machine could be read", "see `kepler doctor`")
+            raise no_meter()
         return Energy(self.microjoules)
 
 
 class Figures:
-    """The figures of one or more stretches of time. ``energy``, ``power`` and ``co2e`` are the whole machine's."""
+    """The figures of one or more intervals of time. ``energy``, ``power`` and ``co2e`` are the whole machine's."""
 
     __slots__ = ("_facility", "name")
 
@@ -227,22 +238,37 @@ class Figures:
         return Share(total.tree, total.microjoules or 0, total.tree_cpu, total.seconds, self._facility)
 
     @property
+    def children(self) -> Share:
+        """The share of the processes that this one started and waited for, or that still run, without this process itself."""
+        total = self._sum()
+        own, cpu = max(0, total.tree - total.own), max(0.0, total.tree_cpu - total.own_cpu)
+        return Share(own, total.microjoules or 0, cpu, total.seconds, self._facility)
+
+    @property
     def zones(self) -> Mapping[str, Zone]:
         """Each part of the machine that has a meter, by name."""
         return self._sum().zones
 
     @property
     def source(self) -> Source:
-        """Where ``energy`` comes from: the meter of the package, or of what stands in for it."""
-        counted = [zone.source for zone in self.zones.values() if zone.is_counted]
+        """Where ``energy`` comes from: the meter of the package, or of what stands in for it. Its method is
+        ``partial`` where that of the zones that count differs."""
+        counted = [zone for zone in self.zones.values() if zone.is_counted]
         if not counted:
-            raise MeterError("no meter of this machine could be read", "see `kepler doctor`")
-        return counted[0]
+            raise no_meter()
+        method = combined(zone.source.method for zone in counted)
+        if method == counted[0].source.method and len({zone.source.error_ratio for zone in counted}) == 1:
+            return counted[0].source
+        # Zones are metered apart: their errors are independent.
+        joules = sum(zone.energy.joules for zone in counted)
+        errors = [zone.energy.joules * (zone.source.error_ratio or 0.0) for zone in counted]
+        ratio = math.hypot(*errors) / joules if joules else max(zone.source.error_ratio or 0.0 for zone in counted)
+        return Source(counted[0].source.name, method, None if method == "measured" else ratio)
 
     @property
     def error_ratio(self) -> float:
         """Expected relative error of ``energy``, one standard deviation: that of the meter's method, and that of catching its
-        last update at both ends. Above 1, the stretch was too short for the meter."""
+        last update at both ends. Above 1, the interval was too short for the meter."""
         source, seconds = self.source, self.seconds
         short = source.resolution_seconds / seconds if seconds else math.inf
         return math.hypot(source.error_ratio or 0.0, short)
@@ -264,7 +290,9 @@ class Figures:
             "grid_intensity_g_per_kwh": co2e.grid_intensity,
             "region": co2e.region,
             "region_basis": co2e.basis,
+            "grid_intensity_source": co2e.source,
             "pue": co2e.pue,
+            "pue_basis": co2e.pue_basis,
             "source": source.name,
             "method": source.method,
             "error_ratio": self.error_ratio if math.isfinite(self.error_ratio) else None,
@@ -273,13 +301,24 @@ class Figures:
             "process_cpu_seconds": self.process.cpu_seconds,
             "tree_joules": self.tree.energy.joules,
             "tree_cpu_seconds": self.tree.cpu_seconds,
+            "children_joules": self.children.energy.joules,
+            "children_cpu_seconds": self.children.cpu_seconds,
             "zones_joules": {name: zone.energy.joules for name, zone in self.zones.items()},
+            "zones_method": {name: zone.source.method for name, zone in self.zones.items()},
         }
 
     def __str__(self) -> str:
         error = f", ± {self.error_ratio * 100:.0f} %" if 0.01 < self.error_ratio < 10 else ""
         return (
-            f"{self.name}: {self.energy} in {self.seconds:.3g} s ({self.power}), {self.co2e}; "
+            f"{self.name}: {self.energy} in {self.seconds:.3g} s ({self.power}), {self.co2e}{assumed(self.co2e)}; "
             f"this process {self.process.energy}, with its children {self.tree.energy} "
             f"({self.source.method} by {self.source.name}{error})"
         )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"
+
+
+def assumed(co2e: Carbon) -> str:
+    """A mark for emissions that rest on an assumed region; empty where it was stated."""
+    return f" (region {co2e.region} assumed)" if co2e.basis == "assumed" else ""

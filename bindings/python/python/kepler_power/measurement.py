@@ -1,4 +1,4 @@
-"""Measuring a stretch of code."""
+"""Measuring a block of code."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .settings import current, facility_for
 __all__ = ["Measurement", "Phase", "PhaseTotal", "measure"]
 
 
-class _Stretch(Figures):
-    """One stretch of time that is over."""
+class _Interval(Figures):
+    """One interval of time that has ended."""
 
     __slots__ = ("_spent", "_total")
 
@@ -104,7 +104,7 @@ class Phase:
 
 
 class Measurement(Figures):
-    """A stretch of code, from `start` to `stop`. Made by :func:`measure`.
+    """A block of code, from `start` to `stop`. Made by :func:`measure`.
 
     While it runs, the figures are those so far; once stopped, they stay. An exception inside stops it like
     anything else: the figures are there. In a process forked inside, it goes on by itself: the machine's energy is the
@@ -128,7 +128,7 @@ class Measurement(Figures):
         return self._stopwatch.mark()
 
     def start(self) -> Measurement:
-        """Starts it, anew if it ran before."""
+        """Starts it; one that has ended starts again from zero."""
         if self._start is not None:
             raise KeplerError(f"`{self.name}` is running already", "stop it first, or make another one with measure()")
         self._spent = self._total = self._laps = self._phases = self._lap_start = None
@@ -151,7 +151,7 @@ class Measurement(Figures):
             raise KeplerError(f"`{self.name}` is not running", "start it before taking laps")
         now = self._mark()
         laps = self._laps = [] if self._laps is None else self._laps
-        lap = _Stretch(name or f"{self.name} {len(laps) + 1}", self._facility, start.until(now))
+        lap = _Interval(name or f"{self.name} {len(laps) + 1}", self._facility, start.until(now))
         laps.append(lap)
         self._lap_start = now
         return lap
@@ -249,8 +249,9 @@ class Measurement(Figures):
         rows = [_cells(self.name, self)]
         rows += [_cells(f"\u2003{path} ×{total.count}", total) for path, total in self.phases.items()]
         co2e = self.co2e
-        where = (co2e.region or "given intensity") + (", assumed: give region=" if co2e.basis == "assumed" else "")
-        return table(head, rows, f"{self.source}; {co2e.grid_intensity:.0f} gCO2e/kWh ({where}), PUE {co2e.pue:g}")
+        where = (co2e.region or "stated") + (", assumed: give region=" if co2e.basis == "assumed" else "")
+        pue = f"PUE {co2e.pue:g} ({co2e.pue_basis})"
+        return table(head, rows, f"{self.source}; {co2e.grid_intensity:.0f} gCO2e/kWh ({where}), {pue}")
 
 
 def _cells(title: str, figures: Figures) -> list[str]:

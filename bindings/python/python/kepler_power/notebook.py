@@ -36,7 +36,7 @@ def register(ipython: Any) -> None:
 
         Shows the figures, and keeps the measurement as `_energy`.
         """
-        # By name: its types are told in part only.
+        # By name: only a part of it has types.
         display = import_module("IPython.display").display
         if cell is None:
             measurement, code = measure("statement"), line
@@ -57,7 +57,7 @@ def _awaits(ipython: Any, code: str) -> bool:
     try:
         transformed = ipython.transform_cell(code)
     except SyntaxError:
-        # Running it tells what is wrong.
+        # Running it reports what is wrong.
         return False
     return bool(ipython.should_run_async(code, transformed_cell=transformed))
 

@@ -61,7 +61,7 @@ class Energy:
 
 @total_ordering
 class Power:
-    """Mean power over a stretch of time."""
+    """Mean power over an interval of time."""
 
     __slots__ = ("watts",)
 
@@ -98,7 +98,7 @@ class Power:
 class Carbon:
     """Emissions, in CO2 equivalents, with what they were computed from: energy * PUE * grid intensity."""
 
-    __slots__ = ("basis", "grams", "grid_intensity", "pue", "region", "source")
+    __slots__ = ("basis", "grams", "grid_intensity", "pue", "pue_basis", "region", "source")
 
     grams: float
     """In grams."""
@@ -107,14 +107,23 @@ class Carbon:
     pue: float
     """Facility energy over IT energy, at least 1."""
     region: Optional[str]
-    """The grid zone of the intensity; none where the intensity itself was given."""
+    """The region of the intensity, as it was named; none where only the intensity itself was stated."""
     basis: str
-    """``stated`` where region or intensity was given, ``assumed`` where the default region stood in."""
+    """``stated`` where region or intensity was stated, ``assumed`` where the default region stands in."""
     source: str
     """Who published the intensity, and for which period."""
+    pue_basis: str
+    """``measured``, ``published``, ``estimated``, or ``assumed``: also where no PUE is known and 1 stands in."""
 
     def __init__(
-        self, grams: float, grid_intensity: float, pue: float, region: Optional[str], basis: str, source: str
+        self,
+        grams: float,
+        grid_intensity: float,
+        pue: float,
+        region: Optional[str],
+        basis: str,
+        source: str,
+        pue_basis: str = "assumed",
     ) -> None:
         self.grams = grams
         self.grid_intensity = grid_intensity
@@ -122,6 +131,7 @@ class Carbon:
         self.region = region
         self.basis = basis
         self.source = source
+        self.pue_basis = pue_basis
 
     @property
     def kilograms(self) -> float:
@@ -131,7 +141,7 @@ class Carbon:
     def __repr__(self) -> str:
         return (
             f"Carbon(grams={self.grams!r}, grid_intensity={self.grid_intensity!r}, pue={self.pue!r}, "
-            f"region={self.region!r}, basis={self.basis!r})"
+            f"region={self.region!r}, basis={self.basis!r}, pue_basis={self.pue_basis!r})"
         )
 
     def __str__(self) -> str:

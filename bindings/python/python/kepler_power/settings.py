@@ -12,7 +12,7 @@ from ._native import Host, Stopwatch
 from .errors import DataError, EstimateWarning
 from .quantities import Carbon, Energy
 
-__all__ = ["carbon_of", "current", "facility_for", "use_meters"]
+__all__ = ["carbon_of", "current", "facility_for", "stack_level", "use_meters"]
 
 
 def carbon_of(energy: Energy, where: Facility) -> Carbon:
@@ -20,11 +20,15 @@ def carbon_of(energy: Energy, where: Facility) -> Carbon:
     grams, intensity = where.co2e_grams(energy.joules), where.grid_intensity
     if grams is None or intensity is None:
         raise DataError(
-            f"nobody publishes the grid intensity of {where.zone_name} ({where.zone})",
+            f"no grid intensity is published for {where.zone_name} ({where.zone})",
             "state it with grid_intensity=, in gCO2e/kWh",
         )
     basis = "stated" if where.is_stated else "assumed"
-    return Carbon(grams, intensity, where.pue or 1.0, where.region, basis, where.grid_source or "")
+    # A stated intensity is not that of the default region.
+    is_assumed_beside_stated = where.is_grid_intensity_stated and not where.is_region_stated
+    region = None if is_assumed_beside_stated else where.region
+    pue, pue_basis = (1.0, "assumed") if where.pue is None else (where.pue, where.pue_basis or "assumed")
+    return Carbon(grams, intensity, pue, region, basis, where.grid_source or "", pue_basis)
 
 
 # Finding a region's figures takes longer than a measurement; a program has few facilities.
@@ -94,11 +98,11 @@ def _warn_of_estimate(stopwatch: Stopwatch) -> None:
         f"energy is estimated from CPU use, with an error of about ±{(error or 0) * 100:.0f} %: "
         f"no hardware counter can be read here ({why})",
         EstimateWarning,
-        stacklevel=_stack_level(),
+        stacklevel=stack_level(),
     )
 
 
-def _stack_level() -> int:
+def stack_level() -> int:
     """The first frame outside this package: the line that the warning is about."""
     import sys
 
@@ -125,7 +129,7 @@ def use_meters(meters: Optional[Sequence[str]] = None, *, host: Optional[Host] =
     """States what measurements and monitors of this process read from now on. What is not given stays as it is.
 
     Without a call the environment decides, as for ``kepler serve``: ``KEPLER_METER``, ``KEPLER_HOST_PROCFS``, ``KEPLER_HOST_SYSFS``.
-    What ``kepler calibrate`` learned of this machine is gone by in any case; ``KEPLER_CALIBRATION_PATH`` names another file.
+    What ``kepler calibrate`` learned of this machine is used in any case; ``KEPLER_CALIBRATION_PATH`` names another file.
 
     :param meters: which meters to use, best first: powercap, msr, perf, hwmon, model. One alone is forced.
     :param host: where the kernel's interfaces are.

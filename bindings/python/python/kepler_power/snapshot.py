@@ -24,7 +24,7 @@ class NodeZone(NamedTuple):
     active_energy: Energy
     idle_energy: Energy
     unattributed_energy: Energy
-    """The part of the active energy that nobody accounts for."""
+    """The part of the active energy that no workload accounts for."""
     power: Optional[Power]
     """Mean over the last interval; none before there is one."""
     active_power: Optional[Power]
@@ -106,5 +106,5 @@ class Snapshot:
         return self._snapshot.faults()
 
     def __repr__(self) -> str:
-        zones = ", ".join(f"{name} {zone.power or zone.energy}" for name, zone in self.node().zones.items())
+        zones = ", ".join(f"{name} {zone.power or zone.energy} ({zone.source.method})" for name, zone in self.node().zones.items())
         return f"<Snapshot {self.sequence}: {zones}; {len(self._snapshot.table('processes'))} processes>"

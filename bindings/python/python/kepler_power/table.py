@@ -19,6 +19,8 @@ _Path = Union[str, "os.PathLike[str]"]
 
 # In a notebook.
 _ROWS_SHOWN = 20
+# Energy, power, method.
+_COLUMNS_A_ZONE = 3
 
 
 # The last four are the same everywhere; named tuples cannot inherit them.
@@ -100,7 +102,8 @@ class Table(Generic[_Row]):
     Every row says who it is, then ``state`` (``running`` or ``terminated``), ``cpu_seconds`` (CPU time since it started; of
     groups, since the monitor did), ``joules`` (active energy since the monitor's start) and ``watts`` (mean active power
     over the last interval, nothing in the first snapshot), both by zone. As columns they are called ``<zone>_joules`` and
-    ``<zone>_watts``, one for every zone of the machine, and ``timestamp`` stands before all. It speaks the Arrow PyCapsule
+    ``<zone>_watts``, one for every zone of the machine, with ``<zone>_method`` (``measured``, ``partial``, ``estimated``) beside
+    them, and ``timestamp`` stands before all. It speaks the Arrow PyCapsule
     interface: ``polars.DataFrame(table)``, ``pyarrow.table(table)``, ``duckdb`` and others take it as it is, without a copy
     per row.
     """
@@ -117,11 +120,12 @@ class Table(Generic[_Row]):
         if self._rows is None:
             names = self._table.column_names()
             zones = [name[: -len("_joules")] for name in names if name.endswith("_joules")]
-            first = len(names) - 2 * len(zones)
+            first = len(names) - _COLUMNS_A_ZONE * len(zones)
 
             def row(cells: tuple[Any, ...]) -> _Row:
-                watts = {zone: value for zone, value in zip(zones, cells[first + 1 :: 2]) if value is not None}
-                return self._make(*cells[1:first], dict(zip(zones, cells[first::2])), watts)
+                joules = dict(zip(zones, cells[first::_COLUMNS_A_ZONE]))
+                watts = {zone: value for zone, value in zip(zones, cells[first + 1 :: _COLUMNS_A_ZONE]) if value is not None}
+                return self._make(*cells[1:first], joules, watts)
 
             self._rows = list(map(row, self._table.rows()))
         return self._rows

@@ -23,14 +23,14 @@ class Monitor:
     >>> import kepler_power
     >>> with kepler_power.Monitor(interval=0.05) as monitor:
     ...     for snapshot in monitor:
-    ...         hungriest = max(snapshot.processes(), key=lambda process: sum(process.watts.values()))
+    ...         biggest = max(snapshot.processes(), key=lambda process: sum(process.watts.values()))
     ...         if snapshot.sequence >= 2:
     ...             break
 
     interval: seconds between two snapshots, 0.001 to 86,400.
     on_snapshot: called with every new snapshot, on a thread of its own; what it raises is shown by `threading.excepthook`,
         and ends the calls.
-    idle: how idle energy is told from active: ``baseline`` learns the idle power, ``ratio`` goes by utilisation.
+    idle: how idle energy is separated from active: ``baseline`` learns the idle power, ``ratio`` goes by utilisation.
     host, meters: as in `use_meters`.
 
     It belongs to the process that started it. In a forked child it raises `MonitorError`: start another one there.

@@ -1,6 +1,6 @@
 //! The embedded data: zones, standards, and the table of yearly intensities.
 
-use crate::errors::{ConfigurationError, DataError, told, unknown_region, unknown_standard};
+use crate::errors::{ConfigurationError, DataError, message_and_remedy, unknown_region, unknown_standard};
 use kepler_compliance::intensity::Table;
 use kepler_compliance::standards::{Rule, Standards};
 use kepler_compliance::zones::{PublishedPue, TableFigure, Zone, Zones};
@@ -9,7 +9,7 @@ use serde::Serialize;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-/// What every answer is made with. Read when first needed: it takes longer than the import may.
+/// What every answer rests on. Read when first needed: it takes longer than the import may.
 pub(super) struct Data {
     pub(super) zones: Zones,
     pub(super) standards: Standards,
@@ -32,13 +32,16 @@ pub(super) fn standards(directory: Option<&Path>) -> PyResult<Standards> {
     let rules = data()?.standards.clone();
     match directory {
         None => Ok(rules),
-        Some(directory) => rules.with_directory(directory).map_err(|error| ConfigurationError::new_err(told(&error))),
+        Some(directory) => {
+            rules.with_directory(directory).map_err(|error| ConfigurationError::new_err(message_and_remedy(&error)))
+        }
     }
 }
 
 /// Any answer as JSON text.
 pub(super) fn json(answer: &impl Serialize) -> PyResult<String> {
-    serde_json::to_string(answer).map_err(|error| DataError::new_err((format!("no JSON: {error}"), "")))
+    serde_json::to_string(answer)
+        .map_err(|error| DataError::new_err((format!("cannot be written as JSON: {error}"), "")))
 }
 
 /// A zone with what is published of it.

@@ -1,7 +1,7 @@
 //! The facility: where work runs, what its electricity emits and costs.
 
 use super::data::{data, json};
-use crate::errors::{ConfigurationError, told_tool};
+use crate::errors::{ConfigurationError, tool_error};
 use jiff::Timestamp;
 use kepler_compliance::carbon::{effective_intensity, emissions};
 use kepler_compliance::standards::Basis;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// Where work runs, what its electricity emits and what it costs.
 ///
-/// What is not stated comes from published data, with its source; what nobody published is ``None``.
+/// What is not stated comes from published data, with its source; what is not published is ``None``.
 /// Without a region ``ap-northeast-2`` is assumed, and :attr:`caveats` says so.
 ///
 /// :param region: an AWS, GCP or Azure region, a country (ISO 3166), a grid zone or a city.
@@ -46,11 +46,12 @@ impl Facility {
             intensity: data.table.clone(),
             settings,
         };
-        let site = site(&toolbox.context(Timestamp::now()), None, Lang::En).map_err(|error| told_tool(error.into()))?;
+        let site =
+            site(&toolbox.context(Timestamp::now()), None, Lang::En).map_err(|error| tool_error(error.into()))?;
         Ok(Facility { settings: toolbox.settings, currency, site })
     }
 
-    /// What the tools are told.
+    /// The settings that the tools use.
     pub(super) const fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -94,7 +95,7 @@ impl Facility {
         let price = price.map(|price| at_least_zero("a price", price));
         let currency = currency.trim().to_uppercase();
         if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
-            return Err(wrong(format!("`{currency}` is no currency"), "write it as KRW or EUR (ISO 4217)"));
+            return Err(wrong(format!("`{currency}` is not a currency"), "write it as KRW or EUR (ISO 4217)"));
         }
         let price = price
             .transpose()?
@@ -117,7 +118,7 @@ impl Facility {
         let number = |name: &str| {
             let parse = |text: String| {
                 text.trim().parse::<f64>().map_err(|_| {
-                    let message = format!("environment variable {name} = `{text}` is no number");
+                    let message = format!("environment variable {name} = `{text}` is not a number");
                     ConfigurationError::new_err((message, "write it as 1.2, or unset it"))
                 })
             };
@@ -141,10 +142,22 @@ impl Facility {
         &self.site.region
     }
 
-    /// Whether a region was stated, and is not merely assumed.
+    /// Whether its emissions rest on what was stated: a region or a grid intensity, not on the default region.
     #[getter]
     const fn is_stated(&self) -> bool {
-        self.settings.region.is_some() || self.settings.grid_intensity.is_some()
+        self.is_region_stated() || self.is_grid_intensity_stated()
+    }
+
+    /// Whether the region was stated, and is not merely assumed.
+    #[getter]
+    const fn is_region_stated(&self) -> bool {
+        self.settings.region.is_some()
+    }
+
+    /// Whether the grid intensity was stated, and is not the published one of the region.
+    #[getter]
+    const fn is_grid_intensity_stated(&self) -> bool {
+        self.settings.grid_intensity.is_some()
     }
 
     /// Its grid zone: ``KR``, ``US-MIDA-PJM``.
@@ -201,10 +214,13 @@ impl Facility {
         self.site.pue.as_ref().map(|pue| pue.source.as_str())
     }
 
-    /// How it was found: ``measured``, ``published``, ``estimated`` or ``assumed``.
+    /// How it was found: ``measured``, ``published``, ``estimated`` or ``assumed``. What is published for a
+    /// region that is merely assumed is assumed.
     #[getter]
     fn pue_basis(&self) -> Option<&'static str> {
-        self.site.pue.as_ref().map(|pue| basis_name(pue.basis))
+        let is_of_assumed_region = self.settings.pue.is_none() && !self.is_region_stated();
+        let name = |basis| if is_of_assumed_region { basis_name(Basis::Assumed) } else { basis_name(basis) };
+        self.site.pue.as_ref().map(|pue| name(pue.basis))
     }
 
     /// Grid intensity times PUE: gCO2e per kWh of IT energy; ``None`` where one of them is not known.
@@ -255,7 +271,7 @@ impl Facility {
         format!(
             "<Facility {}{} ({}): grid {}, PUE {}>",
             self.site.region,
-            if self.is_stated() { "" } else { " (assumed)" },
+            if self.is_region_stated() { "" } else { " (assumed)" },
             self.site.zone_name,
             or_unknown(self.grid_intensity(), " gCO2e/kWh"),
             or_unknown(self.pue(), ""),
@@ -281,16 +297,16 @@ const fn basis_name(basis: Basis) -> &'static str {
     match basis {
         Basis::Measured => "measured",
         Basis::Published => "published",
-        Basis::Partial => "partial",
         Basis::Estimated => "estimated",
         Basis::Assumed => "assumed",
+        Basis::Partial => "partial",
     }
 }
 
 fn basis(name: &str) -> PyResult<Basis> {
     let all = [Basis::Measured, Basis::Published, Basis::Estimated, Basis::Assumed];
     all.into_iter().find(|&basis| basis_name(basis) == name).ok_or_else(|| {
-        let message = format!("`{name}` is no basis of a PUE");
+        let message = format!("there is no basis of a PUE `{name}`");
         ConfigurationError::new_err((message, "give measured, published, estimated or assumed"))
     })
 }

@@ -1,6 +1,6 @@
 //! The formulas of `kepler_compliance::carbon`, with plain numbers; the units are in the names.
 
-use crate::errors::{ConfigurationError, told};
+use crate::errors::{ConfigurationError, message_and_remedy};
 use jiff::Timestamp;
 use kepler_compliance::carbon::{
     self, Contract, ContractVolume, Cue, Embodied, Erf, FunctionalUnit, Ref, Water, Wue, measured_pue,
@@ -12,7 +12,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 fn wrong(error: impl Display) -> PyErr {
-    ConfigurationError::new_err(told(&error))
+    ConfigurationError::new_err(message_and_remedy(&error))
 }
 
 /// An amount that may be no negative one: the types of the library would take it for zero.

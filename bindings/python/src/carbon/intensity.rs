@@ -1,7 +1,7 @@
 //! Grid intensities that the caller gives: a file, a series, a typical day.
 
 use super::data::Data;
-use crate::errors::{ConfigurationError, DataError, told, unknown_region};
+use crate::errors::{ConfigurationError, DataError, message_and_remedy, unknown_region};
 use jiff::tz::TimeZone;
 use kepler_compliance::intensity::{
     Boundary, FileSource, HourlyProfile, IntensitySource, Kind, Method, Provenance, SeriesBasis,
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// What an `intensity` argument is.
 #[derive(FromPyObject)]
-pub(super) enum Given {
+pub(super) enum IntensityArgument {
     /// CSV, JSON, or the Carbon Aware SDK's JSON.
     File(PathBuf),
     /// A name, (start, end, gCO2e/kWh) in RFC 3339, and what they rest on.
@@ -34,17 +34,17 @@ fn provenance(zone: &str, source: &str) -> Provenance {
     }
 }
 
-impl Given {
+impl IntensityArgument {
     /// A source that speaks for the region's zone.
     pub(super) fn source(self, data: &Data, region: &str) -> PyResult<Arc<dyn IntensitySource>> {
         let zone = data.zones.find(region).map_err(|error| unknown_region(&error))?;
-        let wrong = |error: &dyn std::fmt::Display| DataError::new_err(told(&error));
+        let wrong = |error: &dyn std::fmt::Display| DataError::new_err(message_and_remedy(&error));
         Ok(match self {
-            Given::File(path) => {
+            IntensityArgument::File(path) => {
                 let provenance = provenance(&zone.id, &path.display().to_string());
                 Arc::new(FileSource::open(&path, provenance, SeriesBasis::Forecast).map_err(|error| wrong(&error))?)
             }
-            Given::Rows(name, rows, basis) => {
+            IntensityArgument::Rows(name, rows, basis) => {
                 let row = |(start, end, grams): (String, Option<String>, f64)| -> Value {
                     json!({ "zone": zone.id, "start": start, "end": end, "g_per_kwh": grams })
                 };
@@ -53,7 +53,7 @@ impl Given {
                 let source = FileSource::parse(path, &text, provenance, series_basis(&basis)?);
                 Arc::new(source.map_err(|error| wrong(&error))?)
             }
-            Given::Profile(hours) => {
+            IntensityArgument::Profile(hours) => {
                 let grams = CarbonIntensity::from_grams_per_kilowatt_hour;
                 let days: Vec<[CarbonIntensity; 24]> =
                     hours.as_chunks().0.iter().map(|day: &[f64; 24]| day.map(grams)).collect();
@@ -73,7 +73,7 @@ impl Given {
 
 fn series_basis(name: &str) -> PyResult<SeriesBasis> {
     serde_json::from_value(Value::from(name)).map_err(|_| {
-        let message = format!("`{name}` is no basis of intensities");
+        let message = format!("there is no basis of intensities `{name}`");
         ConfigurationError::new_err((message, "give observed, forecast, profile or yearly_average"))
     })
 }

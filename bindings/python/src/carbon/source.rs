@@ -1,6 +1,6 @@
 //! Where energy figures come from: this host, Kepler exporters, a Prometheus server.
 
-use crate::errors::{ConfigurationError, told, unavailable};
+use crate::errors::{ConfigurationError, message_and_remedy, unavailable};
 use crate::host::{Host, chain};
 use jiff::Timestamp;
 use kepler_compliance::tools::Length;
@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 /// Time between two measurements here, so that workloads that come and go are seen.
 const TICK: Duration = Duration::from_secs(1);
 /// How soon a pressed Ctrl-C is seen while waiting.
-const PATIENCE: Duration = Duration::from_millis(100);
-/// What is waited for where no window is asked for, seconds.
+const SIGNAL_CHECK_INTERVAL: Duration = Duration::from_millis(100);
+/// How long is observed where no window is asked for, seconds.
 const OBSERVED_SECONDS: u64 = 6;
 
 /// The machine and the names of its meters, where a measurement of our own is to use others than usual.
@@ -42,7 +42,7 @@ impl Origin {
             }
             Some(("prometheus", url)) if !url.is_empty() => Ok(Origin::Prometheus(url.to_owned())),
             _ => {
-                let message = format!("source `{text}` is none");
+                let message = format!("there is no source `{text}`");
                 Err(ConfigurationError::new_err((
                     message,
                     "give local, kepler=URL[,URL...], prometheus=URL, a Monitor or an Observation",
@@ -55,24 +55,24 @@ impl Origin {
     pub(super) fn observe(&self, py: Python<'_>, window: Option<Length>, meters: Meters) -> PyResult<Observation> {
         let length = window.map_or(Duration::from_secs(OBSERVED_SECONDS), Length::duration);
         let shown = Length::try_from(length).unwrap_or(Length::minutes(1));
-        let told_of = |what: &str| Some(format!("{what} {shown} of readings; a longer window says more."));
+        let caveat_of = |what: &str| Some(format!("{what} {shown} of readings; a longer window says more."));
         Ok(match self {
             Origin::Local => Observation {
                 view: measure(py, length, meters)?,
                 window: length,
                 taken: Some(Timestamp::now()),
-                caveat: told_of("Measured on this host: rests on"),
+                caveat: caveat_of("Measured on this host: rests on"),
             },
             Origin::Kepler(urls) => Observation {
                 view: poll(py, urls, length)?,
                 window: length,
                 taken: Some(Timestamp::now()),
-                caveat: told_of("Read from exporters: rests on"),
+                caveat: caveat_of("Read from exporters: rests on"),
             },
             Origin::Prometheus(url) => {
                 let view = PrometheusView::new(url, PrometheusOptions::default());
                 Observation {
-                    view: Arc::new(view.map_err(|error| ConfigurationError::new_err(told(&error)))?),
+                    view: Arc::new(view.map_err(|error| ConfigurationError::new_err(message_and_remedy(&error)))?),
                     window: window.map_or(Duration::from_secs(300), Length::duration),
                     taken: None,
                     caveat: None,
@@ -121,13 +121,13 @@ fn wait(py: Python<'_>, end: Instant) -> PyResult<()> {
         if left.is_zero() {
             return Ok(());
         }
-        py.detach(|| std::thread::sleep(left.min(PATIENCE)));
+        py.detach(|| std::thread::sleep(left.min(SIGNAL_CHECK_INTERVAL)));
     }
 }
 
 fn poll(py: Python<'_>, urls: &[String], window: Duration) -> PyResult<Arc<dyn EnergyView>> {
-    let view =
-        KeplerView::new(urls, KeplerOptions::default()).map_err(|error| ConfigurationError::new_err(told(&error)))?;
+    let view = KeplerView::new(urls, KeplerOptions::default())
+        .map_err(|error| ConfigurationError::new_err(message_and_remedy(&error)))?;
     py.detach(|| view.poll(Timestamp::now()));
     wait(py, Instant::now() + window)?;
     py.detach(|| view.poll(Timestamp::now()));
@@ -180,8 +180,9 @@ fn node_name() -> String {
 /// Observes a source for a while (seconds), without the GIL.
 #[pyfunction]
 fn observe(py: Python<'_>, source: &str, window: Option<&str>, meters: Meters) -> PyResult<Observation> {
-    let window =
-        window.map(|text| text.parse().map_err(|error| ConfigurationError::new_err(told(&error)))).transpose()?;
+    let window = window
+        .map(|text| text.parse().map_err(|error| ConfigurationError::new_err(message_and_remedy(&error))))
+        .transpose()?;
     Origin::parse(source)?.observe(py, window, meters)
 }
 

@@ -3,9 +3,9 @@
 use super::current::current;
 use super::data::{data, json, standards};
 use super::facility::Facility;
-use super::intensity::Given;
+use super::intensity::IntensityArgument;
 use super::source::{Meters, Observation, Origin};
-use crate::errors::{ConfigurationError, told, told_tool};
+use crate::errors::{ConfigurationError, message_and_remedy, tool_error};
 use jiff::Timestamp;
 use kepler_compliance::intensity::IntensitySource;
 use kepler_compliance::tools::registry::{CallError, Tool, find, tools};
@@ -33,7 +33,7 @@ fn tool_schemas() -> PyResult<String> {
 
 /// `source=`.
 #[derive(FromPyObject)]
-enum Asked {
+enum SourceArgument {
     Observation(Py<Observation>),
     Text(String),
 }
@@ -46,16 +46,16 @@ fn call_tool(
     py: Python<'_>,
     name: &str,
     arguments: &str,
-    source: Asked,
+    source: SourceArgument,
     facility: Option<Py<Facility>>,
-    intensity: Option<Given>,
+    intensity: Option<IntensityArgument>,
     standards_dir: Option<PathBuf>,
     now: Option<&str>,
     meters: Meters,
 ) -> PyResult<String> {
-    let tool = find(name).map_err(|error| ConfigurationError::new_err(told(&error)))?;
+    let tool = find(name).map_err(|error| ConfigurationError::new_err(message_and_remedy(&error)))?;
     let mut arguments: Map<String, Value> = serde_json::from_str(arguments).map_err(|error| {
-        ConfigurationError::new_err((format!("the arguments of {name} are no JSON object: {error}"), ""))
+        ConfigurationError::new_err((format!("the arguments of {name} are not a JSON object: {error}"), ""))
     })?;
     let data = data()?;
     let facility = facility.map_or_else(|| current(py), Ok)?;
@@ -67,15 +67,15 @@ fn call_tool(
     };
     let standards = standards(standards_dir.as_deref())?;
     let now: Option<Timestamp> =
-        now.map(str::parse).transpose().map_err(|error| ConfigurationError::new_err(told(&error)))?;
+        now.map(str::parse).transpose().map_err(|error| ConfigurationError::new_err(message_and_remedy(&error)))?;
 
-    // What must be measured for is measured last: a wrong argument should not take minutes to be told.
+    // What must be measured for is measured last: a wrong argument is reported at once, not minutes later.
     let observed = match source {
-        Asked::Observation(observation) => Some(observation),
-        Asked::Text(text) => {
+        SourceArgument::Observation(observation) => Some(observation),
+        SourceArgument::Text(text) => {
             let origin = Origin::parse(&text)?;
             let window = length(tool, &arguments)?;
-            let is_needed = tool.needs_energy(Value::Object(arguments.clone())).map_err(told_call)?;
+            let is_needed = tool.needs_energy(Value::Object(arguments.clone())).map_err(call_error)?;
             is_needed.then(|| Py::new(py, origin.observe(py, window, meters)?)).transpose()?
         }
     };
@@ -92,7 +92,7 @@ fn call_tool(
         let context = now.map_or(context, |now| context.at(now));
         tool.call(&context, Value::Object(arguments))
     });
-    let mut answer = answer.map_err(told_call)?;
+    let mut answer = answer.map_err(call_error)?;
     let caveat = observation.and_then(|observation| observation.caveat.clone());
     if let (Some(caveat), Some(Value::Array(caveats))) = (caveat, answer.get_mut("caveats")) {
         caveats.insert(0, Value::String(caveat));
@@ -103,7 +103,7 @@ fn call_tool(
 /// The window asked for, which a source that must be waited for is observed for.
 fn length(tool: &Tool, arguments: &Map<String, Value>) -> PyResult<Option<Length>> {
     let asked = arguments.get(tool.window_argument).and_then(Value::as_str);
-    asked.map(|text| text.parse().map_err(|error| ConfigurationError::new_err(told(&error)))).transpose()
+    asked.map(|text| text.parse().map_err(|error| ConfigurationError::new_err(message_and_remedy(&error)))).transpose()
 }
 
 /// Where no window is asked for, that which was observed.
@@ -112,10 +112,10 @@ fn usual_window(tool: &Tool, arguments: &mut Map<String, Value>, observation: &O
     arguments.entry(tool.window_argument).or_insert_with(|| Value::String(format!("{seconds}s")));
 }
 
-fn told_call(error: CallError) -> PyErr {
+fn call_error(error: CallError) -> PyErr {
     match error {
-        CallError::Tool(error) => told_tool(error),
-        other => ConfigurationError::new_err(told(&other)),
+        CallError::Tool(error) => tool_error(error),
+        other => ConfigurationError::new_err(message_and_remedy(&other)),
     }
 }
 

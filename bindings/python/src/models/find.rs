@@ -1,7 +1,7 @@
 //! Directories of published models, and the one for a machine.
 
 use super::PowerModel;
-use crate::errors::{ConfigurationError, DataError, ModelError, told};
+use crate::errors::{ConfigurationError, DataError, ModelError, message_and_remedy};
 use kepler_core::host::Host;
 use kepler_core::model::{
     Catalogue, Conversion, EnergySource, Entry, Machine, OutputType, Quantity, Request, Semantics,
@@ -26,10 +26,10 @@ fn row(entry: &Entry) -> Row {
 }
 
 fn open(directory: PathBuf) -> PyResult<Catalogue> {
-    Catalogue::open(directory).map_err(|error| ModelError::new_err(told(&error)))
+    Catalogue::open(directory).map_err(|error| ModelError::new_err(message_and_remedy(&error)))
 }
 
-/// What is no model, and why.
+/// What is not a model, and why.
 type SkippedRow = (PathBuf, &'static str);
 
 /// Every model of a directory of published models, and what was not recognised with its reason.
@@ -56,7 +56,7 @@ fn find_model(
     machine: Option<GivenMachine>,
 ) -> PyResult<(PowerModel, Row, f64, String)> {
     let unknown = |what: &str, given: &str, valid: &str| {
-        ConfigurationError::new_err((format!("{what} `{given}` is none"), format!("give {valid}")))
+        ConfigurationError::new_err((format!("there is no {what} `{given}`"), format!("give {valid}")))
     };
     let sources = [EnergySource::RaplSysfs, EnergySource::Acpi];
     let asked = source;
@@ -82,7 +82,8 @@ fn find_model(
     };
     let catalogue = open(directory)?;
     let request = Request { source, output: kind, machine: &machine, given: &given, conversion };
-    let found = py.detach(|| catalogue.best_for(&request)).map_err(|error| DataError::new_err(told(&error)))?;
+    let found =
+        py.detach(|| catalogue.best_for(&request)).map_err(|error| DataError::new_err(message_and_remedy(&error)))?;
     Ok((PowerModel::new(found.model), row(&found.entry), found.distance, found.reason))
 }
 

@@ -1,16 +1,16 @@
 //! Training on arrays, by `kepler-train`.
 
-use crate::errors::{ConfigurationError, ModelError, told};
+use crate::errors::{ConfigurationError, ModelError, message_and_remedy};
 use kepler_core::model::{Semantics, zone};
 use kepler_train::{Algorithm, Dataset, Learner, Recipe, TrainError, interval};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use serde::Deserialize;
 
-/// What an estimator was told, as JSON; the names are those of its parameters. What is not given is the algorithm's.
+/// The settings of an estimator, as JSON; the names are those of its parameters. What is left out is the algorithm's own.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Told {
+struct RecipeArgument {
     algorithm: String,
     rising: Vec<String>,
     per: Option<String>,
@@ -21,10 +21,10 @@ struct Told {
     random_state: u64,
 }
 
-impl Told {
+impl RecipeArgument {
     fn recipe(self) -> PyResult<Recipe> {
         let named = self.algorithm.parse::<Algorithm>();
-        let algorithm = named.map_err(|error| ConfigurationError::new_err(told(&error)))?;
+        let algorithm = named.map_err(|error| ConfigurationError::new_err(message_and_remedy(&error)))?;
         let mut recipe = Recipe { rising: self.rising, per: self.per, seed: self.random_state, ..algorithm.recipe() };
         for learner in &mut recipe.learners {
             if let Learner::Trees(settings, _) = learner {
@@ -51,10 +51,11 @@ fn train_model(
     recipe: &str,
     confidence: Option<f64>,
 ) -> PyResult<String> {
-    let told_recipe: Told = serde_json::from_str(recipe)
+    let argument: RecipeArgument = serde_json::from_str(recipe)
         .map_err(|error| ConfigurationError::new_err((format!("a parameter does not fit: {error}"), "")))?;
-    let recipe = told_recipe.recipe()?;
-    let semantics: Semantics = semantics.parse().map_err(|error| ConfigurationError::new_err(told(&error)))?;
+    let recipe = argument.recipe()?;
+    let semantics: Semantics =
+        semantics.parse().map_err(|error| ConfigurationError::new_err(message_and_remedy(&error)))?;
     let zone = zone(component).ok_or_else(|| {
         let message = format!("there is no component `{component}`");
         ConfigurationError::new_err((message, "give package, core, uncore, dram or platform"))
@@ -68,8 +69,8 @@ fn train_model(
         }
     });
     let document = learned.map_err(|error| match error {
-        TrainError::Setting { .. } => ConfigurationError::new_err(told(&error)),
-        other => ModelError::new_err(told(&other)),
+        TrainError::Setting { .. } => ConfigurationError::new_err(message_and_remedy(&error)),
+        other => ModelError::new_err(message_and_remedy(&other)),
     })?;
     serde_json::to_string(&document).map_err(|error| ModelError::new_err((error.to_string(), "")))
 }

@@ -3,7 +3,7 @@
 use kepler_core::snapshot::{Row, Snapshot};
 use std::time::UNIX_EPOCH;
 
-/// Whose energy a table tells.
+/// Whose energy a table has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
     Processes,
@@ -52,11 +52,12 @@ pub(super) enum Values<'a> {
     Whole(Vec<u64>),
     /// Joules, seconds.
     Real(Vec<f64>),
-    /// Watts, for so many rows; none before there was an interval to take the mean over.
+    /// Watts, with the number of rows; none before there was an interval to take the mean over.
     Power(Option<Vec<f64>>, usize),
 }
 
-/// The columns of a level: who, then `cpu_seconds`, then `<zone>_joules` and `<zone>_watts` of every zone the node has.
+/// The columns of a level: who, then `cpu_seconds`, then `<zone>_joules`, `<zone>_watts` and `<zone>_method` (of the zone's meter) of
+/// every zone the node has.
 pub(super) fn columns(snapshot: &Snapshot, level: Level) -> Vec<Column<'_>> {
     let since = snapshot.at.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
@@ -134,5 +135,6 @@ fn figures<'a, Info>(table: &mut Vec<Column<'a>>, rows: &'a [Row<Info>], snapsho
         let watts = node.power.is_some().then(|| rows.iter().map(|row| row.power[zone].watts()).collect());
         push(format!("{zone}_joules"), Values::Real(joules));
         push(format!("{zone}_watts"), Values::Power(watts, rows.len()));
+        push(format!("{zone}_method"), Values::Text(vec![Some(node.method.name()); rows.len()]));
     }
 }

@@ -1,14 +1,17 @@
-"""The decorator ``track_emissions``."""
+"""Trackers around functions and parts of a run."""
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Optional, TypeVar, overload
 
-from ._settings import COMMON, NOT_GIVEN, OFFLINE, given_by_name
-from ._tracker import EmissionsTracker, OfflineEmissionsTracker
+from .._wrapping import wrap
+from ._parameters import COMMON, NOT_GIVEN, OFFLINE, given_by_name
+from ._tracker import BaseEmissionsTracker, EmissionsTracker, OfflineEmissionsTracker
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -18,40 +21,68 @@ def track_emissions(fn: _Function) -> _Function: ...
 
 
 @overload
-def track_emissions(fn: None = None, **parameters: Any) -> Callable[[_Function], _Function]: ...
+def track_emissions(fn: None = None, *positions: Any, **parameters: Any) -> Callable[[_Function], _Function]: ...
 
 
-def track_emissions(fn: Any = None, *, offline: Any = NOT_GIVEN, **parameters: Any) -> Any:
+def track_emissions(fn: Any = None, *positions: Any, offline: Any = NOT_GIVEN, **parameters: Any) -> Any:
     """Tracks every call of a function, with or without parameters: ``@track_emissions(project_name="train")``.
 
-    Coroutine functions are tracked until they return. An exception passes through; its row is written.
+    Coroutines are tracked until they return, generators and asynchronous generators from their first item to their end.
+    An exception passes through; its row is written.
 
-    :param offline: use an :class:`OfflineEmissionsTracker`, whose parameters are then taken too.
+    :param offline: use an :class:`OfflineEmissionsTracker`, whose parameters are accepted then.
     """
-    known = (*COMMON, *OFFLINE)
-    given_by_name((), parameters, known)
+    given = given_by_name(positions, parameters, (*COMMON, *OFFLINE))
 
-    def tracker() -> EmissionsTracker | OfflineEmissionsTracker:
+    def tracker() -> BaseEmissionsTracker:
         if offline is not NOT_GIVEN and offline:
-            return OfflineEmissionsTracker(**parameters)
-        online = {name: value for name, value in parameters.items() if name not in OFFLINE}
+            return OfflineEmissionsTracker(**given)
+        online = {name: value for name, value in given.items() if name not in OFFLINE}
         return EmissionsTracker(**online)
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        if inspect.iscoroutinefunction(function):
+    def decorate(function: _Function) -> _Function:
+        return wrap(function, tracker)
 
-            @functools.wraps(function)
-            async def tracked_coroutine(*arguments: Any, **names: Any) -> Any:
-                with tracker():
-                    return await function(*arguments, **names)
+    return decorate(fn) if fn is not None else decorate
 
-            return tracked_coroutine
 
-        @functools.wraps(function)
-        def tracked(*arguments: Any, **names: Any) -> Any:
-            with tracker():
-                return function(*arguments, **names)
+class TaskEmissionsTracker:
+    """A task of a tracker as a context manager.
 
-        return tracked
+    :param task_name: its name.
+    :param tracker: whose task it is; without one a tracker of its own is started and stopped.
+    """
+
+    def __init__(self, task_name: str, tracker: Optional[BaseEmissionsTracker] = None) -> None:
+        self.task_name = task_name
+        self.is_default_tracker = tracker is None
+        self.tracker = EmissionsTracker() if tracker is None else tracker
+
+    def __enter__(self) -> Self:
+        self.tracker.start_task(self.task_name)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.tracker.stop_task()
+        if self.is_default_tracker:
+            self.tracker.stop()
+
+
+def track_task_emissions(
+    fn: Any = None, tracker: Optional[BaseEmissionsTracker] = None, task_name: str = ""
+) -> Any:
+    """Every call of a function as a task of a tracker.
+
+    :param tracker: whose tasks they are; without one each call has a tracker of its own.
+    :param task_name: their name; a second call adds a random part to it.
+    """
+
+    @contextmanager
+    def task() -> Generator[None, None, None]:
+        with TaskEmissionsTracker(task_name, tracker):
+            yield
+
+    def decorate(function: _Function) -> _Function:
+        return wrap(function, task)
 
     return decorate(fn) if fn is not None else decorate

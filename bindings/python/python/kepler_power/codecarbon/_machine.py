@@ -4,9 +4,26 @@ from __future__ import annotations
 
 import os
 import platform
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from ..settings import current
+from ._accelerators import Accelerators
 
 _GIB_IN_KIB = 1024 * 1024
+
+
+class Roots(NamedTuple):
+    """Where the kernel's file systems are: those of the host that is measured."""
+
+    procfs: Path
+    sysfs: Path
+
+    @classmethod
+    def now(cls) -> Roots:
+        """As :func:`kepler_power.use_meters` or the environment state."""
+        host = current().host
+        return cls(Path("/proc"), Path("/sys")) if host is None else cls(Path(host.procfs), Path(host.sysfs))
 
 
 class Machine(NamedTuple):
@@ -15,20 +32,36 @@ class Machine(NamedTuple):
     os: str
     python_version: str
     cpu_count: int
+    cpu_physical_count: int
+    """Sockets."""
     cpu_model: str
     ram_total_size: float
-    """GiB."""
+    """GiB; NaN where it cannot be read."""
+    memory_modules: Optional[int]
+    """Memory modules that the kernel lists; ``None`` where it lists none."""
+    accelerators: Accelerators
 
     @classmethod
-    def this(cls) -> Machine:
-        """The one we are on."""
-        model = _first("/proc/cpuinfo", "model name") or platform.processor() or platform.machine()
-        total = _memory().get("MemTotal", 0)
-        return cls(platform.platform(), platform.python_version(), os.cpu_count() or 1, model, total / _GIB_IN_KIB)
+    def of(cls, roots: Roots) -> Machine:
+        """The one whose file systems these are."""
+        cpuinfo = _lines(roots.procfs / "cpuinfo")
+        model = _first(cpuinfo, "model name") or platform.processor() or platform.machine()
+        sockets = {line.split(":", 1)[1].strip() for line in cpuinfo if line.startswith("physical id")}
+        total = _memory(roots).get("MemTotal")
+        return cls(
+            os=platform.platform(),
+            python_version=platform.python_version(),
+            cpu_count=os.cpu_count() or 1,
+            cpu_physical_count=len(sockets) or 1,
+            cpu_model=model,
+            ram_total_size=float("nan") if total is None else total / _GIB_IN_KIB,
+            memory_modules=_memory_modules(roots),
+            accelerators=Accelerators.of(roots.sysfs),
+        )
 
 
 class Load(NamedTuple):
-    """How busy the machine is."""
+    """How busy the machine is. A figure that cannot be read is NaN."""
 
     busy: int
     """CPU time since it started, clock ticks."""
@@ -38,40 +71,47 @@ class Load(NamedTuple):
     ram_percent: float
 
     @classmethod
-    def now(cls) -> Load:
+    def now(cls, roots: Roots) -> Load:
         """At this moment."""
-        ticks = [int(text) for text in (_first("/proc/stat", "cpu ") or "").split()]
+        ticks = [int(text) for text in (_first(_lines(roots.procfs / "stat", 1), "cpu ") or "").split() if text.isdigit()]
         # user nice system idle iowait irq softirq steal; guest time is in user time already.
         ticks = (ticks + [0] * 8)[:8]
-        memory = _memory()
-        total = memory.get("MemTotal", 0)
-        used = total - memory.get("MemAvailable", total)
+        memory = _memory(roots)
+        total, available = memory.get("MemTotal"), memory.get("MemAvailable")
         idle = ticks[3] + ticks[4]
-        return cls(sum(ticks) - idle, sum(ticks), used / _GIB_IN_KIB, 100.0 * used / total if total else 0.0)
+        if not total or available is None:
+            return cls(sum(ticks) - idle, sum(ticks), float("nan"), float("nan"))
+        used = total - available
+        return cls(sum(ticks) - idle, sum(ticks), used / _GIB_IN_KIB, 100.0 * used / total)
 
     def cpu_percent_since(self, earlier: Load) -> float:
-        """Mean utilisation of all processors, 0 to 100; 0 where no tick has passed."""
+        """Mean utilisation of all processors, 0 to 100; NaN where no tick has passed."""
         ticks = self.all - earlier.all
-        return 100.0 * (self.busy - earlier.busy) / ticks if ticks > 0 else 0.0
+        # Idle time may fall when a processor goes offline: busy time is then more than all of it.
+        return min(100.0, 100.0 * max(0, self.busy - earlier.busy) / ticks) if ticks > 0 else float("nan")
 
 
-def _first(path: str, key: str) -> str | None:
-    """The rest of the first line that begins with a key."""
+def _lines(path: Path, count: int = -1) -> list[str]:
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            for line in file:
-                if line.startswith(key):
-                    return line[len(key) :].lstrip(" \t:").strip()
+            return file.readlines() if count < 0 else [file.readline() for _ in range(count)]
     except OSError:
-        pass
-    return None
+        return []
 
 
-def _memory() -> dict[str, int]:
-    """/proc/meminfo, KiB."""
-    try:
-        with open("/proc/meminfo", encoding="ascii", errors="replace") as file:
-            rows = [line.replace(":", " ").split() for line in file]
-    except OSError:
-        return {}
+def _first(lines: list[str], key: str) -> str | None:
+    """The rest of the first line that begins with a key."""
+    found = next((line for line in lines if line.startswith(key)), None)
+    return None if found is None else found[len(key) :].lstrip(" \t:").strip()
+
+
+def _memory(roots: Roots) -> dict[str, int]:
+    """meminfo, KiB."""
+    rows = [line.replace(":", " ").split() for line in _lines(roots.procfs / "meminfo")]
     return {row[0]: int(row[1]) for row in rows if len(row) > 1 and row[1].isdigit()}
+
+
+def _memory_modules(roots: Roots) -> int | None:
+    """Modules with a size, from the memory controllers that EDAC drivers list; ``None`` without such a driver."""
+    sizes = roots.sysfs.glob("devices/system/edac/mc/mc*/dimm*/size")
+    return sum(1 for size in sizes if _first(_lines(size, 1), "") not in (None, "", "0")) or None

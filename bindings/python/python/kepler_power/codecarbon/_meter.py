@@ -2,44 +2,108 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from typing import TYPE_CHECKING, NamedTuple, Optional
 
+from ..figures import combined
 from ..measurement import measure
+from . import _memory
+from .output_methods.emissions_data import UNKNOWN
+
+if TYPE_CHECKING:
+    from ..figures import Source, Zone
+    from ._machine import Machine
+
+
+class Part(NamedTuple):
+    """Energy of one part of the machine, and how it was found."""
+
+    joules: float
+    """NaN where it is not known."""
+    method: str
+    """``measured``, ``estimated``, ``partial``, ``unknown``, ``included`` in another part, or ``absent``."""
+    error_ratio: float = 0.0
+    """Relative, one standard deviation."""
 
 
 class Reading(NamedTuple):
     """What was used since the beginning."""
 
     seconds: float
-    cpu_joules: float
+    cpu: Part
     """Processors, and what a meter does not tell apart."""
-    ram_joules: float
-    gpu_joules: float
+    ram: Part
+    gpu: Part
+
+    @property
+    def parts(self) -> tuple[Part, Part, Part]:
+        """All of them."""
+        return self.cpu, self.gpu, self.ram
+
+    @property
+    def joules(self) -> float:
+        """The sum of the known parts; NaN where not even that of the processors is known."""
+        return self.cpu.joules + sum(part.joules for part in self.parts[1:] if not math.isnan(part.joules))
+
+    @property
+    def method(self) -> str:
+        """That of all parts; ``partial`` where they differ or one is missing."""
+        if self.cpu.method == "unknown":
+            return "unknown"
+        return combined(part.method for part in self.parts if part.method not in ("included", "absent"))
+
+    @property
+    def error_ratio(self) -> Optional[float]:
+        """Relative error of the sum, its parts' errors taken as independent; ``None`` where nothing is known."""
+        known = [part for part in self.parts if not math.isnan(part.joules)]
+        total = sum(part.joules for part in known)
+        if not total:
+            return None
+        return math.hypot(*(part.joules * part.error_ratio for part in known)) / total
 
 
 class Meter:
     """Counts from its making on."""
 
-    def __init__(self, mode: str) -> None:
+    def __init__(self, mode: str, machine: Machine) -> None:
         self._of_process = mode == "process"
+        self._memory_watts = _memory.watts(machine.ram_total_size, machine.memory_modules)
+        self._gpu = Part(0.0, "absent") if machine.accelerators.are_absent else Part(UNKNOWN, "unknown")
         self._measurement = measure("codecarbon").start()
-        self._sum = Reading(0.0, 0.0, 0.0, 0.0)
 
     def read(self) -> Reading:
         """What was used until now."""
-        lap = self._measurement.lap()
-        joules = {zone.name: zone.energy.joules for zone in lap.zones.values() if zone.is_counted}
+        total = self._measurement._sum()
+        whole = total.microjoules or 0
         # The process's share is by CPU time; what it is of all zones is taken for each.
-        share = lap.tree.ratio if self._of_process else 1.0
-        ram = joules.pop("dram", 0.0)
-        self._sum = Reading(
-            self._sum.seconds + lap.seconds,
-            self._sum.cpu_joules + sum(joules.values()) * share,
-            self._sum.ram_joules + ram * share,
-            0.0,
-        )
-        return self._sum
+        share = (total.tree / whole if whole else 0.0) if self._of_process else 1.0
+        counted = {name: zone for name, zone in total.zones.items() if zone.is_counted}
+        memory = counted.pop("dram", None)
+        if memory is not None:
+            ram = _part([memory], share)
+        elif "psys" in counted:
+            ram = Part(UNKNOWN, "included")
+        elif self._of_process and not whole:
+            ram = Part(UNKNOWN, "unknown")
+        else:
+            joules = self._memory_watts * total.seconds * share
+            ram = Part(joules, "unknown" if math.isnan(joules) else "estimated", _memory.ERROR_RATIO)
+        return Reading(total.seconds, _part(list(counted.values()), share), ram, self._gpu)
 
     def stop(self) -> None:
         """Counts no longer."""
         self._measurement.stop()
+
+
+def _part(zones: list[Zone], share: float) -> Part:
+    """The sum of zones."""
+    if not zones:
+        return Part(UNKNOWN, "unknown")
+    joules = sum(zone.energy.joules for zone in zones)
+    method = combined(zone.source.method for zone in zones)
+    errors = [zone.energy.joules * _error(zone.source) for zone in zones]
+    return Part(joules * share, method, math.hypot(*errors) / joules if joules else max(_error(zone.source) for zone in zones))
+
+
+def _error(source: Source) -> float:
+    return source.error_ratio or 0.0

@@ -103,18 +103,18 @@ class Model:
 
     def ceiling(self, component: str) -> float:
         """The most watts that are believed of a component; more is clipped to it."""
-        return self._native.ceiling(self._place(component))
+        return self._native.ceiling(self._index(component))
 
     def with_category(self, variable: str, value: str) -> Model:
         """The same with a categorical variable set to the machine's value."""
         return Model(self._native.with_category(variable, value), *self._made, ("with_category", (variable, value)))
 
     def with_chips(self, chips: int) -> Model:
-        """The same with the ceilings of a machine of so many sockets."""
+        """The same with the ceilings of a machine with this number of sockets."""
         return Model(self._native.with_chips(chips), *self._made, ("with_chips", (chips,)))
 
     def with_semantics(self, semantics: Semantics) -> Model:
-        """The same, declared to mean something, where the file's place does not tell."""
+        """The same, declared to mean something, where the file's path does not say it."""
         return Model(self._native.with_semantics(semantics), *self._made, ("with_semantics", (semantics,)))
 
     @overload
@@ -134,15 +134,15 @@ class Model:
             not installed, lists of the same shape.
         :raises kepler_power.errors.ModelError: the columns do not fit, or a number is missing; it says which.
         """
-        places = [self._place(component)] if component is not None else list(range(len(self.components)))
+        indices = [self._index(component)] if component is not None else list(range(len(self.components)))
         try:
             import numpy as np
         except ImportError:
-            found: Any = self._native.predict_rows([[float(x) for x in row] for row in rows], places)
+            found: Any = self._native.predict_rows([[float(x) for x in row] for row in rows], indices)
             return found if component is None else [row[0] for row in found]  # type: ignore[return-value]
         matrix = _matrix(rows, self.features)
-        out = np.empty((len(matrix), len(places)))
-        self._native.predict_into(matrix, out, places, threads)
+        out = np.empty((len(matrix), len(indices)))
+        self._native.predict_into(matrix, out, indices, threads)
         return out if component is None else out[:, 0]
 
     def predict_interval(self, rows: Rows, component: str) -> Interval:
@@ -155,7 +155,7 @@ class Model:
 
         matrix = _matrix(rows, self.features)
         out = np.empty((len(matrix), 2))
-        confidence = self._native.interval_into(matrix, out, self._place(component))
+        confidence = self._native.interval_into(matrix, out, self._index(component))
         return Interval(out[:, 0], out[:, 1], confidence)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -166,7 +166,7 @@ class Model:
         with open(path, "w", encoding="utf-8") as file:
             file.write(source)
 
-    def _place(self, component: str) -> int:
+    def _index(self, component: str) -> int:
         try:
             return self.components.index(component)
         except ValueError:

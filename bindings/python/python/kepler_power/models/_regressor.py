@@ -150,7 +150,7 @@ class PowerRegressor:
             return [str(name) for name in columns]
         names = self.feature_names
         if names is None:
-            return [f"x{place}" for place in range(self.n_features_in_)]
+            return [f"x{index}" for index in range(self.n_features_in_)]
         if len(names) != self.n_features_in_:
             message = f"{len(names)} feature_names for {self.n_features_in_} columns"
             raise ConfigurationError(message, "give one for each")

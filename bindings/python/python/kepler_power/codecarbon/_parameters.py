@@ -13,7 +13,7 @@ from ..errors import ConfigurationError
 
 
 class IgnoredParameterWarning(UserWarning):
-    """A parameter of CodeCarbon's that has no effect here; the message names it and says why."""
+    """A parameter of CodeCarbon's has no effect here; the message names it and says why."""
 
 
 class _NotGiven:
@@ -23,7 +23,7 @@ class _NotGiven:
 
 NOT_GIVEN: Any = _NotGiven()
 
-_NETWORK = "nothing is sent anywhere; write a handler (output_handlers) that does"
+_DASHBOARD = "CodeCarbon's dashboard is not served; use emissions_endpoint or a handler of your own (output_handlers)"
 _YEARLY = "intensities come from published yearly figures; state force_carbon_intensity_g_co2e_kwh"
 _METERED = "energy is read from meters, or estimated with its stated error, not set"
 
@@ -45,7 +45,13 @@ COMMON = (
     "pue",
     "wue",
     "force_carbon_intensity_g_co2e_kwh",
-    "allow_multiple_runs",
+    "measure_power_secs",
+    "api_call_interval",
+    "emissions_endpoint",
+    "save_to_prometheus",
+    "prometheus_url",
+    "save_to_logfire",
+    "logger_preamble",
 )
 OFFLINE = ("country_iso_code", "region", "cloud_provider", "cloud_region", "country_2letter_iso_code")
 # As CodeCarbon's trackers take them by position.
@@ -57,18 +63,26 @@ _POSITIONS = (
     "api_key",
     "output_dir",
     "output_file",
+    "output_methods",
+    "save_to_file",
+    "save_to_api",
+    "save_to_logger",
+    "logging_logger",
+    "save_to_prometheus",
+    "save_to_logfire",
+    "prometheus_url",
+    "output_handlers",
+    "gpu_ids",
+    "emissions_endpoint",
+    "experiment_id",
+    "experiment_name",
 )
 
 # Why a parameter has no effect.
 IGNORED: Mapping[str, str] = {
-    "api_call_interval": _NETWORK,
-    "api_endpoint": _NETWORK,
-    "api_key": _NETWORK,
-    "save_to_api": _NETWORK,
-    "emissions_endpoint": _NETWORK,
-    "save_to_prometheus": "run `kepler serve` for Prometheus",
-    "prometheus_url": "run `kepler serve` for Prometheus",
-    "save_to_logfire": _NETWORK,
+    "api_endpoint": _DASHBOARD,
+    "api_key": _DASHBOARD,
+    "save_to_api": _DASHBOARD,
     "electricitymaps_api_token": _YEARLY,
     "co2_signal_api_token": _YEARLY,
     "force_cpu_power": _METERED,
@@ -77,20 +91,17 @@ IGNORED: Mapping[str, str] = {
     "rapl_include_dram": "memory is always counted, as ram_energy",
     "rapl_prefer_psys": "packages and memory are added up; a platform meter is used where there is nothing else",
     "gpu_ids": "graphics processors are not measured",
-    "measure_power_secs": "counters are read at the beginning, at every flush and task, and at the end",
+    "allow_multiple_runs": "trackers do not disturb each other; each writes a row of its own",
     "metadata": "BoAmps reports are not written",
-    "logger_preamble": "use a formatter of the logger kepler_power.codecarbon",
 }
 # Values that ask for what happens anyway.
 HARMLESS: Mapping[str, tuple[Any, ...]] = {
-    "api_call_interval": (-1,),
+    "api_key": ("",),
     "save_to_api": (False,),
-    "save_to_prometheus": (False,),
-    "save_to_logfire": (False,),
     "rapl_include_dram": (True,),
     "rapl_prefer_psys": (False,),
     "force_mode_cpu_load": (False,),
-    "logger_preamble": ("",),
+    "allow_multiple_runs": (True,),
 }
 
 Settings = Mapping[str, Any]
@@ -112,7 +123,7 @@ def configured() -> dict[str, str]:
 
 
 class Parameters:
-    """What one tracker was told."""
+    """The parameters of one tracker."""
 
     def __init__(self, given: Settings) -> None:
         self._given = {name: value for name, value in given.items() if value is not NOT_GIVEN}
@@ -158,7 +169,7 @@ class Parameters:
 
 
 def given_by_name(positions: tuple[Any, ...], names: dict[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
-    """Arguments by name; a name that nobody knows is an error."""
+    """Arguments by name; an unknown name is an error."""
     if len(positions) > len(_POSITIONS):
         raise TypeError(f"at most {len(_POSITIONS)} arguments by position, not {len(positions)}")
     given: dict[str, Any] = dict(zip(_POSITIONS, positions))

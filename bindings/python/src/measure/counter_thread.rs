@@ -1,4 +1,4 @@
-//! Reading counters during long measurements, so that none goes round unseen.
+//! Reading counters during long measurements, so that no wrap is missed.
 
 use crate::fork;
 use kepler_core::stopwatch::Stopwatch;
@@ -6,21 +6,21 @@ use std::sync::atomic::{AtomicU32, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-/// Starts a thread with the first mark, where counters go round at all, and lets it end when no mark is
+/// Starts a thread with the first mark, where counters wrap at all, and lets it end when no mark is
 /// left. Starting one for every measurement would cost more than the measurement.
-pub(super) struct Keeper {
+pub(super) struct CounterThread {
     /// Half the longest time that the counters may go unread: a thread may be late.
     interval: Option<Duration>,
     /// The process in which the thread runs, 0 for none: threads do not survive a fork.
     process: Arc<AtomicU32>,
-    /// As many as there are marks, and this one.
+    /// Shared with every mark: its count is that of the marks, and one.
     held: Arc<()>,
 }
 
-impl Keeper {
+impl CounterThread {
     pub(super) fn new(longest_gap: Option<Duration>) -> Self {
         let interval = longest_gap.map(|gap| (gap / 2).max(Duration::from_millis(1)));
-        Keeper { interval, process: Arc::default(), held: Arc::default() }
+        CounterThread { interval, process: Arc::default(), held: Arc::default() }
     }
 
     /// Sees to it that the meters are read as long as what it returns is kept.
@@ -53,7 +53,7 @@ fn keep_up(interval: Duration, meters: &Weak<Mutex<Stopwatch>>, marks: &Weak<()>
     let me = std::process::id();
     loop {
         std::thread::sleep(interval);
-        // One is the keeper's own.
+        // One is that of the `CounterThread` itself.
         if marks.strong_count() <= 1 {
             process.store(0, Ordering::SeqCst);
             fence(Ordering::SeqCst);
