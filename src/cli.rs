@@ -10,6 +10,7 @@ mod compliance;
 mod config;
 mod doctor;
 mod exit;
+mod labels;
 mod live;
 mod logging;
 #[cfg(feature = "mcp")]

@@ -1,10 +1,11 @@
 //! `kepler assess`: does a workload keep a standard?
 
 use super::exit::Failure;
+use super::labels::{self, Label};
 use super::page::{facts, figure, list, status};
 use super::tool_session::{ToolArguments, exit};
 use clap::Args;
-use kepler_compliance::standards::DEFAULT_STANDARD;
+use kepler_compliance::standards::{DEFAULT_STANDARD, Limit};
 use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{AssessRequest, AssessResponse, ToolRequest, WorkloadQualifiers};
 use kepler_compliance::view::WorkloadKind;
@@ -54,15 +55,11 @@ pub(super) fn run(assess: Assess) -> Result<ExitCode, Failure> {
 }
 
 fn page(answer: &AssessResponse, lang: Lang) -> String {
-    let word = |en: &'static str, ko: &'static str| if lang == Lang::Ko { ko } else { en };
-    let kind = answer.kind.map_or("?", WorkloadKind::name);
+    let figure = |value: Option<f64>, unit: &str| figure(value, unit, lang);
+    let kind = answer.kind.map_or("?", |kind| labels::kind(kind, lang));
     let name = match &answer.namespace {
         Some(namespace) => format!("{namespace}/{}", answer.workload),
         None => answer.workload.clone(),
-    };
-    let target = |limit: Option<f64>, gap: Option<f64>, unit: &str| match (limit, gap) {
-        (Some(limit), Some(gap)) => format!("  (limit {}, gap {gap:+.1} %)", figure(Some(limit), unit)),
-        _ => String::new(),
     };
     let power = &answer.power_watts;
     let mut parts = Vec::new();
@@ -71,39 +68,20 @@ fn page(answer: &AssessResponse, lang: Lang) -> String {
     }
     let split = if parts.is_empty() { String::new() } else { format!("  ({})", parts.join(", ")) };
     let mut rows = vec![
-        (
-            word("workload", "워크로드"),
-            format!("{name}  ({kind}, {} running, {} ended)", answer.instances.running, answer.instances.terminated),
-        ),
-        (word("status", "판정"), status(answer.statuses.status).to_owned()),
-        (
-            word("carbon", "탄소"),
-            format!(
-                "{}  {}{}",
-                status(answer.statuses.carbon_status),
-                figure(answer.current_carbon_intensity, "gCO2e/kWh"),
-                target(answer.target_carbon_intensity, answer.gap_percent, "gCO2e/kWh")
-            ),
-        ),
-        (
-            "PUE",
-            format!(
-                "{}  {}{}",
-                status(answer.statuses.pue_status),
-                figure(answer.pue, ""),
-                target(answer.target_pue, answer.pue_gap_percent, "")
-            ),
-        ),
-        (word("region", "리전"), answer.region.clone()),
-        (word("power", "전력"), format!("{}{split}", figure(power.total, "W"))),
-        (word("emissions", "배출"), figure(answer.emissions_per_hour, "gCO2e/h")),
+        (Label::Workload.lang(lang), format!("{name}  ({kind}, {})", labels::instances(answer.instances, lang))),
+        (Label::Status.lang(lang), status(answer.statuses.status).to_owned()),
+        (Label::Carbon.lang(lang), carbon(answer, lang)),
+        ("PUE", pue(answer, lang)),
+        (Label::Region.lang(lang), answer.region.clone()),
+        (Label::Power.lang(lang), format!("{}{split}", figure(power.total, "W"))),
+        (Label::Emissions.lang(lang), figure(answer.emissions_per_hour, "gCO2e/h")),
     ];
     if let Some(month) = &answer.projected_monthly {
         let cost = month.cost.zip(month.currency.as_ref());
         let cost = cost.map_or_else(String::new, |(cost, currency)| format!(", {}", figure(Some(cost), currency)));
         let month =
             format!("{}, {}{cost}", figure(Some(month.energy_kwh), "kWh"), figure(month.emissions_kg, "kgCO2e"));
-        rows.push((word("month, projected", "월간 예측"), month));
+        rows.push((Label::Month.lang(lang), month));
     }
     let mut page = facts(&rows);
     page.push_str(&format!("\n{}\n", answer.recommendation));
@@ -115,7 +93,34 @@ fn page(answer: &AssessResponse, lang: Lang) -> String {
             format!("{:.0} % ({saved}): {}", own.estimated_reduction_percent, own.description)
         })
         .collect();
-    page.push_str(&list(word("Could be saved in a month:", "월간 절감 가능:"), &savings));
-    page.push_str(&list(word("Note:", "유의 사항:"), &answer.evidence.caveats));
+    page.push_str(&list(Label::CouldBeSaved.lang(lang), &savings));
+    page.push_str(&list(Label::Note.lang(lang), &answer.evidence.caveats));
     page
+}
+
+/// The value that the carbon standard judges against the limit that it judges by: an intensity, or the emissions of a
+/// budget.
+fn carbon(answer: &AssessResponse, lang: Lang) -> String {
+    let status = status(answer.statuses.carbon_status);
+    // A PUE has no unit: its standard is judged in the next row.
+    let judged = answer.verdicts.iter().find(|own| own.code == answer.standard && !own.unit.is_empty());
+    match judged {
+        Some(own) => {
+            let value = figure(own.value, &own.unit, lang);
+            format!("{status}  {value}{}", target(own.limit.map(Limit::value), own.gap_percent, &own.unit, lang))
+        }
+        None => format!("{status}  {}", figure(answer.current_carbon_intensity, "gCO2e/kWh", lang)),
+    }
+}
+
+fn pue(answer: &AssessResponse, lang: Lang) -> String {
+    let target = target(answer.target_pue, answer.pue_gap_percent, "", lang);
+    format!("{}  {}{target}", status(answer.statuses.pue_status), figure(answer.pue, "", lang))
+}
+
+fn target(limit: Option<f64>, gap_percent: Option<f64>, unit: &str, lang: Lang) -> String {
+    match (limit, gap_percent) {
+        (Some(_), Some(gap)) => format!("  ({})", labels::limit(&figure(limit, unit, lang), gap, lang)),
+        _ => String::new(),
+    }
 }

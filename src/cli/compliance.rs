@@ -1,10 +1,12 @@
 //! `kepler compliance list`: which workloads keep a standard?
 
 use super::exit::Failure;
+use super::labels::{self, Label};
 use super::page::{figure, list as items, status, table};
 use super::tool_session::{ToolArguments, exit};
 use clap::{Args, Subcommand};
 use kepler_compliance::standards::{DEFAULT_STANDARD, Status};
+use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{ListRequest, ListResponse, StatusFilter, ToolRequest};
 use kepler_compliance::view::WorkloadKind;
 use std::process::ExitCode;
@@ -68,7 +70,7 @@ pub(super) fn run(compliance: Compliance) -> Result<ExitCode, Failure> {
     });
     let mut answer = request.answer(&session.context())?;
     answer.evidence.caveats.splice(0..0, session.caveat());
-    session.write(&answer, page)?;
+    session.write(&answer, |answer| page(answer, session.lang))?;
     Ok(exit(worst(&answer)))
 }
 
@@ -83,7 +85,8 @@ fn worst(answer: &ListResponse) -> Status {
     }
 }
 
-fn page(answer: &ListResponse) -> String {
+fn page(answer: &ListResponse, lang: Lang) -> String {
+    let figure = |value: Option<f64>, unit: &str| figure(value, unit, lang);
     let rows: Vec<Vec<String>> = answer
         .workloads
         .iter()
@@ -95,7 +98,7 @@ fn page(answer: &ListResponse) -> String {
             let month = row.projected_monthly.as_ref().and_then(|month| month.emissions_kg);
             vec![
                 status(row.statuses.status).to_owned(),
-                row.kind.name().to_owned(),
+                labels::kind(row.kind, lang).to_owned(),
                 figure(row.power_watts, "W"),
                 figure(row.emissions_per_hour, "g/h"),
                 figure(month, "kg"),
@@ -103,21 +106,18 @@ fn page(answer: &ListResponse) -> String {
             ]
         })
         .collect();
-    let counts = &answer.counts;
-    let mut page = table(&["STATUS", "KIND", "POWER", "CO2E", "MONTH, PROJECTED", "WORKLOAD"], &rows);
-    page.push_str(&format!(
-        "\n{} of {}; {} compliant, {} non-compliant, {} not applicable, {} insufficient data ({}, {})\n",
-        rows.len(),
-        answer.total,
-        counts.compliant,
-        counts.non_compliant,
-        counts.not_applicable,
-        counts.insufficient_data,
-        answer.standard,
-        answer.region,
-    ));
+    let heads = [
+        Label::Status.heading(lang),
+        Label::Kind.heading(lang),
+        Label::Power.heading(lang),
+        "CO2E".to_owned(),
+        Label::Month.heading(lang),
+        Label::Workload.heading(lang),
+    ];
+    let mut page = table(&heads, &rows);
+    page.push_str(&format!("\n{}\n", labels::counts(answer, lang)));
     let skipped: Vec<String> = answer.skipped.iter().map(|own| format!("{}: {}", own.what, own.reason)).collect();
-    page.push_str(&items("Left out:", &skipped));
-    page.push_str(&items("Note:", &answer.evidence.caveats));
+    page.push_str(&items(Label::LeftOut.lang(lang), &skipped));
+    page.push_str(&items(Label::Note.lang(lang), &answer.evidence.caveats));
     page
 }

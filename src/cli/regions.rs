@@ -1,9 +1,11 @@
 //! `kepler regions`: how clean are other regions?
 
 use super::exit::Failure;
+use super::labels::Label;
 use super::page::{digits, list, table};
 use super::tool_session::ToolArguments;
 use clap::Args;
+use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{RegionalRequest, RegionalResponse, ToolRequest, WorkloadQualifiers};
 use std::process::ExitCode;
 
@@ -42,11 +44,11 @@ pub(super) fn run(asked: Regions) -> Result<ExitCode, Failure> {
     });
     let mut answer = request.answer(&session.context())?;
     answer.caveats.splice(0..0, session.caveat());
-    session.write(&answer, page)?;
+    session.write(&answer, |answer| page(answer, session.lang))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn page(answer: &RegionalResponse) -> String {
+fn page(answer: &RegionalResponse, lang: Lang) -> String {
     let current = answer.current.as_ref();
     // The current region stands at the end where it is not among the first.
     let missing = current.filter(|own| !answer.regions.iter().any(|region| region.region == own.region));
@@ -71,9 +73,19 @@ fn page(answer: &RegionalResponse) -> String {
             ]
         })
         .collect();
-    let heads = ["RANK", "REGION", "G/KWH*PUE", "GRID", "YEAR", "PUE", "SAVES", "A MONTH", "ZONE"];
+    let heads = [
+        Label::Rank.heading(lang),
+        Label::Region.heading(lang),
+        "G/KWH*PUE".to_owned(),
+        Label::Grid.heading(lang),
+        Label::Year.heading(lang),
+        "PUE".to_owned(),
+        Label::Saves.heading(lang),
+        Label::AMonth.heading(lang),
+        Label::Zone.heading(lang),
+    ];
     let mut page = table(&heads, &rows);
     page.push_str(&format!("\n{}\n", answer.advice.text));
-    page.push_str(&list("Note:", &answer.caveats));
+    page.push_str(&list(Label::Note.lang(lang), &answer.caveats));
     page
 }

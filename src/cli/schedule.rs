@@ -1,9 +1,11 @@
 //! `kepler schedule`: when should a job run?
 
 use super::exit::Failure;
+use super::labels::Label;
 use super::page::{figure, list, table};
 use super::tool_session::ToolArguments;
 use clap::Args;
+use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{
     Length, ScheduleRequest, ScheduleResponse, ScheduledWindow, ToolRequest, WorkloadQualifiers,
 };
@@ -52,11 +54,12 @@ pub(super) fn run(asked: Schedule) -> Result<ExitCode, Failure> {
     });
     let mut answer = request.answer(&session.context())?;
     answer.caveats.splice(0..0, session.caveat());
-    session.write(&answer, page)?;
+    session.write(&answer, |answer| page(answer, session.lang))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn page(answer: &ScheduleResponse) -> String {
+fn page(answer: &ScheduleResponse, lang: Lang) -> String {
+    let figure = |value: Option<f64>, unit: &str| figure(value, unit, lang);
     let row = |label: String, window: &ScheduledWindow| {
         vec![
             label,
@@ -67,10 +70,18 @@ fn page(answer: &ScheduleResponse) -> String {
             window.slots.len().to_string(),
         ]
     };
-    let mut rows: Vec<Vec<String>> = answer.now.iter().map(|now| row("now".to_owned(), now)).collect();
+    let mut rows: Vec<Vec<String>> = answer.now.iter().map(|now| row(Label::Now.lang(lang).to_owned(), now)).collect();
     rows.extend(answer.ranking.iter().enumerate().map(|(place, window)| row((place + 1).to_string(), window)));
-    let mut page = table(&["RANK", "START", "INTENSITY", "CO2E", "COST", "PIECES"], &rows);
+    let heads = [
+        Label::Rank.heading(lang),
+        Label::Start.heading(lang),
+        Label::Intensity.heading(lang),
+        "CO2E".to_owned(),
+        Label::Cost.heading(lang),
+        Label::Pieces.heading(lang),
+    ];
+    let mut page = table(&heads, &rows);
     page.push_str(&format!("\n{}\n", answer.recommendation));
-    page.push_str(&list("Note:", &answer.caveats));
+    page.push_str(&list(Label::Note.lang(lang), &answer.caveats));
     page
 }

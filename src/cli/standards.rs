@@ -1,6 +1,7 @@
 //! `kepler standards`: which rules are there?
 
 use super::exit::Failure;
+use super::labels::{self, Label};
 use super::page::{facts, table};
 use super::tool_session::Answer;
 use clap::{Args, Subcommand};
@@ -82,30 +83,31 @@ fn page(rules: &[&Rule], lang: Lang) -> String {
                 rule.jurisdiction.clone(),
                 label(&rule.force),
                 label(&rule.subject),
-                if rule.in_force(today) { "yes" } else { "no" }.to_owned(),
+                if rule.in_force(today) { Label::Yes } else { Label::No }.lang(lang).to_owned(),
                 name(rule, lang),
             ]
         })
         .collect();
-    table(&["CODE", "KIND", "WHERE", "FORCE", "SUBJECT", "IN FORCE", "NAME"], &rows)
+    let heads = [Label::Code, Label::Kind, Label::Where, Label::Force, Label::Subject, Label::InForce, Label::Name];
+    table(&heads.map(|head| head.heading(lang)), &rows)
 }
 
 fn show(rule: &Rule, lang: Lang) -> String {
     let day = |date: Option<jiff::civil::Date>| date.map_or_else(|| "…".to_owned(), |date| date.to_string());
     let mut rows = vec![
-        ("code", rule.code.clone()),
-        ("name", name(rule, lang)),
-        ("asks", rule.text.lang(lang).to_owned()),
-        ("kind", label(&rule.check.kind())),
-        ("where", rule.jurisdiction.clone()),
-        ("force", label(&rule.force)),
-        ("subject", label(&rule.subject)),
-        ("in force", format!("{} to {}", day(rule.valid_from), day(rule.valid_to))),
-        ("source", rule.source.clone()),
+        (Label::Code.lang(lang), rule.code.clone()),
+        (Label::Name.lang(lang), name(rule, lang)),
+        (Label::Asks.lang(lang), rule.text.lang(lang).to_owned()),
+        (Label::Kind.lang(lang), label(&rule.check.kind())),
+        (Label::Where.lang(lang), rule.jurisdiction.clone()),
+        (Label::Force.lang(lang), label(&rule.force)),
+        (Label::Subject.lang(lang), label(&rule.subject)),
+        (Label::InForce.lang(lang), labels::period(&day(rule.valid_from), &day(rule.valid_to), lang)),
+        (Label::Source.lang(lang), rule.source.clone()),
     ];
     if rule.draft {
-        rows.push(("draft", "not adopted, never in force".to_owned()));
+        rows.push((Label::Draft.lang(lang), Label::NeverInForce.lang(lang).to_owned()));
     }
-    rows.extend(rule.note.as_ref().map(|note| ("note", note.lang(lang).to_owned())));
+    rows.extend(rule.note.as_ref().map(|note| (Label::NoteOfRule.lang(lang), note.lang(lang).to_owned())));
     facts(&rows)
 }

@@ -26,8 +26,16 @@ pub enum HistoryError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// What stands where the lock file should be is no such file. It was left as it is.
+    #[error("{} is not the lock of a history ({found}); it is left as it is: move it away, or give the history another path", path.display())]
+    ForeignLock {
+        /// The lock file.
+        path: PathBuf,
+        /// What it is instead.
+        found: String,
+    },
     /// There is no such file, and a reader creates none.
-    #[error("there is no history at {}; a writer creates it (kepler serve with a history), or check the path", path.display())]
+    #[error("there is no history at {}; a writer creates it, or check the path", path.display())]
     Missing {
         /// Where it was looked for.
         path: PathBuf,
