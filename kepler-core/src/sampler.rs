@@ -244,14 +244,14 @@ impl Sampler {
         let activity = self.rates.advance(busy, self.cpu.soft_interrupts(), self.counters.counted(), interval, at);
         self.update_processes(at);
         let utilisation = self.attribute(at, interval, busy);
-        self.bury(at);
+        self.finalize_exited(at);
         self.commands.take_over(self.processes.unlisted(), at);
         self.groups.retire(at);
         self.sequence += 1;
         self.last = Some(at);
 
         self.publisher.publish(|snapshot| {
-            publish::show_processes(snapshot, &self.processes, interval);
+            publish::publish_processes(snapshot, &self.processes, interval);
             snapshot.sequence = self.sequence;
             snapshot.at = at;
             snapshot.interval = interval;
@@ -259,10 +259,10 @@ impl Sampler {
             snapshot.node.processors = self.processors;
             snapshot.node.activity = activity;
             snapshot.node.weights = *self.division.weights();
-            self.zones.show(&mut snapshot.node.zones);
-            publish::show_groups(snapshot, &self.groups, interval);
-            publish::show_commands(&mut snapshot.commands, &self.commands, interval);
-            self.faults.show(snapshot);
+            self.zones.publish(&mut snapshot.node.zones);
+            publish::publish_groups(snapshot, &self.groups, interval);
+            publish::publish_commands(&mut snapshot.commands, &self.commands, interval);
+            self.faults.publish(snapshot);
             self.cost.last_tick = thread_cpu_time().saturating_sub(started);
             self.cost.ticks_total += self.cost.last_tick;
             snapshot.cost = self.cost;
@@ -342,9 +342,9 @@ impl Sampler {
         }
     }
 
-    /// Lets go of the processes that ended in this interval.
-    fn bury(&mut self, at: Timestamp) {
-        self.processes.bury(at, &mut self.groups, forget(&mut self.zones));
+    /// Removes the processes that ended in this interval, now that it has been charged to them.
+    fn finalize_exited(&mut self, at: Timestamp) {
+        self.processes.finalize_exited(at, &mut self.groups, forget(&mut self.zones));
     }
 }
 

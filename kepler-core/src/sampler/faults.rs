@@ -48,7 +48,7 @@ impl Faults {
     }
 
     /// Shows all.
-    pub(super) fn show(&self, snapshot: &mut Snapshot) {
+    pub(super) fn publish(&self, snapshot: &mut Snapshot) {
         snapshot.faults.clone_from(&self.faults);
         snapshot.doubts.clone_from(&self.doubts);
         snapshot.sources.clone_from(&self.successes);

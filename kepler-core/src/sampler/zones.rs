@@ -248,7 +248,7 @@ impl Zones {
     }
 
     /// Shows the zones as they are now.
-    pub(super) fn show(&self, nodes: &mut PerZone<Option<NodeZone>>) {
+    pub(super) fn publish(&self, nodes: &mut PerZone<Option<NodeZone>>) {
         for (zone, shown) in nodes.iter_mut() {
             *shown = self.kinds[zone].as_ref().map(|kind| {
                 debug_assert!(kind.account.balances(), "{zone}: {:?}", kind.account);

@@ -11,13 +11,14 @@
 mod container;
 pub(super) mod path;
 
-use super::{ContainerInfo, PodInfo, UnitInfo, unit};
+use super::{ContainerInfo, JobInfo, PodInfo, UnitInfo, unit};
 use path::Path;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
 /// Where one process belongs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Placement {
     /// The innermost container around the process, its name still empty.
     pub container: Option<ContainerInfo>,
@@ -27,7 +28,9 @@ pub struct Placement {
     /// The pod of a process that is in a pod, but in none of its containers (CRI-O's `conmon`).
     /// The pod of a process in a container is [`ContainerInfo::pod`].
     pub pod: Option<PodInfo>,
-    /// The systemd unit or slice; `None` in a container and in the root cgroup.
+    /// The job of a batch scheduler that the process runs in, inside or outside of a container.
+    pub job: Option<JobInfo>,
+    /// The systemd unit or slice; `None` in a container, in a job and in the root cgroup.
     pub unit: Option<UnitInfo>,
 }
 
@@ -68,7 +71,7 @@ pub fn classify(text: &[u8]) -> Placement {
     } else {
         None
     };
-    Placement { container, outer: layers.containers, pod, unit }
+    Placement { container, outer: layers.containers, pod, job: None, unit }
 }
 
 /// One line of `/proc/PID/cgroup`.

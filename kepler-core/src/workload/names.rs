@@ -130,7 +130,7 @@ mod tests {
     const ID: &str = "3f8a1c9e5b7d2046813fa5c7e9b1d3052746f8ac0e1b3d5f79182a4c6e8091b3";
 
     fn name(root: &Path, runtime: &'static str, id: &str, environ: &[u8]) -> String {
-        let container = ContainerInfo { id: id.into(), name: String::new(), runtime, pod: None, cgroup: String::new() };
+        let container = ContainerInfo::new(id, runtime);
         container_name(root, &container, environ)
     }
 

@@ -36,7 +36,7 @@ pub(super) fn layers(path: &Path<'_>) -> Layers {
     let mut directories = path.directories().peekable();
     while let Some((name, path)) = directories.next() {
         if let Some(uid) = pod_uid(name) {
-            layers.pod = Some(Arc::new(PodInfo { id: uid, cgroup: path.to_owned(), ..unnamed_pod() }));
+            layers.pod = Some(Arc::new(PodInfo { cgroup: path.to_owned(), ..PodInfo::new(uid) }));
             place = Place { parent: name, below: Manager::Kubernetes };
             continue;
         }
@@ -45,7 +45,7 @@ pub(super) fn layers(path: &Path<'_>) -> Layers {
         let mut parts = name.splitn(3, ':');
         let (slice, prefix, id) = (parts.next(), parts.next(), parts.next());
         if let Some(uid) = slice.filter(|_| id.is_some()).and_then(pod_uid) {
-            layers.pod = Some(Arc::new(PodInfo { id: uid, ..unnamed_pod() }));
+            layers.pod = Some(Arc::new(PodInfo::new(uid)));
         }
         let next = directories.peek().map(|(next, _)| *next);
         let found = match (prefix, id) {
@@ -56,7 +56,7 @@ pub(super) fn layers(path: &Path<'_>) -> Layers {
         };
         if let Some((runtime, id)) = found {
             let (pod, cgroup) = (layers.pod.clone(), path.to_owned());
-            layers.containers.push(ContainerInfo { id, name: String::new(), runtime, pod, cgroup });
+            layers.containers.push(ContainerInfo { pod, cgroup, ..ContainerInfo::new(id, runtime) });
             place = Place { parent: name, below: Manager::None };
         } else {
             place.enter(name);
@@ -160,10 +160,6 @@ fn pod_uid(name: &str) -> Option<String> {
     let digits = uid.bytes().filter(u8::is_ascii_hexdigit).count();
     let dashes = uid.bytes().filter(|&byte| byte == b'-').count();
     (digits == 32 && matches!(dashes, 0 | 4) && digits + dashes == uid.len()).then_some(uid)
-}
-
-fn unnamed_pod() -> PodInfo {
-    PodInfo { id: String::new(), name: String::new(), namespace: String::new(), cgroup: String::new() }
 }
 
 fn is_container_id(text: &str) -> bool {
