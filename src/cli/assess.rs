@@ -1,11 +1,11 @@
 //! `kepler assess`: does a workload keep a standard?
 
 use super::exit::Failure;
-use super::labels::{self, Label};
-use super::page::{facts, figure, list, status};
+use super::page::{self, facts, figure, list};
 use super::tool_session::{ToolArguments, exit};
+use super::words::{Part, Phrase, Word, phrase, word};
 use clap::Args;
-use kepler_compliance::standards::{DEFAULT_STANDARD, Limit};
+use kepler_compliance::standards::{DEFAULT_STANDARD, Limit, Status};
 use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{AssessRequest, AssessResponse, ToolRequest, WorkloadQualifiers};
 use kepler_compliance::view::WorkloadKind;
@@ -50,38 +50,51 @@ pub(super) fn run(assess: Assess) -> Result<ExitCode, Failure> {
     });
     let mut answer = request.answer(&session.context())?;
     answer.evidence.caveats.splice(0..0, session.caveat());
-    session.write(&answer, |answer| page(answer, session.lang))?;
+    session.write(&answer, |answer| text(answer, session.lang))?;
     Ok(exit(answer.statuses.status))
 }
 
-fn page(answer: &AssessResponse, lang: Lang) -> String {
+fn text(answer: &AssessResponse, lang: Lang) -> String {
     let figure = |value: Option<f64>, unit: &str| figure(value, unit, lang);
-    let kind = answer.kind.map_or("?", |kind| labels::kind(kind, lang));
+    let in_brackets = |parts: Phrase<'_>| format!("  ({})", phrase(&parts, lang));
     let name = match &answer.namespace {
         Some(namespace) => format!("{namespace}/{}", answer.workload),
         None => answer.workload.clone(),
     };
-    let power = &answer.power_watts;
-    let mut parts = Vec::new();
-    for (part, watts) in [("cpu", power.cpu), ("memory", power.memory), ("gpu", power.gpu)] {
-        parts.extend(watts.map(|_| format!("{part} {}", figure(watts, "W"))));
-    }
-    let split = if parts.is_empty() { String::new() } else { format!("  ({})", parts.join(", ")) };
+    let instances = in_brackets(Phrase::Instances {
+        kind: answer.kind.map_or("?", WorkloadKind::name),
+        running: answer.instances.running,
+        ended: answer.instances.terminated,
+    });
+    let judged = |status: Status, value: Option<f64>, limit: Option<f64>, gap: Option<f64>, unit: &str| {
+        let limit = limit.zip(gap).map_or_else(String::new, |(limit, gap_percent)| {
+            in_brackets(Phrase::Limit { limit: &figure(Some(limit), unit), gap_percent })
+        });
+        format!("{}  {}{limit}", page::status(status), figure(value, unit))
+    };
+    let statuses = &answer.statuses;
+    // What the carbon standard judges: an intensity, or the emissions of a budget. A PUE has no unit.
+    let by_standard = answer.verdicts.iter().find(|own| own.code == answer.standard && !own.unit.is_empty());
+    let carbon = match by_standard {
+        Some(own) => judged(statuses.carbon_status, own.value, own.limit.map(Limit::value), own.gap_percent, &own.unit),
+        None => judged(statuses.carbon_status, answer.current_carbon_intensity, None, None, "gCO2e/kWh"),
+    };
+    let pue = judged(statuses.pue_status, answer.pue, answer.target_pue, answer.pue_gap_percent, "");
     let mut rows = vec![
-        (Label::Workload.lang(lang), format!("{name}  ({kind}, {})", labels::instances(answer.instances, lang))),
-        (Label::Status.lang(lang), status(answer.statuses.status).to_owned()),
-        (Label::Carbon.lang(lang), carbon(answer, lang)),
-        ("PUE", pue(answer, lang)),
-        (Label::Region.lang(lang), answer.region.clone()),
-        (Label::Power.lang(lang), format!("{}{split}", figure(power.total, "W"))),
-        (Label::Emissions.lang(lang), figure(answer.emissions_per_hour, "gCO2e/h")),
+        (word(Word::Workload, lang), name + &instances),
+        (word(Word::Status, lang), page::status(statuses.status).to_owned()),
+        (word(Word::Carbon, lang), carbon),
+        (word(Word::Pue, lang), pue),
+        (word(Word::Region, lang), answer.region.clone()),
+        (word(Word::Power, lang), power(answer, lang)),
+        (word(Word::Emissions, lang), figure(answer.emissions_per_hour, "gCO2e/h")),
     ];
     if let Some(month) = &answer.projected_monthly {
         let cost = month.cost.zip(month.currency.as_ref());
         let cost = cost.map_or_else(String::new, |(cost, currency)| format!(", {}", figure(Some(cost), currency)));
         let month =
             format!("{}, {}{cost}", figure(Some(month.energy_kwh), "kWh"), figure(month.emissions_kg, "kgCO2e"));
-        rows.push((Label::Month.lang(lang), month));
+        rows.push((word(Word::MonthProjected, lang), month));
     }
     let mut page = facts(&rows);
     page.push_str(&format!("\n{}\n", answer.recommendation));
@@ -93,34 +106,19 @@ fn page(answer: &AssessResponse, lang: Lang) -> String {
             format!("{:.0} % ({saved}): {}", own.estimated_reduction_percent, own.description)
         })
         .collect();
-    page.push_str(&list(Label::CouldBeSaved.lang(lang), &savings));
-    page.push_str(&list(Label::Note.lang(lang), &answer.evidence.caveats));
+    page.push_str(&list(word(Word::SavingsInAMonth, lang), &savings));
+    page.push_str(&list(word(Word::Note, lang), &answer.evidence.caveats));
     page
 }
 
-/// The value that the carbon standard judges against the limit that it judges by: an intensity, or the emissions of a
-/// budget.
-fn carbon(answer: &AssessResponse, lang: Lang) -> String {
-    let status = status(answer.statuses.carbon_status);
-    // A PUE has no unit: its standard is judged in the next row.
-    let judged = answer.verdicts.iter().find(|own| own.code == answer.standard && !own.unit.is_empty());
-    match judged {
-        Some(own) => {
-            let value = figure(own.value, &own.unit, lang);
-            format!("{status}  {value}{}", target(own.limit.map(Limit::value), own.gap_percent, &own.unit, lang))
-        }
-        None => format!("{status}  {}", figure(answer.current_carbon_intensity, "gCO2e/kWh", lang)),
-    }
-}
-
-fn pue(answer: &AssessResponse, lang: Lang) -> String {
-    let target = target(answer.target_pue, answer.pue_gap_percent, "", lang);
-    format!("{}  {}{target}", status(answer.statuses.pue_status), figure(answer.pue, "", lang))
-}
-
-fn target(limit: Option<f64>, gap_percent: Option<f64>, unit: &str, lang: Lang) -> String {
-    match (limit, gap_percent) {
-        (Some(_), Some(gap)) => format!("  ({})", labels::limit(&figure(limit, unit, lang), gap, lang)),
-        _ => String::new(),
-    }
+/// The power, and the parts of it that are known.
+fn power(answer: &AssessResponse, lang: Lang) -> String {
+    let power = &answer.power_watts;
+    let known = [(Part::Cpu, power.cpu), (Part::Memory, power.memory), (Part::Gpu, power.gpu)].into_iter();
+    let parts: Vec<String> = known
+        .filter(|(_, watts)| watts.is_some())
+        .map(|(part, watts)| phrase(&Phrase::Part { part, watts: &figure(watts, "W", lang) }, lang))
+        .collect();
+    let split = if parts.is_empty() { String::new() } else { format!("  ({})", parts.join(", ")) };
+    figure(power.total, "W", lang) + &split
 }

@@ -1,9 +1,9 @@
 //! `kepler compliance list`: which workloads keep a standard?
 
 use super::exit::Failure;
-use super::labels::{self, Label};
 use super::page::{figure, list as items, status, table};
 use super::tool_session::{ToolArguments, exit};
+use super::words::{self, Phrase, Word, phrase, word};
 use clap::{Args, Subcommand};
 use kepler_compliance::standards::{DEFAULT_STANDARD, Status};
 use kepler_compliance::text::Lang;
@@ -86,7 +86,6 @@ fn worst(answer: &ListResponse) -> Status {
 }
 
 fn page(answer: &ListResponse, lang: Lang) -> String {
-    let figure = |value: Option<f64>, unit: &str| figure(value, unit, lang);
     let rows: Vec<Vec<String>> = answer
         .workloads
         .iter()
@@ -98,26 +97,20 @@ fn page(answer: &ListResponse, lang: Lang) -> String {
             let month = row.projected_monthly.as_ref().and_then(|month| month.emissions_kg);
             vec![
                 status(row.statuses.status).to_owned(),
-                labels::kind(row.kind, lang).to_owned(),
-                figure(row.power_watts, "W"),
-                figure(row.emissions_per_hour, "g/h"),
-                figure(month, "kg"),
+                row.kind.name().to_owned(),
+                figure(row.power_watts, "W", lang),
+                figure(row.emissions_per_hour, "g/h", lang),
+                figure(month, "kg", lang),
                 name,
             ]
         })
         .collect();
-    let heads = [
-        Label::Status.heading(lang),
-        Label::Kind.heading(lang),
-        Label::Power.heading(lang),
-        "CO2E".to_owned(),
-        Label::Month.heading(lang),
-        Label::Workload.heading(lang),
-    ];
-    let mut page = table(&heads, &rows);
-    page.push_str(&format!("\n{}\n", labels::counts(answer, lang)));
+    let heads = [Word::Status, Word::Kind, Word::Power, Word::Co2e, Word::MonthProjected, Word::Workload];
+    let mut page = table(&words::heads(heads, lang), &rows);
+    let listed = Phrase::Listed { shown: rows.len(), total: answer.total, counts: &answer.counts };
+    page.push_str(&format!("\n{} ({}, {})\n", phrase(&listed, lang), answer.standard, answer.region));
     let skipped: Vec<String> = answer.skipped.iter().map(|own| format!("{}: {}", own.what, own.reason)).collect();
-    page.push_str(&items(Label::LeftOut.lang(lang), &skipped));
-    page.push_str(&items(Label::Note.lang(lang), &answer.evidence.caveats));
+    page.push_str(&items(word(Word::LeftOut, lang), &skipped));
+    page.push_str(&items(word(Word::Note, lang), &answer.evidence.caveats));
     page
 }

@@ -1,7 +1,8 @@
 //! Answers as pages for people.
 
-use super::labels::Label;
 pub(super) use kepler_compliance::numbers::figure as digits;
+
+use super::words::{Word, word};
 use kepler_compliance::standards::Status;
 use kepler_compliance::text::Lang;
 use kepler_core::printable;
@@ -63,7 +64,7 @@ pub(super) fn list(heading: &str, items: &[String]) -> String {
 pub(super) fn figure(value: Option<f64>, unit: &str, lang: Lang) -> String {
     match value {
         Some(value) => format!("{} {unit}", digits(value)).trim_end().to_owned(),
-        None => Label::Unknown.lang(lang).to_owned(),
+        None => word(Word::Unknown, lang).to_owned(),
     }
 }
 

@@ -1,9 +1,9 @@
 //! `kepler regions`: how clean are other regions?
 
 use super::exit::Failure;
-use super::labels::Label;
 use super::page::{digits, list, table};
 use super::tool_session::ToolArguments;
+use super::words::{self, Word, word};
 use clap::Args;
 use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{RegionalRequest, RegionalResponse, ToolRequest, WorkloadQualifiers};
@@ -74,18 +74,18 @@ fn page(answer: &RegionalResponse, lang: Lang) -> String {
         })
         .collect();
     let heads = [
-        Label::Rank.heading(lang),
-        Label::Region.heading(lang),
-        "G/KWH*PUE".to_owned(),
-        Label::Grid.heading(lang),
-        Label::Year.heading(lang),
-        "PUE".to_owned(),
-        Label::Saves.heading(lang),
-        Label::AMonth.heading(lang),
-        Label::Zone.heading(lang),
+        Word::Rank,
+        Word::Region,
+        Word::EffectiveIntensity,
+        Word::GridIntensity,
+        Word::Year,
+        Word::Pue,
+        Word::Saves,
+        Word::SavedInAMonth,
+        Word::Zone,
     ];
-    let mut page = table(&heads, &rows);
+    let mut page = table(&words::heads(heads, lang), &rows);
     page.push_str(&format!("\n{}\n", answer.advice.text));
-    page.push_str(&list(Label::Note.lang(lang), &answer.caveats));
+    page.push_str(&list(word(Word::Note, lang), &answer.caveats));
     page
 }

@@ -1,9 +1,9 @@
 //! `kepler schedule`: when should a job run?
 
 use super::exit::Failure;
-use super::labels::Label;
 use super::page::{figure, list, table};
 use super::tool_session::ToolArguments;
+use super::words::{self, Word, word};
 use clap::Args;
 use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{
@@ -59,29 +59,21 @@ pub(super) fn run(asked: Schedule) -> Result<ExitCode, Failure> {
 }
 
 fn page(answer: &ScheduleResponse, lang: Lang) -> String {
-    let figure = |value: Option<f64>, unit: &str| figure(value, unit, lang);
     let row = |label: String, window: &ScheduledWindow| {
         vec![
             label,
             window.local_start.clone(),
-            figure(Some(window.mean_intensity), "g/kWh"),
-            figure(window.emissions_kg, "kg"),
-            figure(window.cost, ""),
+            figure(Some(window.mean_intensity), "g/kWh", lang),
+            figure(window.emissions_kg, "kg", lang),
+            figure(window.cost, "", lang),
             window.slots.len().to_string(),
         ]
     };
-    let mut rows: Vec<Vec<String>> = answer.now.iter().map(|now| row(Label::Now.lang(lang).to_owned(), now)).collect();
-    rows.extend(answer.ranking.iter().enumerate().map(|(place, window)| row((place + 1).to_string(), window)));
-    let heads = [
-        Label::Rank.heading(lang),
-        Label::Start.heading(lang),
-        Label::Intensity.heading(lang),
-        "CO2E".to_owned(),
-        Label::Cost.heading(lang),
-        Label::Pieces.heading(lang),
-    ];
-    let mut page = table(&heads, &rows);
+    let mut rows: Vec<Vec<String>> = answer.now.iter().map(|now| row(word(Word::Now, lang).to_owned(), now)).collect();
+    rows.extend(answer.ranking.iter().zip(1..).map(|(window, rank): (_, u32)| row(rank.to_string(), window)));
+    let heads = [Word::Rank, Word::Start, Word::Intensity, Word::Co2e, Word::Cost, Word::Pieces];
+    let mut page = table(&words::heads(heads, lang), &rows);
     page.push_str(&format!("\n{}\n", answer.recommendation));
-    page.push_str(&list(Label::Note.lang(lang), &answer.caveats));
+    page.push_str(&list(word(Word::Note, lang), &answer.caveats));
     page
 }

@@ -1,9 +1,9 @@
 //! `kepler standards`: which rules are there?
 
 use super::exit::Failure;
-use super::labels::{self, Label};
 use super::page::{facts, table};
 use super::tool_session::Answer;
+use super::words::{self, Phrase, Word, phrase, word};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -83,31 +83,34 @@ fn page(rules: &[&Rule], lang: Lang) -> String {
                 rule.jurisdiction.clone(),
                 label(&rule.force),
                 label(&rule.subject),
-                if rule.in_force(today) { Label::Yes } else { Label::No }.lang(lang).to_owned(),
+                word(if rule.in_force(today) { Word::Yes } else { Word::No }, lang).to_owned(),
                 name(rule, lang),
             ]
         })
         .collect();
-    let heads = [Label::Code, Label::Kind, Label::Where, Label::Force, Label::Subject, Label::InForce, Label::Name];
-    table(&heads.map(|head| head.heading(lang)), &rows)
+    let heads = [Word::Code, Word::Kind, Word::Where, Word::Force, Word::Subject, Word::InForce, Word::Name];
+    table(&words::heads(heads, lang), &rows)
 }
 
 fn show(rule: &Rule, lang: Lang) -> String {
     let day = |date: Option<jiff::civil::Date>| date.map_or_else(|| "…".to_owned(), |date| date.to_string());
     let mut rows = vec![
-        (Label::Code.lang(lang), rule.code.clone()),
-        (Label::Name.lang(lang), name(rule, lang)),
-        (Label::Asks.lang(lang), rule.text.lang(lang).to_owned()),
-        (Label::Kind.lang(lang), label(&rule.check.kind())),
-        (Label::Where.lang(lang), rule.jurisdiction.clone()),
-        (Label::Force.lang(lang), label(&rule.force)),
-        (Label::Subject.lang(lang), label(&rule.subject)),
-        (Label::InForce.lang(lang), labels::period(&day(rule.valid_from), &day(rule.valid_to), lang)),
-        (Label::Source.lang(lang), rule.source.clone()),
+        (word(Word::Code, lang), rule.code.clone()),
+        (word(Word::Name, lang), name(rule, lang)),
+        (word(Word::Asks, lang), rule.text.lang(lang).to_owned()),
+        (word(Word::Kind, lang), label(&rule.check.kind())),
+        (word(Word::Where, lang), rule.jurisdiction.clone()),
+        (word(Word::Force, lang), label(&rule.force)),
+        (word(Word::Subject, lang), label(&rule.subject)),
+        (
+            word(Word::InForce, lang),
+            phrase(&Phrase::Period { from: &day(rule.valid_from), to: &day(rule.valid_to) }, lang),
+        ),
+        (word(Word::Source, lang), rule.source.clone()),
     ];
     if rule.draft {
-        rows.push((Label::Draft.lang(lang), Label::NeverInForce.lang(lang).to_owned()));
+        rows.push((word(Word::Draft, lang), phrase(&Phrase::NotAdopted, lang)));
     }
-    rows.extend(rule.note.as_ref().map(|note| (Label::NoteOfRule.lang(lang), note.lang(lang).to_owned())));
+    rows.extend(rule.note.as_ref().map(|note| (word(Word::Note, lang), note.lang(lang).to_owned())));
     facts(&rows)
 }

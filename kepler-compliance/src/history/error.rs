@@ -35,7 +35,7 @@ pub enum HistoryError {
         found: String,
     },
     /// There is no such file, and a reader creates none.
-    #[error("there is no history at {}; a writer creates it, or check the path", path.display())]
+    #[error("there is no history at {}; its writer creates it: start that first, or correct the path", path.display())]
     Missing {
         /// Where it was looked for.
         path: PathBuf,
