@@ -13,7 +13,7 @@
 //! # What it withstands
 //! - **Kill, crash, power cut.** Write-ahead log: the file is whole at any moment. A killed process loses
 //!   no record; a power cut may lose the last ones.
-//! - **A sampler that starts again.** Its counters begin at zero; what they show counts from there.
+//! - **A sampler that starts again.** Its counters begin at zero; what they show counts from there, and the time before is a gap.
 //! - **A wall clock that is set.** A new interval begins, rows never replace others, and blocks are
 //!   numbered in the order of recording. Ages are taken on a clock that does not follow mistakes.
 //! - **A full disk.** [`History::record`] says so and counts it; the first record that fits holds the
@@ -40,7 +40,7 @@
 
 mod account;
 mod age;
-mod counters;
+mod elapsed;
 mod error;
 mod lock;
 mod reader;
@@ -48,7 +48,6 @@ mod retention;
 mod schema;
 mod share;
 mod steps;
-mod stretch;
 mod view;
 mod writer;
 

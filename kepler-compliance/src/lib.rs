@@ -38,6 +38,7 @@
 pub mod advice;
 pub mod carbon;
 mod context;
+mod differ;
 mod facility;
 #[cfg(feature = "history")]
 pub mod history;

@@ -29,6 +29,7 @@
 //! **Coverage.** A view answers with what it has: the range it really covers, the share of nodes and time
 //! that stands for ([`Inventory::coverage`]), and what it had to leave out and why ([`Skipped`]).
 
+mod containment;
 mod inventory;
 mod layered;
 mod live;

@@ -5,7 +5,7 @@ use super::page::{self, facts, figure, list};
 use super::tool_session::{ToolArguments, exit};
 use super::words::{Part, Phrase, Word, phrase, word};
 use clap::Args;
-use kepler_compliance::standards::{DEFAULT_STANDARD, Status};
+use kepler_compliance::standards::{DEFAULT_STANDARD, Limit, Status};
 use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{AssessRequest, AssessResponse, ToolRequest, WorkloadQualifiers};
 use kepler_compliance::view::WorkloadKind;
@@ -73,13 +73,12 @@ fn text(answer: &AssessResponse, lang: Lang) -> String {
         format!("{}  {}{limit}", page::status(status), figure(value, unit))
     };
     let statuses = &answer.statuses;
-    let carbon = judged(
-        statuses.carbon_status,
-        answer.current_carbon_intensity,
-        answer.target_carbon_intensity,
-        answer.gap_percent,
-        "gCO2e/kWh",
-    );
+    // What the carbon standard judges: an intensity, or the emissions of a budget. A PUE has no unit.
+    let by_standard = answer.verdicts.iter().find(|own| own.code == answer.standard && !own.unit.is_empty());
+    let carbon = match by_standard {
+        Some(own) => judged(statuses.carbon_status, own.value, own.limit.map(Limit::value), own.gap_percent, &own.unit),
+        None => judged(statuses.carbon_status, answer.current_carbon_intensity, None, None, "gCO2e/kWh"),
+    };
     let pue = judged(statuses.pue_status, answer.pue, answer.target_pue, answer.pue_gap_percent, "");
     let mut rows = vec![
         (word(Word::Workload, lang), name + &instances),

@@ -43,7 +43,13 @@ pub(crate) struct Server {
 impl Server {
     /// Starts at a free port, and waits for the line that says which.
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut command = kepler(&["serve", "--web.listen-address=127.0.0.1:0", "--monitor.interval=100ms"]);
+        Server::start_every("100ms", arguments)
+    }
+
+    /// The same with so much time between two readings.
+    pub(crate) fn start_every(interval: &str, arguments: &[&str]) -> Self {
+        let interval = format!("--monitor.interval={interval}");
+        let mut command = kepler(&["serve", "--web.listen-address=127.0.0.1:0", &interval]);
         let child = command.args(arguments).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut running = Running(child);
         let mut log = Vec::new();

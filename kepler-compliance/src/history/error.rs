@@ -26,6 +26,14 @@ pub enum HistoryError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// What stands where the lock file should be is no such file. It was left as it is.
+    #[error("{} is not the lock of a history ({found}); it is left as it is: move it away, or give the history another path", path.display())]
+    ForeignLock {
+        /// The lock file.
+        path: PathBuf,
+        /// What it is instead.
+        found: String,
+    },
     /// There is no such file, and a reader creates none.
     #[error("there is no history at {}; its writer creates it: start that first, or correct the path", path.display())]
     Missing {

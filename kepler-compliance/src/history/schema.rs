@@ -29,6 +29,7 @@ const WRITER_PATIENCE: Duration = Duration::from_millis(500);
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, HistoryError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let failed = |source| HistoryError::of(path, "open", source);
+    check_file(path)?;
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(WRITER_PATIENCE).map_err(failed)?;
     // Looked at before anything is changed: what is not ours stays as it is, to the byte.
@@ -81,6 +82,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, HistoryError> {
     if !path.exists() {
         return Err(HistoryError::Missing { path: path.to_owned() });
     }
+    check_file(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(READER_PATIENCE).map_err(failed)?;
@@ -88,6 +90,16 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, HistoryError> {
         return Err(HistoryError::Missing { path: path.to_owned() });
     }
     Ok(connection)
+}
+
+/// A pipe or a device is no history, and opening it may wait for ever.
+fn check_file(path: &Path) -> Result<(), HistoryError> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => {
+            Err(HistoryError::Foreign { path: path.to_owned(), found: "no regular file".into() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether the file has no tables yet; an error if it is no history of ours.

@@ -1,10 +1,10 @@
 //! The writing side: one transaction a record.
 
-use super::account::{Accounts, Order, Workload, WorkloadRow};
+use super::account::{Accounts, Workload, WorkloadRow};
 use super::age::AgeClock;
-use super::counters::ZoneCounters;
-use super::stretch::{Stretch, wall_ms};
+use super::elapsed::{Elapsed, wall_ms};
 use super::{HistoryError, HistoryOptions, millis, retention, schema};
+use crate::differ::{Order, ZoneCounters};
 use crate::units::PerZone;
 use crate::view::WorkloadKind;
 use kepler_core::meter::Method;
@@ -79,11 +79,13 @@ impl Writer {
             }
             return Ok(());
         };
-        let mut stretch = Stretch::between(&stored.at, &snapshot.at, self.options.resolution);
-        stretch.apart |= order == Order::Restarted;
-        self.age.advance(stretch.end_ms, &snapshot.at);
+        let mut elapsed = Elapsed::between(&stored.at, &snapshot.at, self.options.resolution);
+        if order == Order::Restarted {
+            elapsed = elapsed.restarted(self.accounts.known_for(snapshot, order));
+        }
+        self.age.advance(elapsed.end_ms, &snapshot.at);
         self.accounts.read(snapshot, order);
-        match self.write(snapshot, order, stretch) {
+        match self.write(snapshot, order, elapsed) {
             Ok(interval) => {
                 let has_closed = self.current.is_some_and(|current| current.id != interval.id);
                 self.current = Some(interval);
@@ -113,10 +115,10 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, snapshot: &Snapshot, order: Order, stretch: Stretch) -> rusqlite::Result<Interval> {
+    fn write(&mut self, snapshot: &Snapshot, order: Order, elapsed: Elapsed) -> rusqlite::Result<Interval> {
         let zones = self.accounts.zones_used(snapshot, order);
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let interval = place(&transaction, self.current, stretch, &self.options, self.age.now_ms(), snapshot)?;
+        let interval = place(&transaction, self.current, elapsed, &self.options, self.age.now_ms(), snapshot)?;
         write_node(&transaction, interval, snapshot, &zones)?;
         write_workloads(&transaction, interval, &mut self.accounts, &zones)?;
         transaction.commit()?;
@@ -124,21 +126,21 @@ impl Writer {
     }
 }
 
-/// Finds or makes the interval and block of a stretch.
+/// Finds or makes the interval and block of the time that elapsed.
 fn place(
     transaction: &Transaction<'_>,
     current: Option<Interval>,
-    stretch: Stretch,
+    elapsed: Elapsed,
     options: &HistoryOptions,
     recorded_ms: i64,
     snapshot: &Snapshot,
 ) -> rusqlite::Result<Interval> {
     let resolution = millis(options.resolution);
-    let is_same = |length: i64, start_ms: i64| start_ms.div_euclid(length) == stretch.start_ms.div_euclid(length);
-    let current = current.filter(|_| !stretch.apart);
+    let is_same = |length: i64, start_ms: i64| start_ms.div_euclid(length) == elapsed.start_ms.div_euclid(length);
+    let current = current.filter(|_| !elapsed.apart);
     if let Some(open) = current.filter(|open| is_same(resolution, open.start_ms)) {
-        let covered = open.covered.saturating_add(stretch.awake);
-        let open = Interval { end_ms: stretch.end_ms.max(open.end_ms), covered, ..open };
+        let covered = open.covered.saturating_add(elapsed.awake);
+        let open = Interval { end_ms: elapsed.end_ms.max(open.end_ms), covered, ..open };
         transaction
             .prepare_cached("UPDATE interval SET end_ms = ?2, covered_ms = ?3 WHERE id = ?1")?
             .execute(params![open.id, open.end_ms, millis(covered)])?;
@@ -153,15 +155,15 @@ fn place(
                 .prepare_cached(
                     "INSERT INTO block (start_ms, end_ms, recorded_ms, processors) VALUES (?1, ?2, ?3, ?4)",
                 )?
-                .execute(params![stretch.start_ms, stretch.end_ms, recorded_ms, snapshot.node.processors])?;
-            (transaction.last_insert_rowid(), stretch.start_ms)
+                .execute(params![elapsed.start_ms, elapsed.end_ms, recorded_ms, snapshot.node.processors])?;
+            (transaction.last_insert_rowid(), elapsed.start_ms)
         }
     };
     transaction
         .prepare_cached("INSERT INTO interval (block, start_ms, end_ms, covered_ms) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![block, stretch.start_ms, stretch.end_ms, millis(stretch.awake)])?;
+        .execute(params![block, elapsed.start_ms, elapsed.end_ms, millis(elapsed.awake)])?;
     let id = transaction.last_insert_rowid();
-    let Stretch { start_ms, end_ms, awake: covered, .. } = stretch;
+    let Elapsed { start_ms, end_ms, awake: covered, .. } = elapsed;
     let interval = Interval { id, block, block_start_ms, start_ms, end_ms, covered };
     end_block(transaction, interval)?;
     Ok(interval)

@@ -18,13 +18,13 @@ use std::time::Duration;
 pub struct LiveView {
     feed: Feed,
     ring: HistoryRing,
-    memo: Mutex<Memo>,
+    cache: Mutex<AnswerCache>,
 }
 
 /// What was answered since the newest snapshot. Those who ask for the same range, as all do whose window ends
 /// at [`newest`](EnergyView::newest), share one answer.
 #[derive(Debug, Default)]
-struct Memo {
+struct AnswerCache {
     newest: Option<NewestReading>,
     answers: VecDeque<Arc<Inventory>>,
 }
@@ -36,7 +36,7 @@ impl LiveView {
     /// A view of `feed`; `node` is this machine's name.
     pub fn new(feed: Feed, node: impl Into<Arc<str>>, options: RingOptions) -> Self {
         let ring = HistoryRing::new("live", node, options);
-        let view = LiveView { feed, ring, memo: Mutex::default() };
+        let view = LiveView { feed, ring, cache: Mutex::default() };
         view.observe();
         view
     }
@@ -48,9 +48,9 @@ impl LiveView {
         }
     }
 
-    fn memo(&self) -> MutexGuard<'_, Memo> {
+    fn cache(&self) -> MutexGuard<'_, AnswerCache> {
         // What is kept is true, whatever happened to who kept it.
-        self.memo.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -63,8 +63,8 @@ impl EnergyView for LiveView {
         self.observe();
         let newest = self.ring.newest();
         {
-            let memo = self.memo();
-            let known = memo.answers.iter().find(|answer| memo.newest == newest && answer.asked == range);
+            let cache = self.cache();
+            let known = cache.answers.iter().find(|answer| cache.newest == newest && answer.asked == range);
             if let Some(known) = known {
                 return Ok(Arc::clone(known));
             }
@@ -72,12 +72,12 @@ impl EnergyView for LiveView {
         let answer = self.ring.inventory(range)?;
         // A snapshot that came in between may be in the answer or not.
         if self.ring.newest() == newest {
-            let mut memo = self.memo();
-            if memo.newest != newest {
-                *memo = Memo { newest, answers: VecDeque::new() };
+            let mut cache = self.cache();
+            if cache.newest != newest {
+                *cache = AnswerCache { newest, answers: VecDeque::new() };
             }
-            memo.answers.truncate(KEPT - 1);
-            memo.answers.push_front(Arc::clone(&answer));
+            cache.answers.truncate(KEPT - 1);
+            cache.answers.push_front(Arc::clone(&answer));
         }
         Ok(answer)
     }

@@ -4,7 +4,9 @@ use crate::Place;
 use crate::snapshots::{START, at, container, pod, process, row, snapshot, unit, zone};
 use jiff::Timestamp;
 use kepler_compliance::history::{History, HistoryOptions, HistoryReader};
-use kepler_compliance::view::{EnergyView, Subject, TimeRange, ViewError, WorkloadEnergy, WorkloadKind};
+use kepler_compliance::view::{
+    EnergyView, HistoryRing, RingOptions, Subject, TimeRange, ViewError, WorkloadEnergy, WorkloadKind,
+};
 use kepler_core::meter::Method;
 use kepler_core::snapshot::State;
 use kepler_core::units::{Energy, ZoneKind};
@@ -195,4 +197,33 @@ fn pods_named_later_get_their_name() {
     let inventory = history.inventory(range(0, 60)).unwrap();
     assert_eq!(inventory.workloads.len(), 1);
     assert_eq!(package(find(&inventory.workloads, "web")), 0.000_002);
+}
+
+/// Energy and CPU time of a row by its name, and the coverage of an hour.
+fn told(view: &dyn EnergyView, name: &str) -> (f64, Duration, f64) {
+    let inventory = view.inventory(range(0, 3600)).unwrap();
+    let row = find(&inventory.workloads, name);
+    (package(row), row.cpu_time.unwrap(), inventory.coverage)
+}
+
+#[test]
+fn a_ring_and_a_history_tell_the_same_of_a_sampler_that_starts_again() {
+    let (place, ring) = (Place::new(), HistoryRing::new("ring", "node", RingOptions::default()));
+    let history = place.open();
+    // The sampler starts again after half an hour, and is first looked at after five of its intervals of a minute.
+    let joules = |minute: u64| minute * 60 * 1_000_000;
+    for (sequence, minute, counted) in (0..30).map(|m| (m + 1, m, m)).chain((35..=60).map(|m| (m - 29, m, m - 30))) {
+        let mut snapshot = snapshot(sequence, at(minute * 60), joules(counted));
+        snapshot.interval = MINUTE;
+        let mut service = row(unit("sshd.service"), joules(counted));
+        // CPU time of a group begins again with the sampler as well.
+        service.cpu_time = Duration::from_secs(counted);
+        snapshot.units.push(service);
+        ring.record(&snapshot);
+        history.record(&snapshot).unwrap();
+    }
+    let (ring, history) = (told(&ring, "sshd.service"), told(&history, "sshd.service"));
+    assert_eq!(ring, history);
+    assert_eq!((ring.0, ring.1), (59.0 * 60.0, Duration::from_secs(59)), "29 minutes before, 30 after");
+    assert!((ring.2 - 59.0 / 60.0).abs() < 1e-9, "the minute between the two samplers is a gap: {}", ring.2);
 }

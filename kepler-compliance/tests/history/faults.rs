@@ -211,3 +211,16 @@ fn a_full_disk_is_said_and_costs_no_energy() {
     assert_eq!(crate::number(&path, "SELECT sum(energy_uj) FROM node_energy"), 39 * 100);
     assert_eq!(crate::number(&path, "SELECT sum(package_uj) FROM workload_energy"), 200 * 39 * 10);
 }
+
+#[test]
+fn a_pipe_or_a_directory_is_no_history_and_is_not_waited_for() {
+    let place = Place::new();
+    std::fs::create_dir(place.path()).unwrap();
+    let error = History::open(place.path(), HistoryOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("no regular file"), "{error}");
+    std::fs::remove_dir(place.path()).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(place.path()).status().unwrap();
+    assert!(made.success());
+    assert!(History::open(place.path(), HistoryOptions::default()).is_err());
+    assert!(kepler_compliance::history::HistoryReader::open(place.path()).is_err());
+}

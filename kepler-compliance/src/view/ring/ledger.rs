@@ -1,15 +1,16 @@
-//! Differences between snapshots.
+//! What was used between snapshots, kept for a while and merged with age.
 
-use super::super::{WorkloadId, WorkloadKind, for_each_listed};
+use super::super::containment::Nesting;
+use super::super::{Containment, WorkloadId};
 use super::RingOptions;
+use crate::differ::{Differ, Order, ZoneCounters};
 use crate::series::span;
 use crate::units::{Energy, PerZone, Power};
 use jiff::Timestamp;
 use kepler_core::host;
 use kepler_core::meter::Method;
-use kepler_core::snapshot::{AnyRow, NodeZone, Snapshot, State};
-use std::collections::{HashMap, VecDeque};
-use std::fmt::Write;
+use kepler_core::snapshot::{Snapshot, State};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,27 +25,25 @@ pub(super) struct Sample {
     pub(super) start: Duration,
     /// Boot clock at the later one.
     pub(super) end: Duration,
-    pub(super) node: PerZone<Option<NodeUse>>,
+    pub(super) node: PerZone<Option<ZoneCounters>>,
     /// Those that used anything.
     pub(super) rows: Vec<Used>,
-}
-
-/// A node's energy of one zone.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct NodeUse {
-    pub(super) energy: Energy,
-    pub(super) active: Energy,
-    pub(super) idle: Energy,
-    pub(super) unattributed: Energy,
 }
 
 /// A workload's energy and CPU time.
 #[derive(Debug)]
 pub(super) struct Used {
     pub(super) serial: u64,
-    pub(super) id: Arc<WorkloadId>,
+    pub(super) who: Arc<Identified>,
     pub(super) energy: PerZone<Energy>,
     pub(super) cpu_time: Duration,
+}
+
+/// Who a workload is, and what contains it.
+#[derive(Debug)]
+pub(super) struct Identified {
+    pub(super) id: WorkloadId,
+    pub(super) containment: Containment,
 }
 
 /// A workload of the newest snapshot.
@@ -52,13 +51,9 @@ pub(super) struct Used {
 pub(super) struct Known {
     /// Tells it from all others ever seen here.
     pub(super) serial: u64,
-    pub(super) id: Arc<WorkloadId>,
+    pub(super) who: Arc<Identified>,
     pub(super) running: bool,
     pub(super) power: PerZone<Power>,
-    energy: PerZone<Energy>,
-    cpu_time: Duration,
-    /// The snapshot it was last seen in.
-    seen: u64,
 }
 
 /// What is known of the node's zone now.
@@ -67,7 +62,6 @@ pub(super) struct ZoneNow {
     pub(super) power: Option<Power>,
     pub(super) method: Method,
     pub(super) source: &'static str,
-    totals: NodeUse,
 }
 
 /// The newest snapshot, as far as the next one is compared with it.
@@ -88,8 +82,7 @@ pub(super) struct Ledger {
     rows: usize,
     pub(super) newest: Option<Newest>,
     pub(super) zones: PerZone<Option<ZoneNow>>,
-    /// Kind and uid -> workload.
-    known: HashMap<WorkloadKind, HashMap<Box<str>, Known>>,
+    differ: Differ<Option<Known>>,
     next_serial: u64,
 }
 
@@ -102,14 +95,14 @@ impl Ledger {
             rows: 0,
             newest: None,
             zones: PerZone::default(),
-            known: HashMap::new(),
+            differ: Differ::default(),
             next_serial: 0,
         }
     }
 
     /// The workloads of the newest snapshot.
     pub(super) fn known(&self) -> impl Iterator<Item = &Known> {
-        self.known.values().flat_map(HashMap::values)
+        self.differ.kept().flatten()
     }
 
     /// The time of a moment of the boot clock, on the wall clock as it is now.
@@ -127,25 +120,24 @@ impl Ledger {
     }
 
     pub(super) fn record(&mut self, snapshot: &Snapshot) {
-        let restarted = self
-            .newest
-            .is_some_and(|newest| snapshot.sequence < newest.sequence || snapshot.at.boottime < newest.at.boottime);
-        if !restarted && self.newest.is_some_and(|newest| snapshot.sequence == newest.sequence) {
+        let order = self.differ.order(snapshot);
+        if order == Order::Same {
             return;
         }
-        let before = if restarted { None } else { self.newest };
-        if before.is_none() {
-            self.forget();
+        let length = self.differ.known_for(snapshot, order);
+        let node = self.differ.zones_used(snapshot, order);
+        let rows = self.read(snapshot, order);
+        self.differ.commit(snapshot);
+        // Of a sampler that has just begun nothing is known yet.
+        if !length.is_zero() {
+            let end = snapshot.at.boottime;
+            self.rows += rows.len();
+            self.samples.push_back(Sample { start: end.saturating_sub(length), end, node, rows });
         }
-        let mut used = Vec::new();
-        let node = self.advance_zones(snapshot);
-        self.advance_workloads(snapshot, &mut used);
-        if let Some(before) = before {
-            let (start, end) = (before.at.boottime, snapshot.at.boottime);
-            used.shrink_to_fit();
-            self.rows += used.len();
-            self.samples.push_back(Sample { start, end, node, rows: used });
-        }
+        self.zones = PerZone::from_fn(|zone| {
+            let zone = snapshot.node.zones[zone].as_ref()?;
+            Some(ZoneNow { power: zone.power.map(|power| power.total), method: zone.method, source: zone.source })
+        });
         self.newest = Some(Newest {
             sequence: snapshot.sequence,
             at: snapshot.at,
@@ -155,10 +147,36 @@ impl Ledger {
         self.trim(snapshot.at.boottime);
     }
 
-    /// A sampler that starts anew counts from zero; what it had counted is no ground to compare with.
-    fn forget(&mut self) {
-        self.zones = PerZone::default();
-        self.known.clear();
+    /// What each workload used since the snapshot before.
+    fn read(&mut self, snapshot: &Snapshot, order: Order) -> Vec<Used> {
+        let Ledger { node, differ, next_serial, .. } = self;
+        let nesting = Nesting::of(snapshot);
+        let mut rows = Vec::new();
+        differ.read(snapshot, order, |change| {
+            let Some((row, namespace)) = change.row else { return };
+            let (kind, uid) = (change.kind, change.uid);
+            let name = if row.name().is_empty() { uid } else { row.name() };
+            let identify = || {
+                let (namespace, name, uid) = (namespace.map(Arc::from), name.into(), uid.into());
+                let id = WorkloadId { kind, namespace, name, uid, node: Arc::clone(node) };
+                Arc::new(Identified { id, containment: nesting.containment(&row) })
+            };
+            let known = change.kept.get_or_insert_with(|| {
+                *next_serial += 1;
+                Known { serial: *next_serial, who: identify(), running: true, power: PerZone::default() }
+            });
+            // A process changes its name by exec; Kubernetes tells a pod's name after its first energy.
+            if *known.who.id.name != *name || known.who.id.namespace.as_deref() != namespace {
+                known.who = identify();
+            }
+            (known.running, known.power) = (row.state == State::Running, *row.power);
+            if !change.used.is_zero() {
+                let (energy, cpu_time) = (change.used.energy, change.used.cpu_time);
+                rows.push(Used { serial: known.serial, who: Arc::clone(&known.who), energy, cpu_time });
+            }
+        });
+        rows.shrink_to_fit();
+        rows
     }
 
     fn trim(&mut self, now: Duration) {
@@ -178,7 +196,7 @@ impl Ledger {
     /// sample if all have become long.
     fn merge(&mut self, now: Duration) {
         let pairs = self.samples.iter().zip(self.samples.iter().skip(1)).enumerate();
-        // Where nobody measured is a gap, and stays one. The newest sample stays as it is: its end is now.
+        // A gap between readings stays one. The newest sample stays as it is: its end is now.
         let pairs = pairs.filter(|(_, (a, b))| a.end == b.start && b.end < now);
         let coarseness = |a: &Sample, b: &Sample| {
             b.end.saturating_sub(a.start).as_secs_f64() / now.saturating_sub(b.end).as_secs_f64()
@@ -197,61 +215,6 @@ impl Ledger {
             self.rows -= self.samples.pop_front().map_or(0, |oldest| oldest.rows.len());
         }
     }
-
-    fn advance_zones(&mut self, snapshot: &Snapshot) -> PerZone<Option<NodeUse>> {
-        PerZone::from_fn(|kind| {
-            let zone = snapshot.node.zones[kind].as_ref()?;
-            let totals = totals(zone);
-            let now = ZoneNow {
-                power: zone.power.map(|power| power.total),
-                method: zone.method,
-                source: zone.source,
-                totals,
-            };
-            // A zone that appears later has counted from zero since its first reading.
-            let before = self.zones[kind].replace(now).map_or_else(NodeUse::default, |before| before.totals);
-            Some(NodeUse {
-                energy: risen(before.energy, totals.energy),
-                active: risen(before.active, totals.active),
-                idle: risen(before.idle, totals.idle),
-                unattributed: risen(before.unattributed, totals.unattributed),
-            })
-        })
-    }
-
-    fn advance_workloads(&mut self, snapshot: &Snapshot, used: &mut Vec<Used>) {
-        let Ledger { node, known, next_serial, .. } = self;
-        let sequence = snapshot.sequence;
-        let mut uid = String::new();
-        for_each_listed(snapshot, |row, namespace| {
-            let kind = row.kind();
-            uid.clear();
-            // Writing to a string does not fail.
-            let _ = write!(uid, "{}", row.identity());
-            let uid = uid.as_str();
-            let name = if row.name().is_empty() { uid } else { row.name() };
-            let identify = || {
-                let (namespace, name, uid) = (namespace.map(Arc::from), name.into(), uid.into());
-                Arc::new(WorkloadId { kind, namespace, name, uid, node: Arc::clone(node) })
-            };
-            let table = known.entry(kind).or_default();
-            let known = match table.get_mut(uid) {
-                // Two rows of one identity: the first, running one is its account.
-                Some(known) if known.seen == sequence => return,
-                Some(known) => known,
-                None => {
-                    *next_serial += 1;
-                    table.entry(uid.into()).or_insert(Known::new(*next_serial, identify()))
-                }
-            };
-            // A process changes its name by exec; Kubernetes tells a pod's name after its first energy.
-            if *known.id.name != *name || known.id.namespace.as_deref() != namespace {
-                known.id = identify();
-            }
-            used.extend(known.advance(sequence, &row));
-        });
-        self.known.values_mut().for_each(|table| table.retain(|_, known| known.seen == sequence));
-    }
 }
 
 impl Sample {
@@ -259,12 +222,7 @@ impl Sample {
     fn extend(&mut self, later: Sample) {
         self.end = later.end;
         self.node = PerZone::from_fn(|zone| match (self.node[zone], later.node[zone]) {
-            (Some(a), Some(b)) => Some(NodeUse {
-                energy: a.energy + b.energy,
-                active: a.active + b.active,
-                idle: a.idle + b.idle,
-                unattributed: a.unattributed + b.unattributed,
-            }),
+            (Some(a), Some(b)) => Some(a.plus(&b)),
             (a, b) => a.or(b),
         });
         self.rows.extend(later.rows);
@@ -275,48 +233,10 @@ impl Sample {
             if same {
                 earlier.energy.iter_mut().for_each(|(zone, sum)| *sum += later.energy[zone]);
                 earlier.cpu_time += later.cpu_time;
-                earlier.id = Arc::clone(&later.id);
+                earlier.who = Arc::clone(&later.who);
             }
             same
         });
         self.rows.shrink_to_fit();
     }
-}
-
-impl Known {
-    fn new(serial: u64, id: Arc<WorkloadId>) -> Self {
-        Known {
-            serial,
-            id,
-            running: true,
-            power: PerZone::default(),
-            energy: PerZone::default(),
-            cpu_time: Duration::ZERO,
-            seen: 0,
-        }
-    }
-
-    /// Takes new totals in; what was used since the last ones, if anything.
-    fn advance(&mut self, sequence: u64, row: &AnyRow<'_>) -> Option<Used> {
-        let energy = PerZone::from_fn(|zone| risen(self.energy[zone], row.energy[zone]));
-        let cpu_time = row.cpu_time.saturating_sub(self.cpu_time);
-        (self.seen, self.running, self.power) = (sequence, row.state == State::Running, *row.power);
-        (self.energy, self.cpu_time) = (*row.energy, row.cpu_time);
-        let anything = !cpu_time.is_zero() || energy != PerZone::default();
-        anything.then(|| Used { serial: self.serial, id: Arc::clone(&self.id), energy, cpu_time })
-    }
-}
-
-fn totals(zone: &NodeZone) -> NodeUse {
-    NodeUse {
-        energy: zone.energy,
-        active: zone.active_energy,
-        idle: zone.idle_energy,
-        unattributed: zone.unattributed_energy,
-    }
-}
-
-/// How far a counter rose. One that fell has started again: what it shows now was used since.
-fn risen(before: Energy, now: Energy) -> Energy {
-    now.checked_sub(before).unwrap_or(now)
 }

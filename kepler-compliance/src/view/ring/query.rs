@@ -1,11 +1,12 @@
 //! Answers from the ledger.
 
 use super::super::{
-    Containment, EnergySeries, EnergySplit, Inventory, NoDataReason, NodeEnergy, NodeZoneEnergy, Split, Subject,
-    TimeRange, Usage, ViewError, WorkloadEnergy, WorkloadId, WorkloadKind,
+    EnergySeries, EnergySplit, Inventory, NoDataReason, NodeEnergy, NodeZoneEnergy, Split, Subject, TimeRange, Usage,
+    ViewError, WorkloadEnergy, WorkloadId, WorkloadKind,
 };
 use super::buckets::Buckets;
-use super::ledger::{Ledger, NodeUse, Sample};
+use super::ledger::{Identified, Ledger, Sample};
+use crate::differ::ZoneCounters;
 use crate::series::Series;
 use crate::units::{Energy, PerZone, ZoneKind};
 use kepler_core::meter::Method;
@@ -14,19 +15,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Samples of a range, with the times they cover.
-struct Stretch<'a> {
+struct Selection<'a> {
     samples: Vec<&'a Sample>,
     covered: TimeRange,
     coverage: f64,
 }
 
 pub(super) fn inventory(ledger: &Ledger, origin: &str, range: TimeRange) -> Result<Inventory, ViewError> {
-    let stretch = stretch(ledger, origin, range, range.length())?;
-    let zones = node_zones(ledger, &stretch.samples);
+    let selection = selection(ledger, origin, range, range.length())?;
+    let zones = node_zones(ledger, &selection.samples);
     let method = worst_method(&zones);
     let node = NodeEnergy {
         name: Arc::clone(&ledger.node),
-        covered: stretch.covered,
+        covered: selection.covered,
         zones,
         gpu: None,
         processors: ledger.newest.map(|newest| newest.processors),
@@ -34,9 +35,9 @@ pub(super) fn inventory(ledger: &Ledger, origin: &str, range: TimeRange) -> Resu
     Ok(Inventory {
         moment: moment(ledger),
         asked: range,
-        covered: stretch.covered,
-        coverage: stretch.coverage,
-        workloads: workloads(ledger, &stretch.samples, &node, method),
+        covered: selection.covered,
+        coverage: selection.coverage,
+        workloads: workloads(ledger, &selection.samples, &node, method),
         nodes: vec![node],
         skipped: Vec::new(),
     })
@@ -47,10 +48,10 @@ fn workloads(ledger: &Ledger, samples: &[&Sample], node: &NodeEnergy, method: Me
         zones: PerZone::from_fn(|zone| node.zones[zone].as_ref().map(|_| energy[zone])),
         gpu: None,
     };
-    let mut sums: HashMap<u64, (&Arc<WorkloadId>, PerZone<Energy>, Duration)> = HashMap::new();
+    let mut sums: HashMap<u64, (&Arc<Identified>, PerZone<Energy>, Duration)> = HashMap::new();
     for used in samples.iter().flat_map(|sample| &sample.rows) {
-        let sum = sums.entry(used.serial).or_insert((&used.id, PerZone::default(), Duration::ZERO));
-        sum.0 = &used.id;
+        let sum = sums.entry(used.serial).or_insert((&used.who, PerZone::default(), Duration::ZERO));
+        sum.0 = &used.who;
         sum.1.iter_mut().for_each(|(zone, energy)| *energy += used.energy[zone]);
         sum.2 += used.cpu_time;
     }
@@ -65,7 +66,7 @@ fn workloads(ledger: &Ledger, samples: &[&Sample], node: &NodeEnergy, method: Me
         }
         let (energy, cpu_time) = sum.map_or_else(Default::default, |(_, energy, cpu_time)| (energy, cpu_time));
         rows.push(WorkloadEnergy {
-            id: WorkloadId::clone(&known.id),
+            id: known.who.id.clone(),
             owner: None,
             running: known.running,
             energy: split(&energy),
@@ -76,11 +77,11 @@ fn workloads(ledger: &Ledger, samples: &[&Sample], node: &NodeEnergy, method: Me
             cpu_time: Some(cpu_time),
             method,
             resources: None,
-            containment: Containment::Unknown,
+            containment: known.who.containment.clone(),
         });
     }
-    rows.extend(sums.into_values().map(|(id, energy, cpu_time)| WorkloadEnergy {
-        id: WorkloadId::clone(id),
+    rows.extend(sums.into_values().map(|(who, energy, cpu_time)| WorkloadEnergy {
+        id: who.id.clone(),
         owner: None,
         running: false,
         energy: split(&energy),
@@ -88,7 +89,7 @@ fn workloads(ledger: &Ledger, samples: &[&Sample], node: &NodeEnergy, method: Me
         cpu_time: Some(cpu_time),
         method,
         resources: None,
-        containment: Containment::Unknown,
+        containment: who.containment.clone(),
     }));
     rows
 }
@@ -100,8 +101,8 @@ pub(super) fn series(
     range: TimeRange,
     step: Duration,
 ) -> Result<EnergySeries, ViewError> {
-    let stretch = stretch(ledger, origin, range, step)?;
-    let zones = node_zones(ledger, &stretch.samples);
+    let selection = selection(ledger, origin, range, step)?;
+    let zones = node_zones(ledger, &selection.samples);
     let asked = match subject {
         Subject::Workloads(ids) => ids.iter().collect(),
         Subject::Cluster | Subject::Node(_) | Subject::Namespace(_) => HashSet::new(),
@@ -117,20 +118,20 @@ pub(super) fn series(
         Subject::Namespace(_) | Subject::Workloads(_) => false,
     };
     let known = whole_node
-        || ledger.known().any(|known| is_of(&known.id))
-        || stretch.samples.iter().any(|sample| sample.rows.iter().any(|used| is_of(&used.id)));
+        || ledger.known().any(|known| is_of(&known.who.id))
+        || selection.samples.iter().any(|sample| sample.rows.iter().any(|used| is_of(&used.who.id)));
     if !known {
         let reason = NoDataReason::NoSuchSubject;
         return Err(ViewError::NoData { origin: origin.into(), range, reason });
     }
     let mut builder = Buckets::new(range.start, step);
-    for sample in &stretch.samples {
+    for sample in &selection.samples {
         let mut energy = PerZone::<Energy>::default();
         let mut cpu_time = Duration::ZERO;
         if whole_node {
             energy = PerZone::from_fn(|zone| sample.node[zone].map_or(Energy::ZERO, |used| used.energy));
         } else {
-            for used in sample.rows.iter().filter(|used| is_of(&used.id)) {
+            for used in sample.rows.iter().filter(|used| is_of(&used.who.id)) {
                 energy.iter_mut().for_each(|(zone, sum)| *sum += used.energy[zone]);
                 cpu_time += used.cpu_time;
             }
@@ -148,14 +149,19 @@ pub(super) fn series(
     Ok(EnergySeries {
         steps,
         method: worst_method(&zones),
-        coverage: stretch.coverage,
+        coverage: selection.coverage,
         resolution: Duration::ZERO,
         moment: moment(ledger),
     })
 }
 
 /// The samples that ended in the range.
-fn stretch<'a>(ledger: &'a Ledger, origin: &str, range: TimeRange, step: Duration) -> Result<Stretch<'a>, ViewError> {
+fn selection<'a>(
+    ledger: &'a Ledger,
+    origin: &str,
+    range: TimeRange,
+    step: Duration,
+) -> Result<Selection<'a>, ViewError> {
     if range.length().is_zero() || step.is_zero() {
         return Err(ViewError::Invalid { range, step });
     }
@@ -173,7 +179,7 @@ fn stretch<'a>(ledger: &'a Ledger, origin: &str, range: TimeRange, step: Duratio
     let known: Duration =
         samples.iter().map(|sample| sample.end.min(end).saturating_sub(sample.start.max(start))).sum();
     let coverage = (known.as_secs_f64() / range.length().as_secs_f64()).min(1.0);
-    Ok(Stretch { samples, covered: TimeRange { start: first, end: last }, coverage })
+    Ok(Selection { samples, covered: TimeRange { start: first, end: last }, coverage })
 }
 
 fn moment(ledger: &Ledger) -> String {
@@ -183,7 +189,7 @@ fn moment(ledger: &Ledger) -> String {
 fn node_zones(ledger: &Ledger, samples: &[&Sample]) -> PerZone<Option<NodeZoneEnergy>> {
     PerZone::from_fn(|kind| {
         let now = ledger.zones[kind].as_ref()?;
-        let mut sum = NodeUse::default();
+        let mut sum = ZoneCounters::default();
         for used in samples.iter().filter_map(|sample| sample.node[kind]) {
             sum.energy += used.energy;
             sum.active += used.active;

@@ -315,3 +315,54 @@ fn a_live_view_answers_the_same_until_there_is_a_newer_snapshot() {
         assert_eq!(view.inventory(machine.last(60)).unwrap(), first);
     }
 }
+
+#[test]
+fn what_contains_a_workload_is_told_of_every_kind() {
+    use crate::view::Containment;
+    use kepler_core::workload::{ContainerInfo, UnitInfo, VmInfo};
+    let unit = Arc::new(UnitInfo::new("machine.scope", "/machine.slice/machine.scope"));
+    let vm = Arc::new(VmInfo::new("vm-1", "guest", "kvm"));
+    let pod = Arc::new(PodInfo::new("pod-1"));
+    let mut inner = ContainerInfo::new("inner", "containerd");
+    (inner.pod, inner.cgroup) = (Some(Arc::clone(&pod)), "/kubepods/pod-1/inner".into());
+    let mut outer = ContainerInfo::new("outer", "docker");
+    outer.cgroup = "/docker/outer".into();
+    let mut nested = ContainerInfo::new("nested", "containerd");
+    nested.cgroup = "/docker/outer/kubepods/nested".into();
+    let (inner, nested) = (Arc::new(inner), Arc::new(nested));
+    let process = |pid: u32, change: &dyn Fn(&mut ProcessInfo)| {
+        let mut info = ProcessInfo::new(pid, 1, "work");
+        change(&mut info);
+        Row::new(info, State::Running)
+    };
+    let record = |ring: &HistoryRing, machine: &Machine| {
+        let mut snapshot = machine.snapshot();
+        snapshot.processes = vec![
+            process(1, &|_| {}),
+            process(2, &|info| info.container = Some(Arc::clone(&inner))),
+            process(3, &|info| (info.unit, info.vm) = (Some(Arc::clone(&unit)), Some(Arc::clone(&vm)))),
+        ];
+        snapshot.containers = [&inner, &nested].map(|info| Row::new(Arc::clone(info), State::Running)).into();
+        snapshot.containers.push(Row::new(outer.clone(), State::Running));
+        snapshot.pods.push(Row::new(Arc::clone(&pod), State::Running));
+        snapshot.units.push(Row::new(Arc::clone(&unit), State::Running));
+        snapshot.vms.push(Row::new(Arc::clone(&vm), State::Running));
+        ring.record(&snapshot);
+    };
+    let (ring, mut machine) = (ring(), Machine::new());
+    record(&ring, &machine);
+    record(&ring, machine.pass());
+    let inventory = ring.inventory(machine.last(5)).unwrap();
+    let of = |uid: &str| {
+        let row = inventory.workloads.iter().find(|row| *row.id.uid == *uid).unwrap();
+        row.containment.clone()
+    };
+    let within = |kind, uid: &str| Containment::Within { kind, uid: uid.into() };
+    assert_eq!(of("1/1"), Containment::Outermost);
+    assert_eq!(of("2/1"), within(WorkloadKind::Container, "inner"));
+    assert_eq!(of("inner"), within(WorkloadKind::Pod, "pod-1"));
+    assert_eq!(of("nested"), within(WorkloadKind::Container, "outer"));
+    assert_eq!((of("outer"), of("pod-1")), (Containment::Outermost, Containment::Outermost));
+    assert_eq!(of("3/1"), within(WorkloadKind::Vm, "vm-1"));
+    assert_eq!(of("vm-1"), within(WorkloadKind::Unit, "/machine.slice/machine.scope"));
+}

@@ -9,7 +9,7 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(2);
 
 /// The time between two records, on the wall clock as it is now.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stretch {
+pub(super) struct Elapsed {
     pub(super) start_ms: i64,
     pub(super) end_ms: i64,
     pub(super) awake: Duration,
@@ -17,8 +17,8 @@ pub(super) struct Stretch {
     pub(super) apart: bool,
 }
 
-impl Stretch {
-    pub(super) fn between(earlier: &Timestamp, now: &Timestamp, resolution: Duration) -> Stretch {
+impl Elapsed {
+    pub(super) fn between(earlier: &Timestamp, now: &Timestamp, resolution: Duration) -> Elapsed {
         let elapsed = now.boottime_since(earlier);
         let end_ms = wall_ms(now);
         let start_ms = wall_ms(earlier);
@@ -27,7 +27,13 @@ impl Stretch {
         let is_long = elapsed > resolution;
         // After a clock was set the new time is the better one, and the length is known from the other clock.
         let start_ms = if was_set { end_ms.saturating_sub(millis(elapsed)) } else { start_ms.min(end_ms) };
-        Stretch { start_ms, end_ms, awake: now.since(earlier), apart: was_set || is_long }
+        Elapsed { start_ms, end_ms, awake: now.since(earlier), apart: was_set || is_long }
+    }
+
+    /// The same of a sampler that started again and has counted for so long: before that is a gap.
+    pub(super) fn restarted(self, counted: Duration) -> Elapsed {
+        let start_ms = self.end_ms.saturating_sub(millis(counted)).max(self.start_ms);
+        Elapsed { start_ms, awake: self.awake.min(counted), apart: true, ..self }
     }
 }
 
