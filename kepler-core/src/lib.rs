@@ -104,3 +104,8 @@ pub mod stopwatch;
 pub mod units;
 pub mod usage;
 pub mod workload;
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,6 +1,6 @@
 //! From the configuration to a sampler.
 
-#[cfg(feature = "models")]
+#[cfg(feature = "model-server")]
 mod configured;
 
 use super::config::{Config, Meter};
@@ -73,7 +73,7 @@ fn uncalibrated(config: &Config) -> ChainOptions {
 }
 
 /// The configured model stands before the estimate that needs none.
-#[cfg(feature = "models")]
+#[cfg(feature = "model-server")]
 fn with_model(mut sources: Vec<Source>, config: &Config) -> Vec<Source> {
     if let Some(place) = sources.iter().position(|source| *source == Source::Model)
         && let Some(model) = configured::model(config)
@@ -83,7 +83,7 @@ fn with_model(mut sources: Vec<Source>, config: &Config) -> Vec<Source> {
     sources
 }
 
-#[cfg(not(feature = "models"))]
+#[cfg(not(feature = "model-server"))]
 fn with_model(sources: Vec<Source>, _config: &Config) -> Vec<Source> {
     sources
 }

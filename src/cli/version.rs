@@ -40,7 +40,7 @@ fn tags() -> String {
     let features = [
         ("docs", cfg!(feature = "docs")),
         ("mcp", cfg!(feature = "mcp")),
-        ("models", cfg!(feature = "models")),
+        ("models", cfg!(feature = "model-server")),
         ("parquet", cfg!(feature = "parquet")),
         ("sim", cfg!(feature = "sim")),
     ];

@@ -3,6 +3,7 @@
 use super::Rule;
 use super::format::RuleForm;
 use jiff::civil::Date;
+use kepler_core::host::file::{self, FileLimits};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -43,6 +44,9 @@ struct File<'a> {
     rules: Vec<&'a RawValue>,
 }
 
+/// A hundred times the built-in rules.
+const MAX_BYTES: u64 = 16 << 20;
+
 /// The `*.json` files of a directory, in order of their names.
 pub(super) fn json_files(directory: &Path) -> Result<Vec<PathBuf>, LoadError> {
     let failed = |source| LoadError::Read { path: directory.to_path_buf(), source };
@@ -59,7 +63,8 @@ pub(super) fn json_files(directory: &Path) -> Result<Vec<PathBuf>, LoadError> {
 
 /// A file's text.
 pub(super) fn read(path: &Path) -> Result<String, LoadError> {
-    std::fs::read_to_string(path).map_err(|source| LoadError::Read { path: path.to_path_buf(), source })
+    file::read_text(path, FileLimits::bytes(MAX_BYTES))
+        .map_err(|error| LoadError::Read { path: path.to_path_buf(), source: error.into_io() })
 }
 
 /// The rules of a file, by code, each with its versions in order of time.

@@ -2,8 +2,8 @@
 
 use super::{Calibration, CalibrationError};
 use crate::host::Host;
-use std::fs::File;
-use std::io::{self, Read};
+use crate::host::file::{self, FileLimits};
+use std::io;
 use std::path::{Path, PathBuf};
 
 const NAME: &str = "calibration.json";
@@ -75,13 +75,10 @@ pub fn find(
 /// # Errors
 /// It cannot be read, is no calibration, or is of another machine.
 pub fn read(path: &Path, host: &Host) -> Result<Calibration, FileError> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(FileError::Absent),
-        Err(error) => return Err(error.into()),
-    };
-    let mut bytes = Vec::new();
-    file.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    let bytes = file::read(path, FileLimits::bytes(MAX_BYTES)).map_err(|error| match error.is_missing() {
+        true => FileError::Absent,
+        false => FileError::Unreadable(error.into_io()),
+    })?;
     let calibration: Calibration = serde_json::from_slice(&bytes)?;
     calibration.check(host)?;
     Ok(calibration)
@@ -109,7 +106,8 @@ mod tests {
         for (text, reason) in [
             ("{\"format\"".into(), "make it anew"),
             (serde_json::to_string(&Calibration { threads: 9999, ..own }).unwrap(), "another machine"),
-            ("[".repeat(1 << 21), "make it anew"),
+            ("[".repeat(1 << 19), "make it anew"),
+            ("[".repeat(1 << 21), "larger than 1 MiB"),
         ] {
             fs::write(&path, text).unwrap();
             let (none, refusals) = find(&path);

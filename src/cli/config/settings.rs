@@ -115,45 +115,45 @@ pub(crate) static SETTINGS: &[Setting] =
             "Where energy figures come from: auto, powercap, msr, perf, hwmon, model, fake, \
              replay=FILE; any but auto is an error when it cannot be used [default: auto]",
         ),
-        #[cfg(feature = "models")]
+        #[cfg(feature = "model-server")]
         key("model.path", Form::Text, Set(apply::meters::model_path)).flag(
             "model.path",
             "PATH",
             "Where nothing is measured, estimate with this power model: a file, a directory with a component map, a zip",
         ),
-        #[cfg(feature = "models")]
+        #[cfg(feature = "model-server")]
         key("model.url", Form::Text, Set(apply::meters::model_url)).flag(
             "model.url",
             "URL",
             "The same from this address, fetched at the start; the last good copy is kept and used while it cannot be reached",
         ),
-        #[cfg(feature = "models")]
+        #[cfg(feature = "model-server")]
         key("model.sha256", Form::Text, Set(apply::meters::model_sha256)).flag(
             "model.sha256",
             "HEX",
             "What the SHA-256 of the file at --model.url must be [default: any]",
         ),
-        #[cfg(feature = "models")]
+        #[cfg(feature = "model-server")]
         key("model.cacheDir", Form::Text, Set(apply::meters::model_cache)).flag(
             "model.cache-dir",
             "DIR",
             "Where the copy is kept [default: $CACHE_DIRECTORY, $XDG_CACHE_HOME/kepler, ~/.cache/kepler]",
         ),
-        #[cfg(feature = "models")]
+        #[cfg(feature = "model-server")]
         key("model.semantics", Form::Text, Set(apply::meters::model_semantics)).flag(
             "model.semantics",
             "NAME",
             "What the model's features mean: as-named, exporter-0.7.11, specpower [default: what its file or \
              its pipeline says]",
         ),
-        #[cfg(feature = "models")]
+        #[cfg(feature = "model-server")]
         key("model.hostThreads", Form::Integer, Set(apply::meters::model_host_threads)).flag(
             "model.host-threads",
             "N",
             "Logical CPUs of the machine that the model describes; this node has its share of that machine's power \
              [default: what the pipeline's index says]",
         ),
-        #[cfg(feature = "models")]
+        #[cfg(feature = "model-server")]
         key(
             "model.enabled",
             Form::Switch,
