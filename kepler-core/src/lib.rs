@@ -91,6 +91,7 @@ pub mod attribution;
 pub mod calibration;
 pub mod counter;
 pub mod host;
+mod measure;
 pub mod meter;
 #[cfg(feature = "models")]
 pub mod model;
@@ -104,6 +105,8 @@ pub mod stopwatch;
 pub mod units;
 pub mod usage;
 pub mod workload;
+
+pub use measure::{Measured, measure};
 
 /// The README's example, compiled and run.
 #[cfg(doctest)]

@@ -1,9 +1,8 @@
 //! What a piece of a program drew, in one call: [`measure`].
 
-use crate::availability::Unavailable;
 use crate::host::Host;
-use crate::meter::Method;
 use crate::meter::chain::ChainOptions;
+use crate::meter::{Method, Refusal};
 use crate::stopwatch::{Spent, Stopwatch};
 use crate::units::{Energy, Power};
 use std::fmt;
@@ -46,7 +45,7 @@ impl<T> Measured<T> {
     /// Expected relative error of the energy, one standard deviation; `None` if it was measured, or is not known.
     #[must_use]
     pub fn error_ratio(&self) -> Option<f64> {
-        self.method?.error_ratio()
+        error_ratio(self.method?)
     }
 }
 
@@ -58,12 +57,12 @@ impl<T> Measured<T> {
 /// let measured = kepler_core::measure(|| (0..1_000_000u64).map(|n| n ^ 0x55).sum::<u64>())?;
 /// println!("{measured:.2}"); // 0.29 J of the machine in 0.02 s, 0.11 J of this process, estimated by model
 /// assert!(measured.process_energy <= measured.energy);
-/// # Ok::<(), kepler_core::Unavailable>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Errors
 /// When the meters cannot be opened. The work has not been begun then.
-pub fn measure<T>(work: impl FnOnce() -> T) -> Result<Measured<T>, Unavailable> {
+pub fn measure<T>(work: impl FnOnce() -> T) -> Result<Measured<T>, Refusal> {
     Ok(Stopwatch::open(&Host::default(), ChainOptions::default())?.measure(work))
 }
 
@@ -85,7 +84,10 @@ impl Stopwatch {
         let machine = spent.machine();
         let added = || {
             let zones = machine.as_ref().map(|machine| machine.zones);
-            spent.zones.iter().filter_map(move |(zone, spent)| spent.as_ref().filter(|_| zones.is_some_and(|zones| zones[zone])))
+            spent
+                .zones
+                .iter()
+                .filter_map(move |(zone, spent)| spent.as_ref().filter(|_| zones.is_some_and(|zones| zones[zone])))
         };
         Measured {
             value,
@@ -93,10 +95,22 @@ impl Stopwatch {
             energy: machine.map(|machine| machine.energy),
             process_energy: spent.part_of_machine(spent.tree_cpu),
             source: added().max_by_key(|zone| zone.energy).map(|zone| zone.source),
-            method: added().map(|zone| zone.method).reduce(Method::weakest),
+            method: added().map(|zone| zone.method).reduce(weaker),
             spent,
         }
     }
+}
+
+fn error_ratio(method: Method) -> Option<f64> {
+    match method {
+        Method::Measured => None,
+        Method::Estimated { error_ratio } => Some(error_ratio),
+    }
+}
+
+/// What can be said of a sum: nothing better than of its worst part.
+fn weaker(a: Method, b: Method) -> Method {
+    if error_ratio(b) > error_ratio(a) { b } else { a }
 }
 
 /// One sentence. The precision is that of joules and seconds.
@@ -114,5 +128,28 @@ impl<T> fmt::Display for Measured<T> {
             self.elapsed.as_secs_f64(),
             method.name(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_is_no_better_than_its_worst_part() {
+        let estimated = |error_ratio| Method::Estimated { error_ratio };
+        assert_eq!(weaker(Method::Measured, estimated(0.1)), estimated(0.1));
+        assert_eq!(weaker(estimated(0.3), estimated(0.1)), estimated(0.3));
+        assert_eq!(weaker(Method::Measured, Method::Measured), Method::Measured);
+    }
+
+    #[test]
+    fn the_share_of_this_process_is_a_part_of_what_the_machine_drew() {
+        let measured = measure(|| (0..5_000_000u64).fold(0, |sum, n| std::hint::black_box(sum ^ n))).unwrap();
+        let (energy, own) = (measured.energy.unwrap(), measured.process_energy.unwrap());
+        assert!(own <= energy && energy > Energy::ZERO, "{measured:?}");
+        assert!(measured.source.is_some() && measured.method.is_some());
+        let text = format!("{measured:.1}");
+        assert!(text.contains(&format!("{energy:.1} of the machine")) && text.contains(" by "), "{text}");
     }
 }
