@@ -24,6 +24,7 @@ mod predict;
 #[cfg(feature = "model-server")]
 mod record;
 mod regions;
+mod remedies;
 mod sampling;
 mod schedule;
 mod serve;

@@ -98,7 +98,7 @@ pub struct PublishedPue {
 /// A region name that no zone has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown region `{name}`; nearest: {}. Valid: AWS, GCP and Azure regions, ISO 3166 codes, grid zones, cities (`kepler regions` lists them)",
+    "unknown region `{name}`; nearest: {}. Valid: AWS, GCP and Azure regions, ISO 3166 codes, grid zones, cities",
     nearest.join(", ")
 )]
 pub struct UnknownZone {

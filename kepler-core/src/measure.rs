@@ -1,8 +1,9 @@
 //! What a piece of a program drew, in one call: [`measure`].
 
+use crate::availability::Unavailable;
 use crate::host::Host;
+use crate::meter::Method;
 use crate::meter::chain::ChainOptions;
-use crate::meter::{Method, Refusal};
 use crate::stopwatch::{Spent, Stopwatch};
 use crate::units::{Energy, Power};
 use std::fmt;
@@ -62,7 +63,7 @@ impl<T> Measured<T> {
 ///
 /// # Errors
 /// When the meters cannot be opened. The work has not been begun then.
-pub fn measure<T>(work: impl FnOnce() -> T) -> Result<Measured<T>, Refusal> {
+pub fn measure<T>(work: impl FnOnce() -> T) -> Result<Measured<T>, Unavailable> {
     Ok(Stopwatch::open(&Host::default(), ChainOptions::default())?.measure(work))
 }
 

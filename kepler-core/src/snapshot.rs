@@ -70,8 +70,8 @@ pub struct Snapshot {
     pub commands: Vec<Row<CommandInfo>>,
     /// Faults so far, never silent.
     pub faults: Vec<Fault>,
-    /// How often estimates were doubtful so far: `outside_range`, `drift`, `clipped`. See [`Doubts`](crate::meter::Doubts).
-    pub doubts: Vec<Fault>,
+    /// How often estimates deserved a warning so far: `outside_range`, `drift`, `clipped`. See [`EstimateWarnings`](crate::meter::EstimateWarnings).
+    pub estimate_warnings: Vec<Fault>,
     /// Which sources delivered, and when last.
     pub sources: Vec<SourceHealth>,
     /// What this library cost so far.
@@ -95,7 +95,7 @@ impl Snapshot {
             jobs: Vec::new(),
             commands: Vec::new(),
             faults: Vec::new(),
-            doubts: Vec::new(),
+            estimate_warnings: Vec::new(),
             sources: Vec::new(),
             cost: Cost::default(),
         }

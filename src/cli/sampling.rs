@@ -42,8 +42,8 @@ fn open_with(config: &Config, chain: ChainOptions) -> Result<Sampler, Failure> {
         usage: config.usage,
     };
     Sampler::new(&config.host(), options).map_err(|error| match error {
-        SamplerError::Meter(refusal) => Failure::Meter(refusal),
-        SamplerError::Usage { refusal } => Failure::Usage(refusal),
+        SamplerError::Meter(unavailable) => Failure::Meter(unavailable),
+        SamplerError::Usage { unavailable } => Failure::Usage(unavailable),
         other => Failure::Host(other),
     })
 }

@@ -1,4 +1,4 @@
-//! Where what was learned of a machine is kept: the file that `kepler calibrate` writes.
+//! Where what was learned of a machine is kept: the file that a calibration run writes.
 
 use super::{Calibration, CalibrationError};
 use crate::host::Host;
@@ -17,13 +17,13 @@ const MAX_BYTES: u64 = 1 << 20;
 #[non_exhaustive]
 pub enum FileError {
     /// There is none.
-    #[error("there is no such file; make it with `kepler calibrate`")]
+    #[error("there is no such file; calibrate this machine first")]
     Absent,
     /// It cannot be read.
     #[error(transparent)]
     Unreadable(#[from] io::Error),
     /// It is no calibration.
-    #[error("{0}; make it anew with `kepler calibrate`")]
+    #[error("{0}; calibrate this machine again")]
     Malformed(#[from] serde_json::Error),
     /// It cannot be used on this host.
     #[error(transparent)]
@@ -104,9 +104,9 @@ mod tests {
         fs::write(&path, serde_json::to_vec(&own).unwrap()).unwrap();
         assert_eq!(find(&path), (Some(own.clone()), vec![]));
         for (text, reason) in [
-            ("{\"format\"".into(), "make it anew"),
+            ("{\"format\"".into(), "calibrate this machine again"),
             (serde_json::to_string(&Calibration { threads: 9999, ..own }).unwrap(), "another machine"),
-            ("[".repeat(1 << 19), "make it anew"),
+            ("[".repeat(1 << 19), "calibrate this machine again"),
             ("[".repeat(1 << 21), "larger than 1 MiB"),
         ] {
             fs::write(&path, text).unwrap();

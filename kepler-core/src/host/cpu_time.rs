@@ -98,7 +98,7 @@ fn nanoseconds(duration: Duration) -> i128 {
 #[non_exhaustive]
 pub enum CpuTimesError {
     /// It could not be read.
-    #[error("cannot read {}: {source}; mount procfs there or pass its place with --host.procfs", path.display())]
+    #[error("cannot read {}: {source}; mount procfs there", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -360,6 +360,6 @@ mod tests {
     fn a_missing_stat_names_the_path_and_the_remedy() {
         let host = Host::default().with_procfs("/nonexistent");
         let message = CpuTimesReader::open(&host).unwrap_err().to_string();
-        assert!(message.contains("/nonexistent/stat") && message.contains("--host.procfs"), "{message}");
+        assert!(message.contains("/nonexistent/stat") && message.contains("mount procfs"), "{message}");
     }
 }

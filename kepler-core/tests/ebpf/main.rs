@@ -51,10 +51,10 @@ impl Listener {
         let alone = alone();
         let source = match Ebpf::open(&Host::default(), options) {
             Ok(source) => source,
-            Err(refusal) => {
+            Err(unavailable) => {
                 // A program that is faulty is no reason to skip.
-                assert!(!refusal.reason.contains("does not load"), "{refusal}");
-                eprintln!("SKIPPED: {refusal}");
+                assert!(!unavailable.reason.contains("does not load"), "{unavailable}");
+                eprintln!("SKIPPED: {unavailable}");
                 return None;
             }
         };

@@ -53,7 +53,7 @@ pub fn snapshot() -> Snapshot {
     (dram.source, dram.method) = ("model", Method::Estimated { error_ratio: 0.3 });
     node.zones[ZoneKind::Dram] = Some(dram);
     snapshot.faults = vec![Fault::new("powercap", "permission_denied", 2)];
-    snapshot.doubts = vec![Fault::new("model", "outside_range", 4)];
+    snapshot.estimate_warnings = vec![Fault::new("model", "outside_range", 4)];
     snapshot.sources = vec![SourceHealth::new("powercap", at)];
     snapshot.cost.last_tick = Duration::from_micros(1500);
     snapshot.cost.ticks_total = Duration::from_millis(70);
