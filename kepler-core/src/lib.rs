@@ -95,6 +95,7 @@ pub mod counter;
 pub mod host;
 mod measure;
 pub mod meter;
+pub mod metric_names;
 #[cfg(feature = "models")]
 pub mod model;
 pub mod monitor;

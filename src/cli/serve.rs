@@ -59,9 +59,13 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let exporter = Arc::new(Exporter::new(monitor.feed(), export_options(config)));
     // The first snapshots come faster than the interval: it is the interval that says when one is late.
     let stale_after = ServerOptions::default().stale_after.max(config.interval.saturating_mul(3));
-    let mut options = ServerOptions { web, stale_after, links: rest::LINKS.to_vec(), ..ServerOptions::default() };
+    let mut options = ServerOptions::default();
+    (options.web, options.stale_after, options.links) = (web, stale_after, rest::LINKS.to_vec());
+    options.allowed_hosts.clone_from(&rest.allowed_hosts);
     // A stream of events holds a connection for as long as somebody listens.
     options.max_connections += rest.streams;
+    #[cfg(feature = "mcp")]
+    let work = rest.work.clone();
     let rest = Rest::new(Arc::clone(&exporter), Arc::clone(&toolbox), rest);
     #[cfg(feature = "mcp")]
     if mcp.is_some() {
@@ -90,7 +94,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
         let router = kepler_http::router(exporter, &options).merge(rest.router());
         #[cfg(feature = "mcp")]
         let router = match mcp {
-            Some(mcp) => router.merge(mcp::router(toolbox, followed.is_some(), mcp)),
+            Some(mcp) => router.merge(mcp::router(toolbox, followed.is_some(), work, mcp)),
             None => router,
         };
         kepler_http::serve_router(listeners, router, options, stop).await.map_err(Failure::to("serve HTTP"))

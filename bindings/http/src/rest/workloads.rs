@@ -213,7 +213,7 @@ pub(super) async fn answer(kind: WorkloadKind, shared: Arc<Shared>, text: Option
     }
     let snapshot = latest(&shared)?;
     let exporter = Arc::clone(&shared.exporter);
-    let answer = shared.work.run(move || {
+    let answer = shared.work(move || {
         let (matched, items) = choose(&snapshot, kind, &choice);
         let (moment, zones) = (Moment::of(&snapshot), ZoneSource::of(&snapshot));
         to_json(&List { snapshot: moment, node_name: &exporter.options().node_name, zones, matched, items })

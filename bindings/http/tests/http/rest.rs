@@ -20,7 +20,7 @@ use kepler_compliance::view::{LiveView, RingOptions};
 use kepler_compliance::zones::Zones;
 use kepler_core::snapshot::{Feed, PowerInterval, Snapshot};
 use kepler_core::units::{Energy, Power, ZoneKind};
-use kepler_http::{Exporter, Rest, RestOptions, Token};
+use kepler_http::{Exporter, Rest, RestOptions, Token, WorkLimit};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::pin::Pin;
@@ -346,6 +346,9 @@ async fn workloads_are_filtered_sorted_and_cut() {
     for (path, name) in [("containers", "nginx"), ("pods", "web-0"), ("vms", "build"), ("units", "sshd.service")] {
         assert_eq!(names(&node.get(&format!("/api/v1/{path}")).await.ok(), "name"), [name]);
     }
+    let jobs = node.get("/api/v1/jobs").await.ok();
+    assert_eq!((names(&jobs, "id"), names(&jobs, "scheduler")), (vec!["4711".to_owned()], vec!["slurm".to_owned()]));
+    assert_eq!(node.get("/api/v1/commands").await.ok()["matched"], json!(0));
 }
 
 #[tokio::test]
@@ -512,7 +515,7 @@ async fn swagger_ui_comes_from_here_alone_and_for_everybody() {
 
 #[tokio::test]
 async fn more_at_once_than_may_be_wait_and_then_are_told() {
-    let node = Node::new(RestOptions { at_once: 1, patience: Duration::from_secs(5), ..RestOptions::default() });
+    let node = Node::new(RestOptions { work: WorkLimit::new(1, Duration::from_secs(5)), ..RestOptions::default() });
     node.publish(inhabited());
     let ask = || node.get("/api/v1/processes");
     let answers = tokio::join!(ask(), ask(), ask(), ask());
