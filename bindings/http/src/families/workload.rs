@@ -9,7 +9,7 @@
 use super::{Family, Levels, Plan, RenderContext, Samples, Value};
 use crate::duplicate_series::DuplicateSeries;
 use crate::encode::Sample;
-use crate::options::ExportOptions;
+use crate::options::{Compat, ExportOptions};
 use kepler_core::metric_names;
 use kepler_core::snapshot::{AnyRow, Snapshot, State};
 use kepler_core::units::{Power, ZoneKind};
@@ -121,7 +121,12 @@ fn labelled<'a>(context: &RenderContext<'_>, row: &AnyRow<'_>, samples: &'a mut 
 }
 
 fn sample<'a>(context: &RenderContext<'_>, row: &AnyRow<'_>, samples: &'a mut Samples<'_>) -> Sample<'a> {
-    let sample = labelled(context, row, samples);
+    let mut sample = labelled(context, row, samples);
+    if context.options.compat == Some(Compat::RaplNames) && row.kind() == WorkloadKind::Container {
+        let pod = row.parents().pod;
+        sample = sample.label("container", row.name()).label("pod", pod.map_or("", |pod| &pod.name));
+        sample = sample.label("namespace", row.namespace().unwrap_or_default());
+    }
     // All processes of a command have ended, and more may come.
     if row.kind() == WorkloadKind::Command { sample } else { sample.label("state", row.state.name()) }
 }
