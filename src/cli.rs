@@ -36,6 +36,7 @@ mod tool_session;
 mod train;
 mod version;
 mod view;
+mod words;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use command_line::Request;

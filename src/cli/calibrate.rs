@@ -25,7 +25,7 @@ const MOST_AT_REST: f64 = 0.5;
 const SETTLE: Duration = Duration::from_secs(1);
 /// Readings of each load, at least.
 const READINGS: u32 = 10;
-/// Shares of an observed load are told apart in so many classes.
+/// Number of classes into which observed loads are sorted.
 const CLASSES: usize = 10;
 
 /// How to calibrate.
@@ -50,7 +50,7 @@ pub(super) fn run(config: &Config, asked: &Calibrate) -> Result<ExitCode, Failur
         return Err(nothing_measured(&sampler));
     }
     // Before minutes are spent.
-    let path = file::place(config);
+    let path = file::path(config);
     file::prepare(&path)?;
     let points = match asked.observe {
         Some(duration) => observe(&mut sampler, config, duration),
@@ -177,7 +177,7 @@ fn summary(calibration: &Calibration) -> String {
     text
 }
 
-/// Writes on standard error; nobody is left to tell if that is closed.
+/// Writes on standard error; if that is closed, no one reads it.
 fn say(text: &str) {
     let _closed = io::stderr().lock().write_all(text.as_bytes());
 }

@@ -84,9 +84,9 @@ pub(crate) struct Config {
     /// The power model to estimate with where nothing is measured.
     #[cfg(feature = "model-server")]
     pub(crate) model: ModelSettings,
-    /// What `kepler calibrate` learned of this machine, if not at one of the usual places.
+    /// What `kepler calibrate` learned of this machine, if not in one of the usual directories.
     pub(crate) calibration: Option<PathBuf>,
-    /// How active energy is told from idle energy.
+    /// How active and idle energy are separated.
     pub(crate) policy: IdlePolicy,
     /// By what active energy is divided, zone by zone.
     pub(crate) weights: Weights,

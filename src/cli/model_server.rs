@@ -21,7 +21,7 @@ use tokio::sync::watch;
 const MOST_CONNECTIONS: usize = 1024;
 /// Bytes of all requests that are being answered.
 const MOST_BODY_BYTES: usize = 64 << 20;
-/// Who trains, or waits to be told that another does.
+/// Connections that train, or wait to learn that another one does.
 const MOST_TRAINERS: usize = 16;
 /// Workers: parsing a large request on one must not hold up the others.
 const WORKERS: usize = 2;

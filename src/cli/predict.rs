@@ -32,7 +32,7 @@ pub(super) struct Predict {
     /// What the rows' features mean
     #[arg(long, value_name = "NAME")]
     semantics: Option<Semantics>,
-    /// What the model's features mean, where the place of its file does not tell
+    /// What the model's features mean, where the directory of its file does not say
     #[arg(long, value_name = "NAME")]
     model_semantics: Option<Semantics>,
     /// Logical CPUs of the rows' machine: lets true CPU time be converted into what published models were trained with
@@ -65,7 +65,7 @@ pub(super) fn run(asked: &Predict) -> Result<ExitCode, Failure> {
         Ok(clipped) => {
             if clipped > 0 {
                 let text = format!("kepler: {clipped} predictions were absurd, and clipped or left empty\n");
-                // Nobody is left to tell if standard error is closed.
+                // If standard error is closed, no one reads it.
                 let _closed = io::stderr().lock().write_all(text.as_bytes());
             }
             Ok(ExitCode::SUCCESS)

@@ -117,7 +117,7 @@ async fn record(
     Ok(())
 }
 
-/// Writes on standard error; nobody is left to tell if that is closed.
+/// Writes on standard error; if that is closed, no one reads it.
 fn say(text: &str) {
     let _closed = io::stderr().lock().write_all(text.as_bytes());
 }

@@ -75,10 +75,10 @@ fn uncalibrated(config: &Config) -> ChainOptions {
 /// The configured model stands before the estimate that needs none.
 #[cfg(feature = "model-server")]
 fn with_model(mut sources: Vec<Source>, config: &Config) -> Vec<Source> {
-    if let Some(place) = sources.iter().position(|source| *source == Source::Model)
+    if let Some(index) = sources.iter().position(|source| *source == Source::Model)
         && let Some(model) = configured::model(config)
     {
-        sources.insert(place, Source::ModelFile(model));
+        sources.insert(index, Source::ModelFile(model));
     }
     sources
 }

@@ -31,7 +31,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(Failure::to("start the HTTP server"))?;
-    // Before anything is told to have started: who waits for that may send a signal then.
+    // Before the log says that anything has started: a supervisor that waits for that may send a signal then.
     let (_held, mut interrupt, mut terminate) = {
         let _entered = runtime.enter();
         (signals::hold()?, signals::of(SignalKind::interrupt())?, signals::of(SignalKind::terminate())?)
