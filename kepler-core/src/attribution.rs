@@ -9,7 +9,7 @@ mod weight;
 
 pub use weight::{UnknownWeight, Weight, Weights};
 
-/// How the energy that an idle machine would have drawn anyway is told from the rest.
+/// How the energy that an idle machine would have drawn anyway is separated from the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum IdlePolicy {

@@ -16,7 +16,7 @@
 //!
 //! # Concepts
 //!
-//! - **Zone** ([`ZoneKind`](units::ZoneKind)): a part of the machine whose energy is told apart: package,
+//! - **Zone** ([`ZoneKind`](units::ZoneKind)): a part of the machine whose energy is read separately: package,
 //!   core, uncore, dram, psys. They overlap (a package contains its cores), so they are never added up.
 //! - **Meter** ([`meter`]): reads zones. A [chain](meter::chain) takes the best that works here and ends in
 //!   an estimate, so there is always a figure, which says whether it was
@@ -26,7 +26,7 @@
 //!   causes. Only the latter is attributed.
 //! - **Account** ([`attribution::ledger`]): what a workload has been charged since the start. Energy is
 //!   held in whole microjoules, and for each zone, at every tick, exactly
-//!   `measured = idle + unattributed + short-lived + forgotten + Σ processes`, see
+//!   `measured = idle + unattributed + short-lived + unlisted + Σ processes`, see
 //!   [`NodeZone`](snapshot::NodeZone).
 //! - **Workload** ([`workload`]): who that is. A process is its number *and* its start time. Groups keep
 //!   accounts of their own, which do not shrink when a process ends.
@@ -65,8 +65,8 @@
 //! - Energy is divided by CPU time. Two processes that use the same time are charged the same, whatever
 //!   their instructions cost.
 //! - Processes that start and end between two ticks are known only through their container's or unit's
-//!   accounting; what nobody accounts for is shown as unattributed, never spread over the others.
-//! - Until the idle power is learned, idle is told from active by utilisation, see
+//!   accounting; what is not accounted for is shown as unattributed, never spread over the others.
+//! - Until the idle power is learned, idle and active are separated by utilisation, see
 //!   [`NodeZone::idle_policy`](snapshot::NodeZone::idle_policy).
 //! - Linux only.
 //!
@@ -77,8 +77,9 @@
 //! | feature | adds |
 //! |---|---|
 //! | `serde` | serialisation of quantities and snapshots |
+//! | `schemars` | JSON Schemas of names that arguments and answers use |
 //! | `calibration` | the file that a calibration run writes ([`calibration`]) |
-//! | `ebpf` | CPU time told by the scheduler, short-lived processes by name ([`usage::ebpf`]) |
+//! | `ebpf` | CPU time as the scheduler reports it, short-lived processes by name ([`usage::ebpf`]) |
 //! | `perf` | the meter of the perf `power` PMU |
 //! | `names` | container names from Docker's and Podman's own files |
 //! | `models` | published power models ([`model`](../kepler_core/model/index.html)) |
@@ -92,6 +93,7 @@ pub mod availability;
 pub mod calibration;
 pub mod counter;
 pub mod host;
+mod measure;
 pub mod meter;
 pub mod metric_names;
 #[cfg(feature = "models")]
@@ -106,6 +108,9 @@ pub mod stopwatch;
 pub mod units;
 pub mod usage;
 pub mod workload;
+
+pub use availability::Unavailable;
+pub use measure::{Measured, measure};
 
 /// The README's example, compiled and run.
 #[cfg(doctest)]

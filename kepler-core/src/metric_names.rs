@@ -92,6 +92,12 @@ pub const UNIT_CPU_JOULES_TOTAL: &str = "kepler_unit_cpu_joules_total";
 pub const UNIT_CPU_SECONDS_TOTAL: &str = "kepler_unit_cpu_seconds_total";
 /// Power of a systemd unit in the processors, in watts.
 pub const UNIT_CPU_WATTS: &str = "kepler_unit_cpu_watts";
+/// Energy of a batch job in the processors, in joules.
+pub const JOB_CPU_JOULES_TOTAL: &str = "kepler_job_cpu_joules_total";
+/// CPU time of a batch job, in seconds.
+pub const JOB_CPU_SECONDS_TOTAL: &str = "kepler_job_cpu_seconds_total";
+/// Power of a batch job in the processors, in watts.
+pub const JOB_CPU_WATTS: &str = "kepler_job_cpu_watts";
 /// Energy of short-lived processes of a command in the processors, in joules.
 pub const COMMAND_CPU_JOULES_TOTAL: &str = "kepler_command_cpu_joules_total";
 /// CPU time of short-lived processes of a command, in seconds.

@@ -5,11 +5,11 @@
 //! After the first ticks nothing is allocated: tables and snapshots are used again.
 
 mod activity;
+mod apportioner;
 mod attribute;
 mod busy;
 mod commands;
 mod counters;
-mod division;
 mod faults;
 mod groups;
 mod processes;
@@ -30,10 +30,11 @@ use crate::snapshot::{Cost, Snapshot};
 use crate::units::{Energy, PerZone};
 use crate::usage::{self, Usage, UsageChoice, UsageError, UsageSource};
 use activity::Rates;
+use apportioner::Apportioner;
+use attribute::Claim;
 use busy::DomainTimes;
 use commands::Commands;
 use counters::Counters;
-use division::Division;
 use faults::Faults;
 use groups::Groups;
 use processes::Processes;
@@ -49,7 +50,7 @@ use zones::Zones;
 pub struct SamplerOptions {
     /// Which meters to use.
     pub chain: ChainOptions,
-    /// How idle energy is told from active energy.
+    /// How idle energy is separated from active energy.
     pub policy: IdlePolicy,
     /// By what active energy is divided, zone by zone; the best that is counted where nothing is said.
     pub weights: Weights,
@@ -114,7 +115,8 @@ pub struct Sampler {
     usage: Usage,
     busy: BusyTime,
     domains: DomainTimes,
-    division: Division,
+    apportioner: Apportioner,
+    claims: Vec<Claim>,
     rates: Rates,
     counters: Counters,
     processors: u32,
@@ -168,7 +170,7 @@ impl Sampler {
         let counters = Counters::open(host, domains.domains());
         #[cfg_attr(not(feature = "perf"), allow(unused_mut, reason = "this build has no counters"))]
         let mut groups = Groups::open(host, options.retention).map_err(processes)?;
-        // A source that is told of every switch knows all this of each process.
+        // A source that sees every switch knows all this of each process.
         #[cfg(feature = "perf")]
         if chosen.source.name() != "ebpf" && (counters.is_counting() || domains.domains().len() > 1) {
             groups.count_at(domains.domains());
@@ -189,7 +191,8 @@ impl Sampler {
             publisher: Publisher::default(),
             usage: Usage::default(),
             busy: BusyTime::default(),
-            division: Division::new(options.weights, &domains),
+            apportioner: Apportioner::new(options.weights, &domains),
+            claims: Vec::new(),
             rates: Rates::default(),
             counters,
             domains,
@@ -205,7 +208,7 @@ impl Sampler {
         self.chain.zones()
     }
 
-    /// What is known of the zones' idle power by now: learned, told by the meter, or from a
+    /// What is known of the zones' idle power by now: learned, given by the meter, or from a
     /// [calibration](crate::calibration).
     #[must_use]
     pub fn idle_powers(&self) -> Vec<IdlePower> {
@@ -272,7 +275,7 @@ impl Sampler {
             snapshot.node.usage_ratio = utilisation;
             snapshot.node.processors = self.processors;
             snapshot.node.activity = activity;
-            snapshot.node.weights = *self.division.weights();
+            snapshot.node.weights = *self.apportioner.weights();
             self.zones.publish(&mut snapshot.node.zones);
             publish::publish_groups(snapshot, &self.groups, interval);
             publish::publish_commands(&mut snapshot.commands, &self.commands, interval);
@@ -337,7 +340,7 @@ impl Sampler {
         self.faults.failed_times(source, "map_full", self.usage.lost);
         self.faults.failed_times(source, "table_full", self.usage.overflowed);
         let zones = &mut self.zones;
-        self.processes.update(&mut self.usage, at, &mut self.groups, &mut self.faults, forget(zones));
+        self.processes.update(&mut self.usage, at, &mut self.groups, &mut self.faults, drop_energy(zones));
         self.commands.update(&self.usage.short_lived, at, self.keep_commands, &mut self.groups);
     }
 
@@ -360,15 +363,15 @@ impl Sampler {
 
     /// Removes the processes that ended in this interval, now that it has been charged to them.
     fn finalize_exited(&mut self, at: Timestamp) {
-        self.processes.finalize_exited(at, &mut self.groups, forget(&mut self.zones));
+        self.processes.finalize_exited(at, &mut self.groups, drop_energy(&mut self.zones));
     }
 }
 
-/// Books the energy of workloads that are no longer listed.
-fn forget(zones: &mut Zones) -> impl FnMut(PerZone<Energy>) {
+/// Takes the energy of workloads that are no longer listed into the node's account.
+fn drop_energy(zones: &mut Zones) -> impl FnMut(PerZone<Energy>) {
     |energy| {
         for (zone, &energy) in energy.iter() {
-            zones.book(zone, |account| account.forgotten += energy);
+            zones.charge(zone, |account| account.unlisted += energy);
         }
     }
 }

@@ -38,7 +38,7 @@ use std::time::Duration;
 /// The state of the node and of all its workloads at one moment.
 ///
 /// Totals count from the start of the sampler and never fall. For each zone, always, exactly:
-/// `energy = idle + unattributed + short-lived + forgotten + Σ processes`, see [`NodeZone`].
+/// `energy = idle + unattributed + short-lived + unlisted + Σ processes`, see [`NodeZone`].
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -51,7 +51,7 @@ pub struct Snapshot {
     pub interval: Duration,
     /// The node itself.
     pub node: Node,
-    /// Processes: those alive by pid, then the terminated ones that are still remembered.
+    /// Processes: those alive by pid, then the terminated ones that are still listed.
     pub processes: Vec<Row<ProcessInfo>>,
     /// Containers, running and terminated.
     pub containers: Vec<Row<ContainerInfo>>,
@@ -191,7 +191,7 @@ pub struct NodeZone {
     pub short_lived_energy: Energy,
     /// The part of `active_energy` of processes that have ended and are no longer listed. That of the small ones is
     /// contained in [`Snapshot::commands`].
-    pub forgotten_energy: Energy,
+    pub unlisted_energy: Energy,
     /// How idle was told from active in this interval: [`IdlePolicy::Ratio`] also under the policy
     /// [`IdlePolicy::Baseline`], as long as the idle power is not known.
     pub idle_policy: IdlePolicy,
@@ -217,7 +217,7 @@ impl NodeZone {
             idle_energy: Energy::ZERO,
             unattributed_energy: Energy::ZERO,
             short_lived_energy: Energy::ZERO,
-            forgotten_energy: Energy::ZERO,
+            unlisted_energy: Energy::ZERO,
             idle_policy: IdlePolicy::default(),
             power: None,
             interval: None,

@@ -79,6 +79,9 @@ pub(crate) const METRICS: &[Metric] = &[
     of(WorkloadKind::Unit, metric_names::UNIT_CPU_JOULES_TOTAL, Quantity::Joules, false),
     of(WorkloadKind::Unit, metric_names::UNIT_CPU_WATTS, Quantity::Watts, false),
     of(WorkloadKind::Unit, metric_names::UNIT_CPU_SECONDS_TOTAL, Quantity::CpuSeconds, false),
+    of(WorkloadKind::Job, metric_names::JOB_CPU_JOULES_TOTAL, Quantity::Joules, false),
+    of(WorkloadKind::Job, metric_names::JOB_CPU_WATTS, Quantity::Watts, false),
+    of(WorkloadKind::Job, metric_names::JOB_CPU_SECONDS_TOTAL, Quantity::CpuSeconds, false),
     of(WorkloadKind::Vm, metric_names::VM_CPU_JOULES_TOTAL, Quantity::Joules, false),
     of(WorkloadKind::Vm, metric_names::VM_CPU_WATTS, Quantity::Watts, false),
     of(WorkloadKind::Process, metric_names::PROCESS_CPU_JOULES_TOTAL, Quantity::Joules, false),
@@ -129,6 +132,7 @@ pub(crate) fn identity_labels(kind: WorkloadKind) -> &'static [&'static str] {
         WorkloadKind::Pod => &["pod_id", "pod_name", "pod_namespace"],
         WorkloadKind::Container => &["container_id", "container_name", "pod_id"],
         WorkloadKind::Unit => &["unit", "cgroup"],
+        WorkloadKind::Job => &["job_id"],
         WorkloadKind::Vm => &["vm_id", "vm_name"],
         _ => &["pid", "comm"],
     }
@@ -142,6 +146,7 @@ impl Identity {
             WorkloadKind::Pod => (text("pod_id"), text("pod_name")),
             WorkloadKind::Container => (text("container_id"), text("container_name")),
             WorkloadKind::Unit => (text("cgroup"), text("unit")),
+            WorkloadKind::Job => (text("job_id"), None),
             WorkloadKind::Vm => (text("vm_id"), text("vm_name")),
             _ => (text("pid"), text("comm")),
         };

@@ -121,7 +121,7 @@ impl Sample<'_> {
     }
 
     /// Adds a label whose value is a number.
-    pub(crate) fn label_number(mut self, name: &str, value: u32) -> Self {
+    pub(crate) fn label_number(mut self, name: &str, value: u64) -> Self {
         self.open(name);
         push(self.out, itoa::Buffer::new().format(value));
         self.out.push(b'"');

@@ -12,6 +12,8 @@ use crate::encode::{Header, Kind, Samples, Value};
 use crate::options::{Compat, ExportOptions, Levels};
 use kepler_core::snapshot::Snapshot;
 use kepler_core::units::ZoneKind;
+use kepler_core::workload::WorkloadKind;
+use std::collections::HashMap;
 
 /// A metric family: its header and how its samples are made.
 pub(crate) struct Family {
@@ -68,16 +70,12 @@ pub(crate) struct Plan {
     zones: Vec<ZoneKind>,
     /// Zones that could be read over the last interval: without a reading there are no watts.
     powered: Vec<ZoneKind>,
-    processes: DuplicateSeries,
+    /// Rows with equal labels, kind by kind.
+    duplicates: HashMap<WorkloadKind, DuplicateSeries>,
     /// Processes again, without the `state` label that `_cpu_seconds_total` does not have.
     process_seconds: DuplicateSeries,
-    containers: DuplicateSeries,
     /// Containers again, without the `state` label that Kepler 0.7 did not have.
     older_containers: DuplicateSeries,
-    vms: DuplicateSeries,
-    pods: DuplicateSeries,
-    units: DuplicateSeries,
-    commands: DuplicateSeries,
 }
 
 impl Plan {
@@ -86,6 +84,16 @@ impl Plan {
         plan.zones = snapshot.node.zones().map(|(kind, _)| kind).collect();
         plan.powered = snapshot.node.zones().filter(|(_, zone)| zone.power.is_some()).map(|(kind, _)| kind).collect();
         plan
+    }
+
+    /// Whether a row writes nothing, since another one with its labels stands for it.
+    fn hides(&self, kind: WorkloadKind, row: usize) -> bool {
+        self.duplicates.get(&kind).is_some_and(|duplicates| duplicates.hides(row))
+    }
+
+    /// The rows whose figures a row has to add to its own.
+    fn added_to(&self, kind: WorkloadKind, row: usize) -> &[usize] {
+        self.duplicates.get(&kind).map_or(&[], |duplicates| duplicates.added_to(row))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is exported: levels, build, compatibility.
 
 use kepler_core::host::Topology;
+use kepler_core::workload::WorkloadKind;
 use std::fmt;
 use std::ops::BitOr;
 use std::str::FromStr;
@@ -91,17 +92,35 @@ impl Levels {
     pub const POD: Levels = Levels(1 << 4);
     /// Systemd units and slices.
     pub const UNIT: Levels = Levels(1 << 5);
+    /// Jobs of batch schedulers.
+    pub const JOB: Levels = Levels(1 << 6);
     /// Every level.
-    pub const ALL: Levels = Levels((1 << 6) - 1);
+    pub const ALL: Levels = Levels((1 << 7) - 1);
 
-    const NAMED: [(&'static str, Levels); 6] = [
+    const NAMED: [(&'static str, Levels); 7] = [
         ("node", Levels::NODE),
         ("process", Levels::PROCESS),
         ("container", Levels::CONTAINER),
         ("vm", Levels::VM),
         ("pod", Levels::POD),
         ("unit", Levels::UNIT),
+        ("job", Levels::JOB),
     ];
+
+    /// The level that workloads of a kind belong to. Commands are shown with processes; a kind without series of its
+    /// own has no level.
+    #[must_use]
+    pub const fn of(kind: WorkloadKind) -> Levels {
+        match kind {
+            WorkloadKind::Process | WorkloadKind::Command => Levels::PROCESS,
+            WorkloadKind::Container => Levels::CONTAINER,
+            WorkloadKind::Vm => Levels::VM,
+            WorkloadKind::Pod => Levels::POD,
+            WorkloadKind::Unit => Levels::UNIT,
+            WorkloadKind::Job => Levels::JOB,
+            _ => Levels::NONE,
+        }
+    }
 
     /// Whether all of `other` are in this set.
     #[must_use]
@@ -132,7 +151,7 @@ impl FromIterator<Levels> for Levels {
 impl FromStr for Levels {
     type Err = UnknownLevel;
 
-    /// Reads the name of one level: `node`, `process`, `container`, `vm`, `pod`, `unit`.
+    /// Reads the name of one level: `node`, `process`, `container`, `vm`, `pod`, `unit`, `job`.
     fn from_str(name: &str) -> Result<Self, UnknownLevel> {
         Levels::NAMED
             .into_iter()
@@ -162,7 +181,7 @@ impl fmt::Debug for Levels {
 
 /// A level that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown metrics level {0:?}; use node, process, container, vm, pod or unit")]
+#[error("unknown metrics level {0:?}; use node, process, container, vm, pod, unit or job")]
 pub struct UnknownLevel(String);
 
 #[cfg(test)]

@@ -25,12 +25,13 @@ mod workloads;
 
 use crate::exporter::Exporter;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use kepler_compliance::tools::Toolbox;
+use kepler_core::workload::WorkloadKind;
 use kepler_guard::{GuardLayer, Policy, SettingNames, Token, WorkLimit};
 use problem::{Kind, Problem};
 use serde::Serialize;
@@ -118,11 +119,7 @@ impl Rest {
             .route("/tools", get(tools::list))
             .route("/tools/{name}", post(tools::call))
             .route("/api/v1/node", get(node::answer))
-            .route("/api/v1/processes", get(workloads::processes))
-            .route("/api/v1/containers", get(workloads::containers))
-            .route("/api/v1/pods", get(workloads::pods))
-            .route("/api/v1/vms", get(workloads::vms))
-            .route("/api/v1/units", get(workloads::units))
+            .merge(workload_routes())
             .route("/api/v1/history", get(history::answer))
             .route("/api/v1/events", get(events::answer))
             .method_not_allowed_fallback(method)
@@ -143,6 +140,14 @@ impl Rest {
     pub fn end_streams(&self) {
         self.0.stopped.store(true, Ordering::Relaxed);
     }
+}
+
+/// A list a kind of workload: `/api/v1/processes`, …
+fn workload_routes() -> Router<Arc<Shared>> {
+    WorkloadKind::MEASURED.into_iter().fold(Router::new(), |routes, kind| {
+        let answer = move |State(shared): Asked, RawQuery(query): RawQuery| workloads::answer(kind, shared, query);
+        routes.route(&format!("/api/v1/{}", kind.plural()), get(answer))
+    })
 }
 
 impl fmt::Debug for Rest {

@@ -8,7 +8,6 @@ use crate::carbon::{Live, Observation};
 use crate::errors::{MeterError, MonitorError};
 use crate::host::{Host, chain};
 use crate::remedies;
-use columns::Level;
 use kepler_core::attribution::IdlePolicy;
 use kepler_core::meter::Method;
 use kepler_core::monitor::Monitor as CoreMonitor;
@@ -219,11 +218,11 @@ impl Snapshot {
         self.snapshot.faults.iter().map(|fault| (fault.source, fault.reason, fault.count)).collect()
     }
 
-    /// The rows of a level: processes, containers, pods, vms or units.
+    /// The rows of a level: processes, containers, pods, vms, units, jobs or commands.
     fn table(&self, level: &str) -> PyResult<Table> {
-        let level = Level::named(level)
+        let kind = columns::level(level)
             .ok_or_else(|| crate::errors::ConfigurationError::new_err((format!("there is no level `{level}`"), "")))?;
-        Ok(Table::new(Arc::clone(&self.snapshot), level))
+        Ok(Table::new(Arc::clone(&self.snapshot), kind))
     }
 }
 

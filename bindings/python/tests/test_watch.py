@@ -14,6 +14,7 @@ import pytest
 from powercap import PowercapTree, burn
 
 import kepler_power
+from kepler_power import watch
 from kepler_power.watch import Process
 
 
@@ -156,8 +157,20 @@ def test_rows_are_typed_tuples_and_dictionaries(monitor: kepler_power.Monitor) -
     assert table.columns[:3] == ["timestamp", "pid", "start_ticks"] and "dram_watts" in table.columns
     row = next(row for row in table.to_dicts() if row["pid"] == os.getpid())
     assert row["timestamp"] == pytest.approx(time.time(), abs=60) and row["package_joules"] >= 0
-    for level in (monitor.containers(), monitor.pods(), monitor.vms(), monitor.units()):
+    levels = {
+        watch.Process: table,
+        watch.Container: monitor.containers(),
+        watch.Pod: monitor.pods(),
+        watch.Vm: monitor.vms(),
+        watch.Unit: monitor.units(),
+        watch.Job: monitor.jobs(),
+        watch.Command: monitor.commands(),
+    }
+    for row_type, level in levels.items():
         assert "cpu_seconds" in level.columns and isinstance(list(level), list)
+        who = level.columns[1 : level.columns.index("state")]
+        fields = list(row_type._fields)
+        assert who == fields[: fields.index("state")], "tuples are made by position"
     assert "<table>" in table._repr_html_() and "rows" in repr(table) and "processes" in repr(monitor.snapshot())
 
 

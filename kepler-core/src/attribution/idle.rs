@@ -1,6 +1,6 @@
 //! Telling idle energy from active energy.
 //!
-//! A machine that does nothing still draws power, and nobody's work caused it. How much cannot be
+//! A machine that does nothing still draws power, which no work caused. How much cannot be
 //! measured while the machine works; it can be learned from how power follows utilisation. A line
 //! through the *lower* edge of the (utilisation, power) points, weighted towards low utilisation,
 //! meets zero utilisation at the idle power: upper outliers (frequency boosts, work that stalls on

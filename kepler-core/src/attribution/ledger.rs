@@ -1,4 +1,4 @@
-//! Books: what each workload and the node have been charged since the start. They only grow.
+//! Accounts: what each workload and the node have been charged since the start. They only grow.
 
 use crate::units::{Energy, PerZone, ZoneKind};
 
@@ -54,18 +54,18 @@ pub struct NodeAccount {
     /// The part of `active` that went to a container, pod or unit for processes that came and went
     /// unseen.
     pub short_lived: Energy,
-    /// The part of `active` that nobody is known to have caused.
+    /// The part of `active` whose cause is not known.
     pub unattributed: Energy,
-    /// The part of `processes` whose accounts have been closed and are no longer listed.
-    pub forgotten: Energy,
+    /// The part of `processes` whose accounts are closed and no longer listed.
+    pub unlisted: Energy,
 }
 
 impl NodeAccount {
-    /// Whether the books balance to the microjoule.
+    /// Whether the account balances to the microjoule.
     #[must_use]
     pub fn balances(&self) -> bool {
         self.measured == self.active + self.idle
             && self.active == self.processes + self.short_lived + self.unattributed
-            && self.forgotten <= self.processes
+            && self.unlisted <= self.processes
     }
 }

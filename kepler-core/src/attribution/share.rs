@@ -4,16 +4,16 @@ use crate::units::Energy;
 
 /// Divides energy in proportion to CPU time, in whole microjoules, exactly.
 ///
-/// Each part is the difference of two rounded-down running totals, so it is off by less than 1 µJ,
-/// and the parts and the [rest](Divider::rest) add up to the whole.
+/// Each share is the difference of two rounded-down running totals, so it is off by less than 1 µJ,
+/// and the shares and the [rest](Divider::rest) add up to the whole.
 ///
 /// ```
 /// use kepler_core::attribution::share::Divider;
 /// use kepler_core::units::Energy;
 ///
 /// let mut divider = Divider::new(Energy::from_microjoules(100), 3);
-/// let parts = [divider.part(1), divider.part(1)];
-/// assert_eq!(parts.map(Energy::microjoules), [33, 33]);
+/// let shares = [divider.share(1), divider.share(1)];
+/// assert_eq!(shares.map(Energy::microjoules), [33, 33]);
 /// assert_eq!(divider.rest().microjoules(), 34);
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,8 +32,8 @@ impl Divider {
         Divider { whole: whole.microjoules(), denominator, weighed: 0, given: 0 }
     }
 
-    /// The part of the next weight.
-    pub fn part(&mut self, weight: u64) -> Energy {
+    /// The share of the next weight.
+    pub fn share(&mut self, weight: u64) -> Energy {
         if self.whole == 0 || self.denominator == 0 {
             return Energy::ZERO;
         }
@@ -45,7 +45,7 @@ impl Divider {
         Energy::from_microjoules(part)
     }
 
-    /// What nobody has got so far.
+    /// What has not been given to anyone so far.
     #[must_use]
     pub const fn rest(&self) -> Energy {
         Energy::from_microjoules(self.whole.saturating_sub(self.given))
@@ -64,7 +64,7 @@ mod tests {
         let busy = 40_000_000_000;
         let pods = [busy / 100 * 5, busy / 100 * 65];
         let (mut cpu, mut dram) = (Divider::new(cpu, busy), Divider::new(dram, busy));
-        let parts = pods.map(|weight| (cpu.part(weight).joules(), dram.part(weight).joules()));
+        let parts = pods.map(|weight| (cpu.share(weight).joules(), dram.share(weight).joules()));
         assert_eq!(parts, [(22.6, 11.2), (293.8, 145.6)]);
         let watts = parts.map(|(cpu, dram)| (cpu + dram) / 5.0);
         assert!((watts[0] - 6.76).abs() < 1e-9 && (watts[1] - 87.88).abs() < 1e-9, "{watts:?}");
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn without_any_busy_time_all_of_it_is_the_rest() {
         let mut divider = Divider::new(Energy::from_joules(1.0), 0);
-        assert_eq!(divider.part(5), Energy::ZERO);
+        assert_eq!(divider.share(5), Energy::ZERO);
         assert_eq!(divider.rest(), Energy::from_joules(1.0));
     }
 
@@ -90,7 +90,7 @@ mod tests {
             let mut divider = Divider::new(Energy::from_microjoules(whole), denominator);
             let mut total = 0u128;
             for &weight in &weights {
-                let part = divider.part(weight).microjoules();
+                let part = divider.share(weight).microjoules();
                 let fair = whole as f64 * weight as f64 / (denominator.max(1)) as f64;
                 prop_assert!((part as f64 - fair).abs() <= 1.0 + fair * 1e-9);
                 total += u128::from(part);
@@ -103,7 +103,7 @@ mod tests {
             whole in any::<u64>(), weights in prop::collection::vec(any::<u64>(), 0..20), denominator in any::<u64>(),
         ) {
             let mut divider = Divider::new(Energy::from_microjoules(whole), denominator);
-            let total: u128 = weights.iter().map(|&weight| u128::from(divider.part(weight).microjoules())).sum();
+            let total: u128 = weights.iter().map(|&weight| u128::from(divider.share(weight).microjoules())).sum();
             prop_assert_eq!(total + u128::from(divider.rest().microjoules()), u128::from(whole));
         }
     }

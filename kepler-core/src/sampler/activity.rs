@@ -4,7 +4,7 @@ use crate::host::{BusyWindow, SoftInterrupts, Timestamp};
 use crate::usage::{Activity, Work};
 use std::time::Duration;
 
-/// Remembers the counts of the tick before.
+/// Keeps the counts of the tick before.
 #[derive(Debug, Default)]
 pub(super) struct Rates {
     last: Option<(SoftInterrupts, Timestamp)>,
@@ -27,7 +27,7 @@ impl Rates {
         let elapsed = before.map_or(0.0, |(_, then)| at.since(&then).as_secs_f64());
         let rate = |count: fn(&SoftInterrupts) -> u64| {
             let (now, (before, _)) = counts.zip(before).filter(|_| elapsed > 0.0)?;
-            // A processor that goes takes its counts out of the sum: then nobody knows.
+            // A processor that goes takes its counts out of the sum: then the rate is not known.
             Some(count(&now).checked_sub(count(&before))? as f64 / elapsed)
         };
         let counter = |count: fn(&Work) -> Option<u64>| {

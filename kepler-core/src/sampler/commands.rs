@@ -29,7 +29,7 @@ pub(super) struct Command {
 /// Work of one interval that is to be charged, in one CPU domain.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ShortLived {
-    /// The place of its sum in the table; `None` if there was no room.
+    /// The position of its sum in the table; `None` if there was no room.
     command: Option<u32>,
     /// The container or unit it was done in.
     pub(super) group: Option<GroupIndex>,
@@ -41,9 +41,9 @@ pub(super) struct ShortLived {
 #[derive(Debug, Default)]
 pub(super) struct Commands {
     table: Vec<Command>,
-    /// Places in the table by what the usage source tells: several may lead to the same.
+    /// Positions in the table by what the usage source reports: several may lead to the same.
     by_key: HashMap<(Comm, CgroupId), u32>,
-    /// Places in the table by the hash of name, container and unit; of two of the same hash the first.
+    /// Positions in the table by the hash of name, container and unit; of two of the same hash the first.
     by_hash: HashMap<u64, u32>,
     short_lived: Vec<ShortLived>,
 }

@@ -1,4 +1,4 @@
-//! Counting what went wrong, and remembering what last went right.
+//! Faults and warnings by source, and the last success of each source.
 
 use crate::host::Timestamp;
 use crate::meter::EstimateWarnings;

@@ -121,6 +121,11 @@ impl Processes {
         self.slots.get_mut(slot as usize)?.as_mut()
     }
 
+    /// The same to read.
+    pub(super) fn active_row(&self, position: usize) -> Option<&Process> {
+        self.slots.get(*self.active.get(position)? as usize)?.as_ref()
+    }
+
     /// CPU time of all processes in this interval, in nanoseconds.
     pub(super) fn used_ns(&self) -> u64 {
         self.active.iter().filter_map(|&slot| self.slots.get(slot as usize)?.as_ref()).map(|p| p.used_ns).sum()
@@ -132,7 +137,7 @@ impl Processes {
     }
 
     /// The live processes whose figures may have changed since tick `then` was shown, with their positions in
-    /// [`Processes::iter`]; some of them twice. `None` if any may have changed its position, or nobody remembers.
+    /// [`Processes::iter`]; some of them twice. `None` if any may have changed its position, or that is too long ago.
     pub(super) fn changed_since(&self, then: u64) -> Option<impl Iterator<Item = (usize, &Process)>> {
         if then < self.moved {
             return None;
@@ -162,7 +167,7 @@ impl Processes {
         self.ticks = tick;
     }
 
-    /// Takes over what the usage source saw. `forget` is handed the energy of ended processes that
+    /// Takes over what the usage source saw. `drop_energy` is handed the energy of ended processes that
     /// are not listed any more.
     pub(super) fn update(
         &mut self,
@@ -170,7 +175,7 @@ impl Processes {
         at: Timestamp,
         groups: &mut Groups,
         faults: &mut Faults,
-        mut forget: impl FnMut(PerZone<Energy>),
+        mut drop_energy: impl FnMut(PerZone<Energy>),
     ) {
         let order = std::mem::take(&mut self.order);
         let mut next_order = std::mem::take(&mut self.next_order);
@@ -187,12 +192,12 @@ impl Processes {
                 if lives_on {
                     next_order.push(other);
                 } else {
-                    self.end(other.1, at, groups, &mut forget);
+                    self.end(other.1, at, groups, &mut drop_energy);
                 }
             }
             let mut slot = known.next_if(|&(pid, _)| pid == task.pid).map(|(_, slot)| slot);
             if let Some(old) = slot.filter(|&slot| self.has_passed_on(slot, task, faults)) {
-                self.end(old, at, groups, &mut forget);
+                self.end(old, at, groups, &mut drop_energy);
                 slot = None;
             }
             let has_ended = report.is_some_and(|report| report.has_ended);
@@ -216,13 +221,13 @@ impl Processes {
             if lives_on {
                 next_order.push(other);
             } else {
-                self.end(other.1, at, groups, &mut forget);
+                self.end(other.1, at, groups, &mut drop_energy);
             }
         }
         self.next_order = order;
         self.order = next_order;
         self.check_identities(groups, faults);
-        self.retired.expire(at, forget);
+        self.retired.expire(at, drop_energy);
         self.last_tick = Some(at);
     }
 
@@ -231,10 +236,10 @@ impl Processes {
         &mut self,
         at: Timestamp,
         groups: &mut Groups,
-        mut forget: impl FnMut(PerZone<Energy>),
+        mut drop_energy: impl FnMut(PerZone<Energy>),
     ) {
         while let Some(slot) = self.ended.pop() {
-            self.end(slot, at, groups, &mut forget);
+            self.end(slot, at, groups, &mut drop_energy);
         }
     }
 
@@ -254,7 +259,7 @@ impl Processes {
         self.reader.start_ticks(task.pid, faults).is_some_and(|start| start != known_start)
     }
 
-    /// Books what a known process used.
+    /// Adds what a known process used.
     fn go_on(&mut self, slot: u32, task: TaskUsage, report: Option<TaskReport>, groups: &mut Groups) {
         let Some(Some(process)) = self.slots.get_mut(slot as usize) else { return };
         if report.is_some_and(|report| report.has_changed) {
@@ -324,7 +329,7 @@ impl Processes {
     }
 
     /// Removes a process that has ended.
-    fn end(&mut self, slot: u32, at: Timestamp, groups: &mut Groups, forget: &mut impl FnMut(PerZone<Energy>)) {
+    fn end(&mut self, slot: u32, at: Timestamp, groups: &mut Groups, drop_energy: &mut impl FnMut(PerZone<Energy>)) {
         let Some(process) = self.slots.get_mut(slot as usize).and_then(Option::take) else { return };
         self.moved = self.ticks;
         self.free.push(slot);
@@ -339,7 +344,7 @@ impl Processes {
             });
         }
         let cpu_time = Duration::from_nanos(process.cpu_time_ns);
-        forget(self.retired.add(process.info, process.account, cpu_time, at));
+        drop_energy(self.retired.add(process.info, process.account, cpu_time, at));
     }
 
     /// Reads again who some of the processes are: of those that worked, those whose turn it is.

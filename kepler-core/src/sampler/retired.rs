@@ -29,7 +29,7 @@ impl Default for Retention {
 pub(super) trait Identified {
     fn kind(&self) -> WorkloadKind;
 
-    /// Whether nobody outside could tell the two apart: their accounts are merged, so that no two series have
+    /// Whether the two have the same labels: their accounts are merged, so that no two series have
     /// the same labels.
     fn is_same(&self, other: &Self) -> bool;
 }
@@ -101,13 +101,13 @@ impl<Info: Identified> RetiredTable<Info> {
         Some(self.rows.swap_remove(index))
     }
 
-    /// Drops those whose time is up, handing their energy to `forget`.
-    pub(super) fn expire(&mut self, now: Timestamp, mut forget: impl FnMut(PerZone<Energy>)) {
+    /// Drops those whose time is up, handing their energy to `drop_energy`.
+    pub(super) fn expire(&mut self, now: Timestamp, mut drop_energy: impl FnMut(PerZone<Energy>)) {
         let keep = self.retention.keep;
         self.rows.retain(|retired| {
             let stays = now.boottime_since(&retired.ended) <= keep;
             if !stays {
-                forget(retired.account.total);
+                drop_energy(retired.account.total);
             }
             stays
         });
@@ -163,9 +163,9 @@ mod tests {
         add(&mut table, 7, 3.0, at);
         assert_eq!(table.iter().count(), 1);
         table.expire(at.advanced(Duration::from_secs(599)), |_| panic!("too early"));
-        let mut forgotten = Energy::ZERO;
-        table.expire(at.advanced(Duration::from_secs(601)), |energy| forgotten += energy[ZoneKind::Package]);
-        assert_eq!(forgotten, Energy::from_joules(5.0));
+        let mut dropped = Energy::ZERO;
+        table.expire(at.advanced(Duration::from_secs(601)), |energy| dropped += energy[ZoneKind::Package]);
+        assert_eq!(dropped, Energy::from_joules(5.0));
         assert_eq!(table.iter().count(), 0);
     }
 

@@ -239,11 +239,11 @@ impl Zones {
         })
     }
 
-    /// Changes the books of a zone that is present.
-    pub(super) fn book(&mut self, zone: ZoneKind, entry: impl FnOnce(&mut NodeAccount)) {
+    /// Changes the account of a zone that is present.
+    pub(super) fn charge(&mut self, zone: ZoneKind, entry: impl FnOnce(&mut NodeAccount)) {
         if let Some(kind) = &mut self.kinds[zone] {
             entry(&mut kind.account);
-            debug_assert!(kind.account.forgotten <= kind.account.processes);
+            debug_assert!(kind.account.unlisted <= kind.account.processes);
         }
     }
 
@@ -268,7 +268,7 @@ impl Zones {
                     idle_energy: kind.account.idle,
                     unattributed_energy: kind.account.unattributed,
                     short_lived_energy: kind.account.short_lived,
-                    forgotten_energy: kind.account.forgotten,
+                    unlisted_energy: kind.account.unlisted,
                     idle_policy: if kind.knows_idle_power() { self.policy } else { IdlePolicy::Ratio },
                     power,
                     interval: power.and_then(|power| interval(kind.method, kind.error_bounds, power.total)),

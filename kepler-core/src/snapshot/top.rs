@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn without_power_nobody_is_first() {
+    fn without_power_there_is_no_first() {
         let mut snapshot = host();
         snapshot.node.zones = PerZone::default();
         assert!(snapshot.top(5).is_none());

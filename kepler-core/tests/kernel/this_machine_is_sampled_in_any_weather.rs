@@ -37,7 +37,7 @@ fn sampler() -> Sampler {
 fn assert_balanced(before: &Snapshot, snapshot: &Snapshot) {
     for (kind, zone) in snapshot.node.zones() {
         let processes: Energy = snapshot.processes.iter().map(|row| row.energy[kind]).sum();
-        let parts = processes + zone.short_lived_energy + zone.unattributed_energy + zone.forgotten_energy;
+        let parts = processes + zone.short_lived_energy + zone.unattributed_energy + zone.unlisted_energy;
         assert_eq!(zone.active_energy, parts, "{kind}");
         assert_eq!(zone.energy, zone.active_energy + zone.idle_energy, "{kind}");
         let earlier = before.node.zones[kind].as_ref().unwrap();

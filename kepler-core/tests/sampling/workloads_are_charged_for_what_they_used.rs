@@ -85,7 +85,7 @@ fn a_terminated_process_keeps_its_energy_for_the_time_of_retention() {
     machine.tick(59.0);
     let snapshot = machine.tick(59.0);
     assert!(process(&snapshot, 10, State::Terminated).is_none());
-    assert!(near(package(&snapshot).forgotten_energy.joules(), 100.0));
+    assert!(near(package(&snapshot).unlisted_energy.joules(), 100.0));
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn only_those_above_the_threshold_stay_and_the_rest_is_not_lost() {
     let mut left: Vec<u32> = snapshot.processes.iter().map(|row| row.info.pid).collect();
     left.sort_unstable();
     assert_eq!(left, [18, 19]);
-    assert!(package(&snapshot).forgotten_energy > Energy::ZERO);
+    assert!(package(&snapshot).unlisted_energy > Energy::ZERO);
 }
 
 #[test]

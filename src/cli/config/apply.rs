@@ -156,13 +156,14 @@ pub(super) fn node_name(config: &mut Config, raw: &RawSetting) -> Outcome {
     Ok(())
 }
 
-const LEVELS: [(&str, Levels); 6] = [
+const LEVELS: [(&str, Levels); 7] = [
     ("node", Levels::NODE),
     ("process", Levels::PROCESS),
     ("container", Levels::CONTAINER),
     ("vm", Levels::VM),
     ("pod", Levels::POD),
     ("unit", Levels::UNIT),
+    ("job", Levels::JOB),
 ];
 
 /// A tenth of it is about how often processors update their energy counters (1 ms; Intel SDM vol. 3B

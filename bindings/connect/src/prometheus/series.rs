@@ -85,6 +85,7 @@ impl PrometheusView {
                     WorkloadKind::Pod => "pod_id",
                     WorkloadKind::Container => "container_id",
                     WorkloadKind::Unit => "cgroup",
+                    WorkloadKind::Job => "job_id",
                     WorkloadKind::Vm => "vm_id",
                     _ => "pid",
                 };

@@ -163,11 +163,11 @@ fn processor(context: &RenderContext<'_>, row: usize, samples: &mut Samples<'_>)
     let Some(processor) = context.options.topology.processors.get(row) else { return };
     samples
         .sample()
-        .label_number("processor", processor.number)
+        .label_number("processor", processor.number.into())
         .label("vendor_id", &processor.vendor_id)
         .label("model_name", &processor.model_name)
-        .label_number("physical_id", processor.physical_id)
-        .label_number("core_id", processor.core_id)
+        .label_number("physical_id", processor.physical_id.into())
+        .label_number("core_id", processor.core_id.into())
         .value(Value::Count(1));
 }
 

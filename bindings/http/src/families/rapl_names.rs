@@ -8,7 +8,7 @@ use super::{Family, Levels, RenderContext, Samples, Value, once_known};
 use kepler_core::metric_names;
 use kepler_core::snapshot::{Row, State};
 use kepler_core::units::{Energy, Power, ZoneKind};
-use kepler_core::workload::ContainerInfo;
+use kepler_core::workload::{ContainerInfo, WorkloadKind};
 
 pub(super) const FAMILIES: &[Family] = &[
     node(
@@ -102,10 +102,13 @@ fn labelled<'a>(
 fn pod_memory(context: &RenderContext<'_>, row: usize, samples: &mut Samples<'_>) {
     let Some(pods) = context.snapshot.map(|snapshot| &snapshot.pods) else { return };
     let Some(pod) = pods.get(row) else { return };
-    if !context.plan.powered.contains(&ZoneKind::Dram) || pod.state != State::Running || context.plan.pods.hides(row) {
+    if !context.plan.powered.contains(&ZoneKind::Dram)
+        || pod.state != State::Running
+        || context.plan.hides(WorkloadKind::Pod, row)
+    {
         return;
     }
-    let duplicates = context.plan.pods.added_to(row).iter().filter_map(|&row| pods.get(row));
+    let duplicates = context.plan.added_to(WorkloadKind::Pod, row).iter().filter_map(|&row| pods.get(row));
     let power: Power = duplicates.fold(pod.power[ZoneKind::Dram], |sum, pod| sum + pod.power[ZoneKind::Dram]);
     samples
         .sample()

@@ -1,245 +1,185 @@
-//! Processes, containers, virtual machines, pods, systemd units and commands: one pattern, six sets of labels.
+//! Processes, containers, virtual machines, pods, systemd units, batch jobs and commands: one row a kind, whose labels
+//! are those of core's table ([`WorkloadKind::attributes`]).
 //!
 //! A terminated workload keeps its joules and has 0 W. Where two rows have equal labels, their
 //! joules and watts are summed. `kepler_process_cpu_seconds_total` has no `state` label: when a
 //! process number has passed to a process of the same name, the newer one alone is shown, which
 //! readers see as an ordinary counter reset.
 
-mod labels;
-
 use super::{Family, Levels, Plan, RenderContext, Samples, Value};
 use crate::duplicate_series::DuplicateSeries;
-use crate::encode::{Header, Sample};
+use crate::encode::Sample;
 use crate::options::{Compat, ExportOptions};
-use kepler_core::snapshot::{Row, Snapshot, State};
+use kepler_core::metric_names;
+use kepler_core::snapshot::{AnyRow, Snapshot, State};
 use kepler_core::units::{Power, ZoneKind};
-use kepler_core::workload::{CommandInfo, ContainerInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo};
-use labels::Workload;
+use kepler_core::workload::{Identity, Value as Attribute, WorkloadKind};
 use std::time::Duration;
 
-pub(super) const FAMILIES: &[Family] = &[
-    of::<ProcessInfo>(
-        Family::counter(
-            "kepler_process_cpu_joules_total",
-            Some("joules"),
-            "Energy consumption of cpu at process level in joules",
-        ),
-        joules::<ProcessInfo>,
-    ),
-    of::<ProcessInfo>(
-        Family::gauge("kepler_process_cpu_watts", Some("watts"), "Power consumption of cpu at process level in watts"),
-        watts::<ProcessInfo>,
-    ),
-    of::<ProcessInfo>(
-        Family::counter(
-            "kepler_process_cpu_seconds_total",
-            Some("seconds"),
-            "Total user and system time of cpu at process level in seconds",
-        ),
-        process_seconds,
-    ),
-    of::<ContainerInfo>(
-        Family::counter(
-            "kepler_container_cpu_joules_total",
-            Some("joules"),
-            "Energy consumption of cpu at container level in joules",
-        ),
-        joules::<ContainerInfo>,
-    ),
-    of::<ContainerInfo>(
-        Family::gauge(
-            "kepler_container_cpu_watts",
-            Some("watts"),
-            "Power consumption of cpu at container level in watts",
-        ),
-        watts::<ContainerInfo>,
-    ),
-    of::<ContainerInfo>(
-        Family::counter(
-            "kepler_container_cpu_seconds_total",
-            Some("seconds"),
-            "Total user and system time of cpu at container level in seconds",
-        ),
-        seconds::<ContainerInfo>,
-    ),
-    of::<VmInfo>(
-        Family::counter(
-            "kepler_vm_cpu_joules_total",
-            Some("joules"),
-            "Energy consumption of cpu at vm level in joules",
-        ),
-        joules::<VmInfo>,
-    ),
-    of::<VmInfo>(
-        Family::gauge("kepler_vm_cpu_watts", Some("watts"), "Power consumption of cpu at vm level in watts"),
-        watts::<VmInfo>,
-    ),
-    of::<PodInfo>(
-        Family::counter(
-            "kepler_pod_cpu_joules_total",
-            Some("joules"),
-            "Energy consumption of cpu at pod level in joules",
-        ),
-        joules::<PodInfo>,
-    ),
-    of::<PodInfo>(
-        Family::gauge("kepler_pod_cpu_watts", Some("watts"), "Power consumption of cpu at pod level in watts"),
-        watts::<PodInfo>,
-    ),
-    of::<UnitInfo>(
-        Family::counter(
-            "kepler_unit_cpu_joules_total",
-            Some("joules"),
-            "Energy consumption of cpu at systemd unit level in joules",
-        ),
-        joules::<UnitInfo>,
-    ),
-    of::<UnitInfo>(
-        Family::gauge(
-            "kepler_unit_cpu_watts",
-            Some("watts"),
-            "Power consumption of cpu at systemd unit level in watts",
-        ),
-        watts::<UnitInfo>,
-    ),
-    of::<UnitInfo>(
-        Family::counter(
-            "kepler_unit_cpu_seconds_total",
-            Some("seconds"),
-            "Total user and system time of cpu at systemd unit level in seconds",
-        ),
-        seconds::<UnitInfo>,
-    ),
-    of::<CommandInfo>(
-        Family::counter(
-            "kepler_command_cpu_joules_total",
-            Some("joules"),
-            "Energy consumption of cpu of processes that came and went between two readings in joules, by command name",
-        ),
-        joules::<CommandInfo>,
-    ),
-    of::<CommandInfo>(
-        Family::gauge(
-            "kepler_command_cpu_watts",
-            Some("watts"),
-            "Power consumption of cpu of processes that came and went between two readings in watts, by command name",
-        ),
-        watts::<CommandInfo>,
-    ),
-    of::<CommandInfo>(
-        Family::counter(
-            "kepler_command_cpu_seconds_total",
-            Some("seconds"),
-            "User and system time of cpu of processes that came and went between two readings in seconds, by command name",
-        ),
-        seconds::<CommandInfo>,
-    ),
-];
-
-const fn of<W: Workload>(header: Header, write: fn(&RenderContext<'_>, usize, &mut Samples<'_>)) -> Family {
-    Family { header, level: W::LEVEL, rows: count::<W>, write }
+/// A family of a kind: how its samples are made of one row.
+macro_rules! family {
+    ($header:ident, $kind:ident, $name:ident, $unit:literal, $help:expr, $write:ident) => {
+        Family {
+            header: Family::$header(metric_names::$name, Some($unit), $help),
+            level: Levels::of(WorkloadKind::$kind),
+            rows: |context| context.snapshot.map_or(0, |snapshot| snapshot.count(WorkloadKind::$kind)),
+            write: |context, row, samples| $write(context, WorkloadKind::$kind, row, samples),
+        }
+    };
 }
+
+/// One row a kind: what the help texts call it, the names of joules and watts, and that of CPU time, if it is shown.
+macro_rules! kinds {
+    ($($kind:ident $called:literal $joules:ident $watts:ident $($seconds:ident $write_seconds:ident)?;)*) => {
+        &[$(
+            family!(counter, $kind, $joules, "joules", concat!("Energy consumption of cpu ", $called, " in joules"), joules),
+            family!(gauge, $kind, $watts, "watts", concat!("Power consumption of cpu ", $called, " in watts"), watts),
+            $(family!(
+                counter, $kind, $seconds, "seconds",
+                concat!("Total user and system time of cpu ", $called, " in seconds"), $write_seconds
+            ),)?
+        )*]
+    };
+}
+
+#[rustfmt::skip] // A table.
+pub(super) const FAMILIES: &[Family] = kinds! {
+    Process "at process level" PROCESS_CPU_JOULES_TOTAL PROCESS_CPU_WATTS PROCESS_CPU_SECONDS_TOTAL process_seconds;
+    Container "at container level" CONTAINER_CPU_JOULES_TOTAL CONTAINER_CPU_WATTS CONTAINER_CPU_SECONDS_TOTAL seconds;
+    Vm "at vm level" VM_CPU_JOULES_TOTAL VM_CPU_WATTS;
+    Pod "at pod level" POD_CPU_JOULES_TOTAL POD_CPU_WATTS;
+    Unit "at systemd unit level" UNIT_CPU_JOULES_TOTAL UNIT_CPU_WATTS UNIT_CPU_SECONDS_TOTAL seconds;
+    Job "at batch job level" JOB_CPU_JOULES_TOTAL JOB_CPU_WATTS JOB_CPU_SECONDS_TOTAL seconds;
+    Command "of unlisted processes, by command name," COMMAND_CPU_JOULES_TOTAL COMMAND_CPU_WATTS COMMAND_CPU_SECONDS_TOTAL seconds;
+};
 
 /// Finds the rows with equal labels, at the levels that are exported.
 pub(super) fn plan(snapshot: &Snapshot, options: &ExportOptions) -> Plan {
     let mut plan = Plan::default();
-    if options.levels.contains(Levels::PROCESS) {
-        plan.processes = summed(&snapshot.processes);
-        plan.commands = summed(&snapshot.commands);
-        plan.process_seconds = newest(&snapshot.processes, |process| process.start_ticks);
-    }
-    if options.levels.contains(Levels::CONTAINER) {
-        plan.containers = summed(&snapshot.containers);
-        if options.compat.is_some() {
-            plan.older_containers = newest(&snapshot.containers, |_| 0);
+    for kind in WorkloadKind::MEASURED {
+        if options.levels.contains(Levels::of(kind)) {
+            plan.duplicates.insert(kind, summed(snapshot, kind));
         }
     }
-    if options.levels.contains(Levels::VM) {
-        plan.vms = summed(&snapshot.vms);
+    if options.levels.contains(Levels::PROCESS) {
+        plan.process_seconds = newest(snapshot, WorkloadKind::Process);
     }
-    if options.levels.contains(Levels::POD) {
-        plan.pods = summed(&snapshot.pods);
-    }
-    if options.levels.contains(Levels::UNIT) {
-        plan.units = summed(&snapshot.units);
+    if options.levels.contains(Levels::CONTAINER) && options.compat.is_some() {
+        plan.older_containers = newest(snapshot, WorkloadKind::Container);
     }
     plan
 }
 
-fn summed<W: Workload>(rows: &[Row<W>]) -> DuplicateSeries {
-    DuplicateSeries::summed(rows.len(), |row| rows.get(row).map(|row| (row.state, row.info.key())))
+/// What tells label sets apart, but for the state.
+fn label_set<'a>(row: &AnyRow<'a>) -> [Option<Attribute<'a>>; 8] {
+    let mut labels = row.attributes().labels().map(|(_, value)| value);
+    std::array::from_fn(|_| labels.next())
 }
 
-fn newest<W: Workload>(rows: &[Row<W>], started: impl Fn(&W) -> u64) -> DuplicateSeries {
+fn summed(snapshot: &Snapshot, kind: WorkloadKind) -> DuplicateSeries {
+    let key = |row: usize| snapshot.row(kind, row).map(|row| (row.state, label_set(&row)));
+    DuplicateSeries::summed(snapshot.count(kind), key)
+}
+
+/// Running before terminated, then the one that started last.
+fn newest(snapshot: &Snapshot, kind: WorkloadKind) -> DuplicateSeries {
+    let started = |row: &AnyRow<'_>| match row.identity() {
+        Identity::Process { start_ticks, .. } => start_ticks,
+        _ => 0,
+    };
     DuplicateSeries::newest(
-        rows.len(),
-        |row| rows.get(row).map(|row| row.info.key()),
-        |row| rows.get(row).map(|row| (row.state == State::Running, started(&row.info))),
+        snapshot.count(kind),
+        |row| snapshot.row(kind, row).map(|row| label_set(&row)),
+        |row| snapshot.row(kind, row).map(|row| (row.state == State::Running, started(&row))),
     )
 }
 
-fn count<W: Workload>(context: &RenderContext<'_>) -> usize {
-    context.snapshot.map_or(0, |snapshot| W::rows(snapshot).len())
-}
-
 /// The row to write, with those whose figures are added to it.
-fn row_with_duplicates<'a, W: Workload + 'a>(
+fn row_with_duplicates<'a>(
     context: &RenderContext<'a>,
+    kind: WorkloadKind,
     row: usize,
-) -> Option<(&'a Row<W>, impl Iterator<Item = &'a Row<W>> + Clone + use<'a, W>)> {
-    let rows = W::rows(context.snapshot?);
-    let duplicates = W::duplicates(context.plan);
-    if duplicates.hides(row) {
+) -> Option<(AnyRow<'a>, impl Iterator<Item = AnyRow<'a>> + Clone + use<'a>)> {
+    let snapshot = context.snapshot?;
+    if context.plan.hides(kind, row) {
         return None;
     }
-    Some((rows.get(row)?, duplicates.added_to(row).iter().filter_map(|&duplicate| rows.get(duplicate))))
+    let added = context.plan.added_to(kind, row);
+    Some((snapshot.row(kind, row)?, added.iter().filter_map(move |&row| snapshot.row(kind, row))))
 }
 
-fn sample<'a, W: Workload>(context: &RenderContext<'_>, row: &Row<W>, samples: &'a mut Samples<'_>) -> Sample<'a> {
-    let mut sample = row.info.labels(samples.sample().rendered(context.node_label));
-    if context.options.compat == Some(Compat::RaplNames) {
-        sample = row.info.rapl_names_labels(sample);
+/// The sample with the labels of its workload, without the state.
+fn labelled<'a>(context: &RenderContext<'_>, row: &AnyRow<'_>, samples: &'a mut Samples<'_>) -> Sample<'a> {
+    row.attributes().labels().fold(
+        samples.sample().rendered(context.node_label),
+        |sample, (label, value)| match value {
+            Attribute::Text(text) => sample.label(label, text),
+            Attribute::Number(number) => sample.label_number(label, number),
+            _ => sample.label(label, ""),
+        },
+    )
+}
+
+fn sample<'a>(context: &RenderContext<'_>, row: &AnyRow<'_>, samples: &'a mut Samples<'_>) -> Sample<'a> {
+    let mut sample = labelled(context, row, samples);
+    if context.options.compat == Some(Compat::RaplNames) && row.kind() == WorkloadKind::Container {
+        let pod = row.parents().pod;
+        sample = sample.label("container", row.name()).label("pod", pod.map_or("", |pod| &pod.name));
+        sample = sample.label("namespace", row.namespace().unwrap_or_default());
     }
-    if W::HAS_STATE { sample.label("state", row.state.name()) } else { sample }
+    // All processes of a command have ended, and more may come.
+    if row.kind() == WorkloadKind::Command { sample } else { sample.label("state", row.state.name()) }
 }
 
-fn joules<W: Workload>(context: &RenderContext<'_>, row: usize, samples: &mut Samples<'_>) {
+fn joules(context: &RenderContext<'_>, kind: WorkloadKind, row: usize, samples: &mut Samples<'_>) {
     if context.plan.zones.is_empty() {
         return;
     }
-    let Some((row, duplicates)) = row_with_duplicates::<W>(context, row) else { return };
-    sample(context, row, samples).zones(context.plan.zones.iter().map(|&zone| {
+    let Some((row, duplicates)) = row_with_duplicates(context, kind, row) else { return };
+    sample(context, &row, samples).zones(context.plan.zones.iter().map(|&zone| {
         let energy = duplicates.clone().fold(row.energy[zone], |sum, duplicate| sum + duplicate.energy[zone]);
         (zone, Value::Energy(energy))
     }));
 }
 
-fn watts<W: Workload>(context: &RenderContext<'_>, row: usize, samples: &mut Samples<'_>) {
+fn watts(context: &RenderContext<'_>, kind: WorkloadKind, row: usize, samples: &mut Samples<'_>) {
     if context.plan.powered.is_empty() {
         return;
     }
-    let Some((row, duplicates)) = row_with_duplicates::<W>(context, row) else { return };
-    let power = |row: &Row<W>, zone: ZoneKind| match row.state {
+    let Some((row, duplicates)) = row_with_duplicates(context, kind, row) else { return };
+    let power = |row: &AnyRow<'_>, zone: ZoneKind| match row.state {
         State::Running => row.power[zone],
         _ => Power::ZERO,
     };
-    sample(context, row, samples).zones(context.plan.powered.iter().map(|&zone| {
-        let power = duplicates.clone().fold(power(row, zone), |sum, duplicate| sum + power(duplicate, zone));
+    sample(context, &row, samples).zones(context.plan.powered.iter().map(|&zone| {
+        let power = duplicates.clone().fold(power(&row, zone), |sum, duplicate| sum + power(&duplicate, zone));
         (zone, Value::Number(power.watts()))
     }));
 }
 
-fn seconds<W: Workload>(context: &RenderContext<'_>, row: usize, samples: &mut Samples<'_>) {
-    let Some((row, duplicates)) = row_with_duplicates::<W>(context, row) else { return };
+fn seconds(context: &RenderContext<'_>, kind: WorkloadKind, row: usize, samples: &mut Samples<'_>) {
+    let Some((row, duplicates)) = row_with_duplicates(context, kind, row) else { return };
     let time = duplicates.fold(row.cpu_time, |sum: Duration, duplicate| sum.saturating_add(duplicate.cpu_time));
-    sample(context, row, samples).value(Value::Time(time));
+    sample(context, &row, samples).value(Value::Time(time));
 }
 
-fn process_seconds(context: &RenderContext<'_>, row: usize, samples: &mut Samples<'_>) {
-    let Some(snapshot) = context.snapshot else { return };
-    let Some(process) = snapshot.processes.get(row) else { return };
+fn process_seconds(context: &RenderContext<'_>, kind: WorkloadKind, row: usize, samples: &mut Samples<'_>) {
+    let Some(process) = context.snapshot.and_then(|snapshot| snapshot.row(kind, row)) else { return };
     if !context.plan.process_seconds.hides(row) {
-        let sample = samples.sample().rendered(context.node_label);
-        process.info.labels(sample).value(Value::Time(process.cpu_time));
+        labelled(context, &process, samples).value(Value::Time(process.cpu_time));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_measured_kind_has_its_families_and_its_labels_fit_the_key() {
+        for kind in WorkloadKind::MEASURED {
+            let name = format!("kepler_{kind}_cpu_joules_total");
+            assert!(FAMILIES.iter().any(|family| family.header.name == name), "{name}");
+            assert!(kind.attributes().iter().filter(|attribute| attribute.label.is_some()).count() <= 8, "{kind}");
+        }
     }
 }

@@ -6,7 +6,6 @@
 
 use super::node::{Node, latest};
 use super::problem::{Kind, Problem};
-use super::workload::{Container, Pod, Process, Unit, Vm};
 use super::workloads::{Choice, Row, Sort, choose};
 use super::{Asked, query};
 use crate::exporter::Exporter;
@@ -17,8 +16,10 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body::Frame;
 use kepler_core::snapshot::Snapshot;
+use kepler_core::workload::WorkloadKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -38,11 +39,13 @@ const MOST: usize = 1000;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EventsQuery {
-    /// The levels, separated by commas: `node`, `process`, `container`, `pod`, `vm`, `unit`.
+    /// The levels, separated by commas: `node`, `process`, `container`, `pod`, `vm`, `unit`, `job`, `command`.
     #[serde(default = "node")]
     #[schemars(
         with = "String",
-        pattern("^(node|process|container|pod|vm|unit)(,(node|process|container|pod|vm|unit))*$")
+        pattern(
+            "^(node|process|container|pod|vm|unit|job|command)(,(node|process|container|pod|vm|unit|job|command))*$"
+        )
     )]
     level: String,
     /// How many workloads of a level at most.
@@ -62,40 +65,34 @@ const fn ten() -> usize {
     10
 }
 
-/// The data of an event: the levels that were asked for.
-#[derive(Serialize, JsonSchema)]
-pub(super) struct Event<'a> {
+/// The data of an event: the node, and the workloads of the levels that were asked for.
+#[derive(Serialize)]
+struct Event<'a> {
     #[serde(flatten)]
     node: Node<'a>,
-    /// Processes, if asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    processes: Option<Vec<Row<Process<'a>>>>,
-    /// Containers, if asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    containers: Option<Vec<Row<Container<'a>>>>,
-    /// Pods, if asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pods: Option<Vec<Row<Pod<'a>>>>,
-    /// Virtual machines, if asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    vms: Option<Vec<Row<Vm<'a>>>>,
-    /// Systemd units and slices, if asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    units: Option<Vec<Row<Unit<'a>>>>,
+    /// By the name of their list: `processes`, `pods`.
+    #[serde(flatten)]
+    workloads: BTreeMap<&'static str, Vec<Row<'a>>>,
 }
 
-const LEVELS: [&str; 6] = ["node", "process", "container", "pod", "vm", "unit"];
+/// Reads the levels that are asked for: whether the node is, and which kinds.
+fn levels(text: &str) -> Result<Vec<WorkloadKind>, Problem> {
+    let kind = |name: &str| WorkloadKind::MEASURED.into_iter().find(|kind| kind.name() == name);
+    let asked = text.split(',').map(str::trim).filter(|name| *name != "node");
+    let kinds = asked.map(|name| {
+        kind(name).ok_or_else(|| {
+            let known = WorkloadKind::MEASURED.map(WorkloadKind::name).join(", ");
+            Problem::new(Kind::BadParameter, format!("level: unknown `{name}`, expected node, {known}"))
+                .parameter("level")
+        })
+    });
+    kinds.collect()
+}
 
 pub(super) async fn answer(State(shared): Asked, RawQuery(text): RawQuery) -> Result<Response, Problem> {
     let asked: EventsQuery = query::read(text.as_deref())?;
     query::within("limit", asked.limit, MOST)?;
-    let levels = asked.level.split(',').map(|level| {
-        LEVELS.iter().find(|known| **known == level.trim()).copied().ok_or_else(|| {
-            let reason = format!("level: unknown `{level}`, expected {}", LEVELS.join(", "));
-            Problem::new(Kind::BadParameter, reason).parameter("level")
-        })
-    });
-    let levels = levels.collect::<Result<Vec<_>, _>>()?;
+    let levels = levels(&asked.level)?;
     let Ok(place) = Arc::clone(&shared.streams).try_acquire_owned() else {
         let most = shared.options.streams;
         return Err(Problem::new(Kind::Busy, format!("{most} streams are open, and there may be no more")));
@@ -120,7 +117,7 @@ pub(super) async fn answer(State(shared): Asked, RawQuery(text): RawQuery) -> Re
 
 struct Stream {
     exporter: Arc<Exporter>,
-    levels: Vec<&'static str>,
+    levels: Vec<WorkloadKind>,
     choice: Choice,
     /// The snapshot of the last event.
     seen: Option<u64>,
@@ -135,16 +132,8 @@ struct Stream {
 impl Stream {
     fn event(&self, snapshot: &Snapshot) -> Bytes {
         let node_name = &self.exporter.options().node_name;
-        let has = |level| self.levels.contains(&level);
-        let choice = &self.choice;
-        let event = Event {
-            node: Node::of(snapshot, node_name),
-            processes: has("process").then(|| choose(snapshot, &snapshot.processes, choice).1),
-            containers: has("container").then(|| choose(snapshot, &snapshot.containers, choice).1),
-            pods: has("pod").then(|| choose(snapshot, &snapshot.pods, choice).1),
-            vms: has("vm").then(|| choose(snapshot, &snapshot.vms, choice).1),
-            units: has("unit").then(|| choose(snapshot, &snapshot.units, choice).1),
-        };
+        let rows = self.levels.iter().map(|&kind| (kind.plural(), choose(snapshot, kind, &self.choice).1));
+        let event = Event { node: Node::of(snapshot, node_name), workloads: rows.collect() };
         // The time after which a client whose stream broke asks again, once is enough.
         let retry = if self.seen.is_none() { "retry: 3000\n" } else { "" };
         match serde_json::to_string(&event) {
@@ -179,5 +168,23 @@ impl http_body::Body for Stream {
             }
             ready!(self.look.poll_tick(cx));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_a_level_in_the_parameter_and_in_its_schema() {
+        let names = WorkloadKind::MEASURED.map(WorkloadKind::name).join("|");
+        let schema = serde_json::to_string(&schemars::schema_for!(EventsQuery)).unwrap();
+        assert!(
+            schema.contains(&format!("(node|{names})*")) || schema.contains(&format!(",(node|{names})")),
+            "{schema}"
+        );
+        let all = format!("node,{}", WorkloadKind::MEASURED.map(WorkloadKind::name).join(","));
+        assert_eq!(levels(&all).ok(), Some(WorkloadKind::MEASURED.to_vec()));
+        assert!(levels("node,deployment").is_err());
     }
 }

@@ -1,13 +1,14 @@
 //! Figures in answers: every name says the unit, and what is not known is absent, never zero.
 
 use jiff::Timestamp;
-use kepler_compliance::view::Split;
 use kepler_core::host;
 use kepler_core::meter::Method;
 use kepler_core::snapshot::{PowerInterval, Snapshot, ZonePower};
 use kepler_core::units::{Energy, PerZone, Power, ZoneKind};
-use schemars::JsonSchema;
-use serde::Serialize;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 /// The moment that an answer is of. Answers with the same `id` saw the same state.
 #[derive(Serialize, JsonSchema)]
@@ -65,49 +66,45 @@ pub(super) fn method(method: Method) -> (&'static str, Option<f64>) {
     }
 }
 
-/// A quantity by zone. `core` and `uncore` are parts of `package`, `psys` contains everything: do not add them.
-/// Zones that this machine does not have are absent.
-#[derive(Serialize, JsonSchema)]
-pub(super) struct ByZone {
-    /// Processor packages.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    package: Option<f64>,
-    /// Cores, part of the packages.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    core: Option<f64>,
-    /// What is not cores, mostly integrated graphics; part of the packages.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    uncore: Option<f64>,
-    /// Memory.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dram: Option<f64>,
-    /// The whole platform: contains the others.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    psys: Option<f64>,
-    /// The sum of those that may be added; `null` where there is none.
-    total: Option<f64>,
+/// A quantity by zone.
+pub(super) struct ByZone(PerZone<Option<f64>>);
+
+impl Serialize for ByZone {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let known = self.0.iter().filter(|(_, value)| value.is_some()).map(|(zone, value)| (zone.name(), *value));
+        serializer.collect_map(known.chain([("total", self.0.total())]))
+    }
+}
+
+impl JsonSchema for ByZone {
+    fn schema_name() -> Cow<'static, str> {
+        "ByZone".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let mut properties: Map<String, Value> =
+            ZoneKind::ALL.iter().map(|zone| (zone.name().to_owned(), json!({ "type": "number" }))).collect();
+        let about = "The sum of those that may be added; `null` where there is none.";
+        properties.insert("total".into(), json!({ "type": ["number", "null"], "description": about }));
+        json_schema!({
+            "type": "object",
+            "description": "A quantity by zone. `core` and `uncore` are parts of `package`, `psys` contains everything: do not add them. \
+                Zones that this machine does not have are absent.",
+            "properties": properties,
+            "required": ["total"],
+        })
+    }
 }
 
 impl ByZone {
-    fn new(zones: PerZone<Option<f64>>) -> Self {
-        ByZone {
-            package: zones[ZoneKind::Package],
-            core: zones[ZoneKind::Core],
-            uncore: zones[ZoneKind::Uncore],
-            dram: zones[ZoneKind::Dram],
-            psys: zones[ZoneKind::Psys],
-            total: total(zones),
-        }
-    }
-
     /// Of a workload: the zones that its node has.
     pub(super) fn joules(snapshot: &Snapshot, energy: &PerZone<Energy>) -> Self {
-        Self::new(known(snapshot, energy, Energy::joules))
+        ByZone(known(snapshot, energy, Energy::joules))
     }
 
     /// Of a workload: the zones that its node has.
     pub(super) fn watts(snapshot: &Snapshot, power: &PerZone<Power>) -> Self {
-        Self::new(known(snapshot, power, Power::watts))
+        ByZone(known(snapshot, power, Power::watts))
     }
 }
 
@@ -118,11 +115,6 @@ pub(super) fn known<T: Copy>(
     value: impl Fn(T) -> f64,
 ) -> PerZone<Option<f64>> {
     PerZone::from_fn(|zone| snapshot.node.zones[zone].as_ref().map(|_| value(values[zone])))
-}
-
-/// The sum of those that may be added.
-pub(super) fn total(zones: PerZone<Option<f64>>) -> Option<f64> {
-    Split { zones, gpu: None }.total()
 }
 
 /// Power of a zone, watts: the mean over the last interval.

@@ -62,7 +62,7 @@ struct Zone<'a> {
     /// pods and units.
     short_lived_energy_joules: f64,
     /// The part of the active energy of ended processes that are no longer listed.
-    forgotten_energy_joules: f64,
+    unlisted_energy_joules: f64,
     /// `baseline` (idle power is learned) or `ratio` (energy times utilisation).
     idle_policy: &'static str,
     /// Mean power over the last interval, watts; `null` where it is not known.
@@ -123,7 +123,7 @@ impl<'a> Zone<'a> {
             idle_energy_joules: zone.idle_energy.joules(),
             unattributed_energy_joules: zone.unattributed_energy.joules(),
             short_lived_energy_joules: zone.short_lived_energy.joules(),
-            forgotten_energy_joules: zone.forgotten_energy.joules(),
+            unlisted_energy_joules: zone.unlisted_energy.joules(),
             idle_policy: match zone.idle_policy {
                 IdlePolicy::Baseline => "baseline",
                 IdlePolicy::Ratio => "ratio",

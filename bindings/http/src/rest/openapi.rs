@@ -1,17 +1,18 @@
 //! `/openapi.json`: OpenAPI 3.1 of all that this server answers, made from the types that answer.
 
-use super::events::{Event, EventsQuery};
+use super::events::EventsQuery;
 use super::history::{History, HistoryQuery};
 use super::node::Node;
 use super::problem::Problem;
 use super::schema::Components;
 use super::tools::Tools;
-use super::workload::{Container, Pod, Process, Unit, Vm};
-use super::workloads::{Choice, List, NOT_ALONE, NOT_PODS};
+use super::workload::{properties, without};
+use super::workloads::{Choice, List, Row};
 use super::{Asked, Shared, json, to_json};
 use axum::extract::State;
 use axum::response::Response;
 use kepler_compliance::tools::registry::{self, Tool};
+use kepler_core::workload::WorkloadKind;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -47,7 +48,7 @@ fn document(shared: &Shared) -> Value {
         paths.insert(format!("/tools/{}", tool.name), json!({ "post": tool_operation(tool, &mut components) }));
     }
     for (path, operation) in measured(&mut components) {
-        paths.insert(path.into(), json!({ "get": operation }));
+        paths.insert(path, json!({ "get": operation }));
     }
     for (path, operation) in others() {
         paths.insert(path.into(), json!({ "get": operation }));
@@ -148,11 +149,11 @@ fn example(required: &[&str]) -> Value {
 }
 
 /// Figures of this node and their history.
-fn measured(components: &mut Components) -> Vec<(&'static str, Value)> {
+fn measured(components: &mut Components) -> Vec<(String, Value)> {
     let errors = [400, 401, 403, 500, 503];
-    let list = |id, what: &str, parameters: Vec<Value>, schema: Value| {
-        let about = format!("{what}, filtered, sorted and cut.");
-        let summary = format!("List {}", what.to_lowercase());
+    let list = |id: &str, what: &str, parameters: Vec<Value>, schema: Value| {
+        let about = format!("The {what}, filtered, sorted and cut.");
+        let summary = format!("List {what}");
         let responses = json!({ "200": content(&about, "application/json", schema) });
         operation(
             id,
@@ -173,7 +174,9 @@ fn measured(components: &mut Components) -> Vec<(&'static str, Value)> {
         "parameters": components.parameters::<HistoryQuery>(&[]),
         "responses": { "200": content("The steps of the range that are known.", "application/json", history) },
     });
-    let _event = components.answer::<Event<'_>>();
+    let rows = WorkloadKind::MEASURED.map(|kind| (kind, row_schema(kind, components)));
+    let lists = rows.iter().map(|(kind, row)| (kind.plural().to_owned(), json!({ "type": "array", "items": row })));
+    let _event = components.extended::<Node<'_>>("Event".into(), lists.collect());
     let events = json!({
         "summary": "A snapshot at each measurement",
         "description": "Server-sent events named `snapshot`; their `id` is the snapshot's, their data a JSON object (schema Event). \
@@ -181,56 +184,33 @@ fn measured(components: &mut Components) -> Vec<(&'static str, Value)> {
         "parameters": components.parameters::<EventsQuery>(&[]),
         "responses": { "200": content("The stream.", "text/event-stream", json!({ "type": "string" })) },
     });
-    vec![
-        ("/api/v1/node", operation("get_node", "Figures", &errors, node)),
-        (
-            "/api/v1/processes",
-            list(
-                "list_processes",
-                "Processes",
-                components.parameters::<Choice>(&[]),
-                components.answer::<List<'_, Process<'_>>>(),
-            ),
-        ),
-        (
-            "/api/v1/containers",
-            list(
-                "list_containers",
-                "Containers",
-                components.parameters::<Choice>(&[]),
-                components.answer::<List<'_, Container<'_>>>(),
-            ),
-        ),
-        (
-            "/api/v1/pods",
-            list(
-                "list_pods",
-                "Pods",
-                components.parameters::<Choice>(NOT_PODS),
-                components.answer::<List<'_, Pod<'_>>>(),
-            ),
-        ),
-        (
-            "/api/v1/vms",
-            list(
-                "list_vms",
-                "Virtual machines",
-                components.parameters::<Choice>(NOT_ALONE),
-                components.answer::<List<'_, Vm<'_>>>(),
-            ),
-        ),
-        (
-            "/api/v1/units",
-            list(
-                "list_units",
-                "Systemd units",
-                components.parameters::<Choice>(NOT_ALONE),
-                components.answer::<List<'_, Unit<'_>>>(),
-            ),
-        ),
-        ("/api/v1/history", operation("get_history", "Figures", &[400, 401, 403, 404, 500, 503], history)),
-        ("/api/v1/events", operation("stream_events", "Figures", &errors, events)),
-    ]
+    let mut paths = vec![("/api/v1/node".to_owned(), operation("get_node", "Figures", &errors, node))];
+    for (kind, row) in rows {
+        let items = Map::from_iter([("items".to_owned(), json!({ "type": "array", "items": row }))]);
+        let schema = components.extended::<List<'_>>(format!("{}List", type_name(kind)), items);
+        let (id, parameters) = (format!("list_{}", kind.plural()), components.parameters::<Choice>(without(kind)));
+        paths.push((format!("/api/v1/{}", kind.plural()), list(&id, kind.plural(), parameters, schema)));
+    }
+    paths.push((
+        "/api/v1/history".to_owned(),
+        operation("get_history", "Figures", &[400, 401, 403, 404, 500, 503], history),
+    ));
+    paths.push(("/api/v1/events".to_owned(), operation("stream_events", "Figures", &errors, events)));
+    paths
+}
+
+/// The schema of a workload of a kind with its figures.
+fn row_schema(kind: WorkloadKind, components: &mut Components) -> Value {
+    components.extended::<Row<'_>>(format!("{}Row", type_name(kind)), properties(kind))
+}
+
+/// `Process`, `Vm`: the kind as a name of types.
+fn type_name(kind: WorkloadKind) -> String {
+    let mut name = kind.name().to_owned();
+    if let Some(first) = name.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    name
 }
 
 /// What the exporter serves beside this.

@@ -32,6 +32,18 @@ impl Components {
         }
     }
 
+    /// The same of a struct to which properties are added that depend on more than its type, under another name.
+    pub(super) fn extended<T: JsonSchema>(&mut self, name: String, more: Map<String, Value>) -> Value {
+        let settings = SchemaSettings::draft2020_12().for_serialize();
+        let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+        let Some(root) = schema.as_object_mut() else { return schema };
+        root.insert("title".into(), name.into());
+        if let Some(properties) = root.entry("properties").or_insert_with(|| json!({})).as_object_mut() {
+            properties.extend(more);
+        }
+        self.root(root)
+    }
+
     /// The query parameters that a struct reads, but those `without`.
     pub(super) fn parameters<T: JsonSchema>(&mut self, without: &[&str]) -> Vec<Value> {
         let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value();

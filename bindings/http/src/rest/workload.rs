@@ -1,222 +1,75 @@
-//! Workloads as they are shown: one struct a kind.
+//! Workloads as they are shown: the table of core says what is known of each kind.
 
-use kepler_core::workload::{ContainerInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo};
-use schemars::JsonSchema;
-use serde::Serialize;
+use kepler_core::snapshot::AnyRow;
+use kepler_core::workload::{Attribute, Identity, Value, WorkloadKind};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, json};
+use std::borrow::Cow;
 
-/// A kind of workload, as it is shown.
-pub(super) trait Workload {
-    type Shown<'a>: Serialize
-    where
-        Self: 'a;
-    fn name(&self) -> &str;
-    fn pod(&self) -> Option<&PodInfo>;
-    fn container(&self) -> Option<&ContainerInfo>;
-    fn show(&self) -> Self::Shown<'_>;
-}
+/// Who a workload is: its attributes by name, without those that are not known.
+pub(super) struct Who<'a>(pub(super) AnyRow<'a>);
 
-/// A process.
-#[derive(Serialize, JsonSchema)]
-pub(super) struct Process<'a> {
-    /// Process number on the host.
-    pid: u32,
-    /// Start after boot, in clock ticks; tells processes of one number apart.
-    start_ticks: u64,
-    /// Command name.
-    comm: &'a str,
-    /// Path of the executable; empty for kernel threads.
-    exe: &'a str,
-    /// Id of the container it runs in.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    container_id: Option<&'a str>,
-    /// Name of that container.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    container_name: Option<&'a str>,
-    /// UID of the pod it runs in.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pod_id: Option<&'a str>,
-    /// Id of the virtual machine that it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    vm_id: Option<&'a str>,
-    /// The systemd unit it runs in.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unit: Option<&'a str>,
-}
-
-/// A container.
-#[derive(Serialize, JsonSchema)]
-pub(super) struct Container<'a> {
-    /// The runtime's identifier.
-    id: &'a str,
-    /// Its name; empty where the host does not tell.
-    name: &'a str,
-    /// `docker`, `containerd`, `crio`, `podman`, …
-    runtime: &'static str,
-    /// Its cgroup.
-    cgroup: &'a str,
-    /// UID of its pod.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pod_id: Option<&'a str>,
-    /// Name of its pod.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pod_name: Option<&'a str>,
-    /// Namespace of its pod.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pod_namespace: Option<&'a str>,
-}
-
-/// A Kubernetes pod.
-#[derive(Serialize, JsonSchema)]
-pub(super) struct Pod<'a> {
-    /// Its UID.
-    id: &'a str,
-    /// Its name; empty until Kubernetes tells.
-    name: &'a str,
-    /// Its namespace; empty until Kubernetes tells.
-    namespace: &'a str,
-    /// Its cgroup.
-    cgroup: &'a str,
-}
-
-/// A virtual machine.
-#[derive(Serialize, JsonSchema)]
-pub(super) struct Vm<'a> {
-    /// Its UUID, else its name.
-    id: &'a str,
-    /// Its name; empty if it has none.
-    name: &'a str,
-    /// `kvm`, `cloud-hypervisor`, `firecracker`, …
-    hypervisor: &'static str,
-}
-
-/// A systemd unit or slice.
-#[derive(Serialize, JsonSchema)]
-pub(super) struct Unit<'a> {
-    /// Its name.
-    name: &'a str,
-    /// Its cgroup.
-    cgroup: &'a str,
-}
-
-/// A text that may be empty for not known.
-fn told(text: &str) -> Option<&str> {
-    (!text.is_empty()).then_some(text)
-}
-
-impl Workload for ProcessInfo {
-    type Shown<'a> = Process<'a>;
-
-    fn name(&self) -> &str {
-        &self.comm
-    }
-
-    fn pod(&self) -> Option<&PodInfo> {
-        self.container.as_ref()?.pod.as_deref()
-    }
-
-    fn container(&self) -> Option<&ContainerInfo> {
-        self.container.as_deref()
-    }
-
-    fn show(&self) -> Process<'_> {
-        Process {
-            pid: self.pid,
-            start_ticks: self.start_ticks,
-            comm: &self.comm,
-            exe: &self.exe,
-            container_id: self.container().map(|container| &*container.id),
-            container_name: self.container().and_then(|container| told(&container.name)),
-            pod_id: self.pod().map(|pod| &*pod.id),
-            vm_id: self.vm.as_ref().map(|vm| &*vm.id),
-            unit: self.unit.as_ref().map(|unit| &*unit.name),
-        }
+impl Serialize for Who<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let known = self.0.attributes().filter_map(|(attribute, value)| match value {
+            Value::Text(text) => Some((attribute.name, Shown::Text(text))),
+            Value::Number(number) => Some((attribute.name, Shown::Number(number))),
+            _ => None,
+        });
+        serializer.collect_map(known)
     }
 }
 
-impl Workload for ContainerInfo {
-    type Shown<'a> = Container<'a>;
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Shown<'a> {
+    Text(&'a str),
+    Number(u64),
+}
 
-    fn name(&self) -> &str {
-        told(&self.name).unwrap_or(&self.id)
-    }
+/// The attributes of a kind, as properties of a JSON Schema.
+pub(super) fn properties(kind: WorkloadKind) -> Map<String, serde_json::Value> {
+    let property = |attribute: &Attribute| {
+        let about = attribute.about;
+        let schema = match attribute.is_number {
+            true => json!({ "type": "integer", "minimum": 0, "description": about }),
+            false => json!({ "type": "string", "description": about }),
+        };
+        (attribute.name.to_owned(), schema)
+    };
+    kind.attributes().iter().map(property).collect()
+}
 
-    fn pod(&self) -> Option<&PodInfo> {
-        self.pod.as_deref()
-    }
-
-    fn container(&self) -> Option<&ContainerInfo> {
-        Some(self)
-    }
-
-    fn show(&self) -> Container<'_> {
-        Container {
-            id: &self.id,
-            name: &self.name,
-            runtime: self.runtime,
-            cgroup: &self.cgroup,
-            pod_id: self.pod().map(|pod| &*pod.id),
-            pod_name: self.pod().and_then(|pod| told(&pod.name)),
-            pod_namespace: self.pod().and_then(|pod| told(&pod.namespace)),
-        }
+/// Parameters by which workloads of a kind cannot be chosen, since they are in no pod or container.
+pub(super) const fn without(kind: WorkloadKind) -> &'static [&'static str] {
+    match kind {
+        WorkloadKind::Process | WorkloadKind::Container | WorkloadKind::Command => &[],
+        WorkloadKind::Pod => &["container"],
+        _ => &["container", "namespace", "pod"],
     }
 }
 
-impl Workload for PodInfo {
-    type Shown<'a> = Pod<'a>;
-
-    fn name(&self) -> &str {
-        told(&self.name).unwrap_or(&self.id)
-    }
-
-    fn pod(&self) -> Option<&PodInfo> {
-        Some(self)
-    }
-
-    fn container(&self) -> Option<&ContainerInfo> {
-        None
-    }
-
-    fn show(&self) -> Pod<'_> {
-        Pod { id: &self.id, name: &self.name, namespace: &self.namespace, cgroup: &self.cgroup }
+/// What it is called: its name, else its identity.
+pub(super) fn called<'a>(row: &AnyRow<'a>) -> Cow<'a, str> {
+    match (row.name(), row.identity()) {
+        ("", Identity::Text(id)) => id.into(),
+        ("", identity) => identity.to_string().into(),
+        (name, _) => name.into(),
     }
 }
 
-impl Workload for VmInfo {
-    type Shown<'a> = Vm<'a>;
-
-    fn name(&self) -> &str {
-        told(&self.name).unwrap_or(&self.id)
-    }
-
-    fn pod(&self) -> Option<&PodInfo> {
-        None
-    }
-
-    fn container(&self) -> Option<&ContainerInfo> {
-        None
-    }
-
-    fn show(&self) -> Vm<'_> {
-        Vm { id: &self.id, name: &self.name, hypervisor: self.hypervisor }
-    }
+/// Whether it is, or runs in, the pod of a name or UID.
+pub(super) fn is_in_pod(row: &AnyRow<'_>, wanted: &str) -> bool {
+    let is_it = row.kind() == WorkloadKind::Pod && (row.name() == wanted || row.identity() == Identity::Text(wanted));
+    is_it || row.parents().pod.is_some_and(|pod| pod.name == wanted || pod.id == wanted)
 }
 
-impl Workload for UnitInfo {
-    type Shown<'a> = Unit<'a>;
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn pod(&self) -> Option<&PodInfo> {
-        None
-    }
-
-    fn container(&self) -> Option<&ContainerInfo> {
-        None
-    }
-
-    fn show(&self) -> Unit<'_> {
-        Unit { name: &self.name, cgroup: &self.cgroup }
+/// Whether it is, or runs in, the container of a name or id; of an id the first 12 digits do.
+pub(super) fn is_in_container(row: &AnyRow<'_>, wanted: &str) -> bool {
+    let is_called =
+        |id: &str, name: &str| name == wanted || id == wanted || (wanted.len() >= 12 && id.starts_with(wanted));
+    match (row.kind(), row.identity()) {
+        (WorkloadKind::Container, Identity::Text(id)) => is_called(id, row.name()),
+        _ => row.parents().container.is_some_and(|container| is_called(&container.id, &container.name)),
     }
 }

@@ -1,15 +1,14 @@
-//! `/api/v1/processes`, `containers`, `pods`, `vms` and `units`: what runs on this node, filtered, sorted, cut.
+//! `/api/v1/processes`, `containers`, `pods`, … one a kind: what runs on this node, filtered, sorted, cut.
 
-use super::figures::{ByZone, Moment, ZoneSource, known, total};
+use super::figures::{ByZone, Moment, ZoneSource, known};
 use super::node::latest;
 use super::problem::{Kind, Problem};
-use super::workload::Workload;
-use super::{Asked, Shared, json, query, to_json};
-use axum::extract::{RawQuery, State};
+use super::workload::{Who, called, is_in_container, is_in_pod, without};
+use super::{Shared, json, query, to_json};
 use axum::response::Response;
-use kepler_core::snapshot::{self, Snapshot, State as RunState};
+use kepler_core::snapshot::{AnyRow, Snapshot, State as RunState};
 use kepler_core::units::{Energy, Power};
-use kepler_core::workload::ContainerInfo;
+use kepler_core::workload::WorkloadKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
@@ -34,7 +33,7 @@ pub(super) struct Choice {
     /// Only what is, or runs in, the container of this name or id; of an id the first 12 digits do.
     #[serde(default)]
     container: Option<String>,
-    /// Those that run, that have ended and are still remembered, or both.
+    /// Those that run, that have ended and are still listed, or both.
     #[serde(default)]
     state: Wanted,
     /// Only those that draw at least this much, watts.
@@ -64,7 +63,7 @@ enum Wanted {
     /// Those that run.
     #[default]
     Running,
-    /// Those that have ended and are still remembered.
+    /// Those that have ended and are still listed.
     Terminated,
     /// Both.
     All,
@@ -102,8 +101,7 @@ impl Choice {
         Choice { name, namespace, pod, container, state, min_power_watts: None, sort, order: None, limit }
     }
 
-    fn takes(&self, snapshot: &Snapshot, row: &snapshot::Row<impl Workload>) -> bool {
-        let (pod, container) = (row.info.pod(), row.info.container());
+    fn takes(&self, snapshot: &Snapshot, row: &AnyRow<'_>) -> bool {
         let is = |wanted: &Option<String>, is: &dyn Fn(&str) -> bool| wanted.as_deref().is_none_or(is);
         let state = match self.state {
             Wanted::Running => row.state == RunState::Running,
@@ -111,31 +109,31 @@ impl Choice {
             Wanted::All => true,
         };
         state
-            && is(&self.name, &|pattern| matches(pattern, row.info.name()))
-            && is(&self.namespace, &|name| pod.is_some_and(|pod| pod.namespace == name))
-            && is(&self.pod, &|name| pod.is_some_and(|pod| pod.name == name || pod.id == name))
-            && is(&self.container, &|name| container.is_some_and(|container| is_called(container, name)))
+            && is(&self.name, &|pattern| matches(pattern, &called(row)))
+            && is(&self.namespace, &|name| row.namespace() == Some(name))
+            && is(&self.pod, &|wanted| is_in_pod(row, wanted))
+            && is(&self.container, &|wanted| is_in_container(row, wanted))
             && self.min_power_watts.is_none_or(|least| power(snapshot, row) >= least)
     }
 
-    fn compare<W: Workload>(&self, snapshot: &Snapshot, a: &snapshot::Row<W>, b: &snapshot::Row<W>) -> Ordering {
+    fn compare(&self, snapshot: &Snapshot, a: &AnyRow<'_>, b: &AnyRow<'_>) -> Ordering {
         let by = match self.sort {
             Sort::Power => power(snapshot, a).total_cmp(&power(snapshot, b)),
             Sort::Energy => energy(snapshot, a).total_cmp(&energy(snapshot, b)),
             Sort::CpuTime => a.cpu_time.cmp(&b.cpu_time),
-            Sort::Name => a.info.name().cmp(b.info.name()),
+            Sort::Name => called(a).cmp(&called(b)),
         };
         let usual = if self.sort == Sort::Name { Order::Asc } else { Order::Desc };
         if self.order.unwrap_or(usual) == Order::Desc { by.reverse() } else { by }
     }
 }
 
-fn power(snapshot: &Snapshot, row: &snapshot::Row<impl Workload>) -> f64 {
-    total(known(snapshot, &row.power, Power::watts)).unwrap_or_default()
+fn power(snapshot: &Snapshot, row: &AnyRow<'_>) -> f64 {
+    known(snapshot, row.power, Power::watts).total().unwrap_or_default()
 }
 
-fn energy(snapshot: &Snapshot, row: &snapshot::Row<impl Workload>) -> f64 {
-    total(known(snapshot, &row.energy, Energy::joules)).unwrap_or_default()
+fn energy(snapshot: &Snapshot, row: &AnyRow<'_>) -> f64 {
+    known(snapshot, row.energy, Energy::joules).total().unwrap_or_default()
 }
 
 /// Whether a text fits a pattern in which `*` stands for anything.
@@ -152,14 +150,9 @@ fn matches(pattern: &str, text: &str) -> bool {
     text.ends_with(last)
 }
 
-fn is_called(container: &ContainerInfo, name: &str) -> bool {
-    container.name == name || container.id == name || (name.len() >= 12 && container.id.starts_with(name))
-}
-
 /// Workloads of one kind.
 #[derive(Serialize, JsonSchema)]
-#[schemars(rename = "{Who}List")]
-pub(super) struct List<'a, Who> {
+pub(super) struct List<'a> {
     /// The moment the answer is of.
     snapshot: Moment,
     /// The node's name.
@@ -169,16 +162,17 @@ pub(super) struct List<'a, Who> {
     /// How many there are that fit, beyond the limit too.
     matched: usize,
     /// The first of them.
-    items: Vec<Row<Who>>,
+    #[schemars(skip)]
+    items: Vec<Row<'a>>,
 }
 
 /// A workload and what it used.
 #[derive(Serialize, JsonSchema)]
-#[schemars(rename = "{Who}Row")]
-pub(super) struct Row<Who> {
+pub(super) struct Row<'a> {
     #[serde(flatten)]
-    who: Who,
-    /// `running`, or `terminated` and still remembered.
+    #[schemars(skip)]
+    who: Who<'a>,
+    /// `running`, or `terminated` and still listed.
     state: &'static str,
     /// CPU time since it started (of groups: since it was first seen), seconds.
     cpu_seconds: f64,
@@ -188,33 +182,25 @@ pub(super) struct Row<Who> {
     power_watts: ByZone,
 }
 
-/// The rows that are chosen, and how many fit.
-pub(super) fn choose<'a, W: Workload>(
-    snapshot: &Snapshot,
-    rows: &'a [snapshot::Row<W>],
-    choice: &Choice,
-) -> (usize, Vec<Row<W::Shown<'a>>>) {
-    let mut chosen: Vec<_> = rows.iter().filter(|row| choice.takes(snapshot, row)).collect();
+/// The rows of a kind that are chosen, and how many fit.
+pub(super) fn choose<'a>(snapshot: &'a Snapshot, kind: WorkloadKind, choice: &Choice) -> (usize, Vec<Row<'a>>) {
+    let mut chosen: Vec<_> = snapshot.rows(kind).filter(|row| choice.takes(snapshot, row)).collect();
     let matched = chosen.len();
     // A stable sort: equal ones stay in the order of the snapshot.
     chosen.sort_by(|a, b| choice.compare(snapshot, a, b));
     chosen.truncate(choice.limit);
-    let show = |row: &'a snapshot::Row<W>| Row {
-        who: row.info.show(),
+    let show = |row: AnyRow<'a>| Row {
+        who: Who(row),
         state: row.state.name(),
         cpu_seconds: row.cpu_time.as_secs_f64(),
-        energy_joules: ByZone::joules(snapshot, &row.energy),
-        power_watts: ByZone::watts(snapshot, &row.power),
+        energy_joules: ByZone::joules(snapshot, row.energy),
+        power_watts: ByZone::watts(snapshot, row.power),
     };
     (matched, chosen.into_iter().map(show).collect())
 }
 
-async fn answer<W: Workload + 'static>(
-    shared: Arc<Shared>,
-    text: Option<String>,
-    without: &'static [&'static str],
-    rows: fn(&Snapshot) -> &[snapshot::Row<W>],
-) -> Result<Response, Problem> {
+/// The answer to a question for workloads of `kind`.
+pub(super) async fn answer(kind: WorkloadKind, shared: Arc<Shared>, text: Option<String>) -> Result<Response, Problem> {
     let choice: Choice = query::read(text.as_deref())?;
     query::within("limit", choice.limit, MOST)?;
     if let Some(watts) = choice.min_power_watts.filter(|watts| !(*watts >= 0.0 && watts.is_finite())) {
@@ -222,42 +208,17 @@ async fn answer<W: Workload + 'static>(
         return Err(Problem::new(Kind::BadParameter, reason).parameter("min_power_watts"));
     }
     let given = [("namespace", &choice.namespace), ("pod", &choice.pod), ("container", &choice.container)];
-    if let Some((name, _)) = given.iter().find(|(name, given)| given.is_some() && without.contains(name)) {
+    if let Some((name, _)) = given.iter().find(|(name, given)| given.is_some() && without(kind).contains(name)) {
         return Err(Problem::new(Kind::BadParameter, format!("these have no {name} to choose by")).parameter(*name));
     }
     let snapshot = latest(&shared)?;
     let exporter = Arc::clone(&shared.exporter);
     let answer = shared.work(move || {
-        let (matched, items) = choose(&snapshot, rows(&snapshot), &choice);
+        let (matched, items) = choose(&snapshot, kind, &choice);
         let (moment, zones) = (Moment::of(&snapshot), ZoneSource::of(&snapshot));
         to_json(&List { snapshot: moment, node_name: &exporter.options().node_name, zones, matched, items })
     });
     answer.await.map(json)
-}
-
-pub(super) async fn processes(State(shared): Asked, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    answer(shared, query, &[], |snapshot| &snapshot.processes).await
-}
-
-pub(super) async fn containers(State(shared): Asked, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    answer(shared, query, &[], |snapshot| &snapshot.containers).await
-}
-
-/// Parameters that pods do not have.
-pub(super) const NOT_PODS: &[&str] = &["container"];
-/// Parameters that virtual machines and units do not have.
-pub(super) const NOT_ALONE: &[&str] = &["container", "namespace", "pod"];
-
-pub(super) async fn pods(State(shared): Asked, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    answer(shared, query, NOT_PODS, |snapshot| &snapshot.pods).await
-}
-
-pub(super) async fn vms(State(shared): Asked, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    answer(shared, query, NOT_ALONE, |snapshot| &snapshot.vms).await
-}
-
-pub(super) async fn units(State(shared): Asked, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    answer(shared, query, NOT_ALONE, |snapshot| &snapshot.units).await
 }
 
 #[cfg(test)]

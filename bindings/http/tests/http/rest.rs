@@ -346,6 +346,9 @@ async fn workloads_are_filtered_sorted_and_cut() {
     for (path, name) in [("containers", "nginx"), ("pods", "web-0"), ("vms", "build"), ("units", "sshd.service")] {
         assert_eq!(names(&node.get(&format!("/api/v1/{path}")).await.ok(), "name"), [name]);
     }
+    let jobs = node.get("/api/v1/jobs").await.ok();
+    assert_eq!((names(&jobs, "id"), names(&jobs, "scheduler")), (vec!["4711".to_owned()], vec!["slurm".to_owned()]));
+    assert_eq!(node.get("/api/v1/commands").await.ok()["matched"], json!(0));
 }
 
 #[tokio::test]

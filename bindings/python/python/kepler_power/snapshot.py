@@ -8,7 +8,7 @@ from typing import NamedTuple, Optional
 from . import _native
 from .figures import Source
 from .quantities import Energy, Power
-from .table import Container, Pod, Process, Table, Unit, Vm
+from .table import Command, Container, Job, Pod, Process, Table, Unit, Vm
 
 __all__ = ["Node", "NodeZone", "Snapshot"]
 
@@ -81,7 +81,7 @@ class Snapshot:
         return Node(zones, self._snapshot.usage_ratio, self._snapshot.processors)
 
     def processes(self) -> Table[Process]:
-        """Processes: those alive by number, then those that ended and are still remembered."""
+        """Processes: those alive by number, then those that ended and are still listed."""
         return Table(self._snapshot.table("processes"), Process)
 
     def containers(self) -> Table[Container]:
@@ -99,6 +99,14 @@ class Snapshot:
     def units(self) -> Table[Unit]:
         """Systemd units and slices."""
         return Table(self._snapshot.table("units"), Unit)
+
+    def jobs(self) -> Table[Job]:
+        """Jobs of batch schedulers: Slurm, HTCondor."""
+        return Table(self._snapshot.table("jobs"), Job)
+
+    def commands(self) -> Table[Command]:
+        """Processes that are not listed one by one, by command name and by what they ran in."""
+        return Table(self._snapshot.table("commands"), Command)
 
     @property
     def faults(self) -> list[tuple[str, str, int]]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas
     import polars
 
-__all__ = ["Container", "Pod", "Process", "Table", "Unit", "Vm"]
+__all__ = ["Command", "Container", "Job", "Pod", "Process", "Table", "Unit", "Vm"]
 
 _Path = Union[str, "os.PathLike[str]"]
 
@@ -27,7 +27,7 @@ _COLUMNS_A_ZONE = 3
 
 
 class Process(NamedTuple):
-    """A process, alive or ended and still remembered."""
+    """A process, alive or ended and still listed."""
 
     pid: int
     start_ticks: int
@@ -37,8 +37,11 @@ class Process(NamedTuple):
     kind: str
     """``regular``, ``container`` or ``vm``."""
     container_id: Optional[str]
+    container_name: Optional[str]
+    pod_id: Optional[str]
     vm_id: Optional[str]
     unit: Optional[str]
+    job_id: Optional[str]
     state: str
     cpu_seconds: float
     joules: Mapping[str, float]
@@ -52,6 +55,11 @@ class Container(NamedTuple):
     name: Optional[str]
     runtime: str
     pod_id: Optional[str]
+    pod_name: Optional[str]
+    pod_namespace: Optional[str]
+    job_id: Optional[str]
+    """The batch job that started it."""
+    cgroup: Optional[str]
     state: str
     cpu_seconds: float
     joules: Mapping[str, float]
@@ -64,6 +72,7 @@ class Pod(NamedTuple):
     pod_id: str
     name: Optional[str]
     namespace: Optional[str]
+    cgroup: Optional[str]
     state: str
     cpu_seconds: float
     joules: Mapping[str, float]
@@ -87,6 +96,34 @@ class Unit(NamedTuple):
 
     name: str
     cgroup: str
+    state: str
+    cpu_seconds: float
+    joules: Mapping[str, float]
+    watts: Mapping[str, float]
+
+
+class Job(NamedTuple):
+    """A job of a batch scheduler, as far as it runs on this machine."""
+
+    job_id: str
+    scheduler: str
+    """``slurm`` or ``htcondor``."""
+    cgroup: Optional[str]
+    state: str
+    cpu_seconds: float
+    joules: Mapping[str, float]
+    watts: Mapping[str, float]
+
+
+class Command(NamedTuple):
+    """Processes of one command name that are not listed one by one, in one container, job or unit."""
+
+    comm: str
+    container_id: Optional[str]
+    unit: Optional[str]
+    cgroup: Optional[str]
+    """The unit's."""
+    job_id: Optional[str]
     state: str
     cpu_seconds: float
     joules: Mapping[str, float]

@@ -12,9 +12,9 @@ from ._native import Host
 from .errors import ConfigurationError, MonitorError
 from .settings import current
 from .snapshot import Node, NodeZone, Snapshot
-from .table import Container, Pod, Process, Table, Unit, Vm
+from .table import Command, Container, Job, Pod, Process, Table, Unit, Vm
 
-__all__ = ["Container", "Monitor", "Node", "NodeZone", "Pod", "Process", "Snapshot", "Table", "Unit", "Vm"]
+__all__ = ["Command", "Container", "Job", "Monitor", "Node", "NodeZone", "Pod", "Process", "Snapshot", "Table", "Unit", "Vm"]
 
 
 class Monitor:
@@ -166,6 +166,14 @@ class Monitor:
     def units(self) -> Table[Unit]:
         """Systemd units and slices, in the newest snapshot."""
         return self.snapshot().units()
+
+    def jobs(self) -> Table[Job]:
+        """Jobs of batch schedulers, in the newest snapshot."""
+        return self.snapshot().jobs()
+
+    def commands(self) -> Table[Command]:
+        """Processes that are not listed one by one, by command name, in the newest snapshot."""
+        return self.snapshot().commands()
 
     def __enter__(self) -> Monitor:
         return self.start()

@@ -1,9 +1,10 @@
 //! One level of a snapshot, in whatever form it is wanted.
 
 use super::arrow;
-use super::columns::{Column, Level, Values, columns};
+use super::columns::{Column, Values, columns};
 use crate::errors::DataError;
 use kepler_core::snapshot::Snapshot;
+use kepler_core::workload::WorkloadKind;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule, PyList, PyTuple};
 use std::fs::File;
@@ -15,16 +16,16 @@ use std::sync::Arc;
 #[pyclass(frozen, module = "kepler_power._native")]
 pub(super) struct Table {
     snapshot: Arc<Snapshot>,
-    level: Level,
+    kind: WorkloadKind,
 }
 
 impl Table {
-    pub(super) fn new(snapshot: Arc<Snapshot>, level: Level) -> Self {
-        Table { snapshot, level }
+    pub(super) fn new(snapshot: Arc<Snapshot>, kind: WorkloadKind) -> Self {
+        Table { snapshot, kind }
     }
 
     fn columns(&self) -> Vec<Column<'_>> {
-        columns(&self.snapshot, self.level)
+        columns(&self.snapshot, self.kind)
     }
 
     fn batch(&self) -> PyResult<arrow_array::RecordBatch> {
@@ -35,7 +36,7 @@ impl Table {
 #[pymethods]
 impl Table {
     fn __len__(&self) -> usize {
-        self.level.len(&self.snapshot)
+        self.snapshot.count(self.kind)
     }
 
     fn column_names(&self) -> Vec<String> {

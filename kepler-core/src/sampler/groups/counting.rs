@@ -1,7 +1,7 @@
 //! What perf counts of a container: where it worked, and by what counters.
 //!
 //! For sources of CPU time that do not know where it was spent. A container's processes share what was counted
-//! of it by their time, and so do those of its processes that nobody saw.
+//! of it by their time, and so do those of its processes that came and went unseen.
 
 use super::{GroupIndex, Groups};
 use crate::usage::Work;

@@ -1,6 +1,6 @@
 //! Who worked in the last few ticks.
 
-/// So many ticks are remembered: longer than a snapshot waits to be written anew.
+/// Ticks that are kept: longer than a snapshot waits to be written over.
 const TICKS: usize = 3;
 
 /// Numbers of processes that worked, by tick, the latest first.
@@ -10,7 +10,7 @@ pub(super) struct Recall {
 }
 
 impl Recall {
-    /// Forgets the oldest tick for one in which nobody has worked yet; there is room for so many.
+    /// Drops the oldest tick for a new one, with room for `room` processes.
     pub(super) fn begin(&mut self, room: usize) -> &mut Vec<u32> {
         self.ticks.rotate_right(1);
         let [worked, ..] = &mut self.ticks;
@@ -19,10 +19,10 @@ impl Recall {
         worked
     }
 
-    /// Who worked in the last `ticks` ticks, some of them several times. `None` if that is not remembered any more.
+    /// Who worked in the last `ticks` ticks, some of them several times. `None` if that is longer than what is kept.
     pub(super) fn last(&self, ticks: u64) -> Option<impl Iterator<Item = u32>> {
-        let remembered = self.ticks.get(..usize::try_from(ticks).ok()?)?;
-        Some(remembered.iter().flatten().copied())
+        let kept = self.ticks.get(..usize::try_from(ticks).ok()?)?;
+        Some(kept.iter().flatten().copied())
     }
 }
 
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_three_ticks_are_remembered() {
+    fn the_last_three_ticks_are_kept() {
         let mut recall = Recall::default();
         for tick in 1..=5 {
             recall.begin(2).extend([tick * 10, tick * 10 + 1]);

@@ -139,8 +139,8 @@ impl Machine {
         for (kind, zone) in snapshot.node.zones() {
             assert_eq!(zone.energy, zone.active_energy + zone.idle_energy, "{kind}");
             let processes: Energy = snapshot.processes.iter().map(|row| row.energy[kind]).sum();
-            let NodeZone { short_lived_energy, unattributed_energy, forgotten_energy, .. } = *zone;
-            let parts = processes + short_lived_energy + unattributed_energy + forgotten_energy;
+            let NodeZone { short_lived_energy, unattributed_energy, unlisted_energy, .. } = *zone;
+            let parts = processes + short_lived_energy + unattributed_energy + unlisted_energy;
             assert_eq!(zone.active_energy, parts, "{kind}");
             // Nobody is in two containers or units, nor in two pods.
             let containers: Energy = snapshot.containers.iter().map(|row| row.energy[kind]).sum();
@@ -153,7 +153,7 @@ impl Machine {
                 ("idle", zone.idle_energy),
                 ("unattributed", unattributed_energy),
                 ("short-lived", short_lived_energy),
-                ("forgotten", forgotten_energy),
+                ("unlisted", unlisted_energy),
             ] {
                 self.must_not_fall(format!("node {name} {kind}"), energy);
             }

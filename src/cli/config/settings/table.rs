@@ -152,7 +152,7 @@ pub(crate) static SETTINGS: &[Setting] =
         key("exporter.prometheus.metricsLevel", Form::List, Set(apply::levels)).flag(
             "metrics",
             "LEVEL",
-            "Export metrics of node, process, container, vm, pod, unit; may be repeated [default: \
+            "Export metrics of node, process, container, vm, pod, unit, job; may be repeated [default: \
              all]",
         ),
         key("exporter.prometheus.compat", Form::Text, Set(apply::compat)).flag(
