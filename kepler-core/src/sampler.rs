@@ -103,6 +103,7 @@ pub struct Sampler {
     usage_source: Box<dyn UsageSource>,
     usage_unavailable: Option<Unavailable>,
     cpu: CpuTimesReader,
+    cpu_decreases: u64,
     zones: Zones,
     processes: Processes,
     commands: Commands,
@@ -175,6 +176,7 @@ impl Sampler {
         Ok(Sampler {
             chain,
             cpu: CpuTimesReader::open(host)?,
+            cpu_decreases: 0,
             zones: Zones::new(options.policy, options.chain.calibration.clone()),
             processes: Processes::open(host, options.retention).map_err(processes)?,
             groups,
@@ -305,6 +307,9 @@ impl Sampler {
         match self.cpu.read() {
             Ok(cpu) => {
                 self.faults.succeeded("cpu", at);
+                let decreases = self.cpu.decreases();
+                let fallen = decreases - std::mem::replace(&mut self.cpu_decreases, decreases);
+                self.faults.failed_times("cpu", "counter_decreased", fallen);
                 Some(cpu)
             }
             Err(error) => {

@@ -83,7 +83,7 @@ pub struct ContainerInfo {
     /// Its name where the host has it, else empty.
     pub name: String,
     /// `docker`, `containerd`, `crio`, `podman`, `nerdctl`, `kubernetes` (in a pod, by whatever
-    /// runtime), `lxc`, `nspawn`, `nomad`, `ecs`, or `unknown`.
+    /// runtime), `lxc`, `nspawn`, `nomad`, `ecs`, `isulad`, `balena`, `kata`, `garden`, `mesos`, `libvirt-lxc`, or `unknown`.
     pub runtime: &'static str,
     /// The pod it belongs to, if any.
     pub pod: Option<Arc<PodInfo>>,
@@ -169,9 +169,10 @@ impl UnitInfo {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct JobInfo {
-    /// The scheduler's identifier: `4711`; for HTCondor the slot where the cgroup has no job number.
+    /// The scheduler's identifier: `4711`; of Slurm from 26.05 on its SLUID; of HTCondor the slot, as the cgroup has no
+    /// number of the job.
     pub id: String,
-    /// `slurm`, `htcondor`.
+    /// `slurm`, `htcondor`, `pbs`, `torque`, `lsf` or `oar`.
     pub scheduler: &'static str,
     /// Its cgroup, which distinguishes the parts of a job under several daemons of one host.
     pub cgroup: String,

@@ -14,9 +14,10 @@ use crate::host::{Host, Timestamp};
 use crate::units::{Energy, ZoneKind};
 use crate::usage::CgroupId;
 use crate::usage::cgroup::{CgroupCpu, CgroupTree};
-use crate::workload::cgroup::classify;
+use crate::workload::cgroup::{Placement, classify};
+use crate::workload::names::ContainerNames;
 use crate::workload::process::ProcessReader;
-use crate::workload::{ContainerInfo, JobInfo, PodInfo, VmInfo, names};
+use crate::workload::{ContainerInfo, JobInfo, PodInfo, VmInfo};
 use accounting::Interval;
 use counting::Counted;
 #[cfg(feature = "perf")]
@@ -35,7 +36,7 @@ pub(super) struct GroupIndex(u32);
 #[derive(Debug)]
 struct Group {
     info: GroupInfo,
-    /// The pod or job that a container's energy counts for as well.
+    /// The pod or job that a container's energy counts for as well, or the container or pod that a job's does.
     parent: Option<GroupIndex>,
     /// The pod, job or container around this one, which does not end before it.
     within: Option<GroupIndex>,
@@ -65,6 +66,7 @@ pub(super) struct Groups {
     #[cfg(feature = "perf")]
     counting: Option<Counting>,
     reader: ProcessReader,
+    names: ContainerNames,
     slots: Vec<Option<Group>>,
     by_key: HashMap<Key, GroupIndex>,
     by_text: HashMap<Box<[u8]>, Option<GroupIndex>>,
@@ -87,6 +89,7 @@ impl Groups {
             #[cfg(feature = "perf")]
             counting: None,
             reader: ProcessReader::open(host.procfs())?,
+            names: ContainerNames::open(host),
             slots: Vec::new(),
             by_key: HashMap::new(),
             by_text: HashMap::new(),
@@ -105,29 +108,42 @@ impl Groups {
         if let Some(&known) = self.by_text.get(text) {
             return known;
         }
-        let placement = classify(text);
-        let job = placement.job.map(Arc::new);
-        let mut within = job.clone().map(|job| self.job(job, from_start));
-        for mut outer in placement.outer {
-            outer.job.clone_from(&job);
-            within = Some(self.container(outer, within, pid, from_start));
-        }
-        let group = match (placement.container, placement.pod, placement.unit) {
-            (Some(mut container), ..) => {
-                container.job = job;
-                Some(self.container(container, within, pid, from_start))
-            }
-            (None, Some(pod), _) => Some(self.pod(pod.into(), within, from_start)),
-            (None, None, Some(unit)) if job.is_none() => {
-                Some(self.find_or_add(GroupInfo::Unit(Arc::new(unit)), within, None, from_start))
-            }
-            (None, None, _) => within,
-        };
+        let group = self.placed(classify(text), pid, from_start);
         if self.by_text.len() >= MAX_TEXTS {
             self.by_text.clear();
         }
         self.by_text.insert(text.into(), group);
         group
+    }
+
+    /// The group of a placement, and those around it. A job may be within a container (a scheduler's daemon in a pod), or
+    /// containers within a job.
+    fn placed(&mut self, placement: Placement, pid: u32, from_start: bool) -> Option<GroupIndex> {
+        let is_inside = placement.job_is_inside();
+        let Placement { container, outer, pod, job, unit, .. } = placement;
+        let job = job.map(Arc::new);
+        let (job_around, job_within) = if is_inside { (None, job) } else { (job, None) };
+        let mut within = job_around.clone().map(|job| self.job(job, None, from_start));
+        let has_job = job_around.is_some() || job_within.is_some();
+        for mut info in outer {
+            info.job.clone_from(&job_around);
+            within = Some(self.container(info, within, pid, from_start));
+        }
+        let group = match (container, pod, unit) {
+            (Some(mut info), ..) => {
+                info.job = job_around;
+                Some(self.container(info, within, pid, from_start))
+            }
+            (None, Some(pod), _) => Some(self.pod(pod.into(), within, from_start)),
+            (None, None, Some(unit)) if !has_job => {
+                Some(self.find_or_add(GroupInfo::Unit(Arc::new(unit)), within, None, from_start))
+            }
+            (None, None, _) => within,
+        };
+        match job_within {
+            Some(job) => Some(self.job(job, group, from_start)),
+            None => group,
+        }
     }
 
     /// The container, job or unit of a cgroup known by its number. `None` where it is in none, or was removed
@@ -162,7 +178,7 @@ impl Groups {
             return index;
         }
         let environment = self.reader.environ(pid).unwrap_or_default();
-        info.name = names::container_name(self.host.root(), &info, environment);
+        info.name = self.names.name(&info, environment);
         let job = info.job.as_ref().and(within);
         self.find_or_add(GroupInfo::Container(Arc::new(info)), pod.or(within), pod.or(job), from_start)
     }
@@ -171,8 +187,8 @@ impl Groups {
         self.find_or_add(GroupInfo::Pod(info), within, None, from_start)
     }
 
-    fn job(&mut self, info: Arc<JobInfo>, from_start: bool) -> GroupIndex {
-        self.find_or_add(GroupInfo::Job(info), None, None, from_start)
+    fn job(&mut self, info: Arc<JobInfo>, within: Option<GroupIndex>, from_start: bool) -> GroupIndex {
+        self.find_or_add(GroupInfo::Job(info), within, within, from_start)
     }
 
     /// The virtual machine with this identity.
@@ -288,12 +304,12 @@ impl Groups {
         }
     }
 
-    /// Charges the group, and the pod or job it belongs to.
+    /// Charges the group, and the containers, pods and jobs that it belongs to.
     pub(super) fn charge(&mut self, index: GroupIndex, zone: ZoneKind, energy: Energy) {
-        let Some(group) = self.get_mut(index) else { return };
-        group.account.charge(zone, energy);
-        if let Some(parent) = group.parent.and_then(|parent| self.get_mut(parent)) {
-            parent.account.charge(zone, energy);
+        let mut next = Some(index);
+        while let Some(group) = next.and_then(|index| self.get_mut(index)) {
+            group.account.charge(zone, energy);
+            next = group.parent;
         }
     }
 

@@ -148,6 +148,14 @@ impl Ebpf {
         })
     }
 
+    /// The processes whose exit has begun and is not reported yet, by number. Where nothing exits there are none.
+    ///
+    /// # Errors
+    /// When the kernel's table cannot be read.
+    pub fn exiting(&self) -> io::Result<Vec<u32>> {
+        self.program.dying.keys()
+    }
+
     /// Begins a new epoch, and waits until no processor writes to the tables of the one before any more.
     fn turn(&mut self, known_before: u64) -> io::Result<()> {
         self.epoch += 1;

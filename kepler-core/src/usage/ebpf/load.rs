@@ -1,6 +1,6 @@
 //! Loading the program, and what to say when the kernel does not want it.
 
-use super::record::{Control, Cpu, EVENTS, EndedKey, Group, GroupKey, Task, TaskKey};
+use super::record::{Control, Cpu, Dying, EVENTS, EndedKey, Group, GroupKey, Task, TaskKey};
 use super::table::{Array, PerCpu, Plain, Table, give_memory_back};
 use super::{EbpfOptions, SOURCE};
 use crate::availability::{Capability, Limit, Remedy, Root, Unavailable};
@@ -31,6 +31,8 @@ pub(super) struct Program {
     /// Those of even and of odd epochs.
     pub(super) sets: [Set; 2],
     pub(super) events: [Array<u32>; EVENTS],
+    /// Processes of which all threads are on their way out, by number.
+    pub(super) dying: Table<u32, Dying>,
 }
 
 /// The tables of one epoch.
@@ -108,7 +110,9 @@ impl Program {
         let sets = [set("even")?, set("odd")?];
         let mut event = |name| -> Result<Array<u32>, Box<dyn Error>> { Ok(Array::new(map(&mut ebpf, name)?)?) };
         let events = [event("cycles")?, event("instructions")?, event("misses")?];
+        let dying = table(&mut ebpf, "dying")?;
         Ok(Program {
+            dying,
             control: Array::new(map(&mut ebpf, "control")?)?,
             cpus: PerCpu::new(map(&mut ebpf, "cpus")?, processors)?,
             sets,
