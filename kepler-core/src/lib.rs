@@ -93,6 +93,7 @@ pub mod calibration;
 pub mod counter;
 pub mod host;
 pub mod meter;
+pub mod metric_names;
 #[cfg(feature = "models")]
 pub mod model;
 pub mod monitor;

@@ -28,7 +28,8 @@ pub(super) fn run(asked: Bridge) -> Result<(), Failure> {
     logging::start(&Config { log_level: tracing::Level::WARN, ..Config::default() });
     let bearer_token =
         asked.token_file.as_deref().map(token::read).transpose().map_err(|problem| Failure::Config(vec![problem]))?;
-    let options = BridgeOptions { bearer_token, ..BridgeOptions::new(asked.url) };
+    let mut options = BridgeOptions::new(asked.url);
+    options.bearer_token = bearer_token;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::to("start the bridge"))?;
     let outcome = runtime.block_on(bridge(options, tokio::io::stdin(), tokio::io::stdout()));

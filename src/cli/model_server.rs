@@ -19,6 +19,8 @@ use tokio::sync::watch;
 
 /// Clients of a cluster's exporters, each with a connection that it keeps.
 const MOST_CONNECTIONS: usize = 1024;
+/// Bytes of all requests that are being answered.
+const MOST_BODY_BYTES: usize = 64 << 20;
 /// Connections that train, or wait to learn that another one does.
 const MOST_TRAINERS: usize = 16;
 /// Workers: parsing a large request on one must not hold up the others.
@@ -71,12 +73,11 @@ pub(super) fn run(asked: ModelServer) -> Result<(), Failure> {
             tracing::info!("{what} at http{}://{address}", if web.is_some() { "(s)" } else { "" });
         }
     }
-    let options = ServerOptions {
-        max_connections: MOST_CONNECTIONS,
-        body_limit: kepler_model_server::MAX_REQUEST_BYTES,
-        web,
-        ..ServerOptions::default()
-    };
+    let mut options = ServerOptions::default();
+    options.max_connections = MOST_CONNECTIONS;
+    options.body_limit = kepler_model_server::MAX_REQUEST_BYTES;
+    options.body_budget = MOST_BODY_BYTES;
+    options.web = web;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .enable_all()
@@ -122,7 +123,10 @@ async fn train(
     if listeners.is_empty() {
         return Ok(());
     }
-    let options = ServerOptions { max_connections: MOST_TRAINERS, ..options };
+    let mut options = options;
+    options.max_connections = MOST_TRAINERS;
+    options.body_timeout = kepler_model_server::TRAIN_BODY_TIMEOUT;
+    options.body_budget = 2 * kepler_model_server::MAX_TRAIN_BYTES;
     let router = kepler_model_server::train_router(Arc::clone(store));
     kepler_http::serve_router(listeners, router, options, end).await.map_err(Failure::to("serve HTTP for training"))
 }

@@ -84,7 +84,7 @@ def test_energy_is_counted_to_the_microjoule_through_a_wrap(serve, tree):
     # One unit more than the range, which is rounded down to microjoules.
     drawn = 10 + 5 + 61e-6
     scrape = wait_for_joules(server, drawn, zone="package")
-    assert scrape.sum("kepler_counter_events_total", zone="package", kind="wrap") == 1
+    assert scrape.sum("kepler_zone_events_total", zone="package", kind="wrap") == 1
 
 
 def test_a_reset_makes_no_spike(serve, tree):
@@ -92,7 +92,7 @@ def test_a_reset_makes_no_spike(serve, tree):
     server = serve(tree)
     tree.set(PACKAGE, 2_000_000)
     event = {"zone": "package", "kind": "reset"}
-    scrape = server.scrape_when(lambda scrape: scrape.sum("kepler_counter_events_total", **event) == 1, "the reset")
+    scrape = server.scrape_when(lambda scrape: scrape.sum("kepler_zone_events_total", **event) == 1, "the reset")
     assert scrape.sum(JOULES, zone="package") <= 2 + MICROJOULE
 
 

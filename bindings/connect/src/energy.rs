@@ -10,6 +10,7 @@ pub(crate) use source::{SOURCE_ERROR, SOURCE_INFO, Sources, worse};
 
 use kepler_compliance::units::ZoneKind;
 use kepler_compliance::view::{Skipped, Split, TimeRange, WorkloadKind};
+use kepler_core::metric_names;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,34 +58,34 @@ const fn of(kind: WorkloadKind, name: &'static str, quantity: Quantity, gpu: boo
 
 /// The names of Kepler v0.11 and ours beside them (`unit`, `unattributed`).
 pub(crate) const METRICS: &[Metric] = &[
-    node("kepler_node_cpu_joules_total", Quantity::Joules, false),
-    node("kepler_node_cpu_active_joules_total", Quantity::ActiveJoules, false),
-    node("kepler_node_cpu_idle_joules_total", Quantity::IdleJoules, false),
-    node("kepler_node_cpu_unattributed_joules_total", Quantity::UnattributedJoules, false),
-    node("kepler_node_cpu_watts", Quantity::Watts, false),
-    node("kepler_node_gpu_joules_total", Quantity::Joules, true),
-    node("kepler_node_gpu_active_joules_total", Quantity::ActiveJoules, true),
-    node("kepler_node_gpu_idle_joules_total", Quantity::IdleJoules, true),
-    node("kepler_node_gpu_watts", Quantity::Watts, true),
-    of(WorkloadKind::Pod, "kepler_pod_cpu_joules_total", Quantity::Joules, false),
-    of(WorkloadKind::Pod, "kepler_pod_cpu_watts", Quantity::Watts, false),
-    of(WorkloadKind::Pod, "kepler_pod_gpu_joules_total", Quantity::Joules, true),
-    of(WorkloadKind::Pod, "kepler_pod_gpu_watts", Quantity::Watts, true),
-    of(WorkloadKind::Container, "kepler_container_cpu_joules_total", Quantity::Joules, false),
-    of(WorkloadKind::Container, "kepler_container_cpu_watts", Quantity::Watts, false),
-    of(WorkloadKind::Container, "kepler_container_cpu_seconds_total", Quantity::CpuSeconds, false),
-    of(WorkloadKind::Container, "kepler_container_gpu_joules_total", Quantity::Joules, true),
-    of(WorkloadKind::Container, "kepler_container_gpu_watts", Quantity::Watts, true),
-    of(WorkloadKind::Unit, "kepler_unit_cpu_joules_total", Quantity::Joules, false),
-    of(WorkloadKind::Unit, "kepler_unit_cpu_watts", Quantity::Watts, false),
-    of(WorkloadKind::Unit, "kepler_unit_cpu_seconds_total", Quantity::CpuSeconds, false),
-    of(WorkloadKind::Vm, "kepler_vm_cpu_joules_total", Quantity::Joules, false),
-    of(WorkloadKind::Vm, "kepler_vm_cpu_watts", Quantity::Watts, false),
-    of(WorkloadKind::Process, "kepler_process_cpu_joules_total", Quantity::Joules, false),
-    of(WorkloadKind::Process, "kepler_process_cpu_watts", Quantity::Watts, false),
-    of(WorkloadKind::Process, "kepler_process_cpu_seconds_total", Quantity::CpuSeconds, false),
-    of(WorkloadKind::Process, "kepler_process_gpu_joules_total", Quantity::Joules, true),
-    of(WorkloadKind::Process, "kepler_process_gpu_watts", Quantity::Watts, true),
+    node(metric_names::NODE_CPU_JOULES_TOTAL, Quantity::Joules, false),
+    node(metric_names::NODE_CPU_ACTIVE_JOULES_TOTAL, Quantity::ActiveJoules, false),
+    node(metric_names::NODE_CPU_IDLE_JOULES_TOTAL, Quantity::IdleJoules, false),
+    node(metric_names::NODE_CPU_UNATTRIBUTED_JOULES_TOTAL, Quantity::UnattributedJoules, false),
+    node(metric_names::NODE_CPU_WATTS, Quantity::Watts, false),
+    node(metric_names::NODE_GPU_JOULES_TOTAL, Quantity::Joules, true),
+    node(metric_names::NODE_GPU_ACTIVE_JOULES_TOTAL, Quantity::ActiveJoules, true),
+    node(metric_names::NODE_GPU_IDLE_JOULES_TOTAL, Quantity::IdleJoules, true),
+    node(metric_names::NODE_GPU_WATTS, Quantity::Watts, true),
+    of(WorkloadKind::Pod, metric_names::POD_CPU_JOULES_TOTAL, Quantity::Joules, false),
+    of(WorkloadKind::Pod, metric_names::POD_CPU_WATTS, Quantity::Watts, false),
+    of(WorkloadKind::Pod, metric_names::POD_GPU_JOULES_TOTAL, Quantity::Joules, true),
+    of(WorkloadKind::Pod, metric_names::POD_GPU_WATTS, Quantity::Watts, true),
+    of(WorkloadKind::Container, metric_names::CONTAINER_CPU_JOULES_TOTAL, Quantity::Joules, false),
+    of(WorkloadKind::Container, metric_names::CONTAINER_CPU_WATTS, Quantity::Watts, false),
+    of(WorkloadKind::Container, metric_names::CONTAINER_CPU_SECONDS_TOTAL, Quantity::CpuSeconds, false),
+    of(WorkloadKind::Container, metric_names::CONTAINER_GPU_JOULES_TOTAL, Quantity::Joules, true),
+    of(WorkloadKind::Container, metric_names::CONTAINER_GPU_WATTS, Quantity::Watts, true),
+    of(WorkloadKind::Unit, metric_names::UNIT_CPU_JOULES_TOTAL, Quantity::Joules, false),
+    of(WorkloadKind::Unit, metric_names::UNIT_CPU_WATTS, Quantity::Watts, false),
+    of(WorkloadKind::Unit, metric_names::UNIT_CPU_SECONDS_TOTAL, Quantity::CpuSeconds, false),
+    of(WorkloadKind::Vm, metric_names::VM_CPU_JOULES_TOTAL, Quantity::Joules, false),
+    of(WorkloadKind::Vm, metric_names::VM_CPU_WATTS, Quantity::Watts, false),
+    of(WorkloadKind::Process, metric_names::PROCESS_CPU_JOULES_TOTAL, Quantity::Joules, false),
+    of(WorkloadKind::Process, metric_names::PROCESS_CPU_WATTS, Quantity::Watts, false),
+    of(WorkloadKind::Process, metric_names::PROCESS_CPU_SECONDS_TOTAL, Quantity::CpuSeconds, false),
+    of(WorkloadKind::Process, metric_names::PROCESS_GPU_JOULES_TOTAL, Quantity::Joules, true),
+    of(WorkloadKind::Process, metric_names::PROCESS_GPU_WATTS, Quantity::Watts, true),
 ];
 
 impl Metric {

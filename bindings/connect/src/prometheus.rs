@@ -39,6 +39,7 @@ use api::{Answer, Api, ApiError, When};
 use kepler_compliance::view::{
     EnergySeries, EnergyView, Inventory, NewestReading, Skipped, Subject, TimeRange, ViewError,
 };
+use kepler_core::metric_names;
 use nodes::Nodes;
 use promql::{Matchers, duration, is_label};
 use std::collections::BTreeMap;
@@ -176,7 +177,7 @@ impl EnergyView for PrometheusView {
         let last = |metric| format!("last_over_time({}[{window}])", self.matchers.of(metric));
         let of_metrics = METRICS.iter().map(|metric| figures_of(metric, &self.matchers, range.length()));
         let of_sources = [SOURCE_INFO, SOURCE_ERROR].map(last);
-        let processors = format!("count by (instance) ({})", last("kepler_node_cpu_info"));
+        let processors = format!("count by (instance) ({})", last(metric_names::NODE_CPU_INFO));
         let queries: Vec<_> = of_metrics.chain(of_sources).chain([processors]).map(|query| (query, at)).collect();
         let answers = self.api.all(&queries).map_err(|error| self.unavailable(&error))?;
 

@@ -1,78 +1,190 @@
-//! The check of a request's headers.
+//! The check of a request's target and headers.
 
 use crate::Token;
+use crate::log::shortened;
 use http::header::{AUTHORIZATION, HOST, ORIGIN};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Uri};
-use std::fmt;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, Version};
 use std::net::IpAddr;
 use subtle::ConstantTimeEq;
 
 /// Who may ask.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    hosts: Vec<String>,
+    /// None: any.
+    hosts: Option<Vec<String>>,
     origins: Vec<String>,
     token: Option<Token>,
+    names: SettingNames,
 }
 
-/// Why a request may not pass.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+/// What the settings are called where the server is configured, for messages that say what to change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SettingNames {
+    /// Where names of this server are added; default `the allowed hosts`.
+    pub hosts: &'static str,
+    /// Where web pages that may ask are added; default `the allowed origins`.
+    pub origins: &'static str,
+}
+
+impl Default for SettingNames {
+    fn default() -> Self {
+        SettingNames { hosts: "the allowed hosts", origins: "the allowed origins" }
+    }
+}
+
+/// Why a request may not pass. Values from outside are shortened to 100 characters.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// It names no server, several, or one in a way that only a proxy takes (RFC 9112, 3.2).
+    #[error("{0}")]
+    Malformed(&'static str),
     /// It came by this `Host`, which is not ours.
-    Host(String),
+    #[error("Host {:?} is not allowed; if clients reach this server by that name, add it to {}", .0.value, .0.setting)]
+    Host(Rejected),
     /// It comes from a page of this `Origin`.
-    Origin(String),
+    #[error("Origin {:?} is not allowed; if that web page may ask, add it to {}", .0.value, .0.setting)]
+    Origin(Rejected),
     /// It has not the token.
+    #[error("send `Authorization: Bearer` and the token")]
     Token,
 }
 
+/// A value that is not among the allowed ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rejected {
+    /// What came, shortened.
+    pub value: String,
+    /// The setting that allows others.
+    pub setting: &'static str,
+}
+
+impl Rejection {
+    /// The HTTP status that says so: 400, 401 or 403.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Rejection::Malformed(_) => StatusCode::BAD_REQUEST,
+            Rejection::Token => StatusCode::UNAUTHORIZED,
+            Rejection::Host(_) | Rejection::Origin(_) => StatusCode::FORBIDDEN,
+        }
+    }
+}
+
 impl Policy {
-    /// Names in `hosts`, with or without a port, may be asked for beside `localhost` and addresses in figures
-    /// (which cannot be rebound); pages of `origins` (`scheme://host[:port]`) may ask beside those of the server
-    /// itself. With a `token`, who does not send it is refused.
+    /// Names in `hosts`, with or without a port, may be asked for beside `localhost` and IP addresses (which
+    /// cannot be rebound); pages of `origins` (`scheme://host[:port]`) may ask beside those of the server
+    /// itself. With a `token`, a request without it is rejected.
     #[must_use]
     pub fn new(hosts: &[String], origins: &[String], token: Option<Token>) -> Self {
         let lower = |names: &[String]| names.iter().map(|name| name.trim().to_ascii_lowercase()).collect();
-        Policy { hosts: lower(hosts), origins: lower(origins), token }
+        Policy { hosts: Some(lower(hosts)), origins: lower(origins), token, names: SettingNames::default() }
     }
 
-    /// Whether a request with these headers may pass.
+    /// Any well-formed `Host`, and no other check: for servers that are reached by names they do not know.
+    #[must_use]
+    pub fn any_host() -> Self {
+        Policy { hosts: None, origins: Vec::new(), token: None, names: SettingNames::default() }
+    }
+
+    /// The check of `Host` alone: pages and tokens are somebody else's matter.
+    #[must_use]
+    pub fn hosts(hosts: &[String]) -> Self {
+        Policy { origins: vec![ANY.to_owned()], ..Policy::new(hosts, &[], None) }
+    }
+
+    /// What the settings are called, for messages.
+    #[must_use]
+    pub fn naming(self, names: SettingNames) -> Self {
+        Policy { names, ..self }
+    }
+
+    /// Whether a request with this target and these headers may pass.
     ///
     /// # Errors
-    /// What it is refused for.
-    pub fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
-        let host = match headers.get(HOST) {
-            Some(host) => String::from_utf8_lossy(host.as_bytes()).to_ascii_lowercase(),
-            // HTTP/2 has it in the URI.
-            None => uri.authority().map(|authority| authority.as_str().to_ascii_lowercase()).unwrap_or_default(),
-        };
-        let name = host.parse::<Authority>().map(|authority| authority.host().to_owned()).unwrap_or_default();
-        let listed = || self.hosts.iter().any(|allowed| *allowed == host || *allowed == name);
-        if name.is_empty() || !(is_address(&name) || name == "localhost" || listed()) {
-            return Err(Refusal::Host(host));
+    /// What it is rejected for.
+    pub fn admit<B>(&self, request: &Request<B>) -> Result<(), Rejection> {
+        let headers = request.headers();
+        let authority = authority(request.version(), request.uri(), headers)?;
+        let Some(hosts) = &self.hosts else { return Ok(()) };
+        let (host, name) = (authority.as_str().to_ascii_lowercase(), authority.host().to_ascii_lowercase());
+        let listed = || hosts.iter().any(|allowed| *allowed == host || *allowed == name);
+        if !(is_address(&name) || name == "localhost" || listed()) {
+            return Err(Rejection::Host(Rejected { value: shortened(&host), setting: self.names.hosts }));
         }
-        for origin in headers.get_all(ORIGIN) {
-            let origin = String::from_utf8_lossy(origin.as_bytes()).to_ascii_lowercase();
-            // A page of this server itself, whose name has just been found right.
-            let own = ["http://", "https://"].iter().any(|scheme| origin.strip_prefix(scheme) == Some(&*host));
-            if !own && !self.origins.contains(&origin) {
-                return Err(Refusal::Origin(origin));
-            }
-        }
+        self.admit_origins(headers, &host)?;
         let Some(token) = &self.token else { return Ok(()) };
         let given = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).and_then(bearer);
         // In constant time, so that the time of the answer tells nothing about the token.
         match given {
             Some(given) if bool::from(given.ct_eq(token.text().as_bytes())) => Ok(()),
-            _ => Err(Refusal::Token),
+            _ => Err(Rejection::Token),
         }
+    }
+
+    fn admit_origins(&self, headers: &HeaderMap, host: &str) -> Result<(), Rejection> {
+        if self.origins.iter().any(|origin| origin == ANY) {
+            return Ok(());
+        }
+        for origin in headers.get_all(ORIGIN) {
+            let origin = String::from_utf8_lossy(origin.as_bytes()).to_ascii_lowercase();
+            // A page of this server itself, whose name has just been found right.
+            let own = ["http://", "https://"].iter().any(|scheme| origin.strip_prefix(scheme) == Some(host));
+            if !own && !self.origins.contains(&origin) {
+                return Err(Rejection::Origin(Rejected { value: shortened(&origin), setting: self.names.origins }));
+            }
+        }
+        Ok(())
     }
 }
 
+/// Stands for every origin, within this crate: users cannot give it, since it is no origin.
+const ANY: &str = "any origin";
+
+/// The server that a request names: by one well-formed `Host`, or in HTTP/2 and later by its target.
+///
+/// A target with scheme and host is for proxies; a server that took it would have to decide whom to believe.
+fn authority(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<Authority, Rejection> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(_), Some(_)) => return Err(Rejection::Malformed("the request has several Host headers")),
+        (host, _) => host.map(HeaderValue::as_bytes),
+    };
+    let target = uri.authority().map(|authority| authority.as_str().as_bytes());
+    let named = if version >= Version::HTTP_2 {
+        match (target, host) {
+            (Some(target), Some(host)) if !target.eq_ignore_ascii_case(host) => {
+                return Err(Rejection::Malformed("the request's target and its Host header differ"));
+            }
+            (target, host) => target.or(host),
+        }
+    } else if target.is_some() {
+        return Err(Rejection::Malformed(
+            "the request's target names a scheme and host, as for a proxy; send the path",
+        ));
+    } else {
+        host
+    };
+    let named = named.ok_or(Rejection::Malformed("the request has no Host header"))?;
+    let malformed = Rejection::Malformed("the Host header is not a name or address with an optional port");
+    // The parser of authorities takes `user@host`, which a Host header may not have (RFC 9110, 7.2), and names that no
+    // server has, such as lists.
+    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:[]%".contains(byte);
+    if !named.iter().all(fits) {
+        return Err(malformed);
+    }
+    let parsed = Authority::try_from(named).map_err(|_| malformed.clone())?;
+    let port = parsed.as_str().strip_prefix(parsed.host()).unwrap_or_default();
+    let port_fits =
+        port.is_empty() || port == ":" || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    if parsed.host().is_empty() || !port_fits { Err(malformed) } else { Ok(parsed) }
+}
+
 fn is_address(name: &str) -> bool {
-    let figures = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-    figures.parse::<IpAddr>().is_ok()
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    address.parse::<IpAddr>().is_ok()
 }
 
 /// What follows `Bearer `, in whichever case that is written (RFC 9110 11.1).
@@ -81,35 +193,20 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Refusal::Host(host) => write!(
-                f,
-                "Host {host:?} is not allowed; if clients reach this server by that name, add it to the allowed hosts \
-                 (of `kepler serve`: --web.allowed-host, and --mcp.allowed-host for /mcp)"
-            ),
-            Refusal::Origin(origin) => {
-                write!(
-                    f,
-                    "Origin {origin:?} is not allowed; if that web page may ask, add it to the allowed origins \
-                     (of `kepler serve`: --web.allowed-origin, and --mcp.allowed-origin for /mcp)"
-                )
-            }
-            Refusal::Token => f.write_str("send `Authorization: Bearer` and the token"),
-        }
-    }
-}
-
-impl std::error::Error for Refusal {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn admit(policy: &Policy, headers: &[(&'static str, &str)]) -> Result<(), Refusal> {
-        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        policy.admit(&Uri::from_static("/tools"), &headers)
+    fn admit(policy: &Policy, headers: &[(&'static str, &str)]) -> Result<(), Rejection> {
+        ask(policy, "/tools", headers)
+    }
+
+    fn ask(policy: &Policy, target: &str, headers: &[(&'static str, &str)]) -> Result<(), Rejection> {
+        let mut request = Request::get(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        policy.admit(&request.body(()).unwrap())
     }
 
     #[test]
@@ -120,12 +217,72 @@ mod tests {
         {
             assert_eq!(admit(&policy, &[("host", host)]), Ok(()), "{host}");
         }
-        for host in
-            ["evil.example", "localhost.evil.example", "b", "b:80", "", "a b", "evil@localhost@x", "1.2.3.4.evil"]
-        {
-            assert!(matches!(admit(&policy, &[("host", host)]), Err(Refusal::Host(_))), "{host}");
+        for host in ["evil.example", "localhost.evil.example", "b", "b:80", "1.2.3.4.evil"] {
+            assert!(matches!(admit(&policy, &[("host", host)]), Err(Rejection::Host(_))), "{host}");
         }
-        assert!(matches!(admit(&policy, &[]), Err(Refusal::Host(_))), "no name at all");
+    }
+
+    #[test]
+    fn a_request_names_one_server_in_one_way() {
+        for policy in [Policy::new(&[], &[], None), Policy::any_host(), Policy::hosts(&[])] {
+            for host in [
+                "",
+                "a b",
+                "evil@localhost",
+                "evil:pw@127.0.0.1:80",
+                "localhost:99999",
+                "localhost:80:80",
+                "localhost/x",
+                "localhost,localhost",
+                "http://localhost",
+            ] {
+                let rejection = admit(&policy, &[("host", host)]).unwrap_err();
+                assert!(matches!(rejection, Rejection::Malformed(_)), "{host}: {rejection}");
+                assert_eq!(rejection.status(), 400);
+            }
+            assert!(matches!(admit(&policy, &[]), Err(Rejection::Malformed(_))), "no name at all");
+            let twice = [("host", "localhost"), ("host", "localhost")];
+            assert!(matches!(admit(&policy, &twice), Err(Rejection::Malformed(_))), "twice the same");
+            for target in ["http://localhost/tools", "http://evil.example/tools", "http://a@localhost/"] {
+                let rejection = ask(&policy, target, &[("host", "localhost")]);
+                assert!(matches!(rejection, Err(Rejection::Malformed(_))), "{target}");
+            }
+        }
+    }
+
+    #[test]
+    fn in_http_2_the_target_names_the_server_and_host_may_not_differ() {
+        let policy = Policy::new(&[], &[], None);
+        let with = |target: &str, host: Option<&str>| {
+            let mut request = Request::get(target).version(Version::HTTP_2);
+            if let Some(host) = host {
+                request = request.header("host", host);
+            }
+            policy.admit(&request.body(()).unwrap())
+        };
+        assert_eq!(with("https://localhost/x", None), Ok(()));
+        assert_eq!(with("https://localhost/x", Some("LOCALHOST")), Ok(()));
+        assert!(matches!(with("https://localhost/x", Some("other")), Err(Rejection::Malformed(_))));
+        assert!(matches!(with("https://evil.example/x", None), Err(Rejection::Host(_))));
+    }
+
+    #[test]
+    fn any_name_reaches_a_server_that_does_not_know_its_names_and_pages_are_not_its_matter() {
+        assert_eq!(admit(&Policy::any_host(), &[("host", "whatever.example")]), Ok(()));
+        let hosts_only = Policy::hosts(&[]);
+        assert_eq!(admit(&hosts_only, &[("host", "localhost"), ("origin", "https://evil.example")]), Ok(()));
+        assert!(matches!(admit(&hosts_only, &[("host", "evil.example")]), Err(Rejection::Host(_))));
+    }
+
+    #[test]
+    fn a_rejection_says_what_to_change_and_shows_no_more_than_it_must() {
+        let names = SettingNames { hosts: "--web.allowed-host", origins: "--web.allowed-origin" };
+        let policy = Policy::new(&[], &[], None).naming(names);
+        let long = format!("{}.example", "x".repeat(60_000));
+        let text = admit(&policy, &[("host", &long)]).unwrap_err().to_string();
+        assert!(text.contains("--web.allowed-host") && text.len() < 300, "{text}");
+        let text = admit(&policy, &[("host", "localhost"), ("origin", &long)]).unwrap_err().to_string();
+        assert!(text.contains("--web.allowed-origin") && text.len() < 300, "{text}");
     }
 
     #[test]
@@ -135,7 +292,7 @@ mod tests {
         assert_eq!(from("https://ops.example"), Ok(()));
         assert_eq!(from("http://localhost:28282"), Ok(()), "its own page");
         for origin in ["https://evil.example", "null", "http://localhost:3000", "https://ops.example:444", ""] {
-            assert!(matches!(from(origin), Err(Refusal::Origin(_))), "{origin}");
+            assert!(matches!(from(origin), Err(Rejection::Origin(_))), "{origin}");
         }
     }
 
@@ -150,8 +307,8 @@ mod tests {
         assert_eq!(with("Bearer s3cret"), Ok(()));
         assert_eq!(with("bearer s3cret"), Ok(()));
         for wrong in ["Bearer s3cre", "Bearer s3cret2", "Bearer ", "Basic s3cret", "s3cret"] {
-            assert_eq!(with(wrong), Err(Refusal::Token), "{wrong}");
+            assert_eq!(with(wrong), Err(Rejection::Token), "{wrong}");
         }
-        assert_eq!(admit(&policy, &[("host", "localhost")]), Err(Refusal::Token));
+        assert_eq!(admit(&policy, &[("host", "localhost")]), Err(Rejection::Token));
     }
 }

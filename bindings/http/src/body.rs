@@ -82,3 +82,44 @@ impl Body for GzipBody {
         self.0.is_none()
     }
 }
+
+/// An exposition compressed by zstd, at its fastest regular level.
+#[cfg(feature = "zstd")]
+pub(crate) struct ZstdBody(Option<(Exposition, zstd::stream::write::Encoder<'static, Vec<u8>>)>);
+
+#[cfg(feature = "zstd")]
+impl ZstdBody {
+    /// # Errors
+    /// There is no memory for it.
+    pub(crate) fn new(exposition: Exposition) -> std::io::Result<Self> {
+        Ok(ZstdBody(Some((exposition, zstd::stream::write::Encoder::new(Vec::new(), 1)?))))
+    }
+}
+
+#[cfg(feature = "zstd")]
+impl Body for ZstdBody {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        let Some((exposition, encoder)) = &mut self.0 else { return Poll::Ready(None) };
+        let mut piece = Vec::with_capacity(ROOM);
+        let more = exposition.write(PIECE, &mut piece);
+        encoder.write_all(&piece)?;
+        if more {
+            let ready = std::mem::take(encoder.get_mut());
+            if ready.is_empty() {
+                // The encoder gathers some pieces before it gives something: others go first.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            return Poll::Ready(Some(Ok(Frame::data(ready.into()))));
+        }
+        let Some((_, encoder)) = self.0.take() else { return Poll::Ready(None) };
+        Poll::Ready(Some(encoder.finish().map(|rest| Frame::data(rest.into()))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
+    }
+}

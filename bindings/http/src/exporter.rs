@@ -1,7 +1,7 @@
 //! From the newest snapshot to text, at once or piece by piece.
 
 use crate::encode::{Format, Samples, escape};
-use crate::families::{self, Family, Plan, Scene};
+use crate::families::{self, Family, Plan, RenderContext};
 use crate::options::ExportOptions;
 use kepler_core::snapshot::{Feed, Snapshot};
 use std::fmt;
@@ -63,10 +63,6 @@ impl Exporter {
     pub(crate) fn options(&self) -> &ExportOptions {
         &self.options
     }
-
-    pub(crate) fn node_label(&self) -> &str {
-        &self.node_label
-    }
 }
 
 impl fmt::Debug for Exporter {
@@ -105,16 +101,17 @@ impl Cursor {
     }
 
     fn write(&mut self, exporter: &Exporter, snapshot: Option<&Snapshot>, size: usize, out: &mut Vec<u8>) -> bool {
-        let scene = Scene { exporter, snapshot, plan: &self.plan };
+        let context =
+            RenderContext { node_label: &exporter.node_label, options: &exporter.options, snapshot, plan: &self.plan };
         while let Some(family) = exporter.families.get(self.family) {
-            let rows = family.rows(&scene);
+            let rows = family.rows(&context);
             let mut samples =
                 Samples { out, format: self.format, header: &family.header, header_due: &mut self.header_due };
             while self.row < rows {
                 if samples.out.len() >= size {
                     return true;
                 }
-                (family.write)(&scene, self.row, &mut samples);
+                (family.write)(&context, self.row, &mut samples);
                 self.row += 1;
             }
             (self.family, self.row, self.header_due) = (self.family + 1, 0, true);

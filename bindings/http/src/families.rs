@@ -4,12 +4,12 @@
 mod compat;
 mod exporter;
 mod node;
+mod rapl_names;
 mod workload;
 
+use crate::duplicate_series::DuplicateSeries;
 use crate::encode::{Header, Kind, Samples, Value};
-use crate::exporter::Exporter;
-use crate::options::{ExportOptions, Levels};
-use crate::twins::Twins;
+use crate::options::{Compat, ExportOptions, Levels};
 use kepler_core::snapshot::Snapshot;
 use kepler_core::units::ZoneKind;
 
@@ -19,8 +19,8 @@ pub(crate) struct Family {
     /// The level it belongs to; [`Levels::NONE`] is always exported.
     level: Levels,
     /// How many rows `write` is called for, one call a row. It may make no sample for a row.
-    rows: fn(&Scene<'_>) -> usize,
-    pub(crate) write: fn(&Scene<'_>, usize, &mut Samples<'_>),
+    rows: fn(&RenderContext<'_>) -> usize,
+    pub(crate) write: fn(&RenderContext<'_>, usize, &mut Samples<'_>),
 }
 
 impl Family {
@@ -32,15 +32,19 @@ impl Family {
         Header { name, kind: Kind::Gauge, unit, help }
     }
 
-    pub(crate) fn rows(&self, scene: &Scene<'_>) -> usize {
-        (self.rows)(scene)
+    pub(crate) fn rows(&self, context: &RenderContext<'_>) -> usize {
+        (self.rows)(context)
     }
 }
 
 /// The families that `options` ask for, in the order of export.
 pub(crate) fn chosen(options: &ExportOptions) -> impl Iterator<Item = &'static Family> {
     let levels = options.levels;
-    let older: &[Family] = if options.compat.is_some() { compat::FAMILIES } else { &[] };
+    let older: &[Family] = match options.compat {
+        None => &[],
+        Some(Compat::Kepler07) => compat::FAMILIES,
+        Some(Compat::RaplNames) => rapl_names::FAMILIES,
+    };
     [exporter::FAMILIES, node::FAMILIES, workload::FAMILIES, older]
         .into_iter()
         .flatten()
@@ -48,8 +52,10 @@ pub(crate) fn chosen(options: &ExportOptions) -> impl Iterator<Item = &'static F
 }
 
 /// What a family is made from.
-pub(crate) struct Scene<'a> {
-    pub(crate) exporter: &'a Exporter,
+pub(crate) struct RenderContext<'a> {
+    /// `node_name="…"`, escaped.
+    pub(crate) node_label: &'a str,
+    pub(crate) options: &'a ExportOptions,
     /// `None` before the first one.
     pub(crate) snapshot: Option<&'a Snapshot>,
     pub(crate) plan: &'a Plan,
@@ -62,16 +68,16 @@ pub(crate) struct Plan {
     zones: Vec<ZoneKind>,
     /// Zones that could be read over the last interval: without a reading there are no watts.
     powered: Vec<ZoneKind>,
-    processes: Twins,
+    processes: DuplicateSeries,
     /// Processes again, without the `state` label that `_cpu_seconds_total` does not have.
-    process_seconds: Twins,
-    containers: Twins,
+    process_seconds: DuplicateSeries,
+    containers: DuplicateSeries,
     /// Containers again, without the `state` label that Kepler 0.7 did not have.
-    older_containers: Twins,
-    vms: Twins,
-    pods: Twins,
-    units: Twins,
-    commands: Twins,
+    older_containers: DuplicateSeries,
+    vms: DuplicateSeries,
+    pods: DuplicateSeries,
+    units: DuplicateSeries,
+    commands: DuplicateSeries,
 }
 
 impl Plan {
@@ -84,13 +90,13 @@ impl Plan {
 }
 
 /// For families that are written in one go.
-fn once(_: &Scene<'_>) -> usize {
+fn once(_: &RenderContext<'_>) -> usize {
     1
 }
 
 /// For families that are written in one go once there is a snapshot.
-fn once_known(scene: &Scene<'_>) -> usize {
-    usize::from(scene.snapshot.is_some())
+fn once_known(context: &RenderContext<'_>) -> usize {
+    usize::from(context.snapshot.is_some())
 }
 
 #[cfg(test)]
@@ -98,7 +104,8 @@ mod tests {
     use super::*;
 
     fn all() -> impl Iterator<Item = &'static Family> {
-        [exporter::FAMILIES, node::FAMILIES, workload::FAMILIES, compat::FAMILIES].into_iter().flatten()
+        let tables = [exporter::FAMILIES, node::FAMILIES, workload::FAMILIES, compat::FAMILIES, rapl_names::FAMILIES];
+        tables.into_iter().flatten()
     }
 
     #[test]
@@ -116,10 +123,13 @@ mod tests {
 
     #[test]
     fn no_family_is_listed_twice() {
-        let mut names: Vec<_> = all().map(|family| family.header.name).collect();
-        let count = names.len();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), count);
+        for compat in [None, Some(Compat::Kepler07), Some(Compat::RaplNames)] {
+            let options = ExportOptions { compat, ..ExportOptions::default() };
+            let mut names: Vec<_> = chosen(&options).map(|family| family.header.name).collect();
+            let count = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), count, "{compat:?}");
+        }
     }
 }

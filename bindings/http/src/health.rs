@@ -1,4 +1,4 @@
-//! `/livez`, `/readyz`, `/healthz`. None of them collects anything.
+//! Probes: `/livez` and `/-/healthy`; `/readyz`, `/healthz` and `/-/ready`. None of them collects anything.
 
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -6,6 +6,9 @@ use axum::response::{IntoResponse, Response};
 use kepler_core::host::Timestamp;
 use kepler_core::snapshot::Snapshot;
 use std::time::Duration;
+
+/// Where the probes are.
+pub(crate) const PATHS: [&str; 5] = ["/livez", "/-/healthy", "/readyz", "/healthz", "/-/ready"];
 
 /// Alive: the server answers.
 pub(crate) async fn live() -> Response {

@@ -18,6 +18,7 @@
 
 mod body;
 mod connection;
+mod duplicate_series;
 mod encode;
 mod exporter;
 mod families;
@@ -28,18 +29,22 @@ mod own;
 mod page;
 #[cfg(feature = "rest")]
 mod rest;
+mod routes;
 mod server;
-mod twins;
+mod server_options;
+
 #[cfg(feature = "tls")]
 mod web_config;
 
 pub use encode::Format;
 pub use exporter::Exporter;
 #[cfg(feature = "rest")]
-pub use kepler_guard::Token;
+pub use kepler_guard::{SettingNames, Token, WorkLimit};
 pub use options::{BuildInfo, Compat, ExportOptions, Levels, UnknownCompat, UnknownLevel};
 #[cfg(feature = "rest")]
 pub use rest::{Rest, RestOptions};
-pub use server::{ServerOptions, router, serve, serve_router};
+pub use routes::router;
+pub use server::{serve, serve_router};
+pub use server_options::{BadTelemetryPath, ServerOptions, TelemetryPath};
 #[cfg(feature = "tls")]
 pub use web_config::{WebConfig, WebConfigError};

@@ -21,6 +21,59 @@ pub(crate) fn format(headers: &HeaderMap) -> Format {
     if open_metrics > text { Format::OpenMetrics } else { Format::Text }
 }
 
+/// The scheme of escaping that the client asks for with its format. All names here are letters, digits and
+/// underscores, which no scheme changes: it is only said that it was kept.
+pub(crate) fn escaping(headers: &HeaderMap) -> Option<&'static str> {
+    const SCHEMES: [&str; 4] = ["allow-utf-8", "underscores", "dots", "values"];
+    let wanted = format(headers);
+    let of_format = |item: &Item<'_>| match wanted {
+        Format::OpenMetrics => item.name.eq_ignore_ascii_case("application/openmetrics-text"),
+        Format::Text => item.name.eq_ignore_ascii_case("text/plain"),
+    };
+    items(headers, ACCEPT)
+        .filter(of_format)
+        .filter_map(|item| item.parameter("escaping"))
+        .find_map(|asked| SCHEMES.into_iter().find(|scheme| *scheme == asked))
+}
+
+/// The codings of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coding {
+    Identity,
+    Gzip,
+    #[cfg(feature = "zstd")]
+    Zstd,
+}
+
+impl Coding {
+    /// Its name in `Content-Encoding`; none: as it is.
+    pub(crate) const fn name(self) -> Option<&'static str> {
+        match self {
+            Coding::Identity => None,
+            Coding::Gzip => Some("gzip"),
+            #[cfg(feature = "zstd")]
+            Coding::Zstd => Some("zstd"),
+        }
+    }
+}
+
+/// The coding that the client likes best; zstd where it likes both as much, since that costs less.
+pub(crate) fn coding(headers: &HeaderMap) -> Coding {
+    #[cfg(feature = "zstd")]
+    {
+        let weight = |names: &[&str]| {
+            let named = items(headers, ACCEPT_ENCODING)
+                .find(|item| names.iter().any(|name| item.name.eq_ignore_ascii_case(name)));
+            named.map_or(0, |item| item.weight())
+        };
+        let zstd = weight(&["zstd"]);
+        if zstd > 0 && zstd >= weight(&["gzip", "x-gzip"]) {
+            return Coding::Zstd;
+        }
+    }
+    if gzip(headers) { Coding::Gzip } else { Coding::Identity }
+}
+
 /// Whether the client takes gzip.
 pub(crate) fn gzip(headers: &HeaderMap) -> bool {
     let mut any = false;
@@ -103,6 +156,37 @@ mod tests {
             assert_eq!(super::format(&headers(ACCEPT, accept)), format, "{accept}");
         }
         assert_eq!(super::format(&HeaderMap::new()), Format::Text);
+    }
+
+    #[test]
+    fn a_scheme_of_escaping_is_named_where_it_was_asked_for() {
+        for (accept, expected) in [
+            ("text/plain;version=0.0.4;escaping=underscores", Some("underscores")),
+            (
+                "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;q=0.3",
+                Some("allow-utf-8"),
+            ),
+            ("application/openmetrics-text;version=1.0.0", None),
+            ("text/plain;escaping=nonsense", None),
+            ("", None),
+        ] {
+            assert_eq!(escaping(&headers(ACCEPT, accept)), expected, "{accept}");
+        }
+    }
+
+    #[cfg(feature = "zstd")]
+    #[test]
+    fn zstd_is_used_for_those_who_ask_for_it_and_like_nothing_better() {
+        for (accept, expected) in [
+            ("gzip, zstd", Coding::Zstd),
+            ("zstd;q=0.5, gzip;q=0.8", Coding::Gzip),
+            ("zstd;q=0, gzip", Coding::Gzip),
+            ("zstd", Coding::Zstd),
+            ("*", Coding::Gzip),
+            ("", Coding::Identity),
+        ] {
+            assert_eq!(coding(&headers(ACCEPT_ENCODING, accept)), expected, "{accept}");
+        }
     }
 
     #[test]

@@ -35,25 +35,32 @@ pub struct BuildInfo {
     pub rustversion: String,
 }
 
-/// Names of an older Kepler, beside the current ones, for dashboards that still ask for them.
+/// Other names, beside the current ones, for dashboards that ask for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Compat {
     /// Kepler 0.7: `kepler_container_joules_total`, `kepler_node_package_joules_total`, …
     Kepler07,
+    /// By RAPL's own zones: `kepler_node_package_energy_joule{zone="package-0"}`, `kepler_pod_memory_watts`, …
+    RaplNames,
 }
 
 impl FromStr for Compat {
     type Err = UnknownCompat;
 
-    /// Reads `kepler-0.7`.
+    /// Reads `kepler-0.7` or `rapl-names`.
     fn from_str(name: &str) -> Result<Self, UnknownCompat> {
-        if name == "kepler-0.7" { Ok(Compat::Kepler07) } else { Err(UnknownCompat(name.to_owned())) }
+        match name {
+            "kepler-0.7" => Ok(Compat::Kepler07),
+            "rapl-names" => Ok(Compat::RaplNames),
+            _ => Err(UnknownCompat(name.to_owned())),
+        }
     }
 }
 
 /// A compatibility mode that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown compatibility mode {0:?}; use kepler-0.7")]
+#[error("unknown compatibility mode {0:?}; use kepler-0.7 or rapl-names")]
 pub struct UnknownCompat(String);
 
 /// A set of levels: for whom figures are exported.

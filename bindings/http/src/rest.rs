@@ -13,7 +13,6 @@ mod body;
 mod docs;
 mod events;
 mod figures;
-mod guard;
 mod history;
 mod node;
 mod openapi;
@@ -21,7 +20,6 @@ mod problem;
 mod query;
 mod schema;
 mod tools;
-mod work;
 mod workload;
 mod workloads;
 
@@ -30,11 +28,10 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
-use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use kepler_compliance::tools::Toolbox;
-use kepler_guard::{Policy, Token};
+use kepler_guard::{GuardLayer, Policy, SettingNames, Token, WorkLimit};
 use problem::{Kind, Problem};
 use serde::Serialize;
 use std::fmt;
@@ -43,13 +40,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tower_http::cors::{AllowHeaders, CorsLayer};
-use work::Work;
+
+/// Answers that are worked out at a time, by default.
+const DEFAULT_AT_ONCE: usize = 4;
+/// How long a request waits for its turn, by default.
+const DEFAULT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Who may ask, and how much of it.
 #[derive(Clone, Debug)]
 pub struct RestOptions {
     /// Names by which clients may reach this server (the `Host` header), with or without a port, beside
-    /// `localhost` and addresses in figures; default none. A page that lets its own name point here (DNS
+    /// `localhost` and IP addresses; default none. A page that lets its own name point here (DNS
     /// rebinding) is refused by this.
     pub allowed_hosts: Vec<String>,
     /// Web pages that may ask, as `scheme://host[:port]`; default none but those of this server itself.
@@ -60,10 +61,11 @@ pub struct RestOptions {
     pub body_limit: usize,
     /// Time in which a request body must have come; default 10 s.
     pub body_timeout: Duration,
-    /// Answers that are worked out at a time; default 4. Others wait.
-    pub at_once: usize,
-    /// How long a request waits for its turn before it is answered with 503; default 10 s.
-    pub patience: Duration,
+    /// What the two settings above are called, for answers that say what to change.
+    pub setting_names: SettingNames,
+    /// Answers that are worked out at a time; default 4. Others wait for 10 s at most, and are answered with 503
+    /// then. A clone may limit the same work over other protocols.
+    pub work: WorkLimit,
     /// Streams of events at a time; default 16. One more is answered with 503.
     pub streams: usize,
     /// A stream without events says that it lives after this long; default 15 s.
@@ -78,8 +80,8 @@ impl Default for RestOptions {
             bearer_token: None,
             body_limit: 64 * 1024,
             body_timeout: Duration::from_secs(10),
-            at_once: 4,
-            patience: Duration::from_secs(10),
+            setting_names: SettingNames::default(),
+            work: WorkLimit::new(DEFAULT_AT_ONCE, DEFAULT_PATIENCE),
             streams: 16,
             heartbeat: Duration::from_secs(15),
         }
@@ -95,7 +97,6 @@ struct Shared {
     exporter: Arc<Exporter>,
     toolbox: Arc<Toolbox>,
     options: RestOptions,
-    work: Work,
     streams: Arc<Semaphore>,
     stopped: Arc<AtomicBool>,
 }
@@ -103,9 +104,8 @@ struct Shared {
 impl Rest {
     /// Over `exporter`'s feed; `toolbox` is what the tools and the history answer from, of this node or others.
     pub fn new(exporter: Arc<Exporter>, toolbox: Arc<Toolbox>, options: RestOptions) -> Self {
-        let work = Work::new(options.at_once, options.patience);
         let streams = Arc::new(Semaphore::new(options.streams.min(Semaphore::MAX_PERMITS)));
-        Rest(Arc::new(Shared { exporter, toolbox, options, work, streams, stopped: Arc::default() }))
+        Rest(Arc::new(Shared { exporter, toolbox, options, streams, stopped: Arc::default() }))
     }
 
     /// The routes `/tools`, `/api/v1/…`, `/openapi.json` and, with feature `docs`, `/docs`. Merge them with
@@ -113,6 +113,7 @@ impl Rest {
     pub fn router(&self) -> Router {
         let options = &self.0.options;
         let policy = Policy::new(&options.allowed_hosts, &options.allowed_origins, options.bearer_token.clone());
+        let guard = GuardLayer::new(policy.naming(options.setting_names), problem::rejected);
         let routes = Router::new()
             .route("/tools", get(tools::list))
             .route("/tools/{name}", post(tools::call))
@@ -129,7 +130,7 @@ impl Rest {
             .route("/tools/{name}/{*rest}", any(missing))
             .route("/api", any(missing))
             .route("/api/{*rest}", any(missing))
-            .layer(middleware::from_fn_with_state(Arc::new(policy), guard::check))
+            .layer(guard)
             .layer(cors(&options.allowed_origins))
             .route("/openapi.json", get(openapi::answer));
         #[cfg(feature = "docs")]
@@ -147,6 +148,16 @@ impl Rest {
 impl fmt::Debug for Rest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rest").field("options", &self.0.options).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// Lets `work` be done when its turn comes.
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.options.work.run(work).await?
     }
 }
 

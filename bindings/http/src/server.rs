@@ -1,125 +1,43 @@
-//! The HTTP server: routes, limits, shutdown.
+//! The HTTP server: accepting, limits, shutdown.
 //!
 //! `axum::serve` has neither a time limit for headers nor a bound on connections, so the router is
 //! served by hyper here, one task a connection.
 
-use crate::body::{GzipBody, PlainBody};
-use crate::connection::{Impatient, Place, Places, Request as Busy};
+use crate::connection::answer::AnswerBody;
+use crate::connection::body::{BodyBudget, BodyLimits, BodyOutcome, LimitedBody};
+use crate::connection::descriptors;
+use crate::connection::shares::RequestShares;
+use crate::connection::slots::{ConnectionSlot, ConnectionSlots, RequestKind};
+use crate::connection::stream::WriteTimeoutStream;
 use crate::exporter::Exporter;
-use crate::{health, negotiate, page};
+use crate::health;
+use crate::routes::router;
+use crate::server_options::ServerOptions;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, VARY};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
-use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{Method, Request, StatusCode};
+use axum::response::{IntoResponse, Response};
+use http_body::Body as _;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use kepler_guard::{GuardLayer, Policy, Rejection};
+use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tower_http::limit::RequestBodyLimitLayer;
+use tokio::time::Instant;
+use tower_service::Service as _;
 
 /// The most of a request's headers, and of an answer not yet taken, that a connection holds.
 const BUFFER: usize = 64 * 1024;
 /// How long to wait after a connection could not be accepted, mostly for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-
-/// Limits of the server.
-#[derive(Clone, Debug)]
-pub struct ServerOptions {
-    /// Connections at a time, 1 at least; default 32. When all are taken and another client comes,
-    /// the one that has waited longest without a request goes; while all are being answered, the
-    /// newcomer waits.
-    pub max_connections: usize,
-    /// Time in which a request's headers must have come, counted from the connection's start or
-    /// from the answer before; default 30 s. Idle connections are closed after the same time.
-    pub header_timeout: Duration,
-    /// Time in which a client must take what is buffered for it (64 KiB or so); default 10 s.
-    pub write_timeout: Duration,
-    /// Largest request body in bytes; default 64 KiB. Larger ones are answered with 413.
-    pub body_limit: usize,
-    /// Time for requests under way to finish at shutdown; default 5 s.
-    pub shutdown_grace: Duration,
-    /// `/readyz` fails when the newest snapshot is older than this, and older than three of its
-    /// intervals; default 15 s.
-    pub stale_after: Duration,
-    /// What the page at `/` links to beside its own routes: path and description. Default none.
-    pub links: Vec<(&'static str, &'static str)>,
-    /// Encryption and passwords; default none.
-    #[cfg(feature = "tls")]
-    pub web: Option<crate::WebConfig>,
-}
-
-impl Default for ServerOptions {
-    fn default() -> Self {
-        ServerOptions {
-            max_connections: 32,
-            header_timeout: Duration::from_secs(30),
-            write_timeout: Duration::from_secs(10),
-            body_limit: 64 * 1024,
-            shutdown_grace: Duration::from_secs(5),
-            stale_after: Duration::from_secs(15),
-            links: Vec::new(),
-            #[cfg(feature = "tls")]
-            web: None,
-        }
-    }
-}
-
-/// What the routes share.
-struct Shared {
-    exporter: Arc<Exporter>,
-    stale_after: Duration,
-    index: String,
-}
-
-/// All routes: `/`, `/metrics`, `/livez`, `/readyz`, `/healthz`. To serve them beside others, merge
-/// this router into yours.
-pub fn router(exporter: Arc<Exporter>, options: &ServerOptions) -> Router {
-    let index = page::index(exporter.options(), &options.links);
-    let shared = Arc::new(Shared { exporter, stale_after: options.stale_after, index });
-    Router::new()
-        .route("/", get(|State(shared): State<Arc<Shared>>| async move { Html(shared.index.clone()) }))
-        .route("/metrics", get(metrics))
-        .route("/livez", get(health::live))
-        .route("/readyz", get(ready))
-        .route("/healthz", get(ready))
-        .fallback(missing)
-        .with_state(shared)
-        .layer(RequestBodyLimitLayer::new(options.body_limit))
-}
-
-async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    health::ready(shared.exporter.feed().latest().as_deref(), shared.stale_after)
-}
-
-async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    let format = negotiate::format(&headers);
-    let exposition = shared.exporter.exposition(format);
-    let gzip = negotiate::gzip(&headers);
-    let body = if gzip { Body::new(GzipBody::new(exposition)) } else { Body::new(PlainBody::new(exposition)) };
-    let mut response = body.into_response();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
-    headers.append(VARY, ACCEPT.into());
-    headers.append(VARY, ACCEPT_ENCODING.into());
-    if gzip {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    response
-}
-
-async fn missing(uri: Uri) -> Response {
-    (StatusCode::NOT_FOUND, format!("nothing at {}; the figures are at /metrics\n", uri.path())).into_response()
-}
 
 /// Serves [`router`] on every listener until `shutdown` resolves. Then no connection is accepted
 /// any more, requests under way finish, and what is left after
@@ -148,28 +66,33 @@ pub async fn serve_router(
     options: ServerOptions,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let listeners = listeners
-        .into_iter()
-        .map(|listener| {
-            listener.set_nonblocking(true)?;
-            TcpListener::from_std(listener)
-        })
-        .collect::<io::Result<Vec<_>>>()?;
     #[cfg(feature = "tls")]
     let router = match &options.web {
         Some(web) => web.protect(router),
         None => router,
     };
+    #[cfg(feature = "tls")]
+    let following = options.web.clone().map(|web| tokio::spawn(web.follow_files()));
+    let listeners = listeners
+        .into_iter()
+        .map(|listener| {
+            listener.set_nonblocking(true)?;
+            let router = guarded(router.clone(), &listener, &options.allowed_hosts);
+            Ok((TcpListener::from_std(listener)?, router))
+        })
+        .collect::<io::Result<Vec<_>>>()?;
     let (stop, stopped) = watch::channel(false);
     let grace = options.shutdown_grace;
-    let server = Arc::new(Server { router, places: Places::new(options.max_connections), options, stopped });
+    let server = Arc::new(Server::new(options, stopped));
     let mut accepting = JoinSet::new();
-    for listener in listeners {
-        accepting.spawn(Arc::clone(&server).accept(listener));
+    for (listener, router) in listeners {
+        accepting.spawn(Arc::clone(&server).accept(listener, router));
     }
     drop(server);
     shutdown.await;
     stop.send_replace(true);
+    #[cfg(feature = "tls")]
+    following.iter().for_each(tokio::task::JoinHandle::abort);
     let finish = async { while accepting.join_next().await.is_some() {} };
     if tokio::time::timeout(grace, finish).await.is_err() {
         tracing::warn!(?grace, "dropping connections still open after the time for shutdown");
@@ -177,38 +100,64 @@ pub async fn serve_router(
     Ok(())
 }
 
+/// Whoever reaches a listener on the loopback interface by a name may be a web page in a browser of this machine.
+/// The names of others are those of a network, which are not known here.
+fn guarded(router: Router, listener: &std::net::TcpListener, allowed_hosts: &[String]) -> Router {
+    let loopback = listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
+    let policy = if loopback { Policy::hosts(allowed_hosts) } else { Policy::any_host() };
+    let answer = |rejection: &Rejection| (rejection.status(), format!("{rejection}\n")).into_response();
+    router.layer(GuardLayer::new(policy, answer))
+}
+
 struct Server {
-    router: Router,
-    places: Places,
+    slots: Arc<ConnectionSlots>,
+    shares: RequestShares,
+    bodies: Arc<BodyLimits>,
     options: ServerOptions,
     stopped: watch::Receiver<bool>,
 }
 
 impl Server {
+    fn new(options: ServerOptions, stopped: watch::Receiver<bool>) -> Self {
+        let connections = descriptors::connections(options.max_connections.max(1));
+        Server {
+            slots: Arc::new(ConnectionSlots::new(connections)),
+            shares: RequestShares::new(connections),
+            bodies: Arc::new(BodyLimits {
+                timeout: options.body_timeout,
+                budget: BodyBudget::new(options.body_budget),
+            }),
+            options,
+            stopped,
+        }
+    }
+
     /// Accepts connections until stopped, then waits for those it has. Dropping it drops them.
-    async fn accept(self: Arc<Self>, listener: TcpListener) {
+    async fn accept(self: Arc<Self>, listener: TcpListener, router: Router) {
         let mut connections = JoinSet::new();
         loop {
             while connections.try_join_next().is_some() {}
             let next = async {
                 let accepted = listener.accept().await?;
-                Ok::<_, io::Error>((accepted, self.places.take().await))
+                Ok::<_, io::Error>((accepted, self.slots.take().await))
             };
             let next = tokio::select! {
                 () = self.stopped() => break,
                 next = next => next,
             };
             match next {
-                Ok(((stream, peer), place)) => {
-                    let server = Arc::clone(&self);
+                Ok(((stream, peer), slot)) => {
+                    let (server, router) = (Arc::clone(&self), router.clone());
                     connections.spawn(async move {
-                        if let Err(error) = server.answer(stream, place).await {
+                        if let Err(error) = server.answer(stream, router, slot).await {
                             tracing::debug!(%peer, %error, "connection ended early");
                         }
                     });
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
+                    // A descriptor comes free with it.
+                    self.slots.evict();
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -222,33 +171,36 @@ impl Server {
         let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
     }
 
-    async fn answer(&self, stream: TcpStream, place: Arc<Place>) -> io::Result<()> {
+    async fn answer(self: Arc<Self>, stream: TcpStream, router: Router, slot: Arc<ConnectionSlot>) -> io::Result<()> {
         // Pieces are large: nothing gains from waiting to fill a segment.
         let _ = stream.set_nodelay(true);
-        let stream = Impatient::new(stream, Arc::clone(&place), self.options.write_timeout);
+        #[cfg(feature = "tls")]
+        let router = match stream.peer_addr() {
+            Ok(peer) => router.layer(axum::Extension(crate::web_config::PeerAddress(peer.ip().to_canonical()))),
+            Err(_) => router,
+        };
+        let stream = WriteTimeoutStream::new(stream, Arc::clone(&slot), self.options.write_timeout);
         #[cfg(feature = "tls")]
         if let Some(acceptor) = self.options.web.as_ref().and_then(crate::WebConfig::acceptor) {
             let stream = tokio::select! {
                 stream = tokio::time::timeout(self.options.header_timeout, acceptor.accept(stream)) => stream??,
-                () = place.evicted() => return Ok(()),
+                () = slot.evicted() => return Ok(()),
                 () = self.stopped() => return Ok(()),
             };
-            return self.answer_http(stream, place).await.map_err(io::Error::other);
+            return self.answer_http(stream, router, slot).await.map_err(io::Error::other);
         }
-        self.answer_http(stream, place).await.map_err(io::Error::other)
+        self.answer_http(stream, router, slot).await.map_err(io::Error::other)
     }
 
     async fn answer_http(
-        &self,
+        self: Arc<Self>,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        place: Arc<Place>,
+        router: Router,
+        slot: Arc<ConnectionSlot>,
     ) -> hyper::Result<()> {
-        let routes = TowerToHyperService::new(self.router.clone());
-        let at = Arc::clone(&place);
+        let (server, own) = (Arc::clone(&self), Arc::clone(&slot));
         let service = hyper::service::service_fn(move |request| {
-            let busy = at.request();
-            let answer = hyper::service::Service::call(&routes, request);
-            async move { answer.await.map(|response| response.map(|body| Answer { body, _busy: busy })) }
+            Arc::clone(&server).respond(router.clone(), Arc::clone(&own), request)
         });
         let mut connection = pin!(
             hyper::server::conn::http1::Builder::new()
@@ -259,35 +211,73 @@ impl Server {
         );
         tokio::select! {
             result = connection.as_mut() => return result,
-            () = place.evicted() => return Ok(()),
+            () = slot.evicted() => return Ok(()),
             () = self.stopped() => connection.as_mut().graceful_shutdown(),
         }
-        connection.await
+        tokio::select! {
+            result = connection.as_mut() => result,
+            () = slot.evicted() => Ok(()),
+        }
+    }
+
+    /// Answers one request within its limits.
+    async fn respond(
+        self: Arc<Self>,
+        mut router: Router,
+        slot: Arc<ConnectionSlot>,
+        request: Request<Incoming>,
+    ) -> Result<Response<AnswerBody>, Infallible> {
+        let kind = self.kind(request.uri().path());
+        let busy = slot.request(kind);
+        let Ok(share) = self.shares.take(kind, &self.slots).await else {
+            return Ok(
+                too_many("others are being answered; try again").map(|body| AnswerBody::new(body, busy, [None, None]))
+            );
+        };
+        let may_stream = request.method() == Method::GET;
+        let outcome = BodyOutcome::default();
+        let request = request.map(|body| {
+            if body.is_end_stream() {
+                return Body::empty();
+            }
+            let (slot, slots, limits) = (Arc::clone(&slot), Arc::clone(&self.slots), Arc::clone(&self.bodies));
+            Body::new(LimitedBody::new(Body::new(body), slot, slots, limits, outcome.clone()))
+        });
+        let Ok(mut response) = router.call(request).await;
+        if let Some(refusal) = outcome.refusal() {
+            response = refusal;
+        }
+        let mut stream = None;
+        if is_event_stream(&response) {
+            if may_stream {
+                match self.shares.take_stream() {
+                    Ok(share) => stream = share,
+                    Err(_) => response = too_many("as many streams are open as may be; try again"),
+                }
+            }
+        } else {
+            slot.set_answer_by(Some(Instant::now() + self.options.answer_timeout));
+        }
+        Ok(response.map(|body| AnswerBody::new(body, busy, [share, stream])))
+    }
+
+    fn kind(&self, path: &str) -> RequestKind {
+        if health::PATHS.contains(&path) {
+            RequestKind::Probe
+        } else if path == self.options.telemetry_path.as_str() {
+            RequestKind::Scrape
+        } else {
+            RequestKind::Other
+        }
     }
 }
 
-/// A response's body; the connection counts as busy as long as it lives.
-struct Answer {
-    body: Body,
-    _busy: Busy,
+fn is_event_stream(response: &Response) -> bool {
+    let media = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    response.status().is_success() && media.starts_with("text/event-stream")
 }
 
-impl http_body::Body for Answer {
-    type Data = bytes::Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
-        std::pin::Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.body.size_hint()
-    }
+fn too_many(text: &str) -> Response {
+    let headers = [(RETRY_AFTER, "5"), (CONNECTION, "close")];
+    (StatusCode::SERVICE_UNAVAILABLE, headers, format!("{text}\n")).into_response()
 }

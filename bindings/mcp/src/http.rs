@@ -3,15 +3,18 @@
 //! `/mcp` is the streamable HTTP transport for all protocol revisions; `/sse` and `/messages` are the
 //! transport of 2024-11-05, where turned on. Every request is checked first: the name, the origin, the token.
 
-mod guard;
 mod legacy;
 mod sessions;
 
 use crate::Token;
 pub use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderName, HeaderValue, Method};
-use axum::middleware;
-use kepler_guard::Policy;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use kepler_guard::{GuardLayer, Policy, Rejection, SettingNames};
 use rmcp::ServerHandler;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use sessions::Sessions;
@@ -24,12 +27,14 @@ use tower_http::cors::{AllowHeaders, CorsLayer};
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
     /// Names by which clients may reach this server (the `Host` header), with or without a port, beside
-    /// `localhost` and addresses in figures; default none. A page that lets its own name point here (DNS
+    /// `localhost` and IP addresses; default none. A page that lets its own name point here (DNS
     /// rebinding) is refused by this.
     pub allowed_hosts: Vec<String>,
     /// Web pages that may ask, as `scheme://host[:port]`; default none but those of this server itself.
     /// Programs that are no browsers send no `Origin` and are not concerned.
     pub allowed_origins: Vec<String>,
+    /// What the two settings above are called, for answers that say what to change.
+    pub setting_names: SettingNames,
     /// What clients must send as `Authorization: Bearer …`; default nothing.
     pub bearer_token: Option<Token>,
     /// Largest request in bytes; default 256 KiB. Larger ones are answered with 413.
@@ -50,6 +55,7 @@ impl Default for HttpOptions {
         HttpOptions {
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
+            setting_names: SettingNames::default(),
             bearer_token: None,
             body_limit: 256 * 1024,
             max_sessions: 4096,
@@ -82,11 +88,25 @@ pub fn router(server: impl ServerHandler + Clone, options: HttpOptions) -> Route
     }
     let service = StreamableHttpService::new(move || Ok(server.clone()), sessions, config);
     let policy = Policy::new(&options.allowed_hosts, &options.allowed_origins, options.bearer_token.clone());
+    let guard = GuardLayer::new(policy.naming(options.setting_names), rejected);
     let cors = cors(&options.allowed_origins);
-    routes
-        .route_service("/mcp", service)
-        .layer(middleware::from_fn_with_state(Arc::new(policy), guard::check))
-        .layer(cors)
+    routes.route_service("/mcp", service).layer(middleware::from_fn(ended)).layer(guard).layer(cors)
+}
+
+/// A session that has been ended: 204, which clients take for done (Python's and TypeScript's SDK warn of 202).
+async fn ended(request: Request, next: Next) -> Response {
+    let is_end = request.method() == Method::DELETE;
+    let response = next.run(request).await;
+    if is_end && response.status() == StatusCode::ACCEPTED { StatusCode::NO_CONTENT.into_response() } else { response }
+}
+
+/// The answer to a request that may not pass.
+fn rejected(rejection: &Rejection) -> Response {
+    let mut response = (rejection.status(), format!("{rejection}\n")).into_response();
+    if rejection.status() == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"kepler\""));
+    }
+    response
 }
 
 /// What browsers ask before they let a page of another origin ask.

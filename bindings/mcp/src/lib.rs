@@ -16,12 +16,14 @@ mod completion;
 pub mod http;
 mod prompts;
 mod resources;
+mod schema;
 mod server;
 mod stdio;
 mod uri;
 mod watch;
 
-#[cfg(any(feature = "http", feature = "bridge"))]
-pub use kepler_guard::Token;
+#[cfg(feature = "http")]
+pub use kepler_guard::SettingNames;
+pub use kepler_guard::{Token, WorkLimit};
 pub use server::McpServer;
 pub use stdio::{StdioError, serve_stdio};

@@ -1,9 +1,10 @@
 //! The server without a transport.
 
 use crate::watch::Watch;
-use crate::{completion, prompts, resources};
+use crate::{completion, prompts, resources, schema};
 use kepler_compliance::tools::registry::{self, CallError};
 use kepler_compliance::tools::{Context, ListRequest, SummaryRequest, ToolRequest, Toolbox};
+use kepler_guard::{WorkError, WorkLimit};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult, ContentBlock,
     GetPromptRequestParams, GetPromptResponse, Implementation, InitializeResult, ListPromptsResult,
@@ -15,6 +16,7 @@ use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// What a client is told at the start: `{summary}` and `{list}` are names of tools.
@@ -25,11 +27,17 @@ and INSUFFICIENT_DATA is no verdict. A monthly figure is a projection from the w
 certificate, internal yardstick): read the resource of a standard before calling its breach unlawful. To begin: \
 {summary}, or {list} for the names of workloads.";
 
+/// Answers that are worked out at a time, by default.
+const DEFAULT_AT_ONCE: usize = 4;
+/// How long a request waits for its turn, by default.
+const DEFAULT_PATIENCE: Duration = Duration::from_secs(10);
+
 /// An MCP server over a [`Toolbox`]. Clones share it.
 #[derive(Clone, Debug)]
 pub struct McpServer {
     toolbox: Arc<Toolbox>,
     tools: Arc<[Tool]>,
+    work: WorkLimit,
 }
 
 impl McpServer {
@@ -47,7 +55,17 @@ impl McpServer {
     }
 
     fn describing(toolbox: Arc<Toolbox>, open_world: bool) -> Self {
-        McpServer { toolbox, tools: registry::tools().iter().map(|tool| describe(tool, open_world)).collect() }
+        McpServer {
+            toolbox,
+            tools: registry::tools().iter().map(|tool| describe(tool, open_world)).collect(),
+            work: WorkLimit::new(DEFAULT_AT_ONCE, DEFAULT_PATIENCE),
+        }
+    }
+
+    /// Works within `limit`, which others may share; by default four answers at a time.
+    #[must_use]
+    pub fn with_work_limit(self, limit: WorkLimit) -> Self {
+        McpServer { work: limit, ..self }
     }
 
     /// Lets `answer` work on a blocking thread, watched: steps become progress notifications where the
@@ -57,20 +75,24 @@ impl McpServer {
         request: &RequestContext<RoleServer>,
         answer: impl FnOnce(&Context<'_>) -> T + Send + 'static,
     ) -> Result<T, ErrorData> {
-        let (steps, told) = match request.meta.get_progress_token() {
+        let (steps, reported) = match request.meta.get_progress_token() {
             Some(token) => {
-                let (steps, told) = mpsc::unbounded_channel();
-                (Some(steps), Some((token, told)))
+                let (steps, reported) = mpsc::unbounded_channel();
+                (Some(steps), Some((token, reported)))
             }
             None => (None, None),
         };
         let toolbox = Arc::clone(&self.toolbox);
         let cancelled = request.ct.clone();
-        let work = tokio::task::spawn_blocking(move || answer(&Watch::new(&toolbox, cancelled, steps).context()));
-        if let Some((token, mut told)) = told {
+        let work = self.work.clone();
+        let work =
+            tokio::spawn(
+                async move { work.run(move || answer(&Watch::new(&toolbox, cancelled, steps).context())).await },
+            );
+        if let Some((token, mut reported)) = reported {
             let mut done = 0.0;
             // Ends when the work is done, which drops the sender.
-            while let Some(step) = told.recv().await {
+            while let Some(step) = reported.recv().await {
                 let progress = ProgressNotificationParam::new(token.clone(), done).with_message(step);
                 done += 1.0;
                 if request.peer.notify_progress(progress).await.is_err() {
@@ -78,7 +100,8 @@ impl McpServer {
                 }
             }
         }
-        work.await.map_err(|error| ErrorData::internal_error(format!("the answer failed: {error}"), None))
+        let outcome = work.await.unwrap_or(Err(WorkError::Failed));
+        outcome.map_err(|error| ErrorData::internal_error(error.to_string(), None))
     }
 }
 
@@ -86,9 +109,9 @@ fn describe(tool: &'static registry::Tool, open_world: bool) -> Tool {
     // Nothing is changed by asking, so the hint on destruction says nothing and is left out.
     let annotations =
         ToolAnnotations::new().read_only(tool.read_only).idempotent(tool.idempotent).open_world(open_world);
-    Tool::new(tool.name, tool.description(), tool.input_schema.clone())
+    Tool::new(tool.name, tool.description(), schema::input(&tool.input_schema))
         .with_title(tool.title)
-        .with_raw_output_schema(Arc::new(tool.output_schema.clone()))
+        .with_raw_output_schema(Arc::new(schema::output(&tool.output_schema)))
         .with_annotations(annotations)
 }
 
@@ -127,7 +150,7 @@ impl ServerHandler for McpServer {
         let tool = registry::find(&request.name).map_err(|error| ErrorData::invalid_params(error.to_string(), None))?;
         let arguments = Value::Object(request.arguments.unwrap_or_default());
         let answer = self.ask(&context, move |context| tool.call(context, arguments)).await?;
-        // A mistake in the arguments is told to the model, which can mend it, not to the program.
+        // A mistake in the arguments goes to the model, which can mend it, not to the program.
         Ok(match answer {
             Ok(answer) => CallToolResult::structured(answer),
             Err(error @ CallError::Answer { .. }) => return Err(ErrorData::internal_error(error.to_string(), None)),
@@ -186,5 +209,17 @@ impl ServerHandler for McpServer {
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
         self.ask(&context, move |context| completion::complete(context, &request)).await?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_tools_fits_into_a_conversation() {
+        let tools: Vec<Tool> = registry::tools().iter().map(|tool| describe(tool, false)).collect();
+        let size = serde_json::to_string(&ListToolsResult::with_all_items(tools)).unwrap().len();
+        assert!(size <= 30_000, "{size} bytes");
     }
 }

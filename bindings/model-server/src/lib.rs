@@ -38,7 +38,7 @@ pub use routes::router;
 pub use socket::{SocketError, SocketOptions, serve_socket};
 pub use store::{Store, StoreError};
 #[cfg(feature = "train")]
-pub use train::{MAX_TRAIN_BYTES, train_router};
+pub use train::{MAX_TRAIN_BYTES, TRAIN_BODY_TIMEOUT, train_router};
 
 /// The largest request that is read, 8 MiB: some 100,000 rows of five features.
 pub const MAX_REQUEST_BYTES: usize = 8 << 20;

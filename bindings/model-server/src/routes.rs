@@ -19,14 +19,20 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use tower_http::limit::RequestBodyLimitLayer;
+
+/// Estimates that are worked out at a time.
+static ESTIMATES: Semaphore = Semaphore::const_new(2);
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const MODEL: HeaderName = HeaderName::from_static("x-kepler-model");
 const DISTANCE: HeaderName = HeaderName::from_static("x-kepler-machine-distance");
 const DIFFERENCE: HeaderName = HeaderName::from_static("x-kepler-machine-difference");
 
-/// The routes `/model`, `/best-models`, `/predict` and `/livez`, to serve alone or beside others.
+/// The routes `/model`, `/best-models`, `/predict` and `/livez`, to serve alone or beside others. Needs a Tokio runtime,
+/// and a server that limits connections, the time of a body and the bytes of all bodies.
 pub fn router(store: Arc<Store>) -> Router {
     Router::new()
         .route("/model", post(model))
@@ -174,7 +180,12 @@ async fn predict(State(store): State<Arc<Store>>, body: Result<Bytes, BytesRejec
         Ok(request) => request,
         Err(response) => return *response,
     };
-    let reply = estimate(&store, &request, None);
+    // Some 100,000 rows take a while: the threads that serve answer others meanwhile.
+    let turn = ESTIMATES.acquire().await;
+    let Ok(reply) = spawn_blocking(move || estimate(&store, &request, None)).await else {
+        return (StatusCode::INTERNAL_SERVER_ERROR, "the estimate failed; the log says why\n").into_response();
+    };
+    drop(turn);
     let status = if reply.powers.is_empty() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     (status, [(CONTENT_TYPE, JSON)], reply.to_json()).into_response()
 }

@@ -8,15 +8,13 @@ mod rows;
 use crate::package;
 use crate::store::{InstallError, Store};
 use axum::Router;
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use request::TrainRequest;
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -25,8 +23,8 @@ use tower_http::limit::RequestBodyLimitLayer;
 
 /// The largest training request that is read, 32 MiB: some 1.5 million samples. Memory stays below about ten times that.
 pub const MAX_TRAIN_BYTES: usize = 32 << 20;
-/// In this time a training request must have come.
-const ARRIVAL: Duration = Duration::from_mins(1);
+/// In this time a training request must have come, one minute.
+pub const TRAIN_BODY_TIMEOUT: Duration = Duration::from_mins(1);
 /// When a caller that comes at the wrong time may come again, in seconds.
 const AGAIN: HeaderValue = HeaderValue::from_static("30");
 const MODELS: HeaderName = HeaderName::from_static("x-kepler-models");
@@ -38,7 +36,8 @@ const MOST_LEFT_OUT: usize = 1000;
 /// The route `/train`, to serve on an address of its own as the reference does (port 8102), or beside [`router`](crate::router).
 ///
 /// Trains one pipeline at a time; who comes meanwhile is told to come again. The models are put into the store's
-/// directory and are served from then on; the answer is a zip of the pipeline. Needs a Tokio runtime with time.
+/// directory and are served from then on; the answer is a zip of the pipeline. Needs a Tokio runtime with time, and a
+/// server that limits connections and the bytes of all bodies.
 pub fn train_router(store: Arc<Store>) -> Router {
     Router::new()
         .route("/train", post(train))
@@ -46,7 +45,7 @@ pub fn train_router(store: Arc<Store>) -> Router {
         .fallback(|uri: Uri| async move {
             (StatusCode::NOT_FOUND, format!("nothing at {}; there is POST /train\n", uri.path()))
         })
-        .with_state(Trainer { store, place: Arc::new(Semaphore::new(1)) })
+        .with_state(Trainer { store, turn: Arc::new(Semaphore::new(1)) })
         .layer(DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(MAX_TRAIN_BYTES))
 }
@@ -54,7 +53,7 @@ pub fn train_router(store: Arc<Store>) -> Router {
 #[derive(Clone)]
 struct Trainer {
     store: Arc<Store>,
-    place: Arc<Semaphore>,
+    turn: Arc<Semaphore>,
 }
 
 /// Why there are no models.
@@ -66,24 +65,23 @@ enum Failure {
 }
 
 async fn train(State(trainer): State<Trainer>, request: Request) -> Response {
-    let Ok(place) = trainer.place.try_acquire_owned() else {
-        // Who is not listened to would see a broken connection in place of the answer.
-        let _ = tokio::time::timeout(ARRIVAL, drain(request.into_body())).await;
-        let text = "another training is under way, one at a time; come again when it is done\n";
-        return (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, AGAIN)], text).into_response();
-    };
-    let body = match tokio::time::timeout(ARRIVAL, Bytes::from_request(request, &())).await {
+    let body = match tokio::time::timeout(TRAIN_BODY_TIMEOUT, Bytes::from_request(request, &())).await {
         Ok(Ok(body)) => body,
         Ok(Err(rejection)) => return rejection.into_response(),
         Err(_) => {
-            let text = format!("no complete request within {} s\n", ARRIVAL.as_secs());
+            let text = format!("no complete request within {} s\n", TRAIN_BODY_TIMEOUT.as_secs());
             return (StatusCode::REQUEST_TIMEOUT, text).into_response();
         }
+    };
+    // Only now: a client that has not sent its request yet keeps nobody from training.
+    let Ok(turn) = trainer.turn.try_acquire_owned() else {
+        let text = "another training is under way, one at a time; come again when it is done\n";
+        return (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, AGAIN)], text).into_response();
     };
     let store = trainer.store;
     let work = spawn_blocking(move || {
         // Given up when the work is done, not when the caller leaves.
-        let _place = place;
+        let _turn = turn;
         make(&store, &body)
     });
     match work.await {
@@ -100,11 +98,6 @@ async fn train(State(trainer): State<Trainer>, request: Request) -> Response {
                 .into_response()
         }
     }
-}
-
-/// Takes what a client sends, and keeps nothing of it.
-async fn drain(mut body: Body) {
-    while let Some(Ok(_)) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {}
 }
 
 fn make(store: &Store, body: &[u8]) -> Result<Response, Failure> {

@@ -101,7 +101,11 @@ fn level(value: &Value) -> Result<Levels, Problem> {
 }
 
 pub(super) fn compat(config: &mut Config, raw: &RawSetting) -> Outcome {
-    config.compat = raw.text()?.choice(&[("", None), ("kepler-0.7", Some(Compat::Kepler07))])?;
+    config.compat = raw.text()?.choice(&[
+        ("", None),
+        ("kepler-0.7", Some(Compat::Kepler07)),
+        ("rapl-names", Some(Compat::RaplNames)),
+    ])?;
     Ok(())
 }
 

@@ -4,8 +4,8 @@ use super::super::config::{Config, ListenAddress};
 use super::super::exit::Failure;
 use super::super::token;
 use kepler_compliance::tools::Toolbox;
-use kepler_mcp::McpServer;
 use kepler_mcp::http::{HttpOptions, Router};
+use kepler_mcp::{McpServer, SettingNames, WorkLimit};
 use std::sync::Arc;
 
 /// Connections for MCP beside those for metrics: a client holds one for as long as it listens.
@@ -20,6 +20,7 @@ pub(super) fn options(config: &Config) -> Result<HttpOptions, Failure> {
     let token = file.map(token::read).transpose();
     let mut options = HttpOptions {
         allowed_origins: [config.web.origins.clone(), config.mcp.origins.clone()].concat(),
+        setting_names: SettingNames { hosts: "--mcp.allowed-host", origins: "--mcp.allowed-origin" },
         bearer_token: token.map_err(|problem| Failure::Config(vec![problem]))?,
         legacy_sse: config.mcp.legacy_sse,
         ..HttpOptions::default()
@@ -30,10 +31,10 @@ pub(super) fn options(config: &Config) -> Result<HttpOptions, Failure> {
     Ok(options)
 }
 
-/// The routes. Call this within the runtime.
-pub(super) fn router(toolbox: Arc<Toolbox>, asks_network: bool, options: HttpOptions) -> Router {
+/// The routes; tools work within `work`, as over REST. Call this within the runtime.
+pub(super) fn router(toolbox: Arc<Toolbox>, asks_network: bool, work: WorkLimit, options: HttpOptions) -> Router {
     let sse = if options.legacy_sse { ", and /sse" } else { "" };
     tracing::info!("serving AI assistants at /mcp{sse}");
     let server = if asks_network { McpServer::asking_network(toolbox) } else { McpServer::new(toolbox) };
-    kepler_mcp::http::router(server, options)
+    kepler_mcp::http::router(server.with_work_limit(work), options)
 }

@@ -3,8 +3,9 @@
 use super::super::config::{Config, ListenAddress};
 use super::super::exit::Failure;
 use super::super::token;
-use kepler_http::RestOptions;
+use kepler_http::{RestOptions, SettingNames, WorkLimit};
 use std::path::Path;
+use std::time::Duration;
 
 /// What the index page says of the REST interface.
 pub(super) const LINKS: [(&str, &str); 4] = [
@@ -19,6 +20,8 @@ pub(super) const LINKS: [(&str, &str); 4] = [
 
 /// Answers that are worked out at a time where another server is asked: they wait more than they compute.
 const AT_ONCE_REMOTELY: usize = 16;
+/// How long a request waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Who may ask.
 ///
@@ -29,13 +32,14 @@ pub(super) fn options(config: &Config, asks_network: bool) -> Result<RestOptions
     let mut options = RestOptions {
         allowed_hosts: config.listen.iter().filter_map(ListenAddress::host).collect(),
         allowed_origins: config.web.origins.clone(),
+        setting_names: SettingNames { hosts: "--web.allowed-host", origins: "--web.allowed-origin" },
         bearer_token: token,
         ..RestOptions::default()
     };
     options.allowed_hosts.push(config.node_name());
     options.allowed_hosts.extend(config.web.hosts.iter().cloned());
     if asks_network {
-        options.at_once = AT_ONCE_REMOTELY;
+        options.work = WorkLimit::new(AT_ONCE_REMOTELY, PATIENCE);
     }
     Ok(options)
 }

@@ -3,6 +3,7 @@
 use super::Part;
 use kepler_compliance::units::{PerZone, ZoneKind};
 use kepler_core::meter::Method;
+use kepler_core::metric_names;
 use std::sync::Arc;
 
 /// Where a zone's figures come from.
@@ -16,8 +17,8 @@ pub(crate) struct Source {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Sources(PerZone<Option<Source>>);
 
-pub(crate) const SOURCE_INFO: &str = "kepler_power_source_info";
-pub(crate) const SOURCE_ERROR: &str = "kepler_power_source_error_ratio";
+pub(crate) const SOURCE_INFO: &str = metric_names::POWER_SOURCE_INFO;
+pub(crate) const SOURCE_ERROR: &str = metric_names::POWER_SOURCE_ERROR_RATIO;
 
 impl Sources {
     /// Takes a series of either metric, in any order.

@@ -6,6 +6,7 @@ use crate::energy::{
 };
 use crate::exposition::{Sample, samples};
 use kepler_compliance::view::Split;
+use kepler_core::metric_names;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
@@ -42,7 +43,7 @@ impl Scrape {
         for sample in samples(text) {
             let sample = sample.map_err(|error| error.to_string())?;
             let known = BY_NAME.get(sample.name).copied();
-            any |= known.is_some() || sample.name == "kepler_build_info";
+            any |= known.is_some() || sample.name == metric_names::BUILD_INFO;
             if known.is_some() {
                 scrape.of_node(&sample)?;
             }
@@ -72,7 +73,7 @@ impl Scrape {
         let label = |name: &str| sample.label(name);
         match (sample.name, known) {
             (SOURCE_INFO | SOURCE_ERROR, _) => self.figures.sources.take(sample.name, label, sample.value),
-            ("kepler_node_cpu_info", _) => *self.figures.processors.get_or_insert_default() += 1,
+            (metric_names::NODE_CPU_INFO, _) => *self.figures.processors.get_or_insert_default() += 1,
             (_, Some(metric)) => {
                 let Some(part) = metric.part(label) else { return };
                 match metric.level {

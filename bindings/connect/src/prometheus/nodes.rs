@@ -6,11 +6,12 @@ use crate::energy::skipped;
 use jiff::{SignedDuration, Timestamp};
 use kepler_compliance::series::span;
 use kepler_compliance::view::{Skipped, TimeRange};
+use kepler_core::metric_names;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-const METRIC: &str = "kepler_node_cpu_joules_total";
+const METRIC: &str = metric_names::NODE_CPU_JOULES_TOTAL;
 /// A sample this many intervals from an end of the range still lets `increase()` reach that end
 /// (Prometheus, `extrapolatedRate`).
 const REACH: f64 = 1.1;
@@ -49,7 +50,7 @@ impl Nodes {
                 format!(
                     "{} == 0 and on (job) count by (job) (last_over_time({}[{}]))",
                     matchers.of("up"),
-                    matchers.of("kepler_build_info"),
+                    matchers.of(metric_names::BUILD_INFO),
                     duration(window.saturating_add(RECENT))
                 ),
                 at,

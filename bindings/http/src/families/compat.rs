@@ -4,45 +4,83 @@
 //! share (`mode="idle"`) and nodes one sum over all sockets (`package="all"`).
 
 use super::node::node_zones;
-use super::{Family, Levels, Samples, Scene, Value, once_known};
+use super::{Family, Levels, RenderContext, Samples, Value, once_known};
+use crate::encode::Sample;
+use kepler_core::metric_names;
+use kepler_core::snapshot::{NodeZone, Row};
 use kepler_core::units::{Energy, ZoneKind};
+use kepler_core::workload::ContainerInfo;
 
 pub(super) const FAMILIES: &[Family] = &[
     container(
-        "kepler_container_joules_total",
+        metric_names::CONTAINER_JOULES_TOTAL,
         "Aggregated RAPL Package + DRAM energy of a container in joules",
-        |scene, row, samples| {
-            container_energy(scene, row, samples, &[ZoneKind::Package, ZoneKind::Dram]);
+        |context, row, samples| {
+            container_energy(context, row, samples, &[ZoneKind::Package, ZoneKind::Dram]);
         },
     ),
     container(
-        "kepler_container_package_joules_total",
+        metric_names::CONTAINER_PACKAGE_JOULES_TOTAL,
         "Aggregated value in package in joules",
-        |scene, row, samples| {
-            container_energy(scene, row, samples, &[ZoneKind::Package]);
+        |context, row, samples| {
+            container_energy(context, row, samples, &[ZoneKind::Package]);
         },
     ),
-    container("kepler_container_dram_joules_total", "Aggregated value in dram in joules", |scene, row, samples| {
-        container_energy(scene, row, samples, &[ZoneKind::Dram]);
+    container(
+        metric_names::CONTAINER_DRAM_JOULES_TOTAL,
+        "Aggregated value in dram in joules",
+        |context, row, samples| {
+            container_energy(context, row, samples, &[ZoneKind::Dram]);
+        },
+    ),
+    container(
+        metric_names::CONTAINER_CORE_JOULES_TOTAL,
+        "Aggregated value in core in joules",
+        |context, row, samples| {
+            container_energy(context, row, samples, &[ZoneKind::Core]);
+        },
+    ),
+    container(
+        metric_names::CONTAINER_UNCORE_JOULES_TOTAL,
+        "Aggregated value in uncore in joules",
+        |context, row, samples| {
+            container_energy(context, row, samples, &[ZoneKind::Uncore]);
+        },
+    ),
+    container(
+        metric_names::CONTAINER_OTHER_JOULES_TOTAL,
+        "Aggregated value in platform without package and dram in joules",
+        container_other,
+    ),
+    node(metric_names::NODE_CORE_JOULES_TOTAL, "Aggregated value in core in joules", |context, _, samples| {
+        node_energy(context, samples, ZoneKind::Core);
     }),
-    node("kepler_node_package_joules_total", "Aggregated value in package in joules", |scene, _, samples| {
-        node_energy(scene, samples, ZoneKind::Package);
+    node(metric_names::NODE_UNCORE_JOULES_TOTAL, "Aggregated value in uncore in joules", |context, _, samples| {
+        node_energy(context, samples, ZoneKind::Uncore);
     }),
-    node("kepler_node_dram_joules_total", "Aggregated value in dram in joules", |scene, _, samples| {
-        node_energy(scene, samples, ZoneKind::Dram);
+    node(
+        metric_names::NODE_OTHER_JOULES_TOTAL,
+        "Aggregated value in platform without package and dram in joules",
+        |context, _, samples| node_other(context, samples),
+    ),
+    node(metric_names::NODE_PACKAGE_JOULES_TOTAL, "Aggregated value in package in joules", |context, _, samples| {
+        node_energy(context, samples, ZoneKind::Package);
     }),
-    node("kepler_node_platform_joules_total", "Aggregated value in platform in joules", |scene, _, samples| {
-        node_energy(scene, samples, ZoneKind::Psys);
+    node(metric_names::NODE_DRAM_JOULES_TOTAL, "Aggregated value in dram in joules", |context, _, samples| {
+        node_energy(context, samples, ZoneKind::Dram);
+    }),
+    node(metric_names::NODE_PLATFORM_JOULES_TOTAL, "Aggregated value in platform in joules", |context, _, samples| {
+        node_energy(context, samples, ZoneKind::Psys);
     }),
 ];
 
-type Write = fn(&Scene<'_>, usize, &mut Samples<'_>);
+type Write = fn(&RenderContext<'_>, usize, &mut Samples<'_>);
 
 const fn container(name: &'static str, help: &'static str, write: Write) -> Family {
     Family {
         header: Family::counter(name, Some("joules"), help),
         level: Levels::CONTAINER,
-        rows: |scene| scene.snapshot.map_or(0, |snapshot| snapshot.containers.len()),
+        rows: |context| context.snapshot.map_or(0, |snapshot| snapshot.containers.len()),
         write,
     }
 }
@@ -52,19 +90,64 @@ const fn node(name: &'static str, help: &'static str, write: Write) -> Family {
 }
 
 /// One sample of the sum over those of `zones` that have a source; none where none has.
-fn container_energy(scene: &Scene<'_>, row: usize, samples: &mut Samples<'_>, zones: &[ZoneKind]) {
-    let Some(container) = scene.snapshot.and_then(|snapshot| snapshot.containers.get(row)) else { return };
-    let mut present = node_zones(scene).filter(|(kind, _)| zones.contains(kind)).peekable();
+fn container_energy(context: &RenderContext<'_>, row: usize, samples: &mut Samples<'_>, zones: &[ZoneKind]) {
+    let Some(container) = context.snapshot.and_then(|snapshot| snapshot.containers.get(row)) else { return };
+    let mut present = node_zones(context).filter(|(kind, _)| zones.contains(kind)).peekable();
     let Some((_, first)) = present.peek() else { return };
-    if scene.plan.older_containers.hides(row) {
+    if context.plan.older_containers.hides(row) {
         return;
     }
     let source = first.source;
     let energy: Energy = present.map(|(kind, _)| container.energy[kind]).sum();
+    container_sample(context, samples, container, source).value(Value::Energy(energy));
+}
+
+/// What the platform draws beside package and dram; none where the platform, or one of these, is not known.
+fn container_other(context: &RenderContext<'_>, row: usize, samples: &mut Samples<'_>) {
+    let Some(container) = context.snapshot.and_then(|snapshot| snapshot.containers.get(row)) else { return };
+    let Some(parts) = Parts::of(context) else { return };
+    if !context.plan.older_containers.hides(row) {
+        let energy = &container.energy;
+        let known = energy[ZoneKind::Package] + energy[ZoneKind::Dram];
+        let other = energy[ZoneKind::Psys].saturating_sub(known);
+        container_sample(context, samples, container, parts.psys.source).value(Value::Energy(other));
+    }
+}
+
+fn node_other(context: &RenderContext<'_>, samples: &mut Samples<'_>) {
+    let Some(Parts { package, dram, psys }) = Parts::of(context) else { return };
+    for (mode, energy) in [
+        ("dynamic", psys.active_energy.saturating_sub(package.active_energy + dram.active_energy)),
+        ("idle", psys.idle_energy.saturating_sub(package.idle_energy + dram.idle_energy)),
+    ] {
+        node_sample(context, samples, mode, psys.source).value(Value::Energy(energy));
+    }
+}
+
+/// The zones of which "other" is a difference.
+struct Parts<'a> {
+    package: &'a NodeZone,
+    dram: &'a NodeZone,
+    psys: &'a NodeZone,
+}
+
+impl<'a> Parts<'a> {
+    fn of(context: &RenderContext<'a>) -> Option<Self> {
+        let zone = |wanted| node_zones(context).find(|(kind, _)| *kind == wanted).map(|(_, zone)| zone);
+        Some(Parts { package: zone(ZoneKind::Package)?, dram: zone(ZoneKind::Dram)?, psys: zone(ZoneKind::Psys)? })
+    }
+}
+
+fn container_sample<'a>(
+    context: &RenderContext<'_>,
+    samples: &'a mut Samples<'_>,
+    container: &Row<ContainerInfo>,
+    source: &str,
+) -> Sample<'a> {
     let pod = container.info.pod.as_deref();
     samples
         .sample()
-        .rendered(scene.exporter.node_label())
+        .rendered(context.node_label)
         .label("container_id", &container.info.id)
         .label("container_name", &container.info.name)
         .label("container_namespace", pod.map_or("", |pod| &pod.namespace))
@@ -74,19 +157,16 @@ fn container_energy(scene: &Scene<'_>, row: usize, samples: &mut Samples<'_>, zo
         .label("runtime", container.info.runtime)
         .label("mode", "dynamic")
         .label("source", source)
-        .value(Value::Energy(energy));
 }
 
-fn node_energy(scene: &Scene<'_>, samples: &mut Samples<'_>, wanted: ZoneKind) {
-    for (_, zone) in node_zones(scene).filter(|(kind, _)| *kind == wanted) {
+fn node_energy(context: &RenderContext<'_>, samples: &mut Samples<'_>, wanted: ZoneKind) {
+    for (_, zone) in node_zones(context).filter(|(kind, _)| *kind == wanted) {
         for (mode, energy) in [("dynamic", zone.active_energy), ("idle", zone.idle_energy)] {
-            samples
-                .sample()
-                .rendered(scene.exporter.node_label())
-                .label("package", "all")
-                .label("mode", mode)
-                .label("source", zone.source)
-                .value(Value::Energy(energy));
+            node_sample(context, samples, mode, zone.source).value(Value::Energy(energy));
         }
     }
+}
+
+fn node_sample<'a>(context: &RenderContext<'_>, samples: &'a mut Samples<'_>, mode: &str, source: &str) -> Sample<'a> {
+    samples.sample().rendered(context.node_label).label("package", "all").label("mode", mode).label("source", source)
 }

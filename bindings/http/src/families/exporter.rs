@@ -1,13 +1,14 @@
 //! What the exporter says of itself and of its sources.
 
-use super::{Family, Levels, Samples, Scene, Value, once, once_known};
+use super::{Family, Header, Levels, RenderContext, Samples, Value, once, once_known};
 use crate::own;
+use kepler_core::metric_names;
 use kepler_core::snapshot::{Fault, Snapshot};
 
 pub(super) const FAMILIES: &[Family] = &[
     Family {
         header: Family::gauge(
-            "kepler_build_info",
+            metric_names::BUILD_INFO,
             None,
             "A metric with a constant '1' value labeled with version information",
         ),
@@ -16,30 +17,34 @@ pub(super) const FAMILIES: &[Family] = &[
         write: build,
     },
     Family {
-        header: Family::gauge("kepler_node_cpu_info", None, "CPU information from procfs"),
+        header: Family::gauge(metric_names::NODE_CPU_INFO, None, "CPU information from procfs"),
         level: Levels::NONE,
-        rows: |scene| scene.exporter.options().topology.processors.len(),
+        rows: |context| context.options.topology.processors.len(),
         write: processor,
     },
     Family {
-        header: Family::counter("kepler_read_errors_total", None, "Readings of a source that failed, by kind of fault"),
+        header: Family::counter(
+            metric_names::READ_ERRORS_TOTAL,
+            None,
+            "Readings of a source that failed, by kind of fault",
+        ),
         level: Levels::NONE,
         rows: once_known,
-        write: |scene, _, samples| faults(scene, samples, |snapshot| &snapshot.faults),
+        write: |context, _, samples| faults(context, samples, |snapshot| &snapshot.faults),
     },
     Family {
         header: Family::counter(
-            "kepler_estimate_warnings_total",
+            metric_names::ESTIMATE_WARNINGS_TOTAL,
             None,
             "Readings of an estimate that deserve a warning: inputs outside the range trained with, most of them lately, clipped",
         ),
         level: Levels::NONE,
         rows: once_known,
-        write: |scene, _, samples| faults(scene, samples, |snapshot| &snapshot.estimate_warnings),
+        write: |context, _, samples| faults(context, samples, |snapshot| &snapshot.estimate_warnings),
     },
     Family {
         header: Family::gauge(
-            "kepler_last_success_timestamp_seconds",
+            metric_names::LAST_SUCCESS_TIMESTAMP_SECONDS,
             Some("seconds"),
             "When a source last delivered, in seconds since 1970-01-01 UTC",
         ),
@@ -49,50 +54,99 @@ pub(super) const FAMILIES: &[Family] = &[
     },
     Family {
         header: Family::gauge(
-            "kepler_exporter_collect_seconds",
+            metric_names::EXPORTER_COLLECT_SECONDS,
             Some("seconds"),
             "CPU time of the last collection in seconds",
         ),
         level: Levels::NONE,
         rows: once_known,
-        write: |scene, _, samples| {
-            if let Some(snapshot) = scene.snapshot {
-                plain(scene, samples, Value::Time(snapshot.cost.last_tick));
+        write: |context, _, samples| {
+            if let Some(snapshot) = context.snapshot {
+                plain(context, samples, Value::Time(snapshot.cost.last_tick));
             }
         },
     },
     Family {
         header: Family::counter(
-            "kepler_exporter_cpu_seconds_total",
+            metric_names::EXPORTER_CPU_SECONDS_TOTAL,
             Some("seconds"),
             "CPU time of this process, all threads, in seconds",
         ),
         level: Levels::NONE,
         rows: once,
-        write: |scene, _, samples| plain(scene, samples, Value::Time(own::cpu_time())),
+        write: |context, _, samples| plain(context, samples, Value::Time(own::cpu_time())),
     },
     Family {
         header: Family::gauge(
-            "kepler_exporter_resident_bytes",
+            metric_names::EXPORTER_RESIDENT_BYTES,
             Some("bytes"),
             "Physical memory held by this process in bytes",
         ),
         level: Levels::NONE,
         rows: once,
-        write: |scene, _, samples| {
+        write: |context, _, samples| {
             if let Some(bytes) = own::resident_bytes() {
-                plain(scene, samples, Value::Count(bytes));
+                plain(context, samples, Value::Count(bytes));
             }
         },
     },
+    process(
+        Family::counter(
+            "process_cpu_seconds_total",
+            Some("seconds"),
+            "Total user and system CPU time spent in seconds",
+        ),
+        |_, _, samples| {
+            unlabelled(samples, Some(Value::Time(own::cpu_time())));
+        },
+    ),
+    process(Family::gauge("process_open_fds", None, "Number of open file descriptors"), |_, _, samples| {
+        unlabelled(samples, own::open_descriptors().map(Value::Count));
+    }),
+    process(Family::gauge("process_max_fds", None, "Maximum number of open file descriptors"), |_, _, samples| {
+        unlabelled(samples, own::max_descriptors().map(Value::Count));
+    }),
+    process(
+        Family::gauge("process_virtual_memory_bytes", Some("bytes"), "Virtual memory size in bytes"),
+        |_, _, samples| {
+            unlabelled(samples, own::virtual_bytes().map(Value::Count));
+        },
+    ),
+    process(
+        Family::gauge("process_resident_memory_bytes", Some("bytes"), "Resident memory size in bytes"),
+        |_, _, samples| {
+            unlabelled(samples, own::resident_bytes().map(Value::Count));
+        },
+    ),
+    process(
+        Family::gauge(
+            "process_start_time_seconds",
+            Some("seconds"),
+            "Start time of the process since unix epoch in seconds",
+        ),
+        |_, _, samples| {
+            unlabelled(samples, own::start_time().map(Value::Time));
+        },
+    ),
 ];
 
-fn plain(scene: &Scene<'_>, samples: &mut Samples<'_>, value: Value) {
-    samples.sample().rendered(scene.exporter.node_label()).value(value);
+/// What every exporter says of its own process, without any label.
+const fn process(header: Header, write: fn(&RenderContext<'_>, usize, &mut Samples<'_>)) -> Family {
+    Family { header, level: Levels::NONE, rows: once, write }
 }
 
-fn build(scene: &Scene<'_>, _: usize, samples: &mut Samples<'_>) {
-    let build = &scene.exporter.options().build;
+fn unlabelled(samples: &mut Samples<'_>, value: Option<Value>) {
+    if let Some(value) = value {
+        samples.sample().value(value);
+    }
+}
+
+fn plain(context: &RenderContext<'_>, samples: &mut Samples<'_>, value: Value) {
+    samples.sample().rendered(context.node_label).value(value);
+}
+
+fn build(context: &RenderContext<'_>, _: usize, samples: &mut Samples<'_>) {
+    let build = &context.options.build;
     samples
         .sample()
         .label("arch", &build.arch)
@@ -105,8 +159,8 @@ fn build(scene: &Scene<'_>, _: usize, samples: &mut Samples<'_>) {
         .value(Value::Count(1));
 }
 
-fn processor(scene: &Scene<'_>, row: usize, samples: &mut Samples<'_>) {
-    let Some(processor) = scene.exporter.options().topology.processors.get(row) else { return };
+fn processor(context: &RenderContext<'_>, row: usize, samples: &mut Samples<'_>) {
+    let Some(processor) = context.options.topology.processors.get(row) else { return };
     samples
         .sample()
         .label_number("processor", processor.number)
@@ -117,25 +171,21 @@ fn processor(scene: &Scene<'_>, row: usize, samples: &mut Samples<'_>) {
         .value(Value::Count(1));
 }
 
-fn faults(scene: &Scene<'_>, samples: &mut Samples<'_>, of: fn(&Snapshot) -> &Vec<Fault>) {
-    for fault in scene.snapshot.iter().flat_map(|snapshot| of(snapshot)) {
+fn faults(context: &RenderContext<'_>, samples: &mut Samples<'_>, of: fn(&Snapshot) -> &Vec<Fault>) {
+    for fault in context.snapshot.iter().flat_map(|snapshot| of(snapshot)) {
         samples
             .sample()
-            .rendered(scene.exporter.node_label())
+            .rendered(context.node_label)
             .label("source", fault.source)
             .label("reason", fault.reason)
             .value(Value::Count(fault.count));
     }
 }
 
-fn last_success(scene: &Scene<'_>, _: usize, samples: &mut Samples<'_>) {
-    for source in scene.snapshot.iter().flat_map(|snapshot| &snapshot.sources) {
+fn last_success(context: &RenderContext<'_>, _: usize, samples: &mut Samples<'_>) {
+    for source in context.snapshot.iter().flat_map(|snapshot| &snapshot.sources) {
         // A clock set to before 1970 has no such timestamp.
         let Ok(since_epoch) = source.last_success.wall.duration_since(std::time::UNIX_EPOCH) else { continue };
-        samples
-            .sample()
-            .rendered(scene.exporter.node_label())
-            .label("source", source.source)
-            .value(Value::Time(since_epoch));
+        samples.sample().rendered(context.node_label).label("source", source.source).value(Value::Time(since_epoch));
     }
 }

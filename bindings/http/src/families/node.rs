@@ -1,83 +1,86 @@
 //! The node: its zones, where their figures come from, and what the counters did.
 
-use super::{Family, Levels, Samples, Scene, Value, once_known};
+use super::{Family, Levels, RenderContext, Samples, Value, once_known};
 use kepler_core::meter::Method;
+use kepler_core::metric_names;
 use kepler_core::snapshot::NodeZone;
 use kepler_core::units::ZoneKind;
 
 pub(super) const FAMILIES: &[Family] = &[
     node(
         Family::gauge(
-            "kepler_node_cpu_usage_ratio",
+            metric_names::NODE_CPU_USAGE_RATIO,
             Some("ratio"),
             "CPU usage ratio of a node (value between 0.0 and 1.0)",
         ),
-        |scene, _, samples| {
+        |context, _, samples| {
             // Usage is a mean over an interval: the first snapshot has none.
-            if let Some(snapshot) = scene.snapshot.filter(|snapshot| !snapshot.interval.is_zero()) {
-                samples.sample().rendered(scene.exporter.node_label()).value(Value::Number(snapshot.node.usage_ratio));
+            if let Some(snapshot) = context.snapshot.filter(|snapshot| !snapshot.interval.is_zero()) {
+                samples.sample().rendered(context.node_label).value(Value::Number(snapshot.node.usage_ratio));
             }
         },
     ),
     node(
         Family::counter(
-            "kepler_node_cpu_joules_total",
+            metric_names::NODE_CPU_JOULES_TOTAL,
             Some("joules"),
             "Energy consumption of cpu at node level in joules",
         ),
-        |scene, _, samples| zones(scene, samples, |zone| Some(Value::Energy(zone.energy))),
+        |context, _, samples| zones(context, samples, |zone| Some(Value::Energy(zone.energy))),
     ),
     node(
-        Family::gauge("kepler_node_cpu_watts", Some("watts"), "Power consumption of cpu at node level in watts"),
-        |scene, _, samples| zones(scene, samples, |zone| zone.power.map(|power| Value::Number(power.total.watts()))),
+        Family::gauge(metric_names::NODE_CPU_WATTS, Some("watts"), "Power consumption of cpu at node level in watts"),
+        |context, _, samples| {
+            zones(context, samples, |zone| zone.power.map(|power| Value::Number(power.total.watts())))
+        },
     ),
     node(
         Family::counter(
-            "kepler_node_cpu_active_joules_total",
+            metric_names::NODE_CPU_ACTIVE_JOULES_TOTAL,
             Some("joules"),
             "Energy consumption of cpu in active state at node level in joules",
         ),
-        |scene, _, samples| zones(scene, samples, |zone| Some(Value::Energy(zone.active_energy))),
+        |context, _, samples| zones(context, samples, |zone| Some(Value::Energy(zone.active_energy))),
     ),
     node(
         Family::gauge(
-            "kepler_node_cpu_active_watts",
+            metric_names::NODE_CPU_ACTIVE_WATTS,
             Some("watts"),
             "Power consumption of cpu in active state at node level in watts",
         ),
-        |scene, _, samples| {
-            zones(scene, samples, |zone| zone.power.map(|power| Value::Number(power.active.watts())));
+        |context, _, samples| {
+            zones(context, samples, |zone| zone.power.map(|power| Value::Number(power.active.watts())));
         },
     ),
     node(
         Family::counter(
-            "kepler_node_cpu_idle_joules_total",
+            metric_names::NODE_CPU_IDLE_JOULES_TOTAL,
             Some("joules"),
             "Energy consumption of cpu in idle state at node level in joules",
         ),
-        |scene, _, samples| zones(scene, samples, |zone| Some(Value::Energy(zone.idle_energy))),
+        |context, _, samples| zones(context, samples, |zone| Some(Value::Energy(zone.idle_energy))),
     ),
     node(
         Family::gauge(
-            "kepler_node_cpu_idle_watts",
+            metric_names::NODE_CPU_IDLE_WATTS,
             Some("watts"),
             "Power consumption of cpu in idle state at node level in watts",
         ),
-        |scene, _, samples| {
-            zones(scene, samples, |zone| zone.power.map(|power| Value::Number(power.idle.watts())));
+        |context, _, samples| {
+            zones(context, samples, |zone| zone.power.map(|power| Value::Number(power.idle.watts())));
         },
     ),
     node(
         Family::counter(
-            "kepler_node_cpu_unattributed_joules_total",
+            metric_names::NODE_CPU_UNATTRIBUTED_JOULES_TOTAL,
             Some("joules"),
             "Active energy that no live or accounted workload explains in joules",
         ),
-        |scene, _, samples| {
-            for (kind, zone) in node_zones(scene) {
+        |context, _, samples| {
+            for (kind, zone) in node_zones(context) {
                 samples
                     .sample()
-                    .rendered(scene.exporter.node_label())
+                    .rendered(context.node_label)
                     .label("zone", kind.name())
                     .value(Value::Energy(zone.unattributed_energy));
             }
@@ -85,16 +88,16 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
     node(
         Family::gauge(
-            "kepler_attribution_weight_info",
+            metric_names::ATTRIBUTION_WEIGHT_INFO,
             None,
             "By what the active energy of a zone was last divided among workloads, a constant 1",
         ),
-        |scene, _, samples| {
-            for (kind, _) in node_zones(scene) {
-                if let Some(weight) = scene.snapshot.and_then(|snapshot| snapshot.node.weights[kind]) {
+        |context, _, samples| {
+            for (kind, _) in node_zones(context) {
+                if let Some(weight) = context.snapshot.and_then(|snapshot| snapshot.node.weights[kind]) {
                     samples
                         .sample()
-                        .rendered(scene.exporter.node_label())
+                        .rendered(context.node_label)
                         .label("zone", kind.name())
                         .label("weight", weight.name())
                         .value(Value::Count(1));
@@ -103,12 +106,12 @@ pub(super) const FAMILIES: &[Family] = &[
         },
     ),
     node(
-        Family::gauge("kepler_power_source_info", None, "Where the figures of a zone come from now, a constant 1"),
-        |scene, _, samples| {
-            for (kind, zone) in node_zones(scene) {
+        Family::gauge(metric_names::POWER_SOURCE_INFO, None, "Where the figures of a zone come from now, a constant 1"),
+        |context, _, samples| {
+            for (kind, zone) in node_zones(context) {
                 samples
                     .sample()
-                    .rendered(scene.exporter.node_label())
+                    .rendered(context.node_label)
                     .label("source", zone.source)
                     .label("method", zone.method.name())
                     .label("zone", kind.name())
@@ -118,16 +121,16 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
     node(
         Family::gauge(
-            "kepler_power_source_error_ratio",
+            metric_names::POWER_SOURCE_ERROR_RATIO,
             Some("ratio"),
             "Expected relative error of an estimate, one standard deviation; absent when measured",
         ),
-        |scene, _, samples| {
-            for (kind, zone) in node_zones(scene) {
+        |context, _, samples| {
+            for (kind, zone) in node_zones(context) {
                 if let Method::Estimated { error_ratio } = zone.method {
                     samples
                         .sample()
-                        .rendered(scene.exporter.node_label())
+                        .rendered(context.node_label)
                         .label("source", zone.source)
                         .label("zone", kind.name())
                         .value(Value::Number(error_ratio));
@@ -137,35 +140,35 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
     node(
         Family::gauge(
-            "kepler_node_cpu_watts_lower",
+            metric_names::NODE_CPU_WATTS_LOWER,
             None,
             "Lower end of the 90 % interval of estimated power in watts; absent when measured",
         ),
-        |scene, _, samples| zones(scene, samples, |zone| zone.interval.map(|of| Value::Number(of.lower.watts()))),
+        |context, _, samples| zones(context, samples, |zone| zone.interval.map(|of| Value::Number(of.lower.watts()))),
     ),
     node(
         Family::gauge(
-            "kepler_node_cpu_watts_upper",
+            metric_names::NODE_CPU_WATTS_UPPER,
             None,
             "Upper end of the 90 % interval of estimated power in watts; absent when measured",
         ),
-        |scene, _, samples| zones(scene, samples, |zone| zone.interval.map(|of| Value::Number(of.upper.watts()))),
+        |context, _, samples| zones(context, samples, |zone| zone.interval.map(|of| Value::Number(of.upper.watts()))),
     ),
     node(
         Family::counter(
-            "kepler_counter_events_total",
+            metric_names::ZONE_EVENTS_TOTAL,
             None,
             "How often the energy counters of a zone wrapped, lost their state, or were read too late",
         ),
-        |scene, _, samples| {
-            for (kind, zone) in node_zones(scene) {
+        |context, _, samples| {
+            for (kind, zone) in node_zones(context) {
                 let events = zone.events;
                 for (event, count) in
                     [("wrap", events.wraps), ("reset", events.resets), ("ambiguous", events.ambiguous)]
                 {
                     samples
                         .sample()
-                        .rendered(scene.exporter.node_label())
+                        .rendered(context.node_label)
                         .label("zone", kind.name())
                         .label("kind", event)
                         .value(Value::Count(count));
@@ -175,20 +178,20 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
 ];
 
-const fn node(header: super::Header, write: fn(&Scene<'_>, usize, &mut Samples<'_>)) -> Family {
+const fn node(header: super::Header, write: fn(&RenderContext<'_>, usize, &mut Samples<'_>)) -> Family {
     Family { header, level: Levels::NODE, rows: once_known, write }
 }
 
-pub(super) fn node_zones<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (ZoneKind, &'a NodeZone)> + use<'a> {
-    scene.snapshot.into_iter().flat_map(|snapshot| snapshot.node.zones())
+pub(super) fn node_zones<'a>(context: &RenderContext<'a>) -> impl Iterator<Item = (ZoneKind, &'a NodeZone)> + use<'a> {
+    context.snapshot.into_iter().flat_map(|snapshot| snapshot.node.zones())
 }
 
-fn zones(scene: &Scene<'_>, samples: &mut Samples<'_>, value: impl Fn(&NodeZone) -> Option<Value>) {
-    for (kind, zone) in node_zones(scene) {
+fn zones(context: &RenderContext<'_>, samples: &mut Samples<'_>, value: impl Fn(&NodeZone) -> Option<Value>) {
+    for (kind, zone) in node_zones(context) {
         if let Some(value) = value(zone) {
             samples
                 .sample()
-                .rendered(scene.exporter.node_label())
+                .rendered(context.node_label)
                 .label("path", &zone.path)
                 .label("zone", kind.name())
                 .value(value);

@@ -7,10 +7,10 @@
 
 mod labels;
 
-use super::{Family, Levels, Plan, Samples, Scene, Value};
+use super::{Family, Levels, Plan, RenderContext, Samples, Value};
+use crate::duplicate_series::DuplicateSeries;
 use crate::encode::{Header, Sample};
-use crate::options::ExportOptions;
-use crate::twins::Twins;
+use crate::options::{Compat, ExportOptions};
 use kepler_core::snapshot::{Row, Snapshot, State};
 use kepler_core::units::{Power, ZoneKind};
 use kepler_core::workload::{CommandInfo, ContainerInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo};
@@ -136,7 +136,7 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
 ];
 
-const fn of<W: Workload>(header: Header, write: fn(&Scene<'_>, usize, &mut Samples<'_>)) -> Family {
+const fn of<W: Workload>(header: Header, write: fn(&RenderContext<'_>, usize, &mut Samples<'_>)) -> Family {
     Family { header, level: W::LEVEL, rows: count::<W>, write }
 }
 
@@ -166,77 +166,80 @@ pub(super) fn plan(snapshot: &Snapshot, options: &ExportOptions) -> Plan {
     plan
 }
 
-fn summed<W: Workload>(rows: &[Row<W>]) -> Twins {
-    Twins::summed(rows.len(), |row| rows.get(row).map(|row| (row.state, row.info.key())))
+fn summed<W: Workload>(rows: &[Row<W>]) -> DuplicateSeries {
+    DuplicateSeries::summed(rows.len(), |row| rows.get(row).map(|row| (row.state, row.info.key())))
 }
 
-fn newest<W: Workload>(rows: &[Row<W>], started: impl Fn(&W) -> u64) -> Twins {
-    Twins::newest(
+fn newest<W: Workload>(rows: &[Row<W>], started: impl Fn(&W) -> u64) -> DuplicateSeries {
+    DuplicateSeries::newest(
         rows.len(),
         |row| rows.get(row).map(|row| row.info.key()),
         |row| rows.get(row).map(|row| (row.state == State::Running, started(&row.info))),
     )
 }
 
-fn count<W: Workload>(scene: &Scene<'_>) -> usize {
-    scene.snapshot.map_or(0, |snapshot| W::rows(snapshot).len())
+fn count<W: Workload>(context: &RenderContext<'_>) -> usize {
+    context.snapshot.map_or(0, |snapshot| W::rows(snapshot).len())
 }
 
 /// The row to write, with those whose figures are added to it.
-fn row_with_twins<'a, W: Workload + 'a>(
-    scene: &Scene<'a>,
+fn row_with_duplicates<'a, W: Workload + 'a>(
+    context: &RenderContext<'a>,
     row: usize,
 ) -> Option<(&'a Row<W>, impl Iterator<Item = &'a Row<W>> + Clone + use<'a, W>)> {
-    let rows = W::rows(scene.snapshot?);
-    let twins = W::twins(scene.plan);
-    if twins.hides(row) {
+    let rows = W::rows(context.snapshot?);
+    let duplicates = W::duplicates(context.plan);
+    if duplicates.hides(row) {
         return None;
     }
-    Some((rows.get(row)?, twins.added_to(row).iter().filter_map(|&twin| rows.get(twin))))
+    Some((rows.get(row)?, duplicates.added_to(row).iter().filter_map(|&duplicate| rows.get(duplicate))))
 }
 
-fn sample<'a, W: Workload>(scene: &Scene<'_>, row: &Row<W>, samples: &'a mut Samples<'_>) -> Sample<'a> {
-    let sample = row.info.labels(samples.sample().rendered(scene.exporter.node_label()));
+fn sample<'a, W: Workload>(context: &RenderContext<'_>, row: &Row<W>, samples: &'a mut Samples<'_>) -> Sample<'a> {
+    let mut sample = row.info.labels(samples.sample().rendered(context.node_label));
+    if context.options.compat == Some(Compat::RaplNames) {
+        sample = row.info.rapl_names_labels(sample);
+    }
     if W::HAS_STATE { sample.label("state", row.state.name()) } else { sample }
 }
 
-fn joules<W: Workload>(scene: &Scene<'_>, row: usize, samples: &mut Samples<'_>) {
-    if scene.plan.zones.is_empty() {
+fn joules<W: Workload>(context: &RenderContext<'_>, row: usize, samples: &mut Samples<'_>) {
+    if context.plan.zones.is_empty() {
         return;
     }
-    let Some((row, twins)) = row_with_twins::<W>(scene, row) else { return };
-    sample(scene, row, samples).zones(scene.plan.zones.iter().map(|&zone| {
-        let energy = twins.clone().fold(row.energy[zone], |sum, twin| sum + twin.energy[zone]);
+    let Some((row, duplicates)) = row_with_duplicates::<W>(context, row) else { return };
+    sample(context, row, samples).zones(context.plan.zones.iter().map(|&zone| {
+        let energy = duplicates.clone().fold(row.energy[zone], |sum, duplicate| sum + duplicate.energy[zone]);
         (zone, Value::Energy(energy))
     }));
 }
 
-fn watts<W: Workload>(scene: &Scene<'_>, row: usize, samples: &mut Samples<'_>) {
-    if scene.plan.powered.is_empty() {
+fn watts<W: Workload>(context: &RenderContext<'_>, row: usize, samples: &mut Samples<'_>) {
+    if context.plan.powered.is_empty() {
         return;
     }
-    let Some((row, twins)) = row_with_twins::<W>(scene, row) else { return };
+    let Some((row, duplicates)) = row_with_duplicates::<W>(context, row) else { return };
     let power = |row: &Row<W>, zone: ZoneKind| match row.state {
         State::Running => row.power[zone],
         _ => Power::ZERO,
     };
-    sample(scene, row, samples).zones(scene.plan.powered.iter().map(|&zone| {
-        let power = twins.clone().fold(power(row, zone), |sum, twin| sum + power(twin, zone));
+    sample(context, row, samples).zones(context.plan.powered.iter().map(|&zone| {
+        let power = duplicates.clone().fold(power(row, zone), |sum, duplicate| sum + power(duplicate, zone));
         (zone, Value::Number(power.watts()))
     }));
 }
 
-fn seconds<W: Workload>(scene: &Scene<'_>, row: usize, samples: &mut Samples<'_>) {
-    let Some((row, twins)) = row_with_twins::<W>(scene, row) else { return };
-    let time = twins.fold(row.cpu_time, |sum: Duration, twin| sum.saturating_add(twin.cpu_time));
-    sample(scene, row, samples).value(Value::Time(time));
+fn seconds<W: Workload>(context: &RenderContext<'_>, row: usize, samples: &mut Samples<'_>) {
+    let Some((row, duplicates)) = row_with_duplicates::<W>(context, row) else { return };
+    let time = duplicates.fold(row.cpu_time, |sum: Duration, duplicate| sum.saturating_add(duplicate.cpu_time));
+    sample(context, row, samples).value(Value::Time(time));
 }
 
-fn process_seconds(scene: &Scene<'_>, row: usize, samples: &mut Samples<'_>) {
-    let Some(snapshot) = scene.snapshot else { return };
+fn process_seconds(context: &RenderContext<'_>, row: usize, samples: &mut Samples<'_>) {
+    let Some(snapshot) = context.snapshot else { return };
     let Some(process) = snapshot.processes.get(row) else { return };
-    if !scene.plan.process_seconds.hides(row) {
-        let sample = samples.sample().rendered(scene.exporter.node_label());
+    if !context.plan.process_seconds.hides(row) {
+        let sample = samples.sample().rendered(context.node_label);
         process.info.labels(sample).value(Value::Time(process.cpu_time));
     }
 }

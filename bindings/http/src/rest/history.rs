@@ -136,7 +136,7 @@ impl HistoryStep {
 pub(super) async fn answer(State(shared): Asked, RawQuery(text): RawQuery) -> Result<Response, Problem> {
     let asked: HistoryQuery = query::read(text.as_deref())?;
     let toolbox = Arc::clone(&shared.toolbox);
-    let answer = shared.work.run(move || to_json(&history(&toolbox, &asked, Timestamp::now())?));
+    let answer = shared.work(move || to_json(&history(&toolbox, &asked, Timestamp::now())?));
     answer.await.map(json)
 }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 pub(super) async fn answer(State(shared): Asked) -> Result<Response, Problem> {
     let own = Arc::clone(&shared);
-    shared.work.run(move || to_json(&document(&own))).await.map(json)
+    shared.work(move || to_json(&document(&own))).await.map(json)
 }
 
 /// What is said of each error.

@@ -1,11 +1,12 @@
 //! Errors as `application/problem+json` (RFC 9457).
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use kepler_compliance::tools::ToolError;
 use kepler_compliance::tools::registry::CallError;
 use kepler_compliance::view::ViewError;
+use kepler_guard::{Rejection, WorkError};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -40,6 +41,7 @@ pub(super) enum Kind {
     UnknownRegion,
     UnknownStandard,
     NoData,
+    BadRequest,
     BadJson,
     BadParameter,
     BadBody,
@@ -64,6 +66,7 @@ impl Kind {
             Kind::UnknownRegion => ("unknown-region", "There is no such region", StatusCode::NOT_FOUND),
             Kind::UnknownStandard => ("unknown-standard", "There is no such standard", StatusCode::NOT_FOUND),
             Kind::NoData => ("no-data", "There are no figures of that", StatusCode::NOT_FOUND),
+            Kind::BadRequest => ("bad-request", "The request is malformed", StatusCode::BAD_REQUEST),
             Kind::BadJson => ("bad-json", "The body is not JSON", StatusCode::BAD_REQUEST),
             Kind::BadParameter => ("bad-parameter", "A parameter is wrong", StatusCode::BAD_REQUEST),
             Kind::BadBody => ("bad-body", "The body did not come whole", StatusCode::BAD_REQUEST),
@@ -92,6 +95,30 @@ impl Problem {
     pub(super) fn parameter(mut self, name: impl Into<String>) -> Self {
         self.parameter = Some(name.into());
         self
+    }
+}
+
+/// The answer to a request that may not pass.
+pub(super) fn rejected(rejection: &Rejection) -> Response {
+    let kind = match rejection {
+        Rejection::Token => Kind::Unauthorized,
+        Rejection::Malformed(_) => Kind::BadRequest,
+        _ => Kind::Forbidden,
+    };
+    let mut response = Problem::new(kind, rejection.to_string()).into_response();
+    if *rejection == Rejection::Token {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"kepler\""));
+    }
+    response
+}
+
+impl From<WorkError> for Problem {
+    fn from(error: WorkError) -> Self {
+        let kind = match error {
+            WorkError::Busy { .. } => Kind::Busy,
+            _ => Kind::Internal,
+        };
+        Problem::new(kind, error.to_string())
     }
 }
 

@@ -34,7 +34,7 @@ struct Tool {
 }
 
 pub(super) async fn list(State(shared): Asked) -> Result<Response, Problem> {
-    let answer = shared.work.run(|| {
+    let answer = shared.work(|| {
         let tools = registry::tools().iter().map(|tool| Tool {
             name: tool.name,
             title: tool.title,
@@ -55,6 +55,6 @@ pub(super) async fn call(
     let tool = registry::find(&name)?;
     let arguments = body::read(request, &shared.options).await?;
     let toolbox = Arc::clone(&shared.toolbox);
-    let answer = shared.work.run(move || to_json(&tool.call(&toolbox.context(Timestamp::now()), arguments)?));
+    let answer = shared.work(move || to_json(&tool.call(&toolbox.context(Timestamp::now()), arguments)?));
     answer.await.map(json)
 }

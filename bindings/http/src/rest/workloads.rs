@@ -227,7 +227,7 @@ async fn answer<W: Workload + 'static>(
     }
     let snapshot = latest(&shared)?;
     let exporter = Arc::clone(&shared.exporter);
-    let answer = shared.work.run(move || {
+    let answer = shared.work(move || {
         let (matched, items) = choose(&snapshot, rows(&snapshot), &choice);
         let (moment, zones) = (Moment::of(&snapshot), ZoneSource::of(&snapshot));
         to_json(&List { snapshot: moment, node_name: &exporter.options().node_name, zones, matched, items })

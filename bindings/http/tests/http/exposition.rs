@@ -9,7 +9,7 @@
 
 use crate::support::{Sample, exporter, inhabited, options, parse, process, row, snapshot, text, values};
 use kepler_core::snapshot::{PowerInterval, State};
-use kepler_core::units::{Power, ZoneKind};
+use kepler_core::units::{Energy, Power, ZoneKind};
 use kepler_http::{Compat, ExportOptions, Format, Levels};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -28,6 +28,12 @@ kepler_last_success_timestamp_seconds gauge node_name,source
 kepler_exporter_collect_seconds gauge node_name
 kepler_exporter_cpu_seconds_total counter node_name
 kepler_exporter_resident_bytes gauge node_name
+process_cpu_seconds_total counter
+process_open_fds gauge
+process_max_fds gauge
+process_virtual_memory_bytes gauge
+process_resident_memory_bytes gauge
+process_start_time_seconds gauge
 kepler_node_cpu_usage_ratio gauge node_name
 kepler_node_cpu_joules_total counter node_name,path,zone
 kepler_node_cpu_watts gauge node_name,path,zone
@@ -39,7 +45,7 @@ kepler_node_cpu_unattributed_joules_total counter node_name,zone
 kepler_attribution_weight_info gauge node_name,weight,zone
 kepler_power_source_info gauge method,node_name,source,zone
 kepler_power_source_error_ratio gauge node_name,source,zone
-kepler_counter_events_total counter kind,node_name,zone
+kepler_zone_events_total counter kind,node_name,zone
 kepler_process_cpu_joules_total counter comm,container_id,exe,node_name,pid,state,type,vm_id,zone
 kepler_process_cpu_watts gauge comm,container_id,exe,node_name,pid,state,type,vm_id,zone
 kepler_process_cpu_seconds_total counter comm,container_id,exe,node_name,pid,type,vm_id
@@ -65,7 +71,8 @@ fn names_types_and_labels_are_those_of_the_contract() {
         let of_family: Vec<_> = samples.iter().filter(|sample| sample.name == name).collect();
         let labels: Vec<&str> = of_family[0].labels.keys().map(String::as_str).collect();
         assert!(of_family.iter().all(|sample| sample.labels.keys().eq(labels.iter())), "{name}");
-        found += &format!("{line} {}\n", labels.join(","));
+        found += format!("{line} {}", labels.join(",")).trim_end();
+        found.push('\n');
     }
     assert_eq!(found, CONTRACT);
 }
@@ -83,7 +90,7 @@ fn figures_are_those_of_the_snapshot() {
     assert_eq!(one("kepler_node_cpu_usage_ratio", &[]), "0.25");
     assert_eq!(one("kepler_power_source_info", &[("zone", "dram"), ("method", "estimated"), ("source", "model")]), "1");
     assert_eq!(one("kepler_power_source_error_ratio", &[]), "0.3");
-    assert_eq!(one("kepler_counter_events_total", &[("zone", "package"), ("kind", "wrap")]), "3");
+    assert_eq!(one("kepler_zone_events_total", &[("zone", "package"), ("kind", "wrap")]), "3");
     assert_eq!(one("kepler_read_errors_total", &[("reason", "permission_denied")]), "2");
     assert_eq!(one("kepler_estimate_warnings_total", &[("reason", "outside_range"), ("source", "model")]), "4");
     assert_eq!(one("kepler_exporter_collect_seconds", &[]), "0.0015");
@@ -224,6 +231,36 @@ fn names_of_kepler_0_7_are_added_when_asked_for() {
         assert!(values(&samples, "kepler_node_platform_joules_total", &[]).is_empty());
     }
     assert!(!plain.contains("kepler_node_package_joules_total"));
+}
+
+#[test]
+fn what_the_platform_draws_beside_is_known_where_all_parts_are() {
+    let options = ExportOptions { compat: Some(Compat::Kepler07), ..options() };
+    let mut snapshot = inhabited();
+    snapshot.node.zones[ZoneKind::Psys] = Some(crate::support::zone(300.0, None));
+    snapshot.containers[0].energy[ZoneKind::Psys] = Energy::from_joules(7.0);
+    let samples = parse(&text(&exporter(Some(snapshot), options), Format::Text), Format::Text);
+    // Package 120.5 J and dram 8 J, half of each active; the container has 2 J of each.
+    assert_eq!(values(&samples, "kepler_node_other_joules_total", &[("mode", "dynamic")]), ["85.75"]);
+    assert_eq!(values(&samples, "kepler_container_other_joules_total", &[("pod_name", "web-0")]), ["3"]);
+}
+
+#[test]
+fn names_by_the_zones_of_rapl_are_added_when_asked_for() {
+    let options = ExportOptions { compat: Some(Compat::RaplNames), ..options() };
+    for format in [Format::Text, Format::OpenMetrics] {
+        let samples = parse(&text(&exporter(Some(inhabited()), options.clone()), format), format);
+        let pod = [("pod", "web-0"), ("namespace", "shop")];
+        assert_eq!(values(&samples, "kepler_node_package_energy_joule", &[("zone", "package-0")]), ["120.5"]);
+        assert_eq!(values(&samples, "kepler_node_dram_energy_joule", &[("zone", "dram-0")]), ["8"]);
+        assert_eq!(values(&samples, "kepler_container_joules_total", &pod), ["4"]);
+        assert_eq!(values(&samples, "kepler_container_dram_joules_total", &pod), ["2"]);
+        assert_eq!(
+            values(&samples, "kepler_container_cpu_joules_total", &[("zone", "package"), pod[0], pod[1]]),
+            ["2"]
+        );
+        assert_eq!(values(&samples, "kepler_pod_memory_watts", &pod).len(), 1);
+    }
 }
 
 proptest! {

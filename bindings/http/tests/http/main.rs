@@ -8,6 +8,7 @@
 )]
 
 mod exposition;
+mod overload;
 #[cfg(feature = "docs")]
 mod rest;
 mod server;

@@ -20,7 +20,7 @@ use kepler_compliance::view::{LiveView, RingOptions};
 use kepler_compliance::zones::Zones;
 use kepler_core::snapshot::{Feed, PowerInterval, Snapshot};
 use kepler_core::units::{Energy, Power, ZoneKind};
-use kepler_http::{Exporter, Rest, RestOptions, Token};
+use kepler_http::{Exporter, Rest, RestOptions, Token, WorkLimit};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::pin::Pin;
@@ -512,7 +512,7 @@ async fn swagger_ui_comes_from_here_alone_and_for_everybody() {
 
 #[tokio::test]
 async fn more_at_once_than_may_be_wait_and_then_are_told() {
-    let node = Node::new(RestOptions { at_once: 1, patience: Duration::from_secs(5), ..RestOptions::default() });
+    let node = Node::new(RestOptions { work: WorkLimit::new(1, Duration::from_secs(5)), ..RestOptions::default() });
     node.publish(inhabited());
     let ask = || node.get("/api/v1/processes");
     let answers = tokio::join!(ask(), ask(), ask(), ask());

@@ -64,7 +64,7 @@ impl Server {
     /// Sends one request on a connection of its own and returns status line and headers, and the body.
     fn ask(&self, request: &str, headers: &str) -> (String, Vec<u8>) {
         let mut stream = self.connect();
-        write!(stream, "{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n").unwrap();
+        write!(stream, "{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n").unwrap();
         answer(stream)
     }
 
@@ -166,6 +166,8 @@ fn paths_and_methods_that_do_not_exist_are_refused_properly() {
     assert!(head.starts_with("http/1.1 405") && head.contains("allow: get,head"), "{head}");
     let (head, body) = server.ask("HEAD /metrics", "");
     assert!(head.starts_with("http/1.1 200") && head.contains("version=0.0.4") && body.is_empty(), "{head}");
+    let (head, body) = server.ask("GET /debug/pprof/profile", "");
+    assert!(head.starts_with("http/1.1 404") && String::from_utf8(body).unwrap().contains("perf record"), "{head}");
     let (head, body) = server.ask("GET /", "");
     assert!(head.contains("text/html") && String::from_utf8(body).unwrap().contains("/metrics"));
 }
@@ -179,13 +181,14 @@ fn a_request_body_over_the_limit_is_refused() {
 #[test]
 fn readiness_follows_the_age_of_the_snapshot_and_life_does_not() {
     let server = Server::start(None, ServerOptions::default());
-    for probe in ["GET /readyz", "GET /healthz"] {
+    for probe in ["GET /readyz", "GET /healthz", "GET /-/ready"] {
         let (head, body) = server.ask(probe, "");
         assert!(head.starts_with("http/1.1 503"), "{head}");
         assert!(String::from_utf8(body).unwrap().contains("no snapshot has been taken yet"));
     }
-    assert!(server.ask("GET /livez", "").0.starts_with("http/1.1 200"));
-    assert!(server.ask("GET /metrics", "").0.starts_with("http/1.1 200"));
+    for path in ["GET /livez", "GET /-/healthy", "GET /metrics"] {
+        assert!(server.ask(path, "").0.starts_with("http/1.1 200"), "{path}");
+    }
 
     server.feed.publish(Arc::new(inhabited()));
     assert!(server.ask("GET /readyz", "").0.starts_with("http/1.1 200"));
@@ -208,7 +211,9 @@ fn scrapers_all_see_the_same_and_none_of_them_changes_it() {
     let scrape = || {
         let samples = parse(&String::from_utf8(server.ask("GET /metrics", "").1).unwrap(), Format::Text);
         // Its own CPU time and memory are those of this moment.
-        let of_the_snapshot = samples.into_iter().filter(|sample| !sample.name.starts_with("kepler_exporter_"));
+        let of_the_snapshot = samples
+            .into_iter()
+            .filter(|sample| !sample.name.starts_with("kepler_exporter_") && !sample.name.starts_with("process_"));
         of_the_snapshot
             .map(|sample| format!("{} {:?} {}", sample.name, sample.labels, sample.value))
             .collect::<Vec<_>>()
@@ -225,7 +230,7 @@ fn scrapers_all_see_the_same_and_none_of_them_changes_it() {
 fn headers_that_do_not_come_in_time_end_the_connection() {
     let server = Server::start(Some(inhabited()), limits(|limits| limits.header_timeout = Duration::from_millis(300)));
     let mut slow = server.connect();
-    slow.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: ").unwrap();
+    slow.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Slow: ").unwrap();
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(5) && slow.write_all(b"x").is_ok() {
         std::thread::sleep(Duration::from_millis(20));
@@ -253,7 +258,7 @@ fn an_idle_connection_gives_its_place_to_a_newcomer_and_is_kept_otherwise() {
     let server = Server::start(Some(inhabited()), limits(|limits| limits.max_connections = 2));
     let mut kept = server.connect();
     for _ in 0..3 {
-        kept.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        kept.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
         let mut answer = [0; 4096];
         let length = kept.read(&mut answer).unwrap();
         assert!(answer[..length].starts_with(b"HTTP/1.1 200"));
@@ -275,7 +280,7 @@ fn a_client_that_does_not_take_its_answer_is_cut_off() {
         }),
     );
     let mut lazy = server.connect();
-    lazy.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    lazy.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     std::thread::sleep(Duration::from_millis(100));
     let start = Instant::now();
     assert!(server.ask("GET /livez", "").0.starts_with("http/1.1 200"));
@@ -289,7 +294,7 @@ fn a_client_that_does_not_take_its_answer_is_cut_off() {
 fn a_busy_connection_is_never_sacrificed() {
     let server = Server::start(Some(crowded(CROWD)), limits(|limits| limits.max_connections = 2));
     let mut busy = server.connect();
-    busy.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    busy.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
     std::thread::sleep(Duration::from_millis(200));
     let waiting: Vec<_> = (0..6).map(|_| server.connect()).collect();
     std::thread::sleep(Duration::from_millis(500));
@@ -304,7 +309,7 @@ fn shutdown_lets_answers_finish_and_closes_idle_connections() {
     let mut server = Server::start(Some(crowded(CROWD)), ServerOptions::default());
     let idle = server.connect();
     let mut busy = server.connect();
-    busy.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    busy.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     std::thread::sleep(Duration::from_millis(200));
     server.stop();
     assert!(closed_within(&idle, Duration::from_secs(1)));
@@ -320,7 +325,7 @@ fn shutdown_does_not_wait_for_a_client_that_never_finishes() {
     let mut server =
         Server::start(Some(crowded(CROWD)), limits(|limits| limits.shutdown_grace = Duration::from_millis(300)));
     let mut lazy = server.connect();
-    lazy.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    lazy.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     std::thread::sleep(Duration::from_millis(200));
     let start = Instant::now();
     server.stop();

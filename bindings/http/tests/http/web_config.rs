@@ -19,11 +19,9 @@ fn hash() -> String {
 fn start(web: &str, folder: &Path) -> SocketAddr {
     let path = folder.join("web.yml");
     fs::write(&path, web).unwrap();
-    let limits = ServerOptions {
-        web: Some(WebConfig::from_file(&path).unwrap()),
-        header_timeout: Duration::from_millis(500),
-        ..ServerOptions::default()
-    };
+    let mut limits = ServerOptions::default();
+    limits.web = Some(WebConfig::from_file(&path).unwrap());
+    limits.header_timeout = Duration::from_millis(500);
     let exporter = Arc::new(exporter(Some(inhabited()), options()));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -35,7 +33,7 @@ fn start(web: &str, folder: &Path) -> SocketAddr {
 }
 
 fn ask(mut stream: impl Read + Write, headers: &str) -> String {
-    write!(stream, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n").unwrap();
+    write!(stream, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n").unwrap();
     let mut answer = String::new();
     // A TLS peer may close without the closing alert; what came before is the answer.
     let _ = stream.read_to_string(&mut answer);

@@ -18,7 +18,7 @@ pub(super) struct Event {
 }
 
 /// A line longer than this is no event of a tool but a fault or an attack.
-const MAX_EVENT: usize = 64 * 1024 * 1024;
+const MAX_EVENT: usize = super::answer::LIMIT;
 
 /// An event that does not end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,10 +36,15 @@ pub(super) struct Parser {
 }
 
 impl Parser {
+    /// Bytes of an event that has not ended.
+    pub(super) fn held(&self) -> usize {
+        self.line.len() + self.current.data.len()
+    }
+
     /// The events that `bytes` complete.
     ///
     /// # Errors
-    /// An event is longer than 64 MiB.
+    /// An event is longer than [`MAX_EVENT`].
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<Event>, TooLong> {
         let mut events = Vec::new();
         for piece in bytes.split_inclusive(|byte| matches!(byte, b'\n' | b'\r')) {
@@ -54,7 +59,7 @@ impl Parser {
                 continue;
             }
             self.line.extend_from_slice(text);
-            if self.line.len() + self.current.data.len() > MAX_EVENT {
+            if self.held() > MAX_EVENT {
                 return Err(TooLong);
             }
             if end.is_some() {
@@ -130,7 +135,7 @@ mod tests {
     #[test]
     fn an_event_without_end_is_an_error() {
         let mut parser = Parser::default();
-        let chunk = vec![b'x'; 16 * 1024 * 1024];
+        let chunk = vec![b'x'; MAX_EVENT / 4];
         let outcomes: Vec<bool> = (0..5).map(|_| parser.feed(&chunk).is_ok()).collect();
         assert_eq!(outcomes, [true, true, true, true, false]);
     }

@@ -1,8 +1,10 @@
 //! HTTP with server-sent events, as of 2024-11-05: one stream brings the address to post to, then all
 //! answers.
 
+use super::answer;
 use super::events::Parser;
-use super::link::{Failure, Link, Transport};
+use super::failure::Failure;
+use super::link::{Link, Transport};
 use super::message::Message;
 use super::remote::Settled;
 use reqwest::{Response, Url};
@@ -15,38 +17,18 @@ const GREETING: Duration = Duration::from_secs(10);
 const ATTEMPTS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
-/// Delivers a message; its answer comes by the stream, which is begun again where it broke.
-pub(super) async fn deliver(link: &Arc<Link>, message: &Message) -> Result<(), Failure> {
-    let url = match link.transport() {
-        Transport::Legacy(Some(url)) => url,
-        _ => begin(link, message).await?,
-    };
-    post(link, &url, message).await
-}
-
-/// Another stream, unless somebody else has just begun one.
-async fn begin(link: &Arc<Link>, message: &Message) -> Result<Url, Failure> {
-    let _beginning = link.beginning.lock().await;
-    if let Transport::Legacy(Some(url)) = link.transport() {
-        return Ok(url);
-    }
-    let url = reconnect(link).await?;
-    if message.method.as_deref() != Some("initialize") {
-        link.begin_again().await?;
-    }
-    Ok(url)
-}
-
+/// Sends a message; its answer comes by the stream.
 pub(super) async fn post(link: &Arc<Link>, url: &Url, message: &Message) -> Result<(), Failure> {
     let response = link.remote.post(url, message, &Settled::default()).await?;
     let status = response.status();
     if status.is_success() {
         return Ok(());
     }
-    Err(Failure::Status { status, body: response.text().await.unwrap_or_default().trim().to_owned() })
+    Err(Failure::Status { status, body: answer::error_text(response).await })
 }
 
-async fn reconnect(link: &Arc<Link>) -> Result<Url, Failure> {
+/// Opens the stream again, after a pause where that fails.
+pub(super) async fn reconnect(link: &Arc<Link>) -> Result<Url, Failure> {
     let mut pause = FIRST_PAUSE;
     let mut outcome = connect(link).await;
     for _ in 1..ATTEMPTS {
@@ -98,8 +80,12 @@ async fn greeting(response: &mut Response, parser: &mut Parser) -> Result<String
 
 /// Hands on what the stream brings. When it ends, what is under way is lost with the session.
 async fn listen(link: &Arc<Link>, mut response: Response, mut parser: Parser) {
+    let mut held = link.remote.room.hold();
     let why = loop {
         match response.chunk().await {
+            Ok(Some(chunk)) if held.resize(parser.held() + chunk.len()).is_err() => {
+                break "its answers fill the memory that is kept for them".to_owned();
+            }
             Ok(Some(chunk)) => match parser.feed(&chunk) {
                 Ok(events) => {
                     for event in events.iter().filter(|event| matches!(event.event.as_str(), "" | "message")) {
@@ -113,6 +99,5 @@ async fn listen(link: &Arc<Link>, mut response: Response, mut parser: Parser) {
         }
     };
     link.set_transport(Transport::Legacy(None));
-    let lost = link.unanswered();
-    link.fail(&lost, &format!("the connection was lost before the answer came ({why}); ask again")).await;
+    link.fail_all(&format!("the connection was lost before the answer came ({why}); ask again")).await;
 }

@@ -1,23 +1,23 @@
-//! The state of a bridge, and the way of a message through it.
+//! The state of a bridge: what is asked and not answered, what the server has settled.
 
 use super::message::{Id, Message, answers, error};
+use super::output::Lines;
 use super::remote::{Remote, Settled};
-use super::{legacy, streamable};
-use reqwest::{StatusCode, Url};
+use reqwest::Url;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub(super) struct Link {
     pub(super) remote: Remote,
-    lines: mpsc::Sender<String>,
+    lines: Lines,
     /// Requests without an answer.
     pending: watch::Sender<HashSet<Id>>,
     state: Mutex<State>,
-    /// Held while the transport is found out or a session begun anew, so that this is done once.
+    /// Held while the transport is found out or another session begun, so that this is done once.
     pub(super) beginning: tokio::sync::Mutex<()>,
     numbers: AtomicU64,
 }
@@ -47,7 +47,7 @@ pub(super) enum Transport {
 }
 
 impl Link {
-    pub(super) fn new(remote: Remote, lines: mpsc::Sender<String>) -> Self {
+    pub(super) fn new(remote: Remote, lines: Lines) -> Self {
         Link {
             remote,
             lines,
@@ -86,88 +86,39 @@ impl Link {
         state.listening.spawn(task);
     }
 
-    /// Carries a message to the server and its answers back. `arrived` is dropped or used once the
-    /// server has the message.
-    pub(super) async fn deliver(self: &Arc<Self>, message: Message, arrived: oneshot::Sender<()>) {
+    /// Notes what `message` asks: its requests await answers, and a handshake begins another session.
+    pub(super) fn note(&self, message: &Message) {
         if let (Some(params), Some(id)) = (&message.initialize, message.requests.first()) {
             let mut state = self.state();
             state.initialize = Some((id.clone(), params.clone()));
             state.settled = Settled::default();
         }
         self.pending.send_modify(|pending| pending.extend(message.requests.iter().cloned()));
-        let outcome = match self.transport() {
-            Transport::Streamable => streamable::deliver(self, &message, arrived).await,
-            Transport::Legacy(_) => legacy::deliver(self, &message).await,
-            Transport::Unknown => {
-                let beginning = self.beginning.lock().await;
-                let outcome = match self.transport() {
-                    Transport::Unknown => self.find_out(&message, arrived).await,
-                    Transport::Streamable => streamable::deliver(self, &message, arrived).await,
-                    Transport::Legacy(_) => legacy::deliver(self, &message).await,
-                };
-                drop(beginning);
-                outcome
-            }
-        };
-        if let Err(failure) = outcome {
-            self.fail(&message.requests, &failure.to_string()).await;
-        }
     }
 
-    /// Tries streamable HTTP, then the older transport, as the protocol advises clients to do.
-    async fn find_out(self: &Arc<Self>, message: &Message, arrived: oneshot::Sender<()>) -> Result<(), Failure> {
-        match streamable::deliver(self, message, arrived).await {
-            Err(Failure::Status { status, body })
-                if matches!(
-                    status,
-                    StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED
-                ) =>
-            {
-                if legacy::connect(self).await.is_err() {
-                    return Err(Failure::Status { status, body });
-                }
-                tracing::info!(url = %self.remote.url, "the server speaks HTTP with SSE of 2024-11-05");
-                legacy::deliver(self, message).await
-            }
-            outcome => {
-                if outcome.is_ok() {
-                    self.set_transport(Transport::Streamable);
-                }
-                outcome
-            }
-        }
-    }
-
-    /// Begins another session by the client's own handshake, whose answer the client has already.
-    pub(super) async fn begin_again(self: &Arc<Self>) -> Result<(), Failure> {
-        let initialize = self.state().initialize.clone();
-        let Some((_, params)) = initialize else { return Ok(()) };
+    /// The client's own handshake under another id, whose answer is not for the client; none before there was one.
+    pub(super) fn handshake_again(&self) -> Option<(Message, Id)> {
+        let (_, params) = self.state().initialize.clone()?;
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let (message, id) = Message::initialize_again(&params, number);
         self.state().own.insert(id.clone());
         self.pending.send_modify(|pending| {
             pending.insert(id.clone());
         });
-        self.set_session(None);
-        for message in [message, Message::initialized()] {
-            let (arrived, _) = oneshot::channel();
-            match self.transport() {
-                Transport::Legacy(Some(url)) => legacy::post(self, &url, &message).await?,
-                _ => streamable::exchange(self, &message, arrived).await?,
-            }
-            let mut pending = self.pending.subscribe();
-            let answered = pending.wait_for(|pending| !pending.contains(&id));
-            let in_time = tokio::time::timeout(Duration::from_secs(30), answered).await;
-            // The other error, of a closed channel, cannot be: this link has it.
-            let _ = in_time.map_err(|_| Failure::Lost("it did not answer the handshake".to_owned()))?;
-        }
-        Ok(())
+        Some((message, id))
+    }
+
+    /// Waits until a request has its answer, for `time` at most; whether it has.
+    pub(super) async fn answered(&self, id: &Id, time: Duration) -> bool {
+        let mut pending = self.pending.subscribe();
+        // The other error, of a closed channel, cannot be: this link has it.
+        tokio::time::timeout(time, pending.wait_for(|pending| !pending.contains(id))).await.is_ok()
     }
 
     /// Hands a message of the server to the client, and notes what it answers.
     pub(super) async fn emit(&self, text: &str) {
         let Some((ids, version)) = answers(text) else {
-            tracing::warn!("left out what is no JSON-RPC message");
+            tracing::warn!("the server sent something that is no JSON-RPC message; it was left out");
             return;
         };
         let own = {
@@ -180,10 +131,7 @@ impl Link {
             own
         };
         if !own {
-            // Line ends in JSON stand between tokens only: those within texts are escaped.
-            let line = text.replace(['\n', '\r'], " ");
-            // Nobody is left to tell when the client is gone.
-            let _ = self.lines.send(line).await;
+            self.lines.send(text).await;
         }
         self.pending.send_if_modified(|pending| {
             let before = pending.len();
@@ -210,18 +158,18 @@ impl Link {
         }
     }
 
-    /// All requests without an answer.
-    pub(super) fn unanswered(&self) -> Vec<Id> {
-        self.pending.borrow().iter().cloned().collect()
+    /// Answers all requests without an answer with an error.
+    pub(super) async fn fail_all(&self, why: &str) {
+        let left: Vec<Id> = self.pending.borrow().iter().cloned().collect();
+        if !left.is_empty() {
+            self.fail(&left, why).await;
+        }
     }
 
-    /// Waits until every request is answered, or until the time is over, then answers the rest by errors.
-    pub(super) async fn drain(&self, time: Duration) {
-        let mut pending = self.pending.subscribe();
-        if tokio::time::timeout(time, pending.wait_for(HashSet::is_empty)).await.is_err() {
-            let left = self.unanswered();
-            self.fail(&left, "the bridge ends before the server has answered").await;
-        }
+    /// Waits until every request is answered.
+    pub(super) async fn answered_all(&self) {
+        // The error of a closed channel cannot be: this link has it.
+        let _ = self.pending.subscribe().wait_for(HashSet::is_empty).await;
     }
 
     /// Ends listening and the session.
@@ -232,28 +180,5 @@ impl Link {
         if let Some(session) = session {
             self.remote.end(session).await;
         }
-    }
-}
-
-/// Why a message did not get its answer.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
-    /// The server cannot be reached, or the connection broke.
-    #[error("the server cannot be reached: {0}")]
-    Lost(String),
-    /// It answered with an HTTP error.
-    #[error("the server answered {status}{}", if body.is_empty() { String::new() } else { format!(": {body}") })]
-    Status { status: StatusCode, body: String },
-}
-
-impl From<reqwest::Error> for Failure {
-    fn from(error: reqwest::Error) -> Self {
-        // The cause says more than reqwest does: "Connection refused".
-        let mut cause: &dyn std::error::Error = &error;
-        while let Some(source) = cause.source() {
-            cause = source;
-        }
-        let url = error.url().map(|url| format!("{url}: ")).unwrap_or_default();
-        Failure::Lost(format!("{url}{cause}"))
     }
 }

@@ -1,6 +1,8 @@
 //! HTTP to the server: requests as the transports want them, tried again while it cannot be reached.
 
 use super::BridgeError;
+use super::answer;
+use super::failure::Failure;
 use super::message::Message;
 use crate::Token;
 use base64::Engine as _;
@@ -25,6 +27,8 @@ pub(super) struct Remote {
     client: Client,
     pub(super) url: Url,
     token: Option<Token>,
+    /// For what is being read of answers.
+    pub(super) room: answer::Room,
 }
 
 /// What the server has settled.
@@ -55,11 +59,12 @@ impl Remote {
             .user_agent(concat!("kepler-bridge/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| refuse(error.to_string()))?;
-        Ok(Remote { client, url, token })
+        Ok(Remote { client, url, token, room: answer::Room::new() })
     }
 
-    /// Sends a message; while the server cannot be reached, again after a pause, a few times.
-    pub(super) async fn post(&self, url: &Url, message: &Message, settled: &Settled) -> reqwest::Result<Response> {
+    /// Sends a message; while the server cannot be reached, again after a pause, a few times. Its answer must begin
+    /// within five minutes.
+    pub(super) async fn post(&self, url: &Url, message: &Message, settled: &Settled) -> Result<Response, Failure> {
         let mut pauses = PAUSES.iter();
         loop {
             let request = self.authorized(self.client.post(url.clone()));
@@ -68,13 +73,14 @@ impl Remote {
                 .header(CONTENT_TYPE, "application/json")
                 .headers(describe(message, settled))
                 .body(message.text.clone());
-            match request.send().await {
+            let sent = tokio::time::timeout(answer::TIME, request.send()).await;
+            match sent.map_err(|_| Failure::Lost(format!("it has not answered for {} s", answer::TIME.as_secs())))? {
                 // Nothing has been sent yet, so sending it again does nothing twice.
                 Err(error) if error.is_connect() => match pauses.next() {
                     Some(pause) => tokio::time::sleep(*pause).await,
-                    None => return Err(error),
+                    None => return Err(error.into()),
                 },
-                outcome => return outcome,
+                outcome => return outcome.map_err(Failure::from),
             }
         }
     }
@@ -98,7 +104,7 @@ impl Remote {
     pub(super) async fn end(&self, session: HeaderValue) {
         let request = self.authorized(self.client.delete(self.url.clone())).header(SESSION, session);
         // It may refuse, and would find out by itself.
-        let _ = request.timeout(Duration::from_secs(2)).send().await;
+        let _ = request.timeout(Duration::from_secs(1)).send().await;
     }
 
     fn authorized(&self, request: RequestBuilder) -> RequestBuilder {

@@ -1,12 +1,14 @@
 //! Streamable HTTP: each message is a `POST`, answered by JSON or by a stream of events; a `GET` listens
 //! for what the server sends by itself.
 
+use super::answer;
 use super::events::{Event, Parser};
-use super::link::{Failure, Link};
+use super::failure::Failure;
+use super::link::Link;
 use super::message::{Message, answers};
 use super::remote::{SESSION, longer};
+use reqwest::Response;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Response, StatusCode};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -14,26 +16,6 @@ use tokio::sync::oneshot;
 /// How often a broken stream is taken up again before its request is given up.
 const RESUMPTIONS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// Of an HTTP error's body, for the error that the client sees.
-const SHOWN: usize = 300;
-
-/// Delivers a message; where the server has forgotten the session, in another one.
-pub(super) async fn deliver(link: &Arc<Link>, message: &Message, arrived: oneshot::Sender<()>) -> Result<(), Failure> {
-    let session = link.settled().session;
-    match exchange(link, message, arrived).await {
-        Err(Failure::Status { status: StatusCode::NOT_FOUND, .. }) if session.is_some() => {
-            let beginning = link.beginning.lock().await;
-            if link.settled().session == session {
-                tracing::info!("the server has forgotten the session; beginning another");
-                link.begin_again().await?;
-            }
-            drop(beginning);
-            let (arrived, _) = oneshot::channel();
-            exchange(link, message, arrived).await
-        }
-        outcome => outcome,
-    }
-}
 
 /// Sends a message and hands on all that comes back for it.
 pub(super) async fn exchange(link: &Arc<Link>, message: &Message, arrived: oneshot::Sender<()>) -> Result<(), Failure> {
@@ -51,7 +33,8 @@ pub(super) async fn exchange(link: &Arc<Link>, message: &Message, arrived: onesh
     if is(&response, "text/event-stream") {
         follow(link, message, response).await?;
     } else if is(&response, "application/json") {
-        link.emit(&response.text().await?).await;
+        let text = answer::text(response, &link.remote.room).await?;
+        link.emit(&text).await;
     }
     if link.awaits(&message.requests) {
         return Err(Failure::Lost("it ended the connection without an answer".to_owned()));
@@ -75,7 +58,7 @@ fn is(response: &Response, kind: &str) -> bool {
 /// An HTTP error: its JSON-RPC error where it has one, which is the client's to read.
 async fn refused(link: &Arc<Link>, message: &Message, response: Response) -> Result<(), Failure> {
     let status = response.status();
-    let body = response.text().await.unwrap_or_default();
+    let body = answer::error_text(response).await;
     if let Some((ids, _)) = answers(&body)
         && !ids.is_empty()
         && message.requests.iter().any(|id| ids.contains(id))
@@ -83,23 +66,25 @@ async fn refused(link: &Arc<Link>, message: &Message, response: Response) -> Res
         link.emit(&body).await;
         return Ok(());
     }
-    Err(Failure::Status { status, body: body.trim().chars().take(SHOWN).collect() })
+    Err(Failure::Status { status, body })
 }
 
 /// Hands on the events of an answer; a stream that breaks is taken up where it broke.
 async fn follow(link: &Arc<Link>, message: &Message, response: Response) -> Result<(), Failure> {
-    let mut place = Place::default();
-    let mut outcome = pump(link, response, &mut place).await;
+    let mut position = StreamPosition::default();
+    let mut outcome = pump(link, response, &mut position, Some(answer::TIME)).await;
     let mut pause = FIRST_PAUSE;
     for _ in 0..RESUMPTIONS {
         if !link.awaits(&message.requests) {
             return Ok(());
         }
-        let Some(last) = place.last.clone() else { break };
-        tokio::time::sleep(place.retry.take().unwrap_or(pause)).await;
+        let Some(last) = position.last.clone() else { break };
+        tokio::time::sleep(position.retry.take().unwrap_or(pause)).await;
         pause = longer(pause);
         outcome = match link.remote.listen(&link.settled(), Some(&last)).await {
-            Ok(response) if response.status().is_success() => pump(link, response, &mut place).await,
+            Ok(response) if response.status().is_success() => {
+                pump(link, response, &mut position, Some(answer::TIME)).await
+            }
             Ok(response) => Err(Failure::Status { status: response.status(), body: String::new() }),
             Err(error) => Err(error.into()),
         };
@@ -109,12 +94,12 @@ async fn follow(link: &Arc<Link>, message: &Message, response: Response) -> Resu
 
 /// Where a stream was left.
 #[derive(Default)]
-pub(super) struct Place {
+struct StreamPosition {
     last: Option<String>,
     retry: Option<Duration>,
 }
 
-impl Place {
+impl StreamPosition {
     fn note(&mut self, event: &Event) {
         if let Some(id) = &event.id {
             self.last = (!id.is_empty()).then(|| id.clone());
@@ -123,12 +108,18 @@ impl Place {
     }
 }
 
-/// Hands on the events of a stream until it ends.
-pub(super) async fn pump(link: &Link, mut response: Response, place: &mut Place) -> Result<(), Failure> {
-    let mut parser = Parser::default();
-    while let Some(chunk) = response.chunk().await? {
+/// Hands on the events of a stream until it ends, or nothing has come for `silence`.
+async fn pump(
+    link: &Link,
+    mut response: Response,
+    position: &mut StreamPosition,
+    silence: Option<Duration>,
+) -> Result<(), Failure> {
+    let (mut parser, mut held) = (Parser::default(), link.remote.room.hold());
+    while let Some(chunk) = answer::next(&mut response, silence).await? {
+        held.resize(parser.held() + chunk.len())?;
         for event in parser.feed(&chunk).map_err(|error| Failure::Lost(error.to_string()))? {
-            place.note(&event);
+            position.note(&event);
             if !event.data.is_empty() && matches!(event.event.as_str(), "" | "message") {
                 link.emit(&event.data).await;
             }
@@ -139,15 +130,15 @@ pub(super) async fn pump(link: &Link, mut response: Response, place: &mut Place)
 
 /// Listens for what the server sends by itself, for as long as it lets us.
 async fn listen(link: &Arc<Link>) {
-    let mut place = Place::default();
+    let mut position = StreamPosition::default();
     let mut pause = FIRST_PAUSE;
     let session = link.settled().session;
     // Another session has a listener of its own.
     while link.settled().session == session {
-        match link.remote.listen(&link.settled(), place.last.as_deref()).await {
+        match link.remote.listen(&link.settled(), position.last.as_deref()).await {
             Ok(response) if response.status().is_success() => {
                 pause = FIRST_PAUSE;
-                if let Err(failure) = pump(link, response, &mut place).await {
+                if let Err(failure) = pump(link, response, &mut position, None).await {
                     tracing::debug!(%failure, "the stream of the server broke");
                 }
             }
@@ -155,6 +146,6 @@ async fn listen(link: &Arc<Link>) {
             Ok(response) if response.status().is_client_error() => return,
             Ok(_) | Err(_) => pause = longer(pause),
         }
-        tokio::time::sleep(place.retry.take().unwrap_or(pause)).await;
+        tokio::time::sleep(position.retry.take().unwrap_or(pause)).await;
     }
 }

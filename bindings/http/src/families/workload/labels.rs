@@ -1,8 +1,8 @@
 //! The labels of each kind of workload, without state and zone: those of Kepler v0.11.
 
+use crate::duplicate_series::DuplicateSeries;
 use crate::encode::Sample;
 use crate::families::{Levels, Plan};
-use crate::twins::Twins;
 use kepler_core::snapshot::{Row, Snapshot};
 use kepler_core::workload::{CommandInfo, ContainerInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo};
 use std::hash::Hash;
@@ -13,10 +13,14 @@ pub(super) trait Workload: Sized {
     /// Whether it can be running or terminated.
     const HAS_STATE: bool = true;
     fn rows(snapshot: &Snapshot) -> &[Row<Self>];
-    fn twins(plan: &Plan) -> &Twins;
+    fn duplicates(plan: &Plan) -> &DuplicateSeries;
     /// What tells label sets apart.
     fn key(&self) -> impl Hash + Eq + '_;
     fn labels<'a>(&self, sample: Sample<'a>) -> Sample<'a>;
+    /// What the names of RAPL's zones have beside these labels.
+    fn rapl_names_labels<'a>(&self, sample: Sample<'a>) -> Sample<'a> {
+        sample
+    }
 }
 
 impl Workload for ProcessInfo {
@@ -24,7 +28,7 @@ impl Workload for ProcessInfo {
     fn rows(snapshot: &Snapshot) -> &[Row<Self>] {
         &snapshot.processes
     }
-    fn twins(plan: &Plan) -> &Twins {
+    fn duplicates(plan: &Plan) -> &DuplicateSeries {
         &plan.processes
     }
     fn key(&self) -> impl Hash + Eq + '_ {
@@ -46,7 +50,7 @@ impl Workload for ContainerInfo {
     fn rows(snapshot: &Snapshot) -> &[Row<Self>] {
         &snapshot.containers
     }
-    fn twins(plan: &Plan) -> &Twins {
+    fn duplicates(plan: &Plan) -> &DuplicateSeries {
         &plan.containers
     }
     fn key(&self) -> impl Hash + Eq + '_ {
@@ -59,6 +63,13 @@ impl Workload for ContainerInfo {
             .label("runtime", self.runtime)
             .label("pod_id", pod_id(self))
     }
+    fn rapl_names_labels<'a>(&self, sample: Sample<'a>) -> Sample<'a> {
+        let pod = self.pod.as_deref();
+        sample
+            .label("container", &self.name)
+            .label("pod", pod.map_or("", |pod| &pod.name))
+            .label("namespace", pod.map_or("", |pod| &pod.namespace))
+    }
 }
 
 impl Workload for VmInfo {
@@ -66,7 +77,7 @@ impl Workload for VmInfo {
     fn rows(snapshot: &Snapshot) -> &[Row<Self>] {
         &snapshot.vms
     }
-    fn twins(plan: &Plan) -> &Twins {
+    fn duplicates(plan: &Plan) -> &DuplicateSeries {
         &plan.vms
     }
     fn key(&self) -> impl Hash + Eq + '_ {
@@ -82,7 +93,7 @@ impl Workload for PodInfo {
     fn rows(snapshot: &Snapshot) -> &[Row<Self>] {
         &snapshot.pods
     }
-    fn twins(plan: &Plan) -> &Twins {
+    fn duplicates(plan: &Plan) -> &DuplicateSeries {
         &plan.pods
     }
     fn key(&self) -> impl Hash + Eq + '_ {
@@ -98,7 +109,7 @@ impl Workload for UnitInfo {
     fn rows(snapshot: &Snapshot) -> &[Row<Self>] {
         &snapshot.units
     }
-    fn twins(plan: &Plan) -> &Twins {
+    fn duplicates(plan: &Plan) -> &DuplicateSeries {
         &plan.units
     }
     fn key(&self) -> impl Hash + Eq + '_ {
@@ -116,7 +127,7 @@ impl Workload for CommandInfo {
     fn rows(snapshot: &Snapshot) -> &[Row<Self>] {
         &snapshot.commands
     }
-    fn twins(plan: &Plan) -> &Twins {
+    fn duplicates(plan: &Plan) -> &DuplicateSeries {
         &plan.commands
     }
     fn key(&self) -> impl Hash + Eq + '_ {

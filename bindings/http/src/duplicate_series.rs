@@ -10,22 +10,22 @@ use std::hash::{BuildHasher, Hash};
 
 /// Rows that are told apart by nothing in their labels. Almost always empty.
 #[derive(Debug, Default)]
-pub(crate) struct Twins {
+pub(crate) struct DuplicateSeries {
     /// Rows whose figures are added to those of the key.
     added: HashMap<usize, Vec<usize>>,
     /// Rows that write nothing themselves.
     hidden: HashSet<usize>,
 }
 
-impl Twins {
+impl DuplicateSeries {
     /// Among rows `0..count`, the first of each label set stands for all: their figures are summed.
     pub(crate) fn summed<K: Hash + Eq>(count: usize, key: impl Fn(usize) -> K) -> Self {
-        let mut twins = Twins::default();
+        let mut duplicates = DuplicateSeries::default();
         for_each_clash(count, key, |kept, row| {
-            twins.added.entry(*kept).or_default().push(row);
-            twins.hidden.insert(row);
+            duplicates.added.entry(*kept).or_default().push(row);
+            duplicates.hidden.insert(row);
         });
-        twins
+        duplicates
     }
 
     /// Among rows `0..count`, the one with the greatest `rank` stands for its label set, alone.
@@ -34,12 +34,12 @@ impl Twins {
         key: impl Fn(usize) -> K,
         rank: impl Fn(usize) -> R,
     ) -> Self {
-        let mut twins = Twins::default();
+        let mut duplicates = DuplicateSeries::default();
         for_each_clash(count, key, |kept, row| {
             let loser = if rank(row) > rank(*kept) { std::mem::replace(kept, row) } else { row };
-            twins.hidden.insert(loser);
+            duplicates.hidden.insert(loser);
         });
-        twins
+        duplicates
     }
 
     /// Whether `row` writes nothing.
@@ -62,12 +62,12 @@ fn for_each_clash<K: Hash + Eq>(count: usize, key: impl Fn(usize) -> K, mut clas
     let mut kept: HashMap<u64, usize> = HashMap::with_capacity(count);
     for row in 0..count {
         match kept.entry(hasher.hash_one(key(row))) {
-            Entry::Vacant(place) => {
-                place.insert(row);
+            Entry::Vacant(entry) => {
+                entry.insert(row);
             }
-            Entry::Occupied(mut place) => {
-                if key(*place.get()) == key(row) {
-                    clash(place.get_mut(), row);
+            Entry::Occupied(mut entry) => {
+                if key(*entry.get()) == key(row) {
+                    clash(entry.get_mut(), row);
                 }
             }
         }
@@ -81,17 +81,17 @@ mod tests {
     #[test]
     fn the_first_of_equal_rows_stands_for_their_sum() {
         let rows = ["a", "b", "a", "a"];
-        let twins = Twins::summed(rows.len(), |row| rows[row]);
-        assert_eq!(twins.added_to(0), [2, 3]);
-        assert!(twins.added_to(1).is_empty());
-        assert!(!twins.hides(0) && !twins.hides(1) && twins.hides(2) && twins.hides(3));
+        let duplicates = DuplicateSeries::summed(rows.len(), |row| rows[row]);
+        assert_eq!(duplicates.added_to(0), [2, 3]);
+        assert!(duplicates.added_to(1).is_empty());
+        assert!(!duplicates.hides(0) && !duplicates.hides(1) && duplicates.hides(2) && duplicates.hides(3));
     }
 
     #[test]
     fn the_newest_of_equal_rows_stands_alone() {
         let rows = [("a", 1), ("a", 5), ("b", 2), ("a", 3)];
-        let twins = Twins::newest(rows.len(), |row| rows[row].0, |row| rows[row].1);
-        assert!(twins.hides(0) && !twins.hides(1) && !twins.hides(2) && twins.hides(3));
-        assert!(twins.added_to(1).is_empty());
+        let duplicates = DuplicateSeries::newest(rows.len(), |row| rows[row].0, |row| rows[row].1);
+        assert!(duplicates.hides(0) && !duplicates.hides(1) && !duplicates.hides(2) && duplicates.hides(3));
+        assert!(duplicates.added_to(1).is_empty());
     }
 }

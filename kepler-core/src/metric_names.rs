@@ -1,0 +1,138 @@
+//! Names of the metrics under which measurements are published.
+//!
+//! The contract between exporters, which write these names, and clients, which read them. Families and labels are those
+//! of Kepler v0.11 where it has them; units and types follow from the suffix: `_joules_total` and `_seconds_total` are
+//! counters, `_watts` and `_ratio` gauges, `_info` a constant 1 with labels.
+//!
+//! ```
+//! use kepler_core::metric_names::NODE_CPU_JOULES_TOTAL;
+//!
+//! assert_eq!(format!("rate({NODE_CPU_JOULES_TOTAL}[5m])"), "rate(kepler_node_cpu_joules_total[5m])");
+//! ```
+
+/// The build of the exporter, a constant 1.
+pub const BUILD_INFO: &str = "kepler_build_info";
+/// Active energy of the node in the processors, in joules.
+pub const NODE_CPU_ACTIVE_JOULES_TOTAL: &str = "kepler_node_cpu_active_joules_total";
+/// Active power of the node in the processors, in watts.
+pub const NODE_CPU_ACTIVE_WATTS: &str = "kepler_node_cpu_active_watts";
+/// Idle energy of the node in the processors, in joules.
+pub const NODE_CPU_IDLE_JOULES_TOTAL: &str = "kepler_node_cpu_idle_joules_total";
+/// Idle power of the node in the processors, in watts.
+pub const NODE_CPU_IDLE_WATTS: &str = "kepler_node_cpu_idle_watts";
+/// Each processor of the node, a constant 1.
+pub const NODE_CPU_INFO: &str = "kepler_node_cpu_info";
+/// Energy of the node in the processors, in joules.
+pub const NODE_CPU_JOULES_TOTAL: &str = "kepler_node_cpu_joules_total";
+/// Active energy of a zone that no workload explains, in joules.
+pub const NODE_CPU_UNATTRIBUTED_JOULES_TOTAL: &str = "kepler_node_cpu_unattributed_joules_total";
+/// Busy share of all processors, 0 to 1.
+pub const NODE_CPU_USAGE_RATIO: &str = "kepler_node_cpu_usage_ratio";
+/// Power of the node in the processors, in watts.
+pub const NODE_CPU_WATTS: &str = "kepler_node_cpu_watts";
+/// Lower end of the 90 % interval of estimated power, in watts.
+pub const NODE_CPU_WATTS_LOWER: &str = "kepler_node_cpu_watts_lower";
+/// Upper end of the 90 % interval of estimated power, in watts.
+pub const NODE_CPU_WATTS_UPPER: &str = "kepler_node_cpu_watts_upper";
+/// Active energy of the node in GPUs, in joules.
+pub const NODE_GPU_ACTIVE_JOULES_TOTAL: &str = "kepler_node_gpu_active_joules_total";
+/// Idle energy of the node in GPUs, in joules.
+pub const NODE_GPU_IDLE_JOULES_TOTAL: &str = "kepler_node_gpu_idle_joules_total";
+/// Energy of the node in GPUs, in joules.
+pub const NODE_GPU_JOULES_TOTAL: &str = "kepler_node_gpu_joules_total";
+/// Power of the node in GPUs, in watts.
+pub const NODE_GPU_WATTS: &str = "kepler_node_gpu_watts";
+/// Kepler 0.7: energy of the node, dram, in joules.
+pub const NODE_DRAM_JOULES_TOTAL: &str = "kepler_node_dram_joules_total";
+/// Kepler 0.7: energy of the node, package, in joules.
+pub const NODE_PACKAGE_JOULES_TOTAL: &str = "kepler_node_package_joules_total";
+/// Kepler 0.7: energy of the node, platform, in joules.
+pub const NODE_PLATFORM_JOULES_TOTAL: &str = "kepler_node_platform_joules_total";
+/// Energy of a process in the processors, in joules.
+pub const PROCESS_CPU_JOULES_TOTAL: &str = "kepler_process_cpu_joules_total";
+/// CPU time of a process, in seconds.
+pub const PROCESS_CPU_SECONDS_TOTAL: &str = "kepler_process_cpu_seconds_total";
+/// Power of a process in the processors, in watts.
+pub const PROCESS_CPU_WATTS: &str = "kepler_process_cpu_watts";
+/// Energy of a process in GPUs, in joules.
+pub const PROCESS_GPU_JOULES_TOTAL: &str = "kepler_process_gpu_joules_total";
+/// Power of a process in GPUs, in watts.
+pub const PROCESS_GPU_WATTS: &str = "kepler_process_gpu_watts";
+/// Energy of a container in the processors, in joules.
+pub const CONTAINER_CPU_JOULES_TOTAL: &str = "kepler_container_cpu_joules_total";
+/// CPU time of a container, in seconds.
+pub const CONTAINER_CPU_SECONDS_TOTAL: &str = "kepler_container_cpu_seconds_total";
+/// Power of a container in the processors, in watts.
+pub const CONTAINER_CPU_WATTS: &str = "kepler_container_cpu_watts";
+/// Kepler 0.7: energy of a container, dram, in joules.
+pub const CONTAINER_DRAM_JOULES_TOTAL: &str = "kepler_container_dram_joules_total";
+/// Energy of a container in GPUs, in joules.
+pub const CONTAINER_GPU_JOULES_TOTAL: &str = "kepler_container_gpu_joules_total";
+/// Power of a container in GPUs, in watts.
+pub const CONTAINER_GPU_WATTS: &str = "kepler_container_gpu_watts";
+/// Kepler 0.7: energy of a container, package and DRAM, in joules.
+pub const CONTAINER_JOULES_TOTAL: &str = "kepler_container_joules_total";
+/// Kepler 0.7: energy of a container, package, in joules.
+pub const CONTAINER_PACKAGE_JOULES_TOTAL: &str = "kepler_container_package_joules_total";
+/// Energy of a pod in the processors, in joules.
+pub const POD_CPU_JOULES_TOTAL: &str = "kepler_pod_cpu_joules_total";
+/// Power of a pod in the processors, in watts.
+pub const POD_CPU_WATTS: &str = "kepler_pod_cpu_watts";
+/// Energy of a pod in GPUs, in joules.
+pub const POD_GPU_JOULES_TOTAL: &str = "kepler_pod_gpu_joules_total";
+/// Power of a pod in GPUs, in watts.
+pub const POD_GPU_WATTS: &str = "kepler_pod_gpu_watts";
+/// Energy of a virtual machine in the processors, in joules.
+pub const VM_CPU_JOULES_TOTAL: &str = "kepler_vm_cpu_joules_total";
+/// Power of a virtual machine in the processors, in watts.
+pub const VM_CPU_WATTS: &str = "kepler_vm_cpu_watts";
+/// Energy of a systemd unit in the processors, in joules.
+pub const UNIT_CPU_JOULES_TOTAL: &str = "kepler_unit_cpu_joules_total";
+/// CPU time of a systemd unit, in seconds.
+pub const UNIT_CPU_SECONDS_TOTAL: &str = "kepler_unit_cpu_seconds_total";
+/// Power of a systemd unit in the processors, in watts.
+pub const UNIT_CPU_WATTS: &str = "kepler_unit_cpu_watts";
+/// Energy of short-lived processes of a command in the processors, in joules.
+pub const COMMAND_CPU_JOULES_TOTAL: &str = "kepler_command_cpu_joules_total";
+/// CPU time of short-lived processes of a command, in seconds.
+pub const COMMAND_CPU_SECONDS_TOTAL: &str = "kepler_command_cpu_seconds_total";
+/// Power of short-lived processes of a command in the processors, in watts.
+pub const COMMAND_CPU_WATTS: &str = "kepler_command_cpu_watts";
+/// By what a zone's active energy was last divided, a constant 1.
+pub const ATTRIBUTION_WEIGHT_INFO: &str = "kepler_attribution_weight_info";
+/// Expected relative error of an estimate, one standard deviation.
+pub const POWER_SOURCE_ERROR_RATIO: &str = "kepler_power_source_error_ratio";
+/// Where the figures of a zone come from, a constant 1.
+pub const POWER_SOURCE_INFO: &str = "kepler_power_source_info";
+/// Wraps, resets and late readings of the energy counters of a zone.
+pub const ZONE_EVENTS_TOTAL: &str = "kepler_zone_events_total";
+/// Readings of a source that failed.
+pub const READ_ERRORS_TOTAL: &str = "kepler_read_errors_total";
+/// Readings of an estimate that deserve a warning.
+pub const ESTIMATE_WARNINGS_TOTAL: &str = "kepler_estimate_warnings_total";
+/// When a source last delivered, in seconds since 1970-01-01 UTC.
+pub const LAST_SUCCESS_TIMESTAMP_SECONDS: &str = "kepler_last_success_timestamp_seconds";
+/// CPU time of the last collection, in seconds.
+pub const EXPORTER_COLLECT_SECONDS: &str = "kepler_exporter_collect_seconds";
+/// CPU time of the exporter, in seconds.
+pub const EXPORTER_CPU_SECONDS_TOTAL: &str = "kepler_exporter_cpu_seconds_total";
+/// Physical memory of the exporter, in bytes.
+pub const EXPORTER_RESIDENT_BYTES: &str = "kepler_exporter_resident_bytes";
+/// Kepler 0.7: energy of a container, core, in joules.
+pub const CONTAINER_CORE_JOULES_TOTAL: &str = "kepler_container_core_joules_total";
+/// Kepler 0.7: energy of a container, uncore, in joules.
+pub const CONTAINER_UNCORE_JOULES_TOTAL: &str = "kepler_container_uncore_joules_total";
+/// Kepler 0.7: energy of a container, the platform's without package and DRAM, in joules.
+pub const CONTAINER_OTHER_JOULES_TOTAL: &str = "kepler_container_other_joules_total";
+/// Kepler 0.7: energy of the node, core, in joules.
+pub const NODE_CORE_JOULES_TOTAL: &str = "kepler_node_core_joules_total";
+/// Kepler 0.7: energy of the node, uncore, in joules.
+pub const NODE_UNCORE_JOULES_TOTAL: &str = "kepler_node_uncore_joules_total";
+/// Kepler 0.7: energy of the node, the platform's without package and DRAM, in joules.
+pub const NODE_OTHER_JOULES_TOTAL: &str = "kepler_node_other_joules_total";
+/// By RAPL's zones: energy of the node, package, in joules.
+pub const NODE_PACKAGE_ENERGY_JOULE: &str = "kepler_node_package_energy_joule";
+/// By RAPL's zones: energy of the node, DRAM, in joules.
+pub const NODE_DRAM_ENERGY_JOULE: &str = "kepler_node_dram_energy_joule";
+/// By RAPL's zones: power of a pod, DRAM, in watts.
+pub const POD_MEMORY_WATTS: &str = "kepler_pod_memory_watts";
