@@ -35,7 +35,7 @@ fn sysfs(root: &tempfile::TempDir) -> String {
 
 fn get(server: &Server, path: &str) -> String {
     let mut stream = TcpStream::connect(&server.address).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
@@ -155,6 +155,25 @@ fn in_keplers_manner_every_failure_ends_with_1_and_logs_are_logfmt_on_standard_o
         .unwrap();
     let line = BufReader::new(child.0.stdout.take().unwrap()).lines().next().unwrap().unwrap();
     assert!(line.starts_with("time=") && line.contains(" level=") && line.contains(" msg=\""), "{line}");
+}
+
+#[test]
+fn metrics_are_where_they_are_configured_to_be_and_in_keplers_manner_as_go_answers() {
+    let server = Server::start(&[
+        "--meter=fake",
+        "--web.telemetry-path=/kepler/metrics",
+        "--compat=kepler",
+        "--exporter.stdout",
+    ]);
+    let answer = get(&server, "/kepler/metrics");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("text/plain; version=0.0.4; charset=utf-8; escaping=underscores\r\n"), "{answer}");
+    assert!(get(&server, "/metrics").starts_with("HTTP/1.1 404"));
+    let arch = if cfg!(target_arch = "x86_64") { "arch=\"amd64\"" } else { "arch=\"" };
+    assert!(answer.contains(arch));
+    let plain = Server::start(&["--meter=fake"]);
+    assert!(!get(&plain, "/metrics").contains("escaping="));
+    assert_eq!(run(&["serve", "--web.telemetry-path=/livez"]).status.code(), Some(2));
 }
 
 #[test]

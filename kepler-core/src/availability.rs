@@ -78,6 +78,11 @@ pub enum Remedy {
     },
     /// Share the host's PID namespace.
     SharePidNamespace,
+    /// Run the process in a group: the one that a procfs mounted with `hidepid` exempts.
+    JoinGroup {
+        /// Its number.
+        group: u32,
+    },
     /// Load kernel modules, in this order.
     LoadModule {
         /// Their names.
@@ -136,6 +141,8 @@ pub enum Capability {
     DacReadSearch,
     /// Reads model-specific registers.
     SysRawio,
+    /// Sees and reads other users' processes.
+    SysPtrace,
     /// Opens performance counters of whole processors, and BPF tracing programs.
     Perfmon,
     /// Loads BPF programs.
@@ -151,6 +158,7 @@ impl Capability {
         match self {
             Capability::DacReadSearch => "CAP_DAC_READ_SEARCH",
             Capability::SysRawio => "CAP_SYS_RAWIO",
+            Capability::SysPtrace => "CAP_SYS_PTRACE",
             Capability::Perfmon => "CAP_PERFMON",
             Capability::Bpf => "CAP_BPF",
             Capability::SysResource => "CAP_SYS_RESOURCE",
@@ -279,6 +287,7 @@ impl fmt::Display for Remedy {
             Remedy::RaiseLimit { limit: Limit::LockedMemory } => f.write_str("raise the limit of locked memory"),
             Remedy::MountRoot { root } => write!(f, "mount the host's {} and set its path", root.name()),
             Remedy::SharePidNamespace => f.write_str("share the host's PID namespace"),
+            Remedy::JoinGroup { group } => write!(f, "run in the group with the number {group}"),
             Remedy::LoadModule { modules } => write!(f, "load the kernel module {}", modules.join(", then ")),
             Remedy::EnableKernelOption { option } => write!(f, "use a kernel built with {option}"),
             Remedy::UpgradeKernel { since } => write!(f, "use Linux {since} or newer"),

@@ -10,11 +10,13 @@ pub mod file;
 #[cfg(feature = "perf")]
 pub(crate) mod perf_events;
 mod topology;
+mod visibility;
 
 pub use clock::Timestamp;
 pub use cpu_domains::{CpuDomain, CpuDomains};
 pub use cpu_time::{BusyTime, BusyWindow, CpuTimes, CpuTimesError, CpuTimesReader, SoftInterrupts};
 pub use topology::{Processor, Topology};
+pub use visibility::{HidePid, Hiding, ProcessVisibility, ProcfsMount};
 
 use std::path::{Path, PathBuf};
 

@@ -36,7 +36,7 @@ use kepler_core::host::Host;
 use kepler_core::meter::hwmon::ChipRule;
 use kepler_core::units::{Energy, ZoneKind};
 use kepler_core::usage::UsageChoice;
-use kepler_http::{Compat, Levels};
+use kepler_http::{Compat, Levels, TelemetryPath};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -144,6 +144,8 @@ pub(crate) struct ModelSettings {
 /// Who may use the tools over HTTP.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Web {
+    /// Where metrics are found.
+    pub(crate) telemetry_path: TelemetryPath,
     /// Names by which clients may reach this server, beside those of the addresses that are listened at.
     pub(crate) hosts: Vec<String>,
     /// Web pages that may ask.

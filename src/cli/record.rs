@@ -79,7 +79,7 @@ async fn record(
     interval: Duration,
     duration: Option<Duration>,
 ) -> Result<(), Failure> {
-    let _held = signals::hold()?;
+    let _held = (signals::hold()?, signals::of(SignalKind::hangup())?);
     let (mut interrupt, mut terminate) = (signals::of(SignalKind::interrupt())?, signals::of(SignalKind::terminate())?);
     // Counters that go round faster than the interval are read in between.
     let gap = sampler.longest_gap().map_or(interval, |gap| (gap / 2).max(Duration::from_millis(1)));

@@ -30,6 +30,10 @@ pub(super) fn text(remedy: &Remedy) -> String {
         Remedy::RaiseLimit { .. } => "raise the limit of open files (`ulimit -n`, LimitNOFILE=)".to_owned(),
         Remedy::MountRoot { root } => mount(*root),
         Remedy::SharePidNamespace => "share the host's PID namespace (hostPID: true; Docker: pid: host)".to_owned(),
+        Remedy::JoinGroup { group } => format!(
+            "run in the group with the number {group} (systemd: SupplementaryGroups={group}; Docker: group_add: [{group}]; \
+             Kubernetes: supplementalGroups: [{group}])"
+        ),
         Remedy::LoadModule { modules } => {
             let commands: Vec<String> = modules.iter().map(|module| format!("modprobe {module}")).collect();
             format!("load the driver: `{}`", commands.join(" && "))
@@ -102,16 +106,17 @@ mod tests {
 
     /// One of each kind, with each of its variants.
     fn all() -> Vec<Remedy> {
-        use Capability::{Bpf, DacReadSearch, Perfmon, SysRawio, SysResource};
+        use Capability::{Bpf, DacReadSearch, Perfmon, SysPtrace, SysRawio, SysResource};
         let mut all = vec![
             Remedy::None,
-            Remedy::grant([DacReadSearch, SysRawio, Perfmon, Bpf, SysResource]),
+            Remedy::grant([DacReadSearch, SysRawio, SysPtrace, Perfmon, Bpf, SysResource]),
             Remedy::MakeReadable { path: "/sys/class/powercap/intel-rapl:0/energy_uj".into() },
             Remedy::AllowSystemCall { calls: vec!["bpf", "perf_event_open"] },
             Remedy::SetKernelParameter { name: "kernel.perf_event_paranoid", value: "0" },
             Remedy::RaiseLimit { limit: Limit::OpenFiles },
             Remedy::RaiseLimit { limit: Limit::LockedMemory },
             Remedy::SharePidNamespace,
+            Remedy::JoinGroup { group: 987 },
             Remedy::load(["intel_rapl_common", "intel_rapl_msr"]),
             Remedy::EnableKernelOption { option: "CONFIG_DEBUG_INFO_BTF" },
             Remedy::UpgradeKernel { since: "5.8" },

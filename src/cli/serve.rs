@@ -6,13 +6,14 @@ mod mcp;
 mod rest;
 mod table;
 
-use super::config::{Config, Value, ViewSource};
+use super::config::{Config, Manner, Value, ViewSource};
 use super::exit::Failure;
 use super::live;
 use super::permissions;
 use super::remedies;
 use super::sampling;
-use super::signals;
+use super::signals::Signals;
+use super::version;
 use kepler_core::host::Topology;
 use kepler_core::meter::Method;
 use kepler_core::monitor::Monitor;
@@ -20,7 +21,9 @@ use kepler_core::sampler::Sampler;
 use kepler_http::{BuildInfo, ExportOptions, Exporter, Rest, ServerOptions, WebConfig};
 use std::net::TcpListener;
 use std::sync::Arc;
-use tokio::signal::unix::SignalKind;
+
+/// What Go's Prometheus library says of names in every answer, whether asked or not (its `expfmt`, 2026).
+const GO_ESCAPING: &str = "underscores";
 
 /// Runs until SIGINT or SIGTERM.
 ///
@@ -32,9 +35,9 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
         .build()
         .map_err(Failure::to("start the HTTP server"))?;
     // Before the log says that anything has started: a supervisor that waits for that may send a signal then.
-    let (_held, mut interrupt, mut terminate) = {
+    let mut signals = {
         let _entered = runtime.enter();
-        (signals::hold()?, signals::of(SignalKind::interrupt())?, signals::of(SignalKind::terminate())?)
+        Signals::wait()?
     };
     let web = config.web_config.as_ref().map(web_config).transpose()?;
     let listeners = if config.prometheus { listen::bind_all(&config.listen, &config.host())? } else { Vec::new() };
@@ -44,7 +47,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let followed = ViewSource::follow(config)?;
     let rest = rest::options(config, followed.is_some())?;
     let sampler = sampling::open(config)?;
-    announce(&sampler, &listeners, config.web_config.as_ref());
+    announce(&sampler, &listeners, config);
     warn_of_losses(config, &sampler);
     let monitor = Monitor::start(sampler, config.interval).map_err(Failure::to("start measuring"))?;
     // Held until the end: dropping it stops the table.
@@ -61,6 +64,10 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let stale_after = ServerOptions::default().stale_after.max(config.interval.saturating_mul(3));
     let mut options = ServerOptions::default();
     (options.web, options.stale_after, options.links) = (web, stale_after, rest::LINKS.to_vec());
+    options.telemetry_path.clone_from(&config.web.telemetry_path);
+    if config.manner == Manner::Kepler {
+        options.escaping = Some(GO_ESCAPING);
+    }
     options.allowed_hosts.clone_from(&rest.allowed_hosts);
     // A stream of events holds a connection for as long as somebody listens.
     options.max_connections += rest.streams;
@@ -71,15 +78,13 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     if mcp.is_some() {
         options.max_connections += mcp::CONNECTIONS;
     }
+    let reloaded = options.web.clone();
     let served = runtime.block_on(async {
         #[cfg(feature = "mcp")]
         let streams = mcp.as_ref().map(|mcp| mcp.stop.clone());
         let events = rest.clone();
         let stop = async move {
-            tokio::select! {
-                _ = interrupt.recv() => tracing::info!("interrupted, stopping"),
-                _ = terminate.recv() => tracing::info!("asked to terminate, stopping"),
-            }
+            signals.end(reloaded.as_ref()).await;
             // Streams of events never end by themselves.
             events.end_streams();
             #[cfg(feature = "mcp")]
@@ -117,7 +122,10 @@ fn export_options(config: &Config) -> ExportOptions {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             revision: env!("BUILT_REVISION").to_owned(),
             branch: env!("BUILT_BRANCH").to_owned(),
-            arch: std::env::consts::ARCH.to_owned(),
+            arch: match config.manner {
+                Manner::Own => std::env::consts::ARCH.to_owned(),
+                Manner::Kepler => version::go_arch().to_owned(),
+            },
             rustversion: env!("BUILT_RUSTVERSION").to_owned(),
         },
         topology: Topology::read(&config.host()),
@@ -143,7 +151,8 @@ fn warn_of_losses(config: &Config, sampler: &Sampler) {
 }
 
 /// Says where the figures come from, and where they are found.
-fn announce(sampler: &Sampler, listeners: &[TcpListener], web: Option<&Value>) {
+fn announce(sampler: &Sampler, listeners: &[TcpListener], config: &Config) {
+    let path = config.web.telemetry_path.as_str();
     let mut sources: Vec<(&str, Method, Vec<&str>)> = Vec::new();
     for zone in sampler.zones() {
         let name = zone.zone.kind.name();
@@ -169,10 +178,10 @@ fn announce(sampler: &Sampler, listeners: &[TcpListener], web: Option<&Value>) {
     tracing::info!("processor time of processes: {}", sampler.usage_source());
     for listener in listeners {
         if let Ok(address) = listener.local_addr() {
-            match web {
+            match &config.web_config {
                 // Whether by http or https is what that file says.
-                Some(file) => tracing::info!("serving /metrics at {address}, as {} says", file.text),
-                None => tracing::info!("serving {}", listen::url(address)),
+                Some(file) => tracing::info!("serving {path} at {address}, as {} says", file.text),
+                None => tracing::info!("serving {}", listen::url(address, path)),
             }
         }
     }

@@ -1,7 +1,43 @@
 //! Signals of the system.
 
 use super::exit::Failure;
+use kepler_http::WebConfig;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// The signals that a program which serves acts on.
+pub(super) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+    _held: [Signal; 2],
+}
+
+impl Signals {
+    /// Waits for them from now on. Call this within the runtime.
+    ///
+    /// # Errors
+    /// The system gives no handler.
+    pub(super) fn wait() -> Result<Self, Failure> {
+        let [interrupt, terminate, hangup] =
+            [of(SignalKind::interrupt())?, of(SignalKind::terminate())?, of(SignalKind::hangup())?];
+        Ok(Signals { interrupt, terminate, hangup, _held: hold()? })
+    }
+
+    /// Until a signal ends the program. One that asks for it reads certificates and passwords again.
+    pub(super) async fn end(&mut self, web: Option<&WebConfig>) {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return tracing::info!("interrupted, stopping"),
+                _ = self.terminate.recv() => return tracing::info!("asked to terminate, stopping"),
+                _ = self.hangup.recv() => match web.map(WebConfig::reload) {
+                    None => tracing::info!("asked to reload: there are no certificates or passwords to read again"),
+                    Some(Ok(())) => tracing::info!("certificates and passwords are read again"),
+                    Some(Err(error)) => tracing::error!("what was read before stays: {error}"),
+                },
+            }
+        }
+    }
+}
 
 /// Waits for a signal from now on. Call this within the runtime.
 ///
@@ -11,11 +47,10 @@ pub(super) fn of(kind: SignalKind) -> Result<Signal, Failure> {
     signal(kind).map_err(Failure::to("wait for signals"))
 }
 
-/// Keeps signals that other programs use for reports and reloads from ending this one, as they would by
-/// default (signal(7)).
+/// Keeps signals that other programs use for reports from ending this one, as they would by default (signal(7)).
 ///
 /// # Errors
 /// The system gives no handler.
-pub(super) fn hold() -> Result<[Signal; 3], Failure> {
-    Ok([of(SignalKind::hangup())?, of(SignalKind::user_defined1())?, of(SignalKind::user_defined2())?])
+pub(super) fn hold() -> Result<[Signal; 2], Failure> {
+    Ok([of(SignalKind::user_defined1())?, of(SignalKind::user_defined2())?])
 }

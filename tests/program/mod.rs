@@ -50,7 +50,7 @@ impl Server {
         let mut lines = BufReader::new(running.0.stderr.take().unwrap()).lines();
         let address = loop {
             let line = lines.next().unwrap_or_else(|| panic!("ended before it served: {log:#?}")).unwrap();
-            let address = line.split_once("http://").and_then(|(_, rest)| rest.split_once("/metrics"));
+            let address = line.split_once("serving http://").and_then(|(_, rest)| rest.split_once("/"));
             let address = address.map(|(address, _)| address.to_owned());
             log.push(line);
             if let Some(address) = address {

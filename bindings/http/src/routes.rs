@@ -25,6 +25,7 @@ struct Shared {
     stale_after: Duration,
     index: String,
     telemetry_path: String,
+    escaping: Option<&'static str>,
 }
 
 /// All routes: the exposition (`/metrics`), `/`, and probes: `/livez` and `/-/healthy`; `/readyz`, `/healthz` and
@@ -47,7 +48,8 @@ pub fn router(exporter: Arc<Exporter>, options: &ServerOptions) -> Router {
     } else {
         routes.route("/", get(|State(shared): State<Arc<Shared>>| async move { Html(shared.index.clone()) }))
     };
-    let shared = Arc::new(Shared { exporter, stale_after: options.stale_after, index, telemetry_path });
+    let (stale_after, escaping) = (options.stale_after, options.escaping);
+    let shared = Arc::new(Shared { exporter, stale_after, index, telemetry_path, escaping });
     routes.with_state(shared).layer(RequestBodyLimitLayer::new(options.body_limit))
 }
 
@@ -59,7 +61,7 @@ async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Respo
     let format = negotiate::format(&headers);
     let exposition = shared.exporter.exposition(format);
     let coding = negotiate::coding(&headers);
-    let escaping = negotiate::escaping(&headers);
+    let escaping = negotiate::escaping(&headers).or(shared.escaping);
     let body = match coding {
         Coding::Identity => Body::new(PlainBody::new(exposition)),
         Coding::Gzip => Body::new(GzipBody::new(exposition)),

@@ -49,6 +49,9 @@ pub struct ServerOptions {
     pub allowed_hosts: Vec<String>,
     /// Where the exposition is; default `/metrics`.
     pub telemetry_path: TelemetryPath,
+    /// How an answer says that names are escaped where the client does not ask for a way, such as `underscores`;
+    /// default none: then it says nothing.
+    pub escaping: Option<&'static str>,
     /// What the page at `/` links to beside its own routes: path and description. Default none.
     pub links: Vec<(&'static str, &'static str)>,
     /// Encryption and passwords; default none.
@@ -70,6 +73,7 @@ impl Default for ServerOptions {
             stale_after: Duration::from_secs(15),
             allowed_hosts: Vec::new(),
             telemetry_path: TelemetryPath::default(),
+            escaping: None,
             links: Vec::new(),
             #[cfg(feature = "tls")]
             web: None,

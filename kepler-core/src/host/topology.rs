@@ -1,7 +1,12 @@
 //! The node's processors: model, packages, cores.
 
 use super::Host;
+use super::file::{self, FileLimits};
+use procfs_core::{CpuInfo, FromBufRead};
 use std::fs;
+
+/// A kilobyte or two a processor.
+const LONGEST: FileLimits = FileLimits::bytes(64 << 20);
 
 /// One logical processor, as `/proc/cpuinfo` describes it. Unknown fields are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,8 +43,8 @@ impl Topology {
     /// shows neither has an empty topology: nothing here is an error.
     #[must_use]
     pub fn read(host: &Host) -> Self {
-        let text = fs::read(host.procfs().join("cpuinfo")).unwrap_or_default();
-        let mut topology = parse(&String::from_utf8_lossy(&text));
+        let text = file::read(&host.procfs().join("cpuinfo"), LONGEST).unwrap_or_default();
+        let mut topology = parse(&text);
         for processor in &mut topology.processors {
             let place = host.sysfs().join(format!("devices/system/cpu/cpu{}/topology", processor.number));
             let number = |file: &str| -> Option<u32> { fs::read_to_string(place.join(file)).ok()?.trim().parse().ok() };
@@ -64,28 +69,25 @@ impl Topology {
     }
 }
 
-fn parse(text: &str) -> Topology {
+fn parse(text: &[u8]) -> Topology {
+    // An empty file is one without processors to us, and a fault to the parser.
+    let Ok(info) = CpuInfo::from_buf_read(text) else { return Topology::default() };
     let mut topology = Topology::default();
-    for line in text.lines() {
-        let Some((key, value)) = line.split_once(':') else { continue };
-        let (key, value) = (key.trim(), value.trim());
-        if key == "processor" {
-            if let Ok(number) = value.parse() {
-                topology.processors.push(Processor { number, ..Processor::default() });
-            }
-            continue;
-        }
-        let Some(processor) = topology.processors.last_mut() else { continue };
-        match key {
-            "vendor_id" | "CPU implementer" => processor.vendor_id = value.to_owned(),
-            "model name" => processor.model_name = value.to_owned(),
-            "cpu family" => processor.family = value.parse().ok(),
-            "model" => processor.model = value.parse().ok(),
-            "physical id" => processor.physical_id = value.parse().unwrap_or_default(),
-            "core id" => processor.core_id = value.parse().unwrap_or_default(),
-            "flags" => topology.virtualised |= value.split_whitespace().any(|flag| flag == "hypervisor"),
-            _ => {}
-        }
+    for index in 0..info.num_cores() {
+        let field = |name: &str| info.get_field(index, name);
+        let number = |name: &str| field(name)?.parse().ok();
+        let Some(processor) = number("processor") else { continue };
+        topology.processors.push(Processor {
+            number: processor,
+            vendor_id: field("vendor_id").or_else(|| field("CPU implementer")).unwrap_or_default().to_owned(),
+            family: number("cpu family"),
+            model: number("model"),
+            model_name: field("model name").unwrap_or_default().to_owned(),
+            physical_id: number("physical id").unwrap_or_default(),
+            core_id: number("core id").unwrap_or_default(),
+        });
+        let flags = field("flags").unwrap_or_default();
+        topology.virtualised |= flags.split_whitespace().any(|flag| flag == "hypervisor");
     }
     topology
 }
@@ -98,11 +100,28 @@ mod tests {
 
     #[test]
     fn each_package_is_represented_by_its_first_processor() {
-        let topology = parse(TWO_SOCKETS);
+        let topology = parse(TWO_SOCKETS.as_bytes());
         assert_eq!(topology.packages(), [(0, 0), (1, 1)]);
         assert_eq!(topology.processors[0].family, Some(6));
         assert_eq!(topology.processors[0].model, Some(143));
         assert!(!topology.virtualised);
+    }
+
+    #[test]
+    fn a_file_that_is_no_cpuinfo_has_no_processors() {
+        for text in
+            ["", "\n", "\n\n\n", "processor", "processor\t:", "processor\t: x\n", ":::\n", "Hardware\t: BCM2835\n"]
+        {
+            assert_eq!(parse(text.as_bytes()), Topology::default(), "{text:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(text: Vec<u8>, lines in "(processor|flags|physical id|\\n|:|\t| |[0-9]{1,12}){0,40}") {
+            let _ = parse(&text);
+            let _ = parse(lines.as_bytes());
+        }
     }
 
     #[test]

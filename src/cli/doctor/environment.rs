@@ -1,20 +1,18 @@
 //! Where this process runs: what decides how processes and containers can be told apart.
 
-use kepler_core::host::{Host, Topology};
+use kepler_core::host::{Host, ProcessVisibility, Topology};
 use serde::Serialize;
 use std::fs;
-
-/// Inode number of the first pid namespace (`PROC_PID_INIT_INO`, `include/linux/proc_ns.h`).
-const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
 
 /// Where this process runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Environment {
     /// The kernel's release, `6.18.0`, where known.
     pub(super) kernel: Option<String>,
-    /// Whether all processes of the host are seen: `<procfs>` belongs to the first pid namespace.
-    /// `None` if that is not known.
+    /// Whether all processes of the host are seen; `None` if that is not known.
     pub(super) sees_host_processes: Option<bool>,
+    /// Which are, and why not all.
+    pub(super) processes: ProcessVisibility,
     /// The control group hierarchy.
     pub(super) cgroup: Cgroup,
     /// What this machine is a guest of, where it is one: `kvm`, a product's name, `a hypervisor`.
@@ -52,13 +50,15 @@ pub(super) fn read(host: &Host) -> Environment {
     let line = |path: std::path::PathBuf| {
         fs::read_to_string(path).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
     };
+    let processes = ProcessVisibility::of(host);
     Environment {
+        sees_host_processes: match processes {
+            ProcessVisibility::All => Some(true),
+            ProcessVisibility::Unknown => None,
+            _ => Some(false),
+        },
         kernel: line(host.procfs().join("sys/kernel/osrelease")),
-        // Process 1 of a namespace that is not the first has another namespace's number.
-        sees_host_processes: fs::read_link(host.procfs().join("1/ns/pid"))
-            .or_else(|_| fs::read_link(host.procfs().join("self/ns/pid")))
-            .ok()
-            .map(|link| link.as_os_str() == FIRST_PID_NAMESPACE),
+        processes,
         cgroup: cgroup(host),
         guest_of: guest_of(
             host,
@@ -136,13 +136,20 @@ mod tests {
     }
 
     #[test]
-    fn the_first_pid_namespace_is_recognised_by_its_number() {
-        let (root, host) = host(&[], &["proc/1/ns"]);
-        assert_eq!(read(&host).sees_host_processes, None);
-        symlink(FIRST_PID_NAMESPACE, root.path().join("proc/1/ns/pid")).unwrap();
-        assert_eq!(read(&host).sees_host_processes, Some(true));
-        fs::remove_file(root.path().join("proc/1/ns/pid")).unwrap();
-        symlink("pid:[4026532177]", root.path().join("proc/1/ns/pid")).unwrap();
-        assert_eq!(read(&host).sees_host_processes, Some(false));
+    fn what_is_seen_of_the_host_is_one_truth_with_its_reason() {
+        let mount = "23 27 0:21 / /proc rw - proc proc rw,gid=987,hidepid=invisible\n";
+        let (root, host) = host(&[("proc/self/mountinfo", mount)], &["proc/1/ns"]);
+        let seen = || (read(&host).sees_host_processes, read(&host).processes);
+        let namespace = |number: &str| {
+            let _ = fs::remove_file(root.path().join("proc/1/ns/pid"));
+            symlink(number, root.path().join("proc/1/ns/pid")).unwrap();
+        };
+        namespace("pid:[4026531836]");
+        assert!(matches!(seen(), (Some(false), ProcessVisibility::Hidden(_))), "{:?}", seen());
+        namespace("pid:[4026532177]");
+        assert_eq!(seen(), (Some(false), ProcessVisibility::Namespace));
+        fs::write(root.path().join("proc/self/mountinfo"), mount.replace("invisible", "off")).unwrap();
+        namespace("pid:[4026531836]");
+        assert_eq!(seen(), (Some(true), ProcessVisibility::All));
     }
 }

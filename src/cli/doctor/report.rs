@@ -7,6 +7,7 @@ use super::super::remedies;
 use super::super::sampling;
 use super::environment::{self, Environment};
 use kepler_core::availability::{Remedy, Unavailable};
+use kepler_core::host::{HidePid, ProcessVisibility};
 use kepler_core::meter::chain::{self, ChainOptions, Probe, Source};
 use kepler_core::meter::{Method, Zone};
 use serde::Serialize;
@@ -237,17 +238,11 @@ impl fmt::Display for Report {
             None if self.usage_source.is_some() => writeln!(f, "  counters  of cycles, instructions, cache misses")?,
             None => {}
         }
-        writeln!(
-            f,
-            "  seen      {}",
-            match self.environment.sees_host_processes {
-                Some(true) => "all of this host",
-                Some(false) =>
-                    "those of this pid namespace only; share the host's (hostPID: true, --pid=host), \
-                         or mount its procfs and give --host.procfs",
-                None => "unknown: the pid namespace cannot be read",
-            }
-        )?;
+        writeln!(f, "  seen      {}", seen(&self.environment.processes))?;
+        match self.environment.processes.remedy() {
+            Remedy::None => {}
+            remedy => indented(f, "            remedy: ", &remedies::text(&remedy))?,
+        }
         writeln!(f, "  cgroups   {}", self.environment.cgroup.describe())?;
         writeln!(f, "\nPermissions")?;
         for Permission { capability, held, lost } in &self.permissions {
@@ -264,6 +259,22 @@ impl fmt::Display for Report {
             None => writeln!(f, "  virtual   no sign of it")?,
         }
         indented(f, "\n", &self.verdict)
+    }
+}
+
+/// Which of the host's processes are seen.
+fn seen(processes: &ProcessVisibility) -> String {
+    match processes {
+        ProcessVisibility::All => "all of this host".to_owned(),
+        ProcessVisibility::Namespace => "those of this PID namespace only".to_owned(),
+        ProcessVisibility::Hidden(hiding) if hiding.mode == HidePid::NoAccess => {
+            "all of this host, but those of other users cannot be read (procfs is mounted with hidepid=noaccess)"
+                .to_owned()
+        }
+        ProcessVisibility::Hidden(hiding) => {
+            format!("this user's only (procfs is mounted with hidepid={})", hiding.mode.name())
+        }
+        _ => "unknown: neither the PID namespace nor the mount of procfs can be read".to_owned(),
     }
 }
 

@@ -90,13 +90,13 @@ fn listening_inodes(table: &str, port: u16) -> Vec<String> {
 }
 
 /// Where a browser or a scraper on this machine finds a listener's metrics.
-pub(super) fn url(address: SocketAddr) -> String {
+pub(super) fn url(address: SocketAddr, path: &str) -> String {
     let (host, everywhere) = match address {
         address if address.ip().is_unspecified() => ("127.0.0.1".to_owned(), " (all interfaces)"),
         SocketAddr::V4(address) => (address.ip().to_string(), ""),
         SocketAddr::V6(address) => (format!("[{}]", address.ip()), ""),
     };
-    format!("http://{host}:{}/metrics{everywhere}", address.port())
+    format!("http://{host}:{}{path}{everywhere}", address.port())
 }
 
 #[cfg(test)]
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_url_is_one_that_works_on_this_machine() {
-        let url = |text: &str| super::url(text.parse().unwrap());
+        let url = |text: &str| super::url(text.parse().unwrap(), "/metrics");
         assert_eq!(url("127.0.0.1:28282"), "http://127.0.0.1:28282/metrics");
         assert_eq!(url("[::]:28282"), "http://127.0.0.1:28282/metrics (all interfaces)");
         assert_eq!(url("[::1]:80"), "http://[::1]:80/metrics");

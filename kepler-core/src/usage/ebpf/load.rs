@@ -4,7 +4,7 @@ use super::record::{Control, Cpu, Dying, EVENTS, EndedKey, Group, GroupKey, Task
 use super::table::{Array, PerCpu, Plain, Table, give_memory_back};
 use super::{EbpfOptions, SOURCE};
 use crate::availability::{Capability, Limit, Remedy, Root, Unavailable};
-use crate::host::Host;
+use crate::host::{Host, ProcessVisibility};
 use crate::usage::cgroup::CgroupTree;
 use crate::usage::clock::is_procfs;
 use aya::maps::MapData;
@@ -154,7 +154,17 @@ fn table<K: Plain, V: Plain>(ebpf: &mut aya::Ebpf, name: &str) -> io::Result<Tab
 pub(super) fn check_procfs(host: &Host) -> Result<(), Unavailable> {
     // Number 2 is the parent of all threads of the kernel, which live in the first namespace only.
     let is_first = fs::read(host.procfs().join("2/comm")).is_ok_and(|comm| comm == b"kthreadd\n");
-    if is_first && is_procfs(host.procfs()).unwrap_or(false) {
+    let is_procfs = is_procfs(host.procfs()).unwrap_or(false);
+    let visibility = ProcessVisibility::of(host);
+    if let ProcessVisibility::Hidden(hiding) = visibility
+        && is_procfs
+    {
+        let procfs = host.procfs().display();
+        let reason =
+            format!("{procfs} is mounted with hidepid={}, and hides processes from this one", hiding.mode.name());
+        return Err(Unavailable::new(SOURCE, reason, visibility.remedy()));
+    }
+    if is_first && is_procfs {
         return Ok(());
     }
     let reason = format!("{} does not show all processes of this host", host.procfs().display());

@@ -4,6 +4,13 @@ use super::super::Config;
 use super::super::address::ListenAddress;
 use super::super::raw_setting::{Problem, RawSetting, Value};
 use super::{Outcome, file};
+use kepler_http::BadTelemetryPath;
+
+pub(in super::super) fn telemetry_path(config: &mut Config, raw: &RawSetting) -> Outcome {
+    let value = raw.text()?;
+    config.web.telemetry_path = value.text.parse().map_err(|error: BadTelemetryPath| value.problem(error))?;
+    Ok(())
+}
 
 pub(in super::super) fn listen(config: &mut Config, raw: &RawSetting) -> Outcome {
     let addresses = raw.list()?;

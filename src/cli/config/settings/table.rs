@@ -158,7 +158,7 @@ pub(crate) static SETTINGS: &[Setting] =
         key("exporter.prometheus.compat", Form::Text, Set(apply::compat)).flag(
             "metrics.compat",
             "VERSION",
-            "Export an older Kepler's metric names as well: kepler-0.7",
+            "Export other metric names as well: kepler-0.7, or rapl-names (zone=\"package-0\" and the like)",
         ),
         key("exporter.stdout.enabled", Form::Switch, Set(apply::stdout)).flag(
             "exporter.stdout",
@@ -178,7 +178,7 @@ pub(crate) static SETTINGS: &[Setting] =
              toolkit",
         )
         .or(&["web.config.file"]),
-        key("web.telemetryPath", Form::Text, Later("another path for metrics")).flag(
+        key("web.telemetryPath", Form::Text, Set(apply::web::telemetry_path)).flag(
             "web.telemetry-path",
             "PATH",
             "Serve metrics at this path [default: /metrics]",
