@@ -76,7 +76,7 @@ def test_what_was_learned_of_this_machine_puts_its_estimate_right(tmp_path: Path
     path.write_text(json.dumps(learned | {"threads": 1000}))
     uncalibrated, warned = estimated(path)
     assert uncalibrated > calibrated
-    assert f"{path} is not used" in warned and "another machine" in warned and "kepler calibrate" in warned
+    assert f"{path} is not used" in warned and "another machine" in warned and "calibrate this machine again" in warned
 
 
 def test_without_any_right_it_runs() -> None:
