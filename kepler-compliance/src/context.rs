@@ -4,9 +4,9 @@ mod toolbox;
 
 pub use toolbox::Toolbox;
 
-use crate::facility::Settings;
 use crate::intensity::IntensitySource;
 use crate::series::span;
+use crate::settings::Settings;
 use crate::standards::Standards;
 use crate::view::{EnergyView, NewestReading, TimeRange};
 use crate::zones::Zones;

@@ -1,9 +1,8 @@
 //! The facility of an answer: its zone, its electricity's intensity, its PUE, each with its origin.
 
-mod settings;
 mod site;
 
-pub use settings::{Price, Settings, StatedPue};
+pub use crate::settings::{Price, Settings, StatedPue};
 pub use site::{Site, site};
 
 use crate::carbon::effective_intensity;

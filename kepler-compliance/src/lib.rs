@@ -47,6 +47,7 @@ pub mod messages;
 pub mod numbers;
 pub mod schedule;
 pub mod series;
+mod settings;
 pub mod standards;
 pub mod tariff;
 pub mod text;

@@ -54,8 +54,8 @@ mod interval;
 mod load;
 mod machine;
 mod own;
-mod place;
 mod prediction;
+mod siblings;
 mod trainer;
 mod trees;
 mod weights;
@@ -199,7 +199,7 @@ impl Model {
         self.semantics
     }
 
-    /// Declares what its features mean, where the file's place does not tell.
+    /// Declares what its features mean, where the file's path does not say.
     #[must_use]
     pub fn with_semantics(mut self, semantics: Semantics) -> Self {
         self.semantics = semantics;

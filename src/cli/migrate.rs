@@ -2,6 +2,7 @@
 
 mod changes;
 mod manifest;
+mod part;
 mod source;
 mod tree;
 

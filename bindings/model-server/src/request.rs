@@ -14,7 +14,7 @@ pub(crate) struct ModelRequest {
     #[serde(default)]
     weight: bool,
     #[serde(flatten)]
-    terms: Terms,
+    selection: Selection,
 }
 
 /// The estimator's request.
@@ -31,12 +31,12 @@ pub(crate) struct PowerRequest {
     #[serde(default)]
     pub(crate) framing: Option<String>,
     #[serde(flatten)]
-    terms: Terms,
+    selection: Selection,
 }
 
 /// What both ask of a model.
 #[derive(Debug, Deserialize)]
-struct Terms {
+struct Selection {
     /// The names of what the caller measures. Go writes an empty list as `null`.
     #[serde(default)]
     metrics: Option<Vec<String>>,
@@ -116,12 +116,12 @@ impl ModelRequest {
     pub(crate) fn wanted(&self) -> Result<(Wanted, bool), String> {
         // Exporters that know of machine_spec read the answer into named fields. Those before read every key as a
         // component, and take the weights for linear ones unless they asked for a trainer.
-        let is_new = self.terms.machine_spec.is_some();
+        let is_new = self.selection.machine_spec.is_some();
         let kind = match self.weight {
             true => Kind::Weights { linear_only: !is_new },
             false => Kind::Archive,
         };
-        Ok((self.terms.wanted(kind, None)?, is_new))
+        Ok((self.selection.wanted(kind, None)?, is_new))
     }
 }
 
@@ -131,7 +131,7 @@ impl PowerRequest {
     /// # Errors
     /// A text for the caller.
     pub(crate) fn wanted(&self, machine: Option<&Machine>) -> Result<Wanted, String> {
-        let mut wanted = self.terms.wanted(Kind::Predict, machine)?;
+        let mut wanted = self.selection.wanted(Kind::Predict, machine)?;
         let names = self.system_features.as_deref().unwrap_or_default();
         let values = self.system_values.as_deref().unwrap_or_default();
         if names.len() != values.len() {
@@ -142,7 +142,7 @@ impl PowerRequest {
     }
 }
 
-impl Terms {
+impl Selection {
     fn wanted(&self, kind: Kind, machine: Option<&Machine>) -> Result<Wanted, String> {
         let given =
             |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);

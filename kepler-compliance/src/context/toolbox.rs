@@ -1,8 +1,8 @@
 //! What a frontend keeps to call the tools: everything of a [`Context`] but the time.
 
 use super::Context;
-use crate::facility::Settings;
 use crate::intensity::IntensitySource;
+use crate::settings::Settings;
 use crate::standards::Standards;
 use crate::view::EnergyView;
 use crate::zones::Zones;

@@ -6,7 +6,7 @@ use super::error::{Fault, ModelError};
 use super::file::{self, ComponentFile, ModelFile, ScalerFile, WeightsFile};
 use super::format::Document;
 use super::own;
-use super::place::Place;
+use super::siblings::Siblings;
 use super::trees::Trees;
 use super::weights::{Curve, Linear, usable_scale};
 use super::{Component, Form, MAX_FEATURES, MOST_CHIPS, Model, Semantics, Trainer, ceiling};
@@ -47,8 +47,8 @@ impl Model {
             zipped(&map, &bytes)?
         } else {
             let name = map.file_stem().unwrap_or_default().to_string_lossy();
-            let place = map.parent().map_or(Place::Nowhere, Place::Directory);
-            build(&name, &bytes, place).map_err(|error| error.at(&map))?
+            let siblings = map.parent().map_or(Siblings::None, Siblings::Directory);
+            build(&name, &bytes, siblings).map_err(|error| error.at(&map))?
         };
         if model.trainer == Trainer::Own {
             return Ok(model);
@@ -66,7 +66,7 @@ impl Model {
     /// # Errors
     /// As for [`Model::load`]. A component map needs its directory and is refused.
     pub fn from_json(name: &str, json: &[u8]) -> Result<Self, ModelError> {
-        build(name, json, Place::Nowhere).map_err(|error| error.at(Path::new(name)))
+        build(name, json, Siblings::None).map_err(|error| error.at(Path::new(name)))
     }
 
     /// Makes a model of a document in [our own format](super::format).
@@ -95,7 +95,7 @@ fn zipped(path: &Path, bytes: &[u8]) -> Result<Model, ModelError> {
     let name = archive.main()?;
     let main = path.join(&name);
     let bytes = archive.file(&format!("{name}.json")).unwrap_or_default();
-    build(&name, bytes, Place::Archive(&archive)).map_err(|error| error.at(&main))
+    build(&name, bytes, Siblings::Archive(&archive)).map_err(|error| error.at(&main))
 }
 
 #[cfg(not(feature = "archives"))]
@@ -138,7 +138,7 @@ fn map_of(directory: &Path) -> PathBuf {
     directory.join(name)
 }
 
-fn build(name: &str, bytes: &[u8], place: Place<'_>) -> Result<Model, BuildError> {
+fn build(name: &str, bytes: &[u8], siblings: Siblings<'_>) -> Result<Model, BuildError> {
     file::check_size(bytes)?;
     let file: ModelFile = serde_json::from_slice(bytes).map_err(Fault::from)?;
     if file.format.is_some() {
@@ -161,14 +161,14 @@ fn build(name: &str, bytes: &[u8], place: Place<'_>) -> Result<Model, BuildError
         let (form, found) = match component {
             ComponentFile { weights: Some(weights), .. } => weighted(zone, weights, &features, trainer, named())?,
             ComponentFile { model_file: Some(trees), features: Some(names), .. } => {
-                if let Place::Nowhere = place {
+                if let Siblings::None = siblings {
                     return Err(missing(zone, "the map's directory").into());
                 }
                 let scales = match &mut scales {
                     Some(scales) => scales,
-                    none => none.insert(read_scales(zone, place, node_type)?),
+                    none => none.insert(read_scales(zone, siblings, node_type)?),
                 };
-                (Form::Trees(tree_form(zone, place, trees, names, &features, scales)?), Trainer::Xgboost)
+                (Form::Trees(tree_form(zone, siblings, trees, names, &features, scales)?), Trainer::Xgboost)
             }
             _ => return Err(missing(zone, "All_Weights, or model_file with features").into()),
         };
@@ -254,7 +254,7 @@ fn weighted(
 
 fn tree_form(
     zone: ZoneKind,
-    place: Place<'_>,
+    siblings: Siblings<'_>,
     trees: &str,
     names: &[String],
     features: &[String],
@@ -271,25 +271,29 @@ fn tree_form(
     }
     let inputs = names.iter().map(|name| {
         let scale = scales.get(name).ok_or_else(|| missing(zone, &format!("scale of {name}")))?;
-        let place = features.iter().position(|feature| feature == name).ok_or_else(|| missing(zone, name))?;
-        Ok((place, usable_scale(zone, name, *scale)?))
+        let input = features.iter().position(|feature| feature == name).ok_or_else(|| missing(zone, name))?;
+        Ok((input, usable_scale(zone, name, *scale)?))
     });
     let inputs = inputs.collect::<Result<Vec<_>, Fault>>()?;
-    Ok(Trees::read(place, trees, zone, names, inputs)?)
+    Ok(Trees::read(siblings, trees, zone, names, inputs)?)
 }
 
 /// What features of trees are divided by: from the decoded scaler, else from a weight file of the same node type,
 /// which was made with the same scaler.
-fn read_scales(zone: ZoneKind, place: Place<'_>, node_type: Option<u32>) -> Result<BTreeMap<String, f64>, BuildError> {
+fn read_scales(
+    zone: ZoneKind,
+    siblings: Siblings<'_>,
+    node_type: Option<u32>,
+) -> Result<BTreeMap<String, f64>, BuildError> {
     const SCALER: &str = "scaler.decoded.json";
-    if let Some(scaler) = place.document::<ScalerFile>(SCALER)? {
+    if let Some(scaler) = siblings.document::<ScalerFile>(SCALER)? {
         if scaler.kind != "MaxAbsScaler" || scaler.features.len() != scaler.scale.len() {
             let what = format!("scaler `{}` of {} features", scaler.kind, scaler.features.len());
-            return Err(ModelError::new(place.path(SCALER), Fault::Unsupported { zone, what }).into());
+            return Err(ModelError::new(siblings.path(SCALER), Fault::Unsupported { zone, what }).into());
         }
         return Ok(scaler.features.into_iter().zip(scaler.scale).collect());
     }
-    let beside = place.group().zip(node_type);
+    let beside = siblings.group().zip(node_type);
     let sibling = beside.and_then(|(group, node_type)| {
         let names = Trainer::ALL.into_iter().map(|trainer| format!("{}_{node_type}.json", trainer.name()));
         names.map(|name| group.join(name)).find(|path| path.is_file())

@@ -68,7 +68,7 @@ fn foreign(entries: &[Entry]) -> Option<String> {
     if recognised.is_none() && entries.iter().any(|entry| is_nearly_ours(&entry.key)) {
         return None;
     }
-    recognised.or_else(|| Some(resemblance::unknown(entries.len())))
+    recognised.or_else(|| Some(resemblance::unknown(entries.len(), &quoted(&sections))))
 }
 
 /// Whether a section with these entries is a configuration, perhaps with slips.
@@ -167,11 +167,6 @@ fn names_below(section: &str) -> Vec<&'static str> {
         }
     }
     names
-}
-
-/// All that can stand at the top of a file.
-pub(super) fn sections() -> String {
-    quoted(&names_below(""))
 }
 
 fn quoted(names: &[&str]) -> String {

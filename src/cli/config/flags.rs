@@ -2,14 +2,13 @@
 
 use super::raw_setting::{Form, Problem, RawSetting, Value};
 use super::settings::{SETTINGS, Setting};
-use super::variables::variable;
+use super::variables::{CONFIG_STRICT, variable};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use kepler_core::printable;
 use std::path::PathBuf;
 
 const CONFIG_FILE: &str = "config.file";
-pub(super) const CONFIG_STRICT: &str = "config.strict";
 
 /// What the flags say.
 #[derive(Clone, Debug, Default)]

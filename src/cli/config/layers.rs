@@ -1,12 +1,9 @@
 //! From everything that was given to one configuration.
 
 use super::apply::Remark;
-use super::flags::Flags;
 use super::raw_setting::{Form, Problem, RawSetting};
 use super::settings::{Effect, Setting};
-use super::{Config, Manner, file, variables};
-use std::ffi::OsString;
-use std::path::Path;
+use super::{Config, Manner};
 
 /// A configuration, and what its author should know about it.
 #[derive(Clone, Debug)]
@@ -42,7 +39,7 @@ pub(super) struct Layers {
 
 /// Where a configuration is to be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Use {
+pub(super) enum Use {
     /// In this process.
     Here,
     /// Somewhere else, perhaps on another machine.
@@ -51,48 +48,9 @@ enum Use {
     OnAnotherMachine,
 }
 
-/// Reads the file that `flags` or the environment name, the environment, and `flags`.
-///
-/// # Errors
-/// All problems: unreadable or malformed file, bad values, and unknown keys where they are to be errors.
-pub(crate) fn load(
-    flags: Flags,
-    variables: impl IntoIterator<Item = (OsString, OsString)>,
-) -> Result<Loaded, Rejected> {
-    let variables = variables::read(variables);
-    let mut layers = Layers { problems: variables.problems, ..Layers::default() };
-    if let Some(path) = flags.config_file.as_deref().or(variables.config_file.as_deref()) {
-        file::read(path, &mut layers);
-    }
-    layers.warnings.extend(variables.warnings);
-    layers.settings.extend(variables.settings);
-    layers.settings.extend(flags.settings);
-    layers.finish(flags.strict.or(variables.strict).unwrap_or(false), Use::Here)
-}
-
-/// Reads a file as [`load`] does, and tells about it alone: unknown keys are errors, and directories of the
-/// machine that it is for need not be here.
-///
-/// # Errors
-/// As [`load`].
-pub(crate) fn check(path: &Path) -> Result<Loaded, Rejected> {
-    let mut layers = Layers::default();
-    file::read(path, &mut layers);
-    layers.finish(true, Use::Elsewhere)
-}
-
-/// The same of a text for another machine, which messages call `name`.
-///
-/// # Errors
-/// As [`load`].
-pub(crate) fn check_text(name: &str, text: &str) -> Result<Loaded, Rejected> {
-    let mut layers = Layers::default();
-    file::walk(Path::new(name), text, &mut layers);
-    layers.finish(true, Use::OnAnotherMachine)
-}
-
 impl Layers {
-    fn finish(mut self, strict: bool, used: Use) -> Result<Loaded, Rejected> {
+    /// Applies everything, and says what is wrong and what is to be known.
+    pub(super) fn finish(mut self, strict: bool, used: Use) -> Result<Loaded, Rejected> {
         let unknown = std::mem::take(&mut self.unknown);
         if strict {
             self.problems.splice(0..0, unknown.into_iter().map(Problem));

@@ -1,6 +1,5 @@
 //! What a file is that is given as a configuration and has none of its keys.
 
-use super::file;
 use super::yaml::{Content, Entry};
 
 /// Kinds of file, each by keys at its top of which all must be there, most telling first.
@@ -49,10 +48,10 @@ pub(super) fn recognise(entries: &[Entry]) -> Option<String> {
     })
 }
 
-/// What to say of a file that looks like nothing known, and has this number of keys.
-pub(super) fn unknown(number: usize) -> String {
+/// What to say of a file that looks like nothing known, and has this number of keys, where `sections` may stand.
+pub(super) fn unknown(number: usize, sections: &str) -> String {
     let keys = if number == 1 { "its one key is not".to_owned() } else { format!("of its {number} keys none is") };
-    format!("nothing in it has effect: {keys} a setting; is it the right file? Settings are: {}", file::sections())
+    format!("nothing in it has effect: {keys} a setting; is it the right file? Settings are: {sections}")
 }
 
 /// The kind of a Kubernetes object, if settings may stand in it.

@@ -1,12 +1,14 @@
 //! Settings from environment variables: `KEPLER_` and a flag's name in capitals, `_` for `.` and `-`.
 
-use super::flags::CONFIG_STRICT;
 use super::raw_setting::{Form, Problem, RawSetting, Value};
 use super::settings::{SETTINGS, Setting};
 use kepler_core::printable;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
+
+/// The flag that makes unknown keys of the file errors.
+pub(super) const CONFIG_STRICT: &str = "config.strict";
 
 /// How the names of all our variables begin.
 const PREFIX: &str = "KEPLER_";

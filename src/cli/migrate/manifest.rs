@@ -2,7 +2,7 @@
 
 use super::super::config::looks_like_settings;
 use super::super::config::yaml::{self, Content, Document, Entry, Node};
-use super::source::{Part, words};
+use super::part::{Part, words};
 use super::tree::{find, items, put, section, string};
 
 /// What of a document is for Kepler; nothing where none of it is.

@@ -2,6 +2,7 @@
 
 use super::super::config::yaml::{self, Content, Document, Entry};
 use super::super::config::{Flags, parse_flags};
+use super::part::{Part, words};
 use super::{manifest, tree};
 
 /// The settings of a file.
@@ -12,15 +13,6 @@ pub(super) struct Source {
     /// Its settings, under the keys of a configuration file.
     pub(super) settings: Vec<Entry>,
     /// What else was found, and where that belongs.
-    pub(super) remarks: Vec<String>,
-}
-
-/// What one document, or one list of arguments, gives.
-#[derive(Debug, Default)]
-pub(super) struct Part {
-    pub(super) kind: &'static str,
-    pub(super) settings: Vec<Entry>,
-    pub(super) arguments: Vec<String>,
     pub(super) remarks: Vec<String>,
 }
 
@@ -132,24 +124,4 @@ fn lines_of_arguments(text: &str) -> Option<Part> {
     }
     let arguments = lines.iter().flat_map(|line| words(line)).collect();
     Some(Part { kind: "a file of flags", arguments, ..Part::default() })
-}
-
-/// The words of a command, as a shell and systemd divide it.
-pub(super) fn words(command: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    for c in command.chars() {
-        match (c, quote) {
-            ('"' | '\'', None) => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (c, Some(open)) if c == open => quote = None,
-            (c, None) if c.is_whitespace() => words.extend(word.take()),
-            (c, _) => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word);
-    words
 }

@@ -37,12 +37,12 @@ pub(super) struct Layers {
 /// Finds the containers and the pod on `path`.
 pub(super) fn layers(path: &Path<'_>) -> Layers {
     let mut layers = Layers::default();
-    let mut place = Place::default();
+    let mut position = Position::default();
     let mut directories = path.directories().peekable();
     while let Some((name, path)) = directories.next() {
         if let Some(uid) = pod_uid(name) {
             layers.pod = Some(Arc::new(PodInfo { cgroup: path.to_owned(), ..PodInfo::new(uid) }));
-            place = Place { grandparent: "", parent: name, below: Manager::Kubernetes };
+            position = Position { grandparent: "", parent: name, below: Manager::Kubernetes };
             continue;
         }
         // `<slice>:<prefix>:<id>` is the systemd notation taken literally by a runtime that makes
@@ -57,14 +57,14 @@ pub(super) fn layers(path: &Path<'_>) -> Layers {
             (Some(prefix), Some(id)) if is_container_id(id) => {
                 runtime_of_prefix(prefix).map(|runtime| (runtime, id.to_owned()))
             }
-            _ => container(name, next, &place),
+            _ => container(name, next, &position),
         };
         if let Some((runtime, id)) = found {
             let (pod, cgroup) = (layers.pod.clone(), path.to_owned());
             layers.containers.push(ContainerInfo { pod, cgroup, ..ContainerInfo::new(id, runtime) });
-            place = Place { grandparent: "", parent: name, below: Manager::None };
+            position = Position { grandparent: "", parent: name, below: Manager::None };
         } else {
-            place.enter(name);
+            position.enter(name);
         }
     }
     layers
@@ -72,7 +72,7 @@ pub(super) fn layers(path: &Path<'_>) -> Layers {
 
 /// What is known of the directories above, since the last container.
 #[derive(Default)]
-struct Place<'a> {
+struct Position<'a> {
     grandparent: &'a str,
     parent: &'a str,
     below: Manager,
@@ -88,7 +88,7 @@ enum Manager {
     Nomad,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Position<'a> {
     fn enter(&mut self, name: &'a str) {
         (self.grandparent, self.parent) = (self.parent, name);
         match name {
@@ -100,9 +100,9 @@ impl<'a> Place<'a> {
 }
 
 /// The runtime and identifier if the directory `name` is a container's.
-fn container(name: &str, next: Option<&str>, place: &Place<'_>) -> Option<(&'static str, String)> {
+fn container(name: &str, next: Option<&str>, position: &Position<'_>) -> Option<(&'static str, String)> {
     if is_container_id(name) {
-        let runtime = match (&place.below, place.parent) {
+        let runtime = match (&position.below, position.parent) {
             (Manager::Kubernetes, _) => "kubernetes",
             (Manager::Ecs, _) => "ecs",
             (Manager::Nomad, _) => "nomad",
@@ -123,25 +123,25 @@ fn container(name: &str, next: Option<&str>, place: &Place<'_>) -> Option<(&'sta
         && is_container_id(id)
         && let Some(runtime) = runtime_of_prefix(prefix)
     {
-        return Some((if place.below == Manager::Ecs { "ecs" } else { runtime }, id.to_owned()));
+        return Some((if position.below == Manager::Ecs { "ecs" } else { runtime }, id.to_owned()));
     }
     // Outside of Kubernetes and engines a sandbox may be called anything.
     if let Some(sandbox) = stem.strip_prefix("kata_").filter(|id| !id.is_empty() && *id != "overhead") {
         return Some(("kata", sandbox.to_owned()));
     }
-    if let Some(machine) = libvirt_lxc(name, place).filter(|_| next != Some("payload")) {
+    if let Some(machine) = libvirt_lxc(name, position).filter(|_| next != Some("payload")) {
         return Some(("libvirt-lxc", machine));
     }
-    if is_garden(place) && is_garden_handle(name) {
+    if is_garden(position) && is_garden_handle(name) {
         return Some(("garden", name.to_owned()));
     }
-    if place.parent == "mesos" && is_uuid(name) {
+    if position.parent == "mesos" && is_uuid(name) {
         return Some(("mesos", name.to_owned()));
     }
     if let Some(machine) = name.strip_prefix("lxc.payload.").filter(|machine| !machine.is_empty()) {
         return Some(("lxc", machine.to_owned()));
     }
-    if matches!(place.parent, "lxc" | "lxc.payload") {
+    if matches!(position.parent, "lxc" | "lxc.payload") {
         return Some(("lxc", name.to_owned()));
     }
     // Virtual machines of libvirt have a `machine-….scope` too, but no `payload` in it.
@@ -150,7 +150,7 @@ fn container(name: &str, next: Option<&str>, place: &Place<'_>) -> Option<(&'sta
     if let Some(machine) = scope().or_else(service).filter(|machine| !machine.is_empty()) {
         return Some(("nspawn", unit::unescape(machine)));
     }
-    match place.below {
+    match position.below {
         Manager::Nomad if is_nomad_task(stem) => Some(("nomad", stem.to_owned())),
         Manager::Ecs if is_fargate_id(name) => Some(("ecs", name.to_owned())),
         _ => None,
@@ -198,7 +198,7 @@ fn is_fargate_id(text: &str) -> bool {
 }
 
 /// The name in a directory of libvirt's LXC driver: with systemd, in a partition, and before libvirt 1.0.5.
-fn libvirt_lxc(name: &str, place: &Place<'_>) -> Option<String> {
+fn libvirt_lxc(name: &str, position: &Position<'_>) -> Option<String> {
     let machine = if let Some(scope) = name.strip_prefix("machine-").and_then(|name| name.strip_suffix(".scope")) {
         // The number is that of the controller's process; libvirt before 1.3.3 wrote none.
         let scope = unit::unescape(scope);
@@ -209,7 +209,7 @@ fn libvirt_lxc(name: &str, place: &Place<'_>) -> Option<String> {
         }
     } else if let Some(machine) = name.strip_suffix(".libvirt-lxc") {
         machine.to_owned()
-    } else if (place.grandparent, place.parent) == ("libvirt", "lxc") {
+    } else if (position.grandparent, position.parent) == ("libvirt", "lxc") {
         name.to_owned()
     } else {
         return None;
@@ -218,9 +218,9 @@ fn libvirt_lxc(name: &str, place: &Place<'_>) -> Option<String> {
 }
 
 /// Garden runs several servers beside each other as `garden-<n>`, and moves what uses too much CPU time to `bad`.
-fn is_garden(place: &Place<'_>) -> bool {
+fn is_garden(position: &Position<'_>) -> bool {
     let is_root = |name: &str| name == "garden" || name.starts_with("garden-");
-    is_root(place.parent) || (matches!(place.parent, "good" | "bad") && is_root(place.grandparent))
+    is_root(position.parent) || (matches!(position.parent, "good" | "bad") && is_root(position.grandparent))
 }
 
 /// A UUID, of which Cloud Foundry leaves out the end: `6f265890-5165-7fab-6b52-18d1`.

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 /// The other files of a model.
 #[derive(Clone, Copy)]
-pub(super) enum Place<'a> {
+pub(super) enum Siblings<'a> {
     /// There are none.
-    Nowhere,
+    None,
     /// In this directory.
     Directory(&'a Path),
     /// In this archive.
@@ -19,17 +19,17 @@ pub(super) enum Place<'a> {
     Archive(&'a Archive),
 }
 
-impl<'a> Place<'a> {
+impl<'a> Siblings<'a> {
     /// Reads and parses a file by its plain name; `None` if it is not there.
     pub(super) fn document<T: DeserializeOwned>(self, name: &str) -> Result<Option<T>, ModelError> {
         match self {
-            Place::Nowhere => Ok(None),
-            Place::Directory(directory) => {
+            Siblings::None => Ok(None),
+            Siblings::Directory(directory) => {
                 let path = directory.join(name);
                 if path.exists() { file::document(&path).map(Some) } else { Ok(None) }
             }
             #[cfg(feature = "archives")]
-            Place::Archive(archive) => {
+            Siblings::Archive(archive) => {
                 archive.file(name).map(|bytes| file::parse(&archive.path().join(name), bytes)).transpose()
             }
         }
@@ -38,20 +38,20 @@ impl<'a> Place<'a> {
     /// A file's path, for messages.
     pub(super) fn path(self, name: &str) -> PathBuf {
         match self {
-            Place::Nowhere => PathBuf::from(name),
-            Place::Directory(directory) => directory.join(name),
+            Siblings::None => PathBuf::from(name),
+            Siblings::Directory(directory) => directory.join(name),
             #[cfg(feature = "archives")]
-            Place::Archive(archive) => archive.path().join(name),
+            Siblings::Archive(archive) => archive.path().join(name),
         }
     }
 
     /// The directory in which the model lies beside others of its feature group.
     pub(super) fn group(self) -> Option<&'a Path> {
         match self {
-            Place::Nowhere => None,
-            Place::Directory(directory) => directory.parent(),
+            Siblings::None => None,
+            Siblings::Directory(directory) => directory.parent(),
             #[cfg(feature = "archives")]
-            Place::Archive(archive) => archive.path().parent(),
+            Siblings::Archive(archive) => archive.path().parent(),
         }
     }
 }
