@@ -6,9 +6,17 @@
 //! cannot have drawn did not happen.
 
 use crate::host::Timestamp;
-use crate::meter::Reading;
 use crate::units::{Energy, Power};
 use std::time::Duration;
+
+/// What a zone of a [meter](crate::meter) reported.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reading {
+    /// A cumulative energy counter, that wraps at the zone's modulus.
+    Counter(Energy),
+    /// Power at this moment, or averaged by the sensor over its own short window.
+    Power(Power),
+}
 
 /// The energy between two readings of one zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

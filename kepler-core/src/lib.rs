@@ -88,6 +88,7 @@
 #![cfg_attr(not(any(test, feature = "ebpf")), forbid(unsafe_code))]
 #![cfg_attr(all(not(test), feature = "ebpf"), deny(unsafe_code))]
 
+mod activity;
 pub mod attribution;
 pub mod availability;
 pub mod calibration;

@@ -17,6 +17,7 @@ pub mod powercap;
 pub mod replay;
 mod uncertainty;
 
+pub use crate::counter::Reading;
 pub use uncertainty::{ErrorBounds, EstimateWarnings};
 
 use crate::host::Timestamp;
@@ -114,15 +115,6 @@ impl Zone {
             idle_power: None,
         }
     }
-}
-
-/// What a zone said.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Reading {
-    /// A cumulative energy counter, that wraps at the zone's modulus.
-    Counter(Energy),
-    /// Power at this moment, or averaged by the sensor over its own short window.
-    Power(Power),
 }
 
 /// Why a zone could not be read this time. Others go on.

@@ -3,7 +3,6 @@
 //! A source knows processes by number and their CPU time, nothing of energy. Who a process is, its
 //! name and its container, is worked out elsewhere and only when it is new.
 
-mod activity;
 pub mod cgroup;
 pub mod clock;
 #[cfg(feature = "ebpf")]
@@ -12,7 +11,7 @@ pub mod files;
 #[cfg(feature = "perf")]
 pub mod perf;
 
-pub use activity::Activity;
+pub use crate::activity::Activity;
 
 use crate::availability::{Remedy, Unavailable};
 use crate::host::{Host, Timestamp};

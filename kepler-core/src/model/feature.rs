@@ -4,7 +4,7 @@
 //! plausible, wrong watts. So each feature of a model has a [`Quantity`], callers say what they measure, and
 //! [`Model::bind`](super::Model::bind) refuses what does not fit, with the reason.
 
-use crate::usage::Activity;
+use crate::activity::Activity;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
