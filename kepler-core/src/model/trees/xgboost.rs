@@ -6,7 +6,7 @@
 
 use super::super::MAX_TREES;
 use super::super::error::{Fault, ModelError};
-use super::super::place::Place;
+use super::super::siblings::Siblings;
 use super::{Given, TreeFault, Trees};
 use crate::units::ZoneKind;
 use serde::Deserialize;
@@ -83,15 +83,15 @@ impl Trees {
     /// Reads the trees of one component from a file. `inputs` are the features of the component map: place among the
     /// model's features, and scale.
     pub(in super::super) fn read(
-        place: Place<'_>,
+        siblings: Siblings<'_>,
         file: &str,
         zone: ZoneKind,
         names: &[String],
         inputs: Vec<(usize, f64)>,
     ) -> Result<Self, ModelError> {
-        let at = |fault| ModelError::new(place.path(file), fault);
+        let at = |fault| ModelError::new(siblings.path(file), fault);
         let document: Document =
-            place.document(file)?.ok_or_else(|| at(io::Error::from(io::ErrorKind::NotFound).into()))?;
+            siblings.document(file)?.ok_or_else(|| at(io::Error::from(io::ErrorKind::NotFound).into()))?;
         build(document, zone, names, inputs).map_err(at)
     }
 }
