@@ -35,6 +35,7 @@
 
 pub mod advice;
 pub mod carbon;
+mod file;
 #[cfg(feature = "history")]
 pub mod history;
 pub mod intensity;

@@ -7,7 +7,7 @@ use super::source::Energy;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use jiff::Timestamp;
 use kepler_compliance::intensity::{
-    Boundary, FileSource, IntensitySource, Kind, Method, Provenance, SeriesBasis, Table,
+    Boundary, FileSource, IntensitySource, IntensityKind, AccountingMethod, Provenance, SeriesBasis, Table,
 };
 use kepler_compliance::standards::{Standards, Status};
 use kepler_compliance::text::Lang;
@@ -155,9 +155,9 @@ fn intensity_file(path: &Path, config: &Config, zones: &Zones) -> Result<FileSou
     let zone = zones.find(region).map_err(|error| Failure::Data(error.to_string()))?;
     let provenance = Provenance {
         zone: zone.id.clone(),
-        method: Method::Direct,
+        method: AccountingMethod::Direct,
         boundary: Boundary::Unstated,
-        kind: Kind::Average,
+        kind: IntensityKind::Average,
         source: path.display().to_string(),
     };
     FileSource::open(path, provenance, SeriesBasis::Forecast).map_err(|error| Failure::Data(error.to_string()))

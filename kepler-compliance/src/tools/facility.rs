@@ -2,7 +2,7 @@
 
 use super::{Context, DEFAULT_REGION, ToolError};
 use crate::carbon::effective_intensity;
-use crate::intensity::{Boundary, IntensityFigure, Kind, Method, Period, Provenance};
+use crate::intensity::{Boundary, IntensityFigure, IntensityKind, AccountingMethod, Period, Provenance};
 use crate::standards::{Basis, Fact, Input, Inputs, Metric, Subject};
 use crate::text::{Lang, Text};
 use crate::units::{CarbonIntensity, Pue};
@@ -109,9 +109,9 @@ impl Facility {
         let zone = self.zone.clone();
         let provenance = Provenance {
             zone,
-            method: Method::Direct,
+            method: AccountingMethod::Direct,
             boundary: Boundary::Unstated,
-            kind: Kind::Average,
+            kind: IntensityKind::Average,
             source: "stated in the settings".to_owned(),
         };
         let period = Period::Interval { start: context.now, end: context.now };

@@ -30,7 +30,7 @@ fn korea_is_the_official_consumption_figure_of_2023() {
     assert_eq!(found.figure.value.grams_per_kilowatt_hour(), 417.3);
     assert_eq!(found.figure.period, Period::Year(2023));
     let provenance = found.figure.provenance;
-    assert_eq!((provenance.method, provenance.boundary), (Method::Direct, Boundary::Consumption));
+    assert_eq!((provenance.method, provenance.boundary), (AccountingMethod::Direct, Boundary::Consumption));
     assert!(provenance.source.starts_with("https://") && found.caveats.is_empty());
 }
 
@@ -42,16 +42,16 @@ fn google_figures_change_their_method_in_2021() {
         let figure = figures.clone().find(|f| f.series == "google" && f.figure.period == Period::Year(year));
         figure.unwrap().figure.provenance.method
     };
-    assert_eq!((method(2020), method(2021)), (Method::Lifecycle, Method::Direct));
+    assert_eq!((method(2020), method(2021)), (AccountingMethod::Lifecycle, AccountingMethod::Direct));
 }
 
 #[test]
 fn figures_asked_for_by_method_compare_across_zones() {
     let zones = zones();
-    let by = |name| zones.intensity_by(zones.find(name).unwrap(), Method::Lifecycle, Kind::Average).unwrap().figure;
+    let by = |name| zones.intensity_by(zones.find(name).unwrap(), AccountingMethod::Lifecycle, IntensityKind::Average).unwrap().figure;
     let comparison = by("KR").compare(&by("FR")).unwrap();
     assert_eq!(comparison.ordering, std::cmp::Ordering::Greater);
-    assert!(zones.intensity_by(zones.find("KR").unwrap(), Method::Direct, Kind::Marginal).is_none());
+    assert!(zones.intensity_by(zones.find("KR").unwrap(), AccountingMethod::Direct, IntensityKind::Marginal).is_none());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::fixture::{World, near, settings, split};
 use jiff::tz::TimeZone;
-use kepler_compliance::intensity::{Boundary, HourlyProfile, Kind, Method, Provenance};
+use kepler_compliance::intensity::{Boundary, HourlyProfile, IntensityKind, AccountingMethod, Provenance};
 use kepler_compliance::tools::{
     AssessRequest, Length, OptimizationKind, ScheduleRequest, Settings, ToolError, TrendRequest,
     analyze_workload_power_trend, assess_workload_compliance, calculate_optimal_schedule,
@@ -17,9 +17,9 @@ fn sunny() -> World {
     day[11..14].fill(CarbonIntensity::from_grams_per_kilowatt_hour(200.0));
     let provenance = Provenance {
         zone: "KR".into(),
-        method: Method::Direct,
+        method: AccountingMethod::Direct,
         boundary: Boundary::Consumption,
-        kind: Kind::Average,
+        kind: IntensityKind::Average,
         source: "a made-up day".into(),
     };
     let zone = TimeZone::get("Asia/Seoul").unwrap();

@@ -6,7 +6,7 @@ use super::{ProviderOptions, answers::Failure};
 use crate::http::{Auth, HttpError, Secret};
 use jiff::{SignedDuration, Timestamp};
 use kepler_compliance::intensity::{
-    Boundary, CurrentIntensity, IntensityError, IntensitySeries, IntensitySource, Kind, Method, Provenance, SeriesBasis,
+    Boundary, CurrentIntensity, IntensityError, IntensitySeries, IntensitySource, IntensityKind, AccountingMethod, Provenance, SeriesBasis,
 };
 use kepler_compliance::units::CarbonIntensity;
 use reqwest::Url;
@@ -150,9 +150,9 @@ impl WattTime {
             .map_err(|error| self.provider.not_as_documented(url, &error.to_string()))?;
         let provenance = Provenance {
             zone: zone.into(),
-            method: Method::Direct,
+            method: AccountingMethod::Direct,
             boundary: Boundary::Unstated,
-            kind: Kind::Marginal,
+            kind: IntensityKind::Marginal,
             source: format!("WattTime v3 {SIGNAL}"),
         };
         Ok(Fetched { provenance, series })

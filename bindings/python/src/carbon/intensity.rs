@@ -4,7 +4,7 @@ use super::data::Data;
 use crate::errors::{ConfigurationError, DataError, told, unknown_region};
 use jiff::tz::TimeZone;
 use kepler_compliance::intensity::{
-    Boundary, FileSource, HourlyProfile, IntensitySource, Kind, Method, Provenance, SeriesBasis,
+    Boundary, FileSource, HourlyProfile, IntensitySource, IntensityKind, AccountingMethod, Provenance, SeriesBasis,
 };
 use kepler_compliance::units::CarbonIntensity;
 use pyo3::prelude::*;
@@ -27,9 +27,9 @@ pub(super) enum Given {
 fn provenance(zone: &str, source: &str) -> Provenance {
     Provenance {
         zone: zone.to_owned(),
-        method: Method::Direct,
+        method: AccountingMethod::Direct,
         boundary: Boundary::Unstated,
-        kind: Kind::Average,
+        kind: IntensityKind::Average,
         source: source.to_owned(),
     }
 }
