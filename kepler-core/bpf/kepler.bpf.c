@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-/* Who ran on which processor, and for how long: told by the scheduler at every switch.
+/* Who ran on which processor, and for how long, from the scheduler's own tracepoints.
  *
  * Time is the kernel's own: a thread's `se.sum_exec_runtime`, brought up to date just before the tracepoint, is what CPU
  * clocks, getrusage and cgroup accounting show as well. Interrupts and time stolen by a hypervisor are in none of them.
  *
- * Work is noted by process and place, a place being a group of like processors (or a single one, as user space says).
+ * Work is recorded by process and CPU domain: a group of like processors (or a single one, as user space chooses).
  * There are two sets of tables. The number of the epoch, which user space raises once a tick, says which of them is
- * written; the other one is then quiet, and user space empties it. So only those who ran cost anything, nothing is
- * added to an entry while it is taken out, and no table fills up by and by.
+ * written; the other one is then quiet, and user space empties it. So only processes that ran cost anything, nothing is
+ * added to an entry while it is taken out, and no table fills up over time.
  *
- * A process that ends is taken out of its table at its very last switch, so that its last slice is in it. User space
+ * A process that exits is taken out of its table at its very last switch, so that its last slice is in it. User space
  * gets it by number if it may know the process (it was born before the last tick), else as part of a sum by command and
- * cgroup: however many processes come and go, the sums stay few. What finds no room by number goes to such a sum; what
- * finds none there either is counted as lost. */
+ * cgroup: however many processes start and exit, the sums stay few. What does not fit into the table of processes goes
+ * to such a sum; what does not fit there either is counted as lost. */
 #include "kernel.h"
 
 #define EVENTS 3
-#define MOST_PLACES 64
+#define MOST_DOMAINS 64
 #define EXECUTED 1
 #define DYING 2
 /* MAX_RT_PRIO */
 #define FIRST_ORDINARY_PRIORITY 100
 
 /* Set before the program is loaded. */
-const volatile u32 places = 1;
+const volatile u32 domains = 1;
 /* Which hardware events are counted, a bit each: cycles, instructions, misses of the last-level cache. */
 const volatile u32 counted = 0;
 /* Whether CPU time is accounted for by the cpuacct controller of cgroup version 1. */
@@ -38,7 +38,7 @@ struct work {
 
 struct task_key {
 	u32 tgid;
-	u32 place;
+	u32 domain;
 };
 
 struct task {
@@ -52,14 +52,14 @@ struct task {
 
 struct ended_key {
 	u32 tgid;
-	u32 place;
+	u32 domain;
 	u64 start;
 };
 
 struct group_key {
 	char comm[16];
 	u64 cgroup;
-	u64 place;
+	u64 domain;
 };
 
 struct group {
@@ -82,9 +82,9 @@ struct reading {
 
 /* What goes on on one processor. Written by that processor alone. */
 struct cpu {
-	/* Switches that have been noted, and (at the end) those begun. User space reads from front to back: where both are
+	/* Switches that have been recorded, and (at the end) those begun. User space reads from front to back: where both are
 	 * equal, no switch came in between. It also waits for that before it empties the tables of the epoch before. */
-	u64 noted;
+	u64 recorded;
 	/* The running thread: process number in the upper half, thread number in the lower; 0 when idle. */
 	u64 running;
 	u64 task;
@@ -93,16 +93,16 @@ struct cpu {
 	/* The thread that idles, once it has been seen: of it nothing has to be read. */
 	u64 idle;
 	struct reading readings[EVENTS];
-	/* Slices without room by number. */
-	u64 crowded;
-	/* Slices without any room, and their time. */
+	/* Slices that did not fit into the table of processes. */
+	u64 overflowed;
+	/* Slices that fit nowhere, and their time. */
 	u64 lost;
 	u64 lost_ns;
-	/* Ends of processes that could not be told. */
-	u64 untold;
+	/* Exits of processes that could not be reported. */
+	u64 unreported;
 	/* Hardware counters that could not be read. */
 	u64 unread;
-	u64 place;
+	u64 domain;
 	u64 begun;
 };
 
@@ -231,8 +231,8 @@ ALWAYS_INLINE void add_to_group(void *groups, struct cpu *cpu, const struct grou
 	}
 }
 
-/* Whether the end of a process that is not dying has been told already, and `task` was switched to once more on its
- * way. */
+/* Whether the exit of a process that is not dying has been reported already, and `task` was switched to once more on
+ * its way. */
 ALWAYS_INLINE int is_over(struct task_struct *task, struct task_struct *leader)
 {
 	int own = 0, leaders = 0;
@@ -243,7 +243,7 @@ ALWAYS_INLINE int is_over(struct task_struct *task, struct task_struct *leader)
 	return leaders;
 }
 
-/* The first slice of a process in this epoch, on this place. Says whether the process is dying. */
+/* The first slice of a process in this epoch, on this domain. Says whether the process is dying. */
 NO_INLINE int begin(struct tables *tables, struct cpu *cpu, struct task_struct *task, const struct task_key *key,
 		    const struct work *work)
 {
@@ -265,13 +265,13 @@ NO_INLINE int begin(struct tables *tables, struct cpu *cpu, struct task_struct *
 			add(&other->work, work);
 			return is_dying;
 		}
-		cpu->crowded++;
+		cpu->overflowed++;
 	}
 	struct group_key group = {};
 	struct group part = {};
 	__builtin_memcpy(group.comm, fresh.comm, sizeof(group.comm));
 	group.cgroup = fresh.cgroup;
-	group.place = key->place;
+	group.domain = key->domain;
 	part.work = *work;
 	add_to_group(tables->groups, cpu, &group, &part);
 	return is_dying;
@@ -287,51 +287,51 @@ NO_INLINE int end(struct tables *tables, struct cpu *cpu, u32 tgid, u64 known_be
 	struct group_key group = {};
 	__builtin_memcpy(group.comm, process.comm, sizeof(group.comm));
 	group.cgroup = process.cgroup;
-	int may_be_known = process.start < known_before, is_told = 0;
-	group.place = 0;
+	int may_be_known = process.start < known_before, is_reported = 0;
+	group.domain = 0;
 	u64 processes = 1;
 	struct ended_key by_number = { .tgid = tgid, .start = process.start };
-	for (u32 place = 0; place < MOST_PLACES && place < places; place++) {
-		struct task_key key = { .tgid = tgid, .place = place };
+	for (u32 domain = 0; domain < MOST_DOMAINS && domain < domains; domain++) {
+		struct task_key key = { .tgid = tgid, .domain = domain };
 		struct task *task = bpf_map_lookup_elem(tables->tasks, &key);
 		if (!task)
 			continue;
-		int is_noted = 0;
+		int is_recorded = 0;
 		if (may_be_known) {
 			struct task last = *task;
 			last.cgroup = process.cgroup;
 			__builtin_memcpy(last.comm, process.comm, sizeof(last.comm));
-			by_number.place = place;
-			is_noted = !bpf_map_update_elem(tables->ended, &by_number, &last, ANY);
-			is_told |= is_noted;
+			by_number.domain = domain;
+			is_recorded = !bpf_map_update_elem(tables->ended, &by_number, &last, ANY);
+			is_reported |= is_recorded;
 		}
-		if (!is_noted) {
+		if (!is_recorded) {
 			struct group part = {};
 			part.work = task->work;
 			part.processes = processes;
-			group.place = place;
+			group.domain = domain;
 			add_to_group(tables->groups, cpu, &group, &part);
 			processes = 0;
 		}
 		bpf_map_delete_elem(tables->tasks, &key);
 	}
-	if (may_be_known && !is_told) {
-		/* All of its slices had to go elsewhere. That it has ended is worth telling all the same. */
+	if (may_be_known && !is_reported) {
+		/* All of its slices had to go elsewhere. That it has exited is reported all the same. */
 		struct task last = { .cgroup = process.cgroup, .start = process.start };
 		__builtin_memcpy(last.comm, process.comm, sizeof(last.comm));
-		by_number.place = 0;
+		by_number.domain = 0;
 		if (bpf_map_update_elem(tables->ended, &by_number, &last, ANY))
-			cpu->untold++;
+			cpu->unreported++;
 	}
 	bpf_map_delete_elem(&dying, &tgid);
 	return 0;
 }
 
 /* The thread `task` has worked on this processor and is now switched from. */
-ALWAYS_INLINE void note(void *tasks, void *ended, void *groups, struct cpu *cpu, struct task_struct *task, u32 tgid,
+ALWAYS_INLINE void record(void *tasks, void *ended, void *groups, struct cpu *cpu, struct task_struct *task, u32 tgid,
 			const struct work *work, u64 known_before)
 {
-	struct task_key key = { .tgid = tgid, .place = cpu->place };
+	struct task_key key = { .tgid = tgid, .domain = cpu->domain };
 	struct tables tables = { tasks, ended, groups };
 	struct task *known = bpf_map_lookup_elem(tasks, &key);
 	/* Nearly all switches end here. */
@@ -383,11 +383,11 @@ int on_switch(u64 *arguments)
 	if (counted & 4)
 		work.events[2] = advance(&misses, cpu, &cpu->readings[2]);
 
-	/* Idle is nobody. A thread that ran when we were attached is not known from its start. */
+	/* Idle is no process. A thread that ran when we were attached is not known from its start. */
 	u32 tgid = cpu->running >> 32;
 	u64 from = cpu->sum, sum = 0;
 	if (cpu->task && cpu->task != (u64)previous) {
-		/* A switch was not told: some virtual machines hide their agents' from tracing. Of other than real-time threads
+		/* A switch was not seen: some virtual machines hide their agents' from tracing. Of other than real-time threads
 		 * the scheduler itself keeps what they had when it chose them. */
 		int prio = 0;
 		tgid = 0;
@@ -407,9 +407,9 @@ int on_switch(u64 *arguments)
 		/* Written out twice, so that each look-up is of one table that is known when the program is loaded: the
 		 * kernel then calls it directly. */
 		if (epoch & 1)
-			note(&tasks_odd, &ended_odd, &groups_odd, cpu, previous, tgid, &work, control->known_before);
+			record(&tasks_odd, &ended_odd, &groups_odd, cpu, previous, tgid, &work, control->known_before);
 		else
-			note(&tasks_even, &ended_even, &groups_even, cpu, previous, tgid, &work, control->known_before);
+			record(&tasks_even, &ended_even, &groups_even, cpu, previous, tgid, &work, control->known_before);
 	}
 
 	cpu->task = (u64)next;
@@ -432,15 +432,15 @@ int on_switch(u64 *arguments)
 		if (!numbers.tgid)
 			cpu->idle = cpu->task;
 	}
-	*(volatile u64 *)&cpu->noted = cpu->begun;
+	*(volatile u64 *)&cpu->recorded = cpu->begun;
 	return 0;
 }
 
 /* Has the switches of a process look whether they are its last. */
 ALWAYS_INLINE void condemn(void *tasks, u32 tgid)
 {
-	for (u32 place = 0; place < MOST_PLACES && place < places; place++) {
-		struct task_key key = { .tgid = tgid, .place = place };
+	for (u32 domain = 0; domain < MOST_DOMAINS && domain < domains; domain++) {
+		struct task_key key = { .tgid = tgid, .domain = domain };
 		struct task *known = bpf_map_lookup_elem(tasks, &key);
 		if (known)
 			known->flags |= DYING;
@@ -471,7 +471,7 @@ int on_exit(u64 *arguments)
 	if (bpf_map_update_elem(&dying, &tgid, &process, ANY)) {
 		struct cpu *cpu = this_cpu();
 		if (cpu)
-			__sync_fetch_and_add(&cpu->untold, 1);
+			__sync_fetch_and_add(&cpu->unreported, 1);
 	} else if (control->epoch & 1) {
 		condemn(&tasks_odd, tgid);
 	} else {
@@ -505,7 +505,7 @@ int on_exec(u64 *arguments)
 	struct cpu *cpu = this_cpu();
 	if (!control || !cpu)
 		return 0;
-	struct task_key key = { .place = cpu->place };
+	struct task_key key = { .domain = cpu->domain };
 	READ(key.tgid, task, tgid);
 	if (control->epoch & 1)
 		mark(&tasks_odd, task, &key);

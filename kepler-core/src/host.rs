@@ -4,15 +4,15 @@
 //! with the host's filesystems mounted elsewhere, and a real machine are one case.
 
 mod clock;
+mod cpu_domains;
 mod cpu_time;
 #[cfg(feature = "perf")]
 pub(crate) mod perf_events;
-mod places;
 mod topology;
 
 pub use clock::Timestamp;
+pub use cpu_domains::{CpuDomain, CpuDomains};
 pub use cpu_time::{BusyTime, BusyWindow, CpuTimes, CpuTimesError, CpuTimesReader, SoftInterrupts};
-pub use places::{Place, Places};
 pub use topology::{Processor, Topology};
 
 use std::path::{Path, PathBuf};

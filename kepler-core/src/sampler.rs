@@ -22,14 +22,14 @@ pub use retired::Retention;
 use crate::attribution::{IdlePolicy, Weights};
 use crate::calibration::IdlePower;
 use crate::counter::longest_gap;
-use crate::host::{BusyTime, CpuTimes, CpuTimesError, CpuTimesReader, Host, Places, Timestamp};
+use crate::host::{BusyTime, CpuDomains, CpuTimes, CpuTimesError, CpuTimesReader, Host, Timestamp};
 use crate::meter::chain::{ActiveZone, Chain, ChainOptions};
 use crate::meter::{EnergyMeter, Refusal, reason};
 use crate::snapshot::{Cost, Snapshot};
 use crate::units::{Energy, PerZone};
 use crate::usage::{self, Usage, UsageChoice, UsageError, UsageSource};
 use activity::Rates;
-use busy::PlaceTimes;
+use busy::DomainTimes;
 use commands::Commands;
 use counters::Counters;
 use division::Division;
@@ -100,7 +100,7 @@ pub struct Sampler {
     publisher: Publisher,
     usage: Usage,
     busy: BusyTime,
-    places: PlaceTimes,
+    domains: DomainTimes,
     division: Division,
     rates: Rates,
     counters: Counters,
@@ -147,18 +147,18 @@ impl Sampler {
 
     fn with_chain(host: &Host, chain: Chain, options: &SamplerOptions) -> Result<Self, SamplerError> {
         let processes = |source| SamplerError::Processes { path: host.procfs().to_owned(), source };
-        let places = PlaceTimes::new(Places::read(host));
+        let domains = DomainTimes::new(CpuDomains::read(host));
         let chosen = usage::choose(host, options.usage).map_err(|error| match error {
             UsageError::Refused(refusal) => SamplerError::Usage { refusal },
             UsageError::Processes(source) => processes(source),
         })?;
-        let counters = Counters::open(host, places.places());
+        let counters = Counters::open(host, domains.domains());
         #[cfg_attr(not(feature = "perf"), allow(unused_mut, reason = "this build has no counters"))]
         let mut groups = Groups::open(host, options.retention).map_err(processes)?;
         // A source that is told of every switch knows all this of each process.
         #[cfg(feature = "perf")]
-        if chosen.source.name() != "ebpf" && (counters.is_counting() || places.places().len() > 1) {
-            groups.count_at(places.places());
+        if chosen.source.name() != "ebpf" && (counters.is_counting() || domains.domains().len() > 1) {
+            groups.count_at(domains.domains());
         }
         Ok(Sampler {
             chain,
@@ -175,10 +175,10 @@ impl Sampler {
             publisher: Publisher::default(),
             usage: Usage::default(),
             busy: BusyTime::default(),
-            division: Division::new(options.weights, &places),
+            division: Division::new(options.weights, &domains),
             rates: Rates::default(),
             counters,
-            places,
+            domains,
             processors: 1,
             last: None,
             sequence: 0,
@@ -235,7 +235,7 @@ impl Sampler {
         let interval = self.last.map_or(Duration::ZERO, |last| at.since(&last));
         self.zones.read(&mut self.chain, at, interval, &mut self.faults);
         let cpu = self.read_cpu(at);
-        self.places.advance(&self.cpu, cpu.is_some(), at, interval);
+        self.domains.advance(&self.cpu, cpu.is_some(), at, interval);
         let busy = cpu.and_then(|cpu| {
             self.processors = cpu.processors;
             self.busy.advance(cpu, at)
@@ -318,10 +318,10 @@ impl Sampler {
         self.faults.succeeded(source, at);
         self.faults.failed_times(source, "unreadable_process", self.usage.unreadable);
         self.faults.failed_times(source, "map_full", self.usage.lost);
-        self.faults.failed_times(source, "table_full", self.usage.crowded);
+        self.faults.failed_times(source, "table_full", self.usage.overflowed);
         let zones = &mut self.zones;
         self.processes.update(&mut self.usage, at, &mut self.groups, &mut self.faults, forget(zones));
-        self.commands.update(&self.usage.passed, at, self.keep_commands, &mut self.groups);
+        self.commands.update(&self.usage.short_lived, at, self.keep_commands, &mut self.groups);
     }
 
     /// Has the source tell what was used. One that no longer can gives way to one that works anywhere.

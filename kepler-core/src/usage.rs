@@ -33,55 +33,57 @@ pub trait UsageSource: Send {
 
 /// The processes alive now, or what changed about them.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Usage {
     /// One entry a process, by rising `pid`.
     pub tasks: Vec<TaskUsage>,
-    /// Whether `tasks` holds only the processes that are new, used CPU time or ended since the last
-    /// collection: then the others live on as they were. Otherwise who is not in it has ended.
+    /// Whether `tasks` holds only the processes that started, used CPU time or exited since the last
+    /// collection; all others are unchanged. Otherwise a process that is missing from it has exited.
     pub changes_only: bool,
-    /// What a source that is told of every switch knows besides: one entry for each of `tasks`, in
-    /// the same order. Empty from sources that know only totals.
-    pub told: Vec<Told>,
+    /// What event-driven sources know besides: one entry for each of `tasks`, in the same order. Empty
+    /// from sources that know only totals.
+    pub reports: Vec<TaskReport>,
     /// Processes that were listed but could not be read (not counting those that had just exited).
     pub unreadable: u64,
-    /// Where and how their CPU time was spent since the last collection, by rising `pid`, those that
-    /// ended included. Empty from sources that know only how much it was.
-    pub placed: Vec<PlacedWork>,
-    /// What processes did that came and went since the last collection, so that no list has them.
-    pub passed: Vec<PassedWork>,
-    /// Pieces of work since the last collection that the source had no room to remember at all.
+    /// On which processors their CPU time was spent since the last collection, by rising `pid`, exited
+    /// processes included. Empty from sources that know only totals.
+    pub by_domain: Vec<DomainWork>,
+    /// Work of processes that started and exited between two collections, so that no list has them.
+    pub short_lived: Vec<ShortLivedWork>,
+    /// Slices of work since the last collection for which the source had no room at all.
     pub lost: u64,
     /// Their CPU time in nanoseconds.
     pub lost_ns: u64,
-    /// Pieces of work since the last collection of processes alive that the source had no room to remember
-    /// by number: they are in `passed`.
-    pub crowded: u64,
+    /// Slices of work of live processes since the last collection that did not fit into the table of processes:
+    /// they are in `short_lived`.
+    pub overflowed: u64,
 }
 
 impl Usage {
     /// Empties it, keeping its memory.
     pub fn clear(&mut self) {
-        let Usage { tasks, changes_only, told, unreadable, placed, passed, lost, lost_ns, crowded } = self;
-        (*changes_only, *unreadable, *lost, *lost_ns, *crowded) = (false, 0, 0, 0, 0);
+        let Usage { tasks, changes_only, reports, unreadable, by_domain, short_lived, lost, lost_ns, overflowed } =
+            self;
+        (*changes_only, *unreadable, *lost, *lost_ns, *overflowed) = (false, 0, 0, 0, 0);
         tasks.clear();
-        told.clear();
-        placed.clear();
-        passed.clear();
+        reports.clear();
+        by_domain.clear();
+        short_lived.clear();
     }
 }
 
-/// What is known of one process from having been told of its every switch.
+/// What an event-driven source knows of one process since the last collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct TaskReport {
     /// CPU time since the last collection, in nanoseconds.
     pub used_ns: u64,
-    /// Its name, for when it can no longer be looked at.
+    /// Its command name, for when the process can no longer be read.
     pub comm: Comm,
     /// Its cgroup.
     pub cgroup: CgroupId,
-    /// Whether it has executed another program or moved to another cgroup: its identity has to be read anew.
+    /// Whether it has executed another program or moved to another cgroup: its identity has to be read again.
     pub has_changed: bool,
-    /// Whether it has ended. What it used until then is in the figures.
+    /// Whether it has exited. What it used until then is in the figures.
     pub has_ended: bool,
 }
 
@@ -92,29 +94,29 @@ pub type Comm = [u8; 16];
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CgroupId(pub u64);
 
-/// What processes of one name, in one cgroup, did on one group of like processors between two collections,
-/// all of them born and ended in between.
+/// What processes of one name, in one cgroup, did in one CPU domain between two collections, all of them
+/// started and exited in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PassedWork {
-    /// Their name when they ended.
+pub struct ShortLivedWork {
+    /// Their command name when they exited.
     pub comm: Comm,
-    /// The cgroup they were in when they ended.
+    /// The cgroup they were in when they exited.
     pub cgroup: CgroupId,
-    /// Which processors, as in [`PlacedWork::place`].
-    pub place: u16,
-    /// How many of them ended. A process that used several places is counted once.
+    /// Which processors, as in [`DomainWork::domain`].
+    pub domain: u16,
+    /// How many of them exited. A process that ran in several domains is counted once.
     pub processes: u64,
     /// What they did there.
     pub work: Work,
 }
 
-/// What one process did on one group of like processors since the last collection.
+/// What one process did in one CPU domain since the last collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PlacedWork {
+pub struct DomainWork {
     /// Process number.
     pub pid: u32,
-    /// Which processors: an index into the host's places (package and core type).
-    pub place: u16,
+    /// Which processors: an index into [`CpuDomains`](crate::host::CpuDomains) (package and core type).
+    pub domain: u16,
     /// What it did there.
     pub work: Work,
 }
@@ -124,11 +126,11 @@ pub struct PlacedWork {
 pub struct Work {
     /// Time on a processor, in nanoseconds.
     pub time_ns: u64,
-    /// Processor cycles; `None` where nobody counts them.
+    /// Processor cycles; `None` where they are not counted.
     pub cycles: Option<u64>,
-    /// Instructions retired; `None` where nobody counts them.
+    /// Instructions retired; `None` where they are not counted.
     pub instructions: Option<u64>,
-    /// Misses of the last-level cache; `None` where nobody counts them.
+    /// Misses of the last-level cache; `None` where they are not counted.
     pub cache_misses: Option<u64>,
 }
 
@@ -137,8 +139,8 @@ pub struct Work {
 pub struct TaskUsage {
     /// Process number.
     pub pid: u32,
-    /// Changes when the number may have passed to another process, who then has to be identified
-    /// anew. The same tag twice is the same process.
+    /// Changes when the number may have been reused by another process, whose identity then has to be
+    /// read. The same tag twice is the same process.
     pub tag: u64,
     /// CPU time since the process started, of all its threads, in nanoseconds.
     pub cpu_time_ns: u64,
@@ -146,6 +148,7 @@ pub struct TaskUsage {
 
 /// Which source of CPU time to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum UsageChoice {
     /// The best that works: eBPF, else process clocks, else `stat` files.
     #[default]

@@ -1,6 +1,6 @@
 //! How the node's processors spent their time: `/proc/stat`.
 
-use super::{Host, Places, Timestamp};
+use super::{CpuDomains, Host, Timestamp};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -169,19 +169,19 @@ impl CpuTimesReader {
             .ok_or_else(|| CpuTimesError::Malformed { path: self.path.clone() })
     }
 
-    /// The same by place, as the last reading showed it: one entry a place in `times`, which is cleared. A processor
-    /// that has no place is left out.
-    pub fn by_place(&self, places: &Places, times: &mut Vec<CpuTimes>) {
+    /// The same by domain, as the last reading showed it: one entry a domain in `times`, which is cleared. A processor
+    /// that has no domain is left out.
+    pub fn by_domain(&self, domains: &CpuDomains, times: &mut Vec<CpuTimes>) {
         times.clear();
-        times.resize(places.len(), CpuTimes::default());
+        times.resize(domains.len(), CpuTimes::default());
         let lines = self.text().split(|&byte| byte == b'\n').skip(1);
         for line in lines.map_while(|line| line.strip_prefix(b"cpu")) {
             let Some(end) = line.iter().position(|&byte| byte == b' ') else { continue };
             let (number, columns) = line.split_at(end);
             let number = super::parse_decimal(number).and_then(|number| u32::try_from(number).ok());
-            let Some(place) = number.and_then(|number| places.of(number)) else { continue };
+            let Some(domain) = number.and_then(|number| domains.of(number)) else { continue };
             let Some(more) = parse_columns(columns, self.nanoseconds_per_tick) else { continue };
-            if let Some(sum) = times.get_mut(usize::from(place)) {
+            if let Some(sum) = times.get_mut(usize::from(domain)) {
                 sum.processors += 1;
                 sum.busy += more.busy;
                 sum.idle += more.idle;
@@ -309,11 +309,11 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let cpuinfo = "processor\t: 0\nphysical id\t: 0\n\nprocessor\t: 1\nphysical id\t: 1\n";
         std::fs::write(root.path().join("cpuinfo"), cpuinfo).unwrap();
-        let places = Places::read(&Host::default().with_procfs(root.path()).with_sysfs("/nonexistent"));
+        let domains = CpuDomains::read(&Host::default().with_procfs(root.path()).with_sysfs("/nonexistent"));
         let lines = "cpu  100 0 0 400\ncpu0 100 0 20 0 0 0 0 7\ncpu1 0 0 0 400 3\ncpu9 1 1 1 1\nintr 1\n";
         let (_root, reader) = reader_of(lines);
         let mut times = vec![CpuTimes::default(); 7];
-        reader.by_place(&places, &mut times);
+        reader.by_domain(&domains, &mut times);
         let ticks = |ticks: u64| Duration::from_millis(ticks * 10);
         let first = CpuTimes { processors: 1, busy: ticks(120), steal: ticks(7), ..CpuTimes::default() };
         let second = CpuTimes { processors: 1, idle: ticks(400), iowait: ticks(3), ..CpuTimes::default() };
@@ -335,8 +335,8 @@ mod tests {
         let mut reader = CpuTimesReader::open(&Host::default()).unwrap();
         let node = reader.read().unwrap();
         let mut times = Vec::new();
-        reader.by_place(&Places::read(&Host::default()), &mut times);
-        let busy: Duration = times.iter().map(|place| place.busy).sum();
+        reader.by_domain(&CpuDomains::read(&Host::default()), &mut times);
+        let busy: Duration = times.iter().map(|domain| domain.busy).sum();
         // Each line is rounded to ticks by itself.
         assert!(busy.abs_diff(node.busy) < Duration::from_millis(10) * 10 * node.processors, "{busy:?} {node:?}");
         assert!(reader.soft_interrupts().is_some());

@@ -12,7 +12,7 @@ pub(super) struct Rates {
 
 impl Rates {
     /// The rates since the last time that these counts were known; `counted` is what all processors did in
-    /// this interval, by place. What is not known now has none.
+    /// this interval, by domain. What is not known now has none.
     pub(super) fn advance(
         &mut self,
         busy: Option<BusyWindow>,
@@ -31,7 +31,7 @@ impl Rates {
             Some(count(&now).checked_sub(count(&before))? as f64 / elapsed)
         };
         let counter = |count: fn(&Work) -> Option<u64>| {
-            let sum = counted.iter().try_fold(0u64, |sum, place| Some(sum.saturating_add(count(place)?)))?;
+            let sum = counted.iter().try_fold(0u64, |sum, domain| Some(sum.saturating_add(count(domain)?)))?;
             (!counted.is_empty() && !interval.is_zero()).then(|| sum as f64 / interval.as_secs_f64())
         };
         Activity {
@@ -81,10 +81,10 @@ mod tests {
 
     #[test]
     fn counters_are_summed_over_places_and_missing_in_one_they_are_missing() {
-        let place = |cycles| Work { cycles: Some(cycles), ..Work::default() };
-        let half = Work { instructions: Some(8), ..place(20) };
+        let domain = |cycles| Work { cycles: Some(cycles), ..Work::default() };
+        let half = Work { instructions: Some(8), ..domain(20) };
         let activity =
-            Rates::default().advance(None, None, &[place(10), half], Duration::from_secs(2), Timestamp::now());
+            Rates::default().advance(None, None, &[domain(10), half], Duration::from_secs(2), Timestamp::now());
         assert_eq!((activity.cycles, activity.instructions), (Some(15.0), None));
     }
 }

@@ -24,8 +24,8 @@ impl Sampler {
             let works = works(&self.usage, &self.groups, process);
             self.division.note(works, process.used_ns);
         }
-        for passed in self.commands.passed() {
-            self.division.note(std::iter::once((passed.work.place, passed.work.work)), passed.work.work.time_ns);
+        for entry in self.commands.short_lived() {
+            self.division.note(std::iter::once((entry.work.domain, entry.work.work)), entry.work.work.time_ns);
         }
         for position in 0..self.groups.positions() {
             let Some((group, unexplained_ns)) = self.groups.unexplained(position) else { continue };
@@ -42,24 +42,24 @@ impl Sampler {
         let slept = self.last.filter(|last| at.suspended_since(last));
         let overall = slept.map_or(interval, |last| at.boottime_since(&last));
         let utilisation = share(interval);
-        let places = &self.places;
+        let domains = &self.domains;
         self.zones.split(
             Utilisation { share: share(overall), is_exact },
             interval,
             // A package's energy is of use only if it is known who worked there.
             self.division.is_placed(),
             |package| {
-                let share = places.utilisation(package, overall)?;
-                Some(Utilisation { share, is_exact: is_exact && places.is_exact() })
+                let share = domains.utilisation(package, overall)?;
+                Some(Utilisation { share, is_exact: is_exact && domains.is_exact() })
             },
         );
 
-        let node = division::Node { busy_ns, places, counted: self.counters.counted() };
+        let node = division::Node { busy_ns, domains, counted: self.counters.counted() };
         self.division.open(self.zones.active(), node, self.usage_source.name());
         for position in 0..self.processes.active() {
             let Some(process) = self.processes.active_at(position) else { continue };
             let works = works(&self.usage, &self.groups, process);
-            let energy = self.division.part(self.places.places(), works, process.used_ns);
+            let energy = self.division.part(self.domains.domains(), works, process.used_ns);
             for (zone, &energy) in energy.iter().filter(|(_, energy)| **energy > Energy::ZERO) {
                 process.account.charge(zone, energy);
                 for group in [process.group, process.vm].into_iter().flatten() {
@@ -68,18 +68,18 @@ impl Sampler {
                 self.zones.book(zone, |account| account.processes += energy);
             }
         }
-        for position in 0..self.commands.passed().len() {
-            let Some(&passed) = self.commands.passed().get(position) else { continue };
+        for position in 0..self.commands.short_lived().len() {
+            let Some(&entry) = self.commands.short_lived().get(position) else { continue };
             let energy = self.division.part(
-                self.places.places(),
-                std::iter::once((passed.work.place, passed.work.work)),
-                passed.work.work.time_ns,
+                self.domains.domains(),
+                std::iter::once((entry.work.domain, entry.work.work)),
+                entry.work.work.time_ns,
             );
             for (zone, &energy) in energy.iter().filter(|(_, energy)| **energy > Energy::ZERO) {
                 if let Some(account) = self.commands.account(position) {
                     account.charge(zone, energy);
                 }
-                if let Some(group) = passed.group {
+                if let Some(group) = entry.group {
                     self.groups.charge(group, zone, energy);
                 }
                 self.zones.book(zone, |account| account.short_lived += energy);
@@ -88,7 +88,7 @@ impl Sampler {
         for position in 0..self.groups.positions() {
             let Some((group, unexplained_ns)) = self.groups.unexplained(position) else { continue };
             let works = self.groups.works(Some(group), unexplained_ns);
-            let energy = self.division.part(self.places.places(), works, unexplained_ns);
+            let energy = self.division.part(self.domains.domains(), works, unexplained_ns);
             for (zone, &energy) in energy.iter().filter(|(_, energy)| **energy > Energy::ZERO) {
                 self.groups.charge(group, zone, energy);
                 self.zones.book(zone, |account| account.short_lived += energy);
@@ -107,7 +107,7 @@ fn works<'a>(
     groups: &'a Groups,
     process: &Process,
 ) -> impl Iterator<Item = (u16, Work)> + Clone + use<'a> {
-    let placed = of_process(&usage.placed, process.info.pid).iter().map(|placed| (placed.place, placed.work));
-    let container = process.group.filter(|_| usage.placed.is_empty());
-    placed.chain(groups.works(container, process.used_ns))
+    let by_domain = of_process(&usage.by_domain, process.info.pid).iter().map(|work| (work.domain, work.work));
+    let container = process.group.filter(|_| usage.by_domain.is_empty());
+    by_domain.chain(groups.works(container, process.used_ns))
 }

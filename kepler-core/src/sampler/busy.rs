@@ -1,48 +1,48 @@
-//! How busy the processors were in an interval: the node's, and those of each place.
+//! How busy the processors were in an interval: of the node, and of each CPU domain.
 
-use crate::host::{BusyTime, BusyWindow, CpuTimes, CpuTimesReader, Places, Timestamp};
+use crate::host::{BusyTime, BusyWindow, CpuDomains, CpuTimes, CpuTimesReader, Timestamp};
 use std::time::Duration;
 
-/// Follows the busy time of each place. On a host of one place it does nothing: that is the node.
+/// Follows the busy time of each CPU domain. On a host with one domain it does nothing: that is the node.
 #[derive(Debug)]
-pub(super) struct PlaceTimes {
-    places: Places,
+pub(super) struct DomainTimes {
+    domains: CpuDomains,
     times: Vec<CpuTimes>,
     busy: Vec<BusyTime>,
-    /// Busy nanoseconds of this interval, by place; empty if not known.
+    /// Busy nanoseconds of this interval, by domain; empty if not known.
     busy_ns: Vec<u64>,
     is_exact: bool,
 }
 
-impl PlaceTimes {
-    pub(super) fn new(places: Places) -> Self {
-        let busy = vec![BusyTime::default(); places.len()];
-        PlaceTimes { times: Vec::with_capacity(places.len()), busy_ns: Vec::new(), busy, places, is_exact: false }
+impl DomainTimes {
+    pub(super) fn new(domains: CpuDomains) -> Self {
+        let busy = vec![BusyTime::default(); domains.len()];
+        DomainTimes { times: Vec::with_capacity(domains.len()), busy_ns: Vec::new(), busy, domains, is_exact: false }
     }
 
-    pub(super) fn places(&self) -> &Places {
-        &self.places
+    pub(super) fn domains(&self) -> &CpuDomains {
+        &self.domains
     }
 
     /// Takes over what the reader has just read; `is_read` says whether it could.
     pub(super) fn advance(&mut self, reader: &CpuTimesReader, is_read: bool, at: Timestamp, interval: Duration) {
         self.busy_ns.clear();
         self.is_exact = true;
-        if self.places.len() < 2 || !is_read {
+        if self.domains.len() < 2 || !is_read {
             return;
         }
-        reader.by_place(&self.places, &mut self.times);
+        reader.by_domain(&self.domains, &mut self.times);
         for (times, busy) in self.times.iter().zip(&mut self.busy) {
             let Some(window) = busy.advance(*times, at) else { continue };
             self.is_exact &= window.elapsed == interval;
             self.busy_ns.push(within(interval, window));
         }
-        if self.busy_ns.len() < self.places.len() {
+        if self.busy_ns.len() < self.domains.len() {
             self.busy_ns.clear();
         }
     }
 
-    /// Busy nanoseconds of this interval, by place; empty if they are not known, or there is one place.
+    /// Busy nanoseconds of this interval, by domain; empty if they are not known, or there is one domain.
     pub(super) fn busy_ns(&self) -> &[u64] {
         &self.busy_ns
     }
@@ -50,8 +50,8 @@ impl PlaceTimes {
     /// The busy share of a package's processors; `None` if it is not known.
     pub(super) fn utilisation(&self, package: u32, interval: Duration) -> Option<f64> {
         let (mut busy_ns, mut processors) = (0u64, 0u32);
-        for ((place, &busy), times) in self.places.iter().zip(&self.busy_ns).zip(&self.times) {
-            if place.package == package {
+        for ((domain, &busy), times) in self.domains.iter().zip(&self.busy_ns).zip(&self.times) {
+            if domain.package == package {
                 busy_ns += busy;
                 processors += times.processors;
             }

@@ -7,7 +7,7 @@ use super::groups::{GroupIndex, Groups, Identity};
 use super::processes::Unlisted;
 use crate::attribution::ledger::Account;
 use crate::host::Timestamp;
-use crate::usage::{CgroupId, Comm, PassedWork};
+use crate::usage::{CgroupId, Comm, ShortLivedWork};
 use crate::workload::{CommandInfo, ContainerInfo, UnitInfo};
 use std::collections::HashMap;
 use std::hash::BuildHasher;
@@ -26,15 +26,15 @@ pub(super) struct Command {
     last_active: Timestamp,
 }
 
-/// Work of one interval that is to be charged, at one place.
+/// Work of one interval that is to be charged, in one CPU domain.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Passed {
+pub(super) struct ShortLived {
     /// The place of its sum in the table; `None` if there was no room.
     command: Option<u32>,
     /// The container or unit it was done in.
     pub(super) group: Option<GroupIndex>,
     /// What was done, and where.
-    pub(super) work: PassedWork,
+    pub(super) work: ShortLivedWork,
 }
 
 /// All sums.
@@ -45,7 +45,7 @@ pub(super) struct Commands {
     by_key: HashMap<(Comm, CgroupId), u32>,
     /// Places in the table by the hash of name, container and unit; of two of the same hash the first.
     by_hash: HashMap<u64, u32>,
-    passed: Vec<Passed>,
+    short_lived: Vec<ShortLived>,
 }
 
 impl Commands {
@@ -55,29 +55,35 @@ impl Commands {
     }
 
     /// The work of the current interval.
-    pub(super) fn passed(&self) -> &[Passed] {
-        &self.passed
+    pub(super) fn short_lived(&self) -> &[ShortLived] {
+        &self.short_lived
     }
 
     /// The account that some of the interval's work is charged to, if it has one by name.
     pub(super) fn account(&mut self, position: usize) -> Option<&mut Account> {
-        let command = self.passed.get(position)?.command?;
+        let command = self.short_lived.get(position)?.command?;
         self.table.get_mut(command as usize).map(|command| &mut command.account)
     }
 
     /// CPU time of the current interval, in nanoseconds.
     pub(super) fn used_ns(&self) -> u64 {
-        self.passed.iter().map(|passed| passed.work.work.time_ns).sum()
+        self.short_lived.iter().map(|entry| entry.work.work.time_ns).sum()
     }
 
     /// Begins an interval with the work that was done in it. Sums that have not grown for `keep` are dropped.
-    pub(super) fn update(&mut self, passed: &[PassedWork], at: Timestamp, keep: Duration, groups: &mut Groups) {
+    pub(super) fn update(
+        &mut self,
+        short_lived: &[ShortLivedWork],
+        at: Timestamp,
+        keep: Duration,
+        groups: &mut Groups,
+    ) {
         for command in &mut self.table {
             command.account.begin();
         }
         self.expire(at, keep);
-        self.passed.clear();
-        for &work in passed {
+        self.short_lived.clear();
+        for &work in short_lived {
             let group = groups.numbered(work.cgroup);
             if let Some(group) = group {
                 groups.used(group, work.work.time_ns);
@@ -87,7 +93,7 @@ impl Commands {
                 command.cpu_time_ns += work.work.time_ns;
                 command.last_active = at;
             }
-            self.passed.push(Passed { command, group, work });
+            self.short_lived.push(ShortLived { command, group, work });
         }
     }
 
@@ -141,7 +147,13 @@ impl Commands {
         self.by_hash.entry(hash).or_insert(number);
     }
 
-    fn find(&mut self, work: &PassedWork, group: Option<GroupIndex>, at: Timestamp, groups: &Groups) -> Option<u32> {
+    fn find(
+        &mut self,
+        work: &ShortLivedWork,
+        group: Option<GroupIndex>,
+        at: Timestamp,
+        groups: &Groups,
+    ) -> Option<u32> {
         let key = (work.comm, work.cgroup);
         if let Some(&known) = self.by_key.get(&key) {
             return Some(known);

@@ -1,6 +1,6 @@
 //! The processors' own counters, where this build and this host have them.
 
-use crate::host::{Host, Places};
+use crate::host::{CpuDomains, Host};
 use crate::meter::Refusal;
 use crate::usage::Work;
 #[cfg(feature = "perf")]
@@ -17,16 +17,16 @@ pub(super) struct Counters {
 
 impl Counters {
     #[cfg(feature = "perf")]
-    pub(super) fn open(host: &Host, places: &Places) -> Self {
-        let (node, refusal) = match NodeCounters::open(host, places) {
+    pub(super) fn open(host: &Host, domains: &CpuDomains) -> Self {
+        let (node, refusal) = match NodeCounters::open(host, domains) {
             Ok(node) => (Some(node), None),
             Err(refusal) => (None, Some(refusal)),
         };
-        Counters { node, refusal, counted: Vec::with_capacity(places.len()) }
+        Counters { node, refusal, counted: Vec::with_capacity(domains.len()) }
     }
 
     #[cfg(not(feature = "perf"))]
-    pub(super) fn open(_: &Host, _: &Places) -> Self {
+    pub(super) fn open(_: &Host, _: &CpuDomains) -> Self {
         let refusal = Refusal::new("counters", "they were left out of this build", "build with the `perf` feature");
         Counters { refusal: Some(refusal), counted: Vec::new() }
     }
@@ -51,7 +51,7 @@ impl Counters {
         self.node.is_some()
     }
 
-    /// What was counted in this interval, by place; empty if nothing is.
+    /// What was counted in this interval, by domain; empty if nothing is.
     pub(super) fn counted(&self) -> &[Work] {
         &self.counted
     }

@@ -3,12 +3,12 @@
 //! First everybody's work is [noted](Division::note), then the pools are [opened](Division::open), then
 //! everybody's [part](Division::part) is taken: what a weight is worth is known only once all are.
 
-use super::busy::PlaceTimes;
+use super::busy::DomainTimes;
 use crate::attribution::pool::{Amount, Pool, Time};
 use crate::attribution::{Weight, Weights};
-use crate::host::{Place, Places};
+use crate::host::{CpuDomain, CpuDomains};
 use crate::units::{Energy, PerZone, ZoneKind};
-use crate::usage::{PlacedWork, Work};
+use crate::usage::{DomainWork, Work};
 
 /// The pools of one interval.
 #[derive(Debug)]
@@ -17,12 +17,12 @@ pub(super) struct Division {
     /// By what each zone was divided in the last interval in which there was any work.
     used: PerZone<Option<Weight>>,
     warned: PerZone<Option<Weight>>,
-    /// What was noted, by place.
+    /// What was noted, by domain.
     placed: Vec<Work>,
     /// Weights that somebody's work is not counted by.
     uncounted: [bool; Weight::ALL.len()],
     time: Time,
-    /// What a nanosecond weighs, by place.
+    /// What a nanosecond weighs, by domain.
     capacities: Vec<u64>,
     pools: Vec<Open>,
 }
@@ -42,24 +42,24 @@ struct Open {
 pub(super) struct Node<'a> {
     /// Busy nanoseconds.
     pub(super) busy_ns: u64,
-    /// Busy nanoseconds by place, and which places there are.
-    pub(super) places: &'a PlaceTimes,
-    /// What was counted on all processors of each place; empty if nothing was.
+    /// Busy nanoseconds by domain, and which domains there are.
+    pub(super) domains: &'a DomainTimes,
+    /// What was counted on all processors of each domain; empty if nothing was.
     pub(super) counted: &'a [Work],
 }
 
 impl Division {
-    pub(super) fn new(wanted: Weights, places: &PlaceTimes) -> Self {
-        let alike = places.places().are_alike();
-        let capacity = |place: &Place| if alike { 1 } else { u64::from(place.capacity) };
+    pub(super) fn new(wanted: Weights, domains: &DomainTimes) -> Self {
+        let alike = domains.domains().are_alike();
+        let capacity = |domain: &CpuDomain| if alike { 1 } else { u64::from(domain.capacity) };
         Division {
             wanted,
             used: PerZone::default(),
             warned: PerZone::default(),
-            placed: vec![NOTHING; places.places().len()],
+            placed: vec![NOTHING; domains.domains().len()],
             uncounted: [false; Weight::ALL.len()],
             time: Time::default(),
-            capacities: places.places().iter().map(capacity).collect(),
+            capacities: domains.domains().iter().map(capacity).collect(),
             pools: Vec::new(),
         }
     }
@@ -75,8 +75,8 @@ impl Division {
     /// Notes what somebody did where, and how much CPU time it was in all.
     pub(super) fn note(&mut self, works: impl Iterator<Item = (u16, Work)>, used_ns: u64) {
         let mut unplaced_ns = used_ns;
-        for (place, work) in works {
-            let Some(sum) = self.placed.get_mut(usize::from(place)) else { continue };
+        for (domain, work) in works {
+            let Some(sum) = self.placed.get_mut(usize::from(domain)) else { continue };
             add(sum, &work);
             self.time.placed_ns = self.time.placed_ns.saturating_add(work.time_ns);
             unplaced_ns = unplaced_ns.saturating_sub(work.time_ns);
@@ -104,18 +104,18 @@ impl Division {
         node: Node<'_>,
         source: &'static str,
     ) {
-        // What the places' own clocks say and what the node's says differs by a tick or two.
-        let mut by_place_ns = 0u64;
-        for (&busy_ns, placed) in node.places.busy_ns().iter().zip(&self.placed) {
-            by_place_ns = by_place_ns.saturating_add(busy_ns.max(placed.time_ns));
+        // What the domains' own clocks say and what the node's says differs by a tick or two.
+        let mut by_domain_ns = 0u64;
+        for (&busy_ns, placed) in node.domains.busy_ns().iter().zip(&self.placed) {
+            by_domain_ns = by_domain_ns.saturating_add(busy_ns.max(placed.time_ns));
         }
         for (kind, package, energy) in energies {
             let weight = self.weight(kind, source);
             if energy == Energy::ZERO {
                 continue;
             }
-            let is_by_place = self.is_placed() && !node.places.busy_ns().is_empty();
-            let busy_ns = if is_by_place { by_place_ns } else { node.busy_ns.max(self.time.placed_ns) };
+            let is_by_domain = self.is_placed() && !node.domains.busy_ns().is_empty();
+            let busy_ns = if is_by_domain { by_domain_ns } else { node.busy_ns.max(self.time.placed_ns) };
             let pool = Pool::new(energy, self.amount(package, weight, node), Time { busy_ns, ..self.time });
             self.pools.push(Open { kind, package, weight, pool });
         }
@@ -144,13 +144,13 @@ impl Division {
         used
     }
 
-    /// What there is in a pool's places.
+    /// What there is in a pool's domains.
     fn amount(&self, package: Option<u32>, weight: Weight, node: Node<'_>) -> Amount {
-        let (busy_ns, counted) = (node.places.busy_ns(), node.counted);
+        let (busy_ns, counted) = (node.domains.busy_ns(), node.counted);
         let (mut placed, mut placed_ns, mut pool_busy_ns) = (0u64, 0u64, 0u64);
         let mut whole = Some(0u64);
-        for (index, place) in node.places.places().iter().enumerate() {
-            if package.is_some_and(|package| package != place.package) {
+        for (index, domain) in node.domains.domains().iter().enumerate() {
+            if package.is_some_and(|package| package != domain.package) {
                 continue;
             }
             let work = self.placed.get(index).unwrap_or(&NOTHING);
@@ -161,13 +161,13 @@ impl Division {
             placed_ns = placed_ns.saturating_add(work.time_ns);
             pool_busy_ns = pool_busy_ns.saturating_add(busy.unwrap_or(0));
             let all = match weight {
-                // With its capacity a place's own busy time is all there is to know.
+                // With its capacity a domain's own busy time is all there is to know.
                 Weight::Time => busy.map(|busy| busy.saturating_mul(capacity)),
                 _ => counted.get(index).and_then(|counted| weight.of(counted, 1)),
             };
             whole = whole.zip(all).map(|(sum, all)| sum.saturating_add(all.max(here)));
         }
-        if package.is_none() && (!self.is_placed() || node.places.busy_ns().is_empty()) {
+        if package.is_none() && (!self.is_placed() || node.domains.busy_ns().is_empty()) {
             (whole, pool_busy_ns) = (whole.filter(|_| weight != Weight::Time), node.busy_ns);
         }
         match whole {
@@ -179,7 +179,7 @@ impl Division {
     /// The energy of somebody's work in each zone. The same must have been noted before.
     pub(super) fn part(
         &mut self,
-        places: &Places,
+        domains: &CpuDomains,
         works: impl Iterator<Item = (u16, Work)> + Clone,
         used_ns: u64,
     ) -> PerZone<Energy> {
@@ -187,9 +187,9 @@ impl Division {
         for open in &mut self.pools {
             let (mut placed, mut unplaced_ns) = (0u64, used_ns);
             for (index, work) in works.clone() {
-                let Some(place) = places.get(index) else { continue };
+                let Some(domain) = domains.get(index) else { continue };
                 unplaced_ns = unplaced_ns.saturating_sub(work.time_ns);
-                if open.package.is_none_or(|package| package == place.package) {
+                if open.package.is_none_or(|package| package == domain.package) {
                     let capacity = self.capacities.get(usize::from(index)).copied().unwrap_or(1);
                     placed = placed.saturating_add(open.weight.of(&work, capacity).unwrap_or(0));
                 }
@@ -209,8 +209,8 @@ impl Division {
     }
 }
 
-/// The work of a process at places, from what its source tells of all: `placed` is sorted by number.
-pub(super) fn of_process(placed: &[PlacedWork], pid: u32) -> &[PlacedWork] {
+/// The work of a process at domains, from what its source tells of all: `placed` is sorted by number.
+pub(super) fn of_process(placed: &[DomainWork], pid: u32) -> &[DomainWork] {
     let start = placed.partition_point(|work| work.pid < pid);
     let rest = placed.get(start..).unwrap_or_default();
     let length = rest.partition_point(|work| work.pid == pid);

@@ -15,7 +15,7 @@ use super::retired::{Retention, RetiredList};
 use crate::attribution::ledger::Account;
 use crate::host::{Host, Timestamp};
 use crate::units::{Energy, PerZone};
-use crate::usage::{PassedWork, PlacedWork, TaskUsage, Told, Usage};
+use crate::usage::{DomainWork, ShortLivedWork, TaskReport, TaskUsage, Usage};
 use crate::workload::ProcessInfo;
 use identify::{Identifier, describe, has_same_labels, info, is_text};
 use recall::Recall;
@@ -182,7 +182,7 @@ impl Processes {
         // Of a list of changes, those are missing who live on as they were; of a list of all, those who ended.
         let lives_on = usage.changes_only;
         for (position, &task) in usage.tasks.iter().enumerate() {
-            let told = usage.told.get(position).copied();
+            let report = usage.reports.get(position).copied();
             while let Some(other) = known.next_if(|&(pid, _)| pid < task.pid) {
                 if lives_on {
                     next_order.push(other);
@@ -195,20 +195,20 @@ impl Processes {
                 self.end(old, at, groups, &mut forget);
                 slot = None;
             }
-            let has_ended = told.is_some_and(|told| told.has_ended);
+            let has_ended = report.is_some_and(|report| report.has_ended);
             let slot = match slot {
                 Some(slot) => {
-                    self.go_on(slot, task, told, groups);
+                    self.go_on(slot, task, report, groups);
                     Some(slot)
                 }
                 None if has_ended => None,
-                None => self.begin(task, told, groups, faults),
+                None => self.begin(task, report, groups, faults),
             };
-            match (slot, told) {
+            match (slot, report) {
                 (Some(slot), _) if has_ended => self.ended.push(slot),
                 (Some(slot), _) => next_order.push((task.pid, slot)),
                 // It ended before anybody could see who it was.
-                (None, Some(told)) => pass(task.pid, told, &usage.placed, &mut usage.passed),
+                (None, Some(report)) => add_short_lived(task.pid, report, &usage.by_domain, &mut usage.short_lived),
                 (None, None) => {}
             }
         }
@@ -250,9 +250,9 @@ impl Processes {
     }
 
     /// Books what a known process used.
-    fn go_on(&mut self, slot: u32, task: TaskUsage, told: Option<Told>, groups: &mut Groups) {
+    fn go_on(&mut self, slot: u32, task: TaskUsage, report: Option<TaskReport>, groups: &mut Groups) {
         let Some(Some(process)) = self.slots.get_mut(slot as usize) else { return };
-        if told.is_some_and(|told| told.has_changed) {
+        if report.is_some_and(|report| report.has_changed) {
             process.check_at = self.ticks;
         }
         process.used_ns = task.cpu_time_ns.saturating_sub(process.cpu_time_ns);
@@ -266,7 +266,13 @@ impl Processes {
     }
 
     /// Adds a new process.
-    fn begin(&mut self, task: TaskUsage, told: Option<Told>, groups: &mut Groups, faults: &mut Faults) -> Option<u32> {
+    fn begin(
+        &mut self,
+        task: TaskUsage,
+        report: Option<TaskReport>,
+        groups: &mut Groups,
+        faults: &mut Faults,
+    ) -> Option<u32> {
         let look = self.reader.look(task.pid, faults)?;
         if look.exe_hidden {
             faults.failed("procfs", "permission_denied");
@@ -275,8 +281,8 @@ impl Processes {
         // older than the last tick and was not seen then had been hidden from us.
         let is_born_now =
             self.last_tick.is_some_and(|last| started_after(look.start_ticks, &last, self.nanoseconds_per_tick));
-        let used_ns = match told {
-            Some(told) => told.used_ns,
+        let used_ns = match report {
+            Some(report) => report.used_ns,
             None if is_born_now => task.cpu_time_ns,
             None => 0,
         };
@@ -382,12 +388,12 @@ impl Processes {
     }
 }
 
-/// Tells the work of a process that is not in the table by name.
-fn pass(pid: u32, told: Told, placed: &[PlacedWork], passed: &mut Vec<PassedWork>) {
-    let mut processes = u64::from(told.has_ended);
-    let first = placed.partition_point(|placed| placed.pid < pid);
-    for &PlacedWork { place, work, .. } in placed.iter().skip(first).take_while(|placed| placed.pid == pid) {
-        passed.push(PassedWork { comm: told.comm, cgroup: told.cgroup, place, processes, work });
+/// Counts the work of a process that is not in the table under its command name.
+fn add_short_lived(pid: u32, report: TaskReport, by_domain: &[DomainWork], short_lived: &mut Vec<ShortLivedWork>) {
+    let mut processes = u64::from(report.has_ended);
+    let first = by_domain.partition_point(|work| work.pid < pid);
+    for &DomainWork { domain, work, .. } in by_domain.iter().skip(first).take_while(|work| work.pid == pid) {
+        short_lived.push(ShortLivedWork { comm: report.comm, cgroup: report.cgroup, domain, processes, work });
         processes = 0;
     }
 }

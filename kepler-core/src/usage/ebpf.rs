@@ -1,9 +1,9 @@
-//! CPU time from the scheduler itself: every switch is noted in the kernel by a small BPF program.
+//! CPU time from the scheduler itself: a small BPF program records every context switch in the kernel.
 //!
-//! **What it gives.** Each process's time on a processor, to the nanosecond, by place (package and core
-//! type); of processes that came and went between two collections as well, by command name and cgroup;
+//! **What it gives.** Each process's time on a processor, to the nanosecond, by CPU domain (package and core
+//! type); of processes that started and exited between two collections as well, by command name and cgroup;
 //! and where the processor has counters, cycles, instructions and misses of the last-level cache.
-//! Only processes that ran since the last collection are told of: the others cost nothing.
+//! Only processes that ran since the last collection are reported: the others cost nothing.
 //!
 //! **Time** is the kernel's `sum_exec_runtime`, which CPU clocks, `getrusage(2)` and cgroup accounting are made
 //! of. Slices that still run are counted by what the kernel has accounted of them, that is, up to its last
@@ -14,27 +14,27 @@
 //! procfs of the host's first PID namespace. The program's source is `bpf/kepler.bpf.c`.
 //!
 //! **Memory** of the kernel: bounded by the sizes of [`EbpfOptions`], about 9 MiB by default; nothing
-//! grows. What finds no room by number is noted by command name, and what finds none there is counted in
-//! [`Usage::lost`].
+//! grows. Work that does not fit into the table of processes is recorded by command name, and what does not
+//! fit there either is counted in [`Usage::lost`].
 //!
 //! **Cost**: one table look-up a switch; see `docs/performance.md`.
 
-mod book;
 mod counters;
 mod load;
+mod reconciler;
 mod record;
 mod runners;
 mod table;
 
 pub use counters::Counting;
 
-use super::{CgroupId, PassedWork, Usage, UsageSource, clock, files};
-use crate::host::{Host, Places, Timestamp};
+use super::{CgroupId, ShortLivedWork, Usage, UsageSource, clock, files};
+use crate::host::{CpuDomains, Host, Timestamp};
 use crate::meter::Refusal;
-use book::{Book, Kind, Piece, Terms};
 use counters::Counters;
 use load::Program;
-use record::{Control, Cpu, MOST_PLACES, RawWork};
+use reconciler::{Kind, Slice, SliceContext, SliceReconciler};
+use record::{Control, Cpu, MOST_DOMAINS, RawWork};
 use runners::Runners;
 use std::io;
 use std::time::Duration;
@@ -45,31 +45,31 @@ const SOURCE: &str = "ebpf";
 /// Sizes of the kernel's tables, and what to count. The default suits any host.
 #[derive(Clone, Debug)]
 pub struct EbpfOptions {
-    /// Processes that may work between two collections (times the places they work on) and still be told by
+    /// Processes that may work between two collections (times the domains they work on) and still be reported by
     /// number; two tables of this size. Default 16,384.
     pub processes: u32,
-    /// Known processes that may end between two collections and still be told by number. Default 8,192.
+    /// Known processes that may end between two collections and still be reported by number. Default 8,192.
     pub ended: u32,
     /// Pairs of command name and cgroup that may come and go between two collections. Default 8,192.
     pub commands: u32,
     /// Which events to count.
     pub counting: Counting,
-    /// The place of each processor, by its number; those beyond the list are on place 0. `None`: by package
-    /// and core type, [`Places`].
-    pub places: Option<Vec<u16>>,
+    /// The domain of each processor, by its number; those beyond the list are in domain 0. `None`: by package
+    /// and core type, [`CpuDomains`].
+    pub domains: Option<Vec<u16>>,
 }
 
 impl Default for EbpfOptions {
     fn default() -> Self {
-        EbpfOptions { processes: 16_384, ended: 8_192, commands: 8_192, counting: Counting::Hardware, places: None }
+        EbpfOptions { processes: 16_384, ended: 8_192, commands: 8_192, counting: Counting::Hardware, domains: None }
     }
 }
 
-/// A process may be told of before it has been switched from only while the kernel is sure to tell of its end: if it
+/// A process that has not been switched from yet may be reported only while the kernel is sure to report its exit: if it
 /// was born before this much after the beginning of the epoch.
 const GRACE: Duration = Duration::from_millis(10);
 
-/// All processes are listed again after so many collections, in case an end went by untold.
+/// All processes are listed again after so many collections, in case an exit was not reported.
 const COLLECTIONS_BETWEEN_LISTS: u32 = 200;
 
 /// Room for so many changes is made at the start, so that an ordinary collection allocates nothing.
@@ -78,7 +78,7 @@ const ROOM: usize = 1024;
 /// An interval in which no processor has switched at all, ours included, is none: the program is gone.
 const LONGEST_STANDSTILL: Duration = Duration::from_secs(1);
 
-/// Reads what the BPF program noted.
+/// Reads what the BPF program recorded.
 pub struct Ebpf {
     program: Program,
     counters: Counters,
@@ -86,11 +86,11 @@ pub struct Ebpf {
     /// Lists all processes, with their CPU time until now.
     listing: Box<dyn UsageSource>,
     listed: Usage,
-    book: Book,
-    pieces: Vec<Piece>,
+    reconciler: SliceReconciler,
+    slices: Vec<Slice>,
     /// The processors as they were when the current epoch began.
     cpus: Vec<Cpu>,
-    /// The same at the collection before: what they lost until then is told.
+    /// The same at the collection before: what they lost until then has been reported.
     before: Vec<Cpu>,
     epoch: u64,
     last: Option<Timestamp>,
@@ -110,12 +110,12 @@ impl Ebpf {
     /// What is missing, and what to do about it.
     pub fn open(host: &Host, options: &EbpfOptions) -> Result<Self, Refusal> {
         load::check_procfs(host)?;
-        let (places, count) = places(host, options);
+        let (domains, count) = domains(host, options);
         // Which events are counted is fixed when the program is loaded.
         let counters = Counters::open(host, options.counting);
         let mut program = Program::load(host, options, count, counters.mask())?;
         let start = |program: &mut Program, counters: &Counters| {
-            program.cpus.write(|number, cpu| cpu.place = places.get(number).copied().map_or(0, u64::from))?;
+            program.cpus.write(|number, cpu| cpu.domain = domains.get(number).copied().map_or(0, u64::from))?;
             counters.install(&program.events)
         };
         start(&mut program, &counters).map_err(|error| load::refusal(host, &error))?;
@@ -134,8 +134,8 @@ impl Ebpf {
             runners: Runners::open(host).map_err(no_list)?,
             listing,
             listed: Usage { tasks: Vec::with_capacity(ROOM), ..Usage::default() },
-            book: Book::with_room(ROOM),
-            pieces: Vec::with_capacity(ROOM),
+            reconciler: SliceReconciler::with_room(ROOM),
+            slices: Vec::with_capacity(ROOM),
             cpus: Vec::new(),
             before: Vec::new(),
             epoch: 0,
@@ -149,8 +149,8 @@ impl Ebpf {
         self.epoch += 1;
         self.program.control.write(0, &Control { epoch: self.epoch, known_before })?;
         self.cpus.clear();
-        // A switch is noted within a microsecond, unless a hypervisor takes the processor away meanwhile: then what
-        // that switch notes is found next time, or at worst lost.
+        // A switch is recorded within a microsecond, unless a hypervisor takes the processor away meanwhile: then what
+        // that switch records is found next time, or at worst lost.
         for attempt in 0..200 {
             let read = self.program.cpus.read()?;
             if self.cpus.is_empty() {
@@ -175,16 +175,16 @@ impl Ebpf {
 
     /// Takes everything out of the tables of the epoch that has passed.
     fn drain(&mut self, counted: u32, usage: &mut Usage) -> io::Result<()> {
-        let Ebpf { program, pieces, epoch, .. } = self;
+        let Ebpf { program, slices, epoch, .. } = self;
         let [even, odd] = &mut program.sets;
         let set = if epoch.is_multiple_of(2) { odd } else { even };
-        set.tasks.drain(|key, task| pieces.push(piece(key.pid, key.place, Kind::Alive, task)))?;
-        set.ended.drain(|key, task| pieces.push(piece(key.pid, key.place, Kind::Ended, task)))?;
+        set.tasks.drain(|key, task| slices.push(slice(key.pid, key.domain, Kind::Alive, task)))?;
+        set.ended.drain(|key, task| slices.push(slice(key.pid, key.domain, Kind::Ended, task)))?;
         set.groups.drain(|key, group| {
-            usage.passed.push(PassedWork {
+            usage.short_lived.push(ShortLivedWork {
                 comm: key.comm,
                 cgroup: CgroupId(key.cgroup),
-                place: u16::try_from(key.place).unwrap_or(0),
+                domain: u16::try_from(key.domain).unwrap_or(0),
                 processes: group.processes,
                 work: group.work.counted(counted),
             });
@@ -197,7 +197,7 @@ impl Ebpf {
             let Some((pid, thread)) = cpu.running().filter(|_| cpu.is_settled()) else { continue };
             let Some(sum) = self.runners.cpu_time_ns(pid, thread) else { continue };
             let work = RawWork { time_ns: sum.saturating_sub(cpu.sum), events: self.counters.advance(number, cpu) };
-            self.pieces.push(Piece::open(pid, u16::try_from(cpu.place).unwrap_or(0), work));
+            self.slices.push(Slice::open(pid, u16::try_from(cpu.domain).unwrap_or(0), work));
         }
     }
 
@@ -208,9 +208,9 @@ impl Ebpf {
             let before = self.before.get(number).copied().unwrap_or_default();
             losses.lost += now.lost - before.lost;
             losses.lost_ns += now.lost_ns - before.lost_ns;
-            losses.crowded += now.crowded - before.crowded;
-            losses.has_untold |= now.untold > before.untold;
-            losses.has_switched |= now.noted > before.noted;
+            losses.overflowed += now.overflowed - before.overflowed;
+            losses.has_unreported |= now.unreported > before.unreported;
+            losses.has_switched |= now.recorded > before.recorded;
             if now.unread > before.unread {
                 losses.has_unread = true;
                 // It was offline, and its counters went with it.
@@ -227,8 +227,8 @@ impl Ebpf {
 struct Losses {
     lost: u64,
     lost_ns: u64,
-    crowded: u64,
-    has_untold: bool,
+    overflowed: u64,
+    has_unreported: bool,
     has_unread: bool,
     has_switched: bool,
 }
@@ -241,25 +241,25 @@ impl UsageSource for Ebpf {
     fn collect(&mut self, at: Timestamp, usage: &mut Usage) -> io::Result<()> {
         usage.clear();
         usage.tasks.reserve(ROOM);
-        usage.told.reserve(ROOM);
-        usage.placed.reserve(ROOM);
-        usage.passed.reserve(ROOM);
+        usage.reports.reserve(ROOM);
+        usage.by_domain.reserve(ROOM);
+        usage.short_lived.reserve(ROOM);
         let is_first = self.last.is_none();
         let mut lists = self.until_list == 0;
         let known_before = nanoseconds(Timestamp::now().boottime + GRACE);
-        // While all processes are listed, none may end untold.
+        // While all processes are listed, none may exit unreported.
         self.turn(if lists { u64::MAX } else { known_before })?;
         let losses = self.losses();
         if is_standstill(self.last.replace(at), at, losses.has_switched) {
-            return Err(io::Error::other("the BPF program is no longer told of switches"));
+            return Err(io::Error::other("the BPF program no longer sees context switches"));
         }
-        // Counters that were missing for a while have counted nobody's work right.
+        // Counters that were missing for a while have missed work.
         let counted = if losses.has_unread { 0 } else { self.counters.mask() };
         self.drain(counted, usage)?;
         self.count_open();
-        lists |= losses.has_untold;
+        lists |= losses.has_unreported;
         if lists {
-            if losses.has_untold {
+            if losses.has_unreported {
                 self.program.control.write(0, &Control { epoch: self.epoch, known_before: u64::MAX })?;
             }
             self.listing.collect(at, &mut self.listed)?;
@@ -269,24 +269,24 @@ impl UsageSource for Ebpf {
         }
         self.until_list -= 1;
         if is_first {
-            usage.passed.clear();
-            self.book.begin(&mut self.listed.tasks, &mut self.pieces);
+            usage.short_lived.clear();
+            self.reconciler.begin(&mut self.listed.tasks, &mut self.slices);
             usage.tasks.extend_from_slice(&self.listed.tasks);
             usage.unreadable = self.listed.unreadable;
             return Ok(());
         }
-        let runners_are_told = nanoseconds(Timestamp::now().boottime) < known_before;
+        let exits_are_reported = nanoseconds(Timestamp::now().boottime) < known_before;
         let listed = lists.then_some(self.listed.tasks.as_slice());
-        self.book.close(&mut self.pieces, listed, Terms { counted, runners_are_told }, usage);
-        usage.placed.sort_by_key(|placed| placed.pid);
-        (usage.lost, usage.lost_ns, usage.crowded) = (losses.lost, losses.lost_ns, losses.crowded);
+        self.reconciler.close(&mut self.slices, listed, SliceContext { counted, exits_are_reported }, usage);
+        usage.by_domain.sort_by_key(|work| work.pid);
+        (usage.lost, usage.lost_ns, usage.overflowed) = (losses.lost, losses.lost_ns, losses.overflowed);
         Ok(())
     }
 }
 
-fn piece(pid: u32, place: u32, kind: Kind, task: &record::Task) -> Piece {
+fn slice(pid: u32, domain: u32, kind: Kind, task: &record::Task) -> Slice {
     let &record::Task { work, start, cgroup, comm, flags } = task;
-    Piece { pid, kind, start, place: u16::try_from(place).unwrap_or(0), work, cgroup, comm, flags }
+    Slice { pid, kind, start, domain: u16::try_from(domain).unwrap_or(0), work, cgroup, comm, flags }
 }
 
 fn is_standstill(last: Option<Timestamp>, at: Timestamp, has_switched: bool) -> bool {
@@ -297,16 +297,16 @@ fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The place of each processor, and how many places there are.
-fn places(host: &Host, options: &EbpfOptions) -> (Vec<u16>, u32) {
-    let most = MOST_PLACES as u16;
-    let given = options.places.clone().unwrap_or_else(|| {
-        let places = Places::read(host);
-        let highest = places.iter().flat_map(|place| &place.processors).max().copied().unwrap_or(0);
-        (0..=highest).map(|processor| places.of(processor).unwrap_or(0)).collect()
+/// The domain of each processor, and how many domains there are.
+fn domains(host: &Host, options: &EbpfOptions) -> (Vec<u16>, u32) {
+    let most = MOST_DOMAINS as u16;
+    let given = options.domains.clone().unwrap_or_else(|| {
+        let domains = CpuDomains::read(host);
+        let highest = domains.iter().flat_map(|domain| &domain.processors).max().copied().unwrap_or(0);
+        (0..=highest).map(|processor| domains.of(processor).unwrap_or(0)).collect()
     });
     // More kinds of processors than the program can tell apart are told apart up to there.
-    let places: Vec<u16> = given.into_iter().map(|place| if place < most { place } else { 0 }).collect();
-    let count = places.iter().max().map_or(1, |&highest| u32::from(highest) + 1);
-    (places, count)
+    let domains: Vec<u16> = given.into_iter().map(|domain| if domain < most { domain } else { 0 }).collect();
+    let count = domains.iter().max().map_or(1, |&highest| u32::from(highest) + 1);
+    (domains, count)
 }

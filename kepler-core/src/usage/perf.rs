@@ -25,7 +25,7 @@ mod cgroup;
 pub use cgroup::CgroupCounters;
 
 use super::Work;
-use crate::host::{Host, Place, Places, perf_events};
+use crate::host::{CpuDomain, CpuDomains, Host, perf_events};
 use crate::meter::Refusal;
 use perf_event::events::Hardware;
 use perf_event::{Builder, CountAndTime, Counter};
@@ -46,7 +46,7 @@ pub struct NodeCounters {
 /// The counters of one processor; `None` for an event that it does not have.
 #[derive(Debug)]
 struct Processor {
-    place: u16,
+    domain: u16,
     cycles: Option<Scaled>,
     instructions: Option<Scaled>,
     cache_misses: Option<Scaled>,
@@ -60,15 +60,15 @@ struct Scaled {
 }
 
 impl NodeCounters {
-    /// Opens the counters of every processor of these places.
+    /// Opens the counters of every processor of these domains.
     ///
     /// # Errors
     /// When not a single event can be counted, or not on every processor: what is missing, and what to do.
-    pub fn open(host: &Host, places: &Places) -> Result<Self, Refusal> {
+    pub fn open(host: &Host, domains: &CpuDomains) -> Result<Self, Refusal> {
         let mut processors = Vec::new();
-        for (place, index) in places.iter().zip(0u16..) {
-            let pmu = pmu_type(host, place);
-            for &number in &place.processors {
+        for (domain, index) in domains.iter().zip(0u16..) {
+            let pmu = pmu_type(host, domain);
+            for &number in &domain.processors {
                 let counters = Processor::open(index, |event| {
                     let mut builder = event_on(number, event, pmu);
                     builder.any_pid();
@@ -81,15 +81,15 @@ impl NodeCounters {
             let remedy = "mount the host's procfs, or pass its place with --host.procfs";
             return Err(Refusal::new(SOURCE, "the host does not say which processors it has", remedy));
         }
-        Ok(NodeCounters { processors, sums: vec![Work::default(); places.len()] })
+        Ok(NodeCounters { processors, sums: vec![Work::default(); domains.len()] })
     }
 
-    /// What was counted since the last reading, by place. Their times are zero: these are counts only. `None` is what
-    /// is not known of every processor of the place, as at the first reading.
+    /// What was counted since the last reading, by domain. Their times are zero: these are counts only. `None` is what
+    /// is not known of every processor of the domain, as at the first reading.
     pub fn read(&mut self) -> &[Work] {
         self.sums.fill(NOTHING);
         for processor in &mut self.processors {
-            if let Some(sum) = self.sums.get_mut(usize::from(processor.place)) {
+            if let Some(sum) = self.sums.get_mut(usize::from(processor.domain)) {
                 processor.add_to(sum);
             }
         }
@@ -102,7 +102,7 @@ const NOTHING: Work = Work { time_ns: 0, cycles: Some(0), instructions: Some(0),
 
 impl Processor {
     /// Opens what can be counted; an error if that is nothing.
-    fn open(place: u16, open: impl Fn(Hardware) -> io::Result<Scaled>) -> io::Result<Self> {
+    fn open(domain: u16, open: impl Fn(Hardware) -> io::Result<Scaled>) -> io::Result<Self> {
         let cycles = open(Hardware::CPU_CYCLES);
         let instructions = open(Hardware::INSTRUCTIONS);
         let cache_misses = open(Hardware::CACHE_MISSES);
@@ -110,7 +110,7 @@ impl Processor {
             (Err(error), Err(_), Err(_)) => Err(error),
             (cycles, instructions, cache_misses) => {
                 let (cycles, instructions, cache_misses) = (cycles.ok(), instructions.ok(), cache_misses.ok());
-                Ok(Processor { place, cycles, instructions, cache_misses })
+                Ok(Processor { domain, cycles, instructions, cache_misses })
             }
         }
     }
@@ -137,8 +137,8 @@ fn event_on<'a>(processor: u32, event: Hardware, pmu: u32) -> Builder<'a> {
 }
 
 /// The number of the PMU of a hybrid's core type; zero where there is but one.
-fn pmu_type(host: &Host, place: &Place) -> u32 {
-    let Some(core_type) = &place.core_type else { return 0 };
+fn pmu_type(host: &Host, domain: &CpuDomain) -> u32 {
+    let Some(core_type) = &domain.core_type else { return 0 };
     let file = host.sysfs().join("devices").join(format!("cpu_{core_type}")).join("type");
     fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }

@@ -14,7 +14,7 @@ mod worker;
 
 use kepler_core::host::{Host, Timestamp};
 use kepler_core::usage::ebpf::{Counting, Ebpf, EbpfOptions};
-use kepler_core::usage::{PlacedWork, TaskUsage, Told, Usage, UsageSource};
+use kepler_core::usage::{DomainWork, TaskReport, TaskUsage, Usage, UsageSource};
 use std::fs::File;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ struct Listener {
     used_ns: u64,
     lost: u64,
     lost_ns: u64,
-    crowded: u64,
+    overflowed: u64,
 }
 
 /// One test at a time on this machine: together they would fill it, what they wait for would come late, and each is told of
@@ -69,7 +69,7 @@ impl Listener {
             used_ns: 0,
             lost: 0,
             lost_ns: 0,
-            crowded: 0,
+            overflowed: 0,
         };
         listener.collect("", 0);
         Some(listener)
@@ -82,31 +82,31 @@ impl Listener {
     /// Collects once, and adds up what is of this name or number.
     fn collect(&mut self, name: &str, pid: u32) {
         self.source.collect(Timestamp::now(), &mut self.usage).unwrap();
-        for passed in self.usage.passed.iter().filter(|passed| is(&passed.comm, name)) {
-            self.passed_ns += passed.work.time_ns;
-            self.passed += passed.processes;
+        for work in self.usage.short_lived.iter().filter(|work| is(&work.comm, name)) {
+            self.passed_ns += work.work.time_ns;
+            self.passed += work.processes;
         }
-        let named = self.usage.told.iter().zip(&self.usage.tasks);
+        let named = self.usage.reports.iter().zip(&self.usage.tasks);
         self.used_ns += named
-            .filter(|(told, task)| task.pid == pid || (pid == 0 && is(&told.comm, name)))
-            .map(|(told, _)| told.used_ns)
+            .filter(|(report, task)| task.pid == pid || (pid == 0 && is(&report.comm, name)))
+            .map(|(report, _)| report.used_ns)
             .sum::<u64>();
         self.lost += self.usage.lost;
         self.lost_ns += self.usage.lost_ns;
-        self.crowded += self.usage.crowded;
+        self.overflowed += self.usage.overflowed;
     }
 
     fn all(&self) -> Duration {
         Duration::from_nanos(self.used_ns + self.passed_ns)
     }
 
-    fn find(&self, pid: u32) -> Option<(TaskUsage, Told)> {
+    fn find(&self, pid: u32) -> Option<(TaskUsage, TaskReport)> {
         let position = self.usage.tasks.iter().rposition(|task| task.pid == pid)?;
-        Some((self.usage.tasks[position], self.usage.told[position]))
+        Some((self.usage.tasks[position], self.usage.reports[position]))
     }
 
-    fn placed(&self, pid: u32) -> Vec<PlacedWork> {
-        self.usage.placed.iter().filter(|placed| placed.pid == pid).copied().collect()
+    fn by_domain(&self, pid: u32) -> Vec<DomainWork> {
+        self.usage.by_domain.iter().filter(|work| work.pid == pid).copied().collect()
     }
 }
 
@@ -180,7 +180,7 @@ fn sixteen_threads_seen_again_and_again_add_up() {
 
 #[test]
 fn a_pinned_spinner_is_counted_at_every_collection_and_on_its_own_place() {
-    let options = EbpfOptions { places: Some((0..1024).map(|cpu| cpu % 64).collect()), ..EbpfOptions::default() };
+    let options = EbpfOptions { domains: Some((0..1024).map(|cpu| cpu % 64).collect()), ..EbpfOptions::default() };
     let Some(mut listener) = Listener::with(&options) else { return };
     let mut worker = listener.start("kspin", "spin 0");
     let pid = worker.child.id();
@@ -199,8 +199,8 @@ fn a_pinned_spinner_is_counted_at_every_collection_and_on_its_own_place() {
         if told.abs_diff(now - before) >= Duration::from_millis(25) {
             far_off.push((told, now - before));
         }
-        let placed = listener.placed(pid);
-        let elsewhere: u64 = placed.iter().filter(|work| work.place != 0).map(|work| work.work.time_ns).sum();
+        let placed = listener.by_domain(pid);
+        let elsewhere: u64 = placed.iter().filter(|work| work.domain != 0).map(|work| work.work.time_ns).sum();
         assert!(elsewhere < 1_000_000, "{placed:?}");
         before = now;
     }
@@ -208,8 +208,8 @@ fn a_pinned_spinner_is_counted_at_every_collection_and_on_its_own_place() {
     worker.go();
     let truth = worker.end();
     listener.collect("kspin", pid);
-    let (task, told) = listener.find(pid).unwrap();
-    assert!(told.has_ended);
+    let (task, report) = listener.find(pid).unwrap();
+    assert!(report.has_ended);
     assert_near(Duration::from_nanos(task.cpu_time_ns), truth, 5);
 }
 
@@ -226,7 +226,7 @@ fn ten_thousand_processes_a_second_add_up() {
     let truth = worker.end();
     listener.collect("kstorm", 0);
     eprintln!("{children} children in {seconds} s, told {:?}, true {truth:?}", listener.all());
-    assert_eq!((listener.lost, listener.crowded), (0, 0));
+    assert_eq!((listener.lost, listener.overflowed), (0, 0));
     // The storm itself is told by number, those of its children that were seen at a collection as well.
     assert!(listener.passed <= children && listener.passed + 3 * u64::from(seconds) >= children, "{}", listener.passed);
     assert_near(listener.all(), truth, 10);
@@ -244,22 +244,22 @@ fn what_finds_no_room_is_counted_to_the_nanosecond() {
             text.lines().next().unwrap().split_whitespace().skip(1).map(|n| n.parse().unwrap()).collect();
         Duration::from_millis((fields[0] + fields[1] + fields[2]) * 10)
     };
-    (listener.lost, listener.lost_ns, listener.crowded) = (0, 0, 0);
+    (listener.lost, listener.lost_ns, listener.overflowed) = (0, 0, 0);
     let before = node();
     let workers: Vec<_> = (0..4).map(|number| listener.start(&format!("kfull-{number}"), "burn 1 300")).collect();
     let storm = listener.start("kfull-storm", "storm 2");
     for _ in 0..20 {
         std::thread::sleep(Duration::from_millis(100));
         listener.collect("", 0);
-        told += listener.usage.told.iter().map(|told| told.used_ns).sum::<u64>();
-        told += listener.usage.passed.iter().map(|passed| passed.work.time_ns).sum::<u64>();
+        told += listener.usage.reports.iter().map(|report| report.used_ns).sum::<u64>();
+        told += listener.usage.short_lived.iter().map(|passed| passed.work.time_ns).sum::<u64>();
     }
     let truth = node() - before;
     for worker in workers {
         worker.end();
     }
     storm.end();
-    assert!(listener.lost > 0 && listener.lost_ns > 0 && listener.crowded > 0);
+    assert!(listener.lost > 0 && listener.lost_ns > 0 && listener.overflowed > 0);
     let all = Duration::from_nanos(told + listener.lost_ns);
     eprintln!("told {told} ns, lost {} ns in {} pieces, the node {truth:?}", listener.lost_ns, listener.lost);
     // The node's figure comes in ticks, and has interrupts in it.
@@ -289,15 +289,15 @@ fn a_number_that_passes_on_is_another_process() {
         (listener.passed_ns, listener.used_ns) = (0, 0);
         listener.collect("kfirst", 0);
         let position = listener.usage.tasks.iter().position(|task| task.pid == pid).unwrap();
-        assert!(listener.usage.told[position].has_ended && listener.usage.tasks[position].tag == before.tag);
+        assert!(listener.usage.reports[position].has_ended && listener.usage.tasks[position].tag == before.tag);
         // What it did is told by name: by number, it would be taken for the other one's.
         assert!(listener.passed_ns > 20_000_000, "{}", listener.passed_ns);
-        let (after, told) = listener.find(pid).unwrap();
-        assert!(after.tag != before.tag && !told.has_ended);
+        let (after, report) = listener.find(pid).unwrap();
+        assert!(after.tag != before.tag && !report.has_ended);
         let truth = second.end();
         listener.collect("ksecond", pid);
-        let (last, told) = listener.find(pid).unwrap();
-        assert!(told.has_ended && last.tag == after.tag);
+        let (last, report) = listener.find(pid).unwrap();
+        assert!(report.has_ended && last.tag == after.tag);
         assert_near(Duration::from_nanos(last.cpu_time_ns), truth, 5);
         return;
     }
@@ -323,13 +323,13 @@ fn a_move_to_another_cgroup_and_another_program_are_told() {
     worker.go();
     std::thread::sleep(Duration::from_millis(10));
     listener.collect("kmove", 0);
-    let after = listener.find(pid).map(|(_, told)| told);
+    let after = listener.find(pid).map(|(_, report)| report);
     worker.end();
     let number = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&cgroup).unwrap());
     listener.collect("kmove", 0);
-    let last = listener.find(pid).map(|(_, told)| told).unwrap();
+    let last = listener.find(pid).map(|(_, report)| report).unwrap();
     std::fs::remove_dir(&cgroup).unwrap();
-    let moved = after.filter(|told| told.has_changed || told.has_ended).unwrap_or(last);
+    let moved = after.filter(|report| report.has_changed || report.has_ended).unwrap_or(last);
     assert!(moved.cgroup.0 == number && before.cgroup.0 != number, "{before:?} {moved:?} {number}");
 
     let mut shell = std::process::Command::new("sh")
@@ -339,12 +339,12 @@ fn a_move_to_another_cgroup_and_another_program_are_told() {
         .unwrap();
     std::thread::sleep(Duration::from_millis(100));
     listener.collect("", 0);
-    assert!(listener.find(shell.id()).is_some_and(|(_, told)| is(&told.comm, "sh")));
+    assert!(listener.find(shell.id()).is_some_and(|(_, report)| is(&report.comm, "sh")));
     drop(shell.stdin.take());
     std::thread::sleep(Duration::from_millis(100));
     listener.collect("", 0);
-    let (_, told) = listener.find(shell.id()).unwrap();
-    assert!(told.has_changed && is(&told.comm, "sleep"), "{told:?}");
+    let (_, report) = listener.find(shell.id()).unwrap();
+    assert!(report.has_changed && is(&report.comm, "sleep"), "{report:?}");
     shell.kill().unwrap();
     shell.wait().unwrap();
 }
@@ -361,7 +361,7 @@ fn counters_go_the_same_way_as_time() {
     for _ in 0..10 {
         std::thread::sleep(Duration::from_millis(50));
         listener.collect("kcount", pid);
-        for placed in listener.placed(pid) {
+        for placed in listener.by_domain(pid) {
             time += placed.work.time_ns;
             cycles += placed.work.cycles.unwrap();
             assert_eq!((placed.work.instructions, placed.work.cache_misses), (None, None));
@@ -380,8 +380,8 @@ fn without_counters_nothing_is_said_to_be_counted() {
     std::thread::sleep(Duration::from_millis(50));
     worker::burn(Duration::from_millis(20));
     listener.collect("", 0);
-    assert!(!listener.usage.placed.is_empty());
-    assert!(listener.usage.placed.iter().all(|placed| placed.work.cycles.is_none()));
+    assert!(!listener.usage.by_domain.is_empty());
+    assert!(listener.usage.by_domain.iter().all(|work| work.work.cycles.is_none()));
 }
 
 /// Processor 1, taken off line until this is dropped.
@@ -408,7 +408,7 @@ impl Drop for Offline {
 
 #[test]
 fn a_processor_may_go_away_and_come_back() {
-    let options = EbpfOptions { places: Some((0..1024).map(|cpu| cpu % 64).collect()), ..EbpfOptions::default() };
+    let options = EbpfOptions { domains: Some((0..1024).map(|cpu| cpu % 64).collect()), ..EbpfOptions::default() };
     let Some(mut listener) = Listener::with(&options) else { return };
     let Some(offline) = Offline::take() else { return };
     listener.collect("", 0);
@@ -429,8 +429,8 @@ fn a_processor_may_go_away_and_come_back() {
     std::thread::sleep(Duration::from_millis(200));
     (listener.passed_ns, listener.used_ns) = (0, 0);
     listener.collect("kback", pid);
-    let there: u64 = listener.placed(pid).iter().filter(|work| work.place == 1).map(|work| work.work.time_ns).sum();
-    assert!(there > 50_000_000, "{:?}", listener.placed(pid));
+    let there: u64 = listener.by_domain(pid).iter().filter(|work| work.domain == 1).map(|work| work.work.time_ns).sum();
+    assert!(there > 50_000_000, "{:?}", listener.by_domain(pid));
     worker.go();
     let truth = worker.end();
     listener.collect("kback", pid);

@@ -1,7 +1,7 @@
 //! Counters of one cgroup, by real system calls. Needs the feature `perf`, and root for a cgroup of its own.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use kepler_core::host::{Host, Places};
+use kepler_core::host::{CpuDomains, Host};
 use kepler_core::usage::perf::CgroupCounters;
 use std::fs;
 use std::path::PathBuf;
@@ -53,15 +53,15 @@ fn cpu_ns(pid: u32) -> u64 {
 #[test]
 fn time_in_a_cgroup_is_that_of_what_runs_in_it_and_nothing_else() {
     let Some(cgroup) = Cgroup::new("plain") else { return println!("skipped: no cgroup can be made here") };
-    let places = Places::read(&Host::default());
-    let mut counters = match CgroupCounters::open(&Host::default(), &cgroup.1, &places) {
+    let domains = CpuDomains::read(&Host::default());
+    let mut counters = match CgroupCounters::open(&Host::default(), &cgroup.1, &domains) {
         Ok(counters) => counters,
         Err(error) => {
             cgroup.remove();
             return println!("skipped: perf events are refused here: {error}");
         }
     };
-    let time = |counters: &mut CgroupCounters| counters.read().iter().map(|place| place.time_ns).sum::<u64>();
+    let time = |counters: &mut CgroupCounters| counters.read().iter().map(|domain| domain.time_ns).sum::<u64>();
     time(&mut counters);
     // Work outside of it does not count.
     std::hint::black_box((0..20_000_000u64).fold(0, |sum, n| std::hint::black_box(sum ^ n)));
@@ -103,13 +103,13 @@ fn a_container_is_charged_for_its_socket_though_nobody_tells_where_processes_ran
     tree.add_zone("intel-rapl:0", "package-0", Energy::ZERO).unwrap();
     tree.add_zone("intel-rapl:1", "package-1", Energy::ZERO).unwrap();
     let host = tree.host();
-    let online = Places::read(&Host::default()).iter().map(|place| place.processors.len()).sum::<usize>();
+    let online = CpuDomains::read(&Host::default()).iter().map(|domain| domain.processors.len()).sum::<usize>();
     for processor in 0..online {
         let topology = tree.sysfs().join(format!("devices/system/cpu/cpu{processor}/topology"));
         fs::create_dir_all(&topology).unwrap();
         fs::write(topology.join("physical_package_id"), u8::from(processor == 1).to_string()).unwrap();
     }
-    let can_count = CgroupCounters::open(&host, &cgroup.1, &Places::read(&host)).is_ok();
+    let can_count = CgroupCounters::open(&host, &cgroup.1, &CpuDomains::read(&host)).is_ok();
     if online < 2 || !can_count {
         cgroup.remove();
         return println!("skipped: one processor, or perf events are refused here");

@@ -6,7 +6,7 @@ use kepler_core::attribution::{IdlePolicy, Weight, Weights};
 use kepler_core::host::Timestamp;
 use kepler_core::snapshot::{Snapshot, State};
 use kepler_core::units::{Energy, ZoneKind};
-use kepler_core::usage::{PlacedWork, TaskUsage, Usage, UsageSource, Work};
+use kepler_core::usage::{DomainWork, TaskUsage, Usage, UsageSource, Work};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::io;
@@ -23,7 +23,7 @@ struct Scripted(Arc<Mutex<Script>>);
 #[derive(Default)]
 struct Script {
     totals: BTreeMap<u32, u64>,
-    placed: Vec<PlacedWork>,
+    by_domain: Vec<DomainWork>,
 }
 
 impl UsageSource for Scripted {
@@ -35,13 +35,13 @@ impl UsageSource for Scripted {
         let mut script = self.0.lock().unwrap();
         usage.clear();
         usage.tasks.extend(script.totals.iter().map(|(&pid, &cpu_time_ns)| TaskUsage { pid, tag: 1, cpu_time_ns }));
-        usage.placed.append(&mut script.placed);
-        usage.placed.sort_by_key(|work| (work.pid, work.place));
+        usage.by_domain.append(&mut script.by_domain);
+        usage.by_domain.sort_by_key(|work| (work.pid, work.domain));
         Ok(())
     }
 }
 
-/// Two processors, each in a place of its own, and what a source sees of them.
+/// Two processors, each in a domain of its own, and what a source sees of them.
 struct Seen {
     machine: Machine,
     script: Arc<Mutex<Script>>,
@@ -63,14 +63,14 @@ impl Seen {
         self.script.lock().unwrap().totals.insert(pid, 0);
     }
 
-    /// A process works on a processor, which is also the place.
+    /// A process works on a processor, which is also the domain.
     fn work(&mut self, pid: u32, processor: u16, ticks: u64, cgroup: Option<&str>, count: impl FnOnce(&mut Work)) {
         self.machine.processes.work_on(processor.into(), pid, ticks, cgroup).unwrap();
         let mut work = Work { time_ns: ticks * TICK_NS, ..Work::default() };
         count(&mut work);
         let mut script = self.script.lock().unwrap();
         *script.totals.get_mut(&pid).unwrap() += work.time_ns;
-        script.placed.push(PlacedWork { pid, place: processor, work });
+        script.by_domain.push(DomainWork { pid, domain: processor, work });
     }
 
     fn idle(&mut self, processor: usize, ticks: u64) {
@@ -241,9 +241,9 @@ fn package_energy_goes_by_cycles_and_memory_by_cache_misses_where_they_are_count
     let counted =
         |cycles, misses| move |work: &mut Work| (work.cycles, work.cache_misses) = (Some(cycles), Some(misses));
     seen.work(10, 0, 100, None, |work| counted(3_000, 10)(work));
-    seen.script.lock().unwrap().placed.last_mut().unwrap().place = 0;
+    seen.script.lock().unwrap().by_domain.last_mut().unwrap().domain = 0;
     seen.work(11, 1, 100, None, |work| counted(1_000, 90)(work));
-    seen.script.lock().unwrap().placed.last_mut().unwrap().place = 0;
+    seen.script.lock().unwrap().by_domain.last_mut().unwrap().domain = 0;
     seen.draw(&[(PACKAGE, 100.0), (DRAM, 20.0)]);
     let snapshot = seen.tick();
     assert!(near(of(&snapshot, 10), 75.0) && near(of(&snapshot, 11), 25.0), "{}", of(&snapshot, 10));
@@ -328,7 +328,7 @@ fn a_place_that_does_not_exist_is_no_place() {
     seen.tick();
     seen.work(10, 0, 100, None, nothing_counted);
     seen.work(10, 1, 100, None, nothing_counted);
-    seen.script.lock().unwrap().placed.last_mut().unwrap().place = 77;
+    seen.script.lock().unwrap().by_domain.last_mut().unwrap().domain = 77;
     seen.draw(&[(PACKAGE, 100.0), (SECOND, 20.0)]);
     let snapshot = seen.tick();
     assert!(near(of(&snapshot, 10), 120.0), "{}", of(&snapshot, 10));
@@ -381,11 +381,11 @@ proptest! {
                     if !seen.script.lock().unwrap().totals.contains_key(&pid) {
                         seen.spawn(pid, in_container(pid).unwrap_or("/"));
                     }
-                    // The third is a place that is not there; the work itself is done somewhere.
+                    // The third is a domain that is not there; the work itself is done somewhere.
                     seen.work(pid, processor % 2, ticks, in_container(pid), |work| {
                         (work.cycles, work.cache_misses) = (cycles, misses);
                     });
-                    seen.script.lock().unwrap().placed.last_mut().unwrap().place = processor;
+                    seen.script.lock().unwrap().by_domain.last_mut().unwrap().domain = processor;
                 }
                 Step::Unseen { processor, ticks, in_container: true } if seen.script.lock().unwrap().totals.contains_key(&10) => {
                     seen.machine.processes.work_unseen_on(processor, ticks, Some(&cgroup)).unwrap();

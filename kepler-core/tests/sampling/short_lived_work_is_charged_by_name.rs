@@ -1,11 +1,11 @@
-//! What a source that tells only changes, ends and passers-by does to the books. Needs the feature `sim`.
+//! How a source that reports only changes, exits and short-lived processes is accounted for. Needs the feature `sim`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use crate::machine::{Machine, PACKAGE, Setup, joules, near, package, process};
 use kepler_core::host::Timestamp;
 use kepler_core::snapshot::{Row, Snapshot, State};
 use kepler_core::units::Energy;
-use kepler_core::usage::{CgroupId, Comm, PassedWork, PlacedWork, TaskUsage, Told, Usage, UsageSource, Work};
+use kepler_core::usage::{CgroupId, Comm, DomainWork, ShortLivedWork, TaskReport, TaskUsage, Usage, UsageSource, Work};
 use kepler_core::workload::CommandInfo;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex};
 
 const TICK_NS: u64 = 10_000_000;
 
-/// A source that says once what it is told to say.
+/// A source that reports each entry of its script once.
 #[derive(Clone, Default)]
-struct Scripted(Arc<Mutex<Vec<(TaskUsage, Told)>>>, Arc<Mutex<Vec<PassedWork>>>);
+struct Scripted(Arc<Mutex<Vec<(TaskUsage, TaskReport)>>>, Arc<Mutex<Vec<ShortLivedWork>>>);
 
 impl UsageSource for Scripted {
     fn name(&self) -> &'static str {
@@ -25,12 +25,12 @@ impl UsageSource for Scripted {
     fn collect(&mut self, _at: Timestamp, usage: &mut Usage) -> io::Result<()> {
         usage.clear();
         usage.changes_only = true;
-        for (task, told) in self.0.lock().unwrap().drain(..) {
+        for (task, report) in self.0.lock().unwrap().drain(..) {
             usage.tasks.push(task);
-            usage.told.push(told);
-            usage.placed.push(PlacedWork { pid: task.pid, place: 0, work: work(told.used_ns) });
+            usage.reports.push(report);
+            usage.by_domain.push(DomainWork { pid: task.pid, domain: 0, work: work(report.used_ns) });
         }
-        usage.passed.append(&mut self.1.lock().unwrap());
+        usage.short_lived.append(&mut self.1.lock().unwrap());
         Ok(())
     }
 }
@@ -67,8 +67,8 @@ impl Node {
         *total += ticks * TICK_NS;
         let task = TaskUsage { pid, tag: 1, cpu_time_ns: *total };
         let (comm, cgroup) = (comm(name), CgroupId(0));
-        let told = Told { used_ns: ticks * TICK_NS, comm, cgroup, has_changed: false, has_ended };
-        self.script.0.lock().unwrap().push((task, told));
+        let report = TaskReport { used_ns: ticks * TICK_NS, comm, cgroup, has_changed: false, has_ended };
+        self.script.0.lock().unwrap().push((task, report));
     }
 
     /// Processes come and go, and work for some ticks.
@@ -78,14 +78,14 @@ impl Node {
             let host = self.machine.processes.host(self.machine.tree.sysfs());
             CgroupId(std::fs::metadata(host.cgroup().join(&cgroup[1..])).unwrap().ino())
         });
-        let passed = PassedWork {
+        let entry = ShortLivedWork {
             comm: comm(name),
             cgroup: directory.unwrap_or_default(),
-            place: 0,
+            domain: 0,
             processes: 1,
             work: work(ticks * TICK_NS),
         };
-        self.script.1.lock().unwrap().push(passed);
+        self.script.1.lock().unwrap().push(entry);
     }
 
     /// A second goes by, in which the package draws so much and nobody else works.
@@ -186,7 +186,7 @@ fn many_names_are_told_apart_when_others_have_gone() {
     node.tick(100.0, 0);
     let mut told = Vec::new();
     for second in 1..=700u32 {
-        // The same name in a container and outside is two sums; places in the table move when the early ones go.
+        // The same name in a container and outside is two sums; domains in the table move when the early ones go.
         node.passes("true", 10, Some(&cgroup));
         node.passes("true", 30, None);
         let snapshot = node.tick(40.0, 60);

@@ -7,7 +7,7 @@ use super::{GroupIndex, Groups};
 use crate::usage::Work;
 #[cfg(feature = "perf")]
 use crate::{
-    host::{Host, Places},
+    host::{CpuDomains, Host},
     usage::perf::CgroupCounters,
 };
 
@@ -15,7 +15,7 @@ use crate::{
 #[cfg(feature = "perf")]
 #[derive(Debug)]
 pub(super) struct Counting {
-    places: Places,
+    domains: CpuDomains,
     /// Descriptors that may still be opened.
     left: usize,
 }
@@ -30,7 +30,7 @@ const MOST_DESCRIPTORS: usize = 1024;
 pub(super) struct Counted {
     #[cfg(feature = "perf")]
     counters: Option<CgroupCounters>,
-    /// What was done in this interval with the groups within, by place.
+    /// What was done in this interval with the groups within, by domain.
     #[cfg(feature = "perf")]
     all: Vec<Work>,
     /// The same without them; empty if nothing is counted.
@@ -41,7 +41,7 @@ pub(super) struct Counted {
 impl Counting {
     /// Opens the counters of a container, if there is room for them.
     fn open(&mut self, host: &Host, cgroup: &str) -> Option<CgroupCounters> {
-        let processors = self.places.iter().map(|place| place.processors.len()).sum();
+        let processors = self.domains.iter().map(|domain| domain.processors.len()).sum();
         let needed = CgroupCounters::descriptors(processors);
         // No more than a quarter of what the process may open at all.
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
@@ -51,7 +51,7 @@ impl Counting {
             tracing::debug!(cgroup, "too many containers to count each; this one is charged by its time");
             return None;
         }
-        match CgroupCounters::open(host, cgroup, &self.places) {
+        match CgroupCounters::open(host, cgroup, &self.domains) {
             Ok(counters) => {
                 self.left -= needed;
                 Some(counters)
@@ -67,8 +67,8 @@ impl Counting {
 impl Groups {
     /// From now on containers are counted, as many as there is room for.
     #[cfg(feature = "perf")]
-    pub(in crate::sampler) fn count_at(&mut self, places: &Places) {
-        self.counting = Some(Counting { places: places.clone(), left: MOST_DESCRIPTORS });
+    pub(in crate::sampler) fn count_at(&mut self, domains: &CpuDomains) {
+        self.counting = Some(Counting { domains: domains.clone(), left: MOST_DESCRIPTORS });
     }
 
     /// Counters for a new container.
@@ -87,7 +87,7 @@ impl Groups {
     pub(super) fn close(&mut self, counted: &Counted) {
         #[cfg(feature = "perf")]
         if let (Some(_), Some(counting)) = (&counted.counters, &mut self.counting) {
-            let processors = counting.places.iter().map(|place| place.processors.len()).sum();
+            let processors = counting.domains.iter().map(|domain| domain.processors.len()).sum();
             counting.left += CgroupCounters::descriptors(processors);
         }
         let _ = counted;
@@ -117,7 +117,7 @@ impl Groups {
         }
     }
 
-    /// What a part of a group's time was, by place, if the group is counted: as much of its work as of its time.
+    /// What a part of a group's time was, by domain, if the group is counted: as much of its work as of its time.
     pub(in crate::sampler) fn works(
         &self,
         group: Option<GroupIndex>,
@@ -129,7 +129,7 @@ impl Groups {
         (0u16..)
             .zip(works)
             .filter(|(_, work)| work.time_ns > 0)
-            .map(move |(place, work)| (place, part(work, used_ns, whole_ns)))
+            .map(move |(domain, work)| (domain, part(work, used_ns, whole_ns)))
     }
 }
 

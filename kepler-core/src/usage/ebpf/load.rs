@@ -33,7 +33,7 @@ pub(super) struct Program {
     pub(super) events: [Array<u32>; EVENTS],
 }
 
-/// What is noted in one epoch.
+/// The tables of one epoch.
 #[derive(Debug)]
 pub(super) struct Set {
     pub(super) tasks: Table<TaskKey, Task>,
@@ -43,7 +43,7 @@ pub(super) struct Set {
 
 impl Program {
     /// Loads the program; it is not attached yet.
-    pub(super) fn load(host: &Host, options: &EbpfOptions, places: u32, counted: u32) -> Result<Self, Refusal> {
+    pub(super) fn load(host: &Host, options: &EbpfOptions, domains: u32, counted: u32) -> Result<Self, Refusal> {
         let types = host.sysfs().join("kernel/btf/vmlinux");
         let btf = Btf::parse_file(&types, aya::Endianness::default()).map_err(|error| {
             let remedy = "use a kernel of 5.8 or newer built with CONFIG_DEBUG_INFO_BTF=y (Debian 11, Ubuntu 20.10, \
@@ -51,7 +51,7 @@ impl Program {
             let reason = format!("the kernel shows no type information at {}: {}", types.display(), whole(&error));
             Refusal::new(SOURCE, reason, remedy)
         })?;
-        let load = |has_current| Self::load_with(host, options, places, counted, has_current, &btf);
+        let load = |has_current| Self::load_with(host, options, domains, counted, has_current, &btf);
         let loaded = match load(true) {
             // Before 5.11 tables counted as locked memory.
             Err(error) if is_refusal_of_memory(error.as_ref()) && raise_memory_limit() => load(false),
@@ -66,7 +66,7 @@ impl Program {
     fn load_with(
         host: &Host,
         options: &EbpfOptions,
-        places: u32,
+        domains: u32,
         counted: u32,
         has_current: bool,
         btf: &Btf,
@@ -75,7 +75,7 @@ impl Program {
         let is_v1 = u32::from(CgroupTree::find(host.cgroup()).is_some_and(|tree| tree.is_v1()));
         let mut loader = EbpfLoader::new();
         loader.btf(Some(btf));
-        loader.override_global("places", &places, true);
+        loader.override_global("domains", &domains, true);
         loader.override_global("counted", &counted, true);
         loader.override_global("cgroup_v1", &is_v1, true);
         let has_current = u32::from(has_current);
@@ -145,7 +145,7 @@ fn table<K: Plain, V: Plain>(ebpf: &mut aya::Ebpf, name: &str) -> io::Result<Tab
     Table::new(map(ebpf, name)?)
 }
 
-/// The program tells of processes by their numbers in the first PID namespace: the procfs has to be of that.
+/// The program reports processes by their numbers in the initial PID namespace: the procfs has to be of that.
 pub(super) fn check_procfs(host: &Host) -> Result<(), Refusal> {
     // Number 2 is the parent of all threads of the kernel, which live in the first namespace only.
     let is_first = fs::read(host.procfs().join("2/comm")).is_ok_and(|comm| comm == b"kthreadd\n");

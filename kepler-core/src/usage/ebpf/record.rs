@@ -6,8 +6,8 @@ use crate::usage::{Comm, Work};
 
 /// Number of hardware events: cycles, instructions, misses of the last-level cache.
 pub(super) const EVENTS: usize = 3;
-/// The largest number of places, `MOST_PLACES`.
-pub(super) const MOST_PLACES: usize = 64;
+/// The largest number of CPU domains, `MOST_DOMAINS`.
+pub(super) const MOST_DOMAINS: usize = 64;
 /// The process executed another program.
 pub(super) const EXECUTED: u64 = 1;
 
@@ -24,7 +24,7 @@ pub(super) struct RawWork {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct TaskKey {
     pub(super) pid: u32,
-    pub(super) place: u32,
+    pub(super) domain: u32,
 }
 
 /// `struct task`
@@ -44,7 +44,7 @@ pub(super) struct Task {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct EndedKey {
     pub(super) pid: u32,
-    pub(super) place: u32,
+    pub(super) domain: u32,
     pub(super) start: u64,
 }
 
@@ -54,7 +54,7 @@ pub(super) struct EndedKey {
 pub(super) struct GroupKey {
     pub(super) comm: Comm,
     pub(super) cgroup: u64,
-    pub(super) place: u64,
+    pub(super) domain: u64,
 }
 
 /// `struct group`
@@ -78,18 +78,18 @@ pub(super) struct RawReading {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cpu {
-    pub(super) noted: u64,
+    pub(super) recorded: u64,
     pub(super) running: u64,
     pub(super) task: u64,
     pub(super) sum: u64,
     pub(super) idle: u64,
     pub(super) readings: [RawReading; EVENTS],
-    pub(super) crowded: u64,
+    pub(super) overflowed: u64,
     pub(super) lost: u64,
     pub(super) lost_ns: u64,
-    pub(super) untold: u64,
+    pub(super) unreported: u64,
     pub(super) unread: u64,
-    pub(super) place: u64,
+    pub(super) domain: u64,
     pub(super) begun: u64,
 }
 
@@ -118,9 +118,9 @@ unsafe impl Plain for Cpu {}
 unsafe impl Plain for Control {}
 
 impl Cpu {
-    /// Whether no switch was being noted while this was read.
+    /// Whether no switch was being recorded while this was read.
     pub(super) fn is_settled(&self) -> bool {
-        self.noted == self.begun
+        self.recorded == self.begun
     }
 
     /// Process and thread that run, `None` when idle.
@@ -131,7 +131,7 @@ impl Cpu {
 }
 
 impl RawWork {
-    /// The same, saying of what nobody counts that nobody counts it. `counted` has a bit an event.
+    /// The same, with `None` for what is not counted. `counted` has a bit an event.
     pub(super) fn counted(&self, counted: u32) -> Work {
         let [cycles, instructions, cache_misses] = self.events;
         let event = |bit: u32, count: u64| (counted & (1 << bit) != 0).then_some(count);

@@ -35,7 +35,7 @@ impl Runners {
     }
 }
 
-/// Waiting longer for a processor that does not let us in (a real-time thread keeps it) helps nobody.
+/// Waiting longer for a processor that does not let us in (a real-time thread keeps it) gains nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Makes every processor switch once, so that what runs there is known from now on: a thread that never

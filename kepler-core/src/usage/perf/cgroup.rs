@@ -1,7 +1,7 @@
 //! What the processors did for one cgroup and those below it.
 
 use super::{NOTHING, Processor, Scaled, event_on, pmu_type};
-use crate::host::{Host, Places};
+use crate::host::{CpuDomains, Host};
 use crate::usage::Work;
 use perf_event::Builder;
 use perf_event::events::Software;
@@ -29,23 +29,23 @@ pub struct CgroupCounters {
 
 #[derive(Debug)]
 struct OnProcessor {
-    place: u16,
+    domain: u16,
     clock: Scaled,
     counters: Option<Processor>,
 }
 
 impl CgroupCounters {
-    /// Opens counters on every processor of these places for the cgroup `path`, as `/proc/PID/cgroup` gives it.
+    /// Opens counters on every processor of these domains for the cgroup `path`, as `/proc/PID/cgroup` gives it.
     ///
     /// # Errors
     /// [`io::ErrorKind::NotFound`] when no hierarchy with `perf_event` has that cgroup, and for the root, which is
     /// the node; [`io::ErrorKind::InvalidInput`] for a path with `..` in it; else what the kernel said.
-    pub fn open(host: &Host, path: &str, places: &Places) -> io::Result<Self> {
+    pub fn open(host: &Host, path: &str, domains: &CpuDomains) -> io::Result<Self> {
         let directory = directory(host.cgroup(), path)?;
         let mut processors = Vec::new();
-        for (place, index) in places.iter().zip(0u16..) {
-            let pmu = pmu_type(host, place);
-            for &number in &place.processors {
+        for (domain, index) in domains.iter().zip(0u16..) {
+            let pmu = pmu_type(host, domain);
+            for &number in &domain.processors {
                 let mut clock = Builder::new(Software::CPU_CLOCK);
                 clock.observe_cgroup(&directory).one_cpu(number as usize).include_kernel();
                 let counters = Processor::open(index, |event| {
@@ -53,10 +53,10 @@ impl CgroupCounters {
                     builder.observe_cgroup(&directory);
                     Scaled::open(builder)
                 });
-                processors.push(OnProcessor { place: index, clock: Scaled::open(clock)?, counters: counters.ok() });
+                processors.push(OnProcessor { domain: index, clock: Scaled::open(clock)?, counters: counters.ok() });
             }
         }
-        Ok(CgroupCounters { processors, sums: vec![Work::default(); places.len()] })
+        Ok(CgroupCounters { processors, sums: vec![Work::default(); domains.len()] })
     }
 
     /// How many descriptors one such set takes at most, on so many processors.
@@ -65,11 +65,11 @@ impl CgroupCounters {
         4 * processors
     }
 
-    /// What the cgroup did since the last reading, by place: nothing known at the first one.
+    /// What the cgroup did since the last reading, by domain: nothing known at the first one.
     pub fn read(&mut self) -> &[Work] {
         self.sums.fill(NOTHING);
         for processor in &mut self.processors {
-            let Some(sum) = self.sums.get_mut(usize::from(processor.place)) else { continue };
+            let Some(sum) = self.sums.get_mut(usize::from(processor.domain)) else { continue };
             sum.time_ns = sum.time_ns.saturating_add(processor.clock.advance().unwrap_or(0));
             match &mut processor.counters {
                 Some(counters) => counters.add_to(sum),
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_cgroup_that_is_not_there_is_not_found_and_none_leaves_its_hierarchy() {
-        let open = |path| CgroupCounters::open(&Host::default(), path, &Places::default()).unwrap_err();
+        let open = |path| CgroupCounters::open(&Host::default(), path, &CpuDomains::default()).unwrap_err();
         assert_eq!(open("/kepler-there-is-no-such-cgroup").kind(), io::ErrorKind::NotFound);
         assert_eq!(open("/").kind(), io::ErrorKind::NotFound);
         assert_eq!(open("/../etc").kind(), io::ErrorKind::InvalidInput);

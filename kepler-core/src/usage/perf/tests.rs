@@ -44,12 +44,12 @@ proptest! {
 
 #[test]
 fn this_machine_counts_or_says_why_not() {
-    match NodeCounters::open(&Host::default(), &Places::read(&Host::default())) {
+    match NodeCounters::open(&Host::default(), &CpuDomains::read(&Host::default())) {
         Ok(mut counters) => {
-            assert!(counters.read().iter().all(|place| place.cycles.is_none()), "nothing is known of the first");
+            assert!(counters.read().iter().all(|domain| domain.cycles.is_none()), "nothing is known of the first");
             black_box((0..10_000_000u64).fold(0, |sum, n| black_box(sum ^ n)));
             let sums = counters.read();
-            let instructions: u64 = sums.iter().filter_map(|place| place.instructions).sum();
+            let instructions: u64 = sums.iter().filter_map(|domain| domain.instructions).sum();
             assert!(instructions > 10_000_000, "{sums:?}");
         }
         Err(refusal) => {
@@ -61,36 +61,36 @@ fn this_machine_counts_or_says_why_not() {
 
 #[test]
 fn a_host_without_processors_is_refused_with_a_remedy() {
-    let refusal = NodeCounters::open(&Host::default(), &Places::default()).unwrap_err();
+    let refusal = NodeCounters::open(&Host::default(), &CpuDomains::default()).unwrap_err();
     assert!(refusal.remedy.contains("--host.procfs"), "{refusal}");
 }
 
 /// No PMU is needed for this: the same system call, the same reading, an event of the kernel's.
 #[test]
 fn an_event_of_every_processor_is_counted_by_its_place() {
-    let places = Places::read(&Host::default());
+    let domains = CpuDomains::read(&Host::default());
     let open = |processor: u32| {
         let mut builder = Builder::new(Software::CONTEXT_SWITCHES);
         builder.any_pid().one_cpu(processor as usize).include_kernel();
         Scaled::open(builder)
     };
     let mut processors = Vec::new();
-    for (place, index) in places.iter().zip(0u16..) {
-        for &number in &place.processors {
+    for (domain, index) in domains.iter().zip(0u16..) {
+        for &number in &domain.processors {
             let cycles = match open(number) {
                 Ok(counter) => Some(counter),
                 Err(error) => return println!("skipped: perf events are refused here: {error}"),
             };
-            processors.push(Processor { place: index, cycles, instructions: None, cache_misses: None });
+            processors.push(Processor { domain: index, cycles, instructions: None, cache_misses: None });
         }
     }
-    let mut counters = NodeCounters { processors, sums: vec![Work::default(); places.len()] };
+    let mut counters = NodeCounters { processors, sums: vec![Work::default(); domains.len()] };
     counters.read();
     for _ in 0..20 {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
     let sums = counters.read();
-    let switches: u64 = sums.iter().filter_map(|place| place.cycles).sum();
+    let switches: u64 = sums.iter().filter_map(|domain| domain.cycles).sum();
     assert!(switches >= 20, "{sums:?}");
-    assert!(sums.iter().all(|place| place.instructions.is_none() && place.time_ns == 0), "{sums:?}");
+    assert!(sums.iter().all(|domain| domain.instructions.is_none() && domain.time_ns == 0), "{sums:?}");
 }

@@ -1,9 +1,9 @@
-//! Where work can have been done: groups of like processors.
+//! CPU domains: groups of like processors, one for each core type of each package.
 //!
-//! Each package has energy counters of its own, and a slow core of a hybrid processor draws less than a
-//! fast one. So time on a processor is told apart by [`Place`]: package and core type.
+//! Each package has energy counters of its own, and an efficiency core of a hybrid processor draws less than a
+//! performance core. So CPU time is kept apart by [`CpuDomain`]: package and core type.
 //!
-//! | what tells core types apart | where |
+//! | core types are read from | where |
 //! |---|---|
 //! | `devices/system/cpu/types/<type>/cpulist` | kernels that name types there |
 //! | `devices/cpu_core/cpus`, `devices/cpu_atom/cpus`, `devices/cpu_lowpower/cpus` | Intel hybrid: one PMU a core type |
@@ -14,46 +14,56 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// A group of like processors: those of one core type in one package.
+/// The processors of one core type in one package.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+#[non_exhaustive]
+pub struct CpuDomain {
     /// Package (socket) number.
     pub package: u32,
     /// What kind of core: `core`, `atom`, `lowpower` (Intel), `capacity-446` (Arm). `None` where all are alike.
     pub core_type: Option<String>,
-    /// How much a processor here does in a given time, against [`Place::FULL_CAPACITY`] for the strongest
+    /// How much work a processor of this domain does in a given time, relative to [`CpuDomain::FULL_CAPACITY`] for the strongest
     /// processors of the host: the kernel's `cpu_capacity`, else what ACPI CPPC calls the highest performance,
     /// else the highest frequency. 1 or more.
     pub capacity: u32,
-    /// The logical processors, by number; empty on a host that does not say which it has.
+    /// The logical processors, by number; empty on a host that does not list them.
     pub processors: Vec<u32>,
 }
 
-impl Place {
+impl CpuDomain {
     /// The capacity of the strongest processors (`SCHED_CAPACITY_SCALE` of the kernel).
     pub const FULL_CAPACITY: u32 = 1024;
 }
 
-/// All places of a host, at least one. Their order is fixed: packages by number, then core types by
+/// All CPU domains of a host, at least one. Their order is fixed: packages by number, then core types by
 /// falling capacity.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Places {
-    list: Vec<Place>,
-    /// The place of each processor, by its number.
+pub struct CpuDomains {
+    list: Vec<CpuDomain>,
+    /// The domain of each processor, by its number.
     of_processor: Vec<Option<u16>>,
 }
 
-impl Default for Places {
-    /// One place, which all processors belong to.
+impl Default for CpuDomains {
+    /// A single domain that all processors belong to.
     fn default() -> Self {
-        let only = Place { package: 0, core_type: None, capacity: Place::FULL_CAPACITY, processors: Vec::new() };
-        Places { list: vec![only], of_processor: Vec::new() }
+        let only =
+            CpuDomain { package: 0, core_type: None, capacity: CpuDomain::FULL_CAPACITY, processors: Vec::new() };
+        CpuDomains { list: vec![only], of_processor: Vec::new() }
     }
 }
 
-impl Places {
-    /// The places of this host's online processors. A host that shows nothing has one place: nothing here
+impl CpuDomains {
+    /// The domains of this host's online processors. A host that shows nothing has one domain: nothing here
     /// is an error.
+    ///
+    /// ```
+    /// use kepler_core::host::{CpuDomains, Host};
+    ///
+    /// let domains = CpuDomains::read(&Host::default());
+    /// assert!(domains.len() >= 1);
+    /// assert!(domains.get(0).is_some());
+    /// ```
     #[must_use]
     pub fn read(host: &Host) -> Self {
         let topology = Topology::read(host);
@@ -66,22 +76,22 @@ impl Places {
         }
         let capacities = capacities(host.sysfs(), &types);
         let capacity = |processors: &[u32]| processors.iter().filter_map(|cpu| capacities.get(cpu)).max().copied();
-        let mut list: Vec<Place> = groups
+        let mut list: Vec<CpuDomain> = groups
             .into_iter()
-            .map(|((package, core_type), processors)| Place {
+            .map(|((package, core_type), processors)| CpuDomain {
                 package,
                 core_type: core_type.map(str::to_owned),
-                capacity: capacity(&processors).unwrap_or(Place::FULL_CAPACITY),
+                capacity: capacity(&processors).unwrap_or(CpuDomain::FULL_CAPACITY),
                 processors,
             })
             .collect();
         if list.is_empty() {
             return Self::default();
         }
-        list.sort_by_key(|place| (place.package, std::cmp::Reverse(place.capacity)));
+        list.sort_by_key(|domain| (domain.package, std::cmp::Reverse(domain.capacity)));
         let mut of_processor = Vec::new();
-        for (place, index) in list.iter().zip(0u16..) {
-            for &processor in &place.processors {
+        for (domain, index) in list.iter().zip(0u16..) {
+            for &processor in &domain.processors {
                 let processor = processor as usize;
                 if of_processor.len() <= processor {
                     of_processor.resize(processor + 1, None);
@@ -91,11 +101,11 @@ impl Places {
                 }
             }
         }
-        Places { list, of_processor }
+        CpuDomains { list, of_processor }
     }
 
-    /// The place of a processor, an index into [`Places::iter`]. `None` for one that was not online when the
-    /// places were read, unless there is only one place.
+    /// The domain of a processor, an index into [`CpuDomains::iter`]. `None` for one that was not online when the
+    /// domains were read, unless there is only one domain.
     #[must_use]
     pub fn of(&self, processor: u32) -> Option<u16> {
         if self.list.len() == 1 {
@@ -104,14 +114,14 @@ impl Places {
         self.of_processor.get(processor as usize).copied().flatten()
     }
 
-    /// The place with this index.
+    /// The domain with this index.
     #[must_use]
-    pub fn get(&self, index: u16) -> Option<&Place> {
+    pub fn get(&self, index: u16) -> Option<&CpuDomain> {
         self.list.get(usize::from(index))
     }
 
-    /// All places, by index.
-    pub fn iter(&self) -> impl Iterator<Item = &Place> {
+    /// All domains, by index.
+    pub fn iter(&self) -> impl Iterator<Item = &CpuDomain> {
         self.list.iter()
     }
 
@@ -122,10 +132,10 @@ impl Places {
         self.list.len()
     }
 
-    /// Whether all places have the same capacity, so that time is the same everywhere.
+    /// Whether all domains have the same capacity, so that time is the same everywhere.
     #[must_use]
     pub fn are_alike(&self) -> bool {
-        self.list.iter().all(|place| self.list.first().is_some_and(|first| first.capacity == place.capacity))
+        self.list.iter().all(|domain| self.list.first().is_some_and(|first| first.capacity == domain.capacity))
     }
 }
 
@@ -171,8 +181,8 @@ fn read_capacity(sysfs: &Path, processor: u32, file: &str) -> Option<u32> {
     read_number(&sysfs.join(format!("devices/system/cpu/cpu{processor}")).join(file)).filter(|&value| value > 0)
 }
 
-/// The capacity of each processor that has a core type, the strongest being [`Place::FULL_CAPACITY`]; empty
-/// where nothing tells of all of them. Without core types nothing is read: on other processors the
+/// The capacity of each processor that has a core type, the strongest being [`CpuDomain::FULL_CAPACITY`]; empty
+/// where no file has a value for all of them. Without core types nothing is read: on other processors the
 /// same files rank the cores of one kind by how well they turned out.
 fn capacities(sysfs: &Path, types: &BTreeMap<u32, String>) -> BTreeMap<u32, u32> {
     for file in ["cpu_capacity", "acpi_cppc/highest_perf", "cpufreq/cpuinfo_max_freq"] {
@@ -181,10 +191,10 @@ fn capacities(sysfs: &Path, types: &BTreeMap<u32, String>) -> BTreeMap<u32, u32>
         let least = values.values().min().copied().unwrap_or_default();
         let most = values.values().max().copied().unwrap_or_default();
         if least == most {
-            continue; // It does not tell them apart.
+            continue; // It does not distinguish them.
         }
-        let scaled = |value: u32| u64::from(value) * u64::from(Place::FULL_CAPACITY) / u64::from(most);
-        let scaled = |value| u32::try_from(scaled(value).max(1)).unwrap_or(Place::FULL_CAPACITY);
+        let scaled = |value: u32| u64::from(value) * u64::from(CpuDomain::FULL_CAPACITY) / u64::from(most);
+        let scaled = |value| u32::try_from(scaled(value).max(1)).unwrap_or(CpuDomain::FULL_CAPACITY);
         return values.into_iter().map(|(processor, value)| (processor, scaled(value))).collect();
     }
     BTreeMap::new()
