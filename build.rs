@@ -17,6 +17,11 @@ fn main() {
         "BUILT_RUSTVERSION",
         output(&compiler, &["--version"]).and_then(|line| line.split(' ').nth(1).map(str::to_owned)),
     );
+    // Who builds packages says so; what is not said would differ between two builds of the same sources.
+    set("BUILT_USER", std::env::var("BUILD_USER").ok());
+    set("BUILT_DATE", std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|seconds| date(seconds.parse().ok()?)));
+    println!("cargo::rerun-if-env-changed=BUILD_USER");
+    println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
     // HEAD changes with the branch, its log with each commit. In a work tree they lie elsewhere than `.git`.
     for file in ["HEAD", "logs/HEAD"] {
         if let Some(path) = git(&["rev-parse", "--git-path", file]).filter(|path| Path::new(path).exists()) {
@@ -29,6 +34,11 @@ fn main() {
 fn output(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// `20260821-13:16:48`, in UTC, of seconds since 1970.
+fn date(seconds: u64) -> Option<String> {
+    output("date", &["--utc", &format!("--date=@{seconds}"), "+%Y%m%d-%H:%M:%S"])
 }
 
 /// `cargo run` gives these to the program as well: no name may begin as those of its settings do.

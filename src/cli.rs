@@ -4,15 +4,18 @@ mod assess;
 #[cfg(feature = "mcp")]
 mod bridge;
 mod calibrate;
+mod carbon;
+mod check;
+mod command_line;
 mod compliance;
 mod config;
 mod doctor;
 mod exit;
-mod judging;
 mod live;
 mod logging;
 #[cfg(feature = "mcp")]
 mod mcp;
+mod migrate;
 #[cfg(feature = "models")]
 mod model_server;
 mod page;
@@ -25,20 +28,26 @@ mod regions;
 mod sampling;
 mod schedule;
 mod serve;
-mod source;
+mod signals;
 mod standards;
 mod token;
+mod tool_session;
 #[cfg(feature = "models")]
 mod train;
+mod version;
+mod view;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use command_line::Request;
 use config::flags::Flags;
 use exit::Failure;
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 /// Measures who used how much energy.
 #[derive(Debug, Parser)]
-#[command(name = "kepler", version, arg_required_else_help = true, after_help = exit::HELP)]
+#[command(name = "kepler", version, arg_required_else_help = true, after_help = after_help())]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -65,6 +74,11 @@ enum Command {
     /// Answer exporters that ask for power models, or for power (Kepler's Model Server and estimator).
     #[cfg(feature = "models")]
     ModelServer(model_server::ModelServer),
+    /// Look at a configuration file.
+    #[command(subcommand)]
+    Config(check::Configuration),
+    /// Write a configuration from what was made for Go Kepler, and say what changes.
+    Migrate(migrate::Migrate),
     /// Learn what this machine draws, idle and under load, while a meter can be read; `serve` goes by it afterwards.
     Calibrate(Calibration),
     /// Say whether a workload keeps a carbon standard, and what would help.
@@ -133,6 +147,15 @@ struct Mcp {
     flags: Flags,
 }
 
+/// What `--help` of the whole program ends with.
+fn after_help() -> String {
+    format!(
+        "Arguments without a verb are those of `kepler serve`, where `@FILE` stands for the lines of FILE, as \
+         manifests of Go Kepler have them.\n\n{}",
+        exit::HELP
+    )
+}
+
 const DOCTOR_STATUS: &str = "Exit status: 0 energy is measured here; 1 it would only be estimated, or \
      `kepler serve` would not start; 2 bad flag or configuration. Flags are those of `kepler serve`, so that its configuration can be tried out.";
 
@@ -142,7 +165,27 @@ const ENVIRONMENT: &str = "Each flag can be given as an environment variable as 
 
 /// Reads the command line and does what it says.
 pub(crate) fn run() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let verbs = Cli::command();
+    let verbs: Vec<&str> = verbs.get_subcommands().map(clap::Command::get_name).collect();
+    // Whoever types `kepler` wants to know what it is; a container or a unit wants it to serve.
+    let serves_by_default = !std::io::stderr().is_terminal();
+    let request = command_line::understand(arguments, &verbs, serves_by_default);
+    let outcome = match request {
+        Ok(Request::Version) => version::write(),
+        Ok(Request::Parse(arguments)) => parse(arguments).and_then(obey),
+        Err(problem) => Err(Failure::CommandLine(problem.to_string())),
+    };
+    outcome.unwrap_or_else(|failure| failure.report())
+}
+
+fn parse(arguments: Vec<OsString>) -> Result<Command, Failure> {
+    let arguments = std::iter::once("kepler".into()).chain(arguments);
+    Cli::try_parse_from(arguments).map(|cli| cli.command).map_err(Failure::Arguments)
+}
+
+fn obey(command: Command) -> Result<ExitCode, Failure> {
+    match command {
         Command::Serve(Serve { flags }) => {
             configure(flags).and_then(|config| serve::run(&config)).map(|()| ExitCode::SUCCESS)
         }
@@ -166,6 +209,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Calibrate(Calibration { calibrate, flags }) => {
             configure(flags).and_then(|config| calibrate::run(&config, &calibrate))
         }
+        Command::Config(asked) => check::run(&asked),
+        Command::Migrate(asked) => migrate::run(&asked),
         Command::Assess(asked) => assess::run(*asked),
         Command::Compliance(asked) => compliance::run(asked),
         Command::Regions(asked) => regions::run(*asked),
@@ -175,16 +220,16 @@ pub(crate) fn run() -> ExitCode {
         Command::Train(asked) => train::run(&asked),
         #[cfg(feature = "models")]
         Command::Eval(asked) => train::eval(&asked),
-    };
-    outcome.unwrap_or_else(|failure| failure.report())
+    }
 }
 
 /// The configuration, with logging set up as it says and its warnings logged.
 fn configure(flags: Flags) -> Result<config::Config, Failure> {
-    // A name or value that is not UTF-8 cannot be one of ours.
-    let variables =
-        std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)));
-    let loaded = config::load(flags, variables).map_err(Failure::Config)?;
+    let loaded = config::load(flags, std::env::vars_os()).map_err(|rejected| {
+        exit::behave(rejected.manner);
+        Failure::Config(rejected.problems)
+    })?;
+    exit::behave(loaded.config.manner);
     logging::start(&loaded.config);
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");

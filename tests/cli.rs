@@ -55,7 +55,7 @@ fn the_flags_are_those_that_were_promised() {
     let flags: Vec<&str> = help
         .split_whitespace()
         .filter(|word| word.starts_with("--"))
-        .map(|word| word.split(['[', '=']).next().unwrap())
+        .map(|word| word.split(['[', '=', ']', ',']).next().unwrap())
         .collect();
     let promised = include_str!("cli/flags.txt");
     for flag in promised.lines() {
@@ -67,14 +67,27 @@ fn the_flags_are_those_that_were_promised() {
 }
 
 #[test]
-fn a_bad_file_ends_with_2_and_names_file_line_and_key() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config/invalid/unknown-key.yaml");
-    let output = run(&["serve", &format!("--config.file={}", file.display())]);
+fn an_unknown_key_is_warned_of_or_ends_with_2_where_that_is_asked_for() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config/valid/unknown-key.yaml");
+    let expected = format!("{}:7: key `monitor.intervall` has no effect: it is unknown; did you mean", file.display());
+    let flag = format!("--config.file={}", file.display());
+    let server = Server::start(&["--meter=fake", &flag]);
+    assert!(server.log.iter().any(|line| line.contains("WARN") && line.contains(&expected)), "{:#?}", server.log);
+    let output = run(&["serve", "--config.strict", &flag]);
     assert_eq!(output.status.code(), Some(2));
-    let expected =
-        format!("{}:5: key `monitor.intervall` is unknown; did you mean `monitor.interval`?", file.display());
     assert!(text(&output.stderr).contains(&expected), "{}", text(&output.stderr));
     assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_file_is_checked_without_being_used() {
+    let file = |name: &str| format!("{}/tests/config/{name}", env!("CARGO_MANIFEST_DIR"));
+    let output = run(&["config", "check", &file("valid/minimal.yaml")]);
+    assert_eq!((output.status.code(), text(&output.stdout).ends_with("nothing is wrong\n")), (Some(0), true));
+    let output = run(&["config", "check", &file("valid/unknown-key.yaml")]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(text(&output.stdout).lines().filter(|line| line.starts_with("error: ")).count(), 4);
+    assert_eq!(run(&["config", "check", "/no/such/file"]).status.code(), Some(2));
 }
 
 #[test]
@@ -96,6 +109,82 @@ fn a_bad_flag_or_variable_ends_with_2_and_names_it() {
         "{}",
         text(&output.stderr)
     );
+}
+
+#[test]
+fn arguments_without_a_verb_serve() {
+    let mut child =
+        kepler(&["--web.listen-address=127.0.0.1:0", "--meter=fake", "--kube.enable", "--kube.node-name=n"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .map(program::Running)
+            .unwrap();
+    let mut lines = BufReader::new(child.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("serving http://127.0.0.1:")));
+}
+
+#[test]
+fn a_wrong_word_gets_the_right_hint() {
+    for (word, hint) in
+        [("measure", "kepler-power measure"), ("completions", "no completions"), ("srve", "kepler serve")]
+    {
+        let output = run(&[word]);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+        assert!(text(&output.stderr).contains(hint), "{word}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn the_version_is_that_of_an_exporter_wherever_it_is_asked_for() {
+    for arguments in [&["--version"][..], &["serve", "--version"], &["version"]] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert!(text(&output.stdout).starts_with("kepler, version "), "{arguments:?}");
+    }
+}
+
+#[test]
+fn in_keplers_manner_every_failure_ends_with_1_and_logs_are_logfmt_on_standard_output() {
+    for arguments in [&["--compat=kepler", "--monitor.interval=soon"][..], &["--compat=kepler", "--meter=replay=/no"]] {
+        assert_eq!(run(arguments).status.code(), Some(1), "{arguments:?}");
+    }
+    let mut child = kepler(&["--compat=kepler", "--web.listen-address=127.0.0.1:0", "--meter=fake"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .map(program::Running)
+        .unwrap();
+    let line = BufReader::new(child.0.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    assert!(line.starts_with("time=") && line.contains(" level=") && line.contains(" msg=\""), "{line}");
+}
+
+#[test]
+fn signals_that_mean_something_else_do_not_end_it() {
+    let mut server = Server::start(&["--meter=fake"]);
+    for signal in [rustix::process::Signal::USR1, rustix::process::Signal::USR2, rustix::process::Signal::HUP] {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&server.running.0), signal).unwrap();
+        assert!(get(&server, "/livez").starts_with("HTTP/1.1 200"));
+    }
+    assert_eq!(stop(&mut server, rustix::process::Signal::TERM), Some(0));
+}
+
+#[test]
+fn hostile_names_are_shown_escaped_in_errors() {
+    let hostile = "no\u{1b}]0;such\u{7}\n\u{202e}file";
+    for arguments in [
+        vec![format!("--config.file={hostile}")],
+        vec![format!("--web.token-file={hostile}"), "--web.listen-address=127.0.0.1:0".into(), "--meter=fake".into()],
+        vec![format!("--meter=replay={hostile}")],
+        vec![format!("@{hostile}")],
+        vec![hostile.to_owned()],
+        vec![format!("--{hostile}")],
+        vec!["standards".into(), "show".into(), hostile.to_owned()],
+        vec!["config".into(), "check".into(), hostile.to_owned()],
+    ] {
+        let output = run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        let said = text(&output.stderr) + &text(&output.stdout);
+        assert_ne!(output.status.code(), Some(0), "{arguments:?}");
+        assert!(!said.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{arguments:?}: {said:?}");
+    }
 }
 
 #[test]
@@ -183,8 +272,6 @@ fn without_an_exporter_it_measures_until_a_signal_and_says_that_nothing_is_shown
         assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended");
     }
     let _rest = std::thread::spawn(move || log.lines().for_each(drop));
-    // The signal handlers stand a moment after the last line.
-    std::thread::sleep(std::time::Duration::from_millis(300));
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }

@@ -7,13 +7,13 @@ use kepler_compliance::intensity::Table;
 use kepler_compliance::series::Series;
 use kepler_compliance::standards::{Basis, Standards};
 use kepler_compliance::tools::{
-    AssessRequest, Context, ListRequest, Settings, StatedPue, SummaryRequest, assess_workload_compliance,
+    AssessRequest, Context, ListRequest, Settings, StatedPue, SummaryRequest, ToolRequest, assess_workload_compliance,
     get_cluster_carbon_summary, list_workloads_by_compliance,
 };
 use kepler_compliance::units::{CarbonIntensity, Energy, PerZone, Pue, ZoneKind};
 use kepler_compliance::view::{
-    EnergySeries, EnergySplit, EnergyView, Inventory, NodeEnergy, NodeZoneEnergy, Subject, TimeRange, Usage, ViewError,
-    WorkloadEnergy, WorkloadId, WorkloadKind,
+    Containment, EnergySeries, EnergySplit, EnergyView, Inventory, NewestReading, NodeEnergy, NodeZoneEnergy, Subject,
+    TimeRange, Usage, ViewError, WorkloadEnergy, WorkloadId, WorkloadKind,
 };
 use kepler_compliance::zones::Zones;
 use kepler_core::meter::Method;
@@ -63,6 +63,7 @@ impl Cluster {
                 cpu_time: Some(Duration::from_secs(1)),
                 method: Method::Measured,
                 resources: None,
+                containment: Containment::Outermost,
             }
         };
         Cluster(Arc::new(Inventory {
@@ -88,7 +89,12 @@ impl EnergyView for Cluster {
 
     fn series(&self, _: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError> {
         let steps = Series::regular(range.start, step, [Usage::default()]).unwrap();
-        Ok(EnergySeries { steps, method: Method::Measured, coverage: 1.0, moment: "1".into() })
+        let (method, resolution) = (Method::Measured, Duration::ZERO);
+        Ok(EnergySeries { steps, method, coverage: 1.0, resolution, moment: "1".into() })
+    }
+
+    fn newest(&self) -> Option<NewestReading> {
+        None
     }
 }
 
@@ -111,14 +117,18 @@ fn tools(criterion: &mut Criterion) {
         grid_intensity: Some(CarbonIntensity::from_grams_per_kilowatt_hour(417.3)),
         ..Settings::default()
     };
-    let context =
-        Context { view: &view, standards: &standards, zones: &zones, intensity: &intensity, settings: &settings, now };
+    let context = Context::new(&view, &standards, &zones, &intensity, &settings, now);
     let mut group = criterion.benchmark_group("10000_workloads");
     group.bench_function("view_alone", |bencher| bencher.iter(|| view.inventory(range).unwrap()));
     for standard in ["KR_CARBON_2050", "TEAM_BUDGET"] {
-        let list = |offset| ListRequest { standard: standard.into(), offset, limit: 50, ..ListRequest::default() };
+        let list = |offset| {
+            ListRequest::default().with(|asked| {
+                asked.standard = standard.into();
+                asked.offset = offset;
+            })
+        };
         group.bench_function(format!("assess_all/{standard}"), |bencher| {
-            let request = SummaryRequest { standard: standard.into(), ..SummaryRequest::default() };
+            let request = SummaryRequest::default().with(|asked| asked.standard = standard.into());
             bencher.iter(|| get_cluster_carbon_summary(&context, &request).unwrap());
         });
         group.bench_function(format!("list_a_page/{standard}"), |bencher| {
@@ -126,8 +136,8 @@ fn tools(criterion: &mut Criterion) {
         });
     }
     group.bench_function("assess_one", |bencher| {
-        let request =
-            AssessRequest { namespace: "team-49".into(), ..AssessRequest::new("service-9999-7d4b9c6f5-x2x9z") };
+        let request = AssessRequest::new("service-9999-7d4b9c6f5-x2x9z")
+            .with(|asked| asked.qualifiers.namespace = "team-49".into());
         bencher.iter(|| assess_workload_compliance(&context, &request).unwrap());
     });
     group.finish();

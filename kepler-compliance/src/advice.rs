@@ -3,26 +3,76 @@
 //! A piece of advice is a factor on what it acts on: a workload's energy, the grid's intensity, the
 //! facility's PUE. Factors lie between 0 and 1, so no saving is ever above what is emitted, and several
 //! compose by multiplication. No figure is a constant posing as an estimate: where the data that advice
-//! would rest on are not there, there is no advice, and the reason is told.
+//! would rest on are not there, there is no advice, and the reason is given.
 
 mod region;
 mod rightsizing;
 mod temporal;
 
-pub(crate) use region::{Candidate, Compared, candidates, neighbours, regional_migration};
+pub(crate) use region::{Candidate, Compared, candidates, comparable, neighbours, regional_migration};
 pub(crate) use rightsizing::resource_rightsizing;
 pub(crate) use temporal::temporal_shift;
 
-use crate::standards::Basis;
-use crate::text::Text;
-use crate::tools::{Complexity, Facility, OptimizationKind};
+use crate::facility::Facility;
+use crate::messages::{Message, PueMessage, TargetPue};
+use crate::standards::{Basis, FigureSource};
 use crate::units::{CarbonIntensity, Pue};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// How far ahead a shift of work is looked for.
 pub const SHIFT_HORIZON: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
 
 /// How much lower a region must be before it is worth a migration, in per cent of the current one.
 pub const MIGRATION_MARGIN_PERCENT: f64 = 10.0;
+
+/// What could be done to emit less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OptimizationKind {
+    /// Requests that fit what is used, so that fewer machines idle.
+    ResourceRightsizing,
+    /// Running in a region with a lower intensity times PUE.
+    RegionalMigration,
+    /// Running when the grid is cleaner.
+    TemporalShift,
+    /// A facility that needs less energy beside its IT.
+    PueImprovement,
+}
+
+impl OptimizationKind {
+    /// All of them, in the order in which they are applied: what is used, where, when, and how well the building is
+    /// run.
+    pub const ALL: [OptimizationKind; 4] = [
+        OptimizationKind::ResourceRightsizing,
+        OptimizationKind::RegionalMigration,
+        OptimizationKind::TemporalShift,
+        OptimizationKind::PueImprovement,
+    ];
+
+    /// Its name in arguments and answers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            OptimizationKind::ResourceRightsizing => "resource_rightsizing",
+            OptimizationKind::RegionalMigration => "regional_migration",
+            OptimizationKind::TemporalShift => "temporal_shift",
+            OptimizationKind::PueImprovement => "pue_improvement",
+        }
+    }
+}
+
+/// What it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Complexity {
+    /// A setting.
+    Low,
+    /// A change of how it is run.
+    Medium,
+    /// A project.
+    High,
+}
 
 /// What advice would change.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,8 +84,8 @@ pub(crate) struct Advice {
     /// The factors at its best and at its worst.
     pub(crate) range: (f64, f64),
     pub(crate) complexity: Complexity,
-    pub(crate) description: Text,
-    pub(crate) basis: Text,
+    pub(crate) description: Message,
+    pub(crate) basis: Message,
 }
 
 /// What advice acts on.
@@ -46,7 +96,7 @@ pub(crate) enum Change {
     /// The time it runs: intensity by a factor.
     Time(f64),
     /// The place it runs: another intensity and PUE.
-    Place { region: String, grid: CarbonIntensity, source: String, pue: Pue, pue_basis: Basis },
+    Region { region: String, grid: CarbonIntensity, source: FigureSource, pue: Pue, pue_basis: Basis },
     /// The facility: another PUE.
     Pue(Pue),
 }
@@ -58,43 +108,31 @@ impl Advice {
             Change::Energy(_) | Change::Pue(_) => Some(1.0 - self.factor),
             // The price holds whenever it runs.
             Change::Time(_) => Some(0.0),
-            Change::Place { .. } => None,
+            Change::Region { .. } => None,
         }
     }
 }
 
 /// Advice, or why there is none.
-pub(crate) type Outcome = Result<Advice, Text>;
+pub(crate) type Outcome = Result<Advice, Message>;
 
 /// A facility that needs less beside its IT: down to `target`, where it needs more than that.
-pub(crate) fn pue_improvement(facility: &Facility, target: Option<(Pue, &str)>) -> Outcome {
-    let Some(current) = facility.ratio() else {
-        return Err(Text::new("The PUE is not known.", "PUE를 알 수 없습니다."));
-    };
-    let Some((target, whose)) = target else {
-        return Err(Text::new("No PUE is aimed at.", "목표 PUE가 없습니다."));
-    };
-    if current <= target {
-        return Err(Text::new(
-            format!("PUE {current} is at or below {target} ({whose}) already."),
-            format!("PUE {current}는 이미 {target} ({whose}) 이하입니다."),
-        ));
+pub(crate) fn pue_improvement(facility: &Facility, target: Option<&(Pue, TargetPue)>) -> Outcome {
+    let current = facility.ratio().ok_or(PueMessage::Unknown)?;
+    let (target, whose) = target.ok_or(PueMessage::NoTarget)?;
+    let (factor, whose) = (target.ratio() / current.ratio(), whose.clone());
+    let (from, to) = (current.ratio(), target.ratio());
+    if current <= *target {
+        return Err(PueMessage::Reached { current: from, target: to, whose }.into());
     }
-    let factor = target.ratio() / current.ratio();
     Ok(Advice {
         kind: OptimizationKind::PueImprovement,
-        change: Change::Pue(target),
+        change: Change::Pue(*target),
         factor,
         range: (factor, 1.0),
         complexity: Complexity::High,
-        description: Text::new(
-            format!("Lower the facility's PUE from {current} to {target} (cooling, air flow, power supply)."),
-            format!("시설 PUE를 {current}에서 {target}(으)로 낮춥니다 (냉각, 기류, 전력 공급 개선)."),
-        ),
-        basis: Text::new(
-            format!("PUE {current} now against {target} ({whose}); emissions are proportional to PUE."),
-            format!("현재 PUE {current}, 목표 {target} ({whose}). 배출량은 PUE에 비례합니다."),
-        ),
+        description: PueMessage::Lower { current: from, target: to }.into(),
+        basis: PueMessage::LowerBasis { current: from, target: to, whose }.into(),
     })
 }
 

@@ -55,7 +55,7 @@ mod writer;
 pub use error::HistoryError;
 pub use reader::HistoryReader;
 
-use crate::view::{EnergySeries, EnergyView, Inventory, Subject, TimeRange, ViewError};
+use crate::view::{EnergySeries, EnergyView, Inventory, NewestReading, Subject, TimeRange, ViewError};
 use kepler_core::snapshot::Snapshot;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -159,6 +159,10 @@ impl EnergyView for History {
 
     fn series(&self, subject: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError> {
         self.reader.series(subject, range, step)
+    }
+
+    fn newest(&self) -> Option<NewestReading> {
+        self.reader.newest()
     }
 }
 

@@ -160,7 +160,7 @@ pub enum IntensityError {
 }
 
 /// A duration as people say it: its two largest parts.
-fn lasting(duration: Duration) -> String {
+pub(crate) fn lasting(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {

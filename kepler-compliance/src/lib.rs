@@ -18,7 +18,9 @@
 //! | [`view`] | how much energy nodes and workloads used: the trait that sources implement |
 //! | `history` (a feature) | the same from an SQLite file that remembers it, restarts included |
 //! | [`series`] | values over time, piecewise constant, gaps kept |
-//! | [`text`] | sentences in English and Korean |
+//! | [`messages`] | what is said in sentences, rendered by one file a language |
+//! | [`numbers`] | figures as people read them, and as programs get them |
+//! | [`text`] | languages, and texts that data have in each |
 //!
 //! ```
 //! use kepler_compliance::carbon;
@@ -35,10 +37,14 @@
 
 pub mod advice;
 pub mod carbon;
+mod context;
+mod facility;
 mod file;
 #[cfg(feature = "history")]
 pub mod history;
 pub mod intensity;
+pub mod messages;
+pub mod numbers;
 pub mod schedule;
 pub mod series;
 pub mod standards;

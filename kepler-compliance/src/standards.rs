@@ -7,11 +7,11 @@
 //!
 //! ```
 //! use jiff::civil::date;
-//! use kepler_compliance::standards::{Basis, DEFAULT_STANDARD, Fact, Inputs, Metric, Standards, Status, Subject};
+//! use kepler_compliance::standards::{Basis, DEFAULT_STANDARD, MetricValue, Inputs, Metric, Standards, Status, Subject};
 //!
 //! let standards = Standards::embedded()?;
 //! let mut inputs = Inputs::new(Subject::Workload, date(2026, 11, 21));
-//! inputs.give(Metric::CarbonIntensity, Fact::new(510.1, Basis::Measured, "grid 424 g/kWh, PUE 1.203"));
+//! inputs.set(Metric::CarbonIntensity, MetricValue::new(510.1, Basis::Measured, "grid 424 g/kWh, PUE 1.203"));
 //! let verdict = standards.assess(DEFAULT_STANDARD, &inputs)?;
 //! assert_eq!(verdict.status, Status::NonCompliant);
 //! assert!((verdict.gap_percent.unwrap() - 20.3).abs() < 0.01);
@@ -21,6 +21,7 @@
 mod evaluate;
 mod format;
 mod load;
+mod message;
 mod metric;
 mod rule;
 mod verdict;
@@ -28,9 +29,12 @@ mod verdict;
 pub use evaluate::evaluate;
 pub use format::json_schema;
 pub use load::LoadError;
+pub use message::{FigureSource, ScopeMessage, VerdictMessage};
 pub use metric::Metric;
-pub use rule::{Applies, Basis, Check, Force, Limit, MetricBound, OperationStart, Rule, RuleKind, Subject, Threshold};
-pub use verdict::{Fact, Input, Inputs, Status, Verdict, overall, overall_status};
+pub use rule::{
+    Applies, Basis, Check, Force, Limit, MetricBound, OperationStart, Rule, RuleKind, RuleStatus, Subject, Threshold,
+};
+pub use verdict::{Inputs, MetricValue, Status, Verdict, overall, overall_status};
 
 use jiff::civil::Date;
 use std::collections::BTreeMap;

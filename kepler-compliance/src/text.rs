@@ -1,4 +1,13 @@
-//! Sentences for people, in the languages this project speaks.
+//! Languages, and texts that data files bring along in each of them.
+//!
+//! Sentences that this library composes are [`messages`](crate::messages), rendered by one file a language.
+//!
+//! ```
+//! use kepler_compliance::text::{Lang, Text};
+//!
+//! let duty = Text::new("Report every year.", "매년 보고합니다.");
+//! assert_eq!(duty.lang(Lang::Ko), "매년 보고합니다.");
+//! ```
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,7 +23,7 @@ pub enum Lang {
     Ko,
 }
 
-/// A text in English and Korean: a caveat, a reason, a duty.
+/// A text that data have in English and Korean: what a rule asks, a note, a duty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Text {

@@ -1,8 +1,8 @@
 //! The eight tools: typed questions about energy, carbon and compliance, and their answers.
 //!
-//! Each tool is a function `fn(&Context, Request) -> Result<Response, ToolError>` in a file of its own.
-//! MCP, REST, the command line and Python only expose them: the doc comments of requests and responses
-//! are the descriptions that users of those see.
+//! Each tool is a function `fn(&Context, Request) -> Result<Response, ToolError>` in a file of its own, and its request
+//! a [`ToolRequest`] that knows the tool's name and needs. MCP, REST, the command line and Python only expose them
+//! ([`registry`]): the doc comments of requests and responses are the descriptions that users of those see.
 //!
 //! | tool | function |
 //! |---|---|
@@ -19,13 +19,28 @@
 //! asked. Power is the mean over the window of what still runs; energy is that of all that ran in it.
 //! What is not known is `null` and makes a judgement `INSUFFICIENT_DATA`; it is never a zero. Figures for
 //! a month are projections from the window and labelled so; a month has 730 h.
+//!
+//! ```
+//! use kepler_compliance::intensity::Table;
+//! use kepler_compliance::standards::Standards;
+//! use kepler_compliance::tools::{Context, RegionalRequest, Settings, ToolRequest};
+//! use kepler_compliance::view::NoView;
+//! use kepler_compliance::zones::Zones;
+//!
+//! let (zones, standards, settings) = (Zones::embedded()?, Standards::embedded()?, Settings::default());
+//! let intensity = Table::from_zones(&zones);
+//! let clock = "2026-11-21T00:00:00Z".parse()?;
+//! let context = Context::new(&NoView, &standards, &zones, &intensity, &settings, clock);
+//! let answer = RegionalRequest::default().answer(&context)?;
+//! assert_eq!(answer.regions.first().map(|region| region.rank), Some(1));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod answer;
 mod arguments;
 mod assess;
-mod facility;
 mod figures;
-mod grouped;
+mod groups;
 mod hotspots;
 mod impact;
 mod judge;
@@ -33,71 +48,39 @@ mod list;
 mod optimizations;
 mod regions;
 pub mod registry;
+mod request;
 mod resolve;
 mod schedule;
-mod settings;
-mod site;
 mod summary;
-mod toolbox;
 mod trend;
 
-pub use answer::{
-    Complexity, Judged, MonthlySavings, Optimization, OptimizationKind, PowerWatts, ProjectedMonthly, Seen, Skip,
-};
-pub use arguments::{InvalidDuration, Length, Scope};
+pub use answer::{Evidence, Judged, MonthlySavings, Optimization, PowerWatts, ProjectedMonthly, Skip, Statuses};
+pub use arguments::{InvalidDuration, Length, Scope, WorkloadQualifiers};
 pub use assess::{AssessRequest, AssessResponse, Instances, assess_workload_compliance};
-pub use hotspots::{Hotspot, HotspotsRequest, HotspotsResponse, get_power_hotspots};
+pub use hotspots::{Hotspot, HotspotsRequest, HotspotsResponse, Remainder, get_power_hotspots};
 pub use impact::{ImpactRequest, ImpactResponse, ImpactState, ImpactStep, compare_optimization_impact};
 pub use list::{ListRequest, ListResponse, ListedWorkload, StatusCounts, StatusFilter, list_workloads_by_compliance};
 pub use regions::{MigrationAdvice, RankedRegion, RegionalRequest, RegionalResponse, get_regional_comparison};
+pub use request::ToolRequest;
 pub use resolve::{Resolved, resolve};
-pub use schedule::{ScheduleRequest, ScheduleResponse, ScheduledWindow, calculate_optimal_schedule};
-pub use settings::{Price, Settings, StatedPue};
-pub use site::{Site, site};
+pub use schedule::{ScheduleRequest, ScheduleResponse, ScheduledSlot, ScheduledWindow, calculate_optimal_schedule};
 pub use summary::{NamespaceSummary, NodeSummary, SummaryRequest, SummaryResponse, get_cluster_carbon_summary};
-pub use toolbox::Toolbox;
 pub use trend::{Anomaly, Slope, TrendPoint, TrendRequest, TrendResponse, analyze_workload_power_trend};
 
-pub use crate::standards::Input;
+pub use crate::advice::{Complexity, OptimizationKind};
+pub use crate::context::{Context, Toolbox};
+pub use crate::facility::{DEFAULT_REGION, Input, Price, Settings, Site, StatedPue, site};
 
-pub(crate) use facility::{Facility, date};
 pub(crate) use figures::Figures;
 
-use crate::intensity::{IntensityError, IntensitySource};
+use crate::intensity::IntensityError;
 use crate::schedule::{JobError, ScheduleError};
-use crate::standards::{Standards, UnknownStandard};
-use crate::view::{EnergyView, ViewError, WorkloadKind};
-use crate::zones::{UnknownZone, Zones};
-use jiff::Timestamp;
-
-/// The region assumed where neither request nor settings name one.
-pub const DEFAULT_REGION: &str = "ap-northeast-2";
+use crate::standards::UnknownStandard;
+use crate::view::{ViewError, WorkloadKind};
+use crate::zones::UnknownZone;
 
 /// The standard that a PUE is judged by, beside the one asked for.
 pub const DEFAULT_PUE_STANDARD: &str = "KR_PUE_GREEN_DC";
-
-/// What the tools work with: where figures come from, the data, the facility, and the time.
-#[derive(Clone, Copy)]
-pub struct Context<'a> {
-    /// Energy.
-    pub view: &'a dyn EnergyView,
-    /// Rules.
-    pub standards: &'a Standards,
-    /// Regions.
-    pub zones: &'a Zones,
-    /// Grid intensity.
-    pub intensity: &'a dyn IntensitySource,
-    /// The facility and what electricity costs there.
-    pub settings: &'a Settings,
-    /// Now. Windows end here.
-    pub now: Timestamp,
-}
-
-impl std::fmt::Debug for Context<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context").field("view", &self.view.name()).field("now", &self.now).finish_non_exhaustive()
-    }
-}
 
 /// Why a tool has no answer. What is merely not known is no error: it makes an answer with
 /// [`InsufficientData`](crate::standards::Status::InsufficientData).

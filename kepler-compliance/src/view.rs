@@ -22,7 +22,8 @@
 //! **Active energy.** What a workload is charged is active energy. Idle and unattributed energy are the
 //! node's own, in [`NodeZoneEnergy`].
 //!
-//! **Kinds overlap.** A pod's energy is also its containers' and its processes': sum within one kind only.
+//! **Kinds overlap.** A pod's energy is also its containers' and its processes': sum within one kind, or over the rows
+//! that no other one contains ([`Containment`]).
 //! Zones overlap as well; [`Split::total`] adds those that may be added.
 //!
 //! **Coverage.** A view answers with what it has: the range it really covers, the share of nodes and time
@@ -36,7 +37,8 @@ mod ring;
 mod split;
 
 pub use inventory::{
-    Inventory, NodeEnergy, NodeZoneEnergy, Owner, Resources, Skipped, WorkloadEnergy, WorkloadId, WorkloadKind,
+    Containment, Inventory, NodeEnergy, NodeZoneEnergy, Owner, Resources, Skipped, WorkloadEnergy, WorkloadId,
+    WorkloadKind,
 };
 pub use layered::LayeredView;
 pub use live::LiveView;
@@ -79,11 +81,21 @@ pub trait EnergyView: Send + Sync {
     /// [`ViewError::NoData`].
     fn series(&self, subject: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError>;
 
-    /// When its newest reading was taken, if it knows that without asking anybody. Windows that end there
-    /// rest on the same readings, until there is a newer one.
-    fn newest(&self) -> Option<Timestamp> {
-        None
-    }
+    /// Its newest reading, if it knows that without a question to another program. Windows that end there rest on
+    /// the same readings, until there is a newer one.
+    ///
+    /// Required, because a view that wraps another one and forgets this answers for other moments than the one it
+    /// wraps. A view that asks a server at each question has no newest reading: `None`.
+    fn newest(&self) -> Option<NewestReading>;
+}
+
+/// The newest reading of a view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewestReading {
+    /// When it was taken.
+    pub at: Timestamp,
+    /// The time between two readings, as far as known; zero where it is not.
+    pub interval: Duration,
 }
 
 /// A stretch of time, from `start` (included) to `end` (excluded).
@@ -137,6 +149,9 @@ pub struct EnergySeries {
     pub method: Method,
     /// Share of the asked time (and, for several nodes, of the nodes) that the steps stand for, 0 to 1.
     pub coverage: f64,
+    /// How much later than an edge of a step the counters there may have been read, at most; zero where steps are made
+    /// of the readings' own times.
+    pub resolution: Duration,
     /// The state it was taken from, as [`Inventory::moment`].
     pub moment: String,
 }
@@ -160,6 +175,51 @@ pub(crate) fn worse(a: Method, b: Method) -> Method {
     }
 }
 
+/// Why nothing is known of a time or subject.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoDataReason {
+    /// Nothing was read so far.
+    #[error("no snapshot has been taken yet; ask again after two intervals")]
+    NoSnapshot,
+    /// Energy is a difference of two readings, and there are no two in that time.
+    #[error("energy is known from the second snapshot on, and only as far back as the ring reaches")]
+    NoTwoSnapshots,
+    /// Nothing of that name was there.
+    #[error("no such workload, node or namespace in that time")]
+    NoSuchSubject,
+    /// A history has no record of that time.
+    #[error("nothing was recorded in it; ask another range, or record on into {file}")]
+    NotRecorded {
+        /// Its file.
+        file: String,
+    },
+    /// A history has no record of that subject in that time.
+    #[error("nothing was recorded of this subject in it; ask another range, or record on into {file}")]
+    SubjectNotRecorded {
+        /// Its file.
+        file: String,
+    },
+    /// There is no source at all.
+    #[error("no source of energy figures was given")]
+    NoSource,
+    /// In the words of the source.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<String> for NoDataReason {
+    fn from(reason: String) -> Self {
+        NoDataReason::Other(reason)
+    }
+}
+
+impl From<&str> for NoDataReason {
+    fn from(reason: &str) -> Self {
+        NoDataReason::Other(reason.to_owned())
+    }
+}
+
 /// Why a view gives no figures.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -173,7 +233,7 @@ pub enum ViewError {
         /// The time asked for.
         range: TimeRange,
         /// What is missing, and what would help: wait, ask a longer range, name another subject.
-        reason: String,
+        reason: NoDataReason,
     },
     /// It cannot answer now: a server that is down, a file that is locked.
     #[error("{origin} cannot answer: {reason}")]

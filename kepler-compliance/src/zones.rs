@@ -24,7 +24,7 @@ mod names;
 
 pub use load::DataError;
 
-use crate::intensity::{IntensityFigure, IntensityKind, AccountingMethod};
+use crate::intensity::{AccountingMethod, IntensityFigure, IntensityKind};
 use crate::text::Text;
 use crate::units::{CarbonIntensity, Pue};
 use names::{LONGEST, fold, squeeze};
@@ -267,8 +267,12 @@ impl Zones {
 
     /// The valid names most like a folded one, best first.
     fn nearest(&self, wanted: &str) -> Vec<String> {
-        let mut scored: Vec<(f64, &str)> =
-            self.names.exact.iter().map(|(known, name)| (strsim::jaro_winkler(wanted, known), &*name.written)).collect();
+        let mut scored: Vec<(f64, &str)> = self
+            .names
+            .exact
+            .iter()
+            .map(|(known, name)| (strsim::jaro_winkler(wanted, known), &*name.written))
+            .collect();
         scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
         scored.into_iter().take(SUGGESTIONS).map(|(_, known)| known.to_owned()).collect()
     }

@@ -3,7 +3,7 @@
 
 use jiff::civil::date;
 use kepler_compliance::carbon;
-use kepler_compliance::standards::{Basis, Fact, Inputs, Metric, Standards, Status, Subject, overall};
+use kepler_compliance::standards::{Basis, Inputs, Metric, MetricValue, Standards, Status, Subject, overall};
 use kepler_compliance::units::{CarbonIntensity, Energy, Power, Pue};
 use kepler_compliance::zones::Zones;
 use std::time::Duration;
@@ -42,8 +42,8 @@ fn example_3_a_clean_site_on_a_dirty_grid_fails_as_a_whole() {
     let effective = carbon::effective_intensity(GRID, pue).grams_per_kilowatt_hour();
     assert!((effective - 510.1).abs() < 0.05);
     let mut inputs = Inputs::new(Subject::Workload, date(2026, 11, 21));
-    inputs.give(Metric::CarbonIntensity, Fact::new(effective, Basis::Measured, "grid x PUE"));
-    inputs.give(Metric::Pue, Fact::new(pue.ratio(), Basis::Published, "operator"));
+    inputs.set(Metric::CarbonIntensity, MetricValue::new(effective, Basis::Measured, "grid x PUE"));
+    inputs.set(Metric::Pue, MetricValue::new(pue.ratio(), Basis::Published, "operator"));
     let standards = Standards::embedded().unwrap();
     let verdicts = ["KR_CARBON_2050", "KR_PUE_GREEN_DC"].map(|code| standards.assess(code, &inputs).unwrap());
     assert_eq!(verdicts.each_ref().map(|verdict| verdict.status), [Status::NonCompliant, Status::Compliant]);

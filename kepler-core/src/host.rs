@@ -6,6 +6,7 @@
 mod clock;
 mod cpu_domains;
 mod cpu_time;
+pub mod file;
 #[cfg(feature = "perf")]
 pub(crate) mod perf_events;
 mod topology;

@@ -95,6 +95,7 @@ pub mod meter;
 #[cfg(feature = "models")]
 pub mod model;
 pub mod monitor;
+pub mod printable;
 pub mod sampler;
 #[cfg(feature = "sim")]
 pub mod sim;

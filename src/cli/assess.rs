@@ -1,18 +1,18 @@
 //! `kepler assess`: does a workload keep a standard?
 
 use super::exit::Failure;
-use super::judging::{Judging, exit};
 use super::page::{facts, figure, list, status};
+use super::tool_session::{ToolArguments, exit};
 use clap::Args;
 use kepler_compliance::standards::DEFAULT_STANDARD;
 use kepler_compliance::text::Lang;
-use kepler_compliance::tools::{AssessRequest, AssessResponse, assess_workload_compliance};
+use kepler_compliance::tools::{AssessRequest, AssessResponse, ToolRequest, WorkloadQualifiers};
 use kepler_compliance::view::WorkloadKind;
 use std::process::ExitCode;
 
 /// What is to be judged.
 #[derive(Debug, Args)]
-#[command(after_help = super::judging::STATUS)]
+#[command(after_help = super::tool_session::STATUS)]
 pub(super) struct Assess {
     /// A pod, a deployment, stateful set, daemon set or job, a container, a systemd unit, a VM, or a process name
     workload: String,
@@ -26,7 +26,7 @@ pub(super) struct Assess {
     #[arg(long, default_value = DEFAULT_STANDARD)]
     standard: String,
     #[command(flatten)]
-    judging: Judging,
+    arguments: ToolArguments,
 }
 
 /// Reads a kind by the name it has in answers.
@@ -41,13 +41,16 @@ pub(super) fn kind(text: &str) -> Result<WorkloadKind, String> {
 /// # Errors
 /// No such workload or standard; the source cannot answer.
 pub(super) fn run(assess: Assess) -> Result<ExitCode, Failure> {
-    let Assess { workload, namespace, kind, standard, judging } = assess;
-    let desk = judging.open(true)?;
-    let request = AssessRequest { namespace, kind, standard, scope: desk.scope(), ..AssessRequest::new(workload) };
-    let mut answer = assess_workload_compliance(&desk.context(), &request)?;
-    answer.seen.caveats.splice(0..0, desk.caveat());
-    desk.write(&answer, |answer| page(answer, desk.lang))?;
-    Ok(exit(answer.status))
+    let Assess { workload, namespace, kind, standard, arguments } = assess;
+    let session = arguments.open(true)?;
+    let request = AssessRequest::new(workload).with(|request| {
+        request.qualifiers = WorkloadQualifiers::new(namespace, kind);
+        (request.standard, request.scope) = (standard, session.scope());
+    });
+    let mut answer = request.answer(&session.context())?;
+    answer.evidence.caveats.splice(0..0, session.caveat());
+    session.write(&answer, |answer| page(answer, session.lang))?;
+    Ok(exit(answer.statuses.status))
 }
 
 fn page(answer: &AssessResponse, lang: Lang) -> String {
@@ -72,12 +75,12 @@ fn page(answer: &AssessResponse, lang: Lang) -> String {
             word("workload", "워크로드"),
             format!("{name}  ({kind}, {} running, {} ended)", answer.instances.running, answer.instances.terminated),
         ),
-        (word("status", "판정"), status(answer.status).to_owned()),
+        (word("status", "판정"), status(answer.statuses.status).to_owned()),
         (
             word("carbon", "탄소"),
             format!(
                 "{}  {}{}",
-                status(answer.carbon_status),
+                status(answer.statuses.carbon_status),
                 figure(answer.current_carbon_intensity, "gCO2e/kWh"),
                 target(answer.target_carbon_intensity, answer.gap_percent, "gCO2e/kWh")
             ),
@@ -86,7 +89,7 @@ fn page(answer: &AssessResponse, lang: Lang) -> String {
             "PUE",
             format!(
                 "{}  {}{}",
-                status(answer.pue_status),
+                status(answer.statuses.pue_status),
                 figure(answer.pue, ""),
                 target(answer.target_pue, answer.pue_gap_percent, "")
             ),
@@ -113,6 +116,6 @@ fn page(answer: &AssessResponse, lang: Lang) -> String {
         })
         .collect();
     page.push_str(&list(word("Could be saved in a month:", "월간 절감 가능:"), &savings));
-    page.push_str(&list(word("Note:", "유의 사항:"), &answer.seen.caveats));
+    page.push_str(&list(word("Note:", "유의 사항:"), &answer.evidence.caveats));
     page
 }

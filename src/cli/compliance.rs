@@ -1,11 +1,11 @@
 //! `kepler compliance list`: which workloads keep a standard?
 
 use super::exit::Failure;
-use super::judging::{Judging, exit};
 use super::page::{figure, list as items, status, table};
+use super::tool_session::{ToolArguments, exit};
 use clap::{Args, Subcommand};
 use kepler_compliance::standards::{DEFAULT_STANDARD, Status};
-use kepler_compliance::tools::{ListRequest, ListResponse, StatusFilter, list_workloads_by_compliance};
+use kepler_compliance::tools::{ListRequest, ListResponse, StatusFilter, ToolRequest};
 use kepler_compliance::view::WorkloadKind;
 use std::process::ExitCode;
 
@@ -18,7 +18,7 @@ pub(super) enum Compliance {
 
 /// Which workloads to list.
 #[derive(Debug, Args)]
-#[command(after_help = super::judging::STATUS)]
+#[command(after_help = super::tool_session::STATUS)]
 pub(super) struct List {
     /// Namespace; without it all of them, and what is in none
     #[arg(long)]
@@ -39,7 +39,7 @@ pub(super) struct List {
     #[arg(long, default_value_t = 50)]
     limit: usize,
     #[command(flatten)]
-    judging: Judging,
+    arguments: ToolArguments,
 }
 
 fn filter(text: &str) -> Result<StatusFilter, String> {
@@ -59,13 +59,16 @@ fn filter(text: &str) -> Result<StatusFilter, String> {
 /// No such namespace or standard; the source cannot answer.
 pub(super) fn run(compliance: Compliance) -> Result<ExitCode, Failure> {
     let Compliance::List(asked) = compliance;
-    let List { namespace, kind, standard, status, offset, limit, judging } = *asked;
-    let desk = judging.open(true)?;
-    let scope = desk.scope();
-    let request = ListRequest { namespace, kind, status_filter: status, standard, offset, limit, scope };
-    let mut answer = list_workloads_by_compliance(&desk.context(), &request)?;
-    answer.seen.caveats.splice(0..0, desk.caveat());
-    desk.write(&answer, page)?;
+    let List { namespace, kind, standard, status, offset, limit, arguments } = *asked;
+    let session = arguments.open(true)?;
+    let request = ListRequest::default().with(|request| {
+        (request.namespace, request.kind, request.status_filter) = (namespace, kind, status);
+        (request.standard, request.offset, request.limit) = (standard, offset, limit);
+        request.scope = session.scope();
+    });
+    let mut answer = request.answer(&session.context())?;
+    answer.evidence.caveats.splice(0..0, session.caveat());
+    session.write(&answer, page)?;
     Ok(exit(worst(&answer)))
 }
 
@@ -91,7 +94,7 @@ fn page(answer: &ListResponse) -> String {
             };
             let month = row.projected_monthly.as_ref().and_then(|month| month.emissions_kg);
             vec![
-                status(row.status).to_owned(),
+                status(row.statuses.status).to_owned(),
                 row.kind.name().to_owned(),
                 figure(row.power_watts, "W"),
                 figure(row.emissions_per_hour, "g/h"),
@@ -115,6 +118,6 @@ fn page(answer: &ListResponse) -> String {
     ));
     let skipped: Vec<String> = answer.skipped.iter().map(|own| format!("{}: {}", own.what, own.reason)).collect();
     page.push_str(&items("Left out:", &skipped));
-    page.push_str(&items("Note:", &answer.seen.caveats));
+    page.push_str(&items("Note:", &answer.evidence.caveats));
     page
 }

@@ -5,23 +5,30 @@
 //! environment variable, its form and what it does. All problems are found before any is reported.
 
 mod address;
+mod apply;
 mod chip_rules;
+pub(crate) mod defaults;
 mod duration;
-mod effects;
-mod environment;
 mod file;
 pub(crate) mod flags;
-mod given;
-mod settings;
-mod source;
-mod yaml;
+mod layers;
+mod manner;
+mod raw_setting;
+mod resemblance;
+pub(crate) mod settings;
+mod variables;
+mod view_source;
+pub(crate) mod yaml;
 
 pub(crate) use address::ListenAddress;
 pub(crate) use duration::parse as duration;
-pub(crate) use given::{Problem, Value};
-pub(crate) use source::Source;
+pub(crate) use file::looks_like_settings;
+pub(crate) use flags::{Flags, parse as parse_flags};
+pub(crate) use layers::{check, check_text, load};
+pub(crate) use manner::Manner;
+pub(crate) use raw_setting::{Problem, Value};
+pub(crate) use view_source::ViewSource;
 
-use given::Given;
 use kepler_compliance::standards::Basis;
 use kepler_compliance::tools::Settings;
 use kepler_core::attribution::{IdlePolicy, Weights};
@@ -30,13 +37,14 @@ use kepler_core::meter::hwmon::ChipRule;
 use kepler_core::units::{Energy, ZoneKind};
 use kepler_core::usage::UsageChoice;
 use kepler_http::{Compat, Levels};
-use settings::{Effect, Setting};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Everything that can be configured, with its default.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Config {
+    /// Whose defaults hold where nothing is configured.
+    pub(crate) manner: Manner,
     /// Least severe log messages to write.
     pub(crate) log_level: tracing::Level,
     /// How they are written.
@@ -45,6 +53,8 @@ pub(crate) struct Config {
     pub(crate) sysfs: PathBuf,
     /// Root of procfs, `/proc` unless it is mounted elsewhere.
     pub(crate) procfs: PathBuf,
+    /// The host's root file system, where container engines keep names; `/` unless it is mounted elsewhere.
+    pub(crate) root: PathBuf,
     /// Time between two measurements.
     pub(crate) interval: Duration,
     /// How many terminated workloads of each kind are remembered; `None` for all.
@@ -95,7 +105,7 @@ pub(crate) struct Config {
     /// Who may ask over HTTP, beside scrapers.
     pub(crate) web: Web,
     /// Where the tools take energy figures from.
-    pub(crate) source: Source,
+    pub(crate) source: ViewSource,
     /// The certificates to trust when asking that source, instead of the system's.
     pub(crate) source_ca_file: Option<PathBuf>,
     /// What is remembered across restarts.
@@ -107,10 +117,42 @@ pub(crate) struct Config {
     pub(crate) node_name: Option<String>,
     /// The facility that workloads are judged at: `facility`, `carbon` and `price`.
     pub(crate) facility: Settings,
+    /// Where grid intensities come from.
+    pub(crate) intensity: IntensitySettings,
+    /// Directory of the operator's own standards.
+    pub(crate) standards_dir: Option<PathBuf>,
     /// How a PUE was found that is stated without saying so.
     pub(crate) pue_basis: Basis,
     /// The currency of a price that is stated without one.
     pub(crate) currency: String,
+}
+
+/// Where grid intensities over time come from; nothing is the zone table's yearly averages.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct IntensitySettings {
+    /// The source.
+    pub(crate) source: Option<IntensityChoice>,
+    /// How long after its last value a file's series still speaks for now, if not by its own step.
+    pub(crate) validity: Option<Duration>,
+    /// The file of the provider's token or of user and password.
+    pub(crate) token_file: Option<Value>,
+    /// Where the provider is asked, if not at its public address.
+    pub(crate) url: Option<String>,
+    /// `WattTime`'s regions of grid zones.
+    pub(crate) regions: Vec<(String, String)>,
+}
+
+/// A source of grid intensities.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum IntensityChoice {
+    /// CSV or JSON.
+    File(PathBuf),
+    /// Electricity Maps v3.
+    ElectricityMaps,
+    /// `WattTime` v3.
+    WattTime,
+    /// The Carbon Intensity API of Great Britain.
+    Uk,
 }
 
 /// A power model.
@@ -155,7 +197,7 @@ pub(crate) struct History {
 
 impl Default for History {
     fn default() -> Self {
-        History { path: None, retention: Duration::from_secs(400 * 86_400), max_bytes: 1 << 30 }
+        History { path: None, retention: defaults::HISTORY_RETENTION, max_bytes: defaults::HISTORY_BYTES }
     }
 }
 
@@ -189,6 +231,19 @@ pub(crate) enum LogFormat {
     Text,
     /// A JSON object on a line each.
     Json,
+    /// `key=value` pairs on a line each, as Go Kepler writes them.
+    Logfmt,
+}
+
+impl LogFormat {
+    /// Its name as a setting.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+            LogFormat::Logfmt => "logfmt",
+        }
+    }
 }
 
 /// A source of energy figures, or several that go by one name.
@@ -217,14 +272,16 @@ pub(crate) enum Meter {
 impl Default for Config {
     fn default() -> Self {
         Config {
+            manner: Manner::Own,
             log_level: tracing::Level::INFO,
             log_format: LogFormat::Text,
             sysfs: "/sys".into(),
             procfs: "/proc".into(),
-            interval: Duration::from_secs(3),
-            max_terminated: Some(500),
-            min_terminated_energy: Energy::from_microjoules(1_000_000),
-            keep_terminated: Duration::from_secs(600),
+            root: "/".into(),
+            interval: defaults::INTERVAL,
+            max_terminated: Some(defaults::MAX_TERMINATED),
+            min_terminated_energy: defaults::MIN_TERMINATED_ENERGY,
+            keep_terminated: defaults::KEEP_TERMINATED,
             zones: Vec::new(),
             meter: None,
             usage: UsageChoice::Auto,
@@ -244,18 +301,20 @@ impl Default for Config {
             prometheus: true,
             levels: Levels::ALL,
             compat: None,
-            listen: vec![ListenAddress::local(28282)],
+            listen: vec![ListenAddress::local(defaults::PORT)],
             web_config: None,
             web: Web::default(),
-            source: Source::Local,
+            source: ViewSource::Local,
             source_ca_file: None,
             history: History::default(),
             #[cfg(feature = "mcp")]
             mcp: Mcp::default(),
             node_name: None,
             facility: Settings::default(),
+            intensity: IntensitySettings::default(),
+            standards_dir: None,
             pue_basis: Basis::Assumed,
-            currency: "KRW".to_owned(),
+            currency: defaults::CURRENCY.to_owned(),
         }
     }
 }
@@ -272,80 +331,7 @@ impl Config {
         let host = Host::default();
         // Setting the default root again would undo nothing, but would move the cgroup root under it.
         let host = if self.sysfs == Path::new("/sys") { host } else { host.with_sysfs(&self.sysfs) };
-        host.with_procfs(&self.procfs)
-    }
-}
-
-/// A configuration, and what its author should know about it.
-#[derive(Clone, Debug)]
-pub(crate) struct Loaded {
-    /// What was configured.
-    pub(crate) config: Config,
-    /// Settings that were accepted but ask for something that is not there yet.
-    pub(crate) warnings: Vec<String>,
-    /// Settings that were accepted and have no effect here, for a good reason.
-    pub(crate) notes: Vec<String>,
-}
-
-/// Everything that was given, from the weakest source to the strongest.
-#[derive(Debug, Default)]
-struct Layers {
-    given: Vec<(&'static Setting, Given)>,
-    warnings: Vec<String>,
-    problems: Vec<Problem>,
-}
-
-/// Reads the file that `flags` or the environment name, the environment, and `flags`.
-///
-/// # Errors
-/// All problems: unreadable or malformed file, unknown keys, bad values.
-pub(crate) fn load(
-    flags: flags::Flags,
-    variables: impl IntoIterator<Item = (String, String)>,
-) -> Result<Loaded, Vec<Problem>> {
-    let environment = environment::read(variables);
-    let mut layers = Layers::default();
-    if let Some(path) = flags.config_file.as_deref().or(environment.config_file.as_deref()) {
-        file::read(path, &mut layers);
-    }
-    layers.warnings.extend(environment.warnings);
-    layers.given.extend(environment.given);
-    layers.given.extend(flags.given);
-    layers.apply()
-}
-
-impl Layers {
-    fn apply(mut self) -> Result<Loaded, Vec<Problem>> {
-        let mut config = Config::default();
-        let mut notes = Vec::new();
-        for (setting, given) in &self.given {
-            let outcome = match setting.effect {
-                Effect::Set(set) => set(&mut config, given),
-                Effect::Later(feature) => given.asks_for_something(setting.form).map(|asks| {
-                    if asks {
-                        self.warnings
-                            .push(format!("{}: accepted without effect; {feature} comes later", given.origin()));
-                    }
-                }),
-                Effect::Nothing(reason) => given.asks_for_something(setting.form).map(|asks| {
-                    if asks {
-                        notes.push(format!("{}: accepted without effect; {reason}", given.origin()));
-                    }
-                }),
-            };
-            self.problems.extend(outcome.err());
-        }
-        if !config.prometheus && !config.stdout {
-            self.warnings.push(
-                "both exporters are off, so nothing is shown; set `exporter.prometheus` or `exporter.stdout`"
-                    .to_owned(),
-            );
-        }
-        if self.problems.is_empty() {
-            Ok(Loaded { config, warnings: self.warnings, notes })
-        } else {
-            Err(self.problems)
-        }
+        host.with_procfs(&self.procfs).with_root(&self.root)
     }
 }
 

@@ -1,10 +1,10 @@
 //! `kepler doctor`: what can be measured here, what cannot, why, and what would change that.
-
+mod environment;
 mod report;
-mod surroundings;
 
 use super::config::Config;
 use super::exit::Failure;
+use kepler_core::printable;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -18,9 +18,10 @@ const NOTHING_MEASURED: u8 = 1;
 pub(super) fn run(config: &Config, json: bool) -> Result<ExitCode, Failure> {
     let report = report::Report::make(config);
     let text = if json {
-        serde_json::to_string_pretty(&report).map(|text| text + "\n").map_err(io::Error::from)
+        let text = serde_json::to_string_pretty(&report).map_err(io::Error::from);
+        text.map(|text| printable::json(&text).into_owned() + "\n")
     } else {
-        Ok(report.to_string())
+        Ok(printable::page(&report.to_string()).into_owned())
     };
     let written = text.and_then(|text| io::stdout().lock().write_all(text.as_bytes()));
     match written {

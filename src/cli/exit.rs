@@ -1,19 +1,36 @@
 //! How the program ends: what it says, and its exit status.
 
-use super::config::Problem;
+use super::config::{Manner, Problem};
 use kepler_compliance::tools::ToolError;
 use kepler_core::meter::Refusal;
+use kepler_core::printable;
 use kepler_core::sampler::SamplerError;
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 /// The exit statuses, for `--help`.
 pub(super) const HELP: &str = "Exit status: 0 done, or stopped by a signal; 1 any other failure; \
      2 bad flag or configuration; 3 the meter or source of CPU time asked for cannot be used; 4 an address cannot be listened at.";
 
+/// Set once the configuration is known.
+static MANNER: OnceLock<Manner> = OnceLock::new();
+
+/// Ends the program in this manner: Go Kepler knows one exit status for all failures.
+pub(super) fn behave(manner: Manner) {
+    // Only the first configuration of a process counts; there is one.
+    let _known = MANNER.set(manner);
+}
+
 /// Why the program ends early.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
+    /// The command line cannot be understood.
+    #[error("{0}")]
+    CommandLine(String),
+    /// Arguments are wrong, or help was asked for.
+    #[error(transparent)]
+    Arguments(clap::Error),
     /// Something is wrong with the configuration.
     #[error("{} in the configuration:\n{}", problems(.0.len()), lines(.0))]
     Config(Vec<Problem>),
@@ -61,18 +78,43 @@ impl Failure {
 
     /// Says on standard error what went wrong, and gives the exit status for it.
     pub(super) fn report(&self) -> ExitCode {
-        // Nobody is left to tell if standard error is closed.
-        let _closed = writeln!(std::io::stderr().lock(), "kepler: {self}");
-        ExitCode::from(match self {
+        if let Failure::Arguments(error) = self {
+            return arguments(error);
+        }
+        let text = format!("kepler: {self}\n");
+        // If standard error is closed, no one reads it.
+        let _closed = io::stderr().lock().write_all(printable::page(&text).as_bytes());
+        status(match self {
             Failure::Tool(
                 ToolError::UnknownStandard(_) | ToolError::UnknownRegion(_) | ToolError::InvalidArgument { .. },
             ) => 2,
             Failure::Io { .. } | Failure::Host(_) | Failure::Tool(_) => 1,
+            Failure::CommandLine(_) | Failure::Arguments(_) => 2,
             Failure::Config(_) | Failure::Data(_) | Failure::Source(_) => 2,
             Failure::Meter(_) | Failure::Usage(_) => 3,
             Failure::Address { .. } => 4,
         })
     }
+}
+
+/// What clap has to say: help on standard output, mistakes on standard error.
+fn arguments(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    let text = printable::page(&text);
+    if error.use_stderr() {
+        let _closed = io::stderr().lock().write_all(text.as_bytes());
+        return status(2);
+    }
+    // A pager that was left early is no failure.
+    let _closed = io::stdout().lock().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+fn status(own: u8) -> ExitCode {
+    ExitCode::from(match MANNER.get() {
+        Some(Manner::Kepler) => 1,
+        _ => own,
+    })
 }
 
 fn problems(number: usize) -> String {

@@ -2,16 +2,13 @@
 
 mod recorder;
 
+use super::carbon;
 use super::config::Config;
 use super::exit::Failure;
-use kepler_compliance::intensity::Table;
-use kepler_compliance::standards::Standards;
 use kepler_compliance::tools::Toolbox;
 use kepler_compliance::view::{EnergyView, LayeredView, LiveView, RingOptions};
-use kepler_compliance::zones::Zones;
 use kepler_core::monitor::Monitor;
 use recorder::Recorder;
-use std::io;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
@@ -19,15 +16,13 @@ use std::thread::{self, JoinHandle};
 /// The tools over what `view` knows.
 ///
 /// # Errors
-/// When the embedded data cannot be read.
+/// When the data cannot be read, or a source of intensities cannot be used.
 pub(super) fn toolbox(config: &Config, view: Arc<dyn EnergyView>) -> Result<Toolbox, Failure> {
-    let zones = Zones::embedded().map_err(|error| Failure::to("read the zone table")(io::Error::other(error)))?;
-    let standards =
-        Standards::embedded().map_err(|error| Failure::to("read the standards")(io::Error::other(error)))?;
+    let zones = carbon::zones()?;
     Ok(Toolbox {
         view,
-        standards,
-        intensity: Arc::new(Table::from_zones(&zones)),
+        standards: carbon::standards(config)?,
+        intensity: carbon::intensity(config, &zones)?,
         zones,
         settings: config.facility.clone(),
     })
@@ -36,13 +31,13 @@ pub(super) fn toolbox(config: &Config, view: Arc<dyn EnergyView>) -> Result<Tool
 /// Keeps what a monitor sees, for as long as it lives: in memory, and in a file where one is configured.
 ///
 /// It does so on a thread of its own: a record of a large node takes milliseconds, and a disk may take longer.
-pub(super) struct Keeper {
+pub(super) struct HistoryThread {
     view: Arc<dyn EnergyView>,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Keeper {
+impl HistoryThread {
     /// Begins with what `monitor` has seen already.
     ///
     /// # Errors
@@ -67,9 +62,9 @@ impl Keeper {
                 }
             }
         };
-        let thread = thread::Builder::new().name("kepler-keeper".into()).spawn(keep);
-        let thread = thread.map_err(Failure::to("start keeping what was measured"))?;
-        Ok(Keeper { view, stop: Some(stop), thread: Some(thread) })
+        let thread = thread::Builder::new().name("kepler-history".into()).spawn(keep);
+        let thread = thread.map_err(Failure::to("start remembering what was measured"))?;
+        Ok(HistoryThread { view, stop: Some(stop), thread: Some(thread) })
     }
 
     /// What is kept.
@@ -78,7 +73,7 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for HistoryThread {
     /// Waits until the last snapshot is recorded.
     fn drop(&mut self) {
         drop(self.stop.take());

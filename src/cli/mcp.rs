@@ -2,7 +2,7 @@
 
 mod snippets;
 
-use super::config::{Config, Source};
+use super::config::{Config, ViewSource};
 use super::exit::Failure;
 use super::{live, sampling};
 use kepler_core::monitor::Monitor;
@@ -17,13 +17,13 @@ use std::sync::Arc;
 /// When the meter asked for cannot be used, the host cannot be read, an address cannot be used, or the
 /// client does not speak MCP.
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
-    if let Some(followed) = Source::follow(config)? {
+    if let Some(followed) = ViewSource::follow(config)? {
         return serve(McpServer::asking_network(live::toolbox(config, Arc::clone(&followed.view))?));
     }
     let sampler = sampling::open(config)?;
     let monitor = Monitor::start(sampler, config.interval).map_err(Failure::to("start measuring"))?;
-    let keeper = live::Keeper::start(config, &monitor)?;
-    serve(McpServer::new(live::toolbox(config, keeper.view())?))
+    let history = live::HistoryThread::start(config, &monitor)?;
+    serve(McpServer::new(live::toolbox(config, history.view())?))
 }
 
 fn serve(server: McpServer) -> Result<(), Failure> {

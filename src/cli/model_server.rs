@@ -4,6 +4,7 @@ use super::config::{Config, ListenAddress, Value};
 use super::exit::Failure;
 use super::logging;
 use super::serve::listen;
+use super::signals;
 use clap::Args;
 use kepler_core::host::Host;
 use kepler_core::model::Machine;
@@ -13,7 +14,7 @@ use std::io;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 use tokio::sync::watch;
 
 /// Clients of a cluster's exporters, each with a connection that it keeps.
@@ -96,7 +97,7 @@ pub(super) fn run(asked: ModelServer) -> Result<(), Failure> {
             let machine = Machine::of(&host);
             serve_socket(path, Arc::clone(&store), machine, SocketOptions::default(), end(stopped)).await
         };
-        let signals = signals(&store, stop);
+        let end_asked_for = wait_for_end(&store, stop);
         let http = async { http.await.map_err(Failure::to("serve HTTP")) };
         let socket = async {
             socket.await.map_err(|error| Failure::Address {
@@ -104,7 +105,7 @@ pub(super) fn run(asked: ModelServer) -> Result<(), Failure> {
                 reason: error.to_string(),
             })
         };
-        tokio::try_join!(http, training, socket, signals).map(|_| ())
+        tokio::try_join!(http, training, socket, end_asked_for).map(|_| ())
     });
     // A training under way is given up: it writes nothing before it is done.
     runtime.shutdown_background();
@@ -127,10 +128,11 @@ async fn train(
 }
 
 /// Ends with a signal to end.
-async fn signals(store: &Store, stop: watch::Sender<bool>) -> Result<(), Failure> {
-    let listen = |kind: SignalKind| signal(kind).map_err(Failure::to("wait for signals"));
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    let mut hangup = listen(SignalKind::hangup())?;
+async fn wait_for_end(store: &Store, stop: watch::Sender<bool>) -> Result<(), Failure> {
+    let _held = signals::hold()?;
+    let mut interrupt = signals::of(SignalKind::interrupt())?;
+    let mut terminate = signals::of(SignalKind::terminate())?;
+    let mut hangup = signals::of(SignalKind::hangup())?;
     loop {
         tokio::select! {
             _ = interrupt.recv() => break,

@@ -1,10 +1,14 @@
 //! Answers as pages for people.
 
+pub(super) use kepler_compliance::numbers::figure as digits;
 use kepler_compliance::standards::Status;
+use kepler_core::printable;
 use std::fmt::Write;
 
-/// Lines of aligned columns.
+/// Lines of aligned columns. What acts on a terminal is escaped, so that a name stays in its cell.
 pub(super) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
+    let shown = |row: &Vec<String>| row.iter().map(|cell| printable::line(cell).into_owned()).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(shown).collect();
     let widths: Vec<usize> = heads
         .iter()
         .enumerate()
@@ -24,7 +28,7 @@ pub(super) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
         line
     };
     let mut page = line(&mut heads.iter().copied());
-    for row in rows {
+    for row in &rows {
         page.push_str(&line(&mut row.iter().map(String::as_str)));
     }
     page
@@ -38,7 +42,10 @@ fn width(text: &str) -> usize {
 /// Lines of `name  value`.
 pub(super) fn facts(rows: &[(&str, String)]) -> String {
     let widest = rows.iter().map(|(name, _)| width(name)).max().unwrap_or_default();
-    rows.iter().map(|(name, value)| format!("{name}{:1$}  {value}\n", "", widest - width(name))).collect()
+    let line = |(name, value): &(&str, String)| {
+        format!("{name}{:1$}  {value}\n", "", widest - width(name), value = printable::line(value))
+    };
+    rows.iter().map(line).collect()
 }
 
 /// A heading with an indented list; nothing for an empty one.
@@ -46,7 +53,7 @@ pub(super) fn list(heading: &str, items: &[String]) -> String {
     if items.is_empty() {
         return String::new();
     }
-    let items: String = items.iter().map(|item| format!("  - {item}\n")).collect();
+    let items: String = items.iter().map(|item| format!("  - {}\n", printable::line(item))).collect();
     format!("\n{heading}\n{items}")
 }
 
@@ -56,16 +63,6 @@ pub(super) fn figure(value: Option<f64>, unit: &str) -> String {
         Some(value) => format!("{} {unit}", digits(value)).trim_end().to_owned(),
         None => "unknown".to_owned(),
     }
-}
-
-/// Four digits are more than such figures are worth.
-pub(super) fn digits(value: f64) -> String {
-    if value == 0.0 {
-        return "0".to_owned();
-    }
-    let places = (3 - value.abs().log10().floor() as i32).clamp(0, 9) as usize;
-    let text = format!("{value:.places$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// A status as it stands in JSON.

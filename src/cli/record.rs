@@ -5,13 +5,14 @@ mod trace;
 use super::config::Config;
 use super::exit::Failure;
 use super::sampling;
+use super::signals;
 use clap::Args;
 use kepler_core::meter::{Method, Refusal};
 use kepler_core::sampler::Sampler;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 use tokio::time::{Instant, MissedTickBehavior};
 use trace::Trace;
 
@@ -75,8 +76,8 @@ async fn record(
     interval: Duration,
     duration: Option<Duration>,
 ) -> Result<(), Failure> {
-    let listen = |kind: SignalKind| signal(kind).map_err(Failure::to("wait for signals"));
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let _held = signals::hold()?;
+    let (mut interrupt, mut terminate) = (signals::of(SignalKind::interrupt())?, signals::of(SignalKind::terminate())?);
     // Counters that go round faster than the interval are read in between.
     let gap = sampler.longest_gap().map_or(interval, |gap| (gap / 2).max(Duration::from_millis(1)));
     sampler.tick();

@@ -1,10 +1,10 @@
 //! `kepler regions`: how clean are other regions?
 
 use super::exit::Failure;
-use super::judging::Judging;
 use super::page::{digits, list, table};
+use super::tool_session::ToolArguments;
 use clap::Args;
-use kepler_compliance::tools::{RegionalRequest, RegionalResponse, get_regional_comparison};
+use kepler_compliance::tools::{RegionalRequest, RegionalResponse, ToolRequest, WorkloadQualifiers};
 use std::process::ExitCode;
 
 /// Which regions to compare.
@@ -25,7 +25,7 @@ pub(super) struct Regions {
     #[arg(long, default_value_t = 20)]
     limit: usize,
     #[command(flatten)]
-    judging: Judging,
+    arguments: ToolArguments,
 }
 
 /// Ranks, and writes the answer.
@@ -33,20 +33,16 @@ pub(super) struct Regions {
 /// # Errors
 /// No such region or workload; the source cannot answer.
 pub(super) fn run(asked: Regions) -> Result<ExitCode, Failure> {
-    let Regions { regions, workload, namespace, margin, limit, judging } = asked;
-    let desk = judging.open(workload.is_some())?;
-    let request = RegionalRequest {
-        regions,
-        workload_name: workload,
-        namespace,
-        margin_percent: margin,
-        limit,
-        scope: desk.scope(),
-        ..RegionalRequest::default()
-    };
-    let mut answer = get_regional_comparison(&desk.context(), &request)?;
-    answer.caveats.splice(0..0, desk.caveat());
-    desk.write(&answer, page)?;
+    let Regions { regions, workload, namespace, margin, limit, arguments } = asked;
+    let session = arguments.open(workload.is_some())?;
+    let request = RegionalRequest::default().with(|request| {
+        (request.regions, request.workload_name) = (regions, workload);
+        request.qualifiers = WorkloadQualifiers::new(namespace, None);
+        (request.margin_percent, request.limit, request.scope) = (margin, limit, session.scope());
+    });
+    let mut answer = request.answer(&session.context())?;
+    answer.caveats.splice(0..0, session.caveat());
+    session.write(&answer, page)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -65,10 +61,10 @@ fn page(answer: &RegionalResponse) -> String {
             vec![
                 format!("{}{}", region.rank, if own { " <-" } else { "" }),
                 region.region.clone(),
-                format!("{:.0}", region.effective_intensity),
-                format!("{:.0}", region.grid_intensity),
+                region.effective_intensity.map_or_else(String::new, digits),
+                digits(region.grid_intensity),
                 year,
-                digits(region.pue),
+                region.pue.map_or_else(String::new, digits),
                 region.savings_percent.map_or_else(String::new, |saved| format!("{saved:.1} %")),
                 savings.map_or_else(String::new, |kg| format!("{} kg", digits(kg))),
                 region.zone_name.clone(),
@@ -78,11 +74,6 @@ fn page(answer: &RegionalResponse) -> String {
     let heads = ["RANK", "REGION", "G/KWH*PUE", "GRID", "YEAR", "PUE", "SAVES", "A MONTH", "ZONE"];
     let mut page = table(&heads, &rows);
     page.push_str(&format!("\n{}\n", answer.advice.text));
-    if !answer.skipped.is_empty() {
-        let names: Vec<&str> = answer.skipped.iter().map(|own| own.what.as_str()).collect();
-        let reason = answer.skipped.first().map_or("", |own| own.reason.as_str());
-        page.push_str(&format!("\nNot compared ({reason}): {}\n", names.join(", ")));
-    }
     page.push_str(&list("Note:", &answer.caveats));
     page
 }

@@ -1,11 +1,11 @@
 //! `kepler schedule`: when should a job run?
 
 use super::exit::Failure;
-use super::judging::Judging;
 use super::page::{figure, list, table};
+use super::tool_session::ToolArguments;
 use clap::Args;
 use kepler_compliance::tools::{
-    Length, ScheduleRequest, ScheduleResponse, ScheduledWindow, calculate_optimal_schedule,
+    Length, ScheduleRequest, ScheduleResponse, ScheduledWindow, ToolRequest, WorkloadQualifiers,
 };
 use std::process::ExitCode;
 
@@ -34,7 +34,7 @@ pub(super) struct Schedule {
     #[arg(long, default_value = "default")]
     namespace: String,
     #[command(flatten)]
-    judging: Judging,
+    arguments: ToolArguments,
 }
 
 /// Plans, and writes the plan.
@@ -42,21 +42,17 @@ pub(super) struct Schedule {
 /// # Errors
 /// No time or no data for the job; the source cannot answer.
 pub(super) fn run(asked: Schedule) -> Result<ExitCode, Failure> {
-    let Schedule { duration, deadline, earliest, interruptible, power, workload, namespace, judging } = asked;
-    let desk = judging.open(workload.is_some())?;
-    let request = ScheduleRequest {
-        deadline,
-        earliest,
-        interruptible,
-        power_watts: power,
-        workload_name: workload,
-        namespace,
-        scope: desk.scope(),
-        ..ScheduleRequest::new(duration)
-    };
-    let mut answer = calculate_optimal_schedule(&desk.context(), &request)?;
-    answer.caveats.splice(0..0, desk.caveat());
-    desk.write(&answer, page)?;
+    let Schedule { duration, deadline, earliest, interruptible, power, workload, namespace, arguments } = asked;
+    let session = arguments.open(workload.is_some())?;
+    let request = ScheduleRequest::new(duration).with(|request| {
+        (request.deadline, request.earliest, request.interruptible) = (deadline, earliest, interruptible);
+        (request.power_watts, request.workload_name) = (power, workload);
+        request.qualifiers = WorkloadQualifiers::new(namespace, None);
+        request.scope = session.scope();
+    });
+    let mut answer = request.answer(&session.context())?;
+    answer.caveats.splice(0..0, session.caveat());
+    session.write(&answer, page)?;
     Ok(ExitCode::SUCCESS)
 }
 

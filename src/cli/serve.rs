@@ -6,11 +6,12 @@ mod mcp;
 mod rest;
 mod table;
 
-use super::config::{Config, Source, Value};
+use super::config::{Config, Value, ViewSource};
 use super::exit::Failure;
 use super::live;
 use super::permissions;
 use super::sampling;
+use super::signals;
 use kepler_core::host::Topology;
 use kepler_core::meter::Method;
 use kepler_core::monitor::Monitor;
@@ -18,19 +19,28 @@ use kepler_core::sampler::Sampler;
 use kepler_http::{BuildInfo, ExportOptions, Exporter, Rest, ServerOptions, WebConfig};
 use std::net::TcpListener;
 use std::sync::Arc;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 
 /// Runs until SIGINT or SIGTERM.
 ///
 /// # Errors
 /// When an address is taken, the meter asked for cannot be used, or the host cannot be read.
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::to("start the HTTP server"))?;
+    // Before anything is told to have started: who waits for that may send a signal then.
+    let (_held, mut interrupt, mut terminate) = {
+        let _entered = runtime.enter();
+        (signals::hold()?, signals::of(SignalKind::interrupt())?, signals::of(SignalKind::terminate())?)
+    };
     let web = config.web_config.as_ref().map(web_config).transpose()?;
     let listeners = if config.prometheus { listen::bind_all(&config.listen, &config.host())? } else { Vec::new() };
     #[cfg(feature = "mcp")]
     let mcp = config.mcp.enabled.then(|| mcp::options(config)).transpose()?;
-    // This and what is made of it end after the runtime: see `Source::follow`.
-    let followed = Source::follow(config)?;
+    // This and what is made of it end after the runtime: see `ViewSource::follow`.
+    let followed = ViewSource::follow(config)?;
     let rest = rest::options(config, followed.is_some())?;
     let sampler = sampling::open(config)?;
     announce(&sampler, &listeners, config.web_config.as_ref());
@@ -42,8 +52,8 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
         .then(|| table::start(monitor.feed(), config.interval))
         .transpose()
         .map_err(Failure::to("start the table"))?;
-    let keeper = live::Keeper::start(config, &monitor)?;
-    let view = followed.as_ref().map_or_else(|| keeper.view(), |followed| Arc::clone(&followed.view));
+    let history = live::HistoryThread::start(config, &monitor)?;
+    let view = followed.as_ref().map_or_else(|| history.view(), |followed| Arc::clone(&followed.view));
     let toolbox = Arc::new(live::toolbox(config, view)?);
     let exporter = Arc::new(Exporter::new(monitor.feed(), export_options(config)));
     // The first snapshots come faster than the interval: it is the interval that says when one is late.
@@ -56,13 +66,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     if mcp.is_some() {
         options.max_connections += mcp::CONNECTIONS;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::to("start the HTTP server"))?;
-    runtime.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::to("wait for signals"))?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(Failure::to("wait for signals"))?;
+    let served = runtime.block_on(async {
         #[cfg(feature = "mcp")]
         let streams = mcp.as_ref().map(|mcp| mcp.stop.clone());
         let events = rest.clone();
@@ -89,7 +93,9 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
             None => router,
         };
         kepler_http::serve_router(listeners, router, options, stop).await.map_err(Failure::to("serve HTTP"))
-    })
+    });
+    drop(runtime);
+    served
 }
 
 /// Serving without the encryption or the passwords that somebody configured would be worse than not

@@ -1,12 +1,12 @@
 //! `kepler standards`: which rules are there?
 
 use super::exit::Failure;
-use super::judging::Answer;
 use super::page::{facts, table};
+use super::tool_session::Answer;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use kepler_compliance::standards::{Rule, Standards as Rules};
+use kepler_compliance::standards::{Rule, RuleStatus, Standards as Rules};
 use kepler_compliance::text::Lang;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -103,8 +103,10 @@ fn show(rule: &Rule, lang: Lang) -> String {
         ("in force", format!("{} to {}", day(rule.valid_from), day(rule.valid_to))),
         ("source", rule.source.clone()),
     ];
-    if rule.draft {
-        rows.push(("draft", "not adopted, never in force".to_owned()));
+    match rule.status {
+        RuleStatus::Draft => rows.push(("status", "draft: it holds for nobody yet".to_owned())),
+        RuleStatus::Passed => rows.push(("status", "passed, in force from its first day on".to_owned())),
+        _ => {}
     }
     rows.extend(rule.note.as_ref().map(|note| ("note", note.lang(lang).to_owned())));
     facts(&rows)

@@ -11,6 +11,7 @@ pub(crate) use source::{SOURCE_ERROR, SOURCE_INFO, Sources, worse};
 use kepler_compliance::units::ZoneKind;
 use kepler_compliance::view::{Skipped, Split, TimeRange, WorkloadKind};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A part of the machine: the place of a figure in a [`Split`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -99,6 +100,10 @@ impl Metric {
         label("zone")?.parse().ok().map(Part::Zone)
     }
 }
+
+/// The longest time between two readings of an exporter by its defaults (Go Kepler's): by so much its counters may lag
+/// behind the time they are asked at.
+pub(crate) const EXPORTER_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Who a workload is on its node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -216,6 +216,6 @@ impl KeplerView {
         if state.nodes.iter().all(|node| node.fault.is_some()) {
             return ViewError::Unavailable { origin, reason };
         }
-        ViewError::NoData { origin, range, reason }
+        ViewError::NoData { origin, range, reason: reason.into() }
     }
 }

@@ -36,7 +36,9 @@ use crate::energy::{
 };
 use crate::http::{Auth, Http, HttpError, HttpOptions, base_url, shown};
 use api::{Answer, Api, ApiError, When};
-use kepler_compliance::view::{EnergySeries, EnergyView, Inventory, Skipped, Subject, TimeRange, ViewError};
+use kepler_compliance::view::{
+    EnergySeries, EnergyView, Inventory, NewestReading, Skipped, Subject, TimeRange, ViewError,
+};
 use nodes::Nodes;
 use promql::{Matchers, duration, is_label};
 use std::collections::BTreeMap;
@@ -90,7 +92,7 @@ impl PrometheusView {
     }
 
     fn no_data(&self, range: TimeRange, reason: String) -> ViewError {
-        ViewError::NoData { origin: self.name.clone(), range, reason }
+        ViewError::NoData { origin: self.name.clone(), range, reason: reason.into() }
     }
 
     /// The nodes with samples in `range`; none is an error.
@@ -225,5 +227,10 @@ impl EnergyView for PrometheusView {
     fn series(&self, subject: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError> {
         check(range, step)?;
         self.energy_series(subject, range, step)
+    }
+
+    /// Every question is asked of the server, which may have newer samples each time.
+    fn newest(&self) -> Option<NewestReading> {
+        None
     }
 }

@@ -4,7 +4,9 @@ use crate::resources::{jurisdiction, read};
 use crate::uri::Subject;
 use kepler_compliance::standards::DEFAULT_STANDARD;
 use kepler_compliance::text::Lang;
-use kepler_compliance::tools::{Context, Length};
+use kepler_compliance::tools::{
+    AssessRequest, Context, Length, ListRequest, RegionalRequest, ScheduleRequest, SummaryRequest, ToolRequest,
+};
 use rmcp::ErrorData;
 use rmcp::model::{ContentBlock, GetPromptResult, JsonObject, Prompt, PromptArgument, PromptMessage, Role};
 use serde_json::Value;
@@ -124,11 +126,12 @@ fn report(given: &Arguments<'_>) -> String {
     let region = ("region", given.region);
     let list = given.with(&[("namespace", given.namespace), ("standard", Some(standard)), region]);
     let assess = given.with(&[("standard", Some(standard)), region]);
+    let (summarise, inventory, judge) = (SummaryRequest::NAME, ListRequest::NAME, AssessRequest::NAME);
     format!(
         "Write a compliance report on {standard}.\n\
-         1. Call get_cluster_carbon_summary{assess} for totals and coverage.\n\
-         2. Call list_workloads_by_compliance{list}; page through all of it.\n\
-         3. Call assess_workload_compliance{assess} for the worst three that are not COMPLIANT.\n\
+         1. Call {summarise}{assess} for totals and coverage.\n\
+         2. Call {inventory}{list}; page through all of it.\n\
+         3. Call {judge}{assess} for the worst three that are not COMPLIANT.\n\
          State for each verdict the value, the limit and the gap; what to do and how much it saves; and whether the \
          figures are measured or estimated. Keep INSUFFICIENT_DATA apart from breaches. Say with what force the standard \
          binds (resource compliance-standards). Add all caveats that the tools give."
@@ -140,21 +143,23 @@ fn plan(given: &Arguments<'_>) -> Result<String, ErrorData> {
     let region = ("region", given.region);
     let when = given.with(&[("duration", Some(duration)), ("deadline", given.deadline), region]);
     let compare = given.with(&[region]);
+    let (schedule, regions) = (ScheduleRequest::NAME, RegionalRequest::NAME);
     Ok(format!(
         "Plan a run of {duration} that emits least.\n\
-         1. Call calculate_optimal_schedule{when}. If its series is a yearly average it says nothing about when to run: \
+         1. Call {schedule}{when}. If its series is a yearly average it says nothing about when to run: \
          say so instead of recommending a time.\n\
-         2. Call get_regional_comparison{compare} for where else it could run.\n\
+         2. Call {regions}{compare} for where else it could run.\n\
          Recommend a start and a place, with the saving against starting here and now, the price beside it, and the \
          uncertainty. Compare only figures that were made by the same method."
     ))
 }
 
 fn explain(code: &str) -> String {
+    let summarise = SummaryRequest::NAME;
     format!(
         "Explain the standard {code} from the attached data: what it asks, of whom (workload, facility, operator), since \
          when, with what force, and where it is written. Distinguish law from certificates and internal yardsticks, and \
-         repeat the note if there is one. Then call get_cluster_carbon_summary with standard={code} and say how this \
+         repeat the note if there is one. Then call {summarise} with standard={code} and say how this \
          system stands against it."
     )
 }

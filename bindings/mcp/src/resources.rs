@@ -4,7 +4,7 @@ use crate::uri::{INTENSITY, STANDARD, Subject, WORKLOAD};
 use jiff::tz::TimeZone;
 use kepler_compliance::intensity::CurrentIntensity;
 use kepler_compliance::standards::Rule;
-use kepler_compliance::tools::{Context, DEFAULT_REGION, Length, registry};
+use kepler_compliance::tools::{AssessRequest, Context, DEFAULT_REGION, Length, ToolRequest, registry};
 use kepler_compliance::view::{TimeRange, WorkloadId, WorkloadKind};
 use kepler_compliance::zones::{PublishedPue, TableFigure, Zone};
 use rmcp::ErrorData;
@@ -194,8 +194,8 @@ fn region_figures(context: &Context<'_>, region: &str) -> Result<Value, ErrorDat
 }
 
 fn assessment(context: &Context<'_>, namespace: &str, workload: &str) -> Result<Value, ErrorData> {
+    let tool = registry::find(AssessRequest::NAME).map_err(|error| not_found(error.to_string()))?;
     let arguments = json!({ "workload_name": workload, "namespace": namespace, "window": WINDOW });
-    let tool = registry::find("assess_workload_compliance").map_err(|error| not_found(error.to_string()))?;
     tool.call(context, arguments).map_err(|error| not_found(error.to_string()))
 }
 

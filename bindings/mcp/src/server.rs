@@ -3,7 +3,7 @@
 use crate::watch::Watch;
 use crate::{completion, prompts, resources};
 use kepler_compliance::tools::registry::{self, CallError};
-use kepler_compliance::tools::{Context, Toolbox};
+use kepler_compliance::tools::{Context, ListRequest, SummaryRequest, ToolRequest, Toolbox};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult, ContentBlock,
     GetPromptRequestParams, GetPromptResponse, Implementation, InitializeResult, ListPromptsResult,
@@ -17,12 +17,13 @@ use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
+/// What a client is told at the start: `{summary}` and `{list}` are names of tools.
 const INSTRUCTIONS: &str = "\
 Energy, carbon and compliance of the workloads that Kepler measures. Figures come from energy counters or, where there \
 are none, from an estimate: `inputs` and `caveats` of each answer say which; repeat them. `null` is unknown, never zero, \
 and INSUFFICIENT_DATA is no verdict. A monthly figure is a projection from the window. Standards differ in force (law, \
 certificate, internal yardstick): read the resource of a standard before calling its breach unlawful. To begin: \
-get_cluster_carbon_summary, or list_workloads_by_compliance for the names of workloads.";
+{summary}, or {list} for the names of workloads.";
 
 /// An MCP server over a [`Toolbox`]. Clones share it.
 #[derive(Clone, Debug)]
@@ -83,7 +84,8 @@ impl McpServer {
 
 fn describe(tool: &'static registry::Tool, open_world: bool) -> Tool {
     // Nothing is changed by asking, so the hint on destruction says nothing and is left out.
-    let annotations = ToolAnnotations::new().read_only(true).idempotent(true).open_world(open_world);
+    let annotations =
+        ToolAnnotations::new().read_only(tool.read_only).idempotent(tool.idempotent).open_world(open_world);
     Tool::new(tool.name, tool.description(), tool.input_schema.clone())
         .with_title(tool.title)
         .with_raw_output_schema(Arc::new(tool.output_schema.clone()))
@@ -100,7 +102,9 @@ impl ServerHandler for McpServer {
             .build();
         InitializeResult::new(capabilities)
             .with_server_info(Implementation::new("kepler", env!("CARGO_PKG_VERSION")).with_title("Kepler"))
-            .with_instructions(INSTRUCTIONS)
+            .with_instructions(
+                INSTRUCTIONS.replace("{summary}", SummaryRequest::NAME).replace("{list}", ListRequest::NAME),
+            )
     }
 
     async fn list_tools(

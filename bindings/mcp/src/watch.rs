@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use kepler_compliance::intensity::{CurrentIntensity, IntensityError, IntensitySeries, IntensitySource};
 use kepler_compliance::tools::{Context, Toolbox};
-use kepler_compliance::view::{EnergySeries, EnergyView, Inventory, Subject, TimeRange, ViewError};
+use kepler_compliance::view::{EnergySeries, EnergyView, Inventory, NewestReading, Subject, TimeRange, ViewError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
@@ -32,7 +32,7 @@ impl<'a> Watch<'a> {
 
     /// What a tool needs to answer now.
     pub(crate) fn context(&self) -> Context<'_> {
-        Context { view: self, intensity: self, ..self.toolbox.context(Timestamp::now()) }
+        self.toolbox.context(Timestamp::now()).through(self, self)
     }
 
     fn tell(&self, step: impl FnOnce() -> String) {
@@ -74,11 +74,19 @@ impl EnergyView for Watch<'_> {
     fn series(&self, subject: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError> {
         self.view(|| format!("reading energy over time, {range}"))?.series(subject, range, step)
     }
+
+    fn newest(&self) -> Option<NewestReading> {
+        self.toolbox.view.newest()
+    }
 }
 
 impl IntensitySource for Watch<'_> {
     fn name(&self) -> &str {
         self.toolbox.intensity.name()
+    }
+
+    fn is_builtin(&self) -> bool {
+        self.toolbox.intensity.is_builtin()
     }
 
     fn current(&self, zone: &str, now: Timestamp) -> Result<CurrentIntensity, IntensityError> {

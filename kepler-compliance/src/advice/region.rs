@@ -1,12 +1,14 @@
 //! Running elsewhere.
 
-use super::{Advice, Change, MIGRATION_MARGIN_PERCENT, Outcome, bounded};
+use super::{Advice, Change, Complexity, MIGRATION_MARGIN_PERCENT, OptimizationKind, Outcome, bounded};
 use crate::carbon::effective_intensity;
-use crate::standards::Basis;
-use crate::text::Text;
-use crate::tools::{Complexity, Context, Facility, OptimizationKind, ToolError, date};
+use crate::context::Context;
+use crate::facility::{Facility, date};
+use crate::intensity::{AccountingMethod, Boundary, IntensityFigure, IntensityKind, Period, Provenance};
+use crate::messages::{Message, MigrationMessage, RegionMessage};
+use crate::standards::{Basis, FigureSource};
 use crate::units::{CarbonIntensity, Pue};
-use crate::zones::Scheme;
+use crate::zones::UnknownZone;
 
 /// A region to compare with, with all that is known of it.
 #[derive(Clone, Debug)]
@@ -15,16 +17,38 @@ pub(crate) struct Candidate {
     pub(crate) zone: String,
     pub(crate) zone_name: String,
     pub(crate) grid: CarbonIntensity,
-    pub(crate) grid_source: String,
+    pub(crate) grid_source: FigureSource,
     pub(crate) grid_year: Option<i16>,
-    pub(crate) pue: Pue,
-    pub(crate) pue_basis: Basis,
-    pub(crate) caveats: Vec<Text>,
+    /// Unknown where the current facility's is: then regions compare by grid intensity alone.
+    pub(crate) pue: Option<(Pue, Basis)>,
+    pub(crate) caveats: Vec<Message>,
 }
 
 impl Candidate {
-    pub(crate) fn effective(&self) -> CarbonIntensity {
-        effective_intensity(self.grid, self.pue)
+    /// The current facility as one of the ranking, where its intensity is known.
+    pub(crate) fn current(facility: &Facility) -> Option<Self> {
+        let grid = facility.grid.as_ref()?;
+        Some(Candidate {
+            region: facility.region.clone(),
+            zone: facility.zone.clone(),
+            zone_name: facility.zone_name.clone(),
+            grid: grid.figure.value,
+            grid_source: grid.source(),
+            grid_year: single_year(&grid.figure),
+            pue: facility.pue.as_ref().map(|pue| (pue.value, pue.basis)),
+            caveats: Vec::new(),
+        })
+    }
+
+    /// Grid intensity times PUE, where that is known.
+    pub(crate) fn effective(&self) -> Option<CarbonIntensity> {
+        self.pue.map(|(pue, _)| effective_intensity(self.grid, pue))
+    }
+
+    /// By what candidates are ranked: grid intensity, times PUE where the comparison has one; g/kWh.
+    pub(crate) fn rank(&self, by_pue: bool) -> f64 {
+        let ranked = if by_pue { self.effective().unwrap_or(self.grid) } else { self.grid };
+        ranked.grams_per_kilowatt_hour()
     }
 }
 
@@ -32,91 +56,122 @@ impl Candidate {
 pub(crate) struct Compared {
     pub(crate) found: Vec<Candidate>,
     /// A region and why it does not compare.
-    pub(crate) left: Vec<(String, Text)>,
+    pub(crate) left_out: Vec<(String, RegionMessage)>,
 }
 
 /// Regions as candidates; of those that cannot be compared, why not.
 ///
-/// Intensities are made alike: of the current figure's method and kind. A region whose PUE nobody
-/// publishes gets the current facility's, and says so.
-pub(crate) fn candidates(context: &Context<'_>, current: &Facility, regions: &[String]) -> Result<Compared, ToolError> {
-    let mut compared = Compared { found: Vec::new(), left: Vec::new() };
-    let Some(grid) = &current.grid else { return Ok(compared) };
+/// Intensities are made alike: of the current figure's method and kind, direct and average where there is no current
+/// one. A region of the current grid zone has the current figure: moving within a grid changes nothing of it. A region
+/// whose PUE is not published gets the current facility's, and says so.
+pub(crate) fn candidates(
+    context: &Context<'_>,
+    current: &Facility,
+    regions: &[String],
+) -> Result<Compared, UnknownZone> {
+    let mut compared = Compared { found: Vec::new(), left_out: Vec::new() };
+    let like = current.grid.as_ref().map_or_else(|| unspecified(&current.zone), |grid| grid.figure.provenance.clone());
     for region in regions {
-        let facility = Facility::published(context, region, &grid.figure.provenance)?;
-        let Some(theirs) = facility.grid else {
-            compared.left.push((
-                region.clone(),
-                Text::new(
-                    format!(
-                        "no intensity of the same method ({:?}) and kind is published",
-                        grid.figure.provenance.method
-                    ),
-                    format!("같은 산정 방법({:?})과 종류의 공표 수치가 없습니다", grid.figure.provenance.method),
-                ),
-            ));
+        let mut facility = Facility::published(context, region, &like)?;
+        if let Some(grid) = current.grid.as_ref().filter(|_| facility.zone == current.zone) {
+            facility.grid = Some(grid.clone());
+        }
+        let Some(theirs) = &facility.grid else {
+            let any = context.zones.intensity(context.zones.find(region)?).is_some();
+            let why = if any { RegionMessage::OtherMethod { method: like.method } } else { RegionMessage::NoFigure };
+            compared.left_out.push((region.clone(), why));
             continue;
         };
-        // Of the same method and kind they compare, with whatever else differs as caveats.
-        let Ok(comparison) = grid.figure.compare(&theirs.figure) else { continue };
-        let mut caveats = comparison.caveats;
-        let (pue, pue_basis) = match (&facility.pue, current.ratio()) {
+        let mut caveats = Vec::new();
+        if let Some(own) = &current.grid {
+            // Of the same method and kind they compare, with whatever else differs as caveats.
+            let differences = own.figure.compare(&theirs.figure).map(|comparison| comparison.caveats);
+            caveats.extend(differences.unwrap_or_default().into_iter().map(Message::from));
+        }
+        let pue = match (&facility.pue, current.ratio()) {
             (Some(pue), _) => {
-                caveats.extend(facility.caveats);
-                (pue.value, pue.basis)
+                caveats.extend(facility.caveats.iter().cloned());
+                Some((pue.value, pue.basis))
             }
             (None, Some(own)) => {
-                caveats.push(Text::new(
-                    format!("No PUE is published for {region}; the current facility's {own} is assumed."),
-                    format!("{region}의 공표 PUE가 없어 현재 시설의 {own}로 가정했습니다."),
-                ));
-                (own, Basis::Assumed)
+                caveats.push(RegionMessage::PueAssumed { region: region.clone(), pue: own.ratio() }.into());
+                Some((own, Basis::Assumed))
             }
-            (None, None) => {
-                compared.left.push((region.clone(), Text::new("its PUE is not known", "PUE를 알 수 없습니다")));
-                continue;
-            }
+            (None, None) => None,
         };
-        let grid_year = match theirs.figure.period {
-            crate::intensity::Period::Year(year) => Some(year),
-            _ => None,
-        };
+        let (grid, grid_source, grid_year) = (theirs.figure.value, theirs.source(), single_year(&theirs.figure));
         compared.found.push(Candidate {
             region: region.clone(),
             zone: facility.zone,
             zone_name: facility.zone_name,
-            grid: theirs.figure.value,
-            grid_source: theirs.figure.provenance.source,
+            grid,
+            grid_source,
             grid_year,
             pue,
-            pue_basis,
             caveats,
         });
     }
     Ok(compared)
 }
 
+/// The current facility as it compares with `regions`: with its own figure, or, where that leaves out a region
+/// that was asked for or most of the default ones, with one of the method that leaves out fewer.
+pub(crate) fn comparable(
+    context: &Context<'_>,
+    current: &Facility,
+    regions: &[String],
+    asked: bool,
+) -> Option<Facility> {
+    let own = current.grid.as_ref()?.figure.provenance.method;
+    let left_out = |method| {
+        let without = |region: &&String| {
+            let zone = context.zones.find(region).ok();
+            zone.is_some_and(|zone| {
+                zone.id != current.zone && context.zones.value_by(zone, method, IntensityKind::Average).is_none()
+            })
+        };
+        regions.iter().filter(without).count()
+    };
+    let (ours, theirs) = (left_out(own), left_out(own.other()));
+    let too_many = if asked { ours > 0 } else { ours * 2 > regions.len() };
+    let free = context.settings.intensity_method.is_none();
+    (free && too_many && theirs < ours).then(|| current.by_method(context, own.other())).flatten()
+}
+
+/// How intensities are compared where the current one does not say.
+fn unspecified(zone: &str) -> Provenance {
+    Provenance {
+        zone: zone.to_owned(),
+        method: AccountingMethod::Direct,
+        boundary: Boundary::Unstated,
+        kind: IntensityKind::Average,
+        source: String::new(),
+    }
+}
+
+fn single_year(figure: &IntensityFigure) -> Option<i16> {
+    match figure.period {
+        Period::Year(year) => Some(year),
+        _ => None,
+    }
+}
+
 /// The effective intensity that [`candidates`] finds for a region, in g/kWh.
 fn effective_at(context: &Context<'_>, current: &Facility, region: &str) -> Option<f64> {
     let zone = context.zones.find(region).ok()?;
-    let like = &current.grid.as_ref()?.figure.provenance;
-    let grid = context.zones.value_by(zone, like.method, like.kind)?;
-    let published = context.zones.newest_pue(region, date(context).year()).map(|published| published.pue);
+    let own = &current.grid.as_ref()?.figure;
+    let like = &own.provenance;
+    let same_grid = (zone.id == current.zone).then_some(own.value);
+    let grid = same_grid.or_else(|| context.zones.value_by(zone, like.method, like.kind))?;
+    let named = context.zones.resolve(region).ok()?;
+    let published = context.zones.newest_pue(&named, date(context).year()).map(|published| published.pue);
     Some(effective_intensity(grid, published.or(current.ratio())?).grams_per_kilowatt_hour())
 }
 
 /// The regions worth comparing when none are named: those of the same cloud provider, and for a place
 /// that is no cloud region, all countries' zones.
 pub(crate) fn neighbours(context: &Context<'_>, current: &Facility) -> Vec<String> {
-    let clouds = [Scheme::Aws, Scheme::Gcp, Scheme::Azure];
-    let own = |scheme: &Scheme| {
-        context.zones.find(&current.region).ok().is_some_and(|zone| {
-            zone.aliases
-                .get(scheme)
-                .is_some_and(|names| names.iter().any(|name| name.eq_ignore_ascii_case(&current.region)))
-        })
-    };
-    match clouds.into_iter().find(own) {
+    match context.zones.resolve(&current.region).ok().and_then(|named| named.provider()) {
         Some(provider) => {
             let regions = context.zones.iter().filter_map(|zone| zone.aliases.get(&provider)).flatten();
             regions.cloned().collect()
@@ -131,13 +186,8 @@ pub(crate) fn regional_migration(
     current: &Facility,
     target: Option<&str>,
     margin_percent: Option<f64>,
-) -> Result<Outcome, ToolError> {
-    let Some(effective) = current.effective() else {
-        return Ok(Err(Text::new(
-            "The current intensity or PUE is not known.",
-            "현재 탄소집약도 또는 PUE를 알 수 없습니다.",
-        )));
-    };
+) -> Result<Outcome, UnknownZone> {
+    let Some(effective) = current.effective() else { return Ok(Err(MigrationMessage::CurrentUnknown.into())) };
     let regions = match target {
         Some(target) => vec![target.to_owned()],
         None => neighbours(context, current),
@@ -146,70 +196,35 @@ pub(crate) fn regional_migration(
     let best = regions.iter().filter_map(|region| Some((effective_at(context, current, region)?, region)));
     let best = best.min_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(b.1)));
     let looked_at = best.map_or(regions.as_slice(), |(_, best)| std::slice::from_ref(best));
-    let Compared { found, left } = candidates(context, current, looked_at)?;
-    let Some(best) = found.into_iter().next() else {
-        let reason = left.into_iter().next().map_or_else(
-            || Text::new("There is no region to compare with.", "비교할 리전이 없습니다."),
-            |(region, why)| Text::new(format!("{region}: {}", why.en), format!("{region}: {}", why.ko)),
-        );
-        return Ok(Err(reason));
+    let Compared { found, left_out } = candidates(context, current, looked_at)?;
+    let best = found.into_iter().find_map(|best| Some((best.effective()?.grams_per_kilowatt_hour(), best.pue?, best)));
+    let Some((there, (pue, pue_basis), best)) = best else {
+        let reason = left_out.into_iter().next().map_or(MigrationMessage::NoRegion, |(region, why)| {
+            MigrationMessage::NotComparable { region, reason: Box::new(why.into()) }
+        });
+        return Ok(Err(reason.into()));
     };
-    let (before, after) = (effective.grams_per_kilowatt_hour(), best.effective().grams_per_kilowatt_hour());
-    let factor = bounded(after / before);
-    let margin = margin_percent.unwrap_or(MIGRATION_MARGIN_PERCENT);
-    if (1.0 - factor) * 100.0 <= margin {
-        return Ok(Err(Text::new(
-            format!(
-                "No region is lower by more than {margin} %: {} has {after:.0} g/kWh against {before:.0}.",
-                best.region
-            ),
-            format!(
-                "{margin} % 넘게 낮은 리전이 없습니다: {}은(는) {after:.0} g/kWh, 현재 {before:.0} g/kWh.",
-                best.region
-            ),
-        )));
+    let here = effective.grams_per_kilowatt_hour();
+    let factor = bounded(there / here);
+    let margin_percent = margin_percent.unwrap_or(MIGRATION_MARGIN_PERCENT);
+    let Candidate { region, zone_name: zone, grid, grid_source, caveats, .. } = best;
+    if (1.0 - factor) * 100.0 <= margin_percent {
+        return Ok(Err(MigrationMessage::NoneLower { margin_percent, region, there, here }.into()));
     }
-    let caveats = |lang| best.caveats.iter().map(|text| text.lang(lang).to_owned()).collect::<Vec<_>>().join(" ");
-    let (en, ko) = (caveats(crate::text::Lang::En), caveats(crate::text::Lang::Ko));
+    let source = grid_source;
+    let basis = MigrationMessage::MoveBasis {
+        grid: grid.grams_per_kilowatt_hour(),
+        source: source.clone(),
+        pue: pue.ratio(),
+        caveats,
+    };
     Ok(Ok(Advice {
         kind: OptimizationKind::RegionalMigration,
-        change: Change::Place {
-            region: best.region.clone(),
-            grid: best.grid,
-            source: best.grid_source.clone(),
-            pue: best.pue,
-            pue_basis: best.pue_basis,
-        },
+        change: Change::Region { region: region.clone(), grid, source, pue, pue_basis },
         factor,
         range: (factor, 1.0),
         complexity: Complexity::High,
-        description: Text::new(
-            format!(
-                "Move it to {} ({}): {after:.0} instead of {before:.0} g per kWh of IT energy.",
-                best.region, best.zone_name
-            ),
-            format!(
-                "{} ({})(으)로 이전: IT 전력 1 kWh당 {before:.0} g 대신 {after:.0} g.",
-                best.region, best.zone_name
-            ),
-        ),
-        basis: Text::new(
-            format!(
-                "Intensity {} g/kWh ({}) and PUE {}. {en}",
-                best.grid.grams_per_kilowatt_hour(),
-                best.grid_source,
-                best.pue
-            )
-            .trim_end()
-            .to_owned(),
-            format!(
-                "탄소집약도 {} g/kWh ({}), PUE {}. {ko}",
-                best.grid.grams_per_kilowatt_hour(),
-                best.grid_source,
-                best.pue
-            )
-            .trim_end()
-            .to_owned(),
-        ),
+        description: MigrationMessage::Move { region, zone, there, here }.into(),
+        basis: basis.into(),
     }))
 }

@@ -1,8 +1,8 @@
 //! Requests that fit what is used.
 
-use super::{Advice, Change, Outcome, bounded};
-use crate::text::Text;
-use crate::tools::{Complexity, Figures, OptimizationKind};
+use super::{Advice, Change, Complexity, OptimizationKind, Outcome, bounded};
+use crate::messages::SizingMessage;
+use crate::units::Power;
 use crate::view::{EnergySeries, Inventory, NodeEnergy, WorkloadEnergy};
 
 /// The share of the steps whose use the recommended request covers.
@@ -14,32 +14,19 @@ const PERCENTILE: f64 = 0.99;
 /// saves energy only if in the end a machine is switched off for it, so the least saving is none.
 pub(crate) fn resource_rightsizing(
     inventory: &Inventory,
-    figures: &Figures,
+    own_power: Option<Power>,
     rows: &[&WorkloadEnergy],
     series: Option<&EnergySeries>,
 ) -> Outcome {
     let running = rows.iter().filter(|row| row.running);
     let requests: Option<f64> = running.map(|row| row.resources.and_then(|own| own.cpu_request_cores)).sum();
-    let Some(requested) = requests.filter(|cores| *cores > 0.0) else {
-        return Err(Text::new(
-            "What it requests is not known (no Kubernetes requests at this source).",
-            "요청 자원(requests)을 알 수 없습니다 (이 소스는 Kubernetes 요청값을 제공하지 않음).",
-        ));
-    };
+    let requested = requests.filter(|cores| *cores > 0.0).ok_or(SizingMessage::RequestsUnknown)?;
     let mut used = series.map(cores).unwrap_or_default();
     used.sort_by(f64::total_cmp);
-    let Some(needed) = percentile(&used, PERCENTILE) else {
-        return Err(Text::new(
-            "Its CPU time over the window is not known.",
-            "해당 기간의 CPU 사용 시간을 알 수 없습니다.",
-        ));
-    };
+    let needed = percentile(&used, PERCENTILE).ok_or(SizingMessage::CpuTimeUnknown)?;
     let freed = requested - needed;
     if freed <= 0.0 {
-        return Err(Text::new(
-            format!("It uses what it requests: {needed:.2} of {requested:.2} cores (99th percentile)."),
-            format!("요청한 만큼 사용 중입니다: {requested:.2} 코어 중 {needed:.2} 코어 (99 백분위)."),
-        ));
+        return Err(SizingMessage::RequestsFit { needed, requested }.into());
     }
     let nodes = inventory.nodes.iter().filter(|node| rows.iter().any(|row| row.id.node == node.name));
     let (mut idle_watts, mut cores) = (0.0, 0.0);
@@ -48,39 +35,22 @@ pub(crate) fn resource_rightsizing(
         idle_watts += idle;
         cores += f64::from(processors);
     }
-    let own = figures.mean.map_or(0.0, |power| power.watts());
+    let own = own_power.map_or(0.0, Power::watts);
     if cores <= 0.0 || own <= 0.0 {
-        return Err(Text::new(
-            "The idle power of its nodes, or its own power, is not known.",
-            "노드의 유휴 전력 또는 워크로드 전력을 알 수 없습니다.",
-        ));
+        return Err(SizingMessage::PowerUnknown.into());
     }
     let saved = idle_watts * (freed / cores).min(1.0);
     let factor = bounded(1.0 - saved / own);
+    let basis =
+        SizingMessage::LowerRequestsBasis { steps: used.len(), idle_watts, cores, saved_watts: saved, own_watts: own };
     Ok(Advice {
         kind: OptimizationKind::ResourceRightsizing,
         change: Change::Energy(factor),
         factor,
         range: (factor, 1.0),
         complexity: Complexity::Low,
-        description: Text::new(
-            format!(
-                "Request {needed:.2} instead of {requested:.2} cores, so that {freed:.2} cores need not be kept idle."
-            ),
-            format!("요청량을 {requested:.2}에서 {needed:.2} 코어로 줄여 {freed:.2} 코어의 유휴를 없앱니다."),
-        ),
-        basis: Text::new(
-            format!(
-                "99th percentile of {} steps of measured CPU time; idle power {idle_watts:.1} W for {cores:.0} cores of its nodes, \
-                 of which {saved:.2} W are counted, at most the workload's own {own:.2} W. Saved only if a machine is freed.",
-                used.len()
-            ),
-            format!(
-                "측정된 CPU 시간 {}구간의 99 백분위. 노드 {cores:.0}코어의 유휴 전력 {idle_watts:.1} W 중 {saved:.2} W를 계상하며 \
-                 워크로드 전력 {own:.2} W를 넘지 않습니다. 실제 장비가 비워질 때만 절감됩니다.",
-                used.len()
-            ),
-        ),
+        description: SizingMessage::LowerRequests { needed, requested }.into(),
+        basis: basis.into(),
     })
 }
 

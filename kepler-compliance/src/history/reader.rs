@@ -132,6 +132,14 @@ impl Reading<'_> {
         self.0.query_row("SELECT max(id) FROM interval", [], |row| row.get(0))
     }
 
+    /// When the newest record was made, in milliseconds since 1970, and the length of an interval.
+    pub(super) fn newest_record(&self) -> rusqlite::Result<Option<(i64, Duration)>> {
+        let sql = "SELECT end_ms FROM interval ORDER BY id DESC LIMIT 1";
+        let end = self.0.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?;
+        let resolution = Duration::from_millis(self.resolution()?.unsigned_abs());
+        Ok(end.map(|end| (end, resolution)))
+    }
+
     /// Logical processors of the node in the newest block that touches `range`.
     pub(super) fn processors(&self, range: Span) -> rusqlite::Result<Option<u32>> {
         let sql = "SELECT processors FROM block WHERE end_ms >= ?1 AND start_ms < ?2 ORDER BY id DESC LIMIT 1";

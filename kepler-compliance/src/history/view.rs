@@ -6,8 +6,8 @@ use super::steps::{Steps, time};
 use super::{HistoryError, millis};
 use crate::units::{Energy, PerZone};
 use crate::view::{
-    EnergySeries, EnergySplit, EnergyView, Inventory, NodeEnergy, NodeZoneEnergy, Subject, TimeRange, Usage, ViewError,
-    WorkloadEnergy, worse,
+    Containment, EnergySeries, EnergySplit, EnergyView, Inventory, NewestReading, NoDataReason, NodeEnergy,
+    NodeZoneEnergy, Subject, TimeRange, Usage, ViewError, WorkloadEnergy, worse,
 };
 use kepler_core::meter::Method;
 use std::collections::{BTreeSet, HashMap};
@@ -25,19 +25,25 @@ impl EnergyView for HistoryReader {
     fn inventory(&self, range: TimeRange) -> Result<Arc<Inventory>, ViewError> {
         let asked = span_of(range, range.length())?;
         let found = self.read(|reading| inventory(reading, range, asked)).map_err(unavailable)?;
-        found.map(Arc::new).ok_or_else(|| self.no_data(range, "nothing was recorded in it"))
+        let reason = |file| NoDataReason::NotRecorded { file };
+        found.map(Arc::new).ok_or_else(|| self.no_data(range, reason))
     }
 
     fn series(&self, subject: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError> {
         let asked = span_of(range, step)?;
         let found = self.read(|reading| series(reading, subject, asked, step)).map_err(unavailable)?;
-        found.ok_or_else(|| self.no_data(range, "nothing was recorded of this subject in it"))
+        found.ok_or_else(|| self.no_data(range, |file| NoDataReason::SubjectNotRecorded { file }))
+    }
+
+    fn newest(&self) -> Option<NewestReading> {
+        let (end, interval) = self.read(|reading| reading.newest_record()).ok()??;
+        Some(NewestReading { at: time(end)?, interval })
     }
 }
 
 impl HistoryReader {
-    fn no_data(&self, range: TimeRange, what: &str) -> ViewError {
-        let reason = format!("{what}; ask another range, or record on into {}", self.path().display());
+    fn no_data(&self, range: TimeRange, reason: impl Fn(String) -> NoDataReason) -> ViewError {
+        let reason = reason(self.path().display().to_string());
         ViewError::NoData { origin: self.name().to_owned(), range, reason }
     }
 }
@@ -110,6 +116,7 @@ fn inventory(reading: &Reading<'_>, range: TimeRange, asked: Span) -> rusqlite::
             cpu_time: sum.usage.cpu_time,
             method,
             resources: None,
+            containment: Containment::Unknown,
         });
     }
     let zones = node_zones(reading, &intervals, asked, &sources, newest)?;
@@ -197,7 +204,8 @@ fn series(
     let used = intervals.iter().zip(&steps.used).filter(|(_, used)| **used).map(|(interval, _)| interval);
     let coverage = coverage(used, asked);
     let method = method(&reading.sources(asked)?);
-    Ok(steps.finish().map(|steps| EnergySeries { steps, method, coverage, moment }))
+    let resolution = Duration::ZERO;
+    Ok(steps.finish().map(|steps| EnergySeries { steps, method, coverage, resolution, moment }))
 }
 
 fn whole_node(reading: &Reading<'_>, intervals: &Intervals, steps: &mut Steps) -> rusqlite::Result<()> {

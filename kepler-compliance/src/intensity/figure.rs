@@ -175,7 +175,13 @@ impl IntensityFigure {
     ///
     /// The conversion is written into the source, so nobody takes the result for a published figure.
     #[must_use]
-    pub fn converted(&self, factor: f64, method: AccountingMethod, kind: IntensityKind, reason: &str) -> IntensityFigure {
+    pub fn converted(
+        &self,
+        factor: f64,
+        method: AccountingMethod,
+        kind: IntensityKind,
+        reason: &str,
+    ) -> IntensityFigure {
         let mut figure = self.clone();
         figure.value = CarbonIntensity::from_grams_per_kilowatt_hour(self.value.grams_per_kilowatt_hour() * factor);
         figure.provenance.method = method;
@@ -235,7 +241,8 @@ mod tests {
 
     #[test]
     fn lifecycle_against_direct_is_refused_unless_asked_for_by_name() {
-        let (direct, life) = (figure("KR", 417.3, AccountingMethod::Direct), figure("FR", 56.0, AccountingMethod::Lifecycle));
+        let (direct, life) =
+            (figure("KR", 417.3, AccountingMethod::Direct), figure("FR", 56.0, AccountingMethod::Lifecycle));
         assert!(direct.compare(&life).unwrap_err().to_string().contains("do not compare"));
         let forced = direct.compare_across_methods(&life);
         assert!(forced.caveats.iter().any(|c| c.en.contains("method") && c.ko.contains("산정 방법")));
@@ -254,7 +261,10 @@ mod tests {
     fn provenance_is_flat_in_json_and_reads_back() {
         let json = serde_json::to_value(figure("KR", 417.3, AccountingMethod::Direct)).unwrap();
         assert_eq!((&json["g_per_kwh"], &json["method"]), (&417.3.into(), &"direct".into()));
-        assert_eq!(serde_json::from_value::<IntensityFigure>(json).unwrap(), figure("KR", 417.3, AccountingMethod::Direct));
+        assert_eq!(
+            serde_json::from_value::<IntensityFigure>(json).unwrap(),
+            figure("KR", 417.3, AccountingMethod::Direct)
+        );
     }
 
     proptest! {

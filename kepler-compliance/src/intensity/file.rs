@@ -194,7 +194,8 @@ impl FileSource {
             let mut seen = file.seen.lock().unwrap_or_else(PoisonError::into_inner);
             let now = Seen::look(&file.path);
             if (now.modified, now.length) != (seen.modified, seen.length) {
-                let read = read(&file.path).and_then(|text| self::content(&file.path, &text, &file.zones, &file.options));
+                let read =
+                    read(&file.path).and_then(|text| self::content(&file.path, &text, &file.zones, &file.options));
                 let fault = match read {
                     Ok(read) => {
                         *content = Arc::new(read);
@@ -304,7 +305,10 @@ fn content(path: &Path, text: &str, zones: &Zones, options: &FileOptions) -> Res
             match found {
                 Ok(zone) => {
                     let series = series(path, &name, rows, &stated, options)?;
-                    named.push((name, ZoneSeries { provenance: Provenance { zone: zone.id.clone(), ..series.provenance }, ..series }));
+                    named.push((
+                        name,
+                        ZoneSeries { provenance: Provenance { zone: zone.id.clone(), ..series.provenance }, ..series },
+                    ));
                 }
                 Err(unknown) => content.skipped.push(unknown.to_string()),
             }
@@ -330,8 +334,7 @@ fn content(path: &Path, text: &str, zones: &Zones, options: &FileOptions) -> Res
 /// Reads the text by its form.
 fn parts(path: &Path, text: &str, method: AccountingMethod) -> Result<Vec<Part>, FileError> {
     let form = |reason| FileError::Form { path: path.to_path_buf(), reason };
-    let at_row =
-        |row, (field, reason): row::Fault| FileError::Row { path: path.to_path_buf(), row, field, reason };
+    let at_row = |row, (field, reason): row::Fault| FileError::Row { path: path.to_path_buf(), row, field, reason };
     let text = crate::file::without_byte_order_mark(text).trim_start();
     if text.is_empty() {
         return Err(FileError::Empty { path: path.to_path_buf() });

@@ -122,7 +122,7 @@ impl IntensitySource for HourlyProfile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::intensity::{Boundary, IntensityKind, AccountingMethod};
+    use crate::intensity::{AccountingMethod, Boundary, IntensityKind};
 
     fn profile(zone: &str) -> HourlyProfile {
         let provenance = Provenance {

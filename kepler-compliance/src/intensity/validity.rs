@@ -27,7 +27,7 @@ mod tests {
 
     #[test]
     fn a_value_stands_in_as_long_as_its_step_and_two_hours_at_most() {
-        let minutes = |minutes| Duration::from_secs(minutes * 60);
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
         let usual = Validity(None);
         assert_eq!(usual.after(minutes(5), false), minutes(5));
         assert_eq!(usual.after(minutes(24 * 60), false), minutes(120));

@@ -1,6 +1,5 @@
 //! What rules look at, with units and names.
 
-use crate::text::Text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -81,32 +80,5 @@ impl Metric {
         let least = if matches!(self, Metric::Pue | Metric::DesignPue25PercentLoad) { 1.0 } else { 0.0 };
         let most = if self.unit() == "%" { 100.0 } else { f64::MAX };
         (least..=most).contains(&value)
-    }
-
-    /// Its name in a sentence.
-    #[must_use]
-    pub fn name(self) -> Text {
-        let (en, ko) = match self {
-            Metric::CarbonIntensity => ("effective carbon intensity", "실효 탄소집약도"),
-            Metric::Pue => ("annual PUE", "연간 PUE"),
-            Metric::DesignPue25PercentLoad => ("design PUE at 25 % IT load", "IT 부하 25% 설계 PUE"),
-            Metric::EmissionsPerHour => ("emissions per hour", "시간당 배출량"),
-            Metric::EmissionsPerMonth => ("emissions per month", "월간 배출량"),
-            Metric::AnnualEnergyToe => ("annual energy use", "연간 에너지 사용량"),
-            Metric::AnnualFuelToe => ("annual fuel use", "연간 연료 사용량"),
-            Metric::AnnualEnergyMwh => ("annual electricity use", "연간 전력 사용량"),
-            Metric::AnnualCrudeOilKl => ("annual energy use as crude oil", "연간 원유환산 사용량"),
-            Metric::AnnualTco2e => ("annual emissions", "연간 배출량"),
-            Metric::ContractPowerMw => ("contract power", "계약전력"),
-            Metric::ConnectionKw => ("connection power", "수전 용량"),
-            Metric::InstalledItKw => ("installed IT power", "IT 설치 전력"),
-            Metric::WueLitresPerKwh => ("WUE", "WUE"),
-            Metric::ErfPercent => ("energy reuse factor", "에너지 재사용 비율(ERF)"),
-            Metric::RefPercent => ("renewable energy factor", "재생에너지 비율(REF)"),
-            Metric::RenewablePercent => ("share of renewable electricity", "재생 전력 비율"),
-            Metric::CarbonFreePercent => ("share of carbon-free energy", "무탄소 에너지 비율"),
-            Metric::GhgReductionVs2018Percent => ("reduction against 2018", "2018년 대비 감축률"),
-        };
-        Text::new(en, ko)
     }
 }

@@ -1,4 +1,6 @@
 use super::*;
+use crate::messages::Message;
+use crate::text::Lang;
 use jiff::civil::date;
 use proptest::prelude::*;
 
@@ -13,7 +15,7 @@ fn today() -> Date {
 fn inputs(facts: &[(Metric, f64)]) -> Inputs {
     let mut inputs = Inputs::new(Subject::Workload, today());
     for &(metric, value) in facts {
-        inputs.give(metric, Fact::new(value, Basis::Measured, "test"));
+        inputs.set(metric, MetricValue::new(value, Basis::Measured, "test"));
     }
     inputs
 }
@@ -67,8 +69,14 @@ fn example_4_a_pue_of_1_6_misses_1_4_by_14_3_per_cent() {
     let verdict = standards().assess("KR_PUE_GREEN_DC", &inputs(&[(Metric::Pue, 1.6)])).unwrap();
     assert_eq!(verdict.status, Status::NonCompliant);
     assert!((verdict.gap_percent.unwrap() - 14.3).abs() < 0.02);
-    assert_eq!(verdict.reason.en, "The annual PUE of 1.6 does not meet the limit of at most 1.4.");
-    assert_eq!(verdict.reason.ko, "연간 PUE 1.6, 기준 1.4 이하를 충족하지 못합니다.");
+    assert_eq!(
+        Message::from(verdict.reason.clone()).render(Lang::En),
+        "The annual PUE of 1.6 does not meet the limit of at most 1.4."
+    );
+    assert_eq!(
+        Message::from(verdict.reason.clone()).render(Lang::Ko),
+        "연간 PUE 1.6, 기준 1.4 이하를 충족하지 못합니다."
+    );
 }
 
 #[test]
@@ -89,7 +97,7 @@ fn an_impossible_value_decides_nothing() {
     for value in [0.9, f64::NAN, f64::INFINITY, -1.0] {
         let verdict = standards().assess("KR_PUE_GREEN_DC", &inputs(&[(Metric::Pue, value)])).unwrap();
         assert_eq!(verdict.status, Status::InsufficientData, "{value}");
-        assert!(verdict.caveats.iter().any(|caveat| caveat.en.contains("not possible")));
+        assert!(verdict.caveats.iter().any(|caveat| matches!(caveat, VerdictMessage::Impossible { .. })));
     }
 }
 

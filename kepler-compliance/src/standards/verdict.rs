@@ -1,8 +1,8 @@
 //! What goes into a judgement and what comes out.
 
 use super::Metric;
+use super::message::{FigureSource, VerdictMessage};
 use super::rule::{Basis, Force, Limit, RuleKind, Subject};
-use crate::text::Text;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,26 +24,26 @@ pub enum Status {
 }
 
 /// A known value of a metric, in the metric's unit ([`Metric::unit`]).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Fact {
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricValue {
     /// The value.
     pub value: f64,
     /// How it came about.
     pub basis: Basis,
     /// From where.
-    pub source: String,
+    pub source: FigureSource,
     /// The year it is for, where it is a year's.
     pub year: Option<i16>,
     /// How old it is.
     pub age: Option<Duration>,
     /// What weakens it.
-    pub caveats: Vec<Text>,
+    pub caveats: Vec<VerdictMessage>,
 }
 
-impl Fact {
+impl MetricValue {
     /// From a value and its origin.
-    pub fn new(value: f64, basis: Basis, source: impl Into<String>) -> Self {
-        Fact { value, basis, source: source.into(), year: None, age: None, caveats: Vec::new() }
+    pub fn new(value: f64, basis: Basis, source: impl Into<FigureSource>) -> Self {
+        MetricValue { value, basis, source: source.into(), year: None, age: None, caveats: Vec::new() }
     }
 }
 
@@ -51,7 +51,7 @@ impl Fact {
 /// unknown, never zero.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inputs {
-    /// Whom the emissions among the facts are of.
+    /// Whom the emissions among the values are of.
     pub subject: Subject,
     /// The day to judge for.
     pub date: Date,
@@ -60,7 +60,9 @@ pub struct Inputs {
     /// The site's first day of operation.
     pub operation_start: Option<Date>,
     /// What is known.
-    pub facts: BTreeMap<Metric, Fact>,
+    pub values: BTreeMap<Metric, MetricValue>,
+    /// Codes of the rules whose condition is declared to hold.
+    pub applicable: BTreeSet<String>,
     /// Codes of the duties that somebody declares fulfilled.
     pub fulfilled: BTreeSet<String>,
 }
@@ -74,38 +76,21 @@ impl Inputs {
             date,
             country: None,
             operation_start: None,
-            facts: BTreeMap::new(),
+            values: BTreeMap::new(),
+            applicable: BTreeSet::new(),
             fulfilled: BTreeSet::new(),
         }
     }
 
     /// States a value.
-    pub fn give(&mut self, metric: Metric, fact: Fact) {
-        self.facts.insert(metric, fact);
+    pub fn set(&mut self, metric: Metric, value: MetricValue) {
+        self.values.insert(metric, value);
     }
 }
 
-/// A figure that a judgement or an answer rests on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Input {
-    /// What it is: a metric's name, or `power`, `energy`, `grid_intensity`, `pue`, `price`.
-    pub name: String,
-    /// Its value.
-    pub value: f64,
-    /// Its unit; empty for a pure ratio.
-    pub unit: String,
-    /// How it came about.
-    pub basis: Basis,
-    /// From where.
-    pub source: String,
-    /// The year it is for, where it is a year's.
-    pub year: Option<i16>,
-    /// How old it is, in seconds; `null` while it holds or where it is a year's.
-    pub age_seconds: Option<u64>,
-}
-
 /// A judgement with all it rests on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Verdict {
     /// The rule's code.
     pub code: String,
@@ -114,7 +99,7 @@ pub struct Verdict {
     /// The outcome.
     pub status: Status,
     /// Why, in a sentence.
-    pub reason: Text,
+    pub reason: VerdictMessage,
     /// The metric that decided.
     pub metric: Option<Metric>,
     /// Its value.
@@ -133,9 +118,9 @@ pub struct Verdict {
     /// Whom the rule speaks of.
     pub subject: Subject,
     /// All values that were looked at.
-    pub inputs: Vec<Input>,
+    pub inputs: Vec<(Metric, MetricValue)>,
     /// What weakens the judgement.
-    pub caveats: Vec<Text>,
+    pub caveats: Vec<VerdictMessage>,
 }
 
 /// The status of several verdicts together: NON_COMPLIANT if any applicable rule fails, COMPLIANT

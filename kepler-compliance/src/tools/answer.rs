@@ -1,15 +1,30 @@
 //! Parts that the answers of several tools share.
 
-use super::facility::Facility;
-use super::{Length, Settings};
+use super::Length;
+use crate::advice::{Complexity, OptimizationKind};
 use crate::carbon::{emissions, rate};
+use crate::context::Context;
+use crate::facility::{Facility, Settings};
+use crate::messages::{EnergyMessage, Message, render_all};
 use crate::standards::{Basis, Force, Limit, Status, Subject, Verdict};
-use crate::text::{Lang, Text};
+use crate::text::Lang;
 use crate::units::{CarbonMass, Energy, Power};
 use crate::view::{Inventory, PowerSplit, Skipped};
 use kepler_core::meter::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// The outcome by all rules and by each kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Statuses {
+    /// By all rules: NON_COMPLIANT if any that applies fails, COMPLIANT if all that apply pass.
+    pub status: Status,
+    /// By the carbon standard.
+    pub carbon_status: Status,
+    /// By the PUE standard; it judges the facility.
+    pub pue_status: Status,
+}
 
 /// One rule's judgement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,7 +56,7 @@ impl Judged {
         Judged {
             code: verdict.code.clone(),
             status: verdict.status,
-            reason: verdict.reason.lang(lang).to_owned(),
+            reason: Message::from(verdict.reason.clone()).render(lang),
             value: verdict.value,
             limit: verdict.limit,
             unit: verdict.unit.clone(),
@@ -128,32 +143,6 @@ pub(super) fn grams_per_hour(power: Option<Power>, facility: &Facility) -> Optio
     Some(rate(power?, facility.ratio()?, facility.intensity()?).grams_per_hour())
 }
 
-/// What could be done to emit less.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OptimizationKind {
-    /// Requests that fit what is used, so that fewer machines idle.
-    ResourceRightsizing,
-    /// Running in a region with a lower intensity times PUE.
-    RegionalMigration,
-    /// Running when the grid is cleaner.
-    TemporalShift,
-    /// A facility that needs less energy beside its IT.
-    PueImprovement,
-}
-
-/// What it takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Complexity {
-    /// A setting.
-    Low,
-    /// A change of how it is run.
-    Medium,
-    /// A project.
-    High,
-}
-
 /// Savings of a month.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MonthlySavings {
@@ -184,9 +173,10 @@ pub struct Optimization {
     pub basis: String,
 }
 
-/// The figures that an answer saw.
+/// The figures that an answer rests on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Seen {
+#[non_exhaustive]
+pub struct Evidence {
     /// Share of window and nodes that the figures cover, 0 to 1; `null` where there are none.
     pub coverage: Option<f64>,
     /// The window asked for.
@@ -197,14 +187,19 @@ pub struct Seen {
     pub caveats: Vec<String>,
 }
 
-impl Seen {
-    /// Nothing yet.
-    pub(super) const fn nothing(window: Length) -> Self {
-        Seen { coverage: None, window, moment: None, caveats: Vec::new() }
+impl Evidence {
+    /// No figures.
+    pub(super) fn none(window: Length, caveats: &[Message], lang: Lang) -> Self {
+        Evidence { coverage: None, window, moment: None, caveats: render_all(caveats, lang) }
     }
 
-    pub(super) fn of(inventory: &Inventory, window: Length, caveats: Vec<String>) -> Self {
-        Seen { coverage: Some(inventory.coverage), window, moment: Some(inventory.moment.clone()), caveats }
+    pub(super) fn of(inventory: &Inventory, window: Length, caveats: &[Message], lang: Lang) -> Self {
+        Evidence {
+            coverage: Some(inventory.coverage),
+            window,
+            moment: Some(inventory.moment.clone()),
+            caveats: render_all(caveats, lang),
+        }
     }
 }
 
@@ -232,42 +227,29 @@ pub(super) const fn basis_of(method: Method) -> Basis {
 }
 
 /// What a reader should know of energy figures.
-pub(super) fn energy_caveats(inventory: &Inventory, method: Option<Method>) -> Vec<Text> {
-    let mut caveats = Vec::new();
-    if let Some(Method::Estimated { error_ratio }) = method {
-        let percent = error_ratio * 100.0;
-        caveats.push(Text::new(
-            format!("Energy is estimated by a model, not measured; expected error ±{percent:.0} % (one sigma)."),
-            format!("에너지는 실측이 아닌 모델 추정값이며, 예상 오차는 ±{percent:.0} %(1σ)입니다."),
-        ));
-    }
+pub(super) fn energy_caveats(context: &Context<'_>, inventory: &Inventory, method: Option<Method>) -> Vec<Message> {
+    let mut caveats: Vec<Message> = Vec::new();
+    caveats.extend(context.stale.map(|age| EnergyMessage::Stale { age }.into()));
+    caveats.extend(method.and_then(method_caveat));
     if inventory.coverage < FULL_COVERAGE {
-        let (percent, seconds) = (inventory.coverage * 100.0, inventory.covered.length().as_secs_f64());
-        caveats.push(Text::new(
-            format!("The figures cover {percent:.0} % of the window and the nodes ({seconds:.0} s of readings)."),
-            format!("수치는 요청한 기간과 노드의 {percent:.0} %만 포함합니다 (측정 시간 {seconds:.0}초)."),
-        ));
+        let (ratio, covered) = (inventory.coverage, inventory.covered.length());
+        caveats.push(EnergyMessage::Coverage { ratio, covered }.into());
     }
-    for skipped in &inventory.skipped {
-        caveats.push(Text::new(
-            format!("{} is left out: {}", skipped.what, skipped.reason),
-            format!("{} 제외됨: {}", skipped.what, skipped.reason),
-        ));
-    }
+    let left_out = |skipped: &Skipped| {
+        let Skipped { what, reason } = skipped.clone();
+        EnergyMessage::LeftOut { what, reason }.into()
+    };
+    caveats.extend(inventory.skipped.iter().map(left_out));
     caveats
 }
 
-/// Readings never meet a window's edges exactly; less than this is worth telling.
-const FULL_COVERAGE: f64 = 0.95;
-
-/// Sentences in one language.
-pub(super) fn say(texts: &[Text], lang: Lang) -> Vec<String> {
-    let mut said: Vec<String> = Vec::with_capacity(texts.len());
-    for text in texts {
-        let sentence = text.lang(lang);
-        if !said.iter().any(|known| known == sentence) {
-            said.push(sentence.to_owned());
-        }
+/// What weakens figures that are not measured throughout.
+pub(super) fn method_caveat(method: Method) -> Option<Message> {
+    match method {
+        Method::Measured => None,
+        Method::Estimated { error_ratio } => Some(EnergyMessage::Estimated { error_ratio }.into()),
     }
-    said
 }
+
+/// Readings never meet a window's edges exactly; less than this is worth saying.
+pub(super) const FULL_COVERAGE: f64 = 0.95;

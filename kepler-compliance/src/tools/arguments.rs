@@ -1,8 +1,9 @@
 //! Arguments that several tools share.
 
-use super::{Context, ToolError};
+use super::ToolError;
+use crate::numbers::figure;
 use crate::text::Lang;
-use crate::view::TimeRange;
+use crate::view::WorkloadKind;
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error;
@@ -87,8 +88,35 @@ impl JsonSchema for Length {
     }
 }
 
+/// Which of the workloads that share a name is meant.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct WorkloadQualifiers {
+    /// The namespace, which selects among pods and their controllers; other workloads are found anyway.
+    #[serde(default = "default_namespace")]
+    pub namespace: String,
+    /// The kind, where several kinds share the name; without it the first of pod, deployment, statefulset, daemonset,
+    /// job, container, unit, vm and process that has it.
+    #[serde(default)]
+    pub kind: Option<WorkloadKind>,
+}
+
+impl WorkloadQualifiers {
+    /// A namespace, and the kind where it matters.
+    pub fn new(namespace: impl Into<String>, kind: Option<WorkloadKind>) -> Self {
+        WorkloadQualifiers { namespace: namespace.into(), kind }
+    }
+}
+
+impl Default for WorkloadQualifiers {
+    fn default() -> Self {
+        WorkloadQualifiers { namespace: default_namespace(), kind: None }
+    }
+}
+
 /// What every question about energy says, whatever it asks.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Scope {
     /// Where it runs: an AWS, GCP or Azure region, a country, a grid zone or a city. Without it the
     /// configured region, else ap-northeast-2.
@@ -100,6 +128,14 @@ pub struct Scope {
     /// Language of sentences.
     #[serde(default)]
     pub lang: Lang,
+}
+
+impl Scope {
+    /// The configured region, over a window, in a language.
+    #[must_use]
+    pub const fn new(window: Length, lang: Lang) -> Self {
+        Scope { region: None, window, lang }
+    }
 }
 
 impl Default for Scope {
@@ -121,12 +157,7 @@ pub(super) fn explain<E: fmt::Display>(error: serde_path_to_error::Error<E>) -> 
     if path == "." { reason.to_string() } else { format!("{path}: {reason}") }
 }
 
-/// The window that ends now.
-pub(super) fn range(context: &Context<'_>, window: Length) -> TimeRange {
-    TimeRange::ending(context.now, window.duration())
-}
-
-/// An argument must lie in a range, which holds no NaN.
+/// An argument must lie between two bounds, and be a number.
 pub(super) fn within(
     argument: &'static str,
     given: f64,
@@ -135,9 +166,12 @@ pub(super) fn within(
     if range.contains(&given) {
         return Ok(given);
     }
-    let remedy = format!("give a number from {} to {}", range.start(), range.end());
-    Err(ToolError::InvalidArgument { argument, given: given.to_string(), remedy })
+    let remedy = format!("give a number from {} to {}", figure(*range.start()), figure(*range.end()));
+    Err(ToolError::InvalidArgument { argument, given: figure(given), remedy })
 }
+
+/// The largest power that may be stated, watts: more than any site on Earth draws.
+pub(super) const MOST_WATTS: f64 = 1e12;
 
 pub(super) fn default_namespace() -> String {
     "default".to_owned()

@@ -1,17 +1,20 @@
 //! Does a workload keep a standard, and what would help?
 
 use super::answer::{
-    Judged, Month, Optimization, PowerWatts, ProjectedMonthly, Seen, basis_of, energy_caveats, grams_per_hour, say,
+    Evidence, Judged, Month, Optimization, PowerWatts, ProjectedMonthly, Statuses, basis_of, energy_caveats,
+    grams_per_hour,
 };
-use super::arguments::{Scope, default_namespace, default_standard, named, range};
+use super::arguments::{Scope, WorkloadQualifiers, default_standard, named};
 use super::figures::Windows;
 use super::judge::{Judge, Verdicts};
 use super::optimizations::{advise, show};
 use super::resolve::{Resolved, resolve};
-use super::{Context, Facility, Figures, ToolError};
+use super::{Figures, ToolError, ToolRequest};
 use crate::advice::Advice;
-use crate::standards::{Input, Limit, RuleKind, Status, Verdict};
-use crate::text::{Lang, Text};
+use crate::context::Context;
+use crate::facility::{Facility, Input};
+use crate::messages::{AssessmentMessage, EnergyMessage, Message, render_all};
+use crate::standards::{Limit, RuleKind, Status, Verdict};
 use crate::units::{Energy, Pue};
 use crate::view::{Inventory, ViewError, WorkloadKind};
 use schemars::JsonSchema;
@@ -21,16 +24,15 @@ use serde::{Deserialize, Serialize};
 /// target intensity, power, emissions per hour, a projected month, and what would reduce it.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct AssessRequest {
     /// A pod, a deployment, stateful set, daemon set or job (the sum of its pods), a container, a systemd
     /// unit, a VM, or a process name (the sum of its processes).
     pub workload_name: String,
-    /// The namespace, which selects among pods and their controllers; other workloads are found anyway.
-    #[serde(default = "default_namespace")]
-    pub namespace: String,
-    /// The kind, where several kinds share the name; without it the first in the order above is taken.
-    #[serde(default)]
-    pub kind: Option<WorkloadKind>,
+    /// Which of those that share the name.
+    #[serde(flatten, deserialize_with = "named")]
+    #[schemars(with = "WorkloadQualifiers")]
+    pub qualifiers: WorkloadQualifiers,
     /// Code of the standard to judge by; an unknown one is an error that lists the valid ones.
     #[serde(default = "default_standard")]
     pub standard: String,
@@ -45,16 +47,26 @@ impl AssessRequest {
     pub fn new(workload_name: impl Into<String>) -> Self {
         AssessRequest {
             workload_name: workload_name.into(),
-            namespace: default_namespace(),
-            kind: None,
+            qualifiers: WorkloadQualifiers::default(),
             standard: default_standard(),
             scope: Scope::default(),
         }
     }
 }
 
+impl ToolRequest for AssessRequest {
+    type Response = AssessResponse;
+    const NAME: &'static str = "assess_workload_compliance";
+    const TITLE: &'static str = "Assess a workload";
+
+    fn answer(&self, context: &Context<'_>) -> Result<AssessResponse, ToolError> {
+        assess_workload_compliance(context, self)
+    }
+}
+
 /// The assessment. Whatever is not known is `null`, never zero.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct AssessResponse {
     /// The workload.
     pub workload: String,
@@ -66,12 +78,9 @@ pub struct AssessResponse {
     pub standard: String,
     /// The region.
     pub region: String,
-    /// By all rules: NON_COMPLIANT if any that applies fails, COMPLIANT if all that apply pass.
-    pub status: Status,
-    /// By the carbon standard.
-    pub carbon_status: Status,
-    /// By the PUE standard; it judges the facility.
-    pub pue_status: Status,
+    /// By all rules and by each kind.
+    #[serde(flatten)]
+    pub statuses: Statuses,
     /// Grid intensity times PUE: emissions per kWh of IT energy.
     #[serde(rename = "current_carbon_intensity_gCO2eq_kWh")]
     pub current_carbon_intensity: Option<f64>,
@@ -107,7 +116,7 @@ pub struct AssessResponse {
     pub energy_joules: Option<f64>,
     /// What was looked at.
     #[serde(flatten)]
-    pub seen: Seen,
+    pub evidence: Evidence,
 }
 
 /// How many rows a workload is the sum of.
@@ -127,100 +136,91 @@ pub struct Instances {
 pub fn assess_workload_compliance(context: &Context<'_>, request: &AssessRequest) -> Result<AssessResponse, ToolError> {
     let facility = Facility::of(context, request.scope.region.as_deref())?;
     let judge = Judge::new(context, &facility, &request.standard)?;
-    let inventory = match context.view.inventory(range(context, request.scope.window)) {
+    let window = request.scope.window;
+    let inventory = match context.view.inventory(context.window(window.duration())) {
         Ok(inventory) => inventory,
         Err(error @ ViewError::NoData { .. }) => return Ok(without_data(request, &facility, &judge, &error)),
         Err(error) => return Err(error.into()),
     };
-    let resolved = resolve(&inventory, &request.workload_name, &request.namespace, request.kind)?;
+    let resolved = resolve(&inventory, &request.workload_name, &request.qualifiers)?;
     let figures = Figures::sum(&inventory, &Windows::of(&inventory), resolved.rows.iter().copied());
     let verdicts = judge.verdicts(Some(&figures));
-    let advice = advise(context, &facility, &inventory, &resolved, &figures, &verdicts, request.scope.window)?;
-    let advice: Vec<Advice> = advice.into_iter().filter_map(Result::ok).collect();
-    Ok(answer(context, request, &facility, &inventory, &resolved, &figures, &verdicts, &advice))
+    let advice = advise(context, &facility, &inventory, &resolved, &figures, &verdicts, window)?;
+    let advice = advice.into_iter().filter_map(Result::ok).collect();
+    let found = Found { request, facility: &facility, inventory: &inventory, resolved, figures, verdicts, advice };
+    Ok(found.answer(context))
 }
 
-#[allow(
-    clippy::too_many_arguments,
-    reason = "every part of an answer, once; a struct for one call would only rename them"
-)]
-fn answer(
-    context: &Context<'_>,
-    request: &AssessRequest,
-    facility: &Facility,
-    inventory: &Inventory,
-    resolved: &Resolved<'_>,
-    figures: &Figures,
-    verdicts: &Verdicts,
-    advice: &[Advice],
-) -> AssessResponse {
-    let (lang, settings) = (request.scope.lang, context.settings);
-    let month = figures.monthly().map(|energy| Month::new(energy, facility, settings));
-    let power = figures.power.and_then(|power| power.total());
-    let optimizations: Vec<Optimization> = advice.iter().map(|advice| show(advice, month.as_ref(), lang)).collect();
-    let mut caveats = resolved.caveats.clone();
-    caveats.extend(energy_caveats(inventory, Some(figures.method)));
-    caveats.extend(idle_caveat(inventory));
-    if figures.running == 0 {
-        caveats.push(Text::new(
-            "It does not run any more: energy is known, power is not.",
-            "더 이상 실행 중이 아니므로 에너지만 있고 전력은 없습니다.",
-        ));
+/// All that an assessment rests on.
+struct Found<'a> {
+    request: &'a AssessRequest,
+    facility: &'a Facility,
+    inventory: &'a Inventory,
+    resolved: Resolved<'a>,
+    figures: Figures,
+    verdicts: Verdicts,
+    advice: Vec<Advice>,
+}
+
+impl Found<'_> {
+    fn answer(&self, context: &Context<'_>) -> AssessResponse {
+        let Found { request, facility, inventory, resolved, figures, verdicts, advice } = self;
+        let (lang, settings) = (request.scope.lang, context.settings);
+        let month = figures.monthly().map(|energy| Month::new(energy, facility, settings));
+        let power = figures.power.and_then(|power| power.total());
+        let mut response = frame(request, facility, verdicts, &self.caveats(context));
+        response.workload.clone_from(&resolved.name);
+        response.kind = Some(resolved.kind);
+        response.namespace.clone_from(&resolved.namespace);
+        response.power_watts = figures.power.map(PowerWatts::from).unwrap_or_default();
+        response.emissions_per_hour = grams_per_hour(power, facility);
+        response.projected_monthly = month.map(|month| month.show(settings, figures.window));
+        response.recommendation = render_all(&recommend(verdicts, advice), lang).join(" ");
+        response.optimizations = advice.iter().map(|advice| show(advice, month.as_ref(), lang)).collect();
+        response.inputs = inputs(context, figures).into_iter().chain(facility.inputs(lang)).collect();
+        response.instances = Instances { running: figures.running, terminated: figures.terminated };
+        response.energy_joules = figures.energy.total().map(Energy::joules);
+        response.evidence.coverage = Some(inventory.coverage);
+        response.evidence.moment = Some(inventory.moment.clone());
+        response
     }
-    let mut response = frame(request, facility, verdicts, &caveats);
-    response.workload.clone_from(&resolved.name);
-    response.kind = Some(resolved.kind);
-    response.namespace.clone_from(&resolved.namespace);
-    response.power_watts = figures.power.map(PowerWatts::from).unwrap_or_default();
-    response.emissions_per_hour = grams_per_hour(power, facility);
-    response.projected_monthly = month.map(|month| month.show(settings, figures.window));
-    response.recommendation = recommend(verdicts, &optimizations, lang);
-    response.optimizations = optimizations;
-    response.inputs = inputs(context, figures).into_iter().chain(facility.inputs()).collect();
-    response.instances = Instances { running: figures.running, terminated: figures.terminated };
-    response.energy_joules = figures.energy.total().map(Energy::joules);
-    response.seen.coverage = Some(inventory.coverage);
-    response.seen.moment = Some(inventory.moment.clone());
-    response
+
+    fn caveats(&self, context: &Context<'_>) -> Vec<Message> {
+        let mut caveats = self.resolved.caveats.clone();
+        caveats.extend(energy_caveats(context, self.inventory, Some(self.figures.method)));
+        caveats.extend(unassigned(self.inventory));
+        if self.figures.running == 0 {
+            caveats.push(EnergyMessage::NotRunning.into());
+        }
+        caveats
+    }
 }
 
 /// The answer where nothing is known of the window.
 fn without_data(request: &AssessRequest, facility: &Facility, judge: &Judge<'_>, error: &ViewError) -> AssessResponse {
-    let mut response = frame(request, facility, &judge.verdicts(None), &[]);
-    response.seen.caveats.insert(0, error.to_string());
-    let hint = Text::new(
-        "There are no energy figures of that window yet; measure longer or ask for another window.",
-        "해당 기간의 에너지 데이터가 아직 없습니다. 더 오래 측정하거나 다른 기간을 지정하세요.",
-    );
-    response.recommendation = hint.lang(request.scope.lang).to_owned();
+    let mut response = frame(request, facility, &judge.verdicts(None), &[Message::from(error)]);
+    response.recommendation = Message::from(AssessmentMessage::NoFigures).render(request.scope.lang);
     response
 }
 
 /// All that the rules and the facility say, without the workload's own figures.
-fn frame(request: &AssessRequest, facility: &Facility, verdicts: &Verdicts, caveats: &[Text]) -> AssessResponse {
+fn frame(request: &AssessRequest, facility: &Facility, verdicts: &Verdicts, caveats: &[Message]) -> AssessResponse {
     let lang = request.scope.lang;
     let (carbon, pue) = (verdicts.carbon.as_ref(), verdicts.pue.as_ref());
     let intensity = carbon.filter(|verdict| verdict.kind == RuleKind::IntensityLimit);
-    let mut texts = caveats.to_vec();
-    texts.extend(facility.caveats.iter().cloned());
+    let mut caveats = caveats.to_vec();
+    caveats.extend(facility.caveats.iter().cloned());
     for verdict in [carbon, pue].into_iter().flatten() {
-        texts.extend(verdict.caveats.iter().cloned());
+        caveats.extend(verdict.caveats.iter().cloned().map(Message::from));
     }
-    if intensity.is_some() {
-        texts.push(Text::new(
-            "The carbon standard judges the grid and the facility per kWh; it does not depend on how much the workload uses.",
-            "이 탄소 기준은 kWh당 전력망과 시설을 평가하며, 워크로드의 사용량과는 무관합니다.",
-        ));
-    }
+    caveats.extend(intensity.map(|_| AssessmentMessage::IntensityOnly.into()));
     AssessResponse {
         workload: request.workload_name.clone(),
         kind: None,
         namespace: None,
         standard: carbon.or(pue).map_or_else(|| request.standard.clone(), |verdict| verdict.code.clone()),
         region: facility.region.clone(),
-        status: verdicts.statuses.overall,
-        carbon_status: verdicts.statuses.carbon,
-        pue_status: verdicts.statuses.pue,
+        statuses: verdicts.statuses,
         current_carbon_intensity: facility.effective().map(|value| value.grams_per_kilowatt_hour()),
         target_carbon_intensity: intensity.and_then(|verdict| verdict.limit).map(Limit::value),
         gap_percent: carbon.and_then(|verdict| verdict.gap_percent),
@@ -232,11 +232,11 @@ fn frame(request: &AssessRequest, facility: &Facility, verdicts: &Verdicts, cave
         projected_monthly: None,
         recommendation: String::new(),
         optimizations: Vec::new(),
-        inputs: facility.inputs(),
+        inputs: facility.inputs(lang),
         verdicts: [carbon, pue].into_iter().flatten().map(|verdict| Judged::new(verdict, lang)).collect(),
         instances: Instances::default(),
         energy_joules: None,
-        seen: Seen { caveats: say(&texts, lang), ..Seen::nothing(request.scope.window) },
+        evidence: Evidence::none(request.scope.window, &caveats, lang),
     }
 }
 
@@ -248,56 +248,45 @@ fn inputs(context: &Context<'_>, figures: &Figures) -> Vec<Input> {
         unit: unit.to_owned(),
         basis,
         source: context.view.name().to_owned(),
+        method: None,
         year: None,
-        age_seconds: None,
+        age_seconds: context.stale.map(|age| age.as_secs()),
     };
     let energy = figures.energy.total().map(|energy| of("energy", energy.joules(), "J"));
     let power = figures.power.and_then(|power| power.total()).map(|power| of("power", power.watts(), "W"));
     energy.into_iter().chain(power).collect()
 }
 
-/// Idle energy is nobody's; a reader who adds workloads up must know how much that is.
-fn idle_caveat(inventory: &Inventory) -> Option<Text> {
+/// Idle and unattributed energy is charged to no workload; a reader who adds workloads up must know how much that is.
+fn unassigned(inventory: &Inventory) -> Option<Message> {
     let sum = |figure: fn(&crate::view::NodeZoneEnergy) -> Option<Energy>| -> Option<Energy> {
         let parts = inventory.nodes.iter().filter_map(|node| node.split(figure).total());
         parts.reduce(|a, b| a + b)
     };
     let (all, idle) = (sum(|zone| Some(zone.energy))?, sum(|zone| zone.idle)?);
-    let nobody = sum(|zone| zone.unattributed).unwrap_or(Energy::ZERO);
+    let unattributed = sum(|zone| zone.unattributed).unwrap_or(Energy::ZERO);
     if all == Energy::ZERO {
         return None;
     }
-    let percent = (idle + nobody).joules() / all.joules() * 100.0;
-    Some(Text::new(
-        format!("{percent:.0} % of the nodes' energy is idle or unattributed and charged to no workload."),
-        format!("노드 에너지의 {percent:.0} %는 유휴 또는 미귀속으로, 어떤 워크로드에도 부과되지 않습니다."),
-    ))
+    let percent = (idle + unattributed).joules() / all.joules() * 100.0;
+    Some(EnergyMessage::Unassigned { percent }.into())
 }
 
 /// What to do, from the judgements and the largest saving.
-fn recommend(verdicts: &Verdicts, optimizations: &[Optimization], lang: Lang) -> String {
-    let mut sentences: Vec<String> = Vec::new();
-    let failing = |verdict: &&Verdict| verdict.status == Status::NonCompliant;
+fn recommend(verdicts: &Verdicts, advice: &[Advice]) -> Vec<Message> {
     let both = || [verdicts.carbon.as_ref(), verdicts.pue.as_ref()].into_iter().flatten();
-    for verdict in both().filter(failing) {
-        sentences.push(verdict.reason.lang(lang).to_owned());
+    let reason = |verdict: &Verdict| Message::from(verdict.reason.clone());
+    let mut messages: Vec<Message> =
+        both().filter(|verdict| verdict.status == Status::NonCompliant).map(reason).collect();
+    if verdicts.statuses.status == Status::InsufficientData {
+        messages.extend(both().find(|verdict| verdict.status == Status::InsufficientData).map(reason));
     }
-    let status = verdicts.statuses.overall;
-    if status == Status::InsufficientData {
-        let missing = both().find(|verdict| verdict.status == Status::InsufficientData);
-        sentences.extend(missing.map(|verdict| verdict.reason.lang(lang).to_owned()));
+    if messages.is_empty() {
+        messages.push(AssessmentMessage::NoAction.into());
     }
-    if sentences.is_empty() {
-        let fine = Text::new("No action is needed to keep the standard.", "기준을 지키기 위해 필요한 조치는 없습니다.");
-        sentences.push(fine.lang(lang).to_owned());
+    if let Some(best) = advice.first() {
+        let (percent, advice) = ((1.0 - best.factor) * 100.0, Box::new(best.description.clone()));
+        messages.push(AssessmentMessage::LargestSaving { percent, advice }.into());
     }
-    if let Some(best) = optimizations.first() {
-        let percent = best.estimated_reduction_percent;
-        let most = Text::new(
-            format!("The largest saving, up to {percent:.0} %: {}", best.description),
-            format!("가장 큰 절감(최대 {percent:.0} %): {}", best.description),
-        );
-        sentences.push(most.lang(lang).to_owned());
-    }
-    sentences.join(" ")
+    messages
 }

@@ -1,23 +1,27 @@
 //! Who draws the most power?
 
-use super::answer::{Seen, Skip, energy_caveats, grams_per_hour, say};
-use super::arguments::{Scope, named, range, within};
-use super::grouped::{Grouped, check_namespace, grouped, usual_kind};
-use super::{Context, Facility, Figures, ToolError};
-use crate::text::Text;
+use super::answer::{Evidence, Skip, energy_caveats, grams_per_hour};
+use super::arguments::{MOST_WATTS, Scope, named, within};
+use super::groups::{Group, check_namespace, common_kind, groups};
+use super::{Figures, ToolError, ToolRequest};
+use crate::context::Context;
+use crate::facility::Facility;
+use crate::messages::{HotspotMessage, Message};
 use crate::units::{Energy, Power};
-use crate::view::{ViewError, WorkloadKind};
+use crate::view::{Inventory, NodeEnergy, ViewError, WorkloadKind, worse};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Lists the workloads that draw the most power, why that is, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct HotspotsRequest {
     /// The namespace; without it all of them, and what is in none.
     #[serde(default)]
     pub namespace: Option<String>,
-    /// The kind of workloads. Without it pods, where there are any; else containers, else units.
+    /// The kind of workloads. Without it all of them, each once: pods, containers outside pods, units, virtual machines,
+    /// and processes that are in none of these.
     #[serde(default)]
     pub kind: Option<WorkloadKind>,
     /// Only those that draw at least this, watts.
@@ -49,34 +53,65 @@ impl Default for HotspotsRequest {
     }
 }
 
+impl ToolRequest for HotspotsRequest {
+    type Response = HotspotsResponse;
+    const NAME: &'static str = "get_power_hotspots";
+    const TITLE: &'static str = "Find the largest consumers";
+
+    fn answer(&self, context: &Context<'_>) -> Result<HotspotsResponse, ToolError> {
+        get_power_hotspots(context, self)
+    }
+}
+
 /// The hotspots.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct HotspotsResponse {
-    /// The kind that is listed; `null` where there are no figures.
+    /// The kind that is listed; `null` where several are, or none.
     pub kind: Option<WorkloadKind>,
     /// How many draw at least the threshold.
     pub total: usize,
     /// They, by falling power.
     pub hotspots: Vec<Hotspot>,
-    /// Mean active power of all workloads of the kind, watts.
+    /// Mean active power of all workloads, the ones that are not listed included, watts.
     pub all_workloads_watts: Option<f64>,
+    /// What of that is not among the hotspots; `null` where there are no figures.
+    pub remainder: Option<Remainder>,
     /// What could not be looked at, and why.
     pub skipped: Vec<Skip>,
     /// What was looked at.
     #[serde(flatten)]
-    pub seen: Seen,
+    pub evidence: Evidence,
+}
+
+/// Active power beside the hotspots.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Remainder {
+    /// Running workloads below the threshold or beyond the limit.
+    pub other_workloads: usize,
+    /// Their power, watts.
+    pub other_workloads_watts: f64,
+    /// Power of work that belongs to no workload of those that could be listed, watts: of another namespace or kind, of
+    /// what has ended, or of processes whose container the source does not know. `null` where the source does not say.
+    pub unlisted_watts: Option<f64>,
+    /// Active power that no workload explains, watts; `null` where the source does not say.
+    pub unattributed_watts: Option<f64>,
 }
 
 /// A workload that draws much.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Hotspot {
     /// Its name.
     pub workload: String,
+    /// What it is.
+    pub kind: WorkloadKind,
     /// Its namespace; `null` for what is not a pod.
     pub namespace: Option<String>,
     /// Mean power over the window of what still runs, watts.
     pub power_watts: f64,
-    /// Its share of the power of all workloads of the kind, in per cent.
+    /// Its share of the power of all workloads, in per cent.
     pub share_percent: f64,
     /// Processors in use, in cores, as a mean over the window.
     pub cpu_cores: Option<f64>,
@@ -94,130 +129,145 @@ pub struct Hotspot {
 /// # Errors
 /// No such namespace or region; a threshold that is no power; the source cannot answer.
 pub fn get_power_hotspots(context: &Context<'_>, request: &HotspotsRequest) -> Result<HotspotsResponse, ToolError> {
-    let threshold = within("threshold_watts", request.threshold_watts, 0.0..=f64::MAX)?;
+    let threshold = within("threshold_watts", request.threshold_watts, 0.0..=MOST_WATTS)?;
+    let (window, lang) = (request.scope.window, request.scope.lang);
     let facility = Facility::of(context, request.scope.region.as_deref())?;
     let mut response = HotspotsResponse {
         kind: request.kind,
         total: 0,
         hotspots: Vec::new(),
         all_workloads_watts: None,
+        remainder: None,
         skipped: Vec::new(),
-        seen: Seen::nothing(request.scope.window),
+        evidence: Evidence::none(window, &facility.caveats, lang),
     };
-    let inventory = match context.view.inventory(range(context, request.scope.window)) {
+    let inventory = match context.view.inventory(context.window(window.duration())) {
         Ok(inventory) => inventory,
         Err(error @ ViewError::NoData { .. }) => {
-            response.seen.caveats = vec![error.to_string()];
+            response.evidence.caveats.insert(0, Message::from(&error).render(lang));
             return Ok(response);
         }
         Err(error) => return Err(error.into()),
     };
     check_namespace(&inventory, request.namespace.as_deref())?;
-    let kind = request.kind.unwrap_or_else(|| usual_kind(&inventory));
-    let groups = grouped(&inventory, kind, request.namespace.as_deref())?;
-    let power = |group: &Grouped<'_>| group.figures.power.and_then(|power| power.total());
-    let all: Power = groups.iter().filter_map(power).sum();
-    let mut hot: Vec<(Power, &Grouped<'_>)> = groups
-        .iter()
-        .filter_map(|group| Some((power(group)?, group)))
-        .filter(|(power, _)| power.watts() >= threshold && power.watts() > 0.0)
-        .collect();
-    hot.sort_by(|(one, a), (other, b)| {
+    let groups = groups(&inventory, request.kind, request.namespace.as_deref())?;
+    let mut running: Vec<(Power, &Group<'_>)> =
+        groups.iter().filter_map(|group| Some((group.figures.power?.total()?, group))).collect();
+    running.sort_by(|(one, a), (other, b)| {
         other.watts().total_cmp(&one.watts()).then_with(|| (a.namespace, a.name).cmp(&(b.namespace, b.name)))
     });
-    response.total = hot.len();
+    let is_hot = |power: &Power| power.watts() >= threshold && power.watts() > 0.0;
+    response.total = running.iter().filter(|(power, _)| is_hot(power)).count();
+    let (hot, others) = running.split_at(response.total.min(request.limit));
+    let division = Division::new(&inventory, &groups, others);
     response.hotspots = hot
         .iter()
-        .take(request.limit)
         .map(|(power, group)| {
-            let share = if all.watts() > 0.0 { power.watts() / all.watts() * 100.0 } else { 0.0 };
+            let share = division.share(*power);
             let (reason, advice) = explain(&group.figures, *power, share);
             Hotspot {
                 workload: group.name.to_owned(),
+                kind: group.kind,
                 namespace: group.namespace.map(str::to_owned),
                 power_watts: power.watts(),
                 share_percent: share,
                 cpu_cores: group.figures.cores(),
                 emissions_per_hour: grams_per_hour(Some(*power), &facility),
-                reason: reason.lang(request.scope.lang).to_owned(),
-                recommendation: advice.lang(request.scope.lang).to_owned(),
+                reason: Message::from(reason).render(lang),
+                recommendation: Message::from(advice).render(lang),
             }
         })
         .collect();
-    let method = groups.iter().map(|group| group.figures.method).reduce(crate::view::worse);
-    let mut texts = energy_caveats(&inventory, method);
-    texts.extend(facility.caveats.iter().cloned());
-    response.kind = Some(kind);
-    response.all_workloads_watts = (!groups.is_empty()).then_some(all.watts());
+    let method = groups.iter().map(|group| group.figures.method).reduce(worse);
+    let mut caveats = energy_caveats(context, &inventory, method);
+    caveats.extend(division.message());
+    caveats.extend(facility.caveats.iter().cloned());
+    response.kind = request.kind.or(common_kind(&groups));
+    response.all_workloads_watts = division.all.map(Power::watts);
+    response.remainder = Some(division.remainder);
     response.skipped = inventory.skipped.iter().map(Skip::from).collect();
-    response.seen = Seen::of(&inventory, request.scope.window, say(&texts, request.scope.lang));
+    response.evidence = Evidence::of(&inventory, window, &caveats, lang);
     Ok(response)
 }
 
+/// The active power of all workloads, and what of it is not listed.
+struct Division {
+    all: Option<Power>,
+    remainder: Remainder,
+}
+
+/// Less than this share of all is rounding and the edges of windows, in watts per watt.
+const NEGLIGIBLE: f64 = 0.005;
+
+impl Division {
+    fn new(inventory: &Inventory, groups: &[Group<'_>], others: &[(Power, &Group<'_>)]) -> Self {
+        let listed: Option<Power> = groups.iter().filter_map(|group| group.figures.mean).reduce(|a, b| a + b);
+        let running: Power = groups.iter().filter_map(|group| group.figures.power?.total()).sum();
+        let active = mean(inventory, |node| node.split(|zone| zone.active).total());
+        let unattributed = mean(inventory, |node| node.split(|zone| zone.unattributed).total());
+        // All that is attributed; where the nodes do not tell that, all that is listed.
+        let attributed = active.map(|active| (active.watts() - unattributed.map_or(0.0, Power::watts)).max(0.0));
+        let listed_watts = listed.map_or(0.0, Power::watts);
+        let all = attributed.map(|watts| watts.max(listed_watts)).or(listed.map(Power::watts));
+        let all = all.map(Power::from_watts);
+        let worth = |watts: f64| all.is_some_and(|all| watts > all.watts() * NEGLIGIBLE).then_some(watts);
+        let unlisted = attributed.zip(all).map(|(_, all)| (all.watts() - running.watts()).max(0.0));
+        Division {
+            all,
+            remainder: Remainder {
+                other_workloads: others.len(),
+                other_workloads_watts: others.iter().map(|(power, _)| power.watts()).sum(),
+                unlisted_watts: unlisted.map(|watts| worth(watts).unwrap_or(0.0)),
+                unattributed_watts: unattributed.map(Power::watts),
+            },
+        }
+    }
+
+    fn share(&self, power: Power) -> f64 {
+        let all = self.all.map_or(0.0, Power::watts);
+        if all > 0.0 { (power.watts() / all * 100.0).min(100.0) } else { 0.0 }
+    }
+
+    /// The remainder in a sentence, where there is any.
+    fn message(&self) -> Option<Message> {
+        let Remainder { other_workloads, other_workloads_watts, unlisted_watts, unattributed_watts } = self.remainder;
+        let any = |watts: Option<f64>| watts.filter(|watts| *watts > 0.0);
+        let (unlisted_watts, unattributed_watts) = (any(unlisted_watts), any(unattributed_watts));
+        let others = if other_workloads_watts > 0.0 { other_workloads } else { 0 };
+        let is_any = others > 0 || unlisted_watts.is_some() || unattributed_watts.is_some();
+        is_any.then(|| {
+            let others_watts = other_workloads_watts;
+            HotspotMessage::Remainder { others, others_watts, unlisted_watts, unattributed_watts }.into()
+        })
+    }
+}
+
+/// Mean power of a figure of all nodes, each over the time it was observed.
+fn mean(inventory: &Inventory, energy: impl Fn(&NodeEnergy) -> Option<Energy>) -> Option<Power> {
+    let of_node = |node: &NodeEnergy| {
+        let window = node.covered.length();
+        energy(node).filter(|_| !window.is_zero()).map(|energy| energy.over(window))
+    };
+    inventory.nodes.iter().filter_map(of_node).reduce(|a, b| a + b)
+}
+
 /// Why it draws that much, and what to look at first.
-fn explain(figures: &Figures, power: Power, share: f64) -> (Text, Text) {
+fn explain(figures: &Figures, power: Power, percent: f64) -> (HotspotMessage, HotspotMessage) {
+    use HotspotMessage as Say;
     let part = |energy: Option<Energy>| {
         let whole = figures.energy.total().map_or(0.0, Energy::joules);
-        energy.filter(|_| whole > 0.0).map(|energy| energy.joules() / whole)
+        energy.filter(|_| whole > 0.0).map_or(0.0, |energy| energy.joules() / whole)
     };
-    let gpu = part(figures.energy.gpu).unwrap_or(0.0);
-    let memory = part(figures.energy.memory()).unwrap_or(0.0);
+    let (gpu, memory) = (part(figures.energy.gpu), part(figures.energy.memory()));
     if gpu > 0.5 {
-        return (
-            Text::new(
-                format!("{:.0} % of its energy is the graphics processors'.", gpu * 100.0),
-                format!("에너지의 {:.0} %를 GPU가 사용합니다.", gpu * 100.0),
-            ),
-            Text::new(
-                "Look at the utilisation of its graphics processors: batch more, lower their power limit, or release them.",
-                "GPU 사용률을 확인하세요: 배치 크기 확대, 전력 제한 하향 또는 반납을 검토합니다.",
-            ),
-        );
+        return (Say::MostlyGpu { percent: gpu * 100.0 }, Say::LookAtGpu);
     }
     if memory > 0.5 {
-        return (
-            Text::new(
-                format!("{:.0} % of its energy is the memory's.", memory * 100.0),
-                format!("에너지의 {:.0} %를 메모리가 사용합니다.", memory * 100.0),
-            ),
-            Text::new(
-                "Look at its memory traffic: data layout, caching, huge pages.",
-                "메모리 접근을 확인하세요: 데이터 배치, 캐시, 대형 페이지를 검토합니다.",
-            ),
-        );
+        return (Say::MostlyMemory { percent: memory * 100.0 }, Say::LookAtMemory);
     }
-    let several = figures.running > 1;
-    let count = figures.running;
-    match figures.cores() {
-        Some(cores) if several => (
-            Text::new(
-                format!("{count} instances together use {cores:.2} cores, {share:.0} % of the workloads' power."),
-                format!("{count}개 인스턴스가 {cores:.2} 코어, 워크로드 전력의 {share:.0} %를 사용합니다."),
-            ),
-            Text::new(
-                "Compare with its load: fewer, fuller instances need less; profile the hottest one.",
-                "부하와 비교하세요: 더 적고 꽉 찬 인스턴스가 유리하며, 가장 바쁜 인스턴스를 프로파일링합니다.",
-            ),
-        ),
-        Some(cores) => (
-            Text::new(
-                format!("It uses {cores:.2} cores, {share:.0} % of the workloads' power."),
-                format!("{cores:.2} 코어, 워크로드 전력의 {share:.0} %를 사용합니다."),
-            ),
-            Text::new(
-                "Profile its processor time; if the work can wait, schedule it for cleaner hours.",
-                "CPU 시간을 프로파일링하고, 미룰 수 있는 작업이면 더 깨끗한 시간대로 예약하세요.",
-            ),
-        ),
-        None => (
-            Text::new(
-                format!("It draws {:.1} W, {share:.0} % of the workloads' power.", power.watts()),
-                format!("{:.1} W, 워크로드 전력의 {share:.0} %를 사용합니다.", power.watts()),
-            ),
-            Text::new(
-                "Its processor time is not known here; profile it on its node.",
-                "이 소스에는 CPU 시간이 없으므로 해당 노드에서 프로파일링하세요.",
-            ),
-        ),
+    match (figures.cores(), figures.running) {
+        (Some(cores), count @ 2..) => (Say::Instances { count, cores, percent }, Say::LookAtInstances),
+        (Some(cores), _) => (Say::Cores { cores, percent }, Say::LookAtCores),
+        (None, _) => (Say::Power { watts: power.watts(), percent }, Say::LookAtNode),
     }
 }

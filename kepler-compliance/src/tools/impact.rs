@@ -1,18 +1,21 @@
 //! What would several optimizations bring together?
 
-use super::answer::{Judged, Month, Optimization, OptimizationKind, ProjectedMonthly, Skip, energy_caveats, say};
-use super::arguments::{Scope, default_namespace, default_standard, named, range, within};
-use super::facility::FacilityPue;
+use super::answer::{Evidence, Judged, Month, Optimization, ProjectedMonthly, Skip, Statuses, energy_caveats};
+use super::arguments::{Scope, WorkloadQualifiers, default_standard, named, within};
 use super::figures::Windows;
 use super::judge::Judge;
 use super::optimizations::{pue_target, show, use_over_time};
 use super::resolve::{Resolved, resolve};
-use super::{Context, Facility, Figures, Length, ToolError};
+use super::{Figures, ToolError, ToolRequest};
 use crate::advice::{
-    Advice, Change, Outcome, pue_improvement, regional_migration, resource_rightsizing, temporal_shift,
+    Advice, Change, OptimizationKind, Outcome, pue_improvement, regional_migration, resource_rightsizing,
+    temporal_shift,
 };
-use crate::standards::{Basis, Status};
-use crate::text::{Lang, Text};
+use crate::context::Context;
+use crate::facility::{Facility, FacilityPue, Grid};
+use crate::messages::{AssessmentMessage, TargetPue};
+use crate::standards::{Basis, FigureSource};
+use crate::text::Lang;
 use crate::units::{CarbonIntensity, Energy, Power, Pue};
 use crate::view::{Inventory, WorkloadKind};
 use schemars::JsonSchema;
@@ -23,15 +26,14 @@ use serde::{Deserialize, Serialize};
 /// again after.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ImpactRequest {
     /// The workload, as in `assess_workload_compliance`.
     pub workload_name: String,
-    /// The namespace, which selects among pods and their controllers.
-    #[serde(default = "default_namespace")]
-    pub namespace: String,
-    /// The kind, where several kinds share the name.
-    #[serde(default)]
-    pub kind: Option<WorkloadKind>,
+    /// Which of those that share the name.
+    #[serde(flatten, deserialize_with = "named")]
+    #[schemars(with = "WorkloadQualifiers")]
+    pub qualifiers: WorkloadQualifiers,
     /// The optimizations to apply; without them all four.
     #[serde(default = "all")]
     pub optimizations: Vec<OptimizationKind>,
@@ -52,24 +54,15 @@ pub struct ImpactRequest {
 }
 
 fn all() -> Vec<OptimizationKind> {
-    ORDER.to_vec()
+    OptimizationKind::ALL.to_vec()
 }
-
-/// The order in which they are applied: what is used, where, when, and how well the building is run.
-const ORDER: [OptimizationKind; 4] = [
-    OptimizationKind::ResourceRightsizing,
-    OptimizationKind::RegionalMigration,
-    OptimizationKind::TemporalShift,
-    OptimizationKind::PueImprovement,
-];
 
 impl ImpactRequest {
     /// With the defaults of all other arguments.
     pub fn new(workload_name: impl Into<String>) -> Self {
         ImpactRequest {
             workload_name: workload_name.into(),
-            namespace: default_namespace(),
-            kind: None,
+            qualifiers: WorkloadQualifiers::default(),
             optimizations: all(),
             target_region: None,
             target_pue: None,
@@ -79,8 +72,19 @@ impl ImpactRequest {
     }
 }
 
+impl ToolRequest for ImpactRequest {
+    type Response = ImpactResponse;
+    const NAME: &'static str = "compare_optimization_impact";
+    const TITLE: &'static str = "Compare optimizations";
+
+    fn answer(&self, context: &Context<'_>) -> Result<ImpactResponse, ToolError> {
+        compare_optimization_impact(context, self)
+    }
+}
+
 /// Before and after.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct ImpactResponse {
     /// The workload.
     pub workload: String,
@@ -105,12 +109,9 @@ pub struct ImpactResponse {
     pub total_savings_kg: Option<f64>,
     /// Optimizations that were asked for and cannot be estimated or bring nothing, and why.
     pub skipped: Vec<Skip>,
-    /// The window asked for.
-    pub window: Length,
-    /// The state that was seen.
-    pub moment: String,
-    /// What weakens it.
-    pub caveats: Vec<String>,
+    /// What was looked at.
+    #[serde(flatten)]
+    pub evidence: Evidence,
 }
 
 /// A workload at a facility.
@@ -128,12 +129,9 @@ pub struct ImpactState {
     pub effective_intensity: Option<f64>,
     /// A month like the window.
     pub projected_monthly: Option<ProjectedMonthly>,
-    /// By all rules.
-    pub status: Status,
-    /// By the carbon standard.
-    pub carbon_status: Status,
-    /// By the PUE standard.
-    pub pue_status: Status,
+    /// By all rules and by each kind.
+    #[serde(flatten)]
+    pub statuses: Statuses,
     /// Each rule's judgement.
     pub verdicts: Vec<Judged>,
 }
@@ -160,68 +158,16 @@ pub fn compare_optimization_impact(
     let target = target.and_then(|pue| Pue::new(pue).ok());
     let facility = Facility::of(context, request.scope.region.as_deref())?;
     let judge = Judge::new(context, &facility, &request.standard)?;
-    let inventory = context.view.inventory(range(context, request.scope.window))?;
-    let resolved = resolve(&inventory, &request.workload_name, &request.namespace, request.kind)?;
+    let inventory = context.view.inventory(context.window(request.scope.window.duration()))?;
+    let resolved = resolve(&inventory, &request.workload_name, &request.qualifiers)?;
     let figures = Figures::sum(&inventory, &Windows::of(&inventory), resolved.rows.iter().copied());
-    let verdicts = judge.verdicts(Some(&figures));
-    let limit = pue_target(&verdicts);
     let target = match target {
-        Some(pue) => Some((pue, "asked for".to_owned())),
-        None => limit,
+        Some(pue) => Some((pue, TargetPue::Request)),
+        None => pue_target(&judge.verdicts(Some(&figures))),
     };
-    let (lang, month) =
-        (request.scope.lang, figures.monthly().map(|energy| Month::new(energy, &facility, context.settings)));
-    let mut place = Place::new(&facility);
-    let (mut steps, mut skipped) = (Vec::new(), Vec::new());
-    for kind in ORDER.into_iter().filter(|kind| request.optimizations.contains(kind)) {
-        let case = Case {
-            context,
-            request,
-            facility: &facility,
-            inventory: &inventory,
-            resolved: &resolved,
-            figures: &figures,
-        };
-        match case.advise(kind, &place, target.as_ref())? {
-            Ok(advice) => {
-                let before = place.factor();
-                place.apply(context, &advice)?;
-                let left = if before > 0.0 { place.factor() / before } else { 1.0 };
-                steps.push(ImpactStep {
-                    optimization: show(&advice, month.as_ref(), lang),
-                    reduction_of_remainder_percent: (1.0 - left) * 100.0,
-                });
-            }
-            Err(why) => skipped.push(Skip { what: name(kind), reason: why.lang(lang).to_owned() }),
-        }
-    }
-    let after = &place.facility;
-    let changed = figures.scaled(place.energy);
-    let after_judge = Judge::new(context, after, &request.standard)?;
-    let mut texts = resolved.caveats.clone();
-    texts.extend(energy_caveats(&inventory, Some(figures.method)));
-    texts.extend(facility.caveats.iter().cloned());
-    texts.push(Text::new(
-        "After is a projection: reductions are estimates, each with its range and basis.",
-        "이후 값은 예측이며, 각 감축량은 범위와 근거가 있는 추정치입니다.",
-    ));
-    let saved = 1.0 - place.factor();
-    Ok(ImpactResponse {
-        workload: resolved.name.clone(),
-        kind: resolved.kind,
-        namespace: resolved.namespace.clone(),
-        standard: judge.carbon_rule().map_or_else(|| request.standard.clone(), |rule| rule.code.clone()),
-        region: facility.region.clone(),
-        before: state(context, &facility, &judge, &figures, lang),
-        after: state(context, after, &after_judge, &changed, lang),
-        steps,
-        total_reduction_percent: saved * 100.0,
-        total_savings_kg: month.and_then(|month| month.emissions).map(|mass| mass.kilograms() * saved),
-        skipped,
-        window: request.scope.window,
-        moment: inventory.moment.clone(),
-        caveats: say(&texts, lang),
-    })
+    let case = Case { context, request, facility: &facility, inventory: &inventory, resolved, figures, target };
+    let applied = case.apply()?;
+    case.answer(&judge, applied)
 }
 
 /// All that advice rests on.
@@ -230,41 +176,96 @@ struct Case<'a> {
     request: &'a ImpactRequest,
     facility: &'a Facility,
     inventory: &'a Inventory,
-    resolved: &'a Resolved<'a>,
-    figures: &'a Figures,
+    resolved: Resolved<'a>,
+    figures: Figures,
+    target: Option<(Pue, TargetPue)>,
+}
+
+/// What the optimizations made of the facility, and how.
+struct Applied {
+    after: Situation,
+    steps: Vec<ImpactStep>,
+    skipped: Vec<Skip>,
 }
 
 impl Case<'_> {
-    /// Advice of a kind, at the place that the steps before have moved the workload to.
-    fn advise(
-        &self,
-        kind: OptimizationKind,
-        place: &Place,
-        target: Option<&(Pue, String)>,
-    ) -> Result<Outcome, ToolError> {
-        let Case { context, request, facility, inventory, resolved, figures } = *self;
+    /// Applies the optimizations asked for, one after the other.
+    fn apply(&self) -> Result<Applied, ToolError> {
+        let (lang, month) = (self.request.scope.lang, self.month());
+        let mut applied = Applied { after: Situation::of(self.facility), steps: Vec::new(), skipped: Vec::new() };
+        for kind in OptimizationKind::ALL.into_iter().filter(|kind| self.request.optimizations.contains(kind)) {
+            match self.advise(kind, &applied.after)? {
+                Ok(advice) => {
+                    let before = applied.after.factor();
+                    applied.after.apply(self.context, &advice)?;
+                    let left = if before > 0.0 { applied.after.factor() / before } else { 1.0 };
+                    applied.steps.push(ImpactStep {
+                        optimization: show(&advice, month.as_ref(), lang),
+                        reduction_of_remainder_percent: (1.0 - left) * 100.0,
+                    });
+                }
+                Err(why) => {
+                    applied.skipped.push(Skip { what: kind.name().to_owned(), reason: why.render(lang) });
+                }
+            }
+        }
+        Ok(applied)
+    }
+
+    fn answer(&self, judge: &Judge<'_>, applied: Applied) -> Result<ImpactResponse, ToolError> {
+        let Case { context, request, facility, inventory, resolved, figures, .. } = self;
+        let Applied { after, steps, skipped } = applied;
+        let lang = request.scope.lang;
+        let changed = figures.scaled(after.energy);
+        let after_judge = Judge::new(context, &after.facility, &request.standard)?;
+        let mut caveats = resolved.caveats.clone();
+        caveats.extend(energy_caveats(context, inventory, Some(figures.method)));
+        caveats.extend(facility.caveats.iter().cloned());
+        caveats.push(AssessmentMessage::Projection.into());
+        let saved = 1.0 - after.factor();
+        Ok(ImpactResponse {
+            workload: resolved.name.clone(),
+            kind: resolved.kind,
+            namespace: resolved.namespace.clone(),
+            standard: judge.carbon_rule().map_or_else(|| request.standard.clone(), |rule| rule.code.clone()),
+            region: facility.region.clone(),
+            before: state(context, facility, judge, figures, lang),
+            after: state(context, &after.facility, &after_judge, &changed, lang),
+            steps,
+            total_reduction_percent: saved * 100.0,
+            total_savings_kg: self.month().and_then(|month| month.emissions).map(|mass| mass.kilograms() * saved),
+            skipped,
+            evidence: Evidence::of(inventory, request.scope.window, &caveats, lang),
+        })
+    }
+
+    /// A month like the window, as things are.
+    fn month(&self) -> Option<Month> {
+        self.figures.monthly().map(|energy| Month::new(energy, self.facility, self.context.settings))
+    }
+
+    /// Advice of a kind, in the situation that the steps before have made.
+    fn advise(&self, kind: OptimizationKind, now: &Situation) -> Result<Outcome, ToolError> {
+        let Case { context, request, facility, inventory, resolved, figures, target } = self;
+        let window = request.scope.window;
         Ok(match kind {
             OptimizationKind::ResourceRightsizing => {
-                let series = use_over_time(context, resolved, request.scope.window)?;
-                resource_rightsizing(inventory, figures, &resolved.rows, series.as_ref())
+                let series = use_over_time(context, resolved, window)?;
+                resource_rightsizing(inventory, figures.mean, &resolved.rows, series.as_ref())
             }
             OptimizationKind::RegionalMigration => {
                 // A region that was asked for by name is compared whatever the margin.
                 let margin = request.target_region.as_ref().map(|_| 0.0);
                 regional_migration(context, facility, request.target_region.as_deref(), margin)?
             }
-            OptimizationKind::TemporalShift => {
-                temporal_shift(context, &place.facility, request.scope.window.duration())
-            }
-            OptimizationKind::PueImprovement => {
-                pue_improvement(&place.facility, target.map(|(pue, whose)| (*pue, whose.as_str())))
-            }
+            OptimizationKind::TemporalShift => temporal_shift(context, &now.facility, window.duration()),
+            OptimizationKind::PueImprovement => pue_improvement(&now.facility, target.as_ref()),
         })
     }
 }
 
-/// What the steps have made of energy, time, place and facility.
-struct Place {
+/// What the steps have made of energy, time, region and facility.
+struct Situation {
     /// Factor on energy.
     energy: f64,
     /// Factor on intensity by the time it runs.
@@ -274,9 +275,9 @@ struct Place {
     facility: Facility,
 }
 
-impl Place {
-    fn new(facility: &Facility) -> Self {
-        Place { energy: 1.0, time: 1.0, site: 1.0, facility: facility.clone() }
+impl Situation {
+    fn of(facility: &Facility) -> Self {
+        Situation { energy: 1.0, time: 1.0, site: 1.0, facility: facility.clone() }
     }
 
     /// What is left of the emissions.
@@ -295,7 +296,7 @@ impl Place {
                     grid.basis = Basis::Estimated;
                 }
             }
-            Change::Place { region, grid, source, pue, pue_basis } => {
+            Change::Region { region, grid, source, pue, pue_basis } => {
                 self.site *= advice.factor;
                 let zone = context.zones.find(region)?;
                 let to = &mut self.facility;
@@ -304,20 +305,20 @@ impl Place {
                 to.zone_name.clone_from(&zone.name);
                 to.country.clone_from(&zone.country);
                 to.time_zone.clone_from(&zone.time_zone);
-                if let Some(own) = &mut to.grid {
-                    own.figure.value = *grid;
-                    own.figure.provenance.zone.clone_from(&zone.id);
-                    own.figure.provenance.source.clone_from(source);
-                    own.basis = Basis::Published;
-                    own.age = None;
+                if let (Some(own), FigureSource::Named(source)) = (&mut to.grid, source) {
+                    let mut figure = own.figure.clone();
+                    figure.value = *grid;
+                    figure.provenance.zone.clone_from(&zone.id);
+                    figure.provenance.source.clone_from(source);
+                    *own = Grid::published(figure, None);
                 }
-                to.pue =
-                    Some(FacilityPue { value: *pue, basis: *pue_basis, source: format!("of {region}"), year: None });
+                let source = FigureSource::Region(region.clone());
+                to.pue = Some(FacilityPue { value: *pue, basis: *pue_basis, source, year: None });
             }
-            Change::Pue(pue) => {
+            Change::Pue(value) => {
                 self.site *= advice.factor;
-                let source = "aimed at".to_owned();
-                self.facility.pue = Some(FacilityPue { value: *pue, basis: Basis::Assumed, source, year: None });
+                let (value, basis, source) = (*value, Basis::Assumed, FigureSource::Target);
+                self.facility.pue = Some(FacilityPue { value, basis, source, year: None });
             }
         }
         Ok(())
@@ -333,9 +334,7 @@ fn state(context: &Context<'_>, facility: &Facility, judge: &Judge<'_>, figures:
         pue: facility.ratio().map(Pue::ratio),
         effective_intensity: facility.effective().map(CarbonIntensity::grams_per_kilowatt_hour),
         projected_monthly: month.map(|month| month.show(context.settings, figures.window)),
-        status: verdicts.statuses.overall,
-        carbon_status: verdicts.statuses.carbon,
-        pue_status: verdicts.statuses.pue,
+        statuses: verdicts.statuses,
         verdicts: [&verdicts.carbon, &verdicts.pue]
             .into_iter()
             .flatten()
@@ -354,15 +353,4 @@ impl Figures {
             ..*self
         }
     }
-}
-
-/// The name an optimization has in answers.
-fn name(kind: OptimizationKind) -> String {
-    match kind {
-        OptimizationKind::ResourceRightsizing => "resource_rightsizing",
-        OptimizationKind::RegionalMigration => "regional_migration",
-        OptimizationKind::TemporalShift => "temporal_shift",
-        OptimizationKind::PueImprovement => "pue_improvement",
-    }
-    .to_owned()
 }

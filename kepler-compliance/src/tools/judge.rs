@@ -1,27 +1,26 @@
 //! The judgement that all tools share.
 
-use super::answer::basis_of;
-use super::facility::{Facility, weaker};
-use super::figures::Figures;
-use super::{Context, DEFAULT_PUE_STANDARD, ToolError};
+use super::answer::{Statuses, basis_of};
+use super::{DEFAULT_PUE_STANDARD, Figures, ToolError};
 use crate::carbon::{emissions, rate};
+use crate::context::Context;
+use crate::facility::{Facility, weaker};
 use crate::standards::{
-    Basis, Check, Fact, Inputs, Limit, Metric, Rule, RuleKind, Standards, Status, Subject, Verdict, evaluate,
-    overall_status,
+    Basis, Check, FigureSource, Inputs, Limit, Metric, MetricValue, Rule, RuleKind, Standards, Status, Subject,
+    Verdict, VerdictMessage, evaluate, overall_status,
 };
-use crate::text::Text;
 
 /// Judges workloads of one facility by one standard, and its PUE by the PUE standard.
 pub(crate) struct Judge<'a> {
     facility: &'a Facility,
     /// What is known of the facility, for whom the emissions are of.
     inputs: Inputs,
-    carbon: Option<Ruling<'a>>,
+    carbon: Option<CarbonRule<'a>>,
     pue: Option<Verdict>,
 }
 
 /// A rule on carbon.
-struct Ruling<'a> {
+struct CarbonRule<'a> {
     rule: &'a Rule,
     /// The judgement of the facility, for a rule that does not look at the workload's own emissions.
     fixed: Option<Verdict>,
@@ -29,14 +28,6 @@ struct Ruling<'a> {
     no_data: Verdict,
     /// What a budget that applies holds a workload's emissions against.
     budget: Option<(Metric, Limit)>,
-}
-
-/// A workload's status by each rule and by all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Statuses {
-    pub(crate) overall: Status,
-    pub(crate) carbon: Status,
-    pub(crate) pue: Status,
 }
 
 /// The judgements in full.
@@ -62,7 +53,7 @@ impl<'a> Judge<'a> {
         standard: &str,
         subject: Subject,
     ) -> Result<Self, ToolError> {
-        let inputs = facility.facts(context, subject);
+        let inputs = facility.known(context, subject);
         let standards: &'a Standards = context.standards;
         let rule = standards.version_for(standard, inputs.date)?;
         if matches!(rule.check.kind(), RuleKind::PueLimit | RuleKind::MetricReport) {
@@ -77,36 +68,33 @@ impl<'a> Judge<'a> {
         let fixed = (!of_workload).then(|| no_data.clone());
         if no_data.status != Status::NotApplicable {
             no_data.status = Status::InsufficientData;
-            no_data.reason = Text::new(
-                "There are no energy figures of the workload in the window.",
-                "해당 기간에 이 워크로드의 에너지 데이터가 없습니다.",
-            );
+            no_data.reason = VerdictMessage::NoEnergy;
         }
         let budget = match rule.check {
             Check::EmissionBudget { metric, limit } if applies(rule, &inputs, metric) => Some((metric, limit)),
             _ => None,
         };
-        Ok(Judge { facility, inputs, carbon: Some(Ruling { rule, fixed, no_data, budget }), pue })
+        Ok(Judge { facility, inputs, carbon: Some(CarbonRule { rule, fixed, no_data, budget }), pue })
     }
 
     /// The rule on carbon that is judged by.
     pub(crate) fn carbon_rule(&self) -> Option<&'a Rule> {
-        self.carbon.as_ref().map(|ruling| ruling.rule)
+        self.carbon.as_ref().map(|own| own.rule)
     }
 
     /// The status alone, which is cheaper.
     pub(crate) fn statuses(&self, figures: Option<&Figures>) -> Statuses {
-        let carbon = self.carbon.as_ref().map(|ruling| match (known(figures), &ruling.fixed) {
-            (None, _) => ruling.no_data.status,
+        let carbon = self.carbon.as_ref().map(|own| match (known(figures), &own.fixed) {
+            (None, _) => own.no_data.status,
             (Some(_), Some(fixed)) => fixed.status,
-            (Some(figures), None) => match ruling.budget {
+            (Some(figures), None) => match own.budget {
                 // The status that `evaluate` would give, without composing its sentences.
                 Some((metric, limit)) => match self.emitted(metric, figures).filter(|value| metric.admits(*value)) {
                     Some(value) if limit.is_met(value) => Status::Compliant,
                     Some(_) => Status::NonCompliant,
                     None => Status::InsufficientData,
                 },
-                None => self.budget(ruling.rule, figures).status,
+                None => self.budget(own.rule, figures).status,
             },
         });
         self.all(carbon)
@@ -114,10 +102,10 @@ impl<'a> Judge<'a> {
 
     /// The judgements with their reasons.
     pub(crate) fn verdicts(&self, figures: Option<&Figures>) -> Verdicts {
-        let carbon = self.carbon.as_ref().map(|ruling| match (known(figures), &ruling.fixed) {
-            (None, _) => ruling.no_data.clone(),
+        let carbon = self.carbon.as_ref().map(|own| match (known(figures), &own.fixed) {
+            (None, _) => own.no_data.clone(),
             (Some(_), Some(fixed)) => fixed.clone(),
-            (Some(figures), None) => self.budget(ruling.rule, figures),
+            (Some(figures), None) => self.budget(own.rule, figures),
         });
         let statuses = self.all(carbon.as_ref().map(|verdict| verdict.status));
         Verdicts { carbon, pue: self.pue.clone(), statuses }
@@ -126,9 +114,9 @@ impl<'a> Judge<'a> {
     fn all(&self, carbon: Option<Status>) -> Statuses {
         let pue = self.pue.as_ref().map(|verdict| verdict.status);
         Statuses {
-            overall: overall_status(carbon.into_iter().chain(pue)),
-            carbon: carbon.unwrap_or(Status::NotApplicable),
-            pue: pue.unwrap_or(Status::NotApplicable),
+            status: overall_status(carbon.into_iter().chain(pue)),
+            carbon_status: carbon.unwrap_or(Status::NotApplicable),
+            pue_status: pue.unwrap_or(Status::NotApplicable),
         }
     }
 
@@ -138,11 +126,11 @@ impl<'a> Judge<'a> {
         if let Some(basis) = self.facility.basis() {
             let basis = weaker(basis, basis_of(figures.method));
             for (metric, source) in [
-                (Metric::EmissionsPerHour, "mean power over the window"),
-                (Metric::EmissionsPerMonth, "energy over the window, projected"),
+                (Metric::EmissionsPerHour, FigureSource::MeanPower),
+                (Metric::EmissionsPerMonth, FigureSource::ProjectedEnergy),
             ] {
                 if let Some(value) = self.emitted(metric, figures) {
-                    inputs.give(metric, Fact::new(value, basis, source));
+                    inputs.set(metric, MetricValue::new(value, basis, source));
                 }
             }
         }
@@ -163,7 +151,7 @@ impl<'a> Judge<'a> {
 /// Whether a budget applies at all, and nothing but the emissions is left to decide it.
 fn applies(rule: &Rule, inputs: &Inputs, metric: Metric) -> bool {
     let mut inputs = inputs.clone();
-    inputs.give(metric, Fact::new(0.0, Basis::Assumed, ""));
+    inputs.set(metric, MetricValue::new(0.0, Basis::Assumed, ""));
     matches!(evaluate(rule, &inputs).status, Status::Compliant | Status::NonCompliant)
 }
 

@@ -1,10 +1,13 @@
 //! Which workloads keep a standard?
 
-use super::answer::{Month, ProjectedMonthly, Seen, Skip, energy_caveats, grams_per_hour, say};
-use super::arguments::{Scope, default_standard, named, range};
-use super::grouped::{Grouped, check_namespace, grouped, usual_kind};
-use super::judge::{Judge, Statuses};
-use super::{Context, Facility, ToolError};
+use super::answer::{Evidence, Month, ProjectedMonthly, Skip, Statuses, basis_of, energy_caveats, grams_per_hour};
+use super::arguments::{Scope, default_standard, named};
+use super::groups::{Group, check_namespace, common_kind, groups};
+use super::judge::Judge;
+use super::{ToolError, ToolRequest};
+use crate::context::Context;
+use crate::facility::Facility;
+use crate::messages::Message;
 use crate::standards::{Basis, Status};
 use crate::units::{Energy, Power};
 use crate::view::{ViewError, WorkloadKind, worse};
@@ -14,11 +17,13 @@ use serde::{Deserialize, Serialize};
 /// Lists the workloads of a namespace with their compliance, the largest emitters first.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ListRequest {
     /// The namespace; without it those of all namespaces, and what is in none.
     #[serde(default)]
     pub namespace: Option<String>,
-    /// The kind of workloads. Without it pods, where there are any; else containers, else units.
+    /// The kind of workloads. Without it all of them, each once: pods, containers outside pods, units, virtual machines,
+    /// and processes that are in none of these.
     #[serde(default)]
     pub kind: Option<WorkloadKind>,
     /// Only those with this status.
@@ -58,6 +63,16 @@ impl Default for ListRequest {
     }
 }
 
+impl ToolRequest for ListRequest {
+    type Response = ListResponse;
+    const NAME: &'static str = "list_workloads_by_compliance";
+    const TITLE: &'static str = "List workloads by compliance";
+
+    fn answer(&self, context: &Context<'_>) -> Result<ListResponse, ToolError> {
+        list_workloads_by_compliance(context, self)
+    }
+}
+
 /// Which statuses to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -90,6 +105,7 @@ impl StatusFilter {
 
 /// The inventory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct ListResponse {
     /// The standard judged by.
     pub standard: String,
@@ -97,7 +113,7 @@ pub struct ListResponse {
     pub region: String,
     /// The namespace asked for.
     pub namespace: Option<String>,
-    /// The kind that is listed; `null` where there are no figures.
+    /// The kind that is listed; `null` where several are, or none.
     pub kind: Option<WorkloadKind>,
     /// How many workloads have each status, whatever the filter.
     pub counts: StatusCounts,
@@ -113,7 +129,7 @@ pub struct ListResponse {
     pub skipped: Vec<Skip>,
     /// What was looked at.
     #[serde(flatten)]
-    pub seen: Seen,
+    pub evidence: Evidence,
 }
 
 /// How many workloads have each status.
@@ -149,12 +165,9 @@ pub struct ListedWorkload {
     pub kind: WorkloadKind,
     /// Its namespace; `null` for what is not a pod.
     pub namespace: Option<String>,
-    /// By all rules.
-    pub status: Status,
-    /// By the carbon standard.
-    pub carbon_status: Status,
-    /// By the PUE standard.
-    pub pue_status: Status,
+    /// By all rules and by each kind.
+    #[serde(flatten)]
+    pub statuses: Statuses,
     /// Mean power over the window of what still runs, watts.
     pub power_watts: Option<f64>,
     /// Emissions per hour at that power.
@@ -180,6 +193,7 @@ pub fn list_workloads_by_compliance(context: &Context<'_>, request: &ListRequest
         let remedy = "give 1 to 1000, and use offset for more".to_owned();
         return Err(ToolError::InvalidArgument { argument: "limit", given, remedy });
     }
+    let (window, lang) = (request.scope.window, request.scope.lang);
     let facility = Facility::of(context, request.scope.region.as_deref())?;
     let judge = Judge::new(context, &facility, &request.standard)?;
     let mut response = ListResponse {
@@ -193,64 +207,70 @@ pub fn list_workloads_by_compliance(context: &Context<'_>, request: &ListRequest
         next_offset: None,
         workloads: Vec::new(),
         skipped: Vec::new(),
-        seen: Seen::nothing(request.scope.window),
+        evidence: Evidence::none(window, &facility.caveats, lang),
     };
-    let inventory = match context.view.inventory(range(context, request.scope.window)) {
+    let inventory = match context.view.inventory(context.window(window.duration())) {
         Ok(inventory) => inventory,
         Err(error @ ViewError::NoData { .. }) => {
-            response.seen.caveats =
-                std::iter::once(error.to_string()).chain(facility.caveats(request.scope.lang)).collect();
+            response.evidence.caveats.insert(0, Message::from(&error).render(lang));
             return Ok(response);
         }
         Err(error) => return Err(error.into()),
     };
-    let kind = request.kind.unwrap_or_else(|| usual_kind(&inventory));
     check_namespace(&inventory, request.namespace.as_deref())?;
-    let groups = grouped(&inventory, kind, request.namespace.as_deref())?;
-    // References, as sorting moves what it sorts.
-    let mut admitted: Vec<(&Grouped<'_>, Statuses)> = Vec::with_capacity(groups.len());
-    let mut method = kepler_core::meter::Method::Measured;
-    for group in &groups {
-        let statuses = judge.statuses(Some(&group.figures));
-        response.counts.count(statuses.overall);
-        method = worse(method, group.figures.method);
-        if request.status_filter.admits(statuses.overall) {
-            admitted.push((group, statuses));
-        }
-    }
-    admitted.sort_by(|(a, _), (b, _)| {
-        let energy = |group: &Grouped<'_>| group.figures.energy.total();
-        energy(b).cmp(&energy(a)).then_with(|| (a.namespace, a.name).cmp(&(b.namespace, b.name)))
-    });
+    let groups = groups(&inventory, request.kind, request.namespace.as_deref())?;
+    let admitted = admitted(&judge, &groups, request.status_filter, &mut response.counts);
     response.total = admitted.len();
     let end = request.offset.saturating_add(request.limit);
     response.next_offset = (end < admitted.len()).then_some(end);
     let page = admitted.iter().skip(request.offset).take(request.limit);
-    response.workloads = page
-        .map(|(group, statuses)| {
-            let figures = &group.figures;
-            let power = figures.power.and_then(|power| power.total());
-            let month = figures.monthly().map(|energy| Month::new(energy, &facility, context.settings));
-            ListedWorkload {
-                workload: group.name.to_owned(),
-                kind,
-                namespace: group.namespace.map(str::to_owned),
-                status: statuses.overall,
-                carbon_status: statuses.carbon,
-                pue_status: statuses.pue,
-                power_watts: power.map(Power::watts),
-                emissions_per_hour: grams_per_hour(power, &facility),
-                energy_joules: figures.energy.total().map(Energy::joules),
-                projected_monthly: month.map(|month| month.show(context.settings, figures.window)),
-                running: figures.running > 0,
-                basis: super::answer::basis_of(figures.method),
-            }
-        })
-        .collect();
-    let mut texts = energy_caveats(&inventory, Some(method));
-    texts.extend(facility.caveats.iter().cloned());
-    response.kind = Some(kind);
+    response.workloads = page.map(|(group, statuses)| listed(context, &facility, group, *statuses)).collect();
+    let method = groups.iter().map(|group| group.figures.method).reduce(worse);
+    let mut caveats = energy_caveats(context, &inventory, method);
+    caveats.extend(facility.caveats.iter().cloned());
+    response.kind = request.kind.or(common_kind(&groups));
     response.skipped = inventory.skipped.iter().map(Skip::from).collect();
-    response.seen = Seen::of(&inventory, request.scope.window, say(&texts, request.scope.lang));
+    response.evidence = Evidence::of(&inventory, window, &caveats, lang);
     Ok(response)
+}
+
+/// Those that the filter admits, by falling energy, then by name. Counts all of them.
+fn admitted<'a>(
+    judge: &Judge<'_>,
+    groups: &'a [Group<'a>],
+    filter: StatusFilter,
+    counts: &mut StatusCounts,
+) -> Vec<(&'a Group<'a>, Statuses)> {
+    // References, as sorting moves what it sorts.
+    let mut admitted: Vec<(&Group<'_>, Statuses)> = Vec::with_capacity(groups.len());
+    for group in groups {
+        let statuses = judge.statuses(Some(&group.figures));
+        counts.count(statuses.status);
+        if filter.admits(statuses.status) {
+            admitted.push((group, statuses));
+        }
+    }
+    admitted.sort_by(|(a, _), (b, _)| {
+        let energy = |group: &Group<'_>| group.figures.energy.total();
+        energy(b).cmp(&energy(a)).then_with(|| (a.namespace, a.name).cmp(&(b.namespace, b.name)))
+    });
+    admitted
+}
+
+fn listed(context: &Context<'_>, facility: &Facility, group: &Group<'_>, statuses: Statuses) -> ListedWorkload {
+    let figures = &group.figures;
+    let power = figures.power.and_then(|power| power.total());
+    let month = figures.monthly().map(|energy| Month::new(energy, facility, context.settings));
+    ListedWorkload {
+        workload: group.name.to_owned(),
+        kind: group.kind,
+        namespace: group.namespace.map(str::to_owned),
+        statuses,
+        power_watts: power.map(Power::watts),
+        emissions_per_hour: grams_per_hour(power, facility),
+        energy_joules: figures.energy.total().map(Energy::joules),
+        projected_monthly: month.map(|month| month.show(context.settings, figures.window)),
+        running: figures.running > 0,
+        basis: basis_of(figures.method),
+    }
 }

@@ -1,11 +1,13 @@
 //! Advice for a workload, as answers show it.
 
 use super::answer::{Month, MonthlySavings, Optimization};
-use super::arguments::range;
 use super::judge::Verdicts;
 use super::resolve::Resolved;
-use super::{Context, Facility, Figures, Length, ToolError};
+use super::{Figures, Length, ToolError};
 use crate::advice::{Advice, Outcome, pue_improvement, regional_migration, resource_rightsizing, temporal_shift};
+use crate::context::Context;
+use crate::facility::Facility;
+use crate::messages::TargetPue;
 use crate::standards::{Limit, Status};
 use crate::text::Lang;
 use crate::units::Pue;
@@ -24,10 +26,10 @@ pub(super) fn advise(
     let series = use_over_time(context, resolved, window)?;
     let target = pue_target(verdicts);
     let mut advice = vec![
-        resource_rightsizing(inventory, figures, &resolved.rows, series.as_ref()),
+        resource_rightsizing(inventory, figures.mean, &resolved.rows, series.as_ref()),
         regional_migration(context, facility, None, None)?,
         temporal_shift(context, facility, window.duration()),
-        pue_improvement(facility, target.as_ref().map(|(pue, whose)| (*pue, whose.as_str()))),
+        pue_improvement(facility, target.as_ref()),
     ];
     let factor = |outcome: &Outcome| outcome.as_ref().map_or(1.0, |advice| advice.factor);
     advice.sort_by(|a, b| factor(a).total_cmp(&factor(b)));
@@ -48,7 +50,7 @@ pub(super) fn use_over_time(
     }
     let subject = Subject::Workloads(resolved.rows.iter().map(|row| row.id.clone()).collect());
     let step = window.duration() / USE_STEPS;
-    match context.view.series(&subject, range(context, window), step) {
+    match context.view.series(&subject, context.window(window.duration()), step) {
         Ok(series) => Ok(Some(series)),
         Err(ViewError::NoData { .. }) => Ok(None),
         Err(error) => Err(error.into()),
@@ -56,10 +58,12 @@ pub(super) fn use_over_time(
 }
 
 /// The bound of the PUE standard, with its code.
-pub(super) fn pue_target(verdicts: &Verdicts) -> Option<(Pue, String)> {
+pub(super) fn pue_target(verdicts: &Verdicts) -> Option<(Pue, TargetPue)> {
     let verdict = verdicts.pue.as_ref().filter(|verdict| verdict.status != Status::NotApplicable)?;
     match verdict.limit? {
-        Limit::AtMost(limit) | Limit::Below(limit) => Some((Pue::new(limit).ok()?, verdict.code.clone())),
+        Limit::AtMost(limit) | Limit::Below(limit) => {
+            Some((Pue::new(limit).ok()?, TargetPue::Standard { code: verdict.code.clone() }))
+        }
         Limit::AtLeast(_) => None,
     }
 }
@@ -69,7 +73,7 @@ pub(super) fn show(advice: &Advice, month: Option<&Month>, lang: Lang) -> Optimi
     let saved = 1.0 - advice.factor;
     Optimization {
         kind: advice.kind,
-        description: advice.description.lang(lang).to_owned(),
+        description: advice.description.render(lang),
         estimated_reduction_percent: saved * 100.0,
         reduction_range_percent: [(1.0 - advice.range.1) * 100.0, (1.0 - advice.range.0) * 100.0],
         estimated_savings: MonthlySavings {
@@ -77,6 +81,6 @@ pub(super) fn show(advice: &Advice, month: Option<&Month>, lang: Lang) -> Optimi
             cost: month.and_then(|month| month.cost).and_then(|cost| Some(cost * advice.cost_saved()?)),
         },
         implementation_complexity: advice.complexity,
-        basis: advice.basis.lang(lang).to_owned(),
+        basis: advice.basis.render(lang),
     }
 }

@@ -1,21 +1,26 @@
 //! How clean are other regions?
 
-use super::answer::Month;
-use super::answer::{MonthlySavings, Skip, say};
-use super::arguments::{Scope, default_namespace, named, range, within};
+use super::answer::{Month, MonthlySavings, Skip};
+use super::arguments::{Scope, WorkloadQualifiers, named, within};
 use super::figures::Windows;
 use super::resolve::resolve;
-use super::{Context, Facility, Figures, ToolError};
-use crate::advice::{Candidate, Compared, MIGRATION_MARGIN_PERCENT, candidates, neighbours};
+use super::{Figures, ToolError, ToolRequest};
+use crate::advice::{Candidate, Compared, MIGRATION_MARGIN_PERCENT, candidates, comparable, neighbours};
+use crate::context::Context;
+use crate::facility::Facility;
+use crate::intensity::AccountingMethod;
+use crate::messages::{Message, RegionMessage, render_all};
 use crate::standards::Basis;
-use crate::text::{Lang, Text};
-use crate::view::{ViewError, WorkloadKind};
+use crate::text::Lang;
+use crate::units::Pue;
+use crate::view::ViewError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Ranks regions by grid intensity times PUE against the current one, with what a migration would save.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct RegionalRequest {
     /// The regions to compare with. Without them those of the same cloud provider; for a place that is no
     /// cloud region, all countries.
@@ -24,12 +29,10 @@ pub struct RegionalRequest {
     /// A workload, for which savings are given in kg and money as well as in per cent.
     #[serde(default)]
     pub workload_name: Option<String>,
-    /// The workload's namespace, if it is a pod or a controller of pods.
-    #[serde(default = "default_namespace")]
-    pub namespace: String,
-    /// The workload's kind, where several kinds share the name.
-    #[serde(default)]
-    pub kind: Option<WorkloadKind>,
+    /// Which of those that share the name.
+    #[serde(flatten, deserialize_with = "named")]
+    #[schemars(with = "WorkloadQualifiers")]
+    pub qualifiers: WorkloadQualifiers,
     /// How much lower a region must be to be worth a migration, in per cent of the current intensity.
     #[serde(default = "default_margin")]
     #[schemars(range(min = 0, max = 100))]
@@ -56,8 +59,7 @@ impl Default for RegionalRequest {
         RegionalRequest {
             regions: Vec::new(),
             workload_name: None,
-            namespace: default_namespace(),
-            kind: None,
+            qualifiers: WorkloadQualifiers::default(),
             margin_percent: default_margin(),
             limit: default_limit(),
             scope: Scope::default(),
@@ -65,21 +67,40 @@ impl Default for RegionalRequest {
     }
 }
 
+impl ToolRequest for RegionalRequest {
+    type Response = RegionalResponse;
+    const NAME: &'static str = "get_regional_comparison";
+    const TITLE: &'static str = "Compare regions";
+
+    fn needs_energy(&self) -> bool {
+        self.workload_name.is_some()
+    }
+
+    fn answer(&self, context: &Context<'_>) -> Result<RegionalResponse, ToolError> {
+        get_regional_comparison(context, self)
+    }
+}
+
 /// The ranking.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct RegionalResponse {
-    /// The current region, with rank and figures as the others; `null` where its intensity or PUE is not known.
+    /// The current region, with rank and figures as the others; `null` where its intensity is not known.
     pub current: Option<RankedRegion>,
-    /// The regions by rising intensity times PUE.
+    /// The regions by rising intensity times PUE; by rising grid intensity where the current PUE is not known.
     pub regions: Vec<RankedRegion>,
+    /// The method of all their grid intensities; `null` where the current region's is not known.
+    pub method: Option<AccountingMethod>,
     /// How many regions could be compared, the current one included.
     pub compared: usize,
     /// The cleanest of them.
     pub cleanest: Option<String>,
     /// Whether to migrate.
     pub advice: MigrationAdvice,
-    /// Regions that could not be compared, and why.
+    /// Regions that could not be compared, and why; at most as many as `limit` says.
     pub skipped: Vec<Skip>,
+    /// How many could not be compared.
+    pub skipped_total: usize,
     /// What weakens the comparison.
     pub caveats: Vec<String>,
 }
@@ -102,13 +123,13 @@ pub struct RankedRegion {
     pub grid_source: String,
     /// The year it is for.
     pub grid_year: Option<i16>,
-    /// PUE.
-    pub pue: f64,
+    /// PUE; `null` where neither the region's nor the current one's is known.
+    pub pue: Option<f64>,
     /// How the PUE came about; `assumed` where the region publishes none and the current one's stands in.
-    pub pue_basis: Basis,
-    /// Grid intensity times PUE.
+    pub pue_basis: Option<Basis>,
+    /// Grid intensity times PUE; `null` where the PUE is not known.
     #[serde(rename = "effective_intensity_gCO2eq_kWh")]
-    pub effective_intensity: f64,
+    pub effective_intensity: Option<f64>,
     /// How much less than in the current region is emitted, in per cent; negative where it is more.
     pub savings_percent: Option<f64>,
     /// What that is in a month for the workload; its cost is not known, as prices elsewhere are not.
@@ -130,7 +151,7 @@ pub struct MigrationAdvice {
     pub text: String,
 }
 
-/// Ranks regions by grid intensity times PUE.
+/// Ranks regions by grid intensity times PUE, or by grid intensity alone where the current PUE is not known.
 ///
 /// # Errors
 /// No such region or workload; a margin that is no percentage; the source of energy cannot answer.
@@ -139,6 +160,7 @@ pub fn get_regional_comparison(
     request: &RegionalRequest,
 ) -> Result<RegionalResponse, ToolError> {
     let margin = within("margin_percent", request.margin_percent, 0.0..=100.0)?;
+    let lang = request.scope.lang;
     let facility = Facility::of(context, request.scope.region.as_deref())?;
     let month = match &request.workload_name {
         Some(name) => monthly(context, request, &facility, name)?,
@@ -146,40 +168,90 @@ pub fn get_regional_comparison(
     };
     let regions = if request.regions.is_empty() { neighbours(context, &facility) } else { request.regions.clone() };
     let regions: Vec<String> = regions.into_iter().filter(|region| !same(region, &facility.region)).collect();
-    let Compared { mut found, left } = candidates(context, &facility, &regions)?;
-    let own = own(&facility);
-    let current = own.as_ref().map(|own| own.effective().grams_per_kilowatt_hour());
+    let other_method = comparable(context, &facility, &regions, !request.regions.is_empty());
+    let changes_method = other_method.is_some();
+    let facility = other_method.unwrap_or(facility);
+    let method = facility.grid.as_ref().map(|grid| grid.figure.provenance.method);
+    let Compared { mut found, left_out } = candidates(context, &facility, &regions)?;
+    let by_pue = facility.ratio().is_some();
+    let own = Candidate::current(&facility);
+    let current = own.as_ref().map(|own| own.rank(by_pue));
     found.extend(own);
-    found.sort_by(|a, b| {
-        let grams = |candidate: &Candidate| candidate.effective().grams_per_kilowatt_hour();
-        grams(a).total_cmp(&grams(b)).then_with(|| a.region.cmp(&b.region))
-    });
-    let ranked: Vec<RankedRegion> = found
-        .iter()
-        .enumerate()
-        .map(|(place, candidate)| rank(place + 1, candidate, current, month.as_ref(), request.scope.lang))
-        .collect();
+    found.sort_by(|a, b| a.rank(by_pue).total_cmp(&b.rank(by_pue)).then_with(|| a.region.cmp(&b.region)));
+    let ranking = Ranking { by_pue, current, month: month.as_ref(), lang };
+    let ranked: Vec<RankedRegion> =
+        found.iter().enumerate().map(|(position, candidate)| ranking.region(position + 1, candidate)).collect();
     let mut caveats = facility.caveats.clone();
-    if current.is_none() {
-        caveats.push(Text::new(
-            "The current region's intensity or PUE is not known, so nothing can be compared with it.",
-            "현재 리전의 탄소집약도 또는 PUE를 알 수 없어 비교할 수 없습니다.",
-        ));
-    }
-    caveats.push(Text::new(
-        "Yearly averages of the grids; latency, data residence and the effort of moving are not considered.",
-        "전력망 연평균 기준이며 지연 시간, 데이터 소재지, 이전 비용은 고려하지 않았습니다.",
-    ));
-    let skip = |(region, why): (String, Text)| Skip { what: region, reason: why.lang(request.scope.lang).to_owned() };
+    caveats.extend(method.filter(|_| changes_method).map(|method| RegionMessage::ComparedBy { method }.into()));
+    caveats.extend(current.is_none().then(|| RegionMessage::CurrentUnknown.into()));
+    caveats.extend((!by_pue).then(|| RegionMessage::WithoutPue.into()));
+    caveats.push(RegionMessage::YearlyAverages.into());
+    caveats.extend(summarise(&left_out));
+    let skip = |(region, why): &(String, RegionMessage)| Skip {
+        what: region.clone(),
+        reason: Message::from(why.clone()).render(lang),
+    };
     Ok(RegionalResponse {
-        advice: advice(&ranked, &facility.region, margin, request.scope.lang),
+        advice: advice(&ranked, &facility.region, margin, &ranking),
         cleanest: ranked.first().map(|region| region.region.clone()),
         current: ranked.iter().find(|region| region.region == facility.region).cloned(),
+        method,
         compared: ranked.len(),
         regions: ranked.into_iter().take(request.limit).collect(),
-        skipped: left.into_iter().map(skip).collect(),
-        caveats: say(&caveats, request.scope.lang),
+        skipped: left_out.iter().take(request.limit).map(skip).collect(),
+        skipped_total: left_out.len(),
+        caveats: render_all(&caveats, lang),
     })
+}
+
+/// How many regions are left out for each reason.
+fn summarise(left_out: &[(String, RegionMessage)]) -> Vec<Message> {
+    let mut reasons: Vec<(&RegionMessage, usize)> = Vec::new();
+    for (_, reason) in left_out {
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, count)) => *count += 1,
+            None => reasons.push((reason, 1)),
+        }
+    }
+    let message = |(reason, count): (&RegionMessage, usize)| {
+        RegionMessage::NotCompared { count, reason: Box::new(reason.clone().into()) }.into()
+    };
+    reasons.into_iter().map(message).collect()
+}
+
+/// What all rows of a ranking are held against.
+struct Ranking<'a> {
+    /// By grid intensity times PUE, not by grid intensity alone.
+    by_pue: bool,
+    /// The current region's, g/kWh.
+    current: Option<f64>,
+    month: Option<&'a Month>,
+    lang: Lang,
+}
+
+impl Ranking<'_> {
+    fn region(&self, rank: usize, candidate: &Candidate) -> RankedRegion {
+        let current = self.current.filter(|current| *current > 0.0);
+        let saved = current.map(|current| (current - candidate.rank(self.by_pue)) / current);
+        let emissions = self.month.and_then(|month| month.emissions);
+        RankedRegion {
+            rank,
+            region: candidate.region.clone(),
+            zone: candidate.zone.clone(),
+            zone_name: candidate.zone_name.clone(),
+            grid_intensity: candidate.grid.grams_per_kilowatt_hour(),
+            grid_source: Message::from(candidate.grid_source.clone()).render(self.lang),
+            grid_year: candidate.grid_year,
+            pue: candidate.pue.map(|(pue, _)| Pue::ratio(pue)),
+            pue_basis: candidate.pue.map(|(_, basis)| basis),
+            effective_intensity: candidate.effective().map(|value| value.grams_per_kilowatt_hour()),
+            savings_percent: saved.map(|saved| saved * 100.0),
+            savings: emissions
+                .zip(saved)
+                .map(|(mass, saved)| MonthlySavings { kg_co2eq: Some(mass.kilograms() * saved), cost: None }),
+            caveats: render_all(&candidate.caveats, self.lang),
+        }
+    }
 }
 
 /// Whether two names are one region as people write them.
@@ -187,76 +259,25 @@ fn same(a: &str, b: &str) -> bool {
     a.eq_ignore_ascii_case(b)
 }
 
-/// The current facility as one of the ranking.
-fn own(facility: &Facility) -> Option<Candidate> {
-    let (grid, pue) = (facility.grid.as_ref()?, facility.pue.as_ref()?);
-    Some(Candidate {
-        region: facility.region.clone(),
-        zone: facility.zone.clone(),
-        zone_name: facility.zone_name.clone(),
-        grid: grid.figure.value,
-        grid_source: grid.figure.provenance.source.clone(),
-        grid_year: match grid.figure.period {
-            crate::intensity::Period::Year(year) => Some(year),
-            _ => None,
-        },
-        pue: pue.value,
-        pue_basis: pue.basis,
-        caveats: Vec::new(),
-    })
-}
-
-fn rank(place: usize, candidate: &Candidate, current: Option<f64>, month: Option<&Month>, lang: Lang) -> RankedRegion {
-    let effective = candidate.effective().grams_per_kilowatt_hour();
-    let saved = current.filter(|current| *current > 0.0).map(|current| (current - effective) / current);
-    let emissions = month.and_then(|month| month.emissions);
-    RankedRegion {
-        rank: place,
-        region: candidate.region.clone(),
-        zone: candidate.zone.clone(),
-        zone_name: candidate.zone_name.clone(),
-        grid_intensity: candidate.grid.grams_per_kilowatt_hour(),
-        grid_source: candidate.grid_source.clone(),
-        grid_year: candidate.grid_year,
-        pue: candidate.pue.ratio(),
-        pue_basis: candidate.pue_basis,
-        effective_intensity: effective,
-        savings_percent: saved.map(|saved| saved * 100.0),
-        savings: emissions
-            .zip(saved)
-            .map(|(mass, saved)| MonthlySavings { kg_co2eq: Some(mass.kilograms() * saved), cost: None }),
-        caveats: say(&candidate.caveats, lang),
-    }
-}
-
-fn advice(ranked: &[RankedRegion], current: &str, margin: f64, lang: Lang) -> MigrationAdvice {
+fn advice(ranked: &[RankedRegion], current: &str, margin_percent: f64, ranking: &Ranking<'_>) -> MigrationAdvice {
     let best = ranked.first().filter(|best| best.region != current);
-    let worth = best.filter(|best| best.savings_percent.is_some_and(|saved| saved > margin));
-    let text = match (worth, ranked.iter().any(|region| region.region == current)) {
-        (Some(best), _) => {
-            let saved = best.savings_percent.unwrap_or_default();
-            Text::new(
-                format!(
-                    "{} ({}) would emit {saved:.1} % less per kWh of IT energy than {current}.",
-                    best.region, best.zone_name
-                ),
-                format!(
-                    "{} ({})은(는) {current}보다 IT 전력 1 kWh당 {saved:.1} % 적게 배출합니다.",
-                    best.region, best.zone_name
-                ),
-            )
-        }
-        (None, true) => Text::new(
-            format!("Stay: no compared region is lower than {current} by more than {margin} %."),
-            format!("유지: 비교한 리전 중 {current}보다 {margin} % 넘게 낮은 곳이 없습니다."),
-        ),
-        (None, false) => Text::new("Not enough is known to advise.", "권고하기에 데이터가 부족합니다."),
+    let worth = best.and_then(|best| Some((best, best.savings_percent.filter(|saved| *saved > margin_percent)?)));
+    let message = match worth {
+        Some((best, percent)) => RegionMessage::Migrate {
+            region: best.region.clone(),
+            zone: best.zone_name.clone(),
+            current: current.to_owned(),
+            percent,
+            grid_only: !ranking.by_pue,
+        },
+        None if ranking.current.is_some() => RegionMessage::Stay { current: current.to_owned(), margin_percent },
+        None => RegionMessage::NoAdvice,
     };
     MigrationAdvice {
         migrate: worth.is_some(),
-        to: worth.map(|best| best.region.clone()),
-        margin_percent: margin,
-        text: text.lang(lang).to_owned(),
+        to: worth.map(|(best, _)| best.region.clone()),
+        margin_percent,
+        text: Message::from(message).render(ranking.lang),
     }
 }
 
@@ -267,12 +288,12 @@ fn monthly(
     facility: &Facility,
     name: &str,
 ) -> Result<Option<Month>, ToolError> {
-    let inventory = match context.view.inventory(range(context, request.scope.window)) {
+    let inventory = match context.view.inventory(context.window(request.scope.window.duration())) {
         Ok(inventory) => inventory,
         Err(ViewError::NoData { .. }) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let resolved = resolve(&inventory, name, &request.namespace, request.kind)?;
+    let resolved = resolve(&inventory, name, &request.qualifiers)?;
     let figures = Figures::sum(&inventory, &Windows::of(&inventory), resolved.rows.iter().copied());
     Ok(figures.monthly().map(|energy| Month::new(energy, facility, context.settings)))
 }

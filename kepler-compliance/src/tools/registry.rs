@@ -1,24 +1,33 @@
 //! The tools by name, with their schemas: what frontends list, describe and call.
 //!
-//! MCP, REST and OpenAPI are made from this table, so that each tool is described once: its
-//! description is the doc comment of its request, its schemas are those of its types.
+//! MCP, REST, OpenAPI and Python are made from this table, so that each tool is described once: its description is the
+//! doc comment of its request, its schemas are those of its types, and what it needs is said beside them. No frontend
+//! knows a tool by name.
+//!
+//! ```
+//! use kepler_compliance::tools::registry;
+//!
+//! let tool = registry::find("analyze_workload_power_trend")?;
+//! assert_eq!(tool.window_argument, "range");
+//! assert!(registry::tools().iter().all(|tool| tool.read_only && tool.idempotent));
+//! # Ok::<(), registry::CallError>(())
+//! ```
 
 use super::arguments::explain;
 use super::{
-    Context, ToolError, analyze_workload_power_trend, assess_workload_compliance, calculate_optimal_schedule,
-    compare_optimization_impact, get_cluster_carbon_summary, get_power_hotspots, get_regional_comparison,
-    list_workloads_by_compliance,
+    AssessRequest, Context, HotspotsRequest, ImpactRequest, ListRequest, RegionalRequest, ScheduleRequest,
+    SummaryRequest, ToolError, ToolRequest, TrendRequest,
 };
+use crate::numbers::round_all;
+use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform};
-use schemars::{JsonSchema, Schema};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::fmt;
 use std::sync::LazyLock;
 
 /// A tool that can be called by name, with JSON.
+#[non_exhaustive]
 pub struct Tool {
     /// Its name: `assess_workload_compliance`.
     pub name: &'static str,
@@ -28,10 +37,21 @@ pub struct Tool {
     pub input_schema: Map<String, Value>,
     /// JSON Schema (2020-12) of its answer; the root is an object.
     pub output_schema: Map<String, Value>,
+    /// The argument that says how far back figures are taken: `window` or `range`.
+    pub window_argument: &'static str,
+    /// Whether it only reads.
+    pub read_only: bool,
+    /// Whether the same call again changes nothing more.
+    pub idempotent: bool,
     call: Call,
+    needs_energy: Needs,
 }
 
 type Call = Box<dyn Fn(&Context<'_>, Value) -> Result<Value, CallError> + Send + Sync>;
+type Needs = Box<dyn Fn(Value) -> Result<bool, CallError> + Send + Sync>;
+
+/// The longest text in an argument, bytes: that of a DNS name, which names of workloads, regions and standards keep.
+const LONGEST_TEXT: usize = 253;
 
 /// Why a call has no answer. Its text tells the caller what would be valid.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +102,14 @@ impl Tool {
     pub fn call(&self, context: &Context<'_>, arguments: Value) -> Result<Value, CallError> {
         (self.call)(context, arguments)
     }
+
+    /// Whether an answer to `arguments` needs energy figures, which some callers have to wait for.
+    ///
+    /// # Errors
+    /// The arguments do not fit: known before anything is measured for them.
+    pub fn needs_energy(&self, arguments: Value) -> Result<bool, CallError> {
+        (self.needs_energy)(arguments)
+    }
 }
 
 impl fmt::Debug for Tool {
@@ -95,14 +123,14 @@ impl fmt::Debug for Tool {
 pub fn tools() -> &'static [Tool] {
     static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
         vec![
-            tool("assess_workload_compliance", "Assess a workload", assess_workload_compliance),
-            tool("list_workloads_by_compliance", "List workloads by compliance", list_workloads_by_compliance),
-            tool("compare_optimization_impact", "Compare optimizations", compare_optimization_impact),
-            tool("get_regional_comparison", "Compare regions", get_regional_comparison),
-            tool("calculate_optimal_schedule", "Find the best time to run", calculate_optimal_schedule),
-            tool("get_power_hotspots", "Find the largest consumers", get_power_hotspots),
-            tool("analyze_workload_power_trend", "Analyze power over time", analyze_workload_power_trend),
-            tool("get_cluster_carbon_summary", "Summarize the cluster", get_cluster_carbon_summary),
+            tool::<AssessRequest>(),
+            tool::<ListRequest>(),
+            tool::<ImpactRequest>(),
+            tool::<RegionalRequest>(),
+            tool::<ScheduleRequest>(),
+            tool::<HotspotsRequest>(),
+            tool::<TrendRequest>(),
+            tool::<SummaryRequest>(),
         ]
     });
     &TOOLS
@@ -119,25 +147,58 @@ pub fn find(name: &str) -> Result<&'static Tool, CallError> {
     })
 }
 
-fn tool<Q, A>(name: &'static str, title: &'static str, answer: fn(&Context<'_>, &Q) -> Result<A, ToolError>) -> Tool
-where
-    Q: DeserializeOwned + JsonSchema + 'static,
-    A: Serialize + JsonSchema + 'static,
-{
+fn tool<Q: ToolRequest>() -> Tool {
     let input_schema = object(SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Q>());
     let settings = SchemaSettings::draft2020_12().for_serialize();
-    let output_schema = object(settings.into_generator().into_root_schema_for::<A>());
+    let output_schema = object(settings.into_generator().into_root_schema_for::<Q::Response>());
     let takes = properties(&input_schema);
-    let call = move |context: &Context<'_>, arguments: Value| {
-        let request = serde_path_to_error::deserialize(arguments).map_err(|error| CallError::Arguments {
-            tool: name,
-            reason: explain(error),
-            takes: takes.clone(),
-        })?;
-        let response = answer(context, &request)?;
-        serde_json::to_value(response).map_err(|source| CallError::Answer { tool: name, source })
+    let call = |context: &Context<'_>, request: &Q| {
+        let mut answer = serde_json::to_value(request.answer(context)?)
+            .map_err(|source| CallError::Answer { tool: Q::NAME, source })?;
+        round_all(&mut answer);
+        Ok(answer)
     };
-    Tool { name, title, input_schema, output_schema, call: Box::new(call) }
+    let also_takes = takes.clone();
+    Tool {
+        name: Q::NAME,
+        title: Q::TITLE,
+        input_schema,
+        output_schema,
+        window_argument: Q::WINDOW_ARGUMENT,
+        read_only: true,
+        idempotent: true,
+        call: Box::new(move |context, arguments| call(context, &read::<Q>(arguments, &takes)?)),
+        needs_energy: Box::new(move |arguments| Ok(read::<Q>(arguments, &also_takes)?.needs_energy())),
+    }
+}
+
+/// Reads the arguments of a tool.
+fn read<Q: ToolRequest>(arguments: Value, takes: &[String]) -> Result<Q, CallError> {
+    let wrong = |reason: String| CallError::Arguments { tool: Q::NAME, reason, takes: takes.to_vec() };
+    if let Some((name, length)) = too_long(&arguments) {
+        return Err(wrong(format!("{name}: {length} bytes are more than any name has ({LONGEST_TEXT})")));
+    }
+    serde_path_to_error::deserialize(arguments).map_err(|error| wrong(explain(error)))
+}
+
+/// The argument that holds a text which is too long, and how long that is.
+fn too_long(arguments: &Value) -> Option<(String, usize)> {
+    fn longest(value: &Value) -> usize {
+        match value {
+            Value::String(text) => text.len(),
+            Value::Array(items) => items.iter().map(longest).max().unwrap_or(0),
+            Value::Object(fields) => {
+                fields.iter().map(|(name, value)| name.len().max(longest(value))).max().unwrap_or(0)
+            }
+            _ => 0,
+        }
+    }
+    let fields = arguments.as_object()?;
+    if fields.keys().any(|name| name.len() > LONGEST_TEXT) {
+        return Some(("an argument's name".to_owned(), fields.keys().map(String::len).max()?));
+    }
+    let found = fields.iter().map(|(name, value)| (name, longest(value))).find(|(_, length)| *length > LONGEST_TEXT);
+    found.map(|(name, length)| (name.clone(), length))
 }
 
 /// A schema as an object, without formats that are Rust's own (`uint64`): validators warn of those.
@@ -240,13 +301,26 @@ mod tests {
             (json!({ "workload_name": 7 }), "workload_name: invalid type: integer `7`, expected a string"),
             (json!({ "workload_name": "x", "windo": "5m" }), "unknown field `windo`"),
             (json!({ "workload_name": "x", "window": "soon" }), "window: `soon` is not a length of time"),
+            (json!({ "workload_name": "x".repeat(60_000) }), "workload_name: 60000 bytes are more"),
+            (json!({ "x".repeat(60_000): 1 }), "an argument's name: 60000 bytes are more"),
             (json!({ "workload_name": "x", "lang": "fr" }), "lang: unknown variant `fr`"),
             (json!({ "workload_name": "x", "standard": "KR" }), "KR_CARBON_2050"),
             (json!({ "workload_name": "x", "region": "seol" }), "seoul"),
         ] {
-            let error = assess.call(&context, arguments.clone()).unwrap_err().to_string();
-            assert!(error.contains(named), "{arguments}: {error}");
+            let error = assess.call(&context, arguments).unwrap_err().to_string();
+            assert!(error.contains(named) && error.len() < 1000, "{named}: {error}");
         }
+    }
+
+    #[test]
+    fn what_needs_energy_is_known_before_it_is_measured_and_mistakes_are_too() {
+        let needs = |tool: &str, arguments: Value| find(tool).unwrap().needs_energy(arguments);
+        assert!(needs("get_power_hotspots", json!({})).unwrap());
+        assert!(!needs("get_regional_comparison", json!({})).unwrap());
+        assert!(needs("get_regional_comparison", json!({ "workload_name": "cart" })).unwrap());
+        let job = json!({ "duration": "4h", "workload_name": "cart", "power_watts": 50 });
+        assert!(!needs("calculate_optimal_schedule", job).unwrap(), "its power is given");
+        assert!(needs("calculate_optimal_schedule", json!({ "duration": "soon" })).is_err());
     }
 
     #[test]

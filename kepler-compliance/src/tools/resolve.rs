@@ -1,7 +1,7 @@
 //! Which rows of an inventory a workload's name means.
 
-use super::ToolError;
-use crate::text::Text;
+use super::{ToolError, WorkloadQualifiers};
+use crate::messages::{EnergyMessage, Message};
 use crate::view::{Inventory, WorkloadEnergy, WorkloadKind};
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ pub struct Resolved<'a> {
     /// Its pods, containers, processes, …; never empty.
     pub rows: Vec<&'a WorkloadEnergy>,
     /// What is inferred.
-    pub caveats: Vec<Text>,
+    pub caveats: Vec<Message>,
 }
 
 /// How many names an error suggests.
@@ -32,9 +32,9 @@ const SUGGESTIONS: usize = 5;
 pub fn resolve<'a>(
     inventory: &'a Inventory,
     name: &str,
-    namespace: &str,
-    kind: Option<WorkloadKind>,
+    qualifiers: &WorkloadQualifiers,
 ) -> Result<Resolved<'a>, ToolError> {
+    let (namespace, kind) = (qualifiers.namespace.as_str(), qualifiers.kind);
     let kinds = WorkloadKind::ALL.into_iter().filter(|own| kind.is_none_or(|kind| kind == *own));
     for kind in kinds {
         let is_it = |row: &&WorkloadEnergy| {
@@ -43,12 +43,9 @@ pub fn resolve<'a>(
         let rows: Vec<&WorkloadEnergy> = inventory.workloads.iter().filter(is_it).collect();
         let Some(first) = rows.first() else { continue };
         let mut caveats = Vec::new();
-        let is_controller = kind.is_namespaced() && kind != WorkloadKind::Pod;
+        let is_controller = kind.is_controller();
         if is_controller && rows.iter().any(|row| row.owner.is_none()) {
-            caveats.push(Text::new(
-                format!("Which pods belong to {name} is inferred from their names; Kubernetes was not asked."),
-                format!("{name}에 속한 파드는 Kubernetes 조회 없이 이름으로 추정했습니다."),
-            ));
+            caveats.push(EnergyMessage::InferredPods { controller: name.to_owned() }.into());
         }
         let own_name = if is_controller { name.to_owned() } else { (*first.id.name).to_owned() };
         return Ok(Resolved {

@@ -1,16 +1,16 @@
 //! When should a job run?
 
-use super::answer::say;
-use super::arguments::{Scope, default_namespace, named, range, within};
+use super::arguments::{MOST_WATTS, Scope, WorkloadQualifiers, named, within};
 use super::figures::Windows;
 use super::resolve::resolve;
-use super::{Context, Facility, Figures, Length, ToolError};
-use crate::intensity::SeriesBasis;
-use crate::schedule::{Job, Placement, Request, Slot, local_instant, plan};
+use super::{Figures, Length, ToolError, ToolRequest};
+use crate::context::Context;
+use crate::facility::Facility;
+use crate::intensity::{AccountingMethod, IntensityError, IntensitySeries, SeriesBasis};
+use crate::messages::{Message, ScheduleMessage, render_all};
+use crate::schedule::{Job, Placement, Plan, Request, ScheduleError, Slot, local_instant, plan};
 use crate::series::Series;
-use crate::text::Text;
 use crate::units::{Power, Pue};
-use crate::view::WorkloadKind;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 /// Finds when a job emits least: the best windows before a deadline, against starting now.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ScheduleRequest {
     /// How long the job takes.
     pub duration: Length,
@@ -39,12 +40,10 @@ pub struct ScheduleRequest {
     /// A workload whose mean power over `window` stands for the job's.
     #[serde(default)]
     pub workload_name: Option<String>,
-    /// The workload's namespace, if it is a pod or a controller of pods.
-    #[serde(default = "default_namespace")]
-    pub namespace: String,
-    /// The workload's kind, where several kinds share the name.
-    #[serde(default)]
-    pub kind: Option<WorkloadKind>,
+    /// Which of those that share the name.
+    #[serde(flatten, deserialize_with = "named")]
+    #[schemars(with = "WorkloadQualifiers")]
+    pub qualifiers: WorkloadQualifiers,
     /// How many windows to rank at most.
     #[serde(default = "default_ranking")]
     pub ranking: usize,
@@ -69,16 +68,30 @@ impl ScheduleRequest {
             interruptible: false,
             power_watts: None,
             workload_name: None,
-            namespace: default_namespace(),
-            kind: None,
+            qualifiers: WorkloadQualifiers::default(),
             ranking: default_ranking(),
             scope: Scope::default(),
         }
     }
 }
 
+impl ToolRequest for ScheduleRequest {
+    type Response = ScheduleResponse;
+    const NAME: &'static str = "calculate_optimal_schedule";
+    const TITLE: &'static str = "Find the best time to run";
+
+    fn needs_energy(&self) -> bool {
+        self.workload_name.is_some() && self.power_watts.is_none()
+    }
+
+    fn answer(&self, context: &Context<'_>) -> Result<ScheduleResponse, ToolError> {
+        calculate_optimal_schedule(context, self)
+    }
+}
+
 /// The plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct ScheduleResponse {
     /// The region.
     pub region: String,
@@ -98,6 +111,8 @@ pub struct ScheduleResponse {
     pub distinguishes_hours: bool,
     /// What the intensities rest on.
     pub basis: SeriesBasis,
+    /// By what method they were made.
+    pub method: AccountingMethod,
     /// Who says so.
     pub source: String,
     /// When it emits least; of equals the earliest.
@@ -170,54 +185,73 @@ pub fn calculate_optimal_schedule(
     let job = Job::constant(request.duration.duration(), power.unwrap_or(Power::from_watts(1.0)))?;
     let job = job.at_pue(facility.ratio().unwrap_or(Pue::ONE));
     let job = if request.interruptible { job.interruptible()? } else { job };
-    let price = context.settings.price.as_ref();
     let horizon = (earliest.min(context.now), deadline.max(context.now));
-    let prices = price.and_then(|price| Series::constant(horizon.0, horizon.1, price.per_kwh).ok());
+    let prices = context.settings.prices(horizon.0, horizon.1);
     let asked = Request {
         earliest,
         prices: prices.as_ref(),
         ranking: request.ranking,
         ..Request::new(&job, context.now, deadline, &series.values)
     };
-    let found = plan(&asked)?;
-    let known = power.is_some() && facility.ratio().is_some();
-    let show = |placement: &Placement| show(placement, &zone, known);
-    let saved = found.saving.as_ref();
-    let hours = series.basis != SeriesBasis::YearlyAverage;
+    let plan = plan(&asked)?;
     caveats.extend(facility.caveats.iter().cloned());
-    if !hours {
-        caveats.push(Text::new(
-            "Only a yearly average is known: it says nothing about when to run. Configure a forecast or an hourly profile.",
-            "연평균만 알려져 있어 언제 실행할지 알 수 없습니다. 예측 또는 시간대별 프로필을 설정하세요.",
-        ));
+    caveats.extend((series.basis == SeriesBasis::YearlyAverage).then(|| ScheduleMessage::YearlyOnly.into()));
+    let flat = context.settings.tariff.is_none() && context.settings.price.is_some();
+    caveats.extend(flat.then(|| ScheduleMessage::OnePrice.into()));
+    let found = Found { request, facility: &facility, zone, earliest, deadline, power, series };
+    Ok(found.answer(&plan, &caveats))
+}
+
+/// All that a plan rests on.
+struct Found<'a> {
+    request: &'a ScheduleRequest,
+    facility: &'a Facility,
+    zone: TimeZone,
+    earliest: Timestamp,
+    deadline: Timestamp,
+    power: Option<Power>,
+    series: IntensitySeries,
+}
+
+impl Found<'_> {
+    fn answer(&self, plan: &Plan, caveats: &[Message]) -> ScheduleResponse {
+        let Found { request, facility, zone, series, .. } = self;
+        let known = self.power.is_some() && facility.ratio().is_some();
+        let show = |placement: &Placement| show(placement, zone, known);
+        let saved = plan.saving.as_ref();
+        let hours = series.basis != SeriesBasis::YearlyAverage;
+        let percent = saved.and_then(|saving| saving.percent);
+        ScheduleResponse {
+            region: facility.region.clone(),
+            zone: facility.zone.clone(),
+            time_zone: zone.iana_name().unwrap_or("UTC").to_owned(),
+            duration: request.duration,
+            earliest: self.earliest,
+            deadline: self.deadline,
+            power_watts: self.power.map(Power::watts),
+            distinguishes_hours: hours,
+            basis: series.basis,
+            method: series.provenance.method,
+            source: self.source().render(request.scope.lang),
+            best: show(&plan.best),
+            now: plan.now.as_ref().map(show),
+            ranking: plan.ranking.iter().map(show).collect(),
+            pareto: plan.pareto.iter().map(show).collect(),
+            saving_percent: percent,
+            saving_kg: saved.filter(|_| known).map(|saving| saving.carbon.kilograms()),
+            recommendation: Message::from(recommend(&plan.best, percent, hours, zone)).render(request.scope.lang),
+            caveats: render_all(caveats, request.scope.lang),
+        }
     }
-    if context.settings.price.is_some() {
-        caveats.push(Text::new(
-            "One price holds for all hours; windows differ in carbon only.",
-            "모든 시간에 같은 단가를 적용했으므로 시간대별 차이는 탄소뿐입니다.",
-        ));
+
+    /// Who says what the intensities are: the operator, where the settings do.
+    fn source(&self) -> Message {
+        let stated = self.facility.grid.as_ref().filter(|grid| grid.is_stated);
+        match stated {
+            Some(grid) => grid.source().into(),
+            None => self.series.provenance.source.clone().into(),
+        }
     }
-    let recommendation = recommend(&found.best, saved.and_then(|saving| saving.percent), hours, &zone);
-    Ok(ScheduleResponse {
-        region: facility.region.clone(),
-        zone: facility.zone.clone(),
-        time_zone: zone.iana_name().unwrap_or("UTC").to_owned(),
-        duration: request.duration,
-        earliest,
-        deadline,
-        power_watts: power.map(Power::watts),
-        distinguishes_hours: hours,
-        basis: series.basis,
-        source: series.provenance.source.clone(),
-        best: show(&found.best),
-        now: found.now.as_ref().map(show),
-        ranking: found.ranking.iter().map(show).collect(),
-        pareto: found.pareto.iter().map(show).collect(),
-        saving_percent: saved.and_then(|saving| saving.percent),
-        saving_kg: saved.filter(|_| known).map(|saving| saving.carbon.kilograms()),
-        recommendation: recommendation.lang(request.scope.lang).to_owned(),
-        caveats: say(&caveats, request.scope.lang),
-    })
 }
 
 fn show(placement: &Placement, zone: &TimeZone, known: bool) -> ScheduledWindow {
@@ -237,27 +271,14 @@ fn local(time: Timestamp, zone: &TimeZone) -> String {
     time.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
 
-fn recommend(best: &Placement, percent: Option<f64>, hours: bool, zone: &TimeZone) -> Text {
+fn recommend(best: &Placement, percent: Option<f64>, hours: bool, zone: &TimeZone) -> ScheduleMessage {
     if !hours {
-        return Text::new(
-            "Any time is as good as another by what is known.",
-            "알려진 데이터로는 실행 시점에 차이가 없습니다.",
-        );
+        return ScheduleMessage::AnyTime;
     }
-    let (start, grams) = (local(best.start(), zone), best.mean_intensity.grams_per_kilowatt_hour());
+    let (local, intensity) = (local(best.start(), zone), best.mean_intensity.grams_per_kilowatt_hour());
     match percent {
-        Some(percent) if percent > 0.0 => Text::new(
-            format!("Start at {start}: {grams:.0} g/kWh, {percent:.1} % less than starting now."),
-            format!("{start}에 시작하세요: {grams:.0} g/kWh, 지금 시작할 때보다 {percent:.1} % 적습니다."),
-        ),
-        Some(_) => Text::new(
-            format!("Start at {start}; starting now would not emit more."),
-            format!("{start}에 시작하세요. 지금 시작해도 더 배출하지 않습니다."),
-        ),
-        None => Text::new(
-            format!("Start at {start}: {grams:.0} g/kWh."),
-            format!("{start}에 시작하세요: {grams:.0} g/kWh."),
-        ),
+        Some(percent) if percent <= 0.0 => ScheduleMessage::StartOrNow { local },
+        saving_percent => ScheduleMessage::Start { local, intensity, saving_percent },
     }
 }
 
@@ -282,13 +303,18 @@ fn instant(argument: &'static str, text: &str, now: Timestamp, zone: &TimeZone) 
 /// The job's power: as given, else the workload's.
 fn power(context: &Context<'_>, request: &ScheduleRequest) -> Result<Option<Power>, ToolError> {
     if let Some(watts) = request.power_watts {
-        return Ok(Some(Power::from_watts(within("power_watts", watts, 0.0..=f64::MAX)?)));
+        return Ok(Some(Power::from_watts(within("power_watts", watts, 0.0..=MOST_WATTS)?)));
     }
     let Some(name) = &request.workload_name else { return Ok(None) };
-    let inventory = context.view.inventory(range(context, request.scope.window))?;
-    let resolved = resolve(&inventory, name, &request.namespace, request.kind)?;
+    let inventory = context.view.inventory(context.window(request.scope.window.duration()))?;
+    let resolved = resolve(&inventory, name, &request.qualifiers)?;
     let figures = Figures::sum(&inventory, &Windows::of(&inventory), resolved.rows.iter().copied());
     Ok(figures.mean)
+}
+
+/// Whether a source does not have the zone at all: a published average may then have been taken.
+const fn is_elsewhere(error: &IntensityError) -> bool {
+    matches!(error, IntensityError::UnknownZone { .. })
 }
 
 /// The forecast; where the source has none, the figure of now for all hours.
@@ -297,26 +323,27 @@ fn intensities(
     facility: &Facility,
     from: Timestamp,
     to: Timestamp,
-) -> Result<(crate::intensity::IntensitySeries, Vec<Text>), ToolError> {
-    let stated = facility.grid.as_ref().filter(|grid| grid.basis == crate::standards::Basis::Assumed);
-    let error = match (stated, context.intensity.forecast(&facility.zone, from, to)) {
-        (None, Ok(series)) => return Ok((series, Vec::new())),
-        (None, Err(error)) => Some(error),
-        (Some(_), _) => None,
+) -> Result<(IntensitySeries, Vec<Message>), ToolError> {
+    let is_stated = facility.grid.as_ref().is_some_and(|grid| grid.is_stated);
+    let error = match (is_stated, context.intensity.forecast(&facility.zone, from, to)) {
+        (true, _) => None,
+        (false, Ok(series)) => return Ok((series, Vec::new())),
+        // The figure of now says nothing of later hours, and a stale series nothing at all.
+        (false, Err(error)) if !(context.intensity.is_builtin() || is_elsewhere(&error)) => return Err(error.into()),
+        (false, Err(error)) => Some(error),
     };
     let flat = facility.grid.as_ref().and_then(|grid| {
         let values = Series::constant(from, to, grid.figure.value).ok()?;
         let provenance = grid.figure.provenance.clone();
-        Some(crate::intensity::IntensitySeries { provenance, basis: SeriesBasis::YearlyAverage, values })
+        Some(IntensitySeries { provenance, basis: SeriesBasis::YearlyAverage, values })
     });
     match (flat, error) {
-        (Some(series), None) => Ok((series, Vec::new())),
-        (Some(series), Some(error)) => {
-            let caveat = Text::new(format!("No forecast: {error}"), format!("예측 없음: {error}"));
-            Ok((series, vec![caveat]))
+        (Some(series), error) => {
+            let no_forecast = |error| ScheduleMessage::NoForecast { error: Box::new(Message::from(&error)) };
+            Ok((series, error.map(no_forecast).map(Message::from).into_iter().collect()))
         }
         (None, Some(error)) => Err(error.into()),
-        (None, None) => Err(crate::schedule::ScheduleError::TooLittleData {
+        (None, None) => Err(ScheduleError::TooLittleData {
             job: std::time::Duration::ZERO,
             known: std::time::Duration::ZERO,
             interruptible: false,

@@ -1,15 +1,17 @@
 //! What does the whole cluster use and emit?
 
-use super::answer::{Month, ProjectedMonthly, Seen, Skip, energy_caveats, grams_per_hour, say};
-use super::arguments::{Scope, default_standard, named, range};
+use super::answer::{Evidence, Month, ProjectedMonthly, Skip, basis_of, energy_caveats, grams_per_hour};
+use super::arguments::{Scope, default_standard, named};
 use super::figures::MONTH;
-use super::grouped::{Grouped, grouped, usual_kind};
+use super::groups::{Group, common_kind, groups};
 use super::judge::Judge;
 use super::list::StatusCounts;
-use super::{Context, Facility, Figures, ToolError};
+use super::{Figures, ToolError, ToolRequest};
 use crate::carbon::emissions;
+use crate::context::Context;
+use crate::facility::Facility;
+use crate::messages::{Message, SummaryMessage, render_all};
 use crate::standards::{Basis, Status, Subject as Whose};
-use crate::text::Text;
 use crate::units::{Energy, Power};
 use crate::view::{Inventory, NodeEnergy, NodeZoneEnergy, ViewError, WorkloadKind, worse};
 use kepler_core::meter::Method;
@@ -22,11 +24,13 @@ use std::time::Duration;
 /// compliance counts, and how much of it the figures cover.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct SummaryRequest {
     /// Code of the standard to judge by.
     #[serde(default = "default_standard")]
     pub standard: String,
-    /// The kind of workloads to count. Without it pods, where there are any; else containers, else units.
+    /// The kind of workloads to count. Without it all of them, each once: pods, containers outside pods, units, virtual
+    /// machines, and processes that are in none of these.
     #[serde(default)]
     pub kind: Option<WorkloadKind>,
     /// Where, since when, in which language.
@@ -41,8 +45,19 @@ impl Default for SummaryRequest {
     }
 }
 
+impl ToolRequest for SummaryRequest {
+    type Response = SummaryResponse;
+    const NAME: &'static str = "get_cluster_carbon_summary";
+    const TITLE: &'static str = "Summarize the cluster";
+
+    fn answer(&self, context: &Context<'_>) -> Result<SummaryResponse, ToolError> {
+        get_cluster_carbon_summary(context, self)
+    }
+}
+
 /// The summary.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct SummaryResponse {
     /// The standard judged by.
     pub standard: String,
@@ -76,7 +91,7 @@ pub struct SummaryResponse {
     pub idle_percent: Option<f64>,
     /// Share of the nodes' energy that no workload explains, in per cent.
     pub unattributed_percent: Option<f64>,
-    /// The kind of workloads counted.
+    /// The kind of workloads counted; `null` where there are several, or none.
     pub kind: Option<WorkloadKind>,
     /// How many workloads have each status.
     pub counts: StatusCounts,
@@ -86,7 +101,7 @@ pub struct SummaryResponse {
     pub skipped: Vec<Skip>,
     /// What was looked at.
     #[serde(flatten)]
-    pub seen: Seen,
+    pub evidence: Evidence,
 }
 
 /// A node.
@@ -137,14 +152,44 @@ pub fn get_cluster_carbon_summary(
     context: &Context<'_>,
     request: &SummaryRequest,
 ) -> Result<SummaryResponse, ToolError> {
+    let (window, lang) = (request.scope.window, request.scope.lang);
     let facility = Facility::of(context, request.scope.region.as_deref())?;
     let judge = Judge::new(context, &facility, &request.standard)?;
-    let mut response = SummaryResponse {
+    let mut response = frame(request, &facility, &judge);
+    let inventory = match context.view.inventory(context.window(window.duration())) {
+        Ok(inventory) => inventory,
+        Err(error @ ViewError::NoData { .. }) => {
+            response.evidence.caveats.insert(0, Message::from(&error).render(lang));
+            return Ok(response);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    totals(context, &facility, &inventory, &mut response);
+    let counted = groups(&inventory, request.kind, None)?;
+    for group in &counted {
+        response.counts.count(judge.statuses(Some(&group.figures)).status);
+    }
+    let pods = groups(&inventory, Some(WorkloadKind::Pod), None)?;
+    let whole = Judge::of(context, &facility, &request.standard, Whose::Namespace)?;
+    response.namespaces = namespaces(&facility, &inventory, &pods, &whole);
+    let method = inventory.nodes.iter().map(method_of).reduce(worse);
+    let mut caveats = energy_caveats(context, &inventory, method);
+    caveats.extend(facility.caveats.iter().cloned());
+    response.recommendations = render_all(&recommend(response.idle_percent, response.unattributed_percent), lang);
+    response.kind = request.kind.or(common_kind(&counted));
+    response.skipped = inventory.skipped.iter().map(Skip::from).collect();
+    response.evidence = Evidence::of(&inventory, window, &caveats, lang);
+    Ok(response)
+}
+
+/// What is known without energy figures.
+fn frame(request: &SummaryRequest, facility: &Facility, judge: &Judge<'_>) -> SummaryResponse {
+    SummaryResponse {
         standard: judge.carbon_rule().map_or_else(|| request.standard.clone(), |rule| rule.code.clone()),
         region: facility.region.clone(),
         current_carbon_intensity: facility.effective().map(|value| value.grams_per_kilowatt_hour()),
         pue: facility.ratio().map(|pue| pue.ratio()),
-        pue_status: judge.statuses(None).pue,
+        pue_status: judge.statuses(None).pue_status,
         nodes: Vec::new(),
         namespaces: Vec::new(),
         it_energy_kwh: None,
@@ -159,35 +204,8 @@ pub fn get_cluster_carbon_summary(
         counts: StatusCounts::default(),
         recommendations: Vec::new(),
         skipped: Vec::new(),
-        seen: Seen::nothing(request.scope.window),
-    };
-    let inventory = match context.view.inventory(range(context, request.scope.window)) {
-        Ok(inventory) => inventory,
-        Err(error @ ViewError::NoData { .. }) => {
-            response.seen.caveats =
-                std::iter::once(error.to_string()).chain(facility.caveats(request.scope.lang)).collect();
-            return Ok(response);
-        }
-        Err(error) => return Err(error.into()),
-    };
-    totals(context, &facility, &inventory, &mut response);
-    let kind = request.kind.unwrap_or_else(|| usual_kind(&inventory));
-    let pods = grouped(&inventory, WorkloadKind::Pod, None)?;
-    let others = if kind == WorkloadKind::Pod { None } else { Some(grouped(&inventory, kind, None)?) };
-    for group in others.as_ref().unwrap_or(&pods) {
-        response.counts.count(judge.statuses(Some(&group.figures)).overall);
+        evidence: Evidence::none(request.scope.window, &facility.caveats, request.scope.lang),
     }
-    let whole = Judge::of(context, &facility, &request.standard, Whose::Namespace)?;
-    response.namespaces = namespaces(&facility, &inventory, &pods, &whole);
-    let method = inventory.nodes.iter().map(method_of).reduce(worse);
-    let mut texts = energy_caveats(&inventory, method);
-    texts.extend(facility.caveats.iter().cloned());
-    let wasted = (response.idle_percent, response.unattributed_percent);
-    response.recommendations = say(&recommend(wasted.0, wasted.1), request.scope.lang);
-    response.kind = Some(kind);
-    response.skipped = inventory.skipped.iter().map(Skip::from).collect();
-    response.seen = Seen::of(&inventory, request.scope.window, say(&texts, request.scope.lang));
-    Ok(response)
 }
 
 fn totals(context: &Context<'_>, facility: &Facility, inventory: &Inventory, response: &mut SummaryResponse) {
@@ -220,14 +238,14 @@ fn node(node: &NodeEnergy) -> NodeSummary {
         power_watts: mean_power(node).map(Power::watts),
         idle_percent: percent(node.split(|zone| zone.idle).total(), energy),
         unattributed_percent: percent(node.split(|zone| zone.unattributed).total(), energy),
-        basis: super::answer::basis_of(method_of(node)),
+        basis: basis_of(method_of(node)),
     }
 }
 
 fn namespaces(
     facility: &Facility,
     inventory: &Inventory,
-    pods: &[Grouped<'_>],
+    pods: &[Group<'_>],
     judge: &Judge<'_>,
 ) -> Vec<NamespaceSummary> {
     let mut sums: BTreeMap<&str, (usize, Figures)> = BTreeMap::new();
@@ -247,7 +265,7 @@ fn namespaces(
             energy_joules: energy.map(Energy::joules),
             emissions_kg: known.map(|((energy, pue), grid)| emissions(energy, pue, grid).kilograms()),
             power_watts: figures.power.and_then(|power| power.total()).map(Power::watts),
-            status: judge.statuses(Some(&figures)).overall,
+            status: judge.statuses(Some(&figures)).status,
         }
     };
     sums.into_iter().map(summary).collect()
@@ -268,21 +286,10 @@ fn percent(part: Option<Energy>, whole: Option<Energy>) -> Option<f64> {
     (whole > Energy::ZERO).then(|| part.joules() / whole.joules() * 100.0)
 }
 
-fn recommend(idle: Option<f64>, unattributed: Option<f64>) -> Vec<Text> {
-    let mut advice = Vec::new();
-    if let Some(idle) = idle.filter(|idle| *idle > MUCH_IDLE_PERCENT) {
-        advice.push(Text::new(
-            format!("{idle:.0} % of the energy is idle: pack workloads on fewer nodes and switch the others off, at most that share can be saved."),
-            format!("에너지의 {idle:.0} %가 유휴입니다. 워크로드를 더 적은 노드에 모으고 나머지를 끄면 최대 그만큼 절감됩니다."),
-        ));
-    }
-    if let Some(share) = unattributed.filter(|share| *share > MUCH_UNATTRIBUTED_PERCENT) {
-        advice.push(Text::new(
-            format!(
-                "{share:.0} % of the energy has no known workload: look for short-lived processes and kernel work."
-            ),
-            format!("에너지의 {share:.0} %는 귀속된 워크로드가 없습니다. 단명 프로세스와 커널 작업을 확인하세요."),
-        ));
-    }
-    advice
+fn recommend(idle: Option<f64>, unattributed: Option<f64>) -> Vec<Message> {
+    let idle = idle.filter(|percent| *percent > MUCH_IDLE_PERCENT);
+    let idle = idle.map(|percent| SummaryMessage::MuchIdle { percent });
+    let unattributed = unattributed.filter(|percent| *percent > MUCH_UNATTRIBUTED_PERCENT);
+    let unattributed = unattributed.map(|percent| SummaryMessage::MuchUnattributed { percent });
+    idle.into_iter().chain(unattributed).map(Message::from).collect()
 }

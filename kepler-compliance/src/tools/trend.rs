@@ -2,36 +2,39 @@
 
 mod statistics;
 
-use super::answer::{PowerWatts, basis_of, grams_per_hour, say};
-use super::arguments::{default_namespace, range};
+use super::answer::{FULL_COVERAGE, PowerWatts, basis_of, grams_per_hour, method_caveat};
+use super::arguments::{WorkloadQualifiers, named};
+use super::figures::MONTH;
 use super::resolve::resolve;
-use super::{Context, Facility, Length, ToolError};
+use super::{Length, ToolError, ToolRequest};
 use crate::carbon::{emissions, emissions_over};
+use crate::context::Context;
+use crate::facility::Facility;
+use crate::messages::{EnergyMessage, Message, TrendMessage, render_all};
 use crate::series::{Series, Step};
 use crate::standards::Basis;
-use crate::text::{Lang, Text};
+use crate::text::Lang;
 use crate::units::{CarbonMass, Energy, Power};
 use crate::view::{EnergySeries, Subject, Usage, ViewError, WorkloadKind};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use statistics::{anomalies, slope};
+use statistics::{Points, anomalies, slope};
 use std::time::Duration;
 
 /// Analyses a workload's power over a range: slope with its confidence, baseline, peaks, anomalies, and
 /// what a month like it would use and emit.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct TrendRequest {
     /// The workload, as in `assess_workload_compliance`. Without it all nodes together.
     #[serde(default)]
     pub workload_name: Option<String>,
-    /// The namespace, which selects among pods and their controllers.
-    #[serde(default = "default_namespace")]
-    pub namespace: String,
-    /// The kind, where several kinds share the name.
-    #[serde(default)]
-    pub kind: Option<WorkloadKind>,
+    /// Which of those that share the name.
+    #[serde(flatten, deserialize_with = "named")]
+    #[schemars(with = "WorkloadQualifiers")]
+    pub qualifiers: WorkloadQualifiers,
     /// How far back.
     #[serde(default = "default_range")]
     pub range: Length,
@@ -54,8 +57,7 @@ impl Default for TrendRequest {
     fn default() -> Self {
         TrendRequest {
             workload_name: None,
-            namespace: default_namespace(),
-            kind: None,
+            qualifiers: WorkloadQualifiers::default(),
             range: default_range(),
             step: None,
             region: None,
@@ -64,8 +66,20 @@ impl Default for TrendRequest {
     }
 }
 
+impl ToolRequest for TrendRequest {
+    type Response = TrendResponse;
+    const NAME: &'static str = "analyze_workload_power_trend";
+    const TITLE: &'static str = "Analyze power over time";
+    const WINDOW_ARGUMENT: &'static str = "range";
+
+    fn answer(&self, context: &Context<'_>) -> Result<TrendResponse, ToolError> {
+        analyze_workload_power_trend(context, self)
+    }
+}
+
 /// The trend.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct TrendResponse {
     /// The workload; `null` for all nodes.
     pub workload: Option<String>,
@@ -132,20 +146,23 @@ pub struct Slope {
     pub watts_per_hour: f64,
     /// The 95 % confidence interval of that; steps of a real load are not independent, so it is rather too narrow.
     pub confidence_95: [f64; 2],
-    /// Whether the interval leaves zero out: there is a trend.
+    /// Whether there is a trend: the interval leaves zero out, and power changes over the range by more than 5 % of its
+    /// mean and by more than the source resolves.
     pub significant: bool,
     /// Share of the variance that the line explains, 0 to 1.
     pub r_squared: f64,
 }
 
-/// A step far from the median.
+/// A step that differs from the median by more than 5 %, by more than the source resolves, and by more than 3.5 robust
+/// standard deviations.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Anomaly {
     /// When.
     pub at: Timestamp,
     /// Its power, watts.
     pub power_watts: f64,
-    /// How far from the median, in robust standard deviations (1.4826 · median absolute deviation).
+    /// How far from the median, in robust standard deviations (1.4826 · median absolute deviation), or, where steps
+    /// scatter less than can be told, in that much.
     pub deviations: f64,
 }
 
@@ -161,13 +178,38 @@ const MOST_STEPS: u128 = 10_000;
 /// No such workload or region; too many steps; the source cannot answer.
 pub fn analyze_workload_power_trend(context: &Context<'_>, request: &TrendRequest) -> Result<TrendResponse, ToolError> {
     let facility = Facility::of(context, request.region.as_deref())?;
+    let step = step(request)?;
+    let mut response = frame(request, &facility);
+    let mut caveats: Vec<Message> = Vec::new();
+    caveats.extend(context.stale.map(|age| EnergyMessage::Stale { age }.into()));
+    match series(context, request, step, &mut response, &mut caveats) {
+        Ok(series) => {
+            fill(&series, &mut response, &mut caveats);
+            carbon(context, &facility, &series, &mut response, &mut caveats);
+        }
+        Err(ToolError::View(error @ ViewError::NoData { .. })) => caveats.insert(0, Message::from(&error)),
+        Err(error) => return Err(error),
+    }
+    caveats.extend(facility.caveats.iter().cloned());
+    response.summary = Message::from(summarise(&response)).render(request.lang);
+    response.caveats = render_all(&caveats, request.lang);
+    Ok(response)
+}
+
+/// The length of a step.
+fn step(request: &TrendRequest) -> Result<Duration, ToolError> {
     let step = request.step.map_or(request.range.duration() / STEPS, Length::duration);
     if request.range.duration().as_nanos() / step.as_nanos().max(1) > MOST_STEPS {
         let given = Length::try_from(step).map_or_else(|_| "0s".to_owned(), |step| step.to_string());
         let remedy = format!("give a step of at least a {MOST_STEPS}th of the range");
         return Err(ToolError::InvalidArgument { argument: "step", given, remedy });
     }
-    let mut response = TrendResponse {
+    Ok(step)
+}
+
+/// What is known without energy figures.
+fn frame(request: &TrendRequest, facility: &Facility) -> TrendResponse {
+    TrendResponse {
         workload: request.workload_name.clone(),
         kind: None,
         namespace: None,
@@ -189,15 +231,8 @@ pub fn analyze_workload_power_trend(context: &Context<'_>, request: &TrendReques
         range: request.range,
         coverage: None,
         moment: None,
-        caveats: facility.caveats(request.lang).collect(),
-    };
-    match series(context, request, step, &mut response) {
-        Ok(series) => fill(context, &facility, &series, &mut response, request.lang),
-        Err(ToolError::View(error @ ViewError::NoData { .. })) => response.caveats.insert(0, error.to_string()),
-        Err(error) => return Err(error),
+        caveats: Vec::new(),
     }
-    response.summary = summarise(&response).lang(request.lang).to_owned();
-    Ok(response)
 }
 
 fn series(
@@ -205,82 +240,83 @@ fn series(
     request: &TrendRequest,
     step: Duration,
     response: &mut TrendResponse,
+    caveats: &mut Vec<Message>,
 ) -> Result<EnergySeries, ToolError> {
-    let range = range(context, request.range);
+    let range = context.window(request.range.duration());
     let subject = match &request.workload_name {
         None => Subject::Cluster,
         Some(name) => {
             let inventory = context.view.inventory(range)?;
-            let resolved = resolve(&inventory, name, &request.namespace, request.kind)?;
+            let resolved = resolve(&inventory, name, &request.qualifiers)?;
             response.workload = Some(resolved.name);
             response.kind = Some(resolved.kind);
             response.namespace = resolved.namespace;
-            response.caveats.extend(say(&resolved.caveats, request.lang));
+            caveats.extend(resolved.caveats);
             Subject::Workloads(resolved.rows.iter().map(|row| row.id.clone()).collect())
         }
     };
     Ok(context.view.series(&subject, range, step)?)
 }
 
-fn fill(context: &Context<'_>, facility: &Facility, series: &EnergySeries, response: &mut TrendResponse, lang: Lang) {
-    let steps = series.steps.steps();
-    let watts = |step: &Step<Usage>| Some(step.value.energy.total()?.over(step.length()).watts());
-    let points: Vec<(&Step<Usage>, f64)> = steps.iter().filter_map(|step| Some((step, watts(step)?))).collect();
+fn fill(series: &EnergySeries, response: &mut TrendResponse, caveats: &mut Vec<Message>) {
     response.basis = Some(basis_of(series.method));
     response.coverage = Some(series.coverage);
     response.moment = Some(series.moment.clone());
-    let point = |step: &Step<Usage>| TrendPoint {
-        start: step.start,
-        end: step.end,
-        power_watts: PowerWatts::from(step.value.energy.map(|energy| energy.over(step.length()))),
-    };
-    response.series = points.iter().map(|(step, _)| point(step)).collect();
-    if points.is_empty() {
-        return;
+    caveats.extend(method_caveat(series.method));
+    if series.coverage < FULL_COVERAGE {
+        caveats.push(TrendMessage::Coverage { ratio: series.coverage }.into());
     }
-    let energy: Energy = points.iter().filter_map(|(step, _)| step.value.energy.total()).sum();
-    let length: Duration = points.iter().map(|(step, _)| step.length()).sum();
-    let mean = energy.over(length);
-    response.energy_kwh = Some(energy.kilowatt_hours());
+    let known = series.steps.steps().iter().filter(|step| step.value.energy.total().is_some());
+    response.series = known
+        .map(|step| TrendPoint {
+            start: step.start,
+            end: step.end,
+            power_watts: PowerWatts::from(step.value.energy.map(|energy| energy.over(step.length()))),
+        })
+        .collect();
+    let Some(mean) = mean(series) else { return };
     response.mean_watts = Some(mean.watts());
-    let mut sorted: Vec<f64> = points.iter().map(|(_, watts)| *watts).collect();
-    sorted.sort_by(f64::total_cmp);
-    response.baseline_watts = sorted.get(sorted.len() / 10).copied();
-    if let Some((step, watts)) = points.iter().max_by(|a, b| a.1.total_cmp(&b.1)) {
-        (response.peak_watts, response.peak_at) = (Some(*watts), Some(step.start));
+    let points = Points::of(series);
+    response.baseline_watts = points.baseline();
+    if let Some((step, watts)) = points.peak() {
+        (response.peak_watts, response.peak_at) = (Some(watts), Some(step.start));
     }
     response.slope = slope(&points);
-    response.anomalies = anomalies(&points, &sorted);
-    carbon(context, facility, series, mean, response, lang);
-    if series.coverage < 0.95 {
-        let percent = series.coverage * 100.0;
-        let caveat = Text::new(
-            format!("The steps cover {percent:.0} % of the range."),
-            format!("구간 데이터는 요청 범위의 {percent:.0} %만 포함합니다."),
-        );
-        response.caveats.push(caveat.lang(lang).to_owned());
-    }
+    response.anomalies = anomalies(&points);
+}
+
+/// Energy of all steps.
+fn energy(series: &EnergySeries) -> Option<Energy> {
+    let known = series.steps.steps().iter().filter_map(|step: &Step<Usage>| step.value.energy.total());
+    known.reduce(|a, b| a + b)
+}
+
+/// Mean power over all steps.
+fn mean(series: &EnergySeries) -> Option<Power> {
+    let known = series.steps.steps().iter().filter(|step| step.value.energy.total().is_some());
+    let length: Duration = known.map(Step::length).sum();
+    energy(series).filter(|_| !length.is_zero()).map(|energy| energy.over(length))
 }
 
 fn carbon(
     context: &Context<'_>,
     facility: &Facility,
     series: &EnergySeries,
-    mean: Power,
     response: &mut TrendResponse,
-    lang: Lang,
+    caveats: &mut Vec<Message>,
 ) {
+    let (Some(whole), Some(mean)) = (energy(series), mean(series)) else { return };
+    response.energy_kwh = Some(whole.kilowatt_hours());
     response.emissions_per_hour = grams_per_hour(Some(mean), facility);
-    let month = mean * super::figures::MONTH;
+    let month = mean * MONTH;
     response.projected_monthly_energy_kwh = Some(month.kilowatt_hours());
     let (Some(pue), Some(grid)) = (facility.ratio(), facility.intensity()) else { return };
     response.projected_monthly_emissions_kg = Some(emissions(month, pue, grid).kilograms());
     let (Some(start), Some(end)) = (series.steps.start(), series.steps.end()) else { return };
     let energy = series.steps.map(|usage| usage.energy.total().unwrap_or(Energy::ZERO));
-    let whole: Energy = energy.steps().iter().map(|step| step.value).sum();
     // Where settings state an intensity, that is the one; else each time has its own, as far as known.
-    let stated = context.settings.grid_intensity.is_some();
-    let history = (!stated).then(|| context.intensity.history(&facility.zone, start, end).ok()).flatten();
+    let is_stated = facility.grid.as_ref().is_some_and(|grid| grid.is_stated);
+    let history = (!is_stated).then(|| context.intensity.history(&facility.zone, start, end).ok()).flatten();
     let pues = Series::constant(start, end, pue).ok();
     let sum = history.zip(pues).map(|(history, pue)| emissions_over(&energy, &pue, &history.values));
     match sum {
@@ -288,38 +324,18 @@ fn carbon(
         Some(sum) => {
             let rest: CarbonMass = emissions(sum.uncovered, pue, grid);
             response.emissions_kg = Some((sum.mass + rest).kilograms());
-            let text = Text::new(
-                "For part of the time no intensity is known; the current one stands in.",
-                "일부 시간의 탄소집약도가 없어 현재 값으로 대신했습니다.",
-            );
-            response.caveats.push(text.lang(lang).to_owned());
+            caveats.push(TrendMessage::IntensityGaps.into());
         }
         None => response.emissions_kg = Some(emissions(whole, pue, grid).kilograms()),
     }
 }
 
-fn summarise(response: &TrendResponse) -> Text {
-    let Some(mean) = response.mean_watts else {
-        return Text::new("There are no energy figures of that range.", "해당 범위의 에너지 데이터가 없습니다.");
-    };
-    let peak = response.peak_watts.unwrap_or(mean);
-    let (en, ko) = match response.slope.filter(|slope| slope.significant) {
-        Some(slope) if slope.watts_per_hour > 0.0 => {
-            let rate = slope.watts_per_hour;
-            (format!("rising by {rate:.3} W an hour"), format!("시간당 {rate:.3} W 증가"))
-        }
-        Some(slope) => {
-            let rate = -slope.watts_per_hour;
-            (format!("falling by {rate:.3} W an hour"), format!("시간당 {rate:.3} W 감소"))
-        }
-        None => ("without a clear trend".to_owned(), "뚜렷한 추세 없음".to_owned()),
-    };
-    let count = response.anomalies.len();
-    Text::new(
-        format!(
-            "{mean:.2} W on average, at most {peak:.2} W, {en}; {count} {} far from the median.",
-            if count == 1 { "step" } else { "steps" }
-        ),
-        format!("평균 {mean:.2} W, 최대 {peak:.2} W, {ko}; 이상치 {count}건."),
-    )
+fn summarise(response: &TrendResponse) -> TrendMessage {
+    let Some(mean_watts) = response.mean_watts else { return TrendMessage::NoFigures };
+    TrendMessage::Course {
+        mean_watts,
+        peak_watts: response.peak_watts.unwrap_or(mean_watts),
+        rise: response.slope.filter(|slope| slope.significant).map(|slope| slope.watts_per_hour),
+        anomalies: response.anomalies.len(),
+    }
 }

@@ -84,6 +84,25 @@ pub struct WorkloadEnergy {
     pub method: Method,
     /// What it asked the scheduler for, where known.
     pub resources: Option<Resources>,
+    /// Which workload's energy holds this one's, so that sums over kinds count nothing twice.
+    pub containment: Containment,
+}
+
+/// Which workload of the same node contains another one: a pod its containers, a unit its processes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Containment {
+    /// None: rows of all kinds that are outermost can be added up.
+    Outermost,
+    /// This one, the nearest.
+    Within {
+        /// What it is.
+        kind: WorkloadKind,
+        /// Its [`WorkloadId::uid`].
+        uid: Arc<str>,
+    },
+    /// The source does not say.
+    #[default]
+    Unknown,
 }
 
 /// Who a workload is.
@@ -202,6 +221,12 @@ impl WorkloadKind {
             WorkloadKind::Vm => "vm",
             WorkloadKind::Process => "process",
         }
+    }
+
+    /// Whether it is a sum of pods that a controller runs.
+    #[must_use]
+    pub const fn is_controller(self) -> bool {
+        self.is_namespaced() && !matches!(self, WorkloadKind::Pod)
     }
 
     /// Whether a namespace selects among workloads of this kind.

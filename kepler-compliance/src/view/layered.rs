@@ -1,8 +1,8 @@
 //! What is remembered finely and briefly, over what is remembered coarsely and long.
 
 use super::{
-    EnergySeries, EnergyView, Inventory, NodeEnergy, NodeZoneEnergy, Subject, TimeRange, ViewError, WorkloadEnergy,
-    WorkloadId, worse,
+    EnergySeries, EnergyView, Inventory, NewestReading, NodeEnergy, NodeZoneEnergy, Subject, TimeRange, ViewError,
+    WorkloadEnergy, WorkloadId, worse,
 };
 use crate::series::Series;
 use crate::units::{Energy, PerZone};
@@ -130,6 +130,7 @@ fn join_series(recent: EnergySeries, older: &EnergySeries, range: TimeRange, bef
             steps,
             method: worse(recent.method, older.method),
             coverage: covered(recent.coverage, older.coverage, range, before),
+            resolution: recent.resolution.max(older.resolution),
             moment: recent.moment,
         },
         // They overlap, which the ranges they were asked for rule out.
@@ -169,8 +170,8 @@ impl EnergyView for LayeredView {
         )
     }
 
-    fn newest(&self) -> Option<Timestamp> {
-        self.recent.newest()
+    fn newest(&self) -> Option<NewestReading> {
+        self.recent.newest().or_else(|| self.older.get()?.newest())
     }
 }
 
@@ -179,7 +180,7 @@ mod tests {
     use super::*;
     use crate::series::{Step, span};
     use crate::units::ZoneKind;
-    use crate::view::{EnergySplit, Usage, WorkloadKind};
+    use crate::view::{Containment, EnergySplit, Usage, WorkloadKind};
     use kepler_core::meter::Method;
 
     /// A second on the clock.
@@ -240,6 +241,7 @@ mod tests {
                 cpu_time: Some(covered.length()),
                 method,
                 resources: None,
+                containment: Containment::Unknown,
             };
             Ok(Arc::new(Inventory {
                 moment: self.name.into(),
@@ -257,7 +259,12 @@ mod tests {
             let value = Usage { energy: joules(span(start, end).as_secs_f64()), cpu_time: None };
             let coverage = span(start, end).as_secs_f64() / asked.length().as_secs_f64();
             let steps = Series::new(vec![Step { start, end, value }]).unwrap();
-            Ok(EnergySeries { steps, method: self.method, coverage, moment: self.name.into() })
+            let (resolution, moment) = (Duration::ZERO, self.name.into());
+            Ok(EnergySeries { steps, method: self.method, coverage, resolution, moment })
+        }
+
+        fn newest(&self) -> Option<NewestReading> {
+            None
         }
     }
 

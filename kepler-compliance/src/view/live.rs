@@ -1,7 +1,8 @@
 //! The view of this process's own snapshots.
 
-use super::{EnergySeries, EnergyView, HistoryRing, Inventory, RingOptions, Subject, TimeRange, ViewError};
-use jiff::Timestamp;
+use super::{
+    EnergySeries, EnergyView, HistoryRing, Inventory, NewestReading, RingOptions, Subject, TimeRange, ViewError,
+};
 use kepler_core::snapshot::Feed;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +25,7 @@ pub struct LiveView {
 /// at [`newest`](EnergyView::newest), share one answer.
 #[derive(Debug, Default)]
 struct Memo {
-    newest: Option<Timestamp>,
+    newest: Option<NewestReading>,
     answers: VecDeque<Arc<Inventory>>,
 }
 
@@ -86,7 +87,7 @@ impl EnergyView for LiveView {
         self.ring.series(subject, range, step)
     }
 
-    fn newest(&self) -> Option<Timestamp> {
+    fn newest(&self) -> Option<NewestReading> {
         self.observe();
         self.ring.newest()
     }

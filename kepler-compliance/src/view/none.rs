@@ -1,6 +1,6 @@
 //! The view of questions about places and times only.
 
-use super::{EnergySeries, EnergyView, Inventory, Subject, TimeRange, ViewError};
+use super::{EnergySeries, EnergyView, Inventory, NewestReading, NoDataReason, Subject, TimeRange, ViewError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,8 +21,12 @@ impl EnergyView for NoView {
     fn series(&self, _: &Subject, range: TimeRange, _: Duration) -> Result<EnergySeries, ViewError> {
         Err(unknown(range))
     }
+
+    fn newest(&self) -> Option<NewestReading> {
+        None
+    }
 }
 
 fn unknown(range: TimeRange) -> ViewError {
-    ViewError::NoData { origin: "none".into(), range, reason: "no source of energy figures was given".into() }
+    ViewError::NoData { origin: "none".into(), range, reason: NoDataReason::NoSource }
 }

@@ -4,7 +4,7 @@ mod buckets;
 mod ledger;
 mod query;
 
-use super::{EnergySeries, EnergyView, Inventory, Subject, TimeRange, ViewError};
+use super::{EnergySeries, EnergyView, Inventory, NewestReading, Subject, TimeRange, ViewError};
 use jiff::Timestamp;
 use kepler_core::snapshot::Snapshot;
 use ledger::Ledger;
@@ -73,8 +73,9 @@ impl EnergyView for HistoryRing {
         query::series(&self.ledger(), &self.name, subject, range, step)
     }
 
-    fn newest(&self) -> Option<Timestamp> {
-        Timestamp::try_from(self.ledger().newest?.at.wall).ok()
+    fn newest(&self) -> Option<NewestReading> {
+        let newest = self.ledger().newest?;
+        Some(NewestReading { at: Timestamp::try_from(newest.at.wall).ok()?, interval: newest.interval })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::names::{fold, squeeze};
 use super::{Name, Names, PublishedPue, Scheme, TableFigure, Zone, Zones};
-use crate::intensity::{Boundary, IntensityFigure, IntensityKind, AccountingMethod, Period, Provenance};
+use crate::intensity::{AccountingMethod, Boundary, IntensityFigure, IntensityKind, Period, Provenance};
 use crate::units::{CarbonIntensity, Pue};
 use serde::Deserialize;
 use std::collections::HashMap;

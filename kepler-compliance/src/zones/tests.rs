@@ -48,7 +48,12 @@ fn google_figures_change_their_method_in_2021() {
 #[test]
 fn figures_asked_for_by_method_compare_across_zones() {
     let zones = zones();
-    let by = |name| zones.intensity_by(zones.find(name).unwrap(), AccountingMethod::Lifecycle, IntensityKind::Average).unwrap().figure;
+    let by = |name| {
+        zones
+            .intensity_by(zones.find(name).unwrap(), AccountingMethod::Lifecycle, IntensityKind::Average)
+            .unwrap()
+            .figure
+    };
     let comparison = by("KR").compare(&by("FR")).unwrap();
     assert_eq!(comparison.ordering, std::cmp::Ordering::Greater);
     assert!(zones.intensity_by(zones.find("KR").unwrap(), AccountingMethod::Direct, IntensityKind::Marginal).is_none());

@@ -8,8 +8,8 @@ use kepler_compliance::tariff::EnergyPrice;
 use kepler_compliance::tools::{Context, Price, Settings, StatedPue};
 use kepler_compliance::units::{CarbonIntensity, Energy, PerZone, Pue, ZoneKind};
 use kepler_compliance::view::{
-    EnergySeries, EnergySplit, EnergyView, Inventory, NodeEnergy, NodeZoneEnergy, Resources, Subject, TimeRange, Usage,
-    ViewError, WorkloadEnergy, WorkloadId, WorkloadKind,
+    Containment, EnergySeries, EnergySplit, EnergyView, Inventory, NewestReading, NodeEnergy, NodeZoneEnergy,
+    Resources, Subject, TimeRange, Usage, ViewError, WorkloadEnergy, WorkloadId, WorkloadKind,
 };
 use kepler_compliance::zones::Zones;
 use kepler_core::meter::Method;
@@ -24,6 +24,8 @@ pub(crate) struct Stated {
     pub(crate) rows: Vec<Row>,
     pub(crate) skipped: Vec<(&'static str, &'static str)>,
     pub(crate) coverage: f64,
+    /// Of every node's package, joules.
+    pub(crate) unattributed: f64,
     pub(crate) steps: Vec<Usage>,
     pub(crate) down: bool,
 }
@@ -38,13 +40,15 @@ pub(crate) struct Row {
     pub(crate) running: bool,
     pub(crate) method: Method,
     pub(crate) requests: Option<f64>,
+    pub(crate) containment: Containment,
 }
 
 impl Row {
     pub(crate) fn new(kind: WorkloadKind, name: &str, package: f64, dram: f64) -> Self {
         let namespace = (kind == WorkloadKind::Pod).then_some("default");
         let (running, method, requests) = (true, Method::Measured, None);
-        Row { kind, namespace, name: name.to_owned(), package, dram, running, method, requests }
+        let containment = Containment::Outermost;
+        Row { kind, namespace, name: name.to_owned(), package, dram, running, method, requests, containment }
     }
 
     pub(crate) fn pod(name: &str, package: f64, dram: f64) -> Self {
@@ -83,18 +87,18 @@ impl EnergyView for Stated {
         }
         let covered = TimeRange::ending(range.end, self.window);
         let node = |&(name, package, dram, idle): &(&str, f64, f64, f64)| {
-            let zone = |joules: f64, idle: f64| NodeZoneEnergy {
+            let zone = |joules: f64, idle: f64, unattributed: f64| NodeZoneEnergy {
                 energy: Energy::from_joules(joules),
                 active: Some(Energy::from_joules(joules - idle)),
                 idle: Some(Energy::from_joules(idle)),
-                unattributed: Some(Energy::ZERO),
+                unattributed: Some(Energy::from_joules(unattributed)),
                 power: None,
                 method: Method::Measured,
                 source: "powercap".into(),
             };
             let mut zones = PerZone::default();
-            zones[ZoneKind::Package] = Some(zone(package, idle));
-            zones[ZoneKind::Dram] = Some(zone(dram, 0.0));
+            zones[ZoneKind::Package] = Some(zone(package, idle, self.unattributed));
+            zones[ZoneKind::Dram] = Some(zone(dram, 0.0, 0.0));
             NodeEnergy { name: name.into(), covered, zones, gpu: None, processors: Some(8) }
         };
         let row = |(index, row): (usize, &Row)| WorkloadEnergy {
@@ -111,6 +115,7 @@ impl EnergyView for Stated {
             power: None,
             cpu_time: Some(Duration::from_secs(1)),
             method: row.method,
+            containment: row.containment.clone(),
             resources: row.requests.map(|cores| Resources { cpu_request_cores: Some(cores), ..Resources::default() }),
         };
         Ok(Arc::new(Inventory {
@@ -133,7 +138,12 @@ impl EnergyView for Stated {
             return Err(ViewError::NoData { origin: "stated".into(), range, reason: "no steps".into() });
         }
         let steps = Series::regular(range.start, step, self.steps.iter().copied()).unwrap();
-        Ok(EnergySeries { steps, method: Method::Measured, coverage: 1.0, moment: "7".into() })
+        let (method, resolution) = (Method::Measured, Duration::ZERO);
+        Ok(EnergySeries { steps, method, coverage: self.coverage, resolution, moment: "7".into() })
+    }
+
+    fn newest(&self) -> Option<NewestReading> {
+        None
     }
 }
 
@@ -176,6 +186,7 @@ impl World {
                 ],
                 skipped: Vec::new(),
                 coverage: 1.0,
+                unattributed: 0.0,
                 steps: Vec::new(),
                 down: false,
             },
@@ -188,14 +199,7 @@ impl World {
     }
 
     pub(crate) fn context(&self) -> Context<'_> {
-        Context {
-            view: &self.view,
-            standards: &self.standards,
-            zones: &self.zones,
-            intensity: &*self.intensity,
-            settings: &self.settings,
-            now: self.now,
-        }
+        Context::new(&self.view, &self.standards, &self.zones, &*self.intensity, &self.settings, self.now)
     }
 }
 
@@ -206,6 +210,7 @@ pub(crate) fn settings(grams: f64, pue: f64) -> Settings {
         pue: Some(StatedPue { value: Pue::new(pue).unwrap(), basis: Basis::Measured }),
         grid_intensity: Some(CarbonIntensity::from_grams_per_kilowatt_hour(grams)),
         price: Some(Price { per_kwh: EnergyPrice::per_kilowatt_hour(100.0), currency: "KRW".into() }),
+        ..Settings::default()
     }
 }
 

@@ -3,6 +3,9 @@
 
 mod fixture;
 mod golden;
+mod kinds;
+mod moment;
 mod not_again;
 mod properties;
+mod regions;
 mod series;

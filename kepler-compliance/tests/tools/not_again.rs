@@ -5,7 +5,7 @@ use kepler_compliance::standards::Status;
 use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{
     AssessRequest, HotspotsRequest, ImpactRequest, ListRequest, OptimizationKind, RegionalRequest, ScheduleRequest,
-    Scope, Settings, StatusFilter, SummaryRequest, ToolError, TrendRequest, analyze_workload_power_trend,
+    Settings, StatusFilter, SummaryRequest, ToolError, ToolRequest, TrendRequest, analyze_workload_power_trend,
     assess_workload_compliance, calculate_optimal_schedule, compare_optimization_impact, get_cluster_carbon_summary,
     get_power_hotspots, get_regional_comparison, list_workloads_by_compliance,
 };
@@ -30,7 +30,7 @@ fn a_pod_of_another_namespace_is_not_found_and_the_error_says_where_it_is() {
     world.view.rows.push(Row::pod("cart", 1.0, 1.0).within("shop"));
     let error = assess_workload_compliance(&world.context(), &request("cart")).unwrap_err();
     assert!(error.to_string().contains("namespace shop"), "{error}");
-    let found = AssessRequest { namespace: "shop".into(), ..request("cart") };
+    let found = request("cart").with(|asked| asked.qualifiers.namespace = "shop".into());
     let answer = assess_workload_compliance(&world.context(), &found).unwrap();
     assert_eq!(answer.namespace.as_deref(), Some("shop"));
 }
@@ -42,48 +42,25 @@ fn unknown_regions_and_standards_are_errors_that_list_valid_ones_in_every_tool()
     let region = || Some("ap-northeast-22".to_owned());
     let standard = || "KR_CARBON_2055".to_owned();
     let errors = [
-        assess_workload_compliance(
-            &context,
-            &AssessRequest { scope: Scope { region: region(), ..Scope::default() }, ..request("small") },
-        )
-        .err(),
-        list_workloads_by_compliance(
-            &context,
-            &ListRequest { scope: Scope { region: region(), ..Scope::default() }, ..Default::default() },
-        )
-        .err(),
-        get_power_hotspots(
-            &context,
-            &HotspotsRequest { scope: Scope { region: region(), ..Scope::default() }, ..Default::default() },
-        )
-        .err(),
-        get_cluster_carbon_summary(
-            &context,
-            &SummaryRequest { scope: Scope { region: region(), ..Scope::default() }, ..Default::default() },
-        )
-        .err(),
+        assess_workload_compliance(&context, &request("small").with(|asked| asked.scope.region = region())).err(),
+        list_workloads_by_compliance(&context, &ListRequest::default().with(|asked| asked.scope.region = region()))
+            .err(),
+        get_power_hotspots(&context, &HotspotsRequest::default().with(|asked| asked.scope.region = region())).err(),
+        get_cluster_carbon_summary(&context, &SummaryRequest::default().with(|asked| asked.scope.region = region()))
+            .err(),
+        get_regional_comparison(&context, &RegionalRequest::default().with(|asked| asked.scope.region = region()))
+            .err(),
         get_regional_comparison(
             &context,
-            &RegionalRequest { scope: Scope { region: region(), ..Scope::default() }, ..Default::default() },
+            &RegionalRequest::default().with(|asked| asked.regions = vec!["ap-northeast-22".into()]),
         )
         .err(),
-        get_regional_comparison(
-            &context,
-            &RegionalRequest { regions: vec!["ap-northeast-22".into()], ..Default::default() },
-        )
-        .err(),
-        analyze_workload_power_trend(&context, &TrendRequest { region: region(), ..Default::default() }).err(),
-        compare_optimization_impact(
-            &context,
-            &ImpactRequest { scope: Scope { region: region(), ..Scope::default() }, ..ImpactRequest::new("small") },
-        )
-        .err(),
+        analyze_workload_power_trend(&context, &TrendRequest::default().with(|asked| asked.region = region())).err(),
+        compare_optimization_impact(&context, &ImpactRequest::new("small").with(|asked| asked.scope.region = region()))
+            .err(),
         calculate_optimal_schedule(
             &context,
-            &ScheduleRequest {
-                scope: Scope { region: region(), ..Scope::default() },
-                ..ScheduleRequest::new("4h".parse().unwrap())
-            },
+            &ScheduleRequest::new("4h".parse().unwrap()).with(|asked| asked.scope.region = region()),
         )
         .err(),
     ];
@@ -91,10 +68,11 @@ fn unknown_regions_and_standards_are_errors_that_list_valid_ones_in_every_tool()
         assert!(error.unwrap().to_string().contains("ap-northeast-2,"), "the nearest is named");
     }
     let errors = [
-        assess_workload_compliance(&context, &AssessRequest { standard: standard(), ..request("small") }).err(),
-        list_workloads_by_compliance(&context, &ListRequest { standard: standard(), ..Default::default() }).err(),
-        get_cluster_carbon_summary(&context, &SummaryRequest { standard: standard(), ..Default::default() }).err(),
-        compare_optimization_impact(&context, &ImpactRequest { standard: standard(), ..ImpactRequest::new("small") })
+        assess_workload_compliance(&context, &request("small").with(|asked| asked.standard = standard())).err(),
+        list_workloads_by_compliance(&context, &ListRequest::default().with(|asked| asked.standard = standard())).err(),
+        get_cluster_carbon_summary(&context, &SummaryRequest::default().with(|asked| asked.standard = standard()))
+            .err(),
+        compare_optimization_impact(&context, &ImpactRequest::new("small").with(|asked| asked.standard = standard()))
             .err(),
     ];
     for error in errors {
@@ -108,12 +86,15 @@ fn no_data_is_insufficient_data_and_no_zero() {
     let mut world = World::new();
     world.view.nodes.clear();
     let answer = assess_workload_compliance(&world.context(), &request("small")).unwrap();
-    assert_eq!((answer.status, answer.carbon_status), (Status::InsufficientData, Status::InsufficientData));
+    assert_eq!(
+        (answer.statuses.status, answer.statuses.carbon_status),
+        (Status::InsufficientData, Status::InsufficientData)
+    );
     assert_eq!((answer.power_watts.total, answer.emissions_per_hour), (None, None));
     assert_eq!((answer.projected_monthly, answer.kind), (None, None));
-    assert!(answer.seen.caveats[0].contains("nothing was measured"), "{:?}", answer.seen.caveats);
+    assert!(answer.evidence.caveats[0].contains("nothing was measured"), "{:?}", answer.evidence.caveats);
     let listed = list_workloads_by_compliance(&world.context(), &ListRequest::default()).unwrap();
-    assert_eq!((listed.total, listed.seen.coverage), (0, None));
+    assert_eq!((listed.total, listed.evidence.coverage), (0, None));
     let summary = get_cluster_carbon_summary(&world.context(), &SummaryRequest::default()).unwrap();
     assert_eq!((summary.it_energy_kwh, summary.emissions_kg, summary.power_watts), (None, None, None));
 }
@@ -130,12 +111,14 @@ fn a_source_that_cannot_be_asked_is_an_error_and_no_verdict() {
 fn the_verdict_depends_on_the_workload_where_the_standard_speaks_of_it() {
     let world = World::new();
     let judge = |name: &str| {
-        let asked = AssessRequest { standard: "TEAM_BUDGET".into(), ..request(name) };
+        let asked = request(name).with(|asked| asked.standard = "TEAM_BUDGET".into());
         assess_workload_compliance(&world.context(), &asked).unwrap()
     };
-    assert_ne!(judge("small").status, judge("large").status);
+    assert_ne!(judge("small").statuses.status, judge("large").statuses.status);
     let answer = assess_workload_compliance(&world.context(), &request("small")).unwrap();
-    assert!(answer.seen.caveats.iter().any(|caveat| caveat.contains("does not depend on how much the workload uses")));
+    assert!(
+        answer.evidence.caveats.iter().any(|caveat| caveat.contains("does not depend on how much the workload uses"))
+    );
 }
 
 #[test]
@@ -151,9 +134,13 @@ fn the_pue_is_the_facilitys_and_not_made_up_from_the_workloads_power() {
     }
     let unknown = World { settings: Settings { region: Some("KR".into()), ..Settings::default() }, ..World::new() };
     let answer = assess_workload_compliance(&unknown.context(), &request("small")).unwrap();
-    assert_eq!((answer.pue, answer.pue_status), (None, Status::InsufficientData));
+    assert_eq!((answer.pue, answer.statuses.pue_status), (None, Status::InsufficientData));
     assert_eq!((answer.current_carbon_intensity, answer.emissions_per_hour), (None, None));
-    assert!(answer.seen.caveats.iter().any(|caveat| caveat.contains("--pue")), "{:?}", answer.seen.caveats);
+    assert!(
+        answer.evidence.caveats.iter().any(|caveat| caveat.contains("facility.pue")),
+        "{:?}",
+        answer.evidence.caveats
+    );
 }
 
 #[test]
@@ -161,22 +148,22 @@ fn one_workload_has_one_status_in_every_tool() {
     for standard in ["KR_CARBON_2050", "TEAM_BUDGET", "KR_PUE_GREEN_DC"] {
         for (grid, pue) in [(400.0, 1.0), (424.0, 1.203), (300.0, 1.6)] {
             let world = World { settings: settings(grid, pue), ..World::new() };
-            let listed = ListRequest { standard: standard.into(), ..Default::default() };
+            let listed = ListRequest::default().with(|asked| asked.standard = standard.into());
             let listed = list_workloads_by_compliance(&world.context(), &listed).unwrap();
             for row in &listed.workloads {
-                let asked = AssessRequest { standard: standard.into(), ..request(&row.workload) };
+                let asked = request(&row.workload).with(|asked| asked.standard = standard.into());
                 let answer = assess_workload_compliance(&world.context(), &asked).unwrap();
-                assert_eq!((row.status, row.carbon_status), (answer.status, answer.carbon_status), "{standard}");
+                assert_eq!(row.statuses, answer.statuses, "{standard}");
                 assert_eq!(
                     (row.power_watts, row.emissions_per_hour),
                     (answer.power_watts.total, answer.emissions_per_hour)
                 );
-                let asked = ImpactRequest { standard: standard.into(), ..ImpactRequest::new(row.workload.as_str()) };
+                let asked = ImpactRequest::new(row.workload.as_str()).with(|asked| asked.standard = standard.into());
                 let impact = compare_optimization_impact(&world.context(), &asked).unwrap();
-                assert_eq!(impact.before.status, answer.status);
-                assert_eq!(impact.moment, listed.seen.moment.clone().unwrap());
+                assert_eq!(impact.before.statuses.status, answer.statuses.status);
+                assert_eq!(impact.evidence.moment, listed.evidence.moment);
             }
-            let summary = SummaryRequest { standard: standard.into(), ..Default::default() };
+            let summary = SummaryRequest::default().with(|asked| asked.standard = standard.into());
             let summary = get_cluster_carbon_summary(&world.context(), &summary).unwrap();
             assert_eq!(summary.counts, listed.counts);
         }
@@ -191,9 +178,9 @@ fn terminated_instances_add_energy_and_no_power() {
     assert!(near(answer.energy_joules, 100.0, 1e-9) && near(answer.power_watts.total, 2.0, 1e-9));
     assert_eq!((answer.instances.running, answer.instances.terminated), (1, 1));
     world.view.rows = vec![Row::pod("app", 90.0, 0.0).ended()];
-    let budget = AssessRequest { standard: "TEAM_BUDGET".into(), ..request("app") };
+    let budget = request("app").with(|asked| asked.standard = "TEAM_BUDGET".into());
     let answer = assess_workload_compliance(&world.context(), &budget).unwrap();
-    assert_eq!((answer.power_watts.total, answer.carbon_status), (None, Status::InsufficientData));
+    assert_eq!((answer.power_watts.total, answer.statuses.carbon_status), (None, Status::InsufficientData));
 }
 
 #[test]
@@ -205,7 +192,7 @@ fn every_node_counts_and_one_that_fails_is_told() {
     let summary = get_cluster_carbon_summary(&world.context(), &SummaryRequest::default()).unwrap();
     assert!(near(summary.power_watts, 80.0, 1e-9), "the sum of the nodes");
     assert_eq!((summary.nodes.len(), summary.skipped[0].what.as_str()), (2, "node-3"));
-    assert!(summary.seen.caveats.iter().any(|caveat| caveat.contains("67 %")), "{:?}", summary.seen.caveats);
+    assert!(summary.evidence.caveats.iter().any(|caveat| caveat.contains("67 %")), "{:?}", summary.evidence.caveats);
 }
 
 #[test]
@@ -224,7 +211,7 @@ fn savings_are_kilograms_and_come_from_figures_not_constants() {
     assert!((sizing.estimated_reduction_percent - 20.0).abs() < 1e-6, "{sizing:?}");
     assert!(near(sizing.estimated_savings.kg_co2eq, 30.952 * 0.2, 1e-6));
     assert!(near(sizing.estimated_savings.cost, 7300.0 * 0.2, 1e-6));
-    assert!(sizing.basis.contains("80.0 W") && sizing.description.contains("2.00 instead of 4.00"));
+    assert!(sizing.basis.contains("80 W") && sizing.description.contains("2.00 instead of 4.00"));
     world.view.rows = vec![Row::pod("app", 500.0, 0.0)];
     let answer = assess_workload_compliance(&world.context(), &request("app")).unwrap();
     assert!(answer.optimizations.iter().all(|own| own.kind != OptimizationKind::ResourceRightsizing), "no requests");
@@ -234,19 +221,21 @@ fn savings_are_kilograms_and_come_from_figures_not_constants() {
 #[test]
 fn reductions_multiply_and_every_rule_is_judged_again() {
     let world = World { settings: settings(424.0, 1.6), ..World::new() };
-    let asked = ImpactRequest {
-        optimizations: vec![OptimizationKind::PueImprovement, OptimizationKind::RegionalMigration],
-        target_region: Some("eu-west-3".into()),
-        target_pue: Some(1.05),
-        ..ImpactRequest::new("large")
-    };
+    let asked = ImpactRequest::new("large").with(|asked| {
+        asked.optimizations = vec![OptimizationKind::PueImprovement, OptimizationKind::RegionalMigration];
+        asked.target_region = Some("eu-west-3".into());
+        asked.target_pue = Some(1.05);
+    });
     let impact = compare_optimization_impact(&world.context(), &asked).unwrap();
     assert_eq!(impact.steps.len(), 2, "{:?}", impact.skipped);
     let left: f64 = impact.steps.iter().map(|step| 1.0 - step.reduction_of_remainder_percent / 100.0).product();
     assert!((impact.total_reduction_percent - (1.0 - left) * 100.0).abs() < 1e-9);
     let ratio = impact.after.effective_intensity.unwrap() / impact.before.effective_intensity.unwrap();
     assert!((impact.total_reduction_percent - (1.0 - ratio) * 100.0).abs() < 1e-9);
-    assert_eq!((impact.before.status, impact.after.status), (Status::NonCompliant, Status::Compliant));
+    assert_eq!(
+        (impact.before.statuses.status, impact.after.statuses.status),
+        (Status::NonCompliant, Status::Compliant)
+    );
     assert_eq!((impact.after.pue, impact.before.pue), (Some(1.05), Some(1.6)));
     let (before, after) = (impact.before.projected_monthly.unwrap(), impact.after.projected_monthly.unwrap());
     let saved = before.emissions_kg.unwrap() - after.emissions_kg.unwrap();
@@ -258,7 +247,7 @@ fn an_estimate_says_so_with_its_error() {
     let mut world = World::new();
     world.view.rows = vec![Row::pod("app", 10.0, 0.0).estimated(0.4)];
     let answer = assess_workload_compliance(&world.context(), &request("app")).unwrap();
-    assert!(answer.seen.caveats.iter().any(|caveat| caveat.contains("±40 %")), "{:?}", answer.seen.caveats);
+    assert!(answer.evidence.caveats.iter().any(|caveat| caveat.contains("±40 %")), "{:?}", answer.evidence.caveats);
     assert_eq!(answer.inputs[0].basis, kepler_compliance::standards::Basis::Estimated);
 }
 
@@ -274,7 +263,7 @@ fn a_shared_name_is_the_pods_unless_the_kind_is_given() {
         Row::pod("api-7d4b9c6f5-bcd4f", 32.0, 0.0),
     ];
     let assess = |name: &str, kind| {
-        let asked = AssessRequest { kind, ..request(name) };
+        let asked = request(name).with(|asked| asked.qualifiers.kind = kind);
         assess_workload_compliance(&world.context(), &asked).unwrap()
     };
     let pod = assess("web", None);
@@ -286,14 +275,17 @@ fn a_shared_name_is_the_pods_unless_the_kind_is_given() {
     let deployment = assess("api", None);
     assert_eq!(deployment.kind, Some(WorkloadKind::Deployment));
     assert!(near(deployment.energy_joules, 48.0, 1e-9));
-    assert!(deployment.seen.caveats.iter().any(|caveat| caveat.contains("inferred")));
+    assert!(deployment.evidence.caveats.iter().any(|caveat| caveat.contains("inferred")));
 }
 
 #[test]
 fn pages_of_the_list_are_disjoint_complete_and_filtered() {
     let mut world = World::new();
     world.view.rows = (0..25).map(|index| Row::pod(&format!("pod-{index:02}"), f64::from(index) * 10.0, 0.0)).collect();
-    let mut asked = ListRequest { limit: 10, standard: "TEAM_BUDGET".into(), ..Default::default() };
+    let mut asked = ListRequest::default().with(|asked| {
+        asked.limit = 10;
+        asked.standard = "TEAM_BUDGET".into();
+    });
     let mut names = Vec::new();
     loop {
         let page = list_workloads_by_compliance(&world.context(), &asked).unwrap();
@@ -307,13 +299,16 @@ fn pages_of_the_list_are_disjoint_complete_and_filtered() {
     sorted.sort();
     sorted.dedup();
     assert_eq!(sorted.len(), 25);
-    asked = ListRequest { status_filter: StatusFilter::NonCompliant, limit: 1000, ..asked };
+    asked.status_filter = StatusFilter::NonCompliant;
+    asked.limit = 1000;
     asked.offset = 0;
     let failing = list_workloads_by_compliance(&world.context(), &asked).unwrap();
     assert_eq!(failing.total, failing.counts.non_compliant);
     assert!(failing.workloads.iter().all(|row| row.emissions_per_hour.unwrap() > 20.0));
-    assert!(list_workloads_by_compliance(&world.context(), &ListRequest { limit: 0, ..Default::default() }).is_err());
-    let elsewhere = ListRequest { namespace: Some("shop".into()), ..Default::default() };
+    assert!(
+        list_workloads_by_compliance(&world.context(), &ListRequest::default().with(|asked| asked.limit = 0)).is_err()
+    );
+    let elsewhere = ListRequest::default().with(|asked| asked.namespace = Some("shop".into()));
     let error = list_workloads_by_compliance(&world.context(), &elsewhere).unwrap_err().to_string();
     assert!(error.contains("default"), "an unknown namespace is an error: {error}");
 }
@@ -322,22 +317,20 @@ fn pages_of_the_list_are_disjoint_complete_and_filtered() {
 fn answers_are_korean_when_asked_for_korean() {
     let world = World { settings: settings(424.0, 1.6), ..World::new() };
     let hangul = |text: &str| text.chars().any(|c| ('가'..='힣').contains(&c));
-    let asked = AssessRequest { scope: Scope { lang: Lang::Ko, ..Scope::default() }, ..request("large") };
+    let asked = request("large").with(|asked| asked.scope.lang = Lang::Ko);
     let answer = assess_workload_compliance(&world.context(), &asked).unwrap();
     assert!(hangul(&answer.recommendation), "{}", answer.recommendation);
     assert!(
-        answer.seen.caveats.iter().chain(answer.verdicts.iter().map(|own| &own.reason)).all(|text| hangul(text)),
+        answer.evidence.caveats.iter().chain(answer.verdicts.iter().map(|own| &own.reason)).all(|text| hangul(text)),
         "{:?}",
-        answer.seen.caveats
+        answer.evidence.caveats
     );
     assert!(answer.optimizations.iter().all(|own| hangul(&own.description) && hangul(&own.basis)));
-    let hot = get_power_hotspots(
-        &world.context(),
-        &HotspotsRequest { scope: Scope { lang: Lang::Ko, ..Scope::default() }, ..Default::default() },
-    )
-    .unwrap();
+    let hot =
+        get_power_hotspots(&world.context(), &HotspotsRequest::default().with(|asked| asked.scope.lang = Lang::Ko))
+            .unwrap();
     assert!(hot.hotspots.iter().all(|own| hangul(&own.reason) && hangul(&own.recommendation)));
-    let regions = RegionalRequest { scope: Scope { lang: Lang::Ko, ..Scope::default() }, ..Default::default() };
+    let regions = RegionalRequest::default().with(|asked| asked.scope.lang = Lang::Ko);
     assert!(hangul(&get_regional_comparison(&world.context(), &regions).unwrap().advice.text));
 }
 
@@ -347,11 +340,11 @@ fn hotspots_are_ranked_above_the_threshold_with_their_share() {
     let all = get_power_hotspots(&world.context(), &HotspotsRequest::default()).unwrap();
     let names: Vec<&str> = all.hotspots.iter().map(|own| own.workload.as_str()).collect();
     assert_eq!(names, ["large", "small"]);
-    assert!((all.hotspots[0].share_percent - 65.0 / 0.7).abs() < 1e-9);
-    let hot = HotspotsRequest { threshold_watts: 10.0, ..Default::default() };
+    assert!((all.hotspots[0].share_percent - 65.0).abs() < 1e-9);
+    let hot = HotspotsRequest::default().with(|asked| asked.threshold_watts = 10.0);
     let hot = get_power_hotspots(&world.context(), &hot).unwrap();
     assert_eq!((hot.total, hot.hotspots.len()), (1, 1));
-    let wrong = HotspotsRequest { threshold_watts: f64::NAN, ..Default::default() };
+    let wrong = HotspotsRequest::default().with(|asked| asked.threshold_watts = f64::NAN);
     assert!(matches!(get_power_hotspots(&world.context(), &wrong), Err(ToolError::InvalidArgument { .. })));
 }
 

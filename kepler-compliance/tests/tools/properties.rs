@@ -2,8 +2,8 @@
 
 use super::fixture::{Row, World, settings};
 use kepler_compliance::tools::{
-    AssessRequest, ImpactRequest, RegionalRequest, Scope, assess_workload_compliance, compare_optimization_impact,
-    get_regional_comparison,
+    AssessRequest, ImpactRequest, RegionalRequest, ToolRequest, assess_workload_compliance,
+    compare_optimization_impact, get_regional_comparison,
 };
 use proptest::prelude::*;
 
@@ -57,11 +57,10 @@ proptest! {
         let mut world = World::new();
         world.settings = kepler_compliance::tools::Settings::default();
         let seen = |from: &str, to: &str| {
-            let request = RegionalRequest {
-                scope: Scope { region: Some(from.into()), ..Scope::default() },
-                regions: vec![to.into()],
-                ..RegionalRequest::default()
-            };
+            let request = RegionalRequest::default().with(|asked| {
+                asked.scope.region = Some(from.into());
+                asked.regions = vec![to.into()];
+            });
             let answer = get_regional_comparison(&world.context(), &request).unwrap();
             let rank = |name: &str| answer.regions.iter().find(|own| own.region == name).map(|own| own.rank);
             (rank(from), rank(to))

@@ -2,9 +2,9 @@
 
 use super::fixture::{World, near, settings, split};
 use jiff::tz::TimeZone;
-use kepler_compliance::intensity::{Boundary, HourlyProfile, IntensityKind, AccountingMethod, Provenance};
+use kepler_compliance::intensity::{AccountingMethod, Boundary, HourlyProfile, IntensityKind, Provenance};
 use kepler_compliance::tools::{
-    AssessRequest, Length, OptimizationKind, ScheduleRequest, Settings, ToolError, TrendRequest,
+    AssessRequest, Length, OptimizationKind, ScheduleRequest, Settings, ToolError, ToolRequest, TrendRequest,
     analyze_workload_power_trend, assess_workload_compliance, calculate_optimal_schedule,
 };
 use kepler_compliance::units::CarbonIntensity;
@@ -35,16 +35,16 @@ fn hours(text: &str) -> Length {
 #[test]
 fn a_job_is_placed_at_the_clean_noon_of_its_region() {
     let world = sunny();
-    let request = ScheduleRequest { power_watts: Some(1000.0), ..ScheduleRequest::new(hours("2h")) };
+    let request = ScheduleRequest::new(hours("2h")).with(|asked| asked.power_watts = Some(1000.0));
     let plan = calculate_optimal_schedule(&world.context(), &request).unwrap();
     assert_eq!(plan.best.local_start, "2026-11-22T11:00:00+09:00", "now is 21:00 in Seoul");
     assert!(plan.distinguishes_hours);
     assert!(near(plan.saving_percent, 50.0, 1e-9) && near(plan.saving_kg, 0.5, 1e-9), "{plan:?}");
     assert!(near(plan.best.cost, 250.0, 1e-9), "2 kWh at PUE 1.25 and 100 won");
-    let early = ScheduleRequest { deadline: Some("2026-11-22T11:30".into()), ..request.clone() };
+    let early = request.clone().with(|asked| asked.deadline = Some("2026-11-22T11:30".into()));
     let early = calculate_optimal_schedule(&world.context(), &early).unwrap();
     assert_eq!(early.best.local_start, "2026-11-22T09:30:00+09:00");
-    let long = ScheduleRequest { interruptible: true, duration: hours("4h"), ..request };
+    let long = request.with(|asked| (asked.interruptible, asked.duration) = (true, hours("4h")));
     let long = calculate_optimal_schedule(&world.context(), &long).unwrap();
     assert_eq!(long.best.slots.iter().map(|slot| slot.end.duration_since(slot.start).as_secs()).sum::<i64>(), 4 * 3600);
     assert!(long.best.mean_intensity < 260.0);
@@ -53,17 +53,17 @@ fn a_job_is_placed_at_the_clean_noon_of_its_region() {
 #[test]
 fn a_schedule_depends_on_duration_and_region_and_refuses_a_horizon_that_is_too_short() {
     let world = sunny();
-    let short = ScheduleRequest { deadline: Some("3h".into()), ..ScheduleRequest::new(hours("4h")) };
+    let short = ScheduleRequest::new(hours("4h")).with(|asked| asked.deadline = Some("3h".into()));
     let error = calculate_optimal_schedule(&world.context(), &short).unwrap_err();
     assert!(matches!(error, ToolError::Schedule(_)) && error.to_string().contains("move the deadline"), "{error}");
-    let wrong = ScheduleRequest { deadline: Some("tomorrow".into()), ..ScheduleRequest::new(hours("4h")) };
+    let wrong = ScheduleRequest::new(hours("4h")).with(|asked| asked.deadline = Some("tomorrow".into()));
     assert!(calculate_optimal_schedule(&world.context(), &wrong).unwrap_err().to_string().contains("deadline"));
 }
 
 #[test]
 fn a_yearly_average_says_that_it_cannot_tell_hours_apart() {
     let world = World::new();
-    let request = ScheduleRequest { power_watts: Some(0.0), ..ScheduleRequest::new(hours("2h")) };
+    let request = ScheduleRequest::new(hours("2h")).with(|asked| asked.power_watts = Some(0.0));
     let plan = calculate_optimal_schedule(&world.context(), &request).unwrap();
     assert!(!plan.distinguishes_hours && near(plan.saving_percent, 0.0, 1e-12));
     assert_eq!(plan.best.start, world.now, "any time is as good: now");
@@ -76,7 +76,7 @@ fn without_a_power_there_is_a_time_and_no_made_up_mass() {
     let plan = calculate_optimal_schedule(&sunny().context(), &ScheduleRequest::new(hours("1h"))).unwrap();
     assert_eq!((plan.power_watts, plan.best.emissions_kg, plan.best.cost), (None, None, None));
     assert!(near(plan.saving_percent, 50.0, 1e-9));
-    let of = ScheduleRequest { workload_name: Some("large".into()), ..ScheduleRequest::new(hours("1h")) };
+    let of = ScheduleRequest::new(hours("1h")).with(|asked| asked.workload_name = Some("large".into()));
     let plan = calculate_optimal_schedule(&sunny().context(), &of).unwrap();
     assert!(near(plan.power_watts, 87.88, 1e-9));
 }
@@ -99,7 +99,7 @@ fn trend(watts: &[f64]) -> World {
 }
 
 fn request() -> TrendRequest {
-    TrendRequest { range: hours("1h"), step: Some(hours("1m")), ..Default::default() }
+    TrendRequest::default().with(|asked| (asked.range, asked.step) = (hours("1h"), Some(hours("1m"))))
 }
 
 #[test]
@@ -133,6 +133,6 @@ fn a_spike_is_an_anomaly_and_the_peak() {
 fn a_trend_without_data_is_null_and_too_many_steps_are_refused() {
     let answer = analyze_workload_power_trend(&World::new().context(), &TrendRequest::default()).unwrap();
     assert_eq!((answer.mean_watts, answer.energy_kwh, answer.slope), (None, None, None));
-    let fine = TrendRequest { step: Some(hours("1ms")), ..Default::default() };
+    let fine = TrendRequest::default().with(|asked| asked.step = Some(hours("1ms")));
     assert!(analyze_workload_power_trend(&World::new().context(), &fine).is_err());
 }

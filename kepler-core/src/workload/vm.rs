@@ -88,9 +88,26 @@ pub fn detect(process: &ProcessInfo, cmdline: &[u8], opens_kvm: bool) -> Option<
         return None;
     }
     let (uuid, name) = monitor.map(|monitor| identifiers(monitor, &arguments)).unwrap_or_default();
-    let id = [uuid, name.clone()].into_iter().find(|id| !id.is_empty());
+    let hypervisor = monitor.map_or("kvm", Monitor::name);
+    let id = [&uuid, &name].into_iter().find(|id| !id.is_empty()).cloned();
     let id = id.unwrap_or_else(|| format!("pid-{}-{}", process.pid, process.start_ticks));
-    Some(VmInfo { id, name, hypervisor: monitor.map_or("kvm", Monitor::name) })
+    let name = if name.is_empty() { given_name(hypervisor, &uuid, cmdline.as_bytes()) } else { name };
+    Some(VmInfo { id, name, hypervisor })
+}
+
+/// A name for a machine that has none: its hypervisor, and the start of its UUID or, without one, a number made
+/// of its command line. Both are the same whenever the machine is started again in the same way.
+fn given_name(hypervisor: &str, uuid: &str, cmdline: &[u8]) -> String {
+    match uuid.get(..8) {
+        Some(start) => format!("{hypervisor}-{start}"),
+        None if !uuid.is_empty() => format!("{hypervisor}-{uuid}"),
+        None => format!("{hypervisor}-{:08x}", fingerprint(cmdline)),
+    }
+}
+
+/// FNV-1a of 32 bits (Fowler, Noll, Vo; RFC 9923): the standard library's hashes may change with its version.
+fn fingerprint(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
 /// Monitors are also started to say their version or, by libvirt, what they can do.
@@ -141,7 +158,9 @@ fn qemu_name(value: &str) -> String {
     let value = value.replace(",,", "\0");
     let mut parts = value.split(',');
     let guest = parts.clone().find_map(|part| part.strip_prefix("guest="));
-    guest.or_else(|| parts.next()).unwrap_or_default().replace('\0', ",")
+    // Only the first part may leave out that it is the name; `process=x` is the name of the process.
+    let implied = || parts.next().filter(|part| !part.contains('='));
+    guest.or_else(implied).unwrap_or_default().replace('\0', ",")
 }
 
 struct Arguments<'a>(&'a [&'a str]);

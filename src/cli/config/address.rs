@@ -1,6 +1,6 @@
 //! Addresses to listen at, as Go writes them: `host:port`, `[v6]:port`, `:port`.
 
-use super::given::{Problem, Value};
+use super::raw_setting::{Problem, Value};
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
@@ -16,6 +16,11 @@ impl ListenAddress {
     /// Reachable from this machine only.
     pub(crate) fn local(port: u16) -> Self {
         ListenAddress { host: Ipv4Addr::LOCALHOST.to_string(), port }
+    }
+
+    /// Reachable at all addresses of this machine.
+    pub(crate) fn everywhere(port: u16) -> Self {
+        ListenAddress { host: String::new(), port }
     }
 
     /// Reads `host:port`, `[v6]:port` or `:port`. Port 0 lets the kernel choose a free one.

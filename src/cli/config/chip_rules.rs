@@ -1,6 +1,6 @@
 //! `experimental.hwmon.chipRules`: how the voltages and currents of a chip pair, as Kepler v0.11 takes it.
 
-use super::given::{Given, Problem};
+use super::raw_setting::{Problem, RawSetting};
 use super::yaml::{Content, Entry, Node};
 use kepler_core::meter::hwmon::ChipRule;
 use std::fmt::Display;
@@ -8,13 +8,13 @@ use std::fmt::Display;
 const KEYS: &str = "`name`, `pairings`, `skipVoltages`, `skipCurrents`, `useSameIndex`";
 
 /// Reads a list of rules; nothing at all is a list of none.
-pub(super) fn read(given: &Given) -> Result<Vec<ChipRule>, Problem> {
-    match given {
-        Given::Many(_, values) if values.is_empty() => Ok(Vec::new()),
-        Given::Structure(origin, Node { content: Content::List(items), .. }) => {
+pub(super) fn read(raw: &RawSetting) -> Result<Vec<ChipRule>, Problem> {
+    match raw {
+        RawSetting::Many(_, values) if values.is_empty() => Ok(Vec::new()),
+        RawSetting::Structure(origin, Node { content: Content::List(items), .. }) => {
             items.iter().map(|item| rule(origin, item)).collect()
         }
-        _ => Err(Problem(format!("{}: must be a list of sections with keys: {KEYS}", given.origin()))),
+        _ => Err(Problem(format!("{}: must be a list of sections with keys: {KEYS}", raw.origin()))),
     }
 }
 

@@ -1,13 +1,19 @@
 //! Settings from a YAML file: walks its tree along the table, and finds what the table does not know.
 
-use super::Layers;
-use super::given::{Form, Given, Problem, Value};
+use super::layers::Layers;
+use super::raw_setting::{Form, Problem, RawSetting, Value};
+use super::resemblance;
 use super::settings::{SETTINGS, Setting};
-use super::yaml::{self, Content, Entry, Node};
+use super::yaml::{self, Content, Document, Entry, Node};
+use kepler_core::host::file::{self, FileFault, FileLimits};
+use kepler_core::printable;
 use std::path::Path;
 
-/// A configuration is a page or two; a larger file is something else, such as a device that never ends.
+/// A configuration is a page or two; a larger file is something else.
 const MAX_BYTES: u64 = 1 << 20;
+
+/// As much of an unknown key as is repeated.
+const SHOWN_OF_KEY: usize = 64;
 
 /// Reads `path` into `layers`, problems included.
 pub(super) fn read(path: &Path, layers: &mut Layers) {
@@ -18,40 +24,62 @@ pub(super) fn read(path: &Path, layers: &mut Layers) {
 }
 
 fn text(path: &Path) -> Result<String, Problem> {
-    use std::io::Read;
-    let cannot =
-        |what: &dyn std::fmt::Display| Problem(format!("{}: cannot read the configuration: {what}", path.display()));
-    let file = std::fs::File::open(path).map_err(|error| cannot(&error))?;
-    let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| cannot(&error))?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(cannot(&"it is larger than 1 MiB"));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
-        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
-        Problem(format!("{}:{line}: not UTF-8 text", path.display()))
+    file::read_text(path, FileLimits::bytes(MAX_BYTES)).map_err(|error| match error.reason() {
+        FileFault::NotText(line) => Problem(format!("{}:{line}: not UTF-8 text", path.display())),
+        reason => Problem(format!("{}: cannot read the configuration: {reason}", path.display())),
     })
 }
 
-fn walk(path: &Path, text: &str, layers: &mut Layers) {
-    match yaml::parse(text) {
+pub(super) fn walk(path: &Path, text: &str, layers: &mut Layers) {
+    let Document { root, further } = match yaml::parse(text) {
+        Ok(document) => document,
         Err(malformed) => {
-            layers.problems.push(Problem(format!(
-                "{}:{}: malformed YAML: {}",
-                path.display(),
-                malformed.line,
-                malformed.what
-            )));
+            let (line, what) = (malformed.line, malformed.what);
+            layers.problems.push(Problem(format!("{}:{line}: malformed YAML: {what}", path.display())));
+            return;
         }
-        Ok(None | Some(Node { content: Content::Null, .. })) => {}
-        Ok(Some(Node { content: Content::Section(entries), .. })) => Walk { path, layers }.section("", entries),
-        Ok(Some(Node { line, .. })) => {
+    };
+    if let Some(line) = further {
+        let what = "a second document begins here, which is not read: settings must stand in the first";
+        layers.unknown.push(format!("{}:{line}: {what}", path.display()));
+    }
+    match root {
+        None | Some(Node { content: Content::Null, .. }) => {}
+        Some(Node { content: Content::Section(entries), .. }) => match foreign(&entries) {
+            None => Walk { path, layers }.section("", entries),
+            Some(what) => layers.unknown.push(format!("{}: {what}", path.display())),
+        },
+        Some(Node { line, .. }) => {
             layers
                 .problems
                 .push(Problem(format!("{}:{line}: the file must consist of keys and values", path.display())));
         }
     }
+}
+
+/// What a file with these keys at its top is, if it is not meant for us. Nothing of such a file is repeated:
+/// it may hold secrets.
+fn foreign(entries: &[Entry]) -> Option<String> {
+    let sections = names_below("");
+    if entries.is_empty() || entries.iter().any(|entry| sections.contains(&entry.key.as_str())) {
+        return None;
+    }
+    let recognised = resemblance::recognise(entries);
+    if recognised.is_none() && entries.iter().any(|entry| is_nearly_ours(&entry.key)) {
+        return None;
+    }
+    recognised.or_else(|| Some(resemblance::unknown(entries.len())))
+}
+
+/// Whether a section with these entries is a configuration, perhaps with slips.
+pub(crate) fn looks_like_settings(entries: &[Entry]) -> bool {
+    !entries.is_empty() && foreign(entries).is_none()
+}
+
+/// Whether a key that is no section was meant as one: it is nearly written so, an extension, or the name of a
+/// key that belongs elsewhere and that no other program has.
+fn is_nearly_ours(name: &str) -> bool {
+    similar("", name).is_some() || name.starts_with("x-") || (name.len() >= 8 && elsewhere("", name).is_some())
 }
 
 struct Walk<'a> {
@@ -61,7 +89,8 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn origin(&self, line: usize, key: &str) -> String {
-        format!("{}:{line}: key `{key}`", self.path.display())
+        let key: String = key.chars().take(SHOWN_OF_KEY).collect();
+        format!("{}:{line}: key `{}`", self.path.display(), printable::line(&key))
     }
 
     fn section(&mut self, prefix: &str, entries: Vec<Entry>) {
@@ -86,19 +115,21 @@ impl Walk<'_> {
                     }
                 }
             } else {
-                self.layers.problems.push(Problem(format!("{origin} is unknown; {}", advice(prefix, &name))));
+                self.layers.unknown.push(format!("{origin} has no effect: {}", advice(prefix, &name)));
             }
         }
     }
 
     fn setting(&mut self, setting: &'static Setting, origin: &str, node: Node) {
-        let given = match node.content {
+        let raw = match node.content {
             // A key without a value leaves the default, as in Go.
             Content::Null => return,
-            Content::Text(text) => Given::One(Value::new(&text, origin)),
-            content @ Content::Section(_) => Given::Structure(origin.to_owned(), Node { line: node.line, content }),
+            Content::Text(text) => RawSetting::One(Value::new(&text, origin)),
+            content @ Content::Section(_) => {
+                RawSetting::Structure(origin.to_owned(), Node { line: node.line, content })
+            }
             Content::List(items) if setting.form == Form::Any && !items.is_empty() => {
-                Given::Structure(origin.to_owned(), Node { line: node.line, content: Content::List(items) })
+                RawSetting::Structure(origin.to_owned(), Node { line: node.line, content: Content::List(items) })
             }
             Content::List(items) => {
                 let mut values = Vec::with_capacity(items.len());
@@ -114,10 +145,10 @@ impl Walk<'_> {
                         }
                     }
                 }
-                Given::Many(origin.to_owned(), values)
+                RawSetting::Many(origin.to_owned(), values)
             }
         };
-        self.layers.given.push((setting, given));
+        self.layers.settings.push((setting, raw));
     }
 }
 
@@ -138,30 +169,57 @@ fn names_below(section: &str) -> Vec<&'static str> {
     names
 }
 
+/// All that can stand at the top of a file.
+pub(super) fn sections() -> String {
+    quoted(&names_below(""))
+}
+
 fn quoted(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// The name in a section that `name` nearly is.
+fn similar(prefix: &str, name: &str) -> Option<&'static str> {
+    if name.len() > SHOWN_OF_KEY {
+        return None;
+    }
+    let plain = |text: &str| text.replace(['-', '_'], "").to_lowercase();
+    let wanted = plain(name);
+    names_below(prefix)
+        .into_iter()
+        .map(|known| (strsim::damerau_levenshtein(&plain(known), &wanted), known))
+        .filter(|(distance, known)| *distance <= 2 && *distance < known.len().div_ceil(2))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
+}
+
+/// The setting that has this name in another section, or as a flag.
+fn elsewhere(prefix: &str, name: &str) -> Option<&'static Setting> {
+    let here = in_section(prefix, name);
+    SETTINGS.iter().find(|setting| {
+        setting.key.split('.').skip(1).any(|part| part == name && name != "enabled")
+            || setting.flag.as_ref().is_some_and(|flag| flag.name == here)
+    })
+}
+
+fn in_section(prefix: &str, name: &str) -> String {
+    if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
 }
 
 /// What the author of an unknown key may have meant: a similar name in the same section, the same name
 /// in another one, or else all names of the section.
 fn advice(prefix: &str, name: &str) -> String {
-    let here = names_below(prefix);
-    let in_section = |name: &str| if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
-    let plain = |text: &str| text.replace(['-', '_'], "").to_ascii_lowercase();
-    let similar = here
-        .iter()
-        .map(|known| (strsim::damerau_levenshtein(&plain(known), &plain(name)), known))
-        .filter(|(distance, known)| *distance <= 2 && *distance < known.len().div_ceil(2))
-        .min_by_key(|(distance, _)| *distance);
-    if let Some((_, known)) = similar {
-        return format!("did you mean `{}`?", in_section(known));
+    if prefix.is_empty() && name.starts_with("x-") {
+        return "it is an extension, which only anchors can use".to_owned();
     }
-    let elsewhere = SETTINGS.iter().find(|setting| {
-        setting.key.rsplit('.').next() == Some(name) && name != "enabled"
-            || setting.flag.as_ref().is_some_and(|flag| flag.name == in_section(name))
-    });
-    match elsewhere {
-        Some(setting) => format!("did you mean `{}`?", setting.key),
-        None => format!("here can stand: {}", quoted(&here)),
+    if let Some(known) = similar(prefix, name) {
+        return format!("it is unknown; did you mean `{}`?", in_section(prefix, known));
+    }
+    match elsewhere(prefix, name) {
+        Some(setting) => {
+            let end = setting.key.find(name).map_or(setting.key.len(), |start| start + name.len());
+            format!("it is unknown here; did you mean `{}`?", setting.key.get(..end).unwrap_or(setting.key))
+        }
+        None => format!("it is unknown; here can stand: {}", quoted(&names_below(prefix))),
     }
 }

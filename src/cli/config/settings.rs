@@ -1,40 +1,44 @@
 //! Every setting there is, once: its key in the file, its flag, its form, what it does.
 
-use super::Config;
-use super::effects;
-use super::given::{Form, Given, Problem};
-use Effect::{Later, Nothing, Set};
+use super::apply::{self, Remark};
+use super::raw_setting::{Form, Problem, RawSetting};
+use super::{Config, Manner};
+use Effect::{Adapt, Later, Nothing, Set};
 
 /// One setting.
 #[derive(Debug)]
-pub(super) struct Setting {
+pub(crate) struct Setting {
     /// Its key in the file, sections joined with dots.
-    pub(super) key: &'static str,
+    pub(crate) key: &'static str,
     /// The form of its value.
-    pub(super) form: Form,
+    pub(crate) form: Form,
     /// What it does.
-    pub(super) effect: Effect,
+    pub(crate) effect: Effect,
     /// Its flag, if it has one; flags give the names of environment variables.
-    pub(super) flag: Option<Flag>,
+    pub(crate) flag: Option<Flag>,
 }
 
 /// A setting on the command line.
 #[derive(Debug)]
-pub(super) struct Flag {
+pub(crate) struct Flag {
     /// Its name without the dashes.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
+    /// Other programs' names for it.
+    pub(crate) aliases: &'static [&'static str],
     /// What `--help` calls its value.
-    pub(super) value_name: &'static str,
+    pub(crate) value_name: &'static str,
     /// What `--help` says about it.
-    pub(super) help: &'static str,
+    pub(crate) help: &'static str,
 }
 
 /// What a setting does.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Effect {
+pub(crate) enum Effect {
     /// Changes the configuration.
-    Set(fn(&mut Config, &Given) -> Result<(), Problem>),
-    /// Nothing yet; the text names what will come ("… comes later").
+    Set(fn(&mut Config, &RawSetting) -> Result<(), Problem>),
+    /// Changes the configuration as far as that makes sense, and says where it does not.
+    Adapt(fn(&mut Config, &RawSetting) -> Result<Option<Remark>, Problem>),
+    /// Nothing yet; the text names what will come.
     Later(&'static str),
     /// Nothing, for the reason in the text.
     Nothing(&'static str),
@@ -46,7 +50,14 @@ const fn key(key: &'static str, form: Form, effect: Effect) -> Setting {
 
 impl Setting {
     const fn flag(self, name: &'static str, value_name: &'static str, help: &'static str) -> Self {
-        Setting { flag: Some(Flag { name, value_name, help }), ..self }
+        Setting { flag: Some(Flag { name, aliases: &[], value_name, help }), ..self }
+    }
+
+    const fn or(self, aliases: &'static [&'static str]) -> Self {
+        match self.flag {
+            Some(flag) => Setting { flag: Some(Flag { aliases, ..flag }), ..self },
+            None => self,
+        }
     }
 }
 
@@ -54,233 +65,266 @@ const POD_NAMES: &str = "reading pods' names from Kubernetes";
 const REDFISH: &str = "platform power over Redfish";
 const GPU: &str = "GPU power";
 
+/// The setting with this key.
+pub(crate) fn find(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.key == key)
+}
+
+/// Whether settings stand below this key.
+pub(crate) fn is_section(key: &str) -> bool {
+    SETTINGS.iter().any(|setting| setting.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
+}
+
 /// The table, in the order of `--help`.
-pub(super) static SETTINGS: &[Setting] =
+pub(crate) static SETTINGS: &[Setting] =
     &[
-        key("log.level", Form::Text, Set(effects::log_level)).flag(
+        key(Manner::KEY, Form::Text, Set(apply::manner)).flag(
+            "compat",
+            "PROGRAM",
+            "Behave as this program does where nothing else is set: kepler (Go Kepler: all interfaces, 5s, \
+             ratio, 10 J, logfmt on standard output, exit status 1)",
+        ),
+        key("log.level", Form::Text, Set(apply::log_level)).flag(
             "log.level",
             "LEVEL",
             "Least severe messages to log: trace, debug, info, warn, error [default: info]",
         ),
-        key("log.format", Form::Text, Set(effects::log_format)).flag(
+        key("log.format", Form::Text, Set(apply::log_format)).flag(
             "log.format",
             "FORMAT",
-            "How messages are written to standard error: text, json [default: text]",
+            "How messages are written to standard error: text, json, logfmt [default: text]",
         ),
-        key("host.sysfs", Form::Text, Set(effects::sysfs)).flag(
+        key("host.sysfs", Form::Directory, Set(apply::sysfs)).flag(
             "host.sysfs",
             "DIR",
             "Where the host's sysfs is mounted [default: /sys]",
         ),
-        key("host.procfs", Form::Text, Set(effects::procfs)).flag(
+        key("host.procfs", Form::Directory, Set(apply::procfs)).flag(
             "host.procfs",
             "DIR",
             "Where the host's procfs is mounted [default: /proc]",
         ),
-        key("meter", Form::Text, Set(effects::meter)).flag(
+        key("host.root", Form::Directory, Set(apply::root)).flag(
+            "host.root",
+            "DIR",
+            "Where the host's root file system is mounted, for the names that container engines keep there [default: /]",
+        ),
+        key("meter", Form::Text, Set(apply::meters::meter)).flag(
             "meter",
             "METER",
             "Where energy figures come from: auto, powercap, msr, perf, hwmon, model, fake, \
              replay=FILE; any but auto is an error when it cannot be used [default: auto]",
         ),
         #[cfg(feature = "models")]
-        key("model.path", Form::Text, Set(effects::model_path)).flag(
+        key("model.path", Form::Text, Set(apply::meters::model_path)).flag(
             "model.path",
             "PATH",
             "Where nothing is measured, estimate with this power model: a file, a directory with a component map, a zip",
         ),
         #[cfg(feature = "models")]
-        key("model.url", Form::Text, Set(effects::model_url)).flag(
+        key("model.url", Form::Text, Set(apply::meters::model_url)).flag(
             "model.url",
             "URL",
             "The same from this address, fetched at the start; the last good copy is kept and used while it cannot be reached",
         ),
         #[cfg(feature = "models")]
-        key("model.sha256", Form::Text, Set(effects::model_sha256)).flag(
+        key("model.sha256", Form::Text, Set(apply::meters::model_sha256)).flag(
             "model.sha256",
             "HEX",
             "What the SHA-256 of the file at --model.url must be [default: any]",
         ),
         #[cfg(feature = "models")]
-        key("model.cacheDir", Form::Text, Set(effects::model_cache)).flag(
+        key("model.cacheDir", Form::Text, Set(apply::meters::model_cache)).flag(
             "model.cache-dir",
             "DIR",
             "Where the copy is kept [default: $CACHE_DIRECTORY, $XDG_CACHE_HOME/kepler, ~/.cache/kepler]",
         ),
         #[cfg(feature = "models")]
-        key("model.semantics", Form::Text, Set(effects::model_semantics)).flag(
+        key("model.semantics", Form::Text, Set(apply::meters::model_semantics)).flag(
             "model.semantics",
             "NAME",
             "What the model's features mean: as-named, exporter-0.7.11, specpower [default: what its file or \
              its pipeline says]",
         ),
         #[cfg(feature = "models")]
-        key("model.hostThreads", Form::Integer, Set(effects::model_host_threads)).flag(
+        key("model.hostThreads", Form::Integer, Set(apply::meters::model_host_threads)).flag(
             "model.host-threads",
             "N",
             "Logical CPUs of the machine that the model describes; this node has its share of that machine's power \
              [default: what the pipeline's index says]",
         ),
-        key("calibration.path", Form::Text, Set(effects::calibration_path)).flag(
+        #[cfg(feature = "models")]
+        key(
+            "model.enabled",
+            Form::Switch,
+            Nothing("a model, built in or named by `model.path`, estimates only what nothing measures"),
+        ),
+        key("calibration.path", Form::Text, Set(apply::meters::calibration_path)).flag(
             "calibration.path",
             "FILE",
             "What `kepler calibrate` learned of this machine [default: calibration.json in $STATE_DIRECTORY, \
              $XDG_STATE_HOME/kepler or ~/.local/state/kepler, else in /var/lib/kepler]",
         ),
-        key("usage", Form::Text, Set(effects::usage)).flag(
+        key("usage", Form::Text, Set(apply::meters::usage)).flag(
             "usage",
             "SOURCE",
             "Where processes' CPU time is read: auto, ebpf (told by the scheduler; needs CAP_BPF and CAP_PERFMON), \
              clock, procfs; any but auto is an error when it cannot be used [default: auto]",
         ),
-        key("policy", Form::Text, Set(effects::policy)).flag(
+        key("policy", Form::Text, Set(apply::meters::policy)).flag(
             "policy",
             "POLICY",
             "How active energy is told from idle energy: baseline (idle power is learned), ratio \
              (energy times utilisation, as Kepler v0.11) [default: baseline]",
         ),
-        key("attribution.weight", Form::List, Set(effects::weights)).flag(
+        key("attribution.weight", Form::List, Set(apply::meters::weights)).flag(
             "attribution.weight",
             "ZONE=WEIGHT",
             "Divide a zone's active energy by time, cycles, instructions or cache_misses, as package=cycles, \
              where it is counted; may be repeated [default: package and core by cycles, dram by \
              cache_misses, if counted; else time]",
         ),
-        key("rapl.zones", Form::List, Set(effects::zones)).flag(
+        key("rapl.zones", Form::List, Set(apply::meters::zones)).flag(
             "rapl.zones",
             "ZONE",
             "Measure only package, core, uncore, dram, psys; may be repeated [default: all]",
         ),
-        key("monitor.interval", Form::Duration, Set(effects::interval)).flag(
+        key("monitor.interval", Form::Duration, Adapt(apply::interval)).flag(
             "monitor.interval",
             "DURATION",
             "Time between two measurements, such as 3s or 1m30s [default: 3s]",
         ),
-        key("monitor.maxTerminated", Form::Integer, Set(effects::max_terminated)).flag(
+        key("monitor.maxTerminated", Form::Integer, Set(apply::max_terminated)).flag(
             "monitor.max-terminated",
             "N",
             "Terminated workloads of a kind to remember, by energy; 0 for none, -1 for all \
              [default: 500]",
         ),
-        key("monitor.minTerminatedEnergyThreshold", Form::Number, Set(effects::min_terminated_energy)).flag(
+        key("monitor.minTerminatedEnergyThreshold", Form::Number, Set(apply::min_terminated_energy)).flag(
             "monitor.min-terminated-energy",
             "JOULES",
             "Forget a terminated workload that used less than this [default: 1]",
         ),
-        key("monitor.keepTerminated", Form::Duration, Set(effects::keep_terminated)).flag(
+        key("monitor.keepTerminated", Form::Duration, Set(apply::keep_terminated)).flag(
             "monitor.keep-terminated",
             "DURATION",
             "How long to remember a terminated workload [default: 10m]",
         ),
-        key("exporter.prometheus.enabled", Form::Switch, Set(effects::prometheus)).flag(
+        key("exporter.prometheus.enabled", Form::Switch, Set(apply::prometheus)).flag(
             "exporter.prometheus",
             "BOOL",
             "Serve metrics over HTTP [default: true]",
         ),
-        key("exporter.prometheus.metricsLevel", Form::List, Set(effects::levels)).flag(
+        key("exporter.prometheus.metricsLevel", Form::List, Set(apply::levels)).flag(
             "metrics",
             "LEVEL",
             "Export metrics of node, process, container, vm, pod, unit; may be repeated [default: \
              all]",
         ),
-        key("exporter.prometheus.compat", Form::Text, Set(effects::compat)).flag(
+        key("exporter.prometheus.compat", Form::Text, Set(apply::compat)).flag(
             "metrics.compat",
             "VERSION",
             "Export an older Kepler's metric names as well: kepler-0.7",
         ),
-        key("exporter.stdout.enabled", Form::Switch, Set(effects::stdout)).flag(
+        key("exporter.stdout.enabled", Form::Switch, Set(apply::stdout)).flag(
             "exporter.stdout",
             "BOOL",
             "Write a table on standard output at each interval [default: false]",
         ),
-        key("web.listenAddresses", Form::List, Set(effects::listen)).flag(
+        key("web.listenAddresses", Form::List, Set(apply::web::listen)).flag(
             "web.listen-address",
             "ADDRESS",
             "Serve HTTP at HOST:PORT, or :PORT for all interfaces; may be repeated [default: \
              127.0.0.1:28282]",
         ),
-        key("web.configFile", Form::Text, Set(effects::web_config)).flag(
+        key("web.configFile", Form::Text, Set(apply::web::web_config)).flag(
             "web.config-file",
             "FILE",
             "TLS and authentication of the HTTP server, in the format of Prometheus' exporter \
              toolkit",
+        )
+        .or(&["web.config.file"]),
+        key("web.telemetryPath", Form::Text, Later("another path for metrics")).flag(
+            "web.telemetry-path",
+            "PATH",
+            "Serve metrics at this path [default: /metrics]",
         ),
-        key("web.allowedHosts", Form::List, Set(effects::web_hosts)).flag(
+        key("web.allowedHosts", Form::List, Set(apply::web::web_hosts)).flag(
             "web.allowed-host",
             "HOST",
             "Answer questions (/tools, /api, /mcp) under this name, with or without a port; may be repeated \
              [default: localhost, addresses in figures, the names listened at, the node's name]",
         ),
-        key("web.allowedOrigins", Form::List, Set(effects::web_origins)).flag(
+        key("web.allowedOrigins", Form::List, Set(apply::web::web_origins)).flag(
             "web.allowed-origin",
             "ORIGIN",
             "Answer questions of web pages of this origin, such as https://ops.example; may be repeated \
              [default: none but its own]",
         ),
-        key("web.tokenFile", Form::Text, Set(effects::web_token_file)).flag(
+        key("web.tokenFile", Form::Text, Set(apply::web::web_token_file)).flag(
             "web.token-file",
             "FILE",
             "Answer questions only of who sends what this file holds as a bearer token",
         ),
-        key("energy.source", Form::Text, Set(effects::source)).flag(
+        key("energy.source", Form::Text, Set(apply::source)).flag(
             "source",
             "SOURCE",
             "Where the tools take energy figures from: local, kepler=URL[,URL…] (each exporter's own address), \
              prometheus=URL [default: local]",
         ),
-        key("energy.caFile", Form::Text, Set(effects::source_ca_file)).flag(
+        key("energy.caFile", Form::Text, Set(apply::source_ca_file)).flag(
             "source.ca-file",
             "FILE",
             "Trust the certificates in this file (PEM) and no others when asking the source [default: the system's]",
         ),
-        key("history.path", Form::Text, Set(effects::history_path)).flag(
+        key("history.path", Form::Text, Set(apply::history_path)).flag(
             "history.path",
             "FILE",
             "Remember energy across restarts in this SQLite file [default: none, an hour in memory]",
         ),
-        key("history.retention", Form::Duration, Set(effects::history_retention)).flag(
+        key("history.retention", Form::Duration, Set(apply::history_retention)).flag(
             "history.retention",
             "DURATION",
             "How long to remember it [default: 9600h]",
         ),
-        key("history.maxSizeMiB", Form::Integer, Set(effects::history_max_size)).flag(
+        key("history.maxSizeMiB", Form::Integer, Set(apply::history_max_size)).flag(
             "history.max-size-mib",
             "N",
             "How large the file may become; the oldest goes first [default: 1024]",
         ),
         #[cfg(feature = "mcp")]
-        key("mcp.enabled", Form::Switch, Set(effects::mcp)).flag(
+        key("mcp.enabled", Form::Switch, Set(apply::web::mcp)).flag(
             "mcp",
             "BOOL",
             "Serve AI assistants at /mcp (Model Context Protocol) [default: true]",
         ),
         #[cfg(feature = "mcp")]
-        key("mcp.allowedHosts", Form::List, Set(effects::mcp_hosts)).flag(
+        key("mcp.allowedHosts", Form::List, Set(apply::web::mcp_hosts)).flag(
             "mcp.allowed-host",
             "HOST",
             "Answer at /mcp under this name, with or without a port; may be repeated [default: \
              loopback, the addresses listened at, the node's name]",
         ),
         #[cfg(feature = "mcp")]
-        key("mcp.allowedOrigins", Form::List, Set(effects::mcp_origins)).flag(
+        key("mcp.allowedOrigins", Form::List, Set(apply::web::mcp_origins)).flag(
             "mcp.allowed-origin",
             "ORIGIN",
             "Answer web pages of this origin at /mcp, such as https://ops.example; may be repeated \
              [default: none]",
         ),
         #[cfg(feature = "mcp")]
-        key("mcp.tokenFile", Form::Text, Set(effects::mcp_token_file)).flag(
+        key("mcp.tokenFile", Form::Text, Set(apply::web::mcp_token_file)).flag(
             "mcp.token-file",
             "FILE",
             "Answer at /mcp only who sends what this file holds as a bearer token",
         ),
         #[cfg(feature = "mcp")]
-        key("mcp.legacySse", Form::Switch, Set(effects::mcp_legacy_sse)).flag(
+        key("mcp.legacySse", Form::Switch, Set(apply::web::mcp_legacy_sse)).flag(
             "mcp.legacy-sse",
             "BOOL",
             "Serve MCP's older transport as well, at /sse and /messages [default: false]",
         ),
-        key("kube.nodeName", Form::Text, Set(effects::node_name)).flag(
+        key("kube.nodeName", Form::Text, Set(apply::node_name)).flag(
             "kube.node-name",
             "NAME",
             "The node_name label of metrics [default: the host's name]",
@@ -316,19 +360,19 @@ pub(super) static SETTINGS: &[Setting] =
         key("experimental.platform.redfish.nodeID", Form::Text, Later(REDFISH)),
         key("experimental.platform.redfish.staleness", Form::Duration, Later(REDFISH)),
         key("experimental.platform.redfish.httpTimeout", Form::Duration, Later(REDFISH)),
-        key("experimental.hwmon.forceEnabled", Form::Switch, Set(effects::force_hwmon)).flag(
+        key("experimental.hwmon.forceEnabled", Form::Switch, Set(apply::meters::force_hwmon)).flag(
             "experimental.hwmon.force-enabled",
             "BOOL",
             "The same as --meter=hwmon",
         ),
         key("experimental.hwmon.enabled", Form::Switch, Nothing("hwmon is always among the sources that are tried"))
             .flag("experimental.hwmon.enabled", "BOOL", "Accepted without effect"),
-        key("experimental.hwmon.zones", Form::List, Set(effects::hwmon_zones)).flag(
+        key("experimental.hwmon.zones", Form::List, Set(apply::meters::hwmon_zones)).flag(
             "experimental.hwmon.zones",
             "LABEL",
             "Use only the hwmon sensor with this label; may be repeated [default: all known]",
         ),
-        key("experimental.hwmon.chipRules", Form::Any, Set(effects::hwmon_chip_rules)),
+        key("experimental.hwmon.chipRules", Form::Any, Set(apply::meters::hwmon_chip_rules)),
         key("experimental.gpu.enabled", Form::Switch, Later(GPU)).flag(
             "experimental.gpu.enabled",
             "BOOL",
@@ -349,43 +393,80 @@ pub(super) static SETTINGS: &[Setting] =
             Form::Duration,
             Nothing("a scrape never starts a measurement here, so none comes too soon after another"),
         ),
-        key(
-            "exporter.prometheus.debugCollectors",
-            Form::List,
-            Nothing("what this program itself costs is always exported, as kepler_exporter_*"),
-        ),
-        key("cpu.preferredMeters", Form::List, Set(effects::preferred_meters)),
+        key("exporter.prometheus.debugCollectors", Form::List, Adapt(apply::debug_collectors)),
+        key("cpu.preferredMeters", Form::List, Set(apply::meters::preferred_meters)),
         // The same under the name that Kepler gave it after v0.11.
-        key("cpu.meters", Form::List, Set(effects::preferred_meters)),
-        key("dev.fake-cpu-meter.enabled", Form::Switch, Set(effects::fake_meter)),
-        key("dev.fake-cpu-meter.zones", Form::List, Set(effects::fake_zones)),
-        key("facility.region", Form::Text, Set(effects::region)).flag(
+        key("cpu.meters", Form::List, Set(apply::meters::preferred_meters)),
+        key("dev.fake-cpu-meter.enabled", Form::Switch, Set(apply::meters::fake_meter)),
+        key("dev.fake-cpu-meter.zones", Form::List, Set(apply::meters::fake_zones)),
+        key("facility.region", Form::Text, Set(apply::facility::region)).flag(
             "region",
             "REGION",
             "Where the facility stands: an AWS, GCP or Azure region, a country, a grid zone or a city \
              [default: ap-northeast-2, assumed]",
         ),
-        key("facility.pue", Form::Number, Set(effects::pue)).flag(
+        key("facility.pue", Form::Number, Set(apply::facility::pue)).flag(
             "pue",
             "RATIO",
             "The facility's PUE, 1 or more [default: as the region's provider publishes]",
         ),
-        key("facility.pue_basis", Form::Text, Set(effects::pue_basis)).flag(
+        key("facility.pue_basis", Form::Text, Set(apply::facility::pue_basis)).flag(
             "pue-basis",
             "BASIS",
             "How the PUE was found: measured, published, estimated, assumed [default: assumed]",
         ),
-        key("carbon.grid_intensity", Form::Number, Set(effects::grid_intensity)).flag(
+        key("carbon.grid_intensity", Form::Number, Set(apply::facility::grid_intensity)).flag(
             "grid-intensity",
             "G_PER_KWH",
             "Intensity of the facility's electricity, gCO2e/kWh [default: the region's]",
         ),
-        key("price.per_kwh", Form::Number, Set(effects::price)).flag(
+        key("carbon.intensity", Form::Text, Set(apply::intensity::source)).flag(
+            "intensity",
+            "SOURCE",
+            "Grid intensities over time, instead of yearly averages: a file (CSV or JSON), electricity-maps, watttime, uk",
+        ),
+        key("carbon.intensityMethod", Form::Text, Set(apply::intensity::method)).flag(
+            "intensity.method",
+            "METHOD",
+            "Use only intensities of this method: direct (at the stack), lifecycle [default: the one that suits the region, else the other]",
+        ),
+        key("carbon.intensityValidity", Form::Duration, Set(apply::intensity::validity)).flag(
+            "intensity.validity",
+            "DURATION",
+            "How long after its last value a file's series still speaks for now [default: its step, 2h at most]",
+        ),
+        key("carbon.intensityTokenFile", Form::Text, Set(apply::intensity::token_file)).flag(
+            "intensity.token-file",
+            "FILE",
+            "What the provider asks for: Electricity Maps a token, WattTime USER:PASSWORD [default: from \
+             ELECTRICITY_MAPS_TOKEN, WATTTIME_USER and WATTTIME_PASSWORD]",
+        ),
+        key("carbon.intensityUrl", Form::Text, Set(apply::intensity::url)).flag(
+            "intensity.url",
+            "URL",
+            "Where the provider is asked [default: its public address]",
+        ),
+        key("carbon.intensityRegions", Form::List, Set(apply::intensity::regions)).flag(
+            "intensity.region",
+            "ZONE=REGION",
+            "WattTime's region of a grid zone, as us-east-1=PJM_DC; may be repeated",
+        ),
+        key("standards.directory", Form::Text, Set(apply::intensity::standards)).flag(
+            "standards-dir",
+            "DIR",
+            "Directory of standards of your own, which add to the built-in ones or override them",
+        ),
+        key("price.per_kwh", Form::Number, Set(apply::facility::price)).flag(
             "price",
             "AMOUNT",
             "What the facility pays for a kilowatt-hour",
         ),
-        key("price.currency", Form::Text, Set(effects::currency)).flag(
+        key("price.tariff", Form::Text, Set(apply::intensity::tariff)).flag(
+            "tariff",
+            "TARIFF",
+            "Price schedules by time of use: the code of a built-in tariff, or a file",
+        ),
+        key("price.currency", Form::Text, Set(apply::facility::currency)).flag(
             "currency",
             "CODE",
             "Currency of the price, as ISO 4217 [default: KRW]",

@@ -1,7 +1,9 @@
 //! The whole way from files, variables and flags to a configuration. Files stand in `tests/config`.
 
+use super::layers::Loaded;
 use super::*;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 
 fn files(folder: &str) -> BTreeMap<String, PathBuf> {
@@ -11,13 +13,25 @@ fn files(folder: &str) -> BTreeMap<String, PathBuf> {
 }
 
 fn load_file(path: &Path) -> Result<Loaded, Vec<Problem>> {
-    load(flags::Flags { config_file: Some(path.to_owned()), ..flags::Flags::default() }, [])
+    load_with(flags::Flags { config_file: Some(path.to_owned()), ..flags::Flags::default() }, [])
 }
 
-/// The messages that a file's own comments announce: `#! 3: key … ` for line 3.
+fn load_with(
+    flags: flags::Flags,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Loaded, Vec<Problem>> {
+    load(flags, variables).map_err(|rejected| rejected.problems)
+}
+
+/// The messages that a file's own comments announce: `#! 3: key …` for line 3, `#! …{file}…` for any other.
 fn announced(path: &Path) -> Vec<String> {
     let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
-    text.lines().filter_map(|line| line.strip_prefix("#! ")).map(|line| format!("{}:{line}", path.display())).collect()
+    let file = path.display().to_string();
+    let message = |line: &str| match line.contains("{file}") {
+        true => line.replace("{file}", &file),
+        false => format!("{file}:{line}"),
+    };
+    text.lines().filter_map(|line| line.strip_prefix("#! ")).map(message).collect()
 }
 
 #[test]
@@ -82,12 +96,12 @@ fn rules_for_hwmon_chips_are_read() {
 #[test]
 fn a_flag_wins_over_a_variable_and_a_variable_over_the_file() {
     let path = &files("valid")["minimal.yaml"];
-    let variable = |text: &str| [("KEPLER_MONITOR_INTERVAL".to_owned(), text.to_owned())];
-    let interval = |arguments: &[&str], variables: Vec<(String, String)>| {
+    let variable = |text: &str| [(OsString::from("KEPLER_MONITOR_INTERVAL"), OsString::from(text))];
+    let interval = |arguments: &[&str], variables: Vec<(OsString, OsString)>| {
         use clap::{Args, FromArgMatches};
         let command = flags::Flags::augment_args(clap::Command::new("kepler").no_binary_name(true));
         let matches = command.try_get_matches_from(arguments).unwrap();
-        load(flags::Flags::from_arg_matches(&matches).unwrap(), variables).unwrap().config.interval
+        load_with(flags::Flags::from_arg_matches(&matches).unwrap(), variables).unwrap().config.interval
     };
     let file = format!("--config.file={}", path.display());
     assert_eq!(interval(&[], vec![]), Duration::from_secs(3));
@@ -112,15 +126,119 @@ fn a_file_that_is_not_text_is_refused_with_its_line() {
 }
 
 #[test]
-fn an_endless_file_does_not_hang() {
+fn what_is_no_file_or_endless_does_not_hang() {
     let problems = load_file(Path::new("/dev/zero")).unwrap_err();
-    assert!(problems[0].to_string().contains("larger than 1 MiB"));
+    assert_eq!(problems[0].to_string(), "/dev/zero: cannot read the configuration: it is a device, not a file");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kepler.yaml");
+    fs::write(&path, vec![b'#'; (1 << 20) + 1]).unwrap();
+    assert!(load_file(&path).unwrap_err()[0].to_string().contains("larger than 1 MiB"));
+}
+
+#[test]
+fn nothing_of_a_file_that_is_not_ours_is_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    // As /etc/shadow, a token, a file of secrets, one with a key twice, and one that is no YAML.
+    let files = [
+        "root:$6$hunter2:19000:0:99999:7:::\nbin:*:19000::::::\n",
+        "hunter2\n",
+        "db_hunter2: hunter2\napi_hunter2: hunter2\n",
+        "hunter2: 1\nhunter2: 2\n",
+        "- hunter2\n- x: [hunter2\n",
+        "apiVersion: v1\nkind: hunter2\nstringData: { hunter2: hunter2 }\n",
+        "*hunter2 : 1\n",
+        "!hunter2!x y: hunter2\n",
+    ];
+    for text in files {
+        fs::write(&path, text).unwrap();
+        let said = match load(flags::Flags { config_file: Some(path.clone()), ..flags::Flags::default() }, []) {
+            Ok(loaded) => loaded.warnings,
+            Err(rejected) => rejected.problems.iter().map(ToString::to_string).collect(),
+        };
+        assert!(!said.is_empty() && said.iter().all(|line| !line.contains("hunter2")), "{text}: {said:?}");
+    }
+}
+
+#[test]
+fn an_unknown_key_is_an_error_where_that_is_asked_for() {
+    let path = &files("valid")["unknown-key.yaml"];
+    let flags = |strict| flags::Flags { config_file: Some(path.clone()), strict, ..flags::Flags::default() };
+    let strict = [("KEPLER_CONFIG_STRICT".into(), "true".into())];
+    assert_eq!(load_with(flags(Some(true)), []).unwrap_err().len(), 4);
+    assert_eq!(load_with(flags(None), strict.clone()).unwrap_err().len(), 4);
+    assert!(load_with(flags(Some(false)), strict).is_ok(), "a flag wins over a variable");
+    assert_eq!(check(path).unwrap_err().problems.len(), 4);
+}
+
+#[test]
+fn a_check_needs_no_directories_of_the_machine_that_the_file_is_for() {
+    let path = &files("invalid")["no-such-directory.yaml"];
+    let loaded = check(path).unwrap();
+    assert!(loaded.warnings[0].ends_with("No such file or directory (os error 2); on this machine"));
+}
+
+#[test]
+fn a_directory_that_a_flag_replaces_need_not_be_there() {
+    let path = &files("invalid")["no-such-directory.yaml"];
+    let variables = [("KEPLER_HOST_PROCFS".into(), "/proc".into())];
+    assert!(load_with(flags::Flags { config_file: Some(path.clone()), ..flags::Flags::default() }, variables).is_ok());
+}
+
+#[test]
+fn an_interval_of_zero_is_the_default_and_warned_of() {
+    let config = load_file(&files("valid")["interval-zero.yaml"]).unwrap().config;
+    assert_eq!(config.interval, defaults::INTERVAL);
+}
+
+#[test]
+fn in_keplers_manner_its_defaults_hold_where_nothing_else_is_set() {
+    let with = |variables: &[(&str, &str)]| {
+        let variables: Vec<_> = variables.iter().map(|&(name, text)| (name.into(), text.into())).collect();
+        load_with(flags::Flags::default(), variables).unwrap().config
+    };
+    let config = with(&[("KEPLER_COMPAT", "kepler")]);
+    assert_eq!(config.listen[0].to_string(), ":28282");
+    assert_eq!((config.interval, config.policy), (Duration::from_secs(5), IdlePolicy::Ratio));
+    assert_eq!((config.min_terminated_energy.joules(), config.manner), (10.0, Manner::Kepler));
+    let config = with(&[("KEPLER_COMPAT", "kepler"), ("KEPLER_MONITOR_INTERVAL", "0"), ("KEPLER_POLICY", "baseline")]);
+    assert_eq!((config.interval, config.policy), (Duration::from_secs(5), IdlePolicy::Baseline));
+    assert!(load_with(flags::Flags::default(), [("KEPLER_COMPAT".into(), "go".into())]).is_err());
+}
+
+#[test]
+fn help_states_the_defaults_that_hold() {
+    for setting in settings::SETTINGS {
+        let Some(flag) = &setting.flag else { continue };
+        let Some((_, text)) = flag.help.rsplit_once("[default: ") else { continue };
+        let stated = text.trim_end_matches(']');
+        // Some are told in words.
+        let Some(stated) = (match stated {
+            "all" | "none" | "any" => None,
+            "ap-northeast-2, assumed" | "10m" | "9600h" => stated.split(',').next(),
+            text if text.contains(' ') => None,
+            text => Some(text),
+        }) else {
+            continue;
+        };
+        let raw = raw_setting::RawSetting::One(Value::new(stated, flag.name));
+        let mut config = Config::default();
+        match setting.effect {
+            settings::Effect::Set(set) => set(&mut config, &raw).unwrap(),
+            settings::Effect::Adapt(adapt) => assert_eq!(adapt(&mut config, &raw).unwrap(), None),
+            _ => continue,
+        }
+        // What is stated and what is not set may differ in form, but not in effect.
+        config.meter = None;
+        config.facility.region = None;
+        assert_eq!(config, Config::default(), "{}", flag.name);
+    }
 }
 
 #[test]
 fn with_both_exporters_off_a_warning_says_that_nothing_is_shown() {
-    let variables = [("KEPLER_EXPORTER_PROMETHEUS".to_owned(), "false".to_owned())];
-    let loaded = load(flags::Flags::default(), variables).unwrap();
+    let variables = [("KEPLER_EXPORTER_PROMETHEUS".into(), "false".into())];
+    let loaded = load_with(flags::Flags::default(), variables).unwrap();
     assert!(loaded.warnings[0].contains("nothing is shown"), "{:?}", loaded.warnings);
 }
 

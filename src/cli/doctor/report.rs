@@ -4,7 +4,7 @@ use super::super::config::Config;
 use super::super::exit::Failure;
 use super::super::permissions::{self, Permission};
 use super::super::sampling;
-use super::surroundings::{self, Surroundings};
+use super::environment::{self, Environment};
 use kepler_core::meter::chain::{self, ChainOptions, Probe, Source};
 use kepler_core::meter::{Method, Refusal, Zone};
 use serde::Serialize;
@@ -30,7 +30,7 @@ pub(super) struct Report {
     /// Capabilities.
     permissions: Vec<Permission>,
     /// Where this runs.
-    surroundings: Surroundings,
+    environment: Environment,
 }
 
 /// Why a source of CPU time or of counts is not in use.
@@ -95,7 +95,7 @@ impl Report {
             usage_refusal,
             counter_refusal,
             permissions: permissions::read(&host),
-            surroundings: surroundings::read(&host),
+            environment: environment::read(&host),
         }
     }
 }
@@ -218,7 +218,7 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "  seen      {}",
-            match self.surroundings.sees_host_processes {
+            match self.environment.sees_host_processes {
                 Some(true) => "all of this host",
                 Some(false) =>
                     "those of this pid namespace only; share the host's (hostPID: true, --pid=host), \
@@ -226,7 +226,7 @@ impl fmt::Display for Report {
                 None => "unknown: the pid namespace cannot be read",
             }
         )?;
-        writeln!(f, "  cgroups   {}", self.surroundings.cgroup.describe())?;
+        writeln!(f, "  cgroups   {}", self.environment.cgroup.describe())?;
         writeln!(f, "\nPermissions")?;
         for Permission { capability, held, lost } in &self.permissions {
             match held {
@@ -236,8 +236,8 @@ impl fmt::Display for Report {
             }
         }
         writeln!(f, "\nMachine")?;
-        writeln!(f, "  kernel    {}", self.surroundings.kernel.as_deref().unwrap_or("unknown"))?;
-        match &self.surroundings.guest_of {
+        writeln!(f, "  kernel    {}", self.environment.kernel.as_deref().unwrap_or("unknown"))?;
+        match &self.environment.guest_of {
             Some(name) => writeln!(f, "  virtual   yes, on {name}; guests seldom see energy counters")?,
             None => writeln!(f, "  virtual   no sign of it")?,
         }

@@ -1,5 +1,6 @@
 //! The table on standard output: the node's zones and the processes that draw most.
 
+use kepler_core::printable;
 use kepler_core::snapshot::{Feed, Snapshot, State, ZonePower};
 use kepler_core::units::{Power, ZoneKind};
 use std::fmt::Write as _;
@@ -76,8 +77,7 @@ fn render(snapshot: &Snapshot) -> String {
         line(format_args!("{:>8} {:<24}{heads} {:>12}", "pid", "command", "CPU s"));
         for row in rows.into_iter().take(ROWS) {
             let power: String = zones.iter().map(|&kind| format!(" {:>10.3}", row.power[kind].watts())).collect();
-            // A command name may hold anything; control characters would act on the terminal.
-            let comm: String = row.info.comm.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+            let comm = printable::line(&row.info.comm);
             line(format_args!("{:>8} {comm:<24}{power} {:>12.2}", row.info.pid, row.cpu_time.as_secs_f64()));
         }
     }

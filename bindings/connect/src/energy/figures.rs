@@ -3,7 +3,8 @@
 use super::{Identity, Part, Quantity, Sources, add, place};
 use kepler_compliance::units::{Energy, PerZone, Power};
 use kepler_compliance::view::{
-    EnergySplit, NodeEnergy, NodeZoneEnergy, Split, TimeRange, Usage, WorkloadEnergy, WorkloadId, WorkloadKind,
+    Containment, EnergySplit, NodeEnergy, NodeZoneEnergy, Split, TimeRange, Usage, WorkloadEnergy, WorkloadId,
+    WorkloadKind,
 };
 use kepler_core::meter::Method;
 use std::collections::HashMap;
@@ -115,6 +116,11 @@ pub(crate) fn rows(node: &NodeEnergy, method: Method, figures: Vec<WorkloadFigur
         }
         let of_pod = row.identity.pod.as_ref().and_then(|pod| namespaces.get(pod).cloned().flatten());
         let known = row.running && row.watts != Split::default();
+        let containment = match (row.identity.kind, &row.identity.pod) {
+            (WorkloadKind::Container, Some(pod)) => Containment::Within { kind: WorkloadKind::Pod, uid: pod.clone() },
+            (WorkloadKind::Process | WorkloadKind::Vm, _) => Containment::Unknown,
+            _ => Containment::Outermost,
+        };
         WorkloadEnergy {
             id: WorkloadId {
                 kind: row.identity.kind,
@@ -130,6 +136,7 @@ pub(crate) fn rows(node: &NodeEnergy, method: Method, figures: Vec<WorkloadFigur
             cpu_time,
             method,
             resources: None,
+            containment,
         }
     };
     figures.into_iter().map(row).collect()

@@ -6,7 +6,8 @@ use super::{ProviderOptions, answers::Failure};
 use crate::http::{Auth, Secret};
 use jiff::Timestamp;
 use kepler_compliance::intensity::{
-    Boundary, CurrentIntensity, IntensityError, IntensitySeries, IntensitySource, IntensityKind, AccountingMethod, Provenance, SeriesBasis,
+    AccountingMethod, Boundary, CurrentIntensity, IntensityError, IntensityKind, IntensitySeries, IntensitySource,
+    Provenance, SeriesBasis,
 };
 use kepler_compliance::units::CarbonIntensity;
 use reqwest::Url;

@@ -2,10 +2,10 @@
 
 use super::KeplerView;
 use super::node::{Node, overlap};
-use crate::energy::{hull, is, plus, rows, worse};
+use crate::energy::{EXPORTER_INTERVAL, hull, is, plus, rows, worse};
 use kepler_compliance::series::{Series, Step};
 use kepler_compliance::view::{
-    EnergySeries, EnergyView, Inventory, Subject, TimeRange, Usage, ViewError, WorkloadKind,
+    EnergySeries, EnergyView, Inventory, NewestReading, Subject, TimeRange, Usage, ViewError, WorkloadKind,
 };
 use kepler_core::meter::Method;
 use std::sync::Arc;
@@ -91,8 +91,16 @@ impl EnergyView for KeplerView {
             steps: Series::new(steps).map_err(|error| nothing(&error.to_string()))?,
             method,
             coverage: coverage(told, expected, range),
+            resolution: spacing.min(EXPORTER_INTERVAL),
             moment: format!("poll {}", state.polls),
         })
+    }
+
+    fn newest(&self) -> Option<NewestReading> {
+        let state = self.state();
+        let newest =
+            state.nodes.iter().filter_map(|node| Some((node.newest()?, node.spacing()))).max_by_key(|of| of.0)?;
+        Some(NewestReading { at: newest.0, interval: newest.1.unwrap_or_default() })
     }
 }
 

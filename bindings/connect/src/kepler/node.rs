@@ -117,6 +117,11 @@ impl Node {
         overlap(range, TimeRange { start, end })
     }
 
+    /// When it was read last.
+    pub(super) fn newest(&self) -> Option<Timestamp> {
+        self.readings.back().copied()
+    }
+
     /// The mean time between readings.
     pub(super) fn spacing(&self) -> Option<Duration> {
         let (&first, &last) = (self.readings.front()?, self.readings.back()?);

@@ -4,8 +4,8 @@ use super::api::{Row, When};
 use super::promql::Matchers;
 use super::{PrometheusView, figures_of};
 use crate::energy::{
-    Identity, Level, METRICS, Metric, NodeFigures, Quantity, SOURCE_ERROR, SOURCE_INFO, Sources, WorkloadFigures, is,
-    plus, worse,
+    EXPORTER_INTERVAL, Identity, Level, METRICS, Metric, NodeFigures, Quantity, SOURCE_ERROR, SOURCE_INFO, Sources,
+    WorkloadFigures, is, plus, worse,
 };
 use jiff::Timestamp;
 use kepler_compliance::series::{Series, Step};
@@ -59,6 +59,7 @@ impl PrometheusView {
                 Subject::Cluster => of_time.min(nodes.coverage(range, |_| true)),
                 _ => of_time,
             },
+            resolution: nodes.interval.min(EXPORTER_INTERVAL),
             moment: nodes.moment(),
             steps,
         })

@@ -3,7 +3,7 @@
 
 use crate::support::{Reply, Request, Server};
 use jiff::Timestamp;
-use kepler_compliance::intensity::{IntensityError, IntensitySource, IntensityKind, AccountingMethod, SeriesBasis};
+use kepler_compliance::intensity::{AccountingMethod, IntensityError, IntensityKind, IntensitySource, SeriesBasis};
 use kepler_connect::http::Secret;
 use kepler_connect::intensity::{ElectricityMaps, ProviderOptions, UkCarbonIntensity, WattTime};
 use std::sync::Arc;
@@ -49,7 +49,10 @@ fn electricity_maps_gives_the_current_figure_with_its_provenance() {
     let server = Server::start(|_| Reply::ok(LATEST));
     let now = maps(&server).current("KR", time("2026-05-01T10:50:00Z")).unwrap();
     assert_eq!(now.figure.value.grams_per_kilowatt_hour(), 423.0);
-    assert_eq!((now.figure.provenance.kind, now.figure.provenance.method), (IntensityKind::Average, AccountingMethod::Lifecycle));
+    assert_eq!(
+        (now.figure.provenance.kind, now.figure.provenance.method),
+        (IntensityKind::Average, AccountingMethod::Lifecycle)
+    );
     assert!(now.figure.provenance.source.contains("estimated"));
     assert_eq!(now.age, Duration::ZERO, "the hour still lasts");
     let asked = &server.asked()[0];

@@ -7,7 +7,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use jiff::Timestamp;
 use kepler_compliance::series::Step;
-use kepler_compliance::tools::{Length, PowerWatts, Toolbox, resolve};
+use kepler_compliance::tools::{Length, PowerWatts, Toolbox, WorkloadQualifiers, resolve};
 use kepler_compliance::units::Energy;
 use kepler_compliance::view::{EnergySplit, EnergyView, Subject, TimeRange, Usage, WorkloadKind};
 use schemars::JsonSchema;
@@ -141,7 +141,7 @@ pub(super) async fn answer(State(shared): Asked, RawQuery(text): RawQuery) -> Re
 }
 
 fn history(toolbox: &Toolbox, asked: &HistoryQuery, now: Timestamp) -> Result<History, Problem> {
-    let to = asked.to.unwrap_or_else(|| toolbox.moment(now));
+    let to = asked.to.unwrap_or_else(|| toolbox.context(now).now);
     let range = TimeRange::ending(to, asked.range.duration());
     let step = asked.step.map_or(asked.range.duration() / STEPS, Length::duration);
     if range.length().as_nanos() / step.as_nanos().max(1) > MOST_STEPS {
@@ -154,7 +154,7 @@ fn history(toolbox: &Toolbox, asked: &HistoryQuery, now: Timestamp) -> Result<Hi
         None => Subject::Cluster,
         Some(name) => {
             let inventory = view.inventory(range)?;
-            let resolved = resolve(&inventory, name, &asked.namespace, asked.kind)
+            let resolved = resolve(&inventory, name, &WorkloadQualifiers::new(asked.namespace.as_str(), asked.kind))
                 .map_err(|error| Problem::from(error).parameter("workload"))?;
             (workload, kind, namespace) = (Some(resolved.name), Some(resolved.kind), resolved.namespace);
             Subject::Workloads(resolved.rows.iter().map(|row| row.id.clone()).collect())

@@ -55,9 +55,6 @@ pub(super) async fn call(
     let tool = registry::find(&name)?;
     let arguments = body::read(request, &shared.options).await?;
     let toolbox = Arc::clone(&shared.toolbox);
-    let answer = shared.work.run(move || {
-        let now = toolbox.moment(Timestamp::now());
-        to_json(&tool.call(&toolbox.context(now), arguments)?)
-    });
+    let answer = shared.work.run(move || to_json(&tool.call(&toolbox.context(Timestamp::now()), arguments)?));
     answer.await.map(json)
 }

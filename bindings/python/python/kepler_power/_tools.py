@@ -43,6 +43,7 @@ __all__ = [
     "ProjectedMonthly",
     "RankedRegion",
     "RegionalResponse",
+    "Remainder",
     "ScheduleResponse",
     "ScheduledSlot",
     "ScheduledWindow",
@@ -84,6 +85,7 @@ Status = Literal[
 Basis = Literal[
     "measured",
     "published",
+    "partial",
     "estimated",
     "assumed",
 ]
@@ -91,6 +93,7 @@ Basis = Literal[
 
 - ``measured``: By a meter.
 - ``published``: By whoever runs or regulates it.
+- ``partial``: By meters in part; the rest is estimated.
 - ``estimated``: By a model.
 - ``assumed``: By nobody: a default or a guess.
 """
@@ -224,7 +227,7 @@ SeriesBasis = Literal[
 
 @dataclass(frozen=True)
 class Input(Answer):
-    """A figure that a judgement or an answer rests on."""
+    """A figure that an answer rests on."""
 
     age_seconds: Optional[int]
     """How old it is, in seconds; ``None`` while it holds or where it is a year's."""
@@ -480,11 +483,11 @@ class ListedWorkload(Answer):
     projected_monthly: Optional[ProjectedMonthly]
     """A month like this window."""
     pue_status: Status
-    """By the PUE standard."""
+    """By the PUE standard; it judges the facility."""
     running: bool
     """Whether it still runs."""
     status: Status
-    """By all rules."""
+    """By all rules: NON_COMPLIANT if any that applies fails, COMPLIANT if all that apply pass."""
     workload: str
     """Its name."""
 
@@ -507,7 +510,7 @@ class ListResponse(Answer):
     coverage: Optional[float]
     """Share of window and nodes that the figures cover, 0 to 1; ``None`` where there are none."""
     kind: Optional[WorkloadKind]
-    """The kind that is listed; ``None`` where there are no figures."""
+    """The kind that is listed; ``None`` where several are, or none."""
     moment: Optional[str]
     """The state that was seen: equal texts of one source rest on the same readings."""
     namespace: Optional[str]
@@ -552,9 +555,9 @@ class ImpactState(Answer):
     pue: Optional[float]
     """PUE."""
     pue_status: Status
-    """By the PUE standard."""
+    """By the PUE standard; it judges the facility."""
     status: Status
-    """By all rules."""
+    """By all rules: NON_COMPLIANT if any that applies fails, COMPLIANT if all that apply pass."""
     verdicts: tuple[Judged, ...]
     """Each rule's judgement."""
 
@@ -603,11 +606,13 @@ class ImpactResponse(Answer):
     before: ImpactState
     """As it is."""
     caveats: tuple[str, ...]
-    """What weakens it."""
+    """What weakens the answer."""
+    coverage: Optional[float]
+    """Share of window and nodes that the figures cover, 0 to 1; ``None`` where there are none."""
     kind: WorkloadKind
     """What it is."""
-    moment: str
-    """The state that was seen."""
+    moment: Optional[str]
+    """The state that was seen: equal texts of one source rest on the same readings."""
     namespace: Optional[str]
     """Its namespace; ``None`` for what is not a pod or a controller of pods."""
     region: str
@@ -653,17 +658,17 @@ class RankedRegion(Answer):
 
     caveats: tuple[str, ...]
     """What weakens this row."""
-    effective_intensity_gCO2eq_kWh: float
-    """Grid intensity times PUE."""
+    effective_intensity_gCO2eq_kWh: Optional[float]
+    """Grid intensity times PUE; ``None`` where the PUE is not known."""
     grid_intensity_gCO2eq_kWh: float
     """Grid intensity."""
     grid_source: str
     """Who published it."""
     grid_year: Optional[int]
     """The year it is for."""
-    pue: float
-    """PUE."""
-    pue_basis: Basis
+    pue: Optional[float]
+    """PUE; ``None`` where neither the region's nor the current one's is known."""
+    pue_basis: Optional[Basis]
     """How the PUE came about; ``assumed`` where the region publishes none and the current one's stands in."""
     rank: int
     """1 is the cleanest."""
@@ -700,11 +705,13 @@ class RegionalResponse(Answer):
     compared: int
     """How many regions could be compared, the current one included."""
     current: Optional[RankedRegion]
-    """The current region, with rank and figures as the others; ``None`` where its intensity or PUE is not known."""
+    """The current region, with rank and figures as the others; ``None`` where its intensity is not known."""
     regions: tuple[RankedRegion, ...]
-    """The regions by rising intensity times PUE."""
+    """The regions by rising intensity times PUE; by rising grid intensity where the current PUE is not known."""
     skipped: tuple[Skip, ...]
-    """Regions that could not be compared, and why."""
+    """Regions that could not be compared, and why; at most as many as ``limit`` says."""
+    skipped_total: int
+    """How many could not be compared."""
 
 
 @dataclass(frozen=True)
@@ -808,6 +815,8 @@ class Hotspot(Answer):
     """Processors in use, in cores, as a mean over the window."""
     emissions_gCO2eq_per_hour: Optional[float]
     """Emissions per hour at that power."""
+    kind: WorkloadKind
+    """What it is."""
     namespace: Optional[str]
     """Its namespace; ``None`` for what is not a pod."""
     power_watts: float
@@ -817,9 +826,25 @@ class Hotspot(Answer):
     recommendation: str
     """What to do."""
     share_percent: float
-    """Its share of the power of all workloads of the kind, in per cent."""
+    """Its share of the power of all workloads, in per cent."""
     workload: str
     """Its name."""
+
+
+@dataclass(frozen=True)
+class Remainder(Answer):
+    """Active power beside the hotspots."""
+
+    other_workloads: int
+    """Running workloads below the threshold or beyond the limit."""
+    other_workloads_watts: float
+    """Their power, watts."""
+    unattributed_watts: Optional[float]
+    """Active power that no workload explains, watts; ``None`` where the source does not say."""
+    unlisted_watts: Optional[float]
+    """Power of work that belongs to no workload of those that could be listed, watts: of another namespace or kind, of
+    what has ended, or of processes whose container the source does not know. ``None`` where the source does not say.
+    """
 
 
 @dataclass(frozen=True)
@@ -829,11 +854,12 @@ class HotspotsResponse(Answer):
     _convert: ClassVar[Mapping[str, Any]] = {
         "caveats": many(plain),
         "hotspots": many(one(Hotspot)),
+        "remainder": one(Remainder),
         "skipped": many(one(Skip)),
     }
 
     all_workloads_watts: Optional[float]
-    """Mean active power of all workloads of the kind, watts."""
+    """Mean active power of all workloads, the ones that are not listed included, watts."""
     caveats: tuple[str, ...]
     """What weakens the answer."""
     coverage: Optional[float]
@@ -841,9 +867,11 @@ class HotspotsResponse(Answer):
     hotspots: tuple[Hotspot, ...]
     """They, by falling power."""
     kind: Optional[WorkloadKind]
-    """The kind that is listed; ``None`` where there are no figures."""
+    """The kind that is listed; ``None`` where several are, or none."""
     moment: Optional[str]
     """The state that was seen: equal texts of one source rest on the same readings."""
+    remainder: Optional[Remainder]
+    """What of that is not among the hotspots; ``None`` where there are no figures."""
     skipped: tuple[Skip, ...]
     """What could not be looked at, and why."""
     total: int
@@ -854,7 +882,9 @@ class HotspotsResponse(Answer):
 
 @dataclass(frozen=True)
 class Anomaly(Answer):
-    """A step far from the median."""
+    """A step that differs from the median by more than 5 %, by more than the source resolves, and by more than 3.5
+    robust standard deviations.
+    """
 
     _convert: ClassVar[Mapping[str, Any]] = {
         "at": instant,
@@ -863,7 +893,9 @@ class Anomaly(Answer):
     at: datetime.datetime
     """When."""
     deviations: float
-    """How far from the median, in robust standard deviations (1.4826 · median absolute deviation)."""
+    """How far from the median, in robust standard deviations (1.4826 · median absolute deviation), or, where steps
+    scatter less than can be told, in that much.
+    """
     power_watts: float
     """Its power, watts."""
 
@@ -899,7 +931,9 @@ class Slope(Answer):
     r_squared: float
     """Share of the variance that the line explains, 0 to 1."""
     significant: bool
-    """Whether the interval leaves zero out: there is a trend."""
+    """Whether there is a trend: the interval leaves zero out, and power changes over the range by more than 5 % of its
+    mean and by more than the source resolves.
+    """
     watts_per_hour: float
     """Watts more each hour."""
 
@@ -1031,7 +1065,7 @@ class SummaryResponse(Answer):
     it_energy_kwh: Optional[float]
     """IT energy of all nodes in the window, kWh."""
     kind: Optional[WorkloadKind]
-    """The kind of workloads counted."""
+    """The kind of workloads counted; ``None`` where there are several, or none."""
     moment: Optional[str]
     """The state that was seen: equal texts of one source rest on the same readings."""
     namespaces: tuple[NamespaceSummary, ...]
@@ -1080,7 +1114,8 @@ def assess_workload_compliance(
 
     :param workload_name: A pod, a deployment, stateful set, daemon set or job (the sum of its pods), a container, a
         systemd unit, a VM, or a process name (the sum of its processes).
-    :param kind: The kind, where several kinds share the name; without it the first in the order above is taken.
+    :param kind: The kind, where several kinds share the name; without it the first of pod, deployment, statefulset,
+        daemonset, job, container, unit, vm and process that has it.
     :param lang: Language of sentences.
     :param namespace: The namespace, which selects among pods and their controllers; other workloads are found anyway.
     :param region: Where it runs: an AWS, GCP or Azure region, a country, a grid zone or a city. Without it the
@@ -1130,7 +1165,8 @@ def list_workloads_by_compliance(
 ) -> ListResponse:
     """Lists the workloads of a namespace with their compliance, the largest emitters first.
 
-    :param kind: The kind of workloads. Without it pods, where there are any; else containers, else units.
+    :param kind: The kind of workloads. Without it all of them, each once: pods, containers outside pods, units,
+        virtual machines, and processes that are in none of these.
     :param lang: Language of sentences.
     :param limit: How many to return at most, 1 to 1000.
     :param namespace: The namespace; without it those of all namespaces, and what is in none.
@@ -1188,9 +1224,10 @@ def compare_optimization_impact(
     ones before it left it, so that savings multiply and are never added; every rule is judged again after.
 
     :param workload_name: The workload, as in ``assess_workload_compliance``.
-    :param kind: The kind, where several kinds share the name.
+    :param kind: The kind, where several kinds share the name; without it the first of pod, deployment, statefulset,
+        daemonset, job, container, unit, vm and process that has it.
     :param lang: Language of sentences.
-    :param namespace: The namespace, which selects among pods and their controllers.
+    :param namespace: The namespace, which selects among pods and their controllers; other workloads are found anyway.
     :param optimizations: The optimizations to apply; without them all four.
     :param region: Where it runs: an AWS, GCP or Azure region, a country, a grid zone or a city. Without it the
         configured region, else ap-northeast-2.
@@ -1244,12 +1281,13 @@ def get_regional_comparison(
 ) -> RegionalResponse:
     """Ranks regions by grid intensity times PUE against the current one, with what a migration would save.
 
-    :param kind: The workload's kind, where several kinds share the name.
+    :param kind: The kind, where several kinds share the name; without it the first of pod, deployment, statefulset,
+        daemonset, job, container, unit, vm and process that has it.
     :param lang: Language of sentences.
     :param limit: How many regions to return at most.
     :param margin_percent: How much lower a region must be to be worth a migration, in per cent of the current
         intensity.
-    :param namespace: The workload's namespace, if it is a pod or a controller of pods.
+    :param namespace: The namespace, which selects among pods and their controllers; other workloads are found anyway.
     :param region: Where it runs: an AWS, GCP or Azure region, a country, a grid zone or a city. Without it the
         configured region, else ap-northeast-2.
     :param regions: The regions to compare with. Without them those of the same cloud provider; for a place that is no
@@ -1309,9 +1347,10 @@ def calculate_optimal_schedule(
         local time of the region (``2026-11-22T17:00``). Without it 24 hours from now.
     :param earliest: It may not start before; written as ``deadline``. Without it now.
     :param interruptible: Whether it may pause and go on.
-    :param kind: The workload's kind, where several kinds share the name.
+    :param kind: The kind, where several kinds share the name; without it the first of pod, deployment, statefulset,
+        daemonset, job, container, unit, vm and process that has it.
     :param lang: Language of sentences.
-    :param namespace: The workload's namespace, if it is a pod or a controller of pods.
+    :param namespace: The namespace, which selects among pods and their controllers; other workloads are found anyway.
     :param power_watts: Its mean IT power, watts. Without it that of ``workload_name``, where given; else carbon is
         given per kWh only.
     :param ranking: How many windows to rank at most.
@@ -1365,7 +1404,8 @@ def get_power_hotspots(
 ) -> HotspotsResponse:
     """Lists the workloads that draw the most power, why that is, and what to do about it.
 
-    :param kind: The kind of workloads. Without it pods, where there are any; else containers, else units.
+    :param kind: The kind of workloads. Without it all of them, each once: pods, containers outside pods, units,
+        virtual machines, and processes that are in none of these.
     :param lang: Language of sentences.
     :param limit: How many at most.
     :param namespace: The namespace; without it all of them, and what is in none.
@@ -1415,9 +1455,10 @@ def analyze_workload_power_trend(
     """Analyses a workload's power over a range: slope with its confidence, baseline, peaks, anomalies, and what a month
     like it would use and emit.
 
-    :param kind: The kind, where several kinds share the name.
+    :param kind: The kind, where several kinds share the name; without it the first of pod, deployment, statefulset,
+        daemonset, job, container, unit, vm and process that has it.
     :param lang: Language of sentences.
-    :param namespace: The namespace, which selects among pods and their controllers.
+    :param namespace: The namespace, which selects among pods and their controllers; other workloads are found anyway.
     :param range: How far back. Without it the time observed: 6 s for a measurement of our own or of exporters, else
         24h.
     :param region: Where it runs; without it the configured region, else ap-northeast-2.
@@ -1462,7 +1503,8 @@ def get_cluster_carbon_summary(
     """Sums up a cluster: energy and emissions of nodes and namespaces, idle and unattributed shares, compliance counts,
     and how much of it the figures cover.
 
-    :param kind: The kind of workloads to count. Without it pods, where there are any; else containers, else units.
+    :param kind: The kind of workloads to count. Without it all of them, each once: pods, containers outside pods,
+        units, virtual machines, and processes that are in none of these.
     :param lang: Language of sentences.
     :param region: Where it runs: an AWS, GCP or Azure region, a country, a grid zone or a city. Without it the
         configured region, else ap-northeast-2.

@@ -3,13 +3,13 @@
 use super::current::current;
 use super::data::{data, json, standards};
 use super::facility::Facility;
-use super::intensity::Given;
+use super::intensity::IntensityArgument;
 use super::source::{Meters, Observation, Origin};
 use crate::errors::{ConfigurationError, told, told_tool};
 use jiff::Timestamp;
 use kepler_compliance::intensity::IntensitySource;
-use kepler_compliance::tools::registry::{CallError, find, tools};
-use kepler_compliance::tools::{DEFAULT_REGION, Toolbox};
+use kepler_compliance::tools::registry::{CallError, Tool, find, tools};
+use kepler_compliance::tools::{DEFAULT_REGION, Length, Toolbox};
 use kepler_compliance::view::{EnergyView, NoView};
 use pyo3::prelude::*;
 use serde_json::{Map, Value, json as value};
@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// Schemas of all tools, as JSON: what the Python functions and classes are generated from.
 #[pyfunction]
 fn tool_schemas() -> PyResult<String> {
-    let schema = |tool: &kepler_compliance::tools::registry::Tool| {
+    let schema = |tool: &Tool| {
         value!({
             "name": tool.name,
             "title": tool.title,
@@ -48,7 +48,7 @@ fn call_tool(
     arguments: &str,
     source: Asked,
     facility: Option<Py<Facility>>,
-    intensity: Option<Given>,
+    intensity: Option<IntensityArgument>,
     standards_dir: Option<PathBuf>,
     now: Option<&str>,
     meters: Meters,
@@ -74,20 +74,24 @@ fn call_tool(
         Asked::Observation(observation) => Some(observation),
         Asked::Text(text) => {
             let origin = Origin::parse(&text)?;
-            let window = length(&arguments)?;
-            needs_energy(name, &arguments).then(|| Py::new(py, origin.observe(py, window, meters)?)).transpose()?
+            let window = length(tool, &arguments)?;
+            let is_needed = tool.needs_energy(Value::Object(arguments.clone())).map_err(told_call)?;
+            is_needed.then(|| Py::new(py, origin.observe(py, window, meters)?)).transpose()?
         }
     };
     let observation = observed.as_ref().map(Py::get);
     if let Some(observation) = observation {
-        usual_window(name, &mut arguments, observation);
+        usual_window(tool, &mut arguments, observation);
     }
     let taken = observation.and_then(|observation| observation.taken);
     let view: Arc<dyn EnergyView> =
         observation.map_or_else(|| Arc::new(NoView) as _, |observation| observation.view.clone());
     let toolbox = Toolbox { view, standards, zones: data.zones.clone(), intensity, settings };
-    let now = now.or(taken).unwrap_or_else(Timestamp::now);
-    let answer = py.detach(|| tool.call(&toolbox.context(now), Value::Object(arguments)));
+    let answer = py.detach(|| {
+        let context = toolbox.context(taken.unwrap_or_else(Timestamp::now));
+        let context = now.map_or(context, |now| context.at(now));
+        tool.call(&context, Value::Object(arguments))
+    });
     let mut answer = answer.map_err(told_call)?;
     let caveat = observation.and_then(|observation| observation.caveat.clone());
     if let (Some(caveat), Some(Value::Array(caveats))) = (caveat, answer.get_mut("caveats")) {
@@ -96,29 +100,16 @@ fn call_tool(
     json(&answer)
 }
 
-/// Which argument says how far back figures are taken.
-fn window_of(tool: &str) -> &'static str {
-    if tool == "analyze_workload_power_trend" { "range" } else { "window" }
-}
-
 /// The window asked for, which a source that must be waited for is observed for.
-fn length(arguments: &Map<String, Value>) -> PyResult<Option<kepler_compliance::tools::Length>> {
-    let asked = arguments.get("window").or_else(|| arguments.get("range")).and_then(Value::as_str);
+fn length(tool: &Tool, arguments: &Map<String, Value>) -> PyResult<Option<Length>> {
+    let asked = arguments.get(tool.window_argument).and_then(Value::as_str);
     asked.map(|text| text.parse().map_err(|error| ConfigurationError::new_err(told(&error)))).transpose()
 }
 
 /// Where no window is asked for, that which was observed.
-fn usual_window(tool: &str, arguments: &mut Map<String, Value>, observation: &Observation) {
+fn usual_window(tool: &Tool, arguments: &mut Map<String, Value>, observation: &Observation) {
     let seconds = observation.window.as_secs().max(1);
-    arguments.entry(window_of(tool)).or_insert_with(|| Value::String(format!("{seconds}s")));
-}
-
-/// Some questions are about places and times, until a workload comes in.
-fn needs_energy(tool: &str, arguments: &Map<String, Value>) -> bool {
-    let optional = matches!(tool, "get_regional_comparison" | "calculate_optimal_schedule");
-    let named = arguments.get("workload_name").is_some_and(|name| !name.is_null());
-    let power_given = arguments.get("power_watts").is_some_and(|power| !power.is_null());
-    !optional || (named && !power_given)
+    arguments.entry(tool.window_argument).or_insert_with(|| Value::String(format!("{seconds}s")));
 }
 
 fn told_call(error: CallError) -> PyErr {

@@ -164,7 +164,8 @@ fn known_unit(unit: &str) -> &str {
 fn rows(values: &[Value], mut part: Part, count: &mut usize) -> Result<Part, JsonFault> {
     for value in values {
         *count += 1;
-        let row = value.as_object().ok_or_else(|| ("row", "it is no object".to_owned())).and_then(|row| one(*count, row));
+        let row =
+            value.as_object().ok_or_else(|| ("row", "it is no object".to_owned())).and_then(|row| one(*count, row));
         part.rows.push(row.map_err(|fault| JsonFault::Row(*count, fault))?);
     }
     Ok(part)

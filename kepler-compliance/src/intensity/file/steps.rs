@@ -18,10 +18,7 @@ pub(super) struct Overlap {
 /// A row without an end holds until the next one. Where that comes half a step later than usual rows are missing
 /// between, and where there is none nothing says how long the last holds: then it holds for the usual step, as
 /// the last `longest` at most.
-pub(super) fn close(
-    mut rows: Vec<Row>,
-    longest: Duration,
-) -> Result<(Series<CarbonIntensity>, bool), Overlap> {
+pub(super) fn close(mut rows: Vec<Row>, longest: Duration) -> Result<(Series<CarbonIntensity>, bool), Overlap> {
     rows.sort_by_key(|row| row.start);
     drop_duplicates(&mut rows)?;
     let usual = usual_step(&rows);

@@ -43,9 +43,8 @@ pub(super) fn read(text: &str, method: AccountingMethod) -> Result<Part, TableFa
 
 fn row(number: usize, record: &StringRecord, columns: &Columns) -> Result<Row, Fault> {
     let field = |index: Option<usize>| index.and_then(|index| record.get(index)).filter(|text| !text.is_empty());
-    let amount = field(Some(columns.value)).map(|text| {
-        text.parse::<f64>().map_err(|_| ("g_per_kwh", "it is no number: write 417.3".to_owned()))
-    });
+    let amount = field(Some(columns.value))
+        .map(|text| text.parse::<f64>().map_err(|_| ("g_per_kwh", "it is no number: write 417.3".to_owned())));
     let unit = field(columns.unit);
     let grams = match unit {
         Some(unit) => grams_per_kilowatt_hour(unit)

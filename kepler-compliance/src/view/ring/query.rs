@@ -1,8 +1,8 @@
 //! Answers from the ledger.
 
 use super::super::{
-    EnergySeries, EnergySplit, Inventory, NodeEnergy, NodeZoneEnergy, Split, Subject, TimeRange, Usage, ViewError,
-    WorkloadEnergy, WorkloadId, WorkloadKind,
+    Containment, EnergySeries, EnergySplit, Inventory, NoDataReason, NodeEnergy, NodeZoneEnergy, Split, Subject,
+    TimeRange, Usage, ViewError, WorkloadEnergy, WorkloadId, WorkloadKind,
 };
 use super::buckets::Buckets;
 use super::ledger::{Ledger, NodeUse, Sample};
@@ -76,6 +76,7 @@ fn workloads(ledger: &Ledger, samples: &[&Sample], node: &NodeEnergy, method: Me
             cpu_time: Some(cpu_time),
             method,
             resources: None,
+            containment: Containment::Unknown,
         });
     }
     rows.extend(sums.into_values().map(|(id, energy, cpu_time)| WorkloadEnergy {
@@ -87,6 +88,7 @@ fn workloads(ledger: &Ledger, samples: &[&Sample], node: &NodeEnergy, method: Me
         cpu_time: Some(cpu_time),
         method,
         resources: None,
+        containment: Containment::Unknown,
     }));
     rows
 }
@@ -118,7 +120,7 @@ pub(super) fn series(
         || ledger.known().any(|known| is_of(&known.id))
         || stretch.samples.iter().any(|sample| sample.rows.iter().any(|used| is_of(&used.id)));
     if !known {
-        let reason = "no such workload, node or namespace in that time".into();
+        let reason = NoDataReason::NoSuchSubject;
         return Err(ViewError::NoData { origin: origin.into(), range, reason });
     }
     let mut builder = Buckets::new(range.start, step);
@@ -143,7 +145,13 @@ pub(super) fn series(
         origin: origin.into(),
         reason: format!("its samples do not form a series: {error}"),
     })?;
-    Ok(EnergySeries { steps, method: worst_method(&zones), coverage: stretch.coverage, moment: moment(ledger) })
+    Ok(EnergySeries {
+        steps,
+        method: worst_method(&zones),
+        coverage: stretch.coverage,
+        resolution: Duration::ZERO,
+        moment: moment(ledger),
+    })
 }
 
 /// The samples that ended in the range.
@@ -151,16 +159,16 @@ fn stretch<'a>(ledger: &'a Ledger, origin: &str, range: TimeRange, step: Duratio
     if range.length().is_zero() || step.is_zero() {
         return Err(ViewError::Invalid { range, step });
     }
-    let no_data = |reason: &str| ViewError::NoData { origin: origin.into(), range, reason: reason.into() };
+    let no_data = |reason| ViewError::NoData { origin: origin.into(), range, reason };
     let (Some(start), Some(end)) = (ledger.boottime(range.start), ledger.boottime(range.end)) else {
-        return Err(no_data("no snapshot has been taken yet; ask again after two intervals"));
+        return Err(no_data(NoDataReason::NoSnapshot));
     };
     let inside = |sample: &&Sample| sample.end > start && sample.end <= end;
     let samples: Vec<&Sample> = ledger.samples.iter().filter(inside).collect();
     let edges = samples.first().zip(samples.last());
     let edges = edges.and_then(|(first, last)| Some((ledger.wall(first.start)?, ledger.wall(last.end)?)));
     let Some((first, last)) = edges else {
-        return Err(no_data("energy is known from the second snapshot on, and only as far back as the ring reaches"));
+        return Err(no_data(NoDataReason::NoTwoSnapshots));
     };
     let known: Duration =
         samples.iter().map(|sample| sample.end.min(end).saturating_sub(sample.start.max(start))).sum();

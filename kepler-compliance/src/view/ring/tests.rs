@@ -338,7 +338,7 @@ fn a_live_view_answers_the_same_until_there_is_a_newer_snapshot() {
         machine.processes = vec![(1, used, true)];
         machine.node = used;
         feed.publish(Arc::new(machine.pass().snapshot()));
-        assert_eq!(view.newest(), Some(machine.now()));
+        assert_eq!(view.newest().map(|newest| newest.at), Some(machine.now()));
         let first = view.inventory(machine.last(60)).unwrap();
         assert_eq!(of(&first, 1).map(joules), Some(used as f64));
         assert_eq!(view.inventory(machine.last(60)).unwrap(), first);

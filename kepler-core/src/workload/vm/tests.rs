@@ -30,11 +30,13 @@ fn machines_are_known_by_executable_with_id_and_name() {
         ("/usr/libexec/qemu-kvm", &["-name", "guest=shop_web,debug-threads=on"], ("kvm", "shop_web", "shop_web")),
         ("/usr/libexec/qemu-kvm", &["--name=web"], ("kvm", "web", "web")),
         ("/usr/bin/kvm", &["-id", "100", "-name", "web,debug-threads=on"], ("kvm", "web", "web")),
-        ("/nix/store/x/bin/.qemu-system-x86_64-wrapped", &["-m", "1G"], ("kvm", "pid-42-8765", "")),
-        ("/usr/bin/qemu-system-x86_64", &["-machine", "none.img"], ("kvm", "pid-42-8765", "")),
+        ("/usr/bin/qemu-system-x86_64", &["-name", "n4,process=x"], ("kvm", "n4", "n4")),
         ("/usr/lib/xen/bin/qemu-system-i386", &["-xen-domid", "5", "-name", "web"], ("xen", "web", "web")),
-        ("/usr/bin/cloud-hypervisor", &["--platform", "num_pci_segments=1,uuid=u1"], ("cloud-hypervisor", "u1", "")),
-        ("/usr/bin/cloud-hypervisor", &["--api-socket", "/run/a"], ("cloud-hypervisor", "pid-42-8765", "")),
+        (
+            "/usr/bin/cloud-hypervisor",
+            &["--platform", "num_pci_segments=1,uuid=u1"],
+            ("cloud-hypervisor", "u1", "cloud-hypervisor-u1"),
+        ),
         ("/firecracker", &["--id", "551e7604", "--start-time-us", "1"], ("firecracker", "551e7604", "551e7604")),
         ("/usr/bin/crosvm", &["run", "--name", "web", "vmlinux"], ("crosvm", "web", "web")),
         ("/opt/VirtualBox/VBoxHeadless", &["--comment", "web", "--startvm", UUID], ("virtualbox", UUID, "web")),
@@ -44,6 +46,35 @@ fn machines_are_known_by_executable_with_id_and_name() {
     for (exe, arguments, (hypervisor, id, name)) in cases {
         assert_eq!(vm(exe, arguments), Some((*hypervisor, (*id).into(), (*name).into())), "{exe} {arguments:?}");
     }
+}
+
+#[test]
+fn a_machine_without_a_name_gets_one_that_stays() {
+    let cases: &[(&str, &[&str], &str, &str)] = &[
+        ("/nix/store/x/bin/.qemu-system-x86_64-wrapped", &["-m", "1G"], "pid-42-8765", "kvm-"),
+        ("/usr/bin/qemu-system-x86_64", &["-machine", "none.img"], "pid-42-8765", "kvm-"),
+        // The name of the process, or of its threads' mode, is none of the guest.
+        ("/usr/bin/qemu-system-x86_64", &["-name", "process=x"], "pid-42-8765", "kvm-"),
+        ("/usr/bin/qemu-system-x86_64", &["-name", "debug-threads=on"], "pid-42-8765", "kvm-"),
+        ("/usr/bin/qemu-system-x86_64", &["-uuid", UUID], UUID, "kvm-1b5c3b3e"),
+        ("/usr/bin/cloud-hypervisor", &["--api-socket", "/run/a"], "pid-42-8765", "cloud-hypervisor-"),
+    ];
+    let mut names = Vec::new();
+    for (exe, arguments, id, start) in cases {
+        let (_, found, name) = vm(exe, arguments).unwrap();
+        assert_eq!(found, *id);
+        assert!(
+            name.starts_with(start) && name.len() == start.trim_end_matches(UUID.get(..8).unwrap()).len() + 8,
+            "{name}"
+        );
+        assert_eq!(vm(exe, arguments).unwrap().2, name, "the same when it is started again");
+        names.push(name);
+    }
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), cases.len(), "others have other names");
+    // Known values of the function (RFC 9923, test vectors).
+    assert_eq!([fingerprint(b""), fingerprint(b"a")], [0x811c_9dc5, 0xe40c_292c]);
 }
 
 #[test]
@@ -93,8 +124,8 @@ fn kernel_threads_of_kvm_are_no_machines() {
 
 #[test]
 fn an_unknown_monitor_is_a_machine_by_its_open_kvm() {
-    let expected = VmInfo { id: "pid-42-8765".into(), name: String::new(), hypervisor: "kvm" };
-    assert_eq!(detect(&process("/opt/own-vmm"), b"own-vmm\0--name\0x\0", true), Some(expected));
+    let found = detect(&process("/opt/own-vmm"), b"own-vmm\0--name\0x\0", true).unwrap();
+    assert_eq!((found.id.as_str(), found.hypervisor), ("pid-42-8765", "kvm"));
     assert_eq!(detect(&process("/opt/own-vmm"), b"own-vmm\0", false), None);
 }
 

@@ -1,0 +1,61 @@
+//! What a frontend keeps to call the tools: everything of a [`Context`] but the time.
+
+use super::Context;
+use crate::facility::Settings;
+use crate::intensity::IntensitySource;
+use crate::standards::Standards;
+use crate::view::EnergyView;
+use crate::zones::Zones;
+use jiff::Timestamp;
+use std::fmt;
+use std::sync::Arc;
+
+/// Owns, or shares, what the tools work with.
+///
+/// ```
+/// use kepler_compliance::intensity::Table;
+/// use kepler_compliance::standards::Standards;
+/// use kepler_compliance::tools::{Settings, Toolbox};
+/// use kepler_compliance::view::{HistoryRing, RingOptions};
+/// use kepler_compliance::zones::Zones;
+/// use std::sync::Arc;
+///
+/// let zones = Zones::embedded()?;
+/// let toolbox = Toolbox {
+///     view: Arc::new(HistoryRing::new("live", "node-1", RingOptions::default())),
+///     standards: Standards::embedded()?,
+///     intensity: Arc::new(Table::from_zones(&zones)),
+///     zones,
+///     settings: Settings::default(),
+/// };
+/// let now = "2026-11-21T00:00:00Z".parse()?;
+/// assert_eq!(toolbox.context(now).view.name(), "live");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Toolbox {
+    /// Energy.
+    pub view: Arc<dyn EnergyView>,
+    /// Rules.
+    pub standards: Standards,
+    /// Regions.
+    pub zones: Zones,
+    /// Grid intensity.
+    pub intensity: Arc<dyn IntensitySource>,
+    /// The facility and what electricity costs there.
+    pub settings: Settings,
+}
+
+impl Toolbox {
+    /// What a tool needs to answer when the clock shows `clock`; see [`Context::new`] for the moment it answers for.
+    #[must_use]
+    pub fn context(&self, clock: Timestamp) -> Context<'_> {
+        Context::new(&*self.view, &self.standards, &self.zones, &*self.intensity, &self.settings, clock)
+    }
+}
+
+impl fmt::Debug for Toolbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (view, intensity) = (self.view.name(), self.intensity.name());
+        f.debug_struct("Toolbox").field("view", &view).field("intensity", &intensity).finish_non_exhaustive()
+    }
+}

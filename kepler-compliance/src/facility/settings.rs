@@ -1,0 +1,61 @@
+//! What an operator states about the facility.
+
+use crate::intensity::AccountingMethod;
+use crate::series::Series;
+use crate::standards::Basis;
+use crate::tariff::{EnergyPrice, Tariff};
+use crate::units::{CarbonIntensity, Pue};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The facility that is judged: `facility.region`, `facility.pue`, `carbon.grid_intensity` and `price` of
+/// the configuration. What is not stated comes from published data, and is absent where there are none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Where it stands: any name of the zone table.
+    pub region: Option<String>,
+    /// Its PUE.
+    pub pue: Option<StatedPue>,
+    /// Intensity of its electricity, gCO2e/kWh; overrides the region's.
+    pub grid_intensity: Option<CarbonIntensity>,
+    /// By which method published intensities must be made; none takes the preferred one of such places.
+    pub intensity_method: Option<AccountingMethod>,
+    /// What a kilowatt-hour costs, at all hours.
+    pub price: Option<Price>,
+    /// What it costs at a time of use; schedules are priced by it rather than by `price`.
+    pub tariff: Option<Tariff>,
+}
+
+impl Settings {
+    /// What a kilowatt-hour costs from `from` to `to`, where that is known; hours that a tariff does not price are gaps.
+    #[must_use]
+    pub fn prices(&self, from: Timestamp, to: Timestamp) -> Option<Series<EnergyPrice>> {
+        match (&self.tariff, &self.price) {
+            (Some(tariff), _) => tariff.prices(from, to),
+            (None, Some(price)) => Series::constant(from, to, price.per_kwh).ok(),
+            (None, None) => None,
+        }
+    }
+}
+
+/// A PUE and how it was found.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatedPue {
+    /// The PUE.
+    pub value: Pue,
+    /// Measured by meters, published, estimated or assumed.
+    pub basis: Basis,
+}
+
+/// What electricity costs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// Price of a kilowatt-hour.
+    pub per_kwh: EnergyPrice,
+    /// Its currency, as ISO 4217 (`KRW`).
+    pub currency: String,
+}

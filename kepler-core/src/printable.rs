@@ -1,0 +1,157 @@
+//! Text from elsewhere, made harmless to show.
+//!
+//! Names of processes, containers and files, and whatever a server answers, may hold anything: escape
+//! sequences that change a terminal, line breaks that forge a log line, marks that turn the direction of
+//! writing and so show other words than there are. Whoever shows text to people passes it through here:
+//! characters that act instead of being seen are written as escapes, all others stay.
+//!
+//! ```
+//! use kepler_core::printable;
+//!
+//! assert_eq!(printable::line("\u{1b}[2Jweb\nroot"), r"\u{1b}[2Jweb\nroot");
+//! assert_eq!(printable::line("웹 서버"), "웹 서버");
+//! assert_eq!(printable::bytes(b"web\xff"), r"web\xff");
+//! ```
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// Whether `c` acts on what shows it, or is not seen at all: control characters (C0, DEL, C1), line and
+/// paragraph separators, marks of writing direction (Unicode Standard Annex #9, "Trojan Source",
+/// CVE-2021-42574), and format characters without a shape.
+#[must_use]
+pub const fn acts(c: char) -> bool {
+    matches!(c,
+        '\0'..='\u{1f}'
+        | '\u{7f}'..='\u{9f}'
+        | '\u{61c}'                   // Arabic letter mark
+        | '\u{180e}'                  // Mongolian vowel separator
+        | '\u{200b}'                  // zero width space
+        | '\u{200e}' | '\u{200f}'     // left-to-right, right-to-left mark
+        | '\u{2028}'..='\u{202e}'     // separators, embeddings, overrides
+        | '\u{2060}'..='\u{206f}'     // joiners, isolates, deprecated formats
+        | '\u{feff}'                  // byte order mark
+        | '\u{fff9}'..='\u{fffb}'     // interlinear annotation
+        | '\u{e0000}'..='\u{e007f}'   // tags
+    )
+}
+
+/// For one line, such as a cell of a table or a log message: line breaks and tabs are escaped as well.
+#[must_use]
+pub fn line(text: &str) -> Cow<'_, str> {
+    escaped(text, acts, write_escape)
+}
+
+/// For a page whose line breaks and tabs are its own.
+#[must_use]
+pub fn page(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| acts(c) && !matches!(c, '\n' | '\t'), write_escape)
+}
+
+/// For JSON that is written already: the same characters as JSON's own escapes, which mean the same to every
+/// reader. Outside of strings JSON has only blanks of those, which stay.
+#[must_use]
+pub fn json(text: &str) -> Cow<'_, str> {
+    escaped(
+        text,
+        |c| acts(c) && !matches!(c, '\n' | '\t' | '\r'),
+        |out, c| {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a string does not fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        },
+    )
+}
+
+/// For bytes that need not be UTF-8, as names of files and processes: a byte that is none is written `\xff`.
+#[must_use]
+pub fn bytes(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return line(text);
+    }
+    let mut out = String::with_capacity(bytes.len() + 8);
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(&line(chunk.valid()));
+        for byte in chunk.invalid() {
+            // Writing to a string does not fail.
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    Cow::Owned(out)
+}
+
+fn write_escape(out: &mut String, c: char) {
+    // `\n`, `\t`, `\r`, and `\u{1b}` for the others.
+    match c {
+        '\n' | '\t' | '\r' => out.extend(c.escape_default()),
+        _ => out.extend(c.escape_unicode()),
+    }
+}
+
+fn escaped(text: &str, is_escaped: impl Fn(char) -> bool, escape: impl Fn(&mut String, char)) -> Cow<'_, str> {
+    let Some(first) = text.find(&is_escaped) else { return Cow::Borrowed(text) };
+    let (before, rest) = text.split_at(first);
+    let mut out = String::with_capacity(text.len() + 16);
+    out.push_str(before);
+    for c in rest.chars() {
+        if is_escaped(c) {
+            escape(&mut out, c);
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_acts_on_a_terminal_is_escaped() {
+        let cases = [
+            ("\u{1b}]0;title\u{7}", r"\u{1b}]0;title\u{7}"),
+            ("\u{9b}31m", r"\u{9b}31m"),
+            ("a\r\nb\tc", r"a\r\nb\tc"),
+            ("\u{7f}\0", r"\u{7f}\u{0}"),
+            ("exe\u{202e}gpj", r"exe\u{202e}gpj"),
+            ("\u{2066}x\u{2069}\u{2028}\u{2029}", r"\u{2066}x\u{2069}\u{2028}\u{2029}"),
+            ("\u{200f}\u{61c}\u{feff}\u{200b}", r"\u{200f}\u{61c}\u{feff}\u{200b}"),
+            ("\u{e0041}", r"\u{e0041}"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(line(text), expected);
+        }
+    }
+
+    #[test]
+    fn what_people_write_stays_as_it_is() {
+        for text in ["web-1", "C:\\x", "한국어 표준", "日本", "ünïcode", "👩\u{200d}💻", "نص", "a\u{a0}b"]
+        {
+            assert!(matches!(line(text), Cow::Borrowed(_)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_page_keeps_its_lines() {
+        assert_eq!(page("a\n\tb\u{1b}\n"), "a\n\tb\\u{1b}\n");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_acts_is_left(text in any::<String>(), raw: Vec<u8>) {
+            prop_assert!(!line(&text).chars().any(acts));
+            prop_assert!(!bytes(&raw).chars().any(acts));
+        }
+
+        #[test]
+        fn json_means_the_same_as_before(text in any::<String>()) {
+            let plain = serde_json::to_string_pretty(&[&text]).unwrap();
+            let shown = json(&plain);
+            prop_assert!(!shown.chars().any(|c| acts(c) && c != '\n'));
+            prop_assert_eq!(serde_json::from_str::<Vec<String>>(&shown).unwrap(), [text]);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What the author of a word that is no verb may have meant.
+
+use kepler_core::printable;
+
+/// Words of other programs and of habit, each with what does that here.
+const KNOWN: [(&[&str], &str); 9] = [
+    (
+        &["measure", "exec", "profile", "record-command", "time"],
+        "`kepler serve` measures this machine until it is stopped, `kepler doctor` says what can be measured; to \
+         measure one command, run `kepler-power measure -- COMMAND` of the Python package",
+    ),
+    (
+        &["start", "run", "exporter", "daemon", "server", "agent", "monitor", "up", "node"],
+        "`kepler serve` measures and serves the figures",
+    ),
+    (&["status", "diagnose", "probe", "check", "test", "info"], "`kepler doctor` says what can be measured here"),
+    (&["validate", "lint", "verify"], "`kepler config check FILE` checks a configuration"),
+    (&["convert", "import", "upgrade"], "`kepler migrate FILE` reads what was made for Go Kepler"),
+    (&["top", "watch", "live", "stdout", "show"], "`kepler serve --exporter.stdout` writes a table at each interval"),
+    (&["list", "ls"], "`kepler compliance list` lists workloads, `kepler standards` lists standards"),
+    (
+        &["completion", "completions", "complete"],
+        "there are no completions for shells; `kepler help` lists the verbs, `kepler help VERB` the flags of one",
+    ),
+    (&["man", "manual", "usage", "docs"], "`kepler help` lists the verbs, `kepler help VERB` the flags of one"),
+];
+
+/// As much of a word as is repeated, in characters.
+const SHOWN: usize = 64;
+
+/// The message for `word`, which is none of `verbs`.
+pub(super) fn unknown_word(word: &str, verbs: &[&str]) -> String {
+    let lower = word.to_ascii_lowercase();
+    let start: String = word.chars().take(SHOWN).collect();
+    let shown = printable::line(&start);
+    if let Some((_, hint)) = KNOWN.iter().find(|(words, _)| words.contains(&lower.as_str())) {
+        return format!("there is no verb `{shown}`: {hint}");
+    }
+    let near = verbs
+        .iter()
+        .filter(|_| start.len() == word.len())
+        .map(|verb| (strsim::damerau_levenshtein(verb, &lower), verb))
+        .filter(|(distance, verb)| *distance <= 2 && *distance < verb.len().div_ceil(2))
+        .min_by_key(|(distance, _)| *distance);
+    match near {
+        Some((_, verb)) => format!("there is no verb `{shown}`: did you mean `kepler {verb}`?"),
+        None => format!("there is no verb `{shown}`; there are: {}", verbs.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VERBS: [&str; 5] = ["serve", "doctor", "compliance", "schedule", "regions"];
+
+    #[test]
+    fn a_word_of_habit_gets_what_does_that_here() {
+        assert!(unknown_word("measure", &VERBS).contains("kepler-power measure -- COMMAND"));
+        assert!(unknown_word("completions", &VERBS).contains("there are no completions"));
+        assert!(unknown_word("Start", &VERBS).contains("`kepler serve`"));
+    }
+
+    #[test]
+    fn a_slip_gets_the_verb_and_anything_else_the_list() {
+        assert!(unknown_word("srve", &VERBS).ends_with("did you mean `kepler serve`?"));
+        assert!(unknown_word("shedule", &VERBS).ends_with("did you mean `kepler schedule`?"));
+        assert!(unknown_word("xyz", &VERBS).ends_with("there are: serve, doctor, compliance, schedule, regions"));
+    }
+
+    #[test]
+    fn a_hostile_word_is_cut_and_shown_escaped() {
+        let message = unknown_word(&format!("\u{1b}[2J{}", "x".repeat(100_000)), &VERBS);
+        assert!(message.len() < 200 && !message.contains('\u{1b}'), "{message}");
+    }
+}

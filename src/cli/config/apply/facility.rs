@@ -1,0 +1,59 @@
+//! The facility that workloads are judged at.
+
+use super::super::Config;
+use super::super::raw_setting::{Problem, RawSetting};
+use super::Outcome;
+use kepler_compliance::standards::Basis;
+use kepler_compliance::tariff::EnergyPrice;
+use kepler_compliance::tools::{Price, StatedPue};
+use kepler_core::units::{CarbonIntensity, Pue};
+
+pub(in super::super) fn region(config: &mut Config, raw: &RawSetting) -> Outcome {
+    let text = &raw.text()?.text;
+    config.facility.region = (!text.is_empty()).then(|| text.clone());
+    Ok(())
+}
+
+pub(in super::super) fn pue(config: &mut Config, raw: &RawSetting) -> Outcome {
+    let value = Pue::new(raw.number()?).map_err(|error| Problem(format!("{}: {error}", raw.origin())))?;
+    let basis = config.facility.pue.map_or(config.pue_basis, |stated| stated.basis);
+    config.facility.pue = Some(StatedPue { value, basis });
+    Ok(())
+}
+
+pub(in super::super) fn pue_basis(config: &mut Config, raw: &RawSetting) -> Outcome {
+    let choices = [
+        ("measured", Basis::Measured),
+        ("published", Basis::Published),
+        ("estimated", Basis::Estimated),
+        ("assumed", Basis::Assumed),
+    ];
+    config.pue_basis = raw.text()?.choice(&choices)?;
+    if let Some(stated) = &mut config.facility.pue {
+        stated.basis = config.pue_basis;
+    }
+    Ok(())
+}
+
+pub(in super::super) fn grid_intensity(config: &mut Config, raw: &RawSetting) -> Outcome {
+    config.facility.grid_intensity = Some(CarbonIntensity::from_grams_per_kilowatt_hour(raw.number()?));
+    Ok(())
+}
+
+pub(in super::super) fn price(config: &mut Config, raw: &RawSetting) -> Outcome {
+    let per_kwh = EnergyPrice::per_kilowatt_hour(raw.number()?);
+    config.facility.price = Some(Price { per_kwh, currency: config.currency.clone() });
+    Ok(())
+}
+
+pub(in super::super) fn currency(config: &mut Config, raw: &RawSetting) -> Outcome {
+    let value = raw.text()?;
+    if value.text.len() != 3 || !value.text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        return Err(value.problem(format_args!("`{}` is not a currency such as KRW or EUR", value.text)));
+    }
+    config.currency = value.text.to_uppercase();
+    if let Some(price) = &mut config.facility.price {
+        price.currency.clone_from(&config.currency);
+    }
+    Ok(())
+}

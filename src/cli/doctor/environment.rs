@@ -1,0 +1,148 @@
+//! Where this process runs: what decides how processes and containers can be told apart.
+
+use kepler_core::host::{Host, Topology};
+use serde::Serialize;
+use std::fs;
+
+/// Inode number of the first pid namespace (`PROC_PID_INIT_INO`, `include/linux/proc_ns.h`).
+const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
+
+/// Where this process runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Environment {
+    /// The kernel's release, `6.18.0`, where known.
+    pub(super) kernel: Option<String>,
+    /// Whether all processes of the host are seen: `<procfs>` belongs to the first pid namespace.
+    /// `None` if that is not known.
+    pub(super) sees_host_processes: Option<bool>,
+    /// The control group hierarchy.
+    pub(super) cgroup: Cgroup,
+    /// What this machine is a guest of, where it is one: `kvm`, a product's name, `a hypervisor`.
+    pub(super) guest_of: Option<String>,
+}
+
+/// The version of the control group hierarchy (cgroups(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Cgroup {
+    /// One hierarchy per controller.
+    V1,
+    /// One hierarchy per controller, and a unified one without controllers at `unified`.
+    Hybrid,
+    /// One hierarchy for all.
+    V2,
+    /// None found: containers cannot be told from other processes.
+    Missing,
+}
+
+impl Cgroup {
+    /// For people.
+    pub(super) const fn describe(self) -> &'static str {
+        match self {
+            Cgroup::V1 => "version 1",
+            Cgroup::Hybrid => "version 1, with a unified hierarchy beside it",
+            Cgroup::V2 => "version 2",
+            Cgroup::Missing => "none found; containers cannot be told from other processes",
+        }
+    }
+}
+
+/// Looks around.
+pub(super) fn read(host: &Host) -> Environment {
+    let line = |path: std::path::PathBuf| {
+        fs::read_to_string(path).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    };
+    Environment {
+        kernel: line(host.procfs().join("sys/kernel/osrelease")),
+        // Process 1 of a namespace that is not the first has another namespace's number.
+        sees_host_processes: fs::read_link(host.procfs().join("1/ns/pid"))
+            .or_else(|_| fs::read_link(host.procfs().join("self/ns/pid")))
+            .ok()
+            .map(|link| link.as_os_str() == FIRST_PID_NAMESPACE),
+        cgroup: cgroup(host),
+        guest_of: guest_of(
+            host,
+            line(host.sysfs().join("class/dmi/id/sys_vendor")),
+            line(host.sysfs().join("hypervisor/type")),
+        ),
+    }
+}
+
+fn cgroup(host: &Host) -> Cgroup {
+    let root = host.cgroup();
+    if root.join("cgroup.controllers").exists() {
+        Cgroup::V2
+    } else if root.join("unified").is_dir() {
+        Cgroup::Hybrid
+    } else if ["cpu", "cpuacct", "cpu,cpuacct", "systemd"].iter().any(|name| root.join(name).is_dir()) {
+        Cgroup::V1
+    } else {
+        Cgroup::Missing
+    }
+}
+
+/// Who the hypervisor is, firmware or Xen may tell.
+fn guest_of(host: &Host, vendor: Option<String>, xen: Option<String>) -> Option<String> {
+    if Topology::read(host).virtualised {
+        return Some(vendor.or(xen).unwrap_or_else(|| "a hypervisor".to_owned()));
+    }
+    xen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn host(files: &[(&str, &str)], folders: &[&str]) -> (tempfile::TempDir, Host) {
+        let root = tempfile::tempdir().unwrap();
+        for folder in folders {
+            fs::create_dir_all(root.path().join(folder)).unwrap();
+        }
+        for (path, text) in files {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let host = Host::default().with_procfs(root.path().join("proc")).with_sysfs(root.path().join("sys"));
+        (root, host)
+    }
+
+    #[test]
+    fn a_guest_is_told_by_its_processors_and_named_by_its_firmware() {
+        let cpuinfo = ("proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu hypervisor lm\n");
+        let (_root, guest) = host(&[cpuinfo, ("sys/class/dmi/id/sys_vendor", "QEMU\n")], &[]);
+        assert_eq!(read(&guest).guest_of.as_deref(), Some("QEMU"));
+        let (_root, unnamed) = host(&[cpuinfo], &[]);
+        assert_eq!(read(&unnamed).guest_of.as_deref(), Some("a hypervisor"));
+        let (_root, metal) = host(
+            &[("proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu lm\n"), ("sys/class/dmi/id/sys_vendor", "QEMU\n")],
+            &[],
+        );
+        assert_eq!(read(&metal).guest_of, None);
+    }
+
+    #[test]
+    fn hierarchies_are_told_apart() {
+        let cases = [
+            (host(&[("sys/fs/cgroup/cgroup.controllers", "cpu")], &[]), Cgroup::V2),
+            (host(&[], &["sys/fs/cgroup/unified", "sys/fs/cgroup/cpu"]), Cgroup::Hybrid),
+            (host(&[], &["sys/fs/cgroup/cpu,cpuacct"]), Cgroup::V1),
+            (host(&[], &["sys"]), Cgroup::Missing),
+        ];
+        for ((_root, host), expected) in cases {
+            assert_eq!(read(&host).cgroup, expected);
+        }
+    }
+
+    #[test]
+    fn the_first_pid_namespace_is_recognised_by_its_number() {
+        let (root, host) = host(&[], &["proc/1/ns"]);
+        assert_eq!(read(&host).sees_host_processes, None);
+        symlink(FIRST_PID_NAMESPACE, root.path().join("proc/1/ns/pid")).unwrap();
+        assert_eq!(read(&host).sees_host_processes, Some(true));
+        fs::remove_file(root.path().join("proc/1/ns/pid")).unwrap();
+        symlink("pid:[4026532177]", root.path().join("proc/1/ns/pid")).unwrap();
+        assert_eq!(read(&host).sees_host_processes, Some(false));
+    }
+}

@@ -1,0 +1,155 @@
+//! Settings in documents of YAML: a configuration itself, Helm values, Kubernetes objects, a Compose file.
+
+use super::super::config::looks_like_settings;
+use super::super::config::yaml::{self, Content, Document, Entry, Node};
+use super::source::{Part, words};
+use super::tree::{find, items, put, section, string};
+
+/// What of a document is for Kepler; nothing where none of it is.
+pub(super) fn part(entries: Vec<Entry>) -> Option<Part> {
+    let part = match string(&entries, "kind") {
+        Some("ConfigMap") => config_map(&entries)?,
+        Some("PowerMonitor" | "PowerMonitorInternal") => power_monitor(&entries),
+        Some("DaemonSet" | "Deployment" | "Pod") => workload(&entries)?,
+        Some(_) if find(&entries, "apiVersion").is_some() => return None,
+        _ if find(&entries, "services").is_some() => compose(&entries)?,
+        _ => configuration(entries)?,
+    };
+    Some(part)
+}
+
+/// A configuration file, or Helm values that hold one.
+fn configuration(entries: Vec<Entry>) -> Option<Part> {
+    if looks_like_settings(&entries) {
+        return Some(Part { kind: "a configuration of Go Kepler", settings: entries, ..Part::default() });
+    }
+    let settings = section(&entries, "config").to_vec();
+    if !looks_like_settings(&settings) {
+        return None;
+    }
+    let others: Vec<String> =
+        entries.iter().filter(|entry| entry.key != "config").map(|entry| format!("`{}`", entry.key)).collect();
+    let mut remarks = Vec::new();
+    if !others.is_empty() {
+        remarks.push(format!("{}: for the chart, not for the program; they are left out here", others.join(", ")));
+    }
+    Some(Part { kind: "Helm values of Go Kepler", settings, remarks, ..Part::default() })
+}
+
+/// A ConfigMap with a whole file in it, or with the variables of Kepler up to 0.9.
+fn config_map(entries: &[Entry]) -> Option<Part> {
+    let data = section(entries, "data");
+    for Entry { key, value, .. } in data {
+        let Content::Text(text) = &value.content else { continue };
+        if !key.ends_with(".yaml") && !key.ends_with(".yml") {
+            continue;
+        }
+        if let Ok(Document { root: Some(Node { content: Content::Section(settings), .. }), .. }) = yaml::parse(text)
+            && looks_like_settings(&settings)
+        {
+            return Some(Part { kind: "a ConfigMap of Go Kepler", settings, ..Part::default() });
+        }
+    }
+    variables(data)
+}
+
+/// The variables of Kepler up to 0.9 (its `manifests/config/exporter/exporter.yaml`) that have a like here.
+fn variables(data: &[Entry]) -> Option<Part> {
+    let value = |name: &str| string(data, name);
+    let is_old = ["KEPLER_NAMESPACE", "BIND_ADDRESS", "METRIC_PATH", "ENABLE_PROCESS_METRICS"];
+    if !is_old.iter().any(|name| value(name).is_some()) {
+        return None;
+    }
+    let mut part = Part { kind: "a ConfigMap of Kepler up to 0.9", ..Part::default() };
+    let text = |text: &str| Content::Text(text.to_owned());
+    for Entry { key, .. } in data {
+        let given = value(key).unwrap_or_default();
+        match key.as_str() {
+            "BIND_ADDRESS" => {
+                // It may have been a port alone, or an address with one.
+                let address = given.rsplit_once(':').map_or(given, |(_, port)| port);
+                put(&mut part.settings, "web.listenAddresses", text(&format!(":{address}")));
+            }
+            "METRIC_PATH" => put(&mut part.settings, "web.telemetryPath", text(given)),
+            "KEPLER_LOG_LEVEL" => {
+                let level = if given.parse::<u32>().is_ok_and(|level| level >= 5) { "debug" } else { "info" };
+                put(&mut part.settings, "log.level", text(level));
+            }
+            "ENABLE_GPU" => put(&mut part.settings, "experimental.gpu.enabled", text(given)),
+            "ENABLE_PROCESS_METRICS" | "KEPLER_NAMESPACE" => {}
+            _ => part.remarks.push(format!("`{key}`: nothing here does what it did; left out")),
+        }
+    }
+    put(&mut part.settings, "exporter.prometheus.compat", text("kepler-0.7"));
+    part.remarks
+        .push("the names of metrics of Kepler 0.7 are exported as well (`exporter.prometheus.compat`)".to_owned());
+    Some(part)
+}
+
+/// A resource of the Kepler Operator (its API `v1alpha1`, 2026).
+fn power_monitor(entries: &[Entry]) -> Part {
+    const KEYS: [(&str, &str); 5] = [
+        ("logLevel", "log.level"),
+        ("metricLevels", "exporter.prometheus.metricsLevel"),
+        ("sampleRate", "monitor.interval"),
+        ("staleness", "monitor.staleness"),
+        ("maxTerminated", "monitor.maxTerminated"),
+    ];
+    let mut part = Part { kind: "a PowerMonitor of the Kepler Operator", ..Part::default() };
+    for Entry { key, value, .. } in section(entries, "spec.kepler.config") {
+        match KEYS.iter().find(|(name, _)| name == key) {
+            Some((_, setting)) => put(&mut part.settings, setting, value.content.clone()),
+            None => part.remarks.push(format!("`spec.kepler.config.{key}`: the operator's own; left out")),
+        }
+    }
+    if find(entries, "spec.kepler.deployment").is_some() {
+        part.remarks.push("`spec.kepler.deployment`: for the operator, not for the program; left out".to_owned());
+    }
+    part
+}
+
+/// An object with containers, of which one runs Kepler.
+fn workload(entries: &[Entry]) -> Option<Part> {
+    let template = [items(entries, "spec.template.spec.containers"), items(entries, "spec.containers")].concat();
+    let arguments = template.iter().find_map(|container| match &container.content {
+        Content::Section(container) => {
+            command(container, [items(container, "command"), items(container, "args")].concat())
+        }
+        _ => None,
+    })?;
+    Some(Part { kind: "a Kubernetes object that runs Go Kepler", arguments, ..Part::default() })
+}
+
+/// A Compose file with a service that runs Kepler.
+fn compose(entries: &[Entry]) -> Option<Part> {
+    let arguments = section(entries, "services").iter().find_map(|service| match &service.value.content {
+        Content::Section(service) => {
+            let words: Vec<Node> = match find(service, "command") {
+                Some(Content::List(items)) => items.clone(),
+                Some(Content::Text(text)) => {
+                    let node = |word| Node { line: 0, content: Content::Text(word) };
+                    words(text).into_iter().map(node).collect()
+                }
+                _ => Vec::new(),
+            };
+            command(service, [items(service, "entrypoint"), &words].concat())
+        }
+        _ => None,
+    })?;
+    Some(Part { kind: "a Compose file that runs Go Kepler", arguments, ..Part::default() })
+}
+
+/// The arguments of a container's command, if it is Kepler's: `/usr/bin/kepler …`, or what its image begins with.
+fn command(container: &[Entry], items: Vec<Node>) -> Option<Vec<String>> {
+    let words = items.into_iter().map(|item| match item.content {
+        Content::Text(text) => text,
+        _ => String::new(),
+    });
+    let words: Vec<String> = words.filter(|word| !word.is_empty()).collect();
+    if words.first()?.rsplit('/').next() == Some("kepler") {
+        return Some(words.into_iter().skip(1).collect());
+    }
+    let image = string(container, "image").unwrap_or_default();
+    let image = image.rsplit('/').next().unwrap_or_default();
+    image.split([':', '@']).next().is_some_and(|name| name == "kepler").then_some(words)
+}
