@@ -85,6 +85,7 @@ impl Scheme {
 /// A zone of the electricity grid: a country or a part of one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Zone {
     /// Its id: ISO 3166-1 alpha-2, or that with a grid zone (`US-MIDA-PJM`).
     pub id: String,
