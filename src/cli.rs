@@ -16,15 +16,16 @@ mod logging;
 #[cfg(feature = "mcp")]
 mod mcp;
 mod migrate;
-#[cfg(feature = "models")]
+#[cfg(feature = "model-server")]
 mod model_server;
 mod page;
 mod permissions;
-#[cfg(feature = "models")]
+#[cfg(feature = "model-server")]
 mod predict;
-#[cfg(feature = "models")]
+#[cfg(feature = "model-server")]
 mod record;
 mod regions;
+mod remedies;
 mod sampling;
 mod schedule;
 mod serve;
@@ -32,10 +33,11 @@ mod signals;
 mod standards;
 mod token;
 mod tool_session;
-#[cfg(feature = "models")]
+#[cfg(feature = "model-server")]
 mod train;
 mod version;
 mod view;
+mod words;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use command_line::Request;
@@ -66,13 +68,13 @@ enum Command {
     #[cfg(feature = "mcp")]
     Bridge(bridge::Bridge),
     /// Write what this machine does and draws into a file, to train a power model with.
-    #[cfg(feature = "models")]
+    #[cfg(feature = "model-server")]
     Record(Recording),
     /// Predict watts for rows of features with a power model.
-    #[cfg(feature = "models")]
+    #[cfg(feature = "model-server")]
     Predict(predict::Predict),
     /// Answer exporters that ask for power models, or for power (Kepler's Model Server and estimator).
-    #[cfg(feature = "models")]
+    #[cfg(feature = "model-server")]
     ModelServer(model_server::ModelServer),
     /// Look at a configuration file.
     #[command(subcommand)]
@@ -93,10 +95,10 @@ enum Command {
     /// List the standards that can be judged by, or show one.
     Standards(standards::Standards),
     /// Train a power model from measured rows; say how well it does on rows it has not seen.
-    #[cfg(feature = "models")]
+    #[cfg(feature = "model-server")]
     Train(Box<train::Train>),
     /// Say how well a power model does on measured rows.
-    #[cfg(feature = "models")]
+    #[cfg(feature = "model-server")]
     Eval(train::Eval),
 }
 
@@ -126,7 +128,7 @@ struct Calibration {
     flags: Flags,
 }
 
-#[cfg(feature = "models")]
+#[cfg(feature = "model-server")]
 #[derive(Debug, Args)]
 #[command(after_help = ENVIRONMENT)]
 struct Recording {
@@ -198,13 +200,13 @@ fn obey(command: Command) -> Result<ExitCode, Failure> {
         Command::Mcp(Mcp { flags, .. }) => {
             configure(flags).and_then(|config| mcp::run(&config)).map(|()| ExitCode::SUCCESS)
         }
-        #[cfg(feature = "models")]
+        #[cfg(feature = "model-server")]
         Command::Record(Recording { record, flags }) => {
             configure(flags).and_then(|config| record::run(&config, &record)).map(|()| ExitCode::SUCCESS)
         }
-        #[cfg(feature = "models")]
+        #[cfg(feature = "model-server")]
         Command::Predict(asked) => predict::run(&asked),
-        #[cfg(feature = "models")]
+        #[cfg(feature = "model-server")]
         Command::ModelServer(asked) => model_server::run(asked).map(|()| ExitCode::SUCCESS),
         Command::Calibrate(Calibration { calibrate, flags }) => {
             configure(flags).and_then(|config| calibrate::run(&config, &calibrate))
@@ -216,9 +218,9 @@ fn obey(command: Command) -> Result<ExitCode, Failure> {
         Command::Regions(asked) => regions::run(*asked),
         Command::Schedule(asked) => schedule::run(*asked),
         Command::Standards(asked) => standards::run(&asked),
-        #[cfg(feature = "models")]
+        #[cfg(feature = "model-server")]
         Command::Train(asked) => train::run(&asked),
-        #[cfg(feature = "models")]
+        #[cfg(feature = "model-server")]
         Command::Eval(asked) => train::eval(&asked),
     }
 }

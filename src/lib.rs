@@ -1,16 +1,28 @@
 //! Kepler in Rust: who used how much energy, and how much carbon that was.
 //!
-//! This crate is the front door. It re-exports the parts, each of which can be depended on alone:
+//! This crate is the front door. It re-exports the parts, each of which can also be depended on by itself:
 //!
-//! - [`core`]: measure energy, attribute it to processes, containers, pods, virtual machines and
-//!   systemd units, publish it as an immutable snapshot.
-//! - `compliance` (features `cli` and `mcp`): energy into carbon and verdicts; standards, regions, schedules, advice.
-//! - `http` (feature `cli`): the Prometheus exporter and its server.
-//! - `mcp` (feature `mcp`): the Model Context Protocol server that offers the tools of `compliance` to
-//!   AI assistants.
+//! | module | feature | what it is |
+//! |---|---|---|
+//! | [`core`] | always | measure energy, attribute it to processes, containers, pods, virtual machines, jobs and systemd units, publish it as an immutable snapshot |
+//! | `compliance` | `compliance` | energy into carbon and verdicts: standards, regions, schedules, advice |
+//! | `connect` | `connect` | clients of Kepler exporters and Prometheus |
+//! | `http` | `http` | the Prometheus exporter and its server |
+//! | `mcp` | `mcp` | the Model Context Protocol server that offers the tools of `compliance` to AI assistants |
+//! | `train` | `train` | power models from recorded rows |
+//! | `model_server` | `model-server` | the wire formats of Kepler's Model Server |
 //!
-//! The program `kepler` is built from the same parts with the feature `cli`, which is on by default;
-//! a tool that embeds the library turns it off.
+//! Features of those crates have the same names here: `archives`, `calibration`, `ebpf`, `models`, `names`, `perf`, `serde` and
+//! `sim` of `core`; `history` of `compliance`; `rest`, `docs` and `tls` of `http`; `parquet` of `train`.
+//!
+//! The program `kepler` is built from the same parts with the feature `cli`, which is on by default. A tool that embeds the
+//! library turns it off:
+//!
+//! ```toml
+//! kepler-rs = { version = "0.1", default-features = false, features = ["ebpf", "perf"] }
+//! ```
+//!
+//! # Example
 //!
 //! ```no_run
 //! use kepler::core::{host::Host, monitor::Monitor, sampler::Sampler};
@@ -26,10 +38,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-#[cfg(feature = "mcp")]
+#[cfg(feature = "compliance")]
 pub use kepler_compliance as compliance;
+#[cfg(feature = "connect")]
+pub use kepler_connect as connect;
 pub use kepler_core as core;
-#[cfg(feature = "cli")]
+#[cfg(feature = "http")]
 pub use kepler_http as http;
 #[cfg(feature = "mcp")]
 pub use kepler_mcp as mcp;
+#[cfg(feature = "model-server")]
+pub use kepler_model_server as model_server;
+#[cfg(feature = "train")]
+pub use kepler_train as train;

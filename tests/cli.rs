@@ -300,7 +300,7 @@ fn doctor_without_a_meter_gives_reasons_and_remedies_and_ends_with_1() {
     let names: Vec<_> = sources.iter().map(|source| source["source"].as_str().unwrap()).collect();
     assert_eq!(names, ["powercap", "msr", "perf", "hwmon", "model"]);
     let powercap = &sources[0];
-    assert_eq!(powercap["status"], "refused");
+    assert_eq!(powercap["status"], "unavailable");
     assert!(!powercap["reason"].as_str().unwrap().is_empty() && !powercap["remedy"].as_str().unwrap().is_empty());
     assert_eq!(sources[4]["method"], "estimated");
     assert!(report["verdict"].as_str().unwrap().contains("estimated by model"));

@@ -93,6 +93,17 @@ fn pages_come_in_english_and_korean() {
     assert!(english.contains("status            COMPLIANT") && english.contains("gCO2e/h"), "{english}");
     let korean = text(&assess(&[&["yes", "--lang=ko"], &CLEAN[..]].concat()).stdout);
     assert!(korean.contains("판정") && korean.contains("이 호스트에서 1s 동안 측정했습니다"), "{korean}");
+    assert!(korean.contains("실행 중 ") && korean.contains("한도 "), "{korean}");
+    for (arguments, english, korean) in [
+        (&["regions", "eu-north-1"][..], "RANK", "순위"),
+        (&["standards"], "IN FORCE", "시행"),
+        (&["standards", "show", "KR_CARBON_2050"], "in force", "구속력"),
+        (&["compliance", "list", "--kind=process", "--meter=fake", "--window=1s"], "STATUS", "판정"),
+    ] {
+        assert!(text(&run(arguments).stdout).contains(english), "{arguments:?}");
+        let page = text(&run(&[arguments, &["--lang=ko"]].concat()).stdout);
+        assert!(page.contains(korean) && !page.contains(english) && !page.contains("Note:"), "{arguments:?}: {page}");
+    }
 }
 
 #[test]

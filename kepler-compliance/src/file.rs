@@ -1,7 +1,7 @@
 //! Reads the text files that users name: series of intensities, standards, tariffs.
 
-use std::fs::File;
-use std::io::{self, Read};
+use kepler_core::host::file::{FileError, FileLimits};
+use std::io;
 use std::path::Path;
 
 /// A yearly series in 5-minute steps, as Electricity Maps gives it, has 25 MB.
@@ -10,23 +10,14 @@ const LONGEST: u64 = 64 << 20;
 /// The text of a regular file, without a byte order mark.
 ///
 /// # Errors
-/// It is no regular file (opening a pipe would wait for a writer), is too long, or is not UTF-8.
+/// It is no regular file, takes too long to read, is too long, or is not UTF-8.
 pub(crate) fn read_text(path: &Path) -> io::Result<String> {
-    let wrong = |kind, reason: String| io::Error::new(kind, reason);
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(wrong(io::ErrorKind::InvalidInput, "it is not a regular file".into()));
-    }
-    let mut bytes = Vec::new();
-    // One byte more than may be there tells a file that is too long, whatever its metadata say.
-    File::open(path)?.take(LONGEST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LONGEST {
-        return Err(wrong(io::ErrorKind::FileTooLarge, format!("it is longer than {} MiB", LONGEST >> 20)));
-    }
+    let bytes = kepler_core::host::file::read(path, FileLimits::bytes(LONGEST)).map_err(FileError::into_io)?;
+    let wrong = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(wrong(io::ErrorKind::InvalidData, "it is UTF-16: save it as UTF-8".into()));
+        return Err(wrong("it is UTF-16: save it as UTF-8".into()));
     }
-    let text = String::from_utf8(bytes)
-        .map_err(|error| wrong(io::ErrorKind::InvalidData, format!("it is not UTF-8: {}", error.utf8_error())))?;
+    let text = String::from_utf8(bytes).map_err(|error| wrong(format!("it is not UTF-8: {}", error.utf8_error())))?;
     Ok(match text.strip_prefix(BYTE_ORDER_MARK) {
         Some(text) => text.to_owned(),
         None => text,

@@ -55,3 +55,8 @@ pub mod view;
 pub mod zones;
 
 pub use kepler_core::units;
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

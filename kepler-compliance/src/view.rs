@@ -36,10 +36,11 @@ mod none;
 mod ring;
 mod split;
 
+pub(crate) use inventory::for_each_listed;
 pub use inventory::{
     Containment, Inventory, NodeEnergy, NodeZoneEnergy, Owner, Resources, Skipped, WorkloadEnergy, WorkloadId,
-    WorkloadKind,
 };
+pub use kepler_core::workload::WorkloadKind;
 pub use layered::LayeredView;
 pub use live::LiveView;
 pub use none::NoView;

@@ -18,7 +18,6 @@
 #define EVENTS 3
 #define MOST_DOMAINS 64
 #define EXECUTED 1
-#define DYING 2
 /* MAX_RT_PRIO */
 #define FIRST_ORDINARY_PRIORITY 100
 
@@ -67,11 +66,13 @@ struct group {
 	u64 processes;
 };
 
-/* A process whose last thread is on its way out. */
+/* A process of which all threads are on their way out. */
 struct dying {
 	u64 start;
 	u64 cgroup;
 	char comm[16];
+	/* The thread that began to exit last: with its last switch the process is over. */
+	u64 thread;
 };
 
 struct reading {
@@ -163,11 +164,14 @@ struct events {
 	NUMBER(value_size, 4);
 } cycles SEC(".maps"), instructions SEC(".maps"), misses SEC(".maps");
 
-/* The tables of an epoch. */
+/* The tables of an epoch, and what a switch is recorded by. */
 struct tables {
 	void *tasks;
 	void *ended;
 	void *groups;
+	u64 known_before;
+	/* Whether the thread that is switched from is on its way out. */
+	u64 is_exiting;
 };
 
 ALWAYS_INLINE struct cpu *this_cpu(void)
@@ -231,19 +235,22 @@ ALWAYS_INLINE void add_to_group(void *groups, struct cpu *cpu, const struct grou
 	}
 }
 
-/* Whether the exit of a process that is not dying has been reported already, and `task` was switched to once more on
- * its way. */
-ALWAYS_INLINE int is_over(struct task_struct *task, struct task_struct *leader)
+/* Whether the exit of the process of `leader` has been reported already, and a thread of it that is on its way out was
+ * switched to once more. On kernels that report exits late (before 6.16 after the memory is torn down) this is also so
+ * for a moment before: then the slice goes to the sum of its command. */
+ALWAYS_INLINE int is_over(struct task_struct *leader, u32 tgid, u64 start)
 {
-	int own = 0, leaders = 0;
-	READ(own, task, exit_state);
-	if (!own)
+	struct dying *found = bpf_map_lookup_elem(&dying, &tgid);
+	if (found && found->start == start)
 		return 0;
-	READ(leaders, leader, exit_state);
-	return leaders;
+	struct signal_struct *signal = 0;
+	int live = 0;
+	READ(signal, leader, signal);
+	READ(live, signal, live.counter);
+	return live <= 0;
 }
 
-/* The first slice of a process in this epoch, on this domain. Says whether the process is dying. */
+/* The first slice of a process in this epoch, in this domain. */
 NO_INLINE int begin(struct tables *tables, struct cpu *cpu, struct task_struct *task, const struct task_key *key,
 		    const struct work *work)
 {
@@ -254,16 +261,13 @@ NO_INLINE int begin(struct tables *tables, struct cpu *cpu, struct task_struct *
 	READ(leader, task, group_leader);
 	READ(fresh.start, leader, start_boottime);
 	READ(fresh.comm, leader, comm);
-	int is_dying = bpf_map_lookup_elem(&dying, &key->tgid) != 0;
-	if (is_dying)
-		fresh.flags = DYING;
-	if (is_dying || !is_over(task, leader)) {
+	if (!tables->is_exiting || !is_over(leader, key->tgid, fresh.start)) {
 		if (!bpf_map_update_elem(tables->tasks, key, &fresh, NO_EXIST))
-			return is_dying;
+			return 0;
 		struct task *other = bpf_map_lookup_elem(tables->tasks, key);
 		if (other) {
 			add(&other->work, work);
-			return is_dying;
+			return 0;
 		}
 		cpu->overflowed++;
 	}
@@ -274,31 +278,45 @@ NO_INLINE int begin(struct tables *tables, struct cpu *cpu, struct task_struct *
 	group.domain = key->domain;
 	part.work = *work;
 	add_to_group(tables->groups, cpu, &group, &part);
-	return is_dying;
+	return 0;
 }
 
-/* The last switch of a process: takes it out of its table. */
-NO_INLINE int end(struct tables *tables, struct cpu *cpu, u32 tgid, u64 known_before)
+/* The last switch of a thread: if it is that of the process, takes this out of its table. */
+NO_INLINE int end(struct tables *tables, struct cpu *cpu, struct task_struct *task, u32 tgid)
 {
 	struct dying *found = bpf_map_lookup_elem(&dying, &tgid);
 	if (!found)
 		return 0; /* Other threads live on. */
 	struct dying process = *found;
+	struct task_struct *leader = 0;
+	u64 start = 0;
+	u32 thread = 0;
+	READ(leader, task, group_leader);
+	READ(start, leader, start_boottime);
+	if (start != process.start) {
+		/* It is of a process that had the number before, whose last switch was not seen. */
+		bpf_map_delete_elem(&dying, &tgid);
+		cpu->unreported++;
+		return 0;
+	}
+	READ(thread, task, pid);
+	if (thread != process.thread)
+		return 0; /* Others are on their way still. */
 	struct group_key group = {};
 	__builtin_memcpy(group.comm, process.comm, sizeof(group.comm));
 	group.cgroup = process.cgroup;
-	int may_be_known = process.start < known_before, is_reported = 0;
+	int may_be_known = process.start < tables->known_before, is_reported = 0;
 	group.domain = 0;
 	u64 processes = 1;
 	struct ended_key by_number = { .tgid = tgid, .start = process.start };
 	for (u32 domain = 0; domain < MOST_DOMAINS && domain < domains; domain++) {
 		struct task_key key = { .tgid = tgid, .domain = domain };
-		struct task *task = bpf_map_lookup_elem(tables->tasks, &key);
-		if (!task)
+		struct task *known = bpf_map_lookup_elem(tables->tasks, &key);
+		if (!known)
 			continue;
 		int is_recorded = 0;
 		if (may_be_known) {
-			struct task last = *task;
+			struct task last = *known;
 			last.cgroup = process.cgroup;
 			__builtin_memcpy(last.comm, process.comm, sizeof(last.comm));
 			by_number.domain = domain;
@@ -307,7 +325,7 @@ NO_INLINE int end(struct tables *tables, struct cpu *cpu, u32 tgid, u64 known_be
 		}
 		if (!is_recorded) {
 			struct group part = {};
-			part.work = task->work;
+			part.work = known->work;
 			part.processes = processes;
 			group.domain = domain;
 			add_to_group(tables->groups, cpu, &group, &part);
@@ -327,25 +345,40 @@ NO_INLINE int end(struct tables *tables, struct cpu *cpu, u32 tgid, u64 known_be
 	return 0;
 }
 
+/* Whether the thread that is switched from, which is still the current one, is on its way out. It has the mark itself, so
+ * that nothing has to be marked for it in the tables: other processors write to those at the same time. */
+ALWAYS_INLINE int is_exiting(struct task_struct *task)
+{
+	u32 flags = 0;
+	if (has_current)
+		flags = bpf_get_current_task_btf()->flags;
+	else
+		READ(flags, task, flags);
+	return (flags & PF_EXITING) != 0;
+}
+
 /* The thread `task` has worked on this processor and is now switched from. */
 ALWAYS_INLINE void record(void *tasks, void *ended, void *groups, struct cpu *cpu, struct task_struct *task, u32 tgid,
-			const struct work *work, u64 known_before)
+			  const struct work *work, u64 known_before)
 {
 	struct task_key key = { .tgid = tgid, .domain = cpu->domain };
-	struct tables tables = { tasks, ended, groups };
 	struct task *known = bpf_map_lookup_elem(tasks, &key);
+	int exiting = is_exiting(task);
 	/* Nearly all switches end here. */
 	if (known) {
 		add(&known->work, work);
-		if (!(known->flags & DYING))
+		if (!exiting)
 			return;
-	} else if (!begin(&tables, cpu, task, &key, work)) {
-		return;
 	}
+	struct tables tables = { tasks, ended, groups, known_before, exiting };
+	if (!known)
+		begin(&tables, cpu, task, &key, work);
+	if (!exiting)
+		return;
 	int exit_state = 0;
 	READ(exit_state, task, exit_state);
 	if (exit_state)
-		end(&tables, cpu, tgid, known_before);
+		end(&tables, cpu, task, tgid);
 }
 
 /* How many events were counted since the last reading, scaled up where the counter had to be shared. */
@@ -436,17 +469,6 @@ int on_switch(u64 *arguments)
 	return 0;
 }
 
-/* Has the switches of a process look whether they are its last. */
-ALWAYS_INLINE void condemn(void *tasks, u32 tgid)
-{
-	for (u32 domain = 0; domain < MOST_DOMAINS && domain < domains; domain++) {
-		struct task_key key = { .tgid = tgid, .domain = domain };
-		struct task *known = bpf_map_lookup_elem(tasks, &key);
-		if (known)
-			known->flags |= DYING;
-	}
-}
-
 /* A thread is on its way out. It goes on to run a little: it tears down its memory and tells its parent. */
 SEC("raw_tp/sched_process_exit")
 int on_exit(u64 *arguments)
@@ -458,24 +480,20 @@ int on_exit(u64 *arguments)
 	READ(live, signal, live.counter);
 	if (live)
 		return 0; /* Not the last one. */
-	u32 tgid = 0;
+	u32 tgid = 0, thread = 0;
 	struct dying process = {};
 	READ(tgid, task, tgid);
+	READ(thread, task, pid);
+	process.thread = thread;
 	READ(leader, task, group_leader);
 	READ(process.start, leader, start_boottime);
 	READ(process.comm, leader, comm);
 	process.cgroup = cgroup_of(task);
-	struct control *control = settings();
-	if (!control)
-		return 0;
+	/* Of several threads that find none alive, the one that comes last is waited for. */
 	if (bpf_map_update_elem(&dying, &tgid, &process, ANY)) {
 		struct cpu *cpu = this_cpu();
 		if (cpu)
 			__sync_fetch_and_add(&cpu->unreported, 1);
-	} else if (control->epoch & 1) {
-		condemn(&tasks_odd, tgid);
-	} else {
-		condemn(&tasks_even, tgid);
 	}
 	return 0;
 }

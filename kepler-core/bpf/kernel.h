@@ -22,6 +22,8 @@ struct task_struct;
 /* enum bpf_map_type and flags, include/uapi/linux/bpf.h */
 enum { MAP_HASH = 1, MAP_ARRAY = 2, MAP_PERF_EVENT_ARRAY = 4, MAP_PERCPU_ARRAY = 6 };
 enum { ANY = 0, NO_EXIST = 1 };
+/* include/linux/sched.h */
+#define PF_EXITING 0x4
 #define CURRENT_CPU 0xffffffffULL
 #define E_EXIST 17
 
@@ -66,6 +68,7 @@ struct sched_entity {
 };
 
 struct task_struct {
+	u32 flags;
 	int exit_state;
 	int prio;
 	s32 pid;

@@ -2,7 +2,7 @@
 //!
 //! A meter that can be read for minutes (as root once, say) tells two things that outlive it: what the machine draws when it does
 //! nothing, so that idle energy is told from active at once and not only when enough was seen; and what it draws under
-//! load, so that the [estimate](crate::meter::estimate), should the meter go away, is put right for this very machine. `kepler calibrate` makes
+//! load, so that the [estimate](crate::meter::estimate), should the meter go away, is put right for this very machine. A calibration run makes
 //! the file, which the module `file` (feature `calibration`) finds;
 //! [`ChainOptions::calibration`](crate::meter::chain::ChainOptions::calibration) takes what it says.
 
@@ -73,13 +73,13 @@ pub struct LoadPoint {
 #[non_exhaustive]
 pub enum CalibrationError {
     /// Another format, or a newer version of it.
-    #[error("it is `{found}`, not {FORMAT} {VERSION}; make it anew with `kepler calibrate`")]
+    #[error("it is `{found}`, not {FORMAT} {VERSION}; calibrate this machine again")]
     Version {
         /// What the file says.
         found: String,
     },
     /// It is of another machine.
-    #[error("it was made on another machine ({theirs}; this one is {ours}); make it anew with `kepler calibrate`")]
+    #[error("it was made on another machine ({theirs}; this one is {ours}); calibrate this machine again")]
     Machine {
         /// The file's machine.
         theirs: String,
@@ -87,7 +87,7 @@ pub enum CalibrationError {
         ours: String,
     },
     /// A figure that no machine can have.
-    #[error("{what} is {value}; make it anew with `kepler calibrate`")]
+    #[error("{what} is {value}; calibrate this machine again")]
     Figure {
         /// Which figure.
         what: &'static str,

@@ -60,7 +60,7 @@
 //! # Warnings
 //!
 //! - Counters of energy are readable by root only (kernel 5.10 and later: they leak secrets of other
-//!   processes). Without the right, the chain falls back to an estimate; [`Sampler::refusals`](sampler::Sampler::refusals)
+//!   processes). Without the right, the chain falls back to an estimate; [`Sampler::unavailable`](sampler::Sampler::unavailable)
 //!   says what is missing. Other users' executables and containers' names need `CAP_SYS_PTRACE`.
 //! - Energy is divided by CPU time. Two processes that use the same time are charged the same, whatever
 //!   their instructions cost.
@@ -77,7 +77,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `serde` | serialisation of quantities and snapshots |
-//! | `calibration` | the file that `kepler calibrate` writes ([`calibration`]) |
+//! | `calibration` | the file that a calibration run writes ([`calibration`]) |
 //! | `ebpf` | CPU time told by the scheduler, short-lived processes by name ([`usage::ebpf`]) |
 //! | `perf` | the meter of the perf `power` PMU |
 //! | `names` | container names from Docker's and Podman's own files |
@@ -88,6 +88,7 @@
 #![cfg_attr(all(not(test), feature = "ebpf"), deny(unsafe_code))]
 
 pub mod attribution;
+pub mod availability;
 pub mod calibration;
 pub mod counter;
 pub mod host;
@@ -104,3 +105,8 @@ pub mod stopwatch;
 pub mod units;
 pub mod usage;
 pub mod workload;
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

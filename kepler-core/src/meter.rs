@@ -7,7 +7,6 @@
 pub mod chain;
 #[cfg(feature = "models")]
 pub mod configured;
-mod doubts;
 pub mod estimate;
 pub mod fake;
 pub mod hwmon;
@@ -16,8 +15,9 @@ pub mod msr;
 pub mod perf;
 pub mod powercap;
 pub mod replay;
+mod uncertainty;
 
-pub use doubts::{Doubts, Margins};
+pub use uncertainty::{ErrorBounds, EstimateWarnings};
 
 use crate::host::Timestamp;
 use crate::units::{Energy, Power, ZoneKind};
@@ -38,15 +38,15 @@ pub trait EnergyMeter: Send {
     /// the order of [`EnergyMeter::zones`].
     fn read(&mut self, at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>);
 
-    /// Between which margins the truth lay in the window that was last read, for an estimate that knows more of
+    /// Between which bounds the truth lay in the window that was last read, for an estimate that knows more of
     /// that than [`EnergyMeter::method`] says: they need not be alike on both sides.
-    fn margins(&self) -> Option<Margins> {
+    fn error_bounds(&self) -> Option<ErrorBounds> {
         None
     }
 
-    /// How many windows so far were doubtful. Nothing for what is measured.
-    fn doubts(&self) -> Doubts {
-        Doubts::default()
+    /// How many windows so far deserve a warning. Nothing for what is measured.
+    fn warnings(&self) -> EstimateWarnings {
+        EstimateWarnings::default()
     }
 }
 
@@ -152,25 +152,5 @@ pub fn reason(error: &io::Error) -> &'static str {
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => "invalid_data",
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "timeout",
         _ => "io",
-    }
-}
-
-/// Why a meter cannot be used here, and what would change that.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{source_name}: {reason}; {remedy}")]
-pub struct Refusal {
-    /// The meter, by its [`EnergyMeter::source`] name.
-    pub source_name: &'static str,
-    /// What is missing.
-    pub reason: String,
-    /// What to do about it, as exact as possible: commands, capabilities, kernel options.
-    pub remedy: String,
-}
-
-impl Refusal {
-    /// A refusal of the meter called `source_name`.
-    #[must_use]
-    pub fn new(source_name: &'static str, reason: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Refusal { source_name, reason: reason.into(), remedy: remedy.into() }
     }
 }

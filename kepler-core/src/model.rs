@@ -213,7 +213,7 @@ impl Model {
         Power::from_watts(self.ceiling[zone])
     }
 
-    /// Sets the ceilings for a machine of so many sockets.
+    /// Sets the ceilings for a machine with this many sockets.
     #[must_use]
     pub fn with_chips(mut self, chips: u32) -> Self {
         self.ceiling = ceiling(chips);
@@ -271,7 +271,7 @@ impl Model {
     /// Connects what a caller measures to the features, by meaning.
     ///
     /// # Errors
-    /// A feature is not among `given`, has another meaning there, or nobody says what it means.
+    /// A feature is not among `given`, has another meaning there, or its meaning is not declared.
     pub fn bind(&self, given: &[Quantity], conversion: Conversion) -> Result<Binding, BindError> {
         let wanted = self.features.iter().map(|feature| (feature.as_str(), self.semantics.quantity(feature)));
         Binding::new(wanted, given, conversion)
@@ -323,7 +323,7 @@ impl Model {
     }
 
     /// Predicts many moments: `rows` are vectors of [`Model::predict`], one after the other. Replaces what is in
-    /// `predictions` by one prediction a row. Works in as many threads as it is told, the caller's among them.
+    /// `predictions` by one prediction a row. Uses the given number of threads, the calling one included.
     ///
     /// # Errors
     /// As for [`Model::predict`], for the first bad row; `predictions` is then empty.
@@ -386,7 +386,7 @@ impl Model {
     }
 }
 
-/// What is believed of a machine of so many sockets. Its platform draws no more for having more.
+/// What is believed of a machine with this many sockets. Its platform draws no more for having more.
 fn ceiling(chips: u32) -> PerZone<f64> {
     PerZone::from_fn(|zone| {
         let sockets = if zone == ZoneKind::Psys { 1 } else { chips.max(1) };

@@ -20,11 +20,12 @@ mod zones;
 pub use retired::Retention;
 
 use crate::attribution::{IdlePolicy, Weights};
+use crate::availability::{Remedy, Root, Unavailable};
 use crate::calibration::IdlePower;
 use crate::counter::longest_gap;
 use crate::host::{BusyTime, CpuDomains, CpuTimes, CpuTimesError, CpuTimesReader, Host, Timestamp};
 use crate::meter::chain::{ActiveZone, Chain, ChainOptions};
-use crate::meter::{EnergyMeter, Refusal, reason};
+use crate::meter::{EnergyMeter, reason};
 use crate::snapshot::{Cost, Snapshot};
 use crate::units::{Energy, PerZone};
 use crate::usage::{self, Usage, UsageChoice, UsageError, UsageSource};
@@ -64,18 +65,18 @@ pub struct SamplerOptions {
 pub enum SamplerError {
     /// No meter of those asked for can be used.
     #[error(transparent)]
-    Meter(#[from] Refusal),
+    Meter(#[from] Unavailable),
     /// The source of CPU time that was asked for cannot be used.
-    #[error("cannot follow processes with {refusal}")]
+    #[error("cannot follow processes with {unavailable}")]
     Usage {
         /// Why not.
-        refusal: Refusal,
+        unavailable: Unavailable,
     },
     /// The node's CPU times cannot be read.
     #[error(transparent)]
     CpuTimes(#[from] CpuTimesError),
     /// Processes cannot be listed.
-    #[error("cannot list processes in {}: {source}; mount procfs there or pass its place with --host.procfs", path.display())]
+    #[error("cannot list processes in {}: {source}; mount procfs there", path.display())]
     Processes {
         /// The procfs.
         path: PathBuf,
@@ -84,13 +85,25 @@ pub enum SamplerError {
     },
 }
 
+impl SamplerError {
+    /// What would change that.
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            SamplerError::Meter(unavailable) | SamplerError::Usage { unavailable } => unavailable.remedy.clone(),
+            SamplerError::CpuTimes(_) | SamplerError::Processes { .. } => Remedy::MountRoot { root: Root::Procfs },
+        }
+    }
+}
+
 /// Measures and attributes, one tick at a time.
 pub struct Sampler {
     chain: Chain,
     host: Host,
     usage_source: Box<dyn UsageSource>,
-    usage_refusal: Option<Refusal>,
+    usage_unavailable: Option<Unavailable>,
     cpu: CpuTimesReader,
+    cpu_decreases: u64,
     zones: Zones,
     processes: Processes,
     commands: Commands,
@@ -149,7 +162,7 @@ impl Sampler {
         let processes = |source| SamplerError::Processes { path: host.procfs().to_owned(), source };
         let domains = DomainTimes::new(CpuDomains::read(host));
         let chosen = usage::choose(host, options.usage).map_err(|error| match error {
-            UsageError::Refused(refusal) => SamplerError::Usage { refusal },
+            UsageError::Refused(unavailable) => SamplerError::Usage { unavailable },
             UsageError::Processes(source) => processes(source),
         })?;
         let counters = Counters::open(host, domains.domains());
@@ -163,6 +176,7 @@ impl Sampler {
         Ok(Sampler {
             chain,
             cpu: CpuTimesReader::open(host)?,
+            cpu_decreases: 0,
             zones: Zones::new(options.policy, options.chain.calibration.clone()),
             processes: Processes::open(host, options.retention).map_err(processes)?,
             groups,
@@ -170,7 +184,7 @@ impl Sampler {
             keep_commands: options.retention.keep,
             host: host.clone(),
             usage_source: chosen.source,
-            usage_refusal: chosen.refusal,
+            usage_unavailable: chosen.unavailable,
             faults: Faults::default(),
             publisher: Publisher::default(),
             usage: Usage::default(),
@@ -200,8 +214,8 @@ impl Sampler {
 
     /// Why better meters are not in use.
     #[must_use]
-    pub fn refusals(&self) -> &[Refusal] {
-        self.chain.refusals()
+    pub fn unavailable(&self) -> &[Unavailable] {
+        self.chain.unavailable()
     }
 
     /// The name of the source of processes' CPU time: `ebpf`, `clock` or `procfs`.
@@ -212,14 +226,14 @@ impl Sampler {
 
     /// Why a better source of CPU time is not in use.
     #[must_use]
-    pub fn usage_refusal(&self) -> Option<&Refusal> {
-        self.usage_refusal.as_ref()
+    pub fn usage_unavailable(&self) -> Option<&Unavailable> {
+        self.usage_unavailable.as_ref()
     }
 
     /// Why cycles, instructions and cache misses of the node are not counted, if they are not.
     #[must_use]
-    pub fn counter_refusal(&self) -> Option<&Refusal> {
-        self.counters.refusal()
+    pub fn counters_unavailable(&self) -> Option<&Unavailable> {
+        self.counters.unavailable()
     }
 
     /// Does one tick now. The first one only lays the ground: energy counts from it on.
@@ -244,14 +258,14 @@ impl Sampler {
         let activity = self.rates.advance(busy, self.cpu.soft_interrupts(), self.counters.counted(), interval, at);
         self.update_processes(at);
         let utilisation = self.attribute(at, interval, busy);
-        self.bury(at);
+        self.finalize_exited(at);
         self.commands.take_over(self.processes.unlisted(), at);
         self.groups.retire(at);
         self.sequence += 1;
         self.last = Some(at);
 
         self.publisher.publish(|snapshot| {
-            publish::show_processes(snapshot, &self.processes, interval);
+            publish::publish_processes(snapshot, &self.processes, interval);
             snapshot.sequence = self.sequence;
             snapshot.at = at;
             snapshot.interval = interval;
@@ -259,10 +273,10 @@ impl Sampler {
             snapshot.node.processors = self.processors;
             snapshot.node.activity = activity;
             snapshot.node.weights = *self.division.weights();
-            self.zones.show(&mut snapshot.node.zones);
-            publish::show_groups(snapshot, &self.groups, interval);
-            publish::show_commands(&mut snapshot.commands, &self.commands, interval);
-            self.faults.show(snapshot);
+            self.zones.publish(&mut snapshot.node.zones);
+            publish::publish_groups(snapshot, &self.groups, interval);
+            publish::publish_commands(&mut snapshot.commands, &self.commands, interval);
+            self.faults.publish(snapshot);
             self.cost.last_tick = thread_cpu_time().saturating_sub(started);
             self.cost.ticks_total += self.cost.last_tick;
             snapshot.cost = self.cost;
@@ -293,6 +307,9 @@ impl Sampler {
         match self.cpu.read() {
             Ok(cpu) => {
                 self.faults.succeeded("cpu", at);
+                let decreases = self.cpu.decreases();
+                let fallen = decreases - std::mem::replace(&mut self.cpu_decreases, decreases);
+                self.faults.failed_times("cpu", "counter_decreased", fallen);
                 Some(cpu)
             }
             Err(error) => {
@@ -336,15 +353,14 @@ impl Sampler {
                 return false;
             };
             tracing::warn!(source, %error, instead = next.name(), "another source of CPU time takes over");
-            let remedy = "start again once that is mended";
-            self.usage_refusal = Some(Refusal::new(source, format!("it failed: {error}"), remedy));
+            self.usage_unavailable = Some(Unavailable::new(source, format!("it failed: {error}"), Remedy::Restart));
             self.usage_source = next;
         }
     }
 
-    /// Lets go of the processes that ended in this interval.
-    fn bury(&mut self, at: Timestamp) {
-        self.processes.bury(at, &mut self.groups, forget(&mut self.zones));
+    /// Removes the processes that ended in this interval, now that it has been charged to them.
+    fn finalize_exited(&mut self, at: Timestamp) {
+        self.processes.finalize_exited(at, &mut self.groups, forget(&mut self.zones));
     }
 }
 

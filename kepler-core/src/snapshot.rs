@@ -1,4 +1,28 @@
-//! What is known at one moment: an immutable picture, cheap to share.
+//! What is known at one moment: immutable, cheap to share.
+//!
+//! Each kind of workload has a list of its own type. Whoever treats all kinds alike takes
+//! [`Snapshot::for_each`], which shows every row of every kind in one form, or [`Snapshot::rows`] for one kind;
+//! [`Snapshot::top`] says who draws most, without counting anything twice.
+//!
+//! ```
+//! use kepler_core::host::Timestamp;
+//! use kepler_core::snapshot::{Row, Snapshot, State};
+//! use kepler_core::workload::{ContainerInfo, ProcessInfo};
+//!
+//! let mut snapshot = Snapshot::empty(Timestamp::now());
+//! snapshot.processes.push(Row::new(ProcessInfo::new(42, 8765, "nginx"), State::Running));
+//! snapshot.containers.push(Row::new(ContainerInfo::new("f00d", "podman"), State::Running));
+//!
+//! let mut seen = Vec::new();
+//! snapshot.for_each(|row| seen.push(format!("{} {}", row.kind(), row.identity())));
+//! assert_eq!(seen, ["process 42/8765", "container f00d"]);
+//! ```
+
+mod row;
+mod top;
+
+pub use row::{AnyRow, Row, State};
+pub use top::{Top, TopUser};
 
 use crate::attribution::{IdlePolicy, Weight};
 use crate::counter::CounterEvents;
@@ -6,7 +30,8 @@ use crate::host::Timestamp;
 use crate::meter::Method;
 use crate::units::{Energy, PerZone, Power, ZoneKind};
 use crate::usage::Activity;
-use crate::workload::{CommandInfo, ContainerInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo};
+use crate::workload::{CommandInfo, ContainerInfo, JobInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo, WorkloadKind};
+use row::List;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +41,7 @@ use std::time::Duration;
 /// `energy = idle + unattributed + short-lived + forgotten + Σ processes`, see [`NodeZone`].
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Snapshot {
     /// Rises by one with each tick, from 1. Two answers with the same number saw the same state.
     pub sequence: u64,
@@ -35,6 +61,8 @@ pub struct Snapshot {
     pub vms: Vec<Row<VmInfo>>,
     /// Systemd units and slices, running and terminated.
     pub units: Vec<Row<UnitInfo>>,
+    /// Jobs of batch schedulers, running and terminated.
+    pub jobs: Vec<Row<JobInfo>>,
     /// Processes that are not listed, by name and container or unit: those that came and went between two ticks,
     /// which eBPF alone sees, and those that ended with less energy than
     /// [`Retention::min_energy`](crate::sampler::Retention::min_energy). 1,000 sums at most, for as long as they have
@@ -42,17 +70,81 @@ pub struct Snapshot {
     pub commands: Vec<Row<CommandInfo>>,
     /// Faults so far, never silent.
     pub faults: Vec<Fault>,
-    /// How often estimates were doubtful so far: `outside_range`, `drift`, `clipped`. See [`Doubts`](crate::meter::Doubts).
-    pub doubts: Vec<Fault>,
+    /// How often estimates deserved a warning so far: `outside_range`, `drift`, `clipped`. See [`EstimateWarnings`](crate::meter::EstimateWarnings).
+    pub estimate_warnings: Vec<Fault>,
     /// Which sources delivered, and when last.
     pub sources: Vec<SourceHealth>,
     /// What this library cost so far.
     pub cost: Cost,
 }
 
+impl Snapshot {
+    /// A snapshot of nothing: no zones, no workloads, number 0. Its fields are public, to be filled in.
+    #[must_use]
+    pub fn empty(at: Timestamp) -> Self {
+        Snapshot {
+            sequence: 0,
+            at,
+            interval: Duration::ZERO,
+            node: Node::default(),
+            processes: Vec::new(),
+            containers: Vec::new(),
+            pods: Vec::new(),
+            vms: Vec::new(),
+            units: Vec::new(),
+            jobs: Vec::new(),
+            commands: Vec::new(),
+            faults: Vec::new(),
+            estimate_warnings: Vec::new(),
+            sources: Vec::new(),
+            cost: Cost::default(),
+        }
+    }
+
+    /// Shows every workload of every kind, kind by kind in the order of [`WorkloadKind::MEASURED`].
+    pub fn for_each<'a>(&'a self, mut visit: impl FnMut(AnyRow<'a>)) {
+        for kind in WorkloadKind::MEASURED {
+            self.rows(kind).for_each(&mut visit);
+        }
+    }
+
+    /// The workloads of one kind; none of a kind that is not [measured](WorkloadKind::MEASURED).
+    pub fn rows(&self, kind: WorkloadKind) -> impl Iterator<Item = AnyRow<'_>> {
+        let list = self.list(kind);
+        (0..list.len()).filter_map(|index| list.row(index))
+    }
+
+    /// How many workloads of a kind there are.
+    #[must_use]
+    pub fn count(&self, kind: WorkloadKind) -> usize {
+        self.list(kind).len()
+    }
+
+    /// One workload of a kind, by its place in the list of that kind.
+    #[must_use]
+    pub fn row(&self, kind: WorkloadKind, index: usize) -> Option<AnyRow<'_>> {
+        self.list(kind).row(index)
+    }
+
+    fn list(&self, kind: WorkloadKind) -> &dyn List {
+        static NOTHING: Vec<Row<PodInfo>> = Vec::new();
+        match kind {
+            WorkloadKind::Process => &self.processes,
+            WorkloadKind::Container => &self.containers,
+            WorkloadKind::Pod => &self.pods,
+            WorkloadKind::Vm => &self.vms,
+            WorkloadKind::Unit => &self.units,
+            WorkloadKind::Job => &self.jobs,
+            WorkloadKind::Command => &self.commands,
+            WorkloadKind::Deployment | WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => &NOTHING,
+        }
+    }
+}
+
 /// The node's energy.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Node {
     /// Each zone that has ever delivered; `None` for those without a source.
     pub zones: PerZone<Option<NodeZone>>,
@@ -77,6 +169,7 @@ impl Node {
 /// One kind of zone, summed over sockets.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct NodeZone {
     /// The zone's own path if it is one physical zone, else `aggregated-<zone>`.
     pub path: Arc<str>,
@@ -111,6 +204,28 @@ pub struct NodeZone {
     pub events: CounterEvents,
 }
 
+impl NodeZone {
+    /// A zone that has not drawn anything yet. Its fields are public, to be filled in.
+    #[must_use]
+    pub fn new(path: impl Into<Arc<str>>, source: &'static str, method: Method) -> Self {
+        NodeZone {
+            path: path.into(),
+            source,
+            method,
+            energy: Energy::ZERO,
+            active_energy: Energy::ZERO,
+            idle_energy: Energy::ZERO,
+            unattributed_energy: Energy::ZERO,
+            short_lived_energy: Energy::ZERO,
+            forgotten_energy: Energy::ZERO,
+            idle_policy: IdlePolicy::default(),
+            power: None,
+            interval: None,
+            events: CounterEvents::default(),
+        }
+    }
+}
+
 /// A zone's mean power over an interval: `total = active + idle`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -133,46 +248,10 @@ pub struct PowerInterval {
     pub upper: Power,
 }
 
-/// One workload with its totals.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct Row<Info> {
-    /// Who it is.
-    pub info: Arc<Info>,
-    /// Running or terminated.
-    pub state: State,
-    /// CPU time used since it started (groups: since they were first seen).
-    pub cpu_time: Duration,
-    /// Active energy attributed to it since the sampler's start, by zone.
-    pub energy: PerZone<Energy>,
-    /// The same as mean power over the last interval; zero once terminated.
-    pub power: PerZone<Power>,
-}
-
-/// Whether a workload is still there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
-pub enum State {
-    /// Alive at the last tick.
-    Running,
-    /// Gone; kept for a fixed time.
-    Terminated,
-}
-
-impl State {
-    /// `running` or `terminated`, the `state` label.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            State::Running => "running",
-            State::Terminated => "terminated",
-        }
-    }
-}
-
 /// How often something could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Fault {
     /// The meter or usage source.
     pub source: &'static str,
@@ -182,9 +261,18 @@ pub struct Fault {
     pub count: u64,
 }
 
+impl Fault {
+    /// So many failures of a source for one reason.
+    #[must_use]
+    pub const fn new(source: &'static str, reason: &'static str, count: u64) -> Self {
+        Fault { source, reason, count }
+    }
+}
+
 /// The last success of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct SourceHealth {
     /// The meter or usage source.
     pub source: &'static str,
@@ -192,9 +280,18 @@ pub struct SourceHealth {
     pub last_success: Timestamp,
 }
 
+impl SourceHealth {
+    /// A source that delivered at a moment.
+    #[must_use]
+    pub const fn new(source: &'static str, last_success: Timestamp) -> Self {
+        SourceHealth { source, last_success }
+    }
+}
+
 /// What the library cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Cost {
     /// CPU time of the last tick, on the sampling thread.
     pub last_tick: Duration,

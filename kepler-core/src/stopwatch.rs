@@ -29,10 +29,11 @@ mod tree;
 
 pub use spent::{Machine, Spent, ZoneSpent};
 
+use crate::availability::Unavailable;
 use crate::counter::{CounterEvents, CounterTracker, longest_gap};
 use crate::host::{BusyTime, CpuTimesReader, Host, Timestamp};
 use crate::meter::chain::{Chain, ChainOptions};
-use crate::meter::{Method, ReadError, Reading, Refusal};
+use crate::meter::{Method, ReadError, Reading};
 use crate::units::{Energy, PerZone, Power, ZoneKind};
 use std::time::Duration;
 use tree::CpuUse;
@@ -100,7 +101,7 @@ impl Stopwatch {
     ///
     /// # Errors
     /// When a forced meter cannot be used. With the default options that does not happen.
-    pub fn open(host: &Host, options: ChainOptions) -> Result<Self, Refusal> {
+    pub fn open(host: &Host, options: ChainOptions) -> Result<Self, Unavailable> {
         let mut stopwatch = Stopwatch {
             chain: Chain::open(host, options)?,
             generation: None,
@@ -177,8 +178,8 @@ impl Stopwatch {
 
     /// Why better meters are not in use.
     #[must_use]
-    pub fn refusals(&self) -> &[Refusal] {
-        self.chain.refusals()
+    pub fn unavailable(&self) -> &[Unavailable] {
+        self.chain.unavailable()
     }
 
     /// Whether some zone's idle power is known, so that the node's busy time counts.

@@ -25,9 +25,9 @@ mod carbon;
 mod zone;
 
 pub use carbon::{CarbonIntensity, CarbonMass, CarbonRate, InvalidPue, Pue};
-pub use zone::{PerZone, ZoneKind};
+pub use zone::{PerZone, UnknownZone, ZoneKind};
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
 use std::time::Duration;
@@ -144,7 +144,7 @@ impl Div<Duration> for Energy {
 
 impl fmt::Display for Energy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} J", self.joules())
+        quantity(f, self.joules(), " J")
     }
 }
 
@@ -220,8 +220,34 @@ impl Mul<Duration> for Power {
 
 impl fmt::Display for Power {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} W", self.0)
+        quantity(f, self.0, " W")
     }
+}
+
+/// Writes a value with its unit: the precision is the value's, the width is that of both.
+fn quantity(f: &mut fmt::Formatter<'_>, value: f64, unit: &str) -> fmt::Result {
+    if f.width().is_none() {
+        return match f.precision() {
+            Some(precision) => write!(f, "{value:.precision$}{unit}"),
+            None => write!(f, "{value}{unit}"),
+        };
+    }
+    let text = match f.precision() {
+        Some(precision) => format!("{value:.precision$}{unit}"),
+        None => format!("{value}{unit}"),
+    };
+    // `pad` would take the precision for a number of characters.
+    let fill = f.fill();
+    let missing = f.width().unwrap_or(0).saturating_sub(text.chars().count());
+    let before = match f.align() {
+        Some(fmt::Alignment::Left) => 0,
+        Some(fmt::Alignment::Center) => missing / 2,
+        // As numbers, quantities stand on the right.
+        Some(fmt::Alignment::Right) | None => missing,
+    };
+    (0..before).try_for_each(|_| f.write_char(fill))?;
+    f.write_str(&text)?;
+    (before..missing).try_for_each(|_| f.write_char(fill))
 }
 
 #[cfg(test)]
@@ -245,6 +271,26 @@ mod tests {
         assert_eq!(Energy::from_joules(-1.0), Energy::ZERO);
         assert_eq!(Energy::from_joules(f64::NAN), Energy::ZERO);
         assert_eq!(Power::from_watts(-3.0) * Duration::from_secs(1), Energy::ZERO);
+    }
+
+    #[test]
+    fn every_quantity_is_shown_with_the_precision_and_the_width_asked_for() {
+        let energy = Energy::from_microjoules(12_345_678);
+        assert_eq!(format!("{energy}"), "12.345678 J");
+        assert_eq!(format!("{energy:.1}|{energy:>10.1}|{energy:<10.1}|"), "12.3 J|    12.3 J|12.3 J    |");
+        assert_eq!(
+            format!("{:*^9.1}|{:12}|", Power::from_watts(4.0), Power::from_watts(-0.5)),
+            "**4.0 W**|      -0.5 W|"
+        );
+        let intensity = CarbonIntensity::from_grams_per_kilowatt_hour(424.05);
+        assert_eq!(format!("{intensity:>16.0}|"), "   424 gCO2e/kWh|");
+        assert_eq!(
+            format!("{:.2}|{:9.1}|", CarbonMass::from_grams(2.866), CarbonMass::from_grams(2.866)),
+            "2.87 gCO2e|2.9 gCO2e|"
+        );
+        assert_eq!(format!("{:.0}", CarbonRate::from_grams_per_hour(19.9)), "20 gCO2e/h");
+        assert_eq!(format!("{:>6.2}|{}", Pue::ONE, Pue::ONE), "  1.00|1");
+        assert_eq!(format!("{energy:3}"), "12.345678 J", "what does not fit is not cut");
     }
 
     proptest! {

@@ -14,8 +14,8 @@ pub mod perf;
 
 pub use activity::Activity;
 
+use crate::availability::{Remedy, Unavailable};
 use crate::host::{Host, Timestamp};
-use crate::meter::Refusal;
 use std::io;
 
 /// Reports the CPU time of processes.
@@ -168,7 +168,7 @@ pub enum UsageChoice {
 pub enum UsageError {
     /// The one asked for cannot be used.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] Unavailable),
     /// Processes cannot be listed at all.
     #[error(transparent)]
     Processes(#[from] io::Error),
@@ -177,25 +177,25 @@ pub enum UsageError {
 /// A source, and why a better one is not in use.
 pub(crate) struct Chosen {
     pub(crate) source: Box<dyn UsageSource>,
-    pub(crate) refusal: Option<Refusal>,
+    pub(crate) unavailable: Option<Unavailable>,
 }
 
 /// Opens the source that is asked for.
 pub(crate) fn choose(host: &Host, choice: UsageChoice) -> Result<Chosen, UsageError> {
-    let used = |source| Ok(Chosen { source, refusal: None });
+    let used = |source| Ok(Chosen { source, unavailable: None });
     match choice {
         UsageChoice::Auto => match open_ebpf(host) {
             Ok(source) => used(source),
-            Err(refusal) => {
-                tracing::debug!(%refusal, "eBPF cannot be used");
-                Ok(Chosen { source: open(host)?, refusal: Some(refusal) })
+            Err(unavailable) => {
+                tracing::debug!(%unavailable, "eBPF cannot be used");
+                Ok(Chosen { source: open(host)?, unavailable: Some(unavailable) })
             }
         },
         UsageChoice::Ebpf => used(open_ebpf(host)?),
         UsageChoice::Clock => match clock::CpuClocks::open(host) {
             Ok(clocks) => used(Box::new(clocks)),
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                Err(Refusal::new("clock", error.to_string(), "use another source of CPU time (--usage=auto)").into())
+                Err(Unavailable::new("clock", error.to_string(), Remedy::SelectUsageSource).into())
             }
             Err(error) => Err(error.into()),
         },
@@ -204,13 +204,13 @@ pub(crate) fn choose(host: &Host, choice: UsageChoice) -> Result<Chosen, UsageEr
 }
 
 #[cfg(feature = "ebpf")]
-fn open_ebpf(host: &Host) -> Result<Box<dyn UsageSource>, Refusal> {
+fn open_ebpf(host: &Host) -> Result<Box<dyn UsageSource>, Unavailable> {
     Ok(Box::new(ebpf::Ebpf::open(host, &ebpf::EbpfOptions::default())?))
 }
 
 #[cfg(not(feature = "ebpf"))]
-fn open_ebpf(_host: &Host) -> Result<Box<dyn UsageSource>, Refusal> {
-    Err(Refusal::new("ebpf", "this program was built without it", "build it with the feature `ebpf`"))
+fn open_ebpf(_host: &Host) -> Result<Box<dyn UsageSource>, Unavailable> {
+    Err(Unavailable::new("ebpf", "it was left out of this build", Remedy::RebuildWithFeature { feature: "ebpf" }))
 }
 
 /// Opens the cheapest source that works on any host: process clocks, else `stat` files.
@@ -220,8 +220,8 @@ fn open_ebpf(_host: &Host) -> Result<Box<dyn UsageSource>, Refusal> {
 pub fn open(host: &Host) -> io::Result<Box<dyn UsageSource>> {
     match clock::CpuClocks::open(host) {
         Ok(clocks) => Ok(Box::new(clocks)),
-        Err(refusal) => {
-            tracing::debug!(%refusal, "process clocks cannot be used; reading stat files");
+        Err(unavailable) => {
+            tracing::debug!(%unavailable, "process clocks cannot be used; reading stat files");
             Ok(Box::new(files::StatFiles::open(host)?))
         }
     }

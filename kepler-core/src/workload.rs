@@ -1,20 +1,39 @@
-//! Who used the energy: identities of processes, containers, pods, VMs and systemd units.
+//! Who used the energy: identities of processes, containers, pods, VMs, systemd units and batch jobs.
 //!
 //! A new process is read ([`process`]) and classified by its cgroup path ([`cgroup`]), and for virtual
 //! machines by its executable, command line and open files ([`vm`]); containers get a name where the
-//! host tells one ([`names`]). All of it is done once an identity; strings are shared from then on.
+//! host has one ([`names`]). All of it is done once an identity; strings are shared from then on.
+//!
+//! Each kind has a struct of its own, and all of them are a [`Workload`]: kind, identity, name, what it belongs
+//! to, and a table of what is known of it, from which frontends make labels, fields and columns.
+//!
+//! ```
+//! use kepler_core::workload::{ProcessInfo, Value, Workload, WorkloadKind};
+//!
+//! let process = ProcessInfo::new(42, 8765, "nginx");
+//! assert_eq!((process.kind(), process.identity().to_string()), (WorkloadKind::Process, "42/8765".to_owned()));
+//! let comm = process.attributes().find(|(attribute, _)| attribute.name == "comm");
+//! assert_eq!(comm.map(|(_, value)| value), Some(Value::Text("nginx")));
+//! ```
 
+mod attribute;
 pub mod cgroup;
+mod kind;
 pub mod names;
 pub mod process;
+mod rows;
 mod unit;
 pub mod vm;
+
+pub use attribute::{Attribute, Attributes, Identity, Parents, Value, Workload};
+pub use kind::{UnknownWorkloadKind, WorkloadKind};
 
 use std::sync::Arc;
 
 /// A process, identified by number and start time: numbers are reused, the pair is not.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct ProcessInfo {
     /// Process number on the host.
     pub pid: u32,
@@ -22,20 +41,28 @@ pub struct ProcessInfo {
     pub start_ticks: u64,
     /// Command name, at most 15 bytes; bytes that are not UTF-8 are replaced.
     pub comm: String,
-    /// Path of the executable; empty for kernel threads and where the kernel refuses to tell.
+    /// Path of the executable; empty for kernel threads and where the kernel does not show it.
     pub exe: String,
     /// The container it runs in, if any.
     pub container: Option<Arc<ContainerInfo>>,
     /// The virtual machine it *is*, if any.
     pub vm: Option<Arc<VmInfo>>,
-    /// The systemd unit or slice it runs in, unless it is in a container.
+    /// The systemd unit or slice it runs in, unless it is in a container or a job.
     pub unit: Option<Arc<UnitInfo>>,
+    /// The batch job it runs in, if any, inside or outside of a container.
+    pub job: Option<Arc<JobInfo>>,
 }
 
 impl ProcessInfo {
+    /// A process that is in no container, unit or job.
+    #[must_use]
+    pub fn new(pid: u32, start_ticks: u64, comm: impl Into<String>) -> Self {
+        ProcessInfo { pid, start_ticks, comm: comm.into(), ..ProcessInfo::default() }
+    }
+
     /// `container`, `vm` or `regular`, the `type` label.
     #[must_use]
-    pub fn kind(&self) -> &'static str {
+    pub fn process_type(&self) -> &'static str {
         if self.container.is_some() {
             "container"
         } else if self.vm.is_some() {
@@ -47,25 +74,37 @@ impl ProcessInfo {
 }
 
 /// A container.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct ContainerInfo {
     /// The runtime's identifier: 64 hexadecimal digits mostly; a name for LXC and nspawn.
     pub id: String,
-    /// Its name, where the host tells; else empty.
+    /// Its name where the host has it, else empty.
     pub name: String,
     /// `docker`, `containerd`, `crio`, `podman`, `nerdctl`, `kubernetes` (in a pod, by whatever
-    /// runtime), `lxc`, `nspawn`, `nomad`, `ecs`, or `unknown`.
+    /// runtime), `lxc`, `nspawn`, `nomad`, `ecs`, `isulad`, `balena`, `kata`, `garden`, `mesos`, `libvirt-lxc`, or `unknown`.
     pub runtime: &'static str,
     /// The pod it belongs to, if any.
     pub pod: Option<Arc<PodInfo>>,
+    /// The batch job it was started by, if any; its energy is also the job's.
+    pub job: Option<Arc<JobInfo>>,
     /// Its cgroup, as `/proc/PID/cgroup` gives it.
     pub cgroup: String,
 }
 
+impl ContainerInfo {
+    /// A container of which no name, pod or cgroup is known.
+    #[must_use]
+    pub fn new(id: impl Into<String>, runtime: &'static str) -> Self {
+        ContainerInfo { id: id.into(), runtime, ..ContainerInfo::default() }
+    }
+}
+
 /// A Kubernetes pod.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct PodInfo {
     /// The pod's UID, with dashes, or the config hash of a static pod.
     pub id: String,
@@ -77,9 +116,18 @@ pub struct PodInfo {
     pub cgroup: String,
 }
 
+impl PodInfo {
+    /// A pod of which only the UID is known.
+    #[must_use]
+    pub fn new(id: impl Into<String>) -> Self {
+        PodInfo { id: id.into(), ..PodInfo::default() }
+    }
+}
+
 /// A virtual machine: one process of a virtual machine monitor.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct VmInfo {
     /// Its UUID where the command line gives one, else its name, else `pid-<pid>-<start>`.
     pub id: String,
@@ -89,25 +137,75 @@ pub struct VmInfo {
     pub hypervisor: &'static str,
 }
 
-/// Processes of one name in one container or unit that came and went between two looks. They are known
-/// only as a sum: it has no number and no start.
-#[derive(Clone, Debug, PartialEq, Eq)]
+impl VmInfo {
+    /// A virtual machine; `name` may be empty.
+    #[must_use]
+    pub fn new(id: impl Into<String>, name: impl Into<String>, hypervisor: &'static str) -> Self {
+        VmInfo { id: id.into(), name: name.into(), hypervisor }
+    }
+}
+
+/// A systemd unit or slice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct UnitInfo {
+    /// The unit's name, unescaped: `sshd.service`, `session-3.scope`, `user.slice`.
+    pub name: String,
+    /// Its cgroup, which distinguishes units of different users that have equal names.
+    pub cgroup: String,
+}
+
+impl UnitInfo {
+    /// The unit of a cgroup.
+    #[must_use]
+    pub fn new(name: impl Into<String>, cgroup: impl Into<String>) -> Self {
+        UnitInfo { name: name.into(), cgroup: cgroup.into() }
+    }
+}
+
+/// A job of a batch scheduler, as far as it runs on this node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct JobInfo {
+    /// The scheduler's identifier: `4711`; of Slurm from 26.05 on its SLUID; of HTCondor the slot, as the cgroup has no
+    /// number of the job.
+    pub id: String,
+    /// `slurm`, `htcondor`, `pbs`, `torque`, `lsf` or `oar`.
+    pub scheduler: &'static str,
+    /// Its cgroup, which distinguishes the parts of a job under several daemons of one host.
+    pub cgroup: String,
+}
+
+impl JobInfo {
+    /// The job of a cgroup.
+    #[must_use]
+    pub fn new(id: impl Into<String>, scheduler: &'static str, cgroup: impl Into<String>) -> Self {
+        JobInfo { id: id.into(), scheduler, cgroup: cgroup.into() }
+    }
+}
+
+/// Processes of one command name in one container, job or unit that are known only as a sum: it has no process
+/// number and no start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct CommandInfo {
     /// Command name when they ended, at most 15 bytes; bytes that are not UTF-8 are replaced.
     pub comm: String,
     /// The container they ran in, if any.
     pub container: Option<Arc<ContainerInfo>>,
-    /// The systemd unit or slice they ran in, unless it was in a container.
+    /// The systemd unit or slice they ran in, unless it was in a container or a job.
     pub unit: Option<Arc<UnitInfo>>,
+    /// The batch job they ran in, if any.
+    pub job: Option<Arc<JobInfo>>,
 }
 
-/// A systemd unit or slice.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct UnitInfo {
-    /// The unit's name, unescaped: `sshd.service`, `session-3.scope`, `user.slice`.
-    pub name: String,
-    /// Its cgroup, which tells equal names of different users apart.
-    pub cgroup: String,
+impl CommandInfo {
+    /// A command that runs in no container, unit or job.
+    #[must_use]
+    pub fn new(comm: impl Into<String>) -> Self {
+        CommandInfo { comm: comm.into(), ..CommandInfo::default() }
+    }
 }

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 /// An algorithm by its name on the command line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Algorithm {
     /// Boosted trees for the mean and for the median, and extremely randomised trees, averaged: for rows in order of time.
     #[default]

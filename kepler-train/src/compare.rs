@@ -3,7 +3,7 @@
 //! The rows are not part of this project; [`Folder`] is where they are. Every figure is of rows that the model was not given.
 
 mod machines;
-mod nx12;
+mod published_dataset;
 
 use crate::TrainError;
 use crate::validate::Validation;
@@ -73,7 +73,7 @@ pub fn run(folder: &Folder, how: Validation<'_>, mut tell: impl FnMut(&Line)) ->
         tell(&line);
         lines.push(line);
     };
-    nx12::run(folder, how, &mut push)?;
+    published_dataset::run(folder, how, &mut push)?;
     machines::run(folder, how, &mut push)?;
     Ok(lines)
 }

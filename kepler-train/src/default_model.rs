@@ -19,7 +19,7 @@ use kepler_core::model::{Card, Model, Score, Semantics};
 use kepler_core::units::ZoneKind;
 use rows::Machine;
 
-/// What the model is told: the busy share of the logical CPUs, 0 … 1, and the published full-load power of one of them, W.
+/// Inputs of the model: the busy share of the logical CPUs, 0 … 1, and the published full-load power of one of them, W.
 pub const FEATURES: [&str; 2] = ["busy_share", "class_full_watts"];
 /// Share of cases that the interval is to cover.
 const CONFIDENCE: f64 = 0.9;
@@ -169,7 +169,7 @@ impl LeftOut {
     }
 }
 
-/// Predicts each machine by a model of the others, whose exponent is found anew without it. `predict` makes watts of a
+/// Predicts each machine by a model of the others, whose exponent is fitted without it. `predict` makes watts of a
 /// logical CPU, one a row, of the exponent and the curve of the others.
 fn leave_out(
     machines: &[Machine],
@@ -300,7 +300,7 @@ fn card(data: &Dataset, machines: &[Machine], left_out: &[LeftOut]) -> Card {
             "predicts watts of one logical CPU: multiply by their number".to_owned(),
             "busy_share: CPU time without idle, iowait and steal, over all logical CPUs, 0 … 1".to_owned(),
             "class_full_watts: published full-load power of a logical CPU of that generation, by the square of the \
-             nominal frequency over 2.5 GHz where the processor's name tells it"
+             nominal frequency over 2.5 GHz where the processor's name states it"
                 .to_owned(),
             "all measured machines are Intel's: for AMD and Arm the published figures alone scale the curve, and the \
              interval is widened by how far they lie outside of those"

@@ -7,6 +7,7 @@ use kepler_core::units::ZoneKind;
 
 /// How the idle power of a component is found.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub enum Idle {
     /// The least power of any row: the only one that leaves nothing negative. A spike downwards decides it.
     Minimum,

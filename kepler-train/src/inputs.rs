@@ -6,13 +6,14 @@ use kepler_core::model::{MAX_INPUTS, format};
 
 /// Which inputs are made of the features.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub enum Inputs {
     /// The features themselves.
     #[default]
     Plain,
     /// The features and all quotients of two of them: instructions per cycle, cycles per CPU second (the frequency).
     Quotients,
-    /// All products of up to so many features: squares, interactions, …
+    /// All products of up to this many features: squares, interactions, …
     Polynomial(u32),
     /// Products of features, by place, to whole powers.
     Products(Vec<Vec<(usize, i32)>>),

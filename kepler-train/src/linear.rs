@@ -12,6 +12,7 @@ use nalgebra::{DMatrix, DVector};
 
 /// How coefficients are found.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum LinearMethod {
     /// Least squares; where inputs depend on each other, the smallest solution.
     Ordinary,
@@ -102,7 +103,7 @@ fn non_negative(matrix: &DMatrix<f64>, target: &DVector<f64>) -> DVector<f64> {
     let (normal, image) = (matrix.tr_mul(matrix), matrix.tr_mul(target));
     let mut solution = DVector::zeros(width);
     let mut active: Vec<usize> = Vec::new();
-    // Each round adds one input; the bound is for rounding errors that would make it add and remove for ever.
+    // Each round adds one input; the bound is for rounding errors that would make it add and remove without end.
     for _ in 0..3 * width.max(1) {
         let gradient = &image - &normal * &solution;
         let least = 1e-9 * image.amax();
@@ -166,7 +167,7 @@ pub(crate) fn positive_weights(columns: &[Vec<f64>], target: &[f64]) -> Vec<f64>
     weights
 }
 
-/// Gradient steps of one row each, in an order drawn anew for every pass; the mean of the last half of all steps is taken.
+/// Gradient steps of one row each, in an order drawn again for every pass; the mean of the last half of all steps is taken.
 fn descend(matrix: &DMatrix<f64>, target: &DVector<f64>, passes: usize, seed: u64) -> DVector<f64> {
     let mut random = Random::new(seed);
     let mut order: Vec<usize> = (0..matrix.nrows()).collect();

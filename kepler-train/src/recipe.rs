@@ -12,6 +12,7 @@ use kepler_core::model::{Card, Model, component_name};
 
 /// One algorithm with its settings.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Learner {
     /// A linear function of the inputs.
     Linear(LinearMethod),
@@ -22,14 +23,15 @@ pub enum Learner {
         /// The feature; without one, the first that the published curves are of, else the first.
         feature: Option<String>,
     },
-    /// The mean of so many nearest rows.
+    /// The mean of this many nearest rows.
     Neighbours(usize),
-    /// Boosted trees, so many models of differing seeds; their mean is taken.
+    /// Boosted trees: the mean of this many models with different seeds.
     Trees(TreeSettings, usize),
 }
 
 /// How several learners make one model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Combine {
     /// The mean of all.
     #[default]

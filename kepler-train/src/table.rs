@@ -4,13 +4,15 @@
 mod parquet;
 
 use crate::TrainError;
+use kepler_core::host::file::{self, FileLimits};
 use kepler_core::model::Semantics;
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 /// The most rows that are read. A second a row, that is four months.
 pub const MAX_ROWS: usize = 10_000_000;
+/// A table is bounded by its rows and columns, which are read one after the other.
+pub(crate) const ANY_SIZE: FileLimits = FileLimits::bytes(u64::MAX);
 /// The most columns.
 pub const MAX_COLUMNS: usize = 1024;
 
@@ -56,7 +58,8 @@ impl Table {
                 reason: "this build reads CSV only; build with the `parquet` feature".to_owned(),
             });
         }
-        let file = File::open(path).map_err(|source| TrainError::Read { path: path.to_owned(), source })?;
+        let file = file::open(path, ANY_SIZE)
+            .map_err(|error| TrainError::Read { path: path.to_owned(), source: error.into_io() })?;
         Self::from_csv(&path.display().to_string(), file)
     }
 

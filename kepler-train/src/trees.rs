@@ -17,6 +17,7 @@ use kepler_core::model::{MAX_FEATURES, format};
 
 /// What is minimised.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Loss {
     /// The square of the error: predicts the mean.
     Squared,
@@ -28,6 +29,7 @@ pub enum Loss {
 
 /// What trees are to each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Growth {
     /// Each is split where it is best and corrects those before it.
     #[default]
@@ -50,9 +52,9 @@ pub struct TreeSettings {
     pub leaf: usize,
     /// Added to the number of rows of a leaf when its value is taken: shrinks small leaves.
     pub shrink: f64,
-    /// Share of rows, drawn anew for each tree.
+    /// Share of rows, drawn again for each tree.
     pub rows: f64,
-    /// Share of inputs, drawn anew for each split.
+    /// Share of inputs, drawn again for each split.
     pub inputs: f64,
     /// What trees are to each other.
     pub growth: Growth,

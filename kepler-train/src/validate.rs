@@ -34,7 +34,7 @@ pub struct Validation<'a> {
     pub intervals: bool,
     /// How many folds are worked on at a time. The result does not depend on it.
     pub threads: NonZeroUsize,
-    /// Told how many folds are done, of how many.
+    /// Called with the number of folds done and the number of all folds.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
 }
 

@@ -1,10 +1,11 @@
 //! `kepler assess`: does a workload keep a standard?
 
 use super::exit::Failure;
-use super::page::{facts, figure, list, status};
+use super::page::{self, facts, figure, list};
 use super::tool_session::{ToolArguments, exit};
+use super::words::{Part, Phrase, Word, phrase, word};
 use clap::Args;
-use kepler_compliance::standards::DEFAULT_STANDARD;
+use kepler_compliance::standards::{DEFAULT_STANDARD, Status};
 use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{AssessRequest, AssessResponse, ToolRequest, WorkloadQualifiers};
 use kepler_compliance::view::WorkloadKind;
@@ -49,61 +50,52 @@ pub(super) fn run(assess: Assess) -> Result<ExitCode, Failure> {
     });
     let mut answer = request.answer(&session.context())?;
     answer.evidence.caveats.splice(0..0, session.caveat());
-    session.write(&answer, |answer| page(answer, session.lang))?;
+    session.write(&answer, |answer| text(answer, session.lang))?;
     Ok(exit(answer.statuses.status))
 }
 
-fn page(answer: &AssessResponse, lang: Lang) -> String {
-    let word = |en: &'static str, ko: &'static str| if lang == Lang::Ko { ko } else { en };
-    let kind = answer.kind.map_or("?", WorkloadKind::name);
+fn text(answer: &AssessResponse, lang: Lang) -> String {
+    let figure = |value: Option<f64>, unit: &str| figure(value, unit, lang);
+    let in_brackets = |parts: Phrase<'_>| format!("  ({})", phrase(&parts, lang));
     let name = match &answer.namespace {
         Some(namespace) => format!("{namespace}/{}", answer.workload),
         None => answer.workload.clone(),
     };
-    let target = |limit: Option<f64>, gap: Option<f64>, unit: &str| match (limit, gap) {
-        (Some(limit), Some(gap)) => format!("  (limit {}, gap {gap:+.1} %)", figure(Some(limit), unit)),
-        _ => String::new(),
+    let instances = in_brackets(Phrase::Instances {
+        kind: answer.kind.map_or("?", WorkloadKind::name),
+        running: answer.instances.running,
+        ended: answer.instances.terminated,
+    });
+    let judged = |status: Status, value: Option<f64>, limit: Option<f64>, gap: Option<f64>, unit: &str| {
+        let limit = limit.zip(gap).map_or_else(String::new, |(limit, gap_percent)| {
+            in_brackets(Phrase::Limit { limit: &figure(Some(limit), unit), gap_percent })
+        });
+        format!("{}  {}{limit}", page::status(status), figure(value, unit))
     };
-    let power = &answer.power_watts;
-    let mut parts = Vec::new();
-    for (part, watts) in [("cpu", power.cpu), ("memory", power.memory), ("gpu", power.gpu)] {
-        parts.extend(watts.map(|_| format!("{part} {}", figure(watts, "W"))));
-    }
-    let split = if parts.is_empty() { String::new() } else { format!("  ({})", parts.join(", ")) };
+    let statuses = &answer.statuses;
+    let carbon = judged(
+        statuses.carbon_status,
+        answer.current_carbon_intensity,
+        answer.target_carbon_intensity,
+        answer.gap_percent,
+        "gCO2e/kWh",
+    );
+    let pue = judged(statuses.pue_status, answer.pue, answer.target_pue, answer.pue_gap_percent, "");
     let mut rows = vec![
-        (
-            word("workload", "워크로드"),
-            format!("{name}  ({kind}, {} running, {} ended)", answer.instances.running, answer.instances.terminated),
-        ),
-        (word("status", "판정"), status(answer.statuses.status).to_owned()),
-        (
-            word("carbon", "탄소"),
-            format!(
-                "{}  {}{}",
-                status(answer.statuses.carbon_status),
-                figure(answer.current_carbon_intensity, "gCO2e/kWh"),
-                target(answer.target_carbon_intensity, answer.gap_percent, "gCO2e/kWh")
-            ),
-        ),
-        (
-            "PUE",
-            format!(
-                "{}  {}{}",
-                status(answer.statuses.pue_status),
-                figure(answer.pue, ""),
-                target(answer.target_pue, answer.pue_gap_percent, "")
-            ),
-        ),
-        (word("region", "리전"), answer.region.clone()),
-        (word("power", "전력"), format!("{}{split}", figure(power.total, "W"))),
-        (word("emissions", "배출"), figure(answer.emissions_per_hour, "gCO2e/h")),
+        (word(Word::Workload, lang), name + &instances),
+        (word(Word::Status, lang), page::status(statuses.status).to_owned()),
+        (word(Word::Carbon, lang), carbon),
+        (word(Word::Pue, lang), pue),
+        (word(Word::Region, lang), answer.region.clone()),
+        (word(Word::Power, lang), power(answer, lang)),
+        (word(Word::Emissions, lang), figure(answer.emissions_per_hour, "gCO2e/h")),
     ];
     if let Some(month) = &answer.projected_monthly {
         let cost = month.cost.zip(month.currency.as_ref());
         let cost = cost.map_or_else(String::new, |(cost, currency)| format!(", {}", figure(Some(cost), currency)));
         let month =
             format!("{}, {}{cost}", figure(Some(month.energy_kwh), "kWh"), figure(month.emissions_kg, "kgCO2e"));
-        rows.push((word("month, projected", "월간 예측"), month));
+        rows.push((word(Word::MonthProjected, lang), month));
     }
     let mut page = facts(&rows);
     page.push_str(&format!("\n{}\n", answer.recommendation));
@@ -115,7 +107,19 @@ fn page(answer: &AssessResponse, lang: Lang) -> String {
             format!("{:.0} % ({saved}): {}", own.estimated_reduction_percent, own.description)
         })
         .collect();
-    page.push_str(&list(word("Could be saved in a month:", "월간 절감 가능:"), &savings));
-    page.push_str(&list(word("Note:", "유의 사항:"), &answer.evidence.caveats));
+    page.push_str(&list(word(Word::SavingsInAMonth, lang), &savings));
+    page.push_str(&list(word(Word::Note, lang), &answer.evidence.caveats));
     page
+}
+
+/// The power, and the parts of it that are known.
+fn power(answer: &AssessResponse, lang: Lang) -> String {
+    let power = &answer.power_watts;
+    let known = [(Part::Cpu, power.cpu), (Part::Memory, power.memory), (Part::Gpu, power.gpu)].into_iter();
+    let parts: Vec<String> = known
+        .filter(|(_, watts)| watts.is_some())
+        .map(|(part, watts)| phrase(&Phrase::Part { part, watts: &figure(watts, "W", lang) }, lang))
+        .collect();
+    let split = if parts.is_empty() { String::new() } else { format!("  ({})", parts.join(", ")) };
+    figure(power.total, "W", lang) + &split
 }

@@ -24,7 +24,7 @@ pub(super) struct Bridge {
 /// # Errors
 /// When the address or the token file cannot be used, or the client's end fails.
 pub(super) fn run(asked: Bridge) -> Result<(), Failure> {
-    // What a server does wrong is told to the client; of the rest, only what needs attention.
+    // The client is informed of errors of the server; of the rest, only what needs attention.
     logging::start(&Config { log_level: tracing::Level::WARN, ..Config::default() });
     let bearer_token =
         asked.token_file.as_deref().map(token::read).transpose().map_err(|problem| Failure::Config(vec![problem]))?;

@@ -5,10 +5,11 @@ mod load;
 
 use super::config::Config;
 use super::exit::Failure;
+use super::remedies;
 use super::sampling;
 use clap::Args;
 use kepler_core::calibration::{Calibration, LoadPoint};
-use kepler_core::meter::{Method, Refusal};
+use kepler_core::meter::Method;
 use kepler_core::sampler::Sampler;
 use kepler_core::snapshot::Snapshot;
 use kepler_core::units::ZoneKind;
@@ -24,7 +25,7 @@ const MOST_AT_REST: f64 = 0.5;
 const SETTLE: Duration = Duration::from_secs(1);
 /// Readings of each load, at least.
 const READINGS: u32 = 10;
-/// Shares of an observed load are told apart in so many classes.
+/// Number of classes into which observed loads are sorted.
 const CLASSES: usize = 10;
 
 /// How to calibrate.
@@ -46,10 +47,10 @@ pub(super) fn run(config: &Config, asked: &Calibrate) -> Result<ExitCode, Failur
     let mut sampler = sampling::open_uncalibrated(config)?;
     let sources = measured(&sampler);
     if sources.is_empty() {
-        return Err(Failure::Meter(nothing_measured(&sampler)));
+        return Err(nothing_measured(&sampler));
     }
     // Before minutes are spent.
-    let path = file::place(config);
+    let path = file::path(config);
     file::prepare(&path)?;
     let points = match asked.observe {
         Some(duration) => observe(&mut sampler, config, duration),
@@ -79,14 +80,15 @@ fn measured(sampler: &Sampler) -> Vec<(ZoneKind, &'static str)> {
     zones
 }
 
-fn nothing_measured(sampler: &Sampler) -> Refusal {
-    let first = sampler.refusals().first();
-    let remedy = first.map_or_else(|| "run `kepler doctor`".to_owned(), |refusal| refusal.remedy.clone());
+fn nothing_measured(sampler: &Sampler) -> Failure {
+    let first = sampler.unavailable().first();
+    let remedy = first.map_or_else(|| "run `kepler doctor`".to_owned(), |first| remedies::text(&first.remedy));
     let reason = match first {
-        Some(refusal) => format!("no meter can be read here ({}: {})", refusal.source_name, refusal.reason),
+        Some(first) => format!("no meter can be read here ({}: {})", first.source_name, first.reason),
         None => "no meter can be read here".to_owned(),
     };
-    Refusal::new("calibrate", reason, format!("{remedy}; one that can be read for some minutes once is enough"))
+    let remedy = format!("{remedy}; one that can be read for some minutes once is enough");
+    Failure::NothingMeasured { reason: format!("cannot calibrate: {reason}"), remedy }
 }
 
 /// The machine at rest, then with all CPUs busy.
@@ -175,7 +177,7 @@ fn summary(calibration: &Calibration) -> String {
     text
 }
 
-/// Writes on standard error; nobody is left to tell if that is closed.
+/// Writes on standard error; if that is closed, no one reads it.
 fn say(text: &str) {
     let _closed = io::stderr().lock().write_all(text.as_bytes());
 }

@@ -113,7 +113,7 @@ fn verb_after_flags(arguments: &[OsString], is_verb: &dyn Fn(&OsStr) -> bool) ->
     first_word(arguments).filter(|&at| arguments.get(at).is_some_and(|argument| is_verb(argument)))
 }
 
-/// Puts the lines of each `@file` in its place.
+/// Replaces each `@file` by its lines.
 fn expand(arguments: Vec<OsString>) -> Result<Vec<OsString>, Problem> {
     let mut waiting: Vec<OsString> = arguments.into_iter().rev().collect();
     let mut expanded: Vec<OsString> = Vec::with_capacity(waiting.len());

@@ -3,8 +3,10 @@
 use super::exit::Failure;
 use super::page::{figure, list as items, status, table};
 use super::tool_session::{ToolArguments, exit};
+use super::words::{self, Phrase, Word, phrase, word};
 use clap::{Args, Subcommand};
 use kepler_compliance::standards::{DEFAULT_STANDARD, Status};
+use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{ListRequest, ListResponse, StatusFilter, ToolRequest};
 use kepler_compliance::view::WorkloadKind;
 use std::process::ExitCode;
@@ -68,7 +70,7 @@ pub(super) fn run(compliance: Compliance) -> Result<ExitCode, Failure> {
     });
     let mut answer = request.answer(&session.context())?;
     answer.evidence.caveats.splice(0..0, session.caveat());
-    session.write(&answer, page)?;
+    session.write(&answer, |answer| page(answer, session.lang))?;
     Ok(exit(worst(&answer)))
 }
 
@@ -83,7 +85,7 @@ fn worst(answer: &ListResponse) -> Status {
     }
 }
 
-fn page(answer: &ListResponse) -> String {
+fn page(answer: &ListResponse, lang: Lang) -> String {
     let rows: Vec<Vec<String>> = answer
         .workloads
         .iter()
@@ -96,28 +98,19 @@ fn page(answer: &ListResponse) -> String {
             vec![
                 status(row.statuses.status).to_owned(),
                 row.kind.name().to_owned(),
-                figure(row.power_watts, "W"),
-                figure(row.emissions_per_hour, "g/h"),
-                figure(month, "kg"),
+                figure(row.power_watts, "W", lang),
+                figure(row.emissions_per_hour, "g/h", lang),
+                figure(month, "kg", lang),
                 name,
             ]
         })
         .collect();
-    let counts = &answer.counts;
-    let mut page = table(&["STATUS", "KIND", "POWER", "CO2E", "MONTH, PROJECTED", "WORKLOAD"], &rows);
-    page.push_str(&format!(
-        "\n{} of {}; {} compliant, {} non-compliant, {} not applicable, {} insufficient data ({}, {})\n",
-        rows.len(),
-        answer.total,
-        counts.compliant,
-        counts.non_compliant,
-        counts.not_applicable,
-        counts.insufficient_data,
-        answer.standard,
-        answer.region,
-    ));
+    let heads = [Word::Status, Word::Kind, Word::Power, Word::Co2e, Word::MonthProjected, Word::Workload];
+    let mut page = table(&words::heads(heads, lang), &rows);
+    let listed = Phrase::Listed { shown: rows.len(), total: answer.total, counts: &answer.counts };
+    page.push_str(&format!("\n{} ({}, {})\n", phrase(&listed, lang), answer.standard, answer.region));
     let skipped: Vec<String> = answer.skipped.iter().map(|own| format!("{}: {}", own.what, own.reason)).collect();
-    page.push_str(&items("Left out:", &skipped));
-    page.push_str(&items("Note:", &answer.evidence.caveats));
+    page.push_str(&items(word(Word::LeftOut, lang), &skipped));
+    page.push_str(&items(word(Word::Note, lang), &answer.evidence.caveats));
     page
 }

@@ -82,11 +82,11 @@ pub(crate) struct Config {
     /// How voltages and currents of hwmon chips pair, before the built-in rules.
     pub(crate) hwmon_chip_rules: Vec<ChipRule>,
     /// The power model to estimate with where nothing is measured.
-    #[cfg(feature = "models")]
+    #[cfg(feature = "model-server")]
     pub(crate) model: ModelSettings,
-    /// What `kepler calibrate` learned of this machine, if not at one of the usual places.
+    /// What `kepler calibrate` learned of this machine, if not in one of the usual directories.
     pub(crate) calibration: Option<PathBuf>,
-    /// How active energy is told from idle energy.
+    /// How active and idle energy are separated.
     pub(crate) policy: IdlePolicy,
     /// By what active energy is divided, zone by zone.
     pub(crate) weights: Weights,
@@ -156,7 +156,7 @@ pub(crate) enum IntensityChoice {
 }
 
 /// A power model.
-#[cfg(feature = "models")]
+#[cfg(feature = "model-server")]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ModelSettings {
     /// Its file or directory.
@@ -292,7 +292,7 @@ impl Default for Config {
             fake_zones: vec![ZoneKind::Package, ZoneKind::Core, ZoneKind::Uncore, ZoneKind::Dram],
             hwmon_zones: Vec::new(),
             hwmon_chip_rules: Vec::new(),
-            #[cfg(feature = "models")]
+            #[cfg(feature = "model-server")]
             model: ModelSettings::default(),
             calibration: None,
             policy: IdlePolicy::Baseline,

@@ -1,8 +1,9 @@
 //! How the program ends: what it says, and its exit status.
 
 use super::config::{Manner, Problem};
+use super::remedies;
 use kepler_compliance::tools::ToolError;
-use kepler_core::meter::Refusal;
+use kepler_core::availability::Unavailable;
 use kepler_core::printable;
 use kepler_core::sampler::SamplerError;
 use std::io::{self, Write};
@@ -35,13 +36,21 @@ pub(super) enum Failure {
     #[error("{} in the configuration:\n{}", problems(.0.len()), lines(.0))]
     Config(Vec<Problem>),
     /// The meter that was asked for cannot be used.
-    #[error("cannot measure with {}: {}\nremedy: {}", .0.source_name, .0.reason, .0.remedy)]
-    Meter(Refusal),
+    #[error("cannot measure with {}: {}\nremedy: {}", .0.source_name, .0.reason, remedies::text(&.0.remedy))]
+    Meter(Unavailable),
+    /// A command needs measured figures, and there are none.
+    #[error("{reason}\nremedy: {remedy}")]
+    NothingMeasured {
+        /// Why that matters.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
     /// The source of CPU time that was asked for cannot be used.
-    #[error("cannot read CPU time with {}: {}\nremedy: {}", .0.source_name, .0.reason, .0.remedy)]
-    Usage(Refusal),
+    #[error("cannot read CPU time with {}: {}\nremedy: {}", .0.source_name, .0.reason, remedies::text(&.0.remedy))]
+    Usage(Unavailable),
     /// The host cannot be read.
-    #[error(transparent)]
+    #[error("{}\nremedy: {}", .0, remedies::text(&.0.remedy()))]
     Host(SamplerError),
     /// An address cannot be listened at.
     #[error("cannot listen at {address}: {reason}")]
@@ -91,7 +100,7 @@ impl Failure {
             Failure::Io { .. } | Failure::Host(_) | Failure::Tool(_) => 1,
             Failure::CommandLine(_) | Failure::Arguments(_) => 2,
             Failure::Config(_) | Failure::Data(_) | Failure::Source(_) => 2,
-            Failure::Meter(_) | Failure::Usage(_) => 3,
+            Failure::Meter(_) | Failure::Usage(_) | Failure::NothingMeasured { .. } => 3,
             Failure::Address { .. } => 4,
         })
     }

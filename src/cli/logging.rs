@@ -42,7 +42,7 @@ pub(super) fn start(config: &Config) {
             .boxed(),
     };
     // The MCP library tells of every message at the level at which we tell of starts and stops, and warns
-    // of every mistake that a client makes and is told of.
+    // about every mistake of a client, which the client learns of as well.
     let library = if targets { config.log_level } else { tracing::Level::ERROR };
     let levels = Targets::new().with_default(config.log_level).with_target("rmcp", library);
     tracing_subscriber::registry().with(layer.with_filter(levels)).init();

@@ -89,8 +89,8 @@ fn section(head: &mut Vec<String>, heading: &str, items: &[String]) {
 
 /// A message about the text that is written, without lines of it: the head moves them.
 fn without_lines(message: &str) -> String {
-    let place = format!("{FOUND}:");
-    let mut parts = message.split(&place);
+    let prefix = format!("{FOUND}:");
+    let mut parts = message.split(&prefix);
     let mut out = parts.next().unwrap_or_default().to_owned();
     out.extend(parts.map(|part| part.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches(": ")));
     out

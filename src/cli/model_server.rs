@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 /// Clients of a cluster's exporters, each with a connection that it keeps.
 const MOST_CONNECTIONS: usize = 1024;
-/// Who trains, or waits to be told that another does.
+/// Connections that train, or wait to learn that another one does.
 const MOST_TRAINERS: usize = 16;
 /// Workers: parsing a large request on one must not hold up the others.
 const WORKERS: usize = 2;

@@ -1,12 +1,15 @@
 //! Answers as pages for people.
 
 pub(super) use kepler_compliance::numbers::figure as digits;
+
+use super::words::{Word, word};
 use kepler_compliance::standards::Status;
+use kepler_compliance::text::Lang;
 use kepler_core::printable;
 use std::fmt::Write;
 
 /// Lines of aligned columns. What acts on a terminal is escaped, so that a name stays in its cell.
-pub(super) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
+pub(super) fn table(heads: &[impl AsRef<str>], rows: &[Vec<String>]) -> String {
     let shown = |row: &Vec<String>| row.iter().map(|cell| printable::line(cell).into_owned()).collect();
     let rows: Vec<Vec<String>> = rows.iter().map(shown).collect();
     let widths: Vec<usize> = heads
@@ -14,7 +17,7 @@ pub(super) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
         .enumerate()
         .map(|(column, head)| {
             let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell));
-            cells.chain([width(head)]).max().unwrap_or_default()
+            cells.chain([width(head.as_ref())]).max().unwrap_or_default()
         })
         .collect();
     let line = |cells: &mut dyn Iterator<Item = &str>| {
@@ -27,7 +30,7 @@ pub(super) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
         line.push('\n');
         line
     };
-    let mut page = line(&mut heads.iter().copied());
+    let mut page = line(&mut heads.iter().map(AsRef::as_ref));
     for row in &rows {
         page.push_str(&line(&mut row.iter().map(String::as_str)));
     }
@@ -58,10 +61,10 @@ pub(super) fn list(heading: &str, items: &[String]) -> String {
 }
 
 /// A figure with its unit; what is not known says so.
-pub(super) fn figure(value: Option<f64>, unit: &str) -> String {
+pub(super) fn figure(value: Option<f64>, unit: &str, lang: Lang) -> String {
     match value {
         Some(value) => format!("{} {unit}", digits(value)).trim_end().to_owned(),
-        None => "unknown".to_owned(),
+        None => word(Word::Unknown, lang).to_owned(),
     }
 }
 
@@ -86,8 +89,9 @@ mod tests {
         {
             assert_eq!(digits(value), text);
         }
-        assert_eq!(figure(None, "W"), "unknown");
-        assert_eq!(figure(Some(1.2), ""), "1.2");
+        assert_eq!(figure(None, "W", Lang::En), "unknown");
+        assert_eq!(figure(None, "W", Lang::Ko), "알 수 없음");
+        assert_eq!(figure(Some(1.2), "", Lang::En), "1.2");
     }
 
     #[test]

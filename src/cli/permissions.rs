@@ -32,7 +32,7 @@ const CAPABILITIES: [Capability; 5] = [
     Capability {
         name: SEES_PROCESSES,
         bit: 19,
-        lost: "other users' processes' executables (label exe), and virtual machines told by their open /dev/kvm",
+        lost: "other users' processes' executables (label exe), and virtual machines recognised by their open /dev/kvm",
         root_suffices: false,
     },
     Capability {

@@ -4,10 +4,10 @@ mod rows;
 
 use super::exit::Failure;
 use clap::Args;
+use kepler_core::host::file::{self, FileLimits};
 use kepler_core::model::{Conversion, Model, PredictError, Prediction, Semantics, component_name};
 use kepler_core::units::ZoneKind;
 use rows::Rows;
-use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ pub(super) struct Predict {
     /// What the rows' features mean
     #[arg(long, value_name = "NAME")]
     semantics: Option<Semantics>,
-    /// What the model's features mean, where the place of its file does not tell
+    /// What the model's features mean, where the directory of its file does not say
     #[arg(long, value_name = "NAME")]
     model_semantics: Option<Semantics>,
     /// Logical CPUs of the rows' machine: lets true CPU time be converted into what published models were trained with
@@ -53,7 +53,9 @@ pub(super) fn run(asked: &Predict) -> Result<ExitCode, Failure> {
         ("standard input".to_owned(), Box::new(io::stdin().lock()))
     } else {
         let name = asked.rows.display().to_string();
-        let file = File::open(&asked.rows).map_err(|error| Failure::Data(format!("cannot read {name}: {error}")))?;
+        // Rows are read one block after the other, however many there are.
+        let file = file::open(&asked.rows, FileLimits::bytes(u64::MAX));
+        let file = file.map_err(|error| Failure::Data(error.to_string()))?;
         (name, Box::new(file))
     };
     let conversion = asked.cpus.map_or(Conversion::Refuse, |threads| Conversion::Allow { threads });
@@ -63,7 +65,7 @@ pub(super) fn run(asked: &Predict) -> Result<ExitCode, Failure> {
         Ok(clipped) => {
             if clipped > 0 {
                 let text = format!("kepler: {clipped} predictions were absurd, and clipped or left empty\n");
-                // Nobody is left to tell if standard error is closed.
+                // If standard error is closed, no one reads it.
                 let _closed = io::stderr().lock().write_all(text.as_bytes());
             }
             Ok(ExitCode::SUCCESS)

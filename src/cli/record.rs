@@ -4,10 +4,11 @@ mod trace;
 
 use super::config::Config;
 use super::exit::Failure;
+use super::remedies;
 use super::sampling;
 use super::signals;
 use clap::Args;
-use kepler_core::meter::{Method, Refusal};
+use kepler_core::meter::Method;
 use kepler_core::sampler::Sampler;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -38,7 +39,7 @@ pub(super) fn run(config: &Config, asked: &Record) -> Result<(), Failure> {
     let mut sampler = sampling::open(config)?;
     let zones = measured(&sampler);
     if zones.is_empty() && !asked.features_only {
-        return Err(Failure::Meter(nothing_measured(&sampler)));
+        return Err(nothing_measured(&sampler));
     }
     let mut trace = Trace::create(&asked.output, config.interval, &config.host(), zones).map_err(Failure::Data)?;
     let runtime =
@@ -63,11 +64,13 @@ fn measured(sampler: &Sampler) -> Vec<(kepler_core::units::ZoneKind, &'static st
     zones
 }
 
-fn nothing_measured(sampler: &Sampler) -> Refusal {
-    let first = sampler.refusals().first();
-    let remedy = first.map_or_else(|| "run `kepler doctor`".to_owned(), |refusal| refusal.remedy.clone());
-    let reason = "no power is measured here, only estimated, and a model must not be trained with estimates";
-    Refusal::new("record", reason, format!("{remedy}; or record features alone with --features-only"))
+fn nothing_measured(sampler: &Sampler) -> Failure {
+    let first = sampler.unavailable().first();
+    let remedy = first.map_or_else(|| "run `kepler doctor`".to_owned(), |first| remedies::text(&first.remedy));
+    let reason =
+        "cannot record: no power is measured here, only estimated, and a model must not be trained with estimates";
+    let remedy = format!("{remedy}; or record features alone with --features-only");
+    Failure::NothingMeasured { reason: reason.to_owned(), remedy }
 }
 
 async fn record(
@@ -114,7 +117,7 @@ async fn record(
     Ok(())
 }
 
-/// Writes on standard error; nobody is left to tell if that is closed.
+/// Writes on standard error; if that is closed, no one reads it.
 fn say(text: &str) {
     let _closed = io::stderr().lock().write_all(text.as_bytes());
 }

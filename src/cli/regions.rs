@@ -3,7 +3,9 @@
 use super::exit::Failure;
 use super::page::{digits, list, table};
 use super::tool_session::ToolArguments;
+use super::words::{self, Word, word};
 use clap::Args;
+use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{RegionalRequest, RegionalResponse, ToolRequest, WorkloadQualifiers};
 use std::process::ExitCode;
 
@@ -42,11 +44,11 @@ pub(super) fn run(asked: Regions) -> Result<ExitCode, Failure> {
     });
     let mut answer = request.answer(&session.context())?;
     answer.caveats.splice(0..0, session.caveat());
-    session.write(&answer, page)?;
+    session.write(&answer, |answer| page(answer, session.lang))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn page(answer: &RegionalResponse) -> String {
+fn page(answer: &RegionalResponse, lang: Lang) -> String {
     let current = answer.current.as_ref();
     // The current region stands at the end where it is not among the first.
     let missing = current.filter(|own| !answer.regions.iter().any(|region| region.region == own.region));
@@ -71,9 +73,19 @@ fn page(answer: &RegionalResponse) -> String {
             ]
         })
         .collect();
-    let heads = ["RANK", "REGION", "G/KWH*PUE", "GRID", "YEAR", "PUE", "SAVES", "A MONTH", "ZONE"];
-    let mut page = table(&heads, &rows);
+    let heads = [
+        Word::Rank,
+        Word::Region,
+        Word::EffectiveIntensity,
+        Word::GridIntensity,
+        Word::Year,
+        Word::Pue,
+        Word::Saves,
+        Word::SavedInAMonth,
+        Word::Zone,
+    ];
+    let mut page = table(&words::heads(heads, lang), &rows);
     page.push_str(&format!("\n{}\n", answer.advice.text));
-    page.push_str(&list("Note:", &answer.caveats));
+    page.push_str(&list(word(Word::Note, lang), &answer.caveats));
     page
 }

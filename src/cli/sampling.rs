@@ -1,6 +1,6 @@
 //! From the configuration to a sampler.
 
-#[cfg(feature = "models")]
+#[cfg(feature = "model-server")]
 mod configured;
 
 use super::config::{Config, Meter};
@@ -42,8 +42,8 @@ fn open_with(config: &Config, chain: ChainOptions) -> Result<Sampler, Failure> {
         usage: config.usage,
     };
     Sampler::new(&config.host(), options).map_err(|error| match error {
-        SamplerError::Meter(refusal) => Failure::Meter(refusal),
-        SamplerError::Usage { refusal } => Failure::Usage(refusal),
+        SamplerError::Meter(unavailable) => Failure::Meter(unavailable),
+        SamplerError::Usage { unavailable } => Failure::Usage(unavailable),
         other => Failure::Host(other),
     })
 }
@@ -73,17 +73,17 @@ fn uncalibrated(config: &Config) -> ChainOptions {
 }
 
 /// The configured model stands before the estimate that needs none.
-#[cfg(feature = "models")]
+#[cfg(feature = "model-server")]
 fn with_model(mut sources: Vec<Source>, config: &Config) -> Vec<Source> {
-    if let Some(place) = sources.iter().position(|source| *source == Source::Model)
+    if let Some(index) = sources.iter().position(|source| *source == Source::Model)
         && let Some(model) = configured::model(config)
     {
-        sources.insert(place, Source::ModelFile(model));
+        sources.insert(index, Source::ModelFile(model));
     }
     sources
 }
 
-#[cfg(not(feature = "models"))]
+#[cfg(not(feature = "model-server"))]
 fn with_model(sources: Vec<Source>, _config: &Config) -> Vec<Source> {
     sources
 }

@@ -3,7 +3,9 @@
 use super::exit::Failure;
 use super::page::{figure, list, table};
 use super::tool_session::ToolArguments;
+use super::words::{self, Word, word};
 use clap::Args;
+use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{
     Length, ScheduleRequest, ScheduleResponse, ScheduledWindow, ToolRequest, WorkloadQualifiers,
 };
@@ -52,25 +54,26 @@ pub(super) fn run(asked: Schedule) -> Result<ExitCode, Failure> {
     });
     let mut answer = request.answer(&session.context())?;
     answer.caveats.splice(0..0, session.caveat());
-    session.write(&answer, page)?;
+    session.write(&answer, |answer| page(answer, session.lang))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn page(answer: &ScheduleResponse) -> String {
+fn page(answer: &ScheduleResponse, lang: Lang) -> String {
     let row = |label: String, window: &ScheduledWindow| {
         vec![
             label,
             window.local_start.clone(),
-            figure(Some(window.mean_intensity), "g/kWh"),
-            figure(window.emissions_kg, "kg"),
-            figure(window.cost, ""),
+            figure(Some(window.mean_intensity), "g/kWh", lang),
+            figure(window.emissions_kg, "kg", lang),
+            figure(window.cost, "", lang),
             window.slots.len().to_string(),
         ]
     };
-    let mut rows: Vec<Vec<String>> = answer.now.iter().map(|now| row("now".to_owned(), now)).collect();
-    rows.extend(answer.ranking.iter().enumerate().map(|(place, window)| row((place + 1).to_string(), window)));
-    let mut page = table(&["RANK", "START", "INTENSITY", "CO2E", "COST", "PIECES"], &rows);
+    let mut rows: Vec<Vec<String>> = answer.now.iter().map(|now| row(word(Word::Now, lang).to_owned(), now)).collect();
+    rows.extend(answer.ranking.iter().zip(1..).map(|(window, rank): (_, u32)| row(rank.to_string(), window)));
+    let heads = [Word::Rank, Word::Start, Word::Intensity, Word::Co2e, Word::Cost, Word::Pieces];
+    let mut page = table(&words::heads(heads, lang), &rows);
     page.push_str(&format!("\n{}\n", answer.recommendation));
-    page.push_str(&list("Note:", &answer.caveats));
+    page.push_str(&list(word(Word::Note, lang), &answer.caveats));
     page
 }

@@ -10,6 +10,7 @@ use super::config::{Config, Value, ViewSource};
 use super::exit::Failure;
 use super::live;
 use super::permissions;
+use super::remedies;
 use super::sampling;
 use super::signals;
 use kepler_core::host::Topology;
@@ -30,7 +31,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(Failure::to("start the HTTP server"))?;
-    // Before anything is told to have started: who waits for that may send a signal then.
+    // Before the log says that anything has started: a supervisor that waits for that may send a signal then.
     let (_held, mut interrupt, mut terminate) = {
         let _entered = runtime.enter();
         (signals::hold()?, signals::of(SignalKind::interrupt())?, signals::of(SignalKind::terminate())?)
@@ -122,12 +123,12 @@ fn export_options(config: &Config) -> ExportOptions {
 
 /// Says which better source is not used, and what a missing permission costs.
 fn warn_of_losses(config: &Config, sampler: &Sampler) {
-    for refusal in sampler.refusals() {
-        // A remedy that names a capability is one step away; the others want drivers or hardware.
-        if refusal.remedy.contains("CAP_") || refusal.source_name == "model-file" {
-            tracing::warn!("not measuring with {}: {}; {}", refusal.source_name, refusal.reason, refusal.remedy);
+    for unavailable in sampler.unavailable() {
+        // A missing right is one step away; the others want drivers or hardware.
+        if unavailable.remedy.is_permission() || unavailable.source_name == "model-file" {
+            tracing::warn!("not measuring with {}", remedies::line(unavailable));
         } else {
-            tracing::debug!("not measuring with {}: {}", refusal.source_name, refusal.reason);
+            tracing::debug!("not measuring with {}: {}", unavailable.source_name, unavailable.reason);
         }
     }
     for permission in permissions::read(&config.host()) {

@@ -3,6 +3,7 @@
 use super::exit::Failure;
 use super::page::{facts, table};
 use super::tool_session::Answer;
+use super::words::{self, Phrase, Word, phrase, word};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -82,32 +83,34 @@ fn page(rules: &[&Rule], lang: Lang) -> String {
                 rule.jurisdiction.clone(),
                 label(&rule.force),
                 label(&rule.subject),
-                if rule.in_force(today) { "yes" } else { "no" }.to_owned(),
+                word(if rule.in_force(today) { Word::Yes } else { Word::No }, lang).to_owned(),
                 name(rule, lang),
             ]
         })
         .collect();
-    table(&["CODE", "KIND", "WHERE", "FORCE", "SUBJECT", "IN FORCE", "NAME"], &rows)
+    let heads = [Word::Code, Word::Kind, Word::Where, Word::Force, Word::Subject, Word::InForce, Word::Name];
+    table(&words::heads(heads, lang), &rows)
 }
 
 fn show(rule: &Rule, lang: Lang) -> String {
     let day = |date: Option<jiff::civil::Date>| date.map_or_else(|| "…".to_owned(), |date| date.to_string());
     let mut rows = vec![
-        ("code", rule.code.clone()),
-        ("name", name(rule, lang)),
-        ("asks", rule.text.lang(lang).to_owned()),
-        ("kind", label(&rule.check.kind())),
-        ("where", rule.jurisdiction.clone()),
-        ("force", label(&rule.force)),
-        ("subject", label(&rule.subject)),
-        ("in force", format!("{} to {}", day(rule.valid_from), day(rule.valid_to))),
-        ("source", rule.source.clone()),
+        (word(Word::Code, lang), rule.code.clone()),
+        (word(Word::Name, lang), name(rule, lang)),
+        (word(Word::Asks, lang), rule.text.lang(lang).to_owned()),
+        (word(Word::Kind, lang), label(&rule.check.kind())),
+        (word(Word::Where, lang), rule.jurisdiction.clone()),
+        (word(Word::Force, lang), label(&rule.force)),
+        (word(Word::Subject, lang), label(&rule.subject)),
+        (
+            word(Word::InForce, lang),
+            phrase(&Phrase::Period { from: &day(rule.valid_from), to: &day(rule.valid_to) }, lang),
+        ),
+        (word(Word::Source, lang), rule.source.clone()),
     ];
-    match rule.status {
-        RuleStatus::Draft => rows.push(("status", "draft: it holds for nobody yet".to_owned())),
-        RuleStatus::Passed => rows.push(("status", "passed, in force from its first day on".to_owned())),
-        _ => {}
+    if rule.draft {
+        rows.push((word(Word::Draft, lang), phrase(&Phrase::NotAdopted, lang)));
     }
-    rows.extend(rule.note.as_ref().map(|note| ("note", note.lang(lang).to_owned())));
+    rows.extend(rule.note.as_ref().map(|note| (word(Word::Note, lang), note.lang(lang).to_owned())));
     facts(&rows)
 }

@@ -13,7 +13,7 @@ pub(super) fn write() -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// As `github.com/prometheus/common/version` prints it (2026), with Rust's version in the place of Go's.
+/// As `github.com/prometheus/common/version` prints it (2026), with Rust's version instead of Go's.
 fn text() -> String {
     let known = |text: &'static str| if text.is_empty() { "unknown" } else { text };
     format!(
@@ -40,7 +40,7 @@ fn tags() -> String {
     let features = [
         ("docs", cfg!(feature = "docs")),
         ("mcp", cfg!(feature = "mcp")),
-        ("models", cfg!(feature = "models")),
+        ("models", cfg!(feature = "model-server")),
         ("parquet", cfg!(feature = "parquet")),
         ("sim", cfg!(feature = "sim")),
     ];

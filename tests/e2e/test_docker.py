@@ -114,7 +114,7 @@ def test_a_container_is_charged_for_its_short_lived_processes(kepler, kepler_bin
     if usage == "ebpf":
         found = json.loads(subprocess.run([kepler_bin, "doctor", "--json"], capture_output=True, check=False).stdout)
         if found["usage_source"] != "ebpf":
-            pytest.skip(f"eBPF cannot be used here: {found['usage_refusal']}")
+            pytest.skip(f"eBPF cannot be used here: {found['usage_unavailable']}")
     server = kepler("--monitor.interval=1s", f"--usage={usage}")
     with docker_engine.container(image, "sh", "-c", SHORT_LIVED) as name:
         container = Container(name, server)

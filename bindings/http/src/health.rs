@@ -71,25 +71,11 @@ fn json(status: StatusCode, body: String) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kepler_core::snapshot::{Cost, Node};
 
     fn snapshot(at: Timestamp, interval: Duration) -> Snapshot {
-        Snapshot {
-            sequence: 9,
-            at,
-            interval,
-            node: Node::default(),
-            processes: Vec::new(),
-            containers: Vec::new(),
-            pods: Vec::new(),
-            vms: Vec::new(),
-            units: Vec::new(),
-            commands: Vec::new(),
-            faults: Vec::new(),
-            doubts: Vec::new(),
-            sources: Vec::new(),
-            cost: Cost::default(),
-        }
+        let mut snapshot = Snapshot::empty(at);
+        (snapshot.sequence, snapshot.interval) = (9, interval);
+        snapshot
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use crate::errors::ConfigurationError;
 use kepler_core::calibration::file;
 use kepler_core::host::Host as CoreHost;
-use kepler_core::meter::Refusal;
 use kepler_core::meter::chain::{ChainOptions, Source};
 use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
@@ -90,14 +89,14 @@ impl Host {
 /// file that cannot be used is warned about, and measuring goes on without.
 pub(crate) fn chain(py: Python<'_>, host: &CoreHost, sources: Option<Vec<String>>) -> PyResult<ChainOptions> {
     let named = std::env::var_os("KEPLER_CALIBRATION_PATH").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let mut refusals = Vec::new();
+    let mut warnings = Vec::new();
     let refused = |path: &Path, error| {
-        refusals.push(format!("the calibration in {} is not used: {error}", path.display()));
+        warnings.push(format!("the calibration in {} is not used: {error}", path.display()));
     };
     let found = py.detach(|| file::find(host, named.as_deref(), refused));
     let category = py.get_type::<PyUserWarning>();
-    for refusal in refusals {
-        PyErr::warn(py, &category, &CString::new(refusal)?, 1)?;
+    for warning in warnings {
+        PyErr::warn(py, &category, &CString::new(warning)?, 1)?;
     }
     let calibration = found.map(|(calibration, _)| Arc::new(calibration));
     let options = ChainOptions { calibration, ..ChainOptions::default() };
@@ -113,9 +112,4 @@ pub(crate) fn chain(py: Python<'_>, host: &CoreHost, sources: Option<Vec<String>
         })
     };
     Ok(options.with_sources(names.iter().map(find).collect::<PyResult<_>>()?))
-}
-
-/// Source, reason and remedy of each meter that is not in use.
-pub(crate) fn refusals(refusals: &[Refusal]) -> Vec<(&'static str, String, String)> {
-    refusals.iter().map(|refusal| (refusal.source_name, refusal.reason.clone(), refusal.remedy.clone())).collect()
 }

@@ -12,6 +12,7 @@ mod host;
 mod measure;
 mod models;
 mod monitor;
+mod remedies;
 
 use pyo3::prelude::*;
 

@@ -4,7 +4,8 @@ mod keeper;
 
 use crate::errors::MeterError;
 use crate::fork;
-use crate::host::{Host, chain, refusals};
+use crate::host::{Host, chain};
+use crate::remedies;
 use keeper::Keeper;
 use kepler_core::meter::Method;
 use kepler_core::stopwatch as core;
@@ -28,9 +29,7 @@ impl Stopwatch {
         let host = host.as_ref().map(Host::core).unwrap_or_default();
         let options = chain(py, &host, sources)?;
         let opened = py.detach(|| core::Stopwatch::open(&host, options));
-        let stopwatch = opened.map_err(|refusal| {
-            MeterError::new_err((format!("{}: {}", refusal.source_name, refusal.reason), refusal.remedy))
-        })?;
+        let stopwatch = opened.map_err(|unavailable| MeterError::new_err(remedies::error(&unavailable)))?;
         let keeper = Keeper::new(stopwatch.longest_gap());
         Ok(Stopwatch { meters: Arc::new(Mutex::new(stopwatch)), keeper })
     }
@@ -45,10 +44,10 @@ impl Stopwatch {
     }
 
     /// Source, reason and remedy of each better meter that is not in use.
-    fn refusals(&self, py: Python<'_>) -> Vec<(&'static str, String, String)> {
+    fn unavailable(&self, py: Python<'_>) -> Vec<(&'static str, String, String)> {
         py.detach(|| {
             let _reading = fork::reading();
-            refusals(self.meters.lock().unwrap_or_else(PoisonError::into_inner).refusals())
+            remedies::rows(self.meters.lock().unwrap_or_else(PoisonError::into_inner).unavailable())
         })
     }
 

@@ -6,7 +6,8 @@ mod table;
 
 use crate::carbon::{Live, Observation};
 use crate::errors::{MeterError, MonitorError};
-use crate::host::{Host, chain, refusals};
+use crate::host::{Host, chain};
+use crate::remedies;
 use columns::Level;
 use kepler_core::attribution::IdlePolicy;
 use kepler_core::meter::Method;
@@ -28,7 +29,7 @@ struct Monitor {
     feed: Feed,
     /// What the tools are told of it.
     live: Live,
-    refusals: Vec<(&'static str, String, String)>,
+    unavailable: Vec<(&'static str, String, String)>,
     /// The process whose thread it is.
     process: u32,
 }
@@ -49,13 +50,13 @@ impl Monitor {
         let options = SamplerOptions { chain: chain(py, &host, sources)?, policy, ..SamplerOptions::default() };
         py.detach(|| {
             let sampler = Sampler::new(&host, options).map_err(|error| refused(&error))?;
-            let refusals = refusals(sampler.refusals());
+            let unavailable = remedies::rows(sampler.unavailable());
             let running = CoreMonitor::start(sampler, interval).map_err(|error| {
                 MonitorError::new_err((format!("no thread can be started: {error}"), "raise the limit of threads"))
             })?;
             let feed = running.feed();
             let live = Live::new(feed.clone());
-            Ok(Monitor { running: Mutex::new(Some(running)), feed, live, refusals, process: std::process::id() })
+            Ok(Monitor { running: Mutex::new(Some(running)), feed, live, unavailable, process: std::process::id() })
         })
     }
 
@@ -107,8 +108,8 @@ impl Monitor {
     }
 
     /// Source, reason and remedy of each better meter that was not to be had at the start.
-    fn refusals(&self) -> Vec<(&'static str, String, String)> {
-        self.refusals.clone()
+    fn unavailable(&self) -> Vec<(&'static str, String, String)> {
+        self.unavailable.clone()
     }
 }
 
@@ -147,10 +148,8 @@ impl Drop for Monitor {
 
 fn refused(error: &SamplerError) -> PyErr {
     match error {
-        SamplerError::Meter(refusal) => {
-            MeterError::new_err((format!("{}: {}", refusal.source_name, refusal.reason), refusal.remedy.clone()))
-        }
-        other => MeterError::new_err(crate::errors::told(other)),
+        SamplerError::Meter(unavailable) => MeterError::new_err(remedies::error(unavailable)),
+        other => MeterError::new_err((other.to_string(), remedies::text(&other.remedy()))),
     }
 }
 

@@ -13,10 +13,11 @@
 //! CPU time of a workload that was not there before counts only if it can have been used since then.
 
 use super::counters::{Counters, ZoneCounters, counters, risen, zones_of};
-use crate::view::WorkloadKind;
+use crate::view::{WorkloadKind, for_each_listed};
 use kepler_core::host::Timestamp;
-use kepler_core::snapshot::{Row, Snapshot, State};
+use kepler_core::snapshot::{AnyRow, Snapshot, State};
 use kepler_core::units::PerZone;
+use kepler_core::workload::Identity;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -146,29 +147,19 @@ impl Accounts {
         let Accounts { processes, workloads, .. } = self;
         let mut table = Table { reading, workloads };
 
-        for row in &snapshot.processes {
-            let account = processes.entry((row.info.pid, row.info.start_ticks)).or_default();
-            let used = account.read(counters(row), reading);
-            let name = &row.info.comm;
-            if let Some(workload) = table.seen(WorkloadKind::Process, name, name, None) {
-                workload.used.add(&used);
-                workload.running |= row.state == State::Running;
+        for_each_listed(snapshot, |row, namespace| match row.identity() {
+            // A history keeps no single processes, but all of one name together.
+            Identity::Process { pid, start_ticks } => {
+                let account = processes.entry((pid, start_ticks)).or_default();
+                let used = account.read(counters(&row), reading);
+                if let Some(workload) = table.seen(row.kind(), row.name(), row.name(), None) {
+                    workload.used.add(&used);
+                    workload.running |= row.state == State::Running;
+                }
             }
-        }
-        for row in &snapshot.containers {
-            let info = &*row.info;
-            let namespace = info.pod.as_ref().map(|pod| pod.namespace.as_str());
-            table.charge(WorkloadKind::Container, &info.id, &info.name, namespace, row);
-        }
-        for row in &snapshot.pods {
-            table.charge(WorkloadKind::Pod, &row.info.id, &row.info.name, Some(&row.info.namespace), row);
-        }
-        for row in &snapshot.vms {
-            table.charge(WorkloadKind::Vm, &row.info.id, &row.info.name, None, row);
-        }
-        for row in &snapshot.units {
-            table.charge(WorkloadKind::Unit, &row.info.cgroup, &row.info.name, None, row);
-        }
+            Identity::Text(uid) => table.charge(uid, namespace, &row),
+            other => table.charge(&other.to_string(), namespace, &row),
+        });
     }
 
     /// What [`Accounts::read`] found: each workload, by kind and uid. Those that were not in the
@@ -258,7 +249,6 @@ impl Table<'_> {
             workload.used = Counters::default();
             workload.running = false;
             let name = if name.is_empty() { uid } else { name };
-            let namespace = namespace.filter(|namespace| !namespace.is_empty());
             if workload.name != name || workload.namespace.as_deref() != namespace {
                 workload.name = name.to_owned();
                 workload.namespace = namespace.map(str::to_owned);
@@ -268,9 +258,9 @@ impl Table<'_> {
         Some(workload)
     }
 
-    fn charge<Info>(&mut self, kind: WorkloadKind, uid: &str, name: &str, namespace: Option<&str>, row: &Row<Info>) {
+    fn charge(&mut self, uid: &str, namespace: Option<&str>, row: &AnyRow<'_>) {
         let reading = self.reading;
-        if let Some(workload) = self.seen(kind, uid, name, namespace) {
+        if let Some(workload) = self.seen(row.kind(), uid, row.name(), namespace) {
             workload.used = workload.account.read(counters(row), reading);
             workload.running |= row.state == State::Running;
         }

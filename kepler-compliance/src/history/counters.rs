@@ -1,6 +1,6 @@
 //! The counters of a snapshot, and how far one rose.
 
-use kepler_core::snapshot::{Row, Snapshot};
+use kepler_core::snapshot::{AnyRow, Snapshot};
 use kepler_core::units::{Energy, PerZone};
 use std::time::Duration;
 
@@ -38,8 +38,8 @@ pub(super) fn risen(earlier: Energy, now: Energy) -> Energy {
 }
 
 /// The counters of one workload.
-pub(super) fn counters<Info>(row: &Row<Info>) -> Counters {
-    Counters { energy: row.energy, cpu_time: row.cpu_time }
+pub(super) fn counters(row: &AnyRow<'_>) -> Counters {
+    Counters { energy: *row.energy, cpu_time: row.cpu_time }
 }
 
 /// The counters of the node.

@@ -27,7 +27,7 @@ pub enum HistoryError {
         source: io::Error,
     },
     /// There is no such file, and a reader creates none.
-    #[error("there is no history at {}; a writer creates it (kepler serve with a history), or check the path", path.display())]
+    #[error("there is no history at {}; its writer creates it: start that first, or correct the path", path.display())]
     Missing {
         /// Where it was looked for.
         path: PathBuf,

@@ -9,7 +9,12 @@ use std::time::Duration;
 pub(super) const APPLICATION_ID: i64 = 0x6b70_4c52;
 
 /// What `PRAGMA user_version` says; rises with every change of the tables.
-pub(super) const VERSION: i64 = 1;
+///
+/// 1 (0.1.0): the table of workloads took five kinds only. 2: it takes every kind.
+pub(super) const VERSION: i64 = 2;
+
+/// What the table of workloads said in version 1.
+const KINDS_OF_VERSION_1: &str = " CHECK (kind IN ('pod', 'container', 'unit', 'vm', 'process'))";
 
 const TABLES: &str = include_str!("schema.sql");
 
@@ -43,8 +48,31 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, HistoryError> {
         transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
         transaction.pragma_update(None, "user_version", VERSION).map_err(failed)?;
         transaction.commit().map_err(failed)?;
+    } else {
+        migrate(&mut connection).map_err(failed)?;
     }
     Ok(connection)
+}
+
+/// Brings an older file up to date, as sqlite.org/lang_altertable.html#otheralter says for constraints. No row is
+/// touched, and a kill in between leaves the file as it was.
+fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let number =
+        |connection: &Connection, name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    if number(connection, "user_version")? >= VERSION {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    let schema = number(&transaction, "schema_version")?;
+    transaction.pragma_update(None, "writable_schema", true)?;
+    transaction.execute(
+        "UPDATE sqlite_schema SET sql = replace(sql, ?1, '') WHERE type = 'table' AND name = 'workload'",
+        [KINDS_OF_VERSION_1],
+    )?;
+    transaction.pragma_update(None, "schema_version", schema + 1)?;
+    transaction.pragma_update(None, "writable_schema", false)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
 }
 
 /// Opens to read only.
@@ -74,7 +102,7 @@ fn is_new(connection: &Connection, path: &Path) -> Result<bool, HistoryError> {
     let tables = number("SELECT count(*) FROM sqlite_schema")?;
     match (application, version, tables) {
         (0, 0, 0) => Ok(true),
-        (APPLICATION_ID, VERSION, _) => Ok(false),
+        (APPLICATION_ID, 1..=VERSION, _) => Ok(false),
         (APPLICATION_ID, found, _) if found > VERSION => {
             Err(HistoryError::Newer { path: path.to_owned(), found, known: VERSION })
         }

@@ -1,8 +1,8 @@
 -- One row a workload of which the file holds energy.
 CREATE TABLE workload (
     id         INTEGER PRIMARY KEY,
-    kind       TEXT NOT NULL CHECK (kind IN ('pod', 'container', 'unit', 'vm', 'process')),
-    uid        TEXT NOT NULL,       -- pod UID, container id, unit's cgroup, VM id, command name of a process
+    kind       TEXT NOT NULL,       -- pod, container, unit, vm, process, job; readers pass over kinds they do not know
+    uid        TEXT NOT NULL,       -- pod UID, container id, unit's or job's cgroup, VM id, command name of a process
     name       TEXT NOT NULL,       -- its name; the uid where it has none
     namespace  TEXT,                -- of a pod, and of a container in a pod, where known
     running    INTEGER NOT NULL CHECK (running IN (0, 1)), -- 1: it was alive at the newest record

@@ -69,7 +69,7 @@ pub(super) fn groups<'a>(
     namespace: Option<&str>,
 ) -> Result<Vec<Group<'a>>, ToolError> {
     if let Some(kind) = kind.filter(|kind| kind.is_controller())
-        && inventory.workloads.iter().all(|row| row.owner.is_none())
+        && inventory.workloads.iter().all(|row| row.owner.is_none() && row.id.kind != kind)
     {
         return Err(ToolError::InvalidArgument {
             argument: "kind",

@@ -23,8 +23,8 @@ pub struct Resolved<'a> {
 /// How many names an error suggests.
 const SUGGESTIONS: usize = 5;
 
-/// The workload of a name: a pod, a deployment, stateful set, daemon set or job (the sum of its pods), a
-/// container, a systemd unit, a VM, or all processes of a name; the first of these kinds that has it.
+/// The workload of a name: a pod, a deployment, stateful set, daemon set or job (the sum of its pods), a batch
+/// scheduler's job, a container, a systemd unit, a VM, or all processes of a name; the first of these kinds that has it.
 /// The namespace selects among pods and their controllers; others are found whatever it says.
 ///
 /// # Errors
@@ -38,23 +38,19 @@ pub fn resolve<'a>(
     let kinds = WorkloadKind::ALL.into_iter().filter(|own| kind.is_none_or(|kind| kind == *own));
     for kind in kinds {
         let is_it = |row: &&WorkloadEnergy| {
-            is_named(row, kind, name) && (!kind.is_namespaced() || row.id.namespace.as_deref() == Some(namespace))
+            is_named(row, kind, name)
+                && (row.id.kind != WorkloadKind::Pod || row.id.namespace.as_deref() == Some(namespace))
         };
         let rows: Vec<&WorkloadEnergy> = inventory.workloads.iter().filter(is_it).collect();
         let Some(first) = rows.first() else { continue };
         let mut caveats = Vec::new();
-        let is_controller = kind.is_controller();
+        let is_pods = first.id.kind == WorkloadKind::Pod;
+        let is_controller = kind.is_controller() && is_pods;
         if is_controller && rows.iter().any(|row| row.owner.is_none()) {
             caveats.push(EnergyMessage::InferredPods { controller: name.to_owned() }.into());
         }
         let own_name = if is_controller { name.to_owned() } else { (*first.id.name).to_owned() };
-        return Ok(Resolved {
-            kind,
-            namespace: kind.is_namespaced().then(|| namespace.to_owned()),
-            name: own_name,
-            rows,
-            caveats,
-        });
+        return Ok(Resolved { kind, namespace: is_pods.then(|| namespace.to_owned()), name: own_name, rows, caveats });
     }
     Err(unknown(inventory, name, namespace, kind))
 }
@@ -63,17 +59,13 @@ pub fn resolve<'a>(
 fn is_named(row: &WorkloadEnergy, kind: WorkloadKind, name: &str) -> bool {
     let id = &row.id;
     match kind {
-        WorkloadKind::Pod | WorkloadKind::Container | WorkloadKind::Vm | WorkloadKind::Process => {
-            id.kind == kind && (*id.name == *name || *id.uid == *name)
-        }
-        WorkloadKind::Unit => id.kind == kind && (*id.name == *name || id.name.strip_suffix(".service") == Some(name)),
-        WorkloadKind::Deployment | WorkloadKind::StatefulSet | WorkloadKind::DaemonSet | WorkloadKind::Job => {
-            id.kind == WorkloadKind::Pod
-                && match &row.owner {
-                    Some(owner) => owner.kind == kind && *owner.name == *name,
-                    None => looks_like_pod_of(&id.name, kind, name),
-                }
-        }
+        WorkloadKind::Unit if id.kind == kind => *id.name == *name || id.name.strip_suffix(".service") == Some(name),
+        _ if id.kind == kind => *id.name == *name || *id.uid == *name,
+        _ if kind.is_controller() && id.kind == WorkloadKind::Pod => match &row.owner {
+            Some(owner) => owner.kind == kind && *owner.name == *name,
+            None => looks_like_pod_of(&id.name, kind, name),
+        },
+        _ => false,
     }
 }
 

@@ -3,6 +3,8 @@
 use super::{EnergySplit, PowerSplit, TimeRange};
 use crate::units::{Energy, PerZone, Power};
 use kepler_core::meter::Method;
+use kepler_core::snapshot::{AnyRow, Snapshot};
+use kepler_core::workload::WorkloadKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -108,42 +110,17 @@ pub enum Containment {
 /// Who a workload is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct WorkloadId {
-    /// What it is: [`Pod`](WorkloadKind::Pod), [`Container`](WorkloadKind::Container),
-    /// [`Unit`](WorkloadKind::Unit), [`Vm`](WorkloadKind::Vm) or [`Process`](WorkloadKind::Process).
+    /// What it is: one of [`WorkloadKind::MEASURED`], but no [`Command`](WorkloadKind::Command).
     pub kind: WorkloadKind,
     /// The namespace of a pod, and of a container in a pod where known; `None` for everything else.
     pub namespace: Option<Arc<str>>,
     /// Its name; where it has none, its `uid`. A process's is its `comm`.
     pub name: Arc<str>,
-    /// What tells it from others of the same name on its node: pod UID, container id, unit's cgroup, VM id,
+    /// What tells it from others of the same name on its node: pod UID, container id, a unit's or job's cgroup, VM id,
     /// `pid` or `pid/start` of a process.
     pub uid: Arc<str>,
     /// The node it runs on, one of [`Inventory::nodes`].
     pub node: Arc<str>,
-}
-
-/// What a workload is, in the order in which a name that several share is resolved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum WorkloadKind {
-    /// A Kubernetes pod.
-    Pod,
-    /// A deployment: the sum of its pods. Never a row of an inventory; see [`Owner`].
-    Deployment,
-    /// A stateful set: the sum of its pods.
-    StatefulSet,
-    /// A daemon set: the sum of its pods.
-    DaemonSet,
-    /// A job: the sum of its pods.
-    Job,
-    /// A container.
-    Container,
-    /// A systemd unit or slice.
-    Unit,
-    /// A virtual machine.
-    Vm,
-    /// A process.
-    Process,
 }
 
 /// Who controls a pod.
@@ -193,52 +170,16 @@ impl NodeEnergy {
     }
 }
 
-impl WorkloadKind {
-    /// All kinds, in the order in which a shared name is resolved.
-    pub const ALL: [WorkloadKind; 9] = [
-        WorkloadKind::Pod,
-        WorkloadKind::Deployment,
-        WorkloadKind::StatefulSet,
-        WorkloadKind::DaemonSet,
-        WorkloadKind::Job,
-        WorkloadKind::Container,
-        WorkloadKind::Unit,
-        WorkloadKind::Vm,
-        WorkloadKind::Process,
-    ];
-
-    /// Its name in arguments and answers, lower case.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            WorkloadKind::Pod => "pod",
-            WorkloadKind::Deployment => "deployment",
-            WorkloadKind::StatefulSet => "statefulset",
-            WorkloadKind::DaemonSet => "daemonset",
-            WorkloadKind::Job => "job",
-            WorkloadKind::Container => "container",
-            WorkloadKind::Unit => "unit",
-            WorkloadKind::Vm => "vm",
-            WorkloadKind::Process => "process",
-        }
-    }
-
-    /// Whether it is a sum of pods that a controller runs.
-    #[must_use]
-    pub const fn is_controller(self) -> bool {
-        self.is_namespaced() && !matches!(self, WorkloadKind::Pod)
-    }
-
-    /// Whether a namespace selects among workloads of this kind.
-    #[must_use]
-    pub const fn is_namespaced(self) -> bool {
-        matches!(
-            self,
-            WorkloadKind::Pod
-                | WorkloadKind::Deployment
-                | WorkloadKind::StatefulSet
-                | WorkloadKind::DaemonSet
-                | WorkloadKind::Job
-        )
-    }
+/// Shows every workload of a snapshot that an inventory lists, with the namespace it is found by.
+///
+/// Commands are left out: they take over what ended processes used, which was theirs when it was used.
+pub(crate) fn for_each_listed<'a>(snapshot: &'a Snapshot, mut visit: impl FnMut(AnyRow<'a>, Option<&'a str>)) {
+    snapshot.for_each(|row| {
+        let namespace = match row.kind() {
+            WorkloadKind::Command => return,
+            WorkloadKind::Process => None,
+            _ => row.namespace(),
+        };
+        visit(row, namespace);
+    });
 }

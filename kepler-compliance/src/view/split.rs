@@ -37,8 +37,7 @@ impl<T: Copy + Add<Output = T>> Split<T> {
     /// stands in only where neither processors nor memory are known.
     #[must_use]
     pub fn total(&self) -> Option<T> {
-        let board = sum(self.cpu(), self.memory()).or(self.zones[ZoneKind::Psys]);
-        sum(board, self.gpu)
+        sum(self.zones.total(), self.gpu)
     }
 
     /// Part by part; a part known on one side only is that side's.

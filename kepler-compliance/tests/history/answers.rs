@@ -187,8 +187,9 @@ fn pods_named_later_get_their_name() {
     for (sequence, name) in [(1, ""), (2, ""), (3, "web")] {
         let mut snapshot = snapshot(sequence, at(sequence * 10), sequence);
         snapshot.pods.push(row(pod(name, if name.is_empty() { "" } else { "shop" }), sequence));
-        snapshot.pods[0].info =
-            std::sync::Arc::new(kepler_core::workload::PodInfo { id: "42".into(), ..pod(name, "shop") });
+        let mut info = pod(name, "shop");
+        info.id = "42".into();
+        snapshot.pods[0].info = std::sync::Arc::new(info);
         history.record(&snapshot).unwrap();
     }
     let inventory = history.inventory(range(0, 60)).unwrap();

@@ -3,6 +3,7 @@
 use crate::Place;
 use crate::snapshots::{at, row, snapshot, unit};
 use kepler_compliance::history::{History, HistoryError, HistoryOptions, HistoryReader};
+use kepler_core::workload::JobInfo;
 use rusqlite::Connection;
 
 fn refusal(place: &Place) -> HistoryError {
@@ -82,7 +83,45 @@ fn an_empty_file_becomes_a_history() {
     let place = Place::new();
     std::fs::write(place.path(), "").unwrap();
     place.open();
+    assert_eq!(place.number("PRAGMA user_version"), 2);
+}
+
+/// What version 1 said of the table of workloads, which is all that version 2 changed.
+const VERSION_1: &str = "PRAGMA writable_schema = ON;
+    UPDATE sqlite_schema SET sql = replace(sql, 'kind       TEXT NOT NULL,',
+        'kind       TEXT NOT NULL CHECK (kind IN (''pod'', ''container'', ''unit'', ''vm'', ''process'')),')
+    WHERE name = 'workload';
+    PRAGMA schema_version = 1000; PRAGMA writable_schema = OFF; PRAGMA user_version = 1;";
+
+#[test]
+fn a_file_of_version_1_is_read_as_it_is_and_takes_every_kind_once_it_is_written_to() {
+    let place = Place::new();
+    let history = place.open();
+    for sequence in [1, 2] {
+        let mut with_unit = snapshot(sequence, at(sequence * 10), sequence * 1_000_000);
+        with_unit.units.push(row(unit("sshd.service"), sequence * 10));
+        history.record(&with_unit).unwrap();
+    }
+    drop(history);
+    Connection::open(place.path()).unwrap().execute_batch(VERSION_1).unwrap();
+    let job = "INSERT INTO workload (kind, uid, name, running, last_block) VALUES ('job', '/slurm/job_7', '7', 1, 1)";
+    assert!(Connection::open(place.path()).unwrap().execute(job, []).is_err(), "version 1 takes five kinds");
+    HistoryReader::open(place.path()).unwrap();
     assert_eq!(place.number("PRAGMA user_version"), 1);
+
+    let history = place.open();
+    for sequence in [3, 4] {
+        let mut with_job = snapshot(sequence, at(sequence * 10), sequence * 1_000_000);
+        with_job.jobs.push(row(JobInfo::new("7", "slurm", "/slurm/uid_1000/job_7"), sequence * 10));
+        history.record(&with_job).unwrap();
+    }
+    drop(history);
+    assert_eq!(place.number("PRAGMA user_version"), 2);
+    assert_eq!(place.number("SELECT count(*) FROM workload WHERE kind = 'unit'"), 1, "what was there stays");
+    assert_eq!(place.number("SELECT count(*) FROM workload WHERE kind = 'job' AND uid = '/slurm/uid_1000/job_7'"), 1);
+    let check = Connection::open(place.path()).unwrap();
+    let check: String = check.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(check, "ok");
 }
 
 #[test]

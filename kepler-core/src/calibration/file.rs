@@ -1,9 +1,9 @@
-//! Where what was learned of a machine is kept: the file that `kepler calibrate` writes.
+//! Where what was learned of a machine is kept: the file that a calibration run writes.
 
 use super::{Calibration, CalibrationError};
 use crate::host::Host;
-use std::fs::File;
-use std::io::{self, Read};
+use crate::host::file::{self, FileLimits};
+use std::io;
 use std::path::{Path, PathBuf};
 
 const NAME: &str = "calibration.json";
@@ -17,13 +17,13 @@ const MAX_BYTES: u64 = 1 << 20;
 #[non_exhaustive]
 pub enum FileError {
     /// There is none.
-    #[error("there is no such file; make it with `kepler calibrate`")]
+    #[error("there is no such file; calibrate this machine first")]
     Absent,
     /// It cannot be read.
     #[error(transparent)]
     Unreadable(#[from] io::Error),
     /// It is no calibration.
-    #[error("{0}; make it anew with `kepler calibrate`")]
+    #[error("{0}; calibrate this machine again")]
     Malformed(#[from] serde_json::Error),
     /// It cannot be used on this host.
     #[error(transparent)]
@@ -75,13 +75,10 @@ pub fn find(
 /// # Errors
 /// It cannot be read, is no calibration, or is of another machine.
 pub fn read(path: &Path, host: &Host) -> Result<Calibration, FileError> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(FileError::Absent),
-        Err(error) => return Err(error.into()),
-    };
-    let mut bytes = Vec::new();
-    file.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    let bytes = file::read(path, FileLimits::bytes(MAX_BYTES)).map_err(|error| match error.is_missing() {
+        true => FileError::Absent,
+        false => FileError::Unreadable(error.into_io()),
+    })?;
     let calibration: Calibration = serde_json::from_slice(&bytes)?;
     calibration.check(host)?;
     Ok(calibration)
@@ -107,9 +104,10 @@ mod tests {
         fs::write(&path, serde_json::to_vec(&own).unwrap()).unwrap();
         assert_eq!(find(&path), (Some(own.clone()), vec![]));
         for (text, reason) in [
-            ("{\"format\"".into(), "make it anew"),
+            ("{\"format\"".into(), "calibrate this machine again"),
             (serde_json::to_string(&Calibration { threads: 9999, ..own }).unwrap(), "another machine"),
-            ("[".repeat(1 << 21), "make it anew"),
+            ("[".repeat(1 << 19), "calibrate this machine again"),
+            ("[".repeat(1 << 21), "larger than 1 MiB"),
         ] {
             fs::write(&path, text).unwrap();
             let (none, refusals) = find(&path);

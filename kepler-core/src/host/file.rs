@@ -65,6 +65,16 @@ impl FileError {
         &self.reason
     }
 
+    /// The same as an error of the system, without the name, for an error that names the file itself.
+    #[must_use]
+    pub fn into_io(self) -> io::Error {
+        match self.reason {
+            FileFault::System(error) => error,
+            FileFault::TimedOut(_) => io::Error::new(io::ErrorKind::TimedOut, self.reason),
+            _ => io::Error::new(io::ErrorKind::InvalidData, self.reason),
+        }
+    }
+
     /// Whether there is no such file.
     #[must_use]
     pub fn is_missing(&self) -> bool {

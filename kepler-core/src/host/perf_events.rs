@@ -1,21 +1,21 @@
 //! Why the kernel refuses `perf_event_open`, and what would change that.
 
+use crate::availability::{Capability, Limit, Remedy};
 use rustix::io::Errno;
 use std::io;
 
-/// What to do about a refusal that does not depend on the event; `None` for others.
-pub(crate) fn remedy(error: &io::Error) -> Option<&'static str> {
-    match Errno::from_io_error(error)? {
-        Errno::ACCESS => Some(
-            "grant CAP_PERFMON (`setcap cap_perfmon=ep`, or capabilities.add: [PERFMON]; CAP_SYS_ADMIN before \
-             Linux 5.8) or set `sysctl kernel.perf_event_paranoid=0`",
-        ),
-        Errno::PERM => Some(
-            "perf_event_open is blocked by a seccomp profile or a security module: add CAP_PERFMON to the \
-             container, or a profile that allows perf_event_open",
-        ),
-        Errno::NOSYS => Some("the kernel has no perf events: it needs CONFIG_PERF_EVENTS"),
-        Errno::MFILE | Errno::NFILE => Some("raise the limit of open files (`ulimit -n`, LimitNOFILE=)"),
-        _ => None,
-    }
+/// What to do about an error that does not depend on the event; `None` for others.
+pub(crate) fn remedy(error: &io::Error) -> Option<Remedy> {
+    let grant = Remedy::grant([Capability::Perfmon]);
+    Some(match Errno::from_io_error(error)? {
+        // `perf_allow_cpu` asks for CAP_PERFMON, before Linux 5.8 for CAP_SYS_ADMIN.
+        Errno::ACCESS => {
+            Remedy::any([grant, Remedy::SetKernelParameter { name: "kernel.perf_event_paranoid", value: "0" }])
+        }
+        // Container engines deny the call unless a capability lifts that.
+        Errno::PERM => Remedy::any([grant, Remedy::AllowSystemCall { calls: vec!["perf_event_open"] }]),
+        Errno::NOSYS => Remedy::EnableKernelOption { option: "CONFIG_PERF_EVENTS" },
+        Errno::MFILE | Errno::NFILE => Remedy::RaiseLimit { limit: Limit::OpenFiles },
+        _ => return None,
+    })
 }

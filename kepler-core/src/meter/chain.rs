@@ -2,7 +2,7 @@
 //!
 //! The chain takes the first meter that can be used, and goes on until the package (the processors)
 //! has a source; so a platform sensor that knows nothing of processors does not hide the estimate
-//! of them. Each refusal is kept with its reason. While running, better sources are looked for from
+//! of them. Each that cannot be used is kept with its reason. While running, better sources are looked for from
 //! time to time, and a source whose package cannot be read any more gives way to the next.
 
 #[cfg(feature = "models")]
@@ -13,7 +13,8 @@ use super::hwmon::{Hwmon, HwmonRules};
 use super::msr::Msr;
 use super::powercap::Powercap;
 use super::replay::Replay;
-use super::{Doubts, EnergyMeter, Margins, Method, ReadError, Reading, Refusal, Zone};
+use super::{EnergyMeter, ErrorBounds, EstimateWarnings, Method, ReadError, Reading, Zone};
+use crate::availability::{Remedy, Setting, Unavailable};
 use crate::calibration::Calibration;
 use crate::host::{Host, Timestamp};
 use crate::units::ZoneKind;
@@ -71,7 +72,7 @@ impl Source {
         }
     }
 
-    fn open(&self, host: &Host, options: &ChainOptions) -> Result<Box<dyn EnergyMeter>, Refusal> {
+    fn open(&self, host: &Host, options: &ChainOptions) -> Result<Box<dyn EnergyMeter>, Unavailable> {
         Ok(match self {
             Source::Powercap => Box::new(Powercap::open(host)?),
             Source::Msr => Box::new(Msr::open(host)?),
@@ -79,7 +80,11 @@ impl Source {
             Source::Perf => Box::new(super::perf::Perf::open(host)?),
             #[cfg(not(feature = "perf"))]
             Source::Perf => {
-                return Err(Refusal::new("perf", "it was left out of this build", "build with the `perf` feature"));
+                return Err(Unavailable::new(
+                    "perf",
+                    "it was left out of this build",
+                    Remedy::RebuildWithFeature { feature: "perf" },
+                ));
             }
             Source::Hwmon => Box::new(Hwmon::open(host, &options.hwmon)?),
             Source::Model => match &options.calibration {
@@ -90,7 +95,7 @@ impl Source {
             Source::ModelFile(configured) => Box::new(Configured::open(host, configured)?),
             Source::Fake(zones) => Box::new(Fake::new(zones)),
             Source::Replay(path) => Box::new(Replay::open(path).map_err(|error| {
-                Refusal::new("replay", error.to_string(), "name a file in the format of kepler_core::meter::replay")
+                Unavailable::new("replay", error.to_string(), Remedy::CorrectSetting { setting: Setting::Trace })
             })?),
         })
     }
@@ -133,7 +138,7 @@ pub struct Chain {
     host: Host,
     options: ChainOptions,
     active: Vec<Active>,
-    refusals: Vec<Refusal>,
+    unavailable: Vec<Unavailable>,
     generation: u64,
     failures: u32,
     next_probe: Option<Duration>,
@@ -156,7 +161,7 @@ pub struct ActiveZone<'a> {
     /// Measured or estimated, as of the last reading.
     pub method: Method,
     /// Where the truth lay at the last reading, if the meter knows more than its method says.
-    pub margins: Option<Margins>,
+    pub error_bounds: Option<ErrorBounds>,
     /// The zone.
     pub zone: &'a Zone,
 }
@@ -167,7 +172,7 @@ pub struct Probe {
     /// The source's name.
     pub source: &'static str,
     /// Its method and zones, or why it cannot be used.
-    pub outcome: Result<(Method, Vec<Zone>), Refusal>,
+    pub outcome: Result<(Method, Vec<Zone>), Unavailable>,
 }
 
 /// Tries every source by itself, for diagnosis.
@@ -188,20 +193,24 @@ impl Chain {
     ///
     /// # Errors
     /// When no source of the list can be used; with [`Source::Model`] in it, as by default, that
-    /// does not happen. The refusal is that of the first source.
-    pub fn open(host: &Host, options: ChainOptions) -> Result<Self, Refusal> {
-        let (active, refusals) = open_best(host, &options);
+    /// does not happen. The reason is that of the first source.
+    pub fn open(host: &Host, options: ChainOptions) -> Result<Self, Unavailable> {
+        let (active, unavailable) = open_best(host, &options);
         if active.is_empty() {
             let none = || {
-                Refusal::new("none", "no source was named, or none has a zone that was asked for", "use --meter=auto")
+                Unavailable::new(
+                    "none",
+                    "no source was named, or none has a zone that was asked for",
+                    Remedy::select([]),
+                )
             };
-            return Err(refusals.into_iter().next().unwrap_or_else(none));
+            return Err(unavailable.into_iter().next().unwrap_or_else(none));
         }
         Ok(Chain {
             host: host.clone(),
             options,
             active,
-            refusals,
+            unavailable,
             generation: 0,
             failures: 0,
             next_probe: None,
@@ -217,7 +226,7 @@ impl Chain {
             host: Host::default(),
             options: ChainOptions { sources: Vec::new(), ..ChainOptions::default() },
             active: vec![Active { meter, rank: 0, used }],
-            refusals: Vec::new(),
+            unavailable: Vec::new(),
             generation: 0,
             failures: 0,
             next_probe: None,
@@ -229,20 +238,21 @@ impl Chain {
     pub fn zones(&self) -> impl Iterator<Item = ActiveZone<'_>> {
         self.active.iter().flat_map(|active| {
             let zones = active.meter.zones().iter().zip(&active.used).filter(|(_, used)| **used);
-            let (source, method, margins) = (active.meter.source(), active.meter.method(), active.meter.margins());
-            zones.map(move |(zone, _)| ActiveZone { source, method, margins, zone })
+            let (source, method, error_bounds) =
+                (active.meter.source(), active.meter.method(), active.meter.error_bounds());
+            zones.map(move |(zone, _)| ActiveZone { source, method, error_bounds, zone })
         })
     }
 
     /// What the meters in use doubt, each since it was opened.
-    pub fn doubts(&self) -> impl Iterator<Item = (&'static str, Doubts)> {
-        self.active.iter().map(|active| (active.meter.source(), active.meter.doubts()))
+    pub fn warnings(&self) -> impl Iterator<Item = (&'static str, EstimateWarnings)> {
+        self.active.iter().map(|active| (active.meter.source(), active.meter.warnings()))
     }
 
     /// Why better sources are not in use.
     #[must_use]
-    pub fn refusals(&self) -> &[Refusal] {
-        &self.refusals
+    pub fn unavailable(&self) -> &[Unavailable] {
+        &self.unavailable
     }
 
     /// Changes when the zones in use do.
@@ -294,26 +304,26 @@ impl Chain {
 
     /// Opens the best meters anew, and changes over if they are not the ones in use.
     fn look_again(&mut self) {
-        let (active, refusals) = open_best(&self.host, &self.options);
+        let (active, unavailable) = open_best(&self.host, &self.options);
         if active.is_empty() || (self.failures == 0 && is_same(&active, &self.active)) {
             return;
         }
         let names = |active: &[Active]| active.iter().map(|a| a.meter.source()).collect::<Vec<_>>().join("+");
         tracing::info!(from = names(&self.active), to = names(&active), "the energy source changes");
         self.active = active;
-        self.refusals = refusals;
+        self.unavailable = unavailable;
         self.generation += 1;
     }
 }
 
-fn open_best(host: &Host, options: &ChainOptions) -> (Vec<Active>, Vec<Refusal>) {
-    let (mut active, mut refusals) = (Vec::<Active>::new(), Vec::new());
+fn open_best(host: &Host, options: &ChainOptions) -> (Vec<Active>, Vec<Unavailable>) {
+    let (mut active, mut unavailable) = (Vec::<Active>::new(), Vec::new());
     let mut provided = Vec::new();
     for (rank, source) in options.sources.iter().enumerate() {
         let meter = match source.open(host, options) {
             Ok(meter) => meter,
-            Err(refusal) => {
-                refusals.push(refusal);
+            Err(reason) => {
+                unavailable.push(reason);
                 continue;
             }
         };
@@ -328,7 +338,7 @@ fn open_best(host: &Host, options: &ChainOptions) -> (Vec<Active>, Vec<Refusal>)
             break;
         }
     }
-    (active, refusals)
+    (active, unavailable)
 }
 
 fn is_same(a: &[Active], b: &[Active]) -> bool {

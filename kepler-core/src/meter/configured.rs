@@ -12,10 +12,11 @@
 //! promises ([`CpuClass`](super::estimate::CpuClass)), since published errors are of other rows. A machine
 //! unlike the model's widens it: by half of itself for each unit of [distance](crate::model::Difference::distance) (judgement, not measurement).
 //! So do inputs beyond what the model was trained with, and drift: that most of the last 64 windows were so. These windows, and
-//! those whose prediction was absurd and clipped, are counted ([`Doubts`]).
+//! those whose prediction was absurd and clipped, are counted ([`EstimateWarnings`]).
 
-use super::doubts::Watch;
-use super::{Doubts, EnergyMeter, Margins, Method, ReadError, Reading, Refusal, Zone};
+use super::uncertainty::DriftDetector;
+use super::{EnergyMeter, ErrorBounds, EstimateWarnings, Method, ReadError, Reading, Zone};
+use crate::availability::{Remedy, Root, Setting, Unavailable};
 use crate::host::{BusyTime, CpuTimesReader, Host, SoftInterrupts, Timestamp};
 use crate::model::{BindError, Binding, Conversion, Model, Prediction, Quantity};
 use crate::units::{Energy, Power, ZoneKind};
@@ -70,10 +71,10 @@ pub struct Configured {
     /// How far off the last window may be, one standard deviation.
     error_ratio: f64,
     /// The same as an interval, where the model knows one.
-    margins: Option<Margins>,
+    error_bounds: Option<ErrorBounds>,
     /// What the distance between the machines multiplies both by.
     widening: f64,
-    watch: Watch,
+    detector: DriftDetector,
     /// The CPUs of the model's machine; `None` if it is told them.
     host_threads: Option<u32>,
     reader: CpuTimesReader,
@@ -89,14 +90,16 @@ impl Configured {
     /// # Errors
     /// There is no model; it wants what is not measured, or other quantities under the same names; nobody says how
     /// large its machine is; the host tells no CPU times.
-    pub fn open(host: &Host, configured: &ConfiguredModel) -> Result<Self, Refusal> {
+    pub fn open(host: &Host, configured: &ConfiguredModel) -> Result<Self, Unavailable> {
         let refuse =
-            |reason: String, remedy: &str| Refusal::new(NAME, format!("{}: {reason}", configured.name), remedy);
+            |reason: String, remedy: Remedy| Unavailable::new(NAME, format!("{}: {reason}", configured.name), remedy);
+        let another = || Remedy::CorrectSetting { setting: Setting::Model };
         let model = match &configured.model {
             Ok(model) => Arc::clone(model),
-            Err(reason) => return Err(Refusal::new(NAME, reason.clone(), "configure another model")),
+            Err(reason) => return Err(Unavailable::new(NAME, reason.clone(), another())),
         };
-        let unreadable = |error: crate::host::CpuTimesError| refuse(error.to_string(), "mount procfs");
+        let unreadable =
+            |error: crate::host::CpuTimesError| refuse(error.to_string(), Remedy::MountRoot { root: Root::Procfs });
         let mut reader = CpuTimesReader::open(host).map_err(unreadable)?;
         let threads = reader.read().map_err(unreadable)?.processors.max(1);
 
@@ -104,8 +107,8 @@ impl Configured {
         let host_threads = if is_told { None } else { Some(configured.host_threads.filter(|&count| count > 0)) };
         let host_threads = match host_threads {
             Some(None) => {
-                let remedy = "say it with --model.host-threads, or name a model in its pipeline's directory";
-                return Err(refuse("nobody says how many logical CPUs its machine has".to_owned(), remedy));
+                let remedy = Remedy::CorrectSetting { setting: Setting::ModelHostThreads };
+                return Err(refuse("it is not known how many logical CPUs its machine has".to_owned(), remedy));
             }
             Some(known) => known,
             None => None,
@@ -115,9 +118,9 @@ impl Configured {
         let conversion = Conversion::Allow { threads: host_threads.unwrap_or(threads) };
         let binding = model.bind(given, conversion).map_err(|error| {
             let remedy = match error {
-                BindError::Undeclared { .. } => "say what its features mean with --model.semantics",
-                BindError::Semantics { .. } => "use a model that was trained with what this host counts",
-                BindError::Missing { .. } => "use a model of CPU time, such as those of the group BPFOnly",
+                BindError::Undeclared { .. } => Remedy::CorrectSetting { setting: Setting::ModelSemantics },
+                // One that was trained with what this host counts: CPU time, such as those of the group BPFOnly.
+                BindError::Semantics { .. } | BindError::Missing { .. } => another(),
             };
             refuse(error.to_string(), remedy)
         })?;
@@ -125,9 +128,9 @@ impl Configured {
             zones: Vec::new(),
             totals: Vec::new(),
             error_ratio: UNKNOWN_ERROR,
-            margins: None,
+            error_bounds: None,
             widening: 1.0 + WIDENING * configured.distance.unwrap_or_default(),
-            watch: Watch::default(),
+            detector: DriftDetector::default(),
             host_threads,
             reader,
             busy: BusyTime::default(),
@@ -137,10 +140,10 @@ impl Configured {
             binding,
             model,
         };
-        let idle = meter.predict(threads, 0.0, [0.0; 3]).map_err(|error| refuse(error, "configure another model"))?;
+        let idle = meter.predict(threads, 0.0, [0.0; 3]).map_err(|error| refuse(error, another()))?;
         let half = meter.predict(threads, 500.0 * f64::from(threads), [0.0; 3]);
         if let Ok(half) = half {
-            meter.doubt(&half, 1.0);
+            meter.assess(&half, 1.0);
         }
         let scale = meter.share(threads);
         for component in meter.model.components() {
@@ -156,22 +159,23 @@ impl Configured {
     }
 
     /// Works out how far off the prediction for the features at hand may be, `wider` by this than the model says.
-    fn doubt(&mut self, prediction: &Prediction, wider: f64) {
+    fn assess(&mut self, prediction: &Prediction, wider: f64) {
         let factor = self.widening * wider;
-        self.margins = self.own_margins(prediction).map(|margins| margins.wider(factor));
-        let width = |margins: Margins| (margins.below + margins.above) / 2.0 / Margins::DEVIATIONS;
-        self.error_ratio = self.margins.map_or(UNKNOWN_ERROR * factor, width);
+        self.error_bounds = self.own_bounds(prediction).map(|error_bounds| error_bounds.wider(factor));
+        let width =
+            |error_bounds: ErrorBounds| (error_bounds.below + error_bounds.above) / 2.0 / ErrorBounds::DEVIATIONS;
+        self.error_ratio = self.error_bounds.map_or(UNKNOWN_ERROR * factor, width);
     }
 
     /// The model's own interval, of its largest component, as a share of the prediction.
-    fn own_margins(&self, prediction: &Prediction) -> Option<Margins> {
+    fn own_bounds(&self, prediction: &Prediction) -> Option<ErrorBounds> {
         let is_positive = |zone: &ZoneKind| prediction.power(*zone).is_some_and(|power| power > Power::ZERO);
         let zone = self.zones_by_size().find(is_positive)?;
         let interval = self.model.interval(&self.features, prediction, zone)?;
         let watts = prediction.power(zone)?.watts();
-        let margins =
-            Margins { below: 1.0 - interval.lower.watts() / watts, above: interval.upper.watts() / watts - 1.0 };
-        (margins.below.is_finite() && margins.above.is_finite()).then_some(margins)
+        let error_bounds =
+            ErrorBounds { below: 1.0 - interval.lower.watts() / watts, above: interval.upper.watts() / watts - 1.0 };
+        (error_bounds.below.is_finite() && error_bounds.above.is_finite()).then_some(error_bounds)
     }
 
     /// Whether the features at hand lie beyond what the model was trained with, as far as it tells.
@@ -219,8 +223,8 @@ impl Configured {
         let threads = times.processors.max(1);
         let cpu_time = milliseconds(window.busy) / seconds;
         let prediction = self.predict(threads, cpu_time, interrupts).map_err(invalid)?;
-        let wider = self.watch.note(self.is_outside(&prediction), prediction.clipped() > 0);
-        self.doubt(&prediction, wider);
+        let wider = self.detector.record(self.is_outside(&prediction), prediction.clipped() > 0);
+        self.assess(&prediction, wider);
         let share = self.share(threads);
         for (zone, total) in self.zones.iter().zip(&mut self.totals) {
             readings.push(match prediction.power(zone.kind) {
@@ -266,12 +270,12 @@ impl EnergyMeter for Configured {
         }
     }
 
-    fn margins(&self) -> Option<Margins> {
-        self.margins
+    fn error_bounds(&self) -> Option<ErrorBounds> {
+        self.error_bounds
     }
 
-    fn doubts(&self) -> Doubts {
-        self.watch.counted()
+    fn warnings(&self) -> EstimateWarnings {
+        self.detector.counted()
     }
 }
 

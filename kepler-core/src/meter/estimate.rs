@@ -12,8 +12,8 @@
 //!
 //! **Zone.** One `package` zone for all sockets. Its idle power is known: `n · W(0)`.
 //!
-//! **Error.** See [`CpuClass::error_ratio`], and [`EnergyMeter::margins`] for the interval, which is wider for a class unlike those
-//! that were measured; such windows are counted in [`EnergyMeter::doubts`]. Power scales with the virtual machine's own CPUs,
+//! **Error.** See [`CpuClass::error_ratio`], and [`EnergyMeter::error_bounds`] for the interval, which is wider for a class unlike those
+//! that were measured; such windows are counted in [`EnergyMeter::warnings`]. Power scales with the virtual machine's own CPUs,
 //! never with the machine it happens to run on.
 //!
 //! **Calibration.** [`Estimate::calibrated`] puts the curve right by what was measured on this machine for a while: idle and dynamic
@@ -43,7 +43,7 @@ pub use class::CpuClass;
 #[cfg(feature = "models")]
 pub use trained::default_model;
 
-use super::{Doubts, EnergyMeter, Margins, Method, ReadError, Reading, Zone};
+use super::{EnergyMeter, ErrorBounds, EstimateWarnings, Method, ReadError, Reading, Zone};
 use crate::calibration::{Calibration, Correction};
 use crate::host::{BusyTime, CpuTimesError, CpuTimesReader, Host, Timestamp, Topology};
 use crate::units::{Energy, Power, ZoneKind};
@@ -54,7 +54,7 @@ use std::time::Duration;
 /// `kepler_train::default_model` finds it again.
 const ERROR_CALIBRATED: f64 = 0.25;
 /// Where 90 % of them lie.
-const MARGINS_CALIBRATED: Margins = Margins { below: 0.46, above: 1.41 };
+const BOUNDS_CALIBRATED: ErrorBounds = ErrorBounds { below: 0.46, above: 1.41 };
 /// How many times wider both become at a load unlike those that were measured: judgement, not measurement.
 const WIDENING_UNSEEN: f64 = 1.5;
 
@@ -75,8 +75,8 @@ pub struct Estimate {
     correction: Option<Correction>,
     /// How far off the last window may be.
     error_ratio: f64,
-    margins: Option<Margins>,
-    doubts: Doubts,
+    error_bounds: Option<ErrorBounds>,
+    warnings: EstimateWarnings,
 }
 
 impl Estimate {
@@ -107,10 +107,10 @@ impl Estimate {
             total: Energy::ZERO,
             curve,
             correction: None,
-            margins: None,
-            doubts: Doubts::default(),
+            error_bounds: None,
+            warnings: EstimateWarnings::default(),
         };
-        meter.doubt(0.0);
+        meter.assess(0.0);
         meter
     }
 
@@ -133,7 +133,7 @@ impl Estimate {
             let [zone] = &mut self.zones;
             zone.path = format!("{}, {text}", zone.path);
             self.rate_idle(calibration.threads);
-            self.doubt(0.0);
+            self.assess(0.0);
         }
         self
     }
@@ -155,19 +155,20 @@ impl Estimate {
     }
 
     /// Works out how far off the estimate may be at this busy share; whether the model has not seen the like.
-    fn doubt(&mut self, share: f64) -> bool {
+    fn assess(&mut self, share: f64) -> bool {
         if let Some(correction) = self.correction {
             let is_outside = !correction.has_seen(share);
             let widening = if is_outside { WIDENING_UNSEEN } else { 1.0 };
-            (self.error_ratio, self.margins) = (ERROR_CALIBRATED * widening, Some(MARGINS_CALIBRATED.wider(widening)));
+            (self.error_ratio, self.error_bounds) =
+                (ERROR_CALIBRATED * widening, Some(BOUNDS_CALIBRATED.wider(widening)));
             return is_outside;
         }
         let known = self.class.error_ratio;
-        (self.error_ratio, self.margins) = match self.curve.margins(share) {
-            Some((margins, widening)) => {
-                // The class's own doubts widen both sides alike.
+        (self.error_ratio, self.error_bounds) = match self.curve.error_bounds(share) {
+            Some((error_bounds, widening)) => {
+                // The class's own uncertainty widens both sides alike.
                 let unknown = self.class.widening();
-                (known * widening, Some(margins.wider(unknown)))
+                (known * widening, Some(error_bounds.wider(unknown)))
             }
             None => (known, None),
         };
@@ -184,7 +185,7 @@ impl Estimate {
         if let Some(window) = self.busy.advance(times, at) {
             let share = busy_share(times.processors, window.busy, window.elapsed);
             self.total += window_energy(self.power(share), times.processors, window.elapsed);
-            self.doubts.outside_range += u64::from(self.doubt(share));
+            self.warnings.outside_range += u64::from(self.assess(share));
         }
         self.rate_idle(times.processors);
         Ok(self.total)
@@ -218,10 +219,10 @@ impl Curve {
         }
     }
 
-    fn margins(&self, share: f64) -> Option<(Margins, f64)> {
+    fn error_bounds(&self, share: f64) -> Option<(ErrorBounds, f64)> {
         match self {
             #[cfg(feature = "models")]
-            Curve::Trained(trained) => trained.margins(share),
+            Curve::Trained(trained) => trained.error_bounds(share),
             Curve::Line { .. } => {
                 let _ = share;
                 None
@@ -275,12 +276,12 @@ impl EnergyMeter for Estimate {
         readings.push(self.advance(at).map(Reading::Counter).map_err(read_error));
     }
 
-    fn margins(&self) -> Option<Margins> {
-        self.margins
+    fn error_bounds(&self) -> Option<ErrorBounds> {
+        self.error_bounds
     }
 
-    fn doubts(&self) -> Doubts {
-        self.doubts
+    fn warnings(&self) -> EstimateWarnings {
+        self.warnings
     }
 }
 

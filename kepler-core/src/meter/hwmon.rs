@@ -37,7 +37,7 @@
 //!
 //! match Hwmon::open(&Host::default(), &HwmonRules::default()) {
 //!     Ok(meter) => meter.zones().iter().for_each(|zone| println!("{}: {}", zone.kind, zone.path)),
-//!     Err(refusal) => println!("{refusal}"),
+//!     Err(unavailable) => println!("{unavailable}"),
 //! }
 //! ```
 
@@ -48,7 +48,8 @@ mod sensor;
 
 pub use rules::{ChipRule, HwmonRules};
 
-use super::{EnergyMeter, Method, ReadError, Reading, Refusal, Zone};
+use super::{EnergyMeter, Method, ReadError, Reading, Zone};
+use crate::availability::{Remedy, Root, Setting, Unavailable};
 use crate::host::{Host, Timestamp, Topology};
 use crate::units::{Power, ZoneKind};
 use discover::{Candidate, Chip};
@@ -83,7 +84,7 @@ impl Hwmon {
     ///
     /// # Errors
     /// When there is none: what was there instead, and what to do.
-    pub fn open(host: &Host, rules: &HwmonRules) -> Result<Self, Refusal> {
+    pub fn open(host: &Host, rules: &HwmonRules) -> Result<Self, Unavailable> {
         let class = host.sysfs().join("class/hwmon");
         let chips = discover::chips(&class);
         let packages = Topology::read(host).packages();
@@ -97,7 +98,7 @@ impl Hwmon {
             meter.add_chip(chip, rules, only_package);
         }
         if meter.zones.is_empty() {
-            return Err(refusal(&class, &meter.skipped));
+            return Err(unavailable(&class, &meter.skipped));
         }
         Ok(meter)
     }
@@ -173,9 +174,7 @@ fn wanted_kind(chip: &Chip, candidate: &Candidate, name: &str, rules: &HwmonRule
         None if chip::is_known(&chip.name) => {
             Err("its label does not say that it measures processors, memory or the platform")
         }
-        None => {
-            Err("the chip is not known to measure processors, memory or the platform; add it to hwmon.zones if it does")
-        }
+        None => Err("the chip is not known to measure processors, memory or the platform"),
     }
 }
 
@@ -184,7 +183,7 @@ fn socket_number(name: &str) -> Option<u32> {
     name.strip_prefix("esocket")?.parse().ok()
 }
 
-fn refusal(class: &std::path::Path, skipped: &[Skipped]) -> Refusal {
+fn unavailable(class: &std::path::Path, skipped: &[Skipped]) -> Unavailable {
     let reason = match skipped {
         [] => format!("no energy, power or current sensor under {}", class.display()),
         [first, ..] => format!(
@@ -195,12 +194,13 @@ fn refusal(class: &std::path::Path, skipped: &[Skipped]) -> Refusal {
             first.reason
         ),
     };
-    Refusal::new(
-        SOURCE,
-        reason,
-        "load the driver of the board's power monitor (`modprobe acpi_power_meter`, `xgene-hwmon`, `ina3221`, …), \
-         or name a sensor in hwmon.zones or a chip in hwmon.chipRules; in a container mount the host's /sys",
-    )
+    let remedy = Remedy::any([
+        // The board's power monitor, whichever it has.
+        Remedy::load(["acpi_power_meter"]),
+        Remedy::CorrectSetting { setting: Setting::Sensors },
+        Remedy::MountRoot { root: Root::Sysfs },
+    ]);
+    Unavailable::new(SOURCE, reason, remedy)
 }
 
 impl EnergyMeter for Hwmon {

@@ -8,7 +8,8 @@
 
 mod register;
 
-use super::{EnergyMeter, Method, ReadError, Reading, Refusal, Zone};
+use super::{EnergyMeter, Method, ReadError, Reading, Zone};
+use crate::availability::{Capability, Remedy, Root, Unavailable};
 use crate::host::{Host, Processor, Timestamp, Topology};
 use crate::units::{Energy, ZoneKind};
 use register::{EnergyUnit, Layout, Register};
@@ -31,7 +32,7 @@ const UPDATE: Duration = Duration::from_millis(5);
 pub struct Msr {
     zones: Vec<Zone>,
     counters: Vec<Counter>,
-    skipped: Vec<Refusal>,
+    skipped: Vec<Unavailable>,
 }
 
 impl Msr {
@@ -41,21 +42,21 @@ impl Msr {
     /// processors that lack a counter always say so with an error.
     ///
     /// # Errors
-    /// When the counter of any package cannot be read: a sum without it would be too small. The refusal
-    /// says why and what to do.
-    pub fn open(host: &Host) -> Result<Self, Refusal> {
+    /// When the counter of any package cannot be read: a sum without it would be too small. Why,
+    /// and what to do.
+    pub fn open(host: &Host) -> Result<Self, Unavailable> {
         let topology = Topology::read(host);
         let Some(layout) = topology.processors.first().and_then(Layout::of) else {
             return Err(unknown_processor(topology.processors.first()));
         };
         let mut meter = Msr { zones: Vec::new(), counters: Vec::new(), skipped: Vec::new() };
         for (package, cpu) in energy_domains(host, &topology, layout) {
-            let device = Device::open(host.msr(), cpu).map_err(|error| refusal(&error, &topology))?;
-            let unit = device.read(layout.unit_register()).map_err(|error| refusal(&error, &topology))?;
+            let device = Device::open(host.msr(), cpu).map_err(|error| unavailable(&error, &topology))?;
+            let unit = device.read(layout.unit_register()).map_err(|error| unavailable(&error, &topology))?;
             for &register in layout.package_registers() {
                 match Counter::open(&device, register, layout.unit(register.kind, unit)) {
                     Ok(counter) => meter.add(register, package, counter),
-                    Err(error) if register.kind == ZoneKind::Package => return Err(refusal(&error, &topology)),
+                    Err(error) if register.kind == ZoneKind::Package => return Err(unavailable(&error, &topology)),
                     Err(error) => meter.skip(&error),
                 }
             }
@@ -74,7 +75,7 @@ impl Msr {
 
     /// Registers that are documented but not used, each with the reason.
     #[must_use]
-    pub fn skipped(&self) -> &[Refusal] {
+    pub fn skipped(&self) -> &[Unavailable] {
         &self.skipped
     }
 
@@ -88,7 +89,7 @@ impl Msr {
 
     fn skip(&mut self, error: &ReadError) {
         let reason = format!("the register is not used: {error}");
-        self.skipped.push(Refusal::new(SOURCE, reason, "nothing to do: this processor does not have the counter"));
+        self.skipped.push(Unavailable::new(SOURCE, reason, Remedy::None));
     }
 }
 
@@ -199,7 +200,7 @@ fn first_processor_of_each_core(topology: &Topology, package: u32) -> Vec<u32> {
     cores.into_iter().map(|(_, cpu)| cpu).collect()
 }
 
-fn unknown_processor(processor: Option<&Processor>) -> Refusal {
+fn unknown_processor(processor: Option<&Processor>) -> Unavailable {
     let reason = match processor {
         None => "procfs shows no processor".to_owned(),
         Some(processor) => format!(
@@ -207,30 +208,23 @@ fn unknown_processor(processor: Option<&Processor>) -> Refusal {
             processor.vendor_id, processor.family, processor.model
         ),
     };
-    let remedy = "Intel since Sandy Bridge, AMD since family 17h and Hygon have them; in a container pass the host's \
-                  procfs with --host.procfs; else choose another source (hwmon, model)";
-    Refusal::new(SOURCE, reason, remedy)
+    // Intel since Sandy Bridge, AMD since family 17h and Hygon have them; the procfs may be that of a container's sandbox.
+    let remedy = Remedy::any([Remedy::MountRoot { root: Root::Procfs }, Remedy::select(["hwmon", "model"])]);
+    Unavailable::new(SOURCE, reason, remedy)
 }
 
 /// Why the registers as a whole cannot be used.
-fn refusal(error: &ReadError, topology: &Topology) -> Refusal {
+fn unavailable(error: &ReadError, topology: &Topology) -> Unavailable {
     let remedy = match error.source.kind() {
-        io::ErrorKind::NotFound => {
-            "load the driver: modprobe msr (kernel option CONFIG_X86_MSR); in a container pass the host's /dev/cpu"
-        }
-        // A mode says EACCES. The driver itself says EPERM (`msr_open`): a capability is missing.
+        io::ErrorKind::NotFound => Remedy::any([Remedy::load(["msr"]), Remedy::MountRoot { root: Root::Msr }]),
+        // A mode says EACCES. The driver itself says EPERM (`msr_open`): a capability is missing in the first user
+        // namespace, or the kernel is locked down.
         io::ErrorKind::PermissionDenied if Errno::from_io_error(&error.source) == Some(Errno::PERM) => {
-            "give the process CAP_SYS_RAWIO, in the initial user namespace (a rootless container cannot have it); a \
-             vendor's locked-down kernel may refuse all the same (see /sys/kernel/security/lockdown): then use powercap"
+            Remedy::any([Remedy::grant([Capability::SysRawio]), Remedy::select(["powercap"]), Remedy::LiftLockdown])
         }
-        io::ErrorKind::PermissionDenied => {
-            "run as root with CAP_SYS_RAWIO, or give the process CAP_DAC_READ_SEARCH and CAP_SYS_RAWIO"
-        }
-        _ if topology.virtualised => {
-            "this is a virtual machine and its hypervisor does not pass RAPL through: measure on the host and pass its \
-             figures in, or let the model estimate"
-        }
-        _ => "the processor or its firmware does not have this counter: choose another source (powercap, hwmon, model)",
+        io::ErrorKind::PermissionDenied => Remedy::grant([Capability::DacReadSearch, Capability::SysRawio]),
+        _ if topology.virtualised => Remedy::MeasureOnHost,
+        _ => Remedy::select(["powercap", "hwmon", "model"]),
     };
-    Refusal::new(SOURCE, error.to_string(), remedy)
+    Unavailable::new(SOURCE, error.to_string(), remedy)
 }

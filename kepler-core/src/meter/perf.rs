@@ -44,16 +44,16 @@
 //!
 //! match Perf::open(&Host::default()) {
 //!     Ok(meter) => meter.zones().iter().for_each(|zone| println!("{}: {}", zone.kind, zone.path)),
-//!     Err(refusal) => println!("{refusal}"),
+//!     Err(unavailable) => println!("{unavailable}"),
 //! }
 //! ```
 
-use super::{EnergyMeter, Method, ReadError, Reading, Refusal, Zone};
+use super::{EnergyMeter, Method, ReadError, Reading, Zone};
+use crate::availability::{Remedy, Root, Unavailable};
 use crate::host::{Host, Timestamp, Topology, parse_processor_list, perf_events};
 use crate::units::{Energy, ZoneKind};
 use perf_event::events::{Dynamic, Raw};
 use perf_event::{Builder, Counter};
-use rustix::io::Errno;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -94,7 +94,7 @@ impl Perf {
     ///
     /// # Errors
     /// When there is no power PMU, or none of its events can be opened: what is missing, and what to do.
-    pub fn open(host: &Host) -> Result<Self, Refusal> {
+    pub fn open(host: &Host) -> Result<Self, Unavailable> {
         let devices = host.sysfs().join("bus/event_source/devices");
         let topology = Topology::read(host);
         let mut meter = Perf { zones: Vec::new(), counters: Vec::new() };
@@ -201,26 +201,23 @@ fn invalid(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
-fn no_pmu(devices: &Path, virtualised: bool) -> Refusal {
+fn no_pmu(devices: &Path, virtualised: bool) -> Unavailable {
     let reason = format!("no power PMU with an energy event under {}", devices.display());
     let remedy = if virtualised {
-        "a virtual machine has no RAPL: measure on its host and pass the figures in, or accept the estimate"
+        Remedy::MeasureOnHost
     } else {
-        "load it with `modprobe rapl` (`intel_rapl_perf` before Linux 5.8; kernel option \
-         CONFIG_PERF_EVENTS_INTEL_RAPL, which serves AMD too); in a container mount the host's /sys"
+        // `intel_rapl_perf` before Linux 5.8; it serves AMD too.
+        let option = Remedy::EnableKernelOption { option: "CONFIG_PERF_EVENTS_INTEL_RAPL" };
+        Remedy::any([Remedy::load(["rapl"]), Remedy::MountRoot { root: Root::Sysfs }, option])
     };
-    Refusal::new(SOURCE, reason, remedy)
+    Unavailable::new(SOURCE, reason, remedy)
 }
 
-fn refused(pmu: &Path, event: &str, error: &io::Error) -> Refusal {
+fn refused(pmu: &Path, event: &str, error: &io::Error) -> Unavailable {
     let reason = format!("cannot open {event} of {}: {error}", pmu.display());
-    let remedy = perf_events::remedy(error).unwrap_or(match Errno::from_io_error(error) {
-        Some(Errno::INVAL | Errno::NODEV | Errno::OPNOTSUPP | Errno::NOENT) => {
-            "this kernel does not offer the event on this processor: use the powercap or msr meter"
-        }
-        _ => "check that sysfs is the one of this kernel, and use the powercap or msr meter",
-    });
-    Refusal::new(SOURCE, reason, remedy)
+    // Else this kernel does not offer the event on this processor, or the sysfs is not this kernel's.
+    let remedy = perf_events::remedy(error).unwrap_or_else(|| Remedy::select(["powercap", "msr"]));
+    Unavailable::new(SOURCE, reason, remedy)
 }
 
 #[cfg(test)]

@@ -7,19 +7,20 @@
 //! zone for the cores (see the `msr` meter).
 //! Cost: one `pread` a zone; a read that succeeds allocates nothing.
 
-mod refusal;
 mod tree;
+mod unavailable;
 
-use super::{EnergyMeter, Method, ReadError, Reading, Refusal, Zone};
+use super::{EnergyMeter, Method, ReadError, Reading, Zone};
+use crate::availability::{Remedy, Unavailable};
 use crate::host::{Host, Timestamp, Topology, parse_decimal};
 use crate::units::{Energy, Power, ZoneKind};
-use refusal::{no_tree, no_zones, remedy};
 use rustix::io::Errno;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use tree::{Entry, ZoneName};
+use unavailable::{no_tree, no_zones, remedy};
 
 const SOURCE: &str = "powercap";
 
@@ -34,7 +35,7 @@ const READS_BETWEEN_REOPENS: u32 = 5;
 pub struct Powercap {
     zones: Vec<Zone>,
     counters: Vec<Counter>,
-    skipped: Vec<Refusal>,
+    skipped: Vec<Unavailable>,
 }
 
 impl Powercap {
@@ -44,8 +45,8 @@ impl Powercap {
     /// and in the memory-mapped tree is used once.
     ///
     /// # Errors
-    /// When no zone can be used; the refusal says why and what to do.
-    pub fn open(host: &Host) -> Result<Self, Refusal> {
+    /// When no zone can be used; why, and what to do.
+    pub fn open(host: &Host) -> Result<Self, Unavailable> {
         let class = host.sysfs().join("class/powercap");
         let topology = Topology::read(host);
         let entries = tree::entries(&class).map_err(|error| no_tree(&class, &error, &topology))?;
@@ -59,17 +60,17 @@ impl Powercap {
             let name = match zone_name(entry, &entries) {
                 Ok(name) => name,
                 Err(reason) => {
-                    meter.skip(entry, reason, "nothing to do: other zones are not affected");
+                    meter.skip(entry, reason, Remedy::None);
                     continue;
                 }
             };
             if name.kind == ZoneKind::Core && is_amd(&topology) {
                 // intel_rapl_msr.c reads MSR 0xC001029A, which AMD has per core, on one core only.
-                meter.skip(entry, "on AMD it counts a single core of the package", "use the msr meter for cores");
+                meter.skip(entry, "on AMD it counts a single core of the package", Remedy::select(["msr"]));
                 continue;
             }
             if entry.is_memory_mapped() && taken.contains(&name) {
-                meter.skip(entry, "the MSR-driven tree has the same counter", "nothing to do: it is not counted twice");
+                meter.skip(entry, "the MSR-driven tree has the same counter", Remedy::None);
                 continue;
             }
             match Counter::open(&entry.path) {
@@ -85,7 +86,7 @@ impl Powercap {
                 Err(error) => {
                     let remedy = remedy(&error);
                     if error.source.kind() == io::ErrorKind::PermissionDenied {
-                        denied = Some((error.path.clone(), remedy));
+                        denied = Some((error.path.clone(), remedy.clone()));
                     }
                     meter.skip(entry, error.to_string(), remedy);
                 }
@@ -96,7 +97,7 @@ impl Powercap {
         }
         // Rights are what an operator can change: name them first, whatever else is wrong.
         Err(match (denied, meter.skipped.into_iter().next()) {
-            (Some((path, remedy)), _) => Refusal::new(SOURCE, format!("no right to read {path}"), remedy),
+            (Some((path, remedy)), _) => Unavailable::new(SOURCE, format!("no right to read {path}"), remedy),
             (None, Some(first)) => first,
             (None, None) => no_zones(&class, &topology),
         })
@@ -104,12 +105,12 @@ impl Powercap {
 
     /// Zones that are there but not used, each with the reason.
     #[must_use]
-    pub fn skipped(&self) -> &[Refusal] {
+    pub fn skipped(&self) -> &[Unavailable] {
         &self.skipped
     }
 
-    fn skip(&mut self, entry: &Entry, reason: impl std::fmt::Display, remedy: impl Into<String>) {
-        self.skipped.push(Refusal::new(SOURCE, format!("zone {} is not used: {reason}", entry.id), remedy));
+    fn skip(&mut self, entry: &Entry, reason: impl std::fmt::Display, remedy: Remedy) {
+        self.skipped.push(Unavailable::new(SOURCE, format!("zone {} is not used: {reason}", entry.id), remedy));
     }
 }
 

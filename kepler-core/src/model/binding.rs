@@ -10,6 +10,7 @@ const PHANTOM_CPU: f64 = 1000.0;
 
 /// What to do with a quantity that is not the model's, but can be made into it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Conversion {
     /// Refuse it.
     Refuse,
@@ -92,7 +93,7 @@ fn source(feature: &str, wanted: Quantity, given: &[Quantity], conversion: Conve
 #[non_exhaustive]
 pub enum BindError {
     /// The model does not say what the feature is.
-    #[error("nobody says what `{feature}` of this model is; declare it with Model::with_semantics")]
+    #[error("the meaning of `{feature}` of this model is not declared; declare it with Model::with_semantics")]
     Undeclared {
         /// The feature.
         feature: String,

@@ -17,11 +17,11 @@ pub struct Card {
     pub rows: u64,
     /// SHA-256 of the rows as they were used: features and targets, little-endian 64-bit floats, row by row.
     pub rows_sha256: String,
-    /// Where the rows came from, as the trainer was told.
+    /// Where the rows came from, as stated to the trainer.
     pub source: String,
-    /// Processors of the machines, as the trainer was told.
+    /// Processors of the machines, as stated to the trainer.
     pub machine: String,
-    /// Kernel, as the trainer was told.
+    /// Kernel, as stated to the trainer.
     pub kernel: String,
     /// Whatever else a user of the model must know.
     pub notes: Vec<String>,

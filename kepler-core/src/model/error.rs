@@ -28,7 +28,7 @@ pub enum Fault {
     /// The file cannot be read.
     #[error("cannot be read: {0}; check that it exists and is readable")]
     Read(#[from] io::Error),
-    /// Something else than a regular file: a pipe would block for ever.
+    /// Something else than a regular file: a pipe would block without end.
     #[error("not a regular file; give a JSON file or the directory of an unpacked model")]
     NotAFile,
     /// More than a limit of this reader, which no real model comes near.
@@ -56,7 +56,7 @@ pub enum Fault {
         /// The file that is looked for first.
         expected: String,
     },
-    /// Curve weights do not say which curve they belong to, and the name does not tell.
+    /// Curve weights do not say which curve they belong to, and the name does not either.
     #[error(
         "unknown trainer `{0}`; curve weights need the trainer's name in the file name (LogarithmicRegressionTrainer_0.json) or in `model_name`"
     )]
@@ -130,7 +130,7 @@ pub enum Fault {
     },
     /// Of our own format, but not a version this reads.
     #[error(
-        "format `{found}` where kepler-power-model 1 is read; train the model anew, or read it with a newer version"
+        "format `{found}` where kepler-power-model 1 is read; train the model again, or read it with a newer version"
     )]
     Version {
         /// Format and version.

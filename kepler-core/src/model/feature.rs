@@ -40,7 +40,7 @@ pub enum Quantity {
     NetworkTransmitInterrupts,
     /// Logical CPUs of the node: no rate, the same all the time.
     Threads,
-    /// Nobody says what it is.
+    /// Not declared.
     Undeclared,
 }
 
@@ -139,7 +139,7 @@ impl fmt::Display for Quantity {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Semantics {
-    /// Nobody says. Nothing can be bound to such a model; say it with [`Model::with_semantics`](super::Model::with_semantics).
+    /// Not declared. Nothing can be bound to such a model; declare it with [`Model::with_semantics`](super::Model::with_semantics).
     #[default]
     #[serde(rename = "undeclared")]
     Undeclared,
@@ -171,7 +171,7 @@ impl Semantics {
         }
     }
 
-    /// Those of a published pipeline, by its name (`ec2-0.7.11`). Names that are not known tell nothing.
+    /// Those of a published pipeline, by its name (`ec2-0.7.11`). Unknown names are [`Semantics::Undeclared`].
     #[must_use]
     pub fn of_pipeline(name: &str) -> Self {
         if name.starts_with("specpower") {
@@ -183,7 +183,7 @@ impl Semantics {
         }
     }
 
-    /// What a feature means. A name nobody knows is [`Quantity::Undeclared`].
+    /// What a feature means. An unknown name is [`Quantity::Undeclared`].
     #[must_use]
     pub fn quantity(self, feature: &str) -> Quantity {
         match (feature, self) {

@@ -5,29 +5,23 @@
 
 use super::MAX_FILE_BYTES;
 use super::error::{Fault, ModelError};
+use crate::host::file::{self, FileFault, FileLimits};
 use crate::units::ZoneKind;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Read;
 use std::path::Path;
 
 /// Reads at most [`MAX_FILE_BYTES`] of a regular file.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
-    let at = |fault| ModelError::new(path, fault);
-    // Before opening: opening a pipe waits for its writer.
-    let metadata = fs::metadata(path).map_err(|error| at(error.into()))?;
-    if !metadata.is_file() {
-        return Err(at(Fault::NotAFile));
-    }
-    let mut bytes = Vec::new();
-    // The file may have grown meanwhile, or have no true length (procfs).
-    File::open(path)
-        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|error| at(error.into()))?;
-    check_size(&bytes).map_err(at)?;
-    Ok(bytes)
+    file::read(path, FileLimits::bytes(MAX_FILE_BYTES)).map_err(|error| {
+        let fault = match error.reason() {
+            FileFault::NotAFile(_) => Fault::NotAFile,
+            FileFault::TooLarge(limit) => Fault::Limit { what: "bytes", found: limit + 1, limit: *limit },
+            _ => error.into_io().into(),
+        };
+        ModelError::new(path, fault)
+    })
 }
 
 /// Refuses more than [`MAX_FILE_BYTES`].

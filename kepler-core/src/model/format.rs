@@ -1,4 +1,4 @@
-//! Our own model format: what `kepler train` writes and [`Model::load`](super::Model::load) reads, as types.
+//! Our own model format: what our trainer writes and [`Model::load`](super::Model::load) reads, as types.
 //!
 //! One JSON object, `"format": "kepler-power-model"`, with a version. It says what its features mean, over which range
 //! they were seen, how the power is computed, how far off that may be, and carries a [`Card`]. Keys a reader does

@@ -7,7 +7,7 @@ use processor::ProcessorName;
 use std::fmt::Write;
 use std::fs;
 
-/// Sizes that differ by less are the same machine told by different tools: the kernel keeps some memory to
+/// Sizes that differ by less are the same machine described by different tools: the kernel keeps some memory to
 /// itself, clocks are rounded.
 const TOLERANCE: f64 = 0.1;
 
@@ -55,7 +55,7 @@ impl Machine {
         Machine { processor: processor::normalise(name), ..Machine::default() }
     }
 
-    /// The host, as far as the kernel tells. In a virtual machine this is the virtual one.
+    /// The host, as far as the kernel reports it. In a virtual machine this is the virtual one.
     #[must_use]
     pub fn of(host: &Host) -> Self {
         let topology = Topology::read(host);
@@ -154,13 +154,16 @@ mod tests {
 
     #[test]
     fn a_machine_is_no_different_from_itself_told_otherwise() {
-        let told = Machine { memory_gib: Some(384.0), frequency_mhz: Some(3504.0), ..m5() };
-        assert_eq!(m5().difference(&told), Difference { distance: 0.0, reason: "the same machine type".to_owned() });
+        let reported = Machine { memory_gib: Some(384.0), frequency_mhz: Some(3504.0), ..m5() };
+        assert_eq!(
+            m5().difference(&reported),
+            Difference { distance: 0.0, reason: "the same machine type".to_owned() }
+        );
     }
 
     #[test]
     fn cores_are_never_compared_with_threads() {
-        // 96 cores told as such are twice the machine of 96 threads.
+        // 96 cores reported as such are twice the machine of 96 threads.
         let physical = Machine { cores: Some(96), threads: None, ..m5() };
         assert_eq!(m5().difference(&physical).distance, 1.0);
         let half = Machine { cores: Some(48), threads: None, ..m5() };

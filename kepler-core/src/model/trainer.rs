@@ -15,7 +15,7 @@ pub enum Trainer {
     Logistic,
     /// `a·e^(b·x) + c` of one main feature.
     Exponential,
-    /// `kepler train`: the [card](super::Model::card) says how. No file is named after it.
+    /// Our own trainer: the [card](super::Model::card) says how. No file is named after it.
     Own,
 }
 

@@ -177,7 +177,7 @@ impl Trees {
             nodes.clear();
             nodes.extend(tree.left.iter().zip(&tree.input).zip(&tree.condition).map(
                 |((&left, &input), &condition)| {
-                    // The root is nobody's child, so 0 is free to mean a leaf. What is too large is no node's place either.
+                    // The root is never a child, so 0 is free to mean a leaf. An index that is too large is invalid as well.
                     let left = if left == 0 { -1 } else { i32::try_from(left).unwrap_or(i32::MAX) };
                     Given { left, right: left.saturating_add(1), feature: input.into(), condition, default_left: true }
                 },

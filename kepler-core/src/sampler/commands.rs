@@ -3,12 +3,12 @@
 //!
 //! Their number is bounded: what finds no room is charged to its container or unit without a name.
 
-use super::groups::{GroupIndex, Groups, Identity};
+use super::groups::{GroupIndex, GroupInfo, Groups};
 use super::processes::Unlisted;
 use crate::attribution::ledger::Account;
 use crate::host::Timestamp;
 use crate::usage::{CgroupId, Comm, ShortLivedWork};
-use crate::workload::{CommandInfo, ContainerInfo, UnitInfo};
+use crate::workload::{CommandInfo, Identity, ProcessInfo, Workload};
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -97,16 +97,13 @@ impl Commands {
         }
     }
 
-    /// Adds processes that ended after they were listed for a while. What they did was shown as theirs until now: it
+    /// Adds processes that ended after they were listed for a while. What they did was published as theirs until now: it
     /// counts for the sum, not for its power.
     pub(super) fn take_over(&mut self, ended: impl Iterator<Item = Unlisted>, at: Timestamp) {
         for Unlisted { info, energy, used_ns } in ended {
-            let found = self.position(&info.comm, info.container.as_deref(), info.unit.as_deref());
-            let place = found.or_else(|| {
-                let (comm, container, unit) = (info.comm.clone(), info.container.clone(), info.unit.clone());
-                self.add(CommandInfo { comm, container, unit }, at)
-            });
-            if let Some(command) = place.and_then(|place| self.table.get_mut(place)) {
+            let info = command_of(&info);
+            let found = self.position(info.identity()).or_else(|| self.add(info, at));
+            if let Some(command) = found.and_then(|index| self.table.get_mut(index)) {
                 command.account.take_over(&energy);
                 command.cpu_time_ns += used_ns;
                 command.last_active = at;
@@ -114,18 +111,18 @@ impl Commands {
         }
     }
 
-    /// The place of the sum of a name in a container or unit.
-    fn position(&self, comm: &str, container: Option<&ContainerInfo>, unit: Option<&UnitInfo>) -> Option<usize> {
-        let is_own = |sum: &Command| sum.info.comm == comm && is_same_place(&sum.info, container, unit);
-        let place = *self.by_hash.get(&self.hash(comm, container, unit))? as usize;
-        if self.table.get(place).is_some_and(is_own) {
-            return Some(place);
+    /// The index of the sum of a name in a container, job or unit.
+    fn position(&self, identity: Identity<'_>) -> Option<usize> {
+        let is_own = |sum: &Command| sum.info.identity() == identity;
+        let index = *self.by_hash.get(&self.hash(identity))? as usize;
+        if self.table.get(index).is_some_and(is_own) {
+            return Some(index);
         }
         self.table.iter().position(is_own)
     }
 
-    fn hash(&self, comm: &str, container: Option<&ContainerInfo>, unit: Option<&UnitInfo>) -> u64 {
-        self.by_hash.hasher().hash_one((comm, container.map(|one| &one.id), unit.map(|one| &one.cgroup)))
+    fn hash(&self, identity: Identity<'_>) -> u64 {
+        self.by_hash.hasher().hash_one(identity)
     }
 
     /// A new sum, if there is room for one.
@@ -140,10 +137,9 @@ impl Commands {
     }
 
     /// Makes a sum found by what it is of.
-    fn index(&mut self, place: usize) {
-        let (Some(command), Ok(number)) = (self.table.get(place), u32::try_from(place)) else { return };
-        let info = &command.info;
-        let hash = self.hash(&info.comm, info.container.as_deref(), info.unit.as_deref());
+    fn index(&mut self, position: usize) {
+        let (Some(command), Ok(number)) = (self.table.get(position), u32::try_from(position)) else { return };
+        let hash = self.hash(command.info.identity());
         self.by_hash.entry(hash).or_insert(number);
     }
 
@@ -159,9 +155,8 @@ impl Commands {
             return Some(known);
         }
         let info = info(&work.comm, group, groups);
-        // Another cgroup of the same container or unit.
-        let found = self.position(&info.comm, info.container.as_deref(), info.unit.as_deref());
-        let position = found.or_else(|| self.add(info, at));
+        // May be another cgroup of the same container, job or unit.
+        let position = self.position(info.identity()).or_else(|| self.add(info, at));
         let position = u32::try_from(position?).ok()?;
         self.by_key.insert(key, position);
         Some(position)
@@ -176,26 +171,31 @@ impl Commands {
             // Positions have moved; keys are learned again.
             self.by_key.clear();
             self.by_hash.clear();
-            (0..self.table.len()).for_each(|place| self.index(place));
+            (0..self.table.len()).for_each(|position| self.index(position));
         } else if self.by_key.len() > 8 * MOST {
             self.by_key.clear();
         }
     }
 }
 
-/// Whether a sum is of this container and unit.
-fn is_same_place(sum: &CommandInfo, container: Option<&ContainerInfo>, unit: Option<&UnitInfo>) -> bool {
-    sum.container.as_ref().map(|own| &own.id) == container.map(|other| &other.id)
-        && sum.unit.as_ref().map(|own| &own.cgroup) == unit.map(|other| &other.cgroup)
+/// The command that a process was, where it ran.
+fn command_of(process: &ProcessInfo) -> CommandInfo {
+    let mut info = CommandInfo::new(process.comm.clone());
+    (info.container, info.unit, info.job) = (process.container.clone(), process.unit.clone(), process.job.clone());
+    info
 }
 
 fn info(comm: &Comm, group: Option<GroupIndex>, groups: &Groups) -> CommandInfo {
     let name = comm.split(|&byte| byte == 0).next().unwrap_or_default();
-    let mut info = CommandInfo { comm: String::from_utf8_lossy(name).into_owned(), container: None, unit: None };
-    match group.and_then(|group| groups.identity(group)) {
-        Some(Identity::Container(container)) => info.container = Some(Arc::clone(container)),
-        Some(Identity::Unit(unit)) => info.unit = Some(Arc::clone(unit)),
-        Some(Identity::Pod(_) | Identity::Vm(_)) | None => {}
+    let mut info = CommandInfo::new(String::from_utf8_lossy(name));
+    match group.and_then(|group| groups.info(group)) {
+        Some(GroupInfo::Container(container)) => {
+            info.job.clone_from(&container.job);
+            info.container = Some(Arc::clone(container));
+        }
+        Some(GroupInfo::Unit(unit)) => info.unit = Some(Arc::clone(unit)),
+        Some(GroupInfo::Job(job)) => info.job = Some(Arc::clone(job)),
+        Some(GroupInfo::Pod(_) | GroupInfo::Vm(_)) | None => {}
     }
     info
 }

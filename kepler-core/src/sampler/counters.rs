@@ -1,7 +1,9 @@
 //! The processors' own counters, where this build and this host have them.
 
+#[cfg(not(feature = "perf"))]
+use crate::availability::Remedy;
+use crate::availability::Unavailable;
 use crate::host::{CpuDomains, Host};
-use crate::meter::Refusal;
 use crate::usage::Work;
 #[cfg(feature = "perf")]
 use crate::usage::perf::NodeCounters;
@@ -11,29 +13,33 @@ use crate::usage::perf::NodeCounters;
 pub(super) struct Counters {
     #[cfg(feature = "perf")]
     node: Option<NodeCounters>,
-    refusal: Option<Refusal>,
+    unavailable: Option<Unavailable>,
     counted: Vec<Work>,
 }
 
 impl Counters {
     #[cfg(feature = "perf")]
     pub(super) fn open(host: &Host, domains: &CpuDomains) -> Self {
-        let (node, refusal) = match NodeCounters::open(host, domains) {
+        let (node, unavailable) = match NodeCounters::open(host, domains) {
             Ok(node) => (Some(node), None),
-            Err(refusal) => (None, Some(refusal)),
+            Err(unavailable) => (None, Some(unavailable)),
         };
-        Counters { node, refusal, counted: Vec::with_capacity(domains.len()) }
+        Counters { node, unavailable, counted: Vec::with_capacity(domains.len()) }
     }
 
     #[cfg(not(feature = "perf"))]
     pub(super) fn open(_: &Host, _: &CpuDomains) -> Self {
-        let refusal = Refusal::new("counters", "they were left out of this build", "build with the `perf` feature");
-        Counters { refusal: Some(refusal), counted: Vec::new() }
+        let unavailable = Unavailable::new(
+            "counters",
+            "they were left out of this build",
+            Remedy::RebuildWithFeature { feature: "perf" },
+        );
+        Counters { unavailable: Some(unavailable), counted: Vec::new() }
     }
 
     /// Why nothing is counted.
-    pub(super) fn refusal(&self) -> Option<&Refusal> {
-        self.refusal.as_ref()
+    pub(super) fn unavailable(&self) -> Option<&Unavailable> {
+        self.unavailable.as_ref()
     }
 
     /// Reads what was counted since the last time.

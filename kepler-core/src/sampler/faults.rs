@@ -1,17 +1,17 @@
 //! Counting what went wrong, and remembering what last went right.
 
 use crate::host::Timestamp;
-use crate::meter::Doubts;
+use crate::meter::EstimateWarnings;
 use crate::snapshot::{Fault, Snapshot, SourceHealth};
 
-/// Faults and doubts by source and reason, and successes by source. All are few, so they are searched.
+/// Faults and warnings by source and reason, and successes by source. All are few, so they are searched.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     faults: Vec<Fault>,
     successes: Vec<SourceHealth>,
-    doubts: Vec<Fault>,
+    warnings: Vec<Fault>,
     /// What each source counted when it was last asked.
-    doubted: Vec<(&'static str, Doubts)>,
+    warned: Vec<(&'static str, EstimateWarnings)>,
 }
 
 impl Faults {
@@ -25,17 +25,17 @@ impl Faults {
         count(&mut self.faults, source, reason, times);
     }
 
-    /// Takes over what a source doubts, counted since it was opened: it may be another one of the same name by now.
-    pub(super) fn doubted(&mut self, source: &'static str, doubts: Doubts) {
-        let before = match self.doubted.iter_mut().find(|(known, _)| *known == source) {
-            Some((_, known)) => std::mem::replace(known, doubts),
+    /// Takes over a source's warnings, counted since it was opened: it may be another one of the same name by now.
+    pub(super) fn warned(&mut self, source: &'static str, warnings: EstimateWarnings) {
+        let before = match self.warned.iter_mut().find(|(known, _)| *known == source) {
+            Some((_, known)) => std::mem::replace(known, warnings),
             None => {
-                self.doubted.push((source, doubts));
-                Doubts::default()
+                self.warned.push((source, warnings));
+                EstimateWarnings::default()
             }
         };
-        for ((reason, now), (_, before)) in doubts.by_reason().into_iter().zip(before.by_reason()) {
-            count(&mut self.doubts, source, reason, now.checked_sub(before).unwrap_or(now));
+        for ((reason, now), (_, before)) in warnings.by_reason().into_iter().zip(before.by_reason()) {
+            count(&mut self.warnings, source, reason, now.checked_sub(before).unwrap_or(now));
         }
     }
 
@@ -48,9 +48,9 @@ impl Faults {
     }
 
     /// Shows all.
-    pub(super) fn show(&self, snapshot: &mut Snapshot) {
+    pub(super) fn publish(&self, snapshot: &mut Snapshot) {
         snapshot.faults.clone_from(&self.faults);
-        snapshot.doubts.clone_from(&self.doubts);
+        snapshot.estimate_warnings.clone_from(&self.warnings);
         snapshot.sources.clone_from(&self.successes);
     }
 }
@@ -72,10 +72,10 @@ mod tests {
     #[test]
     fn a_meter_that_is_opened_anew_takes_nothing_back() {
         let mut faults = Faults::default();
-        let doubts = |clipped| Doubts { clipped, ..Doubts::default() };
+        let warnings = |clipped| EstimateWarnings { clipped, ..EstimateWarnings::default() };
         for counted in [0, 3, 5, 2, 2] {
-            faults.doubted("model", doubts(counted));
+            faults.warned("model", warnings(counted));
         }
-        assert_eq!(faults.doubts, [Fault { source: "model", reason: "clipped", count: 7 }]);
+        assert_eq!(faults.warnings, [Fault { source: "model", reason: "clipped", count: 7 }]);
     }
 }

@@ -1,4 +1,4 @@
-//! Containers, pods, systemd units and virtual machines: who is in them, and their accounts.
+//! Containers, pods, systemd units, batch jobs and virtual machines: who is in them, and their accounts.
 //!
 //! A group keeps its own account; it is not the sum of whoever is still running. Where the kernel
 //! accounts a cgroup's CPU time, what its processes do not explain is work of processes that came
@@ -6,20 +6,24 @@
 
 mod accounting;
 mod counting;
+mod info;
 
-use super::retired::{Retention, RetiredList};
+use super::retired::{Retention, RetiredTable};
 use crate::attribution::ledger::Account;
 use crate::host::{Host, Timestamp};
 use crate::units::{Energy, ZoneKind};
 use crate::usage::CgroupId;
 use crate::usage::cgroup::{CgroupCpu, CgroupTree};
-use crate::workload::cgroup::classify;
+use crate::workload::cgroup::{Placement, classify};
+use crate::workload::names::ContainerNames;
 use crate::workload::process::ProcessReader;
-use crate::workload::{ContainerInfo, PodInfo, UnitInfo, VmInfo, names};
+use crate::workload::{ContainerInfo, JobInfo, PodInfo, VmInfo};
 use accounting::Interval;
 use counting::Counted;
 #[cfg(feature = "perf")]
 use counting::Counting;
+pub(super) use info::GroupInfo;
+use info::Key;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -29,32 +33,12 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct GroupIndex(u32);
 
-/// Who a group is.
-#[derive(Debug)]
-pub(super) enum Identity {
-    Container(Arc<ContainerInfo>),
-    Pod(Arc<PodInfo>),
-    Unit(Arc<UnitInfo>),
-    Vm(Arc<VmInfo>),
-}
-
-/// What makes two groups the same.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Key {
-    Container(String),
-    Pod(String),
-    /// By cgroup: different users' units have equal names.
-    Unit(String),
-    Vm(String),
-}
-
 #[derive(Debug)]
 struct Group {
-    key: Key,
-    identity: Identity,
-    /// The pod that a container's energy counts for as well.
-    pod: Option<GroupIndex>,
-    /// The pod or container around this one, which does not end before it.
+    info: GroupInfo,
+    /// The pod or job that a container's energy counts for as well, or the container or pod that a job's does.
+    parent: Option<GroupIndex>,
+    /// The pod, job or container around this one, which does not end before it.
     within: Option<GroupIndex>,
     /// The group whose CPU accounting includes this one's: the nearest above it in the cgroup
     /// hierarchy. Not only containers nest; a service's cgroup may hold containers, too.
@@ -82,6 +66,7 @@ pub(super) struct Groups {
     #[cfg(feature = "perf")]
     counting: Option<Counting>,
     reader: ProcessReader,
+    names: ContainerNames,
     slots: Vec<Option<Group>>,
     by_key: HashMap<Key, GroupIndex>,
     by_text: HashMap<Box<[u8]>, Option<GroupIndex>>,
@@ -91,13 +76,10 @@ pub(super) struct Groups {
     tree_is_fresh: bool,
     /// Whether groups came or went since [`Group::accounted_in`] was worked out.
     changed: bool,
-    pub(super) containers: RetiredList<ContainerInfo>,
-    pub(super) pods: RetiredList<PodInfo>,
-    pub(super) units: RetiredList<UnitInfo>,
-    pub(super) vms: RetiredList<VmInfo>,
+    pub(super) retired: RetiredTable<GroupInfo>,
 }
 
-/// Distinct cgroup texts remembered; when there are more, all are forgotten and learned again.
+/// Distinct cgroup texts kept; when there are more, all are dropped and classified again.
 const MAX_TEXTS: usize = 8192;
 
 impl Groups {
@@ -107,6 +89,7 @@ impl Groups {
             #[cfg(feature = "perf")]
             counting: None,
             reader: ProcessReader::open(host.procfs())?,
+            names: ContainerNames::open(host),
             slots: Vec::new(),
             by_key: HashMap::new(),
             by_text: HashMap::new(),
@@ -114,34 +97,18 @@ impl Groups {
             tree: CgroupTree::find(host.cgroup()),
             tree_is_fresh: false,
             changed: false,
-            containers: RetiredList::new(retention),
-            pods: RetiredList::new(retention),
-            units: RetiredList::new(retention),
-            vms: RetiredList::new(retention),
+            retired: RetiredTable::new(retention),
         })
     }
 
-    /// The container or unit of a process, from the text of its `/proc/PID/cgroup`. `pid` is used to
+    /// The container, job or unit of a process, from the text of its `/proc/PID/cgroup`. `pid` is used to
     /// find a new container's name; `from_start` says that what a new group used so far was used in
     /// the current interval.
     pub(super) fn place(&mut self, text: &[u8], pid: u32, from_start: bool) -> Option<GroupIndex> {
         if let Some(&known) = self.by_text.get(text) {
             return known;
         }
-        let placement = classify(text);
-        let mut within = None;
-        for outer in placement.outer {
-            within = Some(self.container(outer, within, pid, from_start));
-        }
-        let group = match (placement.container, placement.pod, placement.unit) {
-            (Some(container), ..) => Some(self.container(container, within, pid, from_start)),
-            (None, Some(pod), _) => Some(self.pod(pod.into(), within, from_start)),
-            (None, None, Some(unit)) => {
-                let key = Key::Unit(unit.cgroup.clone());
-                Some(self.find_or_add(key, within, None, from_start, |_| Identity::Unit(Arc::new(unit))))
-            }
-            (None, None, None) => None,
-        };
+        let group = self.placed(classify(text), pid, from_start);
         if self.by_text.len() >= MAX_TEXTS {
             self.by_text.clear();
         }
@@ -149,8 +116,38 @@ impl Groups {
         group
     }
 
-    /// The container or unit of a cgroup known by its number. `None` where it is in none, or was removed
-    /// before anybody looked.
+    /// The group of a placement, and those around it. A job may be within a container (a scheduler's daemon in a pod), or
+    /// containers within a job.
+    fn placed(&mut self, placement: Placement, pid: u32, from_start: bool) -> Option<GroupIndex> {
+        let is_inside = placement.job_is_inside();
+        let Placement { container, outer, pod, job, unit, .. } = placement;
+        let job = job.map(Arc::new);
+        let (job_around, job_within) = if is_inside { (None, job) } else { (job, None) };
+        let mut within = job_around.clone().map(|job| self.job(job, None, from_start));
+        let has_job = job_around.is_some() || job_within.is_some();
+        for mut info in outer {
+            info.job.clone_from(&job_around);
+            within = Some(self.container(info, within, pid, from_start));
+        }
+        let group = match (container, pod, unit) {
+            (Some(mut info), ..) => {
+                info.job = job_around;
+                Some(self.container(info, within, pid, from_start))
+            }
+            (None, Some(pod), _) => Some(self.pod(pod.into(), within, from_start)),
+            (None, None, Some(unit)) if !has_job => {
+                Some(self.find_or_add(GroupInfo::Unit(Arc::new(unit)), within, None, from_start))
+            }
+            (None, None, _) => within,
+        };
+        match job_within {
+            Some(job) => Some(self.job(job, group, from_start)),
+            None => group,
+        }
+    }
+
+    /// The container, job or unit of a cgroup known by its number. `None` where it is in none, or was removed
+    /// before it could be read.
     pub(super) fn numbered(&mut self, cgroup: CgroupId) -> Option<GroupIndex> {
         if let Some(&known) = self.by_number.get(&cgroup) {
             return known;
@@ -177,47 +174,49 @@ impl Groups {
         from_start: bool,
     ) -> GroupIndex {
         let pod = info.pod.clone().map(|pod| self.pod(pod, within, from_start));
-        let key = Key::Container(info.id.clone());
-        self.find_or_add(key, pod.or(within), pod, from_start, |groups| {
-            let environment = groups.reader.environ(pid).unwrap_or_default();
-            info.name = names::container_name(groups.host.root(), &info, environment);
-            Identity::Container(Arc::new(info))
-        })
+        if let Some(&index) = self.by_key.get(&Key::container(&info)) {
+            return index;
+        }
+        let environment = self.reader.environ(pid).unwrap_or_default();
+        info.name = self.names.name(&info, environment);
+        let job = info.job.as_ref().and(within);
+        self.find_or_add(GroupInfo::Container(Arc::new(info)), pod.or(within), pod.or(job), from_start)
     }
 
     fn pod(&mut self, info: Arc<PodInfo>, within: Option<GroupIndex>, from_start: bool) -> GroupIndex {
-        let key = Key::Pod(info.id.clone());
-        self.find_or_add(key, within, None, from_start, |_| Identity::Pod(info))
+        self.find_or_add(GroupInfo::Pod(info), within, None, from_start)
+    }
+
+    fn job(&mut self, info: Arc<JobInfo>, within: Option<GroupIndex>, from_start: bool) -> GroupIndex {
+        self.find_or_add(GroupInfo::Job(info), within, within, from_start)
     }
 
     /// The virtual machine with this identity.
     pub(super) fn vm(&mut self, info: VmInfo) -> GroupIndex {
-        self.find_or_add(Key::Vm(info.id.clone()), None, None, false, |_| Identity::Vm(Arc::new(info)))
+        self.find_or_add(GroupInfo::Vm(Arc::new(info)), None, None, false)
     }
 
     fn find_or_add(
         &mut self,
-        key: Key,
+        info: GroupInfo,
         within: Option<GroupIndex>,
-        pod: Option<GroupIndex>,
+        parent: Option<GroupIndex>,
         from_start: bool,
-        identify: impl FnOnce(&mut Self) -> Identity,
     ) -> GroupIndex {
+        let key = info.key();
         if let Some(&index) = self.by_key.get(&key) {
             return index;
         }
-        let identity = identify(self);
-        let mut accounting = CgroupCpu::open(self.host.cgroup(), identity.cgroup()).ok();
+        let mut accounting = CgroupCpu::open(self.host.cgroup(), info.cgroup()).ok();
         let now_ns = accounting.as_mut().and_then(|accounting| accounting.read().ok());
-        let earlier = self.revive(&identity);
+        let earlier = self.retired.revive(&info).map(|retired| (retired.account, retired.cpu_time));
         let is_new = from_start && now_ns.is_some();
         let (account, cpu_time) = earlier.unwrap_or_default();
-        let container = matches!(identity, Identity::Container(_)).then(|| identity.cgroup());
+        let container = matches!(info, GroupInfo::Container(_)).then(|| info.cgroup());
         let counted = self.counted(container);
         let group = Group {
-            key: key.clone(),
-            identity,
-            pod,
+            info,
+            parent,
             within,
             accounted_in: None,
             accounting,
@@ -250,17 +249,6 @@ impl Groups {
         index
     }
 
-    fn revive(&mut self, identity: &Identity) -> Option<(Account, Duration)> {
-        match identity {
-            Identity::Container(info) => {
-                self.containers.revive(|old| old.id == info.id).map(|r| (r.account, r.cpu_time))
-            }
-            Identity::Pod(info) => self.pods.revive(|old| old.id == info.id).map(|r| (r.account, r.cpu_time)),
-            Identity::Unit(info) => self.units.revive(|old| old.cgroup == info.cgroup).map(|r| (r.account, r.cpu_time)),
-            Identity::Vm(info) => self.vms.revive(|old| old.id == info.id).map(|r| (r.account, r.cpu_time)),
-        }
-    }
-
     fn get(&self, index: GroupIndex) -> Option<&Group> {
         self.slots.get(index.0 as usize)?.as_ref()
     }
@@ -278,8 +266,8 @@ impl Groups {
     }
 
     /// Who the group is.
-    pub(super) fn identity(&self, index: GroupIndex) -> Option<&Identity> {
-        self.get(index).map(|group| &group.identity)
+    pub(super) fn info(&self, index: GroupIndex) -> Option<&GroupInfo> {
+        self.get(index).map(|group| &group.info)
     }
 
     /// A process joins the group.
@@ -309,24 +297,24 @@ impl Groups {
         }
     }
 
-    /// Notes what a member used in this interval.
+    /// Adds what a member used in this interval.
     pub(super) fn used(&mut self, index: GroupIndex, nanoseconds: u64) {
         if let Some(group) = self.get_mut(index) {
             group.interval.members_ns += nanoseconds;
         }
     }
 
-    /// Charges the group, and the pod it belongs to.
+    /// Charges the group, and the containers, pods and jobs that it belongs to.
     pub(super) fn charge(&mut self, index: GroupIndex, zone: ZoneKind, energy: Energy) {
-        let Some(group) = self.get_mut(index) else { return };
-        group.account.charge(zone, energy);
-        if let Some(pod) = group.pod.and_then(|pod| self.get_mut(pod)) {
-            pod.account.charge(zone, energy);
+        let mut next = Some(index);
+        while let Some(group) = next.and_then(|index| self.get_mut(index)) {
+            group.account.charge(zone, energy);
+            next = group.parent;
         }
     }
 
-    /// Retires groups that have ended: no process is left, and the cgroup is gone (or never told its
-    /// CPU time).
+    /// Retires groups that have ended: no process is left, and the cgroup is gone (or never had
+    /// CPU accounting).
     pub(super) fn retire(&mut self, now: Timestamp) {
         let mut ended = false;
         // The end of one may be the end of the one around it.
@@ -339,10 +327,7 @@ impl Groups {
             self.by_text.retain(|_, group| group.is_none_or(is_there));
             self.by_number.retain(|_, group| group.is_none_or(is_there));
         }
-        self.containers.expire(now, |_| {});
-        self.pods.expire(now, |_| {});
-        self.units.expire(now, |_| {});
-        self.vms.expire(now, |_| {});
+        self.retired.expire(now, |_| {});
     }
 
     fn retire_once(&mut self, now: Timestamp) -> bool {
@@ -352,38 +337,21 @@ impl Groups {
             let Some(group) = slot.take_if(|group| group.is_over()) else { continue };
             ended = true;
             self.changed = true;
-            let Group { key, account, cpu_time, identity, within, counted, .. } = group;
+            let Group { info, account, cpu_time, within, counted, .. } = group;
             self.close(&counted);
-            self.by_key.remove(&key);
+            self.by_key.remove(&info.key());
             if let Some(outer) = within {
                 self.leave(outer);
             }
-            // A group's energy is that of its processes and of its short-lived work, both booked by
-            // the node already: nothing has to be handed back.
-            let _ = match identity {
-                Identity::Container(info) => self.containers.add(info, account, cpu_time, now, |a, b| a.id == b.id),
-                Identity::Pod(info) => self.pods.add(info, account, cpu_time, now, |a, b| a.id == b.id),
-                Identity::Unit(info) => self.units.add(info, account, cpu_time, now, |a, b| a.cgroup == b.cgroup),
-                Identity::Vm(info) => self.vms.add(info, account, cpu_time, now, |a, b| a.id == b.id),
-            };
+            // A group's energy is that of its processes and of its short-lived work, both of which the node's
+            // account has already: nothing has to be handed back.
+            self.retired.add(info, account, cpu_time, now);
         }
         ended
     }
 
-    /// Every running group, to be shown.
-    pub(super) fn running(&self) -> impl Iterator<Item = (&Identity, &Account, Duration)> {
-        self.groups().map(|group| (&group.identity, &group.account, group.cpu_time))
-    }
-}
-
-impl Identity {
-    /// The group's cgroup, empty if it has none of its own.
-    fn cgroup(&self) -> &str {
-        match self {
-            Identity::Container(container) => &container.cgroup,
-            Identity::Pod(pod) => &pod.cgroup,
-            Identity::Unit(unit) => &unit.cgroup,
-            Identity::Vm(_) => "",
-        }
+    /// Every running group, to be published.
+    pub(super) fn running(&self) -> impl Iterator<Item = (&GroupInfo, &Account, Duration)> {
+        self.groups().map(|group| (&group.info, &group.account, group.cpu_time))
     }
 }

@@ -11,13 +11,13 @@ mod recall;
 
 use super::faults::Faults;
 use super::groups::{GroupIndex, Groups};
-use super::retired::{Retention, RetiredList};
+use super::retired::{Retention, RetiredTable};
 use crate::attribution::ledger::Account;
 use crate::host::{Host, Timestamp};
 use crate::units::{Energy, PerZone};
 use crate::usage::{DomainWork, ShortLivedWork, TaskReport, TaskUsage, Usage};
 use crate::workload::ProcessInfo;
-use identify::{Identifier, describe, has_same_labels, info, is_text};
+use identify::{Identifier, describe, info, is_text};
 use recall::Recall;
 use std::io;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ const CHECKS_A_TICK: usize = 64;
 const TICKS_BETWEEN_CHECKS: u64 = 20;
 /// At so many of these checks a process's open files are searched for `/dev/kvm`, which costs a system
 /// call for each of them. A monitor opens it when it starts.
-const LOOKS_AT_OPEN_FILES: u8 = 2;
+const OPEN_FILE_CHECKS: u8 = 2;
 
 /// One live process.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub(super) struct Process {
     tag: u64,
     check_at: u64,
     /// How often its open files are still to be looked at.
-    looks_left: u8,
+    open_file_checks_left: u8,
 }
 
 /// What a process did that has ended and is not listed any more.
@@ -74,7 +74,7 @@ pub(super) struct Processes {
     ended: Vec<u32>,
     /// Those that ended and are not listed for it: their command's sum takes them over.
     unlisted: Vec<Unlisted>,
-    pub(super) retired: RetiredList<ProcessInfo>,
+    pub(super) retired: RetiredTable<Arc<ProcessInfo>>,
     reader: Identifier,
     ticks: u64,
     /// The last tick in which one came or went.
@@ -96,7 +96,7 @@ impl Processes {
             earlier: Recall::default(),
             ended: Vec::new(),
             unlisted: Vec::new(),
-            retired: RetiredList::new(retention),
+            retired: RetiredTable::new(retention),
             reader: Identifier::open(host)?,
             ticks: 0,
             moved: 0,
@@ -227,7 +227,12 @@ impl Processes {
     }
 
     /// Removes those that ended in this interval, which has been charged to them.
-    pub(super) fn bury(&mut self, at: Timestamp, groups: &mut Groups, mut forget: impl FnMut(PerZone<Energy>)) {
+    pub(super) fn finalize_exited(
+        &mut self,
+        at: Timestamp,
+        groups: &mut Groups,
+        mut forget: impl FnMut(PerZone<Energy>),
+    ) {
         while let Some(slot) = self.ended.pop() {
             self.end(slot, at, groups, &mut forget);
         }
@@ -273,21 +278,21 @@ impl Processes {
         groups: &mut Groups,
         faults: &mut Faults,
     ) -> Option<u32> {
-        let look = self.reader.look(task.pid, faults)?;
-        if look.exe_hidden {
+        let read = self.reader.read_identity(task.pid, faults)?;
+        if read.exe_hidden {
             faults.failed("procfs", "permission_denied");
         }
         // What it used before we looked for the first time is not part of this interval. One that is
         // older than the last tick and was not seen then had been hidden from us.
         let is_born_now =
-            self.last_tick.is_some_and(|last| started_after(look.start_ticks, &last, self.nanoseconds_per_tick));
+            self.last_tick.is_some_and(|last| started_after(read.start_ticks, &last, self.nanoseconds_per_tick));
         let used_ns = match report {
             Some(report) => report.used_ns,
             None if is_born_now => task.cpu_time_ns,
             None => 0,
         };
-        let group = groups.place(look.cgroup, task.pid, is_born_now);
-        let mut info = info(task.pid, &look);
+        let group = groups.place(read.cgroup, task.pid, is_born_now);
+        let mut info = info(task.pid, &read);
         let vm = self.reader.virtual_machine(&info, groups, false);
         describe(&mut info, group, vm, groups);
         let process = Process {
@@ -300,7 +305,7 @@ impl Processes {
             vm,
             tag: task.tag,
             check_at: self.ticks + 1,
-            looks_left: LOOKS_AT_OPEN_FILES,
+            open_file_checks_left: OPEN_FILE_CHECKS,
         };
         for group in [group, vm].into_iter().flatten() {
             groups.join(group);
@@ -334,7 +339,7 @@ impl Processes {
             });
         }
         let cpu_time = Duration::from_nanos(process.cpu_time_ns);
-        forget(self.retired.add(process.info, process.account, cpu_time, at, has_same_labels));
+        forget(self.retired.add(process.info, process.account, cpu_time, at));
     }
 
     /// Reads again who some of the processes are: of those that worked, those whose turn it is.
@@ -355,21 +360,21 @@ impl Processes {
             left -= 1;
             process.check_at = self.ticks + TICKS_BETWEEN_CHECKS;
             let pid = process.info.pid;
-            let Some(look) = self.reader.look(pid, faults) else { continue };
-            if look.start_ticks != process.info.start_ticks {
+            let Some(read) = self.reader.read_identity(pid, faults) else { continue };
+            if read.start_ticks != process.info.start_ticks {
                 continue; // The number has passed on since it was listed; the next tick will see.
             }
-            let group = groups.place(look.cgroup, pid, false);
-            if !is_text(look.exe, &process.info.exe) {
-                process.looks_left = LOOKS_AT_OPEN_FILES;
+            let group = groups.place(read.cgroup, pid, false);
+            if !is_text(read.exe, &process.info.exe) {
+                process.open_file_checks_left = OPEN_FILE_CHECKS;
             }
             let is_same = group == process.group
-                && is_text(look.exe, &process.info.exe)
-                && is_text(look.comm, &process.info.comm);
-            let look_closer = process.vm.is_none() && process.looks_left > 0 && !look.exe.is_empty();
-            let changed = (!is_same).then(|| info(pid, &look));
-            let opens_kvm = look_closer && self.reader.opens_kvm(pid);
-            process.looks_left -= u8::from(look_closer);
+                && is_text(read.exe, &process.info.exe)
+                && is_text(read.comm, &process.info.comm);
+            let reads_open_files = process.vm.is_none() && process.open_file_checks_left > 0 && !read.exe.is_empty();
+            let changed = (!is_same).then(|| info(pid, &read));
+            let opens_kvm = reads_open_files && self.reader.opens_kvm(pid);
+            process.open_file_checks_left -= u8::from(reads_open_files);
             if is_same && !opens_kvm {
                 continue; // As nearly always: then nothing is allocated.
             }

@@ -1,11 +1,11 @@
 //! Snapshots, made in the memory of earlier ones.
 
 use super::commands::Commands;
-use super::groups::{Groups, Identity};
+use super::groups::{GroupInfo, Groups};
 use super::processes::{Process, Processes};
 use crate::attribution::ledger::Account;
 use crate::host::Timestamp;
-use crate::snapshot::{Cost, Node, Row, Snapshot, State};
+use crate::snapshot::{Row, Snapshot, State};
 use crate::units::PerZone;
 use crate::workload::CommandInfo;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use std::time::Duration;
 /// and one to write. More readers of old snapshots make it allocate, nothing worse.
 const KEPT: usize = 3;
 
-/// Keeps snapshots that it handed out, to write them anew once nobody reads them any more.
+/// Keeps snapshots that it handed out, to write over them once they have no reader any more.
 #[derive(Debug, Default)]
 pub(super) struct Publisher {
     kept: Vec<Arc<Snapshot>>,
@@ -27,7 +27,7 @@ impl Publisher {
         let free = self.kept.iter_mut().position(|snapshot| Arc::get_mut(snapshot).is_some());
         let mut snapshot = match free {
             Some(position) => self.kept.swap_remove(position),
-            None => Arc::new(empty()),
+            None => Arc::new(Snapshot::empty(Timestamp::now())),
         };
         if let Some(snapshot) = Arc::get_mut(&mut snapshot) {
             write(snapshot);
@@ -39,28 +39,9 @@ impl Publisher {
     }
 }
 
-fn empty() -> Snapshot {
-    Snapshot {
-        sequence: 0,
-        at: Timestamp::now(),
-        interval: Duration::ZERO,
-        node: Node::default(),
-        processes: Vec::new(),
-        containers: Vec::new(),
-        pods: Vec::new(),
-        vms: Vec::new(),
-        units: Vec::new(),
-        commands: Vec::new(),
-        faults: Vec::new(),
-        doubts: Vec::new(),
-        sources: Vec::new(),
-        cost: Cost::default(),
-    }
-}
-
-/// Shows live processes, then terminated ones. Of a snapshot with the same live processes, as told by its number, only
+/// Publishes live processes, then terminated ones. Of a snapshot with the same live processes, as its number says, only
 /// those that have worked since are written: a machine has many that sleep.
-pub(super) fn show_processes(snapshot: &mut Snapshot, processes: &Processes, interval: Duration) {
+pub(super) fn publish_processes(snapshot: &mut Snapshot, processes: &Processes, interval: Duration) {
     let is_whole = snapshot.processes.len() >= processes.len();
     let changed = processes.changed_since(snapshot.sequence).filter(|_| is_whole);
     let mut rows = Rows::new(&mut snapshot.processes);
@@ -88,8 +69,8 @@ pub(super) fn show_processes(snapshot: &mut Snapshot, processes: &Processes, int
     rows.end();
 }
 
-/// Shows processes that came and went, by name.
-pub(super) fn show_commands(rows: &mut Vec<Row<CommandInfo>>, commands: &Commands, interval: Duration) {
+/// Publishes processes that came and went, by name.
+pub(super) fn publish_commands(rows: &mut Vec<Row<CommandInfo>>, commands: &Commands, interval: Duration) {
     let mut rows = Rows::new(rows);
     for command in commands.iter() {
         let cpu_time = Duration::from_nanos(command.cpu_time_ns);
@@ -98,35 +79,28 @@ pub(super) fn show_commands(rows: &mut Vec<Row<CommandInfo>>, commands: &Command
     rows.end();
 }
 
-/// Shows running and terminated containers, pods, units and virtual machines.
-pub(super) fn show_groups(snapshot: &mut Snapshot, groups: &Groups, interval: Duration) {
+/// Publishes running and terminated groups of every kind.
+pub(super) fn publish_groups(snapshot: &mut Snapshot, groups: &Groups, interval: Duration) {
     let mut containers = Rows::new(&mut snapshot.containers);
     let mut pods = Rows::new(&mut snapshot.pods);
     let mut units = Rows::new(&mut snapshot.units);
+    let mut jobs = Rows::new(&mut snapshot.jobs);
     let mut vms = Rows::new(&mut snapshot.vms);
-    for (identity, account, cpu_time) in groups.running() {
-        match identity {
-            Identity::Container(info) => containers.add(info, State::Running, cpu_time, account, interval),
-            Identity::Pod(info) => pods.add(info, State::Running, cpu_time, account, interval),
-            Identity::Unit(info) => units.add(info, State::Running, cpu_time, account, interval),
-            Identity::Vm(info) => vms.add(info, State::Running, cpu_time, account, interval),
+    let running = groups.running().map(|(info, account, cpu_time)| (info, State::Running, cpu_time, account));
+    let retired = groups.retired.iter().map(|row| (&row.info, State::Terminated, row.cpu_time, &row.account));
+    for (info, state, cpu_time, account) in running.chain(retired) {
+        match info {
+            GroupInfo::Container(info) => containers.add(info, state, cpu_time, account, interval),
+            GroupInfo::Pod(info) => pods.add(info, state, cpu_time, account, interval),
+            GroupInfo::Unit(info) => units.add(info, state, cpu_time, account, interval),
+            GroupInfo::Job(info) => jobs.add(info, state, cpu_time, account, interval),
+            GroupInfo::Vm(info) => vms.add(info, state, cpu_time, account, interval),
         }
-    }
-    for retired in groups.containers.iter() {
-        containers.add(&retired.info, State::Terminated, retired.cpu_time, &retired.account, interval);
-    }
-    for retired in groups.pods.iter() {
-        pods.add(&retired.info, State::Terminated, retired.cpu_time, &retired.account, interval);
-    }
-    for retired in groups.units.iter() {
-        units.add(&retired.info, State::Terminated, retired.cpu_time, &retired.account, interval);
-    }
-    for retired in groups.vms.iter() {
-        vms.add(&retired.info, State::Terminated, retired.cpu_time, &retired.account, interval);
     }
     containers.end();
     pods.end();
     units.end();
+    jobs.end();
     vms.end();
 }
 
@@ -157,7 +131,11 @@ impl<'a, Info> Rows<'a, Info> {
                 row.energy = energy;
                 row.power = power;
             }
-            None => self.rows.push(Row { info: Arc::clone(info), state, cpu_time, energy, power }),
+            None => {
+                let mut row = Row::new(Arc::clone(info), state);
+                (row.cpu_time, row.energy, row.power) = (cpu_time, energy, power);
+                self.rows.push(row);
+            }
         }
         self.written += 1;
     }

@@ -1,9 +1,9 @@
-//! Workloads that have ended, remembered for a fixed time.
+//! Workloads that have ended, listed for a fixed time.
 
 use crate::attribution::ledger::Account;
 use crate::host::Timestamp;
 use crate::units::{Energy, PerZone};
-use std::sync::Arc;
+use crate::workload::WorkloadKind;
 use std::time::Duration;
 
 /// Which terminated workloads stay listed, and how long.
@@ -25,62 +25,69 @@ impl Default for Retention {
     }
 }
 
+/// Who a terminated workload is.
+pub(super) trait Identified {
+    fn kind(&self) -> WorkloadKind;
+
+    /// Whether nobody outside could tell the two apart: their accounts are merged, so that no two series have
+    /// the same labels.
+    fn is_same(&self, other: &Self) -> bool;
+}
+
 /// A terminated workload.
 #[derive(Debug)]
 pub(super) struct Retired<Info> {
-    pub(super) info: Arc<Info>,
+    pub(super) info: Info,
     pub(super) account: Account,
     pub(super) cpu_time: Duration,
     ended: Timestamp,
 }
 
-/// The terminated workloads of one kind.
+/// Terminated workloads of one kind or of several, each of which may have the maximum.
 #[derive(Debug)]
-pub(super) struct RetiredList<Info> {
+pub(super) struct RetiredTable<Info> {
     retention: Retention,
-    list: Vec<Retired<Info>>,
+    rows: Vec<Retired<Info>>,
 }
 
-impl<Info> RetiredList<Info> {
+impl<Info: Identified> RetiredTable<Info> {
     pub(super) fn new(retention: Retention) -> Self {
-        RetiredList { retention, list: Vec::new() }
+        RetiredTable { retention, rows: Vec::new() }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Retired<Info>> {
-        self.list.iter()
+        self.rows.iter()
     }
 
     /// Adds a workload that ended. Returns the energy that is no longer listed because of it: its
     /// own if it does not matter enough, or that of another that it displaces.
-    ///
-    /// `is_same` tells workloads that nobody outside could tell apart: their accounts are merged, so
-    /// that no two series have the same labels.
     pub(super) fn add(
         &mut self,
-        info: Arc<Info>,
+        info: Info,
         mut account: Account,
         cpu_time: Duration,
         ended: Timestamp,
-        is_same: impl Fn(&Info, &Info) -> bool,
     ) -> PerZone<Energy> {
         account.begin();
         if self.retention.max == Some(0) || self.is_too_little(&account) {
             return account.total;
         }
-        if let Some(twin) = self.list.iter_mut().find(|retired| is_same(&retired.info, &info)) {
+        if let Some(same) = self.rows.iter_mut().find(|retired| retired.info.is_same(&info)) {
             for (zone, energy) in account.total.iter() {
-                twin.account.total[zone] += *energy;
+                same.account.total[zone] += *energy;
             }
-            twin.cpu_time += cpu_time;
-            twin.ended = ended;
+            same.cpu_time += cpu_time;
+            same.ended = ended;
             return PerZone::default();
         }
-        self.list.push(Retired { info, account, cpu_time, ended });
-        if self.retention.max.is_some_and(|max| self.list.len() > max) {
-            let least = (0..self.list.len()).min_by_key(|&index| self.list.get(index).map(|r| r.account.largest()));
-            return least.map(|index| self.list.swap_remove(index).account.total).unwrap_or_default();
+        let kind = info.kind();
+        self.rows.push(Retired { info, account, cpu_time, ended });
+        let of_kind = || self.rows.iter().enumerate().filter(|(_, retired)| retired.info.kind() == kind);
+        if self.retention.max.is_none_or(|max| of_kind().count() <= max) {
+            return PerZone::default();
         }
-        PerZone::default()
+        let least = of_kind().min_by_key(|(_, retired)| retired.account.largest()).map(|(index, _)| index);
+        least.map(|index| self.rows.swap_remove(index).account.total).unwrap_or_default()
     }
 
     /// Whether an account is too small for its workload to be listed once it has ended.
@@ -88,16 +95,16 @@ impl<Info> RetiredList<Info> {
         account.largest() < self.retention.min_energy
     }
 
-    /// Takes a workload back that has come to life again.
-    pub(super) fn revive(&mut self, is_it: impl Fn(&Info) -> bool) -> Option<Retired<Info>> {
-        let index = self.list.iter().position(|retired| is_it(&retired.info))?;
-        Some(self.list.swap_remove(index))
+    /// Takes a workload back that runs again.
+    pub(super) fn revive(&mut self, info: &Info) -> Option<Retired<Info>> {
+        let index = self.rows.iter().position(|retired| retired.info.is_same(info))?;
+        Some(self.rows.swap_remove(index))
     }
 
     /// Drops those whose time is up, handing their energy to `forget`.
     pub(super) fn expire(&mut self, now: Timestamp, mut forget: impl FnMut(PerZone<Energy>)) {
         let keep = self.retention.keep;
-        self.list.retain(|retired| {
+        self.rows.retain(|retired| {
             let stays = now.boottime_since(&retired.ended) <= keep;
             if !stays {
                 forget(retired.account.total);
@@ -118,50 +125,62 @@ mod tests {
         account
     }
 
-    fn add(list: &mut RetiredList<u32>, id: u32, joules: f64, at: Timestamp) -> f64 {
-        list.add(Arc::new(id), account(joules), Duration::ZERO, at, |a, b| a == b)[ZoneKind::Package].joules()
+    /// Odd numbers are containers, even ones are pods.
+    impl Identified for u32 {
+        fn kind(&self) -> WorkloadKind {
+            if self % 2 == 1 { WorkloadKind::Container } else { WorkloadKind::Pod }
+        }
+
+        fn is_same(&self, other: &u32) -> bool {
+            self == other
+        }
+    }
+
+    fn add(table: &mut RetiredTable<u32>, id: u32, joules: f64, at: Timestamp) -> f64 {
+        table.add(id, account(joules), Duration::ZERO, at)[ZoneKind::Package].joules()
     }
 
     #[test]
     fn the_biggest_stay_and_what_goes_is_handed_back() {
         let at = Timestamp::now();
-        let mut list = RetiredList::new(Retention { max: Some(2), ..Retention::default() });
-        assert_eq!(add(&mut list, 1, 0.5, at), 0.5);
-        assert_eq!(add(&mut list, 2, 5.0, at), 0.0);
-        assert_eq!(add(&mut list, 3, 3.0, at), 0.0);
-        assert_eq!(add(&mut list, 4, 9.0, at), 3.0);
-        assert_eq!(add(&mut list, 5, 1.0, at), 1.0);
-        let mut left: Vec<u32> = list.iter().map(|retired| *retired.info).collect();
+        let mut table = RetiredTable::new(Retention { max: Some(2), ..Retention::default() });
+        assert_eq!(add(&mut table, 1, 0.5, at), 0.5);
+        assert_eq!(add(&mut table, 3, 5.0, at), 0.0);
+        assert_eq!(add(&mut table, 5, 3.0, at), 0.0);
+        assert_eq!(add(&mut table, 2, 1.5, at), 0.0, "another kind has its own maximum");
+        assert_eq!(add(&mut table, 7, 9.0, at), 3.0);
+        assert_eq!(add(&mut table, 9, 1.0, at), 1.0);
+        let mut left: Vec<u32> = table.iter().map(|retired| retired.info).collect();
         left.sort_unstable();
-        assert_eq!(left, [2, 4]);
+        assert_eq!(left, [2, 3, 7]);
     }
 
     #[test]
-    fn twins_are_merged_and_all_expire_after_their_time() {
+    fn those_with_equal_labels_are_merged_and_all_expire_after_their_time() {
         let at = Timestamp::now();
-        let mut list = RetiredList::new(Retention::default());
-        add(&mut list, 7, 2.0, at);
-        add(&mut list, 7, 3.0, at);
-        assert_eq!(list.iter().count(), 1);
-        list.expire(at.advanced(Duration::from_secs(599)), |_| panic!("too early"));
+        let mut table = RetiredTable::new(Retention::default());
+        add(&mut table, 7, 2.0, at);
+        add(&mut table, 7, 3.0, at);
+        assert_eq!(table.iter().count(), 1);
+        table.expire(at.advanced(Duration::from_secs(599)), |_| panic!("too early"));
         let mut forgotten = Energy::ZERO;
-        list.expire(at.advanced(Duration::from_secs(601)), |energy| forgotten += energy[ZoneKind::Package]);
+        table.expire(at.advanced(Duration::from_secs(601)), |energy| forgotten += energy[ZoneKind::Package]);
         assert_eq!(forgotten, Energy::from_joules(5.0));
-        assert_eq!(list.iter().count(), 0);
+        assert_eq!(table.iter().count(), 0);
     }
 
     #[test]
     fn the_returned_one_is_taken_back_with_its_account() {
-        let mut list = RetiredList::new(Retention::default());
-        add(&mut list, 7, 2.0, Timestamp::now());
-        assert!(list.revive(|&id| id == 8).is_none());
-        assert_eq!(list.revive(|&id| id == 7).unwrap().account.largest(), Energy::from_joules(2.0));
-        assert_eq!(list.iter().count(), 0);
+        let mut table = RetiredTable::new(Retention::default());
+        add(&mut table, 7, 2.0, Timestamp::now());
+        assert!(table.revive(&8).is_none());
+        assert_eq!(table.revive(&7).unwrap().account.largest(), Energy::from_joules(2.0));
+        assert_eq!(table.iter().count(), 0);
     }
 
     #[test]
-    fn a_maximum_of_zero_keeps_nobody() {
-        let mut list = RetiredList::new(Retention { max: Some(0), ..Retention::default() });
-        assert_eq!(add(&mut list, 1, 50.0, Timestamp::now()), 50.0);
+    fn a_maximum_of_zero_keeps_none() {
+        let mut table = RetiredTable::new(Retention { max: Some(0), ..Retention::default() });
+        assert_eq!(add(&mut table, 1, 50.0, Timestamp::now()), 50.0);
     }
 }

@@ -8,7 +8,7 @@ use crate::calibration::{Calibration, IdlePower};
 use crate::counter::{CounterEvents, CounterTracker, EnergyDelta};
 use crate::host::Timestamp;
 use crate::meter::chain::Chain;
-use crate::meter::{Margins, Method, ReadError, Reading};
+use crate::meter::{ErrorBounds, Method, ReadError, Reading};
 use crate::snapshot::{NodeZone, PowerInterval, ZonePower};
 use crate::units::{Energy, PerZone, Power, ZoneKind};
 use std::sync::Arc;
@@ -59,7 +59,7 @@ struct Kind {
     source: &'static str,
     method: Method,
     /// Where the truth lies about an estimate, if the meter knows more than its method says.
-    margins: Option<Margins>,
+    error_bounds: Option<ErrorBounds>,
     /// How many zones of this kind there are now. None, when the source that had them has given way.
     count: u32,
     baseline: Baseline,
@@ -160,11 +160,11 @@ impl Zones {
     fn look_at_estimates(&mut self, chain: &Chain, faults: &mut Faults) {
         for active in chain.zones() {
             if let (Method::Estimated { .. }, Some(kind)) = (active.method, &mut self.kinds[active.zone.kind]) {
-                (kind.method, kind.margins) = (active.method, active.margins);
+                (kind.method, kind.error_bounds) = (active.method, active.error_bounds);
             }
         }
-        for (source, doubts) in chain.doubts() {
-            faults.doubted(source, doubts);
+        for (source, warnings) in chain.warnings() {
+            faults.warned(source, warnings);
         }
     }
 
@@ -248,7 +248,7 @@ impl Zones {
     }
 
     /// Shows the zones as they are now.
-    pub(super) fn show(&self, nodes: &mut PerZone<Option<NodeZone>>) {
+    pub(super) fn publish(&self, nodes: &mut PerZone<Option<NodeZone>>) {
         for (zone, shown) in nodes.iter_mut() {
             *shown = self.kinds[zone].as_ref().map(|kind| {
                 debug_assert!(kind.account.balances(), "{zone}: {:?}", kind.account);
@@ -271,7 +271,7 @@ impl Zones {
                     forgotten_energy: kind.account.forgotten,
                     idle_policy: if kind.knows_idle_power() { self.policy } else { IdlePolicy::Ratio },
                     power,
-                    interval: power.and_then(|power| interval(kind.method, kind.margins, power.total)),
+                    interval: power.and_then(|power| interval(kind.method, kind.error_bounds, power.total)),
                     events: kind.events,
                 }
             });
@@ -312,7 +312,7 @@ impl Zones {
             }
             let path: Arc<str> =
                 if count == 1 { first.zone.path.as_str().into() } else { format!("aggregated-{kind}").into() };
-            let (source, method, margins) = (first.source, first.method, first.margins);
+            let (source, method, error_bounds) = (first.source, first.method, first.error_bounds);
             // An estimate is not what was calibrated; it knows its own idle power.
             let calibration = self.calibration.as_deref().filter(|_| method == Method::Measured);
             let learned = |package| calibration.and_then(|calibration| calibration.idle_power(kind, package));
@@ -336,7 +336,7 @@ impl Zones {
                 path,
                 source,
                 method,
-                margins,
+                error_bounds,
                 count,
                 baseline,
                 account,
@@ -354,10 +354,10 @@ impl Zones {
 const NOTHING: Split = Split { active: Energy::ZERO, idle: Energy::ZERO };
 
 /// Where estimated power lies with 90 % probability.
-fn interval(method: Method, margins: Option<Margins>, power: Power) -> Option<PowerInterval> {
+fn interval(method: Method, error_bounds: Option<ErrorBounds>, power: Power) -> Option<PowerInterval> {
     let Method::Estimated { error_ratio } = method else { return None };
-    let margins = margins.unwrap_or_else(|| Margins::of_error(error_ratio));
-    Some(PowerInterval { lower: power * (1.0 - margins.below), upper: power * (1.0 + margins.above) })
+    let error_bounds = error_bounds.unwrap_or_else(|| ErrorBounds::of_error(error_ratio));
+    Some(PowerInterval { lower: power * (1.0 - error_bounds.below), upper: power * (1.0 + error_bounds.above) })
 }
 
 /// The packages that share a kind of zone, if it is known of each zone whose it is. A platform is nobody's part.

@@ -1,6 +1,6 @@
 //! Carbon: how much a kilowatt-hour, a watt or a joule emits.
 
-use super::{Energy, Power};
+use super::{Energy, Power, quantity};
 use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Mul, Sub};
@@ -199,25 +199,25 @@ impl Sum for CarbonMass {
 
 impl fmt::Display for CarbonIntensity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} gCO2e/kWh", self.0)
+        quantity(f, self.0, " gCO2e/kWh")
     }
 }
 
 impl fmt::Display for CarbonMass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} gCO2e", self.0)
+        quantity(f, self.0, " gCO2e")
     }
 }
 
 impl fmt::Display for CarbonRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} gCO2e/h", self.0)
+        quantity(f, self.0, " gCO2e/h")
     }
 }
 
 impl fmt::Display for Pue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
+        quantity(f, self.0, "")
     }
 }
 

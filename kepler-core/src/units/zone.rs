@@ -1,15 +1,20 @@
-//! Power zones: the parts of a machine whose energy is told apart.
+//! Power zones: the parts of a machine whose energy is read separately.
 
 use std::fmt;
-use std::ops::{Index, IndexMut};
+use std::ops::{Add, Index, IndexMut};
 use std::str::FromStr;
 
 /// A power zone, in RAPL's own terms (Linux `Documentation/power/powercap`, Intel SDM vol. 3B 15.10).
 ///
 /// `core` and `uncore` are parts of `package`; `dram` is beside it; `psys` is the whole platform
-/// and contains all others, so it is never added to them.
+/// and contains all others, so it is never added to them: see [`ZoneKind::addable`].
+///
+/// Devices and platform meters will be kinds as well. A new kind is added here, at the end of the enum and of
+/// [`ZoneKind::ALL`], with its name and, in `addable`, what contains it; everything else goes by
+/// [`ZoneKind::ALL`] and [`PerZone`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
+#[non_exhaustive]
 pub enum ZoneKind {
     /// A processor package: cores, caches, memory controller, and where present the integrated GPU.
     Package,
@@ -22,6 +27,9 @@ pub enum ZoneKind {
     /// The whole platform (SoC), where the firmware reports it.
     Psys,
 }
+
+/// How many kinds there are.
+const KINDS: usize = ZoneKind::ALL.len();
 
 impl ZoneKind {
     /// All kinds, in the order in which they are exported.
@@ -39,27 +47,62 @@ impl ZoneKind {
             ZoneKind::Psys => "psys",
         }
     }
+
+    /// Of the zones that there are, those whose sum is the machine: none of them contains another.
+    ///
+    /// `package` (where it is missing `core` and `uncore`) and `dram`; `psys` where there is none of these.
+    ///
+    /// ```
+    /// use kepler_core::units::ZoneKind::{self, Core, Dram, Package, Psys};
+    ///
+    /// let machine = ZoneKind::addable(|zone| [Package, Core, Dram, Psys].contains(&zone));
+    /// let added: Vec<_> = machine.iter().filter(|(_, is_added)| **is_added).map(|(zone, _)| zone).collect();
+    /// assert_eq!(added, [Package, Dram]);
+    /// ```
+    #[must_use]
+    pub fn addable(is_there: impl Fn(ZoneKind) -> bool) -> PerZone<bool> {
+        let has_package = is_there(ZoneKind::Package);
+        let mut zones = PerZone::from_fn(|zone| {
+            is_there(zone)
+                && match zone {
+                    ZoneKind::Package | ZoneKind::Dram => true,
+                    ZoneKind::Core | ZoneKind::Uncore => !has_package,
+                    ZoneKind::Psys => false,
+                }
+        });
+        let is_empty = zones.iter().all(|(_, is_added)| !is_added);
+        zones[ZoneKind::Psys] = is_empty && is_there(ZoneKind::Psys);
+        zones
+    }
 }
 
 impl fmt::Display for ZoneKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.pad(self.name())
     }
 }
 
+/// No zone has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no zone `{0}`; there are package, core, uncore, dram and psys")]
+pub struct UnknownZone(pub String);
+
 impl FromStr for ZoneKind {
-    type Err = ();
+    type Err = UnknownZone;
 
     /// Reads a zone's name, upper or lower case.
-    fn from_str(name: &str) -> Result<Self, ()> {
-        ZoneKind::ALL.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(name)).ok_or(())
+    fn from_str(name: &str) -> Result<Self, UnknownZone> {
+        let found = ZoneKind::ALL.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(name));
+        found.ok_or_else(|| UnknownZone(name.to_owned()))
     }
 }
 
 /// One value for each [`ZoneKind`], indexed by it. A fixed array: reading and adding never allocate.
+///
+/// Serialised as a map by zone name. Zones that are missing when it is read have the default, and names that are
+/// not known are passed over: what one version wrote another one reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
-pub struct PerZone<T>([T; 5]);
+pub struct PerZone<T>([T; KINDS]);
 
 impl<T> PerZone<T> {
     /// Makes each value from its kind.
@@ -78,7 +121,17 @@ impl<T> PerZone<T> {
     }
 }
 
-#[allow(clippy::indexing_slicing, reason = "five kinds, five places: the index cannot be out of range")]
+impl<T: Copy + Add<Output = T>> PerZone<Option<T>> {
+    /// The sum of the known values that [may be added](ZoneKind::addable); `None` if there is none.
+    #[must_use]
+    pub fn total(&self) -> Option<T> {
+        let zones = ZoneKind::addable(|zone| self[zone].is_some());
+        let added = self.iter().filter(|(zone, _)| zones[*zone]).filter_map(|(_, value)| *value);
+        added.reduce(|sum, value| sum + value)
+    }
+}
+
+#[allow(clippy::indexing_slicing, reason = "as many places as kinds: the index cannot be out of range")]
 impl<T> Index<ZoneKind> for PerZone<T> {
     type Output = T;
     fn index(&self, kind: ZoneKind) -> &T {
@@ -86,10 +139,45 @@ impl<T> Index<ZoneKind> for PerZone<T> {
     }
 }
 
-#[allow(clippy::indexing_slicing, reason = "five kinds, five places: the index cannot be out of range")]
+#[allow(clippy::indexing_slicing, reason = "as many places as kinds: the index cannot be out of range")]
 impl<T> IndexMut<ZoneKind> for PerZone<T> {
     fn index_mut(&mut self, kind: ZoneKind) -> &mut T {
         &mut self.0[kind as usize]
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<T: serde::Serialize> serde::Serialize for PerZone<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de, T: serde::Deserialize<'de> + Default> serde::Deserialize<'de> for PerZone<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ByName<T>(std::marker::PhantomData<T>);
+
+        impl<'de, T: serde::Deserialize<'de> + Default> serde::de::Visitor<'de> for ByName<T> {
+            type Value = PerZone<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map by zone name")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<PerZone<T>, A::Error> {
+                let mut zones = PerZone::from_fn(|_| T::default());
+                while let Some(name) = map.next_key::<String>()? {
+                    match name.parse::<ZoneKind>() {
+                        Ok(zone) => zones[zone] = map.next_value()?,
+                        Err(_) => drop(map.next_value::<serde::de::IgnoredAny>()?),
+                    }
+                }
+                Ok(zones)
+            }
+        }
+
+        deserializer.deserialize_map(ByName(std::marker::PhantomData))
     }
 }
 
@@ -103,7 +191,9 @@ mod tests {
             assert_eq!(kind.name().parse(), Ok(kind));
             assert_eq!(kind.name().to_uppercase().parse(), Ok(kind));
         }
-        assert_eq!("gpu".parse::<ZoneKind>(), Err(()));
+        let error = "gpu".parse::<ZoneKind>().unwrap_err().to_string();
+        assert!(error.contains("`gpu`") && ZoneKind::ALL.iter().all(|kind| error.contains(kind.name())), "{error}");
+        assert_eq!(format!("{:>6}|{:<5.2}|", ZoneKind::Dram, ZoneKind::Psys), "  dram|ps   |");
     }
 
     #[test]
@@ -113,5 +203,32 @@ mod tests {
         assert_eq!(names[ZoneKind::Dram], "memory");
         assert_eq!(names[ZoneKind::Psys], "psys");
         assert!(names.iter().all(|(kind, name)| *name == kind.name() || kind == ZoneKind::Dram));
+    }
+
+    #[test]
+    fn what_contains_another_is_not_added_to_it() {
+        use ZoneKind::{Core, Dram, Package, Psys, Uncore};
+        for (there, sum) in [
+            (&[(Package, 90), (Core, 60), (Uncore, 5), (Dram, 45), (Psys, 200)][..], Some(135)),
+            (&[(Core, 60), (Uncore, 5)], Some(65)),
+            (&[(Psys, 200)], Some(200)),
+            (&[(Psys, 200), (Dram, 45)], Some(45)),
+            (&[], None),
+        ] {
+            let mut zones = PerZone::<Option<u64>>::default();
+            there.iter().for_each(|&(zone, value)| zones[zone] = Some(value));
+            assert_eq!(zones.total(), sum, "{there:?}");
+        }
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn zones_are_written_by_name_and_those_of_other_versions_do_no_harm() {
+        let zones = PerZone::from_fn(|zone| zone as u64);
+        let text = serde_json::to_string(&zones).unwrap();
+        assert_eq!(text, r#"{"package":0,"core":1,"uncore":2,"dram":3,"psys":4}"#);
+        assert_eq!(serde_json::from_str::<PerZone<u64>>(&text).unwrap(), zones);
+        let newer = serde_json::from_str::<PerZone<u64>>(r#"{"gpu":{"0":9},"dram":3}"#).unwrap();
+        assert_eq!((newer[ZoneKind::Dram], newer[ZoneKind::Package]), (3, 0));
     }
 }

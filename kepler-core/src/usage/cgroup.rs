@@ -52,9 +52,7 @@ impl CgroupCpu {
     pub fn open(cgroup_root: &Path, path: &str) -> io::Result<CgroupCpu> {
         let missing = || {
             let root = cgroup_root.display();
-            let message = format!(
-                "no CPU accounting for cgroup `{path}` under {root}; if it exists, pass its root with --host.cgroup"
-            );
+            let message = format!("no CPU accounting for cgroup `{path}` under {root}");
             io::Error::new(ErrorKind::NotFound, message)
         };
         if path.is_empty() {

@@ -29,8 +29,8 @@ mod table;
 pub use counters::Counting;
 
 use super::{CgroupId, ShortLivedWork, Usage, UsageSource, clock, files};
+use crate::availability::{Remedy, Root, Unavailable};
 use crate::host::{CpuDomains, Host, Timestamp};
-use crate::meter::Refusal;
 use counters::Counters;
 use load::Program;
 use reconciler::{Kind, Slice, SliceContext, SliceReconciler};
@@ -108,7 +108,7 @@ impl Ebpf {
     ///
     /// # Errors
     /// What is missing, and what to do about it.
-    pub fn open(host: &Host, options: &EbpfOptions) -> Result<Self, Refusal> {
+    pub fn open(host: &Host, options: &EbpfOptions) -> Result<Self, Unavailable> {
         load::check_procfs(host)?;
         let (domains, count) = domains(host, options);
         // Which events are counted is fixed when the program is loaded.
@@ -118,10 +118,14 @@ impl Ebpf {
             program.cpus.write(|number, cpu| cpu.domain = domains.get(number).copied().map_or(0, u64::from))?;
             counters.install(&program.events)
         };
-        start(&mut program, &counters).map_err(|error| load::refusal(host, &error))?;
-        program.attach().map_err(|error| load::refusal(host, error.as_ref()))?;
+        start(&mut program, &counters).map_err(|error| load::unavailable(host, &error))?;
+        program.attach().map_err(|error| load::unavailable(host, error.as_ref()))?;
         let no_list = |error: io::Error| {
-            Refusal::new(SOURCE, format!("processes cannot be listed: {error}"), "mount procfs, or pass --host.procfs")
+            Unavailable::new(
+                SOURCE,
+                format!("processes cannot be listed: {error}"),
+                Remedy::MountRoot { root: Root::Procfs },
+            )
         };
         let listing: Box<dyn UsageSource> = match clock::CpuClocks::open(host) {
             Ok(clocks) => Box::new(clocks),
@@ -142,6 +146,14 @@ impl Ebpf {
             last: None,
             until_list: 0,
         })
+    }
+
+    /// The processes whose exit has begun and is not reported yet, by number. Where nothing exits there are none.
+    ///
+    /// # Errors
+    /// When the kernel's table cannot be read.
+    pub fn exiting(&self) -> io::Result<Vec<u32>> {
+        self.program.dying.keys()
     }
 
     /// Begins a new epoch, and waits until no processor writes to the tables of the one before any more.

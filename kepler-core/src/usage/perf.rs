@@ -25,15 +25,15 @@ mod cgroup;
 pub use cgroup::CgroupCounters;
 
 use super::Work;
+use crate::availability::{Remedy, Root, Unavailable};
 use crate::host::{CpuDomain, CpuDomains, Host, perf_events};
-use crate::meter::Refusal;
 use perf_event::events::Hardware;
 use perf_event::{Builder, CountAndTime, Counter};
 use rustix::io::Errno;
 use std::fs;
 use std::io;
 
-/// The name that refusals go by.
+/// The name it goes by in an [`Unavailable`].
 const SOURCE: &str = "counters";
 
 /// Counts on all processors.
@@ -64,7 +64,7 @@ impl NodeCounters {
     ///
     /// # Errors
     /// When not a single event can be counted, or not on every processor: what is missing, and what to do.
-    pub fn open(host: &Host, domains: &CpuDomains) -> Result<Self, Refusal> {
+    pub fn open(host: &Host, domains: &CpuDomains) -> Result<Self, Unavailable> {
         let mut processors = Vec::new();
         for (domain, index) in domains.iter().zip(0u16..) {
             let pmu = pmu_type(host, domain);
@@ -78,8 +78,8 @@ impl NodeCounters {
             }
         }
         if processors.is_empty() {
-            let remedy = "mount the host's procfs, or pass its place with --host.procfs";
-            return Err(Refusal::new(SOURCE, "the host does not say which processors it has", remedy));
+            let remedy = Remedy::MountRoot { root: Root::Procfs };
+            return Err(Unavailable::new(SOURCE, "the host does not say which processors it has", remedy));
         }
         Ok(NodeCounters { processors, sums: vec![Work::default(); domains.len()] })
     }
@@ -172,16 +172,14 @@ fn scaled(before: &CountAndTime, now: &CountAndTime) -> Option<u64> {
     }
 }
 
-fn refused(processor: u32, error: &io::Error) -> Refusal {
+fn refused(processor: u32, error: &io::Error) -> Unavailable {
     let reason = format!("cannot count cycles, instructions or cache misses on processor {processor}: {error}");
     let remedy = perf_events::remedy(error).unwrap_or(match Errno::from_io_error(error) {
-        Some(Errno::NOENT | Errno::OPNOTSUPP | Errno::NODEV | Errno::INVAL) => {
-            "the processor shows no performance counters, as in most virtual machines: let the hypervisor pass \
-             them on (QEMU: `-cpu host,pmu=on`), or go by CPU time"
-        }
-        _ => "go by CPU time",
+        // Most virtual machines show no counters unless they are told to (QEMU: `-cpu host,pmu=on`).
+        Some(Errno::NOENT | Errno::OPNOTSUPP | Errno::NODEV | Errno::INVAL) => Remedy::PassCountersToGuest,
+        _ => Remedy::None,
     });
-    Refusal::new(SOURCE, reason, remedy)
+    Unavailable::new(SOURCE, reason, remedy)
 }
 
 #[cfg(test)]

@@ -9,15 +9,17 @@
 //! the others. So the path in a [`Placement`] is one that `open` finds wherever there is such a one.
 
 mod container;
+mod job;
 pub(super) mod path;
 
-use super::{ContainerInfo, PodInfo, UnitInfo, unit};
+use super::{ContainerInfo, JobInfo, PodInfo, UnitInfo, unit};
 use path::Path;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
 /// Where one process belongs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Placement {
     /// The innermost container around the process, its name still empty.
     pub container: Option<ContainerInfo>,
@@ -27,8 +29,22 @@ pub struct Placement {
     /// The pod of a process that is in a pod, but in none of its containers (CRI-O's `conmon`).
     /// The pod of a process in a container is [`ContainerInfo::pod`].
     pub pod: Option<PodInfo>,
-    /// The systemd unit or slice; `None` in a container and in the root cgroup.
+    /// The job of a batch scheduler that the process runs in: within the container, where its cgroup is below that of
+    /// the container, or around it.
+    pub job: Option<JobInfo>,
+    /// The systemd unit or slice; `None` in a container, in a job and in the root cgroup.
     pub unit: Option<UnitInfo>,
+}
+
+impl Placement {
+    /// Whether the job runs within the container or pod, instead of these within the job.
+    #[must_use]
+    pub(crate) fn job_is_inside(&self) -> bool {
+        let container = self.container.as_ref().map(|container| container.cgroup.as_str());
+        let around = container.or_else(|| self.pod.as_ref().map(|pod| pod.cgroup.as_str()));
+        let rest = self.job.as_ref().and_then(|job| job.cgroup.strip_prefix(around?));
+        rest.is_some_and(|rest| rest.starts_with('/'))
+    }
 }
 
 /// Reads a placement from the content of `/proc/PID/cgroup`.
@@ -62,13 +78,15 @@ pub fn classify(text: &[u8]) -> Placement {
     let container = layers.containers.pop();
     let pod_of_container = container.as_ref().and_then(|container| container.pod.as_ref());
     let pod = layers.pod.filter(|pod| Some(pod) != pod_of_container).map(Arc::unwrap_or_clone);
-    let unit = if container.is_none() {
+    // The line with CPU accounting again, unless the job is in another one only.
+    let job = lines.iter().find_map(|line| job::job(&line.path));
+    let unit = if container.is_none() && job.is_none() {
         let units = lines.iter().filter_map(|line| unit::deepest(&line.path));
         units.min_by_key(|found| Reverse(found.precision)).map(|found| found.unit)
     } else {
         None
     };
-    Placement { container, outer: layers.containers, pod, unit }
+    Placement { container, outer: layers.containers, pod, job, unit }
 }
 
 /// One line of `/proc/PID/cgroup`.

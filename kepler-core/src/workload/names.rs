@@ -1,56 +1,112 @@
-//! Names of containers, as far as the host tells without asking a daemon.
+//! Names of containers, as far as the host's files have them, without asking a daemon.
 //!
-//! Best effort: a name that is not found is an empty string and no fault. Looked for are
-//! 1. the identifier itself, which is or contains the name (LXC, nspawn, Nomad),
-//! 2. the engine's own files below the host's root: nerdctl; with feature `names` Docker and Podman,
+//! Best effort: a name that is not found is no fault. Looked for are
+//! 1. the identifier itself, which is or contains the name (LXC, nspawn, libvirt-lxc, Nomad),
+//! 2. the engine's own files below the host's root: nerdctl; with feature `names` also Docker, balenaEngine, iSulad,
+//!    Podman, containerd and CRI-O, wherever their configuration puts them,
 //! 3. the environment of one of its processes, as Kepler 0.11 does.
 //!
-//! Names from Kubernetes are not looked for here.
+//! A container of which none is found is called by the first twelve characters of its identifier, as engines show it:
+//! without a name, all of them would be one in whatever groups by name.
+//!
+//! The host's root is [`Host::root`]; where that is `/`, it is the root of the host's first process (`<procfs>/1/root`) if
+//! that can be opened: in a container with the host's procfs, `/` is that of the container. No symbolic link in it leads
+//! out of it, and files are read up to a limit.
+//!
+//! Names from Kubernetes are not looked for here, but those that its runtimes write into a container's own files.
+
+#[cfg(feature = "names")]
+mod engine;
+mod root;
 
 use super::ContainerInfo;
-use std::fs;
-use std::path::Path;
+use crate::host::Host;
+use root::HostRoot;
 
-/// The name of `container`, or an empty string.
-///
-/// `root` is the host's root file system, `environ` the content of the `/proc/PID/environ` of a
-/// process in the container, empty if it could not be read.
-#[must_use]
-pub fn container_name(root: &Path, container: &ContainerInfo, environ: &[u8]) -> String {
-    let id = container.id.as_str();
-    match container.runtime {
-        "lxc" | "nspawn" => return id.to_owned(),
-        "nomad" => {
-            if let Some((_allocation, task)) = id.split_once('.') {
-                return task.to_owned();
-            }
-        }
-        _ => {}
+/// Finds names of containers.
+#[derive(Debug)]
+pub struct ContainerNames {
+    host: Host,
+    roots: Vec<HostRoot>,
+}
+
+impl ContainerNames {
+    /// Looks for the roots of this host. None is no fault: then only the environment is left.
+    ///
+    /// ```
+    /// use kepler_core::host::Host;
+    /// use kepler_core::workload::{ContainerInfo, names::ContainerNames};
+    ///
+    /// let names = ContainerNames::open(&Host::default().with_root("/nonexistent"));
+    /// assert_eq!(names.name(&ContainerInfo::new("web", "lxc"), b""), "web");
+    /// assert_eq!(names.name(&ContainerInfo::new("4f".repeat(32), "docker"), b"CONTAINER_NAME=shop\0"), "shop");
+    /// assert_eq!(names.name(&ContainerInfo::new("4f".repeat(32), "docker"), b""), "4f4f4f4f4f4f");
+    /// ```
+    #[must_use]
+    pub fn open(host: &Host) -> Self {
+        ContainerNames { roots: HostRoot::of(host), host: host.clone() }
     }
-    // The identifier becomes part of a path.
-    let from_files = if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+
+    /// The name of `container`. `environ` is the content of the `/proc/PID/environ` of a process in it, empty if it could
+    /// not be read.
+    #[must_use]
+    pub fn name(&self, container: &ContainerInfo, environ: &[u8]) -> String {
+        let id = container.id.as_str();
         match container.runtime {
-            "docker" | "ecs" => engine::docker_name(root, id),
-            "podman" => engine::podman_name(root, id),
+            "lxc" | "nspawn" | "libvirt-lxc" => return id.to_owned(),
+            "nomad" => {
+                if let Some((_allocation, task)) = id.split_once('.') {
+                    return task.to_owned();
+                }
+            }
+            _ => {}
+        }
+        let name = self.roots.iter().find_map(|root| self.name_in_files(root, container));
+        let name = name.or_else(|| name_in_environment(environ, id));
+        name.unwrap_or_else(|| id.chars().take(SHORT_IDENTIFIER).collect())
+    }
+
+    fn name_in_files(&self, root: &HostRoot, container: &ContainerInfo) -> Option<String> {
+        let id = container.id.as_str();
+        // The identifier becomes part of a path.
+        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        let name = match container.runtime {
             "nerdctl" => nerdctl_name(root, id),
             _ => None,
-        }
-    } else {
-        None
-    };
-    from_files.or_else(|| name_in_environment(environ, id)).unwrap_or_default()
+        };
+        #[cfg(feature = "names")]
+        let name = name.or_else(|| engine::name(root, &self.host, container));
+        #[cfg(not(feature = "names"))]
+        let _ = &self.host;
+        name.filter(|name| !name.is_empty())
+    }
 }
+
+/// Engines show an identifier cut off to this length.
+const SHORT_IDENTIFIER: usize = 12;
+
+/// Directories of a kind that are looked through at most.
+const MOST_DIRECTORIES: usize = 1000;
 
 /// nerdctl keeps one file a name in `/var/lib/nerdctl/<address hash>/names/<namespace>/`, with the
 /// identifier in it (nerdctl, docs/dir.md).
-fn nerdctl_name(root: &Path, id: &str) -> Option<String> {
-    let entries = |directory: &Path| fs::read_dir(directory).into_iter().flatten().flatten();
-    entries(&root.join("var/lib/nerdctl"))
-        .flat_map(|store| entries(&store.path().join("names")))
-        .flat_map(|namespace| entries(&namespace.path()))
-        .filter(|file| file.metadata().is_ok_and(|metadata| metadata.len() < 256))
-        .find(|file| fs::read_to_string(file.path()).is_ok_and(|content| content.trim() == id))
-        .map(|file| file.file_name().to_string_lossy().into_owned())
+fn nerdctl_name(root: &HostRoot, id: &str) -> Option<String> {
+    for store in root.list("var/lib/nerdctl", MOST_DIRECTORIES) {
+        let names = format!("var/lib/nerdctl/{store}/names");
+        for namespace in root.list(&names, MOST_DIRECTORIES) {
+            let directory = format!("{names}/{namespace}");
+            let holds = |file: &String| {
+                let content = root.read(&format!("{directory}/{file}"), 256);
+                content.is_some_and(|content| content.trim_ascii() == id.as_bytes())
+            };
+            if let Some(name) = root.list(&directory, 8 * MOST_DIRECTORIES).into_iter().find(holds) {
+                return Some(name);
+            }
+        }
+    }
+    None
 }
 
 /// `CONTAINER_NAME`, else `HOSTNAME`: in a pod, that is the pod's name.
@@ -66,133 +122,5 @@ fn name_in_environment(environ: &[u8], id: &str) -> Option<String> {
     value("CONTAINER_NAME").filter(is_name).or_else(|| value("HOSTNAME").filter(is_name))
 }
 
-#[cfg(feature = "names")]
-mod engine {
-    //! The engines' JSON files.
-
-    use serde::Deserialize;
-    use serde::de::DeserializeOwned;
-    use std::fs;
-    use std::path::Path;
-
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct DockerContainer {
-        name: String,
-    }
-
-    /// Docker keeps a directory a container; its `Name` begins with a slash.
-    pub(super) fn docker_name(root: &Path, id: &str) -> Option<String> {
-        let file = root.join("var/lib/docker/containers").join(id).join("config.v2.json");
-        let container: DockerContainer = read_json(&file)?;
-        let name = container.name.strip_prefix('/').unwrap_or(&container.name);
-        (!name.is_empty()).then(|| name.to_owned())
-    }
-
-    #[derive(Deserialize)]
-    struct PodmanContainer {
-        id: String,
-        #[serde(default)]
-        names: Vec<String>,
-    }
-
-    /// Podman (containers/storage) keeps one list of all containers of the root user.
-    pub(super) fn podman_name(root: &Path, id: &str) -> Option<String> {
-        let file = root.join("var/lib/containers/storage/overlay-containers/containers.json");
-        let containers: Vec<PodmanContainer> = read_json(&file)?;
-        containers.into_iter().find(|container| container.id == id)?.names.into_iter().next()
-    }
-
-    fn read_json<T: DeserializeOwned>(file: &Path) -> Option<T> {
-        serde_json::from_slice(&fs::read(file).ok()?).ok()
-    }
-}
-
-#[cfg(not(feature = "names"))]
-mod engine {
-    //! Without feature `names` no JSON is read.
-
-    use std::path::Path;
-
-    pub(super) fn docker_name(_root: &Path, _id: &str) -> Option<String> {
-        None
-    }
-
-    pub(super) fn podman_name(_root: &Path, _id: &str) -> Option<String> {
-        None
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ID: &str = "3f8a1c9e5b7d2046813fa5c7e9b1d3052746f8ac0e1b3d5f79182a4c6e8091b3";
-
-    fn name(root: &Path, runtime: &'static str, id: &str, environ: &[u8]) -> String {
-        let container = ContainerInfo { id: id.into(), name: String::new(), runtime, pod: None, cgroup: String::new() };
-        container_name(root, &container, environ)
-    }
-
-    fn root_with(path: &str, text: &str) -> tempfile::TempDir {
-        let root = tempfile::tempdir().unwrap();
-        let file = root.path().join(path);
-        fs::create_dir_all(file.parent().unwrap()).unwrap();
-        fs::write(file, text).unwrap();
-        root
-    }
-
-    #[test]
-    fn some_identifiers_are_names() {
-        let root = Path::new("/nonexistent");
-        assert_eq!(name(root, "lxc", "web", b""), "web");
-        assert_eq!(name(root, "nspawn", "web", b""), "web");
-        assert_eq!(name(root, "nomad", "9d2c8b1e-0c7e-4a5f-8a44-d9a1f2f3c4b5.redis", b""), "redis");
-    }
-
-    #[test]
-    fn the_environment_names_a_container_but_not_by_its_identifier() {
-        let root = Path::new("/nonexistent");
-        assert_eq!(name(root, "docker", ID, b"PATH=/bin\0HOSTNAME=web-0\0"), "web-0");
-        assert_eq!(name(root, "docker", ID, b"HOSTNAME=web-0\0CONTAINER_NAME=web\0"), "web");
-        assert_eq!(name(root, "docker", ID, b"HOSTNAME=3f8a1c9e5b7d\0"), "");
-        assert_eq!(name(root, "docker", ID, b"MYHOSTNAME=x\0HOSTNAME=\0HOSTNAMES=y\0"), "");
-        assert_eq!(name(root, "docker", ID, b"HOSTNAME=caf\xe9\0"), "caf\u{fffd}");
-        assert_eq!(name(root, "docker", ID, b""), "");
-    }
-
-    #[test]
-    fn nerdctl_keeps_names_as_files() {
-        let root = root_with("var/lib/nerdctl/1935db59/names/default/web", ID);
-        assert_eq!(name(root.path(), "nerdctl", ID, b"HOSTNAME=h\0"), "web");
-        assert_eq!(name(root.path(), "nerdctl", &ID.replace('3', "4"), b""), "");
-    }
-
-    #[test]
-    fn an_identifier_cannot_lead_out_of_the_engine_directory() {
-        let root = root_with("var/lib/docker/config.v2.json", r#"{"Name":"/escaped"}"#);
-        assert_eq!(name(root.path(), "docker", "..", b""), "");
-    }
-
-    #[cfg(feature = "names")]
-    #[test]
-    fn docker_and_podman_tell_names_in_json() {
-        let docker = root_with(
-            &format!("var/lib/docker/containers/{ID}/config.v2.json"),
-            r#"{"StreamConfig":{},"State":{"Running":true},"Name":"/web","Config":{"Hostname":"x"}}"#,
-        );
-        assert_eq!(name(docker.path(), "docker", ID, b"HOSTNAME=h\0"), "web");
-        let podman = root_with(
-            "var/lib/containers/storage/overlay-containers/containers.json",
-            &format!(r#"[{{"id":"00","names":["other"]}},{{"id":"{ID}","names":["web"],"image":"i"}}]"#),
-        );
-        assert_eq!(name(podman.path(), "podman", ID, b""), "web");
-    }
-
-    #[cfg(feature = "names")]
-    #[test]
-    fn broken_json_leaves_the_environment() {
-        let root = root_with(&format!("var/lib/docker/containers/{ID}/config.v2.json"), r#"{"Name": "#);
-        assert_eq!(name(root.path(), "docker", ID, b"HOSTNAME=h\0"), "h");
-    }
-}
+mod tests;

@@ -34,7 +34,7 @@ pub struct ProcStat {
 
 /// All that is needed to place a new process.
 #[derive(Debug)]
-pub struct Identity<'buffer> {
+pub struct ProcessIdentity<'buffer> {
     /// Its `stat`.
     pub stat: ProcStat,
     /// Path of its executable, bytes that are not UTF-8 replaced. Empty for kernel threads, zombies
@@ -48,9 +48,9 @@ pub struct Identity<'buffer> {
     pub cgroup: &'buffer [u8],
 }
 
-/// The same as [`Identity`], borrowed from the reader's buffers as the kernel wrote it.
+/// The same as [`ProcessIdentity`], borrowed from the reader's buffers as the kernel wrote it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Look<'buffer> {
+pub(crate) struct RawIdentity<'buffer> {
     /// Start time after boot, in clock ticks.
     pub(crate) start_ticks: u64,
     /// Command name.
@@ -94,13 +94,13 @@ impl ProcessReader {
     ///
     /// # Errors
     /// As the kernel says; see [`has_exited`]. An executable that may not be seen is no error.
-    pub fn identify(&mut self, pid: u32) -> io::Result<Identity<'_>> {
-        let Look { exe, exe_hidden, cgroup, stat, .. } = self.look(pid)?;
-        Ok(Identity { stat: stat.into(), exe: String::from_utf8_lossy(exe).into_owned(), exe_hidden, cgroup })
+    pub fn identify(&mut self, pid: u32) -> io::Result<ProcessIdentity<'_>> {
+        let RawIdentity { exe, exe_hidden, cgroup, stat, .. } = self.read_identity(pid)?;
+        Ok(ProcessIdentity { stat: stat.into(), exe: String::from_utf8_lossy(exe).into_owned(), exe_hidden, cgroup })
     }
 
-    /// The same without allocating: the sampler looks again and again whether anything has changed.
-    pub(crate) fn look(&mut self, pid: u32) -> io::Result<Look<'_>> {
+    /// The same without allocating: the sampler checks again and again whether anything has changed.
+    pub(crate) fn read_identity(&mut self, pid: u32) -> io::Result<RawIdentity<'_>> {
         let process = open_directory(&self.procfs, DecInt::new(pid))?;
         let stat = read_file(&process, "stat", &mut self.stat)?;
         let stat = parse_stat(stat).ok_or(ErrorKind::InvalidData)?;
@@ -115,7 +115,7 @@ impl ProcessReader {
             Err(error) => return Err(error),
         };
         let cgroup = self.buffer.get(..cgroup).unwrap_or_default();
-        Ok(Look { start_ticks: stat.start_ticks, comm: stat.comm, exe, exe_hidden, cgroup, stat })
+        Ok(RawIdentity { start_ticks: stat.start_ticks, comm: stat.comm, exe, exe_hidden, cgroup, stat })
     }
 
     /// Arguments of process `pid`, each ended by a NUL byte; empty for kernel threads and zombies.

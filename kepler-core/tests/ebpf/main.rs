@@ -51,10 +51,10 @@ impl Listener {
         let alone = alone();
         let source = match Ebpf::open(&Host::default(), options) {
             Ok(source) => source,
-            Err(refusal) => {
+            Err(unavailable) => {
                 // A program that is faulty is no reason to skip.
-                assert!(!refusal.reason.contains("does not load"), "{refusal}");
-                eprintln!("SKIPPED: {refusal}");
+                assert!(!unavailable.reason.contains("does not load"), "{unavailable}");
+                eprintln!("SKIPPED: {unavailable}");
                 return None;
             }
         };
@@ -264,6 +264,44 @@ fn what_finds_no_room_is_counted_to_the_nanosecond() {
     eprintln!("told {told} ns, lost {} ns in {} pieces, the node {truth:?}", listener.lost_ns, listener.lost);
     // The node's figure comes in ticks, and has interrupts in it.
     assert!(all.abs_diff(truth) < truth / 10, "{all:?} {truth:?}");
+}
+
+/// Threads that end at the same time on several processors, in the middle of collections: the last switch of a process
+/// must be known for what it is, and none may be taken for a process that lives.
+#[test]
+fn processes_whose_threads_end_together_end_once() {
+    let Some(mut listener) = Listener::open() else { return };
+    let mut alive = std::collections::BTreeMap::new();
+    let mut watch = |listener: &mut Listener| {
+        listener.collect("kcrowd", 0);
+        for (task, report) in listener.usage.tasks.iter().zip(&listener.usage.reports) {
+            if report.has_ended {
+                alive.remove(&task.pid);
+            } else if is(&report.comm, "kcrowd") {
+                alive.insert(task.pid, task.tag);
+            }
+        }
+        alive.clone()
+    };
+    let mut ended = Vec::new();
+    for _ in 0..15 {
+        let mut worker = listener.start("kcrowd", "crowd 4 200");
+        worker.wait_for("ending");
+        // Fewer collections than there are between two lists of all processes, which would mend it.
+        for _ in 0..10 {
+            watch(&mut listener);
+            std::thread::sleep(Duration::from_millis(4));
+        }
+        worker.child.wait().unwrap();
+        ended.push(worker.child.id());
+    }
+    // The last one may still be on its last steps.
+    std::thread::sleep(Duration::from_millis(50));
+    let left = watch(&mut listener);
+    let stale: Vec<_> = ended.iter().filter(|pid| left.contains_key(pid)).collect();
+    assert!(stale.is_empty(), "reported as alive after their end: {stale:?}");
+    let exiting = listener.source.exiting().unwrap();
+    assert!(!ended.iter().any(|pid| exiting.contains(pid)), "left in the kernel's table: {exiting:?}");
 }
 
 #[test]

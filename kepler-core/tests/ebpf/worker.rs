@@ -171,6 +171,17 @@ fn this_is_the_worker() {
             wait_for_go();
             burn(Duration::from_millis(number(1)));
         }
+        // crowd THREADS MEGABYTES: all threads end at once, as the memory does that they share
+        "crowd" => {
+            let memory = vec![1u8; number(2) as usize * 1_000_000];
+            std::hint::black_box(&memory);
+            for _ in 1..number(1) {
+                std::thread::spawn(|| burn(Duration::from_secs(600)));
+            }
+            println!("ending");
+            burn(Duration::from_millis(1));
+            std::process::exit(0);
+        }
         // storm SECONDS: has children that end at once, one after the other
         "storm" => {
             // Children are called as the thread that begot them.

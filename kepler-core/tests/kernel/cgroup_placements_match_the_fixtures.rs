@@ -20,6 +20,9 @@ fn describe(placement: &Placement) -> String {
         text += "\n";
     }
     text.extend(placement.outer.iter().map(|outer| container("outer", outer)));
+    if let Some(job) = &placement.job {
+        text += &format!("job {} {} {}\n", job.scheduler, job.id, job.cgroup);
+    }
     if let Some(unit) = &placement.unit {
         text += &format!("unit {} {}\n", unit.name, unit.cgroup);
     }
@@ -66,6 +69,9 @@ fn path() -> impl Strategy<Value = String> {
         "(kubepods-burstable-)?pod[0-9a-f]{32}(\\.slice)?(:cri-containerd:[0-9a-f]{64})?",
         "(machine-|lxc.payload.|systemd-nspawn@)[a-z\\\\]{0,4}(\\.scope|\\.service)?",
         "[a-z]{1,3}\\.(service|scope|slice)",
+        "(slurm|slurm_n|slurmstepd.scope|n_slurmstepd.scope|htcondor|pbspro|pbs_jobs.service|jobid|torque|lsf|oar|oar-u1.slice)",
+        "(job_[0-9]{1,3}|step_[a-z]{0,2}|s[0-9A-HJKMNP-TV-Z]{13}|x_slot[0-9]_?[0-9]?|[0-9][.a]h|job\\.[0-9]{0,2}\\.1|oar-u1-j[0-9]{1,2})",
+        "(kata_|kata_overhead|garden|good|mesos|libvirt|isulad|balena|machine-lxc-[0-9]?-?[a-z]?\\.scope|[a-z]?\\.libvirt-lxc)",
         id,
     ];
     prop::collection::vec(word, 0..8).prop_map(|words| "/".to_owned() + &words.join("/"))
@@ -90,6 +96,9 @@ proptest! {
             if let Some(pod) = &container.pod {
                 prop_assert!(container.cgroup.starts_with(&pod.cgroup));
             }
+        }
+        if let Some(job) = &placement.job {
+            prop_assert!(path.contains(&job.cgroup) && !job.id.is_empty() && placement.unit.is_none());
         }
         prop_assert!(placement.container.is_none() || placement.unit.is_none());
         prop_assert!(placement.container.is_some() || placement.outer.is_empty());

@@ -7,9 +7,10 @@
     reason = "a test fails by panicking and says when it is skipped"
 )]
 
+use kepler_core::availability::{Capability, Remedy, Unavailable};
 use kepler_core::host::{Host, Timestamp};
 use kepler_core::meter::msr::Msr;
-use kepler_core::meter::{EnergyMeter, Method, Reading, Refusal};
+use kepler_core::meter::{EnergyMeter, Method, Reading};
 use kepler_core::units::{Energy, ZoneKind};
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, symlink};
@@ -73,7 +74,7 @@ impl Machine {
         Msr::open(&self.host()).unwrap()
     }
 
-    fn refusal(&self) -> Refusal {
+    fn unavailable(&self) -> Unavailable {
         Msr::open(&self.host()).unwrap_err()
     }
 }
@@ -193,9 +194,9 @@ fn an_amd_has_a_zone_for_the_package_and_one_for_each_core_not_thread() {
 fn a_counter_at_zero_under_a_hypervisor_is_refused_not_believed() {
     let machine = Machine::new("GenuineIntel", 6, 0x8F, "hypervisor", &[(0, 0)]);
     machine.set(0, &[]);
-    let refusal = machine.refusal();
-    assert!(refusal.reason.contains("0x611") && refusal.reason.contains("stands at zero"), "{refusal}");
-    assert!(refusal.remedy.contains("hypervisor does not pass RAPL through"), "{refusal}");
+    let unavailable = machine.unavailable();
+    assert!(unavailable.reason.contains("0x611") && unavailable.reason.contains("stands at zero"), "{unavailable}");
+    assert!(unavailable.remedy == Remedy::MeasureOnHost, "{unavailable}");
 }
 
 #[test]
@@ -203,24 +204,26 @@ fn a_missing_package_counter_refuses_the_whole_meter() {
     let machine = Machine::new("GenuineIntel", 6, 0x55, "", &[(0, 0), (1, 0)]);
     machine.set(0, &[(UNIT, ESU_14), (PACKAGE, 1 << 14)]);
     machine.set(1, &[(UNIT, ESU_14)]);
-    assert!(machine.refusal().reason.contains("cpu/1/msr"));
+    assert!(machine.unavailable().reason.contains("cpu/1/msr"));
 }
 
 #[test]
 fn an_error_of_the_register_is_told_apart_for_machines_and_guests() {
-    for (flags, expected) in [("", "does not have this counter"), ("hypervisor", "hypervisor does not pass")] {
+    for (flags, expected) in
+        [("", Remedy::select(["powercap", "hwmon", "model"])), ("hypervisor", Remedy::MeasureOnHost)]
+    {
         let machine = Machine::new("GenuineIntel", 6, 0x9E, flags, &[(0, 0)]);
         // Nothing is mapped at address 0x606: the kernel says EIO, as it does for a register that faults.
         symlink("/proc/self/mem", machine.device(0)).unwrap();
-        let refusal = machine.refusal();
-        assert!(refusal.reason.contains("os error 5") && refusal.remedy.contains(expected), "{refusal}");
+        let unavailable = machine.unavailable();
+        assert!(unavailable.reason.contains("os error 5") && unavailable.remedy == expected, "{unavailable}");
     }
 }
 
 #[test]
 fn without_the_driver_or_the_right_the_remedy_is_exact() {
     let machine = Machine::intel(0x9E);
-    assert!(machine.refusal().remedy.contains("modprobe msr"));
+    assert!(machine.unavailable().to_string().contains("load the kernel module msr"));
 
     // Root passes every file mode, but not a sysctl that no one may read.
     let unreadable = "/proc/sys/vm/compact_memory";
@@ -229,15 +232,15 @@ fn without_the_driver_or_the_right_the_remedy_is_exact() {
         return;
     }
     symlink(unreadable, machine.device(0)).unwrap();
-    let refusal = machine.refusal();
-    assert!(refusal.remedy.contains("CAP_SYS_RAWIO") && refusal.remedy.contains("CAP_DAC_READ_SEARCH"), "{refusal}");
+    let unavailable = machine.unavailable();
+    assert!(unavailable.remedy == Remedy::grant([Capability::DacReadSearch, Capability::SysRawio]), "{unavailable}");
 }
 
 #[test]
 fn a_processor_without_energy_registers_is_named() {
-    let refusal = Machine::new("AuthenticAMD", 0x15, 2, "", &[(0, 0)]).refusal();
-    assert!(refusal.reason.contains("AuthenticAMD") && refusal.reason.contains("21"), "{refusal}");
-    assert!(Machine::new("", 6, 0, "", &[]).refusal().reason.contains("no processor"));
+    let unavailable = Machine::new("AuthenticAMD", 0x15, 2, "", &[(0, 0)]).unavailable();
+    assert!(unavailable.reason.contains("AuthenticAMD") && unavailable.reason.contains("21"), "{unavailable}");
+    assert!(Machine::new("", 6, 0, "", &[]).unavailable().reason.contains("no processor"));
 }
 
 #[test]

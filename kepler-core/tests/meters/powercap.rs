@@ -7,10 +7,11 @@
     reason = "a test fails by panicking and says when it is skipped"
 )]
 
+use kepler_core::availability::{Remedy, Root, Unavailable};
 use kepler_core::counter::{CounterTracker, EnergyDelta};
 use kepler_core::host::{Host, Timestamp};
 use kepler_core::meter::powercap::Powercap;
-use kepler_core::meter::{EnergyMeter, Reading, Refusal};
+use kepler_core::meter::{EnergyMeter, Reading};
 use kepler_core::units::{Energy, Power, ZoneKind};
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -75,7 +76,7 @@ impl Tree {
         Powercap::open(&self.host()).unwrap()
     }
 
-    fn refusal(&self) -> Refusal {
+    fn unavailable(&self) -> Unavailable {
         Powercap::open(&self.host()).unwrap_err()
     }
 }
@@ -267,7 +268,7 @@ fn one_zone_without_permission_is_listed_with_the_remedy() {
     if deny(&tree, "intel-rapl:0:0") {
         let meter = tree.open();
         assert_eq!(meter.zones().len(), 3);
-        assert!(meter.skipped()[0].remedy.contains("CAP_DAC_READ_SEARCH"), "{:?}", meter.skipped());
+        assert!(meter.skipped()[0].remedy.is_permission(), "{:?}", meter.skipped());
     }
 }
 
@@ -277,9 +278,12 @@ fn without_permission_for_any_zone_the_refusal_tells_how_to_get_it() {
     tree.zone("intel-rapl:0", "package-0", RANGE, "5\n");
     tree.zone("intel-rapl:0:0", "npu", RANGE, "5\n");
     if deny(&tree, "intel-rapl:0") {
-        let refusal = tree.refusal();
-        assert!(refusal.reason.contains("no right to read"), "{refusal}");
-        assert!(refusal.remedy.contains("run as root") && refusal.remedy.contains("udev"), "{refusal}");
+        let unavailable = tree.unavailable();
+        assert!(unavailable.reason.contains("no right to read"), "{unavailable}");
+        assert!(
+            matches!(&unavailable.remedy, Remedy::MakeReadable { path } if path.ends_with("energy_uj")),
+            "{unavailable}"
+        );
     }
 }
 
@@ -322,18 +326,22 @@ fn a_zone_that_vanishes_fails_every_read_and_is_found_when_it_is_back() {
 #[test]
 fn each_reason_for_no_zones_has_its_own_remedy() {
     let tree = Tree::new();
-    assert!(tree.refusal().remedy.contains("modprobe intel_rapl_common && modprobe intel_rapl_msr"));
+    assert!(tree.unavailable().to_string().contains("intel_rapl_common, then intel_rapl_msr"));
     tree.cpuinfo("processor\t: 0\nvendor_id\t: GenuineIntel\nflags\t\t: fpu hypervisor\n");
-    assert!(tree.refusal().remedy.contains("hypervisor"));
+    assert!(tree.unavailable().remedy == Remedy::MeasureOnHost);
 
     fs::remove_dir(tree.0.path().join("sys/class/powercap")).unwrap();
-    assert!(tree.refusal().remedy.contains("hypervisor"));
+    assert!(tree.unavailable().remedy == Remedy::MeasureOnHost);
     tree.cpuinfo("processor\t: 0\nvendor_id\t: GenuineIntel\nflags\t\t: fpu\n");
-    let refusal = tree.refusal();
-    assert!(refusal.remedy.contains("CONFIG_POWERCAP") && refusal.remedy.contains("--host.sysfs"), "{refusal}");
+    let unavailable = tree.unavailable();
+    assert!(
+        unavailable.to_string().contains("CONFIG_INTEL_RAPL")
+            && unavailable.to_string().contains("mount the host's sysfs"),
+        "{unavailable}"
+    );
 
     fs::write(tree.0.path().join("sys/class/powercap"), "").unwrap();
-    assert!(tree.refusal().remedy.contains("sysfs is mounted"));
+    assert!(tree.unavailable().remedy == Remedy::MountRoot { root: Root::Sysfs });
 }
 
 #[test]

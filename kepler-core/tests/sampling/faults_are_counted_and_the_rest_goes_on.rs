@@ -98,7 +98,12 @@ fn a_host_without_any_meter_is_estimated_and_says_so() {
     let zone = package(&snapshot);
     assert_eq!((zone.source, zone.method.name()), ("model", "estimated"));
     assert!(zone.power.unwrap().total.watts() > 0.0);
-    assert!(sampler.refusals().iter().any(|refusal| refusal.source_name == "powercap" && !refusal.remedy.is_empty()));
+    assert!(
+        sampler
+            .unavailable()
+            .iter()
+            .any(|unavailable| unavailable.source_name == "powercap" && !unavailable.remedy.is_none())
+    );
 }
 
 #[test]
@@ -416,6 +421,6 @@ fn a_source_of_cpu_time_that_is_lost_gives_way_at_once_and_is_counted() {
     assert!(snapshot.processes.iter().any(|row| row.info.pid == std::process::id()));
     let fault = snapshot.faults.iter().find(|fault| fault.source == "ebpf").unwrap();
     assert_eq!((fault.reason, fault.count), ("permission_denied", 1));
-    assert!(sampler.usage_refusal().is_some_and(|refusal| refusal.source_name == "ebpf"));
+    assert!(sampler.usage_unavailable().is_some_and(|unavailable| unavailable.source_name == "ebpf"));
     assert_eq!(sampler.tick().faults.iter().filter(|fault| fault.source == "ebpf").count(), 1);
 }

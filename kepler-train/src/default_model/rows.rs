@@ -9,7 +9,7 @@ use kepler_core::meter::estimate::CpuClass;
 pub(super) struct Machine {
     pub(super) name: &'static str,
     class: &'static str,
-    /// Nominal frequency, where the processor's name tells it.
+    /// Nominal frequency, where the processor's name states it.
     ghz: Option<f64>,
     pub(super) threads: u32,
     /// Busy share of its logical CPUs, and measured watts of one of them.
@@ -17,9 +17,9 @@ pub(super) struct Machine {
 }
 
 /// Where the rows of a machine are.
-struct Place {
+struct RowSource {
     file: &'static str,
-    /// Column that tells machines apart, and what it says of this one.
+    /// Column that distinguishes machines, and its value for this one.
     column: &'static str,
     value: &'static str,
     cpu_time: &'static str,
@@ -27,14 +27,14 @@ struct Place {
     phantom_cpus: f64,
 }
 
-const EC2: fn(&'static str) -> Place = |value| Place {
+const EC2: fn(&'static str) -> RowSource = |value| RowSource {
     file: "ec2/ec2_rows.csv",
     column: "instance",
     value,
     cpu_time: "bpf_cpu_time_ms",
     phantom_cpus: 1.0,
 };
-const NX12: fn(&'static str) -> Place = |value| Place {
+const NX12: fn(&'static str) -> RowSource = |value| RowSource {
     file: "nx12/preprocess_abs_default_rapl_BPFOnly.csv",
     column: "node_type",
     value,
@@ -95,7 +95,7 @@ pub(super) fn read(folder: &Folder) -> Result<Vec<Machine>, TrainError> {
     .collect()
 }
 
-fn rows(folder: &Folder, place: &Place, threads: f64) -> Result<Vec<(f64, f64)>, TrainError> {
+fn rows(folder: &Folder, place: &RowSource, threads: f64) -> Result<Vec<(f64, f64)>, TrainError> {
     let table = Table::open(folder.path(place.file))?;
     let (groups, names) = table.groups(place.column)?;
     let wanted = names.iter().position(|name| name == place.value);

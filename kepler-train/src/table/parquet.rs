@@ -4,8 +4,9 @@
 //! 65,536 rows, compressed with Snappy. Read are integers, floats, booleans and UTF-8, each optional or not, as other programs write
 //! them; nested columns are refused, and so are other codecs than Snappy.
 
-use super::{Cells, Column, MAX_COLUMNS, MAX_ROWS, Table, check_names};
+use super::{ANY_SIZE, Cells, Column, MAX_COLUMNS, MAX_ROWS, Table, check_names};
 use crate::TrainError;
+use kepler_core::host::file;
 use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType};
@@ -98,7 +99,8 @@ impl Table {
     }
 
     fn read_parquet(path: &Path) -> Result<Self, TrainError> {
-        let file = File::open(path).map_err(|source| TrainError::Read { path: path.to_owned(), source })?;
+        let file = file::open(path, ANY_SIZE)
+            .map_err(|error| TrainError::Read { path: path.to_owned(), source: error.into_io() })?;
         let bad = |error: ParquetError| TrainError::Parquet { path: path.to_owned(), reason: error.to_string() };
         let reader = SerializedFileReader::new(file).map_err(bad)?;
         let metadata = reader.metadata().file_metadata();

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// The file to write: as configured, else the service's or the user's state, or the system's for root.
-pub(super) fn place(config: &Config) -> PathBuf {
+pub(super) fn path(config: &Config) -> PathBuf {
     if let Some(path) = &config.calibration {
         return path.clone();
     }

@@ -11,7 +11,7 @@ pub(crate) enum Manner {
     /// Those of this program.
     #[default]
     Own,
-    /// Those of Go Kepler, for whoever puts this program in its place and wants to notice nothing.
+    /// Those of Go Kepler, for replacing it without a visible change.
     Kepler,
 }
 

@@ -1,11 +1,11 @@
-//! Values as somebody wrote them, with the place where: in a file, as a flag, in the environment.
+//! Values as they were written, and where: in a file, as a flag, in the environment.
 
 use super::duration;
 use super::yaml::{Content, Node};
 use std::fmt;
 use std::time::Duration;
 
-/// Something wrong with the configuration: a whole sentence that names the place and the key.
+/// Something wrong with the configuration: a whole sentence that names the file or flag, the line and the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem(pub(crate) String);
 
@@ -25,7 +25,7 @@ pub(crate) struct Value {
 }
 
 impl Value {
-    /// A value and the place it comes from.
+    /// A value, and where it stands.
     pub(crate) fn new(text: &str, origin: impl Into<String>) -> Self {
         Value { text: text.trim().to_owned(), origin: origin.into() }
     }
@@ -175,7 +175,7 @@ impl RawSetting {
         }
     }
 
-    /// Checks the form of a value that nobody reads yet. Says whether it asks for anything: `false`,
+    /// Checks the form of a value that has no effect yet. Says whether it asks for anything: `false`,
     /// `0`, an empty text and an empty list do not.
     pub(crate) fn asks_for_something(&self, form: Form) -> Result<bool, Problem> {
         match form {

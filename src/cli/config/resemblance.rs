@@ -49,7 +49,7 @@ pub(super) fn recognise(entries: &[Entry]) -> Option<String> {
     })
 }
 
-/// What to say of a file that looks like nothing known, and has so many keys.
+/// What to say of a file that looks like nothing known, and has this number of keys.
 pub(super) fn unknown(number: usize) -> String {
     let keys = if number == 1 { "its one key is not".to_owned() } else { format!("of its {number} keys none is") };
     format!("nothing in it has effect: {keys} a setting; is it the right file? Settings are: {}", file::sections())

@@ -212,7 +212,7 @@ fn help_states_the_defaults_that_hold() {
         let Some(flag) = &setting.flag else { continue };
         let Some((_, text)) = flag.help.rsplit_once("[default: ") else { continue };
         let stated = text.trim_end_matches(']');
-        // Some are told in words.
+        // Some are stated in words.
         let Some(stated) = (match stated {
             "all" | "none" | "any" => None,
             "ap-northeast-2, assumed" | "10m" | "9600h" => stated.split(',').next(),

@@ -1,7 +1,7 @@
 //! A YAML document as a tree in which every key and value knows its line.
 //!
 //! Deserialising into typed structures would report the first problem only, and a duplicate or
-//! unknown key without its place; hence the tree, built from the parser's events.
+//! unknown key without its line; hence the tree, built from the parser's events.
 
 use granit_parser::{Event, Parser, ScalarStyle};
 use std::collections::HashMap;

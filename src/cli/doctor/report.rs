@@ -3,10 +3,12 @@
 use super::super::config::Config;
 use super::super::exit::Failure;
 use super::super::permissions::{self, Permission};
+use super::super::remedies;
 use super::super::sampling;
 use super::environment::{self, Environment};
+use kepler_core::availability::{Remedy, Unavailable};
 use kepler_core::meter::chain::{self, ChainOptions, Probe, Source};
-use kepler_core::meter::{Method, Refusal, Zone};
+use kepler_core::meter::{Method, Zone};
 use serde::Serialize;
 use std::fmt;
 
@@ -23,22 +25,37 @@ pub(super) struct Report {
     usage_source: Option<&'static str>,
     /// Why a better source of CPU time is not in use.
     #[serde(skip_serializing_if = "Option::is_none")]
-    usage_refusal: Option<UsageRefusal>,
+    usage_unavailable: Option<Reason>,
     /// Why cycles, instructions and cache misses are not counted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    counter_refusal: Option<UsageRefusal>,
+    counters_unavailable: Option<Reason>,
     /// Capabilities.
     permissions: Vec<Permission>,
     /// Where this runs.
     environment: Environment,
 }
 
-/// Why a source of CPU time or of counts is not in use.
+/// Why something is not in use, and what would change that.
 #[derive(Clone, Debug, Serialize)]
-struct UsageRefusal {
+struct Reason {
+    /// The source, by name.
     source: &'static str,
     reason: String,
+    /// What to do, in words.
     remedy: String,
+    /// The same as data.
+    action: Remedy,
+}
+
+impl Reason {
+    fn of(unavailable: &Unavailable) -> Self {
+        Reason {
+            source: unavailable.source_name,
+            reason: unavailable.reason.clone(),
+            remedy: remedies::text(&unavailable.remedy),
+            action: unavailable.remedy.clone(),
+        }
+    }
 }
 
 /// What trying one source came to.
@@ -60,9 +77,10 @@ enum Outcome {
         error_ratio: Option<f64>,
         zones: Vec<FoundZone>,
     },
-    Refused {
+    Unavailable {
         reason: String,
         remedy: String,
+        action: Remedy,
     },
 }
 
@@ -86,14 +104,14 @@ impl Report {
                 options.sources.insert(0, source);
             }
         }
-        let Verdict { measured, sentence, usage_source, usage_refusal, counter_refusal } = verdict(config);
+        let Verdict { measured, sentence, usage_source, usage_unavailable, counters_unavailable } = verdict(config);
         Report {
             measured,
             verdict: sentence,
             sources: findings(&host, &options),
             usage_source,
-            usage_refusal,
-            counter_refusal,
+            usage_unavailable,
+            counters_unavailable,
             permissions: permissions::read(&host),
             environment: environment::read(&host),
         }
@@ -112,7 +130,10 @@ fn findings(host: &kepler_core::host::Host, options: &ChainOptions) -> Vec<Findi
                 },
                 zones: zones.into_iter().map(found_zone).collect(),
             },
-            Err(Refusal { reason, remedy, .. }) => Outcome::Refused { reason, remedy },
+            Err(unavailable) => {
+                let Reason { reason, remedy, action, .. } = Reason::of(&unavailable);
+                Outcome::Unavailable { reason, remedy, action }
+            }
         },
     };
     chain::probe(host, options).into_iter().map(found).collect()
@@ -128,20 +149,26 @@ struct Verdict {
     measured: bool,
     sentence: String,
     usage_source: Option<&'static str>,
-    usage_refusal: Option<UsageRefusal>,
-    counter_refusal: Option<UsageRefusal>,
+    usage_unavailable: Option<Reason>,
+    counters_unavailable: Option<Reason>,
 }
 
 fn verdict(config: &Config) -> Verdict {
     let sampler = match sampling::open(config) {
         Ok(sampler) => sampler,
         Err(failure) => {
-            let usage_refusal = match &failure {
-                Failure::Usage(refusal) => Some(usage_refusal(refusal)),
+            let usage_unavailable = match &failure {
+                Failure::Usage(unavailable) => Some(Reason::of(unavailable)),
                 _ => None,
             };
             let sentence = format!("`kepler serve` would not start: {failure}");
-            return Verdict { measured: false, sentence, usage_source: None, usage_refusal, counter_refusal: None };
+            return Verdict {
+                measured: false,
+                sentence,
+                usage_source: None,
+                usage_unavailable,
+                counters_unavailable: None,
+            };
         }
     };
     let mut measured = false;
@@ -166,14 +193,9 @@ fn verdict(config: &Config) -> Verdict {
         measured,
         sentence: format!("`kepler serve` would use: {}", parts.join(", ")),
         usage_source: Some(sampler.usage_source()),
-        usage_refusal: sampler.usage_refusal().map(usage_refusal),
-        counter_refusal: sampler.counter_refusal().map(usage_refusal),
+        usage_unavailable: sampler.usage_unavailable().map(Reason::of),
+        counters_unavailable: sampler.counters_unavailable().map(Reason::of),
     }
-}
-
-fn usage_refusal(refusal: &Refusal) -> UsageRefusal {
-    let Refusal { source_name, reason, remedy } = refusal.clone();
-    UsageRefusal { source: source_name, reason, remedy }
 }
 
 impl fmt::Display for Report {
@@ -189,7 +211,7 @@ impl fmt::Display for Report {
                         writeln!(f, "            {zone}{package}: {path}")?;
                     }
                 }
-                Outcome::Refused { reason, remedy } => {
+                Outcome::Unavailable { reason, remedy, .. } => {
                     writeln!(f, "  {source:<9} not usable: {reason}")?;
                     indented(f, "            remedy: ", remedy)?;
                 }
@@ -203,12 +225,12 @@ impl fmt::Display for Report {
             other => other.unwrap_or("none"),
         };
         writeln!(f, "  CPU time  {means}")?;
-        if let Some(UsageRefusal { source, reason, remedy }) = &self.usage_refusal {
+        if let Some(Reason { source, reason, remedy, .. }) = &self.usage_unavailable {
             writeln!(f, "            {source} not usable: {reason}")?;
             indented(f, "            remedy: ", remedy)?;
         }
-        match &self.counter_refusal {
-            Some(UsageRefusal { reason, remedy, .. }) => {
+        match &self.counters_unavailable {
+            Some(Reason { reason, remedy, .. }) => {
                 writeln!(f, "  counters  not usable, energy is divided by CPU time: {reason}")?;
                 indented(f, "            remedy: ", remedy)?;
             }

@@ -18,7 +18,7 @@ pub(super) fn all(program: &str, arguments: &[String]) -> String {
             &json!({ "servers": { "kepler": typed } }),
         ),
     ];
-    sections.map(|(place, content)| format!("{place}\n{content:#}\n")).join("\n")
+    sections.map(|(file, content)| format!("{file}\n{content:#}\n")).join("\n")
 }
 
 #[cfg(test)]

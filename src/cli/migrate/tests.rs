@@ -19,7 +19,7 @@ fn every_file_in_use_becomes_what_stands_beside_it() {
         let source = Source::read(&fs::read_to_string(&path).unwrap()).unwrap_or_else(|what| panic!("{name}: {what}"));
         let text = configuration(&source, name, false).unwrap();
         let expected = path.with_file_name(format!("{stem}.out"));
-        // Written anew where it is not there, for its author to read.
+        // Written where it is missing, to be read before it is committed.
         if !expected.exists() {
             fs::write(&expected, &text).unwrap();
         }

@@ -47,7 +47,7 @@ pub(super) fn items<'a>(entries: &'a [Entry], path: &str) -> &'a [Node] {
     }
 }
 
-/// Puts a value at `path`, in the place of what is there.
+/// Puts a value at `path`, replacing what is there.
 pub(super) fn put(entries: &mut Vec<Entry>, path: &str, content: Content) {
     let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
     let at = entries.iter().position(|entry| entry.key == name).unwrap_or_else(|| {

@@ -24,7 +24,7 @@ pub(super) struct Rows<'a> {
 
 /// How features are taken from a row.
 enum Columns {
-    /// The model's own: the place of each.
+    /// The model's own: the column of each.
     Same(Vec<usize>),
     /// By meaning.
     Bound(Binding),
@@ -45,7 +45,7 @@ impl<'a> Rows<'a> {
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(source);
         let heads = reader.headers().map_err(|error| format!("{name}: {error}"))?.clone();
         let columns = match semantics.or(declared) {
-            None => Columns::Same(places(name, before, &heads, model)?),
+            None => Columns::Same(columns(name, before, &heads, model)?),
             Some(semantics) => Columns::Bound(bind(name, before, &heads, model, semantics, conversion)?),
         };
         Ok(Rows {
@@ -83,19 +83,19 @@ impl<'a> Rows<'a> {
                 return Err(format!("{}: line {line}: {found} columns where the header has {expected}", self.name));
             }
             match &self.columns {
-                Columns::Same(places) => {
-                    for &place in places {
-                        features.push(self.number(line, place)?);
+                Columns::Same(columns) => {
+                    for &column in columns {
+                        features.push(self.number(line, column)?);
                     }
                 }
                 Columns::Bound(binding) => {
                     cells.clear();
-                    for place in 0..self.record.len() {
+                    for column in 0..self.record.len() {
                         // Columns that no model knows, such as names, need not be numbers.
-                        cells.push(
-                            self.number(line, place)
-                                .or_else(|problem| if self.is_feature(place) { Err(problem) } else { Ok(f64::NAN) })?,
-                        );
+                        cells
+                            .push(self.number(line, column).or_else(|problem| {
+                                if self.is_feature(column) { Err(problem) } else { Ok(f64::NAN) }
+                            })?);
                     }
                     binding.apply(&cells, &mut row);
                     features.extend_from_slice(&row);
@@ -111,27 +111,27 @@ impl<'a> Rows<'a> {
     pub(super) fn missing(&self, row: usize, feature: usize) -> String {
         let line = self.lines.get(row.saturating_sub(self.first)).copied().unwrap_or_default();
         let feature = self.feature_names.get(feature).map_or("", String::as_str);
-        let column = self.heads.iter().position(|head| head == feature).map_or(0, |place| place + 1);
+        let column = self.heads.iter().position(|head| head == feature).map_or(0, |column| column + 1);
         format!(
             "{}: line {line}, column {column}: `{feature}` is empty or no finite number, which this model needs",
             self.name
         )
     }
 
-    fn is_feature(&self, place: usize) -> bool {
-        self.heads.get(place).is_some_and(|head| self.feature_names.iter().any(|feature| feature == head))
+    fn is_feature(&self, column: usize) -> bool {
+        self.heads.get(column).is_some_and(|head| self.feature_names.iter().any(|feature| feature == head))
     }
 
     /// A cell; an empty one is missing, not zero.
-    fn number(&self, line: u64, place: usize) -> Result<f64, String> {
-        let cell = self.record.get(place).unwrap_or_default();
+    fn number(&self, line: u64, column: usize) -> Result<f64, String> {
+        let cell = self.record.get(column).unwrap_or_default();
         if cell.is_empty() {
             return Ok(f64::NAN);
         }
         cell.parse().map_err(|_| {
-            let head = self.heads.get(place).unwrap_or_default();
+            let head = self.heads.get(column).unwrap_or_default();
             let shown: String = cell.chars().take(40).collect();
-            format!("{}: line {line}, column {} (`{head}`): `{shown}` is no number", self.name, place + 1)
+            format!("{}: line {line}, column {} (`{head}`): `{shown}` is no number", self.name, column + 1)
         })
     }
 
@@ -164,14 +164,14 @@ fn comments(name: &str, input: &mut impl BufRead) -> Result<(u64, Vec<u8>, Optio
     }
 }
 
-fn places(name: &str, before: u64, heads: &csv::StringRecord, model: &Model) -> Result<Vec<usize>, String> {
-    let place = |feature: &String| {
+fn columns(name: &str, before: u64, heads: &csv::StringRecord, model: &Model) -> Result<Vec<usize>, String> {
+    let column = |feature: &String| {
         heads.iter().position(|head| head == feature).ok_or_else(|| {
             let there = heads.iter().take(40).collect::<Vec<_>>().join(", ");
             format!("{name}: line {}: no column `{feature}`, which the model needs; there are {there}", before + 1)
         })
     };
-    model.features().iter().map(place).collect()
+    model.features().iter().map(column).collect()
 }
 
 fn bind(
@@ -184,7 +184,7 @@ fn bind(
 ) -> Result<Binding, String> {
     // By name first: a column that is not there is more plainly said so than as a meaning that is missing.
     if conversion == Conversion::Refuse {
-        places(name, before, heads, model)?;
+        columns(name, before, heads, model)?;
     }
     let given: Vec<Quantity> = heads.iter().map(|head| semantics.quantity(head)).collect();
     model.bind(&given, conversion).map_err(|error| {

@@ -12,7 +12,7 @@ use std::time::Duration;
 const ROWS: usize = 10;
 
 /// Writes a table for each new snapshot, on a thread of its own because standard output may block. It
-/// ends when what this returns is dropped, or when nobody reads standard output any more.
+/// ends when what this returns is dropped, or when standard output is closed.
 pub(super) fn start(feed: Feed, interval: Duration) -> io::Result<Sender<()>> {
     let (stop, stopped) = channel();
     std::thread::Builder::new().name("kepler-table".into()).spawn(move || {

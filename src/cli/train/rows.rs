@@ -103,7 +103,7 @@ impl Progress {
         *last = Instant::now();
         let full = 30 * done / of.max(1);
         let end = if done >= of { "\n" } else { "" };
-        // Nobody is left to tell if standard error is closed.
+        // If standard error is closed, no one reads it.
         let _closed = write!(
             io::stderr().lock(),
             "\r{:<9} [{}{}] {done}/{of}{end}",

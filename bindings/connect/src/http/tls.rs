@@ -1,6 +1,7 @@
 //! Whom to trust.
 
 use super::HttpError;
+use kepler_core::host::file::{self, FileLimits};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
@@ -23,10 +24,14 @@ pub(super) fn config(bundle: Option<&Path>, secure: bool) -> Result<ClientConfig
     Ok(builder.with_no_client_auth())
 }
 
+/// Larger than the bundle of any system.
+const MAX_BYTES: u64 = 16 << 20;
+
 fn read(path: &Path) -> Result<RootCertStore, HttpError> {
     let refuse = |reason: String| HttpError::CaBundle { path: path.into(), reason };
     let mut store = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| refuse(error.to_string()))? {
+    let bytes = file::read(path, FileLimits::bytes(MAX_BYTES)).map_err(|error| refuse(error.reason().to_string()))?;
+    for certificate in CertificateDer::pem_slice_iter(&bytes) {
         let certificate = certificate.map_err(|error| refuse(error.to_string()))?;
         store.add(certificate).map_err(|error| refuse(error.to_string()))?;
     }

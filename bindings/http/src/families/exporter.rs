@@ -29,13 +29,13 @@ pub(super) const FAMILIES: &[Family] = &[
     },
     Family {
         header: Family::counter(
-            "kepler_estimate_doubts_total",
+            "kepler_estimate_warnings_total",
             None,
-            "Readings of an estimate that were doubtful: inputs outside the range trained with, most of them lately, clipped",
+            "Readings of an estimate that deserve a warning: inputs outside the range trained with, most of them lately, clipped",
         ),
         level: Levels::NONE,
         rows: once_known,
-        write: |scene, _, samples| faults(scene, samples, |snapshot| &snapshot.doubts),
+        write: |scene, _, samples| faults(scene, samples, |snapshot| &snapshot.estimate_warnings),
     },
     Family {
         header: Family::gauge(

@@ -218,7 +218,7 @@ fn watts<W: Workload>(scene: &Scene<'_>, row: usize, samples: &mut Samples<'_>) 
     let Some((row, twins)) = row_with_twins::<W>(scene, row) else { return };
     let power = |row: &Row<W>, zone: ZoneKind| match row.state {
         State::Running => row.power[zone],
-        State::Terminated => Power::ZERO,
+        _ => Power::ZERO,
     };
     sample(scene, row, samples).zones(scene.plan.powered.iter().map(|&zone| {
         let power = twins.clone().fold(power(row, zone), |sum, twin| sum + power(twin, zone));

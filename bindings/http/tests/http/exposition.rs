@@ -23,7 +23,7 @@ const CONTRACT: &str = "\
 kepler_build_info gauge arch,branch,goversion,revision,rustversion,version
 kepler_node_cpu_info gauge core_id,model_name,physical_id,processor,vendor_id
 kepler_read_errors_total counter node_name,reason,source
-kepler_estimate_doubts_total counter node_name,reason,source
+kepler_estimate_warnings_total counter node_name,reason,source
 kepler_last_success_timestamp_seconds gauge node_name,source
 kepler_exporter_collect_seconds gauge node_name
 kepler_exporter_cpu_seconds_total counter node_name
@@ -85,7 +85,7 @@ fn figures_are_those_of_the_snapshot() {
     assert_eq!(one("kepler_power_source_error_ratio", &[]), "0.3");
     assert_eq!(one("kepler_counter_events_total", &[("zone", "package"), ("kind", "wrap")]), "3");
     assert_eq!(one("kepler_read_errors_total", &[("reason", "permission_denied")]), "2");
-    assert_eq!(one("kepler_estimate_doubts_total", &[("reason", "outside_range"), ("source", "model")]), "4");
+    assert_eq!(one("kepler_estimate_warnings_total", &[("reason", "outside_range"), ("source", "model")]), "4");
     assert_eq!(one("kepler_exporter_collect_seconds", &[]), "0.0015");
     assert_eq!(one("kepler_process_cpu_joules_total", &[("pid", "1"), ("type", "regular"), ("zone", "dram")]), "1.5");
     assert_eq!(one("kepler_process_cpu_seconds_total", &[("container_id", "f00d"), ("type", "container")]), "1.25");

@@ -88,7 +88,7 @@ def _warn_of_estimate(stopwatch: Stopwatch) -> None:
         return
     _warned = True
     error = estimated[0][4]
-    reasons = stopwatch.refusals()
+    reasons = stopwatch.unavailable()
     why = f"{reasons[0][0]}: {reasons[0][1]}; {reasons[0][2]}" if reasons else "no better meter was asked for"
     warnings.warn(
         f"energy is estimated from CPU use, with an error of about ±{(error or 0) * 100:.0f} %: "

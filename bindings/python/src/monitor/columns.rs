@@ -1,6 +1,6 @@
 //! A level of a snapshot as columns: the one form from which rows, Arrow and CSV are made.
 
-use kepler_core::snapshot::{Row, Snapshot, State};
+use kepler_core::snapshot::{Row, Snapshot};
 use std::time::UNIX_EPOCH;
 
 /// Whose energy a table tells.
@@ -68,7 +68,7 @@ pub(super) fn columns(snapshot: &Snapshot, level: Level) -> Vec<Column<'_>> {
             whole(&mut table, rows, "start_ticks", |info| info.start_ticks);
             text(&mut table, rows, "comm", |info| Some(&info.comm));
             text(&mut table, rows, "exe", |info| present(&info.exe));
-            text(&mut table, rows, "kind", |info| Some(info.kind()));
+            text(&mut table, rows, "kind", |info| Some(info.process_type()));
             text(&mut table, rows, "container_id", |info| Some(info.container.as_ref()?.id.as_str()));
             text(&mut table, rows, "vm_id", |info| Some(info.vm.as_ref()?.id.as_str()));
             text(&mut table, rows, "unit", |info| Some(info.unit.as_ref()?.name.as_str()));
@@ -125,10 +125,7 @@ fn whole<'a, Info>(table: &mut Vec<Column<'a>>, rows: &[Row<Info>], name: &str, 
 }
 
 fn figures<'a, Info>(table: &mut Vec<Column<'a>>, rows: &'a [Row<Info>], snapshot: &Snapshot) {
-    let state = |row: &Row<Info>| match row.state {
-        State::Running => Some("running"),
-        State::Terminated => Some("terminated"),
-    };
+    let state = |row: &Row<Info>| Some(row.state.name());
     table.push(Column { name: "state".into(), values: Values::Text(rows.iter().map(state).collect()) });
     let mut push = |name: String, values: Values<'a>| table.push(Column { name, values });
     push("cpu_seconds".into(), Values::Real(rows.iter().map(|row| row.cpu_time.as_secs_f64()).collect()));

@@ -1,13 +1,13 @@
 //! Differences between snapshots.
 
-use super::super::{WorkloadId, WorkloadKind};
+use super::super::{WorkloadId, WorkloadKind, for_each_listed};
 use super::RingOptions;
 use crate::series::span;
 use crate::units::{Energy, PerZone, Power};
 use jiff::Timestamp;
 use kepler_core::host;
 use kepler_core::meter::Method;
-use kepler_core::snapshot::{NodeZone, Row, Snapshot, State};
+use kepler_core::snapshot::{AnyRow, NodeZone, Snapshot, State};
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -222,9 +222,14 @@ impl Ledger {
     fn advance_workloads(&mut self, snapshot: &Snapshot, used: &mut Vec<Used>) {
         let Ledger { node, known, next_serial, .. } = self;
         let sequence = snapshot.sequence;
-        visit(snapshot, |kind, uid, name, namespace, totals| {
-            let name = if name.is_empty() { uid } else { name };
-            let namespace = namespace.filter(|namespace| !namespace.is_empty());
+        let mut uid = String::new();
+        for_each_listed(snapshot, |row, namespace| {
+            let kind = row.kind();
+            uid.clear();
+            // Writing to a string does not fail.
+            let _ = write!(uid, "{}", row.identity());
+            let uid = uid.as_str();
+            let name = if row.name().is_empty() { uid } else { row.name() };
             let identify = || {
                 let (namespace, name, uid) = (namespace.map(Arc::from), name.into(), uid.into());
                 Arc::new(WorkloadId { kind, namespace, name, uid, node: Arc::clone(node) })
@@ -243,7 +248,7 @@ impl Ledger {
             if *known.id.name != *name || known.id.namespace.as_deref() != namespace {
                 known.id = identify();
             }
-            used.extend(known.advance(sequence, &totals));
+            used.extend(known.advance(sequence, &row));
         });
         self.known.values_mut().for_each(|table| table.retain(|_, known| known.seen == sequence));
     }
@@ -292,51 +297,13 @@ impl Known {
     }
 
     /// Takes new totals in; what was used since the last ones, if anything.
-    fn advance(&mut self, sequence: u64, totals: &Totals) -> Option<Used> {
-        let energy = PerZone::from_fn(|zone| risen(self.energy[zone], totals.energy[zone]));
-        let cpu_time = totals.cpu_time.saturating_sub(self.cpu_time);
-        (self.seen, self.running, self.power) = (sequence, totals.running, totals.power);
-        (self.energy, self.cpu_time) = (totals.energy, totals.cpu_time);
+    fn advance(&mut self, sequence: u64, row: &AnyRow<'_>) -> Option<Used> {
+        let energy = PerZone::from_fn(|zone| risen(self.energy[zone], row.energy[zone]));
+        let cpu_time = row.cpu_time.saturating_sub(self.cpu_time);
+        (self.seen, self.running, self.power) = (sequence, row.state == State::Running, *row.power);
+        (self.energy, self.cpu_time) = (*row.energy, row.cpu_time);
         let anything = !cpu_time.is_zero() || energy != PerZone::default();
         anything.then(|| Used { serial: self.serial, id: Arc::clone(&self.id), energy, cpu_time })
-    }
-}
-
-/// A row's counters, whoever it is of.
-struct Totals {
-    running: bool,
-    energy: PerZone<Energy>,
-    power: PerZone<Power>,
-    cpu_time: Duration,
-}
-
-impl Totals {
-    fn of<Info>(row: &Row<Info>) -> Self {
-        Totals { running: row.state == State::Running, energy: row.energy, power: row.power, cpu_time: row.cpu_time }
-    }
-}
-
-/// Shows every row of a snapshot: kind, uid, name, namespace, counters.
-fn visit(snapshot: &Snapshot, mut show: impl FnMut(WorkloadKind, &str, &str, Option<&str>, Totals)) {
-    let mut uid = String::new();
-    for row in &snapshot.processes {
-        uid.clear();
-        // Writing to a string does not fail.
-        let _ = write!(uid, "{}/{}", row.info.pid, row.info.start_ticks);
-        show(WorkloadKind::Process, &uid, &row.info.comm, None, Totals::of(row));
-    }
-    for row in &snapshot.containers {
-        let namespace = row.info.pod.as_ref().map(|pod| pod.namespace.as_str());
-        show(WorkloadKind::Container, &row.info.id, &row.info.name, namespace, Totals::of(row));
-    }
-    for row in &snapshot.pods {
-        show(WorkloadKind::Pod, &row.info.id, &row.info.name, Some(&row.info.namespace), Totals::of(row));
-    }
-    for row in &snapshot.vms {
-        show(WorkloadKind::Vm, &row.info.id, &row.info.name, None, Totals::of(row));
-    }
-    for row in &snapshot.units {
-        show(WorkloadKind::Unit, &row.info.cgroup, &row.info.name, None, Totals::of(row));
     }
 }
 

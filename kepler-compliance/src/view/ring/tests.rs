@@ -1,12 +1,10 @@
 use super::*;
-use crate::units::{Energy, PerZone, Power, ZoneKind};
+use crate::units::{Energy, ZoneKind};
 use crate::view::{LiveView, WorkloadEnergy, WorkloadKind};
 use jiff::Timestamp;
-use kepler_core::attribution::IdlePolicy;
-use kepler_core::counter::CounterEvents;
 use kepler_core::host;
 use kepler_core::meter::Method;
-use kepler_core::snapshot::{Cost, Feed, Node, NodeZone, Row, State, ZonePower};
+use kepler_core::snapshot::{Feed, NodeZone, Row, State, ZonePower};
 use kepler_core::workload::{PodInfo, ProcessInfo};
 use proptest::prelude::*;
 
@@ -38,55 +36,25 @@ impl Machine {
 
     fn snapshot(&self) -> Snapshot {
         let joules = |joules: u64| Energy::from_joules(joules as f64);
-        let zone = NodeZone {
-            path: "package-0".into(),
-            idle_policy: IdlePolicy::Baseline,
-            source: "fake",
-            method: Method::Measured,
-            energy: joules(self.node),
-            active_energy: joules(self.node - self.idle),
-            idle_energy: joules(self.idle),
-            unattributed_energy: Energy::ZERO,
-            short_lived_energy: Energy::ZERO,
-            forgotten_energy: Energy::ZERO,
-            power: Some(ZonePower::default()),
-            interval: None,
-            events: CounterEvents::default(),
-        };
-        let mut zones = PerZone::default();
-        zones[ZoneKind::Package] = Some(zone);
+        let mut zone = NodeZone::new("package-0", "fake", Method::Measured);
+        zone.energy = joules(self.node);
+        zone.active_energy = joules(self.node - self.idle);
+        zone.idle_energy = joules(self.idle);
+        zone.power = Some(ZonePower::default());
+        let mut snapshot = Snapshot::empty(self.at);
+        snapshot.sequence = self.sequence;
+        snapshot.interval = if self.sequence == 1 { Duration::ZERO } else { STEP };
+        snapshot.node.zones[ZoneKind::Package] = Some(zone);
+        (snapshot.node.usage_ratio, snapshot.node.processors) = (0.5, 2);
         let rows = self.processes.iter().map(|&(pid, used, running)| {
-            let mut energy = PerZone::default();
-            energy[ZoneKind::Package] = joules(used);
-            let info = ProcessInfo {
-                pid,
-                start_ticks: 7,
-                comm: "work".into(),
-                exe: String::new(),
-                container: None,
-                vm: None,
-                unit: None,
-            };
             let state = if running { State::Running } else { State::Terminated };
-            let cpu_time = Duration::from_secs(used);
-            Row { info: Arc::new(info), state, cpu_time, energy, power: PerZone::default() }
+            let mut row = Row::new(ProcessInfo::new(pid, 7, "work"), state);
+            row.energy[ZoneKind::Package] = joules(used);
+            row.cpu_time = Duration::from_secs(used);
+            row
         });
-        Snapshot {
-            sequence: self.sequence,
-            at: self.at,
-            interval: if self.sequence == 1 { Duration::ZERO } else { STEP },
-            node: Node { zones, usage_ratio: 0.5, processors: 2, ..Node::default() },
-            processes: rows.collect(),
-            containers: Vec::new(),
-            pods: Vec::new(),
-            vms: Vec::new(),
-            units: Vec::new(),
-            commands: Vec::new(),
-            faults: Vec::new(),
-            doubts: Vec::new(),
-            sources: Vec::new(),
-            cost: Cost::default(),
-        }
+        snapshot.processes = rows.collect();
+        snapshot
     }
 
     fn now(&self) -> Timestamp {
@@ -222,11 +190,11 @@ fn the_same_moment_gives_the_same_answer() {
 fn a_pod_that_gets_its_name_later_is_one_pod() {
     let (ring, mut machine) = (ring(), Machine::new());
     let pod = |name: &str, joules: f64| {
-        let mut energy = PerZone::default();
-        energy[ZoneKind::Package] = Energy::from_joules(joules);
-        let (name, namespace) = (name.to_owned(), if name.is_empty() { "" } else { "shop" }.to_owned());
-        let info = Arc::new(PodInfo { id: "uid-1".into(), name, namespace, cgroup: String::new() });
-        Row { info, state: State::Running, cpu_time: Duration::ZERO, energy, power: PerZone::from_fn(|_| Power::ZERO) }
+        let mut info = PodInfo::new("uid-1");
+        (info.name, info.namespace) = (name.to_owned(), if name.is_empty() { "" } else { "shop" }.to_owned());
+        let mut row = Row::new(info, State::Running);
+        row.energy[ZoneKind::Package] = Energy::from_joules(joules);
+        row
     };
     let mut snapshot = machine.snapshot();
     snapshot.pods = vec![pod("", 100.0)];

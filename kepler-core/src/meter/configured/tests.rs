@@ -56,12 +56,12 @@ fn idle_and_dynamic_power_scale_with_the_share_of_the_host() {
 fn other_quantities_under_the_same_names_are_refused_with_the_reason() {
     let counters = PUBLISHED.replace("bpf_cpu_time_ms", "cache_miss").replace("bpf_page_cache_hit", "cpu_cycles");
     let open = |configured| Configured::open(&Host::default(), &configured).unwrap_err();
-    let refusal = open(configured(&counters, Semantics::Exporter0711, Some(96)));
-    assert!(refusal.reason.contains("dTLB read accesses"), "{refusal}");
-    let refusal = open(configured(PUBLISHED, Semantics::Undeclared, Some(96)));
-    assert!(refusal.remedy.contains("--model.semantics"), "{refusal}");
-    let refusal = open(configured(PUBLISHED, Semantics::Exporter0711, None));
-    assert!(refusal.remedy.contains("--model.host-threads"), "{refusal}");
+    let unavailable = open(configured(&counters, Semantics::Exporter0711, Some(96)));
+    assert!(unavailable.reason.contains("dTLB read accesses"), "{unavailable}");
+    let unavailable = open(configured(PUBLISHED, Semantics::Undeclared, Some(96)));
+    assert!(unavailable.remedy == Remedy::CorrectSetting { setting: Setting::ModelSemantics }, "{unavailable}");
+    let unavailable = open(configured(PUBLISHED, Semantics::Exporter0711, None));
+    assert!(unavailable.remedy == Remedy::CorrectSetting { setting: Setting::ModelHostThreads }, "{unavailable}");
     let none =
         ConfiguredModel { model: Err("no such file".to_owned()), ..configured(PUBLISHED, Semantics::AsNamed, None) };
     assert!(open(none).reason.contains("no such file"));
@@ -122,18 +122,18 @@ fn inputs_beyond_the_training_widen_the_interval_and_are_counted_and_so_does_dri
     // A second of half a CPU: 15 W, less 1, plus 2.
     stat(procfs.path(), 50, 150);
     joules(&mut meter, at(1));
-    let near = meter.margins().unwrap();
+    let near = meter.error_bounds().unwrap();
     assert!((near.below - 1.0 / 15.0).abs() < 1e-9 && (near.above - 2.0 / 15.0).abs() < 1e-9, "{near:?}");
-    assert_eq!(meter.doubts(), Doubts::default());
+    assert_eq!(meter.warnings(), EstimateWarnings::default());
     // Then both CPUs, twice the most that was trained with, for a minute.
     let mut wide = Vec::new();
     for second in 1..=60 {
         stat(procfs.path(), 50 + 200 * second, 150);
         joules(&mut meter, at(1 + second));
-        wide.push(meter.margins().unwrap().above * 30.0);
+        wide.push(meter.error_bounds().unwrap().above * 30.0);
     }
     assert!((wide[0] - 2.0 * 1.5).abs() < 1e-6 && (wide[59] - 2.0 * 1.5 * 1.5).abs() < 1e-6, "{wide:?}");
-    assert_eq!(meter.doubts(), Doubts { outside_range: 60, drift: 28, clipped: 0 });
+    assert_eq!(meter.warnings(), EstimateWarnings { outside_range: 60, drift: 28, clipped: 0 });
     let ratio = |method| match method {
         Method::Estimated { error_ratio } => error_ratio,
         Method::Measured => 0.0,
@@ -151,5 +151,5 @@ fn an_absurd_prediction_is_clipped_and_counted() {
     joules(&mut meter, at(0));
     stat(procfs.path(), 0, 200);
     assert_eq!(joules(&mut meter, at(1)), 0.0);
-    assert_eq!(meter.doubts(), Doubts { clipped: 1, ..Doubts::default() });
+    assert_eq!(meter.warnings(), EstimateWarnings { clipped: 1, ..EstimateWarnings::default() });
 }

@@ -3,7 +3,7 @@
 //! `data/default_model.json` is made by `kepler-train` (`cargo run -p kepler-train --example default_model`), in our
 //! [own format](crate::model::format), with its card.
 
-use super::{CpuClass, Margins};
+use super::{CpuClass, ErrorBounds};
 use crate::model::Model;
 use crate::units::{Power, ZoneKind};
 use std::sync::OnceLock;
@@ -37,14 +37,14 @@ impl Trained {
     }
 
     /// Where the truth lies, and how many times wider that is for a class that no measured machine is of.
-    pub(super) fn margins(&self, share: f64) -> Option<(Margins, f64)> {
+    pub(super) fn error_bounds(&self, share: f64) -> Option<(ErrorBounds, f64)> {
         let features = self.features(share);
         let prediction = self.model.predict(&features).ok()?;
         let interval = self.model.interval(&features, &prediction, ZoneKind::Package)?;
         let watts = prediction.power(ZoneKind::Package)?.watts();
-        let margins =
-            Margins { below: 1.0 - interval.lower.watts() / watts, above: interval.upper.watts() / watts - 1.0 };
-        (margins.below.is_finite() && margins.above.is_finite()).then_some((margins, interval.widening))
+        let error_bounds =
+            ErrorBounds { below: 1.0 - interval.lower.watts() / watts, above: interval.upper.watts() / watts - 1.0 };
+        (error_bounds.below.is_finite() && error_bounds.above.is_finite()).then_some((error_bounds, interval.widening))
     }
 
     /// Whether the class lies outside of those of the measured machines.

@@ -29,7 +29,7 @@ const CHIPS: [(&str, Sensors); 7] = [
     ("power_meter", &[("", ZoneKind::Psys)]),
 ];
 
-/// Chips that watch supply rails. What a rail feeds, only its label (from the device tree or the
+/// Chips that monitor supply rails. What a rail feeds, only its label (from the device tree or the
 /// firmware) says: see [`kind_of_rail`].
 const RAIL_CHIPS: [&str; 15] = [
     "ina209",

@@ -32,7 +32,7 @@ impl Tree {
         self.0.path()
     }
 
-    fn open(&self, rules: &HwmonRules) -> Result<Hwmon, Refusal> {
+    fn open(&self, rules: &HwmonRules) -> Result<Hwmon, Unavailable> {
         Hwmon::open(&Host::default().with_sysfs(self.path()).with_procfs(self.path()), rules)
     }
 
@@ -183,11 +183,14 @@ fn devices_that_are_no_processors_are_skipped_with_a_reason() {
 #[test]
 fn without_a_usable_sensor_the_refusal_says_what_was_there() {
     let tree = Tree::new(1);
-    let refusal = tree.open(&HwmonRules::default()).unwrap_err();
-    assert!(refusal.reason.contains("class/hwmon") && refusal.remedy.contains("modprobe"), "{refusal}");
+    let unavailable = tree.open(&HwmonRules::default()).unwrap_err();
+    assert!(
+        unavailable.reason.contains("class/hwmon") && unavailable.to_string().contains("acpi_power_meter"),
+        "{unavailable}"
+    );
     tree.chip(0, "amdgpu", &[("power1_label", "PPT"), ("power1_average", "30000000")]);
-    let refusal = tree.open(&HwmonRules::default()).unwrap_err();
-    assert!(refusal.reason.contains("amdgpu ppt"), "{refusal}");
+    let unavailable = tree.open(&HwmonRules::default()).unwrap_err();
+    assert!(unavailable.reason.contains("amdgpu ppt"), "{unavailable}");
 }
 
 #[test]
@@ -260,8 +263,8 @@ fn equal_labels_go_together_before_equal_numbers() {
 fn a_channel_switched_off_is_skipped() {
     let tree = Tree::new(1);
     tree.chip(0, "power_meter", &[("power1_average", "100000000"), ("power1_enable", "0")]);
-    let refusal = tree.open(&HwmonRules::default()).unwrap_err();
-    assert!(refusal.reason.contains("switched off"), "{refusal}");
+    let unavailable = tree.open(&HwmonRules::default()).unwrap_err();
+    assert!(unavailable.reason.contains("switched off"), "{unavailable}");
 }
 
 #[cfg(feature = "serde")]

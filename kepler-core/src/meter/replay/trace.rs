@@ -1,8 +1,8 @@
 //! The text of a trace, read and checked.
 
+use crate::host::file::{self, FileLimits};
 use crate::meter::{Method, Zone};
 use crate::units::{Energy, Power};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -53,6 +53,9 @@ pub(super) struct Line {
     pub(super) counters: Vec<Option<Energy>>,
 }
 
+/// A day of ten readings a second is a tenth of it.
+const MAX_BYTES: u64 = 1 << 30;
+
 /// What is wrong in which cell of which line.
 struct Fault {
     line: usize,
@@ -62,7 +65,8 @@ struct Fault {
 
 impl Trace {
     pub(super) fn load(path: &Path) -> Result<Self, TraceError> {
-        let text = fs::read_to_string(path).map_err(|source| TraceError::Read { path: path.to_owned(), source })?;
+        let text = file::read_text(path, FileLimits::bytes(MAX_BYTES))
+            .map_err(|error| TraceError::Read { path: path.to_owned(), source: error.into_io() })?;
         parse(&text, &path.to_string_lossy()).map_err(|Fault { line, column, problem }| TraceError::Invalid {
             path: path.to_owned(),
             line,
@@ -84,7 +88,8 @@ fn parse(text: &str, path: &str) -> Result<Trace, Fault> {
         let row = rows.next().ok_or_else(|| fault(end, 1, format!("the trace ends before its `{keyword}` line")))?;
         match row.cell(1)? {
             found if found == keyword => Ok(row),
-            found => Err(fault(row.number, 1, format!("`{found}` where the `{keyword}` line should be"))),
+            // What stands there instead is not repeated: the file may be anything.
+            _ => Err(fault(row.number, 1, format!("the `{keyword}` line should be here"))),
         }
     };
 

@@ -1,4 +1,4 @@
-//! The kinds of models a catalogue tells apart, by the names of its directories.
+//! The kinds of models a catalogue distinguishes, by the names of its directories.
 
 /// What measured the power a model was trained with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,7 +93,7 @@ impl FeatureGroup {
         FeatureGroup::ALL.into_iter().find(|group| group.name() == name)
     }
 
-    /// What its models are told, by the names in their files, sorted as there.
+    /// The inputs of its models, by the names in their files, sorted as there.
     #[must_use]
     pub const fn features(self) -> &'static [&'static str] {
         match self {

@@ -1,13 +1,13 @@
-//! Processor names: one spelling, and what maker, line and generation they tell.
+//! Processor names: one spelling, and the maker, line and generation they state.
 
-/// Words of marketing names that tell nothing.
+/// Words of marketing names without information.
 const NOISE: [&str; 5] = ["cpu", "processor", "r", "tm", "genuine"];
 
 /// The spelling of the model database: lower case, words joined by `_`, no trade marks, no clock, the
 /// version (`v4`) joined to the number before it.
 pub(super) fn normalise(name: &str) -> String {
     let name = name.split('@').next().unwrap_or_default().to_lowercase();
-    // "Dual-Core" and "32-Core" are told by the counts.
+    // "Dual-Core" and "32-Core" are known from the counts.
     let words = name.split_whitespace().filter(|word| !word.ends_with("-core"));
     let mut normal = String::new();
     for word in words.flat_map(|word| word.split(|c: char| !(c.is_ascii_alphanumeric() || c == '+'))) {
@@ -71,7 +71,7 @@ impl<'a> ProcessorName<'a> {
     }
 }
 
-/// The generation that a model number tells, by the makers' numbering schemes:
+/// The generation that a model number states, by the makers' numbering schemes:
 /// Intel Xeon Scalable by its second digit (82xx), Xeon E3/E5/E7 by its version (v4), AMD EPYC by its last digit (7763).
 fn generation(line: &str, number: &str) -> Option<String> {
     let digits: Vec<char> = number.chars().take_while(char::is_ascii_digit).collect();

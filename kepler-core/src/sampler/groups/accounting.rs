@@ -56,7 +56,7 @@ impl Groups {
                 group.owed_ns = shown.saturating_sub(cgroup_ns).min(SMALL_DEBT_NS.saturating_add(cgroup_ns / 4));
             }
             if is_new {
-                // Its CPU time may be older than we think; what nobody used, it did not use either.
+                // Its CPU time may be older than it seems; time that was not used at all it did not use either.
                 unexplained = unexplained.min(spare_for_new);
                 spare_for_new -= unexplained;
             }
@@ -65,8 +65,8 @@ impl Groups {
             // Time and energy of a group are those of the same work.
             let used = Duration::from_nanos(members_ns.saturating_add(unexplained));
             group.cpu_time += used;
-            if let Some(pod) = group.pod.and_then(|pod| self.get_mut(pod)) {
-                pod.cpu_time += used;
+            if let Some(parent) = group.parent.and_then(|parent| self.get_mut(parent)) {
+                parent.cpu_time += used;
             }
         }
         sum
@@ -79,11 +79,11 @@ impl Groups {
             if let (Some(group), Ok(index)) = (slot, u32::try_from(index))
                 && group.accounting.is_some()
             {
-                accounted.insert(Path::new(group.identity.cgroup()), GroupIndex(index));
+                accounted.insert(Path::new(group.info.cgroup()), GroupIndex(index));
             }
         }
         let around = |group: &Group| {
-            let above = Path::new(group.identity.cgroup()).ancestors().skip(1);
+            let above = Path::new(group.info.cgroup()).ancestors().skip(1);
             above.filter_map(|path| accounted.get(path)).next().copied()
         };
         let found: Vec<_> = self.slots.iter().map(|slot| slot.as_ref().and_then(around)).collect();
@@ -114,16 +114,16 @@ impl Group {
             Ok(now_ns) => self.usage_ns.replace(now_ns).map(|before_ns| now_ns.saturating_sub(before_ns)),
             Err(error) => {
                 // A container that was started again has a new cgroup under the old path.
-                self.accounting = CgroupCpu::open(host.cgroup(), self.identity.cgroup()).ok();
+                self.accounting = CgroupCpu::open(host.cgroup(), self.info.cgroup()).ok();
                 let now_ns = self.accounting.as_mut().and_then(|accounting| accounting.read().ok());
                 self.usage_ns = now_ns;
-                // Gone for good, what the new one shows was used since; else nobody knows when.
+                // Gone for good, what the new one shows was used since; else it is not known when.
                 now_ns.filter(|_| error.kind() == io::ErrorKind::NotFound)
             }
         }
     }
 
-    /// Whether no process is left, and the cgroup is gone (or never told its CPU time).
+    /// Whether no process is left, and the cgroup is gone (or never had CPU accounting).
     pub(super) fn is_over(&mut self) -> bool {
         self.members == 0 && self.accounting.as_mut().is_none_or(|accounting| accounting.read().is_err())
     }

@@ -3,9 +3,10 @@
 use crate::host::Host;
 use crate::meter::reason;
 use crate::sampler::faults::Faults;
-use crate::sampler::groups::{GroupIndex, Groups, Identity};
-use crate::workload::process::{Look, ProcessReader, has_exited, read_stat};
-use crate::workload::{ProcessInfo, vm};
+use crate::sampler::groups::{GroupIndex, GroupInfo, Groups};
+use crate::sampler::retired::Identified;
+use crate::workload::process::{ProcessReader, RawIdentity, has_exited, read_stat};
+use crate::workload::{ProcessInfo, Workload, WorkloadKind, vm};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,8 +23,8 @@ impl Identifier {
     }
 
     /// Reads who a process is. `None`: it has ended in the meantime, or cannot be read, which is counted.
-    pub(super) fn look(&mut self, pid: u32, faults: &mut Faults) -> Option<Look<'_>> {
-        unless_gone(self.reader.look(pid), faults)
+    pub(super) fn read_identity(&mut self, pid: u32, faults: &mut Faults) -> Option<RawIdentity<'_>> {
+        unless_gone(self.reader.read_identity(pid), faults)
     }
 
     /// Reads only when a process started.
@@ -64,30 +65,39 @@ fn unless_gone<T>(read: io::Result<T>, faults: &mut Faults) -> Option<T> {
 }
 
 /// The description of a process, without its groups.
-pub(super) fn info(pid: u32, look: &Look<'_>) -> ProcessInfo {
+pub(super) fn info(pid: u32, read: &RawIdentity<'_>) -> ProcessInfo {
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    let (comm, exe) = (text(look.comm), text(look.exe));
-    ProcessInfo { pid, start_ticks: look.start_ticks, comm, exe, container: None, vm: None, unit: None }
+    let mut info = ProcessInfo::new(pid, read.start_ticks, text(read.comm));
+    info.exe = text(read.exe);
+    info
 }
 
 /// Enters what the groups say into a process's description.
 pub(super) fn describe(info: &mut ProcessInfo, group: Option<GroupIndex>, vm: Option<GroupIndex>, groups: &Groups) {
-    (info.container, info.unit, info.vm) = (None, None, None);
+    (info.container, info.unit, info.job, info.vm) = (None, None, None, None);
     for group in [group, vm].into_iter().flatten() {
-        match groups.identity(group) {
-            Some(Identity::Container(container)) => info.container = Some(Arc::clone(container)),
-            Some(Identity::Unit(unit)) => info.unit = Some(Arc::clone(unit)),
-            Some(Identity::Vm(vm)) => info.vm = Some(Arc::clone(vm)),
-            Some(Identity::Pod(_)) | None => {}
+        match groups.info(group) {
+            Some(GroupInfo::Container(container)) => {
+                info.job.clone_from(&container.job);
+                info.container = Some(Arc::clone(container));
+            }
+            Some(GroupInfo::Unit(unit)) => info.unit = Some(Arc::clone(unit)),
+            Some(GroupInfo::Job(job)) => info.job = Some(Arc::clone(job)),
+            Some(GroupInfo::Vm(vm)) => info.vm = Some(Arc::clone(vm)),
+            Some(GroupInfo::Pod(_)) | None => {}
         }
     }
 }
 
-/// Whether an exporter would give both the same labels: the number was reused by a twin.
-pub(super) fn has_same_labels(a: &ProcessInfo, b: &ProcessInfo) -> bool {
-    let container = |info: &ProcessInfo| info.container.as_ref().map(|container| container.id.clone());
-    let vm = |info: &ProcessInfo| info.vm.as_ref().map(|vm| vm.id.clone());
-    a.pid == b.pid && a.comm == b.comm && a.exe == b.exe && container(a) == container(b) && vm(a) == vm(b)
+impl Identified for Arc<ProcessInfo> {
+    fn kind(&self) -> WorkloadKind {
+        WorkloadKind::Process
+    }
+
+    /// An exporter would give both the same labels: the number was reused by a process of the same name.
+    fn is_same(&self, other: &Self) -> bool {
+        self.pid == other.pid && self.attributes().labels().eq(other.attributes().labels())
+    }
 }
 
 /// Whether `text` is what these bytes were read as: bytes that are not UTF-8 were replaced.

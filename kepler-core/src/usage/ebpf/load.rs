@@ -1,10 +1,10 @@
 //! Loading the program, and what to say when the kernel does not want it.
 
-use super::record::{Control, Cpu, EVENTS, EndedKey, Group, GroupKey, Task, TaskKey};
+use super::record::{Control, Cpu, Dying, EVENTS, EndedKey, Group, GroupKey, Task, TaskKey};
 use super::table::{Array, PerCpu, Plain, Table, give_memory_back};
 use super::{EbpfOptions, SOURCE};
+use crate::availability::{Capability, Limit, Remedy, Root, Unavailable};
 use crate::host::Host;
-use crate::meter::Refusal;
 use crate::usage::cgroup::CgroupTree;
 use crate::usage::clock::is_procfs;
 use aya::maps::MapData;
@@ -31,6 +31,8 @@ pub(super) struct Program {
     /// Those of even and of odd epochs.
     pub(super) sets: [Set; 2],
     pub(super) events: [Array<u32>; EVENTS],
+    /// Processes of which all threads are on their way out, by number.
+    pub(super) dying: Table<u32, Dying>,
 }
 
 /// The tables of one epoch.
@@ -43,24 +45,25 @@ pub(super) struct Set {
 
 impl Program {
     /// Loads the program; it is not attached yet.
-    pub(super) fn load(host: &Host, options: &EbpfOptions, domains: u32, counted: u32) -> Result<Self, Refusal> {
+    pub(super) fn load(host: &Host, options: &EbpfOptions, domains: u32, counted: u32) -> Result<Self, Unavailable> {
         let types = host.sysfs().join("kernel/btf/vmlinux");
         let btf = Btf::parse_file(&types, aya::Endianness::default()).map_err(|error| {
-            let remedy = "use a kernel of 5.8 or newer built with CONFIG_DEBUG_INFO_BTF=y (Debian 11, Ubuntu 20.10, \
-                          RHEL 8.4 and newer are); in a container, mount the host's /sys";
+            // Linux 5.8 and newer of Debian 11, Ubuntu 20.10, RHEL 8.4 and later have it.
+            let option = Remedy::EnableKernelOption { option: "CONFIG_DEBUG_INFO_BTF" };
+            let remedy = Remedy::any([option, Remedy::MountRoot { root: Root::Sysfs }]);
             let reason = format!("the kernel shows no type information at {}: {}", types.display(), whole(&error));
-            Refusal::new(SOURCE, reason, remedy)
+            Unavailable::new(SOURCE, reason, remedy)
         })?;
         let load = |has_current| Self::load_with(host, options, domains, counted, has_current, &btf);
         let loaded = match load(true) {
             // Before 5.11 tables counted as locked memory.
-            Err(error) if is_refusal_of_memory(error.as_ref()) && raise_memory_limit() => load(false),
-            Err(error) if !is_refusal_of_memory(error.as_ref()) => load(false),
+            Err(error) if is_denial_of_memory(error.as_ref()) && raise_memory_limit() => load(false),
+            Err(error) if !is_denial_of_memory(error.as_ref()) => load(false),
             other => other,
         };
         drop(btf);
         give_memory_back();
-        loaded.map_err(|error| refusal(host, error.as_ref()))
+        loaded.map_err(|error| unavailable(host, error.as_ref()))
     }
 
     fn load_with(
@@ -107,7 +110,9 @@ impl Program {
         let sets = [set("even")?, set("odd")?];
         let mut event = |name| -> Result<Array<u32>, Box<dyn Error>> { Ok(Array::new(map(&mut ebpf, name)?)?) };
         let events = [event("cycles")?, event("instructions")?, event("misses")?];
+        let dying = table(&mut ebpf, "dying")?;
         Ok(Program {
+            dying,
             control: Array::new(map(&mut ebpf, "control")?)?,
             cpus: PerCpu::new(map(&mut ebpf, "cpus")?, processors)?,
             sets,
@@ -146,16 +151,15 @@ fn table<K: Plain, V: Plain>(ebpf: &mut aya::Ebpf, name: &str) -> io::Result<Tab
 }
 
 /// The program reports processes by their numbers in the initial PID namespace: the procfs has to be of that.
-pub(super) fn check_procfs(host: &Host) -> Result<(), Refusal> {
+pub(super) fn check_procfs(host: &Host) -> Result<(), Unavailable> {
     // Number 2 is the parent of all threads of the kernel, which live in the first namespace only.
     let is_first = fs::read(host.procfs().join("2/comm")).is_ok_and(|comm| comm == b"kthreadd\n");
     if is_first && is_procfs(host.procfs()).unwrap_or(false) {
         return Ok(());
     }
     let reason = format!("{} does not show all processes of this host", host.procfs().display());
-    let remedy =
-        "share the host's PID namespace (--pid=host, hostPID: true), or mount its procfs and pass it as --host.procfs";
-    Err(Refusal::new(SOURCE, reason, remedy))
+    let remedy = Remedy::any([Remedy::SharePidNamespace, Remedy::MountRoot { root: Root::Procfs }]);
+    Err(Unavailable::new(SOURCE, reason, remedy))
 }
 
 /// The number of the system's error behind an error, if there is one.
@@ -189,7 +193,7 @@ fn whole(error: &(dyn Error + 'static)) -> String {
     lines.join(" … ")
 }
 
-fn is_refusal_of_memory(error: &(dyn Error + 'static)) -> bool {
+fn is_denial_of_memory(error: &(dyn Error + 'static)) -> bool {
     matches!(
         system_error(error).map(io::Error::kind),
         Some(io::ErrorKind::PermissionDenied | io::ErrorKind::OutOfMemory)
@@ -208,20 +212,20 @@ const PERFMON: u64 = 38;
 const BPF: u64 = 39;
 
 /// Why the kernel did not want the program.
-pub(super) fn refusal(host: &Host, error: &(dyn Error + 'static)) -> Refusal {
+pub(super) fn unavailable(host: &Host, error: &(dyn Error + 'static)) -> Unavailable {
     let denied = system_error(error).is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
     if !denied {
-        let remedy = "Linux 5.8 or newer is needed; please report this message with `uname -a` if it is one";
-        return Refusal::new(SOURCE, format!("the kernel does not load the BPF program: {}", whole(error)), remedy);
+        let remedy = Remedy::UpgradeKernel { since: "5.8" };
+        return Unavailable::new(SOURCE, format!("the kernel does not load the BPF program: {}", whole(error)), remedy);
     }
     // Our own capabilities stand in our own procfs.
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let lockdown = fs::read_to_string(host.sysfs().join("kernel/security/lockdown")).unwrap_or_default();
     let (reason, remedy) = denial(&status, &lockdown);
-    Refusal::new(SOURCE, reason, remedy)
+    Unavailable::new(SOURCE, reason, remedy)
 }
 
-fn denial(status: &str, lockdown: &str) -> (String, &'static str) {
+fn denial(status: &str, lockdown: &str) -> (String, Remedy) {
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let held = line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
     let has = |bit: u64| held & (1 << bit) != 0 || held & (1 << SYS_ADMIN) != 0;
@@ -231,19 +235,18 @@ fn denial(status: &str, lockdown: &str) -> (String, &'static str) {
         .map(|(_, name)| *name)
         .collect();
     if !missing.is_empty() {
-        let remedy = "run as root, or grant CAP_BPF and CAP_PERFMON (before Linux 5.11 CAP_SYS_RESOURCE as well): systemd \
-                      `AmbientCapabilities=CAP_BPF CAP_PERFMON`, docker `--cap-add=BPF --cap-add=PERFMON`, Kubernetes \
-                      `capabilities: {add: [BPF, PERFMON]}`";
+        // Before Linux 5.11 tables count as locked memory.
+        let remedy = Remedy::grant([Capability::Bpf, Capability::Perfmon, Capability::SysResource]);
         return (format!("loading a BPF program needs {}, which this process lacks", missing.join(" and ")), remedy);
     }
     if lockdown.contains("[confidentiality]") {
         let reason = "the kernel is locked down in confidentiality mode, in which BPF programs may not read the kernel";
-        return (reason.to_owned(), "boot with lockdown=integrity or without lockdown");
+        return (reason.to_owned(), Remedy::LiftLockdown);
     }
     let reason = "bpf(2) is denied although this process has CAP_BPF and CAP_PERFMON: by seccomp, by a security module, or \
                   because the limit on locked memory is too low";
-    let remedy = "docker: a seccomp profile that allows bpf and perf_event_open (the default one does with --cap-add=BPF \
-                  --cap-add=PERFMON since 23.0); before Linux 5.11: CAP_SYS_RESOURCE, or LimitMEMLOCK=16M";
+    let calls = Remedy::AllowSystemCall { calls: vec!["bpf", "perf_event_open"] };
+    let remedy = Remedy::any([calls, Remedy::RaiseLimit { limit: Limit::LockedMemory }]);
     (reason.to_owned(), remedy)
 }
 
@@ -255,7 +258,7 @@ mod tests {
     fn what_is_missing_is_named_with_its_remedy() {
         let (reason, remedy) = denial("Uid:\t1000\nCapEff:\t0000004000000000\n", "");
         assert!(reason.contains("CAP_BPF") && !reason.contains("CAP_PERFMON,"), "{reason}");
-        assert!(remedy.contains("AmbientCapabilities") && remedy.contains("--cap-add=BPF"), "{remedy}");
+        assert!(remedy.to_string().contains("CAP_BPF and CAP_PERFMON"), "{remedy}");
         let (reason, _) = denial("CapEff:\t0000000000000000\n", "");
         assert!(reason.contains("CAP_BPF and CAP_PERFMON"), "{reason}");
     }
@@ -272,15 +275,15 @@ mod tests {
     #[test]
     fn a_tree_that_is_no_procfs_is_refused_with_a_remedy() {
         let tree = tempfile::tempdir().unwrap();
-        let refusal = check_procfs(&Host::default().with_procfs(tree.path())).unwrap_err();
-        assert!(refusal.remedy.contains("--host.procfs"), "{refusal}");
+        let unavailable = check_procfs(&Host::default().with_procfs(tree.path())).unwrap_err();
+        assert!(unavailable.to_string().contains("PID namespace"), "{unavailable}");
     }
 
     #[test]
     fn a_kernel_without_type_information_is_refused_with_a_remedy() {
         let tree = tempfile::tempdir().unwrap();
         let host = Host::default().with_sysfs(tree.path());
-        let refusal = Program::load(&host, &EbpfOptions::default(), 1, 0).unwrap_err();
-        assert!(refusal.remedy.contains("CONFIG_DEBUG_INFO_BTF"), "{refusal}");
+        let unavailable = Program::load(&host, &EbpfOptions::default(), 1, 0).unwrap_err();
+        assert!(unavailable.to_string().contains("CONFIG_DEBUG_INFO_BTF"), "{unavailable}");
     }
 }

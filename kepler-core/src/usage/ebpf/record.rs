@@ -65,6 +65,16 @@ pub(super) struct Group {
     pub(super) processes: u64,
 }
 
+/// `struct dying`
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Dying {
+    pub(super) start: u64,
+    pub(super) cgroup: u64,
+    pub(super) comm: Comm,
+    pub(super) thread: u64,
+}
+
 /// `struct reading`
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
@@ -112,6 +122,8 @@ unsafe impl Plain for EndedKey {}
 unsafe impl Plain for GroupKey {}
 // SAFETY: as above.
 unsafe impl Plain for Group {}
+// SAFETY: as above.
+unsafe impl Plain for Dying {}
 // SAFETY: as above.
 unsafe impl Plain for Cpu {}
 // SAFETY: as above.

@@ -23,6 +23,7 @@ unsafe impl Plain for u32 {}
 /// Commands of `bpf(2)`, `include/uapi/linux/bpf.h`.
 const LOOKUP: libc::c_long = 1;
 const UPDATE: libc::c_long = 2;
+const NEXT_KEY: libc::c_long = 4;
 const LOOKUP_AND_DELETE_BATCH: libc::c_long = 25;
 
 /// The arguments of one entry's commands.
@@ -81,11 +82,33 @@ pub(super) struct Table<K, V> {
 /// Entries taken out by one system call.
 const BATCH: usize = 1024;
 
+/// Keys listed at most.
+const MOST_KEYS: usize = 65_536;
+
 impl<K: Plain, V: Plain> Table<K, V> {
     /// A table whose keys and values have these types.
     pub(super) fn new(map: MapData) -> io::Result<Self> {
         check(&map, size_of::<K>(), size_of::<V>())?;
         Ok(Table { map, keys: Vec::new(), values: Vec::new() })
+    }
+
+    /// The keys of all entries.
+    pub(super) fn keys(&self) -> io::Result<Vec<K>> {
+        let mut keys: Vec<K> = Vec::new();
+        // An entry that goes meanwhile has the kernel begin again at the front.
+        while keys.len() < MOST_KEYS {
+            let mut next = K::default();
+            let before = keys.last().map_or(0, |key| std::ptr::from_ref(key) as u64);
+            // The kernel takes the key to go on from as `key`, and writes the one after it where `value` points.
+            let value = std::ptr::from_mut(&mut next) as u64;
+            match bpf(NEXT_KEY, &mut OneEntry { map: descriptor(&self.map), padding: 0, key: before, value, flags: 0 })
+            {
+                Ok(()) => keys.push(next),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(keys)
     }
 
     /// Takes all entries out, calling `each` for every one.

@@ -2,12 +2,17 @@
 //!
 //! | who | names |
 //! |---|---|
-//! | Docker | `docker/<id>`, `docker-<id>.scope` |
+//! | Docker | `docker/<id>`, `docker-<id>.scope`; balenaEngine `balena/<id>`, `balena-<id>.scope` |
 //! | containerd (CRI) | `cri-containerd-<id>.scope`, `<slice>:cri-containerd:<id>`, `containerd/<id>`, `k8s.io/<id>` |
 //! | CRI-O | `crio-<id>.scope`, `crio-<id>`; its monitor `crio-conmon-<id>.scope` is outside the container |
 //! | Podman | `libpod-<id>.scope`, `libpod_parent/libpod-<id>`, `libpod-payload-<id>`; not `libpod-conmon-<id>.scope` |
 //! | nerdctl | `default/<id>` (a containerd namespace), `nerdctl/<id>`, `nerdctl-<id>.scope` |
 //! | Amazon ECS | `ecs/<task>/<id>`, `ecs/<cluster>/<task>/<id>`, `ecstasks-<task>.slice/docker-<id>.scope` |
+//! | iSulad | `isulad/<id>`, `isulad-<id>.scope`; with the LXC runtime `lxc/<id>` |
+//! | Kata | `kata_<id>` in place of `<id>`, with the whole sandbox in it; what is outside of it in `kata_overhead/<id>` |
+//! | Garden (Cloud Foundry) | `garden/<handle>`, `garden-<n>/<handle>`, `garden/good\|bad/<handle>` |
+//! | Mesos | `mesos/<uuid>` |
+//! | libvirt-lxc | `machine-lxc-<n>-<name>.scope` (escaped), `<name>.libvirt-lxc`, `libvirt/lxc/<name>` |
 //! | LXC, Incus, LXD | `lxc/<name>`, `lxc.payload/<name>`, `lxc.payload.<name>`; not `lxc.monitor.<name>` |
 //! | systemd-nspawn | `machine-<name>.scope/payload`, `systemd-nspawn@<name>.service` |
 //! | Nomad | `<allocation>.<task>` or `<allocation>.<task>.scope` somewhere below `nomad` or `nomad.slice` |
@@ -36,8 +41,8 @@ pub(super) fn layers(path: &Path<'_>) -> Layers {
     let mut directories = path.directories().peekable();
     while let Some((name, path)) = directories.next() {
         if let Some(uid) = pod_uid(name) {
-            layers.pod = Some(Arc::new(PodInfo { id: uid, cgroup: path.to_owned(), ..unnamed_pod() }));
-            place = Place { parent: name, below: Manager::Kubernetes };
+            layers.pod = Some(Arc::new(PodInfo { cgroup: path.to_owned(), ..PodInfo::new(uid) }));
+            place = Place { grandparent: "", parent: name, below: Manager::Kubernetes };
             continue;
         }
         // `<slice>:<prefix>:<id>` is the systemd notation taken literally by a runtime that makes
@@ -45,7 +50,7 @@ pub(super) fn layers(path: &Path<'_>) -> Layers {
         let mut parts = name.splitn(3, ':');
         let (slice, prefix, id) = (parts.next(), parts.next(), parts.next());
         if let Some(uid) = slice.filter(|_| id.is_some()).and_then(pod_uid) {
-            layers.pod = Some(Arc::new(PodInfo { id: uid, ..unnamed_pod() }));
+            layers.pod = Some(Arc::new(PodInfo::new(uid)));
         }
         let next = directories.peek().map(|(next, _)| *next);
         let found = match (prefix, id) {
@@ -56,8 +61,8 @@ pub(super) fn layers(path: &Path<'_>) -> Layers {
         };
         if let Some((runtime, id)) = found {
             let (pod, cgroup) = (layers.pod.clone(), path.to_owned());
-            layers.containers.push(ContainerInfo { id, name: String::new(), runtime, pod, cgroup });
-            place = Place { parent: name, below: Manager::None };
+            layers.containers.push(ContainerInfo { pod, cgroup, ..ContainerInfo::new(id, runtime) });
+            place = Place { grandparent: "", parent: name, below: Manager::None };
         } else {
             place.enter(name);
         }
@@ -68,6 +73,7 @@ pub(super) fn layers(path: &Path<'_>) -> Layers {
 /// What is known of the directories above, since the last container.
 #[derive(Default)]
 struct Place<'a> {
+    grandparent: &'a str,
     parent: &'a str,
     below: Manager,
 }
@@ -84,7 +90,7 @@ enum Manager {
 
 impl<'a> Place<'a> {
     fn enter(&mut self, name: &'a str) {
-        self.parent = name;
+        (self.grandparent, self.parent) = (self.parent, name);
         match name {
             "ecs" | "ecstasks.slice" => self.below = Manager::Ecs,
             "nomad" | "nomad.slice" => self.below = Manager::Nomad,
@@ -103,6 +109,9 @@ fn container(name: &str, next: Option<&str>, place: &Place<'_>) -> Option<(&'sta
             (_, "docker") => "docker",
             (_, "containerd" | "k8s.io") => "containerd",
             (_, "default" | "nerdctl") => "nerdctl",
+            (_, "balena") => "balena",
+            (_, "isulad" | "lxc") => "isulad",
+            (_, "kata_overhead") => "kata",
             // A pod of Podman's own; its containers are the directories below.
             (_, "libpod_parent") => return None,
             _ => "unknown",
@@ -115,6 +124,19 @@ fn container(name: &str, next: Option<&str>, place: &Place<'_>) -> Option<(&'sta
         && let Some(runtime) = runtime_of_prefix(prefix)
     {
         return Some((if place.below == Manager::Ecs { "ecs" } else { runtime }, id.to_owned()));
+    }
+    // Outside of Kubernetes and engines a sandbox may be called anything.
+    if let Some(sandbox) = stem.strip_prefix("kata_").filter(|id| !id.is_empty() && *id != "overhead") {
+        return Some(("kata", sandbox.to_owned()));
+    }
+    if let Some(machine) = libvirt_lxc(name, place).filter(|_| next != Some("payload")) {
+        return Some(("libvirt-lxc", machine));
+    }
+    if is_garden(place) && is_garden_handle(name) {
+        return Some(("garden", name.to_owned()));
+    }
+    if place.parent == "mesos" && is_uuid(name) {
+        return Some(("mesos", name.to_owned()));
     }
     if let Some(machine) = name.strip_prefix("lxc.payload.").filter(|machine| !machine.is_empty()) {
         return Some(("lxc", machine.to_owned()));
@@ -142,6 +164,8 @@ fn runtime_of_prefix(prefix: &str) -> Option<&'static str> {
         "crio" => Some("crio"),
         "libpod" | "libpod-payload" => Some("podman"),
         "nerdctl" => Some("nerdctl"),
+        "balena" => Some("balena"),
+        "isulad" => Some("isulad"),
         _ => None,
     }
 }
@@ -162,10 +186,6 @@ fn pod_uid(name: &str) -> Option<String> {
     (digits == 32 && matches!(dashes, 0 | 4) && digits + dashes == uid.len()).then_some(uid)
 }
 
-fn unnamed_pod() -> PodInfo {
-    PodInfo { id: String::new(), name: String::new(), namespace: String::new(), cgroup: String::new() }
-}
-
 fn is_container_id(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(is_hex)
 }
@@ -175,6 +195,43 @@ fn is_fargate_id(text: &str) -> bool {
     text.split_once('-').is_some_and(|(task, number)| {
         task.len() == 32 && task.bytes().all(is_hex) && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
     })
+}
+
+/// The name in a directory of libvirt's LXC driver: with systemd, in a partition, and before libvirt 1.0.5.
+fn libvirt_lxc(name: &str, place: &Place<'_>) -> Option<String> {
+    let machine = if let Some(scope) = name.strip_prefix("machine-").and_then(|name| name.strip_suffix(".scope")) {
+        // The number is that of the controller's process; libvirt before 1.3.3 wrote none.
+        let scope = unit::unescape(scope);
+        let rest = scope.strip_prefix("lxc-")?;
+        match rest.split_once('-') {
+            Some((number, name)) if number.bytes().all(|byte| byte.is_ascii_digit()) => name.to_owned(),
+            _ => rest.to_owned(),
+        }
+    } else if let Some(machine) = name.strip_suffix(".libvirt-lxc") {
+        machine.to_owned()
+    } else if (place.grandparent, place.parent) == ("libvirt", "lxc") {
+        name.to_owned()
+    } else {
+        return None;
+    };
+    (!machine.is_empty()).then_some(machine)
+}
+
+/// Garden runs several servers beside each other as `garden-<n>`, and moves what uses too much CPU time to `bad`.
+fn is_garden(place: &Place<'_>) -> bool {
+    let is_root = |name: &str| name == "garden" || name.starts_with("garden-");
+    is_root(place.parent) || (matches!(place.parent, "good" | "bad") && is_root(place.grandparent))
+}
+
+/// A UUID, of which Cloud Foundry leaves out the end: `6f265890-5165-7fab-6b52-18d1`.
+fn is_garden_handle(text: &str) -> bool {
+    let groups: Vec<&str> = text.split('-').collect();
+    groups.len() == 5 && groups.iter().all(|group| group.len() >= 4 && group.bytes().all(is_hex))
+}
+
+fn is_uuid(text: &str) -> bool {
+    let lengths = text.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte == b'-' || is_hex(byte))
 }
 
 /// `<allocation>.<task>`, the allocation being a UUID.

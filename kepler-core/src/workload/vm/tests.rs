@@ -1,8 +1,8 @@
 use super::*;
 
 fn process(exe: &str) -> ProcessInfo {
-    let comm = exe.rsplit('/').next().unwrap().chars().take(15).collect();
-    ProcessInfo { pid: 42, start_ticks: 8765, comm, exe: exe.to_owned(), container: None, vm: None, unit: None }
+    let comm: String = exe.rsplit('/').next().unwrap().chars().take(15).collect();
+    ProcessInfo { exe: exe.to_owned(), ..ProcessInfo::new(42, 8765, comm) }
 }
 
 fn cmdline(arguments: &[&str]) -> Vec<u8> {

@@ -65,19 +65,19 @@ pub(in super::super) fn calibration_path(config: &mut Config, raw: &RawSetting) 
     Ok(())
 }
 
-#[cfg(feature = "models")]
+#[cfg(feature = "model-server")]
 pub(in super::super) fn model_path(config: &mut Config, raw: &RawSetting) -> Outcome {
     config.model.path = Some(PathBuf::from(&raw.text()?.text)).filter(|path| !path.as_os_str().is_empty());
     Ok(())
 }
 
-#[cfg(feature = "models")]
+#[cfg(feature = "model-server")]
 pub(in super::super) fn model_url(config: &mut Config, raw: &RawSetting) -> Outcome {
     config.model.url = Some(raw.text()?.text.clone()).filter(|url| !url.is_empty());
     Ok(())
 }
 
-#[cfg(feature = "models")]
+#[cfg(feature = "model-server")]
 pub(in super::super) fn model_sha256(config: &mut Config, raw: &RawSetting) -> Outcome {
     let value = raw.text()?;
     if value.text.len() != 64 || !value.text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -87,13 +87,13 @@ pub(in super::super) fn model_sha256(config: &mut Config, raw: &RawSetting) -> O
     Ok(())
 }
 
-#[cfg(feature = "models")]
+#[cfg(feature = "model-server")]
 pub(in super::super) fn model_cache(config: &mut Config, raw: &RawSetting) -> Outcome {
     config.model.cache = Some(PathBuf::from(&raw.text()?.text)).filter(|path| !path.as_os_str().is_empty());
     Ok(())
 }
 
-#[cfg(feature = "models")]
+#[cfg(feature = "model-server")]
 pub(in super::super) fn model_semantics(config: &mut Config, raw: &RawSetting) -> Outcome {
     use kepler_core::model::Semantics;
     let choices = Semantics::ALL.map(|semantics| (semantics.name(), semantics));
@@ -101,7 +101,7 @@ pub(in super::super) fn model_semantics(config: &mut Config, raw: &RawSetting) -
     Ok(())
 }
 
-#[cfg(feature = "models")]
+#[cfg(feature = "model-server")]
 pub(in super::super) fn model_host_threads(config: &mut Config, raw: &RawSetting) -> Outcome {
     let number = raw.integer()?;
     let count = u32::try_from(number).ok().filter(|&count| count > 0);

@@ -28,14 +28,14 @@ impl Workload for ProcessInfo {
         &plan.processes
     }
     fn key(&self) -> impl Hash + Eq + '_ {
-        (self.pid, &self.comm, &self.exe, self.kind(), container_id(self), vm_id(self))
+        (self.pid, &self.comm, &self.exe, self.process_type(), container_id(self), vm_id(self))
     }
     fn labels<'a>(&self, sample: Sample<'a>) -> Sample<'a> {
         sample
             .label_number("pid", self.pid)
             .label("comm", &self.comm)
             .label("exe", &self.exe)
-            .label("type", self.kind())
+            .label("type", self.process_type())
             .label("container_id", container_id(self))
             .label("vm_id", vm_id(self))
     }

@@ -1,13 +1,13 @@
 //! A node made by hand, and a small parser of what the exporter says of it.
 #![allow(dead_code, unreachable_pub, reason = "shared by several test programs, each of which uses its part")]
 
-use kepler_core::attribution::{IdlePolicy, Weight};
+use kepler_core::attribution::Weight;
 use kepler_core::counter::CounterEvents;
 use kepler_core::host::{Processor, Timestamp, Topology};
 use kepler_core::meter::Method;
-use kepler_core::snapshot::{Cost, Fault, Feed, Node, NodeZone, Row, Snapshot, SourceHealth, State, ZonePower};
+use kepler_core::snapshot::{Fault, Feed, NodeZone, Row, Snapshot, SourceHealth, State, ZonePower};
 use kepler_core::units::{Energy, PerZone, Power, ZoneKind};
-use kepler_core::workload::{ContainerInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo};
+use kepler_core::workload::{ContainerInfo, JobInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo};
 use kepler_http::{BuildInfo, ExportOptions, Exporter, Format};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,98 +15,78 @@ use std::time::Duration;
 
 pub fn zone(joules: f64, power: Option<f64>) -> NodeZone {
     let half = Energy::from_joules(joules / 2.0);
-    NodeZone {
-        path: "/sys/class/powercap/intel-rapl:0".into(),
-        source: "powercap",
-        method: Method::Measured,
-        energy: half + half,
-        active_energy: half,
-        idle_energy: half,
-        unattributed_energy: Energy::from_joules(0.25),
-        short_lived_energy: Energy::ZERO,
-        forgotten_energy: Energy::ZERO,
-        idle_policy: IdlePolicy::Baseline,
-        power: power.map(|watts| {
-            let half = Power::from_watts(watts / 2.0);
-            ZonePower { total: Power::from_watts(watts), active: half, idle: half }
-        }),
-        interval: None,
-        events: CounterEvents { wraps: 3, resets: 0, ambiguous: 1 },
-    }
+    let mut zone = NodeZone::new("/sys/class/powercap/intel-rapl:0", "powercap", Method::Measured);
+    (zone.energy, zone.active_energy, zone.idle_energy) = (half + half, half, half);
+    zone.unattributed_energy = Energy::from_joules(0.25);
+    zone.power = power.map(|watts| {
+        let half = Power::from_watts(watts / 2.0);
+        ZonePower { total: Power::from_watts(watts), active: half, idle: half }
+    });
+    zone.events = CounterEvents { wraps: 3, resets: 0, ambiguous: 1 };
+    zone
 }
 
-pub fn row<Info>(info: Info, state: State, joules: f64) -> Row<Info> {
-    Row {
-        info: Arc::new(info),
-        state,
-        cpu_time: Duration::from_millis(1250),
-        energy: PerZone::from_fn(|_| Energy::from_joules(joules)),
-        power: PerZone::from_fn(|_| Power::from_watts(if state == State::Running { 0.5 } else { 0.0 })),
-    }
+pub fn row<Info>(info: impl Into<Arc<Info>>, state: State, joules: f64) -> Row<Info> {
+    let mut row = Row::new(info, state);
+    row.cpu_time = Duration::from_millis(1250);
+    row.energy = PerZone::from_fn(|_| Energy::from_joules(joules));
+    row.power = PerZone::from_fn(|_| Power::from_watts(if state == State::Running { 0.5 } else { 0.0 }));
+    row
 }
 
 pub fn process(pid: u32, start_ticks: u64, comm: &str, exe: &str) -> ProcessInfo {
-    ProcessInfo { pid, start_ticks, comm: comm.into(), exe: exe.into(), container: None, vm: None, unit: None }
+    let mut process = ProcessInfo::new(pid, start_ticks, comm);
+    process.exe = exe.into();
+    process
 }
 
 /// A snapshot of now, of a node with a measured package and an estimated dram, without workloads.
 pub fn snapshot() -> Snapshot {
-    let mut node = Node { usage_ratio: 0.25, processors: 2, ..Node::default() };
+    let at = Timestamp::now();
+    let mut snapshot = Snapshot::empty(at);
+    (snapshot.sequence, snapshot.interval) = (7, Duration::from_secs(5));
+    let node = &mut snapshot.node;
+    (node.usage_ratio, node.processors) = (0.25, 2);
     node.weights[ZoneKind::Package] = Some(Weight::Time);
     node.zones[ZoneKind::Package] = Some(zone(120.5, Some(20.5)));
-    node.zones[ZoneKind::Dram] =
-        Some(NodeZone { source: "model", method: Method::Estimated { error_ratio: 0.3 }, ..zone(8.0, None) });
-    let at = Timestamp::now();
-    Snapshot {
-        sequence: 7,
-        at,
-        interval: Duration::from_secs(5),
-        node,
-        processes: Vec::new(),
-        containers: Vec::new(),
-        pods: Vec::new(),
-        vms: Vec::new(),
-        units: Vec::new(),
-        commands: Vec::new(),
-        faults: vec![Fault { source: "powercap", reason: "permission_denied", count: 2 }],
-        doubts: vec![Fault { source: "model", reason: "outside_range", count: 4 }],
-        sources: vec![SourceHealth { source: "powercap", last_success: at }],
-        cost: Cost { last_tick: Duration::from_micros(1500), ticks_total: Duration::from_millis(70) },
-    }
+    let mut dram = zone(8.0, None);
+    (dram.source, dram.method) = ("model", Method::Estimated { error_ratio: 0.3 });
+    node.zones[ZoneKind::Dram] = Some(dram);
+    snapshot.faults = vec![Fault::new("powercap", "permission_denied", 2)];
+    snapshot.estimate_warnings = vec![Fault::new("model", "outside_range", 4)];
+    snapshot.sources = vec![SourceHealth::new("powercap", at)];
+    snapshot.cost.last_tick = Duration::from_micros(1500);
+    snapshot.cost.ticks_total = Duration::from_millis(70);
+    snapshot
 }
 
 /// One workload of each kind.
 pub fn inhabited() -> Snapshot {
-    let pod = Arc::new(PodInfo {
-        id: "0c5e-11".into(),
-        name: "web-0".into(),
-        namespace: "shop".into(),
-        cgroup: "/kubepods/pod0c5e-11".into(),
-    });
-    let container = Arc::new(ContainerInfo {
-        id: "f00d".into(),
-        name: "nginx".into(),
-        runtime: "containerd",
-        pod: Some(Arc::clone(&pod)),
-        cgroup: "/kubepods/pod0c5e-11/f00d".into(),
-    });
-    let vm = Arc::new(VmInfo { id: "6b1f".into(), name: "build".into(), hypervisor: "kvm" });
-    let unit = UnitInfo { name: "sshd.service".into(), cgroup: "/system.slice/sshd.service".into() };
+    let mut pod = PodInfo::new("0c5e-11");
+    (pod.name, pod.namespace, pod.cgroup) = ("web-0".into(), "shop".into(), "/kubepods/pod0c5e-11".into());
+    let pod = Arc::new(pod);
+    let mut container = ContainerInfo::new("f00d", "containerd");
+    (container.name, container.cgroup) = ("nginx".into(), "/kubepods/pod0c5e-11/f00d".into());
+    container.pod = Some(Arc::clone(&pod));
+    let container = Arc::new(container);
+    let vm = Arc::new(VmInfo::new("6b1f", "build", "kvm"));
+    let job = Arc::new(JobInfo::new("4711", "slurm", "/slurm/uid_1000/job_4711"));
+    let mut nginx = process(20, 9, "nginx", "/usr/sbin/nginx");
+    nginx.container = Some(Arc::clone(&container));
+    let mut qemu = process(30, 9, "qemu", "/usr/bin/qemu");
+    qemu.vm = Some(Arc::clone(&vm));
     let mut snapshot = snapshot();
     snapshot.processes = vec![
         row(process(1, 1, "systemd", "/usr/lib/systemd/systemd"), State::Running, 1.5),
-        row(
-            ProcessInfo { container: Some(Arc::clone(&container)), ..process(20, 9, "nginx", "/usr/sbin/nginx") },
-            State::Running,
-            2.0,
-        ),
-        row(ProcessInfo { vm: Some(Arc::clone(&vm)), ..process(30, 9, "qemu", "/usr/bin/qemu") }, State::Running, 3.0),
+        row(nginx, State::Running, 2.0),
+        row(qemu, State::Running, 3.0),
         row(process(40, 12, "make", "/usr/bin/make"), State::Terminated, 0.125),
     ];
-    snapshot.containers = vec![row((*container).clone(), State::Running, 2.0)];
-    snapshot.pods = vec![row((*pod).clone(), State::Running, 2.0)];
-    snapshot.vms = vec![row((*vm).clone(), State::Running, 3.0)];
-    snapshot.units = vec![row(unit, State::Running, 1.5)];
+    snapshot.containers = vec![row(container, State::Running, 2.0)];
+    snapshot.pods = vec![row(pod, State::Running, 2.0)];
+    snapshot.vms = vec![row(vm, State::Running, 3.0)];
+    snapshot.units = vec![row(UnitInfo::new("sshd.service", "/system.slice/sshd.service"), State::Running, 1.5)];
+    snapshot.jobs = vec![row(job, State::Running, 4.0)];
     snapshot
 }
 
@@ -116,13 +96,8 @@ pub fn crowded(count: u32) -> Snapshot {
     for kind in [ZoneKind::Package, ZoneKind::Core, ZoneKind::Uncore, ZoneKind::Dram] {
         snapshot.node.zones[kind] = Some(zone(1000.0, Some(30.0)));
     }
-    let container = Arc::new(ContainerInfo {
-        id: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into(),
-        name: String::new(),
-        runtime: "containerd",
-        pod: None,
-        cgroup: String::new(),
-    });
+    let id = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    let container = Arc::new(ContainerInfo::new(id, "containerd"));
     snapshot.processes = (0..count)
         .map(|pid| {
             let mut info = process(pid + 1, 1, "worker", "/usr/lib/postgresql/15/bin/postgres");

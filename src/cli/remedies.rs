@@ -1,0 +1,174 @@
+//! What would make a source usable, in the words of the command line: flags, commands, manifests.
+
+use kepler_core::availability::{Capability, Limit, Remedy, Root, Setting, Unavailable};
+
+/// A source, why it cannot be used, and what to do, on one line.
+pub(super) fn line(unavailable: &Unavailable) -> String {
+    format!("{}: {}; {}", unavailable.source_name, unavailable.reason, text(&unavailable.remedy))
+}
+
+/// What to do, as exactly as it can be said.
+pub(super) fn text(remedy: &Remedy) -> String {
+    match remedy {
+        Remedy::None => "nothing to do".to_owned(),
+        Remedy::GrantCapability { capabilities } => grant(capabilities),
+        Remedy::MakeReadable { path } => format!(
+            "run as root, or grant CAP_DAC_READ_SEARCH, or open the files to a group with a udev rule: \
+             SUBSYSTEM==\"powercap\", ACTION==\"add\", RUN+=\"/bin/chgrp -R power /sys%p\", \
+             RUN+=\"/bin/chmod -R g=u /sys%p\" ({} is readable by its owner only)",
+            path.display()
+        ),
+        Remedy::AllowSystemCall { calls } => format!(
+            "allow {} in the container's seccomp profile (Docker's default profile does with cap_add: [BPF, PERFMON] since \
+             23.0) and in the security module",
+            calls.join(" and ")
+        ),
+        Remedy::SetKernelParameter { name, value } => format!("set `sysctl {name}={value}`"),
+        Remedy::RaiseLimit { limit: Limit::LockedMemory } => {
+            "before Linux 5.11 raise the limit of locked memory (LimitMEMLOCK=16M) or grant CAP_SYS_RESOURCE".to_owned()
+        }
+        Remedy::RaiseLimit { .. } => "raise the limit of open files (`ulimit -n`, LimitNOFILE=)".to_owned(),
+        Remedy::MountRoot { root } => mount(*root),
+        Remedy::SharePidNamespace => "share the host's PID namespace (hostPID: true; Docker: pid: host)".to_owned(),
+        Remedy::LoadModule { modules } => {
+            let commands: Vec<String> = modules.iter().map(|module| format!("modprobe {module}")).collect();
+            format!("load the driver: `{}`", commands.join(" && "))
+        }
+        Remedy::EnableKernelOption { option } => format!("use a kernel built with {option}=y"),
+        Remedy::UpgradeKernel { since } => {
+            format!("use Linux {since} or newer; if this is one, please report the message with `uname -a`")
+        }
+        Remedy::LiftLockdown => "start the kernel with lockdown=integrity, or without lockdown".to_owned(),
+        Remedy::CheckKernelLog => "look in the kernel log (`dmesg`): firmware or driver are at fault".to_owned(),
+        Remedy::MeasureOnHost => {
+            "hypervisors keep energy counters to themselves: run kepler on the host, or accept the estimate".to_owned()
+        }
+        Remedy::PassCountersToGuest => {
+            "let the hypervisor pass performance counters on (QEMU: `-cpu host,pmu=on`)".to_owned()
+        }
+        Remedy::SelectSource { sources } if sources.is_empty() => "use --meter=auto".to_owned(),
+        Remedy::SelectSource { sources } => {
+            let flags: Vec<String> = sources.iter().map(|source| format!("--meter={source}")).collect();
+            format!("use {}", flags.join(" or "))
+        }
+        Remedy::SelectUsageSource => "use --usage=auto".to_owned(),
+        Remedy::CorrectSetting { setting } => setting_text(*setting).to_owned(),
+        Remedy::RebuildWithFeature { feature } => format!("build kepler with the feature `{feature}`"),
+        Remedy::Restart => "start kepler again once that is mended".to_owned(),
+        Remedy::AnyOf { remedies } => remedies.iter().map(text).collect::<Vec<_>>().join("; or "),
+        other => other.to_string(),
+    }
+}
+
+fn grant(capabilities: &[Capability]) -> String {
+    let names: Vec<&str> = capabilities.iter().map(|capability| capability.name()).collect();
+    let short: Vec<&str> = names.iter().map(|name| name.trim_start_matches("CAP_")).collect();
+    format!(
+        "run as root, or grant {} (systemd: AmbientCapabilities={}; Kubernetes: capabilities: {{add: [{}]}}; \
+         `setcap {}=ep`)",
+        names.join(" and "),
+        names.join(" "),
+        short.join(", "),
+        names.join(",").to_lowercase()
+    )
+}
+
+fn mount(root: Root) -> String {
+    match root {
+        Root::Procfs => "in a container mount the host's /proc and pass its path with --host.procfs".to_owned(),
+        Root::Sysfs => "in a container mount the host's /sys and pass its path with --host.sysfs".to_owned(),
+        Root::Msr => "in a container pass the host's /dev/cpu".to_owned(),
+        other => format!("in a container mount the host's {}", other.name()),
+    }
+}
+
+fn setting_text(setting: Setting) -> &'static str {
+    match setting {
+        Setting::Model => "name another model with --model.path or --model.url",
+        Setting::ModelHostThreads => {
+            "state it with --model.host-threads, or name a model in its pipeline's directory with --model.path"
+        }
+        Setting::ModelSemantics => "state what its features mean with --model.semantics",
+        Setting::Trace => "name a recorded trace with --meter=replay:FILE",
+        Setting::Sensors => "name a sensor with --experimental.hwmon.zones, or a chip in experimental.hwmon.chipRules",
+        _ => "correct the setting",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// One of each kind, with each of its variants.
+    fn all() -> Vec<Remedy> {
+        use Capability::{Bpf, DacReadSearch, Perfmon, SysRawio, SysResource};
+        let mut all = vec![
+            Remedy::None,
+            Remedy::grant([DacReadSearch, SysRawio, Perfmon, Bpf, SysResource]),
+            Remedy::MakeReadable { path: "/sys/class/powercap/intel-rapl:0/energy_uj".into() },
+            Remedy::AllowSystemCall { calls: vec!["bpf", "perf_event_open"] },
+            Remedy::SetKernelParameter { name: "kernel.perf_event_paranoid", value: "0" },
+            Remedy::RaiseLimit { limit: Limit::OpenFiles },
+            Remedy::RaiseLimit { limit: Limit::LockedMemory },
+            Remedy::SharePidNamespace,
+            Remedy::load(["intel_rapl_common", "intel_rapl_msr"]),
+            Remedy::EnableKernelOption { option: "CONFIG_DEBUG_INFO_BTF" },
+            Remedy::UpgradeKernel { since: "5.8" },
+            Remedy::LiftLockdown,
+            Remedy::CheckKernelLog,
+            Remedy::MeasureOnHost,
+            Remedy::PassCountersToGuest,
+            Remedy::select([]),
+            Remedy::select(["powercap", "msr", "perf", "hwmon", "model"]),
+            Remedy::SelectUsageSource,
+            Remedy::RebuildWithFeature { feature: "perf" },
+            Remedy::Restart,
+        ];
+        all.extend([Root::Procfs, Root::Sysfs, Root::Cgroup, Root::Msr].map(|root| Remedy::MountRoot { root }));
+        use Setting::{Model, ModelHostThreads, ModelSemantics, Sensors, Trace};
+        let settings = [Model, ModelHostThreads, ModelSemantics, Trace, Sensors];
+        all.extend(settings.map(|setting| Remedy::CorrectSetting { setting }));
+        let alternatives = Remedy::any(all.clone());
+        all.push(alternatives);
+        all
+    }
+
+    /// `--host.sysfs` and `--meter=auto` of a text, without what they are given.
+    fn flags(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+        text.split(|c: char| c.is_whitespace() || ",;()`".contains(c)).filter_map(|word| {
+            let flag = word.strip_prefix("--")?;
+            Some(flag.split_once('=').map_or((flag, None), |(name, value)| (name, Some(value))))
+        })
+    }
+
+    #[test]
+    fn every_flag_that_a_remedy_names_is_accepted() {
+        let command = super::super::Cli::command();
+        let serve = command.get_subcommands().find(|command| command.get_name() == "serve").unwrap();
+        let mut checked = 0;
+        for remedy in all() {
+            let text = text(&remedy);
+            for (flag, value) in flags(&text) {
+                let known = serve.get_arguments().any(|argument| argument.get_long() == Some(flag));
+                assert!(known, "--{flag} in `{text}`");
+                if let Some(value) = value {
+                    let value = value.replace("FILE", "/tmp/trace");
+                    let arguments = ["kepler".to_owned(), "serve".to_owned(), format!("--{flag}={value}")];
+                    super::super::Cli::command().try_get_matches_from(arguments).unwrap();
+                }
+                checked += 1;
+            }
+        }
+        assert!(checked > 10, "{checked}");
+    }
+
+    #[test]
+    fn no_remedy_is_left_in_the_librarys_words_or_without_any() {
+        for remedy in all() {
+            let text = text(&remedy);
+            assert!(!text.is_empty() && !text.contains("set its path"), "{remedy:?}: {text}");
+        }
+        assert!(text(&Remedy::MountRoot { root: Root::Sysfs }).contains("--host.sysfs"));
+    }
+}
