@@ -4,6 +4,7 @@ mod assess;
 #[cfg(feature = "mcp")]
 mod bridge;
 mod calibrate;
+mod carbon;
 mod check;
 mod command_line;
 mod compliance;

@@ -9,7 +9,7 @@ mod region;
 mod rightsizing;
 mod temporal;
 
-pub(crate) use region::{Candidate, Compared, candidates, neighbours, regional_migration};
+pub(crate) use region::{Candidate, Compared, candidates, comparable, neighbours, regional_migration};
 pub(crate) use rightsizing::resource_rightsizing;
 pub(crate) use temporal::temporal_shift;
 

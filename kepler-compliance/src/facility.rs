@@ -7,7 +7,9 @@ pub use site::{Site, site};
 
 use crate::carbon::effective_intensity;
 use crate::context::Context;
-use crate::intensity::{Boundary, IntensityFigure, Kind, Method, Period, Provenance};
+use crate::intensity::{
+    AccountingMethod, Boundary, IntensityError, IntensityFigure, IntensityKind, Period, Provenance,
+};
 use crate::messages::{FacilityMessage, Message};
 use crate::standards::{Basis, FigureSource, Inputs, Metric, MetricValue, Subject};
 use crate::text::Lang;
@@ -35,6 +37,8 @@ pub struct Input {
     pub basis: Basis,
     /// From where.
     pub source: String,
+    /// By what method an intensity was made: figures of different methods do not compare; `null` for other inputs.
+    pub method: Option<AccountingMethod>,
     /// The year it is for, where it is a year's.
     pub year: Option<i16>,
     /// How old it is, in seconds; `null` while it holds or where it is a year's.
@@ -105,7 +109,7 @@ impl Facility {
         }
         match settings.grid_intensity.filter(|_| own) {
             Some(value) => facility.state_grid(context, value),
-            None => facility.look_up_grid(context),
+            None => facility.look_up_grid(context, own),
         }
         match settings.pue.filter(|_| own) {
             Some(stated) => {
@@ -147,9 +151,9 @@ impl Facility {
         let zone = self.zone.clone();
         let provenance = Provenance {
             zone,
-            method: Method::Direct,
+            method: AccountingMethod::Direct,
             boundary: Boundary::Unstated,
-            kind: Kind::Average,
+            kind: IntensityKind::Average,
             source: Message::from(FigureSource::Stated).render(Lang::En),
         };
         let period = Period::Interval { start: context.now, end: context.now };
@@ -157,30 +161,59 @@ impl Facility {
         self.grid = Some(Grid { figure, basis: Basis::Assumed, age: None, is_stated: true });
     }
 
-    /// From the configured source; where that has nothing, from the zone table, its parent included.
-    fn look_up_grid(&mut self, context: &Context<'_>) {
+    /// From the source that was chosen, else from the zone table.
+    ///
+    /// What a chosen source does not know of the operator's own region is not known: a published average in its
+    /// place could turn a verdict. Of another region it need not know anything.
+    fn look_up_grid(&mut self, context: &Context<'_>, own: bool) {
+        if context.intensity.is_builtin() {
+            return self.look_up_published(context, None);
+        }
         let error = match context.intensity.current(&self.zone, context.now) {
             Ok(current) => {
                 let age = (!current.age.is_zero()).then_some(current.age);
                 self.grid = Some(Grid::published(current.figure, age));
                 return;
             }
-            Err(error) => Box::new(Message::from(&error)),
+            Err(error) => error,
         };
-        let found = context.zones.find(&self.zone).ok().and_then(|zone| context.zones.intensity(zone));
+        let elsewhere = !own && matches!(error, IntensityError::UnknownZone { .. });
+        let error = Box::new(Message::from(&error));
+        if elsewhere {
+            return self.look_up_published(context, Some(error));
+        }
+        let zone = self.zone_name.clone();
+        self.caveats.push(FacilityMessage::IntensityUnknown { zone, error }.into());
+    }
+
+    /// The figure of the zone table, its parent's included; `instead` says why not the chosen source's.
+    fn look_up_published(&mut self, context: &Context<'_>, instead: Option<Box<Message>>) {
+        let named = context.zones.resolve(&self.region);
+        let found = named.ok().and_then(|named| context.zones.intensity_of(&named, context.settings.intensity_method));
         match found {
             Some(found) => {
-                if found.caveats.is_empty() {
-                    self.caveats.push(FacilityMessage::YearlyAverageUsed { error }.into());
-                }
+                self.caveats.extend(instead.map(|error| FacilityMessage::YearlyAverageUsed { error }.into()));
                 self.caveats.extend(found.caveats.into_iter().map(Message::from));
                 self.grid = Some(Grid::published(found.figure, None));
             }
             None => {
                 let zone = self.zone_name.clone();
+                let (origin, known) = (context.intensity.name().to_owned(), Vec::new());
+                let unpublished = || IntensityError::UnknownZone { origin, zone: self.zone.clone(), known };
+                let error = instead.unwrap_or_else(|| Box::new(Message::from(&unpublished())));
                 self.caveats.push(FacilityMessage::IntensityUnknown { zone, error }.into());
             }
         }
+    }
+
+    /// The facility with the published figure of another method, where there is one and its own is published too.
+    pub(crate) fn by_method(&self, context: &Context<'_>, method: AccountingMethod) -> Option<Self> {
+        let is_published = context.intensity.is_builtin() && !self.grid.as_ref()?.is_stated;
+        let zone = context.zones.find(&self.zone).ok().filter(|_| is_published)?;
+        let found = context.zones.intensity_by(zone, method, IntensityKind::Average)?;
+        let mut other = self.clone();
+        other.grid = Some(Grid::published(found.figure, None));
+        Some(other)
     }
 
     fn look_up_pue(&mut self, context: &Context<'_>) {
@@ -251,6 +284,7 @@ impl Facility {
             unit: "gCO2e/kWh".to_owned(),
             basis: grid.basis,
             source: Message::from(grid.source()).render(lang),
+            method: Some(grid.figure.provenance.method),
             year: year(grid.figure.period),
             age_seconds: grid.age.map(|age| age.as_secs()),
         });
@@ -260,6 +294,7 @@ impl Facility {
             unit: String::new(),
             basis: pue.basis,
             source: Message::from(pue.source.clone()).render(lang),
+            method: None,
             year: pue.year,
             age_seconds: None,
         });

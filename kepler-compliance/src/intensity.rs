@@ -10,9 +10,12 @@ mod figure;
 mod file;
 mod profile;
 mod table;
+mod validity;
 
-pub use figure::{Boundary, Comparison, IntensityFigure, Kind, Method, NotComparable, Period, Provenance};
-pub use file::{FileError, FileSource};
+pub use figure::{
+    AccountingMethod, Boundary, Comparison, IntensityFigure, IntensityKind, NotComparable, Period, Provenance,
+};
+pub use file::{FileError, FileOptions, FileSource};
 pub use profile::{HourlyProfile, ProfileError};
 pub use table::Table;
 
@@ -26,6 +29,7 @@ use std::time::Duration;
 /// What a series of intensities rests on; in the order of how much it can be trusted for planning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum SeriesBasis {
     /// What was metered or computed from what was generated.
     Observed,
@@ -65,10 +69,16 @@ pub trait IntensitySource: Send + Sync {
     /// The source's name, as shown in `inputs[].source`.
     fn name(&self) -> &str;
 
-    /// The figure that holds at `now`, or the newest before it.
+    /// Whether it is the built-in table of published averages, for which another published figure may stand in.
+    /// A source that was chosen is not: what it does not know is not known.
+    fn is_builtin(&self) -> bool {
+        false
+    }
+
+    /// The figure that holds at `now`, or the newest before it while that is valid.
     ///
     /// # Errors
-    /// No data for the zone, or the source cannot answer now.
+    /// No data for the zone, only stale ones, or the source cannot answer now.
     fn current(&self, zone: &str, now: Timestamp) -> Result<CurrentIntensity, IntensityError>;
 
     /// What was, from `from` to `to`. May cover less than asked; gaps stay gaps.
@@ -80,7 +90,7 @@ pub trait IntensitySource: Send + Sync {
     /// What is expected, from `from` to `to`. May cover less than asked; gaps stay gaps.
     ///
     /// # Errors
-    /// No data for the zone and time, or the source cannot answer now.
+    /// No data for the zone and time, only data that ended before it, or the source cannot answer now.
     fn forecast(&self, zone: &str, from: Timestamp, to: Timestamp) -> Result<IntensitySeries, IntensityError>;
 }
 
@@ -110,6 +120,33 @@ pub enum IntensityError {
         /// Its end.
         to: Timestamp,
     },
+    /// The newest value is too old to speak for the time asked for.
+    #[error(
+        "{origin} is stale for zone `{zone}`: its newest value ended at {ended}, {} ago, and may be used for {}",
+        lasting(*age), lasting(*validity)
+    )]
+    Stale {
+        /// The source.
+        origin: String,
+        /// The zone asked for.
+        zone: String,
+        /// When the newest value ceased to hold.
+        ended: Timestamp,
+        /// How long that was before the time asked for.
+        age: Duration,
+        /// How long after its end the value may be used.
+        validity: Duration,
+    },
+    /// The values begin later than the time asked for.
+    #[error("{origin} has no intensity for zone `{zone}` before {start}")]
+    NotYet {
+        /// The source.
+        origin: String,
+        /// The zone asked for.
+        zone: String,
+        /// When its values begin.
+        start: Timestamp,
+    },
     /// The source cannot answer now; asking again later may help.
     #[error("{origin} cannot answer: {reason}")]
     Unavailable {
@@ -120,6 +157,20 @@ pub enum IntensityError {
         /// When it makes sense to ask again, where the source said so.
         retry_after: Option<Duration>,
     },
+}
+
+/// A duration as people say it: its two largest parts.
+pub(crate) fn lasting(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, 0) => format!("{hours} h"),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, 0, _) => format!("{days} d"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
 }
 
 /// A stretch of a series, or the error that says there is nothing in it.

@@ -40,6 +40,7 @@ pub mod carbon;
 mod context;
 mod differ;
 mod facility;
+mod file;
 #[cfg(feature = "history")]
 pub mod history;
 pub mod intensity;

@@ -135,6 +135,18 @@ impl From<&IntensityError> for Message {
                 FacilityMessage::NoIntensityThen { origin: origin.clone(), zone: zone.clone(), from: *from, to: *to }
                     .into()
             }
+            IntensityError::Stale { origin, zone, ended, age, validity } => FacilityMessage::StaleIntensity {
+                origin: origin.clone(),
+                zone: zone.clone(),
+                ended: *ended,
+                age: *age,
+                validity: *validity,
+            }
+            .into(),
+            IntensityError::NotYet { origin, zone, start } => {
+                FacilityMessage::IntensityBeginsLater { origin: origin.clone(), zone: zone.clone(), start: *start }
+                    .into()
+            }
             other => Message::Verbatim(other.to_string()),
         }
     }

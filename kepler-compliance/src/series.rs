@@ -1,4 +1,16 @@
 //! Values over time: piecewise constant, in order, gaps kept as gaps.
+//!
+//! ```
+//! use kepler_compliance::series::Series;
+//! use std::time::Duration;
+//!
+//! let midnight = "2026-11-28T00:00:00Z".parse()?;
+//! let grid = Series::regular(midnight, Duration::from_secs(3600), [410.0, 395.0])?;
+//!
+//! assert_eq!(grid.at("2026-11-28T01:59:59Z".parse()?), Some(&395.0));
+//! assert_eq!(grid.at("2026-11-28T02:00:00Z".parse()?), None);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use jiff::tz::TimeZone;
 use jiff::{RoundMode, Timestamp, ToSpan, Unit, Zoned, ZonedRound};
@@ -64,6 +76,13 @@ pub enum SeriesError {
 #[serde(try_from = "Vec<Step<V>>", into = "Vec<Step<V>>", bound(serialize = "V: Serialize + Clone"))]
 pub struct Series<V> {
     steps: Vec<Step<V>>,
+}
+
+impl<V> Default for Series<V> {
+    /// No steps.
+    fn default() -> Self {
+        Series { steps: Vec::new() }
+    }
 }
 
 impl<V> Series<V> {

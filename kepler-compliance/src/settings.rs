@@ -1,8 +1,11 @@
 //! What an operator states about the facility.
 
+use crate::intensity::AccountingMethod;
+use crate::series::Series;
 use crate::standards::Basis;
-use crate::tariff::EnergyPrice;
+use crate::tariff::{EnergyPrice, Tariff};
 use crate::units::{CarbonIntensity, Pue};
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,8 +20,24 @@ pub struct Settings {
     pub pue: Option<StatedPue>,
     /// Intensity of its electricity, gCO2e/kWh; overrides the region's.
     pub grid_intensity: Option<CarbonIntensity>,
-    /// What a kilowatt-hour costs.
+    /// By which method published intensities must be made; none takes the preferred one of such places.
+    pub intensity_method: Option<AccountingMethod>,
+    /// What a kilowatt-hour costs, at all hours.
     pub price: Option<Price>,
+    /// What it costs at a time of use; schedules are priced by it rather than by `price`.
+    pub tariff: Option<Tariff>,
+}
+
+impl Settings {
+    /// What a kilowatt-hour costs from `from` to `to`, where that is known; hours that a tariff does not price are gaps.
+    #[must_use]
+    pub fn prices(&self, from: Timestamp, to: Timestamp) -> Option<Series<EnergyPrice>> {
+        match (&self.tariff, &self.price) {
+            (Some(tariff), _) => tariff.prices(from, to),
+            (None, Some(price)) => Series::constant(from, to, price.per_kwh).ok(),
+            (None, None) => None,
+        }
+    }
 }
 
 /// A PUE and how it was found.

@@ -31,7 +31,9 @@ pub use format::json_schema;
 pub use load::LoadError;
 pub use message::{FigureSource, ScopeMessage, VerdictMessage};
 pub use metric::Metric;
-pub use rule::{Applies, Basis, Check, Force, Limit, MetricBound, OperationStart, Rule, RuleKind, Subject, Threshold};
+pub use rule::{
+    Applies, Basis, Check, Force, Limit, MetricBound, OperationStart, Rule, RuleKind, RuleStatus, Subject, Threshold,
+};
 pub use verdict::{Inputs, MetricValue, Status, Verdict, overall, overall_status};
 
 use jiff::civil::Date;

@@ -4,10 +4,20 @@
 //! later changes of them, discounts; each with the days it holds. Times are wall-clock times of the
 //! tariff's zone. What a tariff's data do not say (KEPCO's winter hours since 2023, weekends) has no
 //! price, and a schedule then carries none for it.
+//!
+//! ```
+//! use kepler_compliance::tariff::{LoadClass, Tariff};
+//! use std::path::Path;
+//!
+//! let tariff = Tariff::named("KEPCO_INDUSTRIAL_B", Path::new("KEPCO_INDUSTRIAL_B"))?;
+//! let tuesday_evening = "2026-05-12T19:00:00+09:00".parse()?;
+//! assert_eq!(tariff.class_at(tuesday_evening).map(|(class, _)| class), Some(LoadClass::Peak));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod format;
 
-pub use format::{Calendar, Change, Class, Day, Discount, HourRanges, Hours, Rates, Tariff, TariffError, Validity};
+pub use format::{Calendar, Change, Day, Discount, HourRanges, Hours, LoadClass, Rates, Tariff, TariffError, Validity};
 
 use crate::series::{Series, Step, local_hours};
 use crate::units::Energy;
@@ -17,6 +27,7 @@ use jiff::{Timestamp, Zoned};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::ops::{Add, Mul, Sub};
+use std::path::Path;
 
 /// A price per kilowatt-hour, in a tariff's currency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
@@ -91,9 +102,27 @@ impl Tariff {
         EMBEDDED.into_iter().map(Tariff::from_json).collect()
     }
 
+    /// A built-in tariff by its code in any letter case, else the one in the file.
+    ///
+    /// # Errors
+    /// There is no such code and the file cannot be read or is no tariff; the error lists the codes.
+    pub fn named(code: &str, file: &Path) -> Result<Tariff, TariffError> {
+        let built_in = Tariff::embedded()?;
+        let wanted = code.trim().replace('-', "_");
+        if let Some(tariff) = built_in.iter().find(|tariff| tariff.code.eq_ignore_ascii_case(&wanted)) {
+            return Ok(tariff.clone());
+        }
+        let text = crate::file::read_text(file).map_err(|source| TariffError::Unknown {
+            name: code.to_owned(),
+            source,
+            valid: built_in.into_iter().map(|tariff| tariff.code).collect(),
+        })?;
+        Tariff::from_json(&text)
+    }
+
     /// The class of the hour and the season it lies in; none where the data do not say.
     #[must_use]
-    pub fn class_at(&self, time: Timestamp) -> Option<(Class, &str)> {
+    pub fn class_at(&self, time: Timestamp) -> Option<(LoadClass, &str)> {
         self.class_of(&time.to_zoned(self.zone()?))
     }
 
@@ -137,7 +166,7 @@ impl Tariff {
         }
     }
 
-    fn class_of(&self, local: &Zoned) -> Option<(Class, &str)> {
+    fn class_of(&self, local: &Zoned) -> Option<(LoadClass, &str)> {
         let season = self.season(local.month())?;
         let day = self.day(local.date());
         let calendar = self.calendars.iter().find(|calendar| calendar.validity.holds(local.date()))?;
@@ -185,13 +214,13 @@ mod tests {
         let b = tariff("KEPCO_INDUSTRIAL_B");
         let class = |text: &str| b.class_at(at(text)).map(|(class, _)| class);
         for (hour, before, after) in [
-            ("11:30", Class::Peak, Class::Mid),
-            ("13:00", Class::Peak, Class::Mid),
-            ("15:00", Class::Peak, Class::Peak),
-            ("18:30", Class::Mid, Class::Peak),
-            ("21:00", Class::Mid, Class::Mid),
-            ("22:00", Class::Light, Class::Light),
-            ("07:59", Class::Light, Class::Light),
+            ("11:30", LoadClass::Peak, LoadClass::Mid),
+            ("13:00", LoadClass::Peak, LoadClass::Mid),
+            ("15:00", LoadClass::Peak, LoadClass::Peak),
+            ("18:30", LoadClass::Mid, LoadClass::Peak),
+            ("21:00", LoadClass::Mid, LoadClass::Mid),
+            ("22:00", LoadClass::Light, LoadClass::Light),
+            ("07:59", LoadClass::Light, LoadClass::Light),
         ] {
             assert_eq!(class(&format!("2026-04-15T{hour}")), Some(before), "Wednesday {hour}");
             assert_eq!(class(&format!("2026-04-16T{hour}")), Some(after), "Thursday {hour}");
@@ -203,7 +232,7 @@ mod tests {
         let b = tariff("KEPCO_INDUSTRIAL_B");
         assert_eq!(b.class_at(at("2026-12-01T10:00")), None, "winter since 2023");
         assert_eq!(b.class_at(at("2026-05-02T10:00")), None, "a Saturday");
-        assert_eq!(b.class_at(at("2022-12-01T10:00")), Some((Class::Peak, "winter")));
+        assert_eq!(b.class_at(at("2022-12-01T10:00")), Some((LoadClass::Peak, "winter")));
     }
 
     #[test]

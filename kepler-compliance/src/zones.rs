@@ -1,40 +1,91 @@
 //! Grid zones: what a region name means, how clean its grid is, what PUE its providers publish.
 //!
-//! One table answers for AWS, GCP and Azure regions, ISO 3166 codes, grid zones and cities. The data
-//! are embedded (`data/zones.json`, `data/intensities.csv`, `data/pue.csv`); each figure names its
-//! year, method and source. A figure that nobody published is absent.
+//! One table answers for cloud regions and their availability zones, ISO 3166 codes, grid and bidding
+//! zones, states, cities, in English, Korean and local names; case, accents and separators do not matter.
+//! The data are embedded (`data/zones.json`, `data/intensities.csv`, `data/pue.csv`); each figure names
+//! its year, method and source. An unpublished figure is absent.
+//!
+//! From a region's name to its intensity:
+//!
+//! ```
+//! use kepler_compliance::zones::Zones;
+//!
+//! let zones = Zones::embedded()?;
+//! let found = zones.intensity_of(&zones.resolve("ap-northeast-2")?, None).ok_or("not published")?;
+//!
+//! assert_eq!(found.figure.value.grams_per_kilowatt_hour(), 417.3);
+//! assert_eq!(zones.find("부산")?.id, "KR");
+//! assert_eq!(zones.find("us-east-1a")?.id, "US-MIDA-PJM");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod load;
+mod names;
 
 pub use load::DataError;
 
-use crate::intensity::{IntensityFigure, Kind, Method};
+use crate::intensity::{AccountingMethod, IntensityFigure, IntensityKind};
 use crate::text::Text;
 use crate::units::{CarbonIntensity, Pue};
+use names::{LONGEST, fold, squeeze};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
 /// Who names a region in a given way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Scheme {
-    /// ISO 3166-1 alpha-3.
+    /// ISO 3166-1 alpha-3, and ISO 3166-2 of subdivisions.
     Iso,
-    /// Grid operators and balancing areas.
+    /// Countries' everyday, official and Korean names.
+    Name,
+    /// Grid operators, balancing areas and bidding zones.
     Grid,
-    /// Amazon Web Services regions.
-    Aws,
-    /// Google Cloud regions.
-    Gcp,
-    /// Microsoft Azure regions.
-    Azure,
-    /// Cities and everyday names.
+    /// States and provinces.
+    State,
+    /// Cities.
     City,
+    /// Amazon Web Services.
+    Aws,
+    /// Google Cloud.
+    Gcp,
+    /// Microsoft Azure.
+    Azure,
+    /// Oracle Cloud Infrastructure.
+    Oci,
+    /// IBM Cloud.
+    Ibm,
+    /// Alibaba Cloud, where no other provider's region has the same name.
+    Alibaba,
+    /// Naver Cloud.
+    Naver,
+    /// NHN Cloud.
+    Nhn,
+    /// Kakao Cloud.
+    Kakao,
+    /// OVHcloud.
+    Ovh,
+    /// Scaleway.
+    Scaleway,
+    /// Hetzner.
+    Hetzner,
+    /// DigitalOcean.
+    DigitalOcean,
+}
+
+impl Scheme {
+    /// Whether it names regions of a cloud provider.
+    #[must_use]
+    pub const fn is_cloud(self) -> bool {
+        !matches!(self, Scheme::Iso | Scheme::Name | Scheme::Grid | Scheme::State | Scheme::City)
+    }
 }
 
 /// A zone of the electricity grid: a country or a part of one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Zone {
     /// Its id: ISO 3166-1 alpha-2, or that with a grid zone (`US-MIDA-PJM`).
     pub id: String,
@@ -78,6 +129,35 @@ pub struct FoundIntensity {
     pub caveats: Vec<Text>,
 }
 
+/// A zone, and by which of its names it was found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NamedZone<'a> {
+    /// The zone.
+    pub zone: &'a Zone,
+    /// The name as the table writes it; of an availability zone that of its region.
+    pub name: &'a str,
+    /// Who names it so; none for the zone's own id and name.
+    pub scheme: Option<Scheme>,
+}
+
+impl NamedZone<'_> {
+    /// The cloud provider whose region was named.
+    #[must_use]
+    pub fn provider(&self) -> Option<Scheme> {
+        self.scheme.filter(|scheme| scheme.is_cloud())
+    }
+
+    /// The method that a figure for it is preferred by, so that figures of like places compare: for countries
+    /// that which covers all of them, lifecycle; for cloud regions and grid zones direct, of which there are
+    /// figures by region; for a country with an official factor that factor's.
+    fn method(&self, official: bool) -> AccountingMethod {
+        match official || self.provider().is_some() || self.zone.parent.is_some() {
+            true => AccountingMethod::Direct,
+            false => AccountingMethod::Lifecycle,
+        }
+    }
+}
+
 /// A PUE that a provider publishes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PublishedPue {
@@ -98,11 +178,11 @@ pub struct PublishedPue {
 /// A region name that no zone has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown region `{name}`; nearest: {}. Valid: AWS, GCP and Azure regions, ISO 3166 codes, grid zones, cities",
-    nearest.join(", ")
+    "unknown region `{name}`{}; valid are regions of cloud providers, ISO 3166 codes, countries, grid zones and cities",
+    if nearest.is_empty() { String::new() } else { format!("; nearest: {}", nearest.join(", ")) }
 )]
 pub struct UnknownZone {
-    /// The name asked for.
+    /// The name asked for, cut where it is too long for one.
     pub name: String,
     /// The valid names that look most like it, best first.
     pub nearest: Vec<String>,
@@ -112,16 +192,38 @@ pub struct UnknownZone {
 #[derive(Clone, Debug)]
 pub struct Zones {
     zones: Vec<Zone>,
-    /// Normalised name -> index into `zones`.
-    names: HashMap<String, usize>,
+    names: Names,
     /// Zone id -> its figures, newest first within a series.
     intensities: HashMap<String, Vec<TableFigure>>,
     pues: Vec<PublishedPue>,
 }
 
-/// Which series speaks for a zone when it has several: the official one, then the direct regional
-/// one, then the international one.
-const SERIES_BY_PREFERENCE: [&str; 3] = ["kr-official", "google", "owid"];
+/// What each name means.
+#[derive(Clone, Debug, Default)]
+struct Names {
+    /// Folded name -> what it names.
+    exact: HashMap<String, Name>,
+    /// Name without separators -> the folded name; none where that would be two zones.
+    squeezed: HashMap<String, Option<String>>,
+}
+
+#[derive(Clone, Debug)]
+struct Name {
+    /// Index into [`Zones::zones`].
+    zone: usize,
+    written: String,
+    scheme: Option<Scheme>,
+}
+
+/// Direct figures, best series first: a country's official factor, then the provider's own for its regions,
+/// then those of official statistics for provinces and states.
+const DIRECT: [&str; 4] = ["kr-official", "google", "cn-mee", "egrid"];
+
+/// Lifecycle figures, best series first.
+const LIFECYCLE: [&str; 2] = ["owid", "nordic"];
+
+/// A country's official factor stands before other methods.
+const OFFICIAL: &str = "kr-official";
 
 /// How many names an error suggests.
 const SUGGESTIONS: usize = 5;
@@ -132,22 +234,48 @@ impl Zones {
         self.zones.iter()
     }
 
-    /// The zone that a name means: an id or an alias, upper or lower case, with `-`, `_` or spaces.
+    /// The zone that a name means; see [`resolve`](Self::resolve).
     ///
     /// # Errors
     /// No zone has the name; the error suggests the nearest.
     pub fn find(&self, name: &str) -> Result<&Zone, UnknownZone> {
-        let found = self.names.get(&normalise(name)).and_then(|&index| self.zones.get(index));
-        found.ok_or_else(|| UnknownZone { name: name.into(), nearest: self.nearest(name) })
+        self.resolve(name).map(|named| named.zone)
     }
 
-    /// The valid names most like `name`, best first.
-    fn nearest(&self, name: &str) -> Vec<String> {
-        let wanted = normalise(name);
-        let mut scored: Vec<(f64, &String)> =
-            self.names.keys().map(|known| (strsim::jaro_winkler(&wanted, known), known)).collect();
+    /// The zone that a name means, and who names it so: an id or an alias in upper or lower case, with or
+    /// without accents, with `-`, `_`, spaces or nothing between its parts; also an availability zone of a
+    /// cloud region.
+    ///
+    /// # Errors
+    /// No zone has the name; the error suggests the nearest.
+    pub fn resolve(&self, name: &str) -> Result<NamedZone<'_>, UnknownZone> {
+        let unknown = |nearest| UnknownZone { name: shown(name), nearest };
+        // By bytes first: counting the letters of a name of megabytes is work as well.
+        if name.len() > 4 * LONGEST || name.chars().count() > LONGEST {
+            return Err(unknown(Vec::new()));
+        }
+        let folded = fold(name);
+        let found = self.names.exact.get(&folded).or_else(|| self.names.availability_zone(&folded)).or_else(|| {
+            let folded = self.names.squeezed.get(&squeeze(&folded))?.as_ref()?;
+            self.names.exact.get(folded)
+        });
+        let named = found.and_then(|found| {
+            let zone = self.zones.get(found.zone)?;
+            Some(NamedZone { zone, name: &found.written, scheme: found.scheme })
+        });
+        named.ok_or_else(|| unknown(self.nearest(&folded)))
+    }
+
+    /// The valid names most like a folded one, best first.
+    fn nearest(&self, wanted: &str) -> Vec<String> {
+        let mut scored: Vec<(f64, &str)> = self
+            .names
+            .exact
+            .iter()
+            .map(|(known, name)| (strsim::jaro_winkler(wanted, known), &*name.written))
+            .collect();
         scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
-        scored.into_iter().take(SUGGESTIONS).map(|(_, known)| known.clone()).collect()
+        scored.into_iter().take(SUGGESTIONS).map(|(_, known)| known.to_owned()).collect()
     }
 
     /// All published figures of a zone itself, newest first within a series; not its parent's.
@@ -156,54 +284,77 @@ impl Zones {
         self.intensities.get(&zone.id).map_or(&[], Vec::as_slice)
     }
 
-    /// The figure that speaks for a zone: the newest of its preferred series, or its country's with
-    /// a caveat. None where nobody published one.
+    /// The figure that speaks for a zone, as for its own name; see [`intensity_of`](Self::intensity_of).
     #[must_use]
     pub fn intensity(&self, zone: &Zone) -> Option<FoundIntensity> {
-        let preferred = SERIES_BY_PREFERENCE.iter().find_map(|series| self.newest(zone, |f| f.series == **series));
-        self.or_parent(zone, preferred.cloned(), |zones, parent| zones.intensity(parent))
+        // The name is not looked at without a scheme.
+        self.intensity_of(&NamedZone { zone, name: "", scheme: None }, None)
     }
 
-    /// The newest figure made by `method` and of `kind`: what a comparison across zones needs.
+    /// The figure that speaks for a named zone: the newest of the best series of a method, the zone's own or its
+    /// country's with a caveat.
+    ///
+    /// Without `method` the preferred one of such places is taken (lifecycle for countries, direct for cloud
+    /// regions, grid zones and countries with an official factor), and where it is missing the other with a
+    /// caveat. With `method` only figures of that method are.
     #[must_use]
-    pub fn intensity_by(&self, zone: &Zone, method: Method, kind: Kind) -> Option<FoundIntensity> {
-        let found = self.own_by(zone, method, kind).cloned();
-        self.or_parent(zone, found, |zones, parent| zones.intensity_by(parent, method, kind))
+    pub fn intensity_of(&self, named: &NamedZone<'_>, method: Option<AccountingMethod>) -> Option<FoundIntensity> {
+        if let Some(method) = method {
+            return self.intensity_by(named.zone, method, IntensityKind::Average);
+        }
+        let official = self.figures(named.zone).iter().any(|figure| figure.series == OFFICIAL);
+        let preferred = named.method(official);
+        let by = |method| self.intensity_by(named.zone, method, IntensityKind::Average);
+        by(preferred).or_else(|| {
+            let mut found = by(preferred.other())?;
+            let (method, other, name) = (preferred.name(), preferred.other().name(), &named.zone.name);
+            found.caveats.push(Text::new(
+                format!("No {} intensity is published for {name}; this one is {}.", method.en, other.en),
+                format!("{name}의 {} 탄소집약도가 공표되지 않아 {} 수치를 사용했습니다.", method.ko, other.ko),
+            ));
+            Some(found)
+        })
+    }
+
+    /// The figure made by `method` and of `kind`, the zone's own or its country's with a caveat: what a
+    /// comparison across zones needs.
+    #[must_use]
+    pub fn intensity_by(&self, zone: &Zone, method: AccountingMethod, kind: IntensityKind) -> Option<FoundIntensity> {
+        if let Some(figure) = self.own_by(zone, method, kind) {
+            return Some(FoundIntensity { figure: figure.clone(), caveats: Vec::new() });
+        }
+        let parent = self.find(zone.parent.as_deref()?).ok()?;
+        let mut found = self.intensity_by(parent, method, kind)?;
+        found.caveats.push(Text::new(
+            format!("No figure is published for {}; this is the mean of {}.", zone.name, parent.name),
+            format!("{}의 공표 수치가 없어 {} 평균을 사용했습니다.", zone.name, parent.name),
+        ));
+        Some(found)
     }
 
     /// What [`intensity_by`](Self::intensity_by) finds, without saying how: to compare many zones.
-    pub(crate) fn value_by(&self, zone: &Zone, method: Method, kind: Kind) -> Option<CarbonIntensity> {
+    pub(crate) fn value_by(
+        &self,
+        zone: &Zone,
+        method: AccountingMethod,
+        kind: IntensityKind,
+    ) -> Option<CarbonIntensity> {
         match self.own_by(zone, method, kind) {
             Some(figure) => Some(figure.value),
             None => self.value_by(self.find(zone.parent.as_deref()?).ok()?, method, kind),
         }
     }
 
-    fn own_by(&self, zone: &Zone, method: Method, kind: Kind) -> Option<&IntensityFigure> {
-        let alike = |f: &TableFigure| f.figure.provenance.method == method && f.figure.provenance.kind == kind;
-        self.newest(zone, |f| alike(f) && SERIES_BY_PREFERENCE.contains(&f.series.as_str()))
-    }
-
-    fn newest(&self, zone: &Zone, wanted: impl Fn(&TableFigure) -> bool) -> Option<&IntensityFigure> {
-        self.figures(zone).iter().find(|figure| wanted(figure)).map(|found| &found.figure)
-    }
-
-    fn or_parent(
-        &self,
-        zone: &Zone,
-        own: Option<IntensityFigure>,
-        ask: impl Fn(&Zones, &Zone) -> Option<FoundIntensity>,
-    ) -> Option<FoundIntensity> {
-        if let Some(figure) = own {
-            return Some(FoundIntensity { figure, caveats: Vec::new() });
-        }
-        let parent = self.find(zone.parent.as_deref()?).ok()?;
-        let mut found = ask(self, parent)?;
-        found.caveats.push(Text::new(
-            format!("No figure is published for {}; this is the mean of {}.", zone.name, parent.name),
-            format!("{}의 공표 수치가 없어 {} 평균을 사용했습니다.", zone.name, parent.name),
-        ));
-        Some(found)
+    fn own_by(&self, zone: &Zone, method: AccountingMethod, kind: IntensityKind) -> Option<&IntensityFigure> {
+        let best: &[&str] = match method {
+            AccountingMethod::Direct => &DIRECT,
+            AccountingMethod::Lifecycle => &LIFECYCLE,
+        };
+        let alike = |figure: &IntensityFigure| figure.provenance.method == method && figure.provenance.kind == kind;
+        best.iter().find_map(|series| {
+            let newest = self.figures(zone).iter().find(|found| found.series == **series && alike(&found.figure));
+            newest.map(|found| &found.figure)
+        })
     }
 
     /// The newest PUE published for a cloud region, at or before `year`.
@@ -212,11 +363,12 @@ impl Zones {
     /// that is no cloud region gets none.
     #[must_use]
     pub fn published_pue(&self, region: &str, year: i16) -> Option<(PublishedPue, Vec<Text>)> {
-        let published = self.newest_pue(region, year)?;
-        if is_same_name(&published.region, region) {
+        let region = self.resolve(region).ok()?;
+        let published = self.newest_pue(&region, year)?;
+        if is_same_name(&published.region, region.name) {
             return Some((published.clone(), Vec::new()));
         }
-        let year = published.year;
+        let (region, year) = (region.name, published.year);
         let caveat = Text::new(
             format!("No PUE is published for {region}; this is the mean of the provider's fleet in {year}."),
             format!("{region}의 공표 PUE가 없어 {year}년 사업자 전체 평균을 사용했습니다."),
@@ -225,34 +377,36 @@ impl Zones {
     }
 
     /// What [`published_pue`](Self::published_pue) finds: the region's own, or the mean of its provider's fleet.
-    pub(crate) fn newest_pue(&self, region: &str, year: i16) -> Option<&PublishedPue> {
+    pub(crate) fn newest_pue(&self, region: &NamedZone<'_>, year: i16) -> Option<&PublishedPue> {
+        let provider = region.provider()?;
         let newest = |matches: &dyn Fn(&PublishedPue) -> bool| {
-            self.pues.iter().filter(|pue| pue.year <= year && matches(pue)).max_by_key(|pue| pue.year)
+            let published = self.pues.iter().filter(|pue| pue.provider == provider && pue.year <= year);
+            published.filter(|pue| matches(pue)).max_by_key(|pue| pue.year)
         };
-        newest(&|pue| is_same_name(&pue.region, region)).or_else(|| {
-            let zone = self.find(region).ok()?;
-            let provider = [Scheme::Aws, Scheme::Gcp, Scheme::Azure].into_iter().find(|scheme| {
-                zone.aliases.get(scheme).is_some_and(|names| names.iter().any(|name| is_same_name(name, region)))
-            })?;
-            newest(&|pue| pue.provider == provider && pue.region == "global")
+        newest(&|pue| is_same_name(&pue.region, region.name)).or_else(|| newest(&|pue| pue.region == "global"))
+    }
+}
+
+impl Names {
+    fn availability_zone(&self, folded: &str) -> Option<&Name> {
+        names::regions_of_availability_zone(folded).into_iter().find_map(|(region, schemes)| {
+            let known = self.exact.get(&region)?;
+            known.scheme.filter(|scheme| schemes.contains(scheme)).map(|_| known)
         })
     }
 }
 
-/// Lower case, with `-` for `_` and space, so that `US East 1` and `us_east_1` are one name.
-fn normalise(name: &str) -> String {
-    name.trim().to_lowercase().replace(['_', ' '], "-")
+/// Whether both fold to one name.
+fn is_same_name(a: &str, b: &str) -> bool {
+    a.eq_ignore_ascii_case(b) || fold(a) == fold(b)
 }
 
-/// Whether both are one name to [`normalise`].
-fn is_same_name(a: &str, b: &str) -> bool {
-    fn letters(name: &str) -> impl Iterator<Item = char> {
-        name.trim()
-            .chars()
-            .flat_map(char::to_lowercase)
-            .map(|letter| if matches!(letter, '_' | ' ') { '-' } else { letter })
+/// A name as an error may repeat it.
+fn shown(name: &str) -> String {
+    if name.chars().nth(LONGEST).is_none() {
+        return name.to_owned();
     }
-    letters(a).eq(letters(b))
+    name.chars().take(LONGEST).chain(['…']).collect()
 }
 
 #[cfg(test)]

@@ -118,10 +118,42 @@ pub(crate) struct Config {
     pub(crate) node_name: Option<String>,
     /// The facility that workloads are judged at: `facility`, `carbon` and `price`.
     pub(crate) facility: Settings,
+    /// Where grid intensities come from.
+    pub(crate) intensity: IntensitySettings,
+    /// Directory of the operator's own standards.
+    pub(crate) standards_dir: Option<PathBuf>,
     /// How a PUE was found that is stated without saying so.
     pub(crate) pue_basis: Basis,
     /// The currency of a price that is stated without one.
     pub(crate) currency: String,
+}
+
+/// Where grid intensities over time come from; nothing is the zone table's yearly averages.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct IntensitySettings {
+    /// The source.
+    pub(crate) source: Option<IntensityChoice>,
+    /// How long after its last value a file's series still speaks for now, if not by its own step.
+    pub(crate) validity: Option<Duration>,
+    /// The file of the provider's token or of user and password.
+    pub(crate) token_file: Option<Value>,
+    /// Where the provider is asked, if not at its public address.
+    pub(crate) url: Option<String>,
+    /// `WattTime`'s regions of grid zones.
+    pub(crate) regions: Vec<(String, String)>,
+}
+
+/// A source of grid intensities.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum IntensityChoice {
+    /// CSV or JSON.
+    File(PathBuf),
+    /// Electricity Maps v3.
+    ElectricityMaps,
+    /// `WattTime` v3.
+    WattTime,
+    /// The Carbon Intensity API of Great Britain.
+    Uk,
 }
 
 /// A power model.
@@ -282,6 +314,8 @@ impl Default for Config {
             mcp: Mcp::default(),
             node_name: None,
             facility: Settings::default(),
+            intensity: IntensitySettings::default(),
+            standards_dir: None,
             pue_basis: Basis::Assumed,
             currency: defaults::CURRENCY.to_owned(),
         }

@@ -2,16 +2,13 @@
 
 mod recorder;
 
+use super::carbon;
 use super::config::Config;
 use super::exit::Failure;
-use kepler_compliance::intensity::Table;
-use kepler_compliance::standards::Standards;
 use kepler_compliance::tools::Toolbox;
 use kepler_compliance::view::{EnergyView, LayeredView, LiveView, RingOptions};
-use kepler_compliance::zones::Zones;
 use kepler_core::monitor::Monitor;
 use recorder::Recorder;
-use std::io;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
@@ -19,15 +16,13 @@ use std::thread::{self, JoinHandle};
 /// The tools over what `view` knows.
 ///
 /// # Errors
-/// When the embedded data cannot be read.
+/// When the data cannot be read, or a source of intensities cannot be used.
 pub(super) fn toolbox(config: &Config, view: Arc<dyn EnergyView>) -> Result<Toolbox, Failure> {
-    let zones = Zones::embedded().map_err(|error| Failure::to("read the zone table")(io::Error::other(error)))?;
-    let standards =
-        Standards::embedded().map_err(|error| Failure::to("read the standards")(io::Error::other(error)))?;
+    let zones = carbon::zones()?;
     Ok(Toolbox {
         view,
-        standards,
-        intensity: Arc::new(Table::from_zones(&zones)),
+        standards: carbon::standards(config)?,
+        intensity: carbon::intensity(config, &zones)?,
         zones,
         settings: config.facility.clone(),
     })

@@ -7,7 +7,7 @@ use super::words::{self, Phrase, Word, phrase, word};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use kepler_compliance::standards::{Rule, Standards as Rules};
+use kepler_compliance::standards::{Rule, RuleStatus, Standards as Rules};
 use kepler_compliance::text::Lang;
 use std::path::PathBuf;
 use std::process::ExitCode;

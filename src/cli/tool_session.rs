@@ -1,14 +1,12 @@
 //! What the commands that ask a tool have in common: their flags, the data it works with, how they answer.
 
-use super::config::Config;
+use super::carbon;
 use super::config::flags::Flags;
 use super::exit::Failure;
 use super::view::Energy;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use jiff::Timestamp;
-use kepler_compliance::intensity::{
-    Boundary, FileSource, IntensitySource, Kind, Method, Provenance, SeriesBasis, Table,
-};
+use kepler_compliance::intensity::IntensitySource;
 use kepler_compliance::numbers::to_json_pretty;
 use kepler_compliance::standards::{Standards, Status};
 use kepler_compliance::text::Lang;
@@ -18,8 +16,8 @@ use kepler_compliance::zones::Zones;
 use kepler_core::printable;
 use serde::Serialize;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Exit status of a workload that does not keep the standard.
 const NON_COMPLIANT: u8 = 10;
@@ -39,12 +37,6 @@ pub(super) struct ToolArguments {
     /// How far back figures are taken; local and kepler measure for that long [default: 6s; prometheus: 5m]
     #[arg(long)]
     window: Option<Length>,
-    /// Grid intensities over time from a file, instead of yearly averages: CSV, JSON, or the Carbon Aware SDK's JSON
-    #[arg(long, value_name = "FILE")]
-    intensity_file: Option<PathBuf>,
-    /// Directory of standards of your own, which add to the built-in ones or override them
-    #[arg(long, value_name = "DIR")]
-    standards_dir: Option<PathBuf>,
     #[command(flatten)]
     answer: Answer,
     #[command(flatten)]
@@ -75,8 +67,25 @@ fn language(text: &str) -> Result<Lang, String> {
 struct Facility(Flags);
 
 /// The flags that every command that judges shows.
-const SHOWN: [&str; 9] =
-    ["config.file", "source", "source.ca-file", "region", "pue", "pue-basis", "grid-intensity", "price", "currency"];
+const SHOWN: [&str; 17] = [
+    "config.file",
+    "source",
+    "source.ca-file",
+    "region",
+    "pue",
+    "pue-basis",
+    "grid-intensity",
+    "price",
+    "currency",
+    "intensity",
+    "intensity.method",
+    "intensity.validity",
+    "intensity.token-file",
+    "intensity.url",
+    "intensity.region",
+    "standards-dir",
+    "tariff",
+];
 
 impl Args for Facility {
     fn augment_args(command: Command) -> Command {
@@ -109,7 +118,7 @@ pub(super) struct ToolSession {
     energy: Energy,
     standards: Standards,
     zones: Zones,
-    intensity: Box<dyn IntensitySource>,
+    intensity: Arc<dyn IntensitySource>,
     settings: Settings,
     now: Timestamp,
     /// The window that figures are taken over.
@@ -126,15 +135,9 @@ impl ToolArguments {
     /// The configuration or a data file is wrong, or nothing can be measured.
     pub(super) fn open(self, needs_energy: bool) -> Result<ToolSession, Failure> {
         let config = super::configure(self.facility.0)?;
-        let zones = Zones::embedded().map_err(|error| Failure::Data(error.to_string()))?;
-        let mut standards = Standards::embedded().map_err(|error| Failure::Data(error.to_string()))?;
-        if let Some(directory) = &self.standards_dir {
-            standards = standards.with_directory(directory).map_err(|error| Failure::Data(error.to_string()))?;
-        }
-        let intensity: Box<dyn IntensitySource> = match &self.intensity_file {
-            Some(path) => Box::new(intensity_file(path, &config, &zones)?),
-            None => Box::new(Table::from_zones(&zones)),
-        };
+        let zones = carbon::zones()?;
+        let standards = carbon::standards(&config)?;
+        let intensity = carbon::intensity(&config, &zones)?;
         let window = self.window.unwrap_or_else(|| config.source.usual_window());
         let energy = if needs_energy { config.source.open(&config, window)? } else { Energy::none() };
         Ok(ToolSession {
@@ -149,20 +152,6 @@ impl ToolArguments {
             answer: self.answer,
         })
     }
-}
-
-/// A file's rows are taken as forecasts of direct average intensity, which is what such files mostly hold.
-fn intensity_file(path: &Path, config: &Config, zones: &Zones) -> Result<FileSource, Failure> {
-    let region = config.facility.region.as_deref().unwrap_or(kepler_compliance::tools::DEFAULT_REGION);
-    let zone = zones.find(region).map_err(|error| Failure::Data(error.to_string()))?;
-    let provenance = Provenance {
-        zone: zone.id.clone(),
-        method: Method::Direct,
-        boundary: Boundary::Unstated,
-        kind: Kind::Average,
-        source: path.display().to_string(),
-    };
-    FileSource::open(path, provenance, SeriesBasis::Forecast).map_err(|error| Failure::Data(error.to_string()))
 }
 
 impl ToolSession {

@@ -66,6 +66,8 @@ pub struct ProviderOptions {
     pub fresh_for: Duration,
     /// How long an old answer serves while the provider fails; 24 h.
     pub keep_last: Duration,
+    /// How long after its end a figure may still stand for now; 2 h. Providers publish with up to an hour's delay.
+    pub valid_for: Duration,
     /// Time-outs and trust.
     pub http: HttpOptions,
 }
@@ -76,6 +78,7 @@ impl Default for ProviderOptions {
             base_url: None,
             fresh_for: Duration::from_secs(300),
             keep_last: Duration::from_secs(86_400),
+            valid_for: Duration::from_secs(2 * 3600),
             // A day of 5-minute points is 30 kB.
             http: HttpOptions { max_body_bytes: 8 << 20, ..HttpOptions::default() },
         }

@@ -85,6 +85,10 @@ impl IntensitySource for Watch<'_> {
         self.toolbox.intensity.name()
     }
 
+    fn is_builtin(&self) -> bool {
+        self.toolbox.intensity.is_builtin()
+    }
+
     fn current(&self, zone: &str, now: Timestamp) -> Result<CurrentIntensity, IntensityError> {
         self.intensity(zone)?.current(zone, now)
     }

@@ -4,11 +4,11 @@ use super::{Advice, Change, Complexity, MIGRATION_MARGIN_PERCENT, OptimizationKi
 use crate::carbon::effective_intensity;
 use crate::context::Context;
 use crate::facility::{Facility, date};
-use crate::intensity::{Boundary, IntensityFigure, Kind, Method, Period, Provenance};
+use crate::intensity::{AccountingMethod, Boundary, IntensityFigure, IntensityKind, Period, Provenance};
 use crate::messages::{Message, MigrationMessage, RegionMessage};
 use crate::standards::{Basis, FigureSource};
 use crate::units::{CarbonIntensity, Pue};
-use crate::zones::{Scheme, UnknownZone, Zone};
+use crate::zones::UnknownZone;
 
 /// A region to compare with, with all that is known of it.
 #[derive(Clone, Debug)]
@@ -114,13 +114,37 @@ pub(crate) fn candidates(
     Ok(compared)
 }
 
+/// The current facility as it compares with `regions`: with its own figure, or, where that leaves out a region
+/// that was asked for or most of the default ones, with one of the method that leaves out fewer.
+pub(crate) fn comparable(
+    context: &Context<'_>,
+    current: &Facility,
+    regions: &[String],
+    asked: bool,
+) -> Option<Facility> {
+    let own = current.grid.as_ref()?.figure.provenance.method;
+    let left_out = |method| {
+        let without = |region: &&String| {
+            let zone = context.zones.find(region).ok();
+            zone.is_some_and(|zone| {
+                zone.id != current.zone && context.zones.value_by(zone, method, IntensityKind::Average).is_none()
+            })
+        };
+        regions.iter().filter(without).count()
+    };
+    let (ours, theirs) = (left_out(own), left_out(own.other()));
+    let too_many = if asked { ours > 0 } else { ours * 2 > regions.len() };
+    let free = context.settings.intensity_method.is_none();
+    (free && too_many && theirs < ours).then(|| current.by_method(context, own.other())).flatten()
+}
+
 /// How intensities are compared where the current one does not say.
 fn unspecified(zone: &str) -> Provenance {
     Provenance {
         zone: zone.to_owned(),
-        method: Method::Direct,
+        method: AccountingMethod::Direct,
         boundary: Boundary::Unstated,
-        kind: Kind::Average,
+        kind: IntensityKind::Average,
         source: String::new(),
     }
 }
@@ -139,18 +163,15 @@ fn effective_at(context: &Context<'_>, current: &Facility, region: &str) -> Opti
     let like = &own.provenance;
     let same_grid = (zone.id == current.zone).then_some(own.value);
     let grid = same_grid.or_else(|| context.zones.value_by(zone, like.method, like.kind))?;
-    let published = context.zones.newest_pue(region, date(context).year()).map(|published| published.pue);
+    let named = context.zones.resolve(region).ok()?;
+    let published = context.zones.newest_pue(&named, date(context).year()).map(|published| published.pue);
     Some(effective_intensity(grid, published.or(current.ratio())?).grams_per_kilowatt_hour())
 }
 
 /// The regions worth comparing when none are named: those of the same cloud provider, and for a place
 /// that is no cloud region, all countries' zones.
 pub(crate) fn neighbours(context: &Context<'_>, current: &Facility) -> Vec<String> {
-    let clouds = [Scheme::Aws, Scheme::Gcp, Scheme::Azure];
-    let is_name = |name: &String| name.eq_ignore_ascii_case(&current.region);
-    let has = |zone: &Zone, scheme: &Scheme| zone.aliases.get(scheme).is_some_and(|names| names.iter().any(is_name));
-    let zone = context.zones.find(&current.region).ok();
-    match clouds.into_iter().find(|scheme| zone.is_some_and(|zone| has(zone, scheme))) {
+    match context.zones.resolve(&current.region).ok().and_then(|named| named.provider()) {
         Some(provider) => {
             let regions = context.zones.iter().filter_map(|zone| zone.aliases.get(&provider)).flatten();
             regions.cloned().collect()

@@ -11,11 +11,31 @@ use std::fmt;
 /// What a figure counts per kilowatt-hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Method {
+pub enum AccountingMethod {
     /// Emissions of operation, at the stack.
     Direct,
     /// With building, fuel supply and disposal of the plants.
     Lifecycle,
+}
+
+impl AccountingMethod {
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            AccountingMethod::Direct => AccountingMethod::Lifecycle,
+            AccountingMethod::Lifecycle => AccountingMethod::Direct,
+        }
+    }
+
+    /// Its name in a sentence.
+    #[must_use]
+    pub fn name(self) -> Text {
+        match self {
+            AccountingMethod::Direct => Text::new("direct", "직접 배출"),
+            AccountingMethod::Lifecycle => Text::new("lifecycle", "전 과정"),
+        }
+    }
 }
 
 /// Where the kilowatt-hour is counted.
@@ -33,7 +53,7 @@ pub enum Boundary {
 /// Which kilowatt-hour is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum IntensityKind {
     /// The mean of all.
     Average,
     /// The next one demanded.
@@ -78,11 +98,11 @@ pub struct Provenance {
     /// The grid zone, an id of [`crate::zones::Zones`].
     pub zone: String,
     /// Direct or lifecycle.
-    pub method: Method,
+    pub method: AccountingMethod,
     /// Generation or consumption.
     pub boundary: Boundary,
     /// Average or marginal.
-    pub kind: Kind,
+    pub kind: IntensityKind,
     /// Who published it: a URL or a name.
     pub source: String,
 }
@@ -131,7 +151,7 @@ impl IntensityFigure {
     /// stays comparable but leaves a caveat.
     ///
     /// # Errors
-    /// Method or kind differ.
+    /// AccountingMethod or kind differ.
     pub fn compare(&self, other: &IntensityFigure) -> Result<Comparison, NotComparable> {
         let (left, right) = (&self.provenance, &other.provenance);
         if left.method != right.method || left.kind != right.kind {
@@ -155,7 +175,13 @@ impl IntensityFigure {
     ///
     /// The conversion is written into the source, so nobody takes the result for a published figure.
     #[must_use]
-    pub fn converted(&self, factor: f64, method: Method, kind: Kind, reason: &str) -> IntensityFigure {
+    pub fn converted(
+        &self,
+        factor: f64,
+        method: AccountingMethod,
+        kind: IntensityKind,
+        reason: &str,
+    ) -> IntensityFigure {
         let mut figure = self.clone();
         figure.value = CarbonIntensity::from_grams_per_kilowatt_hour(self.value.grams_per_kilowatt_hour() * factor);
         figure.provenance.method = method;
@@ -191,7 +217,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn figure(zone: &str, grams: f64, method: Method) -> IntensityFigure {
+    fn figure(zone: &str, grams: f64, method: AccountingMethod) -> IntensityFigure {
         IntensityFigure {
             value: CarbonIntensity::from_grams_per_kilowatt_hour(grams),
             period: Period::Year(2023),
@@ -199,7 +225,7 @@ mod tests {
                 zone: zone.into(),
                 method,
                 boundary: Boundary::Generation,
-                kind: Kind::Average,
+                kind: IntensityKind::Average,
                 source: "test".into(),
             },
         }
@@ -207,7 +233,7 @@ mod tests {
 
     #[test]
     fn migrating_from_424_to_50_emits_88_2_per_cent_less() {
-        let (from, to) = (figure("KR", 424.0, Method::Direct), figure("XX", 50.0, Method::Direct));
+        let (from, to) = (figure("KR", 424.0, AccountingMethod::Direct), figure("XX", 50.0, AccountingMethod::Direct));
         let comparison = from.compare(&to).unwrap();
         assert!((comparison.reduction_percent.unwrap() - 88.2).abs() < 0.01);
         assert_eq!((comparison.ordering, comparison.caveats.len()), (Ordering::Greater, 0));
@@ -215,32 +241,36 @@ mod tests {
 
     #[test]
     fn lifecycle_against_direct_is_refused_unless_asked_for_by_name() {
-        let (direct, life) = (figure("KR", 417.3, Method::Direct), figure("FR", 56.0, Method::Lifecycle));
+        let (direct, life) =
+            (figure("KR", 417.3, AccountingMethod::Direct), figure("FR", 56.0, AccountingMethod::Lifecycle));
         assert!(direct.compare(&life).unwrap_err().to_string().contains("do not compare"));
         let forced = direct.compare_across_methods(&life);
         assert!(forced.caveats.iter().any(|c| c.en.contains("method") && c.ko.contains("산정 방법")));
-        let converted = life.converted(0.9, Method::Direct, Kind::Average, "own estimate");
+        let converted = life.converted(0.9, AccountingMethod::Direct, IntensityKind::Average, "own estimate");
         assert!(direct.compare(&converted).is_ok());
         assert!(converted.provenance.source.contains("own estimate"));
     }
 
     #[test]
     fn a_zero_grid_gives_no_percentage() {
-        let none = figure("A", 0.0, Method::Direct);
-        assert_eq!(none.compare(&figure("B", 10.0, Method::Direct)).unwrap().reduction_percent, None);
+        let none = figure("A", 0.0, AccountingMethod::Direct);
+        assert_eq!(none.compare(&figure("B", 10.0, AccountingMethod::Direct)).unwrap().reduction_percent, None);
     }
 
     #[test]
     fn provenance_is_flat_in_json_and_reads_back() {
-        let json = serde_json::to_value(figure("KR", 417.3, Method::Direct)).unwrap();
+        let json = serde_json::to_value(figure("KR", 417.3, AccountingMethod::Direct)).unwrap();
         assert_eq!((&json["g_per_kwh"], &json["method"]), (&417.3.into(), &"direct".into()));
-        assert_eq!(serde_json::from_value::<IntensityFigure>(json).unwrap(), figure("KR", 417.3, Method::Direct));
+        assert_eq!(
+            serde_json::from_value::<IntensityFigure>(json).unwrap(),
+            figure("KR", 417.3, AccountingMethod::Direct)
+        );
     }
 
     proptest! {
         #[test]
         fn comparing_is_antisymmetric(a in 0.0..2000.0f64, b in 0.0..2000.0f64) {
-            let (a, b) = (figure("A", a, Method::Direct), figure("B", b, Method::Direct));
+            let (a, b) = (figure("A", a, AccountingMethod::Direct), figure("B", b, AccountingMethod::Direct));
             prop_assert_eq!(a.compare(&b).unwrap().ordering, b.compare(&a).unwrap().ordering.reverse());
         }
     }

@@ -1,165 +1,249 @@
-//! Intensities from a file: CSV, our JSON, or the Carbon Aware SDK's JSON.
+//! Intensities from a file: CSV or JSON of our own, of Electricity Maps, WattTime, the Carbon Aware SDK and
+//! the Carbon Intensity API of Great Britain.
 
+mod error;
+mod json;
+mod row;
+mod steps;
+mod table;
+
+pub use error::FileError;
+
+use super::validity::Validity;
 use super::{
-    CurrentIntensity, IntensityError, IntensityFigure, IntensitySeries, IntensitySource, Period, Provenance,
-    SeriesBasis, stretch,
+    AccountingMethod, Boundary, CurrentIntensity, IntensityError, IntensityFigure, IntensityKind, IntensitySeries,
+    IntensitySource, Period, Provenance, SeriesBasis, stretch,
 };
-use crate::series::{Series, SeriesError, Step, span};
+use crate::series::{Series, span};
 use crate::units::CarbonIntensity;
-use jiff::{Timestamp, tz::TimeZone};
-use serde::Deserialize;
+use crate::zones::Zones;
+use jiff::Timestamp;
+use json::JsonFault;
+use row::{Part, Row, Stated};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+use table::TableFault;
 
-/// Intensities over time for one or several zones, read once from a file.
+/// What the caller says of a file's figures. What the file says itself is believed instead.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct FileOptions {
+    /// Zone of rows that name none: any name of the zone table.
+    pub zone: Option<String>,
+    /// Direct or lifecycle; of a file that has both, which is taken.
+    pub method: AccountingMethod,
+    /// Generation or consumption.
+    pub boundary: Boundary,
+    /// Average or marginal.
+    pub kind: IntensityKind,
+    /// Whether the figures were observed or forecast.
+    pub basis: SeriesBasis,
+    /// How long after its last value the series still speaks for now; see [`FileSource`].
+    pub validity: Option<Duration>,
+}
+
+impl Default for FileOptions {
+    /// Direct averages, forecast, of unstated boundary: what such files mostly hold.
+    fn default() -> Self {
+        FileOptions {
+            zone: None,
+            method: AccountingMethod::Direct,
+            boundary: Boundary::Unstated,
+            kind: IntensityKind::Average,
+            basis: SeriesBasis::Forecast,
+            validity: None,
+        }
+    }
+}
+
+/// Intensities over time for one or several zones from a file, which is read again when it changes.
 ///
 /// | form | shape |
 /// |---|---|
-/// | CSV | header `zone,start,end,g_per_kwh`; `end` may be empty or missing: it holds until the next start |
-/// | JSON | `[{"zone", "start", "end"?, "g_per_kwh"}, …]` |
-/// | Carbon Aware SDK | `{"Emissions": [{"Location", "Time", "Rating", "Duration"?}]}`, `Duration` as `hh:mm:ss` |
+/// | CSV | header `zone,start,end,g_per_kwh`; `zone` and `end` may be missing, the last may be `kg_per_kwh`, `lb_per_mwh`, …, or a column `unit` say it |
+/// | JSON | `[{"zone"?, "start", "end"?, "g_per_kwh"}, …]` |
+/// | Carbon Aware SDK | `{"Emissions": [{"Location", "Time", "Rating", "Duration"?}]}`, a list of such, or forecasts with `forecastData` |
+/// | Electricity Maps | the CSV of its data portal, or an answer of its API: `{"zone", "history" \| "forecast" \| "data": [{"datetime", "carbonIntensity"}]}` |
+/// | WattTime | an answer of its API: `{"data": [{"point_time", "value"}], "meta": {"units", …}}` |
+/// | Carbon Intensity (GB) | an answer of its API: `{"data": [{"from", "to", "intensity": {"actual", "forecast"}}]}` |
 ///
-/// Times are RFC 3339 with an offset; a time without one is taken as UTC, as the Carbon Aware SDK
-/// does. A last row without an end holds as long as the one before it. The forms do not say by what
-/// method the figures were made, so the caller does.
-#[derive(Clone, Debug)]
+/// Zones go by any name of the zone table. Times are RFC 3339; one without an offset is UTC. Rows may be in any
+/// order; two of one time must be equal. A row without an end holds until the next, unless that comes later than
+/// usual in the file: then the time between is a gap, as is a row without a value.
+///
+/// # Validity
+/// The newest value speaks for now while its step lasts and as long again, 2 hours at most;
+/// [`FileOptions::validity`] says otherwise. After that [`current`](IntensitySource::current) and
+/// [`forecast`](IntensitySource::forecast) are [`IntensityError::Stale`]. A last row without an end is valid for
+/// 2 hours at most in all.
+///
+/// ```
+/// use kepler_compliance::intensity::{FileOptions, FileSource, IntensityError, IntensitySource};
+/// use kepler_compliance::zones::Zones;
+/// use std::path::Path;
+///
+/// let text = "zone,start,end,g_per_kwh\nSeoul,2026-11-28T09:00+09:00,2026-11-28T10:00+09:00,412\n";
+/// let source = FileSource::parse(Path::new("grid.csv"), text, &Zones::embedded()?, &FileOptions::default())?;
+///
+/// let now = source.current("KR", "2026-11-28T00:30:00Z".parse()?)?;
+/// assert_eq!(now.figure.value.grams_per_kilowatt_hour(), 412.0);
+/// let later = source.current("KR", "2027-11-28T00:30:00Z".parse()?);
+/// assert!(matches!(later, Err(IntensityError::Stale { .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
 pub struct FileSource {
     name: String,
-    /// The caller's provenance, its zone replaced by each row's.
+    validity: Validity,
+    content: Mutex<Arc<Content>>,
+    /// How to read it again; none for text from memory.
+    file: Option<WatchedFile>,
+}
+
+/// What a file holds.
+#[derive(Debug, Default)]
+struct Content {
+    /// By the zone's id.
+    zones: BTreeMap<String, ZoneSeries>,
+    /// Names that were left out, and why.
+    skipped: Vec<String>,
+}
+
+#[derive(Debug)]
+struct ZoneSeries {
     provenance: Provenance,
     basis: SeriesBasis,
-    zones: BTreeMap<String, Series<CarbonIntensity>>,
+    values: Series<CarbonIntensity>,
+    /// Whether the last step's end is a guess.
+    open_ended: bool,
 }
 
-/// A file that cannot be used as a series of intensities.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FileError {
-    /// It cannot be read.
-    #[error("cannot read {path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// It is not of one of the three forms.
-    #[error(
-        "{path}: {reason}; expected CSV with `zone,start,end,g_per_kwh`, the same as JSON, or the Carbon Aware SDK's `Emissions`"
-    )]
-    Form {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, with the line where known.
-        reason: String,
-    },
-    /// A row holds an impossible value.
-    #[error("{path}: row {row}: {field}: {reason}")]
-    Row {
-        /// The file.
-        path: PathBuf,
-        /// Which row, from 1, without the header.
-        row: usize,
-        /// Which field.
-        field: &'static str,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The rows of a zone do not form a series.
-    #[error("{path}: zone `{zone}`: {source}")]
-    Series {
-        /// The file.
-        path: PathBuf,
-        /// The zone.
-        zone: String,
-        /// Why not.
-        source: SeriesError,
-    },
+#[derive(Debug)]
+struct WatchedFile {
+    path: PathBuf,
+    options: FileOptions,
+    zones: Zones,
+    seen: Mutex<Seen>,
 }
 
-/// A row of any of the forms.
-#[derive(Debug, Deserialize)]
-struct Row {
-    #[serde(alias = "Location", alias = "location")]
-    zone: String,
-    #[serde(alias = "Time", alias = "time")]
-    start: String,
-    #[serde(default)]
-    end: Option<String>,
-    #[serde(alias = "Rating", alias = "rating")]
-    g_per_kwh: f64,
-    #[serde(default, alias = "Duration", alias = "duration")]
-    lasts: Option<String>,
+/// The file as it was when last looked at.
+#[derive(Debug, Default, PartialEq)]
+struct Seen {
+    modified: Option<SystemTime>,
+    length: u64,
+    /// Why the newest state could not be read; the one before serves until it is stale.
+    fault: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Emissions {
-    #[serde(rename = "Emissions", alias = "emissions")]
-    rows: Vec<Row>,
+impl Seen {
+    fn look(path: &Path) -> Self {
+        let metadata = std::fs::metadata(path).ok();
+        let modified = metadata.as_ref().and_then(|metadata| metadata.modified().ok());
+        Seen { modified, length: metadata.map_or(0, |metadata| metadata.len()), fault: None }
+    }
 }
 
 impl FileSource {
-    /// Reads a file. `provenance` states method, boundary, kind and source of all its figures (its
-    /// zone is replaced by each row's); `basis` whether they were observed or forecast.
+    /// Reads a file.
     ///
     /// # Errors
-    /// The file cannot be read, has none of the three forms, or holds impossible values.
-    pub fn open(path: &Path, provenance: Provenance, basis: SeriesBasis) -> Result<Self, FileError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| FileError::Read { path: path.to_path_buf(), source })?;
-        Self::parse(path, &text, provenance, basis)
+    /// The file cannot be read, has none of the forms, no values, impossible ones, or is for no known zone.
+    pub fn open(path: &Path, zones: &Zones, options: &FileOptions) -> Result<Self, FileError> {
+        let seen = Seen::look(path);
+        let mut source = Self::parse(path, &read(path)?, zones, options)?;
+        source.file = Some(WatchedFile {
+            path: path.to_path_buf(),
+            options: options.clone(),
+            zones: zones.clone(),
+            seen: Mutex::new(seen),
+        });
+        Ok(source)
     }
 
     /// The same from text that is already in memory; `path` only names it.
     ///
     /// # Errors
     /// As [`open`](Self::open), without the reading.
-    pub fn parse(path: &Path, text: &str, provenance: Provenance, basis: SeriesBasis) -> Result<Self, FileError> {
-        let form = |reason: String| FileError::Form { path: path.to_path_buf(), reason };
-        let start = text.trim_start_matches('\u{feff}').trim_start();
-        let rows: Vec<Row> = if start.starts_with('[') {
-            serde_json::from_str(start).map_err(|error| form(error.to_string()))?
-        } else if start.starts_with('{') {
-            serde_json::from_str::<Emissions>(start).map_err(|error| form(error.to_string()))?.rows
-        } else {
-            let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(start.as_bytes());
-            reader.deserialize().collect::<Result<_, _>>().map_err(|error| form(error.to_string()))?
-        };
-        let mut zones: BTreeMap<String, Vec<Open>> = BTreeMap::new();
-        for (index, row) in rows.into_iter().enumerate() {
-            let open = read_row(&row).map_err(|(field, reason)| FileError::Row {
-                path: path.to_path_buf(),
-                row: index + 1,
-                field,
-                reason,
-            })?;
-            zones.entry(row.zone).or_default().push(open);
-        }
-        let close = |(zone, rows): (String, Vec<Open>)| match Series::new(close(rows)) {
-            Ok(series) => Ok((zone, series)),
-            Err(source) => Err(FileError::Series { path: path.to_path_buf(), zone, source }),
-        };
-        let zones = zones.into_iter().map(close).collect::<Result<_, _>>()?;
-        Ok(FileSource { name: path.display().to_string(), provenance, basis, zones })
+    pub fn parse(path: &Path, text: &str, zones: &Zones, options: &FileOptions) -> Result<Self, FileError> {
+        Ok(FileSource {
+            name: path.display().to_string(),
+            validity: Validity(options.validity),
+            content: Mutex::new(Arc::new(content(path, text, zones, options)?)),
+            file: None,
+        })
     }
 
     /// The zones that the file has data for.
-    pub fn zones(&self) -> impl Iterator<Item = &str> {
-        self.zones.keys().map(String::as_str)
+    #[must_use]
+    pub fn zones(&self) -> Vec<String> {
+        self.content().zones.keys().cloned().collect()
     }
 
-    fn provenance(&self, zone: &str) -> Provenance {
-        Provenance { zone: zone.into(), ..self.provenance.clone() }
+    /// Names of zones in the file that were left out, and why.
+    #[must_use]
+    pub fn skipped(&self) -> Vec<String> {
+        self.content().skipped.clone()
     }
 
-    fn all(&self, zone: &str) -> Result<&Series<CarbonIntensity>, IntensityError> {
-        self.zones.get(zone).ok_or_else(|| IntensityError::UnknownZone {
-            origin: self.name.clone(),
+    /// The newest content that can be read.
+    fn content(&self) -> Arc<Content> {
+        let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = &self.file {
+            let mut seen = file.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Seen::look(&file.path);
+            if (now.modified, now.length) != (seen.modified, seen.length) {
+                let read =
+                    read(&file.path).and_then(|text| self::content(&file.path, &text, &file.zones, &file.options));
+                let fault = match read {
+                    Ok(read) => {
+                        *content = Arc::new(read);
+                        None
+                    }
+                    Err(error) => Some(error.to_string()),
+                };
+                *seen = Seen { fault, ..now };
+            }
+        }
+        Arc::clone(&content)
+    }
+
+    /// Why the newest state of the file is not used, for an error.
+    fn fault(&self) -> Option<String> {
+        let seen = self.file.as_ref()?.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.fault.clone()
+    }
+
+    fn unknown(&self, zone: &str, content: &Content) -> IntensityError {
+        let mut origin = self.name.clone();
+        if !content.skipped.is_empty() {
+            origin = format!("{origin} (without {})", content.skipped.join("; "));
+        }
+        IntensityError::UnknownZone { origin, zone: zone.into(), known: content.zones.keys().cloned().collect() }
+    }
+
+    fn stale(&self, zone: &str, series: &ZoneSeries, end: Timestamp, now: Timestamp) -> IntensityError {
+        let last = series.values.steps().iter().rfind(|step| step.end <= end);
+        IntensityError::Stale {
+            origin: match self.fault() {
+                Some(fault) => format!("{} (not read again: {fault})", self.name),
+                None => self.name.clone(),
+            },
             zone: zone.into(),
-            known: self.zones.keys().cloned().collect(),
-        })
+            ended: end,
+            age: span(end, now),
+            validity: last.map_or(Duration::ZERO, |step| self.validity.after(step.length(), series.open_ended)),
+        }
     }
+
+    fn nothing(&self, zone: &str, from: Timestamp, to: Timestamp) -> IntensityError {
+        IntensityError::NoData { origin: self.name.clone(), zone: zone.into(), from, to }
+    }
+}
+
+fn read(path: &Path) -> Result<String, FileError> {
+    crate::file::read_text(path).map_err(|source| FileError::Read { path: path.to_path_buf(), source })
 }
 
 impl IntensitySource for FileSource {
@@ -168,85 +252,152 @@ impl IntensitySource for FileSource {
     }
 
     fn current(&self, zone: &str, now: Timestamp) -> Result<CurrentIntensity, IntensityError> {
-        let steps = self.all(zone)?.steps();
+        let content = self.content();
+        let series = content.zones.get(zone).ok_or_else(|| self.unknown(zone, &content))?;
+        let steps = series.values.steps();
         let newest = steps.partition_point(|step| step.start <= now).checked_sub(1).and_then(|last| steps.get(last));
-        let step = newest.ok_or_else(|| IntensityError::NoData {
-            origin: self.name.clone(),
-            zone: zone.into(),
-            from: now,
-            to: now,
+        let step = newest.ok_or_else(|| match series.values.start() {
+            Some(start) => IntensityError::NotYet { origin: self.name.clone(), zone: zone.into(), start },
+            None => self.nothing(zone, now, now),
         })?;
+        let open = series.open_ended && Some(step.end) == series.values.end();
+        let age = span(step.end, now);
+        if age > self.validity.after(step.length(), open) {
+            return Err(self.stale(zone, series, step.end, now));
+        }
         let period = Period::Interval { start: step.start, end: step.end };
-        let figure = IntensityFigure { value: step.value, period, provenance: self.provenance(zone) };
-        Ok(CurrentIntensity { figure, age: span(step.end, now) })
+        let figure = IntensityFigure { value: step.value, period, provenance: series.provenance.clone() };
+        Ok(CurrentIntensity { figure, age })
     }
 
     fn history(&self, zone: &str, from: Timestamp, to: Timestamp) -> Result<IntensitySeries, IntensityError> {
-        let values = stretch(&self.name, zone, self.all(zone)?, (from, to))?;
-        Ok(IntensitySeries { provenance: self.provenance(zone), basis: self.basis, values })
+        let content = self.content();
+        let series = content.zones.get(zone).ok_or_else(|| self.unknown(zone, &content))?;
+        let values = stretch(&self.name, zone, &series.values, (from, to))?;
+        Ok(IntensitySeries { provenance: series.provenance.clone(), basis: series.basis, values })
     }
 
     fn forecast(&self, zone: &str, from: Timestamp, to: Timestamp) -> Result<IntensitySeries, IntensityError> {
+        let content = self.content();
+        let series = content.zones.get(zone).ok_or_else(|| self.unknown(zone, &content))?;
+        if let Some(end) = series.values.end().filter(|end| *end <= from) {
+            return Err(self.stale(zone, series, end, from));
+        }
         self.history(zone, from, to)
     }
 }
 
-/// A row whose end may not be known yet.
-struct Open {
-    start: Timestamp,
-    end: Option<Timestamp>,
-    value: CarbonIntensity,
-}
-
-/// Checks a row; the error names the field.
-fn read_row(row: &Row) -> Result<Open, (&'static str, String)> {
-    let start = timestamp(&row.start).map_err(|reason| ("start", reason))?;
-    let end = match (row.end.as_deref().filter(|end| !end.is_empty()), row.lasts.as_deref()) {
-        (Some(end), _) => Some(timestamp(end).map_err(|reason| ("end", reason))?),
-        (None, Some(lasts)) if !lasts.is_empty() => {
-            let lasts = clock_duration(lasts).ok_or_else(|| ("Duration", format!("`{lasts}` is not hh:mm:ss")))?;
-            // The Carbon Aware SDK's sample data write an unknown duration as 00:00:00.
-            if lasts.is_zero() { None } else { start.checked_add(lasts).ok() }
+/// Reads all of a text.
+fn content(path: &Path, text: &str, zones: &Zones, options: &FileOptions) -> Result<Content, FileError> {
+    let mut content = Content::default();
+    let mut named: Vec<(String, ZoneSeries)> = Vec::new();
+    for part in parts(path, text, options.method)? {
+        let Part { zone, foreign_zone, stated, rows } = part;
+        for (name, rows) in by_zone(rows, zone.as_deref().or(options.zone.as_deref())) {
+            let name = name.ok_or_else(|| FileError::Row {
+                path: path.to_path_buf(),
+                row: rows.first().map_or(0, |row| row.number),
+                field: "zone",
+                reason: "it is missing".to_owned(),
+            })?;
+            let own = options.zone.as_deref().filter(|_| foreign_zone);
+            let found = zones.find(&name).or_else(|unknown| own.and_then(|own| zones.find(own).ok()).ok_or(unknown));
+            match found {
+                Ok(zone) => {
+                    let series = series(path, &name, rows, &stated, options)?;
+                    named.push((
+                        name,
+                        ZoneSeries { provenance: Provenance { zone: zone.id.clone(), ..series.provenance }, ..series },
+                    ));
+                }
+                Err(unknown) => content.skipped.push(unknown.to_string()),
+            }
         }
-        _ => None,
-    };
-    if !(row.g_per_kwh.is_finite() && row.g_per_kwh >= 0.0) {
-        return Err(("g_per_kwh", format!("{} is not an intensity: give a figure of zero or more", row.g_per_kwh)));
     }
-    Ok(Open { start, end, value: CarbonIntensity::from_grams_per_kilowatt_hour(row.g_per_kwh) })
+    for (name, series) in named {
+        let id = series.provenance.zone.clone();
+        match content.zones.get(&id) {
+            Some(first) if first.values == series.values => {}
+            Some(_) => content.skipped.push(format!("`{name}`, which is in {id} like a name before it and differs")),
+            None => {
+                content.zones.insert(id, series);
+            }
+        }
+    }
+    match content.zones.is_empty() {
+        false => Ok(content),
+        true if content.skipped.is_empty() => Err(FileError::Empty { path: path.to_path_buf() }),
+        true => Err(FileError::NoKnownZone { path: path.to_path_buf(), reasons: content.skipped }),
+    }
 }
 
-/// Gives every row an end: its own, the next start, or as long as the row before.
-fn close(mut rows: Vec<Open>) -> Vec<Step<CarbonIntensity>> {
-    rows.sort_by_key(|row| row.start);
-    let starts: Vec<_> = rows.iter().skip(1).map(|row| Some(row.start)).chain([None]).collect();
-    let mut length = Duration::from_secs(3600);
-    let finish = |(row, next): (Open, Option<Timestamp>)| {
-        let end = row.end.or(next).or_else(|| row.start.checked_add(length).ok()).unwrap_or(row.start);
-        length = span(row.start, end);
-        Step { start: row.start, end, value: row.value }
-    };
-    rows.into_iter().zip(starts).map(finish).collect()
-}
-
-/// An instant: RFC 3339, or without an offset as UTC.
-fn timestamp(text: &str) -> Result<Timestamp, String> {
-    text.parse::<Timestamp>().or_else(|error| {
-        let civil = text.parse::<jiff::civil::DateTime>().map_err(|_| error.to_string())?;
-        civil.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(|error| error.to_string())
+/// Reads the text by its form.
+fn parts(path: &Path, text: &str, method: AccountingMethod) -> Result<Vec<Part>, FileError> {
+    let form = |reason| FileError::Form { path: path.to_path_buf(), reason };
+    let at_row = |row, (field, reason): row::Fault| FileError::Row { path: path.to_path_buf(), row, field, reason };
+    let text = crate::file::without_byte_order_mark(text).trim_start();
+    if text.is_empty() {
+        return Err(FileError::Empty { path: path.to_path_buf() });
+    }
+    if text.starts_with(['[', '{']) {
+        return json::read(text).map_err(|fault| match fault {
+            JsonFault::Form(reason) => form(reason),
+            JsonFault::Row(row, fault) => at_row(row, fault),
+        });
+    }
+    table::read(text, method).map(|part| vec![part]).map_err(|fault| match fault {
+        TableFault::Form(reason) => form(reason),
+        TableFault::Row(row, fault) => at_row(row, fault),
     })
 }
 
-/// `hh:mm:ss`, or .NET's `d.hh:mm:ss`.
-fn clock_duration(text: &str) -> Option<Duration> {
-    let (days, clock) = text.split_once('.').filter(|(_, clock)| clock.contains(':')).unwrap_or(("0", text));
-    let mut parts = clock.split(':');
-    let (hours, minutes, seconds) = (parts.next()?, parts.next()?, parts.next()?);
-    let number = |text: &str| text.parse::<u32>().ok().map(u64::from);
-    let seconds = seconds.split_once('.').map_or(seconds, |(whole, _)| whole);
-    let clock = number(hours)? * 3600 + number(minutes)? * 60 + number(seconds)?;
-    parts.next().is_none().then_some(Duration::from_secs(number(days)? * 86_400 + clock))
+/// Rows by the zone they name, in order of first mention; those that name none by `default`.
+fn by_zone(rows: Vec<Row>, default: Option<&str>) -> Vec<(Option<String>, Vec<Row>)> {
+    let mut zones: Vec<(Option<String>, Vec<Row>)> = Vec::new();
+    for row in rows {
+        let name = row.zone.clone().or_else(|| default.map(str::to_owned));
+        match zones.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, rows)) => rows.push(row),
+            None => zones.push((name, vec![row])),
+        }
+    }
+    zones
 }
+
+/// The series of one zone, which its provenance does not name yet.
+fn series(
+    path: &Path,
+    name: &str,
+    rows: Vec<Row>,
+    stated: &Stated,
+    options: &FileOptions,
+) -> Result<ZoneSeries, FileError> {
+    let unit_is_said = stated.unit || rows.iter().any(|row| row.unit);
+    let made = steps::close(rows, options.validity.unwrap_or(Validity::LONGEST));
+    let (values, open_ended) = made.map_err(|overlap| FileError::Overlap {
+        path: path.to_path_buf(),
+        zone: name.to_owned(),
+        rows: overlap.rows,
+        at: overlap.at,
+    })?;
+    let grams = values.steps().iter().map(|step| step.value.grams_per_kilowatt_hour());
+    let highest = grams.fold(0.0, f64::max);
+    if !unit_is_said && highest > 0.0 && highest < LOWEST_PLAUSIBLE {
+        return Err(FileError::Unit { path: path.to_path_buf(), zone: name.to_owned(), highest });
+    }
+    let from = |said: &str| format!("{said} ({})", path.display());
+    let provenance = Provenance {
+        zone: String::new(),
+        method: stated.method.unwrap_or(options.method),
+        boundary: stated.boundary.unwrap_or(options.boundary),
+        kind: stated.kind.unwrap_or(options.kind),
+        source: stated.source.as_deref().map_or_else(|| path.display().to_string(), from),
+    };
+    Ok(ZoneSeries { provenance, basis: stated.basis.unwrap_or(options.basis), values, open_ended })
+}
+
+/// A series that is never above this many g/kWh is more likely one in kg/kWh.
+const LOWEST_PLAUSIBLE: f64 = 2.0;
 
 #[cfg(test)]
 mod tests;

@@ -122,14 +122,14 @@ impl IntensitySource for HourlyProfile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::intensity::{Boundary, Kind, Method};
+    use crate::intensity::{AccountingMethod, Boundary, IntensityKind};
 
     fn profile(zone: &str) -> HourlyProfile {
         let provenance = Provenance {
             zone: "Z".into(),
-            method: Method::Direct,
+            method: AccountingMethod::Direct,
             boundary: Boundary::Generation,
-            kind: Kind::Average,
+            kind: IntensityKind::Average,
             source: "test".into(),
         };
         let day = std::array::from_fn(|hour| CarbonIntensity::from_grams_per_kilowatt_hour(hour as f64));

@@ -16,6 +16,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct Table {
     name: String,
+    builtin: bool,
     figures: BTreeMap<String, IntensityFigure>,
 }
 
@@ -23,13 +24,17 @@ impl Table {
     /// From figures, one for each zone; a later one replaces an earlier.
     pub fn new(name: impl Into<String>, figures: impl IntoIterator<Item = IntensityFigure>) -> Self {
         let figures = figures.into_iter().map(|figure| (figure.provenance.zone.clone(), figure)).collect();
-        Table { name: name.into(), figures }
+        Table { name: name.into(), builtin: false, figures }
     }
 
-    /// The preferred figure of every zone that has one.
+    /// The preferred figure of every zone that has one of its own or of its country.
     #[must_use]
     pub fn from_zones(zones: &Zones) -> Self {
-        Table::new("zone table", zones.iter().filter_map(|zone| zones.intensity(zone).map(|found| found.figure)))
+        let figure = |zone| {
+            let figure = zones.intensity(zone)?.figure;
+            Some((zone.id.clone(), figure))
+        };
+        Table { name: "zone table".to_owned(), builtin: true, figures: zones.iter().filter_map(figure).collect() }
     }
 
     fn figure(&self, zone: &str) -> Result<&IntensityFigure, IntensityError> {
@@ -55,6 +60,10 @@ impl Table {
 impl IntensitySource for Table {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn is_builtin(&self) -> bool {
+        self.builtin
     }
 
     fn current(&self, zone: &str, now: Timestamp) -> Result<CurrentIntensity, IntensityError> {

@@ -4,7 +4,7 @@ use super::{
     AssessmentMessage, EnergyMessage, FacilityMessage, HotspotMessage, Message, MigrationMessage, PueMessage,
     RegionMessage, ScheduleMessage, ShiftMessage, SizingMessage, SummaryMessage, TargetPue, TrendMessage,
 };
-use crate::intensity::{Method, SeriesBasis};
+use crate::intensity::{AccountingMethod, SeriesBasis, lasting};
 use crate::numbers::{apart, figure, percent};
 use crate::standards::{Basis, FigureSource, Limit, Metric, ScopeMessage, Subject, VerdictMessage};
 use crate::text::Lang;
@@ -79,6 +79,14 @@ fn facility(message: &FacilityMessage) -> String {
         M::NoIntensityThen { origin, zone, from, to } => {
             format!("{origin} has no intensity for zone `{zone}` from {from} to {to}.")
         }
+        M::StaleIntensity { origin, zone, ended, age, validity } => format!(
+            "{origin} is stale for zone `{zone}`: its newest value ended at {ended}, {} ago, and may be used for {}.",
+            lasting(*age),
+            lasting(*validity)
+        ),
+        M::IntensityBeginsLater { origin, zone, start } => {
+            format!("{origin} has no intensity for zone `{zone}` before {start}.")
+        }
         M::NoPublishedPue { region } => {
             format!("No PUE is published for {region}; state your own in the settings (facility.pue).")
         }
@@ -108,6 +116,10 @@ fn scope(message: &ScopeMessage) -> String {
     match message {
         M::CountryTarget { code } => format!("{code} is a target of a country; no site or workload can meet it."),
         M::Draft { code } => format!("{code} is a draft."),
+        M::NotYetInForce { code } => format!("{code} was adopted and is not in force yet."),
+        M::Condition { code, condition } => {
+            format!("Whether {code} applies is not known, as that depends on this: {}", condition.en)
+        }
         M::NotInForce { code, date, from, to } => {
             let day = |day: &Option<jiff::civil::Date>| day.map_or_else(|| "…".to_owned(), |day| day.to_string());
             format!("{code} is not in force on {date}; it is in force from {} to {}.", day(from), day(to))
@@ -391,10 +403,14 @@ fn hotspot(message: &HotspotMessage) -> String {
 fn region(message: &RegionMessage) -> String {
     use RegionMessage as M;
     match message {
+        M::ComparedBy { method } => format!(
+            "All regions are compared by {} figures, of which more are published than of the current region's method.",
+            method.name().en
+        ),
         M::OtherMethod { method } => {
             let method = match method {
-                Method::Direct => "direct emissions (at the stack)",
-                Method::Lifecycle => "lifecycle emissions",
+                AccountingMethod::Direct => "direct emissions (at the stack)",
+                AccountingMethod::Lifecycle => "lifecycle emissions",
             };
             format!("no intensity by {method}, as the current region's is, is published")
         }

@@ -4,7 +4,7 @@ use super::{
     AssessmentMessage, EnergyMessage, FacilityMessage, HotspotMessage, Message, MigrationMessage, PueMessage,
     RegionMessage, ScheduleMessage, ShiftMessage, SizingMessage, SummaryMessage, TargetPue, TrendMessage,
 };
-use crate::intensity::{Method, SeriesBasis};
+use crate::intensity::{AccountingMethod, SeriesBasis, lasting};
 use crate::numbers::{apart, figure, percent};
 use crate::schedule::{JobError, ScheduleError};
 use crate::standards::{Basis, FigureSource, Limit, Metric, ScopeMessage, Subject, VerdictMessage};
@@ -101,6 +101,14 @@ fn facility(message: &FacilityMessage) -> String {
         M::NoIntensityThen { origin, zone, from, to } => {
             format!("{origin}에 `{zone}` 구역의 {from}부터 {to}까지 탄소집약도가 없습니다.")
         }
+        M::StaleIntensity { origin, zone, ended, age, validity } => format!(
+            "{origin}의 `{zone}` 구역 데이터가 오래되었습니다: 최신 값은 {ended}에 끝났고 {} 지났으며 {}까지만 쓸 수 있습니다.",
+            lasting(*age),
+            lasting(*validity)
+        ),
+        M::IntensityBeginsLater { origin, zone, start } => {
+            format!("{origin}에 {start} 이전의 `{zone}` 구역 탄소집약도가 없습니다.")
+        }
         M::NoPublishedPue { region } => {
             format!("{region}의 공표 PUE가 없습니다. 설정(facility.pue)에 지정하세요.")
         }
@@ -132,6 +140,10 @@ fn scope(message: &ScopeMessage) -> String {
             format!("{code}은(는) 국가 목표로, 개별 시설이나 워크로드에 적용되지 않습니다.")
         }
         M::Draft { code } => format!("{code}은(는) 초안입니다."),
+        M::NotYetInForce { code } => format!("{code}은(는) 제정되었으나 아직 시행되지 않았습니다."),
+        M::Condition { code, condition } => {
+            format!("{code}의 적용 여부는 다음에 달려 있으나 알려져 있지 않습니다: {}", condition.ko)
+        }
         M::NotInForce { code, date, from, to } => {
             let day = |day: &Option<jiff::civil::Date>| day.map_or_else(|| "…".to_owned(), |day| day.to_string());
             format!("{code}은(는) {date}에 시행 중이 아닙니다 (시행 기간 {} ~ {}).", day(from), day(to))
@@ -398,10 +410,14 @@ fn hotspot(message: &HotspotMessage) -> String {
 fn region(message: &RegionMessage) -> String {
     use RegionMessage as M;
     match message {
+        M::ComparedBy { method } => format!(
+            "모든 리전을 {} 수치로 비교했습니다. 현재 리전의 산정 방법보다 공표된 수치가 많습니다.",
+            method.name().ko
+        ),
         M::OtherMethod { method } => {
             let method = match method {
-                Method::Direct => "직접 배출",
-                Method::Lifecycle => "전과정 배출",
+                AccountingMethod::Direct => "직접 배출",
+                AccountingMethod::Lifecycle => "전과정 배출",
             };
             format!("현재 리전과 같은 산정 방법({method})의 공표 수치가 없습니다")
         }

@@ -1,7 +1,7 @@
 //! The messages, by what they are about.
 
 use super::Message;
-use crate::intensity::{Method, SeriesBasis};
+use crate::intensity::{AccountingMethod, SeriesBasis};
 use crate::schedule::{JobError, ScheduleError};
 use crate::standards::FigureSource;
 use crate::view::{NoDataReason, TimeRange};
@@ -99,6 +99,28 @@ pub enum FacilityMessage {
         from: Timestamp,
         /// Until when.
         to: Timestamp,
+    },
+    /// A source of intensities has only values that are too old.
+    StaleIntensity {
+        /// The source.
+        origin: String,
+        /// The zone.
+        zone: String,
+        /// When the newest value ceased to hold.
+        ended: Timestamp,
+        /// How long ago that was.
+        age: Duration,
+        /// How long after its end the value may be used.
+        validity: Duration,
+    },
+    /// A source of intensities has only values of later times.
+    IntensityBeginsLater {
+        /// The source.
+        origin: String,
+        /// The zone.
+        zone: String,
+        /// When they begin.
+        start: Timestamp,
     },
     /// No PUE is published.
     NoPublishedPue {
@@ -369,10 +391,15 @@ pub enum HotspotMessage {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum RegionMessage {
+    /// Another method's figures are compared than the current region is judged by.
+    ComparedBy {
+        /// The method of the comparison.
+        method: AccountingMethod,
+    },
     /// Only figures made by another method are published.
     OtherMethod {
         /// The method of the comparison.
-        method: Method,
+        method: AccountingMethod,
     },
     /// No intensity is published at all.
     NoFigure,

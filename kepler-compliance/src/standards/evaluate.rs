@@ -2,7 +2,7 @@
 
 use super::Metric;
 use super::message::{ScopeMessage, VerdictMessage};
-use super::rule::{Basis, Check, Limit, MetricBound, Rule, Subject};
+use super::rule::{Basis, Check, Limit, MetricBound, Rule, RuleStatus, Subject};
 use super::verdict::{Inputs, MetricValue, Status, Verdict};
 use crate::text::Text;
 use jiff::Span;
@@ -57,8 +57,12 @@ impl<'a> Case<'a> {
         if rule.subject == Subject::Country {
             return not_applicable(ScopeMessage::CountryTarget { code: code() });
         }
-        if rule.draft {
-            return not_applicable(ScopeMessage::Draft { code: code() });
+        match rule.status {
+            RuleStatus::Draft => return not_applicable(ScopeMessage::Draft { code: code() }),
+            RuleStatus::Passed if rule.valid_from.is_none() => {
+                return not_applicable(ScopeMessage::NotYetInForce { code: code() });
+            }
+            RuleStatus::Passed | RuleStatus::InForce => {}
         }
         if !rule.in_force(inputs.date) {
             let (date, from, to) = (inputs.date, rule.valid_from, rule.valid_to);
@@ -74,6 +78,10 @@ impl<'a> Case<'a> {
         if budget && rule.subject != inputs.subject {
             let (speaks_of, asked) = (rule.subject, inputs.subject);
             return not_applicable(ScopeMessage::OtherSubject { code: code(), speaks_of, asked });
+        }
+        if let Some(condition) = rule.applies.condition.as_ref().filter(|_| !inputs.applicable.contains(&rule.code)) {
+            let condition = condition.clone();
+            return Some(insufficient(VerdictMessage::Scope(ScopeMessage::Condition { code: code(), condition })));
         }
         self.operation_start().or_else(|| self.sizes())
     }

@@ -4,7 +4,7 @@
 //! are told apart after reading, not by a tagged enum.
 
 use super::Metric;
-use super::rule::{Applies, Check, Force, Limit, MetricBound, Rule, RuleKind, Subject, Threshold};
+use super::rule::{Applies, Check, Force, Limit, MetricBound, Rule, RuleKind, RuleStatus, Subject, Threshold};
 use crate::text::Text;
 use jiff::civil::Date;
 use schemars::{JsonSchema, Schema, schema_for};
@@ -47,9 +47,9 @@ pub(super) struct RuleForm {
     force: Force,
     /// Whom it speaks of.
     subject: Subject,
-    /// Not adopted yet.
+    /// How far it has come: draft, passed, in_force.
     #[serde(default)]
-    draft: bool,
+    status: RuleStatus,
     /// First day in force.
     #[serde(default)]
     valid_from: Option<Date>,
@@ -105,7 +105,7 @@ impl RuleForm {
             countries,
             force: self.force,
             subject: self.subject,
-            draft: self.draft,
+            status: self.status,
             valid_from: self.valid_from,
             valid_to: self.valid_to,
             applies: self.applies,
@@ -132,9 +132,13 @@ impl RuleForm {
         if self.applies.metrics.iter().any(no_bound) {
             return Err(("applies", "a metric needs `at_least` or `more_than`".into()));
         }
-        let limits = self.limit.into_iter().chain(self.metrics.iter().filter_map(|bound| bound.limit));
-        match limits.map(Limit::value).find(|value| !(value.is_finite() && *value >= 0.0)) {
-            Some(value) => Err(("limit", format!("{value}: give a finite figure of zero or more"))),
+        let bad = |limit: &Limit| !(limit.value().is_finite() && limit.value() >= 0.0);
+        let fault = |field, limit: Limit| (field, format!("{}: give a finite figure of zero or more", limit.value()));
+        if let Some(limit) = self.limit.filter(bad) {
+            return Err(fault("limit", limit));
+        }
+        match self.metrics.iter().filter_map(|bound| bound.limit).find(bad) {
+            Some(limit) => Err(fault("metrics", limit)),
             None => Ok(()),
         }
     }

@@ -3,7 +3,6 @@
 use super::Rule;
 use super::format::RuleForm;
 use jiff::civil::Date;
-use kepler_core::host::file::{self, FileLimits};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -44,9 +43,6 @@ struct File<'a> {
     rules: Vec<&'a RawValue>,
 }
 
-/// A hundred times the built-in rules.
-const MAX_BYTES: u64 = 16 << 20;
-
 /// The `*.json` files of a directory, in order of their names.
 pub(super) fn json_files(directory: &Path) -> Result<Vec<PathBuf>, LoadError> {
     let failed = |source| LoadError::Read { path: directory.to_path_buf(), source };
@@ -63,25 +59,30 @@ pub(super) fn json_files(directory: &Path) -> Result<Vec<PathBuf>, LoadError> {
 
 /// A file's text.
 pub(super) fn read(path: &Path) -> Result<String, LoadError> {
-    file::read_text(path, FileLimits::bytes(MAX_BYTES))
-        .map_err(|error| LoadError::Read { path: path.to_path_buf(), source: error.into_io() })
+    crate::file::read_text(path).map_err(|source| LoadError::Read { path: path.to_path_buf(), source })
 }
 
 /// The rules of a file, by code, each with its versions in order of time.
 pub(super) fn rules(path: &Path, text: &str) -> Result<BTreeMap<String, Vec<Rule>>, LoadError> {
-    let place = Place { path, text };
-    let file: File<'_> = serde_json::from_str(text).map_err(|error| place.json(0, &error))?;
+    let text = crate::file::without_byte_order_mark(text);
+    let source = SourceText { path, text };
+    let file: File<'_> = serde_json::from_str(text).map_err(|error| source.json(0, None, &error))?;
     let mut rules: BTreeMap<String, Vec<Rule>> = BTreeMap::new();
     for raw in file.rules {
         // The raw value is a slice of the text: the distance of the two is where it begins.
         let offset = (raw.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-        let form: RuleForm = serde_json::from_str(raw.get()).map_err(|error| place.json(offset, &error))?;
-        let rule = form.into_rule().map_err(|(field, reason)| place.fault(offset, raw.get(), field, reason))?;
+        let reader = &mut serde_json::Deserializer::from_str(raw.get());
+        let form: RuleForm = serde_path_to_error::deserialize(reader).map_err(|error| {
+            let path = error.path().to_string();
+            source.json(offset, Some(path), error.inner())
+        })?;
+        let fault = |(field, reason): (&str, String)| source.fault(offset, raw.get(), field, reason);
+        let rule = form.into_rule().map_err(fault)?;
         let versions = rules.entry(rule.code.clone()).or_default();
         if let Some(other) = versions.iter().find(|other| overlap(other, &rule)) {
             let since = other.valid_from.map_or("ever".into(), |date| date.to_string());
             let reason = format!("two versions of {} are in force at once (one since {since})", rule.code);
-            return Err(place.fault(offset, raw.get(), "valid_from", reason));
+            return Err(fault(("valid_from", reason)));
         }
         versions.push(rule);
         versions.sort_by_key(|rule| rule.valid_from);
@@ -96,29 +97,35 @@ fn overlap(a: &Rule, b: &Rule) -> bool {
 }
 
 /// Finds lines and fields.
-struct Place<'a> {
+struct SourceText<'a> {
     path: &'a Path,
     text: &'a str,
 }
 
-impl Place<'_> {
-    /// An error of serde in the part of the text that begins at `offset`.
-    fn json(&self, offset: usize, error: &serde_json::Error) -> LoadError {
+impl SourceText<'_> {
+    /// An error of serde in the part of the text that begins at `offset`; `path` leads to the value it is about.
+    fn json(&self, offset: usize, path: Option<String>, error: &serde_json::Error) -> LoadError {
         let line = self.line(offset) + error.line().saturating_sub(1);
         let message = error.to_string();
         let reason = message.split(" at line ").next().unwrap_or(&message).to_owned();
-        // serde quotes the field it misses or does not know; for a wrong value it is the key that
-        // stands before it on the line.
-        let quoted = reason.contains("field `").then(|| reason.split('`').nth(1)).flatten();
-        let before = || self.text.lines().nth(line.saturating_sub(1)).and_then(last_key);
-        let field = quoted.map(str::to_owned).or_else(|| before().map(str::to_owned));
+        // A missing, unknown or repeated field is named in the message; the path ends at what holds it.
+        let holder = path.filter(|path| !matches!(path.as_str(), "." | "?"));
+        let quoted = ["missing field `", "unknown field `", "duplicate field `"]
+            .iter()
+            .find_map(|start| reason.strip_prefix(start)?.split('`').next());
+        let field = match (holder, quoted) {
+            (Some(holder), Some(name)) if !holder.ends_with(name) => Some(format!("{holder}.{name}")),
+            (Some(holder), _) => Some(holder),
+            (None, name) => name.map(str::to_owned),
+        };
+        // Text that is no JSON has no fields.
+        let field = field.filter(|_| error.is_data());
         LoadError::Invalid { path: self.path.to_path_buf(), line, field, reason }
     }
 
     /// A fault of a field in the rule that begins at `offset`: the field's line, or the rule's.
     fn fault(&self, offset: usize, rule: &str, field: &str, reason: String) -> LoadError {
-        let inside = rule.find(&format!("\"{field}\"")).unwrap_or(0);
-        let line = self.line(offset + inside);
+        let line = self.line(offset + key(rule, field).unwrap_or(0));
         LoadError::Invalid { path: self.path.to_path_buf(), line, field: Some(field.to_owned()), reason }
     }
 
@@ -127,8 +134,38 @@ impl Place<'_> {
     }
 }
 
-/// The last key on a line of JSON: `"limit": {"at_most": "x"}` gives `at_most`.
-fn last_key(line: &str) -> Option<&str> {
-    let (before, _) = line.rsplit_once("\":")?;
-    before.rsplit('"').next()
+/// Where a key of a JSON object itself stands, not one of an object within it nor a text that looks like it.
+fn key(object: &str, name: &str) -> Option<usize> {
+    let (mut depth, mut at) = (0_u32, 0);
+    let bytes = object.as_bytes();
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => {
+                let end = string_end(bytes, at)?;
+                let is_key = bytes.iter().skip(end).find(|byte| !byte.is_ascii_whitespace()) == Some(&b':');
+                if depth == 1 && is_key && object.get(at + 1..end - 1) == Some(name) {
+                    return Some(at);
+                }
+                at = end;
+                continue;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// The place after the string that begins at `start`.
+fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut escaped = false;
+    let rest = bytes.iter().enumerate().skip(start + 1);
+    let end = rest.into_iter().find(|(_, byte)| {
+        let ends = **byte == b'"' && !escaped;
+        escaped = **byte == b'\\' && !escaped;
+        ends
+    });
+    end.map(|(at, _)| at + 1)
 }

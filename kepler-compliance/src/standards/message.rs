@@ -62,6 +62,18 @@ pub enum ScopeMessage {
         /// The rule's code.
         code: String,
     },
+    /// The rule was adopted and no day is set from which it holds.
+    NotYetInForce {
+        /// The rule's code.
+        code: String,
+    },
+    /// Whether the rule applies depends on what no figure tells.
+    Condition {
+        /// The rule's code.
+        code: String,
+        /// What it depends on.
+        condition: Text,
+    },
     /// The rule does not hold on that day.
     NotInForce {
         /// The rule's code.

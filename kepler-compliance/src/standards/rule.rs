@@ -40,6 +40,20 @@ pub enum Force {
     Internal,
 }
 
+/// How far a rule has come. Its dates say on which days it holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RuleStatus {
+    /// Proposed: it holds for nobody, whatever its dates.
+    Draft,
+    /// Adopted, in force from its first day on; without one not yet.
+    Passed,
+    /// In force within its dates.
+    #[default]
+    InForce,
+}
+
 /// Whom a rule speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -170,6 +184,10 @@ pub struct Applies {
     /// Sizes that must be reached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<Threshold>,
+    /// What else must be so, which no figure tells: whoever judges must say that it is
+    /// ([`Inputs::applicable`](super::Inputs::applicable)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Text>,
     /// When the site must have begun operation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation_start: Option<OperationStart>,
@@ -247,8 +265,8 @@ pub struct Rule {
     pub force: Force,
     /// Whom it speaks of.
     pub subject: Subject,
-    /// Not adopted yet: it is never in force.
-    pub draft: bool,
+    /// How far it has come.
+    pub status: RuleStatus,
     /// First day in force; none means since ever.
     pub valid_from: Option<Date>,
     /// Last day in force; none means until further notice.
@@ -270,7 +288,13 @@ impl Rule {
     /// Whether it is in force on a day.
     #[must_use]
     pub fn in_force(&self, date: Date) -> bool {
-        !self.draft && self.valid_from.is_none_or(|from| from <= date) && self.valid_to.is_none_or(|to| date <= to)
+        let adopted = match self.status {
+            RuleStatus::Draft => false,
+            // Passed without a date: nothing says since when it would hold.
+            RuleStatus::Passed => self.valid_from.is_some(),
+            RuleStatus::InForce => true,
+        };
+        adopted && self.valid_from.is_none_or(|from| from <= date) && self.valid_to.is_none_or(|to| date <= to)
     }
 
     /// Whether it binds only within its territory. Yardsticks, promises and certificates can be

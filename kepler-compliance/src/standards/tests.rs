@@ -206,13 +206,29 @@ fn a_directory_of_the_user_adds_and_overrides() {
 #[test]
 fn an_error_names_file_line_and_field() {
     let cases = [
-        (BUDGET.replace(r#"{"at_most": 20}"#, r#"{"at_most": "20"}"#), 11, "at_most"),
+        (BUDGET.replace(r#"{"at_most": 20}"#, r#"{"at_most": "20"}"#), 11, "limit.at_most"),
         (BUDGET.replace(r#""force": "internal""#, r#""force": "strong""#), 8, "force"),
         (BUDGET.replace(r#"    "source": "team wiki""#, r#"    "sources": "team wiki""#), 12, "sources"),
         (BUDGET.replace(r#""team wiki""#, r#"" ""#), 12, "source"),
         (BUDGET.replace("emissions_per_hour", "pue"), 10, "metric"),
         (BUDGET.replace("TEAM_BUDGET", "team"), 3, "code"),
         (BUDGET.replace("\"at_most\": 20", "\"at_most\": -5"), 11, "limit"),
+        // A text that names a field, and a field of that name deeper in, are not the field.
+        (
+            BUDGET.replace("\"20 g/h\"", "\"\\\"limit\\\": 20\"").replace("\"at_most\": 20", "\"at_most\": -5"),
+            11,
+            "limit",
+        ),
+        (BUDGET.replace(r#""en": "20 g/h", "#, ""), 6, "text.en"),
+        (
+            BUDGET.replace(
+                r#""metric": "emissions_per_hour","#,
+                r#""applies": {"metrics": [{"metric": "pue", "at_least": 1}]},
+    "metric": "pue","#,
+            ),
+            11,
+            "metric",
+        ),
     ];
     for (text, line, field) in cases {
         let error = load(&text).unwrap_err();
@@ -220,6 +236,63 @@ fn an_error_names_file_line_and_field() {
         assert_eq!((*found, name.as_str()), (line, field), "{error}");
         assert!(error.to_string().starts_with(&format!("user.json:{line}: `{field}`")), "{error}");
     }
+}
+
+#[test]
+fn text_that_is_no_json_blames_no_field() {
+    let error = load(&BUDGET.replace("\"user\",", "\"user\"")).unwrap_err();
+    assert!(matches!(&error, LoadError::Invalid { field: None, line: 8, .. }), "{error}");
+}
+
+#[test]
+fn a_byte_order_mark_changes_nothing() {
+    let mut standards = standards();
+    standards.add(Path::new("user.json"), &format!("\u{feff}{BUDGET}")).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("a.json"), format!("\u{feff}{BUDGET}")).unwrap();
+    assert!(standards.with_directory(directory.path()).unwrap().versions("TEAM_BUDGET").is_ok());
+}
+
+#[test]
+fn a_draft_judges_nobody_and_what_has_passed_judges_from_its_first_day_on() {
+    let judge = |fields: &str, on: Date| {
+        let text = BUDGET.replace(r#""subject": "workload","#, &format!(r#""subject": "workload", {fields}"#));
+        let mut known = inputs(&[(Metric::EmissionsPerHour, 50.0)]);
+        known.date = on;
+        load(&text).unwrap().assess("TEAM_BUDGET", &known).unwrap()
+    };
+    let (before, after) = (date(2026, 11, 21), date(2027, 2, 1));
+    let draft = r#""status": "draft", "valid_from": "2026-01-01","#;
+    assert_eq!(judge(draft, after).status, Status::NotApplicable);
+    let passed = r#""status": "passed", "valid_from": "2027-02-01","#;
+    let early = judge(passed, before);
+    assert_eq!(early.status, Status::NotApplicable);
+    let reason = crate::messages::Message::from(early.reason).to_string();
+    assert!(reason.contains("2027-02-01"), "{reason}");
+    assert_eq!(judge(passed, after).status, Status::NonCompliant);
+    assert_eq!(judge(r#""status": "passed","#, after).status, Status::NotApplicable);
+}
+
+#[test]
+fn a_condition_that_no_figure_tells_must_be_declared() {
+    let mut site = inputs(&[(Metric::WueLitresPerKwh, 0.9), (Metric::InstalledItKw, 500.0)]);
+    site.operation_start = Some(date(2026, 1, 1));
+    assert_eq!(standards().assess("CNDCP_WUE", &site).unwrap().status, Status::InsufficientData);
+    site.applicable.insert("CNDCP_WUE".to_owned());
+    assert_eq!(standards().assess("CNDCP_WUE", &site).unwrap().status, Status::NonCompliant);
+    site.operation_start = Some(date(2020, 1, 1));
+    assert_eq!(standards().assess("CNDCP_WUE", &site).unwrap().status, Status::NotApplicable);
+}
+
+#[test]
+fn the_rules_of_later_years_are_there_with_their_status() {
+    let standards = standards();
+    let status = |code: &str| standards.version_for(code, today()).unwrap().status;
+    assert_eq!(status("KR_AI_DC_ACT"), RuleStatus::Passed);
+    assert_eq!(status("EU_DC_LABEL"), RuleStatus::Draft);
+    assert_eq!(status("KR_ETS_SITE"), RuleStatus::InForce);
+    let site = inputs(&[(Metric::ContractPowerMw, 40.0)]);
+    assert_eq!(standards.assess("KR_AI_DC_ACT", &site).unwrap().status, Status::NotApplicable, "from February 2027");
 }
 
 #[test]

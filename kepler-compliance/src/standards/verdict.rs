@@ -61,6 +61,8 @@ pub struct Inputs {
     pub operation_start: Option<Date>,
     /// What is known.
     pub values: BTreeMap<Metric, MetricValue>,
+    /// Codes of the rules whose condition is declared to hold.
+    pub applicable: BTreeSet<String>,
     /// Codes of the duties that somebody declares fulfilled.
     pub fulfilled: BTreeSet<String>,
 }
@@ -75,6 +77,7 @@ impl Inputs {
             country: None,
             operation_start: None,
             values: BTreeMap::new(),
+            applicable: BTreeSet::new(),
             fulfilled: BTreeSet::new(),
         }
     }

@@ -63,7 +63,7 @@ impl Validity {
 /// Load class of an hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Class {
+pub enum LoadClass {
     /// Off-peak (경부하).
     Light,
     /// Between (중간부하).
@@ -121,8 +121,8 @@ pub struct Hours {
 impl Hours {
     /// The class of an hour, 0 to 23.
     #[must_use]
-    pub fn class(&self, hour: i8) -> Option<Class> {
-        let classes = [(Class::Light, &self.light), (Class::Mid, &self.mid), (Class::Peak, &self.peak)];
+    pub fn class(&self, hour: i8) -> Option<LoadClass> {
+        let classes = [(LoadClass::Light, &self.light), (LoadClass::Mid, &self.mid), (LoadClass::Peak, &self.peak)];
         classes.into_iter().find(|(_, ranges)| ranges.contain(hour)).map(|(class, _)| class)
     }
 }
@@ -135,8 +135,8 @@ pub struct Rates {
     pub validity: Validity,
     /// Who states them.
     pub source: String,
-    /// Class -> season -> price.
-    pub per_kwh: BTreeMap<Class, BTreeMap<String, f64>>,
+    /// LoadClass -> season -> price.
+    pub per_kwh: BTreeMap<LoadClass, BTreeMap<String, f64>>,
 }
 
 /// A change of a class's price.
@@ -146,7 +146,7 @@ pub struct Change {
     /// From this day on.
     pub valid_from: Date,
     /// Of this class.
-    pub class: Class,
+    pub class: LoadClass,
     /// In these seasons.
     pub seasons: Vec<String>,
     /// By this much per kilowatt-hour.
@@ -212,6 +212,16 @@ impl From<HourRanges> for Vec<String> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TariffError {
+    /// No built-in tariff has the name, and no file of that name can be read.
+    #[error("`{name}` is no built-in tariff ({}), and no file: {source}", valid.join(", "))]
+    Unknown {
+        /// The name asked for.
+        name: String,
+        /// Why it is no file.
+        source: std::io::Error,
+        /// The codes of the built-in tariffs.
+        valid: Vec<String>,
+    },
     /// The JSON does not fit.
     #[error("tariff: {0}")]
     Json(#[from] serde_json::Error),
@@ -241,7 +251,7 @@ impl Tariff {
     /// # Errors
     /// Not this form, an unknown time zone, an hour without exactly one class.
     pub fn from_json(text: &str) -> Result<Tariff, TariffError> {
-        let tariff: Tariff = serde_json::from_str(text)?;
+        let tariff: Tariff = serde_json::from_str(crate::file::without_byte_order_mark(text))?;
         if TimeZone::get(&tariff.time_zone).is_err() {
             return Err(TariffError::TimeZone { code: tariff.code, time_zone: tariff.time_zone });
         }

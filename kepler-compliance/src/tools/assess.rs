@@ -248,6 +248,7 @@ fn inputs(context: &Context<'_>, figures: &Figures) -> Vec<Input> {
         unit: unit.to_owned(),
         basis,
         source: context.view.name().to_owned(),
+        method: None,
         year: None,
         age_seconds: context.stale.map(|age| age.as_secs()),
     };

@@ -5,9 +5,10 @@ use super::arguments::{Scope, WorkloadQualifiers, named, within};
 use super::figures::Windows;
 use super::resolve::resolve;
 use super::{Figures, ToolError, ToolRequest};
-use crate::advice::{Candidate, Compared, MIGRATION_MARGIN_PERCENT, candidates, neighbours};
+use crate::advice::{Candidate, Compared, MIGRATION_MARGIN_PERCENT, candidates, comparable, neighbours};
 use crate::context::Context;
 use crate::facility::Facility;
+use crate::intensity::AccountingMethod;
 use crate::messages::{Message, RegionMessage, render_all};
 use crate::standards::Basis;
 use crate::text::Lang;
@@ -88,6 +89,8 @@ pub struct RegionalResponse {
     pub current: Option<RankedRegion>,
     /// The regions by rising intensity times PUE; by rising grid intensity where the current PUE is not known.
     pub regions: Vec<RankedRegion>,
+    /// The method of all their grid intensities; `null` where the current region's is not known.
+    pub method: Option<AccountingMethod>,
     /// How many regions could be compared, the current one included.
     pub compared: usize,
     /// The cleanest of them.
@@ -165,6 +168,10 @@ pub fn get_regional_comparison(
     };
     let regions = if request.regions.is_empty() { neighbours(context, &facility) } else { request.regions.clone() };
     let regions: Vec<String> = regions.into_iter().filter(|region| !same(region, &facility.region)).collect();
+    let other_method = comparable(context, &facility, &regions, !request.regions.is_empty());
+    let changes_method = other_method.is_some();
+    let facility = other_method.unwrap_or(facility);
+    let method = facility.grid.as_ref().map(|grid| grid.figure.provenance.method);
     let Compared { mut found, left_out } = candidates(context, &facility, &regions)?;
     let by_pue = facility.ratio().is_some();
     let own = Candidate::current(&facility);
@@ -175,6 +182,7 @@ pub fn get_regional_comparison(
     let ranked: Vec<RankedRegion> =
         found.iter().enumerate().map(|(position, candidate)| ranking.region(position + 1, candidate)).collect();
     let mut caveats = facility.caveats.clone();
+    caveats.extend(method.filter(|_| changes_method).map(|method| RegionMessage::ComparedBy { method }.into()));
     caveats.extend(current.is_none().then(|| RegionMessage::CurrentUnknown.into()));
     caveats.extend((!by_pue).then(|| RegionMessage::WithoutPue.into()));
     caveats.push(RegionMessage::YearlyAverages.into());
@@ -187,6 +195,7 @@ pub fn get_regional_comparison(
         advice: advice(&ranked, &facility.region, margin, &ranking),
         cleanest: ranked.first().map(|region| region.region.clone()),
         current: ranked.iter().find(|region| region.region == facility.region).cloned(),
+        method,
         compared: ranked.len(),
         regions: ranked.into_iter().take(request.limit).collect(),
         skipped: left_out.iter().take(request.limit).map(skip).collect(),

@@ -6,7 +6,7 @@ use super::resolve::resolve;
 use super::{Figures, Length, ToolError, ToolRequest};
 use crate::context::Context;
 use crate::facility::Facility;
-use crate::intensity::{IntensitySeries, SeriesBasis};
+use crate::intensity::{AccountingMethod, IntensityError, IntensitySeries, SeriesBasis};
 use crate::messages::{Message, ScheduleMessage, render_all};
 use crate::schedule::{Job, Placement, Plan, Request, ScheduleError, Slot, local_instant, plan};
 use crate::series::Series;
@@ -111,6 +111,8 @@ pub struct ScheduleResponse {
     pub distinguishes_hours: bool,
     /// What the intensities rest on.
     pub basis: SeriesBasis,
+    /// By what method they were made.
+    pub method: AccountingMethod,
     /// Who says so.
     pub source: String,
     /// When it emits least; of equals the earliest.
@@ -183,9 +185,8 @@ pub fn calculate_optimal_schedule(
     let job = Job::constant(request.duration.duration(), power.unwrap_or(Power::from_watts(1.0)))?;
     let job = job.at_pue(facility.ratio().unwrap_or(Pue::ONE));
     let job = if request.interruptible { job.interruptible()? } else { job };
-    let price = context.settings.price.as_ref();
     let horizon = (earliest.min(context.now), deadline.max(context.now));
-    let prices = price.and_then(|price| Series::constant(horizon.0, horizon.1, price.per_kwh).ok());
+    let prices = context.settings.prices(horizon.0, horizon.1);
     let asked = Request {
         earliest,
         prices: prices.as_ref(),
@@ -195,7 +196,8 @@ pub fn calculate_optimal_schedule(
     let plan = plan(&asked)?;
     caveats.extend(facility.caveats.iter().cloned());
     caveats.extend((series.basis == SeriesBasis::YearlyAverage).then(|| ScheduleMessage::YearlyOnly.into()));
-    caveats.extend(price.map(|_| ScheduleMessage::OnePrice.into()));
+    let flat = context.settings.tariff.is_none() && context.settings.price.is_some();
+    caveats.extend(flat.then(|| ScheduleMessage::OnePrice.into()));
     let found = Found { request, facility: &facility, zone, earliest, deadline, power, series };
     Ok(found.answer(&plan, &caveats))
 }
@@ -229,6 +231,7 @@ impl Found<'_> {
             power_watts: self.power.map(Power::watts),
             distinguishes_hours: hours,
             basis: series.basis,
+            method: series.provenance.method,
             source: self.source().render(request.scope.lang),
             best: show(&plan.best),
             now: plan.now.as_ref().map(show),
@@ -309,6 +312,11 @@ fn power(context: &Context<'_>, request: &ScheduleRequest) -> Result<Option<Powe
     Ok(figures.mean)
 }
 
+/// Whether a source does not have the zone at all: a published average may then have been taken.
+const fn is_elsewhere(error: &IntensityError) -> bool {
+    matches!(error, IntensityError::UnknownZone { .. })
+}
+
 /// The forecast; where the source has none, the figure of now for all hours.
 fn intensities(
     context: &Context<'_>,
@@ -320,6 +328,8 @@ fn intensities(
     let error = match (is_stated, context.intensity.forecast(&facility.zone, from, to)) {
         (true, _) => None,
         (false, Ok(series)) => return Ok((series, Vec::new())),
+        // The figure of now says nothing of later hours, and a stale series nothing at all.
+        (false, Err(error)) if !(context.intensity.is_builtin() || is_elsewhere(&error)) => return Err(error.into()),
         (false, Err(error)) => Some(error),
     };
     let flat = facility.grid.as_ref().and_then(|grid| {

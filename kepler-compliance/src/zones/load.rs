@@ -1,7 +1,8 @@
 //! Reads the zone table's data.
 
-use super::{PublishedPue, Scheme, TableFigure, Zone, Zones, normalise};
-use crate::intensity::{Boundary, IntensityFigure, Kind, Method, Period, Provenance};
+use super::names::{fold, squeeze};
+use super::{Name, Names, PublishedPue, Scheme, TableFigure, Zone, Zones};
+use crate::intensity::{AccountingMethod, Boundary, IntensityFigure, IntensityKind, Period, Provenance};
 use crate::units::{CarbonIntensity, Pue};
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -52,9 +53,9 @@ struct IntensityRow {
     year_from: i16,
     year_to: i16,
     g_per_kwh: f64,
-    method: Method,
+    method: AccountingMethod,
     boundary: Boundary,
-    kind: Kind,
+    kind: IntensityKind,
     series: String,
     source: String,
     note: String,
@@ -79,7 +80,7 @@ impl Zones {
     pub fn embedded() -> Result<Zones, DataError> {
         let zones: Vec<Zone> = serde_json::from_str(ZONES)?;
         let names = index(&zones)?;
-        let known = |file: &'static str, zone: &str| match names.contains_key(&normalise(zone)) {
+        let known = |file: &'static str, zone: &str| match names.exact.contains_key(&fold(zone)) {
             true => Ok(()),
             false => Err(DataError::NoSuchZone { file, zone: zone.into() }),
         };
@@ -105,16 +106,28 @@ fn rows<T: for<'de> Deserialize<'de>>(file: &'static str, text: &str) -> Result<
 }
 
 /// Every name of every zone; one name means one zone.
-fn index(zones: &[Zone]) -> Result<HashMap<String, usize>, DataError> {
-    let mut names: HashMap<String, usize> = HashMap::new();
-    for (place, zone) in zones.iter().enumerate() {
-        let own = [&zone.id, &zone.name].into_iter().chain(&zone.name_local);
-        for name in own.chain(zone.aliases.values().flatten()) {
-            let earlier = names.insert(normalise(name), place).and_then(|earlier| zones.get(earlier));
-            if let Some(first) = earlier.filter(|first| first.id != zone.id) {
-                let (name, first, second) = (name.clone(), first.id.clone(), zone.id.clone());
-                return Err(DataError::Ambiguous { name, first, second });
+fn index(zones: &[Zone]) -> Result<Names, DataError> {
+    let mut names = Names::default();
+    for (index, zone) in zones.iter().enumerate() {
+        let own = [&zone.id, &zone.name].into_iter().chain(&zone.name_local).map(|name| (name, None));
+        let others = zone.aliases.iter().flat_map(|(scheme, names)| names.iter().map(|name| (name, Some(*scheme))));
+        for (written, scheme) in own.chain(others) {
+            let folded = fold(written);
+            if let Some(first) = names.exact.get(&folded).and_then(|known| zones.get(known.zone)) {
+                if first.id != zone.id {
+                    let (name, first, second) = (written.clone(), first.id.clone(), zone.id.clone());
+                    return Err(DataError::Ambiguous { name, first, second });
+                }
+                continue;
             }
+            names.exact.insert(folded, Name { zone: index, written: written.clone(), scheme });
+        }
+    }
+    for (folded, name) in &names.exact {
+        let squeezed = names.squeezed.entry(squeeze(folded)).or_insert_with(|| Some(folded.clone()));
+        let other = squeezed.as_ref().and_then(|other| names.exact.get(other));
+        if other.is_some_and(|other| other.zone != name.zone) {
+            *squeezed = None;
         }
     }
     Ok(names)

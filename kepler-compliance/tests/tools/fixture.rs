@@ -210,6 +210,7 @@ pub(crate) fn settings(grams: f64, pue: f64) -> Settings {
         pue: Some(StatedPue { value: Pue::new(pue).unwrap(), basis: Basis::Measured }),
         grid_intensity: Some(CarbonIntensity::from_grams_per_kilowatt_hour(grams)),
         price: Some(Price { per_kwh: EnergyPrice::per_kilowatt_hour(100.0), currency: "KRW".into() }),
+        ..Settings::default()
     }
 }
 

@@ -2,13 +2,18 @@
 
 use super::fixture::{World, near, settings, split};
 use jiff::tz::TimeZone;
-use kepler_compliance::intensity::{Boundary, HourlyProfile, Kind, Method, Provenance};
+use kepler_compliance::intensity::{
+    AccountingMethod, Boundary, FileOptions, FileSource, HourlyProfile, IntensityError, IntensityKind, Provenance,
+};
+use kepler_compliance::standards::Status;
+use kepler_compliance::tariff::Tariff;
 use kepler_compliance::tools::{
     AssessRequest, Length, OptimizationKind, ScheduleRequest, Settings, ToolError, ToolRequest, TrendRequest,
     analyze_workload_power_trend, assess_workload_compliance, calculate_optimal_schedule,
 };
 use kepler_compliance::units::CarbonIntensity;
 use kepler_compliance::view::Usage;
+use std::path::Path;
 use std::time::Duration;
 
 /// Korea's grid with a clean noon: 400 g, but 200 g from 11 to 14 o'clock local time.
@@ -17,9 +22,9 @@ fn sunny() -> World {
     day[11..14].fill(CarbonIntensity::from_grams_per_kilowatt_hour(200.0));
     let provenance = Provenance {
         zone: "KR".into(),
-        method: Method::Direct,
+        method: AccountingMethod::Direct,
         boundary: Boundary::Consumption,
-        kind: Kind::Average,
+        kind: IntensityKind::Average,
         source: "a made-up day".into(),
     };
     let zone = TimeZone::get("Asia/Seoul").unwrap();
@@ -135,4 +140,53 @@ fn a_trend_without_data_is_null_and_too_many_steps_are_refused() {
     assert_eq!((answer.mean_watts, answer.energy_kwh, answer.slope), (None, None, None));
     let fine = TrendRequest::default().with(|asked| asked.step = Some(hours("1ms")));
     assert!(analyze_workload_power_trend(&World::new().context(), &fine).is_err());
+}
+
+/// A Korean site whose chosen series holds one value, long ago or now.
+fn with_file(text: &str) -> World {
+    let zones = kepler_compliance::zones::Zones::embedded().unwrap();
+    let source = FileSource::parse(Path::new("grid.csv"), text, &zones, &FileOptions::default()).unwrap();
+    let settings = Settings { grid_intensity: None, ..settings(0.0, 1.25) };
+    World { intensity: Box::new(source), settings, ..World::new() }
+}
+
+#[test]
+fn a_stale_series_makes_no_verdict_and_no_schedule() {
+    let world = with_file("zone,start,end,g_per_kwh\nSeoul,2025-11-21T11:00Z,2025-11-21T12:00Z,10\n");
+    let answer = assess_workload_compliance(&world.context(), &AssessRequest::new("web")).unwrap();
+    assert_eq!(answer.statuses.carbon_status, Status::InsufficientData, "{answer:?}");
+    let texts = serde_json::to_string(&answer).unwrap();
+    assert!(texts.contains("365 d") && texts.contains("grid.csv"), "{texts}");
+    let error = calculate_optimal_schedule(&world.context(), &ScheduleRequest::new(hours("2h"))).unwrap_err();
+    assert!(matches!(error, ToolError::Intensity(IntensityError::Stale { .. })), "{error}");
+}
+
+#[test]
+fn a_fresh_series_decides_whatever_name_its_zone_goes_by() {
+    let world = with_file("zone,start,end,g_per_kwh\nkoreacentral,2026-11-21T11:00Z,2026-11-22T13:00Z,10\n");
+    let answer = assess_workload_compliance(&world.context(), &AssessRequest::new("web")).unwrap();
+    assert_eq!(answer.statuses.carbon_status, Status::Compliant, "{answer:?}");
+    let plan = calculate_optimal_schedule(&world.context(), &ScheduleRequest::new(hours("2h"))).unwrap();
+    assert_eq!(plan.method, AccountingMethod::Direct);
+}
+
+#[test]
+fn a_series_without_the_sites_own_zone_is_no_reason_for_an_average() {
+    let world = with_file("zone,start,end,g_per_kwh\nFR,2026-11-21T11:00Z,2026-11-22T13:00Z,10\n");
+    let answer = assess_workload_compliance(&world.context(), &AssessRequest::new("web")).unwrap();
+    assert_eq!(answer.statuses.carbon_status, Status::InsufficientData);
+}
+
+#[test]
+fn a_schedule_is_priced_by_the_tariff_of_its_hours() {
+    let world = sunny();
+    let tariff = |code: &str| Tariff::named(code, Path::new(code)).unwrap();
+    let mut own = tariff("KEPCO_INDUSTRIAL_B");
+    own.rates = tariff("KEPCO_INDUSTRIAL_A2_HVA_1").rates;
+    let settings = Settings { tariff: Some(own), ..world.settings.clone() };
+    let world = World { settings, ..world };
+    let request = ScheduleRequest::new(hours("2h")).with(|asked| asked.power_watts = Some(1000.0));
+    let plan = calculate_optimal_schedule(&world.context(), &request).unwrap();
+    assert_eq!(plan.best.cost, None, "no source states the classes of a Sunday");
+    assert!(!plan.caveats.iter().any(|caveat| caveat.contains("One price")));
 }

@@ -1,6 +1,7 @@
 //! What the settings do to the configuration.
 
 pub(super) mod facility;
+pub(super) mod intensity;
 pub(super) mod meters;
 pub(super) mod web;
 

@@ -6,7 +6,8 @@ use super::{ProviderOptions, answers::Failure};
 use crate::http::{Auth, Secret};
 use jiff::Timestamp;
 use kepler_compliance::intensity::{
-    Boundary, CurrentIntensity, IntensityError, IntensitySeries, IntensitySource, Kind, Method, Provenance, SeriesBasis,
+    AccountingMethod, Boundary, CurrentIntensity, IntensityError, IntensityKind, IntensitySeries, IntensitySource,
+    Provenance, SeriesBasis,
 };
 use kepler_compliance::units::CarbonIntensity;
 use reqwest::Url;
@@ -21,7 +22,7 @@ const LONGEST_RANGE: Duration = Duration::from_secs(10 * 86_400);
 pub struct ElectricityMaps {
     provider: Provider,
     auth: Auth,
-    method: Method,
+    method: AccountingMethod,
 }
 
 impl ElectricityMaps {
@@ -36,7 +37,7 @@ impl ElectricityMaps {
         Ok(ElectricityMaps {
             provider: Provider::new("Electricity Maps", "https://api.electricitymaps.com", options)?,
             auth: Auth::Header { name: "auth-token", token },
-            method: Method::Lifecycle,
+            method: AccountingMethod::Lifecycle,
         })
     }
 
@@ -55,7 +56,7 @@ impl ElectricityMaps {
 
     /// Asks for emissions of operation only, or with those of building and fuel supply.
     #[must_use]
-    pub fn with_method(mut self, method: Method) -> Self {
+    pub fn with_method(mut self, method: AccountingMethod) -> Self {
         self.method = method;
         self
     }
@@ -96,7 +97,7 @@ impl ElectricityMaps {
             zone: zone.into(),
             method: self.method,
             boundary: Boundary::Consumption,
-            kind: Kind::Average,
+            kind: IntensityKind::Average,
             source: source.into(),
         }
     }
@@ -128,10 +129,10 @@ impl IntensitySource for ElectricityMaps {
     }
 }
 
-fn factor_type(method: Method) -> &'static str {
+fn factor_type(method: AccountingMethod) -> &'static str {
     match method {
-        Method::Direct => "direct",
-        Method::Lifecycle => "lifecycle",
+        AccountingMethod::Direct => "direct",
+        AccountingMethod::Lifecycle => "lifecycle",
     }
 }
 

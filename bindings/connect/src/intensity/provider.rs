@@ -45,6 +45,7 @@ pub(super) struct Provider {
     name: &'static str,
     http: Http,
     base: Url,
+    valid_for: Duration,
     answers: Answers<Fetched>,
 }
 
@@ -57,7 +58,8 @@ impl Provider {
         let base = base_url(options.base_url.as_deref().unwrap_or(public_address));
         let made = base.and_then(|base| Ok((Http::new(options.http, base.scheme() == "https")?, base)));
         let (http, base) = made.map_err(|error| unavailable(name, failure(&error)))?;
-        Ok(Provider { name, http, base, answers: Answers::new(options.fresh_for, options.keep_last) })
+        let answers = Answers::new(options.fresh_for, options.keep_last);
+        Ok(Provider { name, http, base, valid_for: options.valid_for, answers })
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -114,12 +116,25 @@ impl Provider {
             );
             return Err(unavailable(self.name, Failure { reason, retry_after: None, general: false }));
         };
+        let age = span(step.end, now);
+        if age > self.valid_for {
+            return Err(IntensityError::Stale {
+                origin: match fault {
+                    Some(failure) => format!("{} (last good answer: {})", self.name, failure.reason),
+                    None => self.name.into(),
+                },
+                zone: zone.clone(),
+                ended: step.end,
+                age,
+                validity: self.valid_for,
+            });
+        }
         let figure = IntensityFigure {
             value: step.value,
             period: Period::Interval { start: step.start, end: step.end },
             provenance: fetched.provenance.clone(),
         };
-        Ok(CurrentIntensity { figure, age: span(step.end, now) })
+        Ok(CurrentIntensity { figure, age })
     }
 
     /// The series of several questions, from `from` to `to`.

@@ -6,7 +6,8 @@ use super::{ProviderOptions, answers::Failure};
 use crate::http::Auth;
 use jiff::Timestamp;
 use kepler_compliance::intensity::{
-    Boundary, CurrentIntensity, IntensityError, IntensitySeries, IntensitySource, Kind, Method, Provenance, SeriesBasis,
+    AccountingMethod, Boundary, CurrentIntensity, IntensityError, IntensityKind, IntensitySeries, IntensitySource,
+    Provenance, SeriesBasis,
 };
 use kepler_compliance::units::CarbonIntensity;
 use reqwest::Url;
@@ -72,9 +73,9 @@ impl UkCarbonIntensity {
         let source = if forecast { "Carbon Intensity API (GB), forecast" } else { "Carbon Intensity API (GB)" };
         let provenance = Provenance {
             zone: ZONE.into(),
-            method: Method::Direct,
+            method: AccountingMethod::Direct,
             boundary: Boundary::Consumption,
-            kind: Kind::Average,
+            kind: IntensityKind::Average,
             source: source.into(),
         };
         Ok(Fetched { provenance, series })

@@ -6,7 +6,8 @@ use super::{ProviderOptions, answers::Failure};
 use crate::http::{Auth, HttpError, Secret};
 use jiff::{SignedDuration, Timestamp};
 use kepler_compliance::intensity::{
-    Boundary, CurrentIntensity, IntensityError, IntensitySeries, IntensitySource, Kind, Method, Provenance, SeriesBasis,
+    AccountingMethod, Boundary, CurrentIntensity, IntensityError, IntensityKind, IntensitySeries, IntensitySource,
+    Provenance, SeriesBasis,
 };
 use kepler_compliance::units::CarbonIntensity;
 use reqwest::Url;
@@ -150,9 +151,9 @@ impl WattTime {
             .map_err(|error| self.provider.not_as_documented(url, &error.to_string()))?;
         let provenance = Provenance {
             zone: zone.into(),
-            method: Method::Direct,
+            method: AccountingMethod::Direct,
             boundary: Boundary::Unstated,
-            kind: Kind::Marginal,
+            kind: IntensityKind::Marginal,
             source: format!("WattTime v3 {SIGNAL}"),
         };
         Ok(Fetched { provenance, series })

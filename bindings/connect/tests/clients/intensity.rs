@@ -3,7 +3,7 @@
 
 use crate::support::{Reply, Request, Server};
 use jiff::Timestamp;
-use kepler_compliance::intensity::{IntensityError, IntensitySource, Kind, Method, SeriesBasis};
+use kepler_compliance::intensity::{AccountingMethod, IntensityError, IntensityKind, IntensitySource, SeriesBasis};
 use kepler_connect::http::Secret;
 use kepler_connect::intensity::{ElectricityMaps, ProviderOptions, UkCarbonIntensity, WattTime};
 use std::sync::Arc;
@@ -49,7 +49,10 @@ fn electricity_maps_gives_the_current_figure_with_its_provenance() {
     let server = Server::start(|_| Reply::ok(LATEST));
     let now = maps(&server).current("KR", time("2026-05-01T10:50:00Z")).unwrap();
     assert_eq!(now.figure.value.grams_per_kilowatt_hour(), 423.0);
-    assert_eq!((now.figure.provenance.kind, now.figure.provenance.method), (Kind::Average, Method::Lifecycle));
+    assert_eq!(
+        (now.figure.provenance.kind, now.figure.provenance.method),
+        (IntensityKind::Average, AccountingMethod::Lifecycle)
+    );
     assert!(now.figure.provenance.source.contains("estimated"));
     assert_eq!(now.age, Duration::ZERO, "the hour still lasts");
     let asked = &server.asked()[0];
@@ -116,7 +119,7 @@ fn a_figure_of_another_zone_or_method_is_not_taken() {
     let now = time("2026-05-01T10:50:00Z");
     let error = maps(&server).current("FR", now).unwrap_err().to_string();
     assert!(error.contains("zone `KR`"), "{error}");
-    let error = maps(&server).with_method(Method::Direct).current("KR", now).unwrap_err().to_string();
+    let error = maps(&server).with_method(AccountingMethod::Direct).current("KR", now).unwrap_err().to_string();
     assert!(error.contains("`lifecycle` where `direct`"), "{error}");
 }
 
@@ -271,7 +274,7 @@ fn watttime_logs_in_once_and_converts_pounds() {
     let source = watttime(&server);
     let now = source.current("US-CAL-CISO", time("2026-05-01T10:03:00Z")).unwrap();
     assert!((now.figure.value.grams_per_kilowatt_hour() - 453.592_37).abs() < 1e-9);
-    assert_eq!(now.figure.provenance.kind, Kind::Marginal);
+    assert_eq!(now.figure.provenance.kind, IntensityKind::Marginal);
     let series = source.forecast("US-CAL-CISO", time("2026-05-01T10:00:00Z"), time("2026-05-01T11:00:00Z")).unwrap();
     assert_eq!(series.values.steps().len(), 2);
     assert_eq!(series.values.at(time("2026-05-01T10:07:00Z")), None, "a null is a gap");

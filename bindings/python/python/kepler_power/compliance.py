@@ -152,8 +152,8 @@ class Standard(Answer):
     """What makes somebody follow it."""
     subject: _tools.Subject
     """Whom it speaks of."""
-    draft: bool
-    """Not adopted yet: never in force."""
+    status: str
+    """How far it has come: ``draft``, ``passed`` (in force from its first day on), ``in_force``."""
     valid_from: Optional[datetime.date]
     """First day in force; ``None``: since ever."""
     valid_to: Optional[datetime.date]
@@ -188,7 +188,8 @@ class Standard(Answer):
     def in_force(self, day: datetime.date) -> bool:
         """Whether it is in force on a day."""
         begun = self.valid_from is None or self.valid_from <= day
-        return not self.draft and begun and (self.valid_to is None or day <= self.valid_to)
+        adopted = self.status == "in_force" or (self.status == "passed" and self.valid_from is not None)
+        return adopted and begun and (self.valid_to is None or day <= self.valid_to)
 
 
 def regions() -> tuple[Region, ...]:

@@ -4,6 +4,7 @@ use super::data::{data, json};
 use crate::errors::{ConfigurationError, tool_error};
 use jiff::Timestamp;
 use kepler_compliance::carbon::{effective_intensity, emissions};
+use kepler_compliance::intensity::AccountingMethod;
 use kepler_compliance::standards::Basis;
 use kepler_compliance::tariff::EnergyPrice;
 use kepler_compliance::text::Lang;
@@ -26,6 +27,9 @@ use std::sync::Arc;
 /// :param grid_intensity: what the electricity emits, gCO2e/kWh; instead of the region's.
 /// :param price: what a kilowatt-hour costs.
 /// :param currency: of the price, ISO 4217.
+/// :param intensity_method: use only published intensities of this method: ``direct`` or ``lifecycle``. Without it
+///     the one that suits the region is taken: lifecycle for countries, direct for cloud regions, grid zones and
+///     countries with an official factor.
 /// :raises UnknownRegionError: no region has that name.
 /// :raises ConfigurationError: a PUE below 1, a negative intensity or price.
 #[pyclass(frozen, eq, module = "kepler_power")]
@@ -70,7 +74,7 @@ impl Facility {
 #[pymethods]
 impl Facility {
     #[new]
-    #[pyo3(signature = (region=None, *, pue=None, pue_basis="assumed", grid_intensity=None, price=None, currency="KRW"))]
+    #[pyo3(signature = (region=None, *, pue=None, pue_basis="assumed", grid_intensity=None, price=None, currency="KRW", intensity_method=None))]
     fn new(
         region: Option<String>,
         pue: Option<f64>,
@@ -78,6 +82,7 @@ impl Facility {
         grid_intensity: Option<f64>,
         price: Option<f64>,
         currency: &str,
+        intensity_method: Option<&str>,
     ) -> PyResult<Self> {
         let basis = basis(pue_basis)?;
         let wrong = |message: String, remedy: &str| ConfigurationError::new_err((message, remedy.to_owned()));
@@ -104,7 +109,9 @@ impl Facility {
             region: region.filter(|region| !region.trim().is_empty()),
             pue: pue.transpose()?,
             grid_intensity: grid_intensity.transpose()?.map(CarbonIntensity::from_grams_per_kilowatt_hour),
+            intensity_method: intensity_method.map(method).transpose()?,
             price,
+            tariff: None,
         };
         Facility::of(settings, currency)
     }
@@ -133,6 +140,7 @@ impl Facility {
             number("KEPLER_GRID_INTENSITY")?,
             number("KEPLER_PRICE")?,
             currency.as_deref().unwrap_or("KRW"),
+            text("KEPLER_INTENSITY_METHOD").as_deref(),
         )
     }
 
@@ -200,6 +208,17 @@ impl Facility {
     #[getter]
     fn grid_year(&self) -> Option<i16> {
         self.site.grid_intensity.as_ref().and_then(|grid| grid.year)
+    }
+
+    /// By what method the grid intensity was made: ``direct`` (at the stack) or ``lifecycle``; figures of
+    /// different methods do not compare. ``None`` where no intensity is known.
+    #[getter]
+    fn grid_method(&self) -> Option<&'static str> {
+        let method = self.site.grid_intensity.as_ref()?.method?;
+        Some(match method {
+            AccountingMethod::Direct => "direct",
+            AccountingMethod::Lifecycle => "lifecycle",
+        })
     }
 
     /// Power usage effectiveness; ``None`` where it is not known.
@@ -289,6 +308,7 @@ impl Facility {
             .set_item("grid_intensity", self.settings.grid_intensity.map(CarbonIntensity::grams_per_kilowatt_hour))?;
         stated.set_item("price", self.price())?;
         stated.set_item("currency", &self.currency)?;
+        stated.set_item("intensity_method", self.settings.intensity_method.and(self.grid_method()))?;
         Ok((PyTuple::new(py, [self.settings.region.as_deref()])?, stated))
     }
 }
@@ -300,6 +320,17 @@ const fn basis_name(basis: Basis) -> &'static str {
         Basis::Estimated => "estimated",
         Basis::Assumed => "assumed",
         Basis::Partial => "partial",
+    }
+}
+
+fn method(name: &str) -> PyResult<AccountingMethod> {
+    match name {
+        "direct" => Ok(AccountingMethod::Direct),
+        "lifecycle" => Ok(AccountingMethod::Lifecycle),
+        _ => Err(ConfigurationError::new_err((
+            format!("`{name}` is no method of intensities"),
+            "give direct or lifecycle",
+        ))),
     }
 }
 

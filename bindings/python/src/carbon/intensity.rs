@@ -1,35 +1,40 @@
-//! Grid intensities that the caller gives: a file, a series, a typical day.
+//! Grid intensities that the caller gives: a provider, a file, a series, a typical day.
 
 use super::data::Data;
 use crate::errors::{ConfigurationError, DataError, message_and_remedy, unknown_region};
 use jiff::tz::TimeZone;
 use kepler_compliance::intensity::{
-    Boundary, FileSource, HourlyProfile, IntensitySource, Kind, Method, Provenance, SeriesBasis,
+    AccountingMethod, Boundary, FileOptions, FileSource, HourlyProfile, IntensityKind, IntensitySource, Provenance,
+    SeriesBasis,
 };
 use kepler_compliance::units::CarbonIntensity;
+use kepler_connect::intensity::{ElectricityMaps, ProviderOptions, UkCarbonIntensity, WattTime};
 use pyo3::prelude::*;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What an `intensity` argument is.
 #[derive(FromPyObject)]
 pub(super) enum IntensityArgument {
-    /// CSV, JSON, or the Carbon Aware SDK's JSON.
-    File(PathBuf),
+    /// A provider's name, else a file: CSV or JSON.
+    Named(PathBuf),
     /// A name, (start, end, gCO2e/kWh) in RFC 3339, and what they rest on.
     Rows(String, Vec<(String, Option<String>, f64)>, String),
     /// 24 hours of a typical day, or of twelve, in the region's time; gCO2e/kWh.
     Profile(Vec<f64>),
 }
 
+/// A provider is asked once in a while only, so it lives as long as the process.
+static PROVIDERS: [OnceLock<Arc<dyn IntensitySource>>; 3] = [const { OnceLock::new() }; 3];
+
 /// What is not known of a caller's figures: they are taken for direct averages, which such figures mostly are.
 fn provenance(zone: &str, source: &str) -> Provenance {
     Provenance {
         zone: zone.to_owned(),
-        method: Method::Direct,
+        method: AccountingMethod::Direct,
         boundary: Boundary::Unstated,
-        kind: Kind::Average,
+        kind: IntensityKind::Average,
         source: source.to_owned(),
     }
 }
@@ -39,18 +44,20 @@ impl IntensityArgument {
     pub(super) fn source(self, data: &Data, region: &str) -> PyResult<Arc<dyn IntensitySource>> {
         let zone = data.zones.find(region).map_err(|error| unknown_region(&error))?;
         let wrong = |error: &dyn std::fmt::Display| DataError::new_err(message_and_remedy(&error));
+        let mut options = FileOptions::default();
+        options.zone = Some(zone.id.clone());
         Ok(match self {
-            IntensityArgument::File(path) => {
-                let provenance = provenance(&zone.id, &path.display().to_string());
-                Arc::new(FileSource::open(&path, provenance, SeriesBasis::Forecast).map_err(|error| wrong(&error))?)
-            }
+            IntensityArgument::Named(path) => match provider(&path)? {
+                Some(provider) => provider,
+                None => Arc::new(FileSource::open(&path, &data.zones, &options).map_err(|error| wrong(&error))?),
+            },
             IntensityArgument::Rows(name, rows, basis) => {
                 let row = |(start, end, grams): (String, Option<String>, f64)| -> Value {
                     json!({ "zone": zone.id, "start": start, "end": end, "g_per_kwh": grams })
                 };
                 let text = Value::from_iter(rows.into_iter().map(row)).to_string();
-                let (path, provenance) = (Path::new(&name), provenance(&zone.id, &name));
-                let source = FileSource::parse(path, &text, provenance, series_basis(&basis)?);
+                options.basis = series_basis(&basis)?;
+                let source = FileSource::parse(Path::new(&name), &text, &data.zones, &options);
                 Arc::new(source.map_err(|error| wrong(&error))?)
             }
             IntensityArgument::Profile(hours) => {
@@ -69,6 +76,24 @@ impl IntensityArgument {
             }
         })
     }
+}
+
+/// The provider of that name; its secret comes from the environment.
+fn provider(name: &Path) -> PyResult<Option<Arc<dyn IntensitySource>>> {
+    let options = ProviderOptions::default;
+    let (slot, made) = match name.to_str() {
+        Some("electricity-maps") => {
+            (&PROVIDERS[0], ElectricityMaps::from_env(options()).map(|source| Arc::new(source) as _))
+        }
+        Some("watttime") => (&PROVIDERS[1], WattTime::from_env(options()).map(|source| Arc::new(source) as _)),
+        Some("uk") => (&PROVIDERS[2], UkCarbonIntensity::new(options()).map(|source| Arc::new(source) as _)),
+        _ => return Ok(None),
+    };
+    if let Some(known) = slot.get() {
+        return Ok(Some(Arc::clone(known)));
+    }
+    let made = made.map_err(|error| ConfigurationError::new_err(message_and_remedy(&error)))?;
+    Ok(Some(Arc::clone(slot.get_or_init(|| made))))
 }
 
 fn series_basis(name: &str) -> PyResult<SeriesBasis> {

@@ -354,10 +354,51 @@ pub(crate) static SETTINGS: &[Setting] =
             "G_PER_KWH",
             "Intensity of the facility's electricity, gCO2e/kWh [default: the region's]",
         ),
+        key("carbon.intensity", Form::Text, Set(apply::intensity::source)).flag(
+            "intensity",
+            "SOURCE",
+            "Grid intensities over time, instead of yearly averages: a file (CSV or JSON), electricity-maps, watttime, uk",
+        ),
+        key("carbon.intensityMethod", Form::Text, Set(apply::intensity::method)).flag(
+            "intensity.method",
+            "METHOD",
+            "Use only intensities of this method: direct (at the stack), lifecycle [default: the one that suits the region, else the other]",
+        ),
+        key("carbon.intensityValidity", Form::Duration, Set(apply::intensity::validity)).flag(
+            "intensity.validity",
+            "DURATION",
+            "How long after its last value a file's series still speaks for now [default: its step, 2h at most]",
+        ),
+        key("carbon.intensityTokenFile", Form::Text, Set(apply::intensity::token_file)).flag(
+            "intensity.token-file",
+            "FILE",
+            "What the provider asks for: Electricity Maps a token, WattTime USER:PASSWORD [default: from \
+             ELECTRICITY_MAPS_TOKEN, WATTTIME_USER and WATTTIME_PASSWORD]",
+        ),
+        key("carbon.intensityUrl", Form::Text, Set(apply::intensity::url)).flag(
+            "intensity.url",
+            "URL",
+            "Where the provider is asked [default: its public address]",
+        ),
+        key("carbon.intensityRegions", Form::List, Set(apply::intensity::regions)).flag(
+            "intensity.region",
+            "ZONE=REGION",
+            "WattTime's region of a grid zone, as us-east-1=PJM_DC; may be repeated",
+        ),
+        key("standards.directory", Form::Text, Set(apply::intensity::standards)).flag(
+            "standards-dir",
+            "DIR",
+            "Directory of standards of your own, which add to the built-in ones or override them",
+        ),
         key("price.per_kwh", Form::Number, Set(apply::facility::price)).flag(
             "price",
             "AMOUNT",
             "What the facility pays for a kilowatt-hour",
+        ),
+        key("price.tariff", Form::Text, Set(apply::intensity::tariff)).flag(
+            "tariff",
+            "TARIFF",
+            "Price schedules by time of use: the code of a built-in tariff, or a file",
         ),
         key("price.currency", Form::Text, Set(apply::facility::currency)).flag(
             "currency",

@@ -1,0 +1,111 @@
+//! The data that workloads are judged by: regions, rules, and the source of grid intensities.
+
+use super::config::{Config, IntensityChoice, Value};
+use super::exit::Failure;
+use kepler_compliance::intensity::{FileOptions, FileSource, IntensitySource, Table};
+use kepler_compliance::standards::Standards;
+use kepler_compliance::tools::DEFAULT_REGION;
+use kepler_compliance::zones::Zones;
+use kepler_connect::http::Secret;
+use kepler_connect::intensity::{ElectricityMaps, ProviderOptions, UkCarbonIntensity, WattTime};
+use std::sync::Arc;
+
+/// The zone table.
+pub(super) fn zones() -> Result<Zones, Failure> {
+    Zones::embedded().map_err(|error| Failure::Data(error.to_string()))
+}
+
+/// The built-in rules, with the operator's own.
+///
+/// # Errors
+/// A file of the operator's is no valid file of standards.
+pub(super) fn standards(config: &Config) -> Result<Standards, Failure> {
+    let standards = Standards::embedded().map_err(|error| Failure::Data(error.to_string()))?;
+    match &config.standards_dir {
+        Some(directory) => standards.with_directory(directory).map_err(|error| Failure::Data(error.to_string())),
+        None => Ok(standards),
+    }
+}
+
+/// Where grid intensities come from: a file, a provider, or the zone table.
+///
+/// # Errors
+/// The file is no series of intensities, or a provider cannot be asked without a secret that is not given.
+pub(super) fn intensity(config: &Config, zones: &Zones) -> Result<Arc<dyn IntensitySource>, Failure> {
+    let settings = &config.intensity;
+    let Some(choice) = &settings.source else { return Ok(Arc::new(Table::from_zones(zones))) };
+    let unusable = |error: &dyn std::fmt::Display| Failure::Data(error.to_string());
+    let mut options = ProviderOptions::default();
+    options.base_url.clone_from(&settings.url);
+    Ok(match choice {
+        IntensityChoice::File(path) => {
+            let mut options = FileOptions::default();
+            options.zone = Some(config.facility.region.clone().unwrap_or_else(|| DEFAULT_REGION.to_owned()));
+            options.method = config.facility.intensity_method.unwrap_or(options.method);
+            options.validity = settings.validity;
+            let source = FileSource::open(path, zones, &options).map_err(|error| unusable(&error))?;
+            for reason in source.skipped() {
+                tracing::warn!("{}: left out: {reason}", path.display());
+            }
+            Arc::new(source)
+        }
+        IntensityChoice::ElectricityMaps => {
+            let token = match &settings.token_file {
+                Some(file) => Secret::new(&secret_line(file)?),
+                None => Secret::from_env(ElectricityMaps::TOKEN_VARIABLE)
+                    .ok_or_else(|| missing(&format!("set {}", ElectricityMaps::TOKEN_VARIABLE)))?,
+            };
+            let source = ElectricityMaps::new(token, options).map_err(|error| unusable(&error))?;
+            Arc::new(match config.facility.intensity_method {
+                Some(method) => source.with_method(method),
+                None => source,
+            })
+        }
+        IntensityChoice::WattTime => {
+            let [user, password] = WattTime::LOGIN_VARIABLES;
+            let (name, password) = match &settings.token_file {
+                Some(file) => {
+                    let line = secret_line(file)?;
+                    let (name, password) = line.split_once(':').ok_or_else(|| {
+                        Failure::Config(vec![file.problem("the file must hold USER:PASSWORD in one line")])
+                    })?;
+                    (name.to_owned(), Secret::new(password))
+                }
+                None => match (std::env::var(user), Secret::from_env(password)) {
+                    (Ok(name), Some(secret)) => (name, secret),
+                    _ => return Err(missing(&format!("set {user} and {password}"))),
+                },
+            };
+            let mut source = WattTime::new(&name, password, options).map_err(|error| unusable(&error))?;
+            for (zone, region) in &settings.regions {
+                let zone = zones.find(zone).map_err(|error| unusable(&error))?;
+                source = source.region(zone.id.clone(), region.clone());
+            }
+            Arc::new(source)
+        }
+        IntensityChoice::Uk => Arc::new(UkCarbonIntensity::new(options).map_err(|error| unusable(&error))?),
+    })
+}
+
+fn missing(variables: &str) -> Failure {
+    Failure::Data(format!(
+        "the provider of grid intensities asks for an account: {variables}, or --intensity.token-file"
+    ))
+}
+
+/// The first line of a file that holds a secret.
+fn secret_line(file: &Value) -> Result<String, Failure> {
+    let text = std::fs::metadata(&file.text)
+        .and_then(|metadata| match metadata.is_file() && metadata.len() <= LONGEST_SECRET {
+            true => std::fs::read_to_string(&file.text),
+            false => Err(std::io::Error::other("it is no small regular file")),
+        })
+        .map_err(|error| Failure::Config(vec![file.problem(format_args!("cannot read `{}`: {error}", file.text))]))?;
+    match text.lines().next().map(str::trim).filter(|line| !line.is_empty()) {
+        Some(line) => Ok(line.to_owned()),
+        None => Err(Failure::Config(vec![file.problem(format_args!("`{}` is empty", file.text))])),
+    }
+}
+
+/// Tokens and passwords are short.
+const LONGEST_SECRET: u64 = 4096;
