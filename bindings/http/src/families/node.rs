@@ -1,7 +1,6 @@
 //! The node: its zones, where their figures come from, and what the counters did.
 
 use super::{Family, Levels, Samples, Scene, Value, once_known};
-use kepler_core::meter::Method;
 use kepler_core::snapshot::NodeZone;
 use kepler_core::units::ZoneKind;
 
@@ -120,11 +119,11 @@ pub(super) const FAMILIES: &[Family] = &[
         Family::gauge(
             "kepler_power_source_error_ratio",
             Some("ratio"),
-            "Expected relative error of an estimate, one standard deviation; absent when measured",
+            "Expected relative error of an estimate or of a partly measured sum, one standard deviation; absent when measured",
         ),
         |scene, _, samples| {
             for (kind, zone) in node_zones(scene) {
-                if let Method::Estimated { error_ratio } = zone.method {
+                if let Some(error_ratio) = zone.method.error_ratio() {
                     samples
                         .sample()
                         .rendered(scene.exporter.node_label())
