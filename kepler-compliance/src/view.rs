@@ -167,16 +167,6 @@ pub struct Usage {
     pub cpu_time: Option<Duration>,
 }
 
-/// What can be said of figures of both methods: estimated if one is, with the larger error.
-pub(crate) fn worse(a: Method, b: Method) -> Method {
-    match (a, b) {
-        (Method::Estimated { error_ratio: one }, Method::Estimated { error_ratio: other }) => {
-            Method::Estimated { error_ratio: one.max(other) }
-        }
-        (Method::Measured, method) | (method, Method::Measured) => method,
-    }
-}
-
 /// Why nothing is known of a time or subject.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

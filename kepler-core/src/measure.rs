@@ -46,7 +46,7 @@ impl<T> Measured<T> {
     /// Expected relative error of the energy, one standard deviation; `None` if it was measured, or is not known.
     #[must_use]
     pub fn error_ratio(&self) -> Option<f64> {
-        error_ratio(self.method?)
+        self.method?.error_ratio()
     }
 }
 
@@ -96,22 +96,10 @@ impl Stopwatch {
             energy: machine.map(|machine| machine.energy),
             process_energy: spent.part_of_machine(spent.tree_cpu),
             source: added().max_by_key(|zone| zone.energy).map(|zone| zone.source),
-            method: added().map(|zone| zone.method).reduce(weaker),
+            method: added().map(|zone| zone.method).reduce(Method::weaker),
             spent,
         }
     }
-}
-
-fn error_ratio(method: Method) -> Option<f64> {
-    match method {
-        Method::Measured => None,
-        Method::Estimated { error_ratio } => Some(error_ratio),
-    }
-}
-
-/// What can be said of a sum: nothing better than of its worst part.
-fn weaker(a: Method, b: Method) -> Method {
-    if error_ratio(b) > error_ratio(a) { b } else { a }
 }
 
 /// One sentence. The precision is that of joules and seconds.
@@ -139,9 +127,9 @@ mod tests {
     #[test]
     fn a_sum_is_no_better_than_its_worst_part() {
         let estimated = |error_ratio| Method::Estimated { error_ratio };
-        assert_eq!(weaker(Method::Measured, estimated(0.1)), estimated(0.1));
-        assert_eq!(weaker(estimated(0.3), estimated(0.1)), estimated(0.3));
-        assert_eq!(weaker(Method::Measured, Method::Measured), Method::Measured);
+        assert_eq!(Method::weaker(Method::Measured, estimated(0.1)), estimated(0.1));
+        assert_eq!(Method::weaker(estimated(0.3), estimated(0.1)), estimated(0.3));
+        assert_eq!(Method::weaker(Method::Measured, Method::Measured), Method::Measured);
     }
 
     #[test]

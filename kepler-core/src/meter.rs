@@ -10,14 +10,18 @@ pub mod configured;
 pub mod estimate;
 pub mod fake;
 pub mod hwmon;
+mod inventory;
+mod limits;
 pub mod msr;
 #[cfg(feature = "perf")]
 pub mod perf;
 pub mod powercap;
 pub mod replay;
+mod sysfs;
 mod uncertainty;
 
 pub use crate::counter::Reading;
+pub use inventory::{Inventory, Skipped};
 pub use uncertainty::{ErrorBounds, EstimateWarnings};
 
 use crate::host::Timestamp;
@@ -29,25 +33,58 @@ pub trait EnergyMeter: Send {
     /// Short fixed name, the `source` label: `powercap`, `msr`, `perf`, `hwmon`, `model`, …
     fn source(&self) -> &'static str;
 
-    /// Whether figures are measured or estimated, and how far off an estimate may be.
-    fn method(&self) -> Method;
+    /// What it found: the zones, in the order in which [`EnergyMeter::read`] reports them, and what is not read, each with
+    /// the reason. Fixed for the meter's life.
+    fn inventory(&self) -> Inventory<'_>;
 
-    /// The zones, in the order in which [`EnergyMeter::read`] reports them. Fixed for the meter's life.
-    fn zones(&self) -> &[Zone];
+    /// How good the figures of the last reading are.
+    fn quality(&self) -> Quality;
 
     /// Reads every zone once, at about `at`: clears `readings` and fills it with one entry a zone, in
     /// the order of [`EnergyMeter::zones`].
     fn read(&mut self, at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>);
 
-    /// Between which bounds the truth lay in the window that was last read, for an estimate that knows more of
-    /// that than [`EnergyMeter::method`] says: they need not be alike on both sides.
-    fn error_bounds(&self) -> Option<ErrorBounds> {
-        None
+    /// The zones of the [inventory](EnergyMeter::inventory).
+    fn zones(&self) -> &[Zone] {
+        self.inventory().zones
     }
 
+    /// The method of the [quality](EnergyMeter::quality).
+    fn method(&self) -> Method {
+        self.quality().method
+    }
+}
+
+/// How good a meter's figures are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Quality {
+    /// Whether they are measured or estimated, and how far off an estimate may be.
+    pub method: Method,
+    /// Between which bounds the truth lay in the window that was last read, for an estimate that knows more of
+    /// that than the method says: they need not be alike on both sides.
+    pub error_bounds: Option<ErrorBounds>,
     /// How many windows so far deserve a warning. Nothing for what is measured.
-    fn warnings(&self) -> EstimateWarnings {
-        EstimateWarnings::default()
+    pub warnings: EstimateWarnings,
+}
+
+impl Quality {
+    /// Figures of which no more is known than their method.
+    #[must_use]
+    pub fn of(method: Method) -> Self {
+        Quality { method, error_bounds: None, warnings: EstimateWarnings::default() }
+    }
+
+    /// The same with the bounds of the last window.
+    #[must_use]
+    pub fn with_error_bounds(self, error_bounds: Option<ErrorBounds>) -> Self {
+        Quality { error_bounds, ..self }
+    }
+
+    /// The same with what the estimate warns of.
+    #[must_use]
+    pub fn with_warnings(self, warnings: EstimateWarnings) -> Self {
+        Quality { warnings, ..self }
     }
 }
 
@@ -58,9 +95,16 @@ pub trait EnergyMeter: Send {
     derive(serde::Serialize, serde::Deserialize),
     serde(tag = "kind", rename_all = "lowercase")
 )]
+#[non_exhaustive]
 pub enum Method {
     /// By a hardware counter or sensor.
     Measured,
+    /// By hardware counters or sensors but for a part, which is estimated from the others: a socket whose counter cannot
+    /// be read.
+    Partial {
+        /// Expected relative error of the whole, one standard deviation (0.1 = ±10 %).
+        error_ratio: f64,
+    },
     /// By a model.
     Estimated {
         /// Expected relative error, one standard deviation (0.3 = ±30 %).
@@ -69,12 +113,38 @@ pub enum Method {
 }
 
 impl Method {
-    /// `measured` or `estimated`, the `method` label.
+    /// `measured`, `partial` or `estimated`, the `method` label.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Method::Measured => "measured",
+            Method::Partial { .. } => "partial",
             Method::Estimated { .. } => "estimated",
+        }
+    }
+
+    /// Expected relative error, one standard deviation; `None` of what is measured.
+    #[must_use]
+    pub const fn error_ratio(self) -> Option<f64> {
+        match self {
+            Method::Measured => None,
+            Method::Partial { error_ratio } | Method::Estimated { error_ratio } => Some(error_ratio),
+        }
+    }
+
+    /// The weaker of two methods, which is that of a sum: estimated before partial before measured, then the larger error.
+    #[must_use]
+    pub fn weaker(self, other: Method) -> Method {
+        let rank = |method: Method| match method {
+            Method::Measured => 0,
+            Method::Partial { .. } => 1,
+            Method::Estimated { .. } => 2,
+        };
+        let larger = self.error_ratio().unwrap_or(0.0).max(other.error_ratio().unwrap_or(0.0));
+        match if rank(self) >= rank(other) { self } else { other } {
+            Method::Measured => Method::Measured,
+            Method::Partial { .. } => Method::Partial { error_ratio: larger },
+            Method::Estimated { .. } => Method::Estimated { error_ratio: larger },
         }
     }
 }
@@ -101,17 +171,12 @@ impl Zone {
     /// A zone with the default plausible maximum of its kind, which no processor of today reaches.
     #[must_use]
     pub fn new(kind: ZoneKind, path: impl Into<String>) -> Self {
-        let max_watts = match kind {
-            ZoneKind::Package | ZoneKind::Core => 1500.0,
-            ZoneKind::Uncore | ZoneKind::Dram => 600.0,
-            ZoneKind::Psys => 10_000.0,
-        };
         Zone {
             kind,
             package: None,
             path: path.into(),
             modulus: None,
-            max_power: Power::from_watts(max_watts),
+            max_power: limits::Limits::default().of_kind(kind),
             idle_power: None,
         }
     }
@@ -138,6 +203,9 @@ impl ReadError {
 /// A short fixed word for a kind of input/output fault, used as a metric's `reason` label.
 #[must_use]
 pub fn reason(error: &io::Error) -> &'static str {
+    if let Some(distrust) = error.get_ref().and_then(|error| error.downcast_ref::<chain::Distrust>()) {
+        return distrust.name();
+    }
     match error.kind() {
         io::ErrorKind::NotFound => "not_found",
         io::ErrorKind::PermissionDenied => "permission_denied",

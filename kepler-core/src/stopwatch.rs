@@ -59,6 +59,9 @@ pub struct Stopwatch {
 /// One physical zone.
 struct Tracked {
     kind: ZoneKind,
+    package: Option<u32>,
+    path: String,
+    epoch: u64,
     tracker: CounterTracker,
 }
 
@@ -153,6 +156,11 @@ impl Stopwatch {
         for (_, kind) in self.kinds.iter_mut() {
             kind.iter_mut().for_each(|kind| kind.is_stale = false);
         }
+        for active in self.chain.zones() {
+            if let Some(kind) = &mut self.kinds[active.zone.kind] {
+                kind.method = active.method;
+            }
+        }
         for (tracked, reading) in self.tracked.iter_mut().zip(self.readings.drain(..)) {
             let Some(kind) = &mut self.kinds[tracked.kind] else { continue };
             match reading {
@@ -198,14 +206,25 @@ impl Stopwatch {
         self.busy += self.busy_time.advance(times, at).map_or(Duration::ZERO, |window| window.busy);
     }
 
-    /// Takes over the chain's zones after they changed. Totals go on, trackers start anew.
+    /// Takes over the chain's zones after they changed. Totals go on, and so do counters that are still the same.
     fn follow(&mut self) {
         self.generation = Some(self.chain.generation());
-        self.tracked.clear();
+        let mut earlier = std::mem::take(&mut self.tracked);
         let mut found: PerZone<Option<Kind>> = PerZone::from_fn(|_| None);
         for active in self.chain.zones() {
             let zone = active.zone;
-            self.tracked.push(Tracked { kind: zone.kind, tracker: CounterTracker::new(zone.modulus, zone.max_power) });
+            let same = |tracked: &Tracked| {
+                (tracked.kind, tracked.package, tracked.epoch) == (zone.kind, zone.package, active.epoch)
+                    && tracked.path == zone.path
+            };
+            let known = earlier.iter().position(same).map(|index| earlier.swap_remove(index));
+            self.tracked.push(known.unwrap_or_else(|| Tracked {
+                kind: zone.kind,
+                package: zone.package,
+                path: zone.path.clone(),
+                epoch: active.epoch,
+                tracker: CounterTracker::new(zone.modulus, zone.max_power),
+            }));
             let before = self.kinds[zone.kind];
             let kind = found[zone.kind].get_or_insert(Kind {
                 source: active.source,

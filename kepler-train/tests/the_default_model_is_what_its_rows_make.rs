@@ -39,7 +39,7 @@ fn the_embedded_model_is_the_one_that_is_made_and_its_stated_error_that_of_machi
     let Method::Estimated { error_ratio } = calibrated.method() else { panic!("an estimate is not measured") };
     let (found, (below, above)) = (made.calibrated_error_ratio, made.calibrated_margins);
     assert!(found <= error_ratio && found > 0.95 * error_ratio, "{found} for {error_ratio}");
-    let stated = calibrated.error_bounds().unwrap();
+    let stated = calibrated.quality().error_bounds.unwrap();
     assert!(below <= stated.below && below > 0.95 * stated.below, "{below} for {stated:?}");
     assert!(above <= stated.above && above > 0.95 * stated.above, "{above} for {stated:?}");
 

@@ -167,7 +167,12 @@ fn announce(sampler: &Sampler, listeners: &[TcpListener], config: &Config) {
         match method {
             _ if *source == "fake" => tracing::warn!("{zones}: made up by fake, for development only"),
             Method::Measured => tracing::info!("{zones}: measured by {source}"),
-            Method::Estimated { error_ratio } => {
+            Method::Partial { error_ratio } => tracing::warn!(
+                "{zones}: measured by {source} in part, the rest estimated, ±{:.0} %; `kepler doctor` says what is missing",
+                error_ratio * 100.0
+            ),
+            _ => {
+                let error_ratio = method.error_ratio().unwrap_or(1.0);
                 tracing::warn!(
                     "{zones}: estimated by {source}, ±{:.0} %; `kepler doctor` says what measuring needs",
                     error_ratio * 100.0

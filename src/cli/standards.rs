@@ -108,8 +108,10 @@ fn show(rule: &Rule, lang: Lang) -> String {
         ),
         (word(Word::Source, lang), rule.source.clone()),
     ];
-    if rule.draft {
-        rows.push((word(Word::Draft, lang), phrase(&Phrase::NotAdopted, lang)));
+    match rule.status {
+        RuleStatus::Draft => rows.push((word(Word::Draft, lang), phrase(&Phrase::NotAdopted, lang))),
+        RuleStatus::Passed => rows.push((word(Word::Passed, lang), phrase(&Phrase::NotInForceYet, lang))),
+        _ => {}
     }
     rows.extend(rule.note.as_ref().map(|note| (word(Word::Note, lang), note.lang(lang).to_owned())));
     facts(&rows)

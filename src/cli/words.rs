@@ -43,6 +43,7 @@ pub(super) enum Word {
     Asks,
     Source,
     Draft,
+    Passed,
     Unknown,
     Yes,
     No,
@@ -63,6 +64,8 @@ pub(super) enum Phrase<'a> {
     Period { from: &'a str, to: &'a str },
     /// A rule that no one has adopted.
     NotAdopted,
+    /// Adopted, and not in force yet.
+    NotInForceYet,
 }
 
 /// A part of a machine.

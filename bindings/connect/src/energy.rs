@@ -6,7 +6,7 @@ mod figures;
 mod source;
 
 pub(crate) use figures::{NodeFigures, WorkloadFigures, is, plus, rows};
-pub(crate) use source::{SOURCE_ERROR, SOURCE_INFO, Sources, worse};
+pub(crate) use source::{SOURCE_ERROR, SOURCE_INFO, Sources};
 
 use kepler_compliance::units::ZoneKind;
 use kepler_compliance::view::{Skipped, Split, TimeRange, WorkloadKind};

@@ -7,7 +7,6 @@ use crate::fork;
 use crate::host::{Host, chain};
 use crate::remedies;
 use counter_thread::CounterThread;
-use kepler_core::meter::Method;
 use kepler_core::stopwatch as core;
 use kepler_core::units::ZoneKind;
 use pyo3::prelude::*;
@@ -137,10 +136,7 @@ impl Spent {
         let machine = self.spent.machine();
         let row = |kind: ZoneKind| {
             let zone = self.spent.zones[kind].as_ref()?;
-            let error = match zone.method {
-                Method::Measured => None,
-                Method::Estimated { error_ratio } => Some(error_ratio),
-            };
+            let error = zone.method.error_ratio();
             Some((
                 kind.name(),
                 zone.energy.microjoules(),

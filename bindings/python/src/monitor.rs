@@ -9,7 +9,6 @@ use crate::errors::{MeterError, MonitorError};
 use crate::host::{Host, chain};
 use crate::remedies;
 use kepler_core::attribution::IdlePolicy;
-use kepler_core::meter::Method;
 use kepler_core::monitor::Monitor as CoreMonitor;
 use kepler_core::sampler::{Sampler, SamplerError, SamplerOptions};
 use kepler_core::snapshot::{Feed, Snapshot as CoreSnapshot};
@@ -192,10 +191,7 @@ impl Snapshot {
 
     fn node_zones(&self) -> Vec<NodeZoneRow> {
         let row = |(kind, zone): (kepler_core::units::ZoneKind, &kepler_core::snapshot::NodeZone)| {
-            let error = match zone.method {
-                Method::Measured => None,
-                Method::Estimated { error_ratio } => Some(error_ratio),
-            };
+            let error = zone.method.error_ratio();
             (
                 kind.name(),
                 zone.path.to_string(),

@@ -3,7 +3,7 @@
 use super::share::Span;
 use super::{HistoryError, schema};
 use crate::units::{Energy, PerZone, ZoneKind};
-use crate::view::{WorkloadId, WorkloadKind, worse};
+use crate::view::{WorkloadId, WorkloadKind};
 use kepler_core::meter::Method;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use std::path::{Path, PathBuf};
@@ -178,7 +178,7 @@ impl Reading<'_> {
             let method = error.map_or(Method::Measured, |error_ratio| Method::Estimated { error_ratio });
             let (known, source) =
                 newest[zone].get_or_insert_with(|| (block, Source { zone, name: name.into(), method }));
-            source.method = worse(source.method, method);
+            source.method = source.method.weaker(method);
             if block > *known {
                 *known = block;
                 if *source.name != *name {

@@ -7,7 +7,7 @@ use super::{HistoryError, millis};
 use crate::units::{Energy, PerZone};
 use crate::view::{
     Containment, EnergySeries, EnergySplit, EnergyView, Inventory, NewestReading, NoDataReason, NodeEnergy,
-    NodeZoneEnergy, Subject, TimeRange, Usage, ViewError, WorkloadEnergy, worse,
+    NodeZoneEnergy, Subject, TimeRange, Usage, ViewError, WorkloadEnergy,
 };
 use kepler_core::meter::Method;
 use std::collections::{BTreeSet, HashMap};
@@ -248,7 +248,7 @@ fn coverage<'a>(intervals: impl Iterator<Item = &'a Interval>, asked: Span) -> f
 
 /// Measured if every zone always was; else estimated, with the largest error.
 fn method(sources: &[Source]) -> Method {
-    sources.iter().fold(Method::Measured, |method, source| worse(method, source.method))
+    sources.iter().fold(Method::Measured, |method, source| method.weaker(source.method))
 }
 
 fn awake(interval: Interval) -> Duration {

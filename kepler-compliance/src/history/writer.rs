@@ -7,7 +7,6 @@ use super::{HistoryError, HistoryOptions, millis, retention, schema};
 use crate::differ::{Order, ZoneCounters};
 use crate::units::PerZone;
 use crate::view::WorkloadKind;
-use kepler_core::meter::Method;
 use kepler_core::snapshot::Snapshot;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
@@ -193,10 +192,8 @@ fn write_node(
              unattributed_uj = unattributed_uj + excluded.unattributed_uj",
     )?;
     for (zone, seen) in snapshot.node.zones() {
-        let error_ratio = match seen.method {
-            Method::Measured => None,
-            Method::Estimated { error_ratio } => Some(error_ratio),
-        };
+        // What is partly measured is kept as an estimate with its error: it claims less, never more.
+        let error_ratio = seen.method.error_ratio();
         source.execute(params![interval.block, zone.name(), seen.source, error_ratio])?;
         if let Some(used) = &zones[zone] {
             let figures = [used.energy, used.idle, used.unattributed].map(microjoules);

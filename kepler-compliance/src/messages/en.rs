@@ -39,6 +39,12 @@ fn energy(message: &EnergyMessage) -> String {
             let error = percent(error_ratio * 100.0);
             format!("Energy is estimated by a model, not measured; expected error ±{error} % (one sigma).")
         }
+        M::Partial { error_ratio } => {
+            let error = percent(error_ratio * 100.0);
+            format!(
+                "Energy is measured in part only: what cannot be read is estimated from the rest; expected error ±{error} % (one sigma)."
+            )
+        }
         M::Coverage { ratio, covered } => format!(
             "The figures cover {} % of the window and the nodes ({} s of readings).",
             percent(ratio * 100.0),

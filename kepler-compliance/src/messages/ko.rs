@@ -41,6 +41,10 @@ fn energy(message: &EnergyMessage) -> String {
         M::Estimated { error_ratio } => {
             format!("에너지는 실측이 아닌 모델 추정값이며, 예상 오차는 ±{} %(1σ)입니다.", percent(error_ratio * 100.0))
         }
+        M::Partial { error_ratio } => format!(
+            "에너지는 일부만 실측되었으며 읽을 수 없는 부분은 나머지로부터 추정했습니다. 전체의 예상 오차는 ±{} %(1σ)입니다.",
+            percent(error_ratio * 100.0)
+        ),
         M::Coverage { ratio, covered } => format!(
             "수치는 요청한 기간과 노드의 {} %만 포함합니다 (측정 시간 {}초).",
             percent(ratio * 100.0),

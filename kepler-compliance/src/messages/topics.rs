@@ -17,6 +17,11 @@ pub enum EnergyMessage {
         /// Expected error of one standard deviation, as a share.
         error_ratio: f64,
     },
+    /// Meters say so but for a part, which is estimated from the others.
+    Partial {
+        /// Expected error of the whole of one standard deviation, as a share.
+        error_ratio: f64,
+    },
     /// They cover part of what was asked.
     Coverage {
         /// Which share of window and nodes.

@@ -222,7 +222,8 @@ impl From<&Skipped> for Skip {
 pub(super) const fn basis_of(method: Method) -> Basis {
     match method {
         Method::Measured => Basis::Measured,
-        Method::Estimated { .. } => Basis::Estimated,
+        Method::Partial { .. } => Basis::Partial,
+        _ => Basis::Estimated,
     }
 }
 
@@ -247,7 +248,8 @@ pub(super) fn energy_caveats(context: &Context<'_>, inventory: &Inventory, metho
 pub(super) fn method_caveat(method: Method) -> Option<Message> {
     match method {
         Method::Measured => None,
-        Method::Estimated { error_ratio } => Some(EnergyMessage::Estimated { error_ratio }.into()),
+        Method::Partial { error_ratio } => Some(EnergyMessage::Partial { error_ratio }.into()),
+        _ => method.error_ratio().map(|error_ratio| EnergyMessage::Estimated { error_ratio }.into()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::carbon::HOURS_PER_MONTH;
 use crate::units::{Energy, Power};
-use crate::view::{EnergySplit, Inventory, PowerSplit, TimeRange, WorkloadEnergy, worse};
+use crate::view::{EnergySplit, Inventory, PowerSplit, TimeRange, WorkloadEnergy};
 use kepler_core::meter::Method;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -70,7 +70,7 @@ impl Figures {
     pub(crate) fn add(&mut self, row: &WorkloadEnergy, window: Duration) {
         self.energy = self.energy.plus(&row.energy);
         self.cpu_time = either(self.cpu_time, row.cpu_time, |a, b| a + b);
-        self.method = worse(self.method, row.method);
+        self.method = self.method.weaker(row.method);
         // An empty window has energy, perhaps, but no power.
         let power = (!window.is_zero()).then(|| row.energy.map(|energy: Energy| energy.over(window)));
         self.mean = either(self.mean, power.and_then(|power| power.total()), |a, b| a + b);
@@ -90,7 +90,7 @@ impl Figures {
         self.cpu_time = either(self.cpu_time, other.cpu_time, |a, b| a + b);
         self.running += other.running;
         self.terminated += other.terminated;
-        self.method = worse(self.method, other.method);
+        self.method = self.method.weaker(other.method);
     }
 
     /// IT energy of a month like this window; none when nothing runs any more or nothing is known.

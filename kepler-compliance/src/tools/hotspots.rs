@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::facility::Facility;
 use crate::messages::{HotspotMessage, Message};
 use crate::units::{Energy, Power};
-use crate::view::{Inventory, NodeEnergy, ViewError, WorkloadKind, worse};
+use crate::view::{Inventory, NodeEnergy, ViewError, WorkloadKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -178,7 +178,7 @@ pub fn get_power_hotspots(context: &Context<'_>, request: &HotspotsRequest) -> R
             }
         })
         .collect();
-    let method = groups.iter().map(|group| group.figures.method).reduce(worse);
+    let method = groups.iter().map(|group| group.figures.method).reduce(kepler_core::meter::Method::weaker);
     let mut caveats = energy_caveats(context, &inventory, method);
     caveats.extend(division.message());
     caveats.extend(facility.caveats.iter().cloned());

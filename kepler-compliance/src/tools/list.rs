@@ -10,7 +10,7 @@ use crate::facility::Facility;
 use crate::messages::Message;
 use crate::standards::{Basis, Status};
 use crate::units::{Energy, Power};
-use crate::view::{ViewError, WorkloadKind, worse};
+use crate::view::{ViewError, WorkloadKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -225,7 +225,7 @@ pub fn list_workloads_by_compliance(context: &Context<'_>, request: &ListRequest
     response.next_offset = (end < admitted.len()).then_some(end);
     let page = admitted.iter().skip(request.offset).take(request.limit);
     response.workloads = page.map(|(group, statuses)| listed(context, &facility, group, *statuses)).collect();
-    let method = groups.iter().map(|group| group.figures.method).reduce(worse);
+    let method = groups.iter().map(|group| group.figures.method).reduce(kepler_core::meter::Method::weaker);
     let mut caveats = energy_caveats(context, &inventory, method);
     caveats.extend(facility.caveats.iter().cloned());
     response.kind = request.kind.or(common_kind(&groups));

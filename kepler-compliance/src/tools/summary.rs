@@ -13,7 +13,7 @@ use crate::facility::Facility;
 use crate::messages::{Message, SummaryMessage, render_all};
 use crate::standards::{Basis, Status, Subject as Whose};
 use crate::units::{Energy, Power};
-use crate::view::{Inventory, NodeEnergy, NodeZoneEnergy, ViewError, WorkloadKind, worse};
+use crate::view::{Inventory, NodeEnergy, NodeZoneEnergy, ViewError, WorkloadKind};
 use kepler_core::meter::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -172,7 +172,7 @@ pub fn get_cluster_carbon_summary(
     let pods = groups(&inventory, Some(WorkloadKind::Pod), None)?;
     let whole = Judge::of(context, &facility, &request.standard, Whose::Namespace)?;
     response.namespaces = namespaces(&facility, &inventory, &pods, &whole);
-    let method = inventory.nodes.iter().map(method_of).reduce(worse);
+    let method = inventory.nodes.iter().map(method_of).reduce(Method::weaker);
     let mut caveats = energy_caveats(context, &inventory, method);
     caveats.extend(facility.caveats.iter().cloned());
     response.recommendations = render_all(&recommend(response.idle_percent, response.unattributed_percent), lang);
@@ -278,7 +278,7 @@ fn mean_power(node: &NodeEnergy) -> Option<Power> {
 
 fn method_of(node: &NodeEnergy) -> Method {
     let zones = node.zones.iter().filter_map(|(_, zone)| zone.as_ref());
-    zones.chain(&node.gpu).map(|zone| zone.method).reduce(worse).unwrap_or(Method::Measured)
+    zones.chain(&node.gpu).map(|zone| zone.method).reduce(Method::weaker).unwrap_or(Method::Measured)
 }
 
 fn percent(part: Option<Energy>, whole: Option<Energy>) -> Option<f64> {

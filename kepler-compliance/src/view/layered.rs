@@ -2,7 +2,7 @@
 
 use super::{
     EnergySeries, EnergyView, Inventory, NewestReading, NodeEnergy, NodeZoneEnergy, Subject, TimeRange, ViewError,
-    WorkloadEnergy, WorkloadId, worse,
+    WorkloadEnergy, WorkloadId,
 };
 use crate::series::Series;
 use crate::units::{Energy, PerZone};
@@ -109,7 +109,7 @@ fn join_zones(now: Option<NodeZoneEnergy>, before: Option<&NodeZoneEnergy>) -> O
         active: sum(now.active, before.active),
         idle: sum(now.idle, before.idle),
         unattributed: sum(now.unattributed, before.unattributed),
-        method: worse(now.method, before.method),
+        method: now.method.weaker(before.method),
         ..now
     })
 }
@@ -119,7 +119,7 @@ impl WorkloadEnergy {
     fn add(&mut self, before: &WorkloadEnergy) {
         self.energy = self.energy.plus(&before.energy);
         self.cpu_time = self.cpu_time.zip(before.cpu_time).map(|(a, b)| a + b);
-        self.method = worse(self.method, before.method);
+        self.method = self.method.weaker(before.method);
     }
 }
 
@@ -128,7 +128,7 @@ fn join_series(recent: EnergySeries, older: &EnergySeries, range: TimeRange, bef
     match Series::new(steps) {
         Ok(steps) => EnergySeries {
             steps,
-            method: worse(recent.method, older.method),
+            method: recent.method.weaker(older.method),
             coverage: covered(recent.coverage, older.coverage, range, before),
             resolution: recent.resolution.max(older.resolution),
             moment: recent.moment,

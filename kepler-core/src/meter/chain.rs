@@ -2,136 +2,50 @@
 //!
 //! The chain takes the first meter that can be used, and goes on until the package (the processors)
 //! has a source; so a platform sensor that knows nothing of processors does not hide the estimate
-//! of them. Each that cannot be used is kept with its reason. While running, better sources are looked for from
+//! of them. Each that cannot be used is kept with its reason. While running, better sources and missing parts are looked for from
 //! time to time, and a source whose package cannot be read any more gives way to the next.
+//!
+//! **Parts that are missing.** A socket whose zone cannot be read is estimated from the others, and the kind's
+//! method is then [`Method::Partial`]. **Readings that are not believed**: a counter that stands still for 3 s while
+//! processors work, or that is reset at every reading, is an error; if that concerns every package, the next source takes over.
+//!
+//! ```
+//! use kepler_core::host::{Host, Timestamp};
+//! use kepler_core::meter::chain::{Chain, ChainOptions};
+//!
+//! let mut chain = Chain::open(&Host::default(), ChainOptions::default())?;
+//! let mut readings = Vec::new();
+//! chain.read(Timestamp::now(), &mut readings);
+//! for (active, reading) in chain.zones().zip(&readings) {
+//!     println!("{} by {} ({}): {reading:?}", active.zone.kind, active.source, active.method.name());
+//! }
+//! # Ok::<(), kepler_core::availability::Unavailable>(())
+//! ```
 
-#[cfg(feature = "models")]
-use super::configured::{Configured, ConfiguredModel};
-use super::estimate::Estimate;
-use super::fake::Fake;
-use super::hwmon::{Hwmon, HwmonRules};
-use super::msr::Msr;
-use super::powercap::Powercap;
-use super::replay::Replay;
-use super::{EnergyMeter, ErrorBounds, EstimateWarnings, Method, ReadError, Reading, Zone};
-use crate::availability::{Remedy, Setting, Unavailable};
-use crate::calibration::Calibration;
-use crate::host::{Host, Timestamp};
+mod fill;
+mod source;
+mod watch;
+
+pub use source::{ChainOptions, Source};
+pub(super) use watch::Distrust;
+
+use super::{EnergyMeter, ErrorBounds, EstimateWarnings, Method, ReadError, Reading, Skipped, Zone};
+use crate::availability::{Remedy, Unavailable};
+use crate::host::{Host, Timestamp, Topology};
 use crate::units::ZoneKind;
+use fill::{Drawn, Fill};
+use std::fs::File;
+use std::io::Read as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
+use watch::{BusyClock, ZoneWatch};
 
 /// How often a chain that is not at its best looks for a better source.
 const PROBE_INTERVAL: Duration = Duration::from_secs(30);
 /// After so many failed reads in a row the package's source is given up.
 const FAILURES_TO_GIVE_UP: u32 = 3;
-
-/// A kind of meter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// Linux powercap, `/sys/class/powercap`.
-    Powercap,
-    /// Model-specific registers, `/dev/cpu/N/msr`.
-    Msr,
-    /// The perf `power` PMU.
-    Perf,
-    /// Hardware monitoring sensors, `/sys/class/hwmon`.
-    Hwmon,
-    /// An estimate from utilisation.
-    Model,
-    /// A power model that somebody configured.
-    #[cfg(feature = "models")]
-    ModelFile(Arc<ConfiguredModel>),
-    /// An artificial meter for development, with these zones.
-    Fake(Vec<ZoneKind>),
-    /// A recorded trace.
-    Replay(PathBuf),
-}
-
-impl Source {
-    /// The sources of `auto`, best first.
-    #[must_use]
-    pub fn auto() -> Vec<Source> {
-        vec![Source::Powercap, Source::Msr, Source::Perf, Source::Hwmon, Source::Model]
-    }
-
-    /// The name it goes by on the command line and in the `source` label.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Source::Powercap => "powercap",
-            Source::Msr => "msr",
-            Source::Perf => "perf",
-            Source::Hwmon => "hwmon",
-            Source::Model => "model",
-            #[cfg(feature = "models")]
-            Source::ModelFile(_) => "model-file",
-            Source::Fake(_) => "fake",
-            Source::Replay(_) => "replay",
-        }
-    }
-
-    fn open(&self, host: &Host, options: &ChainOptions) -> Result<Box<dyn EnergyMeter>, Unavailable> {
-        Ok(match self {
-            Source::Powercap => Box::new(Powercap::open(host)?),
-            Source::Msr => Box::new(Msr::open(host)?),
-            #[cfg(feature = "perf")]
-            Source::Perf => Box::new(super::perf::Perf::open(host)?),
-            #[cfg(not(feature = "perf"))]
-            Source::Perf => {
-                return Err(Unavailable::new(
-                    "perf",
-                    "it was left out of this build",
-                    Remedy::RebuildWithFeature { feature: "perf" },
-                ));
-            }
-            Source::Hwmon => Box::new(Hwmon::open(host, &options.hwmon)?),
-            Source::Model => match &options.calibration {
-                Some(calibration) => Box::new(Estimate::open(host).calibrated(calibration)),
-                None => Box::new(Estimate::open(host)),
-            },
-            #[cfg(feature = "models")]
-            Source::ModelFile(configured) => Box::new(Configured::open(host, configured)?),
-            Source::Fake(zones) => Box::new(Fake::new(zones)),
-            Source::Replay(path) => Box::new(Replay::open(path).map_err(|error| {
-                Unavailable::new("replay", error.to_string(), Remedy::CorrectSetting { setting: Setting::Trace })
-            })?),
-        })
-    }
-}
-
-/// Which meters to use, and for what.
-#[derive(Clone, Debug)]
-pub struct ChainOptions {
-    /// The sources to try, best first. One alone forces it: there is no falling back then.
-    pub sources: Vec<Source>,
-    /// Only these zones; empty for all.
-    pub zones: Vec<ZoneKind>,
-    /// What the hwmon meter makes of chips it does not know.
-    pub hwmon: HwmonRules,
-    /// What was learned of this very machine while it could be measured; [checked](Calibration::check) by who gives it.
-    pub calibration: Option<Arc<Calibration>>,
-}
-
-impl Default for ChainOptions {
-    fn default() -> Self {
-        ChainOptions { sources: Source::auto(), zones: Vec::new(), hwmon: HwmonRules::default(), calibration: None }
-    }
-}
-
-impl ChainOptions {
-    /// These sources instead of the automatic ones.
-    #[must_use]
-    pub fn with_sources(mut self, sources: Vec<Source>) -> Self {
-        self.sources = sources;
-        self
-    }
-
-    fn wants(&self, kind: ZoneKind) -> bool {
-        self.zones.is_empty() || self.zones.contains(&kind)
-    }
-}
+/// How long a source whose counters reset all the time is left alone.
+const BAN: Duration = Duration::from_secs(600);
 
 /// The meters in use.
 pub struct Chain {
@@ -139,53 +53,101 @@ pub struct Chain {
     options: ChainOptions,
     active: Vec<Active>,
     unavailable: Vec<Unavailable>,
+    given_up: Vec<GivenUp>,
+    fill: Option<Fill>,
+    busy: BusyClock,
+    drawn: Vec<Drawn>,
+    faults: Vec<(&'static str, &'static str)>,
     generation: u64,
+    /// Whether a zone was lost or is back, so that the zones in use change with the next reading.
+    is_changed: bool,
     failures: u32,
     next_probe: Option<Duration>,
+    online: Online,
     scratch: Vec<Result<Reading, ReadError>>,
 }
 
 struct Active {
     meter: Box<dyn EnergyMeter>,
-    /// Place in the options' list; 0 is the best.
+    /// Index in the options' list; 0 is the best.
     rank: usize,
-    /// For each of its zones, whether it is used: not filtered out, and not had from a better meter.
-    used: Vec<bool>,
+    /// Whether readings are checked, and missing parts estimated.
+    is_sensor: bool,
+    /// Tells counters apart that start when the meter is opened; zero for those that do not.
+    epoch: u64,
+    /// For each of its zones.
+    zones: Vec<ZoneState>,
+}
+
+struct ZoneState {
+    /// Not filtered out, and not had from a better meter.
+    is_used: bool,
+    /// Lost, so that an estimate stands in for it.
+    is_replaced: bool,
+    watch: ZoneWatch,
+}
+
+/// A source whose readings were not believed.
+struct GivenUp {
+    rank: usize,
+    unavailable: Unavailable,
+    /// What its zones said: one that stood still is tried again once they say something else.
+    readings: Vec<Option<Reading>>,
+    until: Duration,
 }
 
 /// One zone in use, with the meter it comes from.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct ActiveZone<'a> {
     /// The meter's name.
     pub source: &'static str,
-    /// Measured or estimated, as of the last reading.
+    /// How the figures of this kind of zone come to be, as of the last reading.
     pub method: Method,
     /// Where the truth lay at the last reading, if the meter knows more than its method says.
     pub error_bounds: Option<ErrorBounds>,
     /// The zone.
     pub zone: &'a Zone,
+    /// Whether it stands in for a zone that cannot be read.
+    pub is_filled: bool,
+    /// Its counter goes on from an earlier generation's zone of the same path and epoch.
+    pub(crate) epoch: u64,
 }
 
 /// What opening one source came to.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Probe {
     /// The source's name.
     pub source: &'static str,
-    /// Its method and zones, or why it cannot be used.
-    pub outcome: Result<(Method, Vec<Zone>), Unavailable>,
+    /// Why it cannot be used, or what it found.
+    pub outcome: Result<Found, Unavailable>,
+}
+
+/// What a usable source found.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Found {
+    /// How its figures come to be.
+    pub method: Method,
+    /// What it reads.
+    pub zones: Vec<Zone>,
+    /// What it does not read, each with the reason.
+    pub skipped: Vec<Skipped>,
 }
 
 /// Tries every source by itself, for diagnosis.
 #[must_use]
 pub fn probe(host: &Host, options: &ChainOptions) -> Vec<Probe> {
-    options
-        .sources
-        .iter()
-        .map(|source| Probe {
-            source: source.name(),
-            outcome: source.open(host, options).map(|meter| (meter.method(), meter.zones().to_vec())),
-        })
-        .collect()
+    let found = |meter: Box<dyn EnergyMeter>| {
+        let (inventory, quality) = (meter.inventory(), meter.quality());
+        // A part that is missing makes the sum partial; how far off it is, is known only while measuring.
+        let is_partial = quality.method == Method::Measured && inventory.skipped.iter().any(|one| one.is_missing);
+        let method = if is_partial { Method::Partial { error_ratio: fill::ERROR_ALIKE } } else { quality.method };
+        Found { method, zones: inventory.zones.to_vec(), skipped: inventory.skipped.to_vec() }
+    };
+    let open = |source: &Source| Probe { source: source.name(), outcome: source.open(host, options).map(found) };
+    options.sources.iter().map(open).collect()
 }
 
 impl Chain {
@@ -195,39 +157,45 @@ impl Chain {
     /// When no source of the list can be used; with [`Source::Model`] in it, as by default, that
     /// does not happen. The reason is that of the first source.
     pub fn open(host: &Host, options: ChainOptions) -> Result<Self, Unavailable> {
-        let (active, unavailable) = open_best(host, &options);
+        let (active, unavailable) = open_best(host, &options, &[], 0);
         if active.is_empty() {
             let none = || {
-                Unavailable::new(
-                    "none",
-                    "no source was named, or none has a zone that was asked for",
-                    Remedy::select([]),
-                )
+                let reason = "no source was named, or none has a zone that was asked for";
+                Unavailable::new("none", reason, Remedy::select([]))
             };
             return Err(unavailable.into_iter().next().unwrap_or_else(none));
         }
-        Ok(Chain {
-            host: host.clone(),
-            options,
-            active,
-            unavailable,
-            generation: 0,
-            failures: 0,
-            next_probe: None,
-            scratch: Vec::new(),
-        })
+        let mut chain = Chain { options, unavailable, busy: BusyClock::new(host), ..Self::new(host.clone(), active) };
+        for skipped in chain.skipped().filter(|one| one.is_missing) {
+            tracing::warn!("a part of the energy is not measured but estimated: {}", skipped.unavailable);
+        }
+        chain.fill_missing();
+        Ok(chain)
     }
 
     /// A chain of one meter that is at hand already.
     #[must_use]
     pub fn of(meter: Box<dyn EnergyMeter>) -> Self {
-        let used = vec![true; meter.zones().len()];
+        let zones = meter.inventory().zones.iter().map(|zone| ZoneState::new(zone, true)).collect();
+        let active = Active { meter, rank: 0, is_sensor: false, epoch: 0, zones };
+        let options = ChainOptions { sources: Vec::new(), ..ChainOptions::default() };
+        Chain { options, ..Self::new(Host::default(), vec![active]) }
+    }
+
+    fn new(host: Host, active: Vec<Active>) -> Self {
         Chain {
-            host: Host::default(),
-            options: ChainOptions { sources: Vec::new(), ..ChainOptions::default() },
-            active: vec![Active { meter, rank: 0, used }],
+            online: Online::new(&host),
+            host,
+            options: ChainOptions::default(),
+            active,
             unavailable: Vec::new(),
+            given_up: Vec::new(),
+            fill: None,
+            busy: BusyClock::default(),
+            drawn: Vec::new(),
+            faults: Vec::new(),
             generation: 0,
+            is_changed: false,
             failures: 0,
             next_probe: None,
             scratch: Vec::new(),
@@ -236,17 +204,38 @@ impl Chain {
 
     /// The zones in use, in the order in which [`Chain::read`] reports them.
     pub fn zones(&self) -> impl Iterator<Item = ActiveZone<'_>> {
-        self.active.iter().flat_map(|active| {
-            let zones = active.meter.zones().iter().zip(&active.used).filter(|(_, used)| **used);
-            let (source, method, error_bounds) =
-                (active.meter.source(), active.meter.method(), active.meter.error_bounds());
-            zones.map(move |(zone, _)| ActiveZone { source, method, error_bounds, zone })
-        })
+        let measured = self.active.iter().flat_map(move |active| {
+            let zones = active.meter.inventory().zones.iter().zip(&active.zones);
+            let (source, quality, epoch) = (active.meter.source(), active.meter.quality(), active.epoch);
+            let in_use = zones.filter(|(_, state)| state.is_used && !state.is_replaced);
+            in_use.map(move |(zone, _)| {
+                let error = self.fill.as_ref().and_then(|fill| fill.error(zone.kind));
+                let method = error.map_or(quality.method, |error_ratio| Method::Partial { error_ratio });
+                ActiveZone { source, method, error_bounds: quality.error_bounds, zone, is_filled: false, epoch }
+            })
+        });
+        let filled = self.fill.iter().flat_map(move |fill| {
+            fill.zones().map(move |(source, zone)| {
+                let method = Method::Partial { error_ratio: fill.error(zone.kind).unwrap_or(1.0) };
+                ActiveZone { source, method, error_bounds: None, zone, is_filled: true, epoch: self.generation }
+            })
+        });
+        measured.chain(filled)
     }
 
-    /// What the meters in use doubt, each since it was opened.
+    /// What estimates warn of, of each meter in use since it was opened.
     pub fn warnings(&self) -> impl Iterator<Item = (&'static str, EstimateWarnings)> {
-        self.active.iter().map(|active| (active.meter.source(), active.meter.warnings()))
+        self.active.iter().map(|active| (active.meter.source(), active.meter.quality().warnings))
+    }
+
+    /// What the meters in use found and do not read.
+    pub fn skipped(&self) -> impl Iterator<Item = &Skipped> {
+        self.active.iter().flat_map(|active| active.meter.inventory().skipped)
+    }
+
+    /// Source and reason of what went wrong in the last reading with zones that an estimate stands in for.
+    pub(crate) fn faults(&self) -> &[(&'static str, &'static str)] {
+        &self.faults
     }
 
     /// Why better sources are not in use.
@@ -265,26 +254,90 @@ impl Chain {
     /// reads: compare [`Chain::generation`] after it.
     pub fn read(&mut self, at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
         if self.is_probe_due(&at) {
-            self.look_again();
+            self.look_again(&at);
+        }
+        if std::mem::take(&mut self.is_changed) {
+            self.replace_lost();
         }
         readings.clear();
+        self.drawn.clear();
+        self.faults.clear();
+        let (mut tried, mut failed) = (false, true);
         for active in &mut self.active {
             active.meter.read(at, &mut self.scratch);
-            let kept = self.scratch.drain(..).zip(&active.used).filter(|(_, used)| **used);
-            readings.extend(kept.map(|(reading, _)| reading));
-        }
-        let (mut tried, mut failed) = (false, true);
-        for (zone, reading) in self.zones().zip(&*readings) {
-            if zone.zone.kind == ZoneKind::Package {
-                tried = true;
-                failed &= reading.is_err();
+            let (zones, source) = (active.meter.inventory().zones, active.meter.source());
+            for ((reading, state), zone) in self.scratch.drain(..).zip(&mut active.zones).zip(zones) {
+                if !state.is_used {
+                    continue;
+                }
+                let (reading, power) = match active.is_sensor {
+                    true => state.watch.observe(source, zone, reading, at, &mut self.busy),
+                    false => (reading, None),
+                };
+                if state.is_replaced {
+                    self.faults.extend(reading.err().map(|error| (source, error.reason())));
+                    continue;
+                }
+                if zone.kind == ZoneKind::Package {
+                    tried = true;
+                    failed &= reading.is_err();
+                }
+                self.drawn.push((zone.kind, zone.package, power));
+                readings.push(reading);
             }
         }
+        if let Some(fill) = &mut self.fill {
+            fill.advance(at, &self.drawn, readings);
+        }
         self.failures = if tried && failed { self.failures.saturating_add(1) } else { 0 };
+        self.is_changed = self.active.iter().any(|active| {
+            active.kinds_and_states().any(|(kind, state)| state.is_replaced != active.is_replaceable(kind, state))
+        });
+    }
+
+    /// Lets estimates stand in for the zones that are lost, and measured zones for those that are back.
+    fn replace_lost(&mut self) {
+        for active in &mut self.active {
+            let wanted: Vec<bool> =
+                active.kinds_and_states().map(|(kind, state)| active.is_replaceable(kind, state)).collect();
+            for (state, wanted) in active.zones.iter_mut().zip(wanted) {
+                state.is_replaced = wanted;
+            }
+        }
+        self.fill_missing();
+        self.generation += 1;
+    }
+
+    /// Estimates the parts that the meters in use lack. A socket that is switched off is not one of them.
+    fn fill_missing(&mut self) {
+        let online: Vec<u32> = Topology::read(&self.host).packages().iter().map(|(package, _)| *package).collect();
+        let is_online =
+            |package: Option<u32>| package.is_none_or(|package| online.is_empty() || online.contains(&package));
+        let mut parts = Vec::new();
+        for active in self.active.iter().filter(|active| active.is_sensor) {
+            let inventory = active.meter.inventory();
+            let present = |kind| {
+                let zones = inventory.zones.iter().zip(&active.zones);
+                zones.filter(move |(zone, state)| zone.kind == kind && state.is_used && !state.is_replaced)
+            };
+            let skipped = inventory.skipped.iter().filter(|one| one.is_missing);
+            let skipped = skipped.filter_map(|one| Some((one.kind?, one.package)));
+            let zones = inventory.zones.iter().zip(&active.zones);
+            let lost = zones.filter(|(_, state)| state.is_replaced).map(|(zone, _)| (zone.kind, zone.package));
+            for (kind, package) in skipped.chain(lost) {
+                if kind == ZoneKind::Psys || !is_online(package) || present(kind).next().is_none() {
+                    continue;
+                }
+                let is_whole = !present(kind).any(|(zone, _)| zone.package == package);
+                parts.push((active.meter.source(), kind, package, is_whole));
+            }
+        }
+        self.fill = (!parts.is_empty()).then(|| Fill::new(&self.host, parts.into_iter()));
     }
 
     fn is_at_its_best(&self) -> bool {
-        self.options.sources.len() <= 1 || self.active.iter().all(|active| active.rank == 0)
+        let is_whole = self.fill.is_none() && !self.skipped().any(|one| one.is_missing);
+        (self.options.sources.len() <= 1 || self.active.iter().all(|active| active.rank == 0)) && is_whole
     }
 
     fn is_probe_due(&mut self, at: &Timestamp) -> bool {
@@ -292,19 +345,24 @@ impl Chain {
         if failing && self.failures.is_multiple_of(FAILURES_TO_GIVE_UP) {
             return true;
         }
-        if self.is_at_its_best() {
+        if self.options.sources.is_empty() {
             return false;
         }
         let due = self.next_probe.is_some_and(|next| at.monotonic >= next);
         if due || self.next_probe.is_none() {
             self.next_probe = Some(at.monotonic + PROBE_INTERVAL);
         }
-        due
+        // Sockets that come online bring zones with them.
+        due && (self.online.has_changed() || !self.is_at_its_best())
     }
 
-    /// Opens the best meters anew, and changes over if they are not the ones in use.
-    fn look_again(&mut self) {
-        let (active, unavailable) = open_best(&self.host, &self.options);
+    /// Opens the best meters again, and changes over if they are not the ones in use.
+    fn look_again(&mut self, at: &Timestamp) {
+        if self.failures > 0 {
+            self.give_up_distrusted(at);
+        }
+        self.given_up.retain(|one| !one.is_over(&self.host, &self.options, at));
+        let (active, unavailable) = open_best(&self.host, &self.options, &self.given_up, self.generation + 1);
         if active.is_empty() || (self.failures == 0 && is_same(&active, &self.active)) {
             return;
         }
@@ -312,14 +370,103 @@ impl Chain {
         tracing::info!(from = names(&self.active), to = names(&active), "the energy source changes");
         self.active = active;
         self.unavailable = unavailable;
+        self.failures = 0;
+        self.is_changed = false;
+        self.fill_missing();
         self.generation += 1;
+    }
+
+    /// Bans the source of the package if its readings succeed and are not to be believed: opening it again would not help.
+    fn give_up_distrusted(&mut self, at: &Timestamp) {
+        for active in self.active.iter().filter(|active| active.is_sensor) {
+            let packages =
+                active.kinds_and_states().filter(|(kind, state)| *kind == ZoneKind::Package && state.is_used);
+            let Some(distrust) = packages.filter_map(|(_, state)| state.watch.distrust()).next() else { continue };
+            let (source, rank) = (active.meter.source(), active.rank);
+            let unavailable = Unavailable::new(
+                source,
+                format!("its package counter is not believed: {distrust}"),
+                Remedy::CheckKernelLog,
+            );
+            tracing::warn!("the energy source is given up: {unavailable}");
+            let readings = active.zones.iter().map(|state| state.watch.last()).collect();
+            self.given_up.retain(|one| one.rank != rank);
+            self.given_up.push(GivenUp { rank, unavailable, readings, until: at.monotonic + BAN });
+        }
     }
 }
 
-fn open_best(host: &Host, options: &ChainOptions) -> (Vec<Active>, Vec<Unavailable>) {
+impl Active {
+    fn kinds_and_states(&self) -> impl Iterator<Item = (ZoneKind, &ZoneState)> {
+        self.meter.inventory().zones.iter().map(|zone| zone.kind).zip(&self.zones)
+    }
+
+    /// Whether an estimate can stand in for a zone: it is lost, and another one of its kind is not.
+    fn is_replaceable(&self, kind: ZoneKind, state: &ZoneState) -> bool {
+        let is_good = |(other, state): (ZoneKind, &ZoneState)| other == kind && state.is_used && !state.watch.is_lost();
+        self.is_sensor && state.is_used && state.watch.is_lost() && self.kinds_and_states().any(is_good)
+    }
+}
+
+impl ZoneState {
+    fn new(zone: &Zone, is_used: bool) -> Self {
+        ZoneState { is_used, is_replaced: false, watch: ZoneWatch::new(zone) }
+    }
+}
+
+impl GivenUp {
+    /// Whether the source may be tried again: a counter that stood still has moved, or time has passed.
+    fn is_over(&self, host: &Host, options: &ChainOptions, at: &Timestamp) -> bool {
+        if at.monotonic >= self.until {
+            return true;
+        }
+        let Some(Ok(mut meter)) = options.sources.get(self.rank).map(|source| source.open(host, options)) else {
+            return false;
+        };
+        let mut readings = Vec::new();
+        meter.read(*at, &mut readings);
+        let is_stuck = self.unavailable.reason.contains("stands still");
+        let kinds = meter.inventory().zones.iter().map(|zone| zone.kind);
+        is_stuck
+            && readings.iter().zip(&self.readings).zip(kinds).any(|((now, before), kind)| {
+                kind == ZoneKind::Package && now.as_ref().ok() != before.as_ref() && now.is_ok()
+            })
+    }
+}
+
+/// Which processors are online, by the kernel's list: sockets that come and go change it.
+struct Online {
+    path: PathBuf,
+    known: Option<u64>,
+}
+
+impl Online {
+    fn new(host: &Host) -> Self {
+        let mut online = Online { path: host.sysfs().join("devices/system/cpu/online"), known: None };
+        online.has_changed();
+        online
+    }
+
+    /// Whether the list is another one than the last time.
+    fn has_changed(&mut self) -> bool {
+        let mut text = [0; 1024];
+        let length = File::open(&self.path).and_then(|mut file| file.read(&mut text)).ok();
+        // A sum is enough to notice a change, and needs no memory.
+        let now = length
+            .and_then(|length| text.get(..length))
+            .map(|text| text.iter().fold(0u64, |sum, &byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte))));
+        std::mem::replace(&mut self.known, now) != now
+    }
+}
+
+fn open_best(host: &Host, options: &ChainOptions, given_up: &[GivenUp], epoch: u64) -> (Vec<Active>, Vec<Unavailable>) {
     let (mut active, mut unavailable) = (Vec::<Active>::new(), Vec::new());
     let mut provided = Vec::new();
     for (rank, source) in options.sources.iter().enumerate() {
+        if let Some(one) = given_up.iter().find(|one| one.rank == rank) {
+            unavailable.push(one.unavailable.clone());
+            continue;
+        }
         let meter = match source.open(host, options) {
             Ok(meter) => meter,
             Err(reason) => {
@@ -327,13 +474,16 @@ fn open_best(host: &Host, options: &ChainOptions) -> (Vec<Active>, Vec<Unavailab
                 continue;
             }
         };
-        let used: Vec<bool> =
-            meter.zones().iter().map(|zone| options.wants(zone.kind) && !provided.contains(&zone.kind)).collect();
-        if !used.contains(&true) {
+        let inventory = meter.inventory();
+        let is_used = |zone: &Zone| options.wants(zone.kind) && !provided.contains(&zone.kind);
+        let zones: Vec<ZoneState> = inventory.zones.iter().map(|zone| ZoneState::new(zone, is_used(zone))).collect();
+        if !zones.iter().any(|state| state.is_used) {
             continue;
         }
-        provided.extend(meter.zones().iter().zip(&used).filter(|(_, used)| **used).map(|(zone, _)| zone.kind));
-        active.push(Active { meter, rank, used });
+        let used = inventory.zones.iter().zip(&zones).filter(|(_, state)| state.is_used);
+        provided.extend(used.map(|(zone, _)| zone.kind));
+        let epoch = if source.outlives_opening() { 0 } else { epoch };
+        active.push(Active { meter, rank, is_sensor: source.is_sensor(), epoch, zones });
         if provided.contains(&ZoneKind::Package) || !options.wants(ZoneKind::Package) {
             break;
         }
@@ -341,7 +491,14 @@ fn open_best(host: &Host, options: &ChainOptions) -> (Vec<Active>, Vec<Unavailab
     (active, unavailable)
 }
 
+/// Whether opening again found what is in use: then what is in use stays.
 fn is_same(a: &[Active], b: &[Active]) -> bool {
     a.len() == b.len()
-        && a.iter().zip(b).all(|(a, b)| a.rank == b.rank && a.used == b.used && a.meter.zones() == b.meter.zones())
+        && a.iter().zip(b).all(|(a, b)| {
+            let (left, right) = (a.meter.inventory(), b.meter.inventory());
+            a.rank == b.rank
+                && left.zones == right.zones
+                && left.skipped == right.skipped
+                && a.zones.iter().map(|state| state.is_used).eq(b.zones.iter().map(|state| state.is_used))
+        })
 }

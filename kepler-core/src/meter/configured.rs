@@ -15,7 +15,7 @@
 //! those whose prediction was absurd and clipped, are counted ([`EstimateWarnings`]).
 
 use super::uncertainty::DriftDetector;
-use super::{EnergyMeter, ErrorBounds, EstimateWarnings, Method, ReadError, Reading, Zone};
+use super::{EnergyMeter, ErrorBounds, Inventory, Method, Quality, ReadError, Reading, Zone};
 use crate::availability::{Remedy, Root, Setting, Unavailable};
 use crate::host::{BusyTime, CpuTimesReader, Host, SoftInterrupts, Timestamp};
 use crate::model::{BindError, Binding, Conversion, Model, Prediction, Quantity};
@@ -251,12 +251,13 @@ impl EnergyMeter for Configured {
         NAME
     }
 
-    fn method(&self) -> Method {
-        Method::Estimated { error_ratio: self.error_ratio }
+    fn quality(&self) -> Quality {
+        let method = Method::Estimated { error_ratio: self.error_ratio };
+        Quality::of(method).with_error_bounds(self.error_bounds).with_warnings(self.detector.counted())
     }
 
-    fn zones(&self) -> &[Zone] {
-        &self.zones
+    fn inventory(&self) -> Inventory<'_> {
+        Inventory::of(&self.zones)
     }
 
     fn read(&mut self, at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
@@ -268,14 +269,6 @@ impl EnergyMeter for Configured {
                 |zone: &Zone| ReadError { path: zone.path.clone(), source: io::Error::new(kind, text.clone()) };
             readings.extend(self.zones.iter().map(|zone| Err(failed(zone))));
         }
-    }
-
-    fn error_bounds(&self) -> Option<ErrorBounds> {
-        self.error_bounds
-    }
-
-    fn warnings(&self) -> EstimateWarnings {
-        self.detector.counted()
     }
 }
 

@@ -12,8 +12,8 @@
 //!
 //! **Zone.** One `package` zone for all sockets. Its idle power is known: `n · W(0)`.
 //!
-//! **Error.** See [`CpuClass::error_ratio`], and [`EnergyMeter::error_bounds`] for the interval, which is wider for a class unlike those
-//! that were measured; such windows are counted in [`EnergyMeter::warnings`]. Power scales with the virtual machine's own CPUs,
+//! **Error.** See [`CpuClass::error_ratio`], and [`Quality::error_bounds`](super::Quality::error_bounds) for the interval, which is wider for a class unlike those
+//! that were measured; such windows are counted in [`Quality::warnings`](super::Quality::warnings). Power scales with the virtual machine's own CPUs,
 //! never with the machine it happens to run on.
 //!
 //! **Calibration.** [`Estimate::calibrated`] puts the curve right by what was measured on this machine for a while: idle and dynamic
@@ -43,7 +43,7 @@ pub use class::CpuClass;
 #[cfg(feature = "models")]
 pub use trained::default_model;
 
-use super::{EnergyMeter, ErrorBounds, EstimateWarnings, Method, ReadError, Reading, Zone};
+use super::{EnergyMeter, ErrorBounds, EstimateWarnings, Inventory, Method, Quality, ReadError, Reading, Zone};
 use crate::calibration::{Calibration, Correction};
 use crate::host::{BusyTime, CpuTimesError, CpuTimesReader, Host, Timestamp, Topology};
 use crate::units::{Energy, Power, ZoneKind};
@@ -263,25 +263,18 @@ impl EnergyMeter for Estimate {
         "model"
     }
 
-    fn method(&self) -> Method {
-        Method::Estimated { error_ratio: self.error_ratio }
+    fn quality(&self) -> Quality {
+        let method = Method::Estimated { error_ratio: self.error_ratio };
+        Quality::of(method).with_error_bounds(self.error_bounds).with_warnings(self.warnings)
     }
 
-    fn zones(&self) -> &[Zone] {
-        &self.zones
+    fn inventory(&self) -> Inventory<'_> {
+        Inventory::of(&self.zones)
     }
 
     fn read(&mut self, at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
         readings.clear();
         readings.push(self.advance(at).map(Reading::Counter).map_err(read_error));
-    }
-
-    fn error_bounds(&self) -> Option<ErrorBounds> {
-        self.error_bounds
-    }
-
-    fn warnings(&self) -> EstimateWarnings {
-        self.warnings
     }
 }
 

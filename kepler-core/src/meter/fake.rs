@@ -3,7 +3,7 @@
 //! Requirements: none. It never enters an automatic choice; somebody asks for it by name. Its figures are
 //! invented, its source says `fake`, and its method is never `measured`.
 
-use super::{EnergyMeter, Method, ReadError, Reading, Zone};
+use super::{EnergyMeter, Inventory, Method, Quality, ReadError, Reading, Zone};
 use crate::host::Timestamp;
 use crate::units::{Energy, ZoneKind};
 use std::f64::consts::TAU;
@@ -55,12 +55,12 @@ impl EnergyMeter for Fake {
     }
 
     /// Estimated with an error as large as the figure: it says nothing about this machine.
-    fn method(&self) -> Method {
-        Method::Estimated { error_ratio: 1.0 }
+    fn quality(&self) -> Quality {
+        Quality::of(Method::Estimated { error_ratio: 1.0 })
     }
 
-    fn zones(&self) -> &[Zone] {
-        &self.zones
+    fn inventory(&self) -> Inventory<'_> {
+        Inventory::of(&self.zones)
     }
 
     fn read(&mut self, at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {

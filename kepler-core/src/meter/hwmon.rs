@@ -12,19 +12,23 @@
 //! | `apm_xgene` (eMAG, Altra) | `CPU power`, `IO power` | core, uncore |
 //! | `smpro_hwmon` (Altra) | `CORE VRD`, `SoC`, `DIMM VRD1`, `RCA VRD` | core, uncore, dram, uncore |
 //! | `power_meter` (ACPI) | `power1` | psys |
+//! | `power_meter` of NVIDIA Grace | `Module`, `Grace`, `CPU`, `SysIO Power Socket N` | psys, package, core, uncore |
+//! | `macsmc_hwmon` (Apple) | `Total System Power` | psys |
 //! | `ina…`, `ltc29…`, `scmi_sensors` | rails by label (Jetson: `VDD_IN`, `VDD_CPU_CV`, `VDD_GPU_SOC`, …) | psys, package, dram |
 //!
-//! Anything else (graphics cards, disks, power supplies, batteries) is left out, and [`Hwmon::skipped`] says
+//! Anything else (graphics cards, disks, power supplies, batteries) is left out, and the [inventory](EnergyMeter::inventory) says
 //! why. `k10temp` is among them: its voltages and currents were removed from Linux as unreliable. [`HwmonRules`]
 //! adds chips and sensors; one that the operator asks for by name or rule and whose label says nothing
 //! counts as the platform, which is never added to other zones.
 //!
 //! **From each chip** the best kind of sensor is used: energy counters, else power, else voltage × current.
-//! Sensors of one chip in the same zone are summed; they are either all counters or all power.
+//! Sensors of one chip in the same zone are summed; they are either all counters or all power. Where a chip's documentation says
+//! that core and uncore make up the package, their sum is the package. Of several platform sensors that may contain each other the one
+//! that shows most counts; what two drivers measure counts once.
 //!
 //! **Units and range.** Counters are in µJ and held in 64 bits by the drivers: no modulus. Power is in µW, as the
 //! chip averages it. Negative values, registers of all ones (the ACPI meter's 4,294,967,295,000 µW among them) and
-//! more power than the zone's plausible maximum are read errors with the reason `invalid_data`.
+//! more power than the machine's kind can draw are read errors with the reason `invalid_data`.
 //!
 //! **Privilege.** Most files are world-readable; `amd_energy` has mode 0440 (root or group).
 //!
@@ -48,13 +52,14 @@ mod sensor;
 
 pub use rules::{ChipRule, HwmonRules};
 
-use super::{EnergyMeter, Method, ReadError, Reading, Zone};
+use super::inventory::add_missing_packages;
+use super::limits::Limits;
+use super::{EnergyMeter, Inventory, Method, Quality, ReadError, Reading, Skipped, Zone};
 use crate::availability::{Remedy, Root, Setting, Unavailable};
 use crate::host::{Host, Timestamp, Topology};
 use crate::units::{Power, ZoneKind};
 use discover::{Candidate, Chip};
 use sensor::Sensor;
-use std::path::PathBuf;
 
 /// The `source` label of this meter.
 const SOURCE: &str = "hwmon";
@@ -68,15 +73,15 @@ pub struct Hwmon {
     skipped: Vec<Skipped>,
 }
 
-/// A chip or sensor that is there and not used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Skipped {
-    /// Its directory or file.
-    pub path: PathBuf,
-    /// The chip's name, and the sensor's where only one is meant.
-    pub name: String,
-    /// Why it is not used.
-    pub reason: String,
+/// Sensors that make up one zone, not opened yet.
+struct Planned {
+    kind: ZoneKind,
+    package: Option<u32>,
+    chip: String,
+    /// The class directory's index: sensors of one chip in the same zone are summed.
+    index: usize,
+    candidates: Vec<Candidate>,
+    is_by_operator: bool,
 }
 
 impl Hwmon {
@@ -86,79 +91,203 @@ impl Hwmon {
     /// When there is none: what was there instead, and what to do.
     pub fn open(host: &Host, rules: &HwmonRules) -> Result<Self, Unavailable> {
         let class = host.sysfs().join("class/hwmon");
-        let chips = discover::chips(&class);
-        let packages = Topology::read(host).packages();
+        let topology = Topology::read(host);
         // On a machine with one package, whatever is measured of a package is measured of that one.
-        let only_package = match packages.as_slice() {
+        let only_package = match topology.packages().as_slice() {
             [(package, _)] => Some(*package),
             _ => None,
         };
         let mut meter = Hwmon { zones: Vec::new(), sensors: Vec::new(), skipped: Vec::new() };
-        for chip in &chips {
-            meter.add_chip(chip, rules, only_package);
+        let mut planned = Vec::new();
+        for (index, chip) in discover::chips(&class).iter().enumerate() {
+            meter.plan_chip(index, chip, rules, only_package, &mut planned);
+        }
+        meter.drop_second_drivers(&mut planned);
+        add_packages(&mut planned);
+        let limits = Limits::of(host);
+        meter.choose_platform(&mut planned, limits);
+        for plan in planned {
+            meter.add_zone(plan, limits);
         }
         if meter.zones.is_empty() {
             return Err(unavailable(&class, &meter.skipped));
         }
+        add_missing_packages(SOURCE, &meter.zones, &topology, &mut meter.skipped);
         Ok(meter)
     }
 
-    /// What is there and not used, and why.
-    #[must_use]
-    pub fn skipped(&self) -> &[Skipped] {
-        &self.skipped
-    }
-
-    /// Adds the best kind of usable sensors of one chip.
-    fn add_chip(&mut self, chip: &Chip, rules: &HwmonRules, only_package: Option<u32>) {
+    /// Plans zones of the best kind of usable sensors of one chip.
+    fn plan_chip(
+        &mut self,
+        index: usize,
+        chip: &Chip,
+        rules: &HwmonRules,
+        only_package: Option<u32>,
+        planned: &mut Vec<Planned>,
+    ) {
         let rule = rules.chip(&chip.name);
-        let first_new_zone = self.zones.len();
+        let before = planned.len();
         for tier in chip.tiers(rule) {
             for candidate in tier {
-                if let Err(reason) = self.add_sensor(chip, candidate, rules, only_package, first_new_zone) {
-                    self.skipped.push(reason);
+                let name = candidate.names.first().cloned().unwrap_or_default();
+                let kind = match wanted_kind(chip, &candidate, &name, rules) {
+                    Ok(_) if !candidate.enabled => {
+                        self.skip(&chip.name, &candidate, "its channel is switched off, or is a battery's");
+                        continue;
+                    }
+                    Ok(kind) => kind,
+                    Err(reason) => {
+                        self.skip(&chip.name, &candidate, reason);
+                        continue;
+                    }
+                };
+                let package = match kind {
+                    ZoneKind::Psys => None,
+                    _ => chip::socket_number(&name).or(only_package),
+                };
+                let is_by_operator = rules.names(&candidate.names) || rule.is_some();
+                let same = |plan: &&mut Planned| plan.index == index && plan.kind == kind && plan.package == package;
+                match planned.iter_mut().find(same) {
+                    Some(plan) => plan.candidates.push(candidate),
+                    None => planned.push(Planned {
+                        kind,
+                        package,
+                        chip: chip.name.clone(),
+                        index,
+                        candidates: vec![candidate],
+                        is_by_operator,
+                    }),
                 }
             }
-            if self.zones.len() > first_new_zone {
+            if planned.len() > before {
                 return;
             }
         }
     }
 
-    /// Opens a sensor and adds it to its zone, or says why not.
-    fn add_sensor(
-        &mut self,
-        chip: &Chip,
-        candidate: Candidate,
-        rules: &HwmonRules,
-        only_package: Option<u32>,
-        first_new_zone: usize,
-    ) -> Result<(), Skipped> {
-        let name = candidate.names.first().cloned().unwrap_or_default();
-        let path = candidate.path().to_owned();
-        let skip = |reason: String| Skipped { path: path.clone(), name: format!("{} {name}", chip.name), reason };
-
-        let kind = wanted_kind(chip, &candidate, &name, rules).map_err(|reason| skip(reason.to_owned()))?;
-        if !candidate.enabled {
-            return Err(skip("its channel is switched off (`_enable` is 0)".to_owned()));
-        }
-        let sensor = candidate.open().map_err(|error| skip(error.to_string()))?;
-        let package = match kind {
-            ZoneKind::Psys => None,
-            _ => socket_number(&name).or(only_package),
-        };
-        let same = |zone: &Zone| zone.kind == kind && zone.package == package;
-        match self.zones.iter().zip(&mut self.sensors).skip(first_new_zone).find(|(zone, _)| same(zone)) {
-            Some((_, sensors)) => sensors.push(sensor),
-            None => {
-                let mut zone = Zone::new(kind, format!("{} ({} {name})", sensor.path().display(), chip.name));
-                zone.package = package;
-                self.zones.push(zone);
-                self.sensors.push(vec![sensor]);
+    /// What two drivers measure is the same: the first counts, unless somebody asked for both.
+    fn drop_second_drivers(&mut self, planned: &mut Vec<Planned>) {
+        let mut kept: Vec<Planned> = Vec::new();
+        for plan in planned.drain(..) {
+            let other = kept.iter().find(|other| other.kind == plan.kind && other.chip != plan.chip);
+            match other.filter(|_| plan.kind != ZoneKind::Psys && !plan.is_by_operator) {
+                Some(other) => {
+                    let reason = format!("{} measures the same", other.chip);
+                    plan.candidates.iter().for_each(|candidate| self.skip(&plan.chip, candidate, &reason));
+                }
+                None => kept.push(plan),
             }
         }
-        Ok(())
+        *planned = kept;
     }
+
+    /// Of several platform sensors the outermost counts: which contains which is not known, so that is the one that
+    /// shows most. The modules of a machine do not contain each other, and are taken together.
+    fn choose_platform(&mut self, planned: &mut Vec<Planned>, limits: Limits) {
+        let is_choice = |plan: &Planned| plan.kind == ZoneKind::Psys && !plan.is_by_operator;
+        let is_module = |plan: &Planned| {
+            plan.candidates
+                .iter()
+                .flat_map(|candidate| candidate.names.first())
+                .all(|name| chip::is_one_of_several(name))
+        };
+        let max = limits.of_kind(ZoneKind::Psys);
+        let watts = |plan: &Planned| match plan.open().and_then(|mut sensors| sum(&mut sensors, max)) {
+            Ok(Reading::Power(power)) => power.watts(),
+            _ => 0.0,
+        };
+        let modules: f64 = planned.iter().filter(|plan| is_choice(plan) && is_module(plan)).map(watts).sum();
+        let others = planned.iter().enumerate().filter(|(_, plan)| is_choice(plan) && !is_module(plan));
+        let others: Vec<(usize, f64)> = others.map(|(index, plan)| (index, watts(plan))).collect();
+        let largest = others.iter().copied().reduce(|a, b| if b.1 > a.1 { b } else { a });
+        let has_modules = planned.iter().any(|plan| is_choice(plan) && is_module(plan));
+        let chosen = largest.filter(|(_, watts)| !has_modules || *watts > modules).map(|(index, _)| index);
+        let mut index = 0;
+        planned.retain(|plan| {
+            let is_kept = !is_choice(plan) || if is_module(plan) { chosen.is_none() } else { chosen == Some(index) };
+            if !is_kept {
+                let reason = "another sensor shows more and may contain it; name it in the settings to have it counted";
+                plan.candidates.iter().for_each(|candidate| self.skip(&plan.chip, candidate, reason));
+            }
+            index += 1;
+            is_kept
+        });
+    }
+
+    /// Opens the sensors of a zone. One that cannot be opened leaves the zone out: a part is not the whole.
+    fn add_zone(&mut self, plan: Planned, limits: Limits) {
+        match plan.open() {
+            Ok(sensors) => {
+                let Some(first) = sensors.first() else { return };
+                let names = plan.candidates.iter().filter_map(|candidate| candidate.names.first().map(String::as_str));
+                let names = names.collect::<Vec<_>>().join(" + ");
+                let mut zone = Zone::new(plan.kind, format!("{} ({} {names})", first.path().display(), plan.chip));
+                (zone.package, zone.max_power) = (plan.package, limits.of_kind(plan.kind));
+                self.zones.push(zone);
+                self.sensors.push(sensors);
+            }
+            Err(error) => {
+                let remedy = match error.source.kind() {
+                    std::io::ErrorKind::PermissionDenied => Remedy::MakeReadable { path: error.path.clone().into() },
+                    _ => Remedy::CheckKernelLog,
+                };
+                let unavailable = Unavailable::new(SOURCE, format!("{}: {error}", plan.chip), remedy);
+                self.skipped.push(Skipped::missing(plan.kind, plan.package, unavailable));
+            }
+        }
+    }
+
+    fn skip(&mut self, chip: &str, candidate: &Candidate, reason: &str) {
+        let name = candidate.names.first().map(String::as_str).unwrap_or_default();
+        let reason = format!("{chip} {name} ({}): {reason}", candidate.path().display());
+        let remedy = Remedy::CorrectSetting { setting: Setting::Sensors };
+        self.skipped.push(Skipped::unused(Unavailable::new(SOURCE, reason, remedy)));
+    }
+}
+
+impl Planned {
+    fn open(&self) -> Result<Vec<Sensor>, ReadError> {
+        self.candidates.iter().map(Candidate::open).collect()
+    }
+}
+
+/// Adds packages that are not measured as such but by the parts that make them up.
+fn add_packages(planned: &mut Vec<Planned>) {
+    if planned.iter().any(|plan| plan.kind == ZoneKind::Package) {
+        return;
+    }
+    let mut packages: Vec<Planned> = Vec::new();
+    for plan in planned.iter().filter(|plan| chip::is_partitioned(&plan.chip)) {
+        if !matches!(plan.kind, ZoneKind::Core | ZoneKind::Uncore) {
+            continue;
+        }
+        let same = |package: &&mut Planned| {
+            // The sensors of one socket: of one chip, or by the socket that they name.
+            let names_socket = plan.package.is_some() && plan.package == package.package;
+            package.chip == plan.chip && (package.index == plan.index || names_socket)
+        };
+        match packages.iter_mut().find(same) {
+            Some(package) => package.candidates.extend(plan.candidates.iter().cloned()),
+            None => packages.push(Planned {
+                kind: ZoneKind::Package,
+                package: plan.package,
+                chip: plan.chip.clone(),
+                index: plan.index,
+                candidates: plan.candidates.clone(),
+                is_by_operator: plan.is_by_operator,
+            }),
+        }
+    }
+    // Cores alone are not the package.
+    let has_uncore = |package: &Planned| {
+        planned.iter().any(|plan| {
+            plan.kind == ZoneKind::Uncore
+                && plan.chip == package.chip
+                && (plan.index == package.index || (plan.package.is_some() && plan.package == package.package))
+        })
+    };
+    packages.retain(has_uncore);
+    planned.extend(packages);
 }
 
 /// The zone of a sensor, or why it is not used.
@@ -178,21 +307,13 @@ fn wanted_kind(chip: &Chip, candidate: &Candidate, name: &str, rules: &HwmonRule
     }
 }
 
-/// The socket in `esocket1`, as `amd_energy` counts them.
-fn socket_number(name: &str) -> Option<u32> {
-    name.strip_prefix("esocket")?.parse().ok()
-}
-
 fn unavailable(class: &std::path::Path, skipped: &[Skipped]) -> Unavailable {
     let reason = match skipped {
         [] => format!("no energy, power or current sensor under {}", class.display()),
-        [first, ..] => format!(
-            "none of the {} sensors under {} is used, the first ({}) because {}",
-            skipped.len(),
-            class.display(),
-            first.name,
-            first.reason
-        ),
+        [first, ..] => {
+            let (count, reason) = (skipped.len(), &first.unavailable.reason);
+            format!("none of the {count} sensors under {} is used; the first: {reason}", class.display())
+        }
     };
     let remedy = Remedy::any([
         // The board's power monitor, whichever it has.
@@ -208,22 +329,22 @@ impl EnergyMeter for Hwmon {
         SOURCE
     }
 
-    fn method(&self) -> Method {
-        Method::Measured
+    fn quality(&self) -> Quality {
+        Quality::of(Method::Measured)
     }
 
-    fn zones(&self) -> &[Zone] {
-        &self.zones
+    fn inventory(&self) -> Inventory<'_> {
+        Inventory::of(&self.zones).with_skipped(&self.skipped)
     }
 
     fn read(&mut self, _at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
         readings.clear();
-        readings.extend(self.sensors.iter().zip(&self.zones).map(|(sensors, zone)| sum(sensors, zone.max_power)));
+        readings.extend(self.sensors.iter_mut().zip(&self.zones).map(|(sensors, zone)| sum(sensors, zone.max_power)));
     }
 }
 
 /// The sum of a zone's sensors. One that fails fails the zone: a part is not the whole.
-fn sum(sensors: &[Sensor], max: Power) -> Result<Reading, ReadError> {
+fn sum(sensors: &mut [Sensor], max: Power) -> Result<Reading, ReadError> {
     let mut total: Option<Reading> = None;
     for sensor in sensors {
         let reading = sensor.read(max)?;

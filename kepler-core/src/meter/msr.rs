@@ -8,7 +8,8 @@
 
 mod register;
 
-use super::{EnergyMeter, Method, ReadError, Reading, Zone};
+use super::inventory::add_missing_packages;
+use super::{EnergyMeter, Inventory, Method, Quality, ReadError, Reading, Skipped, Zone};
 use crate::availability::{Capability, Remedy, Root, Unavailable};
 use crate::host::{Host, Processor, Timestamp, Topology};
 use crate::units::{Energy, ZoneKind};
@@ -32,7 +33,7 @@ const UPDATE: Duration = Duration::from_millis(5);
 pub struct Msr {
     zones: Vec<Zone>,
     counters: Vec<Counter>,
-    skipped: Vec<Unavailable>,
+    skipped: Vec<Skipped>,
 }
 
 impl Msr {
@@ -42,41 +43,60 @@ impl Msr {
     /// processors that lack a counter always say so with an error.
     ///
     /// # Errors
-    /// When the counter of any package cannot be read: a sum without it would be too small. Why,
-    /// and what to do.
+    /// When the counter of no package can be read: why, and what to do.
     pub fn open(host: &Host) -> Result<Self, Unavailable> {
         let topology = Topology::read(host);
         let Some(layout) = topology.processors.first().and_then(Layout::of) else {
             return Err(unknown_processor(topology.processors.first()));
         };
         let mut meter = Msr { zones: Vec::new(), counters: Vec::new(), skipped: Vec::new() };
+        let mut first_fault = None;
         for (package, cpu) in energy_domains(host, &topology, layout) {
-            let device = Device::open(host.msr(), cpu).map_err(|error| unavailable(&error, &topology))?;
-            let unit = device.read(layout.unit_register()).map_err(|error| unavailable(&error, &topology))?;
-            for &register in layout.package_registers() {
-                match Counter::open(&device, register, layout.unit(register.kind, unit)) {
-                    Ok(counter) => meter.add(register, package, counter),
-                    Err(error) if register.kind == ZoneKind::Package => return Err(unavailable(&error, &topology)),
-                    Err(error) => meter.skip(&error),
-                }
-            }
-            let Some(register) = layout.core_register() else { continue };
-            for cpu in first_processor_of_each_core(&topology, package) {
-                let counter = Device::open(host.msr(), cpu)
-                    .and_then(|device| Counter::open(&device, register, layout.unit(register.kind, unit)));
-                match counter {
-                    Ok(counter) => meter.add(register, package, counter),
-                    Err(error) => meter.skip(&error),
-                }
+            if let Err(error) = meter.add_package(host, &topology, layout, package, cpu) {
+                let unavailable = unavailable(&error, &topology);
+                meter.skipped.push(Skipped::missing(ZoneKind::Package, Some(package), unavailable.clone()));
+                first_fault.get_or_insert(unavailable);
             }
         }
-        Ok(meter)
+        // A package among others is missed and estimated. Without any there is nothing to estimate it from.
+        match first_fault {
+            Some(fault) if !meter.zones.iter().any(|zone| zone.kind == ZoneKind::Package) => Err(fault),
+            _ => {
+                add_missing_packages(SOURCE, &meter.zones, &topology, &mut meter.skipped);
+                Ok(meter)
+            }
+        }
     }
 
-    /// Registers that are documented but not used, each with the reason.
-    #[must_use]
-    pub fn skipped(&self) -> &[Unavailable] {
-        &self.skipped
+    /// Opens what a package counts, and what its cores count; an error if the package's own counter cannot be read.
+    fn add_package(
+        &mut self,
+        host: &Host,
+        topology: &Topology,
+        layout: Layout,
+        package: u32,
+        cpu: u32,
+    ) -> Result<(), ReadError> {
+        let device = Device::open(host.msr(), cpu)?;
+        let unit = device.read(layout.unit_register())?;
+        for &register in layout.package_registers() {
+            match Counter::open(&device, register, layout.unit(register.kind, unit)) {
+                Ok(counter) => self.add(register, package, counter),
+                Err(error) if register.kind == ZoneKind::Package => return Err(error),
+                // Not every processor has every counter: it is missing only where another package has it.
+                Err(error) => self.skip(register.kind, None, &error),
+            }
+        }
+        let Some(register) = layout.core_register() else { return Ok(()) };
+        for cpu in first_processor_of_each_core(topology, package) {
+            let counter = Device::open(host.msr(), cpu)
+                .and_then(|device| Counter::open(&device, register, layout.unit(register.kind, unit)));
+            match counter {
+                Ok(counter) => self.add(register, package, counter),
+                Err(error) => self.skip(register.kind, Some(package), &error),
+            }
+        }
+        Ok(())
     }
 
     fn add(&mut self, register: Register, package: u32, counter: Counter) {
@@ -87,9 +107,13 @@ impl Msr {
         self.counters.push(counter);
     }
 
-    fn skip(&mut self, error: &ReadError) {
-        let reason = format!("the register is not used: {error}");
-        self.skipped.push(Unavailable::new(SOURCE, reason, Remedy::None));
+    /// Leaves a register out; with `package`, as a part that its kind's sum lacks.
+    fn skip(&mut self, kind: ZoneKind, package: Option<u32>, error: &ReadError) {
+        let unavailable = Unavailable::new(SOURCE, format!("the register is not used: {error}"), Remedy::None);
+        self.skipped.push(match package {
+            Some(package) => Skipped::missing(kind, Some(package), unavailable),
+            None => Skipped::unused(unavailable),
+        });
     }
 }
 
@@ -98,12 +122,12 @@ impl EnergyMeter for Msr {
         SOURCE
     }
 
-    fn method(&self) -> Method {
-        Method::Measured
+    fn quality(&self) -> Quality {
+        Quality::of(Method::Measured)
     }
 
-    fn zones(&self) -> &[Zone] {
-        &self.zones
+    fn inventory(&self) -> Inventory<'_> {
+        Inventory::of(&self.zones).with_skipped(&self.skipped)
     }
 
     fn read(&mut self, _at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {

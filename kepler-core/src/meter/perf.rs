@@ -48,7 +48,8 @@
 //! }
 //! ```
 
-use super::{EnergyMeter, Method, ReadError, Reading, Zone};
+use super::inventory::add_missing_packages;
+use super::{EnergyMeter, Inventory, Method, Quality, ReadError, Reading, Skipped, Zone};
 use crate::availability::{Remedy, Root, Unavailable};
 use crate::host::{Host, Timestamp, Topology, parse_processor_list, perf_events};
 use crate::units::{Energy, ZoneKind};
@@ -77,6 +78,7 @@ pub struct Perf {
     zones: Vec<Zone>,
     /// In the order of `zones`.
     counters: Vec<Counters>,
+    skipped: Vec<Skipped>,
 }
 
 /// The counters whose sum is one zone.
@@ -89,15 +91,14 @@ struct Counters {
 impl Perf {
     /// Opens every energy event of the host's power PMUs.
     ///
-    /// An event that the kernel lists but refuses leaves its zone out (and says so in the log); the
-    /// others are used.
+    /// An event that the kernel lists but refuses leaves its zone out; the others are used.
     ///
     /// # Errors
     /// When there is no power PMU, or none of its events can be opened: what is missing, and what to do.
     pub fn open(host: &Host) -> Result<Self, Unavailable> {
         let devices = host.sysfs().join("bus/event_source/devices");
         let topology = Topology::read(host);
-        let mut meter = Perf { zones: Vec::new(), counters: Vec::new() };
+        let mut meter = Perf { zones: Vec::new(), counters: Vec::new(), skipped: Vec::new() };
         let mut first_fault = None;
         for (pmu, event, kind) in EVENTS {
             let pmu = devices.join(pmu);
@@ -105,18 +106,22 @@ impl Perf {
                 continue;
             }
             if let Err(error) = meter.open_event(&pmu, event, kind, &topology) {
-                tracing::warn!(pmu = %pmu.display(), event, %error, "energy event left out");
+                meter.skipped.push(Skipped::unused(refused(&pmu, event, &error)));
                 first_fault.get_or_insert((pmu, event, error));
             }
         }
         match (meter.zones.is_empty(), first_fault) {
-            (false, _) => Ok(meter),
+            (false, _) => {
+                add_missing_packages(SOURCE, &meter.zones, &topology, &mut meter.skipped);
+                Ok(meter)
+            }
             (true, None) => Err(no_pmu(&devices, topology.virtualised)),
             (true, Some((pmu, event, error))) => Err(refused(&pmu, event, &error)),
         }
     }
 
-    /// Opens one event on every processor of its PMU's mask, and adds a zone a package: all or none.
+    /// Opens one event on every processor of its PMU's mask, and adds a zone a package. A package on which it
+    /// cannot be opened is a missing part, unless there is none on which it can.
     fn open_event(&mut self, pmu: &Path, event: &str, kind: ZoneKind, topology: &Topology) -> io::Result<()> {
         let mut dynamic = Dynamic::builder(pmu)?;
         dynamic.event(event)?;
@@ -133,24 +138,38 @@ impl Perf {
         let mask = fs::read_to_string(pmu.join("cpumask"))?;
         let processors = parse_processor_list(mask.trim()).ok_or_else(|| invalid("its cpumask is no list"))?;
 
-        let mut opened: Vec<(Option<u32>, Vec<Counter>)> = Vec::new();
+        let mut opened: Vec<(Option<u32>, io::Result<Vec<Counter>>)> = Vec::new();
+        let is_amd = is_amd(topology);
         for processor in processors {
-            // RAPL can exclude nothing (`PERF_PMU_CAP_NO_EXCLUDE`): a filter would be refused with EINVAL.
-            let mut counter = Builder::new(Raw::new(0))
-                .event(dynamic)
-                .any_pid()
-                .one_cpu(processor as usize)
-                .include_kernel()
-                .include_hv()
-                .build()?;
-            counter.enable()?;
             let package = topology.processors.iter().find(|p| p.number == processor).map(|p| p.physical_id);
-            match opened.iter_mut().find(|(known, _)| *known == package) {
-                Some((_, counters)) => counters.push(counter),
-                None => opened.push((package, vec![counter])),
+            let known = opened.iter_mut().find(|(known, _)| *known == package);
+            // On AMD the mask of Linux 6.9 to 6.11 has a processor of each die, and all count the package.
+            if is_amd && kind == ZoneKind::Package && matches!(&known, Some((_, Ok(_)))) {
+                continue;
+            }
+            let counter = open_counter(dynamic, processor);
+            match (known, counter) {
+                (Some((_, Ok(counters))), Ok(counter)) => counters.push(counter),
+                (Some((_, counters)), Ok(counter)) if is_amd => *counters = Ok(vec![counter]),
+                (Some((_, counters)), Err(error)) => *counters = Err(error),
+                (Some(_), Ok(_)) => {}
+                (None, counter) => opened.push((package, counter.map(|counter| vec![counter]))),
             }
         }
+        if opened.iter().all(|(_, counters)| counters.is_err()) {
+            return Err(opened
+                .into_iter()
+                .find_map(|(_, counters)| counters.err())
+                .unwrap_or_else(|| invalid("its cpumask is empty")));
+        }
         for (package, counters) in opened {
+            let counters = match counters {
+                Ok(counters) => counters,
+                Err(error) => {
+                    self.skipped.push(Skipped::missing(kind, package, refused(pmu, event, &error)));
+                    continue;
+                }
+            };
             let mut zone = Zone::new(kind, pmu.join("events").join(event).display().to_string());
             zone.package = package;
             self.zones.push(zone);
@@ -165,12 +184,12 @@ impl EnergyMeter for Perf {
         SOURCE
     }
 
-    fn method(&self) -> Method {
-        Method::Measured
+    fn quality(&self) -> Quality {
+        Quality::of(Method::Measured)
     }
 
-    fn zones(&self) -> &[Zone] {
-        &self.zones
+    fn inventory(&self) -> Inventory<'_> {
+        Inventory::of(&self.zones).with_skipped(&self.skipped)
     }
 
     fn read(&mut self, _at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
@@ -192,9 +211,28 @@ impl Counters {
     }
 }
 
+/// Opens and starts a counter of an event on a processor.
+fn open_counter(event: Dynamic, processor: u32) -> io::Result<Counter> {
+    // RAPL can exclude nothing (`PERF_PMU_CAP_NO_EXCLUDE`): a filter would be refused with EINVAL.
+    let mut counter = Builder::new(Raw::new(0))
+        .event(event)
+        .any_pid()
+        .one_cpu(processor as usize)
+        .include_kernel()
+        .include_hv()
+        .build()?;
+    counter.enable()?;
+    Ok(counter)
+}
+
 /// Counts as energy.
 fn energy(count: u64, joules_per_count: f64) -> Energy {
     Energy::from_joules(count as f64 * joules_per_count)
+}
+
+/// AMD and Hygon count energy per package, whatever the kernel makes of their dies.
+fn is_amd(topology: &Topology) -> bool {
+    topology.processors.first().is_some_and(|cpu| matches!(cpu.vendor_id.as_str(), "AuthenticAMD" | "HygonGenuine"))
 }
 
 fn invalid(what: &'static str) -> io::Error {

@@ -10,15 +10,15 @@
 mod tree;
 mod unavailable;
 
-use super::{EnergyMeter, Method, ReadError, Reading, Zone};
+use super::inventory::add_missing_packages;
+use super::limits::Limits;
+use super::sysfs::{self, Attribute, pread_decimal};
+use super::{EnergyMeter, Inventory, Method, Quality, ReadError, Reading, Skipped, Zone};
 use crate::availability::{Remedy, Unavailable};
-use crate::host::{Host, Timestamp, Topology, parse_decimal};
+use crate::host::{Host, Timestamp, Topology};
 use crate::units::{Energy, Power, ZoneKind};
-use rustix::io::Errno;
-use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tree::{Entry, ZoneName};
 use unavailable::{no_tree, no_zones, remedy};
 
@@ -27,15 +27,12 @@ const SOURCE: &str = "powercap";
 /// Raw counts in a round: the energy status registers have 32 bits.
 const COUNTS: u64 = 1 << 32;
 
-/// A zone that has vanished is looked for again on every so-manyth read.
-const READS_BETWEEN_REOPENS: u32 = 5;
-
 /// Reads the RAPL zones of the powercap tree.
 #[derive(Debug)]
 pub struct Powercap {
     zones: Vec<Zone>,
     counters: Vec<Counter>,
-    skipped: Vec<Unavailable>,
+    skipped: Vec<Skipped>,
 }
 
 impl Powercap {
@@ -48,37 +45,32 @@ impl Powercap {
     /// When no zone can be used; why, and what to do.
     pub fn open(host: &Host) -> Result<Self, Unavailable> {
         let class = host.sysfs().join("class/powercap");
-        let topology = Topology::read(host);
+        let (topology, limits) = (Topology::read(host), Limits::of(host));
         let entries = tree::entries(&class).map_err(|error| no_tree(&class, &error, &topology))?;
         if entries.is_empty() {
             return Err(no_zones(&class, &topology));
         }
         let mut meter = Powercap { zones: Vec::new(), counters: Vec::new(), skipped: Vec::new() };
-        let mut taken: Vec<ZoneName> = Vec::new();
-        let mut denied = None;
+        let is_amd = is_amd(&topology);
+        let (mut taken, mut missing, mut denied) = (Vec::<ZoneName>::new(), Vec::<ZoneName>::new(), None);
         for entry in &entries {
             let name = match zone_name(entry, &entries) {
                 Ok(name) => name,
                 Err(reason) => {
-                    meter.skip(entry, reason, Remedy::None);
+                    meter.skip(entry, None, reason, Remedy::None);
                     continue;
                 }
             };
-            if name.kind == ZoneKind::Core && is_amd(&topology) {
-                // intel_rapl_msr.c reads MSR 0xC001029A, which AMD has per core, on one core only.
-                meter.skip(entry, "on AMD it counts a single core of the package", Remedy::select(["msr"]));
-                continue;
-            }
-            if entry.is_memory_mapped() && taken.contains(&name) {
-                meter.skip(entry, "the MSR-driven tree has the same counter", Remedy::None);
+            if let Some((reason, remedy)) = duplicate(entry, name, &taken, is_amd) {
+                meter.skip(entry, None, reason, remedy);
                 continue;
             }
             match Counter::open(&entry.path) {
                 Ok((counter, modulus)) => {
-                    let mut zone = Zone::new(name.kind, counter.path.to_string_lossy());
+                    let mut zone = Zone::new(name.kind, counter.energy.path().to_string_lossy());
                     zone.package = name.package;
                     zone.modulus = Some(modulus);
-                    zone.max_power = max_power(&entry.path, zone.max_power);
+                    zone.max_power = max_power(&entry.path, limits.of_kind(name.kind));
                     meter.zones.push(zone);
                     meter.counters.push(counter);
                     taken.push(name);
@@ -88,29 +80,36 @@ impl Powercap {
                     if error.source.kind() == io::ErrorKind::PermissionDenied {
                         denied = Some((error.path.clone(), remedy.clone()));
                     }
-                    meter.skip(entry, error.to_string(), remedy);
+                    missing.push(name);
+                    meter.skip(entry, Some(name), error.to_string(), remedy);
                 }
             }
         }
+        // What another zone counts as well is not missing: the memory-mapped tree, or on AMD another die.
+        let is_counted =
+            |name: &ZoneName| taken.iter().any(|other| other == name || (is_amd && other.counts_same(*name)));
+        for (skipped, name) in meter.skipped.iter_mut().filter(|skipped| skipped.is_missing).zip(&missing) {
+            skipped.is_missing = !is_counted(name);
+        }
         if !meter.zones.is_empty() {
+            add_missing_packages(SOURCE, &meter.zones, &topology, &mut meter.skipped);
             return Ok(meter);
         }
         // Rights are what an operator can change: name them first, whatever else is wrong.
         Err(match (denied, meter.skipped.into_iter().next()) {
             (Some((path, remedy)), _) => Unavailable::new(SOURCE, format!("no right to read {path}"), remedy),
-            (None, Some(first)) => first,
+            (None, Some(first)) => first.unavailable,
             (None, None) => no_zones(&class, &topology),
         })
     }
 
-    /// Zones that are there but not used, each with the reason.
-    #[must_use]
-    pub fn skipped(&self) -> &[Unavailable] {
-        &self.skipped
-    }
-
-    fn skip(&mut self, entry: &Entry, reason: impl std::fmt::Display, remedy: Remedy) {
-        self.skipped.push(Unavailable::new(SOURCE, format!("zone {} is not used: {reason}", entry.id), remedy));
+    /// Leaves out a zone: for good, or with `missing` as a part that its kind's sum lacks.
+    fn skip(&mut self, entry: &Entry, missing: Option<ZoneName>, reason: impl std::fmt::Display, remedy: Remedy) {
+        let unavailable = Unavailable::new(SOURCE, format!("zone {} is not used: {reason}", entry.id), remedy);
+        self.skipped.push(match missing {
+            Some(name) => Skipped::missing(name.kind, name.package, unavailable),
+            None => Skipped::unused(unavailable),
+        });
     }
 }
 
@@ -119,90 +118,53 @@ impl EnergyMeter for Powercap {
         SOURCE
     }
 
-    fn method(&self) -> Method {
-        Method::Measured
+    fn quality(&self) -> Quality {
+        Quality::of(Method::Measured)
     }
 
-    fn zones(&self) -> &[Zone] {
-        &self.zones
+    fn inventory(&self) -> Inventory<'_> {
+        Inventory::of(&self.zones).with_skipped(&self.skipped)
     }
 
     fn read(&mut self, _at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
         readings.clear();
-        readings.extend(
-            self.counters.iter_mut().map(|counter| {
-                counter.read().map(Reading::Counter).map_err(|source| read_error(&counter.path, source))
-            }),
-        );
+        readings.extend(self.counters.iter_mut().map(|counter| {
+            counter.read().map(Reading::Counter).map_err(|source| read_error(counter.energy.path(), source))
+        }));
     }
 }
 
 /// One zone's `energy_uj`.
 #[derive(Debug)]
 struct Counter {
-    path: PathBuf,
-    file: Opened,
+    energy: Attribute,
     /// The largest value the counter takes, µJ.
     range: u64,
-}
-
-/// Whether the file is there. The kernel removes it when its processors go offline or the module is
-/// unloaded; a descriptor kept open then fails for ever, even after the zone is back.
-#[derive(Debug)]
-enum Opened {
-    File(File),
-    Gone { error: Errno, reads: u32 },
 }
 
 impl Counter {
     /// Opens the counter of the zone in `directory` and reads it once. Also gives its modulus.
     fn open(directory: &Path) -> Result<(Self, Energy), ReadError> {
         let range_path = directory.join("max_energy_range_uj");
-        let range = File::open(&range_path)
+        let range = sysfs::open(&range_path)
             .and_then(|file| pread_decimal(&file))
             .and_then(|range| if range == 0 { Err(invalid("a range of zero")) } else { Ok(range) })
             .map_err(|source| read_error(&range_path, source))?;
         let path = directory.join("energy_uj");
-        let file = File::open(&path).map_err(|source| read_error(&path, source))?;
-        let mut counter = Counter { path, file: Opened::File(file), range };
+        let energy = Attribute::open(path.clone()).map_err(|source| read_error(&path, source))?;
+        let mut counter = Counter { energy, range };
         match counter.read() {
             Ok(_) => Ok((counter, modulus(range))),
-            Err(source) => Err(read_error(&counter.path, source)),
+            Err(source) => Err(read_error(&path, source)),
         }
     }
 
     fn read(&mut self) -> io::Result<Energy> {
-        if let Opened::Gone { error, reads } = &mut self.file {
-            *reads += 1;
-            if !reads.is_multiple_of(READS_BETWEEN_REOPENS) {
-                return Err((*error).into());
-            }
-            self.file = Opened::File(File::open(&self.path)?);
-        }
-        let Opened::File(file) = &self.file else { return Err(Errno::NODEV.into()) };
-        match pread_decimal(file) {
-            Ok(microjoules) if microjoules <= self.range => Ok(Energy::from_microjoules(microjoules)),
-            Ok(_) => Err(invalid("more than max_energy_range_uj")),
-            Err(error) => {
-                if let Some(errno @ (Errno::NODEV | Errno::NXIO | Errno::NOENT | Errno::SRCH | Errno::STALE)) =
-                    Errno::from_io_error(&error)
-                {
-                    self.file = Opened::Gone { error: errno, reads: 0 };
-                }
-                Err(error)
-            }
+        match self.energy.read()? {
+            microjoules if microjoules <= self.range => Ok(Energy::from_microjoules(microjoules)),
+            _ => Err(invalid("more than max_energy_range_uj")),
         }
     }
-}
-
-/// The first line of an open file as an unsigned number. Allocates only where it fails.
-fn pread_decimal(file: &File) -> io::Result<u64> {
-    // 20 digits are the longest number of 64 bits.
-    let mut buffer = [0; 24];
-    let length = file.read_at(&mut buffer, 0)?;
-    let text = buffer.get(..length).unwrap_or_default();
-    let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    parse_decimal(line).ok_or_else(|| invalid("not an unsigned number of 64 bits"))
 }
 
 /// After how much energy a counter with the given `max_energy_range_uj` is back at zero.
@@ -219,7 +181,7 @@ fn modulus(range: u64) -> Energy {
 /// Twice the largest power limit the zone admits, if above `default`: limits are not enforced at once.
 fn max_power(directory: &Path, default: Power) -> Power {
     (0..)
-        .map_while(|number| File::open(directory.join(format!("constraint_{number}_max_power_uw"))).ok())
+        .map_while(|number| sysfs::open(&directory.join(format!("constraint_{number}_max_power_uw"))).ok())
         .filter_map(|file| pread_decimal(&file).ok())
         .map(|microwatts| Power::from_microwatts(microwatts) * 2.0)
         // Some firmware leaves all bits of the field set (0x7fff eighths of a watt: 4095.875 W). What is
@@ -228,11 +190,26 @@ fn max_power(directory: &Path, default: Power) -> Power {
         .fold(default, |largest, power| if power.watts() > largest.watts() { power } else { largest })
 }
 
-/// The kind and the place of a zone, from its own name and its parent's.
+/// Why a zone is left out: its counter, or what it counts, is another one's.
+fn duplicate(entry: &Entry, name: ZoneName, taken: &[ZoneName], is_amd: bool) -> Option<(&'static str, Remedy)> {
+    if is_amd && name.kind == ZoneKind::Core {
+        // intel_rapl_msr.c reads MSR 0xC001029A, which AMD has per core, on one core only.
+        Some(("on AMD it counts a single core of the package", Remedy::select(["msr"])))
+    } else if is_amd && name.kind == ZoneKind::Package && taken.iter().any(|other| other.counts_same(name)) {
+        // Linux 6.9 to 6.11 makes a zone of each core die, and all read the package's register.
+        Some(("on AMD the zones of all dies show the same counter, that of the package", Remedy::None))
+    } else if entry.is_memory_mapped() && taken.contains(&name) {
+        Some(("the MSR-driven tree has the same counter", Remedy::None))
+    } else {
+        None
+    }
+}
+
+/// The kind and the package of a zone, from its own name and its parent's.
 fn zone_name(entry: &Entry, entries: &[Entry]) -> Result<ZoneName, String> {
     let read = |entry: &Entry| {
-        let bytes = fs::read(entry.path.join("name")).map_err(|error| format!("its name cannot be read: {error}"))?;
-        let name = String::from_utf8_lossy(&bytes);
+        let name =
+            sysfs::read_text(&entry.path.join("name")).map_err(|error| format!("its name cannot be read: {error}"))?;
         ZoneName::parse(name.trim_end()).ok_or_else(|| format!("its name `{}` is unknown", name.trim_end()))
     };
     let name = read(entry)?;

@@ -27,7 +27,7 @@ mod trace;
 pub use recorder::Recorder;
 pub use trace::TraceError;
 
-use super::{EnergyMeter, Method, ReadError, Reading, Zone};
+use super::{EnergyMeter, Inventory, Quality, ReadError, Reading, Zone};
 use crate::counter::{CounterTracker, EnergyDelta};
 use crate::host::Timestamp;
 use crate::units::Energy;
@@ -109,12 +109,12 @@ impl EnergyMeter for Replay {
     }
 
     /// As it was for the recorded meter.
-    fn method(&self) -> Method {
-        self.trace.method
+    fn quality(&self) -> Quality {
+        Quality::of(self.trace.method)
     }
 
-    fn zones(&self) -> &[Zone] {
-        &self.trace.zones
+    fn inventory(&self) -> Inventory<'_> {
+        Inventory::of(&self.trace.zones)
     }
 
     fn read(&mut self, at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {

@@ -7,7 +7,7 @@ use crate::attribution::ledger::NodeAccount;
 use crate::calibration::{Calibration, IdlePower};
 use crate::counter::{CounterEvents, CounterTracker, EnergyDelta};
 use crate::host::Timestamp;
-use crate::meter::chain::Chain;
+use crate::meter::chain::{ActiveZone, Chain};
 use crate::meter::{ErrorBounds, Method, ReadError, Reading};
 use crate::snapshot::{NodeZone, PowerInterval, ZonePower};
 use crate::units::{Energy, PerZone, Power, ZoneKind};
@@ -34,6 +34,10 @@ struct Tracked {
     kind: ZoneKind,
     package: Option<u32>,
     source: &'static str,
+    path: String,
+    epoch: u64,
+    /// Whether it stands in for a zone that cannot be read.
+    is_filled: bool,
     tracker: CounterTracker,
     last_success: Option<Timestamp>,
     pending: Pending,
@@ -159,9 +163,12 @@ impl Zones {
     /// How certain an estimate is depends on what the machine does.
     fn look_at_estimates(&mut self, chain: &Chain, faults: &mut Faults) {
         for active in chain.zones() {
-            if let (Method::Estimated { .. }, Some(kind)) = (active.method, &mut self.kinds[active.zone.kind]) {
+            if let (Some(_), Some(kind)) = (active.method.error_ratio(), &mut self.kinds[active.zone.kind]) {
                 (kind.method, kind.error_bounds) = (active.method, active.error_bounds);
             }
+        }
+        for &(source, reason) in chain.faults() {
+            faults.failed(source, reason);
         }
         for (source, warnings) in chain.warnings() {
             faults.warned(source, warnings);
@@ -180,7 +187,9 @@ impl Zones {
         }
         for tracked in &mut self.tracked {
             let Some(kind) = &mut self.kinds[tracked.kind] else { continue };
-            let pending = std::mem::take(&mut tracked.pending);
+            let mut pending = std::mem::take(&mut tracked.pending);
+            // An estimate teaches nothing about idle power.
+            pending.is_lower_bound |= tracked.is_filled;
             kind.interval.add(pending, interval);
             for part in kind.parts.iter_mut().filter(|part| tracked.package == Some(part.package)) {
                 part.interval.add(pending, interval);
@@ -281,21 +290,15 @@ impl Zones {
     /// Takes over the chain's zones after they changed. Books go on, trackers start anew.
     fn follow(&mut self, chain: &Chain) {
         self.generation = Some(chain.generation());
-        for tracked in self.tracked.drain(..) {
+        let mut before = std::mem::take(&mut self.tracked);
+        for active in chain.zones() {
+            let known = before.iter().position(|tracked| tracked.is(&active)).map(|index| before.swap_remove(index));
+            self.tracked.push(known.unwrap_or_else(|| Tracked::new(&active)));
+        }
+        for tracked in before {
             if let Some(kind) = &mut self.kinds[tracked.kind] {
                 kind.left_over += tracked.pending.energy;
             }
-        }
-        for active in chain.zones() {
-            let zone = active.zone;
-            self.tracked.push(Tracked {
-                kind: zone.kind,
-                package: zone.package,
-                source: active.source,
-                tracker: CounterTracker::new(zone.modulus, zone.max_power),
-                last_success: None,
-                pending: Pending::default(),
-            });
         }
         for kind in ZoneKind::ALL {
             let mut zones = chain.zones().filter(|active| active.zone.kind == kind);
@@ -350,12 +353,38 @@ impl Zones {
     }
 }
 
+impl Tracked {
+    fn new(active: &ActiveZone<'_>) -> Self {
+        let zone = active.zone;
+        Tracked {
+            kind: zone.kind,
+            package: zone.package,
+            source: active.source,
+            path: zone.path.clone(),
+            epoch: active.epoch,
+            is_filled: active.is_filled,
+            tracker: CounterTracker::new(zone.modulus, zone.max_power),
+            last_success: None,
+            pending: Pending::default(),
+        }
+    }
+
+    /// Whether this is the same counter, which goes on.
+    fn is(&self, active: &ActiveZone<'_>) -> bool {
+        self.kind == active.zone.kind
+            && self.package == active.zone.package
+            && self.source == active.source
+            && self.epoch == active.epoch
+            && self.path == active.zone.path
+    }
+}
+
 /// An interval in which nothing was drawn.
 const NOTHING: Split = Split { active: Energy::ZERO, idle: Energy::ZERO };
 
-/// Where estimated power lies with 90 % probability.
+/// Where power that is not wholly measured lies with 90 % probability.
 fn interval(method: Method, error_bounds: Option<ErrorBounds>, power: Power) -> Option<PowerInterval> {
-    let Method::Estimated { error_ratio } = method else { return None };
+    let error_ratio = method.error_ratio()?;
     let error_bounds = error_bounds.unwrap_or_else(|| ErrorBounds::of_error(error_ratio));
     Some(PowerInterval { lower: power * (1.0 - error_bounds.below), upper: power * (1.0 + error_bounds.above) })
 }

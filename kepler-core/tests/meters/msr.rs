@@ -112,7 +112,7 @@ fn a_client_shows_its_package_core_uncore_and_psys() {
     assert_eq!((meter.source(), meter.method()), ("msr", Method::Measured));
     assert!(meter.zones().iter().all(|zone| zone.modulus == Some(Energy::from_joules(262_144.0))));
     // The counter of the memory stands at zero: there is none.
-    assert!(meter.skipped()[0].reason.contains("0x619"), "{:?}", meter.skipped());
+    assert!(meter.inventory().skipped[0].unavailable.reason.contains("0x619"), "{:?}", meter.inventory().skipped);
 
     machine.set(0, &[(PACKAGE, 4 << 14)]);
     assert_eq!(joules(&mut meter)[0], 4.0);

@@ -118,7 +118,7 @@ fn a_client_has_package_core_uncore_and_psys_apart() {
     );
     assert_eq!(read(&mut meter), [Ok(1_000_000), Ok(600_000), Ok(50_000), Ok(3_000_000)]);
     assert_eq!(meter.source(), "powercap");
-    assert!(meter.skipped().is_empty(), "{:?}", meter.skipped());
+    assert!(meter.inventory().skipped.is_empty(), "{:?}", meter.inventory().skipped);
     tree.write("intel-rapl:0", "energy_uj", "1000061\n");
     assert_eq!(read(&mut meter)[0], Ok(1_000_061));
 }
@@ -162,7 +162,11 @@ fn the_core_zone_of_an_amd_counts_one_core_and_is_not_believed() {
     tree.zone("intel-rapl:0:0", "core", 65_532_610_987, "1\n");
     let meter = tree.open();
     assert_eq!(kinds(&meter), [(ZoneKind::Package, Some(0))]);
-    assert!(meter.skipped()[0].to_string().contains("single core"), "{:?}", meter.skipped());
+    assert!(
+        meter.inventory().skipped[0].unavailable.to_string().contains("single core"),
+        "{:?}",
+        meter.inventory().skipped
+    );
 }
 
 #[test]
@@ -187,7 +191,11 @@ fn a_memory_mapped_twin_is_dropped_and_a_lone_one_is_used() {
     assert_eq!(packages, 1);
     assert_eq!(kinds(&meter).last(), Some(&(ZoneKind::Dram, Some(0))));
     assert_eq!(read(&mut meter).last(), Some(&Ok(77)));
-    assert!(meter.skipped()[0].reason.contains("intel-rapl-mmio:0 "), "{:?}", meter.skipped());
+    assert!(
+        meter.inventory().skipped[0].unavailable.reason.contains("intel-rapl-mmio:0 "),
+        "{:?}",
+        meter.inventory().skipped
+    );
 
     // When the MSR-driven twin cannot be used, the memory-mapped one is not a twin any more.
     tree.write("intel-rapl:0", "max_energy_range_uj", "garbage\n");
@@ -201,7 +209,11 @@ fn an_unknown_name_is_listed_and_harms_no_one() {
     tree.zone("intel-rapl:0:2", "npu", RANGE, "5\n");
     let meter = tree.open();
     assert_eq!(meter.zones().len(), 4);
-    assert!(meter.skipped()[0].reason.contains("`npu` is unknown"), "{:?}", meter.skipped());
+    assert!(
+        meter.inventory().skipped[0].unavailable.reason.contains("`npu` is unknown"),
+        "{:?}",
+        meter.inventory().skipped
+    );
 }
 
 #[test]
@@ -211,7 +223,11 @@ fn a_zone_without_a_usable_range_is_refused_and_the_others_stay() {
         tree.write("intel-rapl:0:0", "max_energy_range_uj", garbage);
         let meter = tree.open();
         assert_eq!(meter.zones().len(), 3, "{garbage:?}");
-        assert!(meter.skipped()[0].reason.contains("max_energy_range_uj"), "{:?}", meter.skipped());
+        assert!(
+            meter.inventory().skipped[0].unavailable.reason.contains("max_energy_range_uj"),
+            "{:?}",
+            meter.inventory().skipped
+        );
     }
     let tree = client();
     fs::remove_file(tree.directory("intel-rapl:0:0").join("max_energy_range_uj")).unwrap();
@@ -268,7 +284,7 @@ fn one_zone_without_permission_is_listed_with_the_remedy() {
     if deny(&tree, "intel-rapl:0:0") {
         let meter = tree.open();
         assert_eq!(meter.zones().len(), 3);
-        assert!(meter.skipped()[0].remedy.is_permission(), "{:?}", meter.skipped());
+        assert!(meter.inventory().skipped[0].unavailable.remedy.is_permission(), "{:?}", meter.inventory().skipped);
     }
 }
 
@@ -371,4 +387,47 @@ fn wraps_read_through_powercap_lose_nothing() {
     assert_eq!(wraps, 7);
     // Files hold whole microjoules: the round's fraction of one is lost at each wrap, no more.
     assert!(found.microjoules().abs_diff(truth) <= wraps + 1, "{found:?} {truth}");
+}
+
+/// Linux 6.9 to 6.11 on an EPYC with eight core dies: a zone of each, all with the package's counter.
+#[test]
+fn the_dies_of_an_amd_package_show_its_counter_and_one_of_them_counts() {
+    for vendor in ["AuthenticAMD", "HygonGenuine"] {
+        let tree = Tree::new();
+        tree.cpuinfo(&format!("processor\t: 0\nvendor_id\t: {vendor}\nphysical id\t: 0\n"));
+        for die in 0..8 {
+            tree.zone(&format!("intel-rapl:{die}"), &format!("package-0-die-{die}"), 65_532_610_987, "300000000\n");
+        }
+        assert_eq!(kinds(&tree.open()), [(ZoneKind::Package, Some(0))], "{vendor}");
+        tree.write("intel-rapl:0", "max_energy_range_uj", "0\n");
+        let meter = tree.open();
+        assert_eq!(kinds(&meter), [(ZoneKind::Package, Some(0))], "another die shows the same");
+        assert!(meter.inventory().skipped.iter().all(|one| !one.is_missing));
+    }
+}
+
+#[test]
+fn a_socket_without_a_zone_is_missing_and_said_to_be() {
+    let tree = Tree::new();
+    tree.cpuinfo("processor\t: 0\nphysical id\t: 0\n\nprocessor\t: 1\nphysical id\t: 1\n");
+    tree.zone("intel-rapl:0", "package-0", RANGE, "5\n");
+    let missing = |meter: &Powercap| -> Vec<_> {
+        meter.inventory().skipped.iter().filter(|one| one.is_missing).map(|one| (one.kind, one.package)).collect()
+    };
+    assert_eq!(missing(&tree.open()), [(Some(ZoneKind::Package), Some(1))], "its zone never appeared");
+    tree.zone("intel-rapl:1", "package-1", RANGE, "garbage\n");
+    assert_eq!(missing(&tree.open()), [(Some(ZoneKind::Package), Some(1))], "its counter cannot be read");
+    tree.write("intel-rapl:1", "energy_uj", "7\n");
+    assert_eq!(missing(&tree.open()), []);
+}
+
+#[test]
+fn a_pipe_in_place_of_a_counter_holds_nothing_up() {
+    let tree = client();
+    let counter = tree.directory("intel-rapl:0:0").join("energy_uj");
+    fs::remove_file(&counter).unwrap();
+    assert!(Command::new("mkfifo").arg(&counter).status().unwrap().success());
+    let meter = tree.open();
+    assert_eq!(meter.zones().len(), 3);
+    assert!(meter.inventory().skipped[0].unavailable.reason.contains("not a regular file"));
 }

@@ -4,7 +4,7 @@
 use kepler_core::counter::{CounterTracker, EnergyDelta};
 use kepler_core::host::Timestamp;
 use kepler_core::meter::replay::{Recorder, Replay, TraceError};
-use kepler_core::meter::{EnergyMeter, Method, ReadError, Reading, Zone};
+use kepler_core::meter::{EnergyMeter, Inventory, Method, Quality, ReadError, Reading, Zone};
 use kepler_core::units::{Energy, Power, ZoneKind};
 use proptest::prelude::*;
 use std::io;
@@ -166,11 +166,11 @@ impl EnergyMeter for Script {
     fn source(&self) -> &'static str {
         "script"
     }
-    fn method(&self) -> Method {
-        Method::Estimated { error_ratio: 0.1 }
+    fn quality(&self) -> Quality {
+        Quality::of(Method::Estimated { error_ratio: 0.1 })
     }
-    fn zones(&self) -> &[Zone] {
-        &self.zones
+    fn inventory(&self) -> Inventory<'_> {
+        Inventory::of(&self.zones)
     }
     fn read(&mut self, _at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
         *readings = self.lines.next().unwrap();

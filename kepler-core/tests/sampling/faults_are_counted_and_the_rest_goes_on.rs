@@ -424,3 +424,43 @@ fn a_source_of_cpu_time_that_is_lost_gives_way_at_once_and_is_counted() {
     assert!(sampler.usage_unavailable().is_some_and(|unavailable| unavailable.source_name == "ebpf"));
     assert_eq!(sampler.tick().faults.iter().filter(|fault| fault.source == "ebpf").count(), 1);
 }
+
+/// Two sockets, both idle: what is known of the first says what the second draws.
+#[test]
+fn a_socket_that_is_missing_at_start_is_estimated_and_measured_again_when_it_is_back() {
+    use kepler_core::meter::Method;
+    use kepler_core::meter::chain::{ChainOptions, Source};
+    use kepler_core::sampler::{Sampler, SamplerOptions};
+    let root = tempfile::tempdir().unwrap();
+    let mut tree = kepler_core::sim::PowercapTree::create(root.path()).unwrap();
+    tree.add_zone(PACKAGE, "package-0", Energy::from_joules(10.0)).unwrap();
+    tree.add_zone(SECOND, "package-1", Energy::from_joules(10.0)).unwrap();
+    let procfs = root.path().join("proc");
+    fs::create_dir_all(&procfs).unwrap();
+    fs::write(procfs.join("cpuinfo"), "processor\t: 0\nphysical id\t: 0\n\nprocessor\t: 1\nphysical id\t: 1\n")
+        .unwrap();
+    fs::write(procfs.join("stat"), "cpu  0 0 0 100 0 0 0 0\ncpu0 0 0 0 50 0 0 0 0\ncpu1 0 0 0 50 0 0 0 0\n").unwrap();
+    let host = tree.host().with_procfs(&procfs);
+    let second = tree.zone(SECOND).unwrap().join("energy_uj");
+    let good = fs::read(&second).unwrap();
+    fs::write(&second, "garbage").unwrap();
+    let chain = ChainOptions::default().with_sources(vec![Source::Powercap, Source::Model]);
+    let mut sampler = Sampler::new(&host, SamplerOptions { chain, ..Default::default() }).unwrap();
+    let mut at = kepler_core::host::Timestamp::now();
+    let mut tick = |sampler: &mut Sampler, tree: &mut kepler_core::sim::PowercapTree, seconds: u64| {
+        at = at.advanced(std::time::Duration::from_secs(seconds));
+        tree.draw(PACKAGE, Energy::from_joules(100.0 * seconds as f64)).unwrap();
+        package(&sampler.tick_at(at)).clone()
+    };
+    tick(&mut sampler, &mut tree, 1);
+    let partial = tick(&mut sampler, &mut tree, 1);
+    assert!(matches!(partial.method, Method::Partial { error_ratio } if error_ratio > 0.0), "{partial:?}");
+    let watts = partial.power.unwrap().total.watts();
+    assert!((watts - 200.0).abs() < 1.0, "{watts} W");
+    assert!(partial.interval.is_some(), "the error is shown");
+
+    fs::write(&second, good).unwrap();
+    tick(&mut sampler, &mut tree, 31);
+    let whole = tick(&mut sampler, &mut tree, 1);
+    assert_eq!((whole.source, whole.method), ("powercap", Method::Measured));
+}

@@ -9,7 +9,7 @@ use super::environment::{self, Environment};
 use kepler_core::availability::{Remedy, Unavailable};
 use kepler_core::host::{HidePid, ProcessVisibility};
 use kepler_core::meter::chain::{self, ChainOptions, Probe, Source};
-use kepler_core::meter::{Method, Zone};
+use kepler_core::meter::{Method, Skipped, Zone};
 use serde::Serialize;
 use std::fmt;
 
@@ -77,6 +77,9 @@ enum Outcome {
         #[serde(skip_serializing_if = "Option::is_none")]
         error_ratio: Option<f64>,
         zones: Vec<FoundZone>,
+        /// What is there and not read, each with the reason.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        skipped: Vec<SkippedZone>,
     },
     Unavailable {
         reason: String,
@@ -91,6 +94,36 @@ struct FoundZone {
     #[serde(skip_serializing_if = "Option::is_none")]
     package: Option<u32>,
     path: String,
+}
+
+/// A zone that was found, or has to be there, and is not read.
+#[derive(Clone, Debug, Serialize)]
+struct SkippedZone {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zone: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    package: Option<u32>,
+    /// Whether the zone's sum lacks it, so that it is estimated from the others.
+    missing: bool,
+    reason: String,
+    /// What to do, in words; empty if nothing.
+    remedy: String,
+    /// The same as data.
+    action: Remedy,
+}
+
+impl SkippedZone {
+    fn of(skipped: &Skipped) -> Self {
+        let Unavailable { reason, remedy, .. } = &skipped.unavailable;
+        SkippedZone {
+            zone: skipped.kind.map(|kind| kind.name()),
+            package: skipped.package,
+            missing: skipped.is_missing,
+            reason: reason.clone(),
+            remedy: if remedy.is_none() { String::new() } else { remedies::text(remedy) },
+            action: remedy.clone(),
+        }
+    }
 }
 
 impl Report {
@@ -120,16 +153,14 @@ impl Report {
 }
 
 fn findings(host: &kepler_core::host::Host, options: &ChainOptions) -> Vec<Finding> {
-    let found = |Probe { source, outcome }: Probe| Finding {
+    let found = |Probe { source, outcome, .. }: Probe| Finding {
         source,
         outcome: match outcome {
-            Ok((method, zones)) => Outcome::Usable {
-                method: method.name(),
-                error_ratio: match method {
-                    Method::Measured => None,
-                    Method::Estimated { error_ratio } => Some(error_ratio),
-                },
-                zones: zones.into_iter().map(found_zone).collect(),
+            Ok(found) => Outcome::Usable {
+                method: found.method.name(),
+                error_ratio: found.method.error_ratio(),
+                zones: found.zones.into_iter().map(found_zone).collect(),
+                skipped: found.skipped.iter().map(SkippedZone::of).collect(),
             },
             Err(unavailable) => {
                 let Reason { reason, remedy, action, .. } = Reason::of(&unavailable);
@@ -183,7 +214,14 @@ fn verdict(config: &Config) -> Verdict {
                 measured = true;
                 format!("measured by {}", zone.source)
             }
-            Method::Estimated { error_ratio } => format!("estimated by {}, ±{:.0} %", zone.source, error_ratio * 100.0),
+            Method::Partial { .. } => {
+                measured = true;
+                format!("measured in part by {}, the rest estimated", zone.source)
+            }
+            method => {
+                let error_ratio = method.error_ratio().unwrap_or(1.0);
+                format!("estimated by {}, ±{:.0} %", zone.source, error_ratio * 100.0)
+            }
         };
         let part = format!("{} ({by})", zone.zone.kind);
         if !parts.contains(&part) {
@@ -204,12 +242,19 @@ impl fmt::Display for Report {
         writeln!(f, "Sources of energy figures, in the order in which they are tried")?;
         for Finding { source, outcome } in &self.sources {
             match outcome {
-                Outcome::Usable { method, error_ratio, zones } => {
+                Outcome::Usable { method, error_ratio, zones, skipped } => {
                     let error = error_ratio.map(|ratio| format!(", ±{:.0} %", ratio * 100.0)).unwrap_or_default();
                     writeln!(f, "  {source:<9} usable ({method}{error})")?;
                     for FoundZone { zone, package, path } in zones {
                         let package = package.map(|number| format!(" of socket {number}")).unwrap_or_default();
                         writeln!(f, "            {zone}{package}: {path}")?;
+                    }
+                    for SkippedZone { missing, reason, remedy, .. } in skipped {
+                        let state = if *missing { "missing, estimated from the others" } else { "not used" };
+                        writeln!(f, "            {state}: {reason}")?;
+                        if !remedy.is_empty() && *missing {
+                            indented(f, "              remedy: ", remedy)?;
+                        }
                     }
                 }
                 Outcome::Unavailable { reason, remedy, .. } => {

@@ -38,6 +38,7 @@ pub(super) const fn word(word: Word) -> &'static str {
         Word::Asks => "asks",
         Word::Source => "source",
         Word::Draft => "draft",
+        Word::Passed => "passed",
         Word::Unknown => "unknown",
         Word::Yes => "yes",
         Word::No => "no",
@@ -59,5 +60,6 @@ pub(super) fn phrase(phrase: &Phrase<'_>) -> String {
         ),
         Phrase::Period { from, to } => format!("{from} to {to}"),
         Phrase::NotAdopted => "not adopted, never in force".to_owned(),
+        Phrase::NotInForceYet => "adopted, not in force yet".to_owned(),
     }
 }

@@ -38,6 +38,7 @@ pub(super) const fn word(word: Word) -> &'static str {
         Word::Asks => "요구 사항",
         Word::Source => "출처",
         Word::Draft => "초안",
+        Word::Passed => "통과",
         Word::Unknown => "알 수 없음",
         Word::Yes => "예",
         Word::No => "아니요",
@@ -59,5 +60,6 @@ pub(super) fn phrase(phrase: &Phrase<'_>) -> String {
         ),
         Phrase::Period { from, to } => format!("{from} ~ {to}"),
         Phrase::NotAdopted => "채택되지 않아 시행된 적이 없음".to_owned(),
+        Phrase::NotInForceYet => "채택되었으나 아직 시행 전".to_owned(),
     }
 }

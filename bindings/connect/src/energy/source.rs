@@ -27,11 +27,17 @@ impl Sources {
         let name: Arc<str> = label("source").unwrap_or_default().into();
         let known = self.0[zone].as_ref().filter(|source| source.name == name).map(|source| source.method);
         let method = match (metric, known) {
+            (SOURCE_ERROR, Some(Method::Partial { .. })) => Method::Partial { error_ratio: value },
             (SOURCE_ERROR, _) => Method::Estimated { error_ratio: value },
             // The error may have come before; until it comes it is not known.
-            (_, Some(method @ Method::Estimated { .. })) => method,
-            _ if label("method") == Some("estimated") => Method::Estimated { error_ratio: f64::NAN },
-            _ => Method::Measured,
+            (_, known) => {
+                let error_ratio = known.and_then(Method::error_ratio).unwrap_or(f64::NAN);
+                match label("method") {
+                    Some("partial") => Method::Partial { error_ratio },
+                    Some("estimated") => Method::Estimated { error_ratio },
+                    _ => known.unwrap_or(Method::Measured),
+                }
+            }
         };
         self.0[zone] = Some(Source { name, method });
     }
@@ -50,28 +56,18 @@ impl Sources {
         self.0
             .iter()
             .filter_map(|(_, source)| source.clone())
-            .fold(Method::Measured, |worst, source| worse(worst, settled(source).method))
+            .fold(Method::Measured, |worst, source| worst.weaker(settled(source).method))
     }
 }
 
-/// An estimate of which nobody says how good it is may be wrong by all of it.
+/// An estimate whose error is not stated may be wrong by all of it.
 fn settled(source: Source) -> Source {
-    match source.method {
-        Method::Estimated { error_ratio } if !error_ratio.is_finite() => {
-            Source { method: Method::Estimated { error_ratio: 1.0 }, ..source }
-        }
-        _ => source,
-    }
-}
-
-/// The less certain of two.
-pub(crate) fn worse(a: Method, b: Method) -> Method {
-    match (a, b) {
-        (Method::Estimated { error_ratio: x }, Method::Estimated { error_ratio: y }) => {
-            Method::Estimated { error_ratio: x.max(y) }
-        }
-        (Method::Measured, other) | (other, Method::Measured) => other,
-    }
+    let method = match source.method {
+        Method::Partial { error_ratio } if !error_ratio.is_finite() => Method::Partial { error_ratio: 1.0 },
+        Method::Estimated { error_ratio } if !error_ratio.is_finite() => Method::Estimated { error_ratio: 1.0 },
+        method => method,
+    };
+    Source { method, ..source }
 }
 
 #[cfg(test)]
@@ -98,6 +94,13 @@ mod tests {
         let (info, error) = ((SOURCE_INFO, "model", "estimated", 1.0), (SOURCE_ERROR, "model", "", 0.3));
         let estimated = Method::Estimated { error_ratio: 0.3 };
         assert_eq!((method(&[info, error]), method(&[error, info])), (estimated, estimated));
+    }
+
+    #[test]
+    fn a_partial_sum_is_neither_measured_nor_estimated_in_either_order() {
+        let (info, error) = ((SOURCE_INFO, "powercap", "partial", 1.0), (SOURCE_ERROR, "powercap", "", 0.1));
+        let partial = Method::Partial { error_ratio: 0.1 };
+        assert_eq!((method(&[info, error]), method(&[error, info])), (partial, partial));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::KeplerView;
 use super::node::{Node, overlap};
-use crate::energy::{EXPORTER_INTERVAL, hull, is, plus, rows, worse};
+use crate::energy::{EXPORTER_INTERVAL, hull, is, plus, rows};
 use kepler_compliance::series::{Series, Step};
 use kepler_compliance::view::{
     EnergySeries, EnergyView, Inventory, NewestReading, Subject, TimeRange, Usage, ViewError, WorkloadKind,
@@ -73,7 +73,7 @@ impl EnergyView for KeplerView {
             let parts: Vec<_> = parts.collect();
             if let Some(covered) = hull(parts.iter().map(|&(part, ..)| part)) {
                 let value = parts.iter().fold(Usage::default(), |sum, (_, usage, _)| plus(&sum, usage));
-                method = parts.iter().fold(method, |worst, &(.., method)| worse(worst, method));
+                method = parts.iter().fold(method, |worst, &(.., method)| worst.weaker(method));
                 told.extend(parts.iter().map(|(part, ..)| part.length()));
                 steps.push(Step { start: covered.start, end: covered.end, value });
             }

@@ -5,7 +5,7 @@ use super::promql::Matchers;
 use super::{PrometheusView, figures_of};
 use crate::energy::{
     EXPORTER_INTERVAL, Identity, Level, METRICS, Metric, NodeFigures, Quantity, SOURCE_ERROR, SOURCE_INFO, Sources,
-    WorkloadFigures, is, plus, worse,
+    WorkloadFigures, is, plus,
 };
 use jiff::Timestamp;
 use kepler_compliance::series::{Series, Step};
@@ -158,7 +158,7 @@ impl PrometheusView {
                 of_node.take(metric, |name| row.label(name), row.value().unwrap_or(f64::NAN));
             }
         }
-        Ok(sources.values().map(Sources::method).fold(Method::Measured, worse))
+        Ok(sources.values().map(Sources::method).fold(Method::Measured, Method::weaker))
     }
 }
 

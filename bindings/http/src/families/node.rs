@@ -1,7 +1,6 @@
 //! The node: its zones, where their figures come from, and what the counters did.
 
 use super::{Family, Levels, RenderContext, Samples, Value, once_known};
-use kepler_core::meter::Method;
 use kepler_core::metric_names;
 use kepler_core::snapshot::NodeZone;
 use kepler_core::units::ZoneKind;
@@ -123,11 +122,11 @@ pub(super) const FAMILIES: &[Family] = &[
         Family::gauge(
             metric_names::POWER_SOURCE_ERROR_RATIO,
             Some("ratio"),
-            "Expected relative error of an estimate, one standard deviation; absent when measured",
+            "Expected relative error of an estimate or of a partly measured sum, one standard deviation; absent when measured",
         ),
         |context, _, samples| {
             for (kind, zone) in node_zones(context) {
-                if let Method::Estimated { error_ratio } = zone.method {
+                if let Some(error_ratio) = zone.method.error_ratio() {
                     samples
                         .sample()
                         .rendered(context.node_label)

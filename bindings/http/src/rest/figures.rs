@@ -60,10 +60,7 @@ impl ZoneSource {
 
 /// The name of a method, and its expected error.
 pub(super) fn method(method: Method) -> (&'static str, Option<f64>) {
-    match method {
-        Method::Measured => ("measured", None),
-        Method::Estimated { error_ratio } => ("estimated", Some(error_ratio)),
-    }
+    (method.name(), method.error_ratio())
 }
 
 /// A quantity by zone.

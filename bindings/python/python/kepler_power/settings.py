@@ -87,7 +87,7 @@ def _warn_of_estimate(stopwatch: Stopwatch) -> None:
     if _warned:
         return
     zones = stopwatch.mark().until(stopwatch.mark()).zones()
-    estimated = [zone for zone in zones if zone[3] == "estimated" and zone[7]]
+    estimated = [zone for zone in zones if zone[3] in ("estimated", "partial") and zone[7]]
     if not estimated:
         return
     _warned = True

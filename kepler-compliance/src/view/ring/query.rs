@@ -8,7 +8,7 @@ use super::buckets::Buckets;
 use super::ledger::{Identified, Ledger, Sample};
 use crate::differ::ZoneCounters;
 use crate::series::Series;
-use crate::units::{Energy, PerZone, ZoneKind};
+use crate::units::{Energy, PerZone};
 use kepler_core::meter::Method;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -208,12 +208,7 @@ fn node_zones(ledger: &Ledger, samples: &[&Sample]) -> PerZone<Option<NodeZoneEn
     })
 }
 
-/// Measured if all zones are, else estimated with the largest error.
+/// The weakest of all zones.
 fn worst_method(zones: &PerZone<Option<NodeZoneEnergy>>) -> Method {
-    let error = |(_, zone): (ZoneKind, &Option<NodeZoneEnergy>)| match zone.as_ref()?.method {
-        Method::Measured => None,
-        Method::Estimated { error_ratio } => Some(error_ratio),
-    };
-    let worst = zones.iter().filter_map(error).max_by(f64::total_cmp);
-    worst.map_or(Method::Measured, |error_ratio| Method::Estimated { error_ratio })
+    zones.iter().filter_map(|(_, zone)| zone.as_ref()).map(|zone| zone.method).fold(Method::Measured, Method::weaker)
 }

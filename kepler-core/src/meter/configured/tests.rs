@@ -1,4 +1,5 @@
 use super::*;
+use crate::meter::EstimateWarnings;
 use crate::model::Semantics;
 use std::fs;
 use std::path::Path;
@@ -73,7 +74,7 @@ fn a_machine_unlike_the_models_widens_the_error() {
     let far = ConfiguredModel { distance: Some(1.0), ..near.clone() };
     let error = |configured| match Configured::open(&Host::default(), configured).unwrap().method() {
         Method::Estimated { error_ratio } => error_ratio,
-        Method::Measured => panic!("an estimate is not measured"),
+        method => panic!("{method:?}"),
     };
     assert_eq!((error(&near), error(&far)), (0.5, 0.75));
 }
@@ -122,22 +123,19 @@ fn inputs_beyond_the_training_widen_the_interval_and_are_counted_and_so_does_dri
     // A second of half a CPU: 15 W, less 1, plus 2.
     stat(procfs.path(), 50, 150);
     joules(&mut meter, at(1));
-    let near = meter.error_bounds().unwrap();
+    let near = meter.quality().error_bounds.unwrap();
     assert!((near.below - 1.0 / 15.0).abs() < 1e-9 && (near.above - 2.0 / 15.0).abs() < 1e-9, "{near:?}");
-    assert_eq!(meter.warnings(), EstimateWarnings::default());
+    assert_eq!(meter.quality().warnings, EstimateWarnings::default());
     // Then both CPUs, twice the most that was trained with, for a minute.
     let mut wide = Vec::new();
     for second in 1..=60 {
         stat(procfs.path(), 50 + 200 * second, 150);
         joules(&mut meter, at(1 + second));
-        wide.push(meter.error_bounds().unwrap().above * 30.0);
+        wide.push(meter.quality().error_bounds.unwrap().above * 30.0);
     }
     assert!((wide[0] - 2.0 * 1.5).abs() < 1e-6 && (wide[59] - 2.0 * 1.5 * 1.5).abs() < 1e-6, "{wide:?}");
-    assert_eq!(meter.warnings(), EstimateWarnings { outside_range: 60, drift: 28, clipped: 0 });
-    let ratio = |method| match method {
-        Method::Estimated { error_ratio } => error_ratio,
-        Method::Measured => 0.0,
-    };
+    assert_eq!(meter.quality().warnings, EstimateWarnings { outside_range: 60, drift: 28, clipped: 0 });
+    let ratio = |method: Method| method.error_ratio().unwrap();
     assert!((ratio(meter.method()) - 3.0 * 2.25 / 2.0 / 30.0 / 1.645).abs() < 1e-6, "{:?}", meter.method());
 }
 
@@ -151,5 +149,5 @@ fn an_absurd_prediction_is_clipped_and_counted() {
     joules(&mut meter, at(0));
     stat(procfs.path(), 0, 200);
     assert_eq!(joules(&mut meter, at(1)), 0.0);
-    assert_eq!(meter.warnings(), EstimateWarnings { clipped: 1, ..EstimateWarnings::default() });
+    assert_eq!(meter.quality().warnings, EstimateWarnings { clipped: 1, ..EstimateWarnings::default() });
 }

@@ -300,7 +300,7 @@ fn a_class_that_nobody_measured_is_counted_and_widens_the_interval() {
     let tree = Tree::new(MILAN);
     tree.stat(2, 0, 0, 0);
     let mut meter = Estimate::open(&tree.host());
-    let error_bounds = meter.error_bounds().unwrap();
+    let error_bounds = meter.quality().error_bounds.unwrap();
     let known = Curve::of(&CpuClass::named("Cascade Lake").unwrap()).error_bounds(0.0).unwrap().0;
     assert!(
         error_bounds.below <= 1.0 && error_bounds.below > known.below && error_bounds.above > known.above,
@@ -308,10 +308,10 @@ fn a_class_that_nobody_measured_is_counted_and_widens_the_interval() {
     );
     let at = start();
     read(&mut meter, at).unwrap();
-    assert_eq!(meter.warnings(), EstimateWarnings::default());
+    assert_eq!(meter.quality().warnings, EstimateWarnings::default());
     tree.stat(2, 100, 100, 0);
     read(&mut meter, at.advanced(Duration::from_secs(1))).unwrap();
-    assert_eq!(meter.warnings(), EstimateWarnings { outside_range: 1, ..EstimateWarnings::default() });
+    assert_eq!(meter.quality().warnings, EstimateWarnings { outside_range: 1, ..EstimateWarnings::default() });
 }
 
 #[test]
@@ -331,11 +331,11 @@ fn a_calibrated_estimate_has_the_power_that_was_measured_here() {
     tree.stat(2, 100, 100, 0);
     let energy = read(&mut meter, at.advanced(Duration::from_secs(1))).unwrap();
     assert!((energy.joules() - 70.0).abs() < 1e-3, "{energy}");
-    assert_eq!(meter.warnings(), EstimateWarnings::default());
+    assert_eq!(meter.quality().warnings, EstimateWarnings::default());
     // More load than was seen: counted, and less certain.
     tree.stat(2, 300, 100, 0);
     read(&mut meter, at.advanced(Duration::from_secs(2))).unwrap();
-    assert_eq!(meter.warnings().outside_range, 1);
+    assert_eq!(meter.quality().warnings.outside_range, 1);
     assert_eq!(meter.method(), Method::Estimated { error_ratio: ERROR_CALIBRATED * WIDENING_UNSEEN });
     // Without a measured package it stays what it was.
     let nothing = Calibration { load: Vec::new(), ..calibration };

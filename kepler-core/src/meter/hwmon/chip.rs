@@ -10,7 +10,7 @@ type Sensors = &'static [(&'static str, ZoneKind)];
 
 /// Chips whose sensors have fixed names. Sources: the drivers and their pages under
 /// `Documentation/hwmon`; `zenergy` and `zenpower` are out-of-tree drivers with those of their own.
-const CHIPS: [(&str, Sensors); 7] = [
+const CHIPS: [(&str, Sensors); 8] = [
     // RAPL of AMD family 17h and 19h, accumulated in 64 bits by the driver; in Linux 5.8 to 5.12, later out of tree.
     ("amd_energy", &[("esocket", ZoneKind::Package), ("ecore", ZoneKind::Core)]),
     ("zenergy", &[("esocket", ZoneKind::Package), ("ecore", ZoneKind::Core)]),
@@ -25,8 +25,21 @@ const CHIPS: [(&str, Sensors); 7] = [
         "smpro_hwmon",
         &[("core_vrd", ZoneKind::Core), ("soc", ZoneKind::Uncore), ("dimm", ZoneKind::Dram), ("rca", ZoneKind::Uncore)],
     ),
-    // The ACPI power meter: the whole platform, as the firmware defines it (ACPI 6.5, 10.4).
-    ("power_meter", &[("", ZoneKind::Psys)]),
+    // The ACPI power meter: the whole platform, as the firmware defines it (ACPI 6.5, 10.4). NVIDIA Grace has four for each
+    // socket, told apart by `power1_oem_info`: the module with all on it, the Grace socket, and of that the CPU rail
+    // and the SoC rail (Grace Performance Tuning Guide, "Power Telemetry").
+    (
+        "power_meter",
+        &[
+            ("module_power", ZoneKind::Psys),
+            ("grace_power", ZoneKind::Package),
+            ("cpu_power", ZoneKind::Core),
+            ("sysio_power", ZoneKind::Uncore),
+            ("", ZoneKind::Psys),
+        ],
+    ),
+    // Apple's system management controller, key `PSTR`.
+    ("macsmc_hwmon", &[("total_system_power", ZoneKind::Psys)]),
 ];
 
 /// Chips that monitor supply rails. What a rail feeds, only its label (from the device tree or the
@@ -56,6 +69,24 @@ pub(super) fn kind_of(chip: &str, name: &str) -> Option<ZoneKind> {
     }
     let (_, sensors) = CHIPS.iter().find(|(known, _)| *known == chip)?;
     sensors.iter().find(|(part, _)| name.contains(part)).map(|(_, kind)| *kind)
+}
+
+/// Chips whose core and uncore sensors make up the package together, as their documentation says: two rails feed an AMD
+/// package, the modules and the SoC around them are an X-Gene (`Documentation/hwmon/xgene-hwmon.rst`), core, SoC and
+/// PCIe regulators an Altra (`smpro-hwmon.rst`), CPU and SoC rail a Grace socket.
+pub(super) fn is_partitioned(chip: &str) -> bool {
+    matches!(chip, "zenpower" | "apm_xgene" | "smpro_hwmon" | "power_meter")
+}
+
+/// The socket that a sensor's name tells: `esocket1` of `amd_energy`, `grace_power_socket_1`.
+pub(super) fn socket_number(name: &str) -> Option<u32> {
+    let (_, number) = name.rsplit_once("socket")?;
+    number.trim_start_matches('_').parse().ok()
+}
+
+/// Whether a platform sensor is known to measure one of several parts that do not overlap.
+pub(super) fn is_one_of_several(name: &str) -> bool {
+    name.starts_with("module_power") && socket_number(name).is_some()
 }
 
 /// Whether anything is known about a chip.

@@ -2,8 +2,9 @@
 
 use super::chip;
 use super::rules::ChipRule;
-use super::sensor::{Attribute, Sensor};
+use super::sensor::Sensor;
 use crate::meter::ReadError;
+use crate::meter::sysfs::{self, Attribute};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ pub(super) struct Chip {
 }
 
 /// A sensor that could be used, not opened yet.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Candidate {
     /// What it may be called in a configuration; the first is what it is called here.
     pub(super) names: Vec<String>,
@@ -28,7 +29,7 @@ pub(super) struct Candidate {
     source: Source,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Source {
     Energy(PathBuf),
     Power(PathBuf),
@@ -36,14 +37,15 @@ enum Source {
 }
 
 impl Candidate {
-    /// Opens its files.
-    pub(super) fn open(self) -> Result<Sensor, ReadError> {
-        Ok(match self.source {
-            Source::Energy(path) => Sensor::Energy(Attribute::open(path)?),
-            Source::Power(path) => Sensor::Power(Attribute::open(path)?),
-            Source::VoltageCurrent(voltage, current) => {
-                Sensor::VoltageCurrent(Attribute::open(voltage)?, Attribute::open(current)?)
-            }
+    /// Opens its files. A sensor may be part of two zones, so a candidate may be opened twice.
+    pub(super) fn open(&self) -> Result<Sensor, ReadError> {
+        let open = |path: &PathBuf| {
+            Attribute::open(path.clone()).map_err(|source| ReadError { path: path.display().to_string(), source })
+        };
+        Ok(match &self.source {
+            Source::Energy(path) => Sensor::Energy(open(path)?),
+            Source::Power(path) => Sensor::Power(open(path)?),
+            Source::VoltageCurrent(voltage, current) => Sensor::VoltageCurrent(open(voltage)?, open(current)?),
         })
     }
 
@@ -71,15 +73,24 @@ pub(super) fn chips(class: &Path) -> Vec<Chip> {
 }
 
 impl Chip {
-    fn read(directory: PathBuf) -> Option<Self> {
-        let name = fs::read_to_string(directory.join("name")).ok()?.trim().to_owned();
-        let files =
-            fs::read_dir(&directory).ok()?.flatten().filter_map(|file| file.file_name().into_string().ok()).collect();
-        let device_name = fs::canonicalize(directory.join("device")).ok().and_then(|device| {
+    /// The chip of a class directory. Its attributes stand there or, for drivers that register by the kernel's older
+    /// interface (the ACPI power meter), in the directory of its `device`.
+    fn read(class_directory: PathBuf) -> Option<Self> {
+        let device = class_directory.join("device");
+        let device_name = fs::canonicalize(&device).ok().and_then(|device| {
             let (bus, device) = (device.parent()?.file_name()?.to_str()?, device.file_name()?.to_str()?);
             Some(format!("{}_{}", clean(bus), clean(device)))
         });
-        Some(Chip { directory, name, device_name, files })
+        let read = |directory: &Path| {
+            let name = sysfs::read_text(&directory.join("name")).ok()?.trim().to_owned();
+            let files = sysfs::names(directory).collect();
+            Some(Chip { directory: directory.to_owned(), name, device_name: device_name.clone(), files })
+        };
+        let has_channels = |chip: &Chip| ["energy", "power", "in"].iter().any(|kind| !chip.channels(kind).is_empty());
+        match (read(&class_directory), read(&device)) {
+            (Some(chip), Some(device)) if !has_channels(&chip) && has_channels(&device) => Some(device),
+            (chip, device) => chip.or(device),
+        }
     }
 
     /// The sensors of this chip from the best kind to the worst: counters, then power, then products.
@@ -134,9 +145,12 @@ impl Chip {
             .map(|file| self.directory.join(file))
     }
 
+    /// What a channel is called: by its label, or by what the firmware says of an ACPI power meter.
     fn label(&self, kind: &str, channel: u32) -> Option<String> {
-        let text = fs::read(self.directory.join(format!("{kind}{channel}_label"))).ok()?;
-        Some(clean(&String::from_utf8_lossy(&text))).filter(|label| !label.is_empty())
+        ["label", "oem_info"].iter().find_map(|attribute| {
+            let text = sysfs::read_text(&self.directory.join(format!("{kind}{channel}_{attribute}"))).ok()?;
+            Some(clean(&text)).filter(|label| !label.is_empty())
+        })
     }
 
     fn names(&self, label: Option<String>, kind: &str, channel: u32) -> Vec<String> {
@@ -150,10 +164,13 @@ impl Chip {
         }
     }
 
-    /// Whether a channel is switched on: it is, unless its `_enable` says 0.
+    /// Whether a channel is switched on: it is, unless its `_enable` says 0. A meter of a battery shows what flows into it.
     fn enabled(&self, kind: &str, channel: u32) -> bool {
-        let enable = fs::read_to_string(self.directory.join(format!("{kind}{channel}_enable")));
-        !enable.is_ok_and(|text| text.trim() == "0")
+        let says = |attribute: &str, text: &str| {
+            let path = self.directory.join(format!("{kind}{channel}_{attribute}"));
+            sysfs::read_text(&path).is_ok_and(|found| found.trim() == text)
+        };
+        !says("enable", "0") && !says("is_battery", "1")
     }
 }
 

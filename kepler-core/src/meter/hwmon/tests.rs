@@ -2,7 +2,7 @@ use super::*;
 use crate::units::Energy;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 struct Tree(tempfile::TempDir);
 
@@ -175,9 +175,10 @@ fn devices_that_are_no_processors_are_skipped_with_a_reason() {
         .chip(3, "zenpower", &[("power1_label", "SVI2_P_Core"), ("power1_input", "42000000")]);
     let meter = tree.meter();
     assert_eq!(zones(&meter), [(ZoneKind::Core, Some(0))]);
-    let skipped: Vec<&str> = meter.skipped().iter().map(|skipped| skipped.name.as_str()).collect();
-    assert_eq!(skipped, ["amdgpu ppt", "BAT0 bat0_power0"], "and nothing of a chip without power");
-    assert!(meter.skipped().iter().all(|skipped| skipped.reason.contains("not known")));
+    let skipped: Vec<&str> = meter.inventory().skipped.iter().map(|one| one.unavailable.reason.as_str()).collect();
+    assert_eq!(skipped.len(), 2, "and nothing of a chip without power: {skipped:?}");
+    assert!(skipped[0].starts_with("amdgpu ppt") && skipped[1].starts_with("BAT0 bat0_power0"), "{skipped:?}");
+    assert!(skipped.iter().all(|reason| reason.contains("not known")));
 }
 
 #[test]
@@ -202,7 +203,7 @@ fn a_configured_zone_selects_and_admits_sensors() {
     let rules = HwmonRules { zones: vec!["cpu_power".into(), "OTHER_power1".into()], ..HwmonRules::default() };
     let meter = tree.open(&rules).unwrap();
     assert_eq!(zones(&meter), [(ZoneKind::Package, Some(0)), (ZoneKind::Psys, None)]);
-    assert_eq!(meter.skipped()[0].reason, "not among the configured zones");
+    assert!(meter.inventory().skipped[0].unavailable.reason.ends_with("not among the configured zones"));
 }
 
 #[test]
@@ -276,4 +277,76 @@ fn rules_are_read_with_the_keys_of_kepler() {
     assert_eq!(rules.chip_rules[0].pairings, BTreeMap::from([(2, 1)]));
     assert!(rules.chip_rules[0].use_same_index);
     assert!(serde_json::from_str::<HwmonRules>(r#"{"chiprules": []}"#).is_err(), "unknown keys are named, not ignored");
+}
+
+impl Tree {
+    /// A chip of a driver that registers by the kernel's older interface: the class directory holds links only.
+    fn device(&self, number: u32, name: &str, files: &[(&str, &str)]) -> &Self {
+        let device = self.path().join(format!("devices/ACPI000D:{number:02}"));
+        fs::create_dir_all(&device).unwrap();
+        for (file, text) in files.iter().chain(&[("name", name)]) {
+            fs::write(device.join(file), format!("{text}\n")).unwrap();
+        }
+        fs::create_dir_all(self.directory(number)).unwrap();
+        std::os::unix::fs::symlink(&device, self.directory(number).join("device")).unwrap();
+        self
+    }
+}
+
+#[test]
+fn the_acpi_power_meter_is_found_in_its_device_directory() {
+    let tree = Tree::new(1);
+    tree.device(2, "power_meter", &[("power1_average", "231000000"), ("power1_is_battery", "0")]);
+    let mut meter = tree.meter();
+    assert_eq!(zones(&meter), [(ZoneKind::Psys, None)]);
+    assert_eq!(watts(&read(&mut meter)[0]), 231.0);
+}
+
+/// Two Grace sockets: each module contains its socket, and that its CPU and SoC rails.
+#[test]
+fn the_nested_meters_of_a_grace_are_not_added_to_each_other() {
+    let tree = Tree::new(2);
+    let mut number = 0;
+    for socket in 0..2 {
+        for (name, watts) in [("Module", 310), ("Grace", 105), ("CPU", 48), ("SysIO", 13)] {
+            let (power, info) = (format!("{watts}000000"), format!("{name} Power Socket {socket}"));
+            tree.device(number, "power_meter", &[("power1_average", &power), ("power1_oem_info", &info)]);
+            number += 1;
+        }
+    }
+    let mut meter = tree.meter();
+    let readings = read(&mut meter);
+    let sum = |kind| {
+        let zones = meter.zones().iter().zip(&readings).filter(|(zone, _)| zone.kind == kind);
+        zones.map(|(_, reading)| watts(reading)).sum::<f64>()
+    };
+    assert_eq!((sum(ZoneKind::Psys), sum(ZoneKind::Package), sum(ZoneKind::Core)), (620.0, 210.0, 96.0));
+    assert!(zones(&meter).contains(&(ZoneKind::Package, Some(1))));
+}
+
+#[test]
+fn of_platform_meters_that_may_contain_each_other_the_outermost_counts() {
+    let tree = Tree::new(1);
+    tree.device(0, "power_meter", &[("power1_average", "200000000")]);
+    tree.device(1, "power_meter", &[("power1_average", "450000000")]);
+    let mut meter = tree.meter();
+    assert_eq!(zones(&meter), [(ZoneKind::Psys, None)]);
+    assert_eq!(watts(&read(&mut meter)[0]), 450.0);
+    assert!(meter.inventory().skipped[0].unavailable.reason.contains("may contain it"));
+}
+
+#[test]
+fn a_package_is_the_sum_of_the_parts_that_make_it_up() {
+    let tree = Tree::new(1);
+    let xgene = [
+        ("power1_label", "CPU power"),
+        ("power1_input", "152000000"),
+        ("power2_label", "IO power"),
+        ("power2_input", "31000000"),
+    ];
+    tree.chip(0, "apm_xgene", &xgene);
+    let mut meter = tree.meter();
+    let readings = read(&mut meter);
+    let package = zones(&meter).iter().position(|(kind, _)| *kind == ZoneKind::Package).unwrap();
+    assert_eq!(watts(&readings[package]), 183.0);
 }

@@ -97,6 +97,11 @@ impl ZoneName {
         .map(|kind| ZoneName { kind, package: None, die: None })
     }
 
+    /// Whether both are of the same kind and package, whatever the die.
+    pub(super) fn counts_same(self, other: ZoneName) -> bool {
+        self.kind == other.kind && self.package == other.package
+    }
+
     /// The same zone, on the package and die of its parent.
     pub(super) fn within(self, parent: ZoneName) -> Self {
         ZoneName { package: self.package.or(parent.package), die: self.die.or(parent.die), ..self }

@@ -48,6 +48,7 @@ impl<W: Write> Recorder<W> {
     pub fn new(mut out: W, meter: &dyn EnergyMeter) -> io::Result<Self> {
         let method = match meter.method() {
             Method::Measured => "measured".to_owned(),
+            Method::Partial { error_ratio } => format!("partial:{error_ratio}"),
             Method::Estimated { error_ratio } => format!("estimated:{error_ratio}"),
         };
         writeln!(out, "trace,{VERSION},{},{method}", meter.source())?;

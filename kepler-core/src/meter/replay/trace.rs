@@ -177,9 +177,10 @@ impl Row<'_> {
 fn method(head: &Row<'_>) -> Result<Method, Fault> {
     let cell = head.cell(4)?;
     let error_ratio = |ratio: &str| ratio.parse().ok().filter(|ratio: &f64| ratio.is_finite() && *ratio >= 0.0);
-    match (cell, cell.strip_prefix("estimated:").and_then(error_ratio)) {
-        ("measured", _) => Ok(Method::Measured),
-        (_, Some(error_ratio)) => Ok(Method::Estimated { error_ratio }),
+    match cell.split_once(':').map(|(name, ratio)| (name, error_ratio(ratio))) {
+        None if cell == "measured" => Ok(Method::Measured),
+        Some(("partial", Some(error_ratio))) => Ok(Method::Partial { error_ratio }),
+        Some(("estimated", Some(error_ratio))) => Ok(Method::Estimated { error_ratio }),
         _ => Err(fault(head.number, 4, format!("`{cell}` is neither `measured` nor such as `estimated:0.3`"))),
     }
 }

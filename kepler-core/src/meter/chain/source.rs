@@ -1,0 +1,133 @@
+//! Which meters there are, and which of them are to be used.
+
+use crate::availability::{Remedy, Setting, Unavailable};
+use crate::calibration::Calibration;
+use crate::host::Host;
+use crate::meter::EnergyMeter;
+#[cfg(feature = "models")]
+use crate::meter::configured::{Configured, ConfiguredModel};
+use crate::meter::estimate::Estimate;
+use crate::meter::fake::Fake;
+use crate::meter::hwmon::{Hwmon, HwmonRules};
+use crate::meter::msr::Msr;
+use crate::meter::powercap::Powercap;
+use crate::meter::replay::Replay;
+use crate::units::ZoneKind;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A kind of meter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Linux powercap, `/sys/class/powercap`.
+    Powercap,
+    /// Model-specific registers, `/dev/cpu/N/msr`.
+    Msr,
+    /// The perf `power` PMU.
+    Perf,
+    /// Hardware monitoring sensors, `/sys/class/hwmon`.
+    Hwmon,
+    /// An estimate from utilisation.
+    Model,
+    /// A power model that somebody configured.
+    #[cfg(feature = "models")]
+    ModelFile(Arc<ConfiguredModel>),
+    /// An artificial meter for development, with these zones.
+    Fake(Vec<ZoneKind>),
+    /// A recorded trace.
+    Replay(PathBuf),
+}
+
+impl Source {
+    /// The sources of `auto`, best first.
+    #[must_use]
+    pub fn auto() -> Vec<Source> {
+        vec![Source::Powercap, Source::Msr, Source::Perf, Source::Hwmon, Source::Model]
+    }
+
+    /// The name it goes by in settings and in the `source` label.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Source::Powercap => "powercap",
+            Source::Msr => "msr",
+            Source::Perf => "perf",
+            Source::Hwmon => "hwmon",
+            Source::Model => "model",
+            #[cfg(feature = "models")]
+            Source::ModelFile(_) => "model-file",
+            Source::Fake(_) => "fake",
+            Source::Replay(_) => "replay",
+        }
+    }
+
+    /// Whether it reads sensors of this machine: their readings are checked, and missing parts are estimated.
+    pub(super) const fn is_sensor(&self) -> bool {
+        matches!(self, Source::Powercap | Source::Msr | Source::Perf | Source::Hwmon)
+    }
+
+    /// Whether its counters go on when it is opened again.
+    pub(super) const fn outlives_opening(&self) -> bool {
+        matches!(self, Source::Powercap | Source::Msr | Source::Hwmon)
+    }
+
+    pub(super) fn open(&self, host: &Host, options: &ChainOptions) -> Result<Box<dyn EnergyMeter>, Unavailable> {
+        Ok(match self {
+            Source::Powercap => Box::new(Powercap::open(host)?),
+            Source::Msr => Box::new(Msr::open(host)?),
+            #[cfg(feature = "perf")]
+            Source::Perf => Box::new(crate::meter::perf::Perf::open(host)?),
+            #[cfg(not(feature = "perf"))]
+            Source::Perf => {
+                return Err(Unavailable::new(
+                    "perf",
+                    "it was left out of this build",
+                    Remedy::RebuildWithFeature { feature: "perf" },
+                ));
+            }
+            Source::Hwmon => Box::new(Hwmon::open(host, &options.hwmon)?),
+            Source::Model => match &options.calibration {
+                Some(calibration) => Box::new(Estimate::open(host).calibrated(calibration)),
+                None => Box::new(Estimate::open(host)),
+            },
+            #[cfg(feature = "models")]
+            Source::ModelFile(configured) => Box::new(Configured::open(host, configured)?),
+            Source::Fake(zones) => Box::new(Fake::new(zones)),
+            Source::Replay(path) => Box::new(Replay::open(path).map_err(|error| {
+                Unavailable::new("replay", error.to_string(), Remedy::CorrectSetting { setting: Setting::Trace })
+            })?),
+        })
+    }
+}
+
+/// Which meters to use, and for what.
+#[derive(Clone, Debug)]
+pub struct ChainOptions {
+    /// The sources to try, best first. One alone forces it: there is no falling back then.
+    pub sources: Vec<Source>,
+    /// Only these zones; empty for all.
+    pub zones: Vec<ZoneKind>,
+    /// What the hwmon meter makes of chips it does not know.
+    pub hwmon: HwmonRules,
+    /// What was learned of this very machine while it could be measured; [checked](Calibration::check) by who gives it.
+    pub calibration: Option<Arc<Calibration>>,
+}
+
+impl Default for ChainOptions {
+    fn default() -> Self {
+        ChainOptions { sources: Source::auto(), zones: Vec::new(), hwmon: HwmonRules::default(), calibration: None }
+    }
+}
+
+impl ChainOptions {
+    /// These sources instead of the automatic ones.
+    #[must_use]
+    pub fn with_sources(mut self, sources: Vec<Source>) -> Self {
+        self.sources = sources;
+        self
+    }
+
+    pub(super) fn wants(&self, kind: ZoneKind) -> bool {
+        self.zones.is_empty() || self.zones.contains(&kind)
+    }
+}

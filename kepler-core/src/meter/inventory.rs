@@ -1,0 +1,91 @@
+//! What a meter found: the zones that it reads, and those that it does not, each with the reason.
+
+use super::Zone;
+use crate::availability::{Remedy, Unavailable};
+use crate::host::Topology;
+use crate::units::ZoneKind;
+
+/// A zone, register or sensor that is there, or has to be there, and is not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Skipped {
+    /// What it measures, where that is known.
+    pub kind: Option<ZoneKind>,
+    /// The package it belongs to, where that is known.
+    pub package: Option<u32>,
+    /// Whether the sum over its kind lacks it: then the sum is [partial](super::Method::Partial). What is a
+    /// duplicate of another zone, or measures something else, is not missing.
+    pub is_missing: bool,
+    /// Why it is not read, and what would change that.
+    pub unavailable: Unavailable,
+}
+
+impl Skipped {
+    /// Something that is left out on purpose.
+    #[must_use]
+    pub fn unused(unavailable: Unavailable) -> Self {
+        Skipped { kind: None, package: None, is_missing: false, unavailable }
+    }
+
+    /// A part of a kind of zone that cannot be read.
+    #[must_use]
+    pub fn missing(kind: ZoneKind, package: Option<u32>, unavailable: Unavailable) -> Self {
+        Skipped { kind: Some(kind), package, is_missing: true, unavailable }
+    }
+}
+
+/// What a meter found.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Inventory<'a> {
+    /// What it reads, in the order of its readings.
+    pub zones: &'a [Zone],
+    /// What it does not read, each with the reason.
+    pub skipped: &'a [Skipped],
+}
+
+impl<'a> Inventory<'a> {
+    /// An inventory of a meter that left out nothing.
+    #[must_use]
+    pub const fn of(zones: &'a [Zone]) -> Self {
+        Inventory { zones, skipped: &[] }
+    }
+
+    /// The same with what was left out.
+    #[must_use]
+    pub const fn with_skipped(self, skipped: &'a [Skipped]) -> Self {
+        Inventory { skipped, ..self }
+    }
+}
+
+/// Adds the packages of the host that a kind of zone does not cover although it covers others, as far as they are not
+/// listed yet: a socket whose zone never appeared.
+///
+/// Only of packages, cores and memory: a platform counts once, and a graphics unit is on one package alone.
+pub(super) fn add_missing_packages(
+    source: &'static str,
+    zones: &[Zone],
+    topology: &Topology,
+    skipped: &mut Vec<Skipped>,
+) {
+    for kind in [ZoneKind::Package, ZoneKind::Core, ZoneKind::Dram] {
+        let covered: Vec<Option<u32>> =
+            zones.iter().filter(|zone| zone.kind == kind).map(|zone| zone.package).collect();
+        if covered.is_empty() || covered.contains(&None) {
+            continue;
+        }
+        for (package, _) in topology.packages() {
+            let listed = skipped.iter().any(|one| {
+                one.is_missing && one.kind == Some(kind) && one.package.is_none_or(|number| number == package)
+            });
+            if !listed && !covered.contains(&Some(package)) {
+                let reason = format!("socket {package} has no {kind} zone, although others have");
+                skipped.push(Skipped::missing(
+                    kind,
+                    Some(package),
+                    Unavailable::new(source, reason, Remedy::CheckKernelLog),
+                ));
+            }
+        }
+    }
+}
