@@ -94,7 +94,7 @@ fn what_would_not_protect_as_it_says_is_refused() {
     for (more, part) in [
         ("  min_version: TLS13\n  max_version: TLS12\n", "newer"),
         ("  max_version: TLS11\n", "broken"),
-        ("  min_version: TLS14\n", "min_version"),
+        ("  min_version: TLS14\n", "TLS14"),
         ("  cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA]\n  max_version: TLS12\n", "none of them"),
         ("  cipher_suites: [TLS_RSA_WITH_NOTHING]\n", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"),
         ("  curve_preferences: [CurveP521]\n", "none of them"),
