@@ -8,7 +8,7 @@ use std::io;
 use std::time::Duration;
 
 /// After so many failed readings in a row a zone is taken as lost.
-const FAILURES: u32 = 3;
+const FAILURES: u32 = 6;
 /// After so many resets in a row a counter is taken as broken: a wrong unit makes every step implausible.
 const RESETS: u32 = 5;
 /// A package, memory or a platform draws power even at rest, and counters move every millisecond: one that stands
