@@ -51,8 +51,8 @@ mod tests {
     #[test]
     fn only_regular_files_are_read() {
         let directory = tempfile::tempdir().unwrap();
-        assert!(read_text(directory.path()).unwrap_err().to_string().contains("regular file"));
-        assert!(read_text(Path::new("/dev/zero")).unwrap_err().to_string().contains("regular file"));
+        assert!(read_text(directory.path()).unwrap_err().to_string().contains("not a file"));
+        assert!(read_text(Path::new("/dev/zero")).unwrap_err().to_string().contains("not a file"));
         assert_eq!(read_text(&directory.path().join("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

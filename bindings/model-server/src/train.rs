@@ -73,7 +73,7 @@ async fn train(State(trainer): State<Trainer>, request: Request) -> Response {
             return (StatusCode::REQUEST_TIMEOUT, text).into_response();
         }
     };
-    // Only now: a client that has not sent its request yet keeps nobody from training.
+    // Only now: a client that has not sent its request yet keeps no other from training.
     let Ok(turn) = trainer.turn.try_acquire_owned() else {
         let text = "another training is under way, one at a time; come again when it is done\n";
         return (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, AGAIN)], text).into_response();
@@ -125,4 +125,24 @@ fn make(store: &Store, body: &[u8]) -> Result<Response, Failure> {
         }
     }
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+
+    #[tokio::test]
+    async fn one_training_at_a_time_and_other_work_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open_to_train(folder.path()).unwrap());
+        let trainer = Trainer { store, turn: Arc::new(Semaphore::new(1)) };
+        let turn = Arc::clone(&trainer.turn).try_acquire_owned().unwrap();
+        let ask = || train(State(trainer.clone()), Request::new(Body::from("{}")));
+        let refused = ask().await;
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(refused.headers()[RETRY_AFTER], AGAIN);
+        drop(turn);
+        assert_eq!(ask().await.status(), StatusCode::BAD_REQUEST, "its turn has come: the request itself is read");
+    }
 }

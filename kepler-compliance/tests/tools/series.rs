@@ -153,7 +153,7 @@ fn with_file(text: &str) -> World {
 #[test]
 fn a_stale_series_makes_no_verdict_and_no_schedule() {
     let world = with_file("zone,start,end,g_per_kwh\nSeoul,2025-11-21T11:00Z,2025-11-21T12:00Z,10\n");
-    let answer = assess_workload_compliance(&world.context(), &AssessRequest::new("web")).unwrap();
+    let answer = assess_workload_compliance(&world.context(), &AssessRequest::new("large")).unwrap();
     assert_eq!(answer.statuses.carbon_status, Status::InsufficientData, "{answer:?}");
     let texts = serde_json::to_string(&answer).unwrap();
     assert!(texts.contains("365 d") && texts.contains("grid.csv"), "{texts}");
@@ -164,7 +164,7 @@ fn a_stale_series_makes_no_verdict_and_no_schedule() {
 #[test]
 fn a_fresh_series_decides_whatever_name_its_zone_goes_by() {
     let world = with_file("zone,start,end,g_per_kwh\nkoreacentral,2026-11-21T11:00Z,2026-11-22T13:00Z,10\n");
-    let answer = assess_workload_compliance(&world.context(), &AssessRequest::new("web")).unwrap();
+    let answer = assess_workload_compliance(&world.context(), &AssessRequest::new("large")).unwrap();
     assert_eq!(answer.statuses.carbon_status, Status::Compliant, "{answer:?}");
     let plan = calculate_optimal_schedule(&world.context(), &ScheduleRequest::new(hours("2h"))).unwrap();
     assert_eq!(plan.method, AccountingMethod::Direct);
@@ -173,7 +173,7 @@ fn a_fresh_series_decides_whatever_name_its_zone_goes_by() {
 #[test]
 fn a_series_without_the_sites_own_zone_is_no_reason_for_an_average() {
     let world = with_file("zone,start,end,g_per_kwh\nFR,2026-11-21T11:00Z,2026-11-22T13:00Z,10\n");
-    let answer = assess_workload_compliance(&world.context(), &AssessRequest::new("web")).unwrap();
+    let answer = assess_workload_compliance(&world.context(), &AssessRequest::new("large")).unwrap();
     assert_eq!(answer.statuses.carbon_status, Status::InsufficientData);
 }
 

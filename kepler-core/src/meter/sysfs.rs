@@ -87,7 +87,7 @@ pub(super) fn pread_decimal(file: &File) -> io::Result<u64> {
     let length = file.read_at(&mut buffer, 0)?;
     let text = buffer.get(..length).unwrap_or_default();
     let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    parse_decimal(line.trim_ascii()).ok_or_else(|| invalid("not an unsigned number of 64 bits"))
+    parse_decimal(line).ok_or_else(|| invalid("not an unsigned number of 64 bits"))
 }
 
 fn invalid(what: &'static str) -> io::Error {

@@ -110,7 +110,7 @@ fn after_the_end_the_last_line_is_said_once_and_then_every_zone_is_an_error() {
 fn every_fault_is_told_with_its_line_and_column() {
     let faults = [
         ("trace,1", "trace,9", 2, 2, "version `9`"),
-        ("trace,1,powercap,measured", "hello", 2, 1, "`hello` where the `trace` line"),
+        ("trace,1,powercap,measured", "hello", 2, 1, "the `trace` line should be here"),
         ("measured", "guessed", 2, 4, "`guessed` is neither"),
         ("measured", "estimated:NaN", 2, 4, "neither"),
         (",measured", "", 2, 4, "ends before this cell"),

@@ -7,8 +7,9 @@ use crate::units::{Energy, Power, ZoneKind};
 use std::io;
 use std::time::Duration;
 
-/// After so many failed readings in a row a zone is taken as lost.
-const FAILURES: u32 = 3;
+/// After so many failed readings in a row a zone is taken as lost. A counter that is back sooner shows what was drawn
+/// meanwhile, which no estimate does.
+const FAILURES: u32 = 10;
 /// After so many resets in a row a counter is taken as broken: a wrong unit makes every step implausible.
 const RESETS: u32 = 5;
 /// A package, memory or a platform draws power even at rest, and counters move every millisecond: one that stands

@@ -160,7 +160,9 @@ fn a_failing_sensor_fails_its_zone_and_no_other() {
     );
     let mut meter = tree.meter();
     let package = Some(0);
-    assert_eq!(zones(&meter), [ZoneKind::Core, ZoneKind::Uncore, ZoneKind::Dram].map(|kind| (kind, package)));
+    // Core, SoC and PCIe regulators make up the package.
+    let kinds = [ZoneKind::Core, ZoneKind::Uncore, ZoneKind::Dram, ZoneKind::Package];
+    assert_eq!(zones(&meter), kinds.map(|kind| (kind, package)));
     let readings = read(&mut meter);
     assert_eq!((watts(&readings[0]), watts(&readings[1])), (60.0, 25.0));
     assert!(readings[2].as_ref().unwrap_err().path.ends_with("power3_input"));
