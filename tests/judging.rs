@@ -163,7 +163,7 @@ fn a_schedule_follows_a_file_of_intensities() {
     let row = |index: usize| format!("KR,{},{},{}\n", hours[index], hours[index + 1], grams(index));
     let rows: String = (0..12).map(row).collect();
     std::fs::write(&path, format!("zone,start,end,g_per_kwh\n{rows}")).unwrap();
-    let file = format!("--intensity-file={}", path.display());
+    let file = format!("--intensity={}", path.display());
     let output = run(&["schedule", "--duration=1h", "--deadline=10h", "--power=1000", "--pue=1", "--json", &file]);
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
     let answer = answered(&output);

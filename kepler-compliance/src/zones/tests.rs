@@ -80,7 +80,7 @@ fn availability_zones_are_their_regions_and_other_endings_are_not() {
         let found = zones.resolve(name).unwrap();
         assert_eq!((found.name, found.provider().is_some()), (region, true), "{name}");
     }
-    for name in ["us-east-9", "us-east-9a", "KRa", "KR-9", "Seoula", "eastus-4", "us-east-1aa", "europe-west-1"] {
+    for name in ["us-east-9", "us-east-9a", "KRa", "KR-9", "Seoula", "eastus-4", "us-east-1aa"] {
         assert!(zones.find(name).is_err(), "{name}");
     }
 }

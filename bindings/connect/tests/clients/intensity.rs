@@ -216,7 +216,8 @@ fn errors_name_provider_address_and_remedy_but_no_secret() {
 
 #[test]
 fn a_server_that_is_not_there_is_named() {
-    let gone = Server::start(|_| Reply::status(500)).address;
+    // A port that was free a moment ago.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut options = ProviderOptions::default();
     options.base_url = Some(format!("http://{gone}"));
     let source = UkCarbonIntensity::new(options).unwrap();
