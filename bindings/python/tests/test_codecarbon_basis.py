@@ -78,6 +78,24 @@ def test_a_stated_country_or_cloud_is_written(simulated: PowercapTree) -> None: 
     assert (belgium["country_iso_code"], belgium["on_cloud"], belgium["cloud_region"]) == ("BEL", "Y", "europe-west1")
 
 
+def test_one_method_is_taken_for_all_figures_and_each_row_names_it(simulated: PowercapTree) -> None:  # noqa: F811
+    kepler_power.configure("FR", intensity_method="lifecycle")
+    with EmissionsTracker():
+        pass
+    with OfflineEmissionsTracker(country_iso_code="SWE"):
+        pass
+    with kepler_power.measure(host=simulated.host) as measurement:
+        pass
+    kepler_power.configure("FR", intensity_method="direct")
+    with OfflineEmissionsTracker(country_iso_code="FRA"):
+        pass
+    france, sweden, direct = rows()
+    assert [row["grid_intensity_method"] for row in (france, sweden, direct)] == ["lifecycle", "lifecycle", "direct"]
+    assert float(france["grid_intensity_g_per_kwh"]) == measurement.co2e.grid_intensity
+    assert measurement.co2e.grid_method == measurement.to_dict()["grid_intensity_method"] == "lifecycle"
+    assert float(direct["grid_intensity_g_per_kwh"]) < float(france["grid_intensity_g_per_kwh"])
+
+
 @pytest.mark.parametrize(
     ("parameters", "named"),
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from . import _native
 from ._native import Facility
 
@@ -16,6 +18,7 @@ def configure(
     grid_intensity: float | None = None,
     price: float | None = None,
     currency: str = "KRW",
+    intensity_method: Literal["direct", "lifecycle"] | None = None,
 ) -> Facility:
     """States where this process runs: emissions of every measurement and tool rest on it from now on.
 
@@ -29,12 +32,20 @@ def configure(
     :param grid_intensity: what the electricity emits, gCO2e/kWh; without it the region's yearly average.
     :param price: what a kilowatt-hour costs.
     :param currency: of the price, ISO 4217.
+    :param intensity_method: which published intensities to take where there are several: ``direct`` (at the stack) or
+        ``lifecycle``. Figures of different methods do not compare; without it the table's preference for the region decides.
     :returns: the facility, with the figures found and their sources.
     :raises kepler_power.errors.UnknownRegionError: no region has that name; its ``valid`` has the nearest.
     :raises kepler_power.errors.ConfigurationError: a figure that cannot be.
     """
     stated = Facility(
-        region, pue=pue, pue_basis=pue_basis, grid_intensity=grid_intensity, price=price, currency=currency
+        region,
+        pue=pue,
+        pue_basis=pue_basis,
+        grid_intensity=grid_intensity,
+        price=price,
+        currency=currency,
+        intensity_method=intensity_method,
     )
     _native.set_facility(stated)
     return stated

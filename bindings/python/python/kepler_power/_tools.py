@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ._native import Facility
 
 __all__ = [
+    "AccountingMethod",
     "Anomaly",
     "AssessResponse",
     "Basis",
@@ -98,6 +99,16 @@ Basis = Literal[
 - ``assumed``: By nobody: a default or a guess.
 """
 
+AccountingMethod = Literal[
+    "direct",
+    "lifecycle",
+]
+"""What a figure counts per kilowatt-hour.
+
+- ``direct``: Emissions of operation, at the stack.
+- ``lifecycle``: With building, fuel supply and disposal of the plants.
+"""
+
 WorkloadKind = Literal[
     "pod",
     "deployment",
@@ -108,18 +119,20 @@ WorkloadKind = Literal[
     "unit",
     "vm",
     "process",
+    "command",
 ]
-"""What a workload is, in the order in which a name that several share is resolved.
+"""A kind of workload, in the order in which a name that several share is resolved. A new kind is added here, gets a struct that is a ``Workload``(super::Workload) and a list in ``Snapshot``(crate::snapshot::Snapshot), and is found by a classifier. Frontends go through ``WorkloadKind::MEASURED`` and through what a ``Workload``(super::Workload) tells of itself. `` use kepler_core::workload::WorkloadKind; assert_eq!("pod".parse(), Ok(WorkloadKind::Pod)); assert_eq!(WorkloadKind::Process.plural(), "processes"); assert!("gpu".parse::<WorkloadKind>().unwrap_err().to_string().contains("container")); ``
 
 - ``pod``: A Kubernetes pod.
-- ``deployment``: A deployment: the sum of its pods. Never a row of an inventory; see ``Owner``.
-- ``statefulset``: A stateful set: the sum of its pods.
-- ``daemonset``: A daemon set: the sum of its pods.
-- ``job``: A job: the sum of its pods.
+- ``deployment``: A Kubernetes deployment: the sum of its pods.
+- ``statefulset``: A Kubernetes stateful set: the sum of its pods.
+- ``daemonset``: A Kubernetes daemon set: the sum of its pods.
+- ``job``: A job of a batch scheduler (Slurm, HTCondor); in Kubernetes the sum of a job's pods.
 - ``container``: A container.
 - ``unit``: A systemd unit or slice.
 - ``vm``: A virtual machine.
 - ``process``: A process.
+- ``command``: Processes of one command name that are not listed one by one.
 """
 
 Complexity = Literal[
@@ -233,6 +246,8 @@ class Input(Answer):
     """How old it is, in seconds; ``None`` while it holds or where it is a year's."""
     basis: Basis
     """How it came about."""
+    method: Optional[AccountingMethod]
+    """By what method an intensity was made: figures of different methods do not compare; ``None`` for other inputs."""
     name: str
     """What it is: a metric's name, or ``power``, ``energy``, ``grid_intensity``, ``pue``, ``price``."""
     source: str
@@ -706,6 +721,8 @@ class RegionalResponse(Answer):
     """How many regions could be compared, the current one included."""
     current: Optional[RankedRegion]
     """The current region, with rank and figures as the others; ``None`` where its intensity is not known."""
+    method: Optional[AccountingMethod]
+    """The method of all their grid intensities; ``None`` where the current region's is not known."""
     regions: tuple[RankedRegion, ...]
     """The regions by rising intensity times PUE; by rising grid intensity where the current PUE is not known."""
     skipped: tuple[Skip, ...]
@@ -783,6 +800,8 @@ class ScheduleResponse(Answer):
     """How long the job takes."""
     earliest: datetime.datetime
     """It was not to start before."""
+    method: AccountingMethod
+    """By what method they were made."""
     now: Optional[ScheduledWindow]
     """Starting now; ``None`` where the intensity of that time is not known."""
     pareto: tuple[ScheduledWindow, ...]

@@ -290,6 +290,7 @@ class Figures:
             "grid_intensity_g_per_kwh": co2e.grid_intensity,
             "region": co2e.region,
             "region_basis": co2e.basis,
+            "grid_intensity_method": co2e.grid_method,
             "grid_intensity_source": co2e.source,
             "pue": co2e.pue,
             "pue_basis": co2e.pue_basis,

@@ -98,7 +98,7 @@ class Power:
 class Carbon:
     """Emissions, in CO2 equivalents, with what they were computed from: energy * PUE * grid intensity."""
 
-    __slots__ = ("basis", "grams", "grid_intensity", "pue", "pue_basis", "region", "source")
+    __slots__ = ("basis", "grams", "grid_intensity", "grid_method", "pue", "pue_basis", "region", "source")
 
     grams: float
     """In grams."""
@@ -114,6 +114,8 @@ class Carbon:
     """Who published the intensity, and for which period."""
     pue_basis: str
     """``measured``, ``published``, ``estimated``, or ``assumed``: also where no PUE is known and 1 stands in."""
+    grid_method: Optional[str]
+    """How the intensity was made: ``direct`` (at the stack) or ``lifecycle``; none where it was stated."""
 
     def __init__(
         self,
@@ -124,6 +126,7 @@ class Carbon:
         basis: str,
         source: str,
         pue_basis: str = "assumed",
+        grid_method: Optional[str] = None,
     ) -> None:
         self.grams = grams
         self.grid_intensity = grid_intensity
@@ -132,6 +135,7 @@ class Carbon:
         self.basis = basis
         self.source = source
         self.pue_basis = pue_basis
+        self.grid_method = grid_method
 
     @property
     def kilograms(self) -> float:

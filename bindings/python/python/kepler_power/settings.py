@@ -28,7 +28,8 @@ def carbon_of(energy: Energy, where: Facility) -> Carbon:
     is_assumed_beside_stated = where.is_grid_intensity_stated and not where.is_region_stated
     region = None if is_assumed_beside_stated else where.region
     pue, pue_basis = (1.0, "assumed") if where.pue is None else (where.pue, where.pue_basis or "assumed")
-    return Carbon(grams, intensity, pue, region, basis, where.grid_source or "", pue_basis)
+    method = None if where.is_grid_intensity_stated else where.grid_method
+    return Carbon(grams, intensity, pue, region, basis, where.grid_source or "", pue_basis, method)
 
 
 # Finding a region's figures takes longer than a measurement; a program has few facilities.

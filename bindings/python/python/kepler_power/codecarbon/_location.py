@@ -59,7 +59,7 @@ def configured(grams_per_kwh: float | None, *, stacklevel: int) -> Location:
         "kepler_power.configure(region=...), set KEPLER_REGION, or use OfflineEmissionsTracker",
         stacklevel=stacklevel + 1,
     )
-    return Location("assumed", "", "", None, "", "", "", _published(find_region(facility.zone)))
+    return Location("assumed", "", "", None, "", "", "", _published(facility.region))
 
 
 def offline(parameters: Parameters, grams_per_kwh: float | None) -> Location:
@@ -129,11 +129,11 @@ def _stated(grams_per_kwh: float) -> Intensity:
     return Intensity(grams_per_kwh, "stated", "", "", None)
 
 
-def _published(zone: Region) -> Intensity:
-    figure = zone.intensity
-    if figure is None:
-        return Intensity(None, "unknown", zone.id, "", None)
-    return Intensity(figure.g_per_kwh, figure.method, figure.zone, figure.source, figure.year)
+def _published(name: str) -> Intensity:
+    """The figure that measurements and tools take for a region too: of one method, the one configured if any is."""
+    method = _native.facility().__getnewargs_ex__()[1].get("intensity_method")
+    found = _native.Facility(name, intensity_method=method)
+    return Intensity(found.grid_intensity, found.grid_method or "unknown", found.zone, found.grid_source or "", found.grid_year)
 
 
 def _location(zone: Region, name: str, region: str | None, grams_per_kwh: float | None, *, on_premises: str) -> Location:
@@ -148,5 +148,5 @@ def _location(zone: Region, name: str, region: str | None, grams_per_kwh: float 
         cloud_provider=clouds[0] if clouds else "",
         cloud_region=_normal(name) if clouds else "",
         on_cloud="Y" if clouds else on_premises,
-        intensity=_published(zone) if grams_per_kwh is None else _stated(grams_per_kwh),
+        intensity=_published(name if clouds else zone.id) if grams_per_kwh is None else _stated(grams_per_kwh),
     )
