@@ -17,12 +17,22 @@ Reply = Callable[[BaseHTTPRequestHandler, dict], None]
 
 
 def ask(binary: Path, url: str, *lines: object, flags: tuple[str, ...] = ()) -> list[dict]:
-    """What the bridge answers to lines of input that end at once."""
+    """What the bridge answers to lines of input, each of which has one answer. It ends soon after its input, so that stays open."""
     text = "".join((line if isinstance(line, str) else json.dumps(line)) + "\r\n" for line in lines)
     command = [str(binary), "bridge", url, *flags]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    messages: list[dict] = []
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as bridge:
+        limit = threading.Timer(60, bridge.kill)
+        limit.start()
+        bridge.stdin.write(text)
+        bridge.stdin.flush()
+        while sum("id" in message for message in messages) < len(lines) and (line := bridge.stdout.readline()):
+            messages.append(json.loads(line))
+        bridge.stdin.close()
+        messages += [json.loads(line) for line in bridge.stdout]
+        assert bridge.wait(10) == 0
+        limit.cancel()
+    return messages
 
 
 @pytest.fixture

@@ -48,8 +48,9 @@ def test_an_allowed_page_may_ask_as_browsers_do_and_another_may_not(server: Serv
     assert "access-control-allow-origin" not in preflight("https://evil.example").headers
 
 
-def test_metrics_have_no_such_guard(server: Server) -> None:
-    assert httpx.get(server.url + "/metrics", headers={"host": "prometheus.example"}).status_code == 200
+def test_metrics_have_the_same_guard(server: Server) -> None:
+    assert httpx.get(server.url + "/metrics").status_code == 200
+    assert httpx.get(server.url + "/metrics", headers={"host": "prometheus.example"}).status_code == 403
 
 
 def test_without_the_token_nobody_is_answered(guarded: tuple[Server, Path]) -> None:

@@ -109,7 +109,7 @@ async def test_completion_knows_regions_and_standards(client: Client) -> None:
         answer = await client.complete(ref=PromptReference(name=prompt), argument={"name": name, "value": value})
         return answer.completion.values
 
-    assert (await complete("compliance_report", "region", "SEO"))[0] == "Seoul"
+    assert "Seoul" in await complete("compliance_report", "region", "SEO")
     assert "KR_CARBON_2050" in await complete("explain_standard", "standard", "kr_")
     assert await complete("explain_standard", "nothing", "") == []
 

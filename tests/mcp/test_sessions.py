@@ -41,7 +41,7 @@ def test_a_client_that_listens_is_told_of_the_end_of_its_session(server: Server)
         session = begin(client, server)
         with client.stream("GET", f"{server.url}/mcp", headers=session) as listening:
             assert listening.status_code == 200
-            assert httpx.delete(f"{server.url}/mcp", headers=session).status_code == 202
+            assert httpx.delete(f"{server.url}/mcp", headers=session).status_code == 204
             # Ends at once rather than at a time-out.
             assert all("tools" not in line for line in listening.iter_lines())
         assert list_tools(client, server, session).status_code == 404
