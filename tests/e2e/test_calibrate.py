@@ -160,11 +160,11 @@ def test_a_place_that_cannot_be_written_is_said_before_anything_is_measured(kepl
 @pytest.mark.parametrize(
     ("spoil", "expected"),
     [
-        (lambda learned: "{", "kepler calibrate"),
+        (lambda learned: "{", "calibrate this machine again"),
         (lambda learned: json.dumps(learned | {"threads": 1000}), "another machine"),
         (lambda learned: json.dumps(learned | {"version": 2}), "not kepler-calibration 1"),
         (lambda learned: json.dumps(learned | {"idle": [{"zone": "package", "watts": -3}]}), "an idle power is -3"),
-        (lambda learned: None, "there is no such file; make it with `kepler calibrate`"),
+        (lambda learned: None, "there is no such file; calibrate this machine first"),
     ],
     ids=["truncated", "machine", "version", "figure", "missing"],
 )

@@ -288,6 +288,6 @@ def test_a_configured_model_estimates_where_nothing_is_measured(kepler, models_b
     other = kepler(*flags)
     scrape = other.scrape_with_power()
     assert scrape.select("kepler_power_source_info", source="model", method="estimated", zone="package")
-    assert "nobody says" in other.log
+    assert "is not declared" in other.log
     doctor = subprocess.run([models_bin, "doctor", *flags], capture_output=True, text=True, timeout=20)
-    assert "model-file" in doctor.stdout and "nobody says" in doctor.stdout
+    assert "model-file" in doctor.stdout and "is not declared" in doctor.stdout

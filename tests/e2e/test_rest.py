@@ -75,13 +75,16 @@ def test_mistakes_are_problems_with_a_remedy(kepler):
         (405, [url + ASSESS], "does not take GET"),
         (400, [url + "/api/v1/processes?top=3"], "limit"),
         (404, [url + "/api/v1/proceses"], "/openapi.json"),
-        (403, ["-H", "Host: evil.example", url + "/tools"], "evil.example"),
         (403, ["-H", "Origin: http://evil.example", "-d", "{}", url + "/tools/get_power_hotspots"], "evil.example"),
     ]:
         answer, media, code = curl("-w", "\n%{content_type}\n%{http_code}", *arguments).rsplit("\n", 2)
         problem = json.loads(answer)
         assert (int(code), media) == (status, "application/problem+json"), answer
         assert problem["status"] == status and remedy in problem["detail"], answer
+    # A foreign Host is refused before anything else is looked at, whatever the path.
+    for path in ("/tools", "/metrics", "/"):
+        answer, code = curl("-w", "\n%{http_code}", "-H", "Host: evil.example", url + path).rsplit("\n", 1)
+        assert code == "403" and "evil.example" in answer, answer
 
 
 def test_lists_are_what_metrics_say(kepler, tmp_path):
