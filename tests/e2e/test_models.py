@@ -285,9 +285,10 @@ def test_a_configured_model_estimates_where_nothing_is_measured(kepler, models_b
     assert 144 * cpus / 96 - 0.01 <= watts <= (144 + 288) * cpus / 96 + 0.01
 
     # Wrong or unknown semantics: refused with the reason, and the estimate that needs no model goes on.
-    other = kepler(*flags)
+    unknown = (*flags, "--model.host-threads=96")
+    other = kepler(*unknown)
     scrape = other.scrape_with_power()
     assert scrape.select("kepler_power_source_info", source="model", method="estimated", zone="package")
     assert "is not declared" in other.log
-    doctor = subprocess.run([models_bin, "doctor", *flags], capture_output=True, text=True, timeout=20)
+    doctor = subprocess.run([models_bin, "doctor", *unknown], capture_output=True, text=True, timeout=20)
     assert "model-file" in doctor.stdout and "is not declared" in doctor.stdout
