@@ -12,7 +12,7 @@
 //! promises ([`CpuClass`](super::estimate::CpuClass)), since published errors are of other rows. A machine
 //! unlike the model's widens it: by half of itself for each unit of [distance](crate::model::Difference::distance) (judgement, not measurement).
 //! So do inputs beyond what the model was trained with, and drift: that most of the last 64 windows were so. These windows, and
-//! those whose prediction was absurd and clipped, are counted ([`EstimateWarnings`]).
+//! those whose prediction was absurd and clipped, are counted ([`EstimateWarnings`](super::EstimateWarnings)).
 
 use super::uncertainty::DriftDetector;
 use super::{EnergyMeter, ErrorBounds, Inventory, Method, Quality, ReadError, Reading, Zone};
