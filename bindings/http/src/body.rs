@@ -46,58 +46,58 @@ impl Body for PlainBody {
     }
 }
 
-/// An exposition compressed by gzip, at the fastest level: the text is so repetitive that it
-/// shrinks 24 times all the same.
-pub(crate) struct GzipBody(Option<(Exposition, GzEncoder<Vec<u8>>)>);
+/// What compresses pieces: it may gather some before it gives any.
+pub(crate) trait Encoder: Write + Unpin + Sized {
+    /// What it has given so far and was not taken.
+    fn output(&mut self) -> &mut Vec<u8>;
 
-impl GzipBody {
-    pub(crate) fn new(exposition: Exposition) -> Self {
-        GzipBody(Some((exposition, GzEncoder::new(Vec::new(), Compression::fast()))))
+    /// The rest.
+    fn end(self) -> std::io::Result<Vec<u8>>;
+}
+
+impl Encoder for GzEncoder<Vec<u8>> {
+    fn output(&mut self) -> &mut Vec<u8> {
+        self.get_mut()
+    }
+
+    fn end(self) -> std::io::Result<Vec<u8>> {
+        self.finish()
     }
 }
 
-impl Body for GzipBody {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
-        let Some((exposition, encoder)) = &mut self.0 else { return Poll::Ready(None) };
-        let mut piece = Vec::with_capacity(ROOM);
-        let more = exposition.write(PIECE, &mut piece);
-        encoder.write_all(&piece)?;
-        if more {
-            let ready = std::mem::take(encoder.get_mut());
-            if ready.is_empty() {
-                // The encoder gathers a dozen pieces before it gives something: others go first.
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            return Poll::Ready(Some(Ok(Frame::data(ready.into()))));
-        }
-        let Some((_, encoder)) = self.0.take() else { return Poll::Ready(None) };
-        Poll::Ready(Some(encoder.finish().map(|rest| Frame::data(rest.into()))))
+#[cfg(feature = "zstd")]
+impl Encoder for zstd::stream::write::Encoder<'static, Vec<u8>> {
+    fn output(&mut self) -> &mut Vec<u8> {
+        self.get_mut()
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.0.is_none()
+    fn end(self) -> std::io::Result<Vec<u8>> {
+        self.finish()
     }
 }
 
-/// An exposition compressed by zstd, at its fastest regular level.
-#[cfg(feature = "zstd")]
-pub(crate) struct ZstdBody(Option<(Exposition, zstd::stream::write::Encoder<'static, Vec<u8>>)>);
+/// A compressed exposition.
+pub(crate) struct CompressedBody<E>(Option<(Exposition, E)>);
+
+impl CompressedBody<GzEncoder<Vec<u8>>> {
+    /// By gzip, at the fastest level: the text is so repetitive that it shrinks 24 times all the same.
+    pub(crate) fn gzip(exposition: Exposition) -> Self {
+        CompressedBody(Some((exposition, GzEncoder::new(Vec::new(), Compression::fast()))))
+    }
+}
 
 #[cfg(feature = "zstd")]
-impl ZstdBody {
+impl CompressedBody<zstd::stream::write::Encoder<'static, Vec<u8>>> {
+    /// By zstd, at its fastest regular level.
+    ///
     /// # Errors
     /// There is no memory for it.
-    pub(crate) fn new(exposition: Exposition) -> std::io::Result<Self> {
-        Ok(ZstdBody(Some((exposition, zstd::stream::write::Encoder::new(Vec::new(), 1)?))))
+    pub(crate) fn zstd(exposition: Exposition) -> std::io::Result<Self> {
+        Ok(CompressedBody(Some((exposition, zstd::stream::write::Encoder::new(Vec::new(), 1)?))))
     }
 }
 
-#[cfg(feature = "zstd")]
-impl Body for ZstdBody {
+impl<E: Encoder> Body for CompressedBody<E> {
     type Data = Bytes;
     type Error = std::io::Error;
 
@@ -107,7 +107,7 @@ impl Body for ZstdBody {
         let more = exposition.write(PIECE, &mut piece);
         encoder.write_all(&piece)?;
         if more {
-            let ready = std::mem::take(encoder.get_mut());
+            let ready = std::mem::take(encoder.output());
             if ready.is_empty() {
                 // The encoder gathers some pieces before it gives something: others go first.
                 cx.waker().wake_by_ref();
@@ -116,7 +116,7 @@ impl Body for ZstdBody {
             return Poll::Ready(Some(Ok(Frame::data(ready.into()))));
         }
         let Some((_, encoder)) = self.0.take() else { return Poll::Ready(None) };
-        Poll::Ready(Some(encoder.finish().map(|rest| Frame::data(rest.into()))))
+        Poll::Ready(Some(encoder.end().map(|rest| Frame::data(rest.into()))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,8 +1,6 @@
 //! The exporter's own routes.
 
-#[cfg(feature = "zstd")]
-use crate::body::ZstdBody;
-use crate::body::{GzipBody, PlainBody};
+use crate::body::{CompressedBody, PlainBody};
 use crate::exporter::Exporter;
 use crate::health;
 use crate::negotiate::{self, Coding};
@@ -64,9 +62,9 @@ async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Respo
     let escaping = negotiate::escaping(&headers).or(shared.escaping);
     let body = match coding {
         Coding::Identity => Body::new(PlainBody::new(exposition)),
-        Coding::Gzip => Body::new(GzipBody::new(exposition)),
+        Coding::Gzip => Body::new(CompressedBody::gzip(exposition)),
         #[cfg(feature = "zstd")]
-        Coding::Zstd => match ZstdBody::new(exposition) {
+        Coding::Zstd => match CompressedBody::zstd(exposition) {
             Ok(body) => Body::new(body),
             Err(error) => return (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
         },
