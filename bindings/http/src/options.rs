@@ -97,7 +97,8 @@ impl Levels {
     /// Every level.
     pub const ALL: Levels = Levels((1 << 7) - 1);
 
-    const NAMED: [(&'static str, Levels); 7] = [
+    /// Each level by its name in settings.
+    pub const NAMED: [(&'static str, Levels); 7] = [
         ("node", Levels::NODE),
         ("process", Levels::PROCESS),
         ("container", Levels::CONTAINER),

@@ -98,7 +98,7 @@ fn level(value: &Value) -> Result<Levels, Problem> {
     if value.text.eq_ignore_ascii_case("all") {
         return Err(value.problem("`all` is no level; without this setting all levels are exported: leave it out"));
     }
-    value.choice(&LEVELS)
+    value.choice(&Levels::NAMED)
 }
 
 pub(super) fn compat(config: &mut Config, raw: &RawSetting) -> Outcome {
@@ -156,16 +156,6 @@ pub(super) fn node_name(config: &mut Config, raw: &RawSetting) -> Outcome {
     config.node_name = Some(raw.text()?.text.clone()).filter(|name| !name.is_empty());
     Ok(())
 }
-
-const LEVELS: [(&str, Levels); 7] = [
-    ("node", Levels::NODE),
-    ("process", Levels::PROCESS),
-    ("container", Levels::CONTAINER),
-    ("vm", Levels::VM),
-    ("pod", Levels::POD),
-    ("unit", Levels::UNIT),
-    ("job", Levels::JOB),
-];
 
 /// A tenth of it is about how often processors update their energy counters (1 ms; Intel SDM vol. 3B
 /// 15.10.3), so a shorter interval would show steps of the counter, not power.
