@@ -9,10 +9,11 @@ use crate::messages::{EnergyMessage, Message, render_all};
 use crate::standards::{Basis, Force, Limit, Status, Subject, Verdict};
 use crate::text::Lang;
 use crate::units::{CarbonMass, Energy, Power};
-use crate::view::{Inventory, PowerSplit, Skipped};
+use crate::view::{Inventory, PowerSplit, Skipped, ViewError};
 use kepler_core::meter::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The outcome by all rules and by each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -191,6 +192,18 @@ impl Evidence {
     /// No figures.
     pub(super) fn none(window: Length, caveats: &[Message], lang: Lang) -> Self {
         Evidence { coverage: None, window, moment: None, caveats: render_all(caveats, lang) }
+    }
+
+    /// What was used in the window; where nothing is known the first caveat says so.
+    pub(super) fn inventory(&mut self, context: &Context<'_>, lang: Lang) -> Result<Option<Arc<Inventory>>, ViewError> {
+        match context.view.inventory(context.window(self.window.duration())) {
+            Ok(inventory) => Ok(Some(inventory)),
+            Err(error @ ViewError::NoData { .. }) => {
+                self.caveats.insert(0, Message::from(&error).render(lang));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) fn of(inventory: &Inventory, window: Length, caveats: &[Message], lang: Lang) -> Self {

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::facility::Facility;
 use crate::messages::{HotspotMessage, Message};
 use crate::units::{Energy, Power};
-use crate::view::{Inventory, NodeEnergy, ViewError, WorkloadKind};
+use crate::view::{Inventory, NodeEnergy, WorkloadKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -141,14 +141,7 @@ pub fn get_power_hotspots(context: &Context<'_>, request: &HotspotsRequest) -> R
         skipped: Vec::new(),
         evidence: Evidence::none(window, &facility.caveats, lang),
     };
-    let inventory = match context.view.inventory(context.window(window.duration())) {
-        Ok(inventory) => inventory,
-        Err(error @ ViewError::NoData { .. }) => {
-            response.evidence.caveats.insert(0, Message::from(&error).render(lang));
-            return Ok(response);
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let Some(inventory) = response.evidence.inventory(context, lang)? else { return Ok(response) };
     check_namespace(&inventory, request.namespace.as_deref())?;
     let groups = groups(&inventory, request.kind, request.namespace.as_deref())?;
     let mut running: Vec<(Power, &Group<'_>)> =

@@ -7,10 +7,9 @@ use super::judge::Judge;
 use super::{ToolError, ToolRequest};
 use crate::context::Context;
 use crate::facility::Facility;
-use crate::messages::Message;
 use crate::standards::{Basis, Status};
 use crate::units::{Energy, Power};
-use crate::view::{ViewError, WorkloadKind};
+use crate::view::WorkloadKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -209,14 +208,7 @@ pub fn list_workloads_by_compliance(context: &Context<'_>, request: &ListRequest
         skipped: Vec::new(),
         evidence: Evidence::none(window, &facility.caveats, lang),
     };
-    let inventory = match context.view.inventory(context.window(window.duration())) {
-        Ok(inventory) => inventory,
-        Err(error @ ViewError::NoData { .. }) => {
-            response.evidence.caveats.insert(0, Message::from(&error).render(lang));
-            return Ok(response);
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let Some(inventory) = response.evidence.inventory(context, lang)? else { return Ok(response) };
     check_namespace(&inventory, request.namespace.as_deref())?;
     let groups = groups(&inventory, request.kind, request.namespace.as_deref())?;
     let admitted = admitted(&judge, &groups, request.status_filter, &mut response.counts);

@@ -13,7 +13,7 @@ use crate::facility::Facility;
 use crate::messages::{Message, SummaryMessage, render_all};
 use crate::standards::{Basis, Status, Subject as Whose};
 use crate::units::{Energy, Power};
-use crate::view::{Inventory, NodeEnergy, NodeZoneEnergy, ViewError, WorkloadKind};
+use crate::view::{Inventory, NodeEnergy, NodeZoneEnergy, WorkloadKind};
 use kepler_core::meter::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -156,14 +156,7 @@ pub fn get_cluster_carbon_summary(
     let facility = Facility::of(context, request.scope.region.as_deref())?;
     let judge = Judge::new(context, &facility, &request.standard)?;
     let mut response = frame(request, &facility, &judge);
-    let inventory = match context.view.inventory(context.window(window.duration())) {
-        Ok(inventory) => inventory,
-        Err(error @ ViewError::NoData { .. }) => {
-            response.evidence.caveats.insert(0, Message::from(&error).render(lang));
-            return Ok(response);
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let Some(inventory) = response.evidence.inventory(context, lang)? else { return Ok(response) };
     totals(context, &facility, &inventory, &mut response);
     let counted = groups(&inventory, request.kind, None)?;
     for group in &counted {
