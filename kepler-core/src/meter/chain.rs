@@ -90,6 +90,7 @@ struct ZoneState {
 /// A source whose readings were not believed.
 struct GivenUp {
     rank: usize,
+    distrust: Distrust,
     unavailable: Unavailable,
     /// What its zones said: one that stood still is tried again once they say something else.
     readings: Vec<Option<Reading>>,
@@ -391,7 +392,7 @@ impl Chain {
             tracing::warn!("the energy source is given up: {unavailable}");
             let readings = active.zones.iter().map(|state| state.watch.last()).collect();
             self.given_up.retain(|one| one.rank != rank);
-            self.given_up.push(GivenUp { rank, unavailable, readings, until: at.monotonic + BAN });
+            self.given_up.push(GivenUp { rank, distrust, unavailable, readings, until: at.monotonic + BAN });
         }
     }
 }
@@ -420,17 +421,18 @@ impl GivenUp {
         if at.monotonic >= self.until {
             return true;
         }
+        if self.distrust != Distrust::Stuck {
+            return false;
+        }
         let Some(Ok(mut meter)) = options.sources.get(self.rank).map(|source| source.open(host, options)) else {
             return false;
         };
         let mut readings = Vec::new();
         meter.read(*at, &mut readings);
-        let is_stuck = self.unavailable.reason.contains("stands still");
         let kinds = meter.inventory().zones.iter().map(|zone| zone.kind);
-        is_stuck
-            && readings.iter().zip(&self.readings).zip(kinds).any(|((now, before), kind)| {
-                kind == ZoneKind::Package && now.as_ref().ok() != before.as_ref() && now.is_ok()
-            })
+        readings.iter().zip(&self.readings).zip(kinds).any(|((now, before), kind)| {
+            kind == ZoneKind::Package && now.as_ref().ok() != before.as_ref() && now.is_ok()
+        })
     }
 }
 
