@@ -1,6 +1,6 @@
 //! Reads the text files that users name: series of intensities, standards, tariffs.
 
-use kepler_core::host::file::{FileError, FileLimits};
+use kepler_core::host::file::{self, FileError, FileLimits};
 use std::io;
 use std::path::Path;
 
@@ -12,16 +12,7 @@ const LONGEST: u64 = 64 << 20;
 /// # Errors
 /// It is no regular file, takes too long to read, is too long, or is not UTF-8.
 pub(crate) fn read_text(path: &Path) -> io::Result<String> {
-    let bytes = kepler_core::host::file::read(path, FileLimits::bytes(LONGEST)).map_err(FileError::into_io)?;
-    let wrong = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(wrong("it is UTF-16: save it as UTF-8".into()));
-    }
-    let text = String::from_utf8(bytes).map_err(|error| wrong(format!("it is not UTF-8: {}", error.utf8_error())))?;
-    Ok(match text.strip_prefix(BYTE_ORDER_MARK) {
-        Some(text) => text.to_owned(),
-        None => text,
-    })
+    file::read_text(path, FileLimits::bytes(LONGEST)).map_err(FileError::into_io)
 }
 
 /// What some editors begin a file with.

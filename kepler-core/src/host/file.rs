@@ -99,6 +99,9 @@ pub enum FileFault {
     /// writes the pipe has not ended.
     #[error("it could not be read within {} s", .0.as_secs_f64())]
     TimedOut(Duration),
+    /// It is UTF-16, by the byte order mark that it begins with.
+    #[error("it is UTF-16: save it as UTF-8")]
+    Utf16,
     /// It is not UTF-8 text, from this line on.
     #[error("line {0} is not UTF-8 text")]
     NotText(usize),
@@ -135,6 +138,9 @@ pub fn read_text(path: &Path, limits: FileLimits) -> Result<String, FileError> {
     let mut bytes = read(path, limits)?;
     if bytes.starts_with(b"\xef\xbb\xbf") {
         bytes.drain(..3);
+    }
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err(FileError { path: path.to_owned(), reason: FileFault::Utf16 });
     }
     String::from_utf8(bytes).map_err(|error| {
         let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
