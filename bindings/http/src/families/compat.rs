@@ -89,17 +89,26 @@ const fn node(name: &'static str, help: &'static str, write: Write) -> Family {
     Family { header: Family::counter(name, Some("joules"), help), level: Levels::NODE, rows: once_known, write }
 }
 
-/// One sample of the sum over those of `zones` that have a source; none where none has.
-fn container_energy(context: &RenderContext<'_>, row: usize, samples: &mut Samples<'_>, zones: &[ZoneKind]) {
-    let Some(container) = context.snapshot.and_then(|snapshot| snapshot.containers.get(row)) else { return };
+/// A container, and its sum over those of `zones` that have a source, with the first of these; `None` where none has, and
+/// where another row with the same older labels stands for it.
+pub(super) fn container_sum<'a>(
+    context: &RenderContext<'a>,
+    row: usize,
+    zones: &[ZoneKind],
+) -> Option<(&'a Row<ContainerInfo>, &'static str, Energy)> {
+    let container = context.snapshot?.containers.get(row)?;
     let mut present = node_zones(context).filter(|(kind, _)| zones.contains(kind)).peekable();
-    let Some((_, first)) = present.peek() else { return };
+    let source = present.peek()?.1.source;
     if context.plan.older_containers.hides(row) {
-        return;
+        return None;
     }
-    let source = first.source;
-    let energy: Energy = present.map(|(kind, _)| container.energy[kind]).sum();
-    container_sample(context, samples, container, source).value(Value::Energy(energy));
+    Some((container, source, present.map(|(kind, _)| container.energy[kind]).sum()))
+}
+
+fn container_energy(context: &RenderContext<'_>, row: usize, samples: &mut Samples<'_>, zones: &[ZoneKind]) {
+    if let Some((container, source, energy)) = container_sum(context, row, zones) {
+        container_sample(context, samples, container, source).value(Value::Energy(energy));
+    }
 }
 
 /// What the platform draws beside package and dram; none where the platform, or one of these, is not known.

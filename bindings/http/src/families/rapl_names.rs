@@ -3,11 +3,12 @@
 //! Energies without `_total` in their name are gauges here, since OpenMetrics has no counters of such names; `rate()`
 //! reads them alike. Several packages are one sum, which is `package` without a number.
 
+use super::compat::container_sum;
 use super::node::node_zones;
 use super::{Family, Levels, RenderContext, Samples, Value, once_known};
 use kepler_core::metric_names;
 use kepler_core::snapshot::{Row, State};
-use kepler_core::units::{Energy, Power, ZoneKind};
+use kepler_core::units::{Power, ZoneKind};
 use kepler_core::workload::{ContainerInfo, WorkloadKind};
 
 pub(super) const FAMILIES: &[Family] = &[
@@ -73,15 +74,10 @@ fn containers(context: &RenderContext<'_>) -> usize {
     context.snapshot.map_or(0, |snapshot| snapshot.containers.len())
 }
 
-/// The sum over those of `zones` that have a source; no sample where none has.
 fn container(context: &RenderContext<'_>, row: usize, samples: &mut Samples<'_>, zones: &[ZoneKind]) {
-    let Some(container) = context.snapshot.and_then(|snapshot| snapshot.containers.get(row)) else { return };
-    let mut present = node_zones(context).filter(|(kind, _)| zones.contains(kind)).peekable();
-    if present.peek().is_none() || context.plan.older_containers.hides(row) {
-        return;
+    if let Some((container, _, energy)) = container_sum(context, row, zones) {
+        labelled(samples, context, container).value(Value::Energy(energy));
     }
-    let energy: Energy = present.map(|(kind, _)| container.energy[kind]).sum();
-    labelled(samples, context, container).value(Value::Energy(energy));
 }
 
 fn labelled<'a>(
