@@ -114,6 +114,7 @@ impl<T> Default for Differ<T> {
 
 impl<T: Default> Differ<T> {
     /// The snapshot committed last.
+    #[cfg(any(test, feature = "history"))]
     pub(crate) fn committed(&self) -> Option<&Seen> {
         self.committed.as_ref()
     }
@@ -296,6 +297,7 @@ impl ZoneCounters {
 }
 
 impl Counters {
+    #[cfg(any(test, feature = "history"))]
     pub(crate) fn add(&mut self, other: &Counters) {
         for (zone, energy) in other.energy.iter() {
             self.energy[zone] += *energy;
