@@ -20,6 +20,7 @@ pub(super) struct Trace {
     /// The CSV that is written.
     path: PathBuf,
     /// What it becomes at the end.
+    #[cfg(feature = "parquet")]
     parquet: Option<PathBuf>,
     file: File,
     zones: Vec<(ZoneKind, &'static str)>,
@@ -60,7 +61,17 @@ impl Trace {
         }
         let file = File::create_new(&journal).map_err(|error| taken(&error, &journal))?;
         let about = about(interval, host, &zones);
-        Ok(Trace { path: journal, parquet, file, zones, features: None, about, rows: 0, warned: false })
+        Ok(Trace {
+            path: journal,
+            #[cfg(feature = "parquet")]
+            parquet,
+            file,
+            zones,
+            features: None,
+            about,
+            rows: 0,
+            warned: false,
+        })
     }
 
     /// Writes what a snapshot says of its interval; how many rows there are then.
