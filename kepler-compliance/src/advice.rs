@@ -4,6 +4,14 @@
 //! facility's PUE. Factors lie between 0 and 1, so no saving is ever above what is emitted, and several
 //! compose by multiplication. No figure is a constant posing as an estimate: where the data that advice
 //! would rest on are not there, there is no advice, and the reason is given.
+//!
+//! ```
+//! use kepler_compliance::advice::{Complexity, OptimizationKind};
+//!
+//! // Answers of the tools carry it as `optimizations`; these are its kinds.
+//! assert_eq!(OptimizationKind::TemporalShift.name(), "temporal_shift");
+//! assert_ne!(Complexity::Low, Complexity::High);
+//! ```
 
 mod region;
 mod rightsizing;

@@ -2,7 +2,7 @@
 
 /// What all processors of the node did together, per second of the last interval.
 ///
-/// A rate that nobody counts here is `None`, never 0. What each one is, exactly, and which names models know it by:
+/// A rate that is not counted here is `None`, never 0. Each rate, its definition, and its names in models:
 ///
 /// | field | meaning | source | feature name, group |
 /// |---|---|---|---|

@@ -1,7 +1,7 @@
 //! What was learned of one machine while it could be measured: [`Calibration`].
 //!
 //! A meter that can be read for minutes (as root once, say) tells two things that outlive it: what the machine draws when it does
-//! nothing, so that idle energy is told from active at once and not only when enough was seen; and what it draws under
+//! nothing, so that idle energy is separated from active from the first interval on; and what it draws under
 //! load, so that the [estimate](crate::meter::estimate), should the meter go away, is put right for this very machine. A calibration run makes
 //! the file, which the module `file` (feature `calibration`) finds;
 //! [`ChainOptions::calibration`](crate::meter::chain::ChainOptions::calibration) takes what it says.

@@ -1,6 +1,16 @@
 //! Our models beside the reference's, on the same measured rows and splits.
 //!
 //! The rows are not part of this project; [`Folder`] is where they are. Every figure is of rows that the model was not given.
+//!
+//! ```
+//! use kepler_train::compare::{Folder, run, table};
+//! use kepler_train::validate::Validation;
+//!
+//! if let Some(folder) = Folder::below("/srv/kepler-data".as_ref()) {
+//!     println!("{}", table(&run(&folder, Validation::default(), |_| {})?));
+//! }
+//! # Ok::<(), kepler_train::TrainError>(())
+//! ```
 
 mod machines;
 mod published_dataset;

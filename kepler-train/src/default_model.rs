@@ -5,6 +5,17 @@
 //! full load ([`CpuClass`]) at the processor's nominal frequency. Power rises steeply from idle and flattens, which a
 //! straight line between idle and full load misses by half. Squares of relative errors are minimised, each machine counting
 //! the same. `cargo run -p kepler-train --example default_model` makes the file that `kepler-core` embeds.
+//!
+//! ```
+//! use kepler_train::compare::Folder;
+//! use kepler_train::default_model;
+//!
+//! if let Some(folder) = Folder::below("/srv/kepler-data".as_ref()) {
+//!     let made = default_model::train(&folder)?;
+//!     println!("{}", default_model::text(&made.document)?);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod rows;
 

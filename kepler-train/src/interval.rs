@@ -4,6 +4,26 @@
 //! predicted, and in each of up to `BINS` classes of it the quantiles are taken that cover the confidence asked for,
 //! half of the misses on either side. Exchangeable rows are then covered with at least that probability. Blocks of a recording
 //! are not quite exchangeable; `docs/accuracy.md` says what was found.
+//!
+//! ```
+//! # use kepler_core::model::Semantics;
+//! # use kepler_core::units::ZoneKind;
+//! # use kepler_train::Dataset;
+//! # let busy: Vec<f64> = (0..200).map(|row| f64::from(row * 37 % 100) * 10.0).collect();
+//! # let watts = busy.iter().map(|busy| 20.0 + busy / 25.0).collect();
+//! # let data = Dataset::new(vec!["bpf_cpu_time_ms".to_owned()], busy, vec![(ZoneKind::Package, watts)], Semantics::AsNamed)?;
+//! use kepler_core::model::Model;
+//! use kepler_train::Algorithm;
+//! use kepler_train::interval::fit;
+//!
+//! // `data`: 200 rows of a package.
+//! let (document, _) = fit(&Algorithm::Ols.recipe(), &data, 0.9)?;
+//! let model = Model::from_document(&document)?;
+//! let prediction = model.predict(&[500.0])?;
+//! let interval = model.interval(&[500.0], &prediction, ZoneKind::Package).expect("it was calibrated");
+//! assert!(interval.lower <= interval.upper);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use crate::inputs;
 use crate::recipe::deviations;

@@ -1,4 +1,22 @@
 //! What held-out rows say of a model, for people: text and plots.
+//!
+//! ```
+//! # use kepler_core::model::Semantics;
+//! # use kepler_core::units::ZoneKind;
+//! # use kepler_train::Dataset;
+//! # let busy: Vec<f64> = (0..200).map(|row| f64::from(row * 37 % 100) * 10.0).collect();
+//! # let watts = busy.iter().map(|busy| 20.0 + busy / 25.0).collect();
+//! # let data = Dataset::new(vec!["bpf_cpu_time_ms".to_owned()], busy, vec![(ZoneKind::Package, watts)], Semantics::AsNamed)?;
+//! use kepler_train::Algorithm;
+//! use kepler_train::report::predicted_plot;
+//! use kepler_train::validate::{Validation, blocks, cross_validate};
+//!
+//! // `data`: 200 rows of a package.
+//! let folds = blocks(data.len(), 5);
+//! let held_out = cross_validate(&Algorithm::Ols.recipe(), &data, ZoneKind::Package, &folds, Validation::default())?;
+//! assert!(predicted_plot("package", &held_out).contains("<svg"));
+//! # Ok::<(), kepler_train::TrainError>(())
+//! ```
 
 use crate::plot::{Series, svg};
 use crate::validate::{Held, Validation, blocks, cross_validate, judge, score};

@@ -1,4 +1,21 @@
 //! Judging a recipe on rows it was not given.
+//!
+//! ```
+//! # use kepler_core::model::Semantics;
+//! # use kepler_core::units::ZoneKind;
+//! # use kepler_train::Dataset;
+//! # let busy: Vec<f64> = (0..200).map(|row| f64::from(row * 37 % 100) * 10.0).collect();
+//! # let watts = busy.iter().map(|busy| 20.0 + busy / 25.0).collect();
+//! # let data = Dataset::new(vec!["bpf_cpu_time_ms".to_owned()], busy, vec![(ZoneKind::Package, watts)], Semantics::AsNamed)?;
+//! use kepler_train::Algorithm;
+//! use kepler_train::validate::{Validation, blocks, cross_validate, score};
+//!
+//! // `data`: 200 rows of a package.
+//! let folds = blocks(data.len(), 5);
+//! let held_out = cross_validate(&Algorithm::Ols.recipe(), &data, ZoneKind::Package, &folds, Validation::default())?;
+//! assert!(score("package", "blocked 5-fold", &held_out).mae < 1e-6, "the rows lie on a line");
+//! # Ok::<(), kepler_train::TrainError>(())
+//! ```
 
 pub(crate) mod folds;
 

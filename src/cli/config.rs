@@ -323,7 +323,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// This machine's name in figures: as configured, or the host's.
+    /// The `node_name` label: as configured, or the host's name.
     pub(crate) fn node_name(&self) -> String {
         let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
         self.node_name.clone().unwrap_or_else(host)

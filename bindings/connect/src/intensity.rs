@@ -32,6 +32,26 @@
 //! 30 days (WattTime) or 14 days (GB), at most 40. No threads besides that of the HTTP client.
 //!
 //! The calls block; from async code use a thread for blocking work.
+//!
+//! ```
+//! # #[cfg(feature = "uk-carbon-intensity")]
+//! # fn main() -> Result<(), kepler_compliance::intensity::IntensityError> {
+//! use jiff::Timestamp;
+//! use kepler_compliance::intensity::IntensitySource;
+//! use kepler_connect::intensity::{ProviderOptions, UkCarbonIntensity};
+//!
+//! let mut options = ProviderOptions::default();
+//! # options.base_url = Some("http://127.0.0.1:9".to_owned());
+//! let source = UkCarbonIntensity::new(options)?;
+//! match source.current("GB", Timestamp::now()) {
+//!     Ok(current) => println!("{}, {:?} old", current.figure.value, current.age),
+//!     Err(error) => println!("{error}"),
+//! }
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "uk-carbon-intensity"))]
+//! # fn main() {}
+//! ```
 
 mod answers;
 #[cfg(feature = "electricity-maps")]

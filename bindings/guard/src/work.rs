@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-/// A number of turns, shared by its clones: work that takes a while is done off the threads that serve, so many
-/// at a time. Whoever finds no turn free waits, for a limited time.
+/// A number of permits, shared by its clones, for work that is done off the threads that serve. A request that
+/// finds no free permit waits for a limited time.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {

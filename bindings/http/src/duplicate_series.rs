@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::collections::hash_map::{Entry, HashMap, RandomState};
 use std::hash::{BuildHasher, Hash};
 
-/// Rows that are told apart by nothing in their labels. Almost always empty.
+/// Rows with the same labels. Almost always empty.
 #[derive(Debug, Default)]
 pub(crate) struct DuplicateSeries {
     /// Rows whose figures are added to those of the key.

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// What a client is told at the start: `{summary}` and `{list}` are names of tools.
+/// Instructions sent at initialisation: `{summary}` and `{list}` are names of tools.
 const INSTRUCTIONS: &str = "\
 Energy, carbon and compliance of the workloads that Kepler measures. Figures come from energy counters or, where there \
 are none, from an estimate: `inputs` and `caveats` of each answer say which; repeat them. `null` is unknown, never zero, \

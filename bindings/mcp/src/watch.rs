@@ -37,7 +37,7 @@ impl<'a> Watch<'a> {
 
     fn tell(&self, step: impl FnOnce() -> String) {
         if let Some(steps) = &self.steps {
-            // Nobody listens any more once the answer is out.
+            // The receiver is gone once the answer was sent.
             let _ = steps.send(step());
         }
     }

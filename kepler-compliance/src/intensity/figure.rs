@@ -202,7 +202,7 @@ impl IntensityFigure {
 
     /// The same figure on another method's or kind's footing, by a factor the caller answers for.
     ///
-    /// The conversion is written into the source, so nobody takes the result for a published figure.
+    /// The conversion is written into the source: the result is not a published figure.
     #[must_use]
     pub fn converted(
         &self,

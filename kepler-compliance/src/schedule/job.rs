@@ -181,7 +181,7 @@ pub(super) fn nanoseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// The time so many nanoseconds after another.
+/// A time plus nanoseconds.
 pub(super) fn after(start: Timestamp, nanoseconds: i64) -> Option<Timestamp> {
     start.checked_add(jiff::SignedDuration::from_nanos(nanoseconds)).ok()
 }

@@ -1,7 +1,7 @@
 //! The form of a rule in a file.
 //!
 //! Flat on purpose: an error of serde names the line only where nothing is buffered, so the kinds
-//! are told apart after reading, not by a tagged enum.
+//! are distinguished after reading, not by a tagged enum.
 
 use super::Metric;
 use super::rule::{Applies, Check, Force, Limit, MetricBound, Rule, RuleKind, RuleStatus, Subject, Threshold};

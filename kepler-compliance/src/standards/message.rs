@@ -164,7 +164,7 @@ pub enum VerdictMessage {
         /// What must be done.
         duty: Text,
     },
-    /// A duty applies, and nobody said whether it is fulfilled.
+    /// A duty applies, and whether it is fulfilled is not declared.
     DutyOpen {
         /// What must be done.
         duty: Text,

@@ -47,7 +47,7 @@ pub enum Force {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RuleStatus {
-    /// Proposed: it holds for nobody, whatever its dates.
+    /// Proposed: not in force, whatever its dates.
     Draft,
     /// Adopted, in force from its first day on; without one not yet.
     Passed,
@@ -88,7 +88,7 @@ pub enum Basis {
     Partial,
     /// By a model.
     Estimated,
-    /// By nobody: a default or a guess.
+    /// Neither measured nor published: a default or a guess.
     Assumed,
 }
 

@@ -59,7 +59,7 @@ impl LayeredView {
     }
 }
 
-/// One part in so many of a range may be missing before the older view is asked.
+/// The fraction 1/n of a range that may be missing before the older view is asked.
 const MISSED: u32 = 100;
 
 /// The share of `range` that is covered by two answers, one for the whole of it and one for the time `before`.

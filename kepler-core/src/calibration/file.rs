@@ -1,4 +1,16 @@
 //! Where what was learned of a machine is kept: the file that a calibration run writes.
+//!
+//! ```
+//! use kepler_core::calibration::file;
+//! use kepler_core::host::Host;
+//! use std::path::Path;
+//!
+//! let mut refused = Vec::new();
+//! let named = Some(Path::new("/no/such/calibration.json"));
+//! let found = file::find(&Host::default(), named, |path, error| refused.push(format!("{}: {error}", path.display())));
+//! assert!(found.is_none());
+//! assert_eq!(refused, ["/no/such/calibration.json: there is no such file"]);
+//! ```
 
 use super::{Calibration, CalibrationError};
 use crate::host::Host;
@@ -49,8 +61,8 @@ pub fn system() -> PathBuf {
 
 /// What was learned of this host, and the file it stands in: the one that is named, else one's [own] or the [system]'s.
 ///
-/// `refused` is told of each file that is of no use, and why; measuring goes on without. That there is none is worth
-/// telling only if it was named.
+/// `refused` is called with each unusable file and the reason; measuring goes on without it. An absent file is reported
+/// only if it was named.
 pub fn find(
     host: &Host,
     named: Option<&Path>,

@@ -13,6 +13,15 @@
 //! unlike the model's widens it: by half of itself for each unit of [distance](crate::model::Difference::distance) (judgement, not measurement).
 //! So do inputs beyond what the model was trained with, and drift: that most of the last 64 windows were so. These windows, and
 //! those whose prediction was absurd and clipped, are counted ([`EstimateWarnings`](super::EstimateWarnings)).
+//!
+//! ```
+//! use kepler_core::host::Host;
+//! use kepler_core::meter::configured::{Configured, ConfiguredModel};
+//!
+//! let configured = ConfiguredModel::new("/etc/kepler/model.json", Err("there is no such file".to_owned()));
+//! let unavailable = Configured::open(&Host::default(), &configured).unwrap_err();
+//! assert!(unavailable.to_string().contains("there is no such file"), "{unavailable}");
+//! ```
 
 use super::uncertainty::DriftDetector;
 use super::{EnergyMeter, ErrorBounds, Inventory, Method, Quality, ReadError, Reading, Zone};

@@ -17,8 +17,8 @@ pub enum Quantity {
     CpuTime,
     /// CPU time in which one idle CPU counts as busy, as exporter 0.7.11 recorded it (ms/s).
     CpuTimeWithPhantom,
-    /// CPU time that the publisher derived from the load levels of SPECpower results (ms/s). Nobody
-    /// measured it, and it stands in no fixed relation to the machine's CPUs.
+    /// CPU time that the publisher derived from the load levels of SPECpower results (ms/s). It
+    /// was not measured, and has no fixed relation to the machine's CPUs.
     CpuTimeOfLoadLevel,
     /// Page cache hits.
     PageCacheHits,

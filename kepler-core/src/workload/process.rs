@@ -7,6 +7,16 @@
 //! Everything of one process is read below one descriptor of its `/proc/PID` directory. Should the
 //! number pass to another process meanwhile, that descriptor does not: the reads fail, and never
 //! mix two processes.
+//!
+//! ```
+//! use kepler_core::workload::process::ProcessReader;
+//! use std::path::Path;
+//!
+//! let mut reader = ProcessReader::open(Path::new("/proc"))?;
+//! let own = reader.identify(std::process::id())?;
+//! assert!(own.stat.start_ticks > 0 && !own.exe.is_empty());
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 use crate::host::parse_decimal;
 use rustix::fd::{AsFd, OwnedFd};

@@ -36,7 +36,7 @@ impl NodeFigures {
         add(split, part, value);
     }
 
-    /// All energy of a part: active and idle where both are told, for the total of Go Kepler is the raw
+    /// All energy of a part: active plus idle where both are reported, since the total of Go Kepler is the raw
     /// register, which wraps, and these two are not.
     fn total(&mut self, part: Part) -> Option<f64> {
         match (*place(&mut self.active, part), *place(&mut self.idle, part)) {

@@ -95,7 +95,7 @@ enum Order {
 }
 
 impl Choice {
-    /// The first so many.
+    /// Return at most this many rows.
     pub(super) fn top(sort: Sort, limit: usize) -> Self {
         let (name, namespace, pod, container, state) = (None, None, None, None, Wanted::Running);
         Choice { name, namespace, pod, container, state, min_power_watts: None, sort, order: None, limit }

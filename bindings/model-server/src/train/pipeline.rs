@@ -212,7 +212,7 @@ fn one(data: &Dataset, zone: ZoneKind, output: OutputType, trainer: Trainer) -> 
     Ok((component, score(component_name(zone), "blocked", &all)))
 }
 
-/// So many rows that a curve can be fitted to them, from all over the recording.
+/// Enough rows to fit a curve, evenly spread over the recording.
 fn spread(data: &Dataset) -> Dataset {
     let count = data.len().min(ROWS_OF_CURVE);
     let rows: Vec<usize> = (0..count).map(|place| place * data.len() / count.max(1)).collect();

@@ -194,7 +194,7 @@ impl Column {
             let Some(before) = first.checked_sub(1) else { continue };
             match (value, column.sums.get_mut(before)) {
                 (Some((_, value)), Some(sum)) => *sum += value,
-                // It came between two ends; what it told there is in what it tells at the next one.
+                // It came between two step ends: the counter at the next end includes it.
                 (None, Some(sum)) => {
                     let at = ends.get(first).and_then(|end| value_at(series, *end));
                     *sum += at.unwrap_or_default();

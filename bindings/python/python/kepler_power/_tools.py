@@ -96,7 +96,7 @@ Basis = Literal[
 - ``published``: By whoever runs or regulates it.
 - ``partial``: By meters in part; the rest is estimated.
 - ``estimated``: By a model.
-- ``assumed``: By nobody: a default or a guess.
+- ``assumed``: Neither measured nor published: a default or a guess.
 """
 
 AccountingMethod = Literal[
@@ -913,7 +913,7 @@ class Anomaly(Answer):
     """When."""
     deviations: float
     """How far from the median, in robust standard deviations (1.4826 · median absolute deviation), or, where steps
-    scatter less than can be told, in that much.
+    scatter less than the source resolves, in multiples of its resolution.
     """
     power_watts: float
     """Its power, watts."""

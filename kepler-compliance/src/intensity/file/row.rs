@@ -29,7 +29,7 @@ pub(super) struct Stated {
     pub(super) kind: Option<IntensityKind>,
     pub(super) basis: Option<SeriesBasis>,
     pub(super) source: Option<String>,
-    /// Whether it says the unit, so that low values are no doubt about it.
+    /// Whether it states the unit; if so, low values are accepted.
     pub(super) unit: bool,
 }
 

@@ -59,7 +59,7 @@ impl CgroupCounters {
         Ok(CgroupCounters { processors, sums: vec![Work::default(); domains.len()] })
     }
 
-    /// How many descriptors one such set takes at most, on so many processors.
+    /// Most descriptors that one such set takes on this number of processors.
     #[must_use]
     pub const fn descriptors(processors: usize) -> usize {
         4 * processors

@@ -127,7 +127,7 @@ impl Known {
         gone
     }
 
-    /// Takes out those that nobody has used, or listens to, for too long.
+    /// Removes sessions without a request or listener for too long.
     pub(super) fn expired(&mut self, now: Instant) -> Vec<SessionId> {
         let expiry = self.expiry;
         let old = self.sessions.iter().filter(|(_, one)| {
