@@ -2,6 +2,8 @@
 
 import json
 import os
+import select
+import signal
 import subprocess
 import time
 import uuid
@@ -67,10 +69,18 @@ class Container:
         raise AssertionError(f"{kind} does not answer: {self.log}")
 
     def terminate(self) -> tuple[float, int]:
-        """Ends it as a kubelet does; seconds until it has ended, and its exit status."""
-        start = time.monotonic()
-        docker("stop", "--time=10", self.name)
-        return time.monotonic() - start, self.state["ExitCode"]
+        """Ends it as a kubelet does; seconds until its process has ended, and its exit status."""
+        pid = self.state["Pid"]
+        process = os.pidfd_open(pid)
+        try:
+            start = time.monotonic()
+            os.kill(pid, signal.SIGTERM)
+            ended, _, _ = select.select([process], [], [], 10)
+            seconds = time.monotonic() - start
+        finally:
+            os.close(process)
+        assert ended, f"{self.name} goes on: {self.log}"
+        return seconds, int(docker("wait", self.name))
 
 
 @contextmanager

@@ -119,6 +119,17 @@ def test_the_agent_measures_with_four_capabilities_and_ends_in_time(image, host,
         assert "rror" not in agent.log.replace("error 2", "").replace("rms error", ""), agent.log
 
 
+def test_the_agent_sees_containers_of_the_host_by_ebpf_where_the_kernel_has_it(image, tmp_path):
+    rendered = Rendered()
+    files = volumes(rendered, tmp_path, Path("/sys"))
+    with started(image, rendered.agent, rendered.container, files, "--network=none") as agent:
+        agent.wait("readinessProbe")
+        identifier = docker("inspect", "--format", "{{.Id}}", agent.name)
+        assert re.search(rf'kepler_container_cpu_joules_total{{.*container_id="{identifier}"', metrics(agent)), agent.log
+        source = re.search("processor time of processes: ([a-z]+)", agent.log)
+        assert source[1] == ("ebpf" if Path("/sys/kernel/btf/vmlinux").exists() else "clock"), agent.log
+
+
 def test_without_the_capability_the_counter_cannot_be_read(image, host, tmp_path):
     """So that the test above shows what the capability is for."""
     rendered = Rendered()
