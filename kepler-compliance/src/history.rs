@@ -40,6 +40,7 @@
 
 mod account;
 mod age;
+mod columns;
 mod elapsed;
 mod error;
 mod lock;

@@ -53,7 +53,7 @@ impl Folder {
 /// One line of the comparison.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Line {
+pub struct ComparisonRow {
     /// What was asked.
     pub task: String,
     /// How ours was made.
@@ -66,7 +66,7 @@ pub struct Line {
     pub score: Score,
 }
 
-impl Line {
+impl ComparisonRow {
     /// Whether ours meets the bar, where there is one.
     #[must_use]
     pub fn met(&self) -> Option<bool> {
@@ -78,9 +78,13 @@ impl Line {
 ///
 /// # Errors
 /// A file is missing or is not what it should be.
-pub fn run(folder: &Folder, how: Validation<'_>, mut tell: impl FnMut(&Line)) -> Result<Vec<Line>, TrainError> {
+pub fn run(
+    folder: &Folder,
+    how: Validation<'_>,
+    mut tell: impl FnMut(&ComparisonRow),
+) -> Result<Vec<ComparisonRow>, TrainError> {
     let mut lines = Vec::new();
-    let mut push = |line: Line| {
+    let mut push = |line: ComparisonRow| {
         tell(&line);
         lines.push(line);
     };
@@ -91,7 +95,7 @@ pub fn run(folder: &Folder, how: Validation<'_>, mut tell: impl FnMut(&Line)) ->
 
 /// The lines as a table in Markdown.
 #[must_use]
-pub fn table(lines: &[Line]) -> String {
+pub fn table(lines: &[ComparisonRow]) -> String {
     let mut text = String::from(
         "| task | reference MAE | ours must be | ours MAE | MAPE | R² | bias | 90 % interval | recipe |\n|---|---|---|---|---|---|---|---|---|\n",
     );

@@ -84,7 +84,7 @@ pub fn without_idle(data: &Dataset, how: Idle) -> Result<Dataset, TrainError> {
 
 fn activity(data: &Dataset) -> Vec<f64> {
     let width = data.width().max(1);
-    let most = |place| data.rows().iter().skip(place).step_by(width).fold(0.0_f64, |most, value| most.max(value.abs()));
+    let most = |index| data.rows().iter().skip(index).step_by(width).fold(0.0_f64, |most, value| most.max(value.abs()));
     let most: Vec<f64> = (0..width).map(most).collect();
     let sum =
         |row: &[f64]| row.iter().zip(&most).filter(|(_, most)| **most > 0.0).map(|(value, most)| value / most).sum();

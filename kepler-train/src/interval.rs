@@ -111,7 +111,7 @@ fn hold_out(recipe: &Recipe, data: &Dataset, fold: &Fold, misses: &mut [Vec<Miss
         let Some(features) = data.rows().get(row * data.width()..(row + 1) * data.width()) else { continue };
         let prediction = model.predict(features)?;
         let per = recipe.per.as_ref().and_then(|per| data.features().iter().position(|feature| feature == per));
-        let units = per.and_then(|place| features.get(place)).copied().unwrap_or(1.0);
+        let units = per.and_then(|index| features.get(index)).copied().unwrap_or(1.0);
         for ((zone, target), misses) in data.targets().iter().zip(&mut *misses) {
             let widening = model.interval(features, &prediction, *zone).map_or(1.0, |interval| interval.widening);
             let (Some(power), Some(measured)) = (prediction.power(*zone), target.get(row)) else { continue };
@@ -149,14 +149,14 @@ fn knots(mut misses: Vec<Miss>, confidence: f64) -> Vec<[f64; 3]> {
 fn conformal(mut errors: Vec<f64>, confidence: f64) -> f64 {
     errors.sort_by(f64::total_cmp);
     let rank = ((errors.len() + 1) as f64 * f64::midpoint(1.0, confidence)).ceil() as usize;
-    let place = rank.saturating_sub(1).min(errors.len().saturating_sub(1));
-    errors.get(place).copied().unwrap_or_default().max(0.0)
+    let index = rank.saturating_sub(1).min(errors.len().saturating_sub(1));
+    errors.get(index).copied().unwrap_or_default().max(0.0)
 }
 
 /// Rows that stand for all: each the farthest from those before it, beginning with the first row.
 fn support(document: &Document, data: &Dataset) -> Support {
     let factors = if document.inputs.is_empty() {
-        (0..data.width()).map(|place| vec![(place, 1)]).collect()
+        (0..data.width()).map(|index| vec![(index, 1)]).collect()
     } else {
         document.inputs.clone()
     };

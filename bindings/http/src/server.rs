@@ -244,8 +244,8 @@ impl Server {
             Body::new(LimitedBody::new(Body::new(body), slot, slots, limits, outcome.clone()))
         });
         let Ok(mut response) = router.call(request).await;
-        if let Some(refusal) = outcome.refusal() {
-            response = refusal;
+        if let Some(rejection) = outcome.rejection() {
+            response = rejection;
         }
         let mut stream = None;
         if is_event_stream(&response) {

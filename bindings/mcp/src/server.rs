@@ -1,6 +1,6 @@
 //! The server without a transport.
 
-use crate::watch::Watch;
+use crate::watch::ObservedToolbox;
 use crate::{completion, prompts, resources, schema};
 use kepler_compliance::tools::registry::{self, CallError};
 use kepler_compliance::tools::{Context, ListRequest, SummaryRequest, ToolRequest, Toolbox};
@@ -85,10 +85,9 @@ impl McpServer {
         let toolbox = Arc::clone(&self.toolbox);
         let cancelled = request.ct.clone();
         let work = self.work.clone();
-        let work =
-            tokio::spawn(
-                async move { work.run(move || answer(&Watch::new(&toolbox, cancelled, steps).context())).await },
-            );
+        let work = tokio::spawn(async move {
+            work.run(move || answer(&ObservedToolbox::new(&toolbox, cancelled, steps).context())).await
+        });
         if let Some((token, mut reported)) = reported {
             let mut done = 0.0;
             // Ends when the work is done, which drops the sender.

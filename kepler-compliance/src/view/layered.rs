@@ -77,10 +77,10 @@ fn join_inventories(mut recent: Inventory, older: Inventory, before: TimeRange) 
             None => recent.nodes.push(node),
         }
     }
-    let places: HashMap<WorkloadId, usize> =
-        recent.workloads.iter().enumerate().map(|(place, row)| (row.id.clone(), place)).collect();
+    let indices: HashMap<WorkloadId, usize> =
+        recent.workloads.iter().enumerate().map(|(index, row)| (row.id.clone(), index)).collect();
     for row in older.workloads {
-        match places.get(&row.id).and_then(|place| recent.workloads.get_mut(*place)) {
+        match indices.get(&row.id).and_then(|index| recent.workloads.get_mut(*index)) {
             Some(known) => known.add(&row),
             None => recent.workloads.push(WorkloadEnergy { running: false, power: None, ..row }),
         }

@@ -105,13 +105,13 @@ mod tests {
     fn a_named_file_is_read_or_refused_with_its_reason() {
         let (host, folder) = (Host::default(), tempfile::tempdir().unwrap());
         let find = |path: &Path| {
-            let mut refusals = Vec::new();
-            let found = find(&host, Some(path), |path, error| refusals.push(format!("{}: {error}", path.display())));
-            (found.map(|(calibration, _)| calibration), refusals)
+            let mut errors = Vec::new();
+            let found = find(&host, Some(path), |path, error| errors.push(format!("{}: {error}", path.display())));
+            (found.map(|(calibration, _)| calibration), errors)
         };
         let path = folder.path().join("mine.json");
-        let (none, refusals) = find(&path);
-        assert!(none.is_none() && refusals[0].contains("mine.json: there is no such file"), "{refusals:?}");
+        let (none, errors) = find(&path);
+        assert!(none.is_none() && errors[0].contains("mine.json: there is no such file"), "{errors:?}");
         let own = Calibration { made: "2026-11-26T00:00:00Z".into(), ..Calibration::of(&host) };
         fs::write(&path, serde_json::to_vec(&own).unwrap()).unwrap();
         assert_eq!(find(&path), (Some(own.clone()), vec![]));
@@ -122,10 +122,10 @@ mod tests {
             ("[".repeat(1 << 21), "larger than 1 MiB"),
         ] {
             fs::write(&path, text).unwrap();
-            let (none, refusals) = find(&path);
-            assert!(none.is_none() && refusals[0].contains(reason), "{refusals:?}");
+            let (none, errors) = find(&path);
+            assert!(none.is_none() && errors[0].contains(reason), "{errors:?}");
         }
-        let (none, refusals) = find(folder.path());
-        assert!(none.is_none() && refusals[0].contains("directory"), "{refusals:?}");
+        let (none, errors) = find(folder.path());
+        assert!(none.is_none() && errors[0].contains("directory"), "{errors:?}");
     }
 }

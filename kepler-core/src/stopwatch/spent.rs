@@ -43,7 +43,7 @@ pub struct ZoneSpent {
 /// The zones that make up the machine, as far as there are meters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Machine {
+pub struct MachineEnergy {
     /// The sum of the `zones`.
     pub energy: Energy,
     /// `package` and `dram`, or `psys` where there is neither.
@@ -86,12 +86,12 @@ impl Spent {
     /// The machine's energy: package and memory, which do not overlap; the platform where there is neither.
     /// `None` without any of them.
     #[must_use]
-    pub fn machine(&self) -> Option<Machine> {
+    pub fn machine(&self) -> Option<MachineEnergy> {
         let sum = |kinds: &[ZoneKind]| {
             let zones = PerZone::from_fn(|zone| kinds.contains(&zone) && self.zones[zone].is_some());
             let energies = self.zones.iter().filter(|(zone, _)| zones[*zone]);
             let energy = energies.filter_map(|(_, zone)| Some(zone.as_ref()?.energy)).sum();
-            zones.iter().any(|(_, &counts)| counts).then_some(Machine { energy, zones })
+            zones.iter().any(|(_, &counts)| counts).then_some(MachineEnergy { energy, zones })
         };
         sum(&[ZoneKind::Package, ZoneKind::Dram]).or_else(|| sum(&[ZoneKind::Psys]))
     }

@@ -8,7 +8,7 @@ use kepler_core::model::format::{Document, Shape};
 use kepler_core::model::{FeatureGroup, Model, OutputType, Score, Semantics, Trainer, component_name};
 use kepler_core::units::ZoneKind;
 use kepler_train::idle::{Idle, idle_power};
-use kepler_train::validate::{blocks, judge, score};
+use kepler_train::validate::{blocks, evaluate, score};
 use kepler_train::{Algorithm, Dataset, Learner, Recipe, TrainError, published_weights};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -201,7 +201,7 @@ fn one(data: &Dataset, zone: ZoneKind, output: OutputType, trainer: Trainer) -> 
     for (number, fold) in blocks(data.len(), FOLDS).iter().enumerate() {
         let rest: Vec<usize> = (0..data.len()).filter(|row| fold.binary_search(row).is_err()).collect();
         let model = Model::from_document(&fit(&data.subset(&rest))?)?;
-        let mut judged = judge(&model, &data.subset(fold), zone)?;
+        let mut judged = evaluate(&model, &data.subset(fold), zone)?;
         for held in &mut judged {
             held.fold = number;
         }

@@ -255,8 +255,8 @@ impl Column {
 }
 
 fn value_at(series: &Series, time: i64) -> Option<f64> {
-    let place = series.samples.binary_search_by_key(&time, |(time, _)| *time).ok()?;
-    series.samples.get(place).map(|(_, value)| *value)
+    let index = series.samples.binary_search_by_key(&time, |(time, _)| *time).ok()?;
+    series.samples.get(index).map(|(_, value)| *value)
 }
 
 #[cfg(test)]
