@@ -19,6 +19,7 @@ pub mod powercap;
 pub mod replay;
 mod sysfs;
 mod uncertainty;
+mod watchdog;
 
 pub use crate::counter::Reading;
 pub use inventory::{Inventory, Skipped};

@@ -13,12 +13,13 @@ mod unavailable;
 use super::inventory::add_missing_packages;
 use super::limits::Limits;
 use super::sysfs::{self, Attribute, pread_decimal};
+use super::watchdog::{self, Guarded, Probe};
 use super::{EnergyMeter, Inventory, Method, Quality, ReadError, Reading, Skipped, Zone};
 use crate::availability::{Remedy, Unavailable};
 use crate::host::{Host, Timestamp, Topology};
 use crate::units::{Energy, Power, ZoneKind};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tree::{Entry, ZoneName};
 use unavailable::{no_tree, no_zones, remedy};
 
@@ -65,12 +66,8 @@ impl Powercap {
                 meter.skip(entry, None, reason, remedy);
                 continue;
             }
-            match Counter::open(&entry.path) {
-                Ok((counter, modulus)) => {
-                    let mut zone = Zone::new(name.kind, counter.energy.path().to_string_lossy());
-                    zone.package = name.package;
-                    zone.modulus = Some(modulus);
-                    zone.max_power = max_power(&entry.path, limits.of_kind(name.kind));
+            match open_zone(entry, name, limits.of_kind(name.kind)) {
+                Ok((zone, counter)) => {
                     meter.zones.push(zone);
                     meter.counters.push(counter);
                     taken.push(name);
@@ -103,6 +100,11 @@ impl Powercap {
         })
     }
 
+    /// The same zones, read so that one that hangs does not hold up the others.
+    pub(super) fn guarded(self) -> Box<dyn EnergyMeter> {
+        Box::new(Guarded::new(SOURCE, self.zones, self.skipped, self.counters))
+    }
+
     /// Leaves out a zone: for good, or with `missing` as a part that its kind's sum lacks.
     fn skip(&mut self, entry: &Entry, missing: Option<ZoneName>, reason: impl std::fmt::Display, remedy: Remedy) {
         let unavailable = Unavailable::new(SOURCE, format!("zone {} is not used: {reason}", entry.id), remedy);
@@ -128,15 +130,25 @@ impl EnergyMeter for Powercap {
 
     fn read(&mut self, _at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
         readings.clear();
-        readings.extend(self.counters.iter_mut().map(|counter| {
-            counter.read().map(Reading::Counter).map_err(|source| read_error(counter.energy.path(), source))
-        }));
+        readings.extend(self.counters.iter_mut().map(Probe::read));
+    }
+}
+
+impl Probe for Counter {
+    fn read(&mut self) -> Result<Reading, ReadError> {
+        self.energy().map(Reading::Counter).map_err(|source| read_error(self.energy.path(), source))
+    }
+
+    fn device(&self) -> &Path {
+        &self.directory
     }
 }
 
 /// One zone's `energy_uj`.
 #[derive(Debug)]
 struct Counter {
+    /// The zone's, as it was found.
+    directory: PathBuf,
     energy: Attribute,
     /// The largest value the counter takes, µJ.
     range: u64,
@@ -152,14 +164,14 @@ impl Counter {
             .map_err(|source| read_error(&range_path, source))?;
         let path = directory.join("energy_uj");
         let energy = Attribute::open(path.clone()).map_err(|source| read_error(&path, source))?;
-        let mut counter = Counter { energy, range };
-        match counter.read() {
+        let mut counter = Counter { directory: directory.to_owned(), energy, range };
+        match counter.energy() {
             Ok(_) => Ok((counter, modulus(range))),
             Err(source) => Err(read_error(&path, source)),
         }
     }
 
-    fn read(&mut self) -> io::Result<Energy> {
+    fn energy(&mut self) -> io::Result<Energy> {
         match self.energy.read()? {
             microjoules if microjoules <= self.range => Ok(Energy::from_microjoules(microjoules)),
             _ => Err(invalid("more than max_energy_range_uj")),
@@ -205,11 +217,27 @@ fn duplicate(entry: &Entry, name: ZoneName, taken: &[ZoneName], is_amd: bool) ->
     }
 }
 
+/// Opens a zone, unless it does not answer.
+fn open_zone(entry: &Entry, name: ZoneName, most: Power) -> Result<(Zone, Counter), ReadError> {
+    let directory = entry.path.clone();
+    let open = move || {
+        let (counter, modulus) = Counter::open(&directory)?;
+        let mut zone = Zone::new(name.kind, counter.energy.path().to_string_lossy());
+        zone.package = name.package;
+        zone.modulus = Some(modulus);
+        zone.max_power = max_power(&directory, most);
+        Ok((zone, counter))
+    };
+    let opened = watchdog::in_time(&entry.path, open);
+    opened.unwrap_or_else(|error| Err(read_error(&entry.path.join("energy_uj"), error)))
+}
+
 /// The kind and the package of a zone, from its own name and its parent's.
 fn zone_name(entry: &Entry, entries: &[Entry]) -> Result<ZoneName, String> {
     let read = |entry: &Entry| {
-        let name =
-            sysfs::read_text(&entry.path.join("name")).map_err(|error| format!("its name cannot be read: {error}"))?;
+        let path = entry.path.join("name");
+        let name = watchdog::in_time(&entry.path, move || sysfs::read_text(&path));
+        let name = name.flatten().map_err(|error| format!("its name cannot be read: {error}"))?;
         ZoneName::parse(name.trim_end()).ok_or_else(|| format!("its name `{}` is unknown", name.trim_end()))
     };
     let name = read(entry)?;
