@@ -61,7 +61,7 @@ use crate::host::{Host, Timestamp, Topology};
 use crate::units::{Power, ZoneKind};
 use discover::{Candidate, Chip};
 use sensor::Sensor;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The `source` label of this meter.
 const SOURCE: &str = "hwmon";
@@ -78,8 +78,6 @@ pub struct Hwmon {
 /// The sensors whose sum is one zone.
 #[derive(Debug)]
 struct Sensors {
-    /// The chip's.
-    directory: PathBuf,
     sensors: Vec<Sensor>,
     max_power: Power,
 }
@@ -91,8 +89,6 @@ struct Planned {
     chip: String,
     /// The class directory's index: sensors of one chip in the same zone are summed.
     index: usize,
-    /// Where the chip's attributes are.
-    directory: PathBuf,
     candidates: Vec<Candidate>,
     is_by_operator: bool,
     /// Its sensors, and what they showed first; `None` until they are opened.
@@ -191,7 +187,6 @@ impl Hwmon {
                         package,
                         chip: chip.name.clone(),
                         index,
-                        directory: chip.directory.clone(),
                         candidates: vec![candidate],
                         is_by_operator,
                         opened: None,
@@ -263,7 +258,7 @@ impl Hwmon {
                 let names = names.collect::<Vec<_>>().join(" + ");
                 let mut zone = Zone::new(plan.kind, format!("{} ({} {names})", first.path().display(), plan.chip));
                 (zone.package, zone.max_power) = (plan.package, limits.of_kind(plan.kind));
-                self.sensors.push(Sensors { directory: plan.directory, sensors, max_power: zone.max_power });
+                self.sensors.push(Sensors { sensors, max_power: zone.max_power });
                 self.zones.push(zone);
             }
             Err(error) => {
@@ -295,9 +290,10 @@ impl Planned {
             let first = sum(&mut sensors, max).ok();
             Ok((sensors, first))
         };
-        let path = || self.candidates.first().map(|first| first.path().display().to_string()).unwrap_or_default();
-        let opened = watchdog::in_time(&self.directory, open);
-        self.opened = Some(opened.unwrap_or_else(|source| Err(ReadError { path: path(), source })));
+        let Some(path) = self.candidates.first().map(Candidate::path) else { return };
+        let opened = watchdog::in_time(path, open);
+        let silent = |source| Err(ReadError { path: path.display().to_string(), source });
+        self.opened = Some(opened.unwrap_or_else(silent));
     }
 }
 
@@ -323,7 +319,6 @@ fn add_packages(planned: &mut Vec<Planned>) {
                 package: plan.package,
                 chip: plan.chip.clone(),
                 index: plan.index,
-                directory: plan.directory.clone(),
                 candidates: plan.candidates.clone(),
                 is_by_operator: plan.is_by_operator,
                 opened: None,
@@ -400,8 +395,8 @@ impl Probe for Sensors {
         sum(&mut self.sensors, self.max_power)
     }
 
-    fn device(&self) -> &Path {
-        &self.directory
+    fn path(&self) -> &Path {
+        self.sensors.first().map_or(Path::new(""), Sensor::path)
     }
 }
 

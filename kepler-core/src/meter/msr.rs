@@ -129,7 +129,7 @@ impl Probe for Counter {
         self.energy().map(Reading::Counter)
     }
 
-    fn device(&self) -> &Path {
+    fn path(&self) -> &Path {
         &self.device.path
     }
 }

@@ -19,7 +19,7 @@ use crate::availability::{Remedy, Unavailable};
 use crate::host::{Host, Timestamp, Topology};
 use crate::units::{Energy, Power, ZoneKind};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tree::{Entry, ZoneName};
 use unavailable::{no_tree, no_zones, remedy};
 
@@ -139,16 +139,14 @@ impl Probe for Counter {
         self.energy().map(Reading::Counter).map_err(|source| read_error(self.energy.path(), source))
     }
 
-    fn device(&self) -> &Path {
-        &self.directory
+    fn path(&self) -> &Path {
+        self.energy.path()
     }
 }
 
 /// One zone's `energy_uj`.
 #[derive(Debug)]
 struct Counter {
-    /// The zone's, as it was found.
-    directory: PathBuf,
     energy: Attribute,
     /// The largest value the counter takes, µJ.
     range: u64,
@@ -164,7 +162,7 @@ impl Counter {
             .map_err(|source| read_error(&range_path, source))?;
         let path = directory.join("energy_uj");
         let energy = Attribute::open(path.clone()).map_err(|source| read_error(&path, source))?;
-        let mut counter = Counter { directory: directory.to_owned(), energy, range };
+        let mut counter = Counter { energy, range };
         match counter.energy() {
             Ok(_) => Ok((counter, modulus(range))),
             Err(source) => Err(read_error(&path, source)),
@@ -228,15 +226,15 @@ fn open_zone(entry: &Entry, name: ZoneName, most: Power) -> Result<(Zone, Counte
         zone.max_power = max_power(&directory, most);
         Ok((zone, counter))
     };
-    let opened = watchdog::in_time(&entry.path, open);
-    opened.unwrap_or_else(|error| Err(read_error(&entry.path.join("energy_uj"), error)))
+    let counter = entry.path.join("energy_uj");
+    watchdog::in_time(&counter, open).unwrap_or_else(|error| Err(read_error(&counter, error)))
 }
 
 /// The kind and the package of a zone, from its own name and its parent's.
 fn zone_name(entry: &Entry, entries: &[Entry]) -> Result<ZoneName, String> {
     let read = |entry: &Entry| {
         let path = entry.path.join("name");
-        let name = watchdog::in_time(&entry.path, move || sysfs::read_text(&path));
+        let name = watchdog::in_time(&path.clone(), move || sysfs::read_text(&path));
         let name = name.flatten().map_err(|error| format!("its name cannot be read: {error}"))?;
         ZoneName::parse(name.trim_end()).ok_or_else(|| format!("its name `{}` is unknown", name.trim_end()))
     };

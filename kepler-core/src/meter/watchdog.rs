@@ -35,8 +35,8 @@ static UNDER_WAY: Mutex<Vec<UnderWay>> = Mutex::new(Vec::new());
 #[derive(Debug)]
 struct UnderWay {
     id: u64,
-    /// What is read: the directory of a zone or chip.
-    device: PathBuf,
+    /// What is read.
+    path: PathBuf,
     since: Instant,
 }
 
@@ -45,10 +45,10 @@ struct UnderWay {
 struct Ticket(u64);
 
 impl Ticket {
-    fn new(device: &Path, since: Instant) -> Self {
+    fn new(path: &Path, since: Instant) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        reads_under_way().push(UnderWay { id, device: device.to_owned(), since });
+        reads_under_way().push(UnderWay { id, path: path.to_owned(), since });
         Ticket(id)
     }
 }
@@ -73,19 +73,16 @@ pub(super) fn no_answer() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "it does not answer")
 }
 
-/// Does `work`, which reads files of `device`, on a thread of its own.
+/// Does `work`, which reads `path`, on a thread of its own.
 ///
 /// # Errors
-/// When it does not end in time, when an earlier read of the device still hangs, or when no thread can be started.
-pub(super) fn in_time<T: Send + 'static>(
-    device: &Path,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> io::Result<T> {
-    let hangs = reads_under_way().iter().any(|read| read.device == device && read.since.elapsed() >= PATIENCE);
+/// When it does not end in time, when an earlier read of the same file still hangs, or when no thread can be started.
+pub(super) fn in_time<T: Send + 'static>(path: &Path, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    let hangs = reads_under_way().iter().any(|read| read.path == path && read.since.elapsed() >= PATIENCE);
     if hangs || !may_risk_another() {
         return Err(no_answer());
     }
-    let ticket = Ticket::new(device, Instant::now());
+    let ticket = Ticket::new(path, Instant::now());
     let (sender, receiver) = sync_channel(1);
     thread::Builder::new().name("kepler-open".into()).stack_size(STACK * 4).spawn(move || {
         let result = work();

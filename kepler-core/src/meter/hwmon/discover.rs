@@ -70,7 +70,7 @@ pub(super) fn chips(class: &Path) -> (Vec<Chip>, Vec<(PathBuf, io::Error)>) {
     let (mut chips, mut silent) = (Vec::new(), Vec::new());
     for (_, directory) in directories {
         let path = directory.clone();
-        match watchdog::in_time(&directory, move || Chip::read(path)) {
+        match watchdog::in_time(&directory.join("name"), move || Chip::read(path)) {
             Ok(chip) => chips.extend(chip),
             Err(error) => silent.push((directory, error)),
         }
@@ -105,7 +105,7 @@ impl Chip {
     /// When one of the files that name them does not answer.
     pub(super) fn tiers_in_time(&self, rule: Option<&ChipRule>) -> io::Result<[Vec<Candidate>; 3]> {
         let (chip, rule) = (self.clone(), rule.cloned());
-        watchdog::in_time(&self.directory, move || chip.tiers(rule.as_ref()))
+        watchdog::in_time(&self.directory.join("label"), move || chip.tiers(rule.as_ref()))
     }
 
     fn tiers(&self, rule: Option<&ChipRule>) -> [Vec<Candidate>; 3] {

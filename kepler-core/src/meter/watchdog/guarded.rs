@@ -19,8 +19,8 @@ pub(in crate::meter) trait Probe: Send + 'static {
     /// Reads it once.
     fn read(&mut self) -> Result<Reading, ReadError>;
 
-    /// What would hang with it: the directory of the zone, or of the chip.
-    fn device(&self) -> &Path;
+    /// The file that it reads.
+    fn path(&self) -> &Path;
 }
 
 /// A meter whose zones are read on another thread, so that one that hangs holds nothing up.
@@ -59,7 +59,7 @@ struct State<P> {
 
 #[derive(Debug)]
 struct Slot<P> {
-    device: PathBuf,
+    path: PathBuf,
     /// Absent while it is being read.
     probe: Option<P>,
     /// Since when it is being read.
@@ -74,14 +74,9 @@ struct Slot<P> {
 
 impl<P: Probe> Guarded<P> {
     /// A meter of these zones, each with its probe in the same order.
-    pub(in crate::meter) fn new(
-        source: &'static str,
-        zones: Vec<Zone>,
-        skipped: Vec<Skipped>,
-        probes: Vec<P>,
-    ) -> Self {
+    pub(in crate::meter) fn new(source: &'static str, zones: Vec<Zone>, skipped: Vec<Skipped>, probes: Vec<P>) -> Self {
         let slot = |probe: P| Slot {
-            device: probe.device().to_owned(),
+            path: probe.path().to_owned(),
             probe: Some(probe),
             since: None,
             is_asked: false,
@@ -158,6 +153,9 @@ impl<P: Probe> Shared<P> {
         let begun = Instant::now();
         let mut state = self.lock();
         state.slots.iter_mut().for_each(Slot::ask);
+        if state.next().is_none() {
+            return state;
+        }
         if state.idle == 0 {
             state = self.add_reader(state);
         } else {
@@ -275,7 +273,7 @@ impl<P> Slot<P> {
         }
         if let Some(since) = self.since.filter(|_| !self.is_slow) {
             self.is_slow = true;
-            self.ticket = Some(Ticket::new(&self.device, since));
+            self.ticket = Some(Ticket::new(&self.path, since));
         }
         self.outcome.take()
     }

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// A zone that counts its readings, and hangs while told to.
 struct Scripted {
-    device: PathBuf,
+    path: PathBuf,
     count: u64,
     is_hanging: Receiver<bool>,
     release: Receiver<()>,
@@ -39,8 +39,8 @@ impl Probe for Scripted {
         Ok(Reading::Counter(Energy::from_microjoules(self.count)))
     }
 
-    fn device(&self) -> &Path {
-        &self.device
+    fn path(&self) -> &Path {
+        &self.path
     }
 }
 
@@ -48,9 +48,9 @@ fn meter(name: &str, zones: usize) -> (Guarded<Scripted>, Vec<Handle>) {
     let (mut probes, mut handles, mut found) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..zones {
         let ((hang, is_hanging), (release, released)) = (channel(), channel());
-        let device = PathBuf::from(format!("/of-this-test/{name}/{number}"));
-        found.push(Zone::new(ZoneKind::Package, device.display().to_string()));
-        probes.push(Scripted { device, count: 0, is_hanging, release: released, hangs: false });
+        let path = PathBuf::from(format!("/of-this-test/{name}/{number}"));
+        found.push(Zone::new(ZoneKind::Package, path.display().to_string()));
+        probes.push(Scripted { path, count: 0, is_hanging, release: released, hangs: false });
         handles.push(Handle { hang, release });
     }
     (Guarded::new("test", found, Vec::new(), probes), handles)
