@@ -16,6 +16,8 @@ const FILE: u64 = 2;
 struct Answer {
     text: String,
     hangs: bool,
+    /// The error number with which reads fail.
+    error: i32,
     /// Reads that wait for an answer.
     waiting: Vec<u64>,
 }
@@ -59,6 +61,11 @@ impl Driver {
     /// From now on reads do not return.
     pub(crate) fn hang(&self) {
         self.answer.lock().unwrap().hangs = true;
+    }
+
+    /// From now on reads fail with an error of this number.
+    pub(crate) fn fail(&self, number: i32) {
+        self.answer.lock().unwrap().error = -number;
     }
 
     /// From now on it answers `text`; reads that hang return as well.
@@ -121,7 +128,10 @@ fn serve(device: &mut File, answer: &Mutex<Answer>) {
                     answer.waiting.push(unique);
                     continue;
                 }
-                body.extend(answer.text.as_bytes());
+                error = answer.error;
+                if error == 0 {
+                    body.extend(answer.text.as_bytes());
+                }
             }
             // RELEASE and FLUSH.
             18 | 25 => {}
