@@ -62,7 +62,9 @@ pub struct Chain {
     present: Vec<Present>,
     /// Zones that were lost with their source, or that it no longer has.
     parked: Parked,
-    faults: Vec<(&'static str, &'static str)>,
+    faults: Vec<ZoneFault>,
+    /// Whether the meters were opened since the last reading.
+    is_opened: bool,
     generation: u64,
     /// Whether a zone was lost or is back, so that the zones in use change with the next reading.
     is_changed: bool,
@@ -82,6 +84,15 @@ struct Active {
     epoch: u64,
     /// For each of its zones.
     zones: Vec<ZoneState>,
+}
+
+/// A reading that failed although no zone in use shows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ZoneFault {
+    pub(crate) source: &'static str,
+    pub(crate) kind: ZoneKind,
+    /// The `reason` label.
+    pub(crate) reason: &'static str,
 }
 
 struct ZoneState {
@@ -189,6 +200,7 @@ impl Chain {
             present: Vec::new(),
             parked: Parked::default(),
             faults: Vec::new(),
+            is_opened: true,
             generation: 0,
             is_changed: false,
             failures: 0,
@@ -228,9 +240,15 @@ impl Chain {
         self.active.iter().flat_map(|active| active.meter.inventory().skipped)
     }
 
-    /// Source and reason of what went wrong in the last reading with zones that an estimate stands in for.
-    pub(crate) fn faults(&self) -> &[(&'static str, &'static str)] {
+    /// What went wrong in the last reading with zones that an estimate stands in for, and with those that could not be
+    /// opened before it.
+    pub(crate) fn faults(&self) -> &[ZoneFault] {
         &self.faults
+    }
+
+    /// The parts of kinds of zones that the meters in use lack, each with the kind of fault.
+    pub(crate) fn missing(&self) -> impl Iterator<Item = (ZoneKind, &'static str)> {
+        self.skipped().filter(|one| one.is_missing).filter_map(|one| Some((one.kind?, one.fault)))
     }
 
     /// Why better sources are not in use.
@@ -257,6 +275,9 @@ impl Chain {
         drawn.clear();
         self.present.clear();
         self.faults.clear();
+        if std::mem::take(&mut self.is_opened) {
+            self.count_missing();
+        }
         let (mut tried, mut failed) = (false, true);
         for active in &mut self.active {
             active.meter.read(at, &mut self.scratch);
@@ -267,7 +288,8 @@ impl Chain {
                 }
                 if state.is_replaced {
                     let fault = state.watch.observe_replaced(source, zone, reading, at, &mut self.busy).err();
-                    self.faults.extend(fault.map(|error| (source, error.reason())));
+                    let (kind, reason) = (zone.kind, |error: ReadError| error.reason());
+                    self.faults.extend(fault.map(reason).map(|reason| ZoneFault { source, kind, reason }));
                     continue;
                 }
                 let busy = active.is_sensor.then_some(&mut self.busy);
@@ -290,6 +312,16 @@ impl Chain {
         self.is_changed = self.active.iter().any(|active| {
             active.kinds_and_states().any(|(kind, state)| state.is_replaced != active.is_replaceable(kind, state))
         });
+    }
+
+    /// What could not be opened is a fault as well as what cannot be read.
+    fn count_missing(&mut self) {
+        for active in &self.active {
+            let source = active.meter.source();
+            let missing = active.meter.inventory().skipped.iter().filter(|one| one.is_missing);
+            let fault = |one: &Skipped| Some(ZoneFault { source, kind: one.kind?, reason: one.fault });
+            self.faults.extend(missing.filter_map(fault));
+        }
     }
 
     /// Estimates the missing parts, and remembers of each zone that is lost what was estimated in its stead.
@@ -380,6 +412,7 @@ impl Chain {
         }
         self.given_up.retain(|one| !one.is_over(&self.host, &self.options, at));
         let (mut active, unavailable) = open_best(&self.host, &self.options, &self.given_up, self.generation + 1);
+        self.is_opened = true;
         if active.is_empty() || (self.failures == 0 && is_same(&active, &self.active)) {
             return;
         }

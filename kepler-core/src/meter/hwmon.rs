@@ -91,8 +91,14 @@ struct Planned {
     index: usize,
     candidates: Vec<Candidate>,
     is_by_operator: bool,
-    /// Its sensors, and what they showed first; `None` until they are opened.
-    opened: Option<Result<(Vec<Sensor>, Option<Reading>), ReadError>>,
+    /// `None` until it was tried.
+    opened: Option<Result<Opened, ReadError>>,
+}
+
+/// Sensors, and what they showed first if that made sense.
+struct Opened {
+    sensors: Vec<Sensor>,
+    first: Option<Reading>,
 }
 
 impl Hwmon {
@@ -227,7 +233,7 @@ impl Hwmon {
                 .all(|name| chip::is_one_of_several(name))
         };
         let watts = |plan: &Planned| match &plan.opened {
-            Some(Ok((_, Some(Reading::Power(power))))) => power.watts(),
+            Some(Ok(Opened { first: Some(Reading::Power(power)), .. })) => power.watts(),
             _ => 0.0,
         };
         let modules: f64 = planned.iter().filter(|plan| is_choice(plan) && is_module(plan)).map(watts).sum();
@@ -252,7 +258,7 @@ impl Hwmon {
     fn add_zone(&mut self, plan: Planned, limits: Limits) {
         let Some(opened) = plan.opened else { return };
         match opened {
-            Ok((sensors, _)) => {
+            Ok(Opened { sensors, .. }) => {
                 let Some(first) = sensors.first() else { return };
                 let names = plan.candidates.iter().filter_map(|candidate| candidate.names.first().map(String::as_str));
                 let names = names.collect::<Vec<_>>().join(" + ");
@@ -267,7 +273,8 @@ impl Hwmon {
                     _ => Remedy::CheckKernelLog,
                 };
                 let unavailable = Unavailable::new(SOURCE, format!("{}: {error}", plan.chip), remedy);
-                self.skipped.push(Skipped::missing(plan.kind, plan.package, unavailable));
+                let skipped = Skipped::missing(plan.kind, plan.package, unavailable);
+                self.skipped.push(skipped.with_fault(error.reason()));
             }
         }
     }
@@ -288,7 +295,7 @@ impl Planned {
         let open = move || -> Result<_, ReadError> {
             let mut sensors = candidates.iter().map(Candidate::open).collect::<Result<Vec<_>, _>>()?;
             let first = sum(&mut sensors, max).ok();
-            Ok((sensors, first))
+            Ok(Opened { sensors, first })
         };
         let Some(path) = self.candidates.first().map(Candidate::path) else { return };
         let opened = watchdog::in_time(path, open);

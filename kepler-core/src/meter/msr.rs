@@ -62,7 +62,8 @@ impl Msr {
                 Ok(opened) => meter.add(package, opened),
                 Err(error) => {
                     let unavailable = unavailable(&error, &topology);
-                    meter.skipped.push(Skipped::missing(ZoneKind::Package, Some(package), unavailable.clone()));
+                    let skipped = Skipped::missing(ZoneKind::Package, Some(package), unavailable.clone());
+                    meter.skipped.push(skipped.with_fault(error.reason()));
                     first_fault.get_or_insert(unavailable);
                 }
             }
@@ -99,7 +100,7 @@ impl Msr {
     fn skip(&mut self, kind: ZoneKind, package: Option<u32>, error: &ReadError) {
         let unavailable = Unavailable::new(SOURCE, format!("the register is not used: {error}"), Remedy::None);
         self.skipped.push(match package {
-            Some(package) => Skipped::missing(kind, Some(package), unavailable),
+            Some(package) => Skipped::missing(kind, Some(package), unavailable).with_fault(error.reason()),
             None => Skipped::unused(unavailable),
         });
     }

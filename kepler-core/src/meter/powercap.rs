@@ -78,7 +78,7 @@ impl Powercap {
                         denied = Some((error.path.clone(), remedy.clone()));
                     }
                     missing.push(name);
-                    meter.skip(entry, Some(name), error.to_string(), remedy);
+                    meter.skip(entry, Some((name, error.reason())), error.to_string(), remedy);
                 }
             }
         }
@@ -105,11 +105,17 @@ impl Powercap {
         Box::new(Guarded::new(SOURCE, self.zones, self.skipped, self.counters))
     }
 
-    /// Leaves out a zone: for good, or with `missing` as a part that its kind's sum lacks.
-    fn skip(&mut self, entry: &Entry, missing: Option<ZoneName>, reason: impl std::fmt::Display, remedy: Remedy) {
+    /// Leaves out a zone: for good, or with `missing` as a part that its kind's sum lacks, for that kind of fault.
+    fn skip(
+        &mut self,
+        entry: &Entry,
+        missing: Option<(ZoneName, &'static str)>,
+        reason: impl std::fmt::Display,
+        remedy: Remedy,
+    ) {
         let unavailable = Unavailable::new(SOURCE, format!("zone {} is not used: {reason}", entry.id), remedy);
         self.skipped.push(match missing {
-            Some(name) => Skipped::missing(name.kind, name.package, unavailable),
+            Some((name, fault)) => Skipped::missing(name.kind, name.package, unavailable).with_fault(fault),
             None => Skipped::unused(unavailable),
         });
     }

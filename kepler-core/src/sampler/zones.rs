@@ -76,6 +76,8 @@ struct Kind {
     parts: Vec<Part>,
     /// Whether this interval's energy was split package by package.
     is_by_package: bool,
+    /// Why a part of it could not be read the last time.
+    fault: Option<&'static str>,
 }
 
 /// One package's part of a kind of zone.
@@ -138,6 +140,7 @@ impl Zones {
         if self.generation != Some(chain.generation()) {
             self.follow(chain);
         }
+        self.kinds.iter_mut().filter_map(|(_, kind)| kind.as_mut()).for_each(|kind| kind.fault = None);
         for (tracked, drawn) in self.tracked.iter_mut().zip(drawn.drain(..)) {
             let Some(kind) = &mut self.kinds[tracked.kind] else { continue };
             match drawn {
@@ -149,6 +152,7 @@ impl Zones {
                 Err(error) => {
                     tracing::debug!(source = tracked.source, %error, "a zone could not be read");
                     faults.failed(tracked.source, error.reason());
+                    kind.fault = Some(error.reason());
                     tracked.pending.is_read = false;
                 }
             }
@@ -164,8 +168,16 @@ impl Zones {
                 (kind.method, kind.error_bounds) = (active.method, active.error_bounds);
             }
         }
-        for &(source, reason) in chain.faults() {
-            faults.failed(source, reason);
+        for fault in chain.faults() {
+            faults.failed(fault.source, fault.reason);
+            if let Some(kind) = &mut self.kinds[fault.kind] {
+                kind.fault = Some(fault.reason);
+            }
+        }
+        for (kind, reason) in chain.missing() {
+            if let Some(kind) = &mut self.kinds[kind] {
+                kind.fault.get_or_insert(reason);
+            }
         }
         for (source, warnings) in chain.warnings() {
             faults.warned(source, warnings);
@@ -279,6 +291,7 @@ impl Zones {
                     power,
                     interval: power.and_then(|power| interval(kind.method, kind.error_bounds, power.total)),
                     events: kind.events,
+                    fault: kind.fault,
                 }
             });
         }
@@ -345,6 +358,7 @@ impl Zones {
                 interval,
                 parts,
                 is_by_package,
+                fault: None,
             });
         }
     }

@@ -84,7 +84,8 @@ fn a_zone_that_hangs_at_the_start_is_estimated_until_it_answers() {
     for _ in 0..5 {
         let (snapshot, elapsed) = machine.tick(&mut sampler);
         assert!(elapsed < Duration::from_millis(500), "{elapsed:?}");
-        assert_eq!(package(&snapshot).method.name(), "partial");
+        assert_eq!((package(&snapshot).method.name(), package(&snapshot).fault), ("partial", Some("timeout")));
+        assert_eq!(timeouts(&snapshot), 1, "opening it failed once");
         last = package(&snapshot).power;
     }
     assert!(near(last.unwrap().total.watts(), 100.0), "the second socket as the first: {last:?}");
@@ -93,6 +94,7 @@ fn a_zone_that_hangs_at_the_start_is_estimated_until_it_answers() {
     machine.driver.answer("9000000\n");
     let back = (0..80).any(|_| package(&machine.tick(&mut sampler).0).method.name() == "measured");
     assert!(back, "it is found when it answers");
+    assert_eq!(package(&machine.tick(&mut sampler).0).fault, None);
 }
 
 #[test]

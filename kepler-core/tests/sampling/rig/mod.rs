@@ -85,9 +85,9 @@ impl Rig {
 
     /// A second goes by.
     pub(crate) fn tick(&mut self, sampler: &mut Sampler) -> Arc<Snapshot> {
-        for socket in 0..self.sockets {
+        for (socket, zone) in ZONES.into_iter().enumerate().take(self.sockets) {
             if !self.is_stuck[socket] {
-                self.tree.draw(ZONES[socket], Energy::from_joules(self.watts[socket])).unwrap();
+                self.tree.draw(zone, Energy::from_joules(self.watts[socket])).unwrap();
                 self.drawn += self.watts[socket];
             }
             if self.is_lost[socket] {
