@@ -154,6 +154,7 @@ impl Method {
 
 /// One physical zone of a meter: the `dram` of socket 1, say.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Zone {
     /// What it covers.
     pub kind: ZoneKind,
@@ -188,6 +189,7 @@ impl Zone {
 /// Why a zone could not be read this time. Others go on.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read {path}: {source}")]
+#[non_exhaustive]
 pub struct ReadError {
     /// What was read.
     pub path: String,
@@ -196,6 +198,12 @@ pub struct ReadError {
 }
 
 impl ReadError {
+    /// What went wrong when reading `path`.
+    #[must_use]
+    pub fn new(path: impl Into<String>, source: io::Error) -> Self {
+        ReadError { path: path.into(), source }
+    }
+
     /// The `reason` label: a short word for the kind of fault.
     #[must_use]
     pub fn reason(&self) -> &'static str {
