@@ -44,7 +44,7 @@ impl Machine {
 
     fn sampler(&self) -> Sampler {
         let chain = ChainOptions::default().with_sources(vec![Source::Powercap, Source::Model]);
-        Sampler::new(&self.host(), SamplerOptions { chain, ..SamplerOptions::default() }).unwrap()
+        Sampler::new(&self.host(), SamplerOptions::default().with(|options| options.chain = chain)).unwrap()
     }
 
     /// A second in which the first socket draws 50 J. What is seen then, and how long that took.
@@ -148,8 +148,7 @@ fn a_meter_of_the_platform_that_hangs_leaves_the_others() {
     let host = Host::default().with_sysfs(root.path().join("sys")).with_msr(root.path());
     let options = ChainOptions::default().with_sources(vec![Source::Hwmon]);
     driver.hang();
-    let mut sampler =
-        Sampler::new(&host, SamplerOptions { chain: options.clone(), ..SamplerOptions::default() }).unwrap();
+    let mut sampler = Sampler::new(&host, SamplerOptions::default().with(|all| all.chain = options.clone())).unwrap();
     let kinds: Vec<ZoneKind> = sampler.zones().map(|active| active.zone.kind).collect();
     assert_eq!(kinds, [ZoneKind::Package]);
     assert!(sampler.tick().node.zones[ZoneKind::Package].is_some());
@@ -179,7 +178,7 @@ fn a_named_pipe_in_the_place_of_a_counter_holds_nothing_up() {
         let chain = ChainOptions::default().with_sources(vec![Source::Powercap, Source::Hwmon, Source::Model]);
         let host = tree.host();
         let found = chain::probe(&host, &chain);
-        let mut sampler = Sampler::new(&host, SamplerOptions { chain, ..SamplerOptions::default() }).unwrap();
+        let mut sampler = Sampler::new(&host, SamplerOptions::default().with(|options| options.chain = chain)).unwrap();
         sampler.tick();
         assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
         let skipped = &found[0].outcome.as_ref().unwrap().skipped;

@@ -60,7 +60,7 @@ impl Tree {
 
     fn sampler(&self, source: Source) -> Sampler {
         let chain = ChainOptions::default().with_sources(vec![source, Source::Model]);
-        Sampler::new(&self.host(), SamplerOptions { chain, ..SamplerOptions::default() }).unwrap()
+        Sampler::new(&self.host(), SamplerOptions::default().with(|options| options.chain = chain)).unwrap()
     }
 }
 

@@ -76,7 +76,7 @@ impl Rig {
 
     pub(crate) fn sampler(&self, sources: &[Source]) -> Sampler {
         let chain = ChainOptions::default().with_sources(sources.to_vec());
-        Sampler::new(&self.host(), SamplerOptions { chain, ..SamplerOptions::default() }).unwrap()
+        Sampler::new(&self.host(), SamplerOptions::default().with(|options| options.chain = chain)).unwrap()
     }
 
     pub(crate) fn counter(&self, socket: usize) -> PathBuf {
