@@ -1,4 +1,4 @@
-//! What could be done to emit less: each with its saving, its uncertainty, and what both rest on.
+//! Options to emit less: each with its saving, its uncertainty, and the evidence for both.
 //!
 //! A piece of advice is a factor on what it acts on: a workload's energy, the grid's intensity, the
 //! facility's PUE. Factors lie between 0 and 1, so no saving is ever above what is emitted, and several

@@ -1,4 +1,4 @@
-//! What the tools answer from: energy, rules, regions, intensities, the facility, and one moment.
+//! The inputs of the tools: energy, rules, regions, intensities, the facility, and one moment.
 
 mod toolbox;
 

@@ -1,4 +1,4 @@
-//! What was used between two snapshots: one account of counters for the ring in memory and for the history in a file.
+//! Energy used between two snapshots: one counter differ for the ring in memory and the history file.
 //!
 //! Counters of a snapshot count from the sampler's start. Use is how far they rose since the last snapshot *that was
 //! committed*, so whoever could not store it loses nothing:

@@ -1,4 +1,4 @@
-//! An embedded history: an SQLite file that remembers who used how much energy.
+//! An embedded history: an SQLite file of the energy used by each workload.
 //!
 //! A [`History`] is fed with snapshots and answers as an [`EnergyView`]; a [`HistoryReader`] only
 //! answers, from the same file, in the same or another process. The tables are documented in

@@ -160,7 +160,7 @@ pub enum ScheduleError {
     /// The intensity series knows too little of that time.
     #[error(
         "the job takes {job:?}, but the intensity is known for only {known:?}{} between {earliest} and {deadline}: give a longer series",
-        if *.interruptible { "" } else { " at a stretch" }
+        if *.interruptible { "" } else { " without interruption" }
     )]
     TooLittleData {
         /// How long the job takes.

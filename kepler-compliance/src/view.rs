@@ -1,4 +1,4 @@
-//! Where energy figures come from: the trait [`EnergyView`] and the plain data that it answers with.
+//! Sources of energy figures: the trait [`EnergyView`] and its data types.
 //!
 //! A view knows how much energy nodes and workloads used over a time: from the snapshots of this
 //! process, from a recorded history, from the `/metrics` of one or many Kepler exporters, from

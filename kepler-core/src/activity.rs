@@ -1,4 +1,4 @@
-//! What the node's processors did, as rates: the features of power models.
+//! Activity of the node's processors, as rates: the features of power models.
 
 /// What all processors of the node did together, per second of the last interval.
 ///

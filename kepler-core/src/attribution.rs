@@ -1,5 +1,5 @@
-//! Who gets the energy: how an interval's energy is split into idle and active, and the active part
-//! divided among those who used the processors. Pure functions over numbers.
+//! Attribution: how an interval's energy is split into idle and active, and the active part
+//! divided among the workloads that used the processors. Pure functions over numbers.
 //!
 //! ```
 //! use kepler_core::attribution::idle::Baseline;

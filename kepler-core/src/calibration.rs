@@ -1,4 +1,4 @@
-//! What was learned of one machine while it could be measured: [`Calibration`].
+//! Calibration of one machine while it could be measured: [`Calibration`].
 //!
 //! A meter that can be read for minutes (as root once, say) tells two things that outlive it: what the machine draws when it does
 //! nothing, so that idle energy is separated from active from the first interval on; and what it draws under

@@ -1,4 +1,4 @@
-//! Where the host is: injected roots, clocks, and what the kernel says about its processors.
+//! The host: injected roots, clocks, processors.
 //!
 //! Nothing in this crate names `/proc` or `/sys` but [`Host::default`]. A test tree, a container
 //! with the host's filesystems mounted elsewhere, and a real machine are one case.

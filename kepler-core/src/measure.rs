@@ -1,4 +1,4 @@
-//! What a piece of a program drew, in one call: [`measure`].
+//! The energy of a piece of a program, in one call: [`measure`].
 
 use crate::availability::Unavailable;
 use crate::host::Host;

@@ -1,4 +1,4 @@
-//! Text from elsewhere, made harmless to show.
+//! Escaping of untrusted text for display.
 //!
 //! Names of processes, containers and files, and whatever a server answers, may hold anything: escape
 //! sequences that change a terminal, line breaks that forge a log line, marks that turn the direction of

@@ -1,4 +1,4 @@
-//! What is known at one moment: immutable, cheap to share.
+//! Snapshots: the state at one moment, immutable, cheap to share.
 //!
 //! Each kind of workload has a list of its own type. Whoever treats all kinds alike takes
 //! [`Snapshot::for_each`], which shows every row of every kind in one form, or [`Snapshot::rows`] for one kind;

@@ -1,4 +1,4 @@
-//! What used the processors: the [`UsageSource`] trait.
+//! CPU time of processes: the [`UsageSource`] trait.
 //!
 //! A source knows processes by number and their CPU time, nothing of energy. Who a process is, its
 //! name and its container, is worked out elsewhere and only when it is new.

@@ -1,6 +1,6 @@
-//! Our models beside the reference's, on the same measured rows and splits.
+//! Comparison with the reference's models, on the same measured rows and splits.
 //!
-//! The rows are not part of this project; [`Folder`] is where they are. Every figure is of rows that the model was not given.
+//! The rows are not part of this project; [`Folder`] is their directory. Every figure is of held-out rows.
 //!
 //! ```
 //! use kepler_train::compare::{Folder, run, table};

@@ -1,4 +1,4 @@
-//! What a model is trained with: features, and what was measured beside them.
+//! Training data: features and measured targets.
 
 use crate::{Table, TrainError};
 use kepler_core::model::{MAX_FEATURES, Semantics};

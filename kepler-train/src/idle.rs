@@ -1,4 +1,4 @@
-//! Telling idle power from the power of work: from measured rows to dynamic power (`DynPower`).
+//! Separating idle from dynamic power: from measured rows to `DynPower`.
 //!
 //! ```
 //! # use kepler_core::model::Semantics;

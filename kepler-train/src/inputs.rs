@@ -1,4 +1,4 @@
-//! What terms are functions of: the features, their products and quotients.
+//! The inputs of terms: features, their products and quotients.
 
 use crate::trees::Direction;
 use crate::{Dataset, TrainError};

@@ -1,4 +1,4 @@
-//! Training and judging power models: from rows of what a machine did and drew, to a model that
+//! Training and evaluating power models: from rows of activity and power, to a model that
 //! [`kepler_core::model`] predicts with.
 //!
 //! ```

@@ -1,4 +1,4 @@
-//! How a model is made of rows.
+//! A recipe for a model: learners, inputs, settings.
 
 mod stack;
 

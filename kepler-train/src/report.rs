@@ -1,4 +1,4 @@
-//! What held-out rows say of a model, for people: text and plots.
+//! Reports on held-out rows: text and plots.
 //!
 //! ```
 //! # use kepler_core::model::Semantics;

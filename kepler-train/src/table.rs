@@ -1,4 +1,4 @@
-//! Rows as they come: named columns of numbers or words, from CSV or Parquet.
+//! Tables: named columns of numbers or words, from CSV or Parquet.
 
 #[cfg(feature = "parquet")]
 mod parquet;

@@ -1,4 +1,4 @@
-//! Judging a recipe on rows it was not given.
+//! Evaluating a recipe on held-out rows.
 //!
 //! ```
 //! # use kepler_core::model::Semantics;

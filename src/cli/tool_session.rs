@@ -1,4 +1,4 @@
-//! What the commands that ask a tool have in common: their flags, the data it works with, how they answer.
+//! Shared code of the compliance commands: flags, data, output.
 
 use super::carbon;
 use super::config::flags::Flags;

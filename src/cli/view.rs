@@ -1,4 +1,4 @@
-//! Where a command that judges gets energy figures from.
+//! The source of energy figures for compliance commands.
 
 use super::config::defaults::PORT;
 use super::config::{Config, ViewSource};

@@ -1,4 +1,4 @@
-//! What the metrics of Kepler mean, and rows of an inventory made of them.
+//! The metrics of Kepler as energy, and inventory rows built from them.
 //!
 //! One table names every metric that is read; the exporters' clients and Prometheus' share it.
 

@@ -1,4 +1,4 @@
-//! A limit on what is worked out at a time.
+//! A limit on concurrent work.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Workloads whose label sets are equal: one series may stand for them only once.
+//! Workloads with equal label sets: they share one series.
 //!
 //! Labels say less than an identity. A process number comes back with another start time, a unit is
 //! restarted, two virtual machines are started with one UUID. Two samples with the same labels

@@ -1,4 +1,4 @@
-//! Which format and which coding a client wants (RFC 9110, 12.4 and 12.5).
+//! Content negotiation: format and coding (RFC 9110, 12.4 and 12.5).
 
 use crate::encode::Format;
 use axum::http::HeaderMap;

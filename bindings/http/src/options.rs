@@ -1,4 +1,4 @@
-//! What is exported: levels, build, compatibility.
+//! Options of the exposition: levels, build, compatibility.
 
 use kepler_core::host::Topology;
 use kepler_core::workload::WorkloadKind;

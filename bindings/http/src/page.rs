@@ -1,4 +1,4 @@
-//! The page at `/`: what this is and where things are. Plain HTML, nothing from elsewhere.
+//! The page at `/`: a description and links. Plain HTML without external resources.
 
 use crate::options::ExportOptions;
 

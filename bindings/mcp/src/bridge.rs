@@ -1,4 +1,4 @@
-//! A bridge between a client that speaks standard input and output only and a remote server.
+//! A bridge from a client on standard input and output to a remote server.
 //!
 //! Messages pass unchanged. Which transport the server has, streamable HTTP or the older HTTP with
 //! server-sent events, is found out with the first message. Errors on the way are reported to the

@@ -1,4 +1,4 @@
-//! A context that can be watched and stopped: each figure that a tool asks for is a step.
+//! A context with progress and cancellation: each query of a tool is a step.
 
 use jiff::Timestamp;
 use kepler_compliance::intensity::{CurrentIntensity, IntensityError, IntensitySeries, IntensitySource};

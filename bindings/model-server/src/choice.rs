@@ -1,4 +1,4 @@
-//! Which model a request gets.
+//! Choice of the model for a request.
 
 use crate::filter::Filter;
 use crate::listed::Listed;

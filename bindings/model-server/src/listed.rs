@@ -1,4 +1,4 @@
-//! The models there are: found once, read when first wanted.
+//! The list of models: found once, loaded on first use.
 
 use kepler_core::model::{Entry, Model};
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Where a JSON object ends, found while it still arrives: the estimator's requests have no framing.
+//! Incremental search for the end of a JSON object: the estimator's requests have no framing.
 
 /// Looks at each byte once.
 #[derive(Debug, Default)]

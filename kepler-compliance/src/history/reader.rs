@@ -1,4 +1,4 @@
-//! The reading side: what the file says of a time.
+//! Queries on the history file.
 
 use super::share::Span;
 use super::{HistoryError, columns, schema};

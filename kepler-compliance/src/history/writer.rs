@@ -1,4 +1,4 @@
-//! The writing side: one transaction a record.
+//! Writes records, one transaction each.
 
 use super::account::{Accounts, Workload, WorkloadRow};
 use super::age::AgeClock;

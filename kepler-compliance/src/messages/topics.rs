@@ -1,4 +1,4 @@
-//! The messages, by what they are about.
+//! The messages, by topic.
 
 use super::Message;
 use crate::intensity::{AccountingMethod, SeriesBasis};

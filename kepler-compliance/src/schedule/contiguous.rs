@@ -1,4 +1,4 @@
-//! Windows for a job that runs at a stretch.
+//! Windows for a job that runs without interruption.
 
 use super::job::{after, nanoseconds};
 use super::{Job, Slot};

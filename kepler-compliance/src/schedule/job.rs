@@ -1,4 +1,4 @@
-//! What is to run, and what running it at a given time means.
+//! A job, and its energy, emissions and cost at a given time.
 
 use super::{Placement, Slot};
 use crate::series::{Series, Step, span};

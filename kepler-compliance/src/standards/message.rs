@@ -1,4 +1,4 @@
-//! What verdicts say, and where their figures come from: typed, rendered by [`messages`](crate::messages).
+//! The messages of verdicts and the sources of their figures: typed, rendered by [`messages`](crate::messages).
 
 use super::Metric;
 use super::rule::{Basis, Limit, Subject};

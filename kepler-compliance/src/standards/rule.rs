@@ -1,4 +1,4 @@
-//! What a rule is.
+//! Rules.
 
 use super::Metric;
 use crate::text::Text;

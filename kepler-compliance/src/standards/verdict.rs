@@ -1,4 +1,4 @@
-//! What goes into a judgement and what comes out.
+//! Inputs and results of an assessment.
 
 use super::Metric;
 use super::message::{FigureSource, VerdictMessage};

@@ -1,4 +1,4 @@
-//! The judgement that all tools share.
+//! The assessment that all tools share.
 
 use super::answer::{Statuses, basis_of};
 use super::{DEFAULT_PUE_STANDARD, Figures, ToolError};

@@ -1,4 +1,4 @@
-//! What is remembered finely and briefly, over what is remembered coarsely and long.
+//! A short, fine-grained view on top of a long, coarse one.
 
 use super::{
     EnergySeries, EnergyView, Inventory, NewestReading, NodeEnergy, NodeZoneEnergy, Subject, TimeRange, ViewError,

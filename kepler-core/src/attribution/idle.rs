@@ -1,4 +1,4 @@
-//! Telling idle energy from active energy.
+//! Separating idle from active energy.
 //!
 //! A machine that does nothing still draws power, which no work caused. How much cannot be
 //! measured while the machine works; it can be learned from how power follows utilisation. A line

@@ -1,4 +1,4 @@
-//! Accounts: what each workload and the node have been charged since the start. They only grow.
+//! Accounts: the energy charged to each workload and the node since the start. They only grow.
 //!
 //! ```
 //! use kepler_core::attribution::ledger::Account;

@@ -1,4 +1,4 @@
-//! One pool of active energy, and those who share it.
+//! One pool of active energy, and the work that shares it.
 //!
 //! A pool is the active energy of one kind of zone, of one package or of the whole node. Of some work it is
 //! known where it was done and what it weighs there ([`Amount::located`]); of other work only how much CPU

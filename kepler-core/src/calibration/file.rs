@@ -1,4 +1,4 @@
-//! Where what was learned of a machine is kept: the file that a calibration run writes.
+//! The calibration file: its paths and how it is read.
 //!
 //! ```
 //! use kepler_core::calibration::file;

@@ -1,4 +1,4 @@
-//! What lies between two marks.
+//! Energy between two marks.
 
 use super::{Kind, Mark};
 use crate::meter::Method;

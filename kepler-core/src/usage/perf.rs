@@ -1,4 +1,4 @@
-//! What the processors' own counters say: cycles, instructions, cache misses.
+//! Hardware counters of the processors: cycles, instructions, cache misses.
 //!
 //! One counter an event is opened on every processor, for all that runs on it ([`NodeCounters`]). Their sums are
 //! what work is a part of when energy is divided by cycles or cache misses, and features of power models. The same

@@ -1,4 +1,4 @@
-//! What the kernel tells of a new process: name, start, executable, cgroup, command line.
+//! Identification of a process: name, start, executable, cgroup, command line.
 //!
 //! Not through the `procfs` crate: this runs for every process that starts, and the crate refuses a
 //! cgroup file that is not UTF-8. [`ProcessReader::identify`] takes 24 µs, 19 of them in the kernel;

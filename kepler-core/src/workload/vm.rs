@@ -1,4 +1,4 @@
-//! Which processes are virtual machines.
+//! Recognition of virtual machines among processes.
 //!
 //! A virtual machine is one process of a virtual machine monitor that runs a guest. Monitors are
 //! known by the file name of their executable, never by words on the command line: `grep qemu`,

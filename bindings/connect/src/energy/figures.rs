@@ -1,4 +1,4 @@
-//! Sums over a range, and the rows of an inventory made of them.
+//! Sums over a range, and inventory rows built from them.
 
 use super::{Identity, Part, Quantity, Sources, add, slot};
 use kepler_compliance::units::{Energy, PerZone, Power};

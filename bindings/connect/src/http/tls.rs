@@ -1,4 +1,4 @@
-//! Whom to trust.
+//! Trusted certificates.
 
 use super::HttpError;
 use kepler_core::host::file::{self, FileLimits};

@@ -1,5 +1,5 @@
-//! Remembers a provider's answers: asks once for one question, leaves a failing provider alone, and falls
-//! back on the last good answer.
+//! Caches a provider's answers: one request per question, back-off after failures, fallback
+//! to the last good answer.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! Points of a provider's answer into a series.
+//! Converts the points of a provider's answer into a series.
 
 use jiff::Timestamp;
 use kepler_compliance::series::{Series, SeriesError, Step};

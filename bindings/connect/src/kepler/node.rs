@@ -1,4 +1,4 @@
-//! What is remembered of one exporter.
+//! The recorded readings of one exporter.
 
 use super::scrape::{Scrape, Shown};
 use super::track::{Reading, Track};

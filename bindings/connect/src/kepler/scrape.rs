@@ -1,4 +1,4 @@
-//! One answer of an exporter, read.
+//! Parses one scrape of an exporter.
 
 use super::track::Reading;
 use crate::energy::{

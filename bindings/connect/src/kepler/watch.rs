@@ -1,4 +1,4 @@
-//! A thread that polls.
+//! A polling thread.
 
 use super::KeplerView;
 use jiff::Timestamp;

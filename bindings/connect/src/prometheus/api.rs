@@ -1,4 +1,4 @@
-//! The HTTP API of Prometheus, as far as it is needed: instant and range queries.
+//! The HTTP API of Prometheus: instant and range queries.
 
 use crate::http::{Auth, Http, HttpError, below, shown};
 use jiff::Timestamp;

@@ -1,4 +1,4 @@
-//! Which nodes Prometheus has samples of, and for what time.
+//! The nodes that Prometheus has samples of, with their time ranges.
 
 use super::api::{Answer, Api, ApiError, Row, When};
 use super::promql::{Matchers, duration};

@@ -1,4 +1,4 @@
-//! Bodies of requests: a time limit for each, and a limit in bytes over all of them.
+//! Request bodies: a time limit for each, and a limit in bytes for all together.
 
 use super::slots::{ConnectionSlot, ConnectionSlots};
 use axum::body::{Body, Bytes};

@@ -1,4 +1,4 @@
-//! Slots for connections, and which connection gives up its own.
+//! Connection slots, and which connection is evicted.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;

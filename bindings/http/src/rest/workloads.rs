@@ -1,4 +1,4 @@
-//! `/api/v1/processes`, `containers`, `pods`, … one a kind: what runs on this node, filtered, sorted, cut.
+//! `/api/v1/processes`, `containers`, `pods`, … one route a kind: filtered, sorted, limited lists.
 
 use super::figures::{ByZone, Moment, ZoneSource, known};
 use super::node::latest;

@@ -1,4 +1,4 @@
-//! Certificates of clients: asked for, required, verified, and by whom they may be held.
+//! Client certificates: requested, required, verified, and the allowed names.
 
 use super::file::ClientAuth;
 use rustls::client::danger::HandshakeSignatureValid;

@@ -1,4 +1,4 @@
-//! What goes to the client: lines in order, held within a limit of bytes while the client does not take them.
+//! Lines to the client, in order, buffered up to a limit of bytes.
 
 use std::io;
 use std::sync::Arc;

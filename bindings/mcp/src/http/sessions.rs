@@ -1,4 +1,4 @@
-//! Sessions of streamable HTTP: the SDK's while they are used, next to nothing while they are not.
+//! Sessions of streamable HTTP: held by the SDK while in use, reduced to a few bytes while idle.
 //!
 //! This server never speaks first, so between two requests a session is no more than the protocol revision
 //! that its client has chosen. The SDK's session is queues and tasks of some tens of KiB. One that is quiet is

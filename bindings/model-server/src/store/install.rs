@@ -1,4 +1,4 @@
-//! Putting a trained pipeline into the directory, where it is found like any other.
+//! Installs a trained pipeline into the directory.
 
 use super::{Store, StoreError};
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Answers of Prometheus to range queries, as far as training needs them.
+//! Prometheus answers to range queries, for training.
 
 use kepler_core::model::FeatureGroup;
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! From counters to rows: what a node did and drew in each interval between two scrapes.
+//! From counters to rows: activity and power in each interval between two scrapes.
 //!
 //! An interval counts only if all that is asked of it is known: no counter went back, none is missing. Nothing is filled
 //! in. Prometheus repeats a value until the next scrape; an interval therefore ends where a counter of energy moved.

@@ -1,4 +1,4 @@
-//! What the forms have in common: rows with times and values, read into the same units.
+//! Rows with times and values, converted to common units.
 
 use crate::intensity::{AccountingMethod, Boundary, IntensityKind, SeriesBasis};
 use crate::units::CarbonIntensity;

@@ -1,4 +1,4 @@
-//! What the processors did for one cgroup and those below it.
+//! Hardware counters of one cgroup and those below it.
 
 use super::{NOTHING, Processor, Scaled, event_on, pmu_type};
 use crate::host::{CpuDomains, Host};

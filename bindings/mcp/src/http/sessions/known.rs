@@ -1,4 +1,4 @@
-//! What is known of sessions, awake or asleep.
+//! The table of sessions, active and suspended.
 
 use rmcp::model::{ClientCapabilities, Implementation, InitializeRequestParams, ProtocolVersion};
 use rmcp::transport::streamable_http_server::SessionId;
