@@ -70,7 +70,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// A stretch of time in which the job runs.
+/// A range of time in which the job runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "a range of time")]
 pub struct Slot {

@@ -128,7 +128,7 @@ impl NewestReading {
     }
 }
 
-/// A stretch of time, from `start` (included) to `end` (excluded).
+/// A range of time, from `start` (included) to `end` (excluded).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "a range of time")]
 pub struct TimeRange {

@@ -197,7 +197,7 @@ impl Correction {
     /// ```
     /// use kepler_core::calibration::{Correction, LoadPoint};
     ///
-    /// let point = |busy_share, watts| LoadPoint { busy_share, watts, seconds: 60.0 };
+    /// let point = |busy_share, watts| LoadPoint::new(busy_share, watts, 60.0);
     /// let estimate = |share: f64| 10.0 + 20.0 * share;
     /// let correction = Correction::of(&[point(0.0, 40.0), point(1.0, 80.0)], estimate).unwrap();
     /// assert!((correction.apply(estimate(0.5)) - 60.0).abs() < 1e-9);

@@ -1,6 +1,6 @@
 //! Snapshots: the state at one moment, immutable, cheap to share.
 //!
-//! Each kind of workload has a list of its own type. Whoever treats all kinds alike takes
+//! Each kind of workload has a list of its own type. Code that treats all kinds alike uses
 //! [`Snapshot::for_each`], which shows every row of every kind in one form, or [`Snapshot::rows`] for one kind;
 //! [`Snapshot::top`] says who draws most, without counting anything twice.
 //!

@@ -95,7 +95,7 @@ pub(crate) struct Config {
     pub(crate) stdout: bool,
     /// Whether metrics are served over HTTP.
     pub(crate) prometheus: bool,
-    /// For whom figures are exported.
+    /// The levels that are exported.
     pub(crate) levels: Levels,
     /// An older Kepler whose metric names are exported as well.
     pub(crate) compat: Option<Compat>,
@@ -111,7 +111,7 @@ pub(crate) struct Config {
     pub(crate) source_ca_file: Option<PathBuf>,
     /// What is remembered across restarts.
     pub(crate) history: History,
-    /// Whether and to whom MCP is served over HTTP.
+    /// Whether and for which clients MCP is served over HTTP.
     #[cfg(feature = "mcp")]
     pub(crate) mcp: Mcp,
     /// The `node_name` label; the host's name if not given.

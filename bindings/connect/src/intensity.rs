@@ -19,7 +19,7 @@
 //!
 //! # Limits
 //! Answers are kept for [`ProviderOptions::fresh_for`]. One request at a time is made for one question;
-//! whoever asks the same meanwhile waits for that answer. After a fault the provider is left alone: as long
+//! concurrent requests for the same question wait for that answer. After a fault no request is sent for as long
 //! as `Retry-After` says, else 5 s, twice as long after each further fault, 10 min at most. Until then, and
 //! whenever it fails, the last good answer serves, up to [`ProviderOptions::keep_last`]; a current figure
 //! shows its age. A refusal of one question (400, 403, 404, 422: a zone or a forecast that the plan does not

@@ -56,7 +56,7 @@ impl ModelOptions {
     }
 }
 
-/// A model, and where it was had from.
+/// A model and its origin.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Fetched {
@@ -68,7 +68,7 @@ pub struct Fetched {
     pub origin: Origin,
 }
 
-/// Where a model was had from.
+/// Origin of a model.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a cache has no other outcome")]
 pub enum Origin {
@@ -76,11 +76,11 @@ pub enum Origin {
     Server,
     /// The copy on disk, which the server says is current.
     Unchanged,
-    /// The copy on disk, for want of a better.
+    /// The copy on disk, since the server has no usable answer.
     Stale {
         /// How long ago the server last said that it is current.
         age: Duration,
-        /// Why the server was of no use.
+        /// Why the server's answer was not used.
         reason: FetchError,
     },
 }

@@ -38,7 +38,7 @@ pub enum WorkError {
 }
 
 impl WorkLimit {
-    /// `at_once` pieces of work at a time, 1 at least; whoever comes then waits for `patience` at most.
+    /// Up to `at_once` concurrent pieces of work, at least 1; further ones wait for `patience` at most.
     #[must_use]
     pub fn new(at_once: usize, patience: Duration) -> Self {
         WorkLimit { turns: Arc::new(Semaphore::new(at_once.clamp(1, Semaphore::MAX_PERMITS))), patience }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 const STEP: Duration = Duration::from_secs(5);
 
-/// What may happen to a machine and to whoever follows it.
+/// Events of a machine and of its observer.
 #[derive(Clone, Debug)]
 enum Event {
     /// A process (by its place among all) uses energy and CPU time: microjoules, microseconds.

@@ -46,7 +46,7 @@ pub enum JobError {
 }
 
 impl Job {
-    /// A job at one power that runs at a stretch, at PUE 1.
+    /// A job at one power that runs without interruption, at PUE 1.
     ///
     /// # Errors
     /// No duration, or an impossible power.

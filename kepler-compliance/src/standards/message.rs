@@ -98,9 +98,9 @@ pub enum ScopeMessage {
     OtherSubject {
         /// The rule's code.
         code: String,
-        /// Whom it speaks of.
+        /// Its subject.
         speaks_of: Subject,
-        /// Whom it was asked about.
+        /// The subject of the assessment.
         asked: Subject,
     },
     /// The rule depends on the first day of operation.

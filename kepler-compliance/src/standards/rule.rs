@@ -23,7 +23,7 @@ pub enum RuleKind {
     MetricReport,
 }
 
-/// What makes somebody follow a rule.
+/// The binding force of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -56,7 +56,7 @@ pub enum RuleStatus {
     InForce,
 }
 
-/// Whom a rule speaks of.
+/// The subject of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -82,7 +82,7 @@ pub enum Subject {
 pub enum Basis {
     /// By a meter.
     Measured,
-    /// By whoever runs or regulates it.
+    /// By its operator or regulator.
     Published,
     /// By meters in part; the rest is estimated.
     Partial,
@@ -185,7 +185,7 @@ fn is_zero(months: &u32) -> bool {
     *months == 0
 }
 
-/// To whom of its subjects a rule applies; all conditions must hold.
+/// Conditions on the subjects of a rule; all must hold.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -193,7 +193,7 @@ pub struct Applies {
     /// Sizes that must be reached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<Threshold>,
-    /// What else must be so, which no figure tells: whoever judges must say that it is
+    /// Another condition that no figure decides: the caller must declare that it holds
     /// ([`Inputs::applicable`](super::Inputs::applicable)).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<Text>,
@@ -272,9 +272,9 @@ pub struct Rule {
     pub jurisdiction: String,
     /// Countries it holds in (ISO 3166-1 alpha-2).
     pub countries: Vec<String>,
-    /// What makes somebody follow it.
+    /// Its binding force.
     pub force: Force,
-    /// Whom it speaks of.
+    /// Its subject.
     pub subject: Subject,
     /// How far it has come.
     pub status: RuleStatus,
@@ -282,7 +282,7 @@ pub struct Rule {
     pub valid_from: Option<Date>,
     /// Last day in force; none means until further notice.
     pub valid_to: Option<Date>,
-    /// To whom of its subjects it applies.
+    /// Conditions on the subjects it applies to.
     pub applies: Applies,
     /// What it asks, for machines.
     #[serde(flatten)]
@@ -309,7 +309,7 @@ impl Rule {
     }
 
     /// Whether it binds only within its territory. Yardsticks, promises and certificates can be
-    /// applied anywhere by whoever chooses them.
+    /// applied anywhere by choice.
     #[must_use]
     pub const fn is_territorial(&self) -> bool {
         matches!(self.force, Force::Law | Force::Decree | Force::Policy)

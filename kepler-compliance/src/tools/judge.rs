@@ -13,7 +13,7 @@ use crate::standards::{
 /// Judges workloads of one facility by one standard, and its PUE by the PUE standard.
 pub(crate) struct Judge<'a> {
     facility: &'a Facility,
-    /// What is known of the facility, for whom the emissions are of.
+    /// What is known of the facility, and the subject of the emissions.
     inputs: Inputs,
     carbon: Option<CarbonRule<'a>>,
     pue: Option<Verdict>,

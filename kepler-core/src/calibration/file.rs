@@ -9,7 +9,7 @@
 //! let named = Some(Path::new("/no/such/calibration.json"));
 //! let found = file::find(&Host::default(), named, |path, error| refused.push(format!("{}: {error}", path.display())));
 //! assert!(found.is_none());
-//! assert_eq!(refused, ["/no/such/calibration.json: there is no such file"]);
+//! assert_eq!(refused, ["/no/such/calibration.json: there is no such file; calibrate this machine first"]);
 //! ```
 
 use super::{Calibration, CalibrationError};
@@ -24,7 +24,7 @@ const SYSTEM: &str = "/var/lib/kepler";
 /// A file larger than this is none of ours.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Why a file is of no use.
+/// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {

@@ -63,7 +63,8 @@ impl Quantity {
     /// use kepler_core::model::Quantity;
     /// use kepler_core::usage::Activity;
     ///
-    /// let activity = Activity { cpu_time: Some(750.0), ..Activity::default() };
+    /// let mut activity = Activity::default();
+    /// activity.cpu_time = Some(750.0);
     /// let given: Vec<Quantity> = Quantity::OF_ACTIVITY.into_iter().filter(|q| q.rate(&activity).is_some()).collect();
     /// assert_eq!(given, [Quantity::CpuTime]); // what to bind a model to
     /// let row: Vec<f64> = given.iter().map(|q| q.rate(&activity).unwrap_or(f64::NAN)).collect();

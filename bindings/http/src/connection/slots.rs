@@ -84,7 +84,7 @@ impl ConnectionSlots {
     }
 }
 
-/// What a request is for, as far as that decides who may be held up by whom.
+/// The class of a request, which decides the connections it may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RequestKind {
     /// Health and readiness: tiny answers, at once.

@@ -19,7 +19,7 @@ pub(super) enum Line {
     Refused(&'static str),
 }
 
-/// Reads lines until `input` ends, and hands them on. Never waits for whoever takes them.
+/// Reads lines until `input` ends, and hands them on. Never waits for the receiver.
 ///
 /// # Errors
 /// `input` fails.

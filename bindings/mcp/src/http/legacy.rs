@@ -78,7 +78,7 @@ async fn listen<S: ServerHandler + Clone>(State(shared): State<Arc<Shared<S>>>) 
 }
 
 fn messages(answers: mpsc::Receiver<ServerJsonRpcMessage>, session: Session) -> impl Stream<Item = Event> {
-    // The session goes with the stream, whoever ends it.
+    // The session ends with the stream, on either side.
     stream::unfold((answers, session), |(mut answers, session)| async move {
         loop {
             let message = answers.recv().await?;

@@ -174,7 +174,7 @@ fn make(data: &Dataset, output: OutputType, trainer: Trainer) -> Result<Made, St
             Err(error) => failed.push(format!("{name}: {error}")),
         }
     }
-    // Whoever subtracts or adds up components must find all of them.
+    // Readers that subtract or add components must find all of them.
     if !failed.is_empty() {
         return Err(failed.join(", "));
     }

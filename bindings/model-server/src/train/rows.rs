@@ -227,7 +227,7 @@ impl Column {
         Some((first?, last?.0))
     }
 
-    /// The intervals between two ends are of no use.
+    /// The intervals between two ends are not used.
     fn refuse(&mut self, from: usize, to: usize) {
         if let (true, Some(start)) = (from < to, self.unusable.get_mut(from)) {
             *start += 1;

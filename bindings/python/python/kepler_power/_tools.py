@@ -93,7 +93,7 @@ Basis = Literal[
 """How a value came about.
 
 - ``measured``: By a meter.
-- ``published``: By whoever runs or regulates it.
+- ``published``: By its operator or regulator.
 - ``partial``: By meters in part; the rest is estimated.
 - ``estimated``: By a model.
 - ``assumed``: Neither measured nor published: a default or a guess.
@@ -169,7 +169,7 @@ Force = Literal[
     "voluntary",
     "internal",
 ]
-"""What makes somebody follow a rule.
+"""The binding force of a rule.
 
 - ``law``: An act of parliament or a regulation of equal rank.
 - ``decree``: A decree or ordinance under a law.
@@ -362,7 +362,7 @@ class Judged(Answer):
     code: str
     """The rule's code."""
     force: Force
-    """What makes somebody follow the rule."""
+    """The binding force of the rule."""
     gap_percent: Optional[float]
     """(value − limit) / limit · 100."""
     limit: Optional[Limit]
@@ -372,7 +372,7 @@ class Judged(Answer):
     status: Status
     """The outcome."""
     subject: Subject
-    """Whom the rule speaks of."""
+    """The subject of the rule."""
     unit: str
     """Unit of value and limit; empty for a pure ratio."""
     value: Optional[float]
@@ -733,7 +733,7 @@ class RegionalResponse(Answer):
 
 @dataclass(frozen=True)
 class ScheduledSlot(Answer):
-    """A stretch of time."""
+    """A range of time."""
 
     _convert: ClassVar[Mapping[str, Any]] = {
         "end": instant,
@@ -767,7 +767,7 @@ class ScheduledWindow(Answer):
     mean_intensity_gCO2eq_kWh: float
     """Mean grid intensity, weighted by power."""
     slots: tuple[ScheduledSlot, ...]
-    """When it runs; several stretches if it is interrupted."""
+    """When it runs; several slots if it is interrupted."""
     start: datetime.datetime
     """Its start."""
 

@@ -149,7 +149,7 @@ class Standard(Answer):
     countries: tuple[str, ...]
     """Countries it holds in."""
     force: _tools.Force
-    """What makes somebody follow it."""
+    """Its binding force."""
     subject: _tools.Subject
     """Whom it speaks of."""
     status: str

@@ -16,7 +16,7 @@ pub(super) struct Known {
 }
 
 struct Session {
-    /// Its protocol revision, once the handshake is done. What else the client says of itself is of no use here.
+    /// Its protocol revision, once the handshake is done. Other data of the client are not needed here.
     version: Option<ProtocolVersion>,
     heard: Instant,
     wake: Wake,
