@@ -187,7 +187,7 @@ Subject = Literal[
     "operator",
     "country",
 ]
-"""Whom a rule speaks of.
+"""The subject of a rule.
 
 - ``workload``: A workload: pod, unit, VM, process.
 - ``namespace``: All workloads of a namespace.

@@ -151,7 +151,7 @@ class Standard(Answer):
     force: _tools.Force
     """Its binding force."""
     subject: _tools.Subject
-    """Whom it speaks of."""
+    """Its subject."""
     status: str
     """How far it has come: ``draft``, ``passed`` (in force from its first day on), ``in_force``."""
     valid_from: Optional[datetime.date]
