@@ -16,7 +16,7 @@ enum Event {
     Use([u32; 3]),
     /// The unit ends and is not listed any more.
     End(usize),
-    /// The wall clock is set, by so many seconds.
+    /// The wall clock is set, by this number of seconds.
     SetClock(i32),
     /// The machine sleeps.
     Suspend(u16),

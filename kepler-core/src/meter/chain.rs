@@ -45,7 +45,7 @@ use watch::{BusyClock, ZoneWatch};
 
 /// How often a chain that is not at its best looks for a better source.
 const PROBE_INTERVAL: Duration = Duration::from_secs(30);
-/// After so many failed reads in a row the package's source is given up.
+/// Failed reads in a row after which the package's source is given up.
 const FAILURES_TO_GIVE_UP: u32 = 3;
 /// How long a source whose counters reset all the time is left alone.
 const BAN: Duration = Duration::from_secs(600);

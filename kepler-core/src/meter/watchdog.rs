@@ -87,7 +87,7 @@ pub(super) fn in_time<T: Send + 'static>(path: &Path, work: impl FnOnce() -> T +
     thread::Builder::new().name("kepler-open".into()).stack_size(STACK * 4).spawn(move || {
         let result = work();
         drop(ticket);
-        // It fails where nobody waits any more.
+        // It fails if the receiver is gone.
         let _late = sender.send(result);
     })?;
     receiver.recv_timeout(PATIENCE).map_err(|_| no_answer())

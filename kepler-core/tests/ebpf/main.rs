@@ -24,7 +24,7 @@ struct Listener {
     source: Ebpf,
     usage: Usage,
     directory: tempfile::TempDir,
-    /// By name, of processes that nobody saw.
+    /// By name, of processes that were never listed.
     passed_ns: u64,
     passed: u64,
     /// By number.
@@ -123,7 +123,7 @@ fn assert_near(reported: Duration, truth: Duration, permille: u32) {
     assert!(is_near(reported, truth, permille), "reported {reported:?}, true {truth:?}");
 }
 
-/// Has processes come and go unseen, each of so many threads that work 20 ms.
+/// Has processes come and go unseen, each with this number of threads that work 20 ms.
 ///
 /// Most of them have to be right, not all. Some virtual machines hide their agents' switches from tracing, and a process
 /// may lose a slice to that. And a process goes on a little after its parent may have it: an interrupt in those few

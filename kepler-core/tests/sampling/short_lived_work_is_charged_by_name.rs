@@ -82,7 +82,7 @@ impl Node {
         self.script.1.lock().unwrap().push(entry);
     }
 
-    /// A second goes by, in which the package draws so much and nobody else works.
+    /// A second goes by, in which the package draws `joules` and no other process works.
     fn tick(&mut self, joules: f64, idle_ticks: u64) -> Arc<Snapshot> {
         self.machine.tree.draw(PACKAGE, Energy::from_joules(joules)).unwrap();
         self.machine.processes.rest(idle_ticks).unwrap();

@@ -223,7 +223,7 @@ fn scrapers_all_see_the_same_and_none_of_them_changes_it() {
     for _ in 0..3 {
         assert_eq!(scrape(), first);
     }
-    assert!(Arc::ptr_eq(&before, &server.feed.latest().unwrap()), "nobody took a new snapshot");
+    assert!(Arc::ptr_eq(&before, &server.feed.latest().unwrap()), "no new snapshot was taken");
 }
 
 #[test]
@@ -317,7 +317,7 @@ fn shutdown_lets_answers_finish_and_closes_idle_connections() {
     assert!(head.starts_with("http/1.1 200"));
     assert!(complete(&body));
     server.wait();
-    assert!(TcpStream::connect(server.address).is_err(), "nobody listens any more");
+    assert!(TcpStream::connect(server.address).is_err(), "the listener is closed");
 }
 
 #[test]

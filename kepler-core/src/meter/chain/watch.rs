@@ -8,10 +8,10 @@ use crate::units::{Energy, Power, ZoneKind};
 use std::io;
 use std::time::Duration;
 
-/// After so many failed readings in a row a zone is taken as lost. A counter that is back sooner shows what was drawn
+/// Failed readings in a row after which a zone is taken as lost. A counter that is back sooner shows what was drawn
 /// meanwhile, which no estimate does.
 const FAILURES: u32 = 10;
-/// A counter is taken as broken after so many resets in a row, or somewhat more among other readings: a wrong unit makes every
+/// Resets in a row after which a counter is taken as broken, or somewhat more among other readings: a wrong unit makes every
 /// step implausible, and one that begins again whenever it is read falls at every other reading.
 const RESETS: u32 = 5;
 /// What a reset counts against a reading that went on.
