@@ -163,6 +163,13 @@ pub struct EnergySeries {
 pub struct Usage {
     /// Energy used in the step.
     pub energy: EnergySplit,
+    /// Of nodes: the part of `energy` that idle machines draw all the same; unknown where the source does not tell it
+    /// apart, and of workloads, which are charged active energy only.
+    #[serde(default)]
+    pub idle: EnergySplit,
+    /// Of nodes: the part of `energy` that no workload explains; unknown as `idle` is.
+    #[serde(default)]
+    pub unattributed: EnergySplit,
     /// CPU time used in the step, where known.
     pub cpu_time: Option<Duration>,
 }

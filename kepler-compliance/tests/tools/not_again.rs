@@ -203,6 +203,7 @@ fn savings_are_kilograms_and_come_from_figures_not_constants() {
     let use_of = |cores: f64| kepler_compliance::view::Usage {
         energy: super::fixture::split(8.0, 0.0),
         cpu_time: Some(std::time::Duration::from_secs_f64(5.0 * cores)),
+        ..Default::default()
     };
     world.view.steps = (0..60).map(|step| use_of(if step == 0 { 2.0 } else { 1.0 })).collect();
     let answer = assess_workload_compliance(&world.context(), &request("app")).unwrap();

@@ -23,6 +23,7 @@ proptest! {
             .map(|cores| kepler_compliance::view::Usage {
                 energy: super::fixture::split(1.0, 0.0),
                 cpu_time: Some(std::time::Duration::from_secs_f64(5.0 * cores)),
+                ..Default::default()
             })
             .collect();
         let answer = assess_workload_compliance(&world.context(), &AssessRequest::new("app")).unwrap();

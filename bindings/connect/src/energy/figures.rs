@@ -51,6 +51,13 @@ impl NodeFigures {
         Split { zones, gpu: self.total(Part::Gpu).map(Energy::from_joules) }
     }
 
+    /// What a node used, and how much of it idle machines draw and no workload explains.
+    pub(crate) fn usage(mut self) -> Usage {
+        let joules = |split: &Split<f64>| split.map(Energy::from_joules);
+        let (idle, unattributed) = (joules(&self.idle), joules(&self.unattributed));
+        Usage { energy: self.energy(), idle, unattributed, cpu_time: None }
+    }
+
     pub(crate) fn into_node(mut self, name: Arc<str>, covered: TimeRange) -> NodeEnergy {
         let mut zone = |part| {
             let energy = Energy::from_joules(self.total(part)?);
@@ -99,7 +106,11 @@ impl WorkloadFigures {
     }
 
     pub(crate) fn usage(&self) -> Usage {
-        Usage { energy: self.joules.map(Energy::from_joules), cpu_time: self.cpu_seconds.and_then(seconds) }
+        Usage {
+            energy: self.joules.map(Energy::from_joules),
+            cpu_time: self.cpu_seconds.and_then(seconds),
+            ..Usage::default()
+        }
     }
 }
 
@@ -109,7 +120,7 @@ pub(crate) fn rows(node: &NodeEnergy, method: Method, figures: Vec<WorkloadFigur
     let namespaces: HashMap<Arc<str>, Option<Arc<str>>> =
         pods.map(|row| (row.identity.uid.clone(), row.identity.namespace.clone())).collect();
     let row = |row: WorkloadFigures| {
-        let Usage { mut energy, cpu_time } = row.usage();
+        let Usage { mut energy, cpu_time, .. } = row.usage();
         for (zone, part) in energy.zones.iter_mut() {
             // It was charged nothing in a zone that its node has.
             *part = part.or(node.zones[zone].as_ref().map(|_| Energy::ZERO));
@@ -156,7 +167,19 @@ pub(crate) fn plus(a: &Usage, b: &Usage) -> Usage {
         (Some(a), Some(b)) => Some(a.saturating_add(b)),
         (a, b) => a.or(b),
     };
-    Usage { energy: a.energy.plus(&b.energy), cpu_time }
+    // A part that one side does not tell apart is not known of the sum; a side without energy adds nothing.
+    let both = |part: fn(&Usage) -> &EnergySplit| match (a.energy.total(), b.energy.total()) {
+        (None, _) => *part(b),
+        (_, None) => *part(a),
+        _ if part(a).total().is_some() && part(b).total().is_some() => part(a).plus(part(b)),
+        _ => EnergySplit::default(),
+    };
+    Usage {
+        energy: a.energy.plus(&b.energy),
+        idle: both(|usage| &usage.idle),
+        unattributed: both(|usage| &usage.unattributed),
+        cpu_time,
+    }
 }
 
 pub(crate) fn seconds(seconds: f64) -> Option<Duration> {

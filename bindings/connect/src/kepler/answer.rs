@@ -109,7 +109,7 @@ fn usage(node: &Node, range: TimeRange, subject: &Subject) -> Option<Usage> {
     let name = node.name()?;
     let workloads = match subject {
         Subject::Cluster | Subject::Node(_) => {
-            return Some(Usage { energy: node.figures(range).energy(), cpu_time: None });
+            return Some(node.figures(range).usage());
         }
         Subject::Namespace(namespace) => node.workloads(range, |identity| {
             identity.kind == WorkloadKind::Pod && identity.namespace.as_ref() == Some(namespace)
