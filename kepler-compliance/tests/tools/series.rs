@@ -99,7 +99,8 @@ fn a_shift_is_advised_from_the_series_for_work_as_long_as_the_window() {
 /// Steps of a minute at these watts.
 fn trend(watts: &[f64]) -> World {
     let mut world = World::new();
-    world.view.steps = watts.iter().map(|watts| Usage { energy: split(watts * 60.0, 0.0), ..Usage::default() }).collect();
+    world.view.steps =
+        watts.iter().map(|watts| Usage { energy: split(watts * 60.0, 0.0), ..Usage::default() }).collect();
     world
 }
 

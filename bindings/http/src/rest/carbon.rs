@@ -11,7 +11,7 @@ use kepler_compliance::series::{Series, Step};
 use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{Length, Settings, Site, ToolError, Toolbox, site};
 use kepler_compliance::units::{Energy, Pue};
-use kepler_compliance::view::{EnergySeries, EnergyView, Subject, TimeRange, ViewError};
+use kepler_compliance::view::{EnergySeries, Subject, TimeRange, ViewError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -201,10 +201,7 @@ fn measured(components: &mut Components) -> Vec<(String, Value)> {
     let mut paths = vec![
         ("/api/v1/node".to_owned(), operation("get_node", "Figures", &errors, node)),
         ("/api/v1/sources".to_owned(), operation("get_sources", "Figures", &errors, sources)),
-        (
-            "/api/v1/carbon".to_owned(),
-            operation("get_carbon", "Figures", &[400, 401, 403, 404, 500, 503], carbon),
-        ),
+        ("/api/v1/carbon".to_owned(), operation("get_carbon", "Figures", &[400, 401, 403, 404, 500, 503], carbon)),
     ];
     for (kind, row) in rows {
         let items = Map::from_iter([("items".to_owned(), json!({ "type": "array", "items": row }))]);

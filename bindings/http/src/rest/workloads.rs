@@ -226,7 +226,12 @@ pub(super) async fn answer(kind: WorkloadKind, shared: Arc<Shared>, text: Option
         let reason = format!("min_power_watts = {watts}: give a number of 0 or more");
         return Err(Problem::new(Kind::BadParameter, reason).parameter("min_power_watts"));
     }
-    let given = [("namespace", &choice.namespace), ("pod", &choice.pod), ("container", &choice.container), ("unit", &choice.unit)];
+    let given = [
+        ("namespace", &choice.namespace),
+        ("pod", &choice.pod),
+        ("container", &choice.container),
+        ("unit", &choice.unit),
+    ];
     if let Some((name, _)) = given.iter().find(|(name, given)| given.is_some() && without(kind).contains(name)) {
         return Err(Problem::new(Kind::BadParameter, format!("these have no {name} to choose by")).parameter(*name));
     }

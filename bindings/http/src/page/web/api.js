@@ -41,7 +41,8 @@ async function send(path, options) {
     const used = token;
     let response;
     try {
-      response = await fetch(path, { cache: "no-store", ...options, headers: { ...options.headers, ...authorization() } });
+      // By origin: an address with a user in it is none that may be fetched.
+      response = await fetch(new URL(path, location.origin), { cache: "no-store", ...options, headers: { ...options.headers, ...authorization() } });
     } catch (error) {
       if (error.name === "AbortError") throw error;
       throw new Failure(0, word("unreachable"));

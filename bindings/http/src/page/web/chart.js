@@ -1,7 +1,7 @@
 // Power over time as SVG: means of steps as steps, gaps as gaps, estimates hatched, their interval as a dashed band.
 
 import { h, replace, s, setText } from "./dom.js";
-import { moment, watts } from "./figures.js";
+import { moment, tick, watts } from "./figures.js";
 import { lang, word } from "./words.js";
 
 const MARGIN = { left: 62, right: 10, top: 10, bottom: 26 };
@@ -136,7 +136,7 @@ export class Chart {
     const group = s("g", { class: "axes", "aria-hidden": "true" });
     for (let value = 0; value <= most; value += step) {
       group.append(s("line", { class: value ? "rule" : "rule zero", x1: MARGIN.left, x2: width - MARGIN.right, y1: y(value), y2: y(value) }),
-        s("text", { x: MARGIN.left - 8, y: y(value), "text-anchor": "end", "dominant-baseline": "middle" }, watts(value)));
+        s("text", { x: MARGIN.left - 8, y: y(value), "text-anchor": "end", "dominant-baseline": "middle" }, tick(value)));
     }
     for (const [at, text] of timeTicks(this.from, this.to, Math.max(2, Math.floor(width / 110)))) {
       group.append(s("text", { x: Math.min(Math.max(x(at), MARGIN.left + 12), width - 26), y: height - 7, "text-anchor": "middle" }, text));

@@ -86,7 +86,7 @@ export class Consumers {
 
   kinds() {
     const choices = KINDS.map((value) => ({ value, text: word(`kind_${value}`), count: this.counts[value], empty: this.counts[value] === 0 }));
-    segmented(byId("kinds"), choices, state().kind, (kind) => setState({ kind, rows: "50" }));
+    segmented(byId("kinds"), choices, state().kind, (kind) => setState({ kind, rows: "25" }));
     byId("kinds").setAttribute("aria-label", word("kind"));
   }
 

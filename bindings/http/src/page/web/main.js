@@ -145,7 +145,7 @@ onState((now, before) => {
 let typing;
 byId("search").addEventListener("input", (event) => {
   clearTimeout(typing);
-  typing = setTimeout(() => setState({ q: event.target.value.slice(0, 200), rows: "50" }), 150);
+  typing = setTimeout(() => setState({ q: event.target.value.slice(0, 200), rows: "25" }), 150);
 });
 byId("pause").addEventListener("click", pause);
 byId("lang").addEventListener("click", () => setState({ lang: lang() === "ko" ? "en" : "ko" }));

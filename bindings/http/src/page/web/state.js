@@ -9,7 +9,7 @@ const RULES = {
   kind: { usual: "process", allows: (value) => KINDS.includes(value) },
   sort: { usual: "power", allows: (value) => SORTS.includes(value) },
   order: { usual: "desc", allows: (value) => value === "asc" || value === "desc" },
-  rows: { usual: "50", allows: (value) => /^[1-9]\d{0,3}$/.test(value) },
+  rows: { usual: "25", allows: (value) => /^[1-9]\d{0,3}$/.test(value) },
   q: { usual: "", allows: (value) => value.length <= 200 },
   // The workload that has a page of its own: name, kind, namespace.
   workload: { usual: "", allows: (value) => value.length <= 500 },

@@ -42,7 +42,7 @@ const WORDS = {
   measured: ["measured", "측정"],
   partial: ["measured in part", "일부 측정"],
   estimated: ["estimated", "추정"],
-  made_up: ["made up, for development", "개발용 가상 값"],
+  made_up: ["made up", "가상 값"],
   replayed: ["replayed from a recording", "기록 재생"],
   published: ["published", "공표"],
   assumed: ["assumed", "가정"],
