@@ -29,12 +29,13 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const ICON: &str = "image/svg+xml";
 
 /// Each file: its path, its type, what is in it.
-const FILES: [(&str, &str, &str); 13] = [
+const FILES: [(&str, &str, &str); 14] = [
     ("/page/style.css", STYLE, include_str!("web/style.css")),
     ("/page/icon.svg", ICON, include_str!("web/icon.svg")),
     ("/page/main.js", SCRIPT, include_str!("web/main.js")),
     ("/page/api.js", SCRIPT, include_str!("web/api.js")),
     ("/page/chart.js", SCRIPT, include_str!("web/chart.js")),
+    ("/page/cluster.js", SCRIPT, include_str!("web/cluster.js")),
     ("/page/consumers.js", SCRIPT, include_str!("web/consumers.js")),
     ("/page/dom.js", SCRIPT, include_str!("web/dom.js")),
     ("/page/export.js", SCRIPT, include_str!("web/export.js")),

@@ -1,6 +1,7 @@
 // Brings the parts together: the stream feeds the page, the state says what is shown.
 
 import { get, Stream } from "./api.js";
+import { Cluster } from "./cluster.js";
 import { Consumers } from "./consumers.js";
 import { byId, setText } from "./dom.js";
 import { length } from "./figures.js";
@@ -14,12 +15,13 @@ const SLOWLY = 15000;
 
 setLang(state().lang);
 
-let node, carbon, sources, received, slowly;
+let node, carbon, sources, origin, received, slowly;
 let connection = ["connecting", ""];
 let isPaused = false;
 
 const history = new History(byId("chart"), byId("chart-exports"), () => node?.node_name ?? "node", () => ({}));
 const consumers = new Consumers(() => carbon?.effective_intensity_gCO2eq_kWh);
+const cluster = new Cluster();
 const workload = new WorkloadPage();
 const stream = new Stream(arrived, (name, detail) => { connection = [name, detail]; showStatus(); });
 
@@ -46,7 +48,10 @@ function refresh(force = false) {
   }
   showNow(node);
   showZones(node);
-  history.refresh(force);
+  history.refresh(force).then((answer) => {
+    origin = answer?.source ?? origin;
+    if (origin && !state().workload) cluster.refresh(origin, force);
+  });
   consumers.refresh(node);
 }
 
@@ -89,6 +94,7 @@ function show(now, before) {
   if (lang() !== now.lang && (now.lang || before)) setLang(now.lang);
   byId("overview").hidden = Boolean(now.workload);
   byId("workload").hidden = !now.workload;
+  if (now.workload) byId("cluster").hidden = true;
   if (now.workload) {
     const title = workload.open();
     if (before) title.focus({ preventScroll: true });

@@ -2,6 +2,7 @@
 
 export const RANGES = { "15m": 900, "1h": 3600, "6h": 21600, "24h": 86400, "7d": 604800, "30d": 2592000 };
 export const KINDS = ["process", "container", "pod", "unit", "vm", "job", "command"];
+export const FILTERS = ["all", "COMPLIANT", "NON_COMPLIANT", "INSUFFICIENT_DATA"];
 export const SORTS = ["name", "power", "share", "energy", "carbon", "verdict"];
 
 const RULES = {
@@ -13,8 +14,9 @@ const RULES = {
   q: { usual: "", allows: (value) => value.length <= 200 },
   // The workload that has a page of its own: name, kind, namespace.
   workload: { usual: "", allows: (value) => value.length <= 500 },
-  of: { usual: "process", allows: (value) => KINDS.includes(value) },
+  of: { usual: "process", allows: (value) => [...KINDS, "deployment", "statefulset", "daemonset"].includes(value) },
   ns: { usual: "", allows: (value) => value.length <= 300 },
+  verdict: { usual: "all", allows: (value) => FILTERS.includes(value) },
   lang: { usual: "", allows: (value) => value === "en" || value === "ko" },
 };
 

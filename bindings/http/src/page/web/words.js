@@ -88,6 +88,7 @@ const WORDS = {
   kind_unit: ["Units", "유닛"], kind_vm: ["VMs", "가상 머신"], kind_job: ["Jobs", "작업"], kind_command: ["Ended commands", "종료된 명령"],
   one_process: ["process", "프로세스"], one_container: ["container", "컨테이너"], one_pod: ["pod", "파드"],
   one_unit: ["systemd unit", "systemd 유닛"], one_vm: ["virtual machine", "가상 머신"], one_job: ["job", "작업"], one_command: ["command", "명령"],
+  one_deployment: ["deployment", "디플로이먼트"], one_statefulset: ["stateful set", "스테이트풀셋"], one_daemonset: ["daemon set", "데몬셋"],
   col_name: ["Name", "이름"], col_trend: ["Trend", "추이"], col_power: ["Power", "전력"], col_share: ["Share", "비중"],
   col_energy: ["Energy", "에너지"], col_carbon: ["CO₂e", "CO₂e"], col_verdict: ["Verdict", "판정"],
   share_title: ["Share of the machine's power, idle power included", "유휴 전력을 포함한 기기 전체 전력 대비 비중"],
@@ -122,6 +123,13 @@ const WORDS = {
   rests_on: ["What this rests on", "근거"], caveats: ["Caveats", "유의 사항"], limit: ["limit {0}", "기준 {0}"],
   value: ["Value", "값"], not_found: ["This workload is not known", "알 수 없는 워크로드"],
   copy: ["Copy address", "주소 복사"], copied: ["Copied", "복사됨"], save_as: ["Save as {0}", "{0}로 저장"],
+  all_nodes: ["All nodes", "모든 노드"], from_source: ["from {0}; everything above but the chart and today is this node's", "출처 {0}. 위의 차트와 오늘 수치를 제외하면 모두 이 노드의 값입니다"],
+  nodes: ["Nodes", "노드"], node: ["Node", "노드"], no_nodes: ["No node answers.", "응답하는 노드가 없습니다."],
+  fleet: ["{0} idle, {1} unattributed; {2} of the last {3} is known.", "유휴 {0}, 미귀속 {1}. 최근 {3} 중 {2}가 알려져 있습니다."],
+  namespaces: ["Namespaces", "네임스페이스"], namespace: ["Namespace", "네임스페이스"], no_namespaces: ["No pod is known.", "알려진 파드가 없습니다."],
+  inventory: ["Workloads by verdict", "판정별 워크로드"], all: ["All", "전체"],
+  regions: ["Regions, cleanest first", "지역 순위 (낮은 배출 순)"], best_hours: ["Best hours for an hour of work", "1시간 작업에 좋은 시간"],
+  hours_alike: ["Only a yearly average is known: no hour is better than another.", "연평균만 알려져 있어 시간대별 차이를 알 수 없습니다."],
   failed: ["No answer: {0}", "응답 없음: {0}"],
 };
 

@@ -9,7 +9,7 @@ import { setState, state } from "./state.js";
 import { lang, word } from "./words.js";
 
 const JUDGED_EVERY = 10000;
-const LENGTHS = { process: "process", container: "container", pod: "pod", unit: "unit", vm: "vm", job: "job", command: "process" };
+const LENGTHS = { process: "process", container: "container", pod: "pod", unit: "unit", vm: "vm", job: "job", command: "process", deployment: "deployment", statefulset: "statefulset", daemonset: "daemonset" };
 
 export class WorkloadPage {
   constructor() {
