@@ -52,6 +52,7 @@ const DEFAULT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Who may ask, and how much of it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct RestOptions {
     /// Names by which clients may reach this server (the `Host` header), with or without a port, beside
     /// `localhost` and IP addresses; default none. A page that lets its own name point here (DNS
@@ -76,6 +77,15 @@ pub struct RestOptions {
     pub heartbeat: Duration,
     /// What `/api/v1/sources` says could be used and is not; default nothing.
     pub unused_sources: Vec<UnusedSource>,
+}
+
+impl RestOptions {
+    /// These options with a change, as in `RestOptions::default().with(|options| options.streams = 4)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
 }
 
 impl Default for RestOptions {

@@ -6,7 +6,6 @@ use super::{Asked, Shared, json, query, to_json};
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use jiff::Timestamp;
-use kepler_core::attribution::IdlePolicy;
 use kepler_core::meter::Method;
 use kepler_core::snapshot::{NodeZone, PowerInterval, Snapshot, SourceHealth, ZonePower};
 use kepler_core::units::{Energy, ZoneKind};
@@ -161,11 +160,11 @@ impl Total {
         // Ends of all intervals at once are an interval that is wide enough however the errors hang together.
         let bounds = zones.iter().map(|(_, zone)| {
             let power = zone.power?.total;
-            Some(zone.interval.unwrap_or(PowerInterval { lower: power, upper: power }))
+            Some(zone.interval.unwrap_or(PowerInterval::new(power, power)))
         });
         let bounds: Option<Vec<PowerInterval>> = bounds.collect();
         let interval = bounds.filter(|_| error_ratio.is_some()).and_then(|bounds| {
-            bounds.into_iter().reduce(|a, b| PowerInterval { lower: a.lower + b.lower, upper: a.upper + b.upper })
+            bounds.into_iter().reduce(|a, b| PowerInterval::new(a.lower + b.lower, a.upper + b.upper))
         });
         Some(Total {
             zones: zones.iter().map(|(kind, _)| kind.name()).collect(),
@@ -182,7 +181,7 @@ impl Total {
 }
 
 fn add(a: ZonePower, b: ZonePower) -> ZonePower {
-    ZonePower { total: a.total + b.total, active: a.active + b.active, idle: a.idle + b.idle }
+    ZonePower::new(a.total + b.total, a.active + b.active, a.idle + b.idle)
 }
 
 impl<'a> Zone<'a> {
@@ -200,10 +199,7 @@ impl<'a> Zone<'a> {
             unattributed_energy_joules: zone.unattributed_energy.joules(),
             short_lived_energy_joules: zone.short_lived_energy.joules(),
             unlisted_energy_joules: zone.unlisted_energy.joules(),
-            idle_policy: match zone.idle_policy {
-                IdlePolicy::Baseline => "baseline",
-                IdlePolicy::Ratio => "ratio",
-            },
+            idle_policy: zone.idle_policy.name(),
             power_watts: zone.power.map(NodePower::from),
             interval_watts: zone.interval.map(Interval::from),
         }

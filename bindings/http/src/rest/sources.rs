@@ -11,6 +11,7 @@ use serde::Serialize;
 
 /// A source of figures that is not used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[non_exhaustive]
 pub struct UnusedSource {
     /// Its name: `powercap`, `ebpf`, …
     pub source: String,
@@ -18,6 +19,13 @@ pub struct UnusedSource {
     pub reason: String,
     /// What would change that, in words for whoever runs this program.
     pub remedy: String,
+}
+
+impl UnusedSource {
+    /// A source by name, why it is not used, and what would change that.
+    pub fn new(source: impl Into<String>, reason: impl Into<String>, remedy: impl Into<String>) -> Self {
+        UnusedSource { source: source.into(), reason: reason.into(), remedy: remedy.into() }
+    }
 }
 
 /// Where figures come from.
