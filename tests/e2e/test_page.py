@@ -431,8 +431,9 @@ def test_axe_finds_no_fault(page, browser, scheme, width):
 
 
 def test_it_is_usable_by_keyboard(page, browser):
-    page(fragment="#q=kepler")
-    wait_until(lambda: rows(browser), "the process")
+    server = page()
+    browser.get(f"http://{server.address}/#q={server.pid}")
+    wait_until(lambda: [row["name"] for row in rows(browser)] == [f"kepler{server.pid}"], "the process")
     browser.execute_script("document.querySelector('table.consumers tbody a').focus()")
     # The table goes on changing, and the focus stays.
     time.sleep(1.5)

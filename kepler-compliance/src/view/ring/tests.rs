@@ -107,11 +107,11 @@ fn a_window_holds_differences_and_both_the_running_and_the_terminated() {
     // A series tells the node's parts apart as the inventory does, however its steps cut the readings.
     for steps in [1, 3, 7] {
         let series = ring.series(&Subject::Cluster, machine.last(5), STEP / steps).unwrap();
-        let sum = |part: fn(&Usage) -> EnergySplit| -> f64 {
-            series.steps.steps().iter().map(|step| part(&step.value).total().unwrap().joules()).sum()
+        let sum = |part: fn(&Usage) -> EnergySplit| -> Energy {
+            series.steps.steps().iter().map(|step| part(&step.value).total().unwrap()).sum()
         };
-        assert_eq!((sum(|usage| usage.energy), sum(|usage| usage.idle)), (30.0, 4.0));
-        assert_eq!(sum(|usage| usage.unattributed), zone.unattributed.unwrap().joules());
+        assert_eq!((sum(|usage| usage.energy), sum(|usage| usage.idle)), (zone.energy, zone.idle.unwrap()));
+        assert_eq!(sum(|usage| usage.unattributed), zone.unattributed.unwrap());
     }
     let one = Subject::Workloads(vec![of(&inventory, 1).unwrap().id.clone()]);
     let series = ring.series(&one, machine.last(5), STEP).unwrap();
