@@ -128,6 +128,8 @@ class Generator:
             fixed = size is not None and size == schema.get("minItems")
             python = f"tuple[{', '.join([inner_kind] * size)}]" if fixed else f"tuple[{inner_kind}, ...]"
             convert = f"many({inner_convert})" if inner_convert else "many(plain)"
+        elif kind == "object":
+            python = "Mapping[str, Any]"
         elif schema.get("format") == "date-time":
             python, convert = "datetime.datetime", "instant"
         else:
@@ -218,6 +220,8 @@ class Generator:
                     default = None
             elif name in MOMENTS:
                 kind, passed = "Optional[Moment]", f"moment({name})"
+            elif kind == "Mapping[str, Any]":
+                kind, default, passed = f"Optional[{kind}]", None, f"None if {name} is None else dict({name})"
             elif kind.startswith("tuple["):
                 # An immutable default: none of it, or what the tool takes where there is nothing.
                 kind, default = kind.replace("tuple[", "Sequence[").replace(", ...]", "]"), () if default == [] else None

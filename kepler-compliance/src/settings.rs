@@ -2,7 +2,7 @@
 
 use crate::intensity::AccountingMethod;
 use crate::series::Series;
-use crate::standards::Basis;
+use crate::standards::{Basis, SiteFacts};
 use crate::tariff::{EnergyPrice, Tariff};
 use crate::units::{CarbonIntensity, Pue};
 use jiff::Timestamp;
@@ -22,6 +22,8 @@ pub struct Settings {
     pub grid_intensity: Option<CarbonIntensity>,
     /// By which method published intensities must be made; none takes the preferred one of such places.
     pub intensity_method: Option<AccountingMethod>,
+    /// What rules need to know of the site.
+    pub facts: SiteFacts,
     /// What a kilowatt-hour costs, at all hours.
     pub price: Option<Price>,
     /// What it costs at a time of use; schedules are priced by it rather than by `price`.

@@ -14,7 +14,7 @@ use crate::advice::Advice;
 use crate::context::Context;
 use crate::facility::{Facility, Input};
 use crate::messages::{AssessmentMessage, EnergyMessage, Message, render_all};
-use crate::standards::{Limit, RuleKind, Status, Verdict};
+use crate::standards::{Limit, RuleKind, SiteFacts, Status, Verdict};
 use crate::units::{Energy, Pue};
 use crate::view::{Inventory, ViewError, WorkloadKind};
 use schemars::JsonSchema;
@@ -36,6 +36,10 @@ pub struct AssessRequest {
     /// Code of the standard to judge by; an unknown one is an error that lists the valid ones.
     #[serde(default = "default_standard")]
     pub standard: String,
+    /// What rules need to know of the site beside the configured facts: names and values, such as
+    /// {"connection_kw": 450, "operation_start": "2026-09-01", "cool_climate": true}. A verdict names what it lacks.
+    #[serde(default)]
+    pub facts: SiteFacts,
     /// Where, since when, in which language.
     #[serde(flatten, deserialize_with = "named")]
     #[schemars(with = "Scope")]
@@ -49,6 +53,7 @@ impl AssessRequest {
             workload_name: workload_name.into(),
             qualifiers: WorkloadQualifiers::default(),
             standard: default_standard(),
+            facts: SiteFacts::default(),
             scope: Scope::default(),
         }
     }
@@ -134,7 +139,7 @@ pub struct Instances {
 /// No such workload, region or standard; the source of energy figures cannot answer. Missing data are no
 /// error: they give `INSUFFICIENT_DATA`.
 pub fn assess_workload_compliance(context: &Context<'_>, request: &AssessRequest) -> Result<AssessResponse, ToolError> {
-    let facility = Facility::of(context, request.scope.region.as_deref())?;
+    let facility = Facility::of(context, request.scope.region.as_deref())?.stating(&request.facts);
     let judge = Judge::new(context, &facility, &request.standard)?;
     let window = request.scope.window;
     let inventory = match context.view.inventory(context.window(window.duration())) {

@@ -14,7 +14,7 @@ use crate::advice::{
 use crate::context::Context;
 use crate::facility::{Facility, FacilityPue, Grid};
 use crate::messages::{AssessmentMessage, TargetPue};
-use crate::standards::{Basis, FigureSource};
+use crate::standards::{Basis, FigureSource, SiteFacts};
 use crate::text::Lang;
 use crate::units::{CarbonIntensity, Energy, Power, Pue};
 use crate::view::{Inventory, WorkloadKind};
@@ -47,6 +47,9 @@ pub struct ImpactRequest {
     /// Code of the standard to judge by.
     #[serde(default = "default_standard")]
     pub standard: String,
+    /// What rules need to know of the site, as in `assess_workload_compliance`.
+    #[serde(default)]
+    pub facts: SiteFacts,
     /// Where, since when, in which language.
     #[serde(flatten, deserialize_with = "named")]
     #[schemars(with = "Scope")]
@@ -67,6 +70,7 @@ impl ImpactRequest {
             target_region: None,
             target_pue: None,
             standard: default_standard(),
+            facts: SiteFacts::default(),
             scope: Scope::default(),
         }
     }
@@ -156,7 +160,7 @@ pub fn compare_optimization_impact(
 ) -> Result<ImpactResponse, ToolError> {
     let target = request.target_pue.map(|pue| within("target_pue", pue, 1.0..=10.0)).transpose()?;
     let target = target.and_then(|pue| Pue::new(pue).ok());
-    let facility = Facility::of(context, request.scope.region.as_deref())?;
+    let facility = Facility::of(context, request.scope.region.as_deref())?.stating(&request.facts);
     let judge = Judge::new(context, &facility, &request.standard)?;
     let inventory = context.view.inventory(context.window(request.scope.window.duration()))?;
     let resolved = resolve(&inventory, &request.workload_name, &request.qualifiers)?;

@@ -7,7 +7,7 @@ use super::judge::Judge;
 use super::{ToolError, ToolRequest};
 use crate::context::Context;
 use crate::facility::Facility;
-use crate::standards::{Basis, Status};
+use crate::standards::{Basis, SiteFacts, Status};
 use crate::units::{Energy, Power};
 use crate::view::WorkloadKind;
 use schemars::JsonSchema;
@@ -38,6 +38,9 @@ pub struct ListRequest {
     #[serde(default = "default_limit")]
     #[schemars(range(min = 1, max = 1000))]
     pub limit: usize,
+    /// What rules need to know of the site, as in `assess_workload_compliance`.
+    #[serde(default)]
+    pub facts: SiteFacts,
     /// Where, since when, in which language.
     #[serde(flatten, deserialize_with = "named")]
     #[schemars(with = "Scope")]
@@ -57,6 +60,7 @@ impl Default for ListRequest {
             standard: default_standard(),
             offset: 0,
             limit: default_limit(),
+            facts: SiteFacts::default(),
             scope: Scope::default(),
         }
     }
@@ -193,7 +197,7 @@ pub fn list_workloads_by_compliance(context: &Context<'_>, request: &ListRequest
         return Err(ToolError::InvalidArgument { argument: "limit", given, remedy });
     }
     let (window, lang) = (request.scope.window, request.scope.lang);
-    let facility = Facility::of(context, request.scope.region.as_deref())?;
+    let facility = Facility::of(context, request.scope.region.as_deref())?.stating(&request.facts);
     let judge = Judge::new(context, &facility, &request.standard)?;
     let mut response = ListResponse {
         standard: judge.carbon_rule().map_or_else(|| request.standard.clone(), |rule| rule.code.clone()),

@@ -11,7 +11,7 @@ use crate::carbon::emissions;
 use crate::context::Context;
 use crate::facility::Facility;
 use crate::messages::{Message, SummaryMessage, render_all};
-use crate::standards::{Basis, Status, Subject as Whose};
+use crate::standards::{Basis, SiteFacts, Status, Subject as Whose};
 use crate::units::{Energy, Power};
 use crate::view::{Inventory, NodeEnergy, NodeZoneEnergy, WorkloadKind};
 use kepler_core::meter::Method;
@@ -33,6 +33,9 @@ pub struct SummaryRequest {
     /// machines, and processes that are in none of these.
     #[serde(default)]
     pub kind: Option<WorkloadKind>,
+    /// What rules need to know of the site, as in `assess_workload_compliance`.
+    #[serde(default)]
+    pub facts: SiteFacts,
     /// Where, since when, in which language.
     #[serde(flatten, deserialize_with = "named")]
     #[schemars(with = "Scope")]
@@ -41,7 +44,12 @@ pub struct SummaryRequest {
 
 impl Default for SummaryRequest {
     fn default() -> Self {
-        SummaryRequest { standard: default_standard(), kind: None, scope: Scope::default() }
+        SummaryRequest {
+            standard: default_standard(),
+            kind: None,
+            facts: SiteFacts::default(),
+            scope: Scope::default(),
+        }
     }
 }
 
@@ -153,7 +161,7 @@ pub fn get_cluster_carbon_summary(
     request: &SummaryRequest,
 ) -> Result<SummaryResponse, ToolError> {
     let (window, lang) = (request.scope.window, request.scope.lang);
-    let facility = Facility::of(context, request.scope.region.as_deref())?;
+    let facility = Facility::of(context, request.scope.region.as_deref())?.stating(&request.facts);
     let judge = Judge::new(context, &facility, &request.standard)?;
     let mut response = frame(request, &facility, &judge);
     let Some(inventory) = response.evidence.inventory(context, lang)? else { return Ok(response) };

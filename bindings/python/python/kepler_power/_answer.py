@@ -140,7 +140,7 @@ def ask(
     given = {name: value for name, value in arguments.items() if value is not None}
     answer = _native.call_tool(
         tool,
-        json.dumps(given),
+        json.dumps(given, default=str),
         _source(source),
         facility,
         None if intensity is None else _intensity(intensity),

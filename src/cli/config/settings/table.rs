@@ -349,6 +349,12 @@ pub(crate) static SETTINGS: &[Setting] =
             "BASIS",
             "How the PUE was found: measured, published, estimated, assumed [default: assumed]",
         ),
+        key("facility.facts", Form::List, Set(apply::facility::facts)).flag(
+            "fact",
+            "NAME=VALUE",
+            "What rules need to know of the site, as connection_kw=450, operation_start=2026-09-01 or cool_climate=yes; \
+             may be repeated; a verdict names what it lacks",
+        ),
         key("carbon.grid_intensity", Form::Number, Set(apply::facility::grid_intensity)).flag(
             "grid-intensity",
             "G_PER_KWH",
