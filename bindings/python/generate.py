@@ -64,6 +64,7 @@ COMMON = [
         "Optional[Intensity]",
         "None",
         "Grid intensities over time, gCO2e/kWh, instead of the yearly average: a file (CSV, JSON, Carbon Aware SDK), "
+        "a provider (:class:`IntensityProvider`, or its name), "
         "pairs of time and figure (a dict, a pandas Series), or the 24 hours of a typical day.",
     ),
     (

@@ -37,6 +37,7 @@ pub(super) fn intensity(config: &Config, zones: &Zones) -> Result<Arc<dyn Intens
     let unusable = |error: &dyn std::fmt::Display| Failure::Data(error.to_string());
     let mut options = ProviderOptions::default();
     options.base_url.clone_from(&settings.url);
+    options.valid_for = settings.validity.unwrap_or(options.valid_for);
     Ok(match choice {
         IntensityChoice::File(path) => {
             let mut options = FileOptions::default();

@@ -301,6 +301,38 @@ fn watttime_logs_in_again_when_the_token_has_run_out() {
 }
 
 #[test]
+fn watttime_takes_the_forecast_for_an_account_that_may_not_ask_for_what_was_observed() {
+    for status in [403, 404] {
+        let server = Server::start(move |request| match request.path() {
+            "/login" => Reply::ok(r#"{"token":"t"}"#),
+            "/v3/forecast" => Reply::ok(MOER),
+            _ => Reply::status(status),
+        });
+        let source = watttime(&server);
+        let now = source.current("US-CAL-CISO", time("2026-05-01T10:03:00Z")).unwrap();
+        assert_eq!(now.figure.provenance.source, "WattTime v3 co2_moer (forecast)");
+        source.current("US-CAL-CISO", time("2026-05-01T10:03:00Z")).unwrap();
+        assert_eq!(server.asked().len(), 3, "kept like any answer");
+    }
+    let server = Server::start(|request| match request.path() {
+        "/login" => Reply::ok(r#"{"token":"t"}"#),
+        _ => Reply::status(403),
+    });
+    let error = watttime(&server).current("US-CAL-CISO", time("2026-05-01T10:03:00Z")).unwrap_err().to_string();
+    assert!(error.contains("/v3/historical") && error.contains("rights or plan"), "{error}");
+}
+
+#[test]
+fn a_base_url_may_end_in_the_version() {
+    let server = Server::start(|_| Reply::ok(LATEST));
+    let mut options = options(&server);
+    options.base_url = Some(format!("{}/proxy/v3/", server.url()));
+    let source = ElectricityMaps::new(Secret::new("t"), options).unwrap();
+    source.current("KR", time("2026-05-01T10:50:00Z")).unwrap();
+    assert_eq!(server.asked()[0].path(), "/proxy/v3/carbon-intensity/latest");
+}
+
+#[test]
 fn watttime_refuses_a_wrong_login_another_unit_and_zones_without_region() {
     let server = Server::start(|_| Reply::status(401));
     let error = watttime(&server).current("US-CAL-CISO", time("2026-05-01T10:03:00Z")).unwrap_err().to_string();

@@ -371,7 +371,7 @@ const fn basis_name(basis: Basis) -> &'static str {
     }
 }
 
-fn method(name: &str) -> PyResult<AccountingMethod> {
+pub(super) fn method(name: &str) -> PyResult<AccountingMethod> {
     match name {
         "direct" => Ok(AccountingMethod::Direct),
         "lifecycle" => Ok(AccountingMethod::Lifecycle),

@@ -373,7 +373,7 @@ pub(crate) static SETTINGS: &[Setting] =
         key("carbon.intensityValidity", Form::Duration, Set(apply::intensity::validity)).flag(
             "intensity.validity",
             "DURATION",
-            "How long after its last value a file's series still speaks for now [default: its step, 2h at most]",
+            "How long after its last value a series still speaks for now [default: a file's step, 2h at most; providers: 2h]",
         ),
         key("carbon.intensityTokenFile", Form::Text, Set(apply::intensity::token_file)).flag(
             "intensity.token-file",
