@@ -163,7 +163,7 @@ fn watttime_is_asked_with_a_login_and_by_forecast_where_the_plan_has_no_history(
 #[test]
 fn the_carbon_intensity_api_answers_for_great_britain() {
     let provider = Provider::start(|_, _| {
-        let half_hour = |minutes| {
+        let half_hour = |minutes: i64| {
             let seconds = (Timestamp::now().as_second() / 1800) * 1800 + minutes * 60;
             Timestamp::from_second(seconds).unwrap().strftime("%Y-%m-%dT%H:%MZ").to_string()
         };

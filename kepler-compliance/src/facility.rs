@@ -274,8 +274,10 @@ impl Facility {
             let source = FigureSource::GridAndPue {
                 grid: grid.figure.value.grams_per_kilowatt_hour(),
                 grid_source: Box::new(grid.source()),
+                grid_basis: grid.basis,
                 pue: pue.value.ratio(),
                 pue_source: Box::new(pue.source.clone()),
+                pue_basis: pue.basis,
             };
             let mut value = MetricValue::new(effective.grams_per_kilowatt_hour(), basis, source);
             (value.year, value.age) = (year(grid.figure.period), grid.age);

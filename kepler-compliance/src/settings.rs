@@ -31,6 +31,13 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The currency of prices, where there are any.
+    #[must_use]
+    pub fn currency(&self) -> Option<&str> {
+        let of_tariff = self.tariff.as_ref().map(|tariff| tariff.currency.as_str());
+        of_tariff.or(self.price.as_ref().map(|price| price.currency.as_str()))
+    }
+
     /// What a kilowatt-hour costs from `from` to `to`, where that is known; hours that a tariff does not price are gaps.
     #[must_use]
     pub fn prices(&self, from: Timestamp, to: Timestamp) -> Option<Series<EnergyPrice>> {

@@ -63,6 +63,15 @@ fn energy(message: &EnergyMessage) -> String {
         M::Unassigned { percent: share } => {
             format!("{} % of the nodes' energy is idle or unattributed and charged to no workload.", percent(*share))
         }
+        M::CostByHours { tariff, mean, currency, percent: priced } => format!(
+            "Monthly cost: {} {currency}/kWh, the mean of tariff {tariff} over the next 730 h, as if work ran evenly through \
+             them; {} % of these hours have a price in it and stand for all.",
+            figure(*mean),
+            percent(*priced)
+        ),
+        M::CostUnknown { tariff, percent: priced } => {
+            format!("No monthly cost: tariff {tariff} has a price for {} % of the next 730 h only.", percent(*priced))
+        }
         M::InferredPods { controller } => {
             format!("Which pods belong to {controller} is inferred from their names; Kubernetes was not asked.")
         }
@@ -108,7 +117,7 @@ fn figure_source(source: &FigureSource) -> String {
         FigureSource::Stated => "stated in the settings".to_owned(),
         FigureSource::Region(region) => format!("of {region}"),
         FigureSource::Target => "a target".to_owned(),
-        FigureSource::GridAndPue { grid, grid_source, pue, pue_source } => format!(
+        FigureSource::GridAndPue { grid, grid_source, pue, pue_source, .. } => format!(
             "grid {} g/kWh ({}), PUE {} ({})",
             figure(*grid),
             figure_source(grid_source),
@@ -235,20 +244,38 @@ fn verdict(message: &VerdictMessage) -> String {
             format!("All figures are there and within their bounds: {}.", names.join(", "))
         }
         M::NotMeasured { metric: of, basis, source } => {
-            let is = match basis {
-                Basis::Measured => "measured",
-                Basis::Published => "published, not measured",
-                Basis::Partial => "measured in part and estimated in part",
-                Basis::Estimated => "estimated, not measured",
-                Basis::Assumed => "assumed, not measured",
+            let part = match source {
+                FigureSource::GridAndPue { grid_basis, pue_basis, .. } if grid_basis.is_sound() => {
+                    Some(("PUE", *pue_basis))
+                }
+                FigureSource::GridAndPue { grid_basis, pue_basis, .. } if pue_basis.is_sound() => {
+                    Some(("grid intensity", *grid_basis))
+                }
+                _ => None,
             };
-            format!("The {} is {is} ({}).", metric(*of), figure_source(source))
+            let (of, source) = (metric(*of), figure_source(source));
+            match part {
+                Some((part, part_basis)) => {
+                    format!("The {of} rests on a {part} that is {} ({source}).", is(part_basis))
+                }
+                None => format!("The {of} is {} ({source}).", is(*basis)),
+            }
         }
         M::Impossible { metric: of, value } => {
             format!("The {} of {} is not possible and was not used.", metric(*of), figure(*value))
         }
         M::NoEnergy => "There are no energy figures of the workload in the window.".to_owned(),
         M::Note(text) => text.lang(LANG).to_owned(),
+    }
+}
+
+const fn is(basis: Basis) -> &'static str {
+    match basis {
+        Basis::Measured => "measured",
+        Basis::Published => "published, not measured",
+        Basis::Partial => "measured in part and estimated in part",
+        Basis::Estimated => "estimated, not measured",
+        Basis::Assumed => "assumed, not measured",
     }
 }
 

@@ -65,6 +65,15 @@ fn energy(message: &EnergyMessage) -> String {
         M::Unassigned { percent: share } => {
             format!("노드 에너지의 {} %는 유휴 또는 미귀속으로, 어떤 워크로드에도 부과되지 않습니다.", percent(*share))
         }
+        M::CostByHours { tariff, mean, currency, percent: priced } => format!(
+            "월간 비용: 앞으로 730시간의 요금제 {tariff} 평균 {} {currency}/kWh, 작업이 모든 시간에 고르게 실행된다고 가정. \
+             이 시간의 {} %에 단가가 있으며 전체를 대표합니다.",
+            figure(*mean),
+            percent(*priced)
+        ),
+        M::CostUnknown { tariff, percent: priced } => {
+            format!("월간 비용 없음: 요금제 {tariff}에는 앞으로 730시간 중 {} %에만 단가가 있습니다.", percent(*priced))
+        }
         M::InferredPods { controller } => {
             format!("{controller}에 속한 파드는 Kubernetes 조회 없이 이름으로 추정했습니다.")
         }
@@ -128,7 +137,7 @@ fn figure_source(source: &FigureSource) -> String {
         FigureSource::Stated => "설정에 명시됨".to_owned(),
         FigureSource::Region(region) => format!("{region}의 값"),
         FigureSource::Target => "목표값".to_owned(),
-        FigureSource::GridAndPue { grid, grid_source, pue, pue_source } => format!(
+        FigureSource::GridAndPue { grid, grid_source, pue, pue_source, .. } => format!(
             "전력망 {} g/kWh ({}), PUE {} ({})",
             figure(*grid),
             figure_source(grid_source),
@@ -251,20 +260,36 @@ fn verdict(message: &VerdictMessage) -> String {
             format!("모든 지표가 있으며 기준을 충족합니다: {}.", names.join(", "))
         }
         M::NotMeasured { metric: of, basis, source } => {
-            let is = match basis {
-                Basis::Measured => "측정값",
-                Basis::Published => "측정값이 아닌 공표값",
-                Basis::Partial => "일부는 측정되고 나머지는 추정된 값",
-                Basis::Estimated => "측정값이 아닌 추정값",
-                Basis::Assumed => "측정값이 아닌 가정값",
+            let part = match source {
+                FigureSource::GridAndPue { grid_basis, pue_basis, .. } if grid_basis.is_sound() => {
+                    Some(("PUE", *pue_basis))
+                }
+                FigureSource::GridAndPue { grid_basis, pue_basis, .. } if pue_basis.is_sound() => {
+                    Some(("전력망 탄소집약도", *grid_basis))
+                }
+                _ => None,
             };
-            format!("{}은(는) {is}입니다 ({}).", metric(*of), figure_source(source))
+            let (of, source) = (metric(*of), figure_source(source));
+            match part {
+                Some((part, part_basis)) => format!("{of}의 {part}은(는) {}입니다 ({source}).", is(part_basis)),
+                None => format!("{of}은(는) {}입니다 ({source}).", is(*basis)),
+            }
         }
         M::Impossible { metric: of, value } => {
             format!("{} {}은(는) 불가능한 값이므로 사용하지 않았습니다.", metric(*of), figure(*value))
         }
         M::NoEnergy => "해당 기간에 이 워크로드의 에너지 데이터가 없습니다.".to_owned(),
         M::Note(text) => text.lang(LANG).to_owned(),
+    }
+}
+
+const fn is(basis: Basis) -> &'static str {
+    match basis {
+        Basis::Measured => "측정값",
+        Basis::Published => "측정값이 아닌 공표값",
+        Basis::Partial => "일부는 측정되고 나머지는 추정된 값",
+        Basis::Estimated => "측정값이 아닌 추정값",
+        Basis::Assumed => "측정값이 아닌 가정값",
     }
 }
 

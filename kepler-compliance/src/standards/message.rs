@@ -26,10 +26,14 @@ pub enum FigureSource {
         grid: f64,
         /// Its source.
         grid_source: Box<FigureSource>,
+        /// How it came about.
+        grid_basis: Basis,
         /// PUE.
         pue: f64,
         /// Its source.
         pue_source: Box<FigureSource>,
+        /// How it came about.
+        pue_basis: Basis,
     },
     /// Mean power over a window.
     MeanPower,

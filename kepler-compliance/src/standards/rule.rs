@@ -90,6 +90,14 @@ pub enum Basis {
     Assumed,
 }
 
+impl Basis {
+    /// Whether somebody measured or published it, and nothing is guessed.
+    #[must_use]
+    pub const fn is_sound(self) -> bool {
+        matches!(self, Basis::Measured | Basis::Published)
+    }
+}
+
 /// A bound.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

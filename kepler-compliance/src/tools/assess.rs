@@ -8,6 +8,7 @@ use super::arguments::{Scope, WorkloadQualifiers, default_standard, named};
 use super::figures::Windows;
 use super::judge::{Judge, Verdicts};
 use super::optimizations::{advise, show};
+use super::price::MonthPrice;
 use super::resolve::{Resolved, resolve};
 use super::{Figures, ToolError, ToolRequest};
 use crate::advice::Advice;
@@ -171,7 +172,7 @@ impl Found<'_> {
     fn answer(&self, context: &Context<'_>) -> AssessResponse {
         let Found { request, facility, inventory, resolved, figures, verdicts, advice } = self;
         let (lang, settings) = (request.scope.lang, context.settings);
-        let month = figures.monthly().map(|energy| Month::new(energy, facility, settings));
+        let month = figures.monthly().map(|energy| Month::new(energy, facility, &MonthPrice::of(context)));
         let power = figures.power.and_then(|power| power.total());
         let mut response = frame(request, facility, verdicts, &self.caveats(context));
         response.workload.clone_from(&resolved.name);
@@ -194,6 +195,7 @@ impl Found<'_> {
         let mut caveats = self.resolved.caveats.clone();
         caveats.extend(energy_caveats(context, self.inventory, Some(self.figures.method)));
         caveats.extend(unassigned(self.inventory));
+        caveats.extend(MonthPrice::of(context).caveat.filter(|_| self.figures.monthly().is_some()));
         if self.figures.running == 0 {
             caveats.push(EnergyMessage::NotRunning.into());
         }

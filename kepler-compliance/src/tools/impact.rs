@@ -5,6 +5,7 @@ use super::arguments::{Scope, WorkloadQualifiers, default_standard, named, withi
 use super::figures::Windows;
 use super::judge::Judge;
 use super::optimizations::{pue_target, show, use_over_time};
+use super::price::MonthPrice;
 use super::resolve::{Resolved, resolve};
 use super::{Figures, ToolError, ToolRequest};
 use crate::advice::{
@@ -224,6 +225,7 @@ impl Case<'_> {
         let after_judge = Judge::new(context, &after.facility, &request.standard)?;
         let mut caveats = resolved.caveats.clone();
         caveats.extend(energy_caveats(context, inventory, Some(figures.method)));
+        caveats.extend(MonthPrice::of(context).caveat);
         caveats.extend(facility.caveats.iter().cloned());
         caveats.push(AssessmentMessage::Projection.into());
         let saved = 1.0 - after.factor();
@@ -245,7 +247,7 @@ impl Case<'_> {
 
     /// A month like the window, as things are.
     fn month(&self) -> Option<Month> {
-        self.figures.monthly().map(|energy| Month::new(energy, self.facility, self.context.settings))
+        self.figures.monthly().map(|energy| Month::new(energy, self.facility, &MonthPrice::of(self.context)))
     }
 
     /// Advice of a kind, in the situation that the steps before have made.
@@ -331,7 +333,7 @@ impl Situation {
 
 fn state(context: &Context<'_>, facility: &Facility, judge: &Judge<'_>, figures: &Figures, lang: Lang) -> ImpactState {
     let verdicts = judge.verdicts(Some(figures));
-    let month = figures.monthly().map(|energy| Month::new(energy, facility, context.settings));
+    let month = figures.monthly().map(|energy| Month::new(energy, facility, &MonthPrice::of(context)));
     ImpactState {
         power_watts: figures.power.and_then(|power| power.total()).map(Power::watts),
         grid_intensity: facility.intensity().map(CarbonIntensity::grams_per_kilowatt_hour),

@@ -4,6 +4,7 @@ use super::answer::{Evidence, Month, ProjectedMonthly, Skip, Statuses, basis_of,
 use super::arguments::{Scope, default_standard, named};
 use super::groups::{Group, check_namespace, common_kind, groups};
 use super::judge::Judge;
+use super::price::MonthPrice;
 use super::{ToolError, ToolRequest};
 use crate::context::Context;
 use crate::facility::Facility;
@@ -220,9 +221,12 @@ pub fn list_workloads_by_compliance(context: &Context<'_>, request: &ListRequest
     let end = request.offset.saturating_add(request.limit);
     response.next_offset = (end < admitted.len()).then_some(end);
     let page = admitted.iter().skip(request.offset).take(request.limit);
-    response.workloads = page.map(|(group, statuses)| listed(context, &facility, group, *statuses)).collect();
+    let price = MonthPrice::of(context);
+    response.workloads = page.map(|(group, statuses)| listed(context, &facility, &price, group, *statuses)).collect();
     let method = groups.iter().map(|group| group.figures.method).reduce(kepler_core::meter::Method::weaker);
     let mut caveats = energy_caveats(context, &inventory, method);
+    caveats.extend(price.caveat);
+    caveats.extend(judge.unknown());
     caveats.extend(facility.caveats.iter().cloned());
     response.kind = request.kind.or(common_kind(&groups));
     response.skipped = inventory.skipped.iter().map(Skip::from).collect();
@@ -253,10 +257,16 @@ fn admitted<'a>(
     admitted
 }
 
-fn listed(context: &Context<'_>, facility: &Facility, group: &Group<'_>, statuses: Statuses) -> ListedWorkload {
+fn listed(
+    context: &Context<'_>,
+    facility: &Facility,
+    price: &MonthPrice,
+    group: &Group<'_>,
+    statuses: Statuses,
+) -> ListedWorkload {
     let figures = &group.figures;
     let power = figures.power.and_then(|power| power.total());
-    let month = figures.monthly().map(|energy| Month::new(energy, facility, context.settings));
+    let month = figures.monthly().map(|energy| Month::new(energy, facility, price));
     ListedWorkload {
         workload: group.name.to_owned(),
         kind: group.kind,

@@ -6,6 +6,7 @@ use super::figures::MONTH;
 use super::groups::{Group, common_kind, groups};
 use super::judge::Judge;
 use super::list::StatusCounts;
+use super::price::MonthPrice;
 use super::{Figures, ToolError, ToolRequest};
 use crate::carbon::emissions;
 use crate::context::Context;
@@ -175,6 +176,8 @@ pub fn get_cluster_carbon_summary(
     response.namespaces = namespaces(&facility, &inventory, &pods, &whole);
     let method = inventory.nodes.iter().map(method_of).reduce(Method::weaker);
     let mut caveats = energy_caveats(context, &inventory, method);
+    caveats.extend(MonthPrice::of(context).caveat);
+    caveats.extend(judge.unknown());
     caveats.extend(facility.caveats.iter().cloned());
     response.recommendations = render_all(&recommend(response.idle_percent, response.unattributed_percent), lang);
     response.kind = request.kind.or(common_kind(&counted));
@@ -225,7 +228,8 @@ fn totals(context: &Context<'_>, facility: &Facility, inventory: &Inventory, res
     response.power_watts = power.map(Power::watts);
     response.emissions_per_hour = grams_per_hour(power, facility);
     let window = inventory.covered.length();
-    let month = power.map(|power| Month::new(power * MONTH, facility, context.settings));
+    let price = MonthPrice::of(context);
+    let month = power.map(|power| Month::new(power * MONTH, facility, &price));
     response.projected_monthly = month.map(|month| month.show(context.settings, window));
     response.idle_percent = percent(sum(|zone| zone.idle), energy);
     response.unattributed_percent = percent(sum(|zone| zone.unattributed), energy);

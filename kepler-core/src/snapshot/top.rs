@@ -98,7 +98,8 @@ fn is_apart(row: &AnyRow<'_>) -> bool {
     let is_outside = parents.container.is_none() && parents.job.is_none() && parents.unit.is_none();
     match row.kind() {
         WorkloadKind::Container => parents.job.is_none(),
-        WorkloadKind::Unit | WorkloadKind::Job => true,
+        WorkloadKind::Unit => true,
+        WorkloadKind::Job => parents.container.is_none(),
         WorkloadKind::Process | WorkloadKind::Command => is_outside,
         // A pod is its containers, a virtual machine is a process.
         _ => false,

@@ -149,7 +149,7 @@ class IntensityProvider:
     password: Optional[str] = field(default=None, repr=False)
     """The password of WattTime."""
     regions: Mapping[str, str] = field(default_factory=dict)
-    """WattTime's regions of grid zones: ``{"us-east-1": "PJM_DC"}``."""
+    """The provider's own names of grid zones: ``{"us-east-1": "PJM_DC"}``, ``{"US-CA": "US-CAL-CISO"}``."""
     method: Optional[Literal["direct", "lifecycle"]] = None
     """What the figures of Electricity Maps count; lifecycle without it."""
 

@@ -147,7 +147,11 @@ fn make(data: &Data, asked: &ProviderArgument) -> PyResult<Arc<dyn IntensitySour
                 Some(token) => ElectricityMaps::new(Secret::new(token), options),
                 None => ElectricityMaps::from_env(options),
             };
-            let source = made.map_err(|error| wrong(&error))?;
+            let mut source = made.map_err(|error| wrong(&error))?;
+            for (zone, key) in &asked.regions {
+                let zone = data.zones.find(zone).map_err(|error| unknown_region(&error))?;
+                source = source.zone(zone.id.clone(), key.clone());
+            }
             Arc::new(match asked.method.as_deref().map(super::facility::method).transpose()? {
                 Some(method) => source.with_method(method),
                 None => source,

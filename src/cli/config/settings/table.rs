@@ -389,7 +389,7 @@ pub(crate) static SETTINGS: &[Setting] =
         key("carbon.intensityRegions", Form::List, Set(apply::intensity::regions)).flag(
             "intensity.region",
             "ZONE=REGION",
-            "WattTime's region of a grid zone, as us-east-1=PJM_DC; may be repeated",
+            "The provider's own name of a grid zone, as us-east-1=PJM_DC (WattTime) or US-CA=US-CAL-CISO; may be repeated",
         ),
         key("standards.directory", Form::Text, Set(apply::intensity::standards)).flag(
             "standards-dir",
