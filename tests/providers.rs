@@ -111,7 +111,7 @@ fn whatever_a_provider_does_wrong_the_verdict_is_insufficient_data_with_the_reas
         ("503", || reply(503, "", "")),
         ("not what Electricity Maps documents", || reply(200, "", "<html>\u{1b}[31m</html>")),
         ("longer than", || reply(200, "", &" ".repeat(9 << 20))),
-        ("old", || reply(200, "", &latest("KR", 300, SignedDuration::from_hours(30)))),
+        ("is stale", || reply(200, "", &latest("KR", 300, SignedDuration::from_hours(30)))),
         ("is broken", || (Duration::ZERO, b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n{\"zone\":".to_vec())),
     ];
     for (reason, answer) in cases {
