@@ -151,6 +151,7 @@ impl Method {
 
 /// One physical zone of a meter: the `dram` of socket 1, say.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Zone {
     /// What it covers.
     pub kind: ZoneKind,
@@ -185,6 +186,7 @@ impl Zone {
 /// Why a zone could not be read this time. Others go on.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read {path}: {source}")]
+#[non_exhaustive]
 pub struct ReadError {
     /// What was read.
     pub path: String,
@@ -193,6 +195,12 @@ pub struct ReadError {
 }
 
 impl ReadError {
+    /// What went wrong when reading `path`.
+    #[must_use]
+    pub fn new(path: impl Into<String>, source: io::Error) -> Self {
+        ReadError { path: path.into(), source }
+    }
+
     /// The `reason` label: a short word for the kind of fault.
     #[must_use]
     pub fn reason(&self) -> &'static str {

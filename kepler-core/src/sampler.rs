@@ -47,6 +47,7 @@ use zones::Zones;
 
 /// How to measure and attribute. The default suits any host.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct SamplerOptions {
     /// Which meters to use.
     pub chain: ChainOptions,
@@ -58,6 +59,15 @@ pub struct SamplerOptions {
     pub retention: Retention,
     /// Where processes' CPU time is read.
     pub usage: UsageChoice,
+}
+
+impl SamplerOptions {
+    /// These options with a change, as in `SamplerOptions::default().with(|options| options.policy = IdlePolicy::Ratio)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
 }
 
 /// Sampling cannot start.

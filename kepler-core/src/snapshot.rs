@@ -229,6 +229,7 @@ impl NodeZone {
 /// A zone's mean power over an interval: `total = active + idle`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct ZonePower {
     /// All of it.
     pub total: Power,
@@ -238,14 +239,31 @@ pub struct ZonePower {
     pub idle: Power,
 }
 
+impl ZonePower {
+    /// Power as `total = active + idle`.
+    #[must_use]
+    pub const fn new(total: Power, active: Power, idle: Power) -> Self {
+        ZonePower { total, active, idle }
+    }
+}
+
 /// Where the truth lies with 90 % probability.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct PowerInterval {
     /// Lower end, not below zero.
     pub lower: Power,
     /// Upper end.
     pub upper: Power,
+}
+
+impl PowerInterval {
+    /// From `lower` to `upper`.
+    #[must_use]
+    pub const fn new(lower: Power, upper: Power) -> Self {
+        PowerInterval { lower, upper }
+    }
 }
 
 /// How often something could not be read.

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 /// The five kinds of rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum RuleKind {
     /// A bound on the effective carbon intensity, `CI * PUE`.
     IntensityLimit,
@@ -27,6 +28,7 @@ pub enum RuleKind {
 /// What makes somebody follow a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Force {
     /// An act of parliament or a regulation of equal rank.
     Law,
@@ -59,6 +61,7 @@ pub enum RuleStatus {
 /// Whom a rule speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Subject {
     /// A workload: pod, unit, VM, process.
     Workload,
@@ -77,6 +80,7 @@ pub enum Subject {
 /// How a value came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "who shows a figure must show every kind of basis")]
 pub enum Basis {
     /// By a meter.
     Measured,
@@ -101,6 +105,7 @@ impl Basis {
 /// A bound.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Limit {
     /// Value <= limit.
     AtMost(f64),
@@ -137,6 +142,7 @@ impl Limit {
 /// A figure that must exist, and its bound where it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct MetricBound {
     /// Which figure.
     pub metric: Metric,
@@ -148,6 +154,7 @@ pub struct MetricBound {
 /// A size from which on a rule applies.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Threshold {
     /// Which size.
     pub metric: Metric,
@@ -170,6 +177,7 @@ impl Threshold {
 /// The first days of operation that a rule speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct OperationStart {
     /// Sites that began on this day or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -190,6 +198,7 @@ fn is_zero(months: &u32) -> bool {
 /// To whom of its subjects a rule applies; all conditions must hold.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Applies {
     /// Sizes that must be reached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -235,6 +244,7 @@ pub enum Requirement {
 /// What a rule asks.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Check {
     /// A bound on the effective carbon intensity.
     IntensityLimit {
@@ -287,6 +297,7 @@ impl Check {
 
 /// One version of a rule.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Rule {
     /// Its code, upper case with `_`.
     pub code: String,

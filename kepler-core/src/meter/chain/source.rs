@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 /// A kind of meter.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Source {
     /// Linux powercap, `/sys/class/powercap`.
     Powercap,
@@ -102,6 +103,7 @@ impl Source {
 
 /// Which meters to use, and for what.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ChainOptions {
     /// The sources to try, best first. One alone forces it: there is no falling back then.
     pub sources: Vec<Source>,
@@ -120,6 +122,13 @@ impl Default for ChainOptions {
 }
 
 impl ChainOptions {
+    /// These options with a change, as in `ChainOptions::default().with(|options| options.zones = zones)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
     /// These sources instead of the automatic ones.
     #[must_use]
     pub fn with_sources(mut self, sources: Vec<Source>) -> Self {
