@@ -23,6 +23,9 @@ type Asked = (String, String);
 /// What is written back, byte for byte, after a wait.
 type Answer = (Duration, Vec<u8>);
 
+/// What a page says of a fault, and the fault.
+type Fault = (&'static str, fn() -> Answer);
+
 /// A provider on a port of its own, until the test ends.
 struct Provider {
     url: String,
@@ -104,7 +107,7 @@ fn a_verdict_follows_electricity_maps_and_says_so() {
 
 #[test]
 fn whatever_a_provider_does_wrong_the_verdict_is_insufficient_data_with_the_reason() {
-    let cases: [(&str, fn() -> Answer); 8] = [
+    let cases: [Fault; 8] = [
         ("401", || reply(401, "", "{}")),
         ("429", || reply(429, "retry-after: 90\r\n", "{}")),
         ("500", || reply(500, "", "oops")),
