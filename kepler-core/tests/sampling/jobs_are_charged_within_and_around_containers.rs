@@ -63,7 +63,7 @@ fn a_job_under_two_daemons_of_one_host_is_a_workload_for_each() {
     assert!(parts[0].0 == "7" && parts[1].0 == "7" && parts[0].1 != parts[1].1, "{parts:?}");
     let labels = |row: &Row<kepler_core::workload::JobInfo>| {
         use kepler_core::workload::Workload;
-        row.info.attributes().labels().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+        row.info.attributes().labels().map(|(name, value)| format!("{name}={value:?}")).collect::<Vec<_>>()
     };
     assert_ne!(labels(&snapshot.jobs[0]), labels(&snapshot.jobs[1]), "series are told apart as rows are");
 }
