@@ -52,7 +52,7 @@ The agents have certificates: the hub needs `hub.sourceCASecret` to verify them,
 `{{ $key }}` is no value of this chart, and has no effect.
 {{- end }}
 {{- end }}
-{{- $agent := list "hostPID" "hostUsers" "tolerations" "nodeSelector" "affinity" "securityContext" "podSecurityContext" "resources" "livenessProbe" "startupProbe" "readinessProbe" "updateStrategy" "priorityClassName" "podLabels" "podAnnotations" "hostMounts" "nvidia" -}}
+{{- $agent := list "hostPID" "hostUsers" "tolerations" "nodeSelector" "affinity" "securityContext" "podSecurityContext" "resources" "livenessProbe" "startupProbe" "readinessProbe" "updateStrategy" "priorityClassName" "podLabels" "podAnnotations" "hostMounts" "hostLogs" "kubeletCertificate" "nvidia" -}}
 {{- range $key := keys .Values.daemonset | sortAlpha }}
 {{- if not (has $key $agent) }}
 `daemonset.{{ $key }}` is no value of this chart, and has no effect.
