@@ -23,6 +23,7 @@
 //! ```
 
 mod fill;
+mod floor;
 mod given_up;
 mod online;
 mod parked;
@@ -37,6 +38,7 @@ use crate::availability::{Remedy, Unavailable};
 use crate::host::{Host, Timestamp, Topology};
 use crate::units::ZoneKind;
 use fill::{Fill, Present};
+use floor::Floor;
 use given_up::GivenUp;
 use online::Online;
 use parked::Parked;
@@ -279,6 +281,7 @@ impl Chain {
             self.count_missing();
         }
         let (mut tried, mut failed) = (false, true);
+        let mut floor = Floor::default();
         for active in &mut self.active {
             active.meter.read(at, &mut self.scratch);
             let (zones, source) = (active.meter.inventory().zones, active.meter.source());
@@ -299,6 +302,7 @@ impl Chain {
                     failed &= result.is_err();
                 }
                 let power = result.as_ref().ok().and_then(Drawn::power);
+                floor.add(zone.kind, active.is_sensor, power, drawn.len());
                 self.present.push((zone.kind, zone.package, power));
                 if let Ok(drawn) = &result {
                     self.parked.stand_in(source, zone.kind, drawn);
@@ -306,6 +310,7 @@ impl Chain {
                 drawn.push(result);
             }
         }
+        floor.hold(drawn);
         self.parked.advance();
         self.estimate_missing(at, drawn);
         self.failures = if tried && failed { self.failures.saturating_add(1) } else { 0 };
