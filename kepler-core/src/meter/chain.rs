@@ -42,6 +42,7 @@ use floor::Floor;
 use given_up::GivenUp;
 use online::Online;
 use parked::Parked;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use watch::{BusyClock, ZoneWatch};
 
@@ -73,6 +74,8 @@ pub struct Chain {
     failures: u32,
     next_probe: Option<Duration>,
     online: Online,
+    /// The packages that have ever been online.
+    packages: BTreeSet<u32>,
     scratch: Vec<Result<Reading, ReadError>>,
 }
 
@@ -207,6 +210,7 @@ impl Chain {
             is_changed: false,
             failures: 0,
             next_probe: None,
+            packages: BTreeSet::new(),
             scratch: Vec::new(),
         }
     }
@@ -365,8 +369,11 @@ impl Chain {
     /// Estimates the parts that the meters in use lack. A socket that is switched off is not one of them.
     fn fill_missing(&mut self) {
         let online: Vec<u32> = Topology::read(&self.host).packages().iter().map(|(package, _)| *package).collect();
-        let is_online =
-            |package: Option<u32>| package.is_none_or(|package| online.is_empty() || online.contains(&package));
+        self.packages.extend(&online);
+        // A package that was never listed is not known to be switched off: the procfs may be another machine's.
+        let is_online = |package: Option<u32>| {
+            package.is_none_or(|package| online.contains(&package) || !self.packages.contains(&package))
+        };
         let mut parts = Vec::new();
         for active in self.active.iter().filter(|active| active.is_sensor) {
             let inventory = active.meter.inventory();
