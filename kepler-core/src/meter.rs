@@ -9,6 +9,7 @@ pub mod chain;
 pub mod configured;
 pub mod estimate;
 pub mod fake;
+mod follower;
 pub mod hwmon;
 mod inventory;
 mod limits;
@@ -19,8 +20,10 @@ pub mod powercap;
 pub mod replay;
 mod sysfs;
 mod uncertainty;
+mod watchdog;
 
 pub use crate::counter::Reading;
+pub use follower::Drawn;
 pub use inventory::{Inventory, Skipped};
 pub use uncertainty::{ErrorBounds, EstimateWarnings};
 
@@ -177,7 +180,7 @@ impl Zone {
             package: None,
             path: path.into(),
             modulus: None,
-            max_power: limits::Limits::default().of_kind(kind),
+            max_power: kind.plausible_maximum(),
             idle_power: None,
         }
     }

@@ -202,6 +202,10 @@ pub struct NodeZone {
     pub interval: Option<PowerInterval>,
     /// What its counters did.
     pub events: CounterEvents,
+    /// Why a part of it cannot be read now, as in the `reason` label of [faults](Snapshot::faults): `timeout` of a driver that
+    /// does not answer, `stuck` of a counter that does not count, …
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub fault: Option<&'static str>,
 }
 
 impl NodeZone {
@@ -222,6 +226,7 @@ impl NodeZone {
             power: None,
             interval: None,
             events: CounterEvents::default(),
+            fault: None,
         }
     }
 }

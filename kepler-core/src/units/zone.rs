@@ -1,5 +1,6 @@
 //! Power zones: the parts of a machine whose energy is read separately.
 
+use super::Power;
 use std::fmt;
 use std::ops::{Add, Index, IndexMut};
 use std::str::FromStr;
@@ -48,6 +49,17 @@ impl ZoneKind {
         }
     }
 
+    /// The most that one zone of this kind can plausibly draw: no processor of today reaches it, and no desktop computer
+    /// as a whole. More was not drawn but misread.
+    #[must_use]
+    pub fn plausible_maximum(self) -> Power {
+        Power::from_watts(match self {
+            ZoneKind::Package | ZoneKind::Core => 1500.0,
+            ZoneKind::Uncore | ZoneKind::Dram => 600.0,
+            ZoneKind::Psys => 10_000.0,
+        })
+    }
+
     /// Of the zones that there are, those whose sum is the machine: none of them contains another.
     ///
     /// `package` (where it is missing `core` and `uncore`) and `dram`; `psys` where there is none of these.
@@ -61,6 +73,22 @@ impl ZoneKind {
     /// ```
     #[must_use]
     pub fn addable(is_there: impl Fn(ZoneKind) -> bool) -> PerZone<bool> {
+        ZoneKind::addable_unless_estimated(is_there, |_| false)
+    }
+
+    /// The same where it is known which zones are but estimated: `psys` alone where it is measured and the processors
+    /// are not. It contains them, so that a measurement of the whole is better than an estimate of a part.
+    #[must_use]
+    pub fn addable_unless_estimated(
+        is_there: impl Fn(ZoneKind) -> bool,
+        is_estimated: impl Fn(ZoneKind) -> bool,
+    ) -> PerZone<bool> {
+        let processors = [ZoneKind::Package, ZoneKind::Core, ZoneKind::Uncore];
+        let has_processors = processors.into_iter().any(&is_there);
+        let all_estimated = processors.into_iter().filter(|zone| is_there(*zone)).all(&is_estimated);
+        if is_there(ZoneKind::Psys) && !is_estimated(ZoneKind::Psys) && has_processors && all_estimated {
+            return PerZone::from_fn(|zone| zone == ZoneKind::Psys);
+        }
         let has_package = is_there(ZoneKind::Package);
         let mut zones = PerZone::from_fn(|zone| {
             is_there(zone)

@@ -74,8 +74,8 @@ impl Source {
 
     pub(super) fn open(&self, host: &Host, options: &ChainOptions) -> Result<Box<dyn EnergyMeter>, Unavailable> {
         Ok(match self {
-            Source::Powercap => Box::new(Powercap::open(host)?),
-            Source::Msr => Box::new(Msr::open(host)?),
+            Source::Powercap => Powercap::open(host)?.guarded(),
+            Source::Msr => Msr::open(host)?.guarded(),
             #[cfg(feature = "perf")]
             Source::Perf => Box::new(crate::meter::perf::Perf::open(host)?),
             #[cfg(not(feature = "perf"))]
@@ -86,7 +86,7 @@ impl Source {
                     Remedy::RebuildWithFeature { feature: "perf" },
                 ));
             }
-            Source::Hwmon => Box::new(Hwmon::open(host, &options.hwmon)?),
+            Source::Hwmon => Hwmon::open(host, &options.hwmon)?.guarded(),
             Source::Model => match &options.calibration {
                 Some(calibration) => Box::new(Estimate::open(host).calibrated(calibration)),
                 None => Box::new(Estimate::open(host)),
