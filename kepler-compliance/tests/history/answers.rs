@@ -190,8 +190,8 @@ fn what_is_partly_measured_is_neither_measured_nor_estimated() {
         ([estimated(0.2), partial(0.1), partial(0.1)], estimated(0.2)),
         ([Method::Measured; 3], Method::Measured),
     ] {
-        let place = Place::new();
-        let history = place.open();
+        let temp = TempHistory::new();
+        let history = temp.open();
         // The first reading only lays the ground.
         history.record(&snapshot(1, at(0), 0)).unwrap();
         for (second, method) in (1..).zip(methods) {
