@@ -17,6 +17,7 @@ mod faults_are_counted_and_the_rest_goes_on;
 mod groups_within_groups_are_charged_once;
 mod jobs_are_charged_within_and_around_containers;
 mod machine;
+mod pods_are_named_by_the_directory;
 mod short_lived_work_is_charged_by_name;
 mod what_was_calibrated_is_gone_by;
 mod workloads_are_charged_for_what_they_used;

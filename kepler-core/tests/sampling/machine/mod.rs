@@ -4,6 +4,7 @@
 
 use kepler_core::attribution::{IdlePolicy, Weights};
 use kepler_core::calibration::Calibration;
+use kepler_core::directory::Directory;
 use kepler_core::host::Timestamp;
 use kepler_core::meter::chain::{ChainOptions, Source};
 use kepler_core::sampler::{Retention, Sampler, SamplerOptions};
@@ -37,6 +38,7 @@ pub struct Setup {
     pub usage_source: Option<Box<dyn UsageSource>>,
     pub meter: Source,
     pub calibration: Option<Arc<Calibration>>,
+    pub directory: Option<Directory>,
 }
 
 impl Default for Setup {
@@ -51,6 +53,7 @@ impl Default for Setup {
             usage_source: None,
             meter: Source::Powercap,
             calibration: None,
+            directory: None,
         }
     }
 }
@@ -103,7 +106,8 @@ impl Machine {
         let chain = ChainOptions { calibration: setup.calibration, ..ChainOptions::default() };
         let chain = chain.with_sources(vec![setup.meter]);
         let (policy, retention, weights) = (setup.policy, setup.retention, setup.weights);
-        let options = SamplerOptions { chain, policy, retention, weights, ..SamplerOptions::default() };
+        let directory = setup.directory;
+        let options = SamplerOptions { chain, policy, retention, weights, directory, ..SamplerOptions::default() };
         let mut sampler = Sampler::new(&processes.host(tree.sysfs()), options).unwrap();
         if let Some(source) = setup.usage_source {
             sampler = sampler.with_usage_source(source);
