@@ -89,7 +89,7 @@ fn every_pod_of_the_recorded_kubelet_is_known_with_owner_resources_and_all_its_c
             found += 1;
         }
     }
-    assert_eq!(found, 10);
+    assert_eq!(found, 11);
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn a_watch_brings_what_changes_and_goes_on_after_410() {
     assert!(asked.iter().all(|request| request.target.contains("fieldSelector=spec.nodeName%3Dnode-a")));
     let watches: Vec<_> = asked.iter().filter(|request| request.target.contains("watch=true")).collect();
     assert!(
-        watches[0].target.contains("resourceVersion=544") && watches[0].target.contains("allowWatchBookmarks=true")
+        watches[0].target.contains("resourceVersion=1249") && watches[0].target.contains("allowWatchBookmarks=true")
     );
     assert!(directory.status().faults.is_empty(), "{:?}", directory.status());
 }
