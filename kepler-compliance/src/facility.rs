@@ -26,6 +26,7 @@ pub const DEFAULT_REGION: &str = "ap-northeast-2";
 
 /// A figure that an answer rests on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Input {
     /// What it is: a metric's name, or `power`, `energy`, `grid_intensity`, `pue`, `price`.
     pub name: String,

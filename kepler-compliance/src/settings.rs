@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 /// the configuration. What is not stated comes from published data, and is absent where there are none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Settings {
     /// Where it stands: any name of the zone table.
     pub region: Option<String>,
@@ -26,6 +27,15 @@ pub struct Settings {
     pub price: Option<Price>,
     /// What it costs at a time of use; schedules are priced by it rather than by `price`.
     pub tariff: Option<Tariff>,
+}
+
+impl Settings {
+    /// These settings with a change, as in `Settings::default().with(|settings| settings.price = None)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
 }
 
 impl Settings {
@@ -43,6 +53,7 @@ impl Settings {
 /// A PUE and how it was found.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct StatedPue {
     /// The PUE.
     pub value: Pue,
@@ -50,12 +61,28 @@ pub struct StatedPue {
     pub basis: Basis,
 }
 
+impl StatedPue {
+    /// A PUE and how it was found.
+    #[must_use]
+    pub const fn new(value: Pue, basis: Basis) -> Self {
+        StatedPue { value, basis }
+    }
+}
+
 /// What electricity costs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Price {
     /// Price of a kilowatt-hour.
     pub per_kwh: EnergyPrice,
     /// Its currency, as ISO 4217 (`KRW`).
     pub currency: String,
+}
+
+impl Price {
+    /// A price per kilowatt-hour in a currency by its ISO 4217 code.
+    pub fn new(per_kwh: EnergyPrice, currency: impl Into<String>) -> Self {
+        Price { per_kwh, currency: currency.into() }
+    }
 }

@@ -53,6 +53,7 @@ const EMBEDDED: [(&str, &str); 4] = [
 /// A code that no rule has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown standard `{code}`; valid: {}", valid.join(", "))]
+#[non_exhaustive]
 pub struct UnknownStandard {
     /// The code asked for.
     pub code: String,

@@ -48,6 +48,7 @@ use zones::Zones;
 
 /// How to measure and attribute. The default suits any host.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct SamplerOptions {
     /// Which meters to use.
     pub chain: ChainOptions,
@@ -61,6 +62,15 @@ pub struct SamplerOptions {
     pub usage: UsageChoice,
     /// Where pods' names are found, if Kubernetes is asked for them.
     pub directory: Option<Directory>,
+}
+
+impl SamplerOptions {
+    /// These options with a change, as in `SamplerOptions::default().with(|options| options.policy = IdlePolicy::Ratio)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
 }
 
 /// Sampling cannot start.

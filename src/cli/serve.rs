@@ -20,7 +20,7 @@ use kepler_core::host::Topology;
 use kepler_core::meter::Method;
 use kepler_core::monitor::Monitor;
 use kepler_core::sampler::Sampler;
-use kepler_http::{BuildInfo, ExportOptions, Exporter, Rest, ServerOptions, WebConfig};
+use kepler_http::{ExportOptions, Exporter, Rest, ServerOptions, WebConfig};
 use std::net::TcpListener;
 use std::sync::Arc;
 
@@ -120,23 +120,21 @@ fn web_config(file: &Value) -> Result<WebConfig, Failure> {
 }
 
 fn export_options(config: &Config, directory: Option<Directory>) -> ExportOptions {
-    ExportOptions {
-        node_name: config.node_name(),
-        levels: config.levels,
-        build: BuildInfo {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            revision: env!("BUILT_REVISION").to_owned(),
-            branch: env!("BUILT_BRANCH").to_owned(),
-            arch: match config.manner {
-                Manner::Own => std::env::consts::ARCH.to_owned(),
-                Manner::Kepler => version::go_arch().to_owned(),
-            },
-            rustversion: env!("BUILT_RUSTVERSION").to_owned(),
-        },
-        topology: Topology::read(&config.host()),
-        compat: config.compat,
-        directory,
-    }
+    let mut options = ExportOptions::default();
+    options.node_name = config.node_name();
+    options.levels = config.levels;
+    options.build.version = env!("CARGO_PKG_VERSION").to_owned();
+    options.build.revision = env!("BUILT_REVISION").to_owned();
+    options.build.branch = env!("BUILT_BRANCH").to_owned();
+    options.build.arch = match config.manner {
+        Manner::Own => std::env::consts::ARCH.to_owned(),
+        Manner::Kepler => version::go_arch().to_owned(),
+    };
+    options.build.rustversion = env!("BUILT_RUSTVERSION").to_owned();
+    options.topology = Topology::read(&config.host());
+    options.compat = config.compat;
+    options.directory = directory;
+    options
 }
 
 /// Says which better source is not used, and what a missing permission costs.

@@ -143,7 +143,7 @@ fn measure(config: &Config, window: Length) -> Result<Energy, Failure> {
     let pods = Pods::start(config);
     let mut sampler = sampling::open_named(config, pods.as_ref().map(|pods| pods.directory.clone()))?;
     let node = config.node_name();
-    let options = RingOptions { max_age: window.duration() * 2, ..RingOptions::default() };
+    let options = RingOptions::default().with(|options| options.max_age = window.duration() * 2);
     let ring = HistoryRing::new("local", node, options);
     ring.record(&sampler.tick());
     let end = Instant::now() + window.duration();

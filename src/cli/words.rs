@@ -79,16 +79,16 @@ pub(super) enum Part {
 /// The word in a language.
 pub(super) const fn word(word: Word, lang: Lang) -> &'static str {
     match lang {
-        Lang::En => en::word(word),
         Lang::Ko => ko::word(word),
+        _ => en::word(word),
     }
 }
 
 /// The phrase in a language.
 pub(super) fn phrase(phrase: &Phrase<'_>, lang: Lang) -> String {
     match lang {
-        Lang::En => en::phrase(phrase),
         Lang::Ko => ko::phrase(phrase),
+        _ => en::phrase(phrase),
     }
 }
 

@@ -49,6 +49,7 @@ const DEFAULT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Who may ask, and how much of it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct RestOptions {
     /// Names by which clients may reach this server (the `Host` header), with or without a port, beside
     /// `localhost` and IP addresses; default none. A page that lets its own name point here (DNS
@@ -71,6 +72,15 @@ pub struct RestOptions {
     pub streams: usize,
     /// A stream without events says that it lives after this long; default 15 s.
     pub heartbeat: Duration,
+}
+
+impl RestOptions {
+    /// These options with a change, as in `RestOptions::default().with(|options| options.streams = 4)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
 }
 
 impl Default for RestOptions {

@@ -59,6 +59,15 @@ pub struct ServerOptions {
     pub web: Option<crate::WebConfig>,
 }
 
+impl ServerOptions {
+    /// These options with a change, as in `ServerOptions::default().with(|options| options.max_connections = 64)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+}
+
 impl Default for ServerOptions {
     fn default() -> Self {
         ServerOptions {

@@ -45,7 +45,8 @@ impl Monitor {
     ) -> PyResult<Self> {
         let host = host.as_ref().map(Host::core).unwrap_or_default();
         let policy = if ratio { IdlePolicy::Ratio } else { IdlePolicy::Baseline };
-        let options = SamplerOptions { chain: chain(py, &host, sources)?, policy, ..SamplerOptions::default() };
+        let chain = chain(py, &host, sources)?;
+        let options = SamplerOptions::default().with(|options| (options.chain, options.policy) = (chain, policy));
         py.detach(|| {
             let sampler = Sampler::new(&host, options).map_err(|error| refused(&error))?;
             let unavailable = remedies::rows(sampler.unavailable());

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// What a rule looks at. The unit is part of the meaning; see [`Metric::unit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Metric {
     /// Effective carbon intensity, `CI * PUE`.
     CarbonIntensity,

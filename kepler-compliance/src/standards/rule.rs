@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// The five kinds of rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum RuleKind {
     /// A bound on the effective carbon intensity, `CI * PUE`.
     IntensityLimit,
@@ -25,6 +26,7 @@ pub enum RuleKind {
 /// What makes somebody follow a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Force {
     /// An act of parliament or a regulation of equal rank.
     Law,
@@ -57,6 +59,7 @@ pub enum RuleStatus {
 /// Whom a rule speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Subject {
     /// A workload: pod, unit, VM, process.
     Workload,
@@ -75,6 +78,7 @@ pub enum Subject {
 /// How a value came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "who shows a figure must show every kind of basis")]
 pub enum Basis {
     /// By a meter.
     Measured,
@@ -91,6 +95,7 @@ pub enum Basis {
 /// A bound.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Limit {
     /// Value <= limit.
     AtMost(f64),
@@ -127,6 +132,7 @@ impl Limit {
 /// A figure that must exist, and its bound where it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct MetricBound {
     /// Which figure.
     pub metric: Metric,
@@ -138,6 +144,7 @@ pub struct MetricBound {
 /// A size from which on a rule applies.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Threshold {
     /// Which size.
     pub metric: Metric,
@@ -160,6 +167,7 @@ impl Threshold {
 /// The first days of operation that a rule speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct OperationStart {
     /// Sites that began on this day or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -180,6 +188,7 @@ fn is_zero(months: &u32) -> bool {
 /// To whom of its subjects a rule applies; all conditions must hold.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Applies {
     /// Sizes that must be reached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -196,6 +205,7 @@ pub struct Applies {
 /// What a rule asks.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Check {
     /// A bound on the effective carbon intensity.
     IntensityLimit {
@@ -248,6 +258,7 @@ impl Check {
 
 /// One version of a rule.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Rule {
     /// Its code, upper case with `_`.
     pub code: String,

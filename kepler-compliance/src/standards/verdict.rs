@@ -12,6 +12,7 @@ use std::time::Duration;
 /// The outcome of a judgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(clippy::exhaustive_enums, reason = "who acts on a verdict must treat every case")]
 pub enum Status {
     /// The rule applies and is met.
     Compliant,
@@ -25,6 +26,7 @@ pub enum Status {
 
 /// A known value of a metric, in the metric's unit ([`Metric::unit`]).
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct MetricValue {
     /// The value.
     pub value: f64,
@@ -50,6 +52,7 @@ impl MetricValue {
 /// What is known about a subject, its facility and its operator. A metric that is not here is
 /// unknown, never zero.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Inputs {
     /// Whom the emissions among the values are of.
     pub subject: Subject,

@@ -29,6 +29,7 @@ pub struct Statuses {
 
 /// One rule's judgement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Judged {
     /// The rule's code.
     pub code: String,
@@ -71,6 +72,7 @@ impl Judged {
 
 /// Power in watts: the mean over the window of what still runs. `null` is unknown, not zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct PowerWatts {
     /// Processors: the package, or its parts.
     pub cpu: Option<f64>,
@@ -96,6 +98,7 @@ impl From<PowerSplit> for PowerWatts {
 
 /// A month of 730 hours at the mean power of the window: a projection, not a measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct ProjectedMonthly {
     /// IT energy, kWh.
     pub energy_kwh: f64,
@@ -146,6 +149,7 @@ pub(super) fn grams_per_hour(power: Option<Power>, facility: &Facility) -> Optio
 
 /// Savings of a month.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct MonthlySavings {
     /// Emissions avoided, kgCO2e a month; never more than are emitted. `null` where they are not known.
     #[serde(rename = "kgCO2eq")]
@@ -156,6 +160,7 @@ pub struct MonthlySavings {
 
 /// Something that would reduce emissions, with what that rests on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Optimization {
     /// What.
     #[serde(rename = "type")]
@@ -218,6 +223,7 @@ impl Evidence {
 
 /// Something that an answer leaves out, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Skip {
     /// What.
     pub what: String,

@@ -121,6 +121,7 @@ pub struct AssessResponse {
 
 /// How many rows a workload is the sum of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Instances {
     /// Running at the end of the window: they make power and energy.
     pub running: usize,

@@ -116,6 +116,7 @@ pub struct ImpactResponse {
 
 /// A workload at a facility.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct ImpactState {
     /// Mean power over the window, watts.
     pub power_watts: Option<f64>,
@@ -138,6 +139,7 @@ pub struct ImpactState {
 
 /// One optimization, applied to what the ones before it left.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct ImpactStep {
     /// The optimization; its estimate is what it brings by itself.
     #[serde(flatten)]

@@ -75,6 +75,7 @@ impl ToolRequest for ListRequest {
 /// Which statuses to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
 pub enum StatusFilter {
     /// All of them.
     #[default]
@@ -133,6 +134,7 @@ pub struct ListResponse {
 
 /// How many workloads have each status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct StatusCounts {
     /// They keep the standards.
     pub compliant: usize,
@@ -157,6 +159,7 @@ impl StatusCounts {
 
 /// A workload of the list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct ListedWorkload {
     /// Its name.
     pub workload: String,

@@ -107,6 +107,7 @@ pub struct RegionalResponse {
 
 /// A region of the ranking.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct RankedRegion {
     /// 1 is the cleanest.
     pub rank: usize,
@@ -140,6 +141,7 @@ pub struct RankedRegion {
 
 /// Whether to migrate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct MigrationAdvice {
     /// Whether a region is lower by more than the margin.
     pub migrate: bool,

@@ -106,6 +106,7 @@ pub struct SummaryResponse {
 
 /// A node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct NodeSummary {
     /// Its name.
     pub node: String,
@@ -123,6 +124,7 @@ pub struct NodeSummary {
 
 /// A namespace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct NamespaceSummary {
     /// Its name.
     pub namespace: String,

@@ -25,7 +25,7 @@ fn range(from: u64, to: u64) -> TimeRange {
 /// One hour, a record a minute: a pod of 10 W with a container, a unit of 1 W, a job that ends after 30
 /// minutes, and `dram` beside `package`. 20 W in all.
 fn hour(place: &Place) -> History {
-    let history = place.open_with(HistoryOptions { node: "node-1".into(), ..HistoryOptions::default() });
+    let history = place.open_with(HistoryOptions::default().with(|options| options.node = "node-1".into()));
     for minute in 0..=60u64 {
         let joules = |watts: u64| watts * minute * 60 * 1_000_000;
         let mut snapshot = snapshot(minute + 1, at(minute * 60), joules(20));
@@ -177,7 +177,7 @@ fn what_was_recorded_outlives_the_writer() {
     let reader = HistoryReader::open(place.path()).unwrap();
     assert_eq!(package(find(&reader.inventory(range(0, 3600)).unwrap().workloads, "web")), 36_000.0);
     drop(reader);
-    let history = place.open_with(HistoryOptions { node: "node-1".into(), ..HistoryOptions::default() });
+    let history = place.open_with(HistoryOptions::default().with(|options| options.node = "node-1".into()));
     let inventory = history.inventory(range(0, 3600)).unwrap();
     assert!(!find(&inventory.workloads, "web").running, "the new writer has not seen it yet");
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 /// What the machine drew between two marks, and the CPU time that this program used meanwhile.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Spent {
     /// Time between the marks, without suspend.
     pub elapsed: Duration,
@@ -24,6 +25,7 @@ pub struct Spent {
 
 /// What one kind of zone drew.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ZoneSpent {
     /// All of it.
     pub energy: Energy,
@@ -40,6 +42,7 @@ pub struct ZoneSpent {
 
 /// The zones that make up the machine, as far as there are meters.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Machine {
     /// The sum of the `zones`.
     pub energy: Energy,

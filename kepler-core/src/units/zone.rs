@@ -85,6 +85,7 @@ impl fmt::Display for ZoneKind {
 /// No zone has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no zone `{0}`; there are package, core, uncore, dram and psys")]
+#[non_exhaustive]
 pub struct UnknownZone(pub String);
 
 impl FromStr for ZoneKind {

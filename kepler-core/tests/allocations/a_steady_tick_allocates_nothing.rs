@@ -26,7 +26,8 @@ fn are_the_same(before: &Snapshot, after: &Snapshot) -> bool {
 
 #[test]
 fn ticks_in_which_nobody_comes_or_goes_allocate_nothing() {
-    let options = SamplerOptions { directory: Some(Directory::new()), ..SamplerOptions::default() };
+    let mut options = SamplerOptions::default();
+    options.directory = Some(Directory::new());
     let mut sampler = Sampler::new(&Host::default(), options).unwrap();
     // Beyond the second look at every process's open files, and the growth of all tables.
     let mut before = sampler.tick();

@@ -81,13 +81,10 @@ fn the_zones_of_the_fake_meter_may_have_an_index() {
 #[test]
 fn rules_for_hwmon_chips_are_read() {
     let config = load_file(&files("valid")["hwmon.yaml"]).unwrap().config;
-    let paired = ChipRule {
-        name: "my_chip".to_owned(),
-        pairings: [(1, 1), (2, 3)].into(),
-        skip_voltages: vec![0],
-        ..ChipRule::default()
-    };
-    let same = ChipRule { name: "ina3221".to_owned(), use_same_index: true, ..ChipRule::default() };
+    let mut paired = ChipRule::default();
+    (paired.name, paired.pairings, paired.skip_voltages) = ("my_chip".to_owned(), [(1, 1), (2, 3)].into(), vec![0]);
+    let mut same = ChipRule::default();
+    (same.name, same.use_same_index) = ("ina3221".to_owned(), true);
     assert_eq!(config.hwmon_chip_rules, [paired, same]);
     assert_eq!(config.hwmon_zones, ["cpu_power"]);
     assert!(config.force_hwmon);

@@ -29,13 +29,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// When the token file cannot be used: answering without a token would be worse than not starting.
 pub(super) fn options(config: &Config, asks_network: bool) -> Result<RestOptions, Failure> {
     let token = token_file(config).map(token::read).transpose().map_err(|problem| Failure::Config(vec![problem]))?;
-    let mut options = RestOptions {
-        allowed_hosts: config.listen.iter().filter_map(ListenAddress::host).collect(),
-        allowed_origins: config.web.origins.clone(),
-        setting_names: SettingNames { hosts: "--web.allowed-host", origins: "--web.allowed-origin" },
-        bearer_token: token,
-        ..RestOptions::default()
-    };
+    let mut options = RestOptions::default();
+    options.allowed_hosts = config.listen.iter().filter_map(ListenAddress::host).collect();
+    options.allowed_origins.clone_from(&config.web.origins);
+    options.setting_names = SettingNames::new("--web.allowed-host", "--web.allowed-origin");
+    options.bearer_token = token;
     options.allowed_hosts.push(config.node_name());
     options.allowed_hosts.extend(config.web.hosts.iter().cloned());
     if asks_network {

@@ -93,13 +93,7 @@ impl ElectricityMaps {
     }
 
     fn provenance(&self, zone: &str, source: &str) -> Provenance {
-        Provenance {
-            zone: zone.into(),
-            method: self.method,
-            boundary: Boundary::Consumption,
-            kind: IntensityKind::Average,
-            source: source.into(),
-        }
+        Provenance::new(zone, self.method, Boundary::Consumption, IntensityKind::Average, source)
     }
 }
 

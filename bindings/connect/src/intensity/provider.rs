@@ -129,12 +129,9 @@ impl Provider {
                 validity: self.valid_for,
             });
         }
-        let figure = IntensityFigure {
-            value: step.value,
-            period: Period::Interval { start: step.start, end: step.end },
-            provenance: fetched.provenance.clone(),
-        };
-        Ok(CurrentIntensity { figure, age })
+        let period = Period::Interval { start: step.start, end: step.end };
+        let figure = IntensityFigure::new(step.value, period, fetched.provenance.clone());
+        Ok(CurrentIntensity::new(figure, age))
     }
 
     /// The series of several questions, from `from` to `to`.
@@ -158,7 +155,7 @@ impl Provider {
         let values = joined.clip(from, to);
         match parts.first() {
             Some(part) if !values.steps().is_empty() => {
-                Ok(IntensitySeries { provenance: part.provenance.clone(), basis, values })
+                Ok(IntensitySeries::new(part.provenance.clone(), basis, values))
             }
             _ => Err(fault.map_or_else(nothing, |failure| unavailable(self.name, failure))),
         }

@@ -149,13 +149,9 @@ impl WattTime {
         let step = answer.meta.step_seconds.map(Duration::from_secs);
         let series = points::series(answer.data.iter().map(read), step)
             .map_err(|error| self.provider.not_as_documented(url, &error.to_string()))?;
-        let provenance = Provenance {
-            zone: zone.into(),
-            method: AccountingMethod::Direct,
-            boundary: Boundary::Unstated,
-            kind: IntensityKind::Marginal,
-            source: format!("WattTime v3 {SIGNAL}"),
-        };
+        let (method, boundary) = (AccountingMethod::Direct, Boundary::Unstated);
+        let provenance =
+            Provenance::new(zone, method, boundary, IntensityKind::Marginal, format!("WattTime v3 {SIGNAL}"));
         Ok(Fetched { provenance, series })
     }
 }

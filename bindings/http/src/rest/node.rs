@@ -6,7 +6,6 @@ use super::{Asked, Shared, json, query, to_json};
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use jiff::Timestamp;
-use kepler_core::attribution::IdlePolicy;
 use kepler_core::snapshot::{NodeZone, Snapshot};
 use kepler_core::units::ZoneKind;
 use schemars::JsonSchema;
@@ -124,10 +123,7 @@ impl<'a> Zone<'a> {
             unattributed_energy_joules: zone.unattributed_energy.joules(),
             short_lived_energy_joules: zone.short_lived_energy.joules(),
             unlisted_energy_joules: zone.unlisted_energy.joules(),
-            idle_policy: match zone.idle_policy {
-                IdlePolicy::Baseline => "baseline",
-                IdlePolicy::Ratio => "ratio",
-            },
+            idle_policy: zone.idle_policy.name(),
             power_watts: zone.power.map(NodePower::from),
             interval_watts: zone.interval.map(Interval::from),
         }

@@ -14,8 +14,8 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use http_body::Body as _;
 use kepler_compliance::intensity::Table;
 use kepler_compliance::standards::Standards;
+use kepler_compliance::tools::Toolbox;
 use kepler_compliance::tools::registry;
-use kepler_compliance::tools::{Settings, Toolbox};
 use kepler_compliance::view::{LiveView, RingOptions};
 use kepler_compliance::zones::Zones;
 use kepler_core::snapshot::{Feed, PowerInterval, Snapshot};
@@ -39,13 +39,10 @@ impl Node {
         let feed = Feed::default();
         let exporter = Arc::new(Exporter::new(feed.clone(), crate::support::options()));
         let zones = Zones::embedded().unwrap();
-        let toolbox = Toolbox {
-            view: Arc::new(LiveView::new(feed.clone(), "node-1", RingOptions::default())),
-            standards: Standards::embedded().unwrap(),
-            intensity: Arc::new(Table::from_zones(&zones)),
-            zones,
-            settings: Settings { region: Some("KR".into()), ..Settings::default() },
-        };
+        let view = Arc::new(LiveView::new(feed.clone(), "node-1", RingOptions::default()));
+        let intensity = Arc::new(Table::from_zones(&zones));
+        let mut toolbox = Toolbox::new(view, Standards::embedded().unwrap(), zones, intensity);
+        toolbox.settings.region = Some("KR".into());
         let rest = Rest::new(exporter, Arc::new(toolbox), options);
         Node { feed, router: rest.router(), rest }
     }
@@ -220,7 +217,9 @@ async fn mistakes_are_problems_that_say_what_would_be_valid() {
 
 #[tokio::test]
 async fn a_body_that_is_too_large_or_too_slow_is_refused() {
-    let options = RestOptions { body_limit: 100, body_timeout: Duration::from_millis(100), ..RestOptions::default() };
+    let options = RestOptions::default().with(|options| {
+        (options.body_limit, options.body_timeout) = (100, Duration::from_millis(100));
+    });
     let node = Node::new(options);
     node.publish(inhabited());
     let large = format!("{{\"workload_name\": \"{}\"}}", "x".repeat(100));
@@ -279,7 +278,7 @@ async fn web_pages_of_others_and_names_of_others_are_refused() {
     node.ask(Method::GET, "/tools", &own, "").await.ok();
 
     let allowed_origins = vec!["https://ops.example".to_owned()];
-    let node = Node::new(RestOptions { allowed_origins, ..RestOptions::default() });
+    let node = Node::new(RestOptions::default().with(|options| options.allowed_origins = allowed_origins));
     let preflight = [
         ("origin", "https://ops.example"),
         ("access-control-request-method", "POST"),
@@ -292,7 +291,7 @@ async fn web_pages_of_others_and_names_of_others_are_refused() {
 
 #[tokio::test]
 async fn a_token_is_asked_for_where_there_is_one() {
-    let node = Node::new(RestOptions { bearer_token: Token::new("s3cret"), ..RestOptions::default() });
+    let node = Node::new(RestOptions::default().with(|options| options.bearer_token = Token::new("s3cret")));
     let answer = node.get("/tools").await;
     answer.problem(401, "unauthorized");
     assert!(answer.header("www-authenticate").starts_with("Bearer"));
@@ -305,7 +304,7 @@ async fn the_node_says_what_it_used_and_where_the_figures_come_from() {
     node.get("/api/v1/node").await.problem(503, "unavailable");
     let mut snapshot = inhabited();
     let (lower, upper) = (Power::from_watts(10.0), Power::from_watts(40.0));
-    snapshot.node.zones[ZoneKind::Dram].as_mut().unwrap().interval = Some(PowerInterval { lower, upper });
+    snapshot.node.zones[ZoneKind::Dram].as_mut().unwrap().interval = Some(PowerInterval::new(lower, upper));
     node.publish(snapshot);
     let answer = node.get("/api/v1/node").await.ok();
     assert_eq!((&answer["node_name"], &answer["snapshot"]["id"]), (&json!("node-1"), &json!(7)));
@@ -432,7 +431,9 @@ async fn events_show_each_new_snapshot_once() {
 
 #[tokio::test]
 async fn a_quiet_stream_says_that_it_lives_and_there_are_only_so_many() {
-    let options = RestOptions { heartbeat: Duration::from_millis(200), streams: 1, ..RestOptions::default() };
+    let options = RestOptions::default().with(|options| {
+        (options.heartbeat, options.streams) = (Duration::from_millis(200), 1);
+    });
     let node = Node::new(options);
     node.publish(inhabited());
     let mut body = stream(&node, "/api/v1/events").await;
@@ -515,7 +516,8 @@ async fn swagger_ui_comes_from_here_alone_and_for_everybody() {
 
 #[tokio::test]
 async fn more_at_once_than_may_be_wait_and_then_are_told() {
-    let node = Node::new(RestOptions { work: WorkLimit::new(1, Duration::from_secs(5)), ..RestOptions::default() });
+    let node =
+        Node::new(RestOptions::default().with(|options| options.work = WorkLimit::new(1, Duration::from_secs(5))));
     node.publish(inhabited());
     let ask = || node.get("/api/v1/processes");
     let answers = tokio::join!(ask(), ask(), ask(), ask());

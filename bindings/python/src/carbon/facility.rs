@@ -43,13 +43,9 @@ pub(crate) struct Facility {
 impl Facility {
     fn of(settings: Settings, currency: String) -> PyResult<Self> {
         let data = data()?;
-        let toolbox = Toolbox {
-            view: Arc::new(NoView),
-            standards: data.standards.clone(),
-            zones: data.zones.clone(),
-            intensity: data.table.clone(),
-            settings,
-        };
+        let (standards, zones) = (data.standards.clone(), data.zones.clone());
+        let mut toolbox = Toolbox::new(Arc::new(NoView), standards, zones, data.table.clone());
+        toolbox.settings = settings;
         let site =
             site(&toolbox.context(Timestamp::now()), None, Lang::En).map_err(|error| tool_error(error.into()))?;
         Ok(Facility { settings: toolbox.settings, currency, site })
@@ -94,7 +90,7 @@ impl Facility {
         };
         let pue = pue.map(|ratio| {
             let value = Pue::new(ratio).map_err(|error| wrong(error.to_string(), ""));
-            value.map(|value| StatedPue { value, basis })
+            value.map(|value| StatedPue::new(value, basis))
         });
         let grid_intensity = grid_intensity.map(|grams| at_least_zero("a grid intensity", grams));
         let price = price.map(|price| at_least_zero("a price", price));
@@ -102,17 +98,13 @@ impl Facility {
         if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
             return Err(wrong(format!("`{currency}` is not a currency"), "write it as KRW or EUR (ISO 4217)"));
         }
-        let price = price
-            .transpose()?
-            .map(|price| Price { per_kwh: EnergyPrice::per_kilowatt_hour(price), currency: currency.clone() });
-        let settings = Settings {
-            region: region.filter(|region| !region.trim().is_empty()),
-            pue: pue.transpose()?,
-            grid_intensity: grid_intensity.transpose()?.map(CarbonIntensity::from_grams_per_kilowatt_hour),
-            intensity_method: intensity_method.map(method).transpose()?,
-            price,
-            tariff: None,
-        };
+        let price = price.transpose()?.map(|price| Price::new(EnergyPrice::per_kilowatt_hour(price), currency.clone()));
+        let mut settings = Settings::default();
+        settings.region = region.filter(|region| !region.trim().is_empty());
+        settings.pue = pue.transpose()?;
+        settings.grid_intensity = grid_intensity.transpose()?.map(CarbonIntensity::from_grams_per_kilowatt_hour);
+        settings.intensity_method = intensity_method.map(method).transpose()?;
+        settings.price = price;
         Facility::of(settings, currency)
     }
 

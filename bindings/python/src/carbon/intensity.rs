@@ -30,13 +30,7 @@ static PROVIDERS: [OnceLock<Arc<dyn IntensitySource>>; 3] = [const { OnceLock::n
 
 /// What is not known of a caller's figures: they are taken for direct averages, which such figures mostly are.
 fn provenance(zone: &str, source: &str) -> Provenance {
-    Provenance {
-        zone: zone.to_owned(),
-        method: AccountingMethod::Direct,
-        boundary: Boundary::Unstated,
-        kind: IntensityKind::Average,
-        source: source.to_owned(),
-    }
+    Provenance::new(zone, AccountingMethod::Direct, Boundary::Unstated, IntensityKind::Average, source)
 }
 
 impl IntensityArgument {

@@ -17,7 +17,7 @@ pub(in super::super) fn region(config: &mut Config, raw: &RawSetting) -> Outcome
 pub(in super::super) fn pue(config: &mut Config, raw: &RawSetting) -> Outcome {
     let value = Pue::new(raw.number()?).map_err(|error| Problem(format!("{}: {error}", raw.origin())))?;
     let basis = config.facility.pue.map_or(config.pue_basis, |stated| stated.basis);
-    config.facility.pue = Some(StatedPue { value, basis });
+    config.facility.pue = Some(StatedPue::new(value, basis));
     Ok(())
 }
 
@@ -42,7 +42,7 @@ pub(in super::super) fn grid_intensity(config: &mut Config, raw: &RawSetting) ->
 
 pub(in super::super) fn price(config: &mut Config, raw: &RawSetting) -> Outcome {
     let per_kwh = EnergyPrice::per_kilowatt_hour(raw.number()?);
-    config.facility.price = Some(Price { per_kwh, currency: config.currency.clone() });
+    config.facility.price = Some(Price::new(per_kwh, config.currency.clone()));
     Ok(())
 }
 
