@@ -3,7 +3,12 @@
 //!
 //! `cargo bench -p kepler-connect --features kubernetes --bench pods`
 #![allow(missing_docs, reason = "criterion's macros write a function without")]
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints, and fails as a test does")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints, and fails as a test does"
+)]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use kepler_connect::kubernetes::{LabelFilter, read_pods};

@@ -8,6 +8,8 @@ use kepler_core::availability::Remedy;
 use kepler_core::directory::PodEntry;
 use kepler_core::printable;
 use serde::Deserialize;
+use serde_json::StreamDeserializer;
+use serde_json::de::IoRead;
 use std::io::{BufReader, Read};
 use std::time::Duration;
 
@@ -33,10 +35,12 @@ struct Raw {
     object: Pod,
 }
 
+/// What the server sends.
+type Body = BufReader<Bounded<Box<dyn Read + Send>>>;
+
 /// A watch under way.
 pub(in crate::kubernetes) struct Watch<'a> {
-    events:
-        serde_json::StreamDeserializer<'static, serde_json::de::IoRead<BufReader<Bounded<Box<dyn Read + Send>>>>, Raw>,
+    events: StreamDeserializer<'static, IoRead<Body>, Raw>,
     labels: &'a LabelFilter,
     /// Where the next watch goes on.
     pub(in crate::kubernetes) resource_version: String,
