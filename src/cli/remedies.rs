@@ -78,11 +78,7 @@ fn cluster_role(api_group: &str, resource: &str, verbs: &[&str]) -> String {
     } else {
         ""
     };
-    format!(
-        "add the rule {rule} to a ClusterRole that is bound to the service account \
-         (`kubectl create clusterrole kepler --verb={} --resource={resource}`){older}",
-        verbs.join(",")
-    )
+    format!("add the rule {rule} to a ClusterRole that is bound to the service account{older}")
 }
 
 fn grant(capabilities: &[Capability]) -> String {
