@@ -2,7 +2,7 @@
 
 use crate::intensity::AccountingMethod;
 use crate::series::Series;
-use crate::standards::Basis;
+use crate::standards::{Basis, SiteFacts};
 use crate::tariff::{EnergyPrice, Tariff};
 use crate::units::{CarbonIntensity, Pue};
 use jiff::Timestamp;
@@ -23,6 +23,8 @@ pub struct Settings {
     pub grid_intensity: Option<CarbonIntensity>,
     /// By which method published intensities must be made; none takes the preferred one of such places.
     pub intensity_method: Option<AccountingMethod>,
+    /// What rules need to know of the site.
+    pub facts: SiteFacts,
     /// What a kilowatt-hour costs, at all hours.
     pub price: Option<Price>,
     /// What it costs at a time of use; schedules are priced by it rather than by `price`.
@@ -36,9 +38,14 @@ impl Settings {
         change(&mut self);
         self
     }
-}
 
-impl Settings {
+    /// The currency of prices, where there are any.
+    #[must_use]
+    pub fn currency(&self) -> Option<&str> {
+        let of_tariff = self.tariff.as_ref().map(|tariff| tariff.currency.as_str());
+        of_tariff.or(self.price.as_ref().map(|price| price.currency.as_str()))
+    }
+
     /// What a kilowatt-hour costs from `from` to `to`, where that is known; hours that a tariff does not price are gaps.
     #[must_use]
     pub fn prices(&self, from: Timestamp, to: Timestamp) -> Option<Series<EnergyPrice>> {

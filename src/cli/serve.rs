@@ -47,11 +47,12 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let mcp = config.mcp.enabled.then(|| mcp::options(config)).transpose()?;
     // This and what is made of it end after the runtime: see `ViewSource::follow`.
     let followed = ViewSource::follow(config)?;
-    let rest = rest::options(config, followed.is_some())?;
+    let mut rest = rest::options(config, followed.is_some())?;
     // Held until the end: dropping it stops the refreshing.
     let pods = Pods::start(config);
     let directory = pods.as_ref().map(|pods| pods.directory.clone());
     let sampler = sampling::open_named(config, directory.clone())?;
+    rest.unused_sources = rest::unused_sources(&sampler);
     announce(&sampler, &listeners, config);
     warn_of_losses(config, &sampler);
     let monitor = Monitor::start(sampler, config.interval).map_err(Failure::to("start measuring"))?;
@@ -69,6 +70,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let stale_after = ServerOptions::default().stale_after.max(config.interval.saturating_mul(3));
     let mut options = ServerOptions::default();
     (options.web, options.stale_after, options.links) = (web, stale_after, rest::LINKS.to_vec());
+    options.live_page = true;
     options.telemetry_path.clone_from(&config.web.telemetry_path);
     if config.manner == Manner::Kepler {
         options.escaping = Some(GO_ESCAPING);

@@ -44,6 +44,8 @@ pub(super) enum Word {
     Source,
     Draft,
     Passed,
+    Verified,
+    Applies,
     Unknown,
     Yes,
     No,
@@ -66,6 +68,8 @@ pub(super) enum Phrase<'a> {
     NotAdopted,
     /// Adopted, and not in force yet.
     NotInForceYet,
+    /// The rule has not been compared with its source again.
+    NotVerifiedSince,
 }
 
 /// A part of a machine.

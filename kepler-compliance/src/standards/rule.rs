@@ -1,10 +1,12 @@
 //! What a rule is.
 
 use super::Metric;
+use super::facts::Condition;
 use crate::text::Text;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The five kinds of rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -90,6 +92,14 @@ pub enum Basis {
     Estimated,
     /// By nobody: a default or a guess.
     Assumed,
+}
+
+impl Basis {
+    /// Whether somebody measured or published it, and nothing is guessed.
+    #[must_use]
+    pub const fn is_sound(self) -> bool {
+        matches!(self, Basis::Measured | Basis::Published)
+    }
 }
 
 /// A bound.
@@ -193,13 +203,42 @@ pub struct Applies {
     /// Sizes that must be reached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<Threshold>,
-    /// What else must be so, which no figure tells: whoever judges must say that it is
-    /// ([`Inputs::applicable`](super::Inputs::applicable)).
+    /// What must be so of the site, or must not.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub conditions: BTreeMap<Condition, bool>,
+    /// What else must be so, in words: whoever judges must say whether it is, as the fact `applicable` or
+    /// `not_applicable`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<Text>,
     /// When the site must have begun operation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation_start: Option<OperationStart>,
+}
+
+impl Applies {
+    /// Each condition by itself.
+    #[must_use]
+    pub fn requirements(&self) -> Vec<Requirement> {
+        let start = self.operation_start.map(Requirement::Start);
+        let sizes = self.metrics.iter().copied().map(Requirement::Size);
+        let conditions = self.conditions.iter().map(|(condition, holds)| Requirement::Condition(*condition, *holds));
+        let words = self.condition.clone().map(Requirement::Words);
+        start.into_iter().chain(sizes).chain(conditions).chain(words).collect()
+    }
+}
+
+/// What a site must be for a rule to apply.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Requirement {
+    /// Its first day of operation, which must lie within these bounds.
+    Start(OperationStart),
+    /// A size, which must reach this.
+    Size(Threshold),
+    /// Whether this is so, and which of both the rule needs.
+    Condition(Condition, bool),
+    /// Whether a condition in words holds.
+    Words(Text),
 }
 
 /// What a rule asks.
@@ -291,6 +330,8 @@ pub struct Rule {
     pub source: String,
     /// The year the source speaks of, where known.
     pub year: Option<i16>,
+    /// The day on which this was last compared with reports of the rule; none since it was written.
+    pub verified: Option<Date>,
     /// What an honest reader should know about it.
     pub note: Option<Text>,
 }

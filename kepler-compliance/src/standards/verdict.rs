@@ -1,6 +1,7 @@
 //! What goes into a judgement and what comes out.
 
 use super::Metric;
+use super::facts::{Condition, SiteFacts};
 use super::message::{FigureSource, VerdictMessage};
 use super::rule::{Basis, Force, Limit, RuleKind, Subject};
 use jiff::civil::Date;
@@ -64,8 +65,10 @@ pub struct Inputs {
     pub operation_start: Option<Date>,
     /// What is known.
     pub values: BTreeMap<Metric, MetricValue>,
-    /// Codes of the rules whose condition is declared to hold.
-    pub applicable: BTreeSet<String>,
+    /// What is stated to be so of the site, or not.
+    pub conditions: BTreeMap<Condition, bool>,
+    /// Codes of rules: whether their condition in words is declared to hold.
+    pub applicable: BTreeMap<String, bool>,
     /// Codes of the duties that somebody declares fulfilled.
     pub fulfilled: BTreeSet<String>,
 }
@@ -80,7 +83,8 @@ impl Inputs {
             country: None,
             operation_start: None,
             values: BTreeMap::new(),
-            applicable: BTreeSet::new(),
+            conditions: BTreeMap::new(),
+            applicable: BTreeMap::new(),
             fulfilled: BTreeSet::new(),
         }
     }
@@ -88,6 +92,17 @@ impl Inputs {
     /// States a value.
     pub fn set(&mut self, metric: Metric, value: MetricValue) {
         self.values.insert(metric, value);
+    }
+
+    /// States what an operator says of the site.
+    pub fn state(&mut self, facts: &SiteFacts) {
+        self.operation_start = facts.operation_start.or(self.operation_start);
+        self.conditions.extend(&facts.conditions);
+        self.applicable.extend(facts.applicable.iter().map(|(code, holds)| (code.clone(), *holds)));
+        self.fulfilled.extend(facts.fulfilled.iter().cloned());
+        for (metric, value) in &facts.values {
+            self.set(*metric, MetricValue::new(*value, Basis::Assumed, FigureSource::Stated));
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Parts that the answers of several tools share.
 
 use super::Length;
+use super::price::MonthPrice;
 use crate::advice::{Complexity, OptimizationKind};
 use crate::carbon::{emissions, rate};
 use crate::context::Context;
@@ -121,13 +122,13 @@ pub(super) struct Month {
 }
 
 impl Month {
-    pub(super) fn new(energy: Energy, facility: &Facility, settings: &Settings) -> Self {
+    pub(super) fn new(energy: Energy, facility: &Facility, price: &MonthPrice) -> Self {
         let (grid, pue) = (facility.intensity(), facility.ratio());
-        let price = settings.price.as_ref().zip(pue);
+        let price = price.per_kwh.zip(pue);
         Month {
             energy,
             emissions: grid.zip(pue).map(|(grid, pue)| emissions(energy, pue, grid)),
-            cost: price.map(|(price, pue)| ((energy * pue) * price.per_kwh).amount()),
+            cost: price.map(|(price, pue)| ((energy * pue) * price).amount()),
         }
     }
 
@@ -136,7 +137,7 @@ impl Month {
             energy_kwh: self.energy.kilowatt_hours(),
             emissions_kg: self.emissions.map(CarbonMass::kilograms),
             cost: self.cost,
-            currency: settings.price.as_ref().map(|price| price.currency.clone()),
+            currency: settings.currency().filter(|_| self.cost.is_some()).map(str::to_owned),
             window_seconds: window.as_secs_f64(),
         }
     }

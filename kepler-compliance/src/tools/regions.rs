@@ -3,6 +3,7 @@
 use super::answer::{Month, MonthlySavings, Skip};
 use super::arguments::{Scope, WorkloadQualifiers, named, within};
 use super::figures::Windows;
+use super::price::MonthPrice;
 use super::resolve::resolve;
 use super::{Figures, ToolError, ToolRequest};
 use crate::advice::{Candidate, Compared, MIGRATION_MARGIN_PERCENT, candidates, comparable, neighbours};
@@ -297,5 +298,5 @@ fn monthly(
     };
     let resolved = resolve(&inventory, name, &request.qualifiers)?;
     let figures = Figures::sum(&inventory, &Windows::of(&inventory), resolved.rows.iter().copied());
-    Ok(figures.monthly().map(|energy| Month::new(energy, facility, context.settings)))
+    Ok(figures.monthly().map(|energy| Month::new(energy, facility, &MonthPrice::of(context))))
 }

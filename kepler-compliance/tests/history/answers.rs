@@ -5,7 +5,8 @@ use crate::snapshots::{START, at, container, pod, process, row, snapshot, unit, 
 use jiff::Timestamp;
 use kepler_compliance::history::{History, HistoryOptions, HistoryReader};
 use kepler_compliance::view::{
-    EnergyView, HistoryRing, RingOptions, Subject, TimeRange, ViewError, WorkloadEnergy, WorkloadKind,
+    EnergySplit, EnergyView, HistoryRing, RingOptions, Subject, TimeRange, Usage, ViewError, WorkloadEnergy,
+    WorkloadKind,
 };
 use kepler_core::meter::Method;
 use kepler_core::snapshot::State;
@@ -122,6 +123,13 @@ fn a_series_has_the_energy_of_the_inventory() {
     let node = history.series(&Subject::Cluster, range(0, 3600), 20 * MINUTE).unwrap();
     let package = |position: usize| node.steps.steps()[position].value.energy.zones[ZoneKind::Package].unwrap();
     assert_eq!((package(0).joules(), package(2).joules()), (24_000.0, 24_000.0));
+    let whole = history.inventory(range(0, 3600)).unwrap();
+    let zone = whole.nodes[0].zones[ZoneKind::Package].as_ref().unwrap();
+    let sum = |part: fn(&Usage) -> EnergySplit| -> Energy {
+        node.steps.steps().iter().map(|step| part(&step.value).zones[ZoneKind::Package].unwrap()).sum()
+    };
+    assert_eq!(Some(sum(|usage| usage.idle)), zone.idle);
+    assert_eq!(Some(sum(|usage| usage.unattributed)), zone.unattributed);
     assert!(matches!(
         history.series(&Subject::Node("other".into()), range(0, 3600), MINUTE),
         Err(ViewError::NoData { .. })

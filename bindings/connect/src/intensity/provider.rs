@@ -55,7 +55,9 @@ impl Provider {
         public_address: &str,
         options: ProviderOptions,
     ) -> Result<Self, IntensityError> {
-        let base = base_url(options.base_url.as_deref().unwrap_or(public_address));
+        // An address is often given with the version, as documentation shows it.
+        let given = options.base_url.as_deref().map(str::trim).map(|url| url.trim_end_matches('/'));
+        let base = base_url(given.map_or(public_address, |url| url.strip_suffix("/v3").unwrap_or(url)));
         let made = base.and_then(|base| Ok((Http::new(options.http, base.scheme() == "https")?, base)));
         let (http, base) = made.map_err(|error| unavailable(name, failure(&error)))?;
         let answers = Answers::new(options.fresh_for, options.keep_last);

@@ -60,9 +60,9 @@ kepler_pod_cpu_watts gauge node_name,pod_id,pod_name,pod_namespace,state,zone
 kepler_unit_cpu_joules_total counter cgroup,node_name,state,unit,zone
 kepler_unit_cpu_watts gauge cgroup,node_name,state,unit,zone
 kepler_unit_cpu_seconds_total counter cgroup,node_name,state,unit
-kepler_job_cpu_joules_total counter job_id,node_name,scheduler,state,zone
-kepler_job_cpu_watts gauge job_id,node_name,scheduler,state,zone
-kepler_job_cpu_seconds_total counter job_id,node_name,scheduler,state
+kepler_job_cpu_joules_total counter cgroup,job_id,node_name,scheduler,state,zone
+kepler_job_cpu_watts gauge cgroup,job_id,node_name,scheduler,state,zone
+kepler_job_cpu_seconds_total counter cgroup,job_id,node_name,scheduler,state
 ";
 
 #[test]

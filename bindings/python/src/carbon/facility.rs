@@ -5,14 +5,14 @@ use crate::errors::{ConfigurationError, tool_error};
 use jiff::Timestamp;
 use kepler_compliance::carbon::{effective_intensity, emissions};
 use kepler_compliance::intensity::AccountingMethod;
-use kepler_compliance::standards::Basis;
+use kepler_compliance::standards::{Basis, SiteFacts};
 use kepler_compliance::tariff::EnergyPrice;
 use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{Price, Settings, Site, StatedPue, Toolbox, site};
 use kepler_compliance::units::{CarbonIntensity, Energy, Pue};
 use kepler_compliance::view::NoView;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 use std::env;
 use std::sync::Arc;
 
@@ -30,8 +30,10 @@ use std::sync::Arc;
 /// :param intensity_method: use only published intensities of this method: ``direct`` or ``lifecycle``. Without it
 ///     the one that suits the region is taken: lifecycle for countries, direct for cloud regions, grid zones and
 ///     countries with an official factor.
+/// :param facts: what rules need to know of the site, by name: ``{"connection_kw": 450, "operation_start": "2026-09-01",
+///     "cool_climate": True, "fulfilled": ["KR_ETS_SITE"]}``. A verdict names the facts that it lacks.
 /// :raises UnknownRegionError: no region has that name.
-/// :raises ConfigurationError: a PUE below 1, a negative intensity or price.
+/// :raises ConfigurationError: a fact that no rule asks for or that cannot be; a PUE below 1, a negative intensity or price.
 #[pyclass(frozen, eq, module = "kepler_power")]
 #[derive(PartialEq)]
 pub(crate) struct Facility {
@@ -51,27 +53,8 @@ impl Facility {
         Ok(Facility { settings: toolbox.settings, currency, site })
     }
 
-    /// The settings that the tools use.
-    pub(super) const fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    /// Emissions of IT energy: with the site's PUE, or without one where none is known; none where the
-    /// grid's intensity is not known.
-    fn emissions(&self, energy: Energy) -> Option<f64> {
-        Some(emissions(energy, self.site.ratio().unwrap_or(Pue::ONE), self.site.grid()?).grams())
-    }
-
-    fn price(&self) -> Option<f64> {
-        self.settings.price.as_ref().map(|price| price.per_kwh.value())
-    }
-}
-
-#[pymethods]
-impl Facility {
-    #[new]
-    #[pyo3(signature = (region=None, *, pue=None, pue_basis="assumed", grid_intensity=None, price=None, currency="KRW", intensity_method=None))]
-    fn new(
+    #[allow(clippy::too_many_arguments, reason = "as the constructor, which names them")]
+    fn stated(
         region: Option<String>,
         pue: Option<f64>,
         pue_basis: &str,
@@ -79,6 +62,7 @@ impl Facility {
         price: Option<f64>,
         currency: &str,
         intensity_method: Option<&str>,
+        facts: SiteFacts,
     ) -> PyResult<Self> {
         let basis = basis(pue_basis)?;
         let wrong = |message: String, remedy: &str| ConfigurationError::new_err((message, remedy.to_owned()));
@@ -105,12 +89,48 @@ impl Facility {
         settings.grid_intensity = grid_intensity.transpose()?.map(CarbonIntensity::from_grams_per_kilowatt_hour);
         settings.intensity_method = intensity_method.map(method).transpose()?;
         settings.price = price;
+        settings.facts = facts;
         Facility::of(settings, currency)
     }
 
+    /// The settings that the tools use.
+    pub(super) const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Emissions of IT energy: with the site's PUE, or without one where none is known; none where the
+    /// grid's intensity is not known.
+    fn emissions(&self, energy: Energy) -> Option<f64> {
+        Some(emissions(energy, self.site.ratio().unwrap_or(Pue::ONE), self.site.grid()?).grams())
+    }
+
+    fn price(&self) -> Option<f64> {
+        self.settings.price.as_ref().map(|price| price.per_kwh.value())
+    }
+}
+
+#[pymethods]
+impl Facility {
+    #[new]
+    #[pyo3(signature = (region=None, *, pue=None, pue_basis="assumed", grid_intensity=None, price=None, currency="KRW", intensity_method=None, facts=None))]
+    #[allow(clippy::too_many_arguments, reason = "one for each thing a facility can state; Python names them")]
+    fn new(
+        region: Option<String>,
+        pue: Option<f64>,
+        pue_basis: &str,
+        grid_intensity: Option<f64>,
+        price: Option<f64>,
+        currency: &str,
+        intensity_method: Option<&str>,
+        facts: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let facts = facts.map(site_facts).transpose()?.unwrap_or_default();
+        Facility::stated(region, pue, pue_basis, grid_intensity, price, currency, intensity_method, facts)
+    }
+
     /// The facility that the environment states: ``KEPLER_REGION``, ``KEPLER_PUE``, ``KEPLER_PUE_BASIS``,
-    /// ``KEPLER_GRID_INTENSITY`` (gCO2e/kWh), ``KEPLER_PRICE`` (per kWh) and ``KEPLER_CURRENCY``, as for
-    /// ``kepler serve``.
+    /// ``KEPLER_GRID_INTENSITY`` (gCO2e/kWh), ``KEPLER_PRICE`` (per kWh), ``KEPLER_CURRENCY`` and ``KEPLER_FACT``
+    /// (``connection_kw=450,cool_climate=yes``), as for ``kepler serve``.
     #[staticmethod]
     pub(super) fn from_environment() -> PyResult<Self> {
         let text = |name: &str| env::var(name).ok().filter(|text| !text.trim().is_empty());
@@ -125,7 +145,16 @@ impl Facility {
         };
         let basis = text("KEPLER_PUE_BASIS");
         let currency = text("KEPLER_CURRENCY");
-        Facility::new(
+        let mut facts = SiteFacts::default();
+        for stated in text("KEPLER_FACT").iter().flat_map(|text| text.split(',')).filter(|part| !part.trim().is_empty())
+        {
+            let wrong = |message: String| ConfigurationError::new_err((message, "write it as connection_kw=450"));
+            let (name, value) = stated
+                .split_once('=')
+                .ok_or_else(|| wrong(format!("environment variable KEPLER_FACT: `{stated}` is not NAME=VALUE")))?;
+            facts.state(name, value).map_err(|error| wrong(format!("environment variable KEPLER_FACT: {error}")))?;
+        }
+        Facility::stated(
             text("KEPLER_REGION"),
             number("KEPLER_PUE")?,
             basis.as_deref().unwrap_or("assumed"),
@@ -133,6 +162,7 @@ impl Facility {
             number("KEPLER_PRICE")?,
             currency.as_deref().unwrap_or("KRW"),
             text("KEPLER_INTENSITY_METHOD").as_deref(),
+            facts,
         )
     }
 
@@ -252,6 +282,12 @@ impl Facility {
         &self.currency
     }
 
+    /// What is stated of the site for rules to look at, by name.
+    #[getter]
+    fn facts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        py.import("json")?.call_method1("loads", (json(&self.settings.facts)?,))
+    }
+
     /// What weakens these figures, in sentences.
     #[getter]
     fn caveats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
@@ -300,9 +336,21 @@ impl Facility {
             .set_item("grid_intensity", self.settings.grid_intensity.map(CarbonIntensity::grams_per_kilowatt_hour))?;
         stated.set_item("price", self.price())?;
         stated.set_item("currency", &self.currency)?;
+        if !self.settings.facts.is_empty() {
+            stated.set_item("facts", self.facts(py)?)?;
+        }
         stated.set_item("intensity_method", self.settings.intensity_method.and(self.grid_method()))?;
         Ok((PyTuple::new(py, [self.settings.region.as_deref()])?, stated))
     }
+}
+
+/// Facts as Python states them: dates and figures of any type as they print.
+fn site_facts(facts: &Bound<'_, PyDict>) -> PyResult<SiteFacts> {
+    let wrong = |message: String| ConfigurationError::new_err((message, "see kepler_power.Facility for their names"));
+    let options = PyDict::new(facts.py());
+    options.set_item("default", facts.py().get_type::<PyString>())?;
+    let text = facts.py().import("json")?.call_method("dumps", (facts,), Some(&options))?;
+    serde_json::from_str(text.extract()?).map_err(|error| wrong(error.to_string()))
 }
 
 const fn basis_name(basis: Basis) -> &'static str {
@@ -315,7 +363,7 @@ const fn basis_name(basis: Basis) -> &'static str {
     }
 }
 
-fn method(name: &str) -> PyResult<AccountingMethod> {
+pub(super) fn method(name: &str) -> PyResult<AccountingMethod> {
     match name {
         "direct" => Ok(AccountingMethod::Direct),
         "lifecycle" => Ok(AccountingMethod::Lifecycle),
