@@ -183,6 +183,13 @@ impl EnergySeries {
 pub struct Usage {
     /// Energy used in the step.
     pub energy: EnergySplit,
+    /// Of nodes: the part of `energy` that idle machines draw all the same; unknown where the source does not tell it
+    /// apart, and of workloads, which are charged active energy only.
+    #[serde(default)]
+    pub idle: EnergySplit,
+    /// Of nodes: the part of `energy` that no workload explains; unknown as `idle` is.
+    #[serde(default)]
+    pub unattributed: EnergySplit,
     /// CPU time used in the step, where known.
     pub cpu_time: Option<Duration>,
 }
@@ -190,8 +197,14 @@ pub struct Usage {
 impl Usage {
     /// Energy, and CPU time where known.
     #[must_use]
-    pub const fn new(energy: EnergySplit, cpu_time: Option<Duration>) -> Self {
-        Usage { energy, cpu_time }
+    pub fn new(energy: EnergySplit, cpu_time: Option<Duration>) -> Self {
+        Usage { energy, cpu_time, ..Usage::default() }
+    }
+
+    /// The same of nodes that tell how much of it was idle and how much no workload explains.
+    #[must_use]
+    pub fn with_parts(self, idle: EnergySplit, unattributed: EnergySplit) -> Self {
+        Usage { idle, unattributed, ..self }
     }
 }
 

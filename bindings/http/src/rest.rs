@@ -9,6 +9,7 @@
 //! `/metrics` never waits for them.
 
 mod body;
+mod carbon;
 #[cfg(feature = "docs")]
 mod docs;
 mod events;
@@ -19,6 +20,7 @@ mod openapi;
 mod problem;
 mod query;
 mod schema;
+mod sources;
 mod tools;
 mod workload;
 mod workloads;
@@ -35,6 +37,7 @@ use kepler_core::workload::WorkloadKind;
 use kepler_guard::{GuardLayer, Policy, SettingNames, Token, WorkLimit};
 use problem::{Kind, Problem};
 use serde::Serialize;
+pub use sources::UnusedSource;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -72,6 +75,8 @@ pub struct RestOptions {
     pub streams: usize,
     /// A stream without events says that it lives after this long; default 15 s.
     pub heartbeat: Duration,
+    /// What `/api/v1/sources` says could be used and is not; default nothing.
+    pub unused_sources: Vec<UnusedSource>,
 }
 
 impl RestOptions {
@@ -95,6 +100,7 @@ impl Default for RestOptions {
             work: WorkLimit::new(DEFAULT_AT_ONCE, DEFAULT_PATIENCE),
             streams: 16,
             heartbeat: Duration::from_secs(15),
+            unused_sources: Vec::new(),
         }
     }
 }
@@ -130,6 +136,8 @@ impl Rest {
             .route("/tools/{name}", post(tools::call))
             .route("/api/v1/node", get(node::answer))
             .merge(workload_routes())
+            .route("/api/v1/sources", get(sources::answer))
+            .route("/api/v1/carbon", get(carbon::answer))
             .route("/api/v1/history", get(history::answer))
             .route("/api/v1/events", get(events::answer))
             .method_not_allowed_fallback(method)

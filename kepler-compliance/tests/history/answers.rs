@@ -5,7 +5,8 @@ use crate::snapshots::{START, at, container, pod, process, row, snapshot, unit, 
 use jiff::Timestamp;
 use kepler_compliance::history::{History, HistoryOptions, HistoryReader};
 use kepler_compliance::view::{
-    EnergyView, HistoryRing, RingOptions, Subject, TimeRange, ViewError, WorkloadEnergy, WorkloadKind,
+    EnergySplit, EnergyView, HistoryRing, RingOptions, Subject, TimeRange, Usage, ViewError, WorkloadEnergy,
+    WorkloadKind,
 };
 use kepler_core::meter::Method;
 use kepler_core::snapshot::State;
@@ -122,6 +123,13 @@ fn a_series_has_the_energy_of_the_inventory() {
     let node = history.series(&Subject::Cluster, range(0, 3600), 20 * MINUTE).unwrap();
     let package = |position: usize| node.steps.steps()[position].value.energy.zones[ZoneKind::Package].unwrap();
     assert_eq!((package(0).joules(), package(2).joules()), (24_000.0, 24_000.0));
+    let whole = history.inventory(range(0, 3600)).unwrap();
+    let zone = whole.nodes[0].zones[ZoneKind::Package].as_ref().unwrap();
+    let sum = |part: fn(&Usage) -> EnergySplit| -> Energy {
+        node.steps.steps().iter().map(|step| part(&step.value).zones[ZoneKind::Package].unwrap()).sum()
+    };
+    assert_eq!(Some(sum(|usage| usage.idle)), zone.idle);
+    assert_eq!(Some(sum(|usage| usage.unattributed)), zone.unattributed);
     assert!(matches!(
         history.series(&Subject::Node("other".into()), range(0, 3600), MINUTE),
         Err(ViewError::NoData { .. })
@@ -168,6 +176,36 @@ fn an_estimate_is_said_to_be_one() {
     let inventory = history.inventory(range(0, 4)).unwrap();
     let zone = inventory.nodes[0].zones[ZoneKind::Package].clone().unwrap();
     assert_eq!((&*zone.source, zone.method), ("model", Method::Estimated { error_ratio: 0.1 * 3.0 }));
+}
+
+/// The weakest of a time holds for it, in whatever order they come, and a half is not taken for a whole.
+#[test]
+fn what_is_partly_measured_is_neither_measured_nor_estimated() {
+    let partial = |error_ratio| Method::Partial { error_ratio };
+    let estimated = |error_ratio| Method::Estimated { error_ratio };
+    for (methods, expected) in [
+        ([Method::Measured, partial(0.2), Method::Measured], partial(0.2)),
+        ([partial(0.1), partial(0.3), partial(0.2)], partial(0.3)),
+        ([partial(0.4), estimated(0.2), Method::Measured], estimated(0.4)),
+        ([estimated(0.2), partial(0.1), partial(0.1)], estimated(0.2)),
+        ([Method::Measured; 3], Method::Measured),
+    ] {
+        let place = Place::new();
+        let history = place.open();
+        // The first reading only lays the ground.
+        history.record(&snapshot(1, at(0), 0)).unwrap();
+        for (second, method) in (1..).zip(methods) {
+            let mut snapshot = snapshot(second + 1, at(second), second * 10);
+            if let Some(zone) = &mut snapshot.node.zones[ZoneKind::Package] {
+                zone.method = method;
+            }
+            history.record(&snapshot).unwrap();
+        }
+        let inventory = history.inventory(range(0, 4)).unwrap();
+        assert_eq!(inventory.nodes[0].zones[ZoneKind::Package].as_ref().unwrap().method, expected, "{methods:?}");
+        let series = history.series(&Subject::Cluster, range(0, 3), Duration::from_secs(1)).unwrap();
+        assert_eq!(series.method, expected);
+    }
 }
 
 #[test]

@@ -2,8 +2,11 @@
 
 use super::super::config::{Config, ListenAddress};
 use super::super::exit::Failure;
+use super::super::remedies;
 use super::super::token;
-use kepler_http::{RestOptions, SettingNames, WorkLimit};
+use kepler_core::availability::Unavailable;
+use kepler_core::sampler::Sampler;
+use kepler_http::{RestOptions, SettingNames, UnusedSource, WorkLimit};
 use std::path::Path;
 use std::time::Duration;
 
@@ -40,6 +43,15 @@ pub(super) fn options(config: &Config, asks_network: bool) -> Result<RestOptions
         options.work = WorkLimit::new(AT_ONCE_REMOTELY, PATIENCE);
     }
     Ok(options)
+}
+
+/// What could be used and is not, for the page and `/api/v1/sources`.
+pub(super) fn unused_sources(sampler: &Sampler) -> Vec<UnusedSource> {
+    let unused = |unavailable: &Unavailable| {
+        UnusedSource::new(unavailable.source_name, unavailable.reason.clone(), remedies::text(&unavailable.remedy))
+    };
+    let processes = sampler.usage_unavailable().into_iter().chain(sampler.counters_unavailable());
+    sampler.unavailable().iter().chain(processes).map(unused).collect()
 }
 
 /// Who keeps a token for the tools over MCP wants it for the same tools over REST.

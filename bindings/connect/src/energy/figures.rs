@@ -51,6 +51,13 @@ impl NodeFigures {
         Split::new(zones, self.total(Part::Gpu).map(Energy::from_joules))
     }
 
+    /// What a node used, and how much of it idle machines draw and no workload explains.
+    pub(crate) fn usage(mut self) -> Usage {
+        let joules = |split: &Split<f64>| split.map(Energy::from_joules);
+        let (idle, unattributed) = (joules(&self.idle), joules(&self.unattributed));
+        Usage::new(self.energy(), None).with_parts(idle, unattributed)
+    }
+
     pub(crate) fn into_node(mut self, name: Arc<str>, covered: TimeRange) -> NodeEnergy {
         let mut zone = |part| {
             let energy = Energy::from_joules(self.total(part)?);
@@ -147,7 +154,15 @@ pub(crate) fn plus(a: &Usage, b: &Usage) -> Usage {
         (Some(a), Some(b)) => Some(a.saturating_add(b)),
         (a, b) => a.or(b),
     };
+    // A part that one side does not tell apart is not known of the sum; a side without energy adds nothing.
+    let both = |part: fn(&Usage) -> &EnergySplit| match (a.energy.total(), b.energy.total()) {
+        (None, _) => *part(b),
+        (_, None) => *part(a),
+        _ if part(a).total().is_some() && part(b).total().is_some() => part(a).plus(part(b)),
+        _ => EnergySplit::default(),
+    };
     Usage::new(a.energy.plus(&b.energy), cpu_time)
+        .with_parts(both(|usage| &usage.idle), both(|usage| &usage.unattributed))
 }
 
 pub(crate) fn seconds(seconds: f64) -> Option<Duration> {

@@ -101,7 +101,7 @@ fn usage(node: &Node, range: TimeRange, subject: &Subject) -> Option<Usage> {
     let name = node.name()?;
     let workloads = match subject {
         Subject::Cluster | Subject::Node(_) => {
-            return Some(Usage::new(node.figures(range).energy(), None));
+            return Some(node.figures(range).usage());
         }
         Subject::Namespace(namespace) => node.workloads(range, |identity| {
             identity.kind == WorkloadKind::Pod && identity.namespace.as_ref() == Some(namespace)

@@ -130,9 +130,9 @@ impl PrometheusView {
                 }
             }
         }
-        let of_step = |(number, (mut figures, usage)): (u32, (NodeFigures, Option<Usage>))| {
+        let of_step = |(number, (figures, usage)): (u32, (NodeFigures, Option<Usage>))| {
             let usage = match question.level {
-                Level::Node => Usage::new(figures.energy(), None),
+                Level::Node => figures.usage(),
                 Level::Workload(_) => usage?,
             };
             Some((after(start, step, number.checked_sub(1)?), (after(start, step, number), usage)))

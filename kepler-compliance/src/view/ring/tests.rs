@@ -1,6 +1,6 @@
 use super::*;
 use crate::units::{Energy, ZoneKind};
-use crate::view::{LiveView, WorkloadEnergy, WorkloadKind};
+use crate::view::{EnergySplit, LiveView, Usage, WorkloadEnergy, WorkloadKind};
 use jiff::Timestamp;
 use kepler_core::host;
 use kepler_core::meter::Method;
@@ -104,6 +104,18 @@ fn a_window_holds_differences_and_both_the_running_and_the_terminated() {
     assert!(of(&inventory, 9).is_none(), "ended before the window");
     let zone = inventory.nodes[0].zones[ZoneKind::Package].as_ref().unwrap();
     assert_eq!((zone.energy.joules(), zone.idle.unwrap().joules()), (30.0, 4.0));
+    // A series tells the node's parts apart as the inventory does, however its steps cut the readings.
+    for steps in [1, 3, 7] {
+        let series = ring.series(&Subject::Cluster, machine.last(5), STEP / steps).unwrap();
+        let sum = |part: fn(&Usage) -> EnergySplit| -> Energy {
+            series.steps.steps().iter().map(|step| part(&step.value).total().unwrap()).sum()
+        };
+        assert_eq!((sum(|usage| usage.energy), sum(|usage| usage.idle)), (zone.energy, zone.idle.unwrap()));
+        assert_eq!(sum(|usage| usage.unattributed), zone.unattributed.unwrap());
+    }
+    let one = Subject::Workloads(vec![of(&inventory, 1).unwrap().id.clone()]);
+    let series = ring.series(&one, machine.last(5), STEP).unwrap();
+    assert_eq!(series.steps.steps()[0].value.idle.total(), None, "a workload is charged active energy only");
     assert_eq!((inventory.covered.length(), inventory.coverage), (STEP, 1.0));
     assert_eq!(ring.inventory(machine.last(10)).unwrap().coverage, 0.5);
 }
@@ -365,4 +377,30 @@ fn what_contains_a_workload_is_told_of_every_kind() {
     assert_eq!((of("outer"), of("pod-1")), (Containment::Outermost, Containment::Outermost));
     assert_eq!(of("3/1"), within(WorkloadKind::Vm, "vm-1"));
     assert_eq!(of("vm-1"), within(WorkloadKind::Unit, "/machine.slice/machine.scope"));
+}
+
+#[test]
+fn a_pods_controller_and_what_it_asked_for_are_told_as_they_are_now() {
+    use kepler_core::workload::PodOwner;
+    let record = |ring: &HistoryRing, machine: &Machine, owner: &str, millicores: u64| {
+        let mut snapshot = machine.snapshot();
+        let mut pod = PodInfo::new("pod-1");
+        (pod.name, pod.namespace) = ("report-29931696-x2x9z".into(), "shop".into());
+        pod.owner = Some(PodOwner::new(owner, "report"));
+        pod.resources.cpu_request_millicores = Some(millicores);
+        snapshot.pods.push(Row::new(pod, State::Running));
+        ring.record(&snapshot);
+    };
+    for (owner, kind) in
+        [("Deployment", Some(WorkloadKind::Deployment)), ("CronJob", Some(WorkloadKind::Job)), ("Rollout", None)]
+    {
+        let (ring, mut machine) = (ring(), Machine::new());
+        record(&ring, &machine, owner, 100);
+        record(&ring, machine.pass(), owner, 250);
+        let inventory = ring.inventory(machine.last(5)).unwrap();
+        let row = inventory.workloads.iter().find(|row| *row.id.uid == *"pod-1").unwrap();
+        assert_eq!(row.owner.as_ref().map(|owner| owner.kind), kind);
+        assert!(row.owner.as_ref().is_none_or(|owner| *owner.name == *"report"));
+        assert_eq!(row.resources.and_then(|resources| resources.cpu_request_cores), Some(0.25), "it was resized");
+    }
 }
