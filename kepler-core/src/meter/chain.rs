@@ -336,7 +336,7 @@ impl Chain {
     /// Estimates the missing parts, and remembers of each zone that is lost what was estimated in its stead.
     fn estimate_missing(&mut self, at: Timestamp, drawn: &mut Vec<Result<Drawn, ReadError>>) {
         let Some(fill) = &mut self.fill else { return };
-        fill.advance(at, &self.present, drawn);
+        fill.advance(at, &self.present, &mut self.busy, drawn);
         for (source, kind, package, part) in fill.estimated() {
             let lost = self.active.iter_mut().filter(|active| active.meter.source() == source).flat_map(|active| {
                 let zones = active.meter.inventory().zones.iter().zip(&mut active.zones);
