@@ -18,6 +18,7 @@ mod prompts;
 mod resources;
 mod schema;
 mod server;
+mod size;
 mod stdio;
 mod uri;
 mod watch;

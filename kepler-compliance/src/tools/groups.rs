@@ -1,6 +1,7 @@
 //! All workloads of a kind, or of all kinds without counting anything twice, as lists and sums need them.
 
 use super::figures::Windows;
+use super::resolve::SUGGESTIONS;
 use super::{Figures, ToolError};
 use crate::view::{Containment, Inventory, WorkloadEnergy, WorkloadKind};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -52,10 +53,14 @@ pub(super) fn check_namespace(inventory: &Inventory, namespace: Option<&str>) ->
     if known.contains(namespace) {
         return Ok(());
     }
-    let names: Vec<&str> = known.into_iter().collect();
-    let remedy = match names.is_empty() {
-        true => "no workload here is in a namespace; leave it out".to_owned(),
-        false => format!("namespaces with workloads: {}", names.join(", ")),
+    let count = known.len();
+    let mut names: Vec<&str> = known.into_iter().collect();
+    names.sort_by(|a, b| strsim::jaro_winkler(namespace, b).total_cmp(&strsim::jaro_winkler(namespace, a)));
+    names.truncate(SUGGESTIONS);
+    let remedy = match count - names.len() {
+        0 if count == 0 => "no workload here is in a namespace; leave it out".to_owned(),
+        0 => format!("namespaces with workloads: {}", names.join(", ")),
+        others => format!("nearest of those with workloads: {}, and {others} others", names.join(", ")),
     };
     Err(ToolError::InvalidArgument { argument: "namespace", given: namespace.to_owned(), remedy })
 }
