@@ -9,6 +9,7 @@
 
 mod exposition;
 mod overload;
+mod protobuf;
 #[cfg(feature = "docs")]
 mod rest;
 mod server;
