@@ -3,7 +3,7 @@
 #[cfg(feature = "model-server")]
 mod configured;
 
-use super::config::{Config, Meter};
+use super::config::{Config, Manner, Meter};
 use super::exit::Failure;
 use kepler_core::calibration::Calibration;
 use kepler_core::calibration::file::{self, FileError};
@@ -40,6 +40,8 @@ fn open_with(config: &Config, chain: ChainOptions) -> Result<Sampler, Failure> {
             min_energy: config.min_terminated_energy,
         },
         usage: config.usage,
+        // Go Kepler shows what the link says.
+        deleted_mark: config.manner == Manner::Kepler,
     };
     Sampler::new(&config.host(), options).map_err(|error| match error {
         SamplerError::Meter(unavailable) => Failure::Meter(unavailable),
