@@ -81,6 +81,41 @@ pub fn bytes(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// A parser's message without what it quotes of the file, but for names of fields and of choices: the file may be another
+/// one than was meant, and hold secrets anywhere.
+///
+/// ```
+/// use kepler_core::printable::names_only;
+///
+/// assert_eq!(names_only("invalid type: string \"hunter2\", expected a map"), "invalid type: string \"…\", expected a map");
+/// assert_eq!(names_only("unknown field `colour`, expected `color`"), "unknown field `colour`, expected `color`");
+/// assert_eq!(names_only("unknown field `root:$6$x`"), "unknown field `…`");
+/// ```
+#[must_use]
+pub fn names_only(message: &str) -> String {
+    let mut shown = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(start) = rest.find(['`', '"']) {
+        let (before, quoted) = rest.split_at(start);
+        let quote = if quoted.starts_with('`') { '`' } else { '"' };
+        let inside = quoted.strip_prefix(quote).unwrap_or_default();
+        // The quoted may hold quotes itself: of an odd one out nothing is shown to the end.
+        let (content, after) = match quote {
+            '"' => inside.rsplit_once('"').unwrap_or((inside, "")),
+            _ => inside.split_once('`').unwrap_or((inside, "")),
+        };
+        let is_name = quote == '`'
+            && (1..=40).contains(&content.len())
+            && content.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+        shown.push_str(before);
+        shown.push(quote);
+        shown.push_str(if is_name { content } else { "…" });
+        shown.push(quote);
+        rest = after;
+    }
+    shown + rest
+}
+
 fn write_escape(out: &mut String, c: char) {
     // `\n`, `\t`, `\r`, and `\u{1b}` for the others.
     match c {
