@@ -5,6 +5,7 @@ use crate::watch::Watch;
 use crate::{completion, prompts, resources, schema, size};
 use kepler_compliance::tools::registry::{self, CallError};
 use kepler_compliance::tools::{Context, ListRequest, SummaryRequest, ToolRequest, Toolbox};
+use kepler_core::printable;
 use kepler_guard::{WorkError, WorkLimit};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult, ContentBlock,
@@ -150,18 +151,22 @@ impl ServerHandler for McpServer {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let tool = registry::find(&request.name).map_err(|error| ErrorData::invalid_params(error.to_string(), None))?;
+        let tool = registry::find(&request.name)
+            .map_err(|error| ErrorData::invalid_params(printable::line(&error.to_string()).into_owned(), None))?;
         let wish = match Wish::new(request.arguments.unwrap_or_default()) {
             Ok(wish) => wish,
             Err(mistake) => return Ok(CallToolResult::error(vec![ContentBlock::text(mistake)]).into()),
         };
+        let lang = wish.language();
         let answer =
             self.ask(&context, move |context| wish.answer(tool, |arguments| tool.call(context, arguments))).await?;
         // A mistake in the arguments goes to the model, which can mend it, not to the program.
         Ok(match answer {
             Ok(answer) => answer,
             Err(error @ CallError::Answer { .. }) => return Err(ErrorData::internal_error(error.to_string(), None)),
-            Err(error) => CallToolResult::error(vec![ContentBlock::text(error.to_string())]),
+            Err(error) => {
+                CallToolResult::error(vec![ContentBlock::text(printable::page(&error.render(lang)).into_owned())])
+            }
         }
         .into())
     }

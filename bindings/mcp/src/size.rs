@@ -5,8 +5,10 @@
 //! is still too long loses the end of its longest lists. `left_out` says which, and how many there are.
 //! [`ARGUMENT`], which every tool takes, asks for more; so does a `limit` of the caller's own.
 
-use kepler_compliance::tools::registry::{CallError, Tool};
-use rmcp::model::CallToolResult;
+use kepler_compliance::text::Lang;
+use kepler_compliance::tools::registry::{CallError, Tool, language};
+use kepler_core::printable;
+use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Map, Value, json};
 
 /// Bytes of an answer as it is sent, without a wish of the caller.
@@ -62,6 +64,11 @@ impl Wish {
         Ok(Wish { arguments, most })
     }
 
+    /// The language that is asked for.
+    pub(crate) fn language(&self) -> Lang {
+        self.arguments.get("lang").map_or_else(Lang::default, language)
+    }
+
     /// The tool's answer, of the size wished for.
     ///
     /// # Errors
@@ -75,7 +82,7 @@ impl Wish {
         let answer = call(Value::Object(self.arguments.clone()))?;
         let most = match self.most {
             Some(most) => most,
-            None if own_limit => return Ok(CallToolResult::structured(answer)),
+            None if own_limit => return Ok(result(answer)),
             None => DEFAULT,
         };
         let limit = if own_limit { None } else { default_limit(tool) };
@@ -136,9 +143,18 @@ fn fewer(
     Ok((answer, limited.into_iter().map(|name| format!("/{}", escaped(&name))).collect()))
 }
 
+/// An answer as a structure and as the same in text. Names of processes and containers may hold what acts on a terminal:
+/// in the text that is escaped as JSON does it.
+fn result(answer: Value) -> CallToolResult {
+    let text = printable::json(&answer.to_string()).into_owned();
+    let mut result = CallToolResult::structured(answer);
+    result.content = vec![ContentBlock::text(text)];
+    result
+}
+
 /// Bytes of an answer as it is sent: as a structure, and as text.
 fn size_of(answer: &Value) -> usize {
-    serde_json::to_string(&CallToolResult::structured(answer.clone())).map_or(usize::MAX, |text| text.len())
+    serde_json::to_string(&result(answer.clone())).map_or(usize::MAX, |text| text.len())
 }
 
 /// Bytes that a part of an answer takes in both forms; quotes are escaped in the second.
@@ -176,7 +192,7 @@ fn fit(mut answer: Value, most: usize, limited: &[String]) -> CallToolResult {
         }
         say(&mut answer, &lists, texts_cut);
     }
-    CallToolResult::structured(answer)
+    result(answer)
 }
 
 /// The list that takes the most bytes, and how many items it has; none of those that are `kept`.

@@ -1,5 +1,7 @@
 //! Korean.
 
+pub(super) mod errors;
+
 use super::{
     AssessmentMessage, EnergyMessage, FacilityMessage, HotspotMessage, Message, MigrationMessage, PueMessage,
     RegionMessage, ScheduleMessage, ShiftMessage, SizingMessage, SummaryMessage, TargetPue, TrendMessage,

@@ -2,7 +2,7 @@
 
 use super::figures::Windows;
 use super::resolve::SUGGESTIONS;
-use super::{Figures, ToolError};
+use super::{ArgumentRemedy, Figures, ToolError};
 use crate::view::{Containment, Inventory, WorkloadEnergy, WorkloadKind};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -57,11 +57,8 @@ pub(super) fn check_namespace(inventory: &Inventory, namespace: Option<&str>) ->
     let mut names: Vec<&str> = known.into_iter().collect();
     names.sort_by(|a, b| strsim::jaro_winkler(namespace, b).total_cmp(&strsim::jaro_winkler(namespace, a)));
     names.truncate(SUGGESTIONS);
-    let remedy = match count - names.len() {
-        0 if count == 0 => "no workload here is in a namespace; leave it out".to_owned(),
-        0 => format!("namespaces with workloads: {}", names.join(", ")),
-        others => format!("nearest of those with workloads: {}, and {others} others", names.join(", ")),
-    };
+    let (nearest, others) = (names.iter().map(|name| (*name).to_owned()).collect(), count - names.len());
+    let remedy = if count == 0 { ArgumentRemedy::NoNamespace } else { ArgumentRemedy::Namespaces { nearest, others } };
     Err(ToolError::InvalidArgument { argument: "namespace", given: namespace.to_owned(), remedy })
 }
 
@@ -79,7 +76,7 @@ pub(super) fn groups<'a>(
         return Err(ToolError::InvalidArgument {
             argument: "kind",
             given: kind.name().to_owned(),
-            remedy: "this source does not know which pods belong to what; list pods".to_owned(),
+            remedy: ArgumentRemedy::NoControllers,
         });
     }
     let containers = Containers::of(inventory);

@@ -118,7 +118,7 @@ impl EnergyView for Crowd {
         let count = (range.length().as_secs_f64() / step.as_secs_f64()) as usize;
         let usage = |index: usize| Usage {
             // Spikes, so that there are anomalies too.
-            energy: split(if index % 9 == 0 { 9_000.0 } else { 100.0 + index as f64 / 7.0 }),
+            energy: split(if index.is_multiple_of(9) { 9_000.0 } else { 100.0 + index as f64 / 7.0 }),
             ..Usage::default()
         };
         let steps = Series::regular(range.start, step, (0..count).map(usage)).unwrap();
