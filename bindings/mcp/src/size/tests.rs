@@ -253,3 +253,14 @@ fn an_answer_of_long_texts_alone_is_cut_too() {
     assert!(serde_json::to_string(&result).unwrap().len() <= DEFAULT);
     assert_eq!(result.structured_content.unwrap()[LEFT_OUT]["texts_cut_at_bytes"], LONG_TEXT);
 }
+
+#[test]
+fn names_that_act_on_a_terminal_are_escaped_in_the_text_and_whole_in_the_structure() {
+    let hostile = "\u{1b}]0;x\u{7}\u{9b}31m\u{202e}gpj.exe";
+    let result = fit(json!({ "hotspots": [{ "workload": hostile }] }), DEFAULT, &[]);
+    let text = serde_json::to_value(&result.content).unwrap()[0]["text"].as_str().unwrap().to_owned();
+    assert!(!text.chars().any(printable::acts), "{text:?}");
+    let structure = result.structured_content.unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), structure);
+    assert_eq!(structure["hotspots"][0]["workload"], hostile);
+}
