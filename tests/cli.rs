@@ -350,6 +350,7 @@ fn files_of_others(secret: &str) -> Vec<(&'static str, String)> {
 #[test]
 fn no_flag_that_names_a_file_shows_what_a_file_of_others_holds() {
     let (folder, secret) = (tempfile::tempdir().unwrap(), "S3cretS3cret");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     for (name, text) in files_of_others(secret) {
         let own = folder.path().join(name).join("standards");
         fs::create_dir_all(&own).unwrap();
@@ -358,18 +359,20 @@ fn no_flag_that_names_a_file_shows_what_a_file_of_others_holds() {
         fs::write(&path, &text).unwrap();
         let (file, own) = (path.display().to_string(), own.display().to_string());
         let flag = |flag: &str| format!("--{flag}={file}");
-        let of_serve = ["config.file", "web.config-file", "mcp.token-file", "intensity", "tariff", "calibration.path"];
-        let mut commands: Vec<Vec<String>> = of_serve
+        // A port that is taken ends those that would serve.
+        let listen = format!("--web.listen-address={}", taken.local_addr().unwrap());
+        let mut commands: Vec<Vec<String>> = ["config.file", "web.config-file"]
             .iter()
-            .map(|name| {
-                vec!["serve".into(), "--meter=fake".into(), "--web.listen-address=127.0.0.1:1".into(), flag(name)]
-            })
+            .map(|name| vec!["serve".into(), "--meter=fake".into(), listen.clone(), flag(name)])
             .collect();
         commands.extend([
             vec!["config".into(), "check".into(), file.clone()],
             vec!["migrate".into(), file.clone()],
             vec!["serve".into(), format!("@{file}")],
             vec!["doctor".into(), format!("--meter=replay={file}")],
+            vec!["doctor".into(), flag("calibration.path")],
+            vec!["doctor".into(), flag("model.path")],
+            vec!["bridge".into(), "http://127.0.0.1:1/mcp".into(), flag("token-file")],
             vec!["schedule".into(), "--duration=1h".into(), flag("intensity")],
             vec!["schedule".into(), "--duration=1h".into(), "--power=5".into(), flag("tariff")],
             vec!["regions".into(), flag("intensity"), "--source=kepler=http://127.0.0.1:1/metrics".into()],
@@ -378,6 +381,7 @@ fn no_flag_that_names_a_file_shows_what_a_file_of_others_holds() {
             vec!["train".into(), file.clone(), format!("--output={own}/out.json")],
             vec!["eval".into(), file.clone(), file.clone()],
             vec!["model-server".into(), file.clone()],
+            vec!["model-server".into(), own.clone(), listen.clone(), flag("web.config-file")],
         ]);
         for command in commands {
             // A refusal, or the port that may not be listened at, ends each of these at once.
