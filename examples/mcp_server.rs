@@ -5,7 +5,7 @@
 
 use kepler::compliance::intensity::Table;
 use kepler::compliance::standards::{Basis, Standards};
-use kepler::compliance::tools::{Settings, StatedPue, Toolbox};
+use kepler::compliance::tools::{StatedPue, Toolbox};
 use kepler::compliance::units::Pue;
 use kepler::compliance::view::{LiveView, RingOptions};
 use kepler::compliance::zones::Zones;
@@ -29,17 +29,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     });
     let zones = Zones::embedded()?;
-    let toolbox = Toolbox {
-        view,
-        standards: Standards::embedded()?,
-        intensity: Arc::new(Table::from_zones(&zones)),
-        zones,
-        settings: Settings {
-            region: Some("ap-northeast-2".to_owned()),
-            pue: Some(StatedPue { value: Pue::new(1.3)?, basis: Basis::Measured }),
-            ..Settings::default()
-        },
-    };
+    let intensity = Arc::new(Table::from_zones(&zones));
+    let mut toolbox = Toolbox::new(view, Standards::embedded()?, zones, intensity);
+    toolbox.settings.region = Some("ap-northeast-2".to_owned());
+    toolbox.settings.pue = Some(StatedPue::new(Pue::new(1.3)?, Basis::Measured));
     serve_stdio(McpServer::new(toolbox)).await?;
     Ok(())
 }

@@ -64,6 +64,7 @@ COMMON = [
         "Optional[Intensity]",
         "None",
         "Grid intensities over time, gCO2e/kWh, instead of the yearly average: a file (CSV, JSON, Carbon Aware SDK), "
+        "a provider (:class:`IntensityProvider`, or its name), "
         "pairs of time and figure (a dict, a pandas Series), or the 24 hours of a typical day.",
     ),
     (
@@ -128,6 +129,8 @@ class Generator:
             fixed = size is not None and size == schema.get("minItems")
             python = f"tuple[{', '.join([inner_kind] * size)}]" if fixed else f"tuple[{inner_kind}, ...]"
             convert = f"many({inner_convert})" if inner_convert else "many(plain)"
+        elif kind == "object":
+            python = "Mapping[str, Any]"
         elif schema.get("format") == "date-time":
             python, convert = "datetime.datetime", "instant"
         else:
@@ -218,6 +221,8 @@ class Generator:
                     default = None
             elif name in MOMENTS:
                 kind, passed = "Optional[Moment]", f"moment({name})"
+            elif kind == "Mapping[str, Any]":
+                kind, default, passed = f"Optional[{kind}]", None, f"None if {name} is None else dict({name})"
             elif kind.startswith("tuple["):
                 # An immutable default: none of it, or what the tool takes where there is nothing.
                 kind, default = kind.replace("tuple[", "Sequence[").replace(", ...]", "]"), () if default == [] else None

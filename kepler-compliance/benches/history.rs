@@ -28,7 +28,9 @@ const DAY: u64 = 86_400;
 
 /// Nothing merged, nothing dropped.
 fn options() -> HistoryOptions {
-    HistoryOptions { thin_after: None, max_age: None, max_bytes: None, ..HistoryOptions::default() }
+    HistoryOptions::default().with(|options| {
+        (options.thin_after, options.max_age, options.max_bytes) = (None, None, None);
+    })
 }
 
 /// `workloads` units with package and dram; all of them have used something since the step before.

@@ -10,7 +10,7 @@ use kepler_compliance::tools::{
     AssessRequest, Context, ListRequest, Settings, StatedPue, SummaryRequest, ToolRequest, assess_workload_compliance,
     get_cluster_carbon_summary, list_workloads_by_compliance,
 };
-use kepler_compliance::units::{CarbonIntensity, Energy, PerZone, Pue, ZoneKind};
+use kepler_compliance::units::{CarbonIntensity, Energy, Pue, ZoneKind};
 use kepler_compliance::view::{
     Containment, EnergySeries, EnergySplit, EnergyView, Inventory, NewestReading, NodeEnergy, NodeZoneEnergy, Subject,
     TimeRange, Usage, ViewError, WorkloadEnergy, WorkloadId, WorkloadKind,
@@ -29,52 +29,37 @@ struct Cluster(Arc<Inventory>);
 impl Cluster {
     fn new(range: TimeRange) -> Self {
         let name = |node: usize| -> Arc<str> { format!("node-{node}").into() };
-        let zone = |joules: f64| NodeZoneEnergy {
-            energy: Energy::from_joules(joules),
-            active: Some(Energy::from_joules(joules * 0.7)),
-            idle: Some(Energy::from_joules(joules * 0.3)),
-            unattributed: Some(Energy::ZERO),
-            power: None,
-            method: Method::Measured,
-            source: "powercap".into(),
+        let zone = |joules: f64| {
+            let mut zone = NodeZoneEnergy::new(Energy::from_joules(joules), Method::Measured, "powercap");
+            zone.active = Some(Energy::from_joules(joules * 0.7));
+            zone.idle = Some(Energy::from_joules(joules * 0.3));
+            zone.unattributed = Some(Energy::ZERO);
+            zone
         };
         let node = |index: usize| {
-            let mut zones = PerZone::default();
-            zones[ZoneKind::Package] = Some(zone(30_000.0));
-            zones[ZoneKind::Dram] = Some(zone(6_000.0));
-            NodeEnergy { name: name(index), covered: range, zones, gpu: None, processors: Some(64) }
+            let mut node = NodeEnergy::new(name(index), range);
+            node.zones[ZoneKind::Package] = Some(zone(30_000.0));
+            node.zones[ZoneKind::Dram] = Some(zone(6_000.0));
+            node.processors = Some(64);
+            node
         };
         let workload = |index: usize| {
             let mut energy = EnergySplit::default();
             energy.zones[ZoneKind::Package] = Some(Energy::from_joules(index as f64));
             energy.zones[ZoneKind::Dram] = Some(Energy::from_joules(index as f64 / 5.0));
-            WorkloadEnergy {
-                id: WorkloadId {
-                    kind: WorkloadKind::Pod,
-                    namespace: Some(format!("team-{}", index % 50).into()),
-                    name: format!("service-{index}-7d4b9c6f5-x2x9z").into(),
-                    uid: format!("00000000-0000-0000-0000-{index:012}").into(),
-                    node: name(index % NODES),
-                },
-                owner: None,
-                running: true,
-                energy,
-                power: None,
-                cpu_time: Some(Duration::from_secs(1)),
-                method: Method::Measured,
-                resources: None,
-                containment: Containment::Outermost,
-            }
+            let uid = format!("00000000-0000-0000-0000-{index:012}");
+            let name_of = format!("service-{index}-7d4b9c6f5-x2x9z");
+            let mut id = WorkloadId::new(WorkloadKind::Pod, name_of, uid, name(index % NODES));
+            id.namespace = Some(format!("team-{}", index % 50).into());
+            let mut workload = WorkloadEnergy::new(id, energy, Method::Measured);
+            workload.cpu_time = Some(Duration::from_secs(1));
+            workload.containment = Containment::Outermost;
+            workload
         };
-        Cluster(Arc::new(Inventory {
-            moment: "1".into(),
-            asked: range,
-            covered: range,
-            coverage: 1.0,
-            nodes: (0..NODES).map(node).collect(),
-            workloads: (0..WORKLOADS).map(workload).collect(),
-            skipped: Vec::new(),
-        }))
+        let mut inventory = Inventory::new("1", range, range, 1.0);
+        inventory.nodes = (0..NODES).map(node).collect();
+        inventory.workloads = (0..WORKLOADS).map(workload).collect();
+        Cluster(Arc::new(inventory))
     }
 }
 
@@ -89,8 +74,7 @@ impl EnergyView for Cluster {
 
     fn series(&self, _: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError> {
         let steps = Series::regular(range.start, step, [Usage::default()]).unwrap();
-        let (method, resolution) = (Method::Measured, Duration::ZERO);
-        Ok(EnergySeries { steps, method, coverage: 1.0, resolution, moment: "1".into() })
+        Ok(EnergySeries::new(steps, Method::Measured, "1"))
     }
 
     fn newest(&self) -> Option<NewestReading> {
@@ -112,11 +96,9 @@ fn tools(criterion: &mut Criterion) {
     let mut standards = Standards::embedded().unwrap();
     standards.add(Path::new("budget.json"), BUDGET).unwrap();
     let intensity = Table::from_zones(&zones);
-    let settings = Settings {
-        pue: Some(StatedPue { value: Pue::new(1.2).unwrap(), basis: Basis::Measured }),
-        grid_intensity: Some(CarbonIntensity::from_grams_per_kilowatt_hour(417.3)),
-        ..Settings::default()
-    };
+    let mut settings = Settings::default();
+    settings.pue = Some(StatedPue::new(Pue::new(1.2).unwrap(), Basis::Measured));
+    settings.grid_intensity = Some(CarbonIntensity::from_grams_per_kilowatt_hour(417.3));
     let context = Context::new(&view, &standards, &zones, &intensity, &settings, now);
     let mut group = criterion.benchmark_group("10000_workloads");
     group.bench_function("view_alone", |bencher| bencher.iter(|| view.inventory(range).unwrap()));

@@ -9,8 +9,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().ok_or("name the file to record into")?;
     let length = Duration::from_secs(arguments.next().ok_or("say for how many seconds")?.parse()?);
-    let resolution = Duration::from_secs(60);
-    let history = History::open(path, HistoryOptions { resolution, ..HistoryOptions::default() })?;
+    let options = HistoryOptions::default().with(|options| options.resolution = Duration::from_secs(60));
+    let history = History::open(path, options)?;
     let mut sampler = Sampler::new(&Host::default(), SamplerOptions::default())?;
     let started = Instant::now();
     while started.elapsed() < length {

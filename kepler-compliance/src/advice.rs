@@ -29,6 +29,7 @@ pub const MIGRATION_MARGIN_PERCENT: f64 = 10.0;
 /// What could be done to emit less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum OptimizationKind {
     /// Requests that fit what is used, so that fewer machines idle.
     ResourceRightsizing,
@@ -65,6 +66,7 @@ impl OptimizationKind {
 /// What it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Complexity {
     /// A setting.
     Low,

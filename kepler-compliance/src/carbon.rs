@@ -100,6 +100,7 @@ pub fn effective_intensity(grid: CarbonIntensity, pue: Pue) -> CarbonIntensity {
 
 /// Emissions over a time series, with how much of the energy they speak for.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Emissions {
     /// Emissions of the covered energy.
     pub mass: CarbonMass,
@@ -165,6 +166,7 @@ pub fn emissions_over(energy: &Series<Energy>, pue: &Series<Pue>, grid: &Series<
 
 /// A figure carried from an observed window to a longer period: a projection, not a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Projected<T> {
     /// The projected amount.
     pub projected: T,

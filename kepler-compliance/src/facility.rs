@@ -11,7 +11,7 @@ use crate::intensity::{
     AccountingMethod, Boundary, IntensityError, IntensityFigure, IntensityKind, Period, Provenance,
 };
 use crate::messages::{FacilityMessage, Message};
-use crate::standards::{Basis, FigureSource, Inputs, Metric, MetricValue, Subject};
+use crate::standards::{Basis, FigureSource, Inputs, Metric, MetricValue, SiteFacts, Subject};
 use crate::text::Lang;
 use crate::units::{CarbonIntensity, Pue};
 use crate::zones::UnknownZone;
@@ -26,6 +26,7 @@ pub const DEFAULT_REGION: &str = "ap-northeast-2";
 
 /// A figure that an answer rests on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Input {
     /// What it is: a metric's name, or `power`, `energy`, `grid_intensity`, `pue`, `price`.
     pub name: String,
@@ -57,6 +58,8 @@ pub(crate) struct Facility {
     pub(crate) time_zone: Option<String>,
     pub(crate) grid: Option<Grid>,
     pub(crate) pue: Option<FacilityPue>,
+    /// What is stated of it.
+    pub(crate) facts: SiteFacts,
     pub(crate) caveats: Vec<Message>,
 }
 
@@ -107,6 +110,9 @@ impl Facility {
         if asked.is_none() && settings.region.is_none() {
             facility.caveats.push(FacilityMessage::RegionAssumed { region: DEFAULT_REGION.to_owned() }.into());
         }
+        if own {
+            facility.facts = settings.facts.clone();
+        }
         match settings.grid_intensity.filter(|_| own) {
             Some(value) => facility.state_grid(context, value),
             None => facility.look_up_grid(context, own),
@@ -119,6 +125,12 @@ impl Facility {
             None => facility.look_up_pue(context),
         }
         Ok(facility)
+    }
+
+    /// The same with what a request states of the site, in place of or beside what the settings state.
+    pub(crate) fn stating(mut self, facts: &SiteFacts) -> Self {
+        self.facts = self.facts.with(facts);
+        self
     }
 
     /// A region by published figures alone, its intensity made as `like` is: to compare with.
@@ -143,6 +155,7 @@ impl Facility {
             time_zone: zone.time_zone.clone(),
             grid: None,
             pue: None,
+            facts: SiteFacts::default(),
             caveats: Vec::new(),
         })
     }
@@ -255,14 +268,17 @@ impl Facility {
     pub(crate) fn known(&self, context: &Context<'_>, subject: Subject) -> Inputs {
         let mut inputs = Inputs::new(subject, date(context));
         inputs.country = Some(self.country.clone());
+        inputs.state(&self.facts);
         if let (Some(grid), Some(pue), Some(effective), Some(basis)) =
             (&self.grid, &self.pue, self.effective(), self.basis())
         {
             let source = FigureSource::GridAndPue {
                 grid: grid.figure.value.grams_per_kilowatt_hour(),
                 grid_source: Box::new(grid.source()),
+                grid_basis: grid.basis,
                 pue: pue.value.ratio(),
                 pue_source: Box::new(pue.source.clone()),
+                pue_basis: pue.basis,
             };
             let mut value = MetricValue::new(effective.grams_per_kilowatt_hour(), basis, source);
             (value.year, value.age) = (year(grid.figure.period), grid.age);

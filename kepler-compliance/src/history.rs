@@ -63,6 +63,7 @@ use std::time::Duration;
 
 /// How a history is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HistoryOptions {
     /// The node's name, the `node_name` label. Default `localhost`.
     pub node: Arc<str>,
@@ -75,6 +76,15 @@ pub struct HistoryOptions {
     /// The oldest hours are dropped while the file is larger than this, in bytes. The newest hour always stays.
     /// The write-ahead log beside it takes up to some 4 MiB more. `None`: no bound. Default 1 GiB.
     pub max_bytes: Option<u64>,
+}
+
+impl HistoryOptions {
+    /// These options with a change, as in `HistoryOptions::default().with(|options| options.max_bytes = None)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
 }
 
 impl Default for HistoryOptions {

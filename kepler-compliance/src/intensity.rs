@@ -43,6 +43,7 @@ pub enum SeriesBasis {
 
 /// Intensities over time, all of one provenance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct IntensitySeries {
     /// Zone, method, boundary, kind and source of every value.
     pub provenance: Provenance,
@@ -52,13 +53,30 @@ pub struct IntensitySeries {
     pub values: Series<CarbonIntensity>,
 }
 
+impl IntensitySeries {
+    /// A series of one provenance.
+    #[must_use]
+    pub const fn new(provenance: Provenance, basis: SeriesBasis, values: Series<CarbonIntensity>) -> Self {
+        IntensitySeries { provenance, basis, values }
+    }
+}
+
 /// The intensity of now, with its age.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct CurrentIntensity {
     /// The figure.
     pub figure: IntensityFigure,
     /// How long before now its period ended; zero while it still holds.
     pub age: Duration,
+}
+
+impl CurrentIntensity {
+    /// A figure whose period ended `age` ago; zero while it holds.
+    #[must_use]
+    pub const fn new(figure: IntensityFigure, age: Duration) -> Self {
+        CurrentIntensity { figure, age }
+    }
 }
 
 /// Gives the intensity of zones. Blocking and object-safe; times are arguments, so an

@@ -44,6 +44,7 @@ pub const RANKING: usize = 3;
 
 /// What is to be planned.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Request<'a> {
     /// The job.
     pub job: &'a Job,
@@ -71,6 +72,7 @@ impl<'a> Request<'a> {
 
 /// A stretch of time in which the job runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "a range of time")]
 pub struct Slot {
     /// Its start.
     pub start: Timestamp,
@@ -80,6 +82,7 @@ pub struct Slot {
 
 /// One way to run the job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Placement {
     /// When it runs, in order; one slot unless the job is interruptible. Never empty.
     pub slots: Vec<Slot>,
@@ -108,6 +111,7 @@ impl Placement {
 /// What the best placement saves against starting now. Negative where now would be better, which
 /// can be when the job may not start now.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Saving {
     /// Emissions avoided.
     pub carbon: CarbonMass,
@@ -119,6 +123,7 @@ pub struct Saving {
 
 /// When to run the job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Plan {
     /// The placement that emits least; of equals the earliest.
     pub best: Placement,

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 /// One value that holds from `start` (included) to `end` (excluded).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "a value and the time it holds")]
 pub struct Step<V> {
     /// When the value begins to hold.
     pub start: Timestamp,

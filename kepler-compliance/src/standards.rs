@@ -19,6 +19,7 @@
 //! ```
 
 mod evaluate;
+mod facts;
 mod format;
 mod load;
 mod message;
@@ -27,12 +28,15 @@ mod rule;
 mod verdict;
 
 pub use evaluate::evaluate;
+pub use facts::{Condition, InvalidFact, SiteFacts};
+pub(crate) use facts::{OPERATION_START, name_of, stated_by};
 pub use format::json_schema;
 pub use load::LoadError;
 pub use message::{FigureSource, ScopeMessage, VerdictMessage};
 pub use metric::Metric;
 pub use rule::{
-    Applies, Basis, Check, Force, Limit, MetricBound, OperationStart, Rule, RuleKind, RuleStatus, Subject, Threshold,
+    Applies, Basis, Check, Force, Limit, MetricBound, OperationStart, Requirement, Rule, RuleKind, RuleStatus, Subject,
+    Threshold,
 };
 pub use verdict::{Inputs, MetricValue, Status, Verdict, overall, overall_status};
 
@@ -53,6 +57,7 @@ const EMBEDDED: [(&str, &str); 4] = [
 /// A code that no rule has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown standard `{code}`; valid: {}", valid.join(", "))]
+#[non_exhaustive]
 pub struct UnknownStandard {
     /// The code asked for.
     pub code: String,

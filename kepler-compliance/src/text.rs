@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 /// A language of the answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Lang {
     /// English.
     #[default]
@@ -26,6 +27,7 @@ pub enum Lang {
 /// A text that data have in English and Korean: what a rule asks, a note, a duty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::exhaustive_structs, reason = "the languages of the data files; a third one is added to all of them")]
 pub struct Text {
     /// In English.
     pub en: String,

@@ -47,6 +47,7 @@ mod impact;
 mod judge;
 mod list;
 mod optimizations;
+mod price;
 mod regions;
 pub mod registry;
 mod request;

@@ -93,6 +93,7 @@ pub trait EnergyView: Send + Sync {
 
 /// The newest reading of a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NewestReading {
     /// When it was taken.
     pub at: Timestamp,
@@ -100,8 +101,17 @@ pub struct NewestReading {
     pub interval: Duration,
 }
 
+impl NewestReading {
+    /// A reading, and the time between two of them.
+    #[must_use]
+    pub const fn new(at: Timestamp, interval: Duration) -> Self {
+        NewestReading { at, interval }
+    }
+}
+
 /// A stretch of time, from `start` (included) to `end` (excluded).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "a range of time")]
 pub struct TimeRange {
     /// Its start.
     pub start: Timestamp,
@@ -131,6 +141,7 @@ impl fmt::Display for TimeRange {
 
 /// Whose series is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Subject {
     /// All nodes together: their totals, idle and unattributed energy included.
     Cluster,
@@ -144,6 +155,7 @@ pub enum Subject {
 
 /// Energy over time.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct EnergySeries {
     /// What was used in each step. Gaps are times without data.
     pub steps: Series<Usage>,
@@ -158,13 +170,42 @@ pub struct EnergySeries {
     pub moment: String,
 }
 
+impl EnergySeries {
+    /// A series that covers all of the asked time, from readings at the edges of its steps.
+    pub fn new(steps: Series<Usage>, method: Method, moment: impl Into<String>) -> Self {
+        EnergySeries { steps, method, coverage: 1.0, resolution: Duration::ZERO, moment: moment.into() }
+    }
+}
+
 /// What was used in one step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Usage {
     /// Energy used in the step.
     pub energy: EnergySplit,
+    /// Of nodes: the part of `energy` that idle machines draw all the same; unknown where the source does not tell it
+    /// apart, and of workloads, which are charged active energy only.
+    #[serde(default)]
+    pub idle: EnergySplit,
+    /// Of nodes: the part of `energy` that no workload explains; unknown as `idle` is.
+    #[serde(default)]
+    pub unattributed: EnergySplit,
     /// CPU time used in the step, where known.
     pub cpu_time: Option<Duration>,
+}
+
+impl Usage {
+    /// Energy, and CPU time where known.
+    #[must_use]
+    pub fn new(energy: EnergySplit, cpu_time: Option<Duration>) -> Self {
+        Usage { energy, cpu_time, ..Usage::default() }
+    }
+
+    /// The same of nodes that tell how much of it was idle and how much no workload explains.
+    #[must_use]
+    pub fn with_parts(self, idle: EnergySplit, unattributed: EnergySplit) -> Self {
+        Usage { idle, unattributed, ..self }
+    }
 }
 
 /// Why nothing is known of a time or subject.

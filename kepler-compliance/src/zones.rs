@@ -109,6 +109,7 @@ pub struct Zone {
 
 /// An intensity of the table, with the series it belongs to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct TableFigure {
     /// The figure with its provenance.
     #[serde(flatten)]
@@ -122,6 +123,7 @@ pub struct TableFigure {
 
 /// An intensity found for a zone.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct FoundIntensity {
     /// The figure.
     pub figure: IntensityFigure,
@@ -131,6 +133,7 @@ pub struct FoundIntensity {
 
 /// A zone, and by which of its names it was found.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct NamedZone<'a> {
     /// The zone.
     pub zone: &'a Zone,
@@ -160,6 +163,7 @@ impl NamedZone<'_> {
 
 /// A PUE that a provider publishes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct PublishedPue {
     /// `aws`, `gcp` or `azure`.
     pub provider: Scheme,
@@ -181,6 +185,7 @@ pub struct PublishedPue {
     "unknown region `{name}`{}; valid are regions of cloud providers, ISO 3166 codes, countries, grid zones and cities",
     if nearest.is_empty() { String::new() } else { format!("; nearest: {}", nearest.join(", ")) }
 )]
+#[non_exhaustive]
 pub struct UnknownZone {
     /// The name asked for, cut where it is too long for one.
     pub name: String,

@@ -9,6 +9,7 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use kepler_core::host::{Host, Timestamp};
 use kepler_core::meter::EnergyMeter;
+use kepler_core::meter::chain::{Chain, ChainOptions, Source};
 use kepler_core::meter::msr::Msr;
 use kepler_core::meter::powercap::Powercap;
 use std::fs::{self, File};
@@ -85,6 +86,15 @@ fn meters(criterion: &mut Criterion) {
         });
     });
     read(&mut Powercap::open(&host).unwrap(), criterion, "powercap/read: 4 zones");
+
+    // What the chain adds: the thread that reads, so that a driver that hangs holds nothing up, and the following of counters.
+    let options = ChainOptions::default().with_sources(vec![Source::Powercap]);
+    let (mut chain, mut drawn) = (Chain::open(&host, options).unwrap(), Vec::new());
+    // Always the same moment: counters that stand still for longer are doubted.
+    let at = Timestamp::now();
+    criterion.bench_function("powercap/read through the chain: 4 zones", |bencher| {
+        bencher.iter(|| chain.read(at, black_box(&mut drawn)));
+    });
 
     let mut meter = Powercap::open(&host).unwrap();
     let mut readings = Vec::new();

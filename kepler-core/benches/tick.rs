@@ -109,7 +109,8 @@ fn cost_of_ticks(times: u64, sampler: &mut Sampler, workers: &mut Workers) -> Du
 }
 
 fn sampler(usage: UsageChoice) -> Option<Sampler> {
-    let mut sampler = Sampler::new(&Host::default(), SamplerOptions { usage, ..SamplerOptions::default() }).ok()?;
+    let mut sampler =
+        Sampler::new(&Host::default(), SamplerOptions::default().with(|options| options.usage = usage)).ok()?;
     for _ in 0..3 {
         sampler.tick();
     }

@@ -19,6 +19,7 @@
 /// takes a rate from here by its meaning, ready for `Model::bind`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct Activity {
     /// CPU time, in milliseconds per second: 0 … 1000 × processors.
     pub cpu_time: Option<f64>,

@@ -24,6 +24,7 @@ const MIN_SPREAD: f64 = 0.2;
 /// What was learned of one machine.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct Calibration {
     /// [`FORMAT`].
     pub format: String,
@@ -46,6 +47,7 @@ pub struct Calibration {
 /// The idle power of a zone, of one socket or of all together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct IdlePower {
     /// The zone.
     pub zone: ZoneKind,
@@ -56,9 +58,18 @@ pub struct IdlePower {
     pub watts: f64,
 }
 
+impl IdlePower {
+    /// The idle power of a zone, of one socket or (`None`) of all together, in watts.
+    #[must_use]
+    pub const fn new(zone: ZoneKind, package: Option<u32>, watts: f64) -> Self {
+        IdlePower { zone, package, watts }
+    }
+}
+
 /// What the package drew for a while.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct LoadPoint {
     /// Mean busy share of all logical CPUs, 0 … 1.
     pub busy_share: f64,
@@ -66,6 +77,14 @@ pub struct LoadPoint {
     pub watts: f64,
     /// For how long, s.
     pub seconds: f64,
+}
+
+impl LoadPoint {
+    /// Mean power in watts at a mean busy share, over some seconds.
+    #[must_use]
+    pub const fn new(busy_share: f64, watts: f64, seconds: f64) -> Self {
+        LoadPoint { busy_share, watts, seconds }
+    }
 }
 
 /// Why a calibration cannot be used.
@@ -160,6 +179,7 @@ fn machine(host: &Host) -> (String, u32) {
 
 /// How an estimate is put right: `offset + factor · estimate`.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Correction {
     /// W.
     pub offset: f64,

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 /// What a zone of a [meter](crate::meter) reported.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "a sensor counts energy or shows power")]
 pub enum Reading {
     /// A cumulative energy counter, that wraps at the zone's modulus.
     Counter(Energy),
@@ -20,6 +21,7 @@ pub enum Reading {
 
 /// The energy between two readings of one zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "who reads a counter must treat every case")]
 pub enum EnergyDelta {
     /// The first reading: there is nothing to compare it with.
     First,
@@ -54,6 +56,7 @@ impl EnergyDelta {
 /// How often a counter did something other than rise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct CounterEvents {
     /// Passed its end; nothing was lost.
     pub wraps: u64,

@@ -9,6 +9,7 @@ pub mod chain;
 pub mod configured;
 pub mod estimate;
 pub mod fake;
+mod follower;
 pub mod hwmon;
 mod inventory;
 mod limits;
@@ -19,8 +20,10 @@ pub mod powercap;
 pub mod replay;
 mod sysfs;
 mod uncertainty;
+mod watchdog;
 
 pub use crate::counter::Reading;
+pub use follower::Drawn;
 pub use inventory::{Inventory, Skipped};
 pub use uncertainty::{ErrorBounds, EstimateWarnings};
 
@@ -151,6 +154,7 @@ impl Method {
 
 /// One physical zone of a meter: the `dram` of socket 1, say.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Zone {
     /// What it covers.
     pub kind: ZoneKind,
@@ -185,6 +189,7 @@ impl Zone {
 /// Why a zone could not be read this time. Others go on.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read {path}: {source}")]
+#[non_exhaustive]
 pub struct ReadError {
     /// What was read.
     pub path: String,
@@ -193,6 +198,12 @@ pub struct ReadError {
 }
 
 impl ReadError {
+    /// What went wrong when reading `path`.
+    #[must_use]
+    pub fn new(path: impl Into<String>, source: io::Error) -> Self {
+        ReadError { path: path.into(), source }
+    }
+
     /// The `reason` label: a short word for the kind of fault.
     #[must_use]
     pub fn reason(&self) -> &'static str {

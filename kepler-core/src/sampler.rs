@@ -47,6 +47,7 @@ use zones::Zones;
 
 /// How to measure and attribute. The default suits any host.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct SamplerOptions {
     /// Which meters to use.
     pub chain: ChainOptions,
@@ -61,6 +62,15 @@ pub struct SamplerOptions {
     /// Whether the path of an executable that was replaced or removed keeps the kernel's mark ` (deleted)`. Without it
     /// a program keeps its name through updates.
     pub deleted_mark: bool,
+}
+
+impl SamplerOptions {
+    /// These options with a change, as in `SamplerOptions::default().with(|options| options.policy = IdlePolicy::Ratio)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
 }
 
 /// Sampling cannot start.

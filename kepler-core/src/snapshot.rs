@@ -202,6 +202,10 @@ pub struct NodeZone {
     pub interval: Option<PowerInterval>,
     /// What its counters did.
     pub events: CounterEvents,
+    /// Why a part of it cannot be read now, as in the `reason` label of [faults](Snapshot::faults): `timeout` of a driver that
+    /// does not answer, `stuck` of a counter that does not count, …
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub fault: Option<&'static str>,
 }
 
 impl NodeZone {
@@ -222,6 +226,7 @@ impl NodeZone {
             power: None,
             interval: None,
             events: CounterEvents::default(),
+            fault: None,
         }
     }
 }
@@ -229,6 +234,7 @@ impl NodeZone {
 /// A zone's mean power over an interval: `total = active + idle`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct ZonePower {
     /// All of it.
     pub total: Power,
@@ -238,14 +244,31 @@ pub struct ZonePower {
     pub idle: Power,
 }
 
+impl ZonePower {
+    /// Power as `total = active + idle`.
+    #[must_use]
+    pub const fn new(total: Power, active: Power, idle: Power) -> Self {
+        ZonePower { total, active, idle }
+    }
+}
+
 /// Where the truth lies with 90 % probability.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct PowerInterval {
     /// Lower end, not below zero.
     pub lower: Power,
     /// Upper end.
     pub upper: Power,
+}
+
+impl PowerInterval {
+    /// From `lower` to `upper`.
+    #[must_use]
+    pub const fn new(lower: Power, upper: Power) -> Self {
+        PowerInterval { lower, upper }
+    }
 }
 
 /// How often something could not be read.

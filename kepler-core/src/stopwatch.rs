@@ -30,10 +30,10 @@ mod tree;
 pub use spent::{Machine, Spent, ZoneSpent};
 
 use crate::availability::Unavailable;
-use crate::counter::{CounterEvents, CounterTracker, longest_gap};
+use crate::counter::{CounterEvents, longest_gap};
 use crate::host::{BusyTime, CpuTimesReader, Host, Timestamp};
 use crate::meter::chain::{Chain, ChainOptions};
-use crate::meter::{Method, ReadError, Reading};
+use crate::meter::{Drawn, Method, ReadError};
 use crate::units::{Energy, PerZone, Power, ZoneKind};
 use std::time::Duration;
 use tree::CpuUse;
@@ -46,23 +46,15 @@ const PROCESSORS_BELIEVED: Duration = Duration::from_secs(1);
 pub struct Stopwatch {
     chain: Chain,
     generation: Option<u64>,
-    tracked: Vec<Tracked>,
+    /// The kind of each zone in use.
+    tracked: Vec<ZoneKind>,
     kinds: PerZone<Option<Kind>>,
-    readings: Vec<Result<Reading, ReadError>>,
+    drawn: Vec<Result<Drawn, ReadError>>,
     cpu: Option<CpuTimesReader>,
     processors: u32,
     processors_read: Option<Timestamp>,
     busy_time: BusyTime,
     busy: Duration,
-}
-
-/// One physical zone.
-struct Tracked {
-    kind: ZoneKind,
-    package: Option<u32>,
-    path: String,
-    epoch: u64,
-    tracker: CounterTracker,
 }
 
 /// One kind of zone, summed over sockets, as it stands at a mark.
@@ -110,7 +102,7 @@ impl Stopwatch {
             generation: None,
             tracked: Vec::new(),
             kinds: PerZone::from_fn(|_| None),
-            readings: Vec::new(),
+            drawn: Vec::new(),
             cpu: CpuTimesReader::open(host).ok(),
             processors: 1,
             processors_read: None,
@@ -149,7 +141,7 @@ impl Stopwatch {
 
     /// The same at a moment of your own.
     pub fn keep_up_at(&mut self, at: Timestamp) {
-        self.chain.read(at, &mut self.readings);
+        self.chain.read(at, &mut self.drawn);
         if self.generation != Some(self.chain.generation()) {
             self.follow();
         }
@@ -161,13 +153,12 @@ impl Stopwatch {
                 kind.method = active.method;
             }
         }
-        for (tracked, reading) in self.tracked.iter_mut().zip(self.readings.drain(..)) {
-            let Some(kind) = &mut self.kinds[tracked.kind] else { continue };
-            match reading {
-                Ok(reading) => {
-                    let delta = tracked.tracker.update(reading, at);
-                    kind.energy += delta.energy();
-                    kind.events.count(delta);
+        for (&zone, drawn) in self.tracked.iter().zip(self.drawn.drain(..)) {
+            let Some(kind) = &mut self.kinds[zone] else { continue };
+            match drawn {
+                Ok(drawn) => {
+                    kind.energy += drawn.energy;
+                    kind.events.count(drawn.delta);
                 }
                 Err(error) => {
                     tracing::debug!(%error, "a zone could not be read");
@@ -206,25 +197,14 @@ impl Stopwatch {
         self.busy += self.busy_time.advance(times, at).map_or(Duration::ZERO, |window| window.busy);
     }
 
-    /// Takes over the chain's zones after they changed. Totals go on, and so do counters that are still the same.
+    /// Takes over the chain's zones after they changed. Totals go on.
     fn follow(&mut self) {
         self.generation = Some(self.chain.generation());
-        let mut earlier = std::mem::take(&mut self.tracked);
+        self.tracked.clear();
         let mut found: PerZone<Option<Kind>> = PerZone::from_fn(|_| None);
         for active in self.chain.zones() {
             let zone = active.zone;
-            let same = |tracked: &Tracked| {
-                (tracked.kind, tracked.package, tracked.epoch) == (zone.kind, zone.package, active.epoch)
-                    && tracked.path == zone.path
-            };
-            let known = earlier.iter().position(same).map(|index| earlier.swap_remove(index));
-            self.tracked.push(known.unwrap_or_else(|| Tracked {
-                kind: zone.kind,
-                package: zone.package,
-                path: zone.path.clone(),
-                epoch: active.epoch,
-                tracker: CounterTracker::new(zone.modulus, zone.max_power),
-            }));
+            self.tracked.push(zone.kind);
             let before = self.kinds[zone.kind];
             let kind = found[zone.kind].get_or_insert(Kind {
                 source: active.source,

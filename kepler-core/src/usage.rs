@@ -73,6 +73,7 @@ impl Usage {
 
 /// What an event-driven source knows of one process since the last collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TaskReport {
     /// CPU time since the last collection, in nanoseconds.
     pub used_ns: u64,
@@ -86,16 +87,26 @@ pub struct TaskReport {
     pub has_ended: bool,
 }
 
+impl TaskReport {
+    /// What a live process used that has not changed.
+    #[must_use]
+    pub const fn new(used_ns: u64, comm: Comm, cgroup: CgroupId) -> Self {
+        TaskReport { used_ns, comm, cgroup, has_changed: false, has_ended: false }
+    }
+}
+
 /// A command name as the kernel keeps it: at most 15 bytes, the rest zero.
 pub type Comm = [u8; 16];
 
 /// The number of a cgroup: that of its directory's inode, in the hierarchy that accounts for CPU time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a number")]
 pub struct CgroupId(pub u64);
 
 /// What processes of one name, in one cgroup, did in one CPU domain between two collections, all of them
 /// started and exited in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ShortLivedWork {
     /// Their command name when they exited.
     pub comm: Comm,
@@ -109,8 +120,17 @@ pub struct ShortLivedWork {
     pub work: Work,
 }
 
+impl ShortLivedWork {
+    /// The work of `processes` in one domain.
+    #[must_use]
+    pub const fn new(comm: Comm, cgroup: CgroupId, domain: u16, processes: u64, work: Work) -> Self {
+        ShortLivedWork { comm, cgroup, domain, processes, work }
+    }
+}
+
 /// What one process did in one CPU domain since the last collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DomainWork {
     /// Process number.
     pub pid: u32,
@@ -120,8 +140,17 @@ pub struct DomainWork {
     pub work: Work,
 }
 
+impl DomainWork {
+    /// The work of a process in a domain.
+    #[must_use]
+    pub const fn new(pid: u32, domain: u16, work: Work) -> Self {
+        DomainWork { pid, domain, work }
+    }
+}
+
 /// An amount of work on processors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Work {
     /// Time on a processor, in nanoseconds.
     pub time_ns: u64,
@@ -133,8 +162,17 @@ pub struct Work {
     pub cache_misses: Option<u64>,
 }
 
+impl Work {
+    /// CPU time, with no events counted.
+    #[must_use]
+    pub const fn of_time(time_ns: u64) -> Self {
+        Work { time_ns, cycles: None, instructions: None, cache_misses: None }
+    }
+}
+
 /// The CPU time of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TaskUsage {
     /// Process number.
     pub pid: u32,
@@ -143,6 +181,14 @@ pub struct TaskUsage {
     pub tag: u64,
     /// CPU time since the process started, of all its threads, in nanoseconds.
     pub cpu_time_ns: u64,
+}
+
+impl TaskUsage {
+    /// The CPU time of a process.
+    #[must_use]
+    pub const fn new(pid: u32, tag: u64, cpu_time_ns: u64) -> Self {
+        TaskUsage { pid, tag, cpu_time_ns }
+    }
 }
 
 /// Which source of CPU time to use.

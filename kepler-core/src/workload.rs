@@ -174,15 +174,19 @@ pub struct JobInfo {
     pub id: String,
     /// `slurm`, `htcondor`, `pbs`, `torque`, `lsf` or `oar`.
     pub scheduler: &'static str,
-    /// Its cgroup, which distinguishes the parts of a job under several daemons of one host.
+    /// Its cgroup, which distinguishes the parts of a job under several daemons of one host: each is a workload of its own.
     pub cgroup: String,
+    /// The container that it runs in, with the scheduler's daemon; its energy is contained in that one's.
+    pub container: Option<Arc<ContainerInfo>>,
+    /// The pod that it runs in outside of any container of it.
+    pub pod: Option<Arc<PodInfo>>,
 }
 
 impl JobInfo {
     /// The job of a cgroup.
     #[must_use]
     pub fn new(id: impl Into<String>, scheduler: &'static str, cgroup: impl Into<String>) -> Self {
-        JobInfo { id: id.into(), scheduler, cgroup: cgroup.into() }
+        JobInfo { id: id.into(), scheduler, cgroup: cgroup.into(), container: None, pod: None }
     }
 }
 

@@ -42,6 +42,7 @@ impl Folder {
 
 /// One line of the comparison.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Line {
     /// What was asked.
     pub task: String,

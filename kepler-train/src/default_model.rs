@@ -34,6 +34,7 @@ const GROWTH: f64 = 0.5;
 
 /// The model, and what was found on the way.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct DefaultModel {
     /// The model with its card.
     pub document: Document,

@@ -45,6 +45,7 @@ pub enum Combine {
 
 /// Everything that, with rows, determines a model to the last bit.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Recipe {
     /// What it is called on cards.
     pub name: String,
@@ -75,6 +76,13 @@ impl Recipe {
             per: None,
             seed: 0,
         }
+    }
+
+    /// This recipe with a change, as in `recipe.with(|recipe| recipe.seed = 7)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
     }
 
     /// The same with other inputs.

@@ -28,6 +28,7 @@ pub fn residual_plot(component: &str, held: &[Held]) -> String {
 
 /// One point of a learning curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Learned {
     /// Rows trained with.
     pub rows: usize,

@@ -41,6 +41,7 @@ pub enum Growth {
 
 /// How trees are grown.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct TreeSettings {
     /// How many.
     pub trees: usize,

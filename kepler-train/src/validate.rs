@@ -14,6 +14,7 @@ use std::thread;
 
 /// A row that was held out, and what was predicted for it.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Held {
     /// Number of the row in the dataset.
     pub row: usize,
@@ -29,6 +30,7 @@ pub struct Held {
 
 /// How to validate.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub struct Validation<'a> {
     /// Whether intervals are calibrated in each fold, on training rows alone; takes eleven times as long.
     pub intervals: bool,
@@ -36,6 +38,15 @@ pub struct Validation<'a> {
     pub threads: NonZeroUsize,
     /// Called with the number of folds done and the number of all folds.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
+}
+
+impl Validation<'_> {
+    /// This validation with a change, as in `Validation::default().with(|how| how.intervals = true)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
 }
 
 impl Default for Validation<'_> {

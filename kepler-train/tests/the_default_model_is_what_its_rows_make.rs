@@ -33,8 +33,9 @@ fn the_embedded_model_is_the_one_that_is_made_and_its_stated_error_that_of_machi
     assert!(made.generic_error_ratio <= generic, "{} for {generic}", made.generic_error_ratio);
 
     let host = Host::default();
-    let load = [(0.0, 20.0), (1.0, 50.0)].map(|(busy_share, watts)| LoadPoint { busy_share, watts, seconds: 1.0 });
-    let calibration = Calibration { load: load.to_vec(), ..Calibration::of(&host) };
+    let load = [(0.0, 20.0), (1.0, 50.0)].map(|(busy_share, watts)| LoadPoint::new(busy_share, watts, 1.0));
+    let mut calibration = Calibration::of(&host);
+    calibration.load = load.to_vec();
     let calibrated = Estimate::open(&host).calibrated(&calibration);
     let Method::Estimated { error_ratio } = calibrated.method() else { panic!("an estimate is not measured") };
     let (found, (below, above)) = (made.calibrated_error_ratio, made.calibrated_margins);

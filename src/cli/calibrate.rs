@@ -63,7 +63,9 @@ pub(super) fn run(config: &Config, asked: &Calibrate) -> Result<ExitCode, Failur
     let mut names: Vec<&str> = sources.iter().map(|(_, source)| *source).collect();
     names.dedup();
     let made = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let calibration = Calibration { made, source: names.join("+"), idle, load, ..Calibration::of(&config.host()) };
+    let mut calibration = Calibration::of(&config.host());
+    (calibration.made, calibration.source) = (made, names.join("+"));
+    (calibration.idle, calibration.load) = (idle, load);
     file::write(&path, &calibration)?;
     let text = summary(&calibration) + &format!("calibration {}\n", path.display());
     io::stdout().write_all(text.as_bytes()).map_err(Failure::to("write the answer"))?;
@@ -148,14 +150,14 @@ fn point(snapshot: &Snapshot) -> Option<LoadPoint> {
     let watts = zone.power?.total.watts();
     // Milliseconds a second of all CPUs; not known where `/proc/stat` could not be read this time.
     let busy_share = snapshot.node.activity.cpu_time? / 1000.0 / f64::from(snapshot.node.processors.max(1));
-    Some(LoadPoint { busy_share: busy_share.clamp(0.0, 1.0), watts, seconds: snapshot.interval.as_secs_f64() })
+    Some(LoadPoint::new(busy_share.clamp(0.0, 1.0), watts, snapshot.interval.as_secs_f64()))
 }
 
 /// The mean over time; `None` of nothing.
 fn mean(points: &[LoadPoint]) -> Option<LoadPoint> {
     let seconds: f64 = points.iter().map(|point| point.seconds).sum();
     let mean = |of: fn(&LoadPoint) -> f64| points.iter().map(|point| of(point) * point.seconds).sum::<f64>() / seconds;
-    (seconds > 0.0).then(|| LoadPoint { busy_share: mean(|p| p.busy_share), watts: mean(|p| p.watts), seconds })
+    (seconds > 0.0).then(|| LoadPoint::new(mean(|p| p.busy_share), mean(|p| p.watts), seconds))
 }
 
 fn summary(calibration: &Calibration) -> String {

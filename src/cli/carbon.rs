@@ -40,6 +40,7 @@ pub(super) fn intensity(config: &Config, zones: &Zones) -> Result<Arc<dyn Intens
     let unusable = |error: &dyn std::fmt::Display| Failure::Data(error.to_string());
     let mut options = ProviderOptions::default();
     options.base_url.clone_from(&settings.url);
+    options.valid_for = settings.validity.unwrap_or(options.valid_for);
     Ok(match choice {
         IntensityChoice::File(path) => {
             let mut options = FileOptions::default();
@@ -58,7 +59,11 @@ pub(super) fn intensity(config: &Config, zones: &Zones) -> Result<Arc<dyn Intens
                 None => Secret::from_env(ElectricityMaps::TOKEN_VARIABLE)
                     .ok_or_else(|| missing(&format!("set {}", ElectricityMaps::TOKEN_VARIABLE)))?,
             };
-            let source = ElectricityMaps::new(token, options).map_err(|error| unusable(&error))?;
+            let mut source = ElectricityMaps::new(token, options).map_err(|error| unusable(&error))?;
+            for (zone, key) in &settings.regions {
+                let zone = zones.find(zone).map_err(|error| unusable(&error))?;
+                source = source.zone(zone.id.clone(), key.clone());
+            }
             Arc::new(match config.facility.intensity_method {
                 Some(method) => source.with_method(method),
                 None => source,

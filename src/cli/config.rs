@@ -133,7 +133,7 @@ pub(crate) struct Config {
 pub(crate) struct IntensitySettings {
     /// The source.
     pub(crate) source: Option<IntensityChoice>,
-    /// How long after its last value a file's series still speaks for now, if not by its own step.
+    /// How long after its last value a series still speaks for now, if not by its own step or as providers' figures do.
     pub(crate) validity: Option<Duration>,
     /// The file of the provider's token or of user and password.
     pub(crate) token_file: Option<Value>,

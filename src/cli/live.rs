@@ -19,13 +19,10 @@ use std::thread::{self, JoinHandle};
 /// When the data cannot be read, or a source of intensities cannot be used.
 pub(super) fn toolbox(config: &Config, view: Arc<dyn EnergyView>) -> Result<Toolbox, Failure> {
     let zones = carbon::zones()?;
-    Ok(Toolbox {
-        view,
-        standards: carbon::standards(config)?,
-        intensity: carbon::intensity(config, &zones)?,
-        zones,
-        settings: config.facility.clone(),
-    })
+    let intensity = carbon::intensity(config, &zones)?;
+    let mut toolbox = Toolbox::new(view, carbon::standards(config)?, zones, intensity);
+    toolbox.settings = config.facility.clone();
+    Ok(toolbox)
 }
 
 /// Keeps what a monitor sees, for as long as it lives: in memory, and in a file where one is configured.

@@ -8,8 +8,7 @@ use super::exit::Failure;
 use kepler_core::calibration::Calibration;
 use kepler_core::calibration::file::{self, FileError};
 use kepler_core::meter::chain::{ChainOptions, Source};
-use kepler_core::meter::hwmon::HwmonRules;
-use kepler_core::sampler::{Retention, Sampler, SamplerError, SamplerOptions};
+use kepler_core::sampler::{Sampler, SamplerError, SamplerOptions};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -30,19 +29,17 @@ pub(super) fn open_uncalibrated(config: &Config) -> Result<Sampler, Failure> {
 }
 
 fn open_with(config: &Config, chain: ChainOptions) -> Result<Sampler, Failure> {
-    let options = SamplerOptions {
-        chain,
-        policy: config.policy,
-        weights: config.weights,
-        retention: Retention {
-            keep: config.keep_terminated,
-            max: config.max_terminated,
-            min_energy: config.min_terminated_energy,
-        },
-        usage: config.usage,
+    let options = SamplerOptions::default().with(|options| {
+        options.chain = chain;
+        options.policy = config.policy;
+        options.weights = config.weights;
+        options.retention.keep = config.keep_terminated;
+        options.retention.max = config.max_terminated;
+        options.retention.min_energy = config.min_terminated_energy;
+        options.usage = config.usage;
         // Go Kepler shows what the link says.
-        deleted_mark: config.manner == Manner::Kepler,
-    };
+        options.deleted_mark = config.manner == Manner::Kepler;
+    });
     Sampler::new(&config.host(), options).map_err(|error| match error {
         SamplerError::Meter(unavailable) => Failure::Meter(unavailable),
         SamplerError::Usage { unavailable } => Failure::Usage(unavailable),
@@ -52,7 +49,7 @@ fn open_with(config: &Config, chain: ChainOptions) -> Result<Sampler, Failure> {
 
 /// Which meters are configured, and what was learned of this machine.
 pub(super) fn chain(config: &Config) -> ChainOptions {
-    ChainOptions { calibration: calibration(config), ..uncalibrated(config) }
+    uncalibrated(config).with(|options| options.calibration = calibration(config))
 }
 
 /// What was learned of this machine, if anything was. What cannot be used is said and left alone: measuring goes on without.
@@ -66,12 +63,12 @@ fn calibration(config: &Config) -> Option<Arc<Calibration>> {
 }
 
 fn uncalibrated(config: &Config) -> ChainOptions {
-    ChainOptions {
-        sources: with_model(sources(config), config),
-        zones: config.zones.clone(),
-        hwmon: HwmonRules { zones: config.hwmon_zones.clone(), chip_rules: config.hwmon_chip_rules.clone() },
-        calibration: None,
-    }
+    ChainOptions::default().with(|options| {
+        options.sources = with_model(sources(config), config);
+        options.zones.clone_from(&config.zones);
+        options.hwmon.zones.clone_from(&config.hwmon_zones);
+        options.hwmon.chip_rules.clone_from(&config.hwmon_chip_rules);
+    })
 }
 
 /// The configured model stands before the estimate that needs none.

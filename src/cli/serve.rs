@@ -18,7 +18,7 @@ use kepler_core::host::Topology;
 use kepler_core::meter::Method;
 use kepler_core::monitor::Monitor;
 use kepler_core::sampler::Sampler;
-use kepler_http::{BuildInfo, ExportOptions, Exporter, Rest, ServerOptions, WebConfig};
+use kepler_http::{ExportOptions, Exporter, Rest, ServerOptions, WebConfig};
 use std::net::TcpListener;
 use std::sync::Arc;
 
@@ -45,8 +45,9 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let mcp = config.mcp.enabled.then(|| mcp::options(config)).transpose()?;
     // This and what is made of it end after the runtime: see `ViewSource::follow`.
     let followed = ViewSource::follow(config)?;
-    let rest = rest::options(config, followed.is_some())?;
+    let mut rest = rest::options(config, followed.is_some())?;
     let sampler = sampling::open(config)?;
+    rest.unused_sources = rest::unused_sources(&sampler);
     announce(&sampler, &listeners, config);
     warn_of_losses(config, &sampler);
     let monitor = Monitor::start(sampler, config.interval).map_err(Failure::to("start measuring"))?;
@@ -64,6 +65,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let stale_after = ServerOptions::default().stale_after.max(config.interval.saturating_mul(3));
     let mut options = ServerOptions::default();
     (options.web, options.stale_after, options.links) = (web, stale_after, rest::LINKS.to_vec());
+    options.live_page = true;
     options.telemetry_path.clone_from(&config.web.telemetry_path);
     if config.manner == Manner::Kepler {
         options.escaping = Some(GO_ESCAPING);
@@ -115,22 +117,20 @@ fn web_config(file: &Value) -> Result<WebConfig, Failure> {
 }
 
 fn export_options(config: &Config) -> ExportOptions {
-    ExportOptions {
-        node_name: config.node_name(),
-        levels: config.levels,
-        build: BuildInfo {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            revision: env!("BUILT_REVISION").to_owned(),
-            branch: env!("BUILT_BRANCH").to_owned(),
-            arch: match config.manner {
-                Manner::Own => std::env::consts::ARCH.to_owned(),
-                Manner::Kepler => version::go_arch().to_owned(),
-            },
-            rustversion: env!("BUILT_RUSTVERSION").to_owned(),
-        },
-        topology: Topology::read(&config.host()),
-        compat: config.compat,
-    }
+    let mut options = ExportOptions::default();
+    options.node_name = config.node_name();
+    options.levels = config.levels;
+    options.build.version = env!("CARGO_PKG_VERSION").to_owned();
+    options.build.revision = env!("BUILT_REVISION").to_owned();
+    options.build.branch = env!("BUILT_BRANCH").to_owned();
+    options.build.arch = match config.manner {
+        Manner::Own => std::env::consts::ARCH.to_owned(),
+        Manner::Kepler => version::go_arch().to_owned(),
+    };
+    options.build.rustversion = env!("BUILT_RUSTVERSION").to_owned();
+    options.topology = Topology::read(&config.host());
+    options.compat = config.compat;
+    options
 }
 
 /// Says which better source is not used, and what a missing permission costs.

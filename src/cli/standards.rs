@@ -7,7 +7,8 @@ use super::words::{self, Phrase, Word, phrase, word};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use kepler_compliance::standards::{Rule, RuleStatus, Standards as Rules};
+use kepler_compliance::messages::Message;
+use kepler_compliance::standards::{Rule, RuleStatus, ScopeMessage, Standards as Rules, VerdictMessage};
 use kepler_compliance::text::Lang;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -113,6 +114,13 @@ fn show(rule: &Rule, lang: Lang) -> String {
         RuleStatus::Passed => rows.push((word(Word::Passed, lang), phrase(&Phrase::NotInForceYet, lang))),
         _ => {}
     }
+    let requirements = rule.applies.requirements();
+    if !requirements.is_empty() {
+        let only_if = Message::from(VerdictMessage::Scope(ScopeMessage::AppliesIf { requirements }));
+        rows.push((word(Word::Applies, lang), only_if.render(lang)));
+    }
+    let verified = rule.verified.map_or_else(|| phrase(&Phrase::NotVerifiedSince, lang), |day| day.to_string());
+    rows.push((word(Word::Verified, lang), verified));
     rows.extend(rule.note.as_ref().map(|note| (word(Word::Note, lang), note.lang(lang).to_owned())));
     facts(&rows)
 }

@@ -28,7 +28,7 @@ const INSUFFICIENT_DATA: u8 = 11;
 /// For `--help` of the commands that judge.
 pub(super) const STATUS: &str = "Exit status: 0 compliant, or the standard does not apply; 10 non-compliant; \
      11 too little is known; 1 no such workload, or the source cannot answer; 2 bad flag or configuration. \
-     The facility can be stated in the configuration file as well (facility.region, facility.pue, carbon.grid_intensity, price); \
+     The facility can be stated in the configuration file as well (facility.region, facility.pue, facility.facts, carbon.grid_intensity, price); \
      where energy is measured here, the flags of `kepler serve` that say how hold too.";
 
 /// Arguments of the commands that ask a tool.
@@ -67,13 +67,14 @@ fn language(text: &str) -> Result<Lang, String> {
 struct Facility(Flags);
 
 /// The flags that every command that judges shows.
-const SHOWN: [&str; 17] = [
+const SHOWN: [&str; 18] = [
     "config.file",
     "source",
     "source.ca-file",
     "region",
     "pue",
     "pue-basis",
+    "fact",
     "grid-intensity",
     "price",
     "currency",

@@ -108,8 +108,9 @@ pub(super) fn run(asked: &Train) -> Result<ExitCode, Failure> {
         )));
     }
     let data = Dataset::of(&table, &features, &targets).map_err(bad)?;
-    let recipe =
-        Recipe { rising: asked.rising.clone(), per: asked.per.clone(), seed: asked.seed, ..asked.algorithm.recipe() };
+    let recipe = asked.algorithm.recipe().with(|recipe| {
+        (recipe.rising, recipe.per, recipe.seed) = (asked.rising.clone(), asked.per.clone(), asked.seed);
+    });
     let (folds, validation) = match &asked.leave_out {
         Some(column) => {
             let (groups, names) = table.groups(column).map_err(bad)?;
@@ -153,8 +154,8 @@ fn train(
     let mut judged = Vec::new();
     for (zone, _) in data.targets() {
         let progress = Progress::new(component_name(*zone));
-        let how =
-            Validation { intervals: true, progress: &|done, of| progress.show(done, of), ..Validation::default() };
+        let show = |done, of| progress.show(done, of);
+        let how = Validation::default().with(|how| (how.intervals, how.progress) = (true, &show));
         let held = cross_validate(recipe, data, *zone, folds, how)?;
         scores.push(score(component_name(*zone), validation, &held));
         judged.push((*zone, held));
@@ -189,7 +190,8 @@ fn compare_all() -> Result<ExitCode, Failure> {
         ))
     })?;
     let progress = Progress::new("compare");
-    let how = Validation { progress: &|done, of| progress.show(done, of), ..Validation::default() };
+    let show = |done, of| progress.show(done, of);
+    let how = Validation::default().with(|how| how.progress = &show);
     let lines = compare::run(&folder, how, |_| {}).map_err(bad)?;
     io::stdout().write_all(compare::table(&lines).as_bytes()).map_err(Failure::to("write the answer"))?;
     let missed = lines.iter().any(|line| line.met() == Some(false));

@@ -141,7 +141,7 @@ fn poll(config: &Config, urls: &[String], window: Length) -> Result<Energy, Fail
 fn measure(config: &Config, window: Length) -> Result<Energy, Failure> {
     let mut sampler = sampling::open(config)?;
     let node = config.node_name();
-    let options = RingOptions { max_age: window.duration() * 2, ..RingOptions::default() };
+    let options = RingOptions::default().with(|options| options.max_age = window.duration() * 2);
     let ring = HistoryRing::new("local", node, options);
     ring.record(&sampler.tick());
     let end = Instant::now() + window.duration();

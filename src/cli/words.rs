@@ -44,6 +44,8 @@ pub(super) enum Word {
     Source,
     Draft,
     Passed,
+    Verified,
+    Applies,
     Unknown,
     Yes,
     No,
@@ -66,6 +68,8 @@ pub(super) enum Phrase<'a> {
     NotAdopted,
     /// Adopted, and not in force yet.
     NotInForceYet,
+    /// The rule has not been compared with its source again.
+    NotVerifiedSince,
 }
 
 /// A part of a machine.
@@ -79,16 +83,16 @@ pub(super) enum Part {
 /// The word in a language.
 pub(super) const fn word(word: Word, lang: Lang) -> &'static str {
     match lang {
-        Lang::En => en::word(word),
         Lang::Ko => ko::word(word),
+        _ => en::word(word),
     }
 }
 
 /// The phrase in a language.
 pub(super) fn phrase(phrase: &Phrase<'_>, lang: Lang) -> String {
     match lang {
-        Lang::En => en::phrase(phrase),
         Lang::Ko => ko::phrase(phrase),
+        _ => en::phrase(phrase),
     }
 }
 

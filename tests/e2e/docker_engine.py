@@ -33,15 +33,15 @@ def is_running() -> bool:
 
 
 @contextmanager
-def daemon(log: Path) -> Iterator[None]:
-    """The running daemon, or one for as long as it is needed. `NoDaemon` when none starts."""
-    if is_running():
+def daemon(log: Path, *more: str) -> Iterator[None]:
+    """The running daemon, or one, with `more` flags, for as long as it is needed. `NoDaemon` when none starts."""
+    if is_running() and not more:
         yield
         return
     reasons = []
     for driver in ("overlay2", "vfs"):
         # Containers here need no network, and a test must not touch the firewall.
-        flags = [f"--storage-driver={driver}", "--bridge=none", "--iptables=false", "--ip6tables=false"]
+        flags = [f"--storage-driver={driver}", "--bridge=none", "--iptables=false", "--ip6tables=false", *more]
         with log.open("wb") as file, running(["dockerd", *flags], stdout=file, stderr=file) as process:
             wait_until(lambda: is_running() or process.poll() is not None, "dockerd", seconds=30, step=0.2)
             if process.poll() is None:

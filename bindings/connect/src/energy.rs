@@ -186,5 +186,5 @@ pub(crate) fn hull(ranges: impl IntoIterator<Item = TimeRange>) -> Option<TimeRa
 }
 
 pub(crate) fn skipped(what: impl Into<String>, reason: impl Into<String>) -> Skipped {
-    Skipped { what: what.into(), reason: reason.into() }
+    Skipped::new(what, reason)
 }

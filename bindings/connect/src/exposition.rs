@@ -24,6 +24,7 @@ use std::borrow::Cow;
 
 /// One sample. It borrows from the text wherever nothing had to be unescaped.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Sample<'a> {
     /// The metric's name.
     pub name: &'a str,
@@ -44,6 +45,7 @@ impl Sample<'_> {
 /// A line that is not of the format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line} is not of the Prometheus text format: {reason}")]
+#[non_exhaustive]
 pub struct ParseError {
     /// Its number, from 1.
     pub line: usize,

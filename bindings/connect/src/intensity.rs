@@ -3,7 +3,7 @@
 //! # Requirements
 //! | provider | feature | account | zones |
 //! |---|---|---|---|
-//! | [`ElectricityMaps`] (v3) | `electricity-maps` | a token; forecasts and ranges need a paid plan | its own zone keys, which are ours |
+//! | [`ElectricityMaps`] (v3) | `electricity-maps` | a token; forecasts and ranges need a paid plan | its own zone keys, which are ours but for those mapped in it or with [`ElectricityMaps::zone`] |
 //! | [`WattTime`] (v3) | `watttime` | user and password; other regions than `CAISO_NORTH` need a subscription | those mapped to a region with [`WattTime::region`] |
 //! | [`UkCarbonIntensity`] | `uk-carbon-intensity` | none | `GB` |
 //!

@@ -20,6 +20,7 @@ use std::time::{Duration, SystemTime};
 
 /// How to fetch.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ModelOptions {
     /// Where copies are kept. It is made if need be.
     pub cache: PathBuf,
@@ -35,10 +36,18 @@ impl ModelOptions {
     pub fn new(cache: impl Into<PathBuf>) -> Self {
         ModelOptions { cache: cache.into(), sha256: None, http: HttpOptions::default() }
     }
+
+    /// These options with a change, as in `ModelOptions::new(cache).with(|options| options.sha256 = Some(sum))`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
 }
 
 /// A model, and where it was had from.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Fetched {
     /// The model.
     pub model: Model,
@@ -50,6 +59,7 @@ pub struct Fetched {
 
 /// Where a model was had from.
 #[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a cache has no other outcome")]
 pub enum Origin {
     /// The server, just now.
     Server,

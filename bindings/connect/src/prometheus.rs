@@ -206,15 +206,9 @@ impl EnergyView for PrometheusView {
             }
         }
 
-        let mut inventory = Inventory {
-            moment: nodes.moment(),
-            asked: range,
-            covered: hull(nodes.covered.values().copied()).unwrap_or(range),
-            coverage: nodes.coverage(range, |_| true),
-            nodes: Vec::with_capacity(found.len()),
-            workloads: Vec::new(),
-            skipped: nodes.skipped.iter().cloned().chain(warnings(&answers)).collect(),
-        };
+        let covered = hull(nodes.covered.values().copied()).unwrap_or(range);
+        let mut inventory = Inventory::new(nodes.moment(), range, covered, nodes.coverage(range, |_| true));
+        inventory.skipped = nodes.skipped.iter().cloned().chain(warnings(&answers)).collect();
         for (name, found) in found {
             let Some(&covered) = nodes.covered.get(&name) else { continue };
             let method = found.figures.sources.method();

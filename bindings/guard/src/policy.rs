@@ -20,11 +20,20 @@ pub struct Policy {
 
 /// What the settings are called where the server is configured, for messages that say what to change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SettingNames {
     /// Where names of this server are added; default `the allowed hosts`.
     pub hosts: &'static str,
     /// Where web pages that may ask are added; default `the allowed origins`.
     pub origins: &'static str,
+}
+
+impl SettingNames {
+    /// Names of the settings for host names and for origins.
+    #[must_use]
+    pub const fn new(hosts: &'static str, origins: &'static str) -> Self {
+        SettingNames { hosts, origins }
+    }
 }
 
 impl Default for SettingNames {

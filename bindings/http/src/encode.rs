@@ -12,6 +12,7 @@ use std::time::Duration;
 
 /// An exposition format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the two formats that the exporter writes")]
 pub enum Format {
     /// Prometheus text format, version 0.0.4.
     #[default]

@@ -22,7 +22,27 @@ pub(crate) fn ready(snapshot: Option<&Snapshot>, stale_after: Duration) -> Respo
         Readiness::Ready { .. } => StatusCode::OK,
         Readiness::Waiting | Readiness::Stale { .. } => StatusCode::SERVICE_UNAVAILABLE,
     };
-    json(status, readiness.json())
+    let mut body = readiness.json();
+    if let (Readiness::Ready { .. }, Some(snapshot)) = (readiness, snapshot) {
+        add_faults(snapshot, &mut body);
+    }
+    json(status, body)
+}
+
+/// Names the zones of which a part cannot be read now. Figures are delivered all the same, so the status stays.
+fn add_faults(snapshot: &Snapshot, body: &mut String) {
+    let faults = snapshot.node.zones().filter_map(|(kind, zone)| Some((kind, zone, zone.fault?)));
+    let faults: Vec<String> = faults
+        .map(|(kind, zone, fault)| {
+            let (source, method) = (zone.source, zone.method.name());
+            format!(r#"{{"zone":"{kind}","source":"{source}","method":"{method}","fault":"{fault}"}}"#)
+        })
+        .collect();
+    if !faults.is_empty() && body.pop().is_some() {
+        body.push_str(r#","faults":["#);
+        body.push_str(&faults.join(","));
+        body.push_str("]}");
+    }
 }
 
 /// Whether figures are being delivered.
@@ -92,6 +112,23 @@ mod tests {
             let readiness = Readiness::of(Some(&snapshot), &at.advanced(seconds(age)), seconds(stale_after));
             assert_eq!(matches!(readiness, Readiness::Ready { .. }), ready, "{interval} {stale_after} {age}");
         }
+    }
+
+    #[test]
+    fn a_zone_that_cannot_be_read_is_named_and_does_not_make_it_unready() {
+        use kepler_core::meter::Method;
+        use kepler_core::snapshot::NodeZone;
+        use kepler_core::units::ZoneKind;
+        let mut snapshot = snapshot(Timestamp::now(), Duration::from_secs(5));
+        let mut body = r#"{"status":"ready"}"#.to_owned();
+        add_faults(&snapshot, &mut body);
+        assert_eq!(body, r#"{"status":"ready"}"#);
+        let mut zone = NodeZone::new("package", "powercap", Method::Partial { error_ratio: 0.2 });
+        zone.fault = Some("timeout");
+        snapshot.node.zones[ZoneKind::Package] = Some(zone);
+        add_faults(&snapshot, &mut body);
+        let faults = r#"[{"zone":"package","source":"powercap","method":"partial","fault":"timeout"}]"#;
+        assert_eq!(body, format!(r#"{{"status":"ready","faults":{faults}}}"#));
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //! # Features
 //! - `tls`: TLS and basic authentication, by a file as Prometheus' exporter-toolkit reads it
 //!   (`WebConfig`).
-//! - `rest`: the tools of `kepler_compliance`, figures as JSON, their history, a stream of snapshots, and
+//! - `rest`: the live page, the tools of `kepler_compliance`, figures as JSON, their history, a stream of snapshots, and
 //!   OpenAPI of it all (`Rest`).
 //! - `docs`: Swagger UI, which shows that, at `/docs`.
 #![forbid(unsafe_code)]
@@ -42,7 +42,7 @@ pub use exporter::Exporter;
 pub use kepler_guard::{SettingNames, Token, WorkLimit};
 pub use options::{BuildInfo, Compat, ExportOptions, Levels, UnknownCompat, UnknownLevel};
 #[cfg(feature = "rest")]
-pub use rest::{Rest, RestOptions};
+pub use rest::{Rest, RestOptions, UnusedSource};
 pub use routes::router;
 pub use server::{serve, serve_router};
 pub use server_options::{BadTelemetryPath, ServerOptions, TelemetryPath};

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 /// What an [`Exporter`](crate::Exporter) exports.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct ExportOptions {
     /// The `node_name` label.
     pub node_name: String,
@@ -21,8 +22,18 @@ pub struct ExportOptions {
     pub compat: Option<Compat>,
 }
 
+impl ExportOptions {
+    /// These options with a change, as in `ExportOptions::default().with(|options| options.levels = Levels::NODE)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+}
+
 /// Who built this program, and from what: the labels of `kepler_build_info`. Unknown ones are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BuildInfo {
     /// Version of the program.
     pub version: String,
@@ -34,6 +45,15 @@ pub struct BuildInfo {
     pub arch: String,
     /// Version of the compiler.
     pub rustversion: String,
+}
+
+impl BuildInfo {
+    /// These facts with a change, as in `BuildInfo::default().with(|build| build.version = version)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
 }
 
 /// Other names, beside the current ones, for dashboards that ask for them.

@@ -9,6 +9,7 @@
 //! `/metrics` never waits for them.
 
 mod body;
+mod carbon;
 #[cfg(feature = "docs")]
 mod docs;
 mod events;
@@ -19,6 +20,7 @@ mod openapi;
 mod problem;
 mod query;
 mod schema;
+mod sources;
 mod tools;
 mod workload;
 mod workloads;
@@ -36,6 +38,7 @@ use kepler_guard::{GuardLayer, Policy, SettingNames, Token, WorkLimit};
 pub(crate) use problem::rejected;
 use problem::{Kind, Problem};
 use serde::Serialize;
+pub use sources::UnusedSource;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,6 +53,7 @@ const DEFAULT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Who may ask, and how much of it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct RestOptions {
     /// Names by which clients may reach this server (the `Host` header), with or without a port, beside
     /// `localhost` and IP addresses; default none. A page that lets its own name point here (DNS
@@ -72,6 +76,17 @@ pub struct RestOptions {
     pub streams: usize,
     /// A stream without events says that it lives after this long; default 15 s.
     pub heartbeat: Duration,
+    /// What `/api/v1/sources` says could be used and is not; default nothing.
+    pub unused_sources: Vec<UnusedSource>,
+}
+
+impl RestOptions {
+    /// These options with a change, as in `RestOptions::default().with(|options| options.streams = 4)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
 }
 
 impl Default for RestOptions {
@@ -86,6 +101,7 @@ impl Default for RestOptions {
             work: WorkLimit::new(DEFAULT_AT_ONCE, DEFAULT_PATIENCE),
             streams: 16,
             heartbeat: Duration::from_secs(15),
+            unused_sources: Vec::new(),
         }
     }
 }
@@ -121,6 +137,8 @@ impl Rest {
             .route("/tools/{name}", post(tools::call))
             .route("/api/v1/node", get(node::answer))
             .merge(workload_routes())
+            .route("/api/v1/sources", get(sources::answer))
+            .route("/api/v1/carbon", get(carbon::answer))
             .route("/api/v1/history", get(history::answer))
             .route("/api/v1/events", get(events::answer))
             .method_not_allowed_fallback(method)

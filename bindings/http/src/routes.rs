@@ -21,16 +21,16 @@ use tower_http::limit::RequestBodyLimitLayer;
 struct Shared {
     exporter: Arc<Exporter>,
     stale_after: Duration,
-    index: String,
     telemetry_path: String,
     escaping: Option<&'static str>,
 }
 
-/// All routes: the exposition (`/metrics`), `/`, and probes: `/livez` and `/-/healthy`; `/readyz`, `/healthz` and
+/// All routes: the exposition (`/metrics`), the page at `/`, and probes: `/livez` and `/-/healthy`; `/readyz`, `/healthz` and
 /// `/-/ready`. To serve them beside others, merge this router into yours.
 pub fn router(exporter: Arc<Exporter>, options: &ServerOptions) -> Router {
     let telemetry_path = options.telemetry_path.as_str().to_owned();
-    let index = page::index(exporter.options(), &telemetry_path, &options.links);
+    let paths = page::paths(&telemetry_path, &options.links);
+    let at_root = telemetry_path != "/";
     let routes = Router::new()
         .route(&telemetry_path, get(metrics))
         .route("/livez", get(health::live))
@@ -41,13 +41,21 @@ pub fn router(exporter: Arc<Exporter>, options: &ServerOptions) -> Router {
         .route("/debug/pprof", any(no_profiles))
         .route("/debug/pprof/{*profile}", any(no_profiles))
         .fallback(missing);
-    let routes = if telemetry_path == "/" {
-        routes
-    } else {
-        routes.route("/", get(|State(shared): State<Arc<Shared>>| async move { Html(shared.index.clone()) }))
+    #[cfg(feature = "rest")]
+    let is_live = options.live_page;
+    #[cfg(not(feature = "rest"))]
+    let is_live = false;
+    let routes = match (is_live, at_root) {
+        #[cfg(feature = "rest")]
+        (true, _) => routes.merge(page::live::routes(at_root, &paths)),
+        (_, true) => {
+            let index = page::index(exporter.options(), &paths);
+            routes.route("/", get(|| async move { Html(index) }))
+        }
+        _ => routes,
     };
     let (stale_after, escaping) = (options.stale_after, options.escaping);
-    let shared = Arc::new(Shared { exporter, stale_after, index, telemetry_path, escaping });
+    let shared = Arc::new(Shared { exporter, stale_after, telemetry_path, escaping });
     routes.with_state(shared).layer(RequestBodyLimitLayer::new(options.body_limit))
 }
 

@@ -54,9 +54,22 @@ pub struct ServerOptions {
     pub escaping: Option<&'static str>,
     /// What the page at `/` links to beside its own routes: path and description. Default none.
     pub links: Vec<(&'static str, &'static str)>,
+    /// Whether `/` is the live page, which shows what [`Rest`](crate::Rest) answers: merge its routes as well. Default
+    /// no: then `/` is a list of links.
+    #[cfg(feature = "rest")]
+    pub live_page: bool,
     /// Encryption and passwords; default none.
     #[cfg(feature = "tls")]
     pub web: Option<crate::WebConfig>,
+}
+
+impl ServerOptions {
+    /// These options with a change, as in `ServerOptions::default().with(|options| options.max_connections = 64)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
 }
 
 impl Default for ServerOptions {
@@ -75,6 +88,8 @@ impl Default for ServerOptions {
             telemetry_path: TelemetryPath::default(),
             escaping: None,
             links: Vec::new(),
+            #[cfg(feature = "rest")]
+            live_page: false,
             #[cfg(feature = "tls")]
             web: None,
         }
@@ -106,7 +121,7 @@ impl fmt::Display for TelemetryPath {
 }
 
 /// Paths of other routes, and of what is below them.
-const TAKEN: [&str; 12] = [
+const TAKEN: [&str; 13] = [
     "/livez",
     "/readyz",
     "/healthz",
@@ -116,6 +131,7 @@ const TAKEN: [&str; 12] = [
     "/api",
     "/openapi.json",
     "/docs",
+    "/page",
     "/mcp",
     "/sse",
     "/messages",

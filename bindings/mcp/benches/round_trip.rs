@@ -6,11 +6,11 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
 use kepler_compliance::intensity::Table;
 use kepler_compliance::standards::Standards;
-use kepler_compliance::tools::{Settings, Toolbox, registry};
+use kepler_compliance::tools::{Toolbox, registry};
 use kepler_compliance::view::{HistoryRing, RingOptions};
 use kepler_compliance::zones::Zones;
 use kepler_core::host::Host;
-use kepler_core::meter::chain::{ChainOptions, Source};
+use kepler_core::meter::chain::Source;
 use kepler_core::sampler::{Sampler, SamplerOptions};
 use kepler_core::units::ZoneKind;
 use kepler_mcp::McpServer;
@@ -27,20 +27,15 @@ const TOOL: &str = "assess_workload_compliance";
 fn toolbox() -> Toolbox {
     let zones = Zones::embedded().unwrap();
     let view = HistoryRing::new("live", "this-node", RingOptions::default());
-    let chain = ChainOptions::default().with_sources(vec![Source::Fake(vec![ZoneKind::Package, ZoneKind::Dram])]);
-    let options = SamplerOptions { chain, ..SamplerOptions::default() };
+    let sources = vec![Source::Fake(vec![ZoneKind::Package, ZoneKind::Dram])];
+    let options = SamplerOptions::default().with(|options| options.chain.sources = sources);
     let mut sampler = Sampler::new(&Host::default(), options).unwrap();
     for _ in 0..10 {
         view.record(&sampler.tick());
         std::thread::sleep(Duration::from_millis(50));
     }
-    Toolbox {
-        view: Arc::new(view),
-        standards: Standards::embedded().unwrap(),
-        intensity: Arc::new(Table::from_zones(&zones)),
-        zones,
-        settings: Settings::default(),
-    }
+    let intensity = Arc::new(Table::from_zones(&zones));
+    Toolbox::new(Arc::new(view), Standards::embedded().unwrap(), zones, intensity)
 }
 
 fn round_trip(c: &mut Criterion) {

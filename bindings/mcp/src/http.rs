@@ -25,6 +25,7 @@ use tower_http::cors::{AllowHeaders, CorsLayer};
 
 /// Who may ask over HTTP, and how much of it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct HttpOptions {
     /// Names by which clients may reach this server (the `Host` header), with or without a port, beside
     /// `localhost` and IP addresses; default none. A page that lets its own name point here (DNS
@@ -48,6 +49,15 @@ pub struct HttpOptions {
     pub legacy_sse: bool,
     /// Cancelled when the server stops, so that streams end and do not hold it up.
     pub stop: CancellationToken,
+}
+
+impl HttpOptions {
+    /// These options with a change, as in `HttpOptions::default().with(|options| options.max_sessions = 64)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
 }
 
 impl Default for HttpOptions {

@@ -72,8 +72,8 @@ pub(crate) fn get(context: &Context<'_>, name: &str, arguments: &JsonObject) -> 
         _ => return Err(invalid(format!("unknown prompt `{name}`; valid: {REPORT}, {PLAN}, {EXPLAIN}"))),
     };
     let task = match given.lang {
-        Lang::En => task,
         Lang::Ko => format!("{task}\n\nPass lang=ko to the tools and answer in Korean (한국어로 답하세요)."),
+        _ => task,
     };
     let mut messages = vec![PromptMessage::new_text(Role::User, task)];
     messages.extend(resource.map(|contents| PromptMessage::new(Role::User, ContentBlock::resource(contents))));

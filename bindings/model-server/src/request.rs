@@ -97,14 +97,13 @@ impl Spec {
         // The cast saturates, and no machine has more.
         let count = |number: Option<f64>| sane(number).map(|number| number as u32).filter(|&count| count > 0);
         let threads = count(self.cores);
-        Machine {
-            threads,
-            cores: threads.zip(count(self.threads_per_core)).map(|(threads, each)| (threads / each).max(1)),
-            chips: count(self.chips),
-            memory_gib: sane(self.memory),
-            frequency_mhz: sane(self.frequency),
-            ..Machine::with_processor(self.processor.as_deref().unwrap_or_default())
-        }
+        let mut machine = Machine::with_processor(self.processor.as_deref().unwrap_or_default());
+        machine.threads = threads;
+        machine.cores = threads.zip(count(self.threads_per_core)).map(|(threads, each)| (threads / each).max(1));
+        machine.chips = count(self.chips);
+        machine.memory_gib = sane(self.memory);
+        machine.frequency_mhz = sane(self.frequency);
+        machine
     }
 }
 

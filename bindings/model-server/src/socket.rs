@@ -29,6 +29,7 @@ const CHUNK: usize = 16 * 1024;
 
 /// Limits of the socket.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SocketOptions {
     /// Connections at a time; more wait to be accepted. Default 64.
     pub max_connections: usize,
@@ -38,6 +39,15 @@ pub struct SocketOptions {
     pub write_timeout: Duration,
     /// Who may connect, as file permissions; default 0o660: the owner and its group.
     pub mode: u32,
+}
+
+impl SocketOptions {
+    /// These options with a change, as in `SocketOptions::default().with(|options| options.mode = 0o600)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
 }
 
 impl Default for SocketOptions {

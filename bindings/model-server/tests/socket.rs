@@ -31,13 +31,9 @@ impl Estimator {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("estimator.sock");
         let store = store(&folder.path().join("models"));
-        let machine = Machine {
-            threads: Some(2),
-            chips: Some(1),
-            memory_gib: Some(8.0),
-            ..Machine::with_processor("Intel(R) Xeon(R) Platinum 8259CL CPU @ 2.50GHz")
-        };
-        let options = SocketOptions { read_timeout: Duration::from_millis(500), ..SocketOptions::default() };
+        let mut machine = Machine::with_processor("Intel(R) Xeon(R) Platinum 8259CL CPU @ 2.50GHz");
+        (machine.threads, machine.chips, machine.memory_gib) = (Some(2), Some(1), Some(8.0));
+        let options = SocketOptions::default().with(|options| options.read_timeout = Duration::from_millis(500));
         let (stop, stopped) = oneshot::channel();
         let at = path.clone();
         let task =

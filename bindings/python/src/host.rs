@@ -110,7 +110,7 @@ pub(crate) fn chain(py: Python<'_>, host: &CoreHost, sources: Option<Vec<String>
         PyErr::warn(py, &category, &CString::new(warning)?, 1)?;
     }
     let calibration = found.map(|(calibration, _)| Arc::new(calibration));
-    let options = ChainOptions { calibration, ..ChainOptions::default() };
+    let options = ChainOptions::default().with(|options| options.calibration = calibration);
     let Some(names) = sources else { return Ok(options) };
     let known = Source::auto();
     let find = |name: &String| {

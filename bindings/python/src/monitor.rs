@@ -5,7 +5,7 @@ mod columns;
 mod table;
 
 use crate::carbon::{Live, Observation};
-use crate::errors::{MeterError, MonitorError};
+use crate::errors::{MeterError, MonitorError, message_and_remedy};
 use crate::host::{Host, chain};
 use crate::remedies;
 use kepler_core::attribution::IdlePolicy;
@@ -45,7 +45,8 @@ impl Monitor {
     ) -> PyResult<Self> {
         let host = host.as_ref().map(Host::core).unwrap_or_default();
         let policy = if ratio { IdlePolicy::Ratio } else { IdlePolicy::Baseline };
-        let options = SamplerOptions { chain: chain(py, &host, sources)?, policy, ..SamplerOptions::default() };
+        let chain = chain(py, &host, sources)?;
+        let options = SamplerOptions::default().with(|options| (options.chain, options.policy) = (chain, policy));
         py.detach(|| {
             let sampler = Sampler::new(&host, options).map_err(|error| refused(&error))?;
             let unavailable = remedies::rows(sampler.unavailable());
@@ -147,7 +148,12 @@ impl Drop for Monitor {
 fn refused(error: &SamplerError) -> PyErr {
     match error {
         SamplerError::Meter(unavailable) => MeterError::new_err(remedies::error(unavailable)),
-        other => MeterError::new_err((other.to_string(), remedies::text(&other.remedy()))),
+        SamplerError::Usage { unavailable } => {
+            let (message, remedy) = remedies::error(unavailable);
+            MeterError::new_err((format!("cannot follow processes with {message}"), remedy))
+        }
+        // Their texts end in a remedy in the library's words.
+        other => MeterError::new_err((message_and_remedy(other).0, remedies::text(&other.remedy()))),
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// How much of the consumption a contract speaks for.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "GHG Protocol Scope 2 knows no other")]
 pub enum ContractVolume {
     /// A share of all consumption, 0 to 1.
     Share(f64),
@@ -17,6 +18,7 @@ pub enum ContractVolume {
 
 /// A contractual instrument: a PPA, a certificate, a supplier-specific tariff.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "what GHG Protocol Scope 2 asks of a contract")]
 pub struct Contract {
     /// What it is called.
     pub name: String,
@@ -28,6 +30,7 @@ pub struct Contract {
 
 /// Emissions by the market-based method (GHG Protocol Scope 2 guidance, chapter 6).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct MarketBased {
     /// All of it: contracts and remainder.
     pub mass: CarbonMass,

@@ -8,6 +8,7 @@ use std::time::Duration;
 ///
 /// `M = TE * (TiR / EL) * (RR / ToR)`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "the parameters of ISO/IEC 21031")]
 pub struct Embodied {
     /// TE: emissions of making and disposing of the hardware, usually from its life-cycle report.
     pub total: CarbonMass,
@@ -23,6 +24,7 @@ pub struct Embodied {
 
 /// The unit that SCI counts by: requests, users, training runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "the parameters of ISO/IEC 21031")]
 pub struct FunctionalUnit {
     /// What is counted, in the singular.
     pub name: String,
@@ -32,6 +34,7 @@ pub struct FunctionalUnit {
 
 /// A Software Carbon Intensity: grams of CO2 equivalent per functional unit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Sci {
     /// Grams per unit.
     pub grams_per_unit: f64,

@@ -21,17 +21,15 @@ use std::sync::Arc;
 /// use std::sync::Arc;
 ///
 /// let zones = Zones::embedded()?;
-/// let toolbox = Toolbox {
-///     view: Arc::new(HistoryRing::new("live", "node-1", RingOptions::default())),
-///     standards: Standards::embedded()?,
-///     intensity: Arc::new(Table::from_zones(&zones)),
-///     zones,
-///     settings: Settings::default(),
-/// };
+/// let view = Arc::new(HistoryRing::new("live", "node-1", RingOptions::default()));
+/// let intensity = Arc::new(Table::from_zones(&zones));
+/// let mut toolbox = Toolbox::new(view, Standards::embedded()?, zones, intensity);
+/// toolbox.settings = Settings::default().with(|settings| settings.region = Some("KR".into()));
 /// let now = "2026-11-21T00:00:00Z".parse()?;
 /// assert_eq!(toolbox.context(now).view.name(), "live");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[non_exhaustive]
 pub struct Toolbox {
     /// Energy.
     pub view: Arc<dyn EnergyView>,
@@ -46,6 +44,16 @@ pub struct Toolbox {
 }
 
 impl Toolbox {
+    /// A toolbox that knows nothing of the facility.
+    pub fn new(
+        view: Arc<dyn EnergyView>,
+        standards: Standards,
+        zones: Zones,
+        intensity: Arc<dyn IntensitySource>,
+    ) -> Self {
+        Toolbox { view, standards, zones, intensity, settings: Settings::default() }
+    }
+
     /// What a tool needs to answer when the clock shows `clock`; see [`Context::new`] for the moment it answers for.
     #[must_use]
     pub fn context(&self, clock: Timestamp) -> Context<'_> {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// A facility: where it is and what its electricity emits, each figure with its origin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Site {
     /// The region, as it was named.
     pub region: String,

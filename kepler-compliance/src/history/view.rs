@@ -212,9 +212,13 @@ fn whole_node(reading: &Reading<'_>, intervals: &Intervals, steps: &mut Steps) -
     reading.node_rows(intervals, |row| {
         let Some((position, interval)) = intervals.find(row.interval) else { return };
         steps.spread(position, interval.span, |usage, part| {
-            let energy = interval.span.share_of(row.energy, part);
-            let known = usage.energy.zones[row.zone].unwrap_or_default();
-            usage.energy.zones[row.zone] = Some(known + energy);
+            let add = |split: &mut EnergySplit, energy| {
+                let known = split.zones[row.zone].unwrap_or_default();
+                split.zones[row.zone] = Some(known + interval.span.share_of(energy, part));
+            };
+            add(&mut usage.energy, row.energy);
+            add(&mut usage.idle, row.idle);
+            add(&mut usage.unattributed, row.unattributed);
         });
     })
 }

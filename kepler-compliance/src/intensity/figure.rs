@@ -11,6 +11,7 @@ use std::fmt;
 /// What a figure counts per kilowatt-hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "direct or with the life cycle")]
 pub enum AccountingMethod {
     /// Emissions of operation, at the stack.
     Direct,
@@ -41,6 +42,7 @@ impl AccountingMethod {
 /// Where the kilowatt-hour is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Boundary {
     /// As generated in the zone.
     Generation,
@@ -53,6 +55,7 @@ pub enum Boundary {
 /// Which kilowatt-hour is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum IntensityKind {
     /// The mean of all.
     Average,
@@ -63,6 +66,7 @@ pub enum IntensityKind {
 /// The time a figure speaks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Period {
     /// One calendar year.
     Year(i16),
@@ -94,6 +98,7 @@ impl fmt::Display for Period {
 
 /// How and by whom an intensity was made.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Provenance {
     /// The grid zone, an id of [`crate::zones::Zones`].
     pub zone: String,
@@ -107,10 +112,24 @@ pub struct Provenance {
     pub source: String,
 }
 
+impl Provenance {
+    /// How and by whom intensities of a grid zone were made.
+    pub fn new(
+        zone: impl Into<String>,
+        method: AccountingMethod,
+        boundary: Boundary,
+        kind: IntensityKind,
+        source: impl Into<String>,
+    ) -> Self {
+        Provenance { zone: zone.into(), method, boundary, kind, source: source.into() }
+    }
+}
+
 /// A grid intensity that says where it comes from.
 ///
 /// It has no order of its own: [`compare`](Self::compare) refuses figures that do not mean the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct IntensityFigure {
     /// The figure, gCO2e/kWh.
     #[serde(rename = "g_per_kwh")]
@@ -122,12 +141,21 @@ pub struct IntensityFigure {
     pub provenance: Provenance,
 }
 
+impl IntensityFigure {
+    /// A figure for a period.
+    #[must_use]
+    pub const fn new(value: CarbonIntensity, period: Period, provenance: Provenance) -> Self {
+        IntensityFigure { value, period, provenance }
+    }
+}
+
 /// Two figures that do not mean the same thing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{} is {:?}/{:?} and {} is {:?}/{:?}: figures of different method or kind do not compare; use figures of one series, or convert one explicitly",
     left.zone, left.method, left.kind, right.zone, right.method, right.kind
 )]
+#[non_exhaustive]
 pub struct NotComparable {
     /// Provenance of the left figure.
     pub left: Box<Provenance>,
@@ -137,6 +165,7 @@ pub struct NotComparable {
 
 /// The outcome of comparing two figures.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Comparison {
     /// The left figure against the right.
     pub ordering: Ordering,

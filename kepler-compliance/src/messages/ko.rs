@@ -9,7 +9,10 @@ use super::{
 use crate::intensity::{AccountingMethod, SeriesBasis, lasting};
 use crate::numbers::{apart, figure, percent};
 use crate::schedule::{JobError, ScheduleError};
-use crate::standards::{Basis, FigureSource, Limit, Metric, ScopeMessage, Subject, VerdictMessage};
+use crate::standards::{
+    Basis, Condition, FigureSource, Limit, Metric, OPERATION_START, Requirement, ScopeMessage, Subject, Threshold,
+    VerdictMessage, name_of, stated_by,
+};
 use crate::text::Lang;
 use crate::view::NoDataReason;
 use std::time::Duration;
@@ -64,6 +67,15 @@ fn energy(message: &EnergyMessage) -> String {
         M::NotRunning => "더 이상 실행 중이 아니므로 에너지만 있고 전력은 없습니다.".to_owned(),
         M::Unassigned { percent: share } => {
             format!("노드 에너지의 {} %는 유휴 또는 미귀속으로, 어떤 워크로드에도 부과되지 않습니다.", percent(*share))
+        }
+        M::CostByHours { tariff, mean, currency, percent: priced } => format!(
+            "월간 비용: 앞으로 730시간의 요금제 {tariff} 평균 {} {currency}/kWh, 작업이 모든 시간에 고르게 실행된다고 가정. \
+             이 시간의 {} %에 단가가 있으며 전체를 대표합니다.",
+            figure(*mean),
+            percent(*priced)
+        ),
+        M::CostUnknown { tariff, percent: priced } => {
+            format!("월간 비용 없음: 요금제 {tariff}에는 앞으로 730시간 중 {} %에만 단가가 있습니다.", percent(*priced))
         }
         M::InferredPods { controller } => {
             format!("{controller}에 속한 파드는 Kubernetes 조회 없이 이름으로 추정했습니다.")
@@ -128,7 +140,7 @@ fn figure_source(source: &FigureSource) -> String {
         FigureSource::Stated => "설정에 명시됨".to_owned(),
         FigureSource::Region(region) => format!("{region}의 값"),
         FigureSource::Target => "목표값".to_owned(),
-        FigureSource::GridAndPue { grid, grid_source, pue, pue_source } => format!(
+        FigureSource::GridAndPue { grid, grid_source, pue, pue_source, .. } => format!(
             "전력망 {} g/kWh ({}), PUE {} ({})",
             figure(*grid),
             figure_source(grid_source),
@@ -148,9 +160,18 @@ fn scope(message: &ScopeMessage) -> String {
         }
         M::Draft { code } => format!("{code}은(는) 초안입니다."),
         M::NotYetInForce { code } => format!("{code}은(는) 제정되었으나 아직 시행되지 않았습니다."),
-        M::Condition { code, condition } => {
-            format!("{code}의 적용 여부는 다음에 달려 있으나 알려져 있지 않습니다: {}", condition.ko)
+        M::AppliesIf { requirements } => {
+            let all: Vec<String> = requirements.iter().map(|own| requirement(own, None)).collect();
+            format!("적용 조건: {}.", all.join(", "))
         }
+        M::FactsMissing { code, missing } => {
+            let missing: Vec<String> = missing.iter().map(|fact| requirement(fact, Some(code))).collect();
+            format!("{code}은(는) 다음 조건에서만 적용되나 시설에 대해 명시되지 않았습니다: {}.", missing.join(", "))
+        }
+        M::ConditionFails { code, condition: what, holds } => {
+            format!("{code}은(는) 적용되지 않습니다. 명시된 사실: {}.", condition(*what, *holds))
+        }
+        M::DeclaredNotApplicable { code } => format!("{code}은(는) 적용되지 않는 것으로 명시되었습니다."),
         M::NotInForce { code, date, from, to } => {
             let day = |day: &Option<jiff::civil::Date>| day.map_or_else(|| "…".to_owned(), |day| day.to_string());
             format!("{code}은(는) {date}에 시행 중이 아닙니다 (시행 기간 {} ~ {}).", day(from), day(to))
@@ -161,17 +182,49 @@ fn scope(message: &ScopeMessage) -> String {
         M::OtherSubject { code, speaks_of, asked } => {
             format!("{code}은(는) {} 예산이며, 주어진 배출량은 {}의 것입니다.", subject(*speaks_of), subject(*asked))
         }
-        M::StartUnknown { code } => {
-            format!("{code}은(는) 시설의 가동 개시일에 따라 달라지나 알려져 있지 않습니다.")
-        }
         M::StartOutside { code, start } => format!("{code}은(는) {start}에 가동한 시설에 적용되지 않습니다."),
         M::NotDue { code, due } => format!("{code}은(는) 이 시설에 {due}부터 적용됩니다."),
-        M::SizeUnknown { code, metric: size } => {
-            format!("{code}의 적용 여부는 {}에 달려 있으나 알려져 있지 않습니다.", metric(*size))
-        }
         M::TooSmall { code, metric: size, value } => {
             format!("{} {}에서는 {code}이(가) 적용되지 않습니다.", metric(*size), quantity(&figure(*value), *size))
         }
+    }
+}
+
+/// What a site must be for a rule to apply, with the name to state it by.
+fn requirement(required: &Requirement, code: Option<&str>) -> String {
+    match required {
+        Requirement::Start(start) => {
+            let from = start.from.map(|day| format!("{day} 이후"));
+            let bounds: Vec<String> = from.into_iter().chain(start.before.map(|day| format!("{day} 이전"))).collect();
+            format!("가동 개시일 {} ({OPERATION_START})", bounds.join(", "))
+        }
+        Requirement::Size(Threshold { metric: of, at_least, more_than }) => {
+            let least = at_least.map(|figure| ("이상", figure));
+            let bounds = least.into_iter().chain(more_than.map(|figure| ("초과", figure)));
+            let bounds: Vec<String> =
+                bounds.map(|(sign, bound)| format!("{} {sign}", quantity(&figure(bound), *of))).collect();
+            format!("{} {} ({})", metric(*of), bounds.join(", "), name_of(*of))
+        }
+        Requirement::Condition(what, holds) => format!("{} ({})", condition(*what, *holds), what.name()),
+        Requirement::Words(words) => {
+            let by = code.map_or_else(String::new, |code| format!(" (applicable 또는 not_applicable: {code})"));
+            format!("{}{by}", words.ko.trim_end_matches('.'))
+        }
+    }
+}
+
+const fn condition(condition: Condition, holds: bool) -> &'static str {
+    match (condition, holds) {
+        (Condition::CoolClimate, true) => "서늘한 기후",
+        (Condition::CoolClimate, false) => "서늘하지 않은 기후",
+        (Condition::WaterStress, true) => "물 부족 지역",
+        (Condition::WaterStress, false) => "물 부족 지역이 아님",
+        (Condition::PotableWater, true) => "음용수로 냉각",
+        (Condition::PotableWater, false) => "음용수로 냉각하지 않음",
+        (Condition::LargeDataCentre, true) => "대형 또는 초대형 데이터센터",
+        (Condition::LargeDataCentre, false) => "대형·초대형이 아닌 데이터센터",
+        (Condition::AiDataCentre, true) => "인공지능 데이터센터",
+        (Condition::AiDataCentre, false) => "인공지능 데이터센터가 아님",
     }
 }
 
@@ -191,31 +244,55 @@ fn verdict(message: &VerdictMessage) -> String {
             format!("{} {value}, 기준 {bound} {sign}를 {is}.", metric(*of))
         }
         M::Declared => "의무 이행은 측정이 아니라 신고된 사항입니다.".to_owned(),
+        M::StatedFacts { start, conditions } => {
+            let start = start.map(|day| format!("가동 개시일 {day}"));
+            let conditions = conditions.iter().map(|(what, holds)| condition(*what, *holds).to_owned());
+            let stated: Vec<String> = start.into_iter().chain(conditions).collect();
+            format!("측정이 아니라 시설에 대해 명시된 사실: {}.", stated.join(", "))
+        }
         M::DutyFulfilled { duty } => format!("의무가 적용되며 이행한 것으로 신고됨: {}", duty.lang(LANG)),
-        M::DutyOpen { duty } => format!("의무가 적용되나 이행 여부는 알 수 없습니다: {}", duty.lang(LANG)),
+        M::DutyOpen { duty } => {
+            format!("의무가 적용되나 이행 여부가 명시되지 않았습니다(fulfilled): {}", duty.lang(LANG))
+        }
         M::BelowDuty { metric: of, at_least } => {
             format!("기준 {} 미만으로 의무가 없습니다.", quantity(&figure(*at_least), *of))
         }
-        M::Unknown { metric: of } => format!("{} 값이 없습니다.", metric(*of)),
+        M::Unknown { metric: of } => format!("{} 값이 없습니다{}.", metric(*of), stated_by(*of)),
         M::AllReported { metrics } => {
             let names: Vec<&str> = metrics.iter().map(|of| metric(*of)).collect();
             format!("모든 지표가 있으며 기준을 충족합니다: {}.", names.join(", "))
         }
         M::NotMeasured { metric: of, basis, source } => {
-            let is = match basis {
-                Basis::Measured => "측정값",
-                Basis::Published => "측정값이 아닌 공표값",
-                Basis::Partial => "일부는 측정되고 나머지는 추정된 값",
-                Basis::Estimated => "측정값이 아닌 추정값",
-                Basis::Assumed => "측정값이 아닌 가정값",
+            let part = match source {
+                FigureSource::GridAndPue { grid_basis, pue_basis, .. } if grid_basis.is_sound() => {
+                    Some(("PUE", *pue_basis))
+                }
+                FigureSource::GridAndPue { grid_basis, pue_basis, .. } if pue_basis.is_sound() => {
+                    Some(("전력망 탄소집약도", *grid_basis))
+                }
+                _ => None,
             };
-            format!("{}은(는) {is}입니다 ({}).", metric(*of), figure_source(source))
+            let (of, source) = (metric(*of), figure_source(source));
+            match part {
+                Some((part, part_basis)) => format!("{of}의 {part}은(는) {}입니다 ({source}).", is(part_basis)),
+                None => format!("{of}은(는) {}입니다 ({source}).", is(*basis)),
+            }
         }
         M::Impossible { metric: of, value } => {
             format!("{} {}은(는) 불가능한 값이므로 사용하지 않았습니다.", metric(*of), figure(*value))
         }
         M::NoEnergy => "해당 기간에 이 워크로드의 에너지 데이터가 없습니다.".to_owned(),
         M::Note(text) => text.lang(LANG).to_owned(),
+    }
+}
+
+const fn is(basis: Basis) -> &'static str {
+    match basis {
+        Basis::Measured => "측정값",
+        Basis::Published => "측정값이 아닌 공표값",
+        Basis::Partial => "일부는 측정되고 나머지는 추정된 값",
+        Basis::Estimated => "측정값이 아닌 추정값",
+        Basis::Assumed => "측정값이 아닌 가정값",
     }
 }
 

@@ -62,6 +62,24 @@ pub enum EnergyMessage {
         /// Share of the nodes' energy, in per cent.
         percent: f64,
     },
+    /// A monthly cost rests on the mean price of a tariff.
+    CostByHours {
+        /// The tariff.
+        tariff: String,
+        /// The mean price of a kilowatt-hour.
+        mean: f64,
+        /// Its currency.
+        currency: String,
+        /// Share of the month's hours that have a price, in per cent.
+        percent: f64,
+    },
+    /// A tariff has no price for most hours of the month.
+    CostUnknown {
+        /// The tariff.
+        tariff: String,
+        /// Share of the month's hours that have a price, in per cent.
+        percent: f64,
+    },
     /// Pods of a controller are found by their names.
     InferredPods {
         /// The controller.

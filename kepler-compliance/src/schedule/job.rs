@@ -11,6 +11,7 @@ use std::time::Duration;
 
 /// A part of a job at one power.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Phase {
     /// How long it takes.
     pub duration: Duration,

@@ -22,7 +22,9 @@ pub(super) fn front(
         let weights = job.weights();
         let candidates = runs(&both, |values| *values).iter().flat_map(|run| run.candidates(&weights)).collect();
         let front = undominated(candidates, |candidate: &Candidate<2>| candidate.score);
-        return front.iter().filter_map(|best| place(vec![slot(job, &both, best.start)?])).collect();
+        // Scores and what a placement comes to are added up in different orders: the last digit may differ.
+        let placed = front.iter().filter_map(|best| place(vec![slot(job, &both, best.start)?]));
+        return undominated(placed.collect(), carbon_and_cost);
     }
     // Carbon and cost have no common unit: each is weighed in means of its own series.
     let means = means(&both);
@@ -35,9 +37,11 @@ pub(super) fn front(
         };
         place(interruptible::cheapest(job, &both, mix).ok()?)
     });
-    undominated(placed.collect(), |placed: &Placement| {
-        [placed.carbon.grams(), placed.cost.map_or(f64::INFINITY, |cost| cost.amount())]
-    })
+    undominated(placed.collect(), carbon_and_cost)
+}
+
+fn carbon_and_cost(placed: &Placement) -> [f64; 2] {
+    [placed.carbon.grams(), placed.cost.map_or(f64::INFINITY, |cost| cost.amount())]
 }
 
 /// Mean of each quantity over time; 1 where it would be zero, for it is divided by.

@@ -2,7 +2,7 @@
 
 use super::Metric;
 use super::message::{ScopeMessage, VerdictMessage};
-use super::rule::{Basis, Check, Limit, MetricBound, Rule, RuleStatus, Subject};
+use super::rule::{Applies, Basis, Check, Limit, MetricBound, Requirement, Rule, RuleStatus, Subject};
 use super::verdict::{Inputs, MetricValue, Status, Verdict};
 use crate::text::Text;
 use jiff::Span;
@@ -79,18 +79,43 @@ impl<'a> Case<'a> {
             let (speaks_of, asked) = (rule.subject, inputs.subject);
             return not_applicable(ScopeMessage::OtherSubject { code: code(), speaks_of, asked });
         }
-        if let Some(condition) = rule.applies.condition.as_ref().filter(|_| !inputs.applicable.contains(&rule.code)) {
-            let condition = condition.clone();
-            return Some(insufficient(VerdictMessage::Scope(ScopeMessage::Condition { code: code(), condition })));
-        }
-        self.operation_start().or_else(|| self.sizes())
+        self.site()
     }
 
-    fn operation_start(&self) -> Option<Outcome> {
+    /// Whether the site is one that the rule speaks of. What rules it out decides, whatever else is not known.
+    fn site(&mut self) -> Option<Outcome> {
+        let (rule, mut missing) = (self.rule, Vec::new());
+        if self.declared() == Some(false) {
+            return not_applicable(ScopeMessage::DeclaredNotApplicable { code: rule.code.clone() });
+        }
+        let checks = [Self::operation_start, Self::sizes, Self::conditions, Self::words];
+        if let Some(outcome) = checks.into_iter().find_map(|check| check(self, &mut missing)) {
+            return Some(outcome);
+        }
+        if !missing.is_empty() {
+            let code = rule.code.clone();
+            return Some(insufficient(VerdictMessage::Scope(ScopeMessage::FactsMissing { code, missing })));
+        }
+        let Applies { conditions, operation_start, .. } = &rule.applies;
+        let start = self.inputs.operation_start.filter(|_| operation_start.is_some());
+        if start.is_some() || !conditions.is_empty() {
+            let conditions = conditions.iter().map(|(condition, holds)| (*condition, *holds)).collect();
+            self.verdict.caveats.push(VerdictMessage::StatedFacts { start, conditions });
+        }
+        None
+    }
+
+    /// Whether somebody declares that the rule applies, which answers what no figure tells.
+    fn declared(&self) -> Option<bool> {
+        self.inputs.applicable.get(&self.rule.code).copied()
+    }
+
+    fn operation_start(&mut self, missing: &mut Vec<Requirement>) -> Option<Outcome> {
         let condition = self.rule.applies.operation_start?;
         let code = self.rule.code.clone();
         let Some(start) = self.inputs.operation_start else {
-            return Some(insufficient(VerdictMessage::Scope(ScopeMessage::StartUnknown { code })));
+            missing.push(Requirement::Start(condition));
+            return None;
         };
         if condition.from.is_some_and(|from| start < from) || condition.before.is_some_and(|before| start >= before) {
             return not_applicable(ScopeMessage::StartOutside { code, start });
@@ -103,12 +128,33 @@ impl<'a> Case<'a> {
         None
     }
 
-    fn sizes(&mut self) -> Option<Outcome> {
+    fn conditions(&mut self, missing: &mut Vec<Requirement>) -> Option<Outcome> {
+        for (&condition, &needed) in &self.rule.applies.conditions {
+            match self.inputs.conditions.get(&condition) {
+                None if self.declared().is_some() => {}
+                None => missing.push(Requirement::Condition(condition, needed)),
+                Some(&holds) if holds != needed => {
+                    let code = self.rule.code.clone();
+                    return not_applicable(ScopeMessage::ConditionFails { code, condition, holds });
+                }
+                Some(_) => {}
+            }
+        }
+        None
+    }
+
+    /// A condition in words, which somebody must declare to hold.
+    fn words(&mut self, missing: &mut Vec<Requirement>) -> Option<Outcome> {
+        let words = self.rule.applies.condition.as_ref().filter(|_| self.declared().is_none())?;
+        missing.push(Requirement::Words(words.clone()));
+        None
+    }
+
+    fn sizes(&mut self, missing: &mut Vec<Requirement>) -> Option<Outcome> {
         for threshold in &self.rule.applies.metrics {
-            let code = self.rule.code.clone();
-            let metric = threshold.metric;
+            let (code, metric) = (self.rule.code.clone(), threshold.metric);
             match self.known(metric) {
-                None => return Some(insufficient(VerdictMessage::Scope(ScopeMessage::SizeUnknown { code, metric }))),
+                None => missing.push(Requirement::Size(*threshold)),
                 Some(known) if !threshold.is_reached(known.value) => {
                     return not_applicable(ScopeMessage::TooSmall { code, metric, value: known.value });
                 }

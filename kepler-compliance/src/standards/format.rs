@@ -76,6 +76,9 @@ pub(super) struct RuleForm {
     /// The year the source speaks of.
     #[serde(default)]
     year: Option<i16>,
+    /// The day on which this was last compared with its source or with reports of the rule.
+    #[serde(default)]
+    verified: Option<Date>,
     /// What an honest reader should know about it.
     #[serde(default)]
     note: Option<Text>,
@@ -112,6 +115,7 @@ impl RuleForm {
             check,
             source: self.source,
             year: self.year,
+            verified: self.verified,
             note: self.note,
         })
     }

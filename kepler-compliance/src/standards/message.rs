@@ -1,7 +1,8 @@
 //! What verdicts say, and where their figures come from: typed, rendered by [`messages`](crate::messages).
 
 use super::Metric;
-use super::rule::{Basis, Limit, Subject};
+use super::facts::Condition;
+use super::rule::{Basis, Limit, Requirement, Subject};
 use crate::text::Text;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -25,10 +26,14 @@ pub enum FigureSource {
         grid: f64,
         /// Its source.
         grid_source: Box<FigureSource>,
+        /// How it came about.
+        grid_basis: Basis,
         /// PUE.
         pue: f64,
         /// Its source.
         pue_source: Box<FigureSource>,
+        /// How it came about.
+        pue_basis: Basis,
     },
     /// Mean power over a window.
     MeanPower,
@@ -67,12 +72,31 @@ pub enum ScopeMessage {
         /// The rule's code.
         code: String,
     },
-    /// Whether the rule applies depends on what no figure tells.
-    Condition {
+    /// What a site must be for the rule to apply.
+    AppliesIf {
+        /// All of it.
+        requirements: Vec<Requirement>,
+    },
+    /// Whether the rule applies depends on what is not stated of the site.
+    FactsMissing {
         /// The rule's code.
         code: String,
         /// What it depends on.
-        condition: Text,
+        missing: Vec<Requirement>,
+    },
+    /// The rule does not apply, as the opposite of its condition is stated.
+    ConditionFails {
+        /// The rule's code.
+        code: String,
+        /// What is stated, or not to be so.
+        condition: Condition,
+        /// Whether it is stated to be so.
+        holds: bool,
+    },
+    /// It is stated that the rule's condition in words does not hold.
+    DeclaredNotApplicable {
+        /// The rule's code.
+        code: String,
     },
     /// The rule does not hold on that day.
     NotInForce {
@@ -103,11 +127,6 @@ pub enum ScopeMessage {
         /// Whom it was asked about.
         asked: Subject,
     },
-    /// The rule depends on the first day of operation.
-    StartUnknown {
-        /// The rule's code.
-        code: String,
-    },
     /// The rule leaves out sites that began on that day.
     StartOutside {
         /// The rule's code.
@@ -121,13 +140,6 @@ pub enum ScopeMessage {
         code: String,
         /// From when on.
         due: Date,
-    },
-    /// Whether the rule applies depends on a size.
-    SizeUnknown {
-        /// The rule's code.
-        code: String,
-        /// Which size.
-        metric: Metric,
     },
     /// The rule does not apply at that size.
     TooSmall {
@@ -159,6 +171,13 @@ pub enum VerdictMessage {
     },
     /// A duty's fulfilment is declared.
     Declared,
+    /// What is so of the site is stated, not measured.
+    StatedFacts {
+        /// First day of operation, where the rule asks for it.
+        start: Option<Date>,
+        /// Conditions, and whether they hold.
+        conditions: Vec<(Condition, bool)>,
+    },
     /// A duty applies and is declared fulfilled.
     DutyFulfilled {
         /// What must be done.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// What a rule looks at. The unit is part of the meaning; see [`Metric::unit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Metric {
     /// Effective carbon intensity, `CI * PUE`.
     CarbonIntensity,
@@ -74,10 +75,15 @@ impl Metric {
         }
     }
 
+    /// Whether it is a PUE.
+    pub(crate) const fn is_pue(self) -> bool {
+        matches!(self, Metric::Pue | Metric::DesignPue25PercentLoad)
+    }
+
     /// Whether a value can be: finite, not negative, a PUE at least 1, a share at most 100 %.
     #[must_use]
     pub fn admits(self, value: f64) -> bool {
-        let least = if matches!(self, Metric::Pue | Metric::DesignPue25PercentLoad) { 1.0 } else { 0.0 };
+        let least = if self.is_pue() { 1.0 } else { 0.0 };
         let most = if self.unit() == "%" { 100.0 } else { f64::MAX };
         (least..=most).contains(&value)
     }

@@ -1,14 +1,17 @@
 //! What a rule is.
 
 use super::Metric;
+use super::facts::Condition;
 use crate::text::Text;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The five kinds of rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum RuleKind {
     /// A bound on the effective carbon intensity, `CI * PUE`.
     IntensityLimit,
@@ -25,6 +28,7 @@ pub enum RuleKind {
 /// What makes somebody follow a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Force {
     /// An act of parliament or a regulation of equal rank.
     Law,
@@ -57,6 +61,7 @@ pub enum RuleStatus {
 /// Whom a rule speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Subject {
     /// A workload: pod, unit, VM, process.
     Workload,
@@ -75,6 +80,7 @@ pub enum Subject {
 /// How a value came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "who shows a figure must show every kind of basis")]
 pub enum Basis {
     /// By a meter.
     Measured,
@@ -88,9 +94,18 @@ pub enum Basis {
     Assumed,
 }
 
+impl Basis {
+    /// Whether somebody measured or published it, and nothing is guessed.
+    #[must_use]
+    pub const fn is_sound(self) -> bool {
+        matches!(self, Basis::Measured | Basis::Published)
+    }
+}
+
 /// A bound.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Limit {
     /// Value <= limit.
     AtMost(f64),
@@ -127,6 +142,7 @@ impl Limit {
 /// A figure that must exist, and its bound where it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct MetricBound {
     /// Which figure.
     pub metric: Metric,
@@ -138,6 +154,7 @@ pub struct MetricBound {
 /// A size from which on a rule applies.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Threshold {
     /// Which size.
     pub metric: Metric,
@@ -160,6 +177,7 @@ impl Threshold {
 /// The first days of operation that a rule speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct OperationStart {
     /// Sites that began on this day or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -180,12 +198,16 @@ fn is_zero(months: &u32) -> bool {
 /// To whom of its subjects a rule applies; all conditions must hold.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Applies {
     /// Sizes that must be reached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<Threshold>,
-    /// What else must be so, which no figure tells: whoever judges must say that it is
-    /// ([`Inputs::applicable`](super::Inputs::applicable)).
+    /// What must be so of the site, or must not.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub conditions: BTreeMap<Condition, bool>,
+    /// What else must be so, in words: whoever judges must say whether it is, as the fact `applicable` or
+    /// `not_applicable`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<Text>,
     /// When the site must have begun operation.
@@ -193,9 +215,36 @@ pub struct Applies {
     pub operation_start: Option<OperationStart>,
 }
 
+impl Applies {
+    /// Each condition by itself.
+    #[must_use]
+    pub fn requirements(&self) -> Vec<Requirement> {
+        let start = self.operation_start.map(Requirement::Start);
+        let sizes = self.metrics.iter().copied().map(Requirement::Size);
+        let conditions = self.conditions.iter().map(|(condition, holds)| Requirement::Condition(*condition, *holds));
+        let words = self.condition.clone().map(Requirement::Words);
+        start.into_iter().chain(sizes).chain(conditions).chain(words).collect()
+    }
+}
+
+/// What a site must be for a rule to apply.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Requirement {
+    /// Its first day of operation, which must lie within these bounds.
+    Start(OperationStart),
+    /// A size, which must reach this.
+    Size(Threshold),
+    /// Whether this is so, and which of both the rule needs.
+    Condition(Condition, bool),
+    /// Whether a condition in words holds.
+    Words(Text),
+}
+
 /// What a rule asks.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Check {
     /// A bound on the effective carbon intensity.
     IntensityLimit {
@@ -248,6 +297,7 @@ impl Check {
 
 /// One version of a rule.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Rule {
     /// Its code, upper case with `_`.
     pub code: String,
@@ -280,6 +330,8 @@ pub struct Rule {
     pub source: String,
     /// The year the source speaks of, where known.
     pub year: Option<i16>,
+    /// The day on which this was last compared with reports of the rule; none since it was written.
+    pub verified: Option<Date>,
     /// What an honest reader should know about it.
     pub note: Option<Text>,
 }

@@ -3,6 +3,7 @@ use crate::messages::Message;
 use crate::text::Lang;
 use jiff::civil::date;
 use proptest::prelude::*;
+use serde_json::json;
 
 fn standards() -> Standards {
     Standards::embedded().unwrap()
@@ -273,15 +274,70 @@ fn a_draft_judges_nobody_and_what_has_passed_judges_from_its_first_day_on() {
     assert_eq!(judge(r#""status": "passed","#, after).status, Status::NotApplicable);
 }
 
+fn site(facts: serde_json::Value) -> Inputs {
+    let mut inputs = inputs(&[]);
+    inputs.state(&serde_json::from_value(facts).unwrap());
+    inputs
+}
+
+fn judged(code: &str, facts: serde_json::Value) -> (Status, String) {
+    let verdict = standards().assess(code, &site(facts)).unwrap();
+    (verdict.status, Message::from(verdict.reason).to_string())
+}
+
 #[test]
-fn a_condition_that_no_figure_tells_must_be_declared() {
-    let mut site = inputs(&[(Metric::WueLitresPerKwh, 0.9), (Metric::InstalledItKw, 500.0)]);
-    site.operation_start = Some(date(2026, 1, 1));
-    assert_eq!(standards().assess("CNDCP_WUE", &site).unwrap().status, Status::InsufficientData);
-    site.applicable.insert("CNDCP_WUE".to_owned());
-    assert_eq!(standards().assess("CNDCP_WUE", &site).unwrap().status, Status::NonCompliant);
-    site.operation_start = Some(date(2020, 1, 1));
-    assert_eq!(standards().assess("CNDCP_WUE", &site).unwrap().status, Status::NotApplicable);
+fn a_rule_whose_conditions_are_not_stated_names_each_fact_that_is_missing() {
+    let (status, reason) = judged("CNDCP_WUE", json!({"wue_litres_per_kwh": 0.9}));
+    assert_eq!(status, Status::InsufficientData);
+    for name in ["operation_start", "installed_it_kw", "cool_climate", "water_stress", "potable_water"] {
+        assert!(reason.contains(name), "{name}: {reason}");
+    }
+    let stated = json!({"wue_litres_per_kwh": 0.9, "operation_start": "2026-01-01", "installed_it_kw": 500, "cool_climate": true,
+        "water_stress": true});
+    let (status, reason) = judged("CNDCP_WUE", stated);
+    assert_eq!(status, Status::InsufficientData);
+    assert!(reason.contains("potable_water") && !reason.contains("cool_climate"), "{reason}");
+}
+
+#[test]
+fn a_fact_that_rules_a_site_out_decides_whatever_else_is_not_known() {
+    for (code, facts) in [
+        ("CNDCP_WUE", json!({"potable_water": false})),
+        ("CNDCP_WUE", json!({"operation_start": "2020-01-01"})),
+        ("CNDCP_WUE", json!({"installed_it_kw": 50})),
+        ("CNDCP_WUE", json!({"not_applicable": ["CNDCP_WUE"]})),
+        ("CNDCP_PUE_COOL", json!({"cool_climate": "no"})),
+        ("CNDCP_PUE_WARM", json!({"cool_climate": "yes"})),
+        ("DE_ENEFG_ERF_2026", json!({"connection_kw": 299.9})),
+        ("CN_NEW_LARGE", json!({"large_data_centre": true, "operation_start": "2022-06-28"})),
+        ("CN_NEW_LARGE", json!({"large_data_centre": false})),
+    ] {
+        assert_eq!(judged(code, facts.clone()).0, Status::NotApplicable, "{code} {facts}");
+    }
+}
+
+#[test]
+fn a_rule_whose_conditions_are_stated_is_judged_and_says_that_they_are_stated() {
+    let facts = |water: f64| {
+        json!({"wue_litres_per_kwh": water, "operation_start": "2026-01-01", "installed_it_kw": 500, "cool_climate": true,
+            "water_stress": true, "potable_water": true})
+    };
+    assert_eq!(judged("CNDCP_WUE", facts(0.9)).0, Status::NonCompliant);
+    let verdict = standards().assess("CNDCP_WUE", &site(facts(0.3))).unwrap();
+    assert_eq!(verdict.status, Status::Compliant);
+    let caveats: Vec<String> = verdict.caveats.into_iter().map(|caveat| Message::from(caveat).to_string()).collect();
+    assert!(caveats.iter().any(|caveat| caveat.contains("Stated of the site, not measured")), "{caveats:?}");
+    let declared = json!({"wue_litres_per_kwh": 0.9, "operation_start": "2026-01-01", "installed_it_kw": 500,
+        "applicable": "CNDCP_WUE"});
+    assert_eq!(judged("CNDCP_WUE", declared).0, Status::NonCompliant, "declared as a whole");
+}
+
+#[test]
+fn a_duty_is_open_until_it_is_stated_to_be_fulfilled() {
+    assert_eq!(judged("KR_ETS_COMPANY", json!({"annual_tco2e": 124_999})).0, Status::NotApplicable);
+    assert_eq!(judged("KR_ETS_COMPANY", json!({"annual_tco2e": 125_000})).0, Status::InsufficientData);
+    let fulfilled = json!({"annual_tco2e": 125_000, "fulfilled": ["KR_ETS_COMPANY"]});
+    assert_eq!(judged("KR_ETS_COMPANY", fulfilled).0, Status::Compliant);
 }
 
 #[test]

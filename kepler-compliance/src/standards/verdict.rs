@@ -1,6 +1,7 @@
 //! What goes into a judgement and what comes out.
 
 use super::Metric;
+use super::facts::{Condition, SiteFacts};
 use super::message::{FigureSource, VerdictMessage};
 use super::rule::{Basis, Force, Limit, RuleKind, Subject};
 use jiff::civil::Date;
@@ -12,6 +13,7 @@ use std::time::Duration;
 /// The outcome of a judgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(clippy::exhaustive_enums, reason = "who acts on a verdict must treat every case")]
 pub enum Status {
     /// The rule applies and is met.
     Compliant,
@@ -25,6 +27,7 @@ pub enum Status {
 
 /// A known value of a metric, in the metric's unit ([`Metric::unit`]).
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct MetricValue {
     /// The value.
     pub value: f64,
@@ -50,6 +53,7 @@ impl MetricValue {
 /// What is known about a subject, its facility and its operator. A metric that is not here is
 /// unknown, never zero.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Inputs {
     /// Whom the emissions among the values are of.
     pub subject: Subject,
@@ -61,8 +65,10 @@ pub struct Inputs {
     pub operation_start: Option<Date>,
     /// What is known.
     pub values: BTreeMap<Metric, MetricValue>,
-    /// Codes of the rules whose condition is declared to hold.
-    pub applicable: BTreeSet<String>,
+    /// What is stated to be so of the site, or not.
+    pub conditions: BTreeMap<Condition, bool>,
+    /// Codes of rules: whether their condition in words is declared to hold.
+    pub applicable: BTreeMap<String, bool>,
     /// Codes of the duties that somebody declares fulfilled.
     pub fulfilled: BTreeSet<String>,
 }
@@ -77,7 +83,8 @@ impl Inputs {
             country: None,
             operation_start: None,
             values: BTreeMap::new(),
-            applicable: BTreeSet::new(),
+            conditions: BTreeMap::new(),
+            applicable: BTreeMap::new(),
             fulfilled: BTreeSet::new(),
         }
     }
@@ -85,6 +92,17 @@ impl Inputs {
     /// States a value.
     pub fn set(&mut self, metric: Metric, value: MetricValue) {
         self.values.insert(metric, value);
+    }
+
+    /// States what an operator says of the site.
+    pub fn state(&mut self, facts: &SiteFacts) {
+        self.operation_start = facts.operation_start.or(self.operation_start);
+        self.conditions.extend(&facts.conditions);
+        self.applicable.extend(facts.applicable.iter().map(|(code, holds)| (code.clone(), *holds)));
+        self.fulfilled.extend(facts.fulfilled.iter().cloned());
+        for (metric, value) in &facts.values {
+            self.set(*metric, MetricValue::new(*value, Basis::Assumed, FigureSource::Stated));
+        }
     }
 }
 

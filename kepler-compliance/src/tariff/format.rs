@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 /// A tariff whose energy price depends on the time of use.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Tariff {
     /// Its code.
     pub code: String,
@@ -43,6 +44,7 @@ pub struct Tariff {
 
 /// First and last day on which something holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Validity {
     /// First day; none means since ever.
     #[serde(default)]
@@ -63,6 +65,7 @@ impl Validity {
 /// Load class of an hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "the classes of the tariff")]
 pub enum LoadClass {
     /// Off-peak (경부하).
     Light,
@@ -76,6 +79,7 @@ pub enum LoadClass {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the names of the week say it all")]
+#[expect(clippy::exhaustive_enums, reason = "the days of a tariff")]
 pub enum Day {
     Mon,
     Tue,
@@ -89,6 +93,7 @@ pub enum Day {
 
 /// The classes of the hours while it holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Calendar {
     /// When it holds.
     #[serde(flatten)]
@@ -105,6 +110,7 @@ pub struct Calendar {
 /// The classes of a day's hours; every hour is in exactly one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Hours {
     /// In which seasons.
     pub seasons: Vec<String>,
@@ -129,6 +135,7 @@ impl Hours {
 
 /// Prices per kilowatt-hour while they hold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Rates {
     /// When they hold.
     #[serde(flatten)]
@@ -142,6 +149,7 @@ pub struct Rates {
 /// A change of a class's price.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Change {
     /// From this day on.
     pub valid_from: Date,
@@ -157,6 +165,7 @@ pub struct Change {
 
 /// A discount at certain hours.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Discount {
     /// When it holds.
     #[serde(flatten)]

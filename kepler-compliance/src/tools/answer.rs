@@ -1,6 +1,7 @@
 //! Parts that the answers of several tools share.
 
 use super::Length;
+use super::price::MonthPrice;
 use crate::advice::{Complexity, OptimizationKind};
 use crate::carbon::{emissions, rate};
 use crate::context::Context;
@@ -29,6 +30,7 @@ pub struct Statuses {
 
 /// One rule's judgement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Judged {
     /// The rule's code.
     pub code: String,
@@ -71,6 +73,7 @@ impl Judged {
 
 /// Power in watts: the mean over the window of what still runs. `null` is unknown, not zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct PowerWatts {
     /// Processors: the package, or its parts.
     pub cpu: Option<f64>,
@@ -96,6 +99,7 @@ impl From<PowerSplit> for PowerWatts {
 
 /// A month of 730 hours at the mean power of the window: a projection, not a measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct ProjectedMonthly {
     /// IT energy, kWh.
     pub energy_kwh: f64,
@@ -118,13 +122,13 @@ pub(super) struct Month {
 }
 
 impl Month {
-    pub(super) fn new(energy: Energy, facility: &Facility, settings: &Settings) -> Self {
+    pub(super) fn new(energy: Energy, facility: &Facility, price: &MonthPrice) -> Self {
         let (grid, pue) = (facility.intensity(), facility.ratio());
-        let price = settings.price.as_ref().zip(pue);
+        let price = price.per_kwh.zip(pue);
         Month {
             energy,
             emissions: grid.zip(pue).map(|(grid, pue)| emissions(energy, pue, grid)),
-            cost: price.map(|(price, pue)| ((energy * pue) * price.per_kwh).amount()),
+            cost: price.map(|(price, pue)| ((energy * pue) * price).amount()),
         }
     }
 
@@ -133,7 +137,7 @@ impl Month {
             energy_kwh: self.energy.kilowatt_hours(),
             emissions_kg: self.emissions.map(CarbonMass::kilograms),
             cost: self.cost,
-            currency: settings.price.as_ref().map(|price| price.currency.clone()),
+            currency: settings.currency().filter(|_| self.cost.is_some()).map(str::to_owned),
             window_seconds: window.as_secs_f64(),
         }
     }
@@ -146,6 +150,7 @@ pub(super) fn grams_per_hour(power: Option<Power>, facility: &Facility) -> Optio
 
 /// Savings of a month.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct MonthlySavings {
     /// Emissions avoided, kgCO2e a month; never more than are emitted. `null` where they are not known.
     #[serde(rename = "kgCO2eq")]
@@ -156,6 +161,7 @@ pub struct MonthlySavings {
 
 /// Something that would reduce emissions, with what that rests on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Optimization {
     /// What.
     #[serde(rename = "type")]
@@ -218,6 +224,7 @@ impl Evidence {
 
 /// Something that an answer leaves out, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Skip {
     /// What.
     pub what: String,

@@ -21,6 +21,7 @@ pub struct Length(Duration);
 /// A text that is no length of time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a length of time: write 30s, 5m, 1h30m or 7d")]
+#[non_exhaustive]
 pub struct InvalidDuration(pub String);
 
 impl Length {

@@ -8,13 +8,14 @@ use super::arguments::{Scope, WorkloadQualifiers, default_standard, named};
 use super::figures::Windows;
 use super::judge::{Judge, Verdicts};
 use super::optimizations::{advise, show};
+use super::price::MonthPrice;
 use super::resolve::{Resolved, resolve};
 use super::{Figures, ToolError, ToolRequest};
 use crate::advice::Advice;
 use crate::context::Context;
 use crate::facility::{Facility, Input};
 use crate::messages::{AssessmentMessage, EnergyMessage, Message, render_all};
-use crate::standards::{Limit, RuleKind, Status, Verdict};
+use crate::standards::{Limit, RuleKind, SiteFacts, Status, Verdict};
 use crate::units::{Energy, Pue};
 use crate::view::{Inventory, ViewError, WorkloadKind};
 use schemars::JsonSchema;
@@ -36,6 +37,10 @@ pub struct AssessRequest {
     /// Code of the standard to judge by; an unknown one is an error that lists the valid ones.
     #[serde(default = "default_standard")]
     pub standard: String,
+    /// What rules need to know of the site beside the configured facts: names and values, such as
+    /// {"connection_kw": 450, "operation_start": "2026-09-01", "cool_climate": true}. A verdict names what it lacks.
+    #[serde(default)]
+    pub facts: SiteFacts,
     /// Where, since when, in which language.
     #[serde(flatten, deserialize_with = "named")]
     #[schemars(with = "Scope")]
@@ -49,6 +54,7 @@ impl AssessRequest {
             workload_name: workload_name.into(),
             qualifiers: WorkloadQualifiers::default(),
             standard: default_standard(),
+            facts: SiteFacts::default(),
             scope: Scope::default(),
         }
     }
@@ -121,6 +127,7 @@ pub struct AssessResponse {
 
 /// How many rows a workload is the sum of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Instances {
     /// Running at the end of the window: they make power and energy.
     pub running: usize,
@@ -134,7 +141,7 @@ pub struct Instances {
 /// No such workload, region or standard; the source of energy figures cannot answer. Missing data are no
 /// error: they give `INSUFFICIENT_DATA`.
 pub fn assess_workload_compliance(context: &Context<'_>, request: &AssessRequest) -> Result<AssessResponse, ToolError> {
-    let facility = Facility::of(context, request.scope.region.as_deref())?;
+    let facility = Facility::of(context, request.scope.region.as_deref())?.stating(&request.facts);
     let judge = Judge::new(context, &facility, &request.standard)?;
     let window = request.scope.window;
     let inventory = match context.view.inventory(context.window(window.duration())) {
@@ -166,7 +173,7 @@ impl Found<'_> {
     fn answer(&self, context: &Context<'_>) -> AssessResponse {
         let Found { request, facility, inventory, resolved, figures, verdicts, advice } = self;
         let (lang, settings) = (request.scope.lang, context.settings);
-        let month = figures.monthly().map(|energy| Month::new(energy, facility, settings));
+        let month = figures.monthly().map(|energy| Month::new(energy, facility, &MonthPrice::of(context)));
         let power = figures.power.and_then(|power| power.total());
         let mut response = frame(request, facility, verdicts, &self.caveats(context));
         response.workload.clone_from(&resolved.name);
@@ -189,6 +196,7 @@ impl Found<'_> {
         let mut caveats = self.resolved.caveats.clone();
         caveats.extend(energy_caveats(context, self.inventory, Some(self.figures.method)));
         caveats.extend(unassigned(self.inventory));
+        caveats.extend(MonthPrice::of(context).caveat.filter(|_| self.figures.monthly().is_some()));
         if self.figures.running == 0 {
             caveats.push(EnergyMessage::NotRunning.into());
         }

@@ -5,6 +5,7 @@ use super::arguments::{Scope, WorkloadQualifiers, default_standard, named, withi
 use super::figures::Windows;
 use super::judge::Judge;
 use super::optimizations::{pue_target, show, use_over_time};
+use super::price::MonthPrice;
 use super::resolve::{Resolved, resolve};
 use super::{Figures, ToolError, ToolRequest};
 use crate::advice::{
@@ -14,7 +15,7 @@ use crate::advice::{
 use crate::context::Context;
 use crate::facility::{Facility, FacilityPue, Grid};
 use crate::messages::{AssessmentMessage, TargetPue};
-use crate::standards::{Basis, FigureSource};
+use crate::standards::{Basis, FigureSource, SiteFacts};
 use crate::text::Lang;
 use crate::units::{CarbonIntensity, Energy, Power, Pue};
 use crate::view::{Inventory, WorkloadKind};
@@ -47,6 +48,9 @@ pub struct ImpactRequest {
     /// Code of the standard to judge by.
     #[serde(default = "default_standard")]
     pub standard: String,
+    /// What rules need to know of the site, as in `assess_workload_compliance`.
+    #[serde(default)]
+    pub facts: SiteFacts,
     /// Where, since when, in which language.
     #[serde(flatten, deserialize_with = "named")]
     #[schemars(with = "Scope")]
@@ -67,6 +71,7 @@ impl ImpactRequest {
             target_region: None,
             target_pue: None,
             standard: default_standard(),
+            facts: SiteFacts::default(),
             scope: Scope::default(),
         }
     }
@@ -116,6 +121,7 @@ pub struct ImpactResponse {
 
 /// A workload at a facility.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct ImpactState {
     /// Mean power over the window, watts.
     pub power_watts: Option<f64>,
@@ -138,6 +144,7 @@ pub struct ImpactState {
 
 /// One optimization, applied to what the ones before it left.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct ImpactStep {
     /// The optimization; its estimate is what it brings by itself.
     #[serde(flatten)]
@@ -156,7 +163,7 @@ pub fn compare_optimization_impact(
 ) -> Result<ImpactResponse, ToolError> {
     let target = request.target_pue.map(|pue| within("target_pue", pue, 1.0..=10.0)).transpose()?;
     let target = target.and_then(|pue| Pue::new(pue).ok());
-    let facility = Facility::of(context, request.scope.region.as_deref())?;
+    let facility = Facility::of(context, request.scope.region.as_deref())?.stating(&request.facts);
     let judge = Judge::new(context, &facility, &request.standard)?;
     let inventory = context.view.inventory(context.window(request.scope.window.duration()))?;
     let resolved = resolve(&inventory, &request.workload_name, &request.qualifiers)?;
@@ -220,6 +227,7 @@ impl Case<'_> {
         let after_judge = Judge::new(context, &after.facility, &request.standard)?;
         let mut caveats = resolved.caveats.clone();
         caveats.extend(energy_caveats(context, inventory, Some(figures.method)));
+        caveats.extend(MonthPrice::of(context).caveat);
         caveats.extend(facility.caveats.iter().cloned());
         caveats.push(AssessmentMessage::Projection.into());
         let saved = 1.0 - after.factor();
@@ -241,7 +249,7 @@ impl Case<'_> {
 
     /// A month like the window, as things are.
     fn month(&self) -> Option<Month> {
-        self.figures.monthly().map(|energy| Month::new(energy, self.facility, self.context.settings))
+        self.figures.monthly().map(|energy| Month::new(energy, self.facility, &MonthPrice::of(self.context)))
     }
 
     /// Advice of a kind, in the situation that the steps before have made.
@@ -327,7 +335,7 @@ impl Situation {
 
 fn state(context: &Context<'_>, facility: &Facility, judge: &Judge<'_>, figures: &Figures, lang: Lang) -> ImpactState {
     let verdicts = judge.verdicts(Some(figures));
-    let month = figures.monthly().map(|energy| Month::new(energy, facility, context.settings));
+    let month = figures.monthly().map(|energy| Month::new(energy, facility, &MonthPrice::of(context)));
     ImpactState {
         power_watts: figures.power.and_then(|power| power.total()).map(Power::watts),
         grid_intensity: facility.intensity().map(CarbonIntensity::grams_per_kilowatt_hour),

@@ -5,6 +5,7 @@ use super::{DEFAULT_PUE_STANDARD, Figures, ToolError};
 use crate::carbon::{emissions, rate};
 use crate::context::Context;
 use crate::facility::{Facility, weaker};
+use crate::messages::Message;
 use crate::standards::{
     Basis, Check, FigureSource, Inputs, Limit, Metric, MetricValue, Rule, RuleKind, Standards, Status, Subject,
     Verdict, VerdictMessage, evaluate, overall_status,
@@ -80,6 +81,14 @@ impl<'a> Judge<'a> {
     /// The rule on carbon that is judged by.
     pub(crate) fn carbon_rule(&self) -> Option<&'a Rule> {
         self.carbon.as_ref().map(|own| own.rule)
+    }
+
+    /// What is not known of the facility, for which no workload can be judged.
+    pub(crate) fn unknown(&self) -> Vec<Message> {
+        let fixed = self.carbon.as_ref().and_then(|own| own.fixed.as_ref());
+        let verdicts = fixed.into_iter().chain(&self.pue);
+        let open = verdicts.filter(|verdict| verdict.status == Status::InsufficientData);
+        open.map(|verdict| Message::from(verdict.reason.clone())).collect()
     }
 
     /// The status alone, which is cheaper.

@@ -4,10 +4,11 @@ use super::answer::{Evidence, Month, ProjectedMonthly, Skip, Statuses, basis_of,
 use super::arguments::{Scope, default_standard, named};
 use super::groups::{Group, check_namespace, common_kind, groups};
 use super::judge::Judge;
+use super::price::MonthPrice;
 use super::{ArgumentRemedy, ToolError, ToolRequest};
 use crate::context::Context;
 use crate::facility::Facility;
-use crate::standards::{Basis, Status};
+use crate::standards::{Basis, SiteFacts, Status};
 use crate::units::{Energy, Power};
 use crate::view::WorkloadKind;
 use schemars::JsonSchema;
@@ -38,6 +39,9 @@ pub struct ListRequest {
     #[serde(default = "default_limit")]
     #[schemars(range(min = 1, max = 1000))]
     pub limit: usize,
+    /// What rules need to know of the site, as in `assess_workload_compliance`.
+    #[serde(default)]
+    pub facts: SiteFacts,
     /// Where, since when, in which language.
     #[serde(flatten, deserialize_with = "named")]
     #[schemars(with = "Scope")]
@@ -57,6 +61,7 @@ impl Default for ListRequest {
             standard: default_standard(),
             offset: 0,
             limit: default_limit(),
+            facts: SiteFacts::default(),
             scope: Scope::default(),
         }
     }
@@ -75,6 +80,7 @@ impl ToolRequest for ListRequest {
 /// Which statuses to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
 pub enum StatusFilter {
     /// All of them.
     #[default]
@@ -133,6 +139,7 @@ pub struct ListResponse {
 
 /// How many workloads have each status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct StatusCounts {
     /// They keep the standards.
     pub compliant: usize,
@@ -157,6 +164,7 @@ impl StatusCounts {
 
 /// A workload of the list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct ListedWorkload {
     /// Its name.
     pub workload: String,
@@ -193,7 +201,7 @@ pub fn list_workloads_by_compliance(context: &Context<'_>, request: &ListRequest
         return Err(ToolError::InvalidArgument { argument: "limit", given, remedy });
     }
     let (window, lang) = (request.scope.window, request.scope.lang);
-    let facility = Facility::of(context, request.scope.region.as_deref())?;
+    let facility = Facility::of(context, request.scope.region.as_deref())?.stating(&request.facts);
     let judge = Judge::new(context, &facility, &request.standard)?;
     let mut response = ListResponse {
         standard: judge.carbon_rule().map_or_else(|| request.standard.clone(), |rule| rule.code.clone()),
@@ -216,9 +224,12 @@ pub fn list_workloads_by_compliance(context: &Context<'_>, request: &ListRequest
     let end = request.offset.saturating_add(request.limit);
     response.next_offset = (end < admitted.len()).then_some(end);
     let page = admitted.iter().skip(request.offset).take(request.limit);
-    response.workloads = page.map(|(group, statuses)| listed(context, &facility, group, *statuses)).collect();
+    let price = MonthPrice::of(context);
+    response.workloads = page.map(|(group, statuses)| listed(context, &facility, &price, group, *statuses)).collect();
     let method = groups.iter().map(|group| group.figures.method).reduce(kepler_core::meter::Method::weaker);
     let mut caveats = energy_caveats(context, &inventory, method);
+    caveats.extend(price.caveat);
+    caveats.extend(judge.unknown());
     caveats.extend(facility.caveats.iter().cloned());
     response.kind = request.kind.or(common_kind(&groups));
     response.skipped = inventory.skipped.iter().map(Skip::from).collect();
@@ -249,10 +260,16 @@ fn admitted<'a>(
     admitted
 }
 
-fn listed(context: &Context<'_>, facility: &Facility, group: &Group<'_>, statuses: Statuses) -> ListedWorkload {
+fn listed(
+    context: &Context<'_>,
+    facility: &Facility,
+    price: &MonthPrice,
+    group: &Group<'_>,
+    statuses: Statuses,
+) -> ListedWorkload {
     let figures = &group.figures;
     let power = figures.power.and_then(|power| power.total());
-    let month = figures.monthly().map(|energy| Month::new(energy, facility, context.settings));
+    let month = figures.monthly().map(|energy| Month::new(energy, facility, price));
     ListedWorkload {
         workload: group.name.to_owned(),
         kind: group.kind,

@@ -3,6 +3,7 @@
 use super::answer::{Month, MonthlySavings, Skip};
 use super::arguments::{Scope, WorkloadQualifiers, named, within};
 use super::figures::Windows;
+use super::price::MonthPrice;
 use super::resolve::resolve;
 use super::{Figures, ToolError, ToolRequest};
 use crate::advice::{Candidate, Compared, MIGRATION_MARGIN_PERCENT, candidates, comparable, neighbours};
@@ -107,6 +108,7 @@ pub struct RegionalResponse {
 
 /// A region of the ranking.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct RankedRegion {
     /// 1 is the cleanest.
     pub rank: usize,
@@ -140,6 +142,7 @@ pub struct RankedRegion {
 
 /// Whether to migrate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct MigrationAdvice {
     /// Whether a region is lower by more than the margin.
     pub migrate: bool,
@@ -295,5 +298,5 @@ fn monthly(
     };
     let resolved = resolve(&inventory, name, &request.qualifiers)?;
     let figures = Figures::sum(&inventory, &Windows::of(&inventory), resolved.rows.iter().copied());
-    Ok(figures.monthly().map(|energy| Month::new(energy, facility, context.settings)))
+    Ok(figures.monthly().map(|energy| Month::new(energy, facility, &MonthPrice::of(context))))
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 /// The rows that a name means.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Resolved<'a> {
     /// What the name is the name of.
     pub kind: WorkloadKind,

@@ -136,6 +136,7 @@ pub struct ScheduleResponse {
 
 /// One way to run the job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct ScheduledWindow {
     /// Its start.
     pub start: Timestamp,
@@ -157,6 +158,7 @@ pub struct ScheduledWindow {
 
 /// A stretch of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct ScheduledSlot {
     /// Its start.
     pub start: Timestamp,

@@ -6,12 +6,13 @@ use super::figures::MONTH;
 use super::groups::{Group, common_kind, groups};
 use super::judge::Judge;
 use super::list::StatusCounts;
+use super::price::MonthPrice;
 use super::{Figures, ToolError, ToolRequest};
 use crate::carbon::emissions;
 use crate::context::Context;
 use crate::facility::Facility;
 use crate::messages::{Message, SummaryMessage, render_all};
-use crate::standards::{Basis, Status, Subject as Whose};
+use crate::standards::{Basis, SiteFacts, Status, Subject as Whose};
 use crate::units::{Energy, Power};
 use crate::view::{Inventory, NodeEnergy, NodeZoneEnergy, WorkloadKind};
 use kepler_core::meter::Method;
@@ -33,6 +34,9 @@ pub struct SummaryRequest {
     /// machines, and processes that are in none of these.
     #[serde(default)]
     pub kind: Option<WorkloadKind>,
+    /// What rules need to know of the site, as in `assess_workload_compliance`.
+    #[serde(default)]
+    pub facts: SiteFacts,
     /// Where, since when, in which language.
     #[serde(flatten, deserialize_with = "named")]
     #[schemars(with = "Scope")]
@@ -41,7 +45,12 @@ pub struct SummaryRequest {
 
 impl Default for SummaryRequest {
     fn default() -> Self {
-        SummaryRequest { standard: default_standard(), kind: None, scope: Scope::default() }
+        SummaryRequest {
+            standard: default_standard(),
+            kind: None,
+            facts: SiteFacts::default(),
+            scope: Scope::default(),
+        }
     }
 }
 
@@ -106,6 +115,7 @@ pub struct SummaryResponse {
 
 /// A node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct NodeSummary {
     /// Its name.
     pub node: String,
@@ -123,6 +133,7 @@ pub struct NodeSummary {
 
 /// A namespace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct NamespaceSummary {
     /// Its name.
     pub namespace: String,
@@ -153,7 +164,7 @@ pub fn get_cluster_carbon_summary(
     request: &SummaryRequest,
 ) -> Result<SummaryResponse, ToolError> {
     let (window, lang) = (request.scope.window, request.scope.lang);
-    let facility = Facility::of(context, request.scope.region.as_deref())?;
+    let facility = Facility::of(context, request.scope.region.as_deref())?.stating(&request.facts);
     let judge = Judge::new(context, &facility, &request.standard)?;
     let mut response = frame(request, &facility, &judge);
     let Some(inventory) = response.evidence.inventory(context, lang)? else { return Ok(response) };
@@ -167,6 +178,8 @@ pub fn get_cluster_carbon_summary(
     response.namespaces = namespaces(&facility, &inventory, &pods, &whole);
     let method = inventory.nodes.iter().map(method_of).reduce(Method::weaker);
     let mut caveats = energy_caveats(context, &inventory, method);
+    caveats.extend(MonthPrice::of(context).caveat);
+    caveats.extend(judge.unknown());
     caveats.extend(facility.caveats.iter().cloned());
     response.recommendations = render_all(&recommend(response.idle_percent, response.unattributed_percent), lang);
     response.kind = request.kind.or(common_kind(&counted));
@@ -217,7 +230,8 @@ fn totals(context: &Context<'_>, facility: &Facility, inventory: &Inventory, res
     response.power_watts = power.map(Power::watts);
     response.emissions_per_hour = grams_per_hour(power, facility);
     let window = inventory.covered.length();
-    let month = power.map(|power| Month::new(power * MONTH, facility, context.settings));
+    let price = MonthPrice::of(context);
+    let month = power.map(|power| Month::new(power * MONTH, facility, &price));
     response.projected_monthly = month.map(|month| month.show(context.settings, window));
     response.idle_percent = percent(sum(|zone| zone.idle), energy);
     response.unattributed_percent = percent(sum(|zone| zone.unattributed), energy);

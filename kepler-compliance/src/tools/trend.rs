@@ -130,6 +130,7 @@ pub struct TrendResponse {
 
 /// A step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct TrendPoint {
     /// Its start.
     pub start: Timestamp,
@@ -141,6 +142,7 @@ pub struct TrendPoint {
 
 /// A straight line through the steps (least squares).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Slope {
     /// Watts more each hour.
     pub watts_per_hour: f64,
@@ -156,6 +158,7 @@ pub struct Slope {
 /// A step that differs from the median by more than 5 %, by more than the source resolves, and by more than 3.5 robust
 /// standard deviations.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Anomaly {
     /// When.
     pub at: Timestamp,

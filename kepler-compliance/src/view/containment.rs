@@ -39,6 +39,11 @@ impl<'a> Nesting<'a> {
                 (None, None) => self.nested(row),
             },
             WorkloadKind::Pod => self.nested(row),
+            WorkloadKind::Job => match (parents.container, parents.pod) {
+                (Some(container), _) => within(WorkloadKind::Container, &container.id),
+                (None, Some(pod)) => within(WorkloadKind::Pod, &pod.id),
+                (None, None) => Containment::Outermost,
+            },
             _ => around(&parents),
         }
     }
@@ -88,6 +93,8 @@ impl<'a> Nesting<'a> {
 /// The nearest of those that a process runs in.
 fn around(parents: &Parents<'_>) -> Containment {
     match (parents.container, parents.job, parents.unit) {
+        // A job within the container is nearer than the container.
+        (_, Some(job), _) if job.container.is_some() => within(WorkloadKind::Job, &job.cgroup),
         (Some(container), ..) => within(WorkloadKind::Container, &container.id),
         (None, Some(job), _) => within(WorkloadKind::Job, &job.cgroup),
         (None, None, Some(unit)) => within(WorkloadKind::Unit, &unit.cgroup),
@@ -97,4 +104,44 @@ fn around(parents: &Parents<'_>) -> Containment {
 
 fn within(kind: WorkloadKind, uid: &str) -> Containment {
     Containment::Within { kind, uid: Arc::from(uid) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kepler_core::host::Timestamp;
+    use kepler_core::snapshot::{Row, State};
+    use kepler_core::workload::{ContainerInfo, JobInfo, ProcessInfo};
+
+    /// What contains each row of a snapshot, by kind.
+    fn containments(snapshot: &Snapshot) -> Vec<(WorkloadKind, Containment)> {
+        let nesting = Nesting::of(snapshot);
+        let mut found = Vec::new();
+        snapshot.for_each(|row| found.push((row.kind(), nesting.containment(&row))));
+        found
+    }
+
+    #[test]
+    fn a_job_in_a_container_and_a_container_in_a_job_count_once() {
+        let outside = Arc::new(ContainerInfo::new("outer", "docker"));
+        let mut job = JobInfo::new("1", "slurm", "/docker/outer/slurm/job_1");
+        job.container = Some(Arc::clone(&outside));
+        let job = Arc::new(job);
+        let mut process = ProcessInfo::new(7, 1, "solver");
+        (process.container, process.job) = (Some(Arc::clone(&outside)), Some(Arc::clone(&job)));
+        let around = Arc::new(JobInfo::new("2", "slurm", "/slurm/job_2"));
+        let mut inside = ContainerInfo::new("inner", "docker");
+        inside.job = Some(Arc::clone(&around));
+
+        let mut snapshot = Snapshot::empty(Timestamp::now());
+        snapshot.containers = vec![Row::new(outside, State::Running), Row::new(inside, State::Running)];
+        snapshot.jobs = vec![Row::new(job, State::Running), Row::new(around, State::Running)];
+        snapshot.processes = vec![Row::new(process, State::Running)];
+        let within = |kind, uid: &str| Containment::Within { kind, uid: uid.into() };
+        let found = containments(&snapshot);
+        let of = |kind| found.iter().filter(|own| own.0 == kind).map(|own| own.1.clone()).collect::<Vec<_>>();
+        assert_eq!(of(WorkloadKind::Job), [within(WorkloadKind::Container, "outer"), Containment::Outermost]);
+        assert_eq!(of(WorkloadKind::Container), [Containment::Outermost, within(WorkloadKind::Job, "/slurm/job_2")]);
+        assert_eq!(of(WorkloadKind::Process), [within(WorkloadKind::Job, "/docker/outer/slurm/job_1")]);
+    }
 }

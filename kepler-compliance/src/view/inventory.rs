@@ -12,6 +12,7 @@ use std::time::Duration;
 
 /// What every node and workload used in a range.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Inventory {
     /// The state that was seen. Two inventories with the same text, of the same view, rest on the same
     /// readings: a snapshot's sequence number, the time of a poll, a row number.
@@ -33,8 +34,17 @@ pub struct Inventory {
     pub skipped: Vec<Skipped>,
 }
 
+impl Inventory {
+    /// An inventory without nodes and workloads, for a view to fill. `coverage` is from 0 to 1.
+    pub fn new(moment: impl Into<String>, asked: TimeRange, covered: TimeRange, coverage: f64) -> Self {
+        let moment = moment.into();
+        Inventory { moment, asked, covered, coverage, nodes: Vec::new(), workloads: Vec::new(), skipped: Vec::new() }
+    }
+}
+
 /// A node's energy in the range.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct NodeEnergy {
     /// Its name, the `node_name` label.
     pub name: Arc<str>,
@@ -48,8 +58,16 @@ pub struct NodeEnergy {
     pub processors: Option<u32>,
 }
 
+impl NodeEnergy {
+    /// A node of which no zone is known yet.
+    pub fn new(name: impl Into<Arc<str>>, covered: TimeRange) -> Self {
+        NodeEnergy { name: name.into(), covered, zones: PerZone::default(), gpu: None, processors: None }
+    }
+}
+
 /// One zone of a node over the range; sockets are summed.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct NodeZoneEnergy {
     /// All of it: active and idle.
     pub energy: Energy,
@@ -67,8 +85,17 @@ pub struct NodeZoneEnergy {
     pub source: Arc<str>,
 }
 
+impl NodeZoneEnergy {
+    /// A zone of which only the whole energy is known.
+    pub fn new(energy: Energy, method: Method, source: impl Into<Arc<str>>) -> Self {
+        let source = source.into();
+        NodeZoneEnergy { energy, active: None, idle: None, unattributed: None, power: None, method, source }
+    }
+}
+
 /// A workload's energy in the range.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct WorkloadEnergy {
     /// Who it is.
     pub id: WorkloadId,
@@ -90,8 +117,27 @@ pub struct WorkloadEnergy {
     pub containment: Containment,
 }
 
+impl WorkloadEnergy {
+    /// A running workload of which only the energy is known.
+    #[must_use]
+    pub fn new(id: WorkloadId, energy: EnergySplit, method: Method) -> Self {
+        WorkloadEnergy {
+            id,
+            owner: None,
+            running: true,
+            energy,
+            power: None,
+            cpu_time: None,
+            method,
+            resources: None,
+            containment: Containment::Unknown,
+        }
+    }
+}
+
 /// Which workload of the same node contains another one: a pod its containers, a unit its processes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Containment {
     /// None: rows of all kinds that are outermost can be added up.
     Outermost,
@@ -109,6 +155,7 @@ pub enum Containment {
 
 /// Who a workload is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct WorkloadId {
     /// What it is: one of [`WorkloadKind::MEASURED`], but no [`Command`](WorkloadKind::Command).
     pub kind: WorkloadKind,
@@ -123,8 +170,21 @@ pub struct WorkloadId {
     pub node: Arc<str>,
 }
 
+impl WorkloadId {
+    /// A workload without a namespace.
+    pub fn new(
+        kind: WorkloadKind,
+        name: impl Into<Arc<str>>,
+        uid: impl Into<Arc<str>>,
+        node: impl Into<Arc<str>>,
+    ) -> Self {
+        WorkloadId { kind, namespace: None, name: name.into(), uid: uid.into(), node: node.into() }
+    }
+}
+
 /// Who controls a pod.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Owner {
     /// Deployment, stateful set, daemon set or job; a replica set's deployment, not the set itself.
     pub kind: WorkloadKind,
@@ -132,8 +192,16 @@ pub struct Owner {
     pub name: Arc<str>,
 }
 
+impl Owner {
+    /// A controller.
+    pub fn new(kind: WorkloadKind, name: impl Into<Arc<str>>) -> Self {
+        Owner { kind, name: name.into() }
+    }
+}
+
 /// What a workload asked for and may use at most, summed over its containers; `None` is not set or not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Resources {
     /// Requested processors, in cores (0.5 = `500m`).
     pub cpu_request_cores: Option<f64>,
@@ -147,11 +215,19 @@ pub struct Resources {
 
 /// Something that is not among the figures.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Skipped {
     /// What: a node, an endpoint, a workload.
     pub what: String,
     /// Why, and what would help. Never holds a secret.
     pub reason: String,
+}
+
+impl Skipped {
+    /// `what` is missing, for this reason.
+    pub fn new(what: impl Into<String>, reason: impl Into<String>) -> Self {
+        Skipped { what: what.into(), reason: reason.into() }
+    }
 }
 
 impl NodeEnergy {

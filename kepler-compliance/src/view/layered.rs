@@ -256,7 +256,7 @@ mod tests {
 
         fn series(&self, _: &Subject, asked: TimeRange, _: Duration) -> Result<EnergySeries, ViewError> {
             let TimeRange { start, end } = self.known(asked)?;
-            let value = Usage { energy: joules(span(start, end).as_secs_f64()), cpu_time: None };
+            let value = Usage { energy: joules(span(start, end).as_secs_f64()), ..Usage::default() };
             let coverage = span(start, end).as_secs_f64() / asked.length().as_secs_f64();
             let steps = Series::new(vec![Step { start, end, value }]).unwrap();
             let (resolution, moment) = (Duration::ZERO, self.name.into());

@@ -7,6 +7,7 @@ use std::time::Duration;
 /// Knows of no energy: for a [`Toolbox`](crate::tools::Toolbox) whose tools look at regions, standards and times only.
 /// Asked about a node or a workload, it answers [`ViewError::NoData`].
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it holds nothing")]
 pub struct NoView;
 
 impl EnergyView for NoView {

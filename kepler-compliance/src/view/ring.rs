@@ -14,6 +14,7 @@ use std::time::Duration;
 /// How much a ring remembers. What is older or more is dropped, oldest first; what takes too many rows is
 /// told less finely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RingOptions {
     /// How far back it reaches. Default one hour.
     pub max_age: Duration,
@@ -23,6 +24,15 @@ pub struct RingOptions {
     /// Where there are more, stretches are merged, those long ago first, so that old times are told in longer
     /// steps and lose no energy. Default 50,000 (5 MB): 40 busy workloads in each stretch.
     pub max_rows: usize,
+}
+
+impl RingOptions {
+    /// These options with a change, as in `RingOptions::default().with(|options| options.max_rows = 10_000)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
 }
 
 impl Default for RingOptions {

@@ -6,6 +6,7 @@ use std::ops::Add;
 
 /// Energy or power by power zone, and of graphics processors. `None` is unknown, not zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Split<T> {
     /// By zone. `core` and `uncore` lie within `package`, all of them within `psys`.
     pub zones: PerZone<Option<T>>,
@@ -18,6 +19,14 @@ pub type EnergySplit = Split<Energy>;
 
 /// Power by part of the machine.
 pub type PowerSplit = Split<Power>;
+
+impl<T> Split<T> {
+    /// By zone, and of all graphics processors.
+    #[must_use]
+    pub const fn new(zones: PerZone<Option<T>>, gpu: Option<T>) -> Self {
+        Split { zones, gpu }
+    }
+}
 
 impl<T: Copy + Add<Output = T>> Split<T> {
     /// Of the processors: `package`, else `core` and `uncore` as far as known.

@@ -5,7 +5,8 @@ use crate::snapshots::{START, at, container, pod, process, row, snapshot, unit, 
 use jiff::Timestamp;
 use kepler_compliance::history::{History, HistoryOptions, HistoryReader};
 use kepler_compliance::view::{
-    EnergyView, HistoryRing, RingOptions, Subject, TimeRange, ViewError, WorkloadEnergy, WorkloadKind,
+    EnergySplit, EnergyView, HistoryRing, RingOptions, Subject, TimeRange, Usage, ViewError, WorkloadEnergy,
+    WorkloadKind,
 };
 use kepler_core::meter::Method;
 use kepler_core::snapshot::State;
@@ -25,7 +26,7 @@ fn range(from: u64, to: u64) -> TimeRange {
 /// One hour, a record a minute: a pod of 10 W with a container, a unit of 1 W, a job that ends after 30
 /// minutes, and `dram` beside `package`. 20 W in all.
 fn hour(place: &Place) -> History {
-    let history = place.open_with(HistoryOptions { node: "node-1".into(), ..HistoryOptions::default() });
+    let history = place.open_with(HistoryOptions::default().with(|options| options.node = "node-1".into()));
     for minute in 0..=60u64 {
         let joules = |watts: u64| watts * minute * 60 * 1_000_000;
         let mut snapshot = snapshot(minute + 1, at(minute * 60), joules(20));
@@ -122,6 +123,13 @@ fn a_series_has_the_energy_of_the_inventory() {
     let node = history.series(&Subject::Cluster, range(0, 3600), 20 * MINUTE).unwrap();
     let package = |position: usize| node.steps.steps()[position].value.energy.zones[ZoneKind::Package].unwrap();
     assert_eq!((package(0).joules(), package(2).joules()), (24_000.0, 24_000.0));
+    let whole = history.inventory(range(0, 3600)).unwrap();
+    let zone = whole.nodes[0].zones[ZoneKind::Package].as_ref().unwrap();
+    let sum = |part: fn(&Usage) -> EnergySplit| -> Energy {
+        node.steps.steps().iter().map(|step| part(&step.value).zones[ZoneKind::Package].unwrap()).sum()
+    };
+    assert_eq!(Some(sum(|usage| usage.idle)), zone.idle);
+    assert_eq!(Some(sum(|usage| usage.unattributed)), zone.unattributed);
     assert!(matches!(
         history.series(&Subject::Node("other".into()), range(0, 3600), MINUTE),
         Err(ViewError::NoData { .. })
@@ -177,7 +185,7 @@ fn what_was_recorded_outlives_the_writer() {
     let reader = HistoryReader::open(place.path()).unwrap();
     assert_eq!(package(find(&reader.inventory(range(0, 3600)).unwrap().workloads, "web")), 36_000.0);
     drop(reader);
-    let history = place.open_with(HistoryOptions { node: "node-1".into(), ..HistoryOptions::default() });
+    let history = place.open_with(HistoryOptions::default().with(|options| options.node = "node-1".into()));
     let inventory = history.inventory(range(0, 3600)).unwrap();
     assert!(!find(&inventory.workloads, "web").running, "the new writer has not seen it yet");
 }

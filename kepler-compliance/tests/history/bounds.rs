@@ -8,7 +8,9 @@ use std::time::{Duration, SystemTime};
 const HOUR: u64 = 3600;
 
 fn unbounded() -> HistoryOptions {
-    HistoryOptions { max_age: None, max_bytes: None, thin_after: None, ..HistoryOptions::default() }
+    HistoryOptions::default().with(|options| {
+        (options.max_age, options.max_bytes, options.thin_after) = (None, None, None);
+    })
 }
 
 /// Records a snapshot every five minutes from hour `from` to hour `to`.
@@ -23,7 +25,7 @@ fn record(history: &History, units: u64, from: u64, to: u64) {
 #[test]
 fn the_oldest_hours_go_when_they_are_too_old() {
     let place = Place::new();
-    let history = place.open_with(HistoryOptions { max_age: Some(Duration::from_secs(5 * HOUR)), ..unbounded() });
+    let history = place.open_with(unbounded().with(|options| options.max_age = Some(Duration::from_secs(5 * HOUR))));
     record(&history, 2, 0, 24);
     let oldest = place.number("SELECT min(start_ms) FROM interval") as u64 / 1000 - START;
     assert!((18 * HOUR..=19 * HOUR).contains(&oldest), "oldest is {oldest} s after the start");
@@ -38,7 +40,7 @@ fn the_oldest_hours_go_when_they_are_too_old() {
 #[test]
 fn workloads_go_with_their_last_energy() {
     let place = Place::new();
-    let history = place.open_with(HistoryOptions { max_age: Some(Duration::from_secs(3 * HOUR)), ..unbounded() });
+    let history = place.open_with(unbounded().with(|options| options.max_age = Some(Duration::from_secs(3 * HOUR))));
     record(&history, 5, 0, 2);
     record(&history, 1, 3, 12);
     assert_eq!(place.number("SELECT count(*) FROM workload"), 1);
@@ -55,7 +57,7 @@ fn the_file_stays_below_its_size_and_gives_space_back() {
     assert!(full > 1_000_000, "{full}");
 
     let max = 500_000;
-    let history = place.open_with(HistoryOptions { max_bytes: Some(max), ..unbounded() });
+    let history = place.open_with(unbounded().with(|options| options.max_bytes = Some(max)));
     record(&history, 100, 48, 96);
     let used = place.number("PRAGMA page_count") * place.number("PRAGMA page_size");
     assert!(used as u64 <= max + 100_000, "{used}");
@@ -69,7 +71,7 @@ fn the_file_stays_below_its_size_and_gives_space_back() {
 #[test]
 fn a_bound_below_one_hour_leaves_the_newest_and_does_not_fail() {
     let place = Place::new();
-    let history = place.open_with(HistoryOptions { max_bytes: Some(1), ..unbounded() });
+    let history = place.open_with(unbounded().with(|options| options.max_bytes = Some(1)));
     record(&history, 20, 0, 4);
     assert_eq!(place.number("SELECT count(*) FROM block"), 1);
 }
@@ -77,7 +79,7 @@ fn a_bound_below_one_hour_leaves_the_newest_and_does_not_fail() {
 #[test]
 fn merged_hours_hold_the_same_energy() {
     let place = Place::new();
-    let history = place.open_with(HistoryOptions { thin_after: Some(Duration::from_secs(6 * HOUR)), ..unbounded() });
+    let history = place.open_with(unbounded().with(|options| options.thin_after = Some(Duration::from_secs(6 * HOUR))));
     record(&history, 3, 0, 24);
     let total = 24 * 12 * 3 * 1_000;
     assert_eq!(place.number("SELECT sum(package_uj) FROM workload_energy"), total);
@@ -103,7 +105,7 @@ fn merged_hours_hold_the_same_energy() {
 #[test]
 fn a_clock_set_far_ahead_for_a_moment_drops_nothing() {
     let place = Place::new();
-    let history = place.open_with(HistoryOptions { max_age: Some(Duration::from_secs(5 * HOUR)), ..unbounded() });
+    let history = place.open_with(unbounded().with(|options| options.max_age = Some(Duration::from_secs(5 * HOUR))));
     record(&history, 1, 0, 4);
     let total = place.number("SELECT sum(energy_uj) FROM node_energy");
     for step in 0..6 {

@@ -42,7 +42,9 @@ proptest! {
     #[test]
     fn stored_energy_is_what_the_counters_rose_by(events in prop::collection::vec(event(), 1..40), second in 1u64..400) {
         let place = Place::new();
-        let options = HistoryOptions { max_age: None, max_bytes: None, thin_after: None, ..HistoryOptions::default() };
+        let options = HistoryOptions::default().with(|options| {
+            (options.max_age, options.max_bytes, options.thin_after) = (None, None, None);
+        });
         let mut history = place.open_with(options.clone());
         let (mut moment, mut sequence, mut package) = (at(0), 1, 0u64);
         // Per unit: whether it is there, what its counter shows, and what it used in truth.

@@ -18,7 +18,7 @@ const UNITS: u64 = 50;
 #[ignore = "the child process of another test"]
 fn writes_until_it_is_killed() {
     let Ok(path) = std::env::var(FILE) else { return };
-    let options = HistoryOptions { max_bytes: Some(400_000), ..HistoryOptions::default() };
+    let options = HistoryOptions::default().with(|options| options.max_bytes = Some(400_000));
     let history = History::open(path, options).unwrap();
     for sequence in 1.. {
         // A minute a record: intervals, blocks and the size bound all come around often.

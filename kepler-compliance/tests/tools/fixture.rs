@@ -6,10 +6,10 @@ use kepler_compliance::series::Series;
 use kepler_compliance::standards::{Basis, Standards};
 use kepler_compliance::tariff::EnergyPrice;
 use kepler_compliance::tools::{Context, Price, Settings, StatedPue};
-use kepler_compliance::units::{CarbonIntensity, Energy, PerZone, Pue, ZoneKind};
+use kepler_compliance::units::{CarbonIntensity, Energy, Pue, ZoneKind};
 use kepler_compliance::view::{
     Containment, EnergySeries, EnergySplit, EnergyView, Inventory, NewestReading, NodeEnergy, NodeZoneEnergy,
-    Resources, Subject, TimeRange, Usage, ViewError, WorkloadEnergy, WorkloadId, WorkloadKind,
+    Resources, Skipped, Subject, TimeRange, Usage, ViewError, WorkloadEnergy, WorkloadId, WorkloadKind,
 };
 use kepler_compliance::zones::Zones;
 use kepler_core::meter::Method;
@@ -87,50 +87,39 @@ impl EnergyView for Stated {
         }
         let covered = TimeRange::ending(range.end, self.window);
         let node = |&(name, package, dram, idle): &(&str, f64, f64, f64)| {
-            let zone = |joules: f64, idle: f64, unattributed: f64| NodeZoneEnergy {
-                energy: Energy::from_joules(joules),
-                active: Some(Energy::from_joules(joules - idle)),
-                idle: Some(Energy::from_joules(idle)),
-                unattributed: Some(Energy::from_joules(unattributed)),
-                power: None,
-                method: Method::Measured,
-                source: "powercap".into(),
+            let zone = |joules: f64, idle: f64, unattributed: f64| {
+                let mut zone = NodeZoneEnergy::new(Energy::from_joules(joules), Method::Measured, "powercap");
+                zone.active = Some(Energy::from_joules(joules - idle));
+                zone.idle = Some(Energy::from_joules(idle));
+                zone.unattributed = Some(Energy::from_joules(unattributed));
+                zone
             };
-            let mut zones = PerZone::default();
-            zones[ZoneKind::Package] = Some(zone(package, idle, self.unattributed));
-            zones[ZoneKind::Dram] = Some(zone(dram, 0.0, 0.0));
-            NodeEnergy { name: name.into(), covered, zones, gpu: None, processors: Some(8) }
+            let mut node = NodeEnergy::new(name, covered);
+            node.zones[ZoneKind::Package] = Some(zone(package, idle, self.unattributed));
+            node.zones[ZoneKind::Dram] = Some(zone(dram, 0.0, 0.0));
+            node.processors = Some(8);
+            node
         };
-        let row = |(index, row): (usize, &Row)| WorkloadEnergy {
-            id: WorkloadId {
-                kind: row.kind,
-                namespace: row.namespace.map(Into::into),
-                name: row.name.as_str().into(),
-                uid: format!("uid-{index}").into(),
-                node: self.nodes[index % self.nodes.len()].0.into(),
-            },
-            owner: None,
-            running: row.running,
-            energy: split(row.package, row.dram),
-            power: None,
-            cpu_time: Some(Duration::from_secs(1)),
-            method: row.method,
-            containment: row.containment.clone(),
-            resources: row.requests.map(|cores| Resources { cpu_request_cores: Some(cores), ..Resources::default() }),
+        let row = |(index, row): (usize, &Row)| {
+            let node = self.nodes[index % self.nodes.len()].0;
+            let mut id = WorkloadId::new(row.kind, row.name.as_str(), format!("uid-{index}"), node);
+            id.namespace = row.namespace.map(Into::into);
+            let mut workload = WorkloadEnergy::new(id, split(row.package, row.dram), row.method);
+            workload.running = row.running;
+            workload.cpu_time = Some(Duration::from_secs(1));
+            workload.containment = row.containment.clone();
+            workload.resources = row.requests.map(|cores| {
+                let mut resources = Resources::default();
+                resources.cpu_request_cores = Some(cores);
+                resources
+            });
+            workload
         };
-        Ok(Arc::new(Inventory {
-            moment: "7".into(),
-            asked: range,
-            covered,
-            coverage: self.coverage,
-            nodes: self.nodes.iter().map(node).collect(),
-            workloads: self.rows.iter().enumerate().map(row).collect(),
-            skipped: self
-                .skipped
-                .iter()
-                .map(|(what, why)| kepler_compliance::view::Skipped { what: (*what).into(), reason: (*why).into() })
-                .collect(),
-        }))
+        let mut inventory = Inventory::new("7", range, covered, self.coverage);
+        inventory.nodes = self.nodes.iter().map(node).collect();
+        inventory.workloads = self.rows.iter().enumerate().map(row).collect();
+        inventory.skipped = self.skipped.iter().map(|&(what, why)| Skipped::new(what, why)).collect();
+        Ok(Arc::new(inventory))
     }
 
     fn series(&self, _: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError> {
@@ -138,8 +127,9 @@ impl EnergyView for Stated {
             return Err(ViewError::NoData { origin: "stated".into(), range, reason: "no steps".into() });
         }
         let steps = Series::regular(range.start, step, self.steps.iter().copied()).unwrap();
-        let (method, resolution) = (Method::Measured, Duration::ZERO);
-        Ok(EnergySeries { steps, method, coverage: self.coverage, resolution, moment: "7".into() })
+        let mut series = EnergySeries::new(steps, Method::Measured, "7");
+        series.coverage = self.coverage;
+        Ok(series)
     }
 
     fn newest(&self) -> Option<NewestReading> {
@@ -205,13 +195,12 @@ impl World {
 
 /// A facility with its grid, its PUE and a price of 100 won.
 pub(crate) fn settings(grams: f64, pue: f64) -> Settings {
-    Settings {
-        region: Some("ap-northeast-2".into()),
-        pue: Some(StatedPue { value: Pue::new(pue).unwrap(), basis: Basis::Measured }),
-        grid_intensity: Some(CarbonIntensity::from_grams_per_kilowatt_hour(grams)),
-        price: Some(Price { per_kwh: EnergyPrice::per_kilowatt_hour(100.0), currency: "KRW".into() }),
-        ..Settings::default()
-    }
+    let mut settings = Settings::default();
+    settings.region = Some("ap-northeast-2".into());
+    settings.pue = Some(StatedPue::new(Pue::new(pue).unwrap(), Basis::Measured));
+    settings.grid_intensity = Some(CarbonIntensity::from_grams_per_kilowatt_hour(grams));
+    settings.price = Some(Price::new(EnergyPrice::per_kilowatt_hour(100.0), "KRW"));
+    settings
 }
 
 pub(crate) fn near(value: Option<f64>, expected: f64, tolerance: f64) -> bool {

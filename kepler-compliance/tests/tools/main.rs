@@ -9,3 +9,4 @@ mod not_again;
 mod properties;
 mod regions;
 mod series;
+mod site;

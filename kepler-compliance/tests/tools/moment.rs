@@ -20,8 +20,8 @@ impl Until {
     fn new(interval: u64) -> Self {
         let mut world = World::new();
         world.view.window = Duration::from_secs(10);
-        world.view.steps = vec![Usage { energy: split(1.0, 0.0), cpu_time: None }; 10];
-        let newest = NewestReading { at: world.now, interval: Duration::from_secs(interval) };
+        world.view.steps = vec![Usage::new(split(1.0, 0.0), None); 10];
+        let newest = NewestReading::new(world.now, Duration::from_secs(interval));
         Until { world, newest }
     }
 

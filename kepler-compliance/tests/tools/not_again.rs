@@ -132,7 +132,8 @@ fn the_pue_is_the_facilitys_and_not_made_up_from_the_workloads_power() {
             assert_eq!(input.source, "stated in the settings");
         }
     }
-    let unknown = World { settings: Settings { region: Some("KR".into()), ..Settings::default() }, ..World::new() };
+    let unknown =
+        World { settings: Settings::default().with(|settings| settings.region = Some("KR".into())), ..World::new() };
     let answer = assess_workload_compliance(&unknown.context(), &request("small")).unwrap();
     assert_eq!((answer.pue, answer.statuses.pue_status), (None, Status::InsufficientData));
     assert_eq!((answer.current_carbon_intensity, answer.emissions_per_hour), (None, None));
@@ -200,9 +201,9 @@ fn savings_are_kilograms_and_come_from_figures_not_constants() {
     let mut world = World::new();
     world.view.nodes = vec![("node-1", 4000.0, 0.0, 400.0)];
     world.view.rows = vec![Row::pod("app", 500.0, 0.0).requesting(4.0)];
-    let use_of = |cores: f64| kepler_compliance::view::Usage {
-        energy: super::fixture::split(8.0, 0.0),
-        cpu_time: Some(std::time::Duration::from_secs_f64(5.0 * cores)),
+    let use_of = |cores: f64| {
+        let cpu_time = std::time::Duration::from_secs_f64(5.0 * cores);
+        kepler_compliance::view::Usage::new(super::fixture::split(8.0, 0.0), Some(cpu_time))
     };
     world.view.steps = (0..60).map(|step| use_of(if step == 0 { 2.0 } else { 1.0 })).collect();
     let answer = assess_workload_compliance(&world.context(), &request("app")).unwrap();

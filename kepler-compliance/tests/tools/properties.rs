@@ -20,9 +20,9 @@ proptest! {
         world.view.rows = vec![Row::pod("app", joules, 0.0).requesting(cores)];
         world.view.steps = steps
             .iter()
-            .map(|cores| kepler_compliance::view::Usage {
-                energy: super::fixture::split(1.0, 0.0),
-                cpu_time: Some(std::time::Duration::from_secs_f64(5.0 * cores)),
+            .map(|cores| {
+                let cpu_time = std::time::Duration::from_secs_f64(5.0 * cores);
+                kepler_compliance::view::Usage::new(super::fixture::split(1.0, 0.0), Some(cpu_time))
             })
             .collect();
         let answer = assess_workload_compliance(&world.context(), &AssessRequest::new("app")).unwrap();

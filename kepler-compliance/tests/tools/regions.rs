@@ -14,7 +14,7 @@ fn said(answer: &RegionalResponse, text: &str) -> bool {
 
 #[test]
 fn without_a_pue_regions_are_ranked_by_their_grids_and_the_answer_says_so() {
-    let settings = Settings { pue: None, region: Some("KR".into()), ..settings(424.0, 1.0) };
+    let settings = without_pue();
     let world = World { settings, ..World::new() };
     let answer = compare(&world, |asked| asked.regions = vec!["FR".into(), "PL".into(), "eu-north-1".into()]);
     assert_eq!(answer.compared, 4, "{:?}", answer.skipped);
@@ -52,7 +52,7 @@ fn a_region_in_the_same_grid_has_the_same_figure() {
 #[test]
 fn a_korean_comparison_is_korean_throughout() {
     let hangul = |text: &str| text.chars().any(|c| ('가'..='힣').contains(&c));
-    for settings in [settings(424.0, 1.6), Settings { pue: None, region: Some("KR".into()), ..settings(424.0, 1.0) }] {
+    for settings in [settings(424.0, 1.6), without_pue()] {
         let world = World { settings, ..World::new() };
         let answer = compare(&world, |asked| asked.scope.lang = Lang::Ko);
         let rows = answer.regions.iter().flat_map(|row| &row.caveats);
@@ -62,4 +62,9 @@ fn a_korean_comparison_is_korean_throughout() {
         }
         assert_eq!(answer.current.unwrap().grid_source, "설정에 명시됨");
     }
+}
+
+/// A facility in Korea at 424 g/kWh that states no PUE.
+fn without_pue() -> Settings {
+    settings(424.0, 1.0).with(|settings| (settings.pue, settings.region) = (None, Some("KR".into())))
 }

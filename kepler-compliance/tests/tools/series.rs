@@ -8,7 +8,7 @@ use kepler_compliance::intensity::{
 use kepler_compliance::standards::Status;
 use kepler_compliance::tariff::Tariff;
 use kepler_compliance::tools::{
-    AssessRequest, Length, OptimizationKind, ScheduleRequest, Settings, ToolError, ToolRequest, TrendRequest,
+    AssessRequest, Length, OptimizationKind, ScheduleRequest, ToolError, ToolRequest, TrendRequest,
     analyze_workload_power_trend, assess_workload_compliance, calculate_optimal_schedule,
 };
 use kepler_compliance::units::CarbonIntensity;
@@ -20,16 +20,11 @@ use std::time::Duration;
 fn sunny() -> World {
     let mut day = [CarbonIntensity::from_grams_per_kilowatt_hour(400.0); 24];
     day[11..14].fill(CarbonIntensity::from_grams_per_kilowatt_hour(200.0));
-    let provenance = Provenance {
-        zone: "KR".into(),
-        method: AccountingMethod::Direct,
-        boundary: Boundary::Consumption,
-        kind: IntensityKind::Average,
-        source: "a made-up day".into(),
-    };
+    let (method, boundary) = (AccountingMethod::Direct, Boundary::Consumption);
+    let provenance = Provenance::new("KR", method, boundary, IntensityKind::Average, "a made-up day");
     let zone = TimeZone::get("Asia/Seoul").unwrap();
     let profile = HourlyProfile::new("profile", provenance, zone, vec![day]).unwrap();
-    let settings = Settings { grid_intensity: None, ..settings(0.0, 1.25) };
+    let settings = settings(0.0, 1.25).with(|settings| settings.grid_intensity = None);
     World { intensity: Box::new(profile), settings, ..World::new() }
 }
 
@@ -99,7 +94,7 @@ fn a_shift_is_advised_from_the_series_for_work_as_long_as_the_window() {
 /// Steps of a minute at these watts.
 fn trend(watts: &[f64]) -> World {
     let mut world = World::new();
-    world.view.steps = watts.iter().map(|watts| Usage { energy: split(watts * 60.0, 0.0), cpu_time: None }).collect();
+    world.view.steps = watts.iter().map(|watts| Usage::new(split(watts * 60.0, 0.0), None)).collect();
     world
 }
 
@@ -146,7 +141,7 @@ fn a_trend_without_data_is_null_and_too_many_steps_are_refused() {
 fn with_file(text: &str) -> World {
     let zones = kepler_compliance::zones::Zones::embedded().unwrap();
     let source = FileSource::parse(Path::new("grid.csv"), text, &zones, &FileOptions::default()).unwrap();
-    let settings = Settings { grid_intensity: None, ..settings(0.0, 1.25) };
+    let settings = settings(0.0, 1.25).with(|settings| settings.grid_intensity = None);
     World { intensity: Box::new(source), settings, ..World::new() }
 }
 
@@ -183,7 +178,7 @@ fn a_schedule_is_priced_by_the_tariff_of_its_hours() {
     let tariff = |code: &str| Tariff::named(code, Path::new(code)).unwrap();
     let mut own = tariff("KEPCO_INDUSTRIAL_B");
     own.rates = tariff("KEPCO_INDUSTRIAL_A2_HVA_1").rates;
-    let settings = Settings { tariff: Some(own), ..world.settings.clone() };
+    let settings = world.settings.clone().with(|settings| settings.tariff = Some(own));
     let world = World { settings, ..world };
     let request = ScheduleRequest::new(hours("2h")).with(|asked| asked.power_watts = Some(1000.0));
     let plan = calculate_optimal_schedule(&world.context(), &request).unwrap();

@@ -163,6 +163,7 @@ impl Baseline {
 
 /// An interval's energy in two parts that add up to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Split {
     /// Caused by work.
     pub active: Energy,

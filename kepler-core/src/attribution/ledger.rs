@@ -4,6 +4,7 @@ use crate::units::{Energy, PerZone, ZoneKind};
 
 /// The account of one workload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Account {
     /// Everything charged since the start.
     pub total: PerZone<Energy>,
@@ -42,6 +43,7 @@ impl Account {
 ///
 /// `measured = active + idle` and `active = processes + short_lived + unattributed`, always.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NodeAccount {
     /// Everything measured.
     pub measured: Energy,

@@ -12,6 +12,7 @@ use crate::usage::Work;
 
 /// CPU time of the node in an interval, by what is known of where it was spent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Time {
     /// All of it, whoever spent it.
     pub busy_ns: u64,
@@ -23,6 +24,7 @@ pub struct Time {
 
 /// What there is in a pool's CPU domains, in the unit of its weight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Amount {
     /// All of it, whoever did it.
     pub whole: u64,

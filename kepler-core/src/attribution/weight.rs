@@ -7,6 +7,7 @@ use std::str::FromStr;
 /// What a workload's part of a zone's active energy is proportional to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum Weight {
     /// CPU time; on hybrid processors times the capacity of the core, where the core is known.
     #[default]
@@ -55,6 +56,7 @@ impl fmt::Display for Weight {
 /// Nothing is divided by what goes by this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not one of `time`, `cycles`, `instructions`, `cache_misses`")]
+#[non_exhaustive]
 pub struct UnknownWeight(pub String);
 
 impl FromStr for Weight {

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 /// suspend: the two drifting apart means the machine slept, and a counter may have lost its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "one moment on the three clocks of Linux")]
 pub struct Timestamp {
     /// `CLOCK_MONOTONIC`: since an arbitrary start, not counting suspend.
     pub monotonic: Duration,

@@ -70,6 +70,7 @@ pub struct BusyTime {
 
 /// Busy CPU time in a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BusyWindow {
     /// Length of the window.
     pub elapsed: Duration,

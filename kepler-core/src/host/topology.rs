@@ -11,6 +11,7 @@ const LONGEST: FileLimits = FileLimits::bytes(64 << 20);
 /// One logical processor, as `/proc/cpuinfo` describes it. Unknown fields are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct Processor {
     /// Logical number, as in `cpu0`.
     pub number: u32,
@@ -31,6 +32,7 @@ pub struct Processor {
 /// All processors of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct Topology {
     /// Every online logical processor, by number.
     pub processors: Vec<Processor>,

@@ -14,29 +14,32 @@
 //! use kepler_core::meter::chain::{Chain, ChainOptions};
 //!
 //! let mut chain = Chain::open(&Host::default(), ChainOptions::default())?;
-//! let mut readings = Vec::new();
-//! chain.read(Timestamp::now(), &mut readings);
-//! for (active, reading) in chain.zones().zip(&readings) {
-//!     println!("{} by {} ({}): {reading:?}", active.zone.kind, active.source, active.method.name());
+//! let mut drawn = Vec::new();
+//! chain.read(Timestamp::now(), &mut drawn);
+//! for (active, drawn) in chain.zones().zip(&drawn) {
+//!     println!("{} by {} ({}): {drawn:?}", active.zone.kind, active.source, active.method.name());
 //! }
 //! # Ok::<(), kepler_core::availability::Unavailable>(())
 //! ```
 
 mod fill;
+mod given_up;
+mod online;
+mod parked;
 mod source;
 mod watch;
 
 pub use source::{ChainOptions, Source};
 pub(super) use watch::Distrust;
 
-use super::{EnergyMeter, ErrorBounds, EstimateWarnings, Method, ReadError, Reading, Skipped, Zone};
+use super::{Drawn, EnergyMeter, ErrorBounds, EstimateWarnings, Method, ReadError, Reading, Skipped, Zone};
 use crate::availability::{Remedy, Unavailable};
 use crate::host::{Host, Timestamp, Topology};
 use crate::units::ZoneKind;
-use fill::{Drawn, Fill};
-use std::fs::File;
-use std::io::Read as _;
-use std::path::PathBuf;
+use fill::{Fill, Present};
+use given_up::GivenUp;
+use online::Online;
+use parked::Parked;
 use std::time::Duration;
 use watch::{BusyClock, ZoneWatch};
 
@@ -56,8 +59,12 @@ pub struct Chain {
     given_up: Vec<GivenUp>,
     fill: Option<Fill>,
     busy: BusyClock,
-    drawn: Vec<Drawn>,
-    faults: Vec<(&'static str, &'static str)>,
+    present: Vec<Present>,
+    /// Zones that were lost with their source, or that it no longer has.
+    parked: Parked,
+    faults: Vec<ZoneFault>,
+    /// Whether the meters were opened since the last reading.
+    is_opened: bool,
     generation: u64,
     /// Whether a zone was lost or is back, so that the zones in use change with the next reading.
     is_changed: bool,
@@ -79,22 +86,21 @@ struct Active {
     zones: Vec<ZoneState>,
 }
 
+/// A reading that failed although no zone in use shows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ZoneFault {
+    pub(crate) source: &'static str,
+    pub(crate) kind: ZoneKind,
+    /// The `reason` label.
+    pub(crate) reason: &'static str,
+}
+
 struct ZoneState {
     /// Not filtered out, and not had from a better meter.
     is_used: bool,
     /// Lost, so that an estimate stands in for it.
     is_replaced: bool,
     watch: ZoneWatch,
-}
-
-/// A source whose readings were not believed.
-struct GivenUp {
-    rank: usize,
-    distrust: Distrust,
-    unavailable: Unavailable,
-    /// What its zones said: one that stood still is tried again once they say something else.
-    readings: Vec<Option<Reading>>,
-    until: Duration,
 }
 
 /// One zone in use, with the meter it comes from.
@@ -111,8 +117,6 @@ pub struct ActiveZone<'a> {
     pub zone: &'a Zone,
     /// Whether it stands in for a zone that cannot be read.
     pub is_filled: bool,
-    /// Its counter goes on from an earlier generation's zone of the same path and epoch.
-    pub(crate) epoch: u64,
 }
 
 /// What opening one source came to.
@@ -193,8 +197,10 @@ impl Chain {
             given_up: Vec::new(),
             fill: None,
             busy: BusyClock::default(),
-            drawn: Vec::new(),
+            present: Vec::new(),
+            parked: Parked::default(),
             faults: Vec::new(),
+            is_opened: true,
             generation: 0,
             is_changed: false,
             failures: 0,
@@ -207,18 +213,18 @@ impl Chain {
     pub fn zones(&self) -> impl Iterator<Item = ActiveZone<'_>> {
         let measured = self.active.iter().flat_map(move |active| {
             let zones = active.meter.inventory().zones.iter().zip(&active.zones);
-            let (source, quality, epoch) = (active.meter.source(), active.meter.quality(), active.epoch);
+            let (source, quality) = (active.meter.source(), active.meter.quality());
             let in_use = zones.filter(|(_, state)| state.is_used && !state.is_replaced);
             in_use.map(move |(zone, _)| {
                 let error = self.fill.as_ref().and_then(|fill| fill.error(zone.kind));
                 let method = error.map_or(quality.method, |error_ratio| Method::Partial { error_ratio });
-                ActiveZone { source, method, error_bounds: quality.error_bounds, zone, is_filled: false, epoch }
+                ActiveZone { source, method, error_bounds: quality.error_bounds, zone, is_filled: false }
             })
         });
         let filled = self.fill.iter().flat_map(move |fill| {
             fill.zones().map(move |(source, zone)| {
                 let method = Method::Partial { error_ratio: fill.error(zone.kind).unwrap_or(1.0) };
-                ActiveZone { source, method, error_bounds: None, zone, is_filled: true, epoch: self.generation }
+                ActiveZone { source, method, error_bounds: None, zone, is_filled: true }
             })
         });
         measured.chain(filled)
@@ -234,9 +240,15 @@ impl Chain {
         self.active.iter().flat_map(|active| active.meter.inventory().skipped)
     }
 
-    /// Source and reason of what went wrong in the last reading with zones that an estimate stands in for.
-    pub(crate) fn faults(&self) -> &[(&'static str, &'static str)] {
+    /// What went wrong in the last reading with zones that an estimate stands in for, and with those that could not be
+    /// opened before it.
+    pub(crate) fn faults(&self) -> &[ZoneFault] {
         &self.faults
+    }
+
+    /// The parts of kinds of zones that the meters in use lack, each with the kind of fault.
+    pub(crate) fn missing(&self) -> impl Iterator<Item = (ZoneKind, &'static str)> {
+        self.skipped().filter(|one| one.is_missing).filter_map(|one| Some((one.kind?, one.fault)))
     }
 
     /// Why better sources are not in use.
@@ -251,18 +263,21 @@ impl Chain {
         self.generation
     }
 
-    /// Reads all zones in use, clearing `readings` first. May change the zones in use *before* it
-    /// reads: compare [`Chain::generation`] after it.
-    pub fn read(&mut self, at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
+    /// Reads all zones in use: clears `drawn` and fills it with what each drew since the reading before. May change the
+    /// zones in use *before* it reads: compare [`Chain::generation`] after it.
+    pub fn read(&mut self, at: Timestamp, drawn: &mut Vec<Result<Drawn, ReadError>>) {
         if self.is_probe_due(&at) {
             self.look_again(&at);
         }
         if std::mem::take(&mut self.is_changed) {
             self.replace_lost();
         }
-        readings.clear();
-        self.drawn.clear();
+        drawn.clear();
+        self.present.clear();
         self.faults.clear();
+        if std::mem::take(&mut self.is_opened) {
+            self.count_missing();
+        }
         let (mut tried, mut failed) = (false, true);
         for active in &mut self.active {
             active.meter.read(at, &mut self.scratch);
@@ -271,29 +286,59 @@ impl Chain {
                 if !state.is_used {
                     continue;
                 }
-                let (reading, power) = match active.is_sensor {
-                    true => state.watch.observe(source, zone, reading, at, &mut self.busy),
-                    false => (reading, None),
-                };
                 if state.is_replaced {
-                    self.faults.extend(reading.err().map(|error| (source, error.reason())));
+                    let fault = state.watch.observe_replaced(source, zone, reading, at, &mut self.busy).err();
+                    let (kind, reason) = (zone.kind, |error: ReadError| error.reason());
+                    self.faults.extend(fault.map(reason).map(|reason| ZoneFault { source, kind, reason }));
                     continue;
                 }
+                let busy = active.is_sensor.then_some(&mut self.busy);
+                let result = state.watch.observe(source, zone, reading, at, busy);
                 if zone.kind == ZoneKind::Package {
                     tried = true;
-                    failed &= reading.is_err();
+                    failed &= result.is_err();
                 }
-                self.drawn.push((zone.kind, zone.package, power));
-                readings.push(reading);
+                let power = result.as_ref().ok().and_then(Drawn::power);
+                self.present.push((zone.kind, zone.package, power));
+                if let Ok(drawn) = &result {
+                    self.parked.stand_in(source, zone.kind, drawn);
+                }
+                drawn.push(result);
             }
         }
-        if let Some(fill) = &mut self.fill {
-            fill.advance(at, &self.drawn, readings);
-        }
+        self.parked.advance();
+        self.estimate_missing(at, drawn);
         self.failures = if tried && failed { self.failures.saturating_add(1) } else { 0 };
         self.is_changed = self.active.iter().any(|active| {
             active.kinds_and_states().any(|(kind, state)| state.is_replaced != active.is_replaceable(kind, state))
         });
+    }
+
+    /// What could not be opened is a fault as well as what cannot be read.
+    fn count_missing(&mut self) {
+        for active in &self.active {
+            let source = active.meter.source();
+            let missing = active.meter.inventory().skipped.iter().filter(|one| one.is_missing);
+            let fault = |one: &Skipped| Some(ZoneFault { source, kind: one.kind?, reason: one.fault });
+            self.faults.extend(missing.filter_map(fault));
+        }
+    }
+
+    /// Estimates the missing parts, and remembers of each zone that is lost what was estimated in its stead.
+    fn estimate_missing(&mut self, at: Timestamp, drawn: &mut Vec<Result<Drawn, ReadError>>) {
+        let Some(fill) = &mut self.fill else { return };
+        fill.advance(at, &self.present, drawn);
+        for (source, kind, package, part) in fill.estimated() {
+            let lost = self.active.iter_mut().filter(|active| active.meter.source() == source).flat_map(|active| {
+                let zones = active.meter.inventory().zones.iter().zip(&mut active.zones);
+                zones.filter(|(zone, state)| state.is_replaced && zone.kind == kind && zone.package == package)
+            });
+            // Of several that are alike (the dies of a package) the first has it all: their sum is the same.
+            match lost.map(|(_, state)| state).next() {
+                Some(state) => state.watch.estimate(part.energy, part.elapsed),
+                None => self.parked.estimate(source, kind, package, &part),
+            }
+        }
     }
 
     /// Lets estimates stand in for the zones that are lost, and measured zones for those that are back.
@@ -302,6 +347,9 @@ impl Chain {
             let wanted: Vec<bool> =
                 active.kinds_and_states().map(|(kind, state)| active.is_replaceable(kind, state)).collect();
             for (state, wanted) in active.zones.iter_mut().zip(wanted) {
+                if wanted && !state.is_replaced {
+                    state.watch.lose();
+                }
                 state.is_replaced = wanted;
             }
         }
@@ -363,12 +411,14 @@ impl Chain {
             self.give_up_distrusted(at);
         }
         self.given_up.retain(|one| !one.is_over(&self.host, &self.options, at));
-        let (active, unavailable) = open_best(&self.host, &self.options, &self.given_up, self.generation + 1);
+        let (mut active, unavailable) = open_best(&self.host, &self.options, &self.given_up, self.generation + 1);
+        self.is_opened = true;
         if active.is_empty() || (self.failures == 0 && is_same(&active, &self.active)) {
             return;
         }
         let names = |active: &[Active]| active.iter().map(|a| a.meter.source()).collect::<Vec<_>>().join("+");
         tracing::info!(from = names(&self.active), to = names(&active), "the energy source changes");
+        self.parked.change_over(std::mem::take(&mut self.active), &mut active);
         self.active = active;
         self.unavailable = unavailable;
         self.failures = 0;
@@ -412,52 +462,6 @@ impl Active {
 impl ZoneState {
     fn new(zone: &Zone, is_used: bool) -> Self {
         ZoneState { is_used, is_replaced: false, watch: ZoneWatch::new(zone) }
-    }
-}
-
-impl GivenUp {
-    /// Whether the source may be tried again: a counter that stood still has moved, or time has passed.
-    fn is_over(&self, host: &Host, options: &ChainOptions, at: &Timestamp) -> bool {
-        if at.monotonic >= self.until {
-            return true;
-        }
-        if self.distrust != Distrust::Stuck {
-            return false;
-        }
-        let Some(Ok(mut meter)) = options.sources.get(self.rank).map(|source| source.open(host, options)) else {
-            return false;
-        };
-        let mut readings = Vec::new();
-        meter.read(*at, &mut readings);
-        let kinds = meter.inventory().zones.iter().map(|zone| zone.kind);
-        readings.iter().zip(&self.readings).zip(kinds).any(|((now, before), kind)| {
-            kind == ZoneKind::Package && now.as_ref().ok() != before.as_ref() && now.is_ok()
-        })
-    }
-}
-
-/// Which processors are online, by the kernel's list: sockets that come and go change it.
-struct Online {
-    path: PathBuf,
-    known: Option<u64>,
-}
-
-impl Online {
-    fn new(host: &Host) -> Self {
-        let mut online = Online { path: host.sysfs().join("devices/system/cpu/online"), known: None };
-        online.has_changed();
-        online
-    }
-
-    /// Whether the list is another one than the last time.
-    fn has_changed(&mut self) -> bool {
-        let mut text = [0; 1024];
-        let length = File::open(&self.path).and_then(|mut file| file.read(&mut text)).ok();
-        // A sum is enough to notice a change, and needs no memory.
-        let now = length
-            .and_then(|length| text.get(..length))
-            .map(|text| text.iter().fold(0u64, |sum, &byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte))));
-        std::mem::replace(&mut self.known, now) != now
     }
 }
 

@@ -41,6 +41,7 @@ const GIVEN: [Quantity; 5] = [
 
 /// A model to estimate with.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ConfiguredModel {
     /// Where it is from, for people: a path or a URL.
     pub name: String,
@@ -50,6 +51,13 @@ pub struct ConfiguredModel {
     pub host_threads: Option<u32>,
     /// How far that machine is from this one, where known.
     pub distance: Option<f64>,
+}
+
+impl ConfiguredModel {
+    /// A model, or why there is none, of a machine that is not described.
+    pub fn new(name: impl Into<String>, model: Result<Arc<Model>, String>) -> Self {
+        ConfiguredModel { name: name.into(), model, host_threads: None, distance: None }
+    }
 }
 
 /// One is another if it came from elsewhere.

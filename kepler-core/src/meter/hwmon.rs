@@ -54,12 +54,14 @@ pub use rules::{ChipRule, HwmonRules};
 
 use super::inventory::add_missing_packages;
 use super::limits::Limits;
+use super::watchdog::{self, Guarded, Probe};
 use super::{EnergyMeter, Inventory, Method, Quality, ReadError, Reading, Skipped, Zone};
 use crate::availability::{Remedy, Root, Setting, Unavailable};
 use crate::host::{Host, Timestamp, Topology};
 use crate::units::{Power, ZoneKind};
 use discover::{Candidate, Chip};
 use sensor::Sensor;
+use std::path::Path;
 
 /// The `source` label of this meter.
 const SOURCE: &str = "hwmon";
@@ -68,9 +70,16 @@ const SOURCE: &str = "hwmon";
 #[derive(Debug)]
 pub struct Hwmon {
     zones: Vec<Zone>,
-    /// In the order of `zones`: the sensors whose sum is the zone.
-    sensors: Vec<Vec<Sensor>>,
+    /// In the order of `zones`.
+    sensors: Vec<Sensors>,
     skipped: Vec<Skipped>,
+}
+
+/// The sensors whose sum is one zone.
+#[derive(Debug)]
+struct Sensors {
+    sensors: Vec<Sensor>,
+    max_power: Power,
 }
 
 /// Sensors that make up one zone, not opened yet.
@@ -82,6 +91,14 @@ struct Planned {
     index: usize,
     candidates: Vec<Candidate>,
     is_by_operator: bool,
+    /// `None` until it was tried.
+    opened: Option<Result<Opened, ReadError>>,
+}
+
+/// Sensors, and what they showed first if that made sense.
+struct Opened {
+    sensors: Vec<Sensor>,
+    first: Option<Reading>,
 }
 
 impl Hwmon {
@@ -99,13 +116,22 @@ impl Hwmon {
         };
         let mut meter = Hwmon { zones: Vec::new(), sensors: Vec::new(), skipped: Vec::new() };
         let mut planned = Vec::new();
-        for (index, chip) in discover::chips(&class).iter().enumerate() {
+        let (chips, silent) = discover::chips(&class);
+        for (directory, error) in silent {
+            let unavailable =
+                Unavailable::new(SOURCE, format!("{}: {error}", directory.display()), Remedy::CheckKernelLog);
+            meter.skipped.push(Skipped::unused(unavailable));
+        }
+        for (index, chip) in chips.iter().enumerate() {
             meter.plan_chip(index, chip, rules, only_package, &mut planned);
         }
         meter.drop_second_drivers(&mut planned);
         add_packages(&mut planned);
         let limits = Limits::of(host);
-        meter.choose_platform(&mut planned, limits);
+        for plan in &mut planned {
+            plan.open(limits.of_kind(plan.kind));
+        }
+        meter.choose_platform(&mut planned);
         for plan in planned {
             meter.add_zone(plan, limits);
         }
@@ -114,6 +140,11 @@ impl Hwmon {
         }
         add_missing_packages(SOURCE, &meter.zones, &topology, &mut meter.skipped);
         Ok(meter)
+    }
+
+    /// The same zones, read so that one that hangs does not hold up the others.
+    pub(super) fn guarded(self) -> Box<dyn EnergyMeter> {
+        Box::new(Guarded::new(SOURCE, self.zones, self.skipped, self.sensors))
     }
 
     /// Plans zones of the best kind of usable sensors of one chip.
@@ -127,7 +158,15 @@ impl Hwmon {
     ) {
         let rule = rules.chip(&chip.name);
         let before = planned.len();
-        for tier in chip.tiers(rule) {
+        let tiers = match chip.tiers_in_time(rule) {
+            Ok(tiers) => tiers,
+            Err(error) => {
+                let reason = format!("{} ({}): {error}", chip.name, chip.directory.display());
+                self.skipped.push(Skipped::unused(Unavailable::new(SOURCE, reason, Remedy::CheckKernelLog)));
+                return;
+            }
+        };
+        for tier in tiers {
             for candidate in tier {
                 let name = candidate.names.first().cloned().unwrap_or_default();
                 let kind = match wanted_kind(chip, &candidate, &name, rules) {
@@ -156,6 +195,7 @@ impl Hwmon {
                         index,
                         candidates: vec![candidate],
                         is_by_operator,
+                        opened: None,
                     }),
                 }
             }
@@ -183,17 +223,17 @@ impl Hwmon {
 
     /// Of several platform sensors the outermost counts: which contains which is not known, so that is the one that
     /// shows most. The modules of a machine do not contain each other, and are taken together.
-    fn choose_platform(&mut self, planned: &mut Vec<Planned>, limits: Limits) {
-        let is_choice = |plan: &Planned| plan.kind == ZoneKind::Psys && !plan.is_by_operator;
+    fn choose_platform(&mut self, planned: &mut Vec<Planned>) {
+        let can_be_read = |plan: &Planned| matches!(plan.opened, Some(Ok(_)));
+        let is_choice = |plan: &Planned| plan.kind == ZoneKind::Psys && !plan.is_by_operator && can_be_read(plan);
         let is_module = |plan: &Planned| {
             plan.candidates
                 .iter()
                 .flat_map(|candidate| candidate.names.first())
                 .all(|name| chip::is_one_of_several(name))
         };
-        let max = limits.of_kind(ZoneKind::Psys);
-        let watts = |plan: &Planned| match plan.open().and_then(|mut sensors| sum(&mut sensors, max)) {
-            Ok(Reading::Power(power)) => power.watts(),
+        let watts = |plan: &Planned| match &plan.opened {
+            Some(Ok(Opened { first: Some(Reading::Power(power)), .. })) => power.watts(),
             _ => 0.0,
         };
         let modules: f64 = planned.iter().filter(|plan| is_choice(plan) && is_module(plan)).map(watts).sum();
@@ -216,15 +256,16 @@ impl Hwmon {
 
     /// Opens the sensors of a zone. One that cannot be opened leaves the zone out: a part is not the whole.
     fn add_zone(&mut self, plan: Planned, limits: Limits) {
-        match plan.open() {
-            Ok(sensors) => {
+        let Some(opened) = plan.opened else { return };
+        match opened {
+            Ok(Opened { sensors, .. }) => {
                 let Some(first) = sensors.first() else { return };
                 let names = plan.candidates.iter().filter_map(|candidate| candidate.names.first().map(String::as_str));
                 let names = names.collect::<Vec<_>>().join(" + ");
                 let mut zone = Zone::new(plan.kind, format!("{} ({} {names})", first.path().display(), plan.chip));
                 (zone.package, zone.max_power) = (plan.package, limits.of_kind(plan.kind));
+                self.sensors.push(Sensors { sensors, max_power: zone.max_power });
                 self.zones.push(zone);
-                self.sensors.push(sensors);
             }
             Err(error) => {
                 let remedy = match error.source.kind() {
@@ -232,7 +273,8 @@ impl Hwmon {
                     _ => Remedy::CheckKernelLog,
                 };
                 let unavailable = Unavailable::new(SOURCE, format!("{}: {error}", plan.chip), remedy);
-                self.skipped.push(Skipped::missing(plan.kind, plan.package, unavailable));
+                let skipped = Skipped::missing(plan.kind, plan.package, unavailable);
+                self.skipped.push(skipped.with_fault(error.reason()));
             }
         }
     }
@@ -246,8 +288,19 @@ impl Hwmon {
 }
 
 impl Planned {
-    fn open(&self) -> Result<Vec<Sensor>, ReadError> {
-        self.candidates.iter().map(Candidate::open).collect()
+    /// Opens the sensors and reads them once, so that one that does not answer is known from the start. What they show
+    /// need not make sense yet.
+    fn open(&mut self, max: Power) {
+        let candidates = self.candidates.clone();
+        let open = move || -> Result<_, ReadError> {
+            let mut sensors = candidates.iter().map(Candidate::open).collect::<Result<Vec<_>, _>>()?;
+            let first = sum(&mut sensors, max).ok();
+            Ok(Opened { sensors, first })
+        };
+        let Some(path) = self.candidates.first().map(Candidate::path) else { return };
+        let opened = watchdog::in_time(path, open);
+        let silent = |source| Err(ReadError { path: path.display().to_string(), source });
+        self.opened = Some(opened.unwrap_or_else(silent));
     }
 }
 
@@ -275,6 +328,7 @@ fn add_packages(planned: &mut Vec<Planned>) {
                 index: plan.index,
                 candidates: plan.candidates.clone(),
                 is_by_operator: plan.is_by_operator,
+                opened: None,
             }),
         }
     }
@@ -307,7 +361,7 @@ fn wanted_kind(chip: &Chip, candidate: &Candidate, name: &str, rules: &HwmonRule
     }
 }
 
-fn unavailable(class: &std::path::Path, skipped: &[Skipped]) -> Unavailable {
+fn unavailable(class: &Path, skipped: &[Skipped]) -> Unavailable {
     let reason = match skipped {
         [] => format!("no energy, power or current sensor under {}", class.display()),
         [first, ..] => {
@@ -339,7 +393,17 @@ impl EnergyMeter for Hwmon {
 
     fn read(&mut self, _at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
         readings.clear();
-        readings.extend(self.sensors.iter_mut().zip(&self.zones).map(|(sensors, zone)| sum(sensors, zone.max_power)));
+        readings.extend(self.sensors.iter_mut().map(Probe::read));
+    }
+}
+
+impl Probe for Sensors {
+    fn read(&mut self) -> Result<Reading, ReadError> {
+        sum(&mut self.sensors, self.max_power)
+    }
+
+    fn path(&self) -> &Path {
+        self.sensors.first().map_or(Path::new(""), Sensor::path)
     }
 }
 

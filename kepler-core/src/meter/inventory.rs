@@ -5,6 +5,9 @@ use crate::availability::{Remedy, Unavailable};
 use crate::host::Topology;
 use crate::units::ZoneKind;
 
+/// The fault of what is not there.
+const NOT_FOUND: &str = "not_found";
+
 /// A zone, register or sensor that is there, or has to be there, and is not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -16,6 +19,8 @@ pub struct Skipped {
     /// Whether the sum over its kind lacks it: then the sum is [partial](super::Method::Partial). What is a
     /// duplicate of another zone, or measures something else, is not missing.
     pub is_missing: bool,
+    /// The same as a short fixed word, as in the `reason` label of faults: `timeout`, `permission_denied`, …
+    pub fault: &'static str,
     /// Why it is not read, and what would change that.
     pub unavailable: Unavailable,
 }
@@ -24,13 +29,19 @@ impl Skipped {
     /// Something that is left out on purpose.
     #[must_use]
     pub fn unused(unavailable: Unavailable) -> Self {
-        Skipped { kind: None, package: None, is_missing: false, unavailable }
+        Skipped { kind: None, package: None, is_missing: false, fault: NOT_FOUND, unavailable }
     }
 
     /// A part of a kind of zone that cannot be read.
     #[must_use]
     pub fn missing(kind: ZoneKind, package: Option<u32>, unavailable: Unavailable) -> Self {
-        Skipped { kind: Some(kind), package, is_missing: true, unavailable }
+        Skipped { kind: Some(kind), package, is_missing: true, fault: NOT_FOUND, unavailable }
+    }
+
+    /// The same with the kind of fault.
+    #[must_use]
+    pub fn with_fault(self, fault: &'static str) -> Self {
+        Skipped { fault, ..self }
     }
 }
 

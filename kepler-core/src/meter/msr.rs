@@ -9,11 +9,13 @@
 mod register;
 
 use super::inventory::add_missing_packages;
+use super::watchdog::{self, Guarded, Probe};
 use super::{EnergyMeter, Inventory, Method, Quality, ReadError, Reading, Skipped, Zone};
 use crate::availability::{Capability, Remedy, Root, Unavailable};
 use crate::host::{Host, Processor, Timestamp, Topology};
 use crate::units::{Energy, ZoneKind};
 use register::{EnergyUnit, Layout, Register};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::{self, File};
 use std::io;
@@ -51,11 +53,19 @@ impl Msr {
         };
         let mut meter = Msr { zones: Vec::new(), counters: Vec::new(), skipped: Vec::new() };
         let mut first_fault = None;
+        let topology = Arc::new(topology);
         for (package, cpu) in energy_domains(host, &topology, layout) {
-            if let Err(error) = meter.add_package(host, &topology, layout, package, cpu) {
-                let unavailable = unavailable(&error, &topology);
-                meter.skipped.push(Skipped::missing(ZoneKind::Package, Some(package), unavailable.clone()));
-                first_fault.get_or_insert(unavailable);
+            let (path, msr, shared) = (Device::path(host.msr(), cpu), host.msr().to_owned(), Arc::clone(&topology));
+            let open = move || Opened::open(&msr, &shared, layout, package, cpu);
+            let opened = watchdog::in_time(&path, open).unwrap_or_else(|error| Err(read_error(&path, error)));
+            match opened {
+                Ok(opened) => meter.add(package, opened),
+                Err(error) => {
+                    let unavailable = unavailable(&error, &topology);
+                    let skipped = Skipped::missing(ZoneKind::Package, Some(package), unavailable.clone());
+                    meter.skipped.push(skipped.with_fault(error.reason()));
+                    first_fault.get_or_insert(unavailable);
+                }
             }
         }
         // A package among others is missed and estimated. Without any there is nothing to estimate it from.
@@ -68,50 +78,29 @@ impl Msr {
         }
     }
 
-    /// Opens what a package counts, and what its cores count; an error if the package's own counter cannot be read.
-    fn add_package(
-        &mut self,
-        host: &Host,
-        topology: &Topology,
-        layout: Layout,
-        package: u32,
-        cpu: u32,
-    ) -> Result<(), ReadError> {
-        let device = Device::open(host.msr(), cpu)?;
-        let unit = device.read(layout.unit_register())?;
-        for &register in layout.package_registers() {
-            match Counter::open(&device, register, layout.unit(register.kind, unit)) {
-                Ok(counter) => self.add(register, package, counter),
-                Err(error) if register.kind == ZoneKind::Package => return Err(error),
-                // Not every processor has every counter: it is missing only where another package has it.
-                Err(error) => self.skip(register.kind, None, &error),
-            }
-        }
-        let Some(register) = layout.core_register() else { return Ok(()) };
-        for cpu in first_processor_of_each_core(topology, package) {
-            let counter = Device::open(host.msr(), cpu)
-                .and_then(|device| Counter::open(&device, register, layout.unit(register.kind, unit)));
-            match counter {
-                Ok(counter) => self.add(register, package, counter),
-                Err(error) => self.skip(register.kind, Some(package), &error),
-            }
-        }
-        Ok(())
+    /// The same zones, read so that one that hangs does not hold up the others.
+    pub(super) fn guarded(self) -> Box<dyn EnergyMeter> {
+        Box::new(Guarded::new(SOURCE, self.zones, self.skipped, self.counters))
     }
 
-    fn add(&mut self, register: Register, package: u32, counter: Counter) {
-        let mut zone = Zone::new(register.kind, counter.name());
-        zone.package = Some(package);
-        zone.modulus = Some(counter.unit.modulus());
-        self.zones.push(zone);
-        self.counters.push(counter);
+    fn add(&mut self, package: u32, opened: Opened) {
+        for (kind, counter) in opened.counters {
+            let mut zone = Zone::new(kind, counter.name());
+            zone.package = Some(package);
+            zone.modulus = Some(counter.unit.modulus());
+            self.zones.push(zone);
+            self.counters.push(counter);
+        }
+        for (kind, is_missing, error) in opened.refused {
+            self.skip(kind, is_missing.then_some(package), &error);
+        }
     }
 
     /// Leaves a register out; with `package`, as a part that its kind's sum lacks.
     fn skip(&mut self, kind: ZoneKind, package: Option<u32>, error: &ReadError) {
         let unavailable = Unavailable::new(SOURCE, format!("the register is not used: {error}"), Remedy::None);
         self.skipped.push(match package {
-            Some(package) => Skipped::missing(kind, Some(package), unavailable),
+            Some(package) => Skipped::missing(kind, Some(package), unavailable).with_fault(error.reason()),
             None => Skipped::unused(unavailable),
         });
     }
@@ -132,7 +121,51 @@ impl EnergyMeter for Msr {
 
     fn read(&mut self, _at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
         readings.clear();
-        readings.extend(self.counters.iter().map(|counter| counter.read().map(Reading::Counter)));
+        readings.extend(self.counters.iter_mut().map(Probe::read));
+    }
+}
+
+impl Probe for Counter {
+    fn read(&mut self) -> Result<Reading, ReadError> {
+        self.energy().map(Reading::Counter)
+    }
+
+    fn path(&self) -> &Path {
+        &self.device.path
+    }
+}
+
+/// What a package counts.
+struct Opened {
+    counters: Vec<(ZoneKind, Counter)>,
+    /// Registers that are not used, and whether the sum of their kind lacks them.
+    refused: Vec<(ZoneKind, bool, ReadError)>,
+}
+
+impl Opened {
+    /// Opens what a package counts, and what its cores count; an error if the package's own counter cannot be read.
+    fn open(msr: &Path, topology: &Topology, layout: Layout, package: u32, cpu: u32) -> Result<Self, ReadError> {
+        let device = Device::open(msr, cpu)?;
+        let unit = device.read(layout.unit_register())?;
+        let mut opened = Opened { counters: Vec::new(), refused: Vec::new() };
+        for &register in layout.package_registers() {
+            match Counter::open(&device, register, layout.unit(register.kind, unit)) {
+                Ok(counter) => opened.counters.push((register.kind, counter)),
+                Err(error) if register.kind == ZoneKind::Package => return Err(error),
+                // Not every processor has every counter: it is missing only where another package has it.
+                Err(error) => opened.refused.push((register.kind, false, error)),
+            }
+        }
+        let Some(register) = layout.core_register() else { return Ok(opened) };
+        for cpu in first_processor_of_each_core(topology, package) {
+            let counter = Device::open(msr, cpu)
+                .and_then(|device| Counter::open(&device, register, layout.unit(register.kind, unit)));
+            match counter {
+                Ok(counter) => opened.counters.push((register.kind, counter)),
+                Err(error) => opened.refused.push((register.kind, true, error)),
+            }
+        }
+        Ok(opened)
     }
 }
 
@@ -145,11 +178,17 @@ struct Device {
 
 impl Device {
     fn open(msr: &Path, cpu: u32) -> Result<Arc<Self>, ReadError> {
-        let path = msr.join(cpu.to_string()).join("msr");
-        match File::open(&path) {
-            Ok(file) => Ok(Arc::new(Device { path, file })),
-            Err(source) => Err(ReadError { path: path.to_string_lossy().into_owned(), source }),
+        let path = Self::path(msr, cpu);
+        // A named pipe in its place would wait for a writer.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        match rustix::fs::open(&path, flags, Mode::empty()) {
+            Ok(file) => Ok(Arc::new(Device { path, file: file.into() })),
+            Err(error) => Err(read_error(&path, error.into())),
         }
+    }
+
+    fn path(msr: &Path, cpu: u32) -> PathBuf {
+        msr.join(cpu.to_string()).join("msr")
     }
 
     fn read(&self, address: u64) -> Result<u64, ReadError> {
@@ -177,9 +216,9 @@ impl Counter {
     /// The counter, if it can be read and counts.
     fn open(device: &Arc<Device>, register: Register, unit: EnergyUnit) -> Result<Self, ReadError> {
         let counter = Counter { device: Arc::clone(device), address: register.address, unit };
-        if counter.read()? == Energy::ZERO {
+        if counter.energy()? == Energy::ZERO {
             thread::sleep(UPDATE);
-            if counter.read()? == Energy::ZERO {
+            if counter.energy()? == Energy::ZERO {
                 let source = io::Error::new(io::ErrorKind::Unsupported, "the counter stands at zero");
                 return Err(ReadError { path: counter.name(), source });
             }
@@ -187,7 +226,7 @@ impl Counter {
         Ok(counter)
     }
 
-    fn read(&self) -> Result<Energy, ReadError> {
+    fn energy(&self) -> Result<Energy, ReadError> {
         self.device.read(self.address).map(|register| self.unit.energy(register))
     }
 
@@ -222,6 +261,10 @@ fn first_processor_of_each_core(topology: &Topology, package: u32) -> Vec<u32> {
     cores.sort_unstable();
     cores.dedup_by_key(|(core, _)| *core);
     cores.into_iter().map(|(_, cpu)| cpu).collect()
+}
+
+fn read_error(path: &Path, source: io::Error) -> ReadError {
+    ReadError { path: path.to_string_lossy().into_owned(), source }
 }
 
 fn unknown_processor(processor: Option<&Processor>) -> Unavailable {

@@ -166,7 +166,8 @@ impl Perf {
             let counters = match counters {
                 Ok(counters) => counters,
                 Err(error) => {
-                    self.skipped.push(Skipped::missing(kind, package, refused(pmu, event, &error)));
+                    let skipped = Skipped::missing(kind, package, refused(pmu, event, &error));
+                    self.skipped.push(skipped.with_fault(super::reason(&error)));
                     continue;
                 }
             };

@@ -5,7 +5,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, FileTypeExt as _};
 use std::path::{Path, PathBuf};
 
 /// A file whose device has gone is looked for again at every fifth read.
@@ -64,7 +64,15 @@ impl Attribute {
 pub(super) fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    if file.metadata()?.is_file() { Ok(file) } else { Err(invalid("it is not a regular file")) }
+    let kind = file.metadata()?.file_type();
+    if kind.is_file() {
+        Ok(file)
+    } else if kind.is_fifo() {
+        let reason = "it does not answer: it is a named pipe, not a regular file";
+        Err(io::Error::new(io::ErrorKind::TimedOut, reason))
+    } else {
+        Err(invalid("it is not a regular file"))
+    }
 }
 
 /// The text of a small attribute, such as a name.

@@ -2,6 +2,7 @@
 
 /// How far below and above an estimate the truth lies with 90 % probability, as shares of the estimate.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ErrorBounds {
     /// 0.4: down to 60 % of the estimate. At most 1, since power is never negative.
     pub below: f64,
@@ -12,6 +13,12 @@ pub struct ErrorBounds {
 impl ErrorBounds {
     /// Half the width of a 90 % interval in standard deviations of a normal error.
     pub const DEVIATIONS: f64 = 1.645;
+
+    /// Bounds below and above the estimate, as shares of it.
+    #[must_use]
+    pub const fn new(below: f64, above: f64) -> Self {
+        ErrorBounds { below, above }
+    }
 
     /// Those of an error that is the same on both sides, by its standard deviation.
     #[must_use]
@@ -28,6 +35,7 @@ impl ErrorBounds {
 
 /// How many windows of an estimate deserve a warning so far, and why. One window may count in each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EstimateWarnings {
     /// What the model was given lay outside the range it was trained with.
     pub outside_range: u64,

@@ -6,6 +6,7 @@ use std::fmt;
 /// What a model was trained with and how well it did. Travels in the model's file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::exhaustive_structs, reason = "version 1 of the file format")]
 pub struct Card {
     /// Algorithm and its settings, in words.
     pub trainer: String,
@@ -31,6 +32,7 @@ pub struct Card {
 
 /// How well a way of training did on rows it had not seen.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "version 1 of the file format")]
 pub struct Score {
     /// Component.
     pub component: String,

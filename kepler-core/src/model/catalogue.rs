@@ -27,6 +27,7 @@ pub const MAX_DISTANCE: f64 = 1.0;
 
 /// A model of a [`Catalogue`], not read yet.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Entry {
     /// The file, or the directory of a component map.
     pub path: PathBuf,
@@ -65,6 +66,7 @@ impl Entry {
 
 /// Something in a catalogue's directory that is no model of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Skipped {
     /// What.
     pub path: PathBuf,

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 /// A model that cannot be used: where it is and what is wrong with it.
 #[derive(Debug, thiserror::Error)]
 #[error("model {}: {fault}", path.display())]
+#[non_exhaustive]
 pub struct ModelError {
     /// The file or directory. For bytes, the name they were given.
     pub path: PathBuf,

@@ -38,6 +38,7 @@ pub const VERSION: u32 = 1;
 
 /// A whole model file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "version 1 of the file format")]
 pub struct Document {
     /// [`FORMAT`].
     pub format: String,
@@ -91,6 +92,7 @@ pub fn input(factors: &[(usize, i32)], features: &[f64]) -> f64 {
 
 /// A feature, and the range over which it was seen in training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "version 1 of the file format")]
 pub struct Feature {
     /// The name, as in [`Model::features`](super::Model::features).
     pub name: String,
@@ -102,6 +104,7 @@ pub struct Feature {
 
 /// One component.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "version 1 of the file format")]
 pub struct Component {
     /// Place of the feature that the sum of terms is multiplied by, such as `threads`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,6 +118,7 @@ pub struct Component {
 
 /// A weighted function of the inputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "version 1 of the file format")]
 pub struct Term {
     /// What it is multiplied by.
     pub weight: f64,
@@ -154,6 +158,7 @@ pub enum Function {
 
 /// `bias + Σ coefficient · input`, in watts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "version 1 of the file format")]
 pub struct Linear {
     /// At all inputs zero.
     pub bias: f64,
@@ -163,6 +168,7 @@ pub struct Linear {
 
 /// A curve of `x = input / scale`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "version 1 of the file format")]
 pub struct Curve {
     /// Which one.
     pub shape: Shape,
@@ -177,6 +183,7 @@ pub struct Curve {
 /// Which curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[expect(clippy::exhaustive_enums, reason = "version 1 of the file format")]
 pub enum Shape {
     /// `a·ln(b·x + 1) + c`.
     Logarithmic,
@@ -188,6 +195,7 @@ pub enum Shape {
 
 /// `base + Σ leaf`, in 32 bits, over the first [`MAX_FEATURES`](super::MAX_FEATURES) inputs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "version 1 of the file format")]
 pub struct Trees {
     /// What the sum starts with.
     pub base: f32,
@@ -197,6 +205,7 @@ pub struct Trees {
 
 /// A tree in parallel arrays, one entry a node, the root first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "version 1 of the file format")]
 pub struct Tree {
     /// Left child, the right one follows it; 0 for a leaf.
     pub left: Vec<u32>,
@@ -208,6 +217,7 @@ pub struct Tree {
 
 /// The mean of the targets of the nearest rows, weighted by the inverse of their distance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "version 1 of the file format")]
 pub struct Neighbours {
     /// How many are asked, at least 1.
     pub count: usize,
@@ -221,6 +231,7 @@ pub struct Neighbours {
 
 /// A prediction interval, from residuals of rows that were not trained with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "version 1 of the file format")]
 pub struct Interval {
     /// Share of rows it is meant to cover, 0 … 1.
     pub confidence: f64,
@@ -230,6 +241,7 @@ pub struct Interval {
 
 /// Where the training rows lay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "version 1 of the file format")]
 pub struct Support {
     /// What each input is divided by before distances are taken; 0 leaves it out.
     pub scales: Vec<f64>,

@@ -6,6 +6,7 @@ use crate::units::Power;
 
 /// Where the true power lies, with the confidence that the model states.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Interval {
     /// Lower end, not below zero.
     pub lower: Power,

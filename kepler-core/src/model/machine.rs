@@ -22,6 +22,7 @@ const UNKNOWN: f64 = 0.25;
 
 /// What is known of a machine, to find the model of the most similar one. Every field but the processor may be unknown.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Machine {
     /// Processor in the model database's spelling: `intel_xeon_platinum_8259cl`. See [`Machine::with_processor`].
     pub processor: String,
@@ -40,6 +41,7 @@ pub struct Machine {
 
 /// How different two machines are, and in what.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Difference {
     /// 0 for the same machine; 1 is as much as twice as many CPUs.
     pub distance: f64,

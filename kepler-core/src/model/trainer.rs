@@ -2,6 +2,7 @@
 
 /// The algorithm that made a model, as far as this module can evaluate its models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the names of a published database")]
 pub enum Trainer {
     /// Gradient-boosted trees.
     Xgboost,

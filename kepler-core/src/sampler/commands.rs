@@ -194,7 +194,10 @@ fn info(comm: &Comm, group: Option<GroupIndex>, groups: &Groups) -> CommandInfo 
             info.container = Some(Arc::clone(container));
         }
         Some(GroupInfo::Unit(unit)) => info.unit = Some(Arc::clone(unit)),
-        Some(GroupInfo::Job(job)) => info.job = Some(Arc::clone(job)),
+        Some(GroupInfo::Job(job)) => {
+            info.container.clone_from(&job.container);
+            info.job = Some(Arc::clone(job));
+        }
         Some(GroupInfo::Pod(_) | GroupInfo::Vm(_)) | None => {}
     }
     info

@@ -141,7 +141,15 @@ impl Groups {
             (None, None, _) => within,
         };
         match job_within {
-            Some(job) => Some(self.job(job, group, from_start)),
+            Some(job) => {
+                let mut job = Arc::unwrap_or_clone(job);
+                match group.and_then(|group| self.info(group)) {
+                    Some(GroupInfo::Container(container)) => job.container = Some(Arc::clone(container)),
+                    Some(GroupInfo::Pod(pod)) => job.pod = Some(Arc::clone(pod)),
+                    _ => {}
+                }
+                Some(self.job(job.into(), group, from_start))
+            }
             None => group,
         }
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 ///
 /// A fixed time, not "until someone asks": several readers then see the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Retention {
     /// How long they stay. Default 10 minutes.
     pub keep: Duration,
@@ -17,6 +18,15 @@ pub struct Retention {
     pub max: Option<usize>,
     /// Those with less energy in every zone are not listed at all. Default 1 J.
     pub min_energy: Energy,
+}
+
+impl Retention {
+    /// These limits with a change, as in `Retention::default().with(|retention| retention.max = None)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
 }
 
 impl Default for Retention {

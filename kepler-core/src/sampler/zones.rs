@@ -5,10 +5,10 @@ use crate::attribution::IdlePolicy;
 use crate::attribution::idle::{Baseline, Split};
 use crate::attribution::ledger::NodeAccount;
 use crate::calibration::{Calibration, IdlePower};
-use crate::counter::{CounterEvents, CounterTracker, EnergyDelta};
+use crate::counter::{CounterEvents, EnergyDelta};
 use crate::host::Timestamp;
 use crate::meter::chain::{ActiveZone, Chain};
-use crate::meter::{ErrorBounds, Method, ReadError, Reading};
+use crate::meter::{Drawn, ErrorBounds, Method, ReadError};
 use crate::snapshot::{NodeZone, PowerInterval, ZonePower};
 use crate::units::{Energy, PerZone, Power, ZoneKind};
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(super) struct Zones {
     generation: Option<u64>,
     tracked: Vec<Tracked>,
     kinds: PerZone<Option<Kind>>,
-    readings: Vec<Result<Reading, ReadError>>,
+    drawn: Vec<Result<Drawn, ReadError>>,
 }
 
 /// One physical zone.
@@ -35,11 +35,8 @@ struct Tracked {
     package: Option<u32>,
     source: &'static str,
     path: String,
-    epoch: u64,
     /// Whether it stands in for a zone that cannot be read.
     is_filled: bool,
-    tracker: CounterTracker,
-    last_success: Option<Timestamp>,
     pending: Pending,
 }
 
@@ -49,6 +46,9 @@ struct Pending {
     energy: Energy,
     /// The time in which it was drawn.
     elapsed: Duration,
+    /// What its counter showed, and in which time: the same, but for what was estimated while it could not be read.
+    counted: Energy,
+    window: Duration,
     /// Whether the latest reading succeeded.
     is_read: bool,
     /// Whether its counter did something other than go on: then `energy` is only a lower bound.
@@ -76,6 +76,8 @@ struct Kind {
     parts: Vec<Part>,
     /// Whether this interval's energy was split package by package.
     is_by_package: bool,
+    /// Why a part of it could not be read the last time.
+    fault: Option<&'static str>,
 }
 
 /// One package's part of a kind of zone.
@@ -111,7 +113,7 @@ pub(super) struct Utilisation {
 impl Zones {
     pub(super) fn new(policy: IdlePolicy, calibration: Option<Arc<Calibration>>) -> Self {
         let kinds = PerZone::from_fn(|_| None);
-        Zones { policy, calibration, generation: None, tracked: Vec::new(), kinds, readings: Vec::new() }
+        Zones { policy, calibration, generation: None, tracked: Vec::new(), kinds, drawn: Vec::new() }
     }
 
     /// What is known of idle power by now: of each zone of all sockets together, and of each socket where that is told apart.
@@ -133,30 +135,29 @@ impl Zones {
 
     /// Reads the meters, and keeps what was drawn until the next tick.
     pub(super) fn keep_up(&mut self, chain: &mut Chain, at: Timestamp, faults: &mut Faults) {
-        let mut readings = std::mem::take(&mut self.readings);
-        chain.read(at, &mut readings);
+        let mut drawn = std::mem::take(&mut self.drawn);
+        chain.read(at, &mut drawn);
         if self.generation != Some(chain.generation()) {
             self.follow(chain);
         }
-        for (tracked, reading) in self.tracked.iter_mut().zip(readings.drain(..)) {
+        self.kinds.iter_mut().filter_map(|(_, kind)| kind.as_mut()).for_each(|kind| kind.fault = None);
+        for (tracked, drawn) in self.tracked.iter_mut().zip(drawn.drain(..)) {
             let Some(kind) = &mut self.kinds[tracked.kind] else { continue };
-            match reading {
-                Ok(reading) => {
+            match drawn {
+                Ok(drawn) => {
                     faults.succeeded(tracked.source, at);
-                    let delta = tracked.tracker.update(reading, at);
-                    kind.events.count(delta);
-                    let last = tracked.last_success.replace(at);
-                    let elapsed = last.map_or(Duration::ZERO, |last| covered(reading, &last, &at));
-                    tracked.pending.add(delta, elapsed);
+                    kind.events.count(drawn.delta);
+                    tracked.pending.add(&drawn);
                 }
                 Err(error) => {
                     tracing::debug!(source = tracked.source, %error, "a zone could not be read");
                     faults.failed(tracked.source, error.reason());
+                    kind.fault = Some(error.reason());
                     tracked.pending.is_read = false;
                 }
             }
         }
-        self.readings = readings;
+        self.drawn = drawn;
         self.look_at_estimates(chain, faults);
     }
 
@@ -167,8 +168,16 @@ impl Zones {
                 (kind.method, kind.error_bounds) = (active.method, active.error_bounds);
             }
         }
-        for &(source, reason) in chain.faults() {
-            faults.failed(source, reason);
+        for fault in chain.faults() {
+            faults.failed(fault.source, fault.reason);
+            if let Some(kind) = &mut self.kinds[fault.kind] {
+                kind.fault = Some(fault.reason);
+            }
+        }
+        for (kind, reason) in chain.missing() {
+            if let Some(kind) = &mut self.kinds[kind] {
+                kind.fault.get_or_insert(reason);
+            }
         }
         for (source, warnings) in chain.warnings() {
             faults.warned(source, warnings);
@@ -282,12 +291,13 @@ impl Zones {
                     power,
                     interval: power.and_then(|power| interval(kind.method, kind.error_bounds, power.total)),
                     events: kind.events,
+                    fault: kind.fault,
                 }
             });
         }
     }
 
-    /// Takes over the chain's zones after they changed. Books go on, trackers start anew.
+    /// Takes over the chain's zones after they changed. Books go on.
     fn follow(&mut self, chain: &Chain) {
         self.generation = Some(chain.generation());
         let mut before = std::mem::take(&mut self.tracked);
@@ -348,6 +358,7 @@ impl Zones {
                 interval,
                 parts,
                 is_by_package,
+                fault: None,
             });
         }
     }
@@ -361,20 +372,16 @@ impl Tracked {
             package: zone.package,
             source: active.source,
             path: zone.path.clone(),
-            epoch: active.epoch,
             is_filled: active.is_filled,
-            tracker: CounterTracker::new(zone.modulus, zone.max_power),
-            last_success: None,
             pending: Pending::default(),
         }
     }
 
-    /// Whether this is the same counter, which goes on.
+    /// Whether this is the same zone.
     fn is(&self, active: &ActiveZone<'_>) -> bool {
         self.kind == active.zone.kind
             && self.package == active.zone.package
             && self.source == active.source
-            && self.epoch == active.epoch
             && self.path == active.zone.path
     }
 }
@@ -432,7 +439,8 @@ impl Interval {
         self.elapsed += pending.elapsed;
         // A sum with a part missing is not the node's power, and an unknown power is not zero.
         self.power = self.power.zip(pending.power()).map(|(sum, power)| sum + power);
-        self.clean &= pending.is_read && !pending.is_lower_bound && pending.elapsed == interval;
+        self.clean &= pending.is_read && !pending.is_lower_bound && pending.window == interval;
+        self.clean &= pending.energy == pending.counted;
     }
 
     /// Splits the energy into active and idle, by a baseline that learns from it.
@@ -459,26 +467,19 @@ impl Interval {
 }
 
 impl Pending {
-    fn add(&mut self, delta: EnergyDelta, elapsed: Duration) {
-        self.energy += delta.energy();
-        self.elapsed += elapsed;
+    fn add(&mut self, drawn: &Drawn) {
+        self.energy += drawn.energy;
+        self.elapsed += drawn.elapsed;
+        self.counted += drawn.delta.energy();
+        self.window += drawn.window;
         self.is_read = true;
-        self.is_lower_bound |= !matches!(delta, EnergyDelta::Exact(_) | EnergyDelta::Wrapped(_));
-        self.was_reset |= matches!(delta, EnergyDelta::Reset { .. });
+        self.is_lower_bound |= !matches!(drawn.delta, EnergyDelta::Exact(_) | EnergyDelta::Wrapped(_));
+        self.was_reset |= matches!(drawn.delta, EnergyDelta::Reset { .. });
     }
 
     /// Mean power; `None` when it is not known.
     fn power(&self) -> Option<Power> {
-        let is_known = self.is_read && !self.was_reset && !self.elapsed.is_zero();
-        is_known.then(|| self.energy.over(self.elapsed))
-    }
-}
-
-/// The time in which what a reading adds was drawn. A counter goes on while the machine sleeps, if it
-/// keeps its state; a sensor of power is asked only while it is awake.
-fn covered(reading: Reading, last: &Timestamp, at: &Timestamp) -> Duration {
-    match reading {
-        Reading::Counter(_) if at.suspended_since(last) => at.boottime_since(last),
-        _ => at.since(last),
+        let is_known = self.is_read && !self.was_reset && !self.window.is_zero();
+        is_known.then(|| self.counted.over(self.window))
     }
 }

@@ -169,6 +169,7 @@ fn no_such_zone(entry: &str) -> io::Error {
 
 /// Power as a function of use: `idle + per_cpu · busy CPUs`.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "a line has two parameters")]
 pub struct PowerModel {
     /// Drawn always.
     pub idle: Power,

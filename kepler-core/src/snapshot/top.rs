@@ -1,6 +1,7 @@
 //! Who draws most, across kinds, with nothing counted twice.
 
 use super::{AnyRow, Snapshot};
+use crate::meter::Method;
 use crate::units::{PerZone, Power, ZoneKind};
 use crate::workload::WorkloadKind;
 use std::fmt;
@@ -87,7 +88,10 @@ impl Snapshot {
     /// The zones whose power may be added and is known.
     fn counted_zones(&self) -> Option<PerZone<bool>> {
         let known = |zone: ZoneKind| self.node.zones[zone].as_ref().is_some_and(|zone| zone.power.is_some());
-        let zones = ZoneKind::addable(known);
+        let is_estimated = |zone: ZoneKind| {
+            self.node.zones[zone].as_ref().is_some_and(|zone| matches!(zone.method, Method::Estimated { .. }))
+        };
+        let zones = ZoneKind::addable_unless_estimated(known, is_estimated);
         zones.iter().any(|(_, &counts)| counts).then_some(zones)
     }
 }
@@ -98,7 +102,8 @@ fn is_apart(row: &AnyRow<'_>) -> bool {
     let is_outside = parents.container.is_none() && parents.job.is_none() && parents.unit.is_none();
     match row.kind() {
         WorkloadKind::Container => parents.job.is_none(),
-        WorkloadKind::Unit | WorkloadKind::Job => true,
+        WorkloadKind::Unit => true,
+        WorkloadKind::Job => parents.container.is_none(),
         WorkloadKind::Process | WorkloadKind::Command => is_outside,
         // A pod is its containers, a virtual machine is a process.
         _ => false,

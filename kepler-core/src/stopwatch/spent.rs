@@ -7,6 +7,7 @@ use std::time::Duration;
 
 /// What the machine drew between two marks, and the CPU time that this program used meanwhile.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Spent {
     /// Time between the marks, without suspend.
     pub elapsed: Duration,
@@ -24,6 +25,7 @@ pub struct Spent {
 
 /// What one kind of zone drew.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ZoneSpent {
     /// All of it.
     pub energy: Energy,
@@ -40,10 +42,11 @@ pub struct ZoneSpent {
 
 /// The zones that make up the machine, as far as there are meters.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Machine {
     /// The sum of the `zones`.
     pub energy: Energy,
-    /// `package` and `dram`, or `psys` where there is neither.
+    /// `package` and `dram`, or `psys` where there is neither or where only that is measured.
     pub zones: PerZone<bool>,
 }
 
@@ -80,17 +83,20 @@ fn zone_spent(before: &Kind, after: &Kind, elapsed: Duration, changed: bool) -> 
 }
 
 impl Spent {
-    /// The machine's energy: package and memory, which do not overlap; the platform where there is neither.
+    /// The machine's energy: package and memory, which do not overlap; the platform where there is neither, or where it
+    /// is measured and the package only estimated.
     /// `None` without any of them.
     #[must_use]
     pub fn machine(&self) -> Option<Machine> {
-        let sum = |kinds: &[ZoneKind]| {
-            let zones = PerZone::from_fn(|zone| kinds.contains(&zone) && self.zones[zone].is_some());
-            let energies = self.zones.iter().filter(|(zone, _)| zones[*zone]);
-            let energy = energies.filter_map(|(_, zone)| Some(zone.as_ref()?.energy)).sum();
-            zones.iter().any(|(_, &counts)| counts).then_some(Machine { energy, zones })
+        let kinds = [ZoneKind::Package, ZoneKind::Dram, ZoneKind::Psys];
+        let is_there = |zone: ZoneKind| kinds.contains(&zone) && self.zones[zone].is_some();
+        let is_estimated = |zone: ZoneKind| {
+            self.zones[zone].as_ref().is_some_and(|spent| matches!(spent.method, Method::Estimated { .. }))
         };
-        sum(&[ZoneKind::Package, ZoneKind::Dram]).or_else(|| sum(&[ZoneKind::Psys]))
+        let zones = ZoneKind::addable_unless_estimated(is_there, is_estimated);
+        let energies = self.zones.iter().filter(|(zone, _)| zones[*zone]);
+        let energy = energies.filter_map(|(_, zone)| Some(zone.as_ref()?.energy)).sum();
+        zones.iter().any(|(_, &counts)| counts).then_some(Machine { energy, zones })
     }
 
     /// The part of a zone's energy that goes to someone who used `cpu` time; see the [module](super) for how.
@@ -119,5 +125,38 @@ impl Spent {
     #[must_use]
     pub fn power(&self) -> Option<Power> {
         Some(self.machine()?.energy.over(self.elapsed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spent(parts: &[(ZoneKind, f64, Method)]) -> Spent {
+        let mut zones = PerZone::default();
+        for &(zone, joules, method) in parts {
+            let energy = Energy::from_joules(joules);
+            zones[zone] = Some(ZoneSpent { energy, source: "test", method, idle: None, is_uncertain: false });
+        }
+        let none = Duration::ZERO;
+        Spent { elapsed: none, zones, own_cpu: none, tree_cpu: none, processors: 1, busy: None }
+    }
+
+    #[test]
+    fn a_measured_platform_stands_for_a_package_that_is_only_estimated() {
+        use ZoneKind::{Dram, Package, Psys};
+        let (measured, estimated) = (Method::Measured, Method::Estimated { error_ratio: 0.3 });
+        let partial = Method::Partial { error_ratio: 0.1 };
+        for (parts, joules) in [
+            (&[(Package, 60.0, estimated), (Psys, 100.0, measured)][..], 100.0),
+            (&[(Package, 60.0, estimated), (Dram, 9.0, measured), (Psys, 100.0, measured)], 100.0),
+            (&[(Package, 60.0, estimated), (Psys, 100.0, estimated)], 60.0),
+            (&[(Package, 60.0, partial), (Psys, 100.0, measured)], 60.0),
+            (&[(Package, 60.0, measured), (Dram, 9.0, measured), (Psys, 100.0, measured)], 69.0),
+            (&[(Psys, 100.0, measured)], 100.0),
+        ] {
+            assert_eq!(spent(parts).machine().unwrap().energy.joules(), joules, "{parts:?}");
+        }
+        assert!(spent(&[]).machine().is_none());
     }
 }

@@ -92,6 +92,7 @@ pub struct Pue(f64);
 /// A PUE below 1, infinite or not a number.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error("PUE {0} is not possible: it is facility energy over IT energy, so at least 1 (1.0 means no overhead)")]
+#[non_exhaustive]
 pub struct InvalidPue(pub f64);
 
 impl Pue {

@@ -61,6 +61,22 @@ impl ZoneKind {
     /// ```
     #[must_use]
     pub fn addable(is_there: impl Fn(ZoneKind) -> bool) -> PerZone<bool> {
+        ZoneKind::addable_unless_estimated(is_there, |_| false)
+    }
+
+    /// The same where it is known which zones are but estimated: `psys` alone where it is measured and the processors
+    /// are not. It contains them, so that a measurement of the whole is better than an estimate of a part.
+    #[must_use]
+    pub fn addable_unless_estimated(
+        is_there: impl Fn(ZoneKind) -> bool,
+        is_estimated: impl Fn(ZoneKind) -> bool,
+    ) -> PerZone<bool> {
+        let processors = [ZoneKind::Package, ZoneKind::Core, ZoneKind::Uncore];
+        let has_processors = processors.into_iter().any(&is_there);
+        let all_estimated = processors.into_iter().filter(|zone| is_there(*zone)).all(&is_estimated);
+        if is_there(ZoneKind::Psys) && !is_estimated(ZoneKind::Psys) && has_processors && all_estimated {
+            return PerZone::from_fn(|zone| zone == ZoneKind::Psys);
+        }
         let has_package = is_there(ZoneKind::Package);
         let mut zones = PerZone::from_fn(|zone| {
             is_there(zone)
@@ -85,6 +101,7 @@ impl fmt::Display for ZoneKind {
 /// No zone has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no zone `{0}`; there are package, core, uncore, dram and psys")]
+#[non_exhaustive]
 pub struct UnknownZone(pub String);
 
 impl FromStr for ZoneKind {

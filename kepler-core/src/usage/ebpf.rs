@@ -44,6 +44,7 @@ const SOURCE: &str = "ebpf";
 
 /// Sizes of the kernel's tables, and what to count. The default suits any host.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct EbpfOptions {
     /// Processes that may work between two collections (times the domains they work on) and still be reported by
     /// number; two tables of this size. Default 16,384.
@@ -57,6 +58,15 @@ pub struct EbpfOptions {
     /// The domain of each processor, by its number; those beyond the list are in domain 0. `None`: by package
     /// and core type, [`CpuDomains`].
     pub domains: Option<Vec<u16>>,
+}
+
+impl EbpfOptions {
+    /// These options with a change, as in `EbpfOptions::default().with(|options| options.counting = Counting::Nothing)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
 }
 
 impl Default for EbpfOptions {

@@ -131,6 +131,7 @@ impl fmt::Display for WorkloadKind {
     "there is no kind of workload `{0}`; there are pod, deployment, statefulset, daemonset, job, container, unit, vm, \
      process and command"
 )]
+#[non_exhaustive]
 pub struct UnknownWorkloadKind(pub String);
 
 impl FromStr for WorkloadKind {

@@ -19,6 +19,7 @@ use std::path::Path;
 
 /// From `/proc/PID/stat` (proc_pid_stat(5)).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ProcStat {
     /// Command name, at most 15 bytes (kernel workers: longer); bytes that are not UTF-8 are replaced.
     pub comm: String,
@@ -34,6 +35,7 @@ pub struct ProcStat {
 
 /// All that is needed to place a new process.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct ProcessIdentity<'buffer> {
     /// Its `stat`.
     pub stat: ProcStat,

@@ -45,10 +45,11 @@ const VM: &[Attribute; 3] = &[
 const UNIT: &[Attribute; 2] =
     &[Attribute::text("name", Some("unit"), "Its name."), Attribute::text("cgroup", Some("cgroup"), "Its cgroup.")];
 
-const JOB: &[Attribute; 3] = &[
+const JOB: &[Attribute; 4] = &[
     Attribute::text("id", Some("job_id"), "The scheduler's identifier."),
     Attribute::text("scheduler", Some("scheduler"), "`slurm`, `htcondor`."),
-    Attribute::text("cgroup", None, "Its cgroup."),
+    Attribute::text("cgroup", Some("cgroup"), "Its cgroup: parts of a job under several daemons have one each."),
+    Attribute::text("container_id", None, "Id of the container it runs in."),
 ];
 
 const COMMAND: &[Attribute; 5] = &[
@@ -225,8 +226,15 @@ impl Workload for JobInfo {
         &self.id
     }
 
+    fn parents(&self) -> Parents<'_> {
+        let container = self.container.as_deref();
+        let pod = container.and_then(|container| container.pod.as_deref()).or(self.pod.as_deref());
+        Parents { container, pod, ..Parents::default() }
+    }
+
     fn attributes(&self) -> Attributes<'_> {
-        let values = [Value::Text(&self.id), Value::Text(self.scheduler), Value::known(&self.cgroup)];
+        let container = self.container.as_deref().map(|container| &*container.id);
+        let values = [Value::Text(&self.id), Value::Text(self.scheduler), Value::known(&self.cgroup), container.into()];
         Attributes::new(JOB, values)
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::counting::allocations;
 use kepler_core::host::{Host, Timestamp};
+use kepler_core::meter::chain::{Chain, ChainOptions, Source};
 use kepler_core::meter::fake::Fake;
 use kepler_core::meter::msr::Msr;
 use kepler_core::meter::powercap::Powercap;
@@ -10,6 +11,7 @@ use kepler_core::meter::replay::Replay;
 use kepler_core::meter::{EnergyMeter, ReadError, Reading};
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
 fn allocations_of(meter: &mut dyn EnergyMeter) -> usize {
     let (at, mut readings): (_, Vec<Result<Reading, ReadError>>) = (Timestamp::now(), Vec::new());
@@ -40,6 +42,33 @@ fn powercap_allocates_nothing() {
     }
     let host = Host::default().with_sysfs(root.path());
     assert_eq!(allocations_of(&mut Powercap::open(&host).unwrap()), 0);
+}
+
+#[test]
+fn a_guarded_meter_and_the_chain_around_it_allocate_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    for zone in 0..3 {
+        let directory = root.path().join(format!("class/powercap/intel-rapl:{zone}"));
+        fs::create_dir_all(&directory).unwrap();
+        let name = format!("package-{zone}");
+        for (file, text) in [("name", name.as_str()), ("max_energy_range_uj", "262143328850"), ("energy_uj", "5")] {
+            fs::write(directory.join(file), text).unwrap();
+        }
+    }
+    let options = ChainOptions::default().with_sources(vec![Source::Powercap]);
+    let mut chain = Chain::open(&Host::default().with_sysfs(root.path()), options).unwrap();
+    let (mut at, mut drawn) = (Timestamp::now(), Vec::new());
+    let mut read = || {
+        at = at.advanced(Duration::from_millis(50));
+        chain.read(at, &mut drawn);
+        assert!(drawn.len() == 3 && drawn.iter().all(Result::is_ok), "{drawn:?}");
+    };
+    // The first starts the thread that reads, the second asks how busy the processors are, as nothing moved.
+    read();
+    read();
+    let before = allocations();
+    (0..20).for_each(|_| read());
+    assert_eq!(allocations(), before);
 }
 
 #[test]

@@ -180,7 +180,8 @@ fn sixteen_threads_seen_again_and_again_add_up() {
 
 #[test]
 fn a_pinned_spinner_is_counted_at_every_collection_and_on_its_own_place() {
-    let options = EbpfOptions { domains: Some((0..1024).map(|cpu| cpu % 64).collect()), ..EbpfOptions::default() };
+    let options =
+        EbpfOptions::default().with(|options| options.domains = Some((0..1024).map(|cpu| cpu % 64).collect()));
     let Some(mut listener) = Listener::with(&options) else { return };
     let mut worker = listener.start("kspin", "spin 0");
     let pid = worker.child.id();
@@ -234,7 +235,9 @@ fn ten_thousand_processes_a_second_add_up() {
 
 #[test]
 fn what_finds_no_room_is_counted_to_the_nanosecond() {
-    let options = EbpfOptions { processes: 8, ended: 4, commands: 2, ..EbpfOptions::default() };
+    let options = EbpfOptions::default().with(|options| {
+        (options.processes, options.ended, options.commands) = (8, 4, 2);
+    });
     let Some(mut listener) = Listener::with(&options) else { return };
     // All of this machine's work, since room is short for all of it.
     let mut told = 0;
@@ -389,7 +392,7 @@ fn a_move_to_another_cgroup_and_another_program_are_told() {
 
 #[test]
 fn counters_go_the_same_way_as_time() {
-    let options = EbpfOptions { counting: Counting::SoftwareClock, ..EbpfOptions::default() };
+    let options = EbpfOptions::default().with(|options| options.counting = Counting::SoftwareClock);
     let Some(mut listener) = Listener::with(&options) else { return };
     let mut worker = listener.start("kcount", "spin 0");
     let pid = worker.child.id();
@@ -413,7 +416,7 @@ fn counters_go_the_same_way_as_time() {
 
 #[test]
 fn without_counters_nothing_is_said_to_be_counted() {
-    let options = EbpfOptions { counting: Counting::Nothing, ..EbpfOptions::default() };
+    let options = EbpfOptions::default().with(|options| options.counting = Counting::Nothing);
     let Some(mut listener) = Listener::with(&options) else { return };
     std::thread::sleep(Duration::from_millis(50));
     worker::burn(Duration::from_millis(20));
@@ -446,7 +449,8 @@ impl Drop for Offline {
 
 #[test]
 fn a_processor_may_go_away_and_come_back() {
-    let options = EbpfOptions { domains: Some((0..1024).map(|cpu| cpu % 64).collect()), ..EbpfOptions::default() };
+    let options =
+        EbpfOptions::default().with(|options| options.domains = Some((0..1024).map(|cpu| cpu % 64).collect()));
     let Some(mut listener) = Listener::with(&options) else { return };
     let Some(offline) = Offline::take() else { return };
     listener.collect("", 0);

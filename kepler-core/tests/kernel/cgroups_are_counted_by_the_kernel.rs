@@ -88,7 +88,7 @@ fn time_in_a_cgroup_is_that_of_what_runs_in_it_and_nothing_else() {
 #[test]
 fn a_container_is_charged_for_its_socket_though_nobody_tells_where_processes_ran() {
     use kepler_core::attribution::IdlePolicy;
-    use kepler_core::meter::chain::{ChainOptions, Source};
+    use kepler_core::meter::chain::Source;
     use kepler_core::sampler::{Sampler, SamplerOptions};
     use kepler_core::sim::PowercapTree;
     use kepler_core::units::{Energy, ZoneKind};
@@ -114,12 +114,10 @@ fn a_container_is_charged_for_its_socket_though_nobody_tells_where_processes_ran
         cgroup.remove();
         return println!("skipped: one processor, or perf events are refused here");
     }
-    let options = SamplerOptions {
-        chain: ChainOptions::default().with_sources(vec![Source::Powercap]),
-        policy: IdlePolicy::Ratio,
-        usage: UsageChoice::Clock,
-        ..SamplerOptions::default()
-    };
+    let options = SamplerOptions::default().with(|options| {
+        options.chain.sources = vec![Source::Powercap];
+        (options.policy, options.usage) = (IdlePolicy::Ratio, UsageChoice::Clock);
+    });
     let mut sampler = Sampler::new(&host, options).unwrap();
     let mut child = cgroup.spin(Some(1));
     std::thread::sleep(Duration::from_millis(300));

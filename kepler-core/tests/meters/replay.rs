@@ -180,7 +180,7 @@ impl EnergyMeter for Script {
 #[test]
 fn power_is_recorded_as_the_energy_it_integrates_to_and_errors_as_gaps() {
     let power = |watts| Ok(Reading::Power(Power::from_watts(watts)));
-    let error = || Err(ReadError { path: "x".into(), source: io::Error::other("broken") });
+    let error = || Err(ReadError::new("x", io::Error::other("broken")));
     let mut meter = Script {
         zones: vec![Zone::new(ZoneKind::Psys, "board")],
         lines: vec![vec![power(100.0)], vec![power(200.0)], vec![error()], vec![power(200.0)]].into_iter(),
@@ -218,11 +218,9 @@ proptest! {
         period in 100u64..5_000,
     ) {
         let modulus = 1_000_000_000u64; // 1000 J: a round takes at least 10 s at the 100 W that are drawn at most
-        let zone = Zone {
-            modulus: Some(Energy::from_microjoules(modulus)),
-            max_power: Power::from_watts(100.0),
-            ..Zone::new(ZoneKind::Package, "script")
-        };
+        let mut zone = Zone::new(ZoneKind::Package, "script");
+        zone.modulus = Some(Energy::from_microjoules(modulus));
+        zone.max_power = Power::from_watts(100.0);
         let meter = Script { zones: vec![zone], lines: Vec::new().into_iter() };
         let mut recorder = Recorder::new(Vec::new(), &meter).unwrap();
         let (start, mut truth) = (Timestamp::now(), 0u64);

@@ -123,20 +123,11 @@ fn weights_embedded_in_kepler_0_9_load_by_their_model_name() {
 fn machines_find_their_models_and_strangers_none() {
     let Some(database) = database() else { return };
     let catalogue = Catalogue::open(&database).unwrap();
-    let mut request = Request {
-        source: EnergySource::RaplSysfs,
-        output: OutputType::AbsPower,
-        machine: &Machine {
-            cores: Some(36),
-            threads: Some(72),
-            chips: Some(2),
-            memory_gib: Some(503.7),
-            frequency_mhz: Some(3000.0),
-            ..Machine::with_processor("Intel(R) Xeon(R) CPU E5-2686 v4 @ 2.30GHz")
-        },
-        given: &[Quantity::CpuTime, Quantity::CpuCycles, Quantity::CpuInstructions, Quantity::CacheMisses],
-        conversion: Conversion::Refuse,
-    };
+    let mut machine = Machine::with_processor("Intel(R) Xeon(R) CPU E5-2686 v4 @ 2.30GHz");
+    (machine.cores, machine.threads, machine.chips) = (Some(36), Some(72), Some(2));
+    (machine.memory_gib, machine.frequency_mhz) = (Some(503.7), Some(3000.0));
+    let given = [Quantity::CpuTime, Quantity::CpuCycles, Quantity::CpuInstructions, Quantity::CacheMisses];
+    let mut request = Request::new(EnergySource::RaplSysfs, OutputType::AbsPower, &machine, &given);
     // True counters do not fit what was recorded.
     let refused = catalogue.best_for(&request).unwrap_err();
     assert!(refused.to_string().contains("exporter 0.7.11"), "{refused}");
@@ -145,7 +136,9 @@ fn machines_find_their_models_and_strangers_none() {
     assert_eq!((selection.entry.node_type, selection.distance), (1, 0.0), "{}", selection.reason);
     assert_eq!(selection.model.trainer(), Trainer::Sgd);
 
-    let stranger = Machine { threads: Some(8), chips: Some(1), ..Machine::with_processor("AMD Ryzen 7 5800X") };
-    let none = catalogue.best_for(&Request { machine: &stranger, ..request });
+    let mut stranger = Machine::with_processor("AMD Ryzen 7 5800X");
+    (stranger.threads, stranger.chips) = (Some(8), Some(1));
+    request.machine = &stranger;
+    let none = catalogue.best_for(&request);
     assert!(matches!(none, Err(NoModel { nearest: Some(_), .. })), "{none:?}");
 }

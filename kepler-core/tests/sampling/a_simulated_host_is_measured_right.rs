@@ -4,7 +4,7 @@
 
 use kepler_core::attribution::IdlePolicy;
 use kepler_core::host::Host;
-use kepler_core::meter::chain::{ChainOptions, Source};
+use kepler_core::meter::chain::Source;
 use kepler_core::sampler::{Sampler, SamplerOptions};
 use kepler_core::sim::{PowerModel, PowercapTree};
 use kepler_core::snapshot::{NodeZone, Row, Snapshot};
@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 const MODEL: PowerModel = PowerModel { idle: Power::from_watts(40.0), per_cpu: Power::from_watts(20.0) };
 
 fn sampler(host: &Host) -> Sampler {
-    let chain = ChainOptions::default().with_sources(vec![Source::Powercap]);
-    Sampler::new(host, SamplerOptions { chain, ..SamplerOptions::default() }).unwrap()
+    let options = SamplerOptions::default().with(|options| options.chain.sources = vec![Source::Powercap]);
+    Sampler::new(host, options).unwrap()
 }
 
 fn zone(snapshot: &Snapshot) -> &NodeZone {

@@ -34,7 +34,7 @@ impl UsageSource for Scripted {
     fn collect(&mut self, _at: Timestamp, usage: &mut Usage) -> io::Result<()> {
         let mut script = self.0.lock().unwrap();
         usage.clear();
-        usage.tasks.extend(script.totals.iter().map(|(&pid, &cpu_time_ns)| TaskUsage { pid, tag: 1, cpu_time_ns }));
+        usage.tasks.extend(script.totals.iter().map(|(&pid, &cpu_time_ns)| TaskUsage::new(pid, 1, cpu_time_ns)));
         usage.by_domain.append(&mut script.by_domain);
         usage.by_domain.sort_by_key(|work| (work.pid, work.domain));
         Ok(())
@@ -66,11 +66,11 @@ impl Seen {
     /// A process works on a processor, which is also the domain.
     fn work(&mut self, pid: u32, processor: u16, ticks: u64, cgroup: Option<&str>, count: impl FnOnce(&mut Work)) {
         self.machine.processes.work_on(processor.into(), pid, ticks, cgroup).unwrap();
-        let mut work = Work { time_ns: ticks * TICK_NS, ..Work::default() };
+        let mut work = Work::of_time(ticks * TICK_NS);
         count(&mut work);
         let mut script = self.script.lock().unwrap();
         *script.totals.get_mut(&pid).unwrap() += work.time_ns;
-        script.by_domain.push(DomainWork { pid, domain: processor, work });
+        script.by_domain.push(DomainWork::new(pid, processor, work));
     }
 
     fn idle(&mut self, processor: usize, ticks: u64) {

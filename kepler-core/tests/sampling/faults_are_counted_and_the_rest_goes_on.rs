@@ -108,12 +108,12 @@ fn a_host_without_any_meter_is_estimated_and_says_so() {
 
 #[test]
 fn a_package_that_vanishes_gives_way_to_the_estimate_and_comes_back() {
-    use kepler_core::meter::chain::{ChainOptions, Source};
+    use kepler_core::meter::chain::Source;
     let root = tempfile::tempdir().unwrap();
     let mut tree = kepler_core::sim::PowercapTree::create(root.path()).unwrap();
     tree.add_zone(PACKAGE, "package-0", Energy::from_joules(10.0)).unwrap();
-    let chain = ChainOptions::default().with_sources(vec![Source::Powercap, Source::Model]);
-    let options = kepler_core::sampler::SamplerOptions { chain, ..Default::default() };
+    let options = kepler_core::sampler::SamplerOptions::default();
+    let options = options.with(|options| options.chain.sources = vec![Source::Powercap, Source::Model]);
     let mut sampler = kepler_core::sampler::Sampler::new(&tree.host(), options).unwrap();
     let mut at = kepler_core::host::Timestamp::now();
     let mut tick = |sampler: &mut kepler_core::sampler::Sampler| {
@@ -327,7 +327,7 @@ proptest! {
         blind_at_the_end in any::<bool>(),
     ) {
         let policy = if baseline { IdlePolicy::Baseline } else { IdlePolicy::Ratio };
-        let retention = Retention { max, ..Retention::default() };
+        let retention = Retention::default().with(|retention| retention.max = max);
         let mut machine = Machine::with(policy, retention);
         let places = places();
         let group = |place: usize| Some(places[place].as_str()).filter(|place| *place != "/");
@@ -429,8 +429,8 @@ fn a_source_of_cpu_time_that_is_lost_gives_way_at_once_and_is_counted() {
 #[test]
 fn a_socket_that_is_missing_at_start_is_estimated_and_measured_again_when_it_is_back() {
     use kepler_core::meter::Method;
-    use kepler_core::meter::chain::{ChainOptions, Source};
-    use kepler_core::sampler::{Sampler, SamplerOptions};
+    use kepler_core::meter::chain::Source;
+    use kepler_core::sampler::Sampler;
     let root = tempfile::tempdir().unwrap();
     let mut tree = kepler_core::sim::PowercapTree::create(root.path()).unwrap();
     tree.add_zone(PACKAGE, "package-0", Energy::from_joules(10.0)).unwrap();
@@ -444,8 +444,9 @@ fn a_socket_that_is_missing_at_start_is_estimated_and_measured_again_when_it_is_
     let second = tree.zone(SECOND).unwrap().join("energy_uj");
     let good = fs::read(&second).unwrap();
     fs::write(&second, "garbage").unwrap();
-    let chain = ChainOptions::default().with_sources(vec![Source::Powercap, Source::Model]);
-    let mut sampler = Sampler::new(&host, SamplerOptions { chain, ..Default::default() }).unwrap();
+    let options = kepler_core::sampler::SamplerOptions::default();
+    let options = options.with(|options| options.chain.sources = vec![Source::Powercap, Source::Model]);
+    let mut sampler = Sampler::new(&host, options).unwrap();
     let mut at = kepler_core::host::Timestamp::now();
     let mut tick = |sampler: &mut Sampler, tree: &mut kepler_core::sim::PowercapTree, seconds: u64| {
         at = at.advanced(std::time::Duration::from_secs(seconds));

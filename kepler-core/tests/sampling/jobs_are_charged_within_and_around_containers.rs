@@ -41,6 +41,31 @@ fn two_jobs_in_a_container_each_have_their_own_energy_and_the_container_has_all(
     assert!(near(share(&snapshot, job("1")), 1.0 / 3.0), "{:?}", job("1"));
     assert!(near(share(&snapshot, job("2")), 1.0 / 3.0));
     assert!(near(share(&snapshot, snapshot.containers.first()), 1.0));
+    assert!(snapshot.jobs.iter().all(|row| row.info.container.as_ref().is_some_and(|container| container.id == ID)));
+    let solver = snapshot.processes.iter().find(|row| row.info.pid == 7).unwrap();
+    assert!(solver.info.container.is_some() && solver.info.job.is_some());
+    let top = snapshot.top(9).unwrap();
+    let names: Vec<&str> = top.users.iter().map(|user| user.row.name()).collect();
+    assert_eq!(names.len(), 1, "the container has the energy of its jobs, once: {names:?}");
+}
+
+#[test]
+fn a_job_under_two_daemons_of_one_host_is_a_workload_for_each() {
+    let mut machine = Machine::new();
+    let part = |node: &str| format!("/system.slice/{node}_slurmstepd.scope/job_7/step_0/user/task_0");
+    let (first, second_part) = (part("n1"), part("n2"));
+    machine.spawn(7, b"solver", &first);
+    machine.spawn(8, b"solver", &second_part);
+    second(&mut machine, &[]);
+    let snapshot = second(&mut machine, &[(7, &first), (8, &second_part)]);
+    let parts: Vec<_> = snapshot.jobs.iter().map(|row| (row.info.id.as_str(), row.info.cgroup.as_str())).collect();
+    assert_eq!(parts.len(), 2, "{parts:?}");
+    assert!(parts[0].0 == "7" && parts[1].0 == "7" && parts[0].1 != parts[1].1, "{parts:?}");
+    let labels = |row: &Row<kepler_core::workload::JobInfo>| {
+        use kepler_core::workload::Workload;
+        row.info.attributes().labels().map(|(name, value)| format!("{name}={value:?}")).collect::<Vec<_>>()
+    };
+    assert_ne!(labels(&snapshot.jobs[0]), labels(&snapshot.jobs[1]), "series are told apart as rows are");
 }
 
 #[test]

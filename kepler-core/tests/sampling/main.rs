@@ -8,15 +8,21 @@
     reason = "what tests share fails as tests do, and a skipped one says why"
 )]
 
+mod a_driver_that_hangs_holds_nothing_up;
 mod a_simulated_host_is_measured_right;
 mod a_stopwatch_tells_what_was_spent;
 mod cpu_time_counters_may_fall;
+mod driver;
 mod energy_goes_to_those_who_ran_there;
 mod estimates_are_divided_like_measurements;
 mod faults_are_counted_and_the_rest_goes_on;
 mod groups_within_groups_are_charged_once;
 mod jobs_are_charged_within_and_around_containers;
+mod lines;
 mod machine;
+mod rig;
 mod short_lived_work_is_charged_by_name;
+mod what_is_found_and_not_used_is_shown;
 mod what_was_calibrated_is_gone_by;
 mod workloads_are_charged_for_what_they_used;
+mod zones_are_lost_and_come_back;

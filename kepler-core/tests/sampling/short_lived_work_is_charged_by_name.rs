@@ -28,7 +28,7 @@ impl UsageSource for Scripted {
         for (task, report) in self.0.lock().unwrap().drain(..) {
             usage.tasks.push(task);
             usage.reports.push(report);
-            usage.by_domain.push(DomainWork { pid: task.pid, domain: 0, work: work(report.used_ns) });
+            usage.by_domain.push(DomainWork::new(task.pid, 0, work(report.used_ns)));
         }
         usage.short_lived.append(&mut self.1.lock().unwrap());
         Ok(())
@@ -36,7 +36,7 @@ impl UsageSource for Scripted {
 }
 
 fn work(time_ns: u64) -> Work {
-    Work { time_ns, ..Work::default() }
+    Work::of_time(time_ns)
 }
 
 fn comm(name: &str) -> Comm {
@@ -65,9 +65,9 @@ impl Node {
         self.machine.processes.work_unseen(ticks, None).unwrap();
         let total = self.totals.entry(pid).or_default();
         *total += ticks * TICK_NS;
-        let task = TaskUsage { pid, tag: 1, cpu_time_ns: *total };
-        let (comm, cgroup) = (comm(name), CgroupId(0));
-        let report = TaskReport { used_ns: ticks * TICK_NS, comm, cgroup, has_changed: false, has_ended };
+        let task = TaskUsage::new(pid, 1, *total);
+        let mut report = TaskReport::new(ticks * TICK_NS, comm(name), CgroupId(0));
+        report.has_ended = has_ended;
         self.script.0.lock().unwrap().push((task, report));
     }
 
@@ -78,13 +78,7 @@ impl Node {
             let host = self.machine.processes.host(self.machine.tree.sysfs());
             CgroupId(std::fs::metadata(host.cgroup().join(&cgroup[1..])).unwrap().ino())
         });
-        let entry = ShortLivedWork {
-            comm: comm(name),
-            cgroup: directory.unwrap_or_default(),
-            domain: 0,
-            processes: 1,
-            work: work(ticks * TICK_NS),
-        };
+        let entry = ShortLivedWork::new(comm(name), directory.unwrap_or_default(), 0, 1, work(ticks * TICK_NS));
         self.script.1.lock().unwrap().push(entry);
     }
 

@@ -10,14 +10,13 @@ use kepler_core::units::{Energy, ZoneKind};
 use std::sync::Arc;
 
 fn calibration(idle: &[(Option<u32>, f64)], load: &[(f64, f64)]) -> Option<Arc<Calibration>> {
-    let idle_power = |&(package, watts): &(Option<u32>, f64)| IdlePower { zone: ZoneKind::Package, package, watts };
-    let point = |&(busy_share, watts): &(f64, f64)| LoadPoint { busy_share, watts, seconds: 60.0 };
-    Some(Arc::new(Calibration {
-        idle: idle.iter().map(idle_power).collect(),
-        load: load.iter().map(point).collect(),
-        threads: 2,
-        ..Calibration::of(&Host::default())
-    }))
+    let idle_power = |&(package, watts): &(Option<u32>, f64)| IdlePower::new(ZoneKind::Package, package, watts);
+    let point = |&(busy_share, watts): &(f64, f64)| LoadPoint::new(busy_share, watts, 60.0);
+    let mut calibration = Calibration::of(&Host::default());
+    calibration.idle = idle.iter().map(idle_power).collect();
+    calibration.load = load.iter().map(point).collect();
+    calibration.threads = 2;
+    Some(Arc::new(calibration))
 }
 
 #[test]

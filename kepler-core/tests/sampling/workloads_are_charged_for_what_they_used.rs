@@ -256,7 +256,7 @@ fn workload_counters_go_on_through_intervals_without_energy() {
 
 #[test]
 fn only_those_above_the_threshold_stay_and_the_rest_is_not_lost() {
-    let mut machine = Machine::with(IdlePolicy::Ratio, Retention { max: Some(2), ..Retention::default() });
+    let mut machine = Machine::with(IdlePolicy::Ratio, Retention::default().with(|retention| retention.max = Some(2)));
     for pid in 10..20 {
         machine.spawn(pid, b"p", "/");
     }

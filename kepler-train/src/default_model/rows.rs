@@ -61,7 +61,7 @@ impl Machine {
                 busy_share += busy / count as f64;
                 watts += power / count as f64;
             }
-            LoadPoint { busy_share, watts, seconds: 1.0 }
+            LoadPoint::new(busy_share, watts, 1.0)
         };
         vec![mean(&mut rows.iter()), mean(&mut rows.iter().rev())]
     }

@@ -81,13 +81,10 @@ fn the_zones_of_the_fake_meter_may_have_an_index() {
 #[test]
 fn rules_for_hwmon_chips_are_read() {
     let config = load_file(&files("valid")["hwmon.yaml"]).unwrap().config;
-    let paired = ChipRule {
-        name: "my_chip".to_owned(),
-        pairings: [(1, 1), (2, 3)].into(),
-        skip_voltages: vec![0],
-        ..ChipRule::default()
-    };
-    let same = ChipRule { name: "ina3221".to_owned(), use_same_index: true, ..ChipRule::default() };
+    let mut paired = ChipRule::default();
+    (paired.name, paired.pairings, paired.skip_voltages) = ("my_chip".to_owned(), [(1, 1), (2, 3)].into(), vec![0]);
+    let mut same = ChipRule::default();
+    (same.name, same.use_same_index) = ("ina3221".to_owned(), true);
     assert_eq!(config.hwmon_chip_rules, [paired, same]);
     assert_eq!(config.hwmon_zones, ["cpu_power"]);
     assert!(config.force_hwmon);
@@ -252,4 +249,25 @@ fn the_facility_is_read_in_any_order_of_its_keys() {
     assert_eq!(facility.grid_intensity.unwrap().grams_per_kilowatt_hour(), 424.0);
     let price = facility.price.as_ref().unwrap();
     assert_eq!((price.per_kwh.value(), price.currency.as_str()), (0.12, "EUR"));
+    let stated = ["connection_kw=450", "operation_start=2026-09-01", "cool_climate=true", "fulfilled=kr-ets-site"];
+    assert_eq!(facility.facts, facts(&[&stated[..], &["fulfilled=KR_ETS_COMPANY"]].concat()));
+}
+
+fn facts(stated: &[&str]) -> kepler_compliance::standards::SiteFacts {
+    let mut facts = kepler_compliance::standards::SiteFacts::default();
+    for (name, value) in stated.iter().filter_map(|fact| fact.split_once('=')) {
+        facts.state(name, value).unwrap();
+    }
+    facts
+}
+
+#[test]
+fn facts_of_flags_and_variables_are_added_to_those_of_the_file() {
+    let variables = [("KEPLER_FACT".into(), "connection_kw=500, water_stress=no".into())];
+    let path = Path::new("tests/config/valid/facility.yaml").to_owned();
+    let flags = flags::Flags { config_file: Some(path), ..flags::Flags::default() };
+    let config = load_with(flags, variables).unwrap().config;
+    let added = ["connection_kw=500", "water_stress=no", "operation_start=2026-09-01", "cool_climate=yes"];
+    let codes = ["fulfilled=KR_ETS_SITE", "fulfilled=KR_ETS_COMPANY"];
+    assert_eq!(config.facility.facts, facts(&[&added[..], &codes[..]].concat()));
 }

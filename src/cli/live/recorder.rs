@@ -28,12 +28,11 @@ pub(super) struct Recorder {
 impl Recorder {
     /// None where nothing is to be remembered.
     pub(super) fn new(config: &Config, readable: Arc<OnceLock<Arc<dyn EnergyView>>>) -> Option<Self> {
-        let options = HistoryOptions {
-            node: config.node_name().into(),
-            max_age: Some(config.history.retention),
-            max_bytes: Some(config.history.max_bytes),
-            ..HistoryOptions::default()
-        };
+        let options = HistoryOptions::default().with(|options| {
+            options.node = config.node_name().into();
+            options.max_age = Some(config.history.retention);
+            options.max_bytes = Some(config.history.max_bytes);
+        });
         let path = config.history.path.clone()?;
         Some(Recorder { path, options, history: None, readable, recorded: None, fault: None })
     }

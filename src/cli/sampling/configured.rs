@@ -27,12 +27,10 @@ fn from_path(path: &Path, host: &Host) -> ConfiguredModel {
     let model = Model::load(path).map(Arc::new).map_err(|error| error.to_string());
     // In its pipeline's directory, the index says what machine it describes.
     let machine = listed(path).and_then(|entry| entry.machine);
-    ConfiguredModel {
-        name: path.display().to_string(),
-        model,
-        host_threads: machine.as_ref().and_then(|machine| machine.threads),
-        distance: machine.map(|machine| Machine::of(host).difference(&machine).distance),
-    }
+    let mut configured = ConfiguredModel::new(path.display().to_string(), model);
+    configured.host_threads = machine.as_ref().and_then(|machine| machine.threads);
+    configured.distance = machine.map(|machine| Machine::of(host).difference(&machine).distance);
+    configured
 }
 
 fn listed(path: &Path) -> Option<Entry> {
@@ -45,7 +43,7 @@ fn listed(path: &Path) -> Option<Entry> {
 
 fn from_url(url: &str, settings: &ModelSettings) -> ConfiguredModel {
     let cache = settings.cache.clone().unwrap_or_else(default_cache);
-    let options = ModelOptions { sha256: settings.sha256.clone(), ..ModelOptions::new(cache) };
+    let options = ModelOptions::new(cache).with(|options| options.sha256.clone_from(&settings.sha256));
     let fetched = fetch(url, &options);
     // The URL may hold a secret.
     let name = url.split(['?', '#']).next().unwrap_or_default();
@@ -61,7 +59,7 @@ fn from_url(url: &str, settings: &ModelSettings) -> ConfiguredModel {
         }
         Arc::new(fetched.model)
     });
-    ConfiguredModel { name, model, host_threads: None, distance: None }
+    ConfiguredModel::new(name, model)
 }
 
 /// Where the system or the user keeps what can be fetched again.

@@ -18,13 +18,11 @@ pub(super) const CONNECTIONS: usize = 1024;
 pub(super) fn options(config: &Config) -> Result<HttpOptions, Failure> {
     let file = config.mcp.token_file.as_deref().or(config.web.token_file.as_deref());
     let token = file.map(token::read).transpose();
-    let mut options = HttpOptions {
-        allowed_origins: [config.web.origins.clone(), config.mcp.origins.clone()].concat(),
-        setting_names: SettingNames { hosts: "--mcp.allowed-host", origins: "--mcp.allowed-origin" },
-        bearer_token: token.map_err(|problem| Failure::Config(vec![problem]))?,
-        legacy_sse: config.mcp.legacy_sse,
-        ..HttpOptions::default()
-    };
+    let mut options = HttpOptions::default();
+    options.allowed_origins = [config.web.origins.clone(), config.mcp.origins.clone()].concat();
+    options.setting_names = SettingNames::new("--mcp.allowed-host", "--mcp.allowed-origin");
+    options.bearer_token = token.map_err(|problem| Failure::Config(vec![problem]))?;
+    options.legacy_sse = config.mcp.legacy_sse;
     options.allowed_hosts.extend(config.listen.iter().filter_map(ListenAddress::host));
     options.allowed_hosts.push(config.node_name());
     options.allowed_hosts.extend(config.web.hosts.iter().chain(&config.mcp.hosts).cloned());

@@ -39,6 +39,8 @@ pub(super) const fn word(word: Word) -> &'static str {
         Word::Source => "source",
         Word::Draft => "draft",
         Word::Passed => "passed",
+        Word::Verified => "verified",
+        Word::Applies => "applies",
         Word::Unknown => "unknown",
         Word::Yes => "yes",
         Word::No => "no",
@@ -60,6 +62,7 @@ pub(super) fn phrase(phrase: &Phrase<'_>) -> String {
         ),
         Phrase::Period { from, to } => format!("{from} to {to}"),
         Phrase::NotAdopted => "not adopted, never in force".to_owned(),
+        Phrase::NotVerifiedSince => "not since it was written".to_owned(),
         Phrase::NotInForceYet => "adopted, not in force yet".to_owned(),
     }
 }

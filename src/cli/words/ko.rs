@@ -39,6 +39,8 @@ pub(super) const fn word(word: Word) -> &'static str {
         Word::Source => "출처",
         Word::Draft => "초안",
         Word::Passed => "통과",
+        Word::Verified => "확인",
+        Word::Applies => "적용",
         Word::Unknown => "알 수 없음",
         Word::Yes => "예",
         Word::No => "아니요",
@@ -60,6 +62,7 @@ pub(super) fn phrase(phrase: &Phrase<'_>) -> String {
         ),
         Phrase::Period { from, to } => format!("{from} ~ {to}"),
         Phrase::NotAdopted => "채택되지 않아 시행된 적이 없음".to_owned(),
+        Phrase::NotVerifiedSince => "작성 이후 재확인 없음".to_owned(),
         Phrase::NotInForceYet => "채택되었으나 아직 시행 전".to_owned(),
     }
 }

@@ -48,7 +48,14 @@ impl NodeFigures {
     /// The energy by part.
     pub(crate) fn energy(&mut self) -> EnergySplit {
         let zones = PerZone::from_fn(|zone| self.total(Part::Zone(zone)).map(Energy::from_joules));
-        Split { zones, gpu: self.total(Part::Gpu).map(Energy::from_joules) }
+        Split::new(zones, self.total(Part::Gpu).map(Energy::from_joules))
+    }
+
+    /// What a node used, and how much of it idle machines draw and no workload explains.
+    pub(crate) fn usage(mut self) -> Usage {
+        let joules = |split: &Split<f64>| split.map(Energy::from_joules);
+        let (idle, unattributed) = (joules(&self.idle), joules(&self.unattributed));
+        Usage::new(self.energy(), None).with_parts(idle, unattributed)
     }
 
     pub(crate) fn into_node(mut self, name: Arc<str>, covered: TimeRange) -> NodeEnergy {
@@ -56,19 +63,18 @@ impl NodeFigures {
             let energy = Energy::from_joules(self.total(part)?);
             let joules = |split: &mut Split<f64>| place(split, part).map(Energy::from_joules);
             let source = self.sources.of(part);
-            Some(NodeZoneEnergy {
-                energy,
-                active: joules(&mut self.active),
-                idle: joules(&mut self.idle),
-                unattributed: joules(&mut self.unattributed),
-                power: place(&mut self.watts, part).map(Power::from_watts),
-                method: source.method,
-                source: source.name,
-            })
+            let mut zone = NodeZoneEnergy::new(energy, source.method, source.name);
+            zone.active = joules(&mut self.active);
+            zone.idle = joules(&mut self.idle);
+            zone.unattributed = joules(&mut self.unattributed);
+            zone.power = place(&mut self.watts, part).map(Power::from_watts);
+            Some(zone)
         };
-        let zones = PerZone::from_fn(|kind| zone(Part::Zone(kind)));
-        let gpu = zone(Part::Gpu);
-        NodeEnergy { name, covered, zones, gpu, processors: self.processors }
+        let mut node = NodeEnergy::new(name, covered);
+        node.zones = PerZone::from_fn(|kind| zone(Part::Zone(kind)));
+        node.gpu = zone(Part::Gpu);
+        node.processors = self.processors;
+        node
     }
 }
 
@@ -99,7 +105,7 @@ impl WorkloadFigures {
     }
 
     pub(crate) fn usage(&self) -> Usage {
-        Usage { energy: self.joules.map(Energy::from_joules), cpu_time: self.cpu_seconds.and_then(seconds) }
+        Usage::new(self.joules.map(Energy::from_joules), self.cpu_seconds.and_then(seconds))
     }
 }
 
@@ -109,7 +115,7 @@ pub(crate) fn rows(node: &NodeEnergy, method: Method, figures: Vec<WorkloadFigur
     let namespaces: HashMap<Arc<str>, Option<Arc<str>>> =
         pods.map(|row| (row.identity.uid.clone(), row.identity.namespace.clone())).collect();
     let row = |row: WorkloadFigures| {
-        let Usage { mut energy, cpu_time } = row.usage();
+        let Usage { mut energy, cpu_time, .. } = row.usage();
         for (zone, part) in energy.zones.iter_mut() {
             // It was charged nothing in a zone that its node has.
             *part = part.or(node.zones[zone].as_ref().map(|_| Energy::ZERO));
@@ -121,23 +127,15 @@ pub(crate) fn rows(node: &NodeEnergy, method: Method, figures: Vec<WorkloadFigur
             (WorkloadKind::Process | WorkloadKind::Vm, _) => Containment::Unknown,
             _ => Containment::Outermost,
         };
-        WorkloadEnergy {
-            id: WorkloadId {
-                kind: row.identity.kind,
-                namespace: row.identity.namespace.or(of_pod),
-                name: row.identity.name,
-                uid: row.identity.uid,
-                node: node.name.clone(),
-            },
-            owner: None,
-            running: row.running,
-            energy,
-            power: known.then(|| row.watts.map(Power::from_watts)),
-            cpu_time,
-            method,
-            resources: None,
-            containment,
-        }
+        let identity = row.identity;
+        let mut id = WorkloadId::new(identity.kind, identity.name, identity.uid, node.name.clone());
+        id.namespace = identity.namespace.or(of_pod);
+        let mut workload = WorkloadEnergy::new(id, energy, method);
+        workload.running = row.running;
+        workload.power = known.then(|| row.watts.map(Power::from_watts));
+        workload.cpu_time = cpu_time;
+        workload.containment = containment;
+        workload
     };
     figures.into_iter().map(row).collect()
 }
@@ -156,7 +154,15 @@ pub(crate) fn plus(a: &Usage, b: &Usage) -> Usage {
         (Some(a), Some(b)) => Some(a.saturating_add(b)),
         (a, b) => a.or(b),
     };
-    Usage { energy: a.energy.plus(&b.energy), cpu_time }
+    // A part that one side does not tell apart is not known of the sum; a side without energy adds nothing.
+    let both = |part: fn(&Usage) -> &EnergySplit| match (a.energy.total(), b.energy.total()) {
+        (None, _) => *part(b),
+        (_, None) => *part(a),
+        _ if part(a).total().is_some() && part(b).total().is_some() => part(a).plus(part(b)),
+        _ => EnergySplit::default(),
+    };
+    Usage::new(a.energy.plus(&b.energy), cpu_time)
+        .with_parts(both(|usage| &usage.idle), both(|usage| &usage.unattributed))
 }
 
 pub(crate) fn seconds(seconds: f64) -> Option<Duration> {
@@ -198,7 +204,7 @@ mod tests {
 
     #[test]
     fn time_and_energy_known_on_one_side_only_are_that_sides() {
-        let time = Usage { cpu_time: Some(Duration::from_secs(1)), ..Usage::default() };
+        let time = Usage::new(EnergySplit::default(), Some(Duration::from_secs(1)));
         assert_eq!(plus(&time, &Usage::default()), time);
         assert_eq!(plus(&time, &time).cpu_time, Some(Duration::from_secs(2)));
     }

@@ -1,9 +1,9 @@
 //! Electricity Maps, API v3.
 
 use super::points;
-use super::provider::{Fetched, Provider, Question};
+use super::provider::{Fetched, Provider, Question, failure};
 use super::{ProviderOptions, answers::Failure};
-use crate::http::{Auth, Secret};
+use crate::http::{Auth, HttpError, Secret};
 use jiff::Timestamp;
 use kepler_compliance::intensity::{
     AccountingMethod, Boundary, CurrentIntensity, IntensityError, IntensityKind, IntensitySeries, IntensitySource,
@@ -12,6 +12,7 @@ use kepler_compliance::intensity::{
 use kepler_compliance::units::CarbonIntensity;
 use reqwest::Url;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The longest range that one request may ask of hourly data.
@@ -23,7 +24,13 @@ pub struct ElectricityMaps {
     provider: Provider,
     auth: Auth,
     method: AccountingMethod,
+    keys: BTreeMap<String, String>,
 }
+
+/// Zones that Electricity Maps has as a part of a larger one, or under another name.
+const KEYS: [(&str, &str); 4] = [("ID-JW", "ID"), ("MX-QRO", "MX"), ("AU-ACT", "AU-NSW"), ("CL", "CL-SEN")];
+/// The states of the US that are zones; others are divided among balancing areas.
+const STATES: [&str; 2] = ["US-AK", "US-HI"];
 
 impl ElectricityMaps {
     /// The variable that [`from_env`](Self::from_env) reads the token from.
@@ -38,6 +45,7 @@ impl ElectricityMaps {
             provider: Provider::new("Electricity Maps", "https://api.electricitymaps.com", options)?,
             auth: Auth::Header { name: "auth-token", token },
             method: AccountingMethod::Lifecycle,
+            keys: KEYS.into_iter().map(|(zone, key)| (zone.to_owned(), key.to_owned())).collect(),
         })
     }
 
@@ -61,16 +69,49 @@ impl ElectricityMaps {
         self
     }
 
+    /// Answers for `zone` (an id of the zone table) with the figures of another zone of Electricity Maps.
+    #[must_use]
+    pub fn zone(mut self, zone: impl Into<String>, key: impl Into<String>) -> Self {
+        self.keys.insert(zone.into(), key.into());
+        self
+    }
+
+    /// The key that Electricity Maps has for a zone.
+    fn key<'a>(&'a self, zone: &'a str) -> Result<&'a str, IntensityError> {
+        if let Some(key) = self.keys.get(zone) {
+            return Ok(key);
+        }
+        let of = |country: &str| zone.strip_prefix(country).filter(|part| part.len() == 2).is_some();
+        if of("US-") && !STATES.contains(&zone) {
+            return Err(IntensityError::UnknownZone {
+                origin: "Electricity Maps (balancing areas of the US, not states)".into(),
+                zone: zone.into(),
+                known: ["US", "US-CAL-CISO", "US-MIDA-PJM", "US-TEX-ERCO", "…"].map(str::to_owned).to_vec(),
+            });
+        }
+        Ok(if of("CN-") { "CN" } else { zone })
+    }
+
     fn url(&self, what: &str, zone: &str, more: &[(&str, &str)]) -> Url {
         let method = factor_type(self.method);
         let query: Vec<_> = [("zone", zone), ("emissionFactorType", method)].iter().chain(more).copied().collect();
         self.provider.url(&["v3", "carbon-intensity", what], &query)
     }
 
-    fn ask(&self, url: &Url, zone: &str) -> Result<Fetched, Failure> {
-        let answer: Answer = self.provider.get(url, &self.auth)?;
+    fn ask(&self, url: &Url, zone: &str, key: &str) -> Result<Fetched, Failure> {
         let wrong = |how: String| self.provider.not_as_documented(url, &how);
-        if let Some(other) = answer.zone.as_deref().filter(|&other| other != zone) {
+        let body = self.provider.body(url, &self.auth).map_err(|error| match &error {
+            // Only looked at: it may repeat what was sent.
+            HttpError::Status { status: 400 | 404 | 422, body, .. }
+                if String::from_utf8_lossy(body).to_lowercase().contains("zone") =>
+            {
+                let reason = format!("{error}: it has no zone `{key}`; ask for another region, or state its zone");
+                Failure { reason, retry_after: None, general: false }
+            }
+            _ => failure(&error),
+        })?;
+        let answer: Answer = serde_json::from_slice(&body).map_err(|error| wrong(error.to_string()))?;
+        if let Some(other) = answer.zone.as_deref().filter(|&other| other != key) {
             return Err(wrong(format!("it is for zone `{other}`")));
         }
         let points = match (answer.series, answer.latest) {
@@ -89,17 +130,12 @@ impl ElectricityMaps {
             |point: &Point| Some((point.datetime?, point.intensity.map(CarbonIntensity::from_grams_per_kilowatt_hour)));
         let series = points::series(points.iter().filter_map(read), None).map_err(|error| wrong(error.to_string()))?;
         let source = if estimated { "Electricity Maps v3 (estimated in part)" } else { "Electricity Maps v3" };
-        Ok(Fetched { provenance: self.provenance(zone, source), series })
+        let source = if key == zone { source.to_owned() } else { format!("{source}, zone {key}") };
+        Ok(Fetched { provenance: self.provenance(zone, &source), series })
     }
 
     fn provenance(&self, zone: &str, source: &str) -> Provenance {
-        Provenance {
-            zone: zone.into(),
-            method: self.method,
-            boundary: Boundary::Consumption,
-            kind: IntensityKind::Average,
-            source: source.into(),
-        }
+        Provenance::new(zone, self.method, Boundary::Consumption, IntensityKind::Average, source)
     }
 }
 
@@ -109,23 +145,26 @@ impl IntensitySource for ElectricityMaps {
     }
 
     fn current(&self, zone: &str, now: Timestamp) -> Result<CurrentIntensity, IntensityError> {
-        let question = Question { slot: format!("current {zone}"), url: self.url("latest", zone, &[]) };
-        self.provider.current(question, now, |url| self.ask(url, zone))
+        let key = self.key(zone)?;
+        let question = Question { slot: format!("current {zone}"), url: self.url("latest", key, &[]) };
+        self.provider.current(question, now, |url| self.ask(url, zone, key))
     }
 
     fn history(&self, zone: &str, from: Timestamp, to: Timestamp) -> Result<IntensitySeries, IntensityError> {
+        let key = self.key(zone)?;
         let stretches = self.provider.stretches(zone, (from, to), LONGEST_RANGE)?;
         let questions = stretches.into_iter().map(|(start, end)| {
             let (start, end) = (start.to_string(), end.to_string());
-            Question::once(self.url("past-range", zone, &[("start", &start), ("end", &end)]))
+            Question::once(self.url("past-range", key, &[("start", &start), ("end", &end)]))
         });
-        self.provider.series(questions, SeriesBasis::Observed, zone, (from, to), |url| self.ask(url, zone))
+        self.provider.series(questions, SeriesBasis::Observed, zone, (from, to), |url| self.ask(url, zone, key))
     }
 
     /// As far as the account's plan reaches.
     fn forecast(&self, zone: &str, from: Timestamp, to: Timestamp) -> Result<IntensitySeries, IntensityError> {
-        let question = Question { slot: format!("forecast {zone}"), url: self.url("forecast", zone, &[]) };
-        self.provider.series([question], SeriesBasis::Forecast, zone, (from, to), |url| self.ask(url, zone))
+        let key = self.key(zone)?;
+        let question = Question { slot: format!("forecast {zone}"), url: self.url("forecast", key, &[]) };
+        self.provider.series([question], SeriesBasis::Forecast, zone, (from, to), |url| self.ask(url, zone, key))
     }
 }
 

@@ -55,7 +55,9 @@ impl Provider {
         public_address: &str,
         options: ProviderOptions,
     ) -> Result<Self, IntensityError> {
-        let base = base_url(options.base_url.as_deref().unwrap_or(public_address));
+        // An address is often given with the version, as documentation shows it.
+        let given = options.base_url.as_deref().map(str::trim).map(|url| url.trim_end_matches('/'));
+        let base = base_url(given.map_or(public_address, |url| url.strip_suffix("/v3").unwrap_or(url)));
         let made = base.and_then(|base| Ok((Http::new(options.http, base.scheme() == "https")?, base)));
         let (http, base) = made.map_err(|error| unavailable(name, failure(&error)))?;
         let answers = Answers::new(options.fresh_for, options.keep_last);
@@ -129,12 +131,9 @@ impl Provider {
                 validity: self.valid_for,
             });
         }
-        let figure = IntensityFigure {
-            value: step.value,
-            period: Period::Interval { start: step.start, end: step.end },
-            provenance: fetched.provenance.clone(),
-        };
-        Ok(CurrentIntensity { figure, age })
+        let period = Period::Interval { start: step.start, end: step.end };
+        let figure = IntensityFigure::new(step.value, period, fetched.provenance.clone());
+        Ok(CurrentIntensity::new(figure, age))
     }
 
     /// The series of several questions, from `from` to `to`.
@@ -158,7 +157,7 @@ impl Provider {
         let values = joined.clip(from, to);
         match parts.first() {
             Some(part) if !values.steps().is_empty() => {
-                Ok(IntensitySeries { provenance: part.provenance.clone(), basis, values })
+                Ok(IntensitySeries::new(part.provenance.clone(), basis, values))
             }
             _ => Err(fault.map_or_else(nothing, |failure| unavailable(self.name, failure))),
         }

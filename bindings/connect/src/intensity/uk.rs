@@ -71,13 +71,8 @@ impl UkCarbonIntensity {
         }
         let series = points::intervals(intervals).map_err(|error| wrong(error.to_string()))?;
         let source = if forecast { "Carbon Intensity API (GB), forecast" } else { "Carbon Intensity API (GB)" };
-        let provenance = Provenance {
-            zone: ZONE.into(),
-            method: AccountingMethod::Direct,
-            boundary: Boundary::Consumption,
-            kind: IntensityKind::Average,
-            source: source.into(),
-        };
+        let (method, boundary) = (AccountingMethod::Direct, Boundary::Consumption);
+        let provenance = Provenance::new(ZONE, method, boundary, IntensityKind::Average, source);
         Ok(Fetched { provenance, series })
     }
 }

@@ -139,6 +139,25 @@ impl WattTime {
         self.provider.url(&["v3", "historical"], &query)
     }
 
+    fn forecasts(&self, region: &str) -> Url {
+        let query = [("region", region), ("signal_type", SIGNAL), ("horizon_hours", "72")];
+        self.provider.url(&["v3", "forecast"], &query)
+    }
+
+    /// The newest figures: observed, or forecast for an account that may not ask for what was observed.
+    fn newest(&self, observed: &Url, region: &str, zone: &str) -> Result<Fetched, Failure> {
+        match self.ask(observed, zone) {
+            Err(refused) if !refused.general => match self.ask(&self.forecasts(region), zone) {
+                Ok(mut forecast) => {
+                    forecast.provenance.source.push_str(" (forecast)");
+                    Ok(forecast)
+                }
+                Err(_) => Err(refused),
+            },
+            answer => answer,
+        }
+    }
+
     fn ask(&self, url: &Url, zone: &str) -> Result<Fetched, Failure> {
         let answer: Answer = self.get(url)?;
         if answer.meta.units != UNITS {
@@ -149,13 +168,9 @@ impl WattTime {
         let step = answer.meta.step_seconds.map(Duration::from_secs);
         let series = points::series(answer.data.iter().map(read), step)
             .map_err(|error| self.provider.not_as_documented(url, &error.to_string()))?;
-        let provenance = Provenance {
-            zone: zone.into(),
-            method: AccountingMethod::Direct,
-            boundary: Boundary::Unstated,
-            kind: IntensityKind::Marginal,
-            source: format!("WattTime v3 {SIGNAL}"),
-        };
+        let (method, boundary) = (AccountingMethod::Direct, Boundary::Unstated);
+        let provenance =
+            Provenance::new(zone, method, boundary, IntensityKind::Marginal, format!("WattTime v3 {SIGNAL}"));
         Ok(Fetched { provenance, series })
     }
 }
@@ -165,14 +180,14 @@ impl IntensitySource for WattTime {
         self.provider.name()
     }
 
-    /// The newest point of the last two hours.
+    /// The newest point of the last two hours; the present one of the forecast where the account's plan has no other.
     fn current(&self, zone: &str, now: Timestamp) -> Result<CurrentIntensity, IntensityError> {
         let region = self.of(zone)?;
         // On the 5-minute grid of the data, so that the question is the same until there is a new point.
         let end = Timestamp::from_second((now.as_second().div_euclid(300) + 1) * 300).unwrap_or(now);
         let start = end.checked_sub(SignedDuration::from_hours(2)).unwrap_or(end);
         let question = Question { slot: format!("current {zone}"), url: self.historical(region, start, end) };
-        self.provider.current(question, now, |url| self.ask(url, zone))
+        self.provider.current(question, now, |url| self.newest(url, region, zone))
     }
 
     fn history(&self, zone: &str, from: Timestamp, to: Timestamp) -> Result<IntensitySeries, IntensityError> {
@@ -184,9 +199,7 @@ impl IntensitySource for WattTime {
 
     /// Up to 72 h ahead.
     fn forecast(&self, zone: &str, from: Timestamp, to: Timestamp) -> Result<IntensitySeries, IntensityError> {
-        let query = [("region", self.of(zone)?), ("signal_type", SIGNAL), ("horizon_hours", "72")];
-        let question =
-            Question { slot: format!("forecast {zone}"), url: self.provider.url(&["v3", "forecast"], &query) };
+        let question = Question { slot: format!("forecast {zone}"), url: self.forecasts(self.of(zone)?) };
         self.provider.series([question], SeriesBasis::Forecast, zone, (from, to), |url| self.ask(url, zone))
     }
 }

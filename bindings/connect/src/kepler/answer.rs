@@ -27,15 +27,9 @@ impl EnergyView for KeplerView {
         let Some(covered) = hull(selected.iter().map(|&(_, covered)| covered)) else {
             return Err(self.nothing(&state, range, &left_out));
         };
-        let mut inventory = Inventory {
-            moment: format!("poll {}", state.polls),
-            asked: range,
-            covered,
-            coverage: coverage(selected.iter().map(|(_, covered)| covered.length()), self.urls.len(), range),
-            nodes: Vec::with_capacity(selected.len()),
-            workloads: Vec::new(),
-            skipped: left_out,
-        };
+        let coverage = coverage(selected.iter().map(|(_, covered)| covered.length()), self.urls.len(), range);
+        let mut inventory = Inventory::new(format!("poll {}", state.polls), range, covered, coverage);
+        inventory.skipped = left_out;
         for (node, covered) in selected {
             let Some(name) = node.name() else { continue };
             let figures = node.figures(covered);
@@ -61,7 +55,7 @@ impl EnergyView for KeplerView {
         }
         let spacing = selected.iter().filter_map(|(node, _)| node.spacing()).max().unwrap_or_default();
         let step = whole_multiple(step, spacing);
-        let (mut steps, mut method, mut told) = (Vec::new(), Method::Measured, Vec::new());
+        let (mut steps, mut method, mut covered_times) = (Vec::new(), Method::Measured, Vec::new());
         let mut start = range.start;
         while start < range.end {
             let end = start.checked_add(step).map_or(range.end, |end| end.min(range.end));
@@ -74,33 +68,31 @@ impl EnergyView for KeplerView {
             if let Some(covered) = hull(parts.iter().map(|&(part, ..)| part)) {
                 let value = parts.iter().fold(Usage::default(), |sum, (_, usage, _)| plus(&sum, usage));
                 method = parts.iter().fold(method, |worst, &(.., method)| worst.weaker(method));
-                told.extend(parts.iter().map(|(part, ..)| part.length()));
+                covered_times.extend(parts.iter().map(|(part, ..)| part.length()));
                 steps.push(Step { start: covered.start, end: covered.end, value });
             }
             start = end;
         }
         let nothing = |reason: &str| ViewError::NoData { origin: self.name.clone(), range, reason: reason.into() };
         if steps.is_empty() {
-            return Err(nothing("nobody of that name was seen in this time"));
+            return Err(nothing("no workload or node of that name was seen in this time"));
         }
         if !matches!(subject, Subject::Cluster | Subject::Node(_)) {
             // Only nodes on which it was seen are expected to tell of it.
             expected = selected.iter().filter(|&&(node, covered)| usage(node, covered, subject).is_some()).count();
         }
-        Ok(EnergySeries {
-            steps: Series::new(steps).map_err(|error| nothing(&error.to_string()))?,
-            method,
-            coverage: coverage(told, expected, range),
-            resolution: spacing.min(EXPORTER_INTERVAL),
-            moment: format!("poll {}", state.polls),
-        })
+        let steps = Series::new(steps).map_err(|error| nothing(&error.to_string()))?;
+        let mut series = EnergySeries::new(steps, method, format!("poll {}", state.polls));
+        series.coverage = coverage(covered_times, expected, range);
+        series.resolution = spacing.min(EXPORTER_INTERVAL);
+        Ok(series)
     }
 
     fn newest(&self) -> Option<NewestReading> {
         let state = self.state();
         let newest =
             state.nodes.iter().filter_map(|node| Some((node.newest()?, node.spacing()))).max_by_key(|of| of.0)?;
-        Some(NewestReading { at: newest.0, interval: newest.1.unwrap_or_default() })
+        Some(NewestReading::new(newest.0, newest.1.unwrap_or_default()))
     }
 }
 
@@ -109,19 +101,20 @@ fn usage(node: &Node, range: TimeRange, subject: &Subject) -> Option<Usage> {
     let name = node.name()?;
     let workloads = match subject {
         Subject::Cluster | Subject::Node(_) => {
-            return Some(Usage { energy: node.figures(range).energy(), cpu_time: None });
+            return Some(node.figures(range).usage());
         }
         Subject::Namespace(namespace) => node.workloads(range, |identity| {
             identity.kind == WorkloadKind::Pod && identity.namespace.as_ref() == Some(namespace)
         }),
         Subject::Workloads(ids) => node.workloads(range, |identity| ids.iter().any(|id| is(id, identity, name))),
+        _ => return None,
     };
     workloads.iter().map(|figures| figures.usage()).reduce(|a, b| plus(&a, &b))
 }
 
-fn coverage(told: impl IntoIterator<Item = Duration>, expected: usize, range: TimeRange) -> f64 {
-    let told: f64 = told.into_iter().map(|time| time.as_secs_f64()).sum();
-    (told / (expected.max(1) as f64 * range.length().as_secs_f64())).clamp(0.0, 1.0)
+fn coverage(covered: impl IntoIterator<Item = Duration>, expected: usize, range: TimeRange) -> f64 {
+    let seconds: f64 = covered.into_iter().map(|time| time.as_secs_f64()).sum();
+    (seconds / (expected.max(1) as f64 * range.length().as_secs_f64())).clamp(0.0, 1.0)
 }
 
 /// `step`, or the smallest multiple of it that is not shorter than `spacing`.

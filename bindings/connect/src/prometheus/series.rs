@@ -51,18 +51,15 @@ impl PrometheusView {
         if steps.steps().is_empty() {
             return Err(nothing("it has no samples of that name in this time"));
         }
-        let told: f64 = steps.steps().iter().map(|step| step.length().as_secs_f64()).sum();
-        let of_time = (told / range.length().as_secs_f64()).min(1.0);
-        Ok(EnergySeries {
-            method: self.method(&question, range)?,
-            coverage: match subject {
-                Subject::Cluster => of_time.min(nodes.coverage(range, |_| true)),
-                _ => of_time,
-            },
-            resolution: nodes.interval.min(EXPORTER_INTERVAL),
-            moment: nodes.moment(),
-            steps,
-        })
+        let covered: f64 = steps.steps().iter().map(|step| step.length().as_secs_f64()).sum();
+        let of_time = (covered / range.length().as_secs_f64()).min(1.0);
+        let mut series = EnergySeries::new(steps, self.method(&question, range)?, nodes.moment());
+        series.coverage = match subject {
+            Subject::Cluster => of_time.min(nodes.coverage(range, |_| true)),
+            _ => of_time,
+        };
+        series.resolution = nodes.interval.min(EXPORTER_INTERVAL);
+        Ok(series)
     }
 
     fn question<'a>(&self, subject: &'a Subject) -> Option<Question<'a>> {
@@ -92,6 +89,7 @@ impl PrometheusView {
                 let matchers = matchers.one_of("node_name", nodes).one_of(label, names);
                 Question { level: Level::Workload(kind), matchers, ids }
             }
+            _ => return None,
         })
     }
 
@@ -132,9 +130,9 @@ impl PrometheusView {
                 }
             }
         }
-        let of_step = |(number, (mut figures, usage)): (u32, (NodeFigures, Option<Usage>))| {
+        let of_step = |(number, (figures, usage)): (u32, (NodeFigures, Option<Usage>))| {
             let usage = match question.level {
-                Level::Node => Usage { energy: figures.energy(), cpu_time: None },
+                Level::Node => figures.usage(),
                 Level::Workload(_) => usage?,
             };
             Some((after(start, step, number.checked_sub(1)?), (after(start, step, number), usage)))

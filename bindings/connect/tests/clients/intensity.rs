@@ -301,6 +301,65 @@ fn watttime_logs_in_again_when_the_token_has_run_out() {
 }
 
 #[test]
+fn watttime_takes_the_forecast_for_an_account_that_may_not_ask_for_what_was_observed() {
+    for status in [403, 404] {
+        let server = Server::start(move |request| match request.path() {
+            "/login" => Reply::ok(r#"{"token":"t"}"#),
+            "/v3/forecast" => Reply::ok(MOER),
+            _ => Reply::status(status),
+        });
+        let source = watttime(&server);
+        let now = source.current("US-CAL-CISO", time("2026-05-01T10:03:00Z")).unwrap();
+        assert_eq!(now.figure.provenance.source, "WattTime v3 co2_moer (forecast)");
+        source.current("US-CAL-CISO", time("2026-05-01T10:03:00Z")).unwrap();
+        assert_eq!(server.asked().len(), 3, "kept like any answer");
+    }
+    let server = Server::start(|request| match request.path() {
+        "/login" => Reply::ok(r#"{"token":"t"}"#),
+        _ => Reply::status(403),
+    });
+    let error = watttime(&server).current("US-CAL-CISO", time("2026-05-01T10:03:00Z")).unwrap_err().to_string();
+    assert!(error.contains("/v3/historical") && error.contains("rights or plan"), "{error}");
+}
+
+#[test]
+fn electricity_maps_is_asked_by_its_own_keys_and_a_zone_it_does_not_have_is_named() {
+    let server = Server::start(|request| {
+        let (_, rest) = request.target.split_once("zone=").unwrap();
+        let key = rest.split('&').next().unwrap();
+        match key {
+            "AS" => Reply::Full(404, Vec::new(), b"{\"error\":\"Zone 'AS' does not exist.\"}".to_vec()),
+            key => Reply::ok(LATEST.replace("\"KR\"", &format!("\"{key}\""))),
+        }
+    });
+    let source = maps(&server).zone("US-CA", "US-CAL-CISO");
+    let now = time("2026-05-01T10:50:00Z");
+    for (zone, key) in
+        [("ID-JW", "ID"), ("MX-QRO", "MX"), ("CN-GD", "CN"), ("US-CA", "US-CAL-CISO"), ("US-SW-AZPS", "US-SW-AZPS")]
+    {
+        let current = source.current(zone, now).unwrap();
+        assert_eq!(current.figure.provenance.zone, zone);
+        assert!(server.asked().last().unwrap().target.contains(&format!("zone={key}&")), "{zone}");
+        assert_eq!(current.figure.provenance.source.contains(&format!("zone {key}")), zone != key, "{zone}");
+    }
+    let error = source.current("US-TX", now).unwrap_err();
+    assert!(matches!(&error, IntensityError::UnknownZone { zone, .. } if zone == "US-TX"), "{error}");
+    let error = source.current("AS", now).unwrap_err().to_string();
+    assert!(error.contains("no zone `AS`"), "{error}");
+    assert!(source.current("KR", now).is_ok(), "one zone that is not there stops no other");
+}
+
+#[test]
+fn a_base_url_may_end_in_the_version() {
+    let server = Server::start(|_| Reply::ok(LATEST));
+    let mut options = options(&server);
+    options.base_url = Some(format!("{}/proxy/v3/", server.url()));
+    let source = ElectricityMaps::new(Secret::new("t"), options).unwrap();
+    source.current("KR", time("2026-05-01T10:50:00Z")).unwrap();
+    assert_eq!(server.asked()[0].path(), "/proxy/v3/carbon-intensity/latest");
+}
+
+#[test]
 fn watttime_refuses_a_wrong_login_another_unit_and_zones_without_region() {
     let server = Server::start(|_| Reply::status(401));
     let error = watttime(&server).current("US-CAL-CISO", time("2026-05-01T10:03:00Z")).unwrap_err().to_string();

@@ -241,6 +241,11 @@ fn a_series_has_steps_no_shorter_than_the_polls_and_leaves_gaps_out() {
     assert!(series.coverage > 0.98);
     let cluster = view.series(&Subject::Cluster, range(0, 60), Duration::from_secs(20)).unwrap();
     assert!(close(cluster.steps.steps()[0].value.energy.cpu(), 60.0));
+    let whole = view.inventory(range(0, 60)).unwrap();
+    let idle = whole.nodes[0].split(|zone| zone.idle).total().map(|energy| energy.joules());
+    let steps = cluster.steps.steps().iter();
+    let told: Option<f64> = steps.map(|step| step.value.idle.total().map(|energy| energy.joules())).sum();
+    assert_eq!(told.map(f64::round), idle.map(f64::round), "as far as the exporter tells it apart");
     let namespace = view.series(&Subject::Namespace("shop".into()), range(0, 60), Duration::from_secs(20)).unwrap();
     assert!(close(namespace.steps.steps()[0].value.energy.cpu(), 20.0));
     let nobody = view.series(&Subject::Namespace("none".into()), range(0, 60), Duration::from_secs(20)).unwrap_err();

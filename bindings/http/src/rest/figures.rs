@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use kepler_core::host;
-use kepler_core::meter::Method;
+use kepler_core::meter::{ErrorBounds, Method};
 use kepler_core::snapshot::{PowerInterval, Snapshot, ZonePower};
 use kepler_core::units::{Energy, PerZone, Power, ZoneKind};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -138,6 +138,14 @@ pub(super) struct Interval {
     lower: f64,
     /// Upper end.
     upper: f64,
+}
+
+impl Interval {
+    /// Around a mean power whose error is the same on both sides.
+    pub(super) fn around(watts: f64, error_ratio: f64) -> Self {
+        let bounds = ErrorBounds::of_error(error_ratio);
+        Interval { lower: watts * (1.0 - bounds.below), upper: watts * (1.0 + bounds.above) }
+    }
 }
 
 impl From<PowerInterval> for Interval {

@@ -1,6 +1,6 @@
 //! `/api/v1/history`: energy over time.
 
-use super::figures::method;
+use super::figures::{Interval, method};
 use super::problem::{Kind, Problem};
 use super::{Asked, json, query, to_json};
 use axum::extract::{RawQuery, State};
@@ -8,11 +8,12 @@ use axum::response::Response;
 use jiff::Timestamp;
 use kepler_compliance::series::Step;
 use kepler_compliance::tools::{Length, PowerWatts, Toolbox, WorkloadQualifiers, resolve};
-use kepler_compliance::units::Energy;
+use kepler_compliance::units::{Energy, Power};
 use kepler_compliance::view::{EnergySplit, EnergyView, Subject, TimeRange, Usage, WorkloadKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The steps of an answer at most.
 const MOST_STEPS: u128 = 10_000;
@@ -91,8 +92,37 @@ struct HistoryStep {
     energy_joules: EnergyJoules,
     /// Mean power in it, watts.
     power_watts: PowerWatts,
+    /// Of nodes: where that power went; `null` for workloads, and where the source does not tell it.
+    parts_watts: Option<Parts>,
+    /// Where `power_watts.total` lies with 90 % probability if it is estimated, as far as the error of the range says;
+    /// `null` if measured.
+    interval_watts: Option<Interval>,
     /// CPU time used in it, seconds; `null` where it is not known.
     cpu_seconds: Option<f64>,
+}
+
+/// Where a node's power went, watts; together `power_watts.total`.
+#[derive(Serialize, JsonSchema)]
+struct Parts {
+    /// An idle machine draws it all the same.
+    idle: f64,
+    /// Charged to workloads.
+    workloads: f64,
+    /// Caused by work that no workload explains.
+    unattributed: f64,
+}
+
+impl Parts {
+    fn of(usage: &Usage, length: Duration) -> Option<Self> {
+        let (total, idle) = (usage.energy.total()?, usage.idle.total()?);
+        let unattributed = usage.unattributed.total()?;
+        let watts = |energy: Energy| energy.over(length).watts();
+        Some(Parts {
+            idle: watts(idle),
+            workloads: watts(total - idle - unattributed),
+            unattributed: watts(unattributed),
+        })
+    }
 }
 
 /// Energy in joules; `null` is unknown, not zero.
@@ -121,13 +151,17 @@ impl From<EnergySplit> for EnergyJoules {
 }
 
 impl HistoryStep {
-    fn of(step: &Step<Usage>) -> Self {
+    fn of(step: &Step<Usage>, error_ratio: Option<f64>) -> Self {
         let (energy, length) = (step.value.energy, step.length());
+        let power = energy.map(|energy| energy.over(length));
+        let around = |(power, error_ratio): (Power, f64)| Interval::around(power.watts(), error_ratio);
         HistoryStep {
             start: step.start,
             end: step.end,
             energy_joules: energy.into(),
-            power_watts: energy.map(|energy| energy.over(length)).into(),
+            power_watts: power.into(),
+            parts_watts: Parts::of(&step.value, length),
+            interval_watts: power.total().zip(error_ratio).map(around),
             cpu_seconds: step.value.cpu_time.map(|time| time.as_secs_f64()),
         }
     }
@@ -173,6 +207,6 @@ fn history(toolbox: &Toolbox, asked: &HistoryQuery, now: Timestamp) -> Result<Hi
         error_ratio,
         coverage: series.coverage,
         moment: series.moment,
-        steps: series.steps.steps().iter().map(HistoryStep::of).collect(),
+        steps: series.steps.steps().iter().map(|step| HistoryStep::of(step, error_ratio)).collect(),
     })
 }

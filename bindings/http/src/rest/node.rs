@@ -6,9 +6,9 @@ use super::{Asked, Shared, json, query, to_json};
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use jiff::Timestamp;
-use kepler_core::attribution::IdlePolicy;
-use kepler_core::snapshot::{NodeZone, Snapshot};
-use kepler_core::units::ZoneKind;
+use kepler_core::meter::Method;
+use kepler_core::snapshot::{NodeZone, PowerInterval, Snapshot, SourceHealth, ZonePower};
+use kepler_core::units::{Energy, ZoneKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -29,12 +29,37 @@ pub(super) struct Node<'a> {
     usage_ratio: f64,
     /// Online logical processors.
     processors: u32,
+    /// Those zones together that may be added; `null` where there is none.
+    total: Option<Total>,
     /// Each zone that this machine has. `core` and `uncore` are parts of `package`, `psys` contains everything.
     zones: Vec<Zone<'a>>,
     /// What could not be read so far.
     faults: Vec<Fault>,
     /// When each source last delivered.
     sources: Vec<Source>,
+}
+
+/// The zones that may be added, added.
+#[derive(Serialize, JsonSchema)]
+struct Total {
+    /// Which zones these are.
+    zones: Vec<&'static str>,
+    /// `measured`, `partial` or `estimated`: the weakest of the zones.
+    method: &'static str,
+    /// Expected relative error of an estimate, one standard deviation: the largest of the zones; `null` if measured.
+    error_ratio: Option<f64>,
+    /// Energy since the program started, joules.
+    energy_joules: f64,
+    /// The part of it caused by work.
+    active_energy_joules: f64,
+    /// The part that an idle machine draws all the same.
+    idle_energy_joules: f64,
+    /// The part of the active energy that no workload explains.
+    unattributed_energy_joules: f64,
+    /// Mean power over the last interval, watts; `null` where that of a zone is not known.
+    power_watts: Option<NodePower>,
+    /// Where `power_watts.total` lies with 90 % probability at least if a zone is estimated; `null` if all are measured.
+    interval_watts: Option<Interval>,
 }
 
 /// A zone: `energy = idle + active`, and `active` = what workloads used + unattributed.
@@ -73,7 +98,7 @@ struct Zone<'a> {
 
 /// How often something could not be read.
 #[derive(Serialize, JsonSchema)]
-struct Fault {
+pub(super) struct Fault {
     /// The meter or usage source.
     source: &'static str,
     /// The kind of fault.
@@ -84,7 +109,7 @@ struct Fault {
 
 /// The last success of a source.
 #[derive(Serialize, JsonSchema)]
-struct Source {
+pub(super) struct Source {
     /// The meter or usage source.
     source: &'static str,
     /// When it last delivered.
@@ -93,20 +118,70 @@ struct Source {
 
 impl<'a> Node<'a> {
     pub(super) fn of(snapshot: &'a Snapshot, node_name: &'a str) -> Self {
-        let faults = snapshot.faults.iter();
-        let sources = snapshot.sources.iter();
         Node {
             snapshot: Moment::of(snapshot),
             node_name,
             usage_ratio: snapshot.node.usage_ratio,
             processors: snapshot.node.processors,
+            total: Total::of(snapshot),
             zones: snapshot.node.zones().map(|(kind, zone)| Zone::of(kind, zone)).collect(),
-            faults: faults.map(|f| Fault { source: f.source, reason: f.reason, count: f.count }).collect(),
-            sources: sources
-                .map(|s| Source { source: s.source, last_success: Timestamp::try_from(s.last_success.wall).ok() })
-                .collect(),
+            faults: Fault::all(snapshot),
+            sources: Source::all(snapshot),
         }
     }
+}
+
+impl Fault {
+    pub(super) fn all(snapshot: &Snapshot) -> Vec<Self> {
+        let fault = |f: &kepler_core::snapshot::Fault| Fault { source: f.source, reason: f.reason, count: f.count };
+        snapshot.faults.iter().map(fault).collect()
+    }
+}
+
+impl Source {
+    pub(super) fn all(snapshot: &Snapshot) -> Vec<Self> {
+        let source = |health: &SourceHealth| Source {
+            source: health.source,
+            last_success: Timestamp::try_from(health.last_success.wall).ok(),
+        };
+        snapshot.sources.iter().map(source).collect()
+    }
+}
+
+impl Total {
+    fn of(snapshot: &Snapshot) -> Option<Self> {
+        let addable = ZoneKind::addable(|zone| snapshot.node.zones[zone].is_some());
+        let zones: Vec<(ZoneKind, &NodeZone)> = snapshot.node.zones().filter(|(kind, _)| addable[*kind]).collect();
+        let method_of = |(_, zone): &(ZoneKind, &NodeZone)| zone.method;
+        let (name, error_ratio) = method(zones.iter().map(method_of).reduce(Method::weaker)?);
+        let joules = |part: fn(&NodeZone) -> Energy| zones.iter().map(|(_, zone)| part(zone)).sum::<Energy>().joules();
+        let powers: Option<Vec<ZonePower>> = zones.iter().map(|(_, zone)| zone.power).collect();
+        let power = powers.and_then(|powers| powers.into_iter().reduce(add));
+        // Ends of all intervals at once are an interval that is wide enough however the errors hang together.
+        let bounds = zones.iter().map(|(_, zone)| {
+            let power = zone.power?.total;
+            Some(zone.interval.unwrap_or(PowerInterval::new(power, power)))
+        });
+        let bounds: Option<Vec<PowerInterval>> = bounds.collect();
+        let interval = bounds.filter(|_| error_ratio.is_some()).and_then(|bounds| {
+            bounds.into_iter().reduce(|a, b| PowerInterval::new(a.lower + b.lower, a.upper + b.upper))
+        });
+        Some(Total {
+            zones: zones.iter().map(|(kind, _)| kind.name()).collect(),
+            method: name,
+            error_ratio,
+            energy_joules: joules(|zone| zone.energy),
+            active_energy_joules: joules(|zone| zone.active_energy),
+            idle_energy_joules: joules(|zone| zone.idle_energy),
+            unattributed_energy_joules: joules(|zone| zone.unattributed_energy),
+            power_watts: power.map(NodePower::from),
+            interval_watts: interval.map(Interval::from),
+        })
+    }
+}
+
+fn add(a: ZonePower, b: ZonePower) -> ZonePower {
+    ZonePower::new(a.total + b.total, a.active + b.active, a.idle + b.idle)
 }
 
 impl<'a> Zone<'a> {
@@ -124,10 +199,7 @@ impl<'a> Zone<'a> {
             unattributed_energy_joules: zone.unattributed_energy.joules(),
             short_lived_energy_joules: zone.short_lived_energy.joules(),
             unlisted_energy_joules: zone.unlisted_energy.joules(),
-            idle_policy: match zone.idle_policy {
-                IdlePolicy::Baseline => "baseline",
-                IdlePolicy::Ratio => "ratio",
-            },
+            idle_policy: zone.idle_policy.name(),
             power_watts: zone.power.map(NodePower::from),
             interval_watts: zone.interval.map(Interval::from),
         }

@@ -1,10 +1,12 @@
 //! `/openapi.json`: OpenAPI 3.1 of all that this server answers, made from the types that answer.
 
+use super::carbon::{Carbon, CarbonQuery};
 use super::events::EventsQuery;
 use super::history::{History, HistoryQuery};
 use super::node::Node;
 use super::problem::Problem;
 use super::schema::Components;
+use super::sources::Sources;
 use super::tools::Tools;
 use super::workload::{properties, without};
 use super::workloads::{Choice, List, Row};
@@ -184,7 +186,23 @@ fn measured(components: &mut Components) -> Vec<(String, Value)> {
         "parameters": components.parameters::<EventsQuery>(&[]),
         "responses": { "200": content("The stream.", "text/event-stream", json!({ "type": "string" })) },
     });
-    let mut paths = vec![("/api/v1/node".to_owned(), operation("get_node", "Figures", &errors, node))];
+    let sources = components.answer::<Sources<'_>>();
+    let sources = json!({
+        "summary": "Where figures come from",
+        "responses": { "200": content("The sources, used and unused.", "application/json", sources) },
+    });
+    let carbon = components.answer::<Carbon>();
+    let carbon = json!({
+        "summary": "Energy, cost and emissions of a time",
+        "description": "Of all nodes; with region, grid intensity, PUE and price, and where these come from.",
+        "parameters": components.parameters::<CarbonQuery>(&[]),
+        "responses": { "200": content("The figures; `null` where they are not known.", "application/json", carbon) },
+    });
+    let mut paths = vec![
+        ("/api/v1/node".to_owned(), operation("get_node", "Figures", &errors, node)),
+        ("/api/v1/sources".to_owned(), operation("get_sources", "Figures", &errors, sources)),
+        ("/api/v1/carbon".to_owned(), operation("get_carbon", "Figures", &[400, 401, 403, 404, 500, 503], carbon)),
+    ];
     for (kind, row) in rows {
         let items = Map::from_iter([("items".to_owned(), json!({ "type": "array", "items": row }))]);
         let schema = components.extended::<List<'_>>(format!("{}List", type_name(kind)), items);

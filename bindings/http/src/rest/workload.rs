@@ -40,12 +40,13 @@ pub(super) fn properties(kind: WorkloadKind) -> Map<String, serde_json::Value> {
     kind.attributes().iter().map(property).collect()
 }
 
-/// Parameters by which workloads of a kind cannot be chosen, since they are in no pod or container.
+/// Parameters by which workloads of a kind cannot be chosen, since they are in no pod, container or unit.
 pub(super) const fn without(kind: WorkloadKind) -> &'static [&'static str] {
     match kind {
-        WorkloadKind::Process | WorkloadKind::Container | WorkloadKind::Command => &[],
-        WorkloadKind::Pod => &["container"],
-        _ => &["container", "namespace", "pod"],
+        WorkloadKind::Process | WorkloadKind::Command => &[],
+        WorkloadKind::Container => &["unit"],
+        WorkloadKind::Pod => &["container", "unit"],
+        _ => &["container", "namespace", "pod", "unit"],
     }
 }
 
@@ -62,6 +63,20 @@ pub(super) fn called<'a>(row: &AnyRow<'a>) -> Cow<'a, str> {
 pub(super) fn is_in_pod(row: &AnyRow<'_>, wanted: &str) -> bool {
     let is_it = row.kind() == WorkloadKind::Pod && (row.name() == wanted || row.identity() == Identity::Text(wanted));
     is_it || row.parents().pod.is_some_and(|pod| pod.name == wanted || pod.id == wanted)
+}
+
+/// Whether it runs in the systemd unit of a name or cgroup.
+pub(super) fn is_in_unit(row: &AnyRow<'_>, wanted: &str) -> bool {
+    row.parents().unit.is_some_and(|unit| *unit.name == *wanted || *unit.cgroup == *wanted)
+}
+
+/// Whether an attribute contains a text that is in lower case.
+pub(super) fn has(row: &AnyRow<'_>, wanted: &str) -> bool {
+    row.attributes().any(|(_, value)| match value {
+        Value::Text(text) => text.to_lowercase().contains(wanted),
+        Value::Number(number) => number.to_string().contains(wanted),
+        _ => false,
+    })
 }
 
 /// Whether it is, or runs in, the container of a name or id; of an id the first 12 digits do.

@@ -3,7 +3,7 @@
 use super::figures::{ByZone, Moment, ZoneSource, known};
 use super::node::latest;
 use super::problem::{Kind, Problem};
-use super::workload::{Who, called, is_in_container, is_in_pod, without};
+use super::workload::{Who, called, has, is_in_container, is_in_pod, is_in_unit, without};
 use super::{Shared, json, query, to_json};
 use axum::response::Response;
 use kepler_core::snapshot::{AnyRow, Snapshot, State as RunState};
@@ -33,6 +33,12 @@ pub(super) struct Choice {
     /// Only what is, or runs in, the container of this name or id; of an id the first 12 digits do.
     #[serde(default)]
     container: Option<String>,
+    /// Only what runs in the systemd unit of this name or cgroup.
+    #[serde(default)]
+    unit: Option<String>,
+    /// Only those of which some attribute (name, path, id, unit, …) contains this text, whatever its case.
+    #[serde(default)]
+    search: Option<String>,
     /// Those that run, that have ended and are still listed, or both.
     #[serde(default)]
     state: Wanted,
@@ -97,8 +103,19 @@ enum Order {
 impl Choice {
     /// The first so many.
     pub(super) fn top(sort: Sort, limit: usize) -> Self {
-        let (name, namespace, pod, container, state) = (None, None, None, None, Wanted::Running);
-        Choice { name, namespace, pod, container, state, min_power_watts: None, sort, order: None, limit }
+        Choice {
+            name: None,
+            namespace: None,
+            pod: None,
+            container: None,
+            unit: None,
+            search: None,
+            state: Wanted::Running,
+            min_power_watts: None,
+            sort,
+            order: None,
+            limit,
+        }
     }
 
     fn takes(&self, snapshot: &Snapshot, row: &AnyRow<'_>) -> bool {
@@ -113,6 +130,8 @@ impl Choice {
             && is(&self.namespace, &|name| row.namespace() == Some(name))
             && is(&self.pod, &|wanted| is_in_pod(row, wanted))
             && is(&self.container, &|wanted| is_in_container(row, wanted))
+            && is(&self.unit, &|wanted| is_in_unit(row, wanted))
+            && is(&self.search, &|wanted| has(row, &wanted.to_lowercase()))
             && self.min_power_watts.is_none_or(|least| power(snapshot, row) >= least)
     }
 
@@ -207,7 +226,12 @@ pub(super) async fn answer(kind: WorkloadKind, shared: Arc<Shared>, text: Option
         let reason = format!("min_power_watts = {watts}: give a number of 0 or more");
         return Err(Problem::new(Kind::BadParameter, reason).parameter("min_power_watts"));
     }
-    let given = [("namespace", &choice.namespace), ("pod", &choice.pod), ("container", &choice.container)];
+    let given = [
+        ("namespace", &choice.namespace),
+        ("pod", &choice.pod),
+        ("container", &choice.container),
+        ("unit", &choice.unit),
+    ];
     if let Some((name, _)) = given.iter().find(|(name, given)| given.is_some() && without(kind).contains(name)) {
         return Err(Problem::new(Kind::BadParameter, format!("these have no {name} to choose by")).parameter(*name));
     }

@@ -10,7 +10,7 @@
 use crate::support::{Sample, exporter, inhabited, options, parse, process, row, snapshot, text, values};
 use kepler_core::snapshot::{PowerInterval, State};
 use kepler_core::units::{Energy, Power, ZoneKind};
-use kepler_http::{Compat, ExportOptions, Format, Levels};
+use kepler_http::{Compat, Format, Levels};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -59,9 +59,9 @@ kepler_pod_cpu_watts gauge node_name,pod_id,pod_name,pod_namespace,state,zone
 kepler_unit_cpu_joules_total counter cgroup,node_name,state,unit,zone
 kepler_unit_cpu_watts gauge cgroup,node_name,state,unit,zone
 kepler_unit_cpu_seconds_total counter cgroup,node_name,state,unit
-kepler_job_cpu_joules_total counter job_id,node_name,scheduler,state,zone
-kepler_job_cpu_watts gauge job_id,node_name,scheduler,state,zone
-kepler_job_cpu_seconds_total counter job_id,node_name,scheduler,state
+kepler_job_cpu_joules_total counter cgroup,job_id,node_name,scheduler,state,zone
+kepler_job_cpu_watts gauge cgroup,job_id,node_name,scheduler,state,zone
+kepler_job_cpu_seconds_total counter cgroup,job_id,node_name,scheduler,state
 ";
 
 #[test]
@@ -114,7 +114,7 @@ fn figures_are_those_of_the_snapshot() {
 fn an_estimate_has_an_interval_and_a_measurement_has_none() {
     let mut snapshot = snapshot();
     let (lower, upper) = (Power::from_watts(10.38), Power::from_watts(40.5));
-    snapshot.node.zones[ZoneKind::Dram].as_mut().unwrap().interval = Some(PowerInterval { lower, upper });
+    snapshot.node.zones[ZoneKind::Dram].as_mut().unwrap().interval = Some(PowerInterval::new(lower, upper));
     let samples = samples(snapshot);
     for (name, watts) in [("kepler_node_cpu_watts_lower", 10.38), ("kepler_node_cpu_watts_upper", 40.5)] {
         let found = values(&samples, name, &[]);
@@ -176,7 +176,7 @@ fn before_the_first_snapshot_the_build_is_known_and_nothing_else() {
 
 #[test]
 fn only_the_levels_asked_for_are_exported() {
-    let options = ExportOptions { levels: Levels::NODE | Levels::POD, ..options() };
+    let options = options().with(|options| options.levels = Levels::NODE | Levels::POD);
     let text = text(&exporter(Some(inhabited()), options), Format::Text);
     assert!(text.contains("kepler_node_cpu_watts{") && text.contains("kepler_pod_cpu_watts{"));
     for other in ["kepler_process_", "kepler_container_", "kepler_vm_", "kepler_unit_"] {
@@ -221,7 +221,7 @@ fn groups_with_equal_labels_never_make_two_series() {
     twice.vms.extend(twice.vms.clone());
     twice.pods.extend(twice.pods.clone());
     twice.units.extend(twice.units.clone());
-    let options = ExportOptions { compat: Some(Compat::Kepler07), ..options() };
+    let options = options().with(|options| options.compat = Some(Compat::Kepler07));
     let samples = parse(&text(&exporter(Some(twice), options), Format::Text), Format::Text);
     assert_eq!(values(&samples, "kepler_vm_cpu_joules_total", &[("zone", "package")]), ["6"]);
     assert_eq!(values(&samples, "kepler_container_cpu_seconds_total", &[]), ["2.5"]);
@@ -230,7 +230,7 @@ fn groups_with_equal_labels_never_make_two_series() {
 #[test]
 fn names_of_kepler_0_7_are_added_when_asked_for() {
     let plain = text(&exporter(Some(inhabited()), options()), Format::Text);
-    let options = ExportOptions { compat: Some(Compat::Kepler07), ..options() };
+    let options = options().with(|options| options.compat = Some(Compat::Kepler07));
     for format in [Format::Text, Format::OpenMetrics] {
         let samples = parse(&text(&exporter(Some(inhabited()), options.clone()), format), format);
         let pod = [("pod_name", "web-0"), ("container_namespace", "shop"), ("mode", "dynamic")];
@@ -246,7 +246,7 @@ fn names_of_kepler_0_7_are_added_when_asked_for() {
 
 #[test]
 fn what_the_platform_draws_beside_is_known_where_all_parts_are() {
-    let options = ExportOptions { compat: Some(Compat::Kepler07), ..options() };
+    let options = options().with(|options| options.compat = Some(Compat::Kepler07));
     let mut snapshot = inhabited();
     snapshot.node.zones[ZoneKind::Psys] = Some(crate::support::zone(300.0, None));
     snapshot.containers[0].energy[ZoneKind::Psys] = Energy::from_joules(7.0);
@@ -258,7 +258,7 @@ fn what_the_platform_draws_beside_is_known_where_all_parts_are() {
 
 #[test]
 fn names_by_the_zones_of_rapl_are_added_when_asked_for() {
-    let options = ExportOptions { compat: Some(Compat::RaplNames), ..options() };
+    let options = options().with(|options| options.compat = Some(Compat::RaplNames));
     let mut snapshot = inhabited();
     snapshot.node.zones[ZoneKind::Dram] = Some(crate::support::zone(8.0, Some(2.0)));
     for format in [Format::Text, Format::OpenMetrics] {
@@ -285,7 +285,7 @@ proptest! {
     ) {
         let mut snapshot = snapshot();
         snapshot.processes = vec![row(process(5, 1, &comm, &exe), State::Running, 1.0)];
-        let exporter = exporter(Some(snapshot), ExportOptions { node_name: node.clone(), ..options() });
+        let exporter = exporter(Some(snapshot), options().with(|options| options.node_name = node.clone()));
         for format in [Format::Text, Format::OpenMetrics] {
             let samples = parse(&text(&exporter, format), format);
             let process: Vec<_> = samples.iter().filter(|sample| sample.labels.contains_key("comm")).collect();

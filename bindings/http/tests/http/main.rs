@@ -9,6 +9,8 @@
 
 mod exposition;
 mod overload;
+#[cfg(feature = "rest")]
+mod page;
 mod protobuf;
 #[cfg(feature = "docs")]
 mod rest;

@@ -13,14 +13,16 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use http_body::Body as _;
 use kepler_compliance::intensity::Table;
-use kepler_compliance::standards::Standards;
+use kepler_compliance::standards::{Basis, Standards};
+use kepler_compliance::tariff::EnergyPrice;
 use kepler_compliance::tools::registry;
-use kepler_compliance::tools::{Settings, Toolbox};
+use kepler_compliance::tools::{Price, Settings, StatedPue, Toolbox};
+use kepler_compliance::units::Pue;
 use kepler_compliance::view::{LiveView, RingOptions};
 use kepler_compliance::zones::Zones;
 use kepler_core::snapshot::{Feed, PowerInterval, Snapshot};
 use kepler_core::units::{Energy, Power, ZoneKind};
-use kepler_http::{Exporter, Rest, RestOptions, Token, WorkLimit};
+use kepler_http::{Exporter, Rest, RestOptions, Token, UnusedSource, WorkLimit};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::pin::Pin;
@@ -36,16 +38,26 @@ struct Node {
 
 impl Node {
     fn new(options: RestOptions) -> Self {
+        Node::of(options, Settings::default())
+    }
+
+    /// A node whose facility states a PUE and a price.
+    fn priced() -> Self {
+        let mut settings = Settings::default();
+        settings.pue = Some(StatedPue::new(Pue::new(1.25).unwrap(), Basis::Measured));
+        settings.price = Some(Price::new(EnergyPrice::per_kilowatt_hour(200.0), "KRW"));
+        Node::of(RestOptions::default(), settings)
+    }
+
+    fn of(options: RestOptions, settings: Settings) -> Self {
         let feed = Feed::default();
         let exporter = Arc::new(Exporter::new(feed.clone(), crate::support::options()));
         let zones = Zones::embedded().unwrap();
-        let toolbox = Toolbox {
-            view: Arc::new(LiveView::new(feed.clone(), "node-1", RingOptions::default())),
-            standards: Standards::embedded().unwrap(),
-            intensity: Arc::new(Table::from_zones(&zones)),
-            zones,
-            settings: Settings { region: Some("KR".into()), ..Settings::default() },
-        };
+        let view = Arc::new(LiveView::new(feed.clone(), "node-1", RingOptions::default()));
+        let intensity = Arc::new(Table::from_zones(&zones));
+        let mut toolbox = Toolbox::new(view, Standards::embedded().unwrap(), zones, intensity);
+        toolbox.settings = settings;
+        toolbox.settings.region = Some("KR".into());
         let rest = Rest::new(exporter, Arc::new(toolbox), options);
         Node { feed, router: rest.router(), rest }
     }
@@ -220,7 +232,9 @@ async fn mistakes_are_problems_that_say_what_would_be_valid() {
 
 #[tokio::test]
 async fn a_body_that_is_too_large_or_too_slow_is_refused() {
-    let options = RestOptions { body_limit: 100, body_timeout: Duration::from_millis(100), ..RestOptions::default() };
+    let options = RestOptions::default().with(|options| {
+        (options.body_limit, options.body_timeout) = (100, Duration::from_millis(100));
+    });
     let node = Node::new(options);
     node.publish(inhabited());
     let large = format!("{{\"workload_name\": \"{}\"}}", "x".repeat(100));
@@ -279,7 +293,7 @@ async fn web_pages_of_others_and_names_of_others_are_refused() {
     node.ask(Method::GET, "/tools", &own, "").await.ok();
 
     let allowed_origins = vec!["https://ops.example".to_owned()];
-    let node = Node::new(RestOptions { allowed_origins, ..RestOptions::default() });
+    let node = Node::new(RestOptions::default().with(|options| options.allowed_origins = allowed_origins));
     let preflight = [
         ("origin", "https://ops.example"),
         ("access-control-request-method", "POST"),
@@ -292,7 +306,7 @@ async fn web_pages_of_others_and_names_of_others_are_refused() {
 
 #[tokio::test]
 async fn a_token_is_asked_for_where_there_is_one() {
-    let node = Node::new(RestOptions { bearer_token: Token::new("s3cret"), ..RestOptions::default() });
+    let node = Node::new(RestOptions::default().with(|options| options.bearer_token = Token::new("s3cret")));
     let answer = node.get("/tools").await;
     answer.problem(401, "unauthorized");
     assert!(answer.header("www-authenticate").starts_with("Bearer"));
@@ -305,7 +319,7 @@ async fn the_node_says_what_it_used_and_where_the_figures_come_from() {
     node.get("/api/v1/node").await.problem(503, "unavailable");
     let mut snapshot = inhabited();
     let (lower, upper) = (Power::from_watts(10.0), Power::from_watts(40.0));
-    snapshot.node.zones[ZoneKind::Dram].as_mut().unwrap().interval = Some(PowerInterval { lower, upper });
+    snapshot.node.zones[ZoneKind::Dram].as_mut().unwrap().interval = Some(PowerInterval::new(lower, upper));
     node.publish(snapshot);
     let answer = node.get("/api/v1/node").await.ok();
     assert_eq!((&answer["node_name"], &answer["snapshot"]["id"]), (&json!("node-1"), &json!(7)));
@@ -317,6 +331,11 @@ async fn the_node_says_what_it_used_and_where_the_figures_come_from() {
     assert_eq!(zones[1]["power_watts"], Value::Null, "not known is not zero");
     assert_eq!(zones[0]["interval_watts"], Value::Null, "measured");
     assert_eq!(zones[1]["interval_watts"], json!({"lower": 10.0, "upper": 40.0}));
+    let total = &answer["total"];
+    assert_eq!((&total["zones"], &total["energy_joules"]), (&json!(["package", "dram"]), &json!(128.5)));
+    assert_eq!((&total["method"], &total["error_ratio"]), (&json!("estimated"), &json!(0.3)), "as its weakest zone");
+    assert_eq!((&total["idle_energy_joules"], &total["unattributed_energy_joules"]), (&json!(64.25), &json!(0.5)));
+    assert_eq!(total["power_watts"], Value::Null, "a sum of what is known would be too small");
     let detail = node.get("/api/v1/node?x=1").await.problem(400, "bad-parameter");
     assert!(detail.contains("unknown field `x`"), "{detail}");
 }
@@ -337,6 +356,9 @@ async fn workloads_are_filtered_sorted_and_cut() {
     assert_eq!(comms("?namespace=shop").await, ["nginx"]);
     assert_eq!(comms("?container=f00d").await, ["nginx"]);
     assert_eq!(comms("?pod=web-0").await, ["nginx"]);
+    assert_eq!(comms("?search=SBIN").await, ["nginx"], "of any attribute, whatever its case");
+    assert_eq!(comms("?search=30").await, ["qemu"], "numbers too");
+    assert_eq!(comms("?unit=sshd.service").await, Vec::<String>::new());
     assert_eq!(comms("?min_power_watts=2").await, Vec::<String>::new());
     let top = node.get("/api/v1/processes?limit=1&sort=energy").await.ok();
     assert_eq!((names(&top, "comm"), &top["matched"]), (vec!["qemu".to_owned()], &json!(3)));
@@ -363,6 +385,9 @@ async fn wrong_parameters_are_refused_with_the_valid_ones() {
         ("processes?limit=many", ["limit: ", "invalid digit"]),
         ("processes?limit=1&limit=2", ["limit", "duplicate"]),
         ("units?pod=x", ["pod", "have no"]),
+        ("pods?unit=x", ["unit", "have no"]),
+        ("carbon?from=2100-01-01T00:00:00Z", ["from", "before the newest reading"]),
+        ("carbon?lang=fr", ["lang: ", "ko"]),
         ("events?level=socket", ["socket", "container"]),
         ("history?range=never", ["range: ", "5m"]),
         ("history?step=1ms&range=7d", ["step", "10000"]),
@@ -384,12 +409,65 @@ async fn history_tells_what_was_used_when() {
     // Two joules more in each of package and dram.
     assert_eq!((sum(&whole), &whole["source"]), (4.0, &json!("live")));
     assert_eq!((&whole["method"], &whole["error_ratio"]), (&json!("estimated"), &json!(0.3)));
+    let steps = whole["steps"].as_array().unwrap();
+    for step in steps {
+        let (parts, total) = (&step["parts_watts"], step["power_watts"]["total"].as_f64().unwrap());
+        let part = |name: &str| parts[name].as_f64().unwrap();
+        // Each zone used as much idle as active, and workloads all of that.
+        assert!((part("idle") - total / 2.0).abs() <= total * 1e-5, "{step}");
+        assert!((part("idle") + part("workloads") + part("unattributed") - total).abs() <= total * 1e-9, "{step}");
+        let interval = |name: &str| step["interval_watts"][name].as_f64().unwrap();
+        assert!((interval("upper") / total - 1.4935).abs() < 1e-6, "90 %: 1.645 standard deviations");
+        assert!(interval("lower") < total && interval("lower") > 0.0);
+    }
     let one = node.get("/api/v1/history?range=5m&workload=qemu").await.ok();
+    assert_eq!(one["steps"][0]["parts_watts"], Value::Null, "of nodes only");
     assert_eq!((sum(&one), &one["kind"]), (2.0, &json!("process")));
     assert_eq!(one["steps"][0]["cpu_seconds"], 1.0);
     let unknown = node.get("/api/v1/history?workload=qem").await.problem(404, "unknown-workload");
     assert!(unknown.contains("qemu"), "{unknown}");
     node.get("/api/v1/history?to=2001-01-01T00:00:00Z").await.problem(404, "no-data");
+}
+
+#[tokio::test]
+async fn carbon_tells_energy_cost_and_emissions_with_their_sources() {
+    let node = Node::priced();
+    let none = node.get("/api/v1/carbon").await.ok();
+    assert_eq!((&none["energy_joules"], &none["cost"], &none["method"]), (&Value::Null, &Value::Null, &Value::Null));
+    assert_eq!(none["site"]["grid_intensity"]["value"], 417.3, "known without energy");
+    node.publish(inhabited());
+    node.get("/api/v1/history").await;
+    node.publish(later(inhabited(), 900_000));
+    let answer = node.get("/api/v1/carbon?range=5m").await.ok();
+    let figure = |name: &str| answer[name].as_f64().unwrap();
+    // 3.6 MJ are a kilowatt-hour: two joules for each asked for, in package and dram.
+    assert_eq!(figure("energy_joules"), 3_600_000.0);
+    assert!((figure("facility_energy_kwh") - 1.25).abs() < 1e-9);
+    assert!((figure("emissions_gCO2eq") - 1.25 * 417.3).abs() < 1e-6);
+    assert!((figure("cost") - 1.25 * 200.0).abs() < 1e-6, "{answer}");
+    assert_eq!((&answer["currency"], &answer["price_per_kwh"]), (&json!("KRW"), &json!(200.0)));
+    assert!((figure("effective_intensity_gCO2eq_kWh") - 1.25 * 417.3).abs() < 1e-9);
+    assert_eq!((&answer["method"], &answer["error_ratio"]), (&json!("estimated"), &json!(0.3)));
+    assert_eq!((&answer["site"]["pue"]["value"], &answer["site"]["pue"]["basis"]), (&json!(1.25), &json!("measured")));
+    let elsewhere = node.get("/api/v1/carbon?region=FR&lang=ko").await.ok();
+    assert_eq!(elsewhere["site"]["zone"], "FR");
+    node.get("/api/v1/carbon?region=atlantis").await.problem(404, "unknown-region");
+}
+
+#[tokio::test]
+async fn sources_say_what_delivers_what_fails_and_what_would_help() {
+    let unused = UnusedSource::new("msr", "not readable", "run as root");
+    let node = Node::new(RestOptions::default().with(|options| options.unused_sources = vec![unused]));
+    node.get("/api/v1/sources").await.problem(503, "unavailable");
+    node.publish(inhabited());
+    let answer = node.get("/api/v1/sources").await.ok();
+    assert_eq!(answer["unused"], json!([{"source": "msr", "reason": "not readable", "remedy": "run as root"}]));
+    assert_eq!(answer["faults"][0]["count"], 2);
+    assert_eq!(
+        (&answer["sources"][0]["source"], &answer["zones"][1]["method"]),
+        (&json!("powercap"), &json!("estimated"))
+    );
+    assert!(answer["sources"][0]["last_success"].is_string());
 }
 
 /// The next frame of a stream as text.
@@ -432,7 +510,9 @@ async fn events_show_each_new_snapshot_once() {
 
 #[tokio::test]
 async fn a_quiet_stream_says_that_it_lives_and_there_are_only_so_many() {
-    let options = RestOptions { heartbeat: Duration::from_millis(200), streams: 1, ..RestOptions::default() };
+    let options = RestOptions::default().with(|options| {
+        (options.heartbeat, options.streams) = (Duration::from_millis(200), 1);
+    });
     let node = Node::new(options);
     node.publish(inhabited());
     let mut body = stream(&node, "/api/v1/events").await;
@@ -515,7 +595,8 @@ async fn swagger_ui_comes_from_here_alone_and_for_everybody() {
 
 #[tokio::test]
 async fn more_at_once_than_may_be_wait_and_then_are_told() {
-    let node = Node::new(RestOptions { work: WorkLimit::new(1, Duration::from_secs(5)), ..RestOptions::default() });
+    let node =
+        Node::new(RestOptions::default().with(|options| options.work = WorkLimit::new(1, Duration::from_secs(5))));
     node.publish(inhabited());
     let ask = || node.get("/api/v1/processes");
     let answers = tokio::join!(ask(), ask(), ask(), ask());

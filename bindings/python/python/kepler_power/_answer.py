@@ -6,8 +6,9 @@ import datetime
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Union, cast
+from dataclasses import dataclass, field, fields
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Optional, TypeVar, Union, cast
 
 from . import _native
 from .errors import ConfigurationError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     Source = Union[str, Observation, Monitor]
     Intensity = Union[
         str,
+        "IntensityProvider",
         os.PathLike[str],
         Mapping[datetime.datetime, float],
         Sequence[float],
@@ -127,6 +129,31 @@ def moment(value: Moment | None) -> str | None:
     return length(value)
 
 
+@dataclass(frozen=True)
+class IntensityProvider:
+    """A provider of grid intensities, with all that it is asked by; as ``intensity=`` of the tools.
+
+    A provider's name alone (``intensity="electricity-maps"``) takes the secrets from the environment:
+    ``ELECTRICITY_MAPS_TOKEN``, ``WATTTIME_USER``, ``WATTTIME_PASSWORD``; and ``KEPLER_INTENSITY_URL``,
+    ``KEPLER_INTENSITY_REGION``, ``KEPLER_INTENSITY_METHOD`` as ``kepler serve`` does.
+    """
+
+    name: Literal["electricity-maps", "watttime", "uk"]
+    """Which: Electricity Maps v3, WattTime v3 (``co2_moer``), or the Carbon Intensity API of Great Britain."""
+    url: Optional[str] = None
+    """Where it is asked, if not at its public address."""
+    token: Optional[str] = field(default=None, repr=False)
+    """The token of Electricity Maps."""
+    user: Optional[str] = None
+    """The user of WattTime."""
+    password: Optional[str] = field(default=None, repr=False)
+    """The password of WattTime."""
+    regions: Mapping[str, str] = field(default_factory=dict)
+    """The provider's own names of grid zones: ``{"us-east-1": "PJM_DC"}``, ``{"US-CA": "US-CAL-CISO"}``."""
+    method: Optional[Literal["direct", "lifecycle"]] = None
+    """What the figures of Electricity Maps count; lifecycle without it."""
+
+
 def ask(
     tool: str,
     arguments: Mapping[str, Any],
@@ -140,7 +167,7 @@ def ask(
     given = {name: value for name, value in arguments.items() if value is not None}
     answer = _native.call_tool(
         tool,
-        json.dumps(given),
+        json.dumps(given, default=str),
         _source(source),
         facility,
         None if intensity is None else _intensity(intensity),
@@ -169,7 +196,9 @@ _Row = tuple[str, Union[str, None], float]
 
 
 def _intensity(given: Any) -> Any:
-    """A file's path, 24 hours of one or twelve days, or named rows."""
+    """A provider, a file's path, 24 hours of one or twelve days, or named rows."""
+    if isinstance(given, IntensityProvider):
+        return SimpleNamespace(**{**vars(given), "regions": list(given.regions.items())})
     if isinstance(given, str) or hasattr(given, "__fspath__"):
         return given
     pairs = list(given.items() if hasattr(given, "items") else given)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from . import _native
 from ._native import Facility
@@ -19,11 +20,13 @@ def configure(
     price: float | None = None,
     currency: str = "KRW",
     intensity_method: Literal["direct", "lifecycle"] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Facility:
     """States where this process runs: emissions of every measurement and tool rest on it from now on.
 
     Without a call the environment decides, as for ``kepler serve``: ``KEPLER_REGION``, ``KEPLER_PUE``,
-    ``KEPLER_PUE_BASIS``, ``KEPLER_GRID_INTENSITY``, ``KEPLER_PRICE``, ``KEPLER_CURRENCY``.
+    ``KEPLER_PUE_BASIS``, ``KEPLER_GRID_INTENSITY``, ``KEPLER_PRICE``, ``KEPLER_CURRENCY``,
+    ``KEPLER_FACT``.
 
     :param region: an AWS, GCP or Azure region, a country (ISO 3166), a grid zone or a city;
         ``ap-northeast-2`` is assumed where neither this nor a grid intensity is stated.
@@ -34,6 +37,8 @@ def configure(
     :param currency: of the price, ISO 4217.
     :param intensity_method: which published intensities to take where there are several: ``direct`` (at the stack) or
         ``lifecycle``. Figures of different methods do not compare; without it the table's preference for the region decides.
+    :param facts: what rules need to know of the site, by name, as ``{"connection_kw": 450, "cool_climate": True}``;
+        a verdict names the facts that it lacks.
     :returns: the facility, with the figures found and their sources.
     :raises kepler_power.errors.UnknownRegionError: no region has that name; its ``valid`` has the nearest.
     :raises kepler_power.errors.ConfigurationError: a figure that cannot be.
@@ -46,6 +51,7 @@ def configure(
         price=price,
         currency=currency,
         intensity_method=intensity_method,
+        facts=None if facts is None else dict(facts),
     )
     _native.set_facility(stated)
     return stated

@@ -1,6 +1,7 @@
 """The compiled part. Its classes are re-exported or wrapped by `kepler_power`, where users find them."""
 
 import os
+from collections.abc import Mapping
 from datetime import timedelta
 from os import PathLike
 from pathlib import Path
@@ -133,11 +134,14 @@ class Facility:
         price: float | None = None,
         currency: str = "KRW",
         intensity_method: Literal["direct", "lifecycle"] | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> Facility: ...
     @staticmethod
     def from_environment() -> Facility: ...
     @property
     def region(self) -> str: ...
+    @property
+    def facts(self) -> dict[str, Any]: ...
     @property
     def is_stated(self) -> bool: ...
     @property

@@ -1116,6 +1116,7 @@ class SummaryResponse(Answer):
 def assess_workload_compliance(
     workload_name: str,
     *,
+    facts: Optional[Mapping[str, Any]] = None,
     kind: Optional[WorkloadKind] = None,
     lang: Lang = "en",
     namespace: str = "default",
@@ -1133,6 +1134,8 @@ def assess_workload_compliance(
 
     :param workload_name: A pod, a deployment, stateful set, daemon set or job (the sum of its pods), a container, a
         systemd unit, a VM, or a process name (the sum of its processes).
+    :param facts: What rules need to know of the site beside the configured facts: names and values, such as
+        {"connection_kw": 450, "operation_start": "2026-09-01", "cool_climate": true}. A verdict names what it lacks.
     :param kind: The kind, where several kinds share the name; without it the first of pod, deployment, statefulset,
         daemonset, job, container, unit, vm and process that has it.
     :param lang: Language of sentences.
@@ -1147,13 +1150,15 @@ def assess_workload_compliance(
         :class:`kepler_power.Monitor`, or an :class:`Observation`, which answers many questions.
     :param facility: The site and its electricity; without it that of :func:`kepler_power.configure`.
     :param intensity: Grid intensities over time, gCO2e/kWh, instead of the yearly average: a file (CSV, JSON, Carbon
-        Aware SDK), pairs of time and figure (a dict, a pandas Series), or the 24 hours of a typical day.
+        Aware SDK), a provider (:class:`IntensityProvider`, or its name), pairs of time and figure (a dict, a pandas
+        Series), or the 24 hours of a typical day.
     :param standards_dir: A directory of standards of your own, which add to the built-in ones or override them.
     :param now: The time to answer for; without it the end of the observation, else the present.
     :raises kepler_power.errors.UnknownNameError: no workload, region or standard has that name.
     """
     arguments: dict[str, Any] = {
         "workload_name": workload_name,
+        "facts": None if facts is None else dict(facts),
         "kind": kind,
         "lang": lang,
         "namespace": namespace,
@@ -1167,6 +1172,7 @@ def assess_workload_compliance(
 
 def list_workloads_by_compliance(
     *,
+    facts: Optional[Mapping[str, Any]] = None,
     kind: Optional[WorkloadKind] = None,
     lang: Lang = "en",
     limit: int = 50,
@@ -1184,6 +1190,7 @@ def list_workloads_by_compliance(
 ) -> ListResponse:
     """Lists the workloads of a namespace with their compliance, the largest emitters first.
 
+    :param facts: What rules need to know of the site, as in ``assess_workload_compliance``.
     :param kind: The kind of workloads. Without it all of them, each once: pods, containers outside pods, units,
         virtual machines, and processes that are in none of these.
     :param lang: Language of sentences.
@@ -1201,12 +1208,14 @@ def list_workloads_by_compliance(
         :class:`kepler_power.Monitor`, or an :class:`Observation`, which answers many questions.
     :param facility: The site and its electricity; without it that of :func:`kepler_power.configure`.
     :param intensity: Grid intensities over time, gCO2e/kWh, instead of the yearly average: a file (CSV, JSON, Carbon
-        Aware SDK), pairs of time and figure (a dict, a pandas Series), or the 24 hours of a typical day.
+        Aware SDK), a provider (:class:`IntensityProvider`, or its name), pairs of time and figure (a dict, a pandas
+        Series), or the 24 hours of a typical day.
     :param standards_dir: A directory of standards of your own, which add to the built-in ones or override them.
     :param now: The time to answer for; without it the end of the observation, else the present.
     :raises kepler_power.errors.UnknownNameError: no workload, region or standard has that name.
     """
     arguments: dict[str, Any] = {
+        "facts": None if facts is None else dict(facts),
         "kind": kind,
         "lang": lang,
         "limit": limit,
@@ -1224,6 +1233,7 @@ def list_workloads_by_compliance(
 def compare_optimization_impact(
     workload_name: str,
     *,
+    facts: Optional[Mapping[str, Any]] = None,
     kind: Optional[WorkloadKind] = None,
     lang: Lang = "en",
     namespace: str = "default",
@@ -1243,6 +1253,7 @@ def compare_optimization_impact(
     ones before it left it, so that savings multiply and are never added; every rule is judged again after.
 
     :param workload_name: The workload, as in ``assess_workload_compliance``.
+    :param facts: What rules need to know of the site, as in ``assess_workload_compliance``.
     :param kind: The kind, where several kinds share the name; without it the first of pod, deployment, statefulset,
         daemonset, job, container, unit, vm and process that has it.
     :param lang: Language of sentences.
@@ -1260,13 +1271,15 @@ def compare_optimization_impact(
         :class:`kepler_power.Monitor`, or an :class:`Observation`, which answers many questions.
     :param facility: The site and its electricity; without it that of :func:`kepler_power.configure`.
     :param intensity: Grid intensities over time, gCO2e/kWh, instead of the yearly average: a file (CSV, JSON, Carbon
-        Aware SDK), pairs of time and figure (a dict, a pandas Series), or the 24 hours of a typical day.
+        Aware SDK), a provider (:class:`IntensityProvider`, or its name), pairs of time and figure (a dict, a pandas
+        Series), or the 24 hours of a typical day.
     :param standards_dir: A directory of standards of your own, which add to the built-in ones or override them.
     :param now: The time to answer for; without it the end of the observation, else the present.
     :raises kepler_power.errors.UnknownNameError: no workload, region or standard has that name.
     """
     arguments: dict[str, Any] = {
         "workload_name": workload_name,
+        "facts": None if facts is None else dict(facts),
         "kind": kind,
         "lang": lang,
         "namespace": namespace,
@@ -1319,7 +1332,8 @@ def get_regional_comparison(
         :class:`kepler_power.Monitor`, or an :class:`Observation`, which answers many questions.
     :param facility: The site and its electricity; without it that of :func:`kepler_power.configure`.
     :param intensity: Grid intensities over time, gCO2e/kWh, instead of the yearly average: a file (CSV, JSON, Carbon
-        Aware SDK), pairs of time and figure (a dict, a pandas Series), or the 24 hours of a typical day.
+        Aware SDK), a provider (:class:`IntensityProvider`, or its name), pairs of time and figure (a dict, a pandas
+        Series), or the 24 hours of a typical day.
     :param standards_dir: A directory of standards of your own, which add to the built-in ones or override them.
     :param now: The time to answer for; without it the end of the observation, else the present.
     :raises kepler_power.errors.UnknownNameError: no workload, region or standard has that name.
@@ -1383,7 +1397,8 @@ def calculate_optimal_schedule(
         :class:`kepler_power.Monitor`, or an :class:`Observation`, which answers many questions.
     :param facility: The site and its electricity; without it that of :func:`kepler_power.configure`.
     :param intensity: Grid intensities over time, gCO2e/kWh, instead of the yearly average: a file (CSV, JSON, Carbon
-        Aware SDK), pairs of time and figure (a dict, a pandas Series), or the 24 hours of a typical day.
+        Aware SDK), a provider (:class:`IntensityProvider`, or its name), pairs of time and figure (a dict, a pandas
+        Series), or the 24 hours of a typical day.
     :param standards_dir: A directory of standards of your own, which add to the built-in ones or override them.
     :param now: The time to answer for; without it the end of the observation, else the present.
     :raises kepler_power.errors.UnknownNameError: no workload, region or standard has that name.
@@ -1438,7 +1453,8 @@ def get_power_hotspots(
         :class:`kepler_power.Monitor`, or an :class:`Observation`, which answers many questions.
     :param facility: The site and its electricity; without it that of :func:`kepler_power.configure`.
     :param intensity: Grid intensities over time, gCO2e/kWh, instead of the yearly average: a file (CSV, JSON, Carbon
-        Aware SDK), pairs of time and figure (a dict, a pandas Series), or the 24 hours of a typical day.
+        Aware SDK), a provider (:class:`IntensityProvider`, or its name), pairs of time and figure (a dict, a pandas
+        Series), or the 24 hours of a typical day.
     :param standards_dir: A directory of standards of your own, which add to the built-in ones or override them.
     :param now: The time to answer for; without it the end of the observation, else the present.
     :raises kepler_power.errors.UnknownNameError: no workload, region or standard has that name.
@@ -1488,7 +1504,8 @@ def analyze_workload_power_trend(
         :class:`kepler_power.Monitor`, or an :class:`Observation`, which answers many questions.
     :param facility: The site and its electricity; without it that of :func:`kepler_power.configure`.
     :param intensity: Grid intensities over time, gCO2e/kWh, instead of the yearly average: a file (CSV, JSON, Carbon
-        Aware SDK), pairs of time and figure (a dict, a pandas Series), or the 24 hours of a typical day.
+        Aware SDK), a provider (:class:`IntensityProvider`, or its name), pairs of time and figure (a dict, a pandas
+        Series), or the 24 hours of a typical day.
     :param standards_dir: A directory of standards of your own, which add to the built-in ones or override them.
     :param now: The time to answer for; without it the end of the observation, else the present.
     :raises kepler_power.errors.UnknownNameError: no workload, region or standard has that name.
@@ -1508,6 +1525,7 @@ def analyze_workload_power_trend(
 
 def get_cluster_carbon_summary(
     *,
+    facts: Optional[Mapping[str, Any]] = None,
     kind: Optional[WorkloadKind] = None,
     lang: Lang = "en",
     region: Optional[str] = None,
@@ -1522,6 +1540,7 @@ def get_cluster_carbon_summary(
     """Sums up a cluster: energy and emissions of nodes and namespaces, idle and unattributed shares, compliance counts,
     and how much of it the figures cover.
 
+    :param facts: What rules need to know of the site, as in ``assess_workload_compliance``.
     :param kind: The kind of workloads to count. Without it all of them, each once: pods, containers outside pods,
         units, virtual machines, and processes that are in none of these.
     :param lang: Language of sentences.
@@ -1535,12 +1554,14 @@ def get_cluster_carbon_summary(
         :class:`kepler_power.Monitor`, or an :class:`Observation`, which answers many questions.
     :param facility: The site and its electricity; without it that of :func:`kepler_power.configure`.
     :param intensity: Grid intensities over time, gCO2e/kWh, instead of the yearly average: a file (CSV, JSON, Carbon
-        Aware SDK), pairs of time and figure (a dict, a pandas Series), or the 24 hours of a typical day.
+        Aware SDK), a provider (:class:`IntensityProvider`, or its name), pairs of time and figure (a dict, a pandas
+        Series), or the 24 hours of a typical day.
     :param standards_dir: A directory of standards of your own, which add to the built-in ones or override them.
     :param now: The time to answer for; without it the end of the observation, else the present.
     :raises kepler_power.errors.UnknownNameError: no workload, region or standard has that name.
     """
     arguments: dict[str, Any] = {
+        "facts": None if facts is None else dict(facts),
         "kind": kind,
         "lang": lang,
         "region": region,

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Optional
 
 from . import _native, _tools
-from ._answer import Answer, Length, Moment, length, many, meters, one
+from ._answer import Answer, IntensityProvider, Length, Moment, length, many, meters, one
 from ._native import Observation
 from ._tools import *  # noqa: F403 - all tools and their answers, listed in its own __all__
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "GridIntensity",
+    "IntensityProvider",
     "Length",
     "Moment",
     "Observation",
@@ -162,6 +163,8 @@ class Standard(Answer):
     """Where it is written."""
     year: Optional[int]
     """The year the source speaks of."""
+    verified: Optional[datetime.date]
+    """The day on which it was last compared with its source; ``None``: not since it was written."""
     note: Optional[Mapping[str, str]]
     """What an honest reader should know about it: ``en``, ``ko``."""
     limit: Optional[_tools.Limit]
@@ -181,6 +184,7 @@ class Standard(Answer):
         "countries": tuple,
         "valid_from": _date,
         "valid_to": _date,
+        "verified": _date,
         "limit": one(_tools.Limit),
         "metrics": tuple,
     }

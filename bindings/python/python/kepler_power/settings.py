@@ -48,7 +48,7 @@ def facility_for(region: Optional[str], pue: Optional[float], grid_intensity: Op
         options["pue"] = pue
     if grid_intensity is not None:
         options["grid_intensity"] = grid_intensity
-    key = (region, *sorted(options.items()))
+    key = (region, repr(sorted(options.items())))
     found = _found.get(key)
     if found is None:
         if len(_found) >= _FACILITIES_KEPT:

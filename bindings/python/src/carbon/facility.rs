@@ -5,14 +5,14 @@ use crate::errors::{ConfigurationError, tool_error};
 use jiff::Timestamp;
 use kepler_compliance::carbon::{effective_intensity, emissions};
 use kepler_compliance::intensity::AccountingMethod;
-use kepler_compliance::standards::Basis;
+use kepler_compliance::standards::{Basis, SiteFacts};
 use kepler_compliance::tariff::EnergyPrice;
 use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{Price, Settings, Site, StatedPue, Toolbox, site};
 use kepler_compliance::units::{CarbonIntensity, Energy, Pue};
 use kepler_compliance::view::NoView;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 use std::env;
 use std::sync::Arc;
 
@@ -30,8 +30,10 @@ use std::sync::Arc;
 /// :param intensity_method: use only published intensities of this method: ``direct`` or ``lifecycle``. Without it
 ///     the one that suits the region is taken: lifecycle for countries, direct for cloud regions, grid zones and
 ///     countries with an official factor.
+/// :param facts: what rules need to know of the site, by name: ``{"connection_kw": 450, "operation_start": "2026-09-01",
+///     "cool_climate": True, "fulfilled": ["KR_ETS_SITE"]}``. A verdict names the facts that it lacks.
 /// :raises UnknownRegionError: no region has that name.
-/// :raises ConfigurationError: a PUE below 1, a negative intensity or price.
+/// :raises ConfigurationError: a fact that no rule asks for or that cannot be; a PUE below 1, a negative intensity or price.
 #[pyclass(frozen, eq, module = "kepler_power")]
 #[derive(PartialEq)]
 pub(crate) struct Facility {
@@ -43,16 +45,52 @@ pub(crate) struct Facility {
 impl Facility {
     fn of(settings: Settings, currency: String) -> PyResult<Self> {
         let data = data()?;
-        let toolbox = Toolbox {
-            view: Arc::new(NoView),
-            standards: data.standards.clone(),
-            zones: data.zones.clone(),
-            intensity: data.table.clone(),
-            settings,
-        };
+        let (standards, zones) = (data.standards.clone(), data.zones.clone());
+        let mut toolbox = Toolbox::new(Arc::new(NoView), standards, zones, data.table.clone());
+        toolbox.settings = settings;
         let site =
             site(&toolbox.context(Timestamp::now()), None, Lang::En).map_err(|error| tool_error(error.into()))?;
         Ok(Facility { settings: toolbox.settings, currency, site })
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "as the constructor, which names them")]
+    fn stated(
+        region: Option<String>,
+        pue: Option<f64>,
+        pue_basis: &str,
+        grid_intensity: Option<f64>,
+        price: Option<f64>,
+        currency: &str,
+        intensity_method: Option<&str>,
+        facts: SiteFacts,
+    ) -> PyResult<Self> {
+        let basis = basis(pue_basis)?;
+        let wrong = |message: String, remedy: &str| ConfigurationError::new_err((message, remedy.to_owned()));
+        let at_least_zero = |what: &str, value: f64| {
+            let sound = value.is_finite() && value >= 0.0;
+            sound
+                .then_some(value)
+                .ok_or_else(|| wrong(format!("{what} of {value}"), "give a finite figure of 0 or more"))
+        };
+        let pue = pue.map(|ratio| {
+            let value = Pue::new(ratio).map_err(|error| wrong(error.to_string(), ""));
+            value.map(|value| StatedPue::new(value, basis))
+        });
+        let grid_intensity = grid_intensity.map(|grams| at_least_zero("a grid intensity", grams));
+        let price = price.map(|price| at_least_zero("a price", price));
+        let currency = currency.trim().to_uppercase();
+        if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            return Err(wrong(format!("`{currency}` is not a currency"), "write it as KRW or EUR (ISO 4217)"));
+        }
+        let price = price.transpose()?.map(|price| Price::new(EnergyPrice::per_kilowatt_hour(price), currency.clone()));
+        let mut settings = Settings::default();
+        settings.region = region.filter(|region| !region.trim().is_empty());
+        settings.pue = pue.transpose()?;
+        settings.grid_intensity = grid_intensity.transpose()?.map(CarbonIntensity::from_grams_per_kilowatt_hour);
+        settings.intensity_method = intensity_method.map(method).transpose()?;
+        settings.price = price;
+        settings.facts = facts;
+        Facility::of(settings, currency)
     }
 
     /// The settings that the tools use.
@@ -74,7 +112,8 @@ impl Facility {
 #[pymethods]
 impl Facility {
     #[new]
-    #[pyo3(signature = (region=None, *, pue=None, pue_basis="assumed", grid_intensity=None, price=None, currency="KRW", intensity_method=None))]
+    #[pyo3(signature = (region=None, *, pue=None, pue_basis="assumed", grid_intensity=None, price=None, currency="KRW", intensity_method=None, facts=None))]
+    #[allow(clippy::too_many_arguments, reason = "one for each thing a facility can state; Python names them")]
     fn new(
         region: Option<String>,
         pue: Option<f64>,
@@ -83,42 +122,15 @@ impl Facility {
         price: Option<f64>,
         currency: &str,
         intensity_method: Option<&str>,
+        facts: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let basis = basis(pue_basis)?;
-        let wrong = |message: String, remedy: &str| ConfigurationError::new_err((message, remedy.to_owned()));
-        let at_least_zero = |what: &str, value: f64| {
-            let sound = value.is_finite() && value >= 0.0;
-            sound
-                .then_some(value)
-                .ok_or_else(|| wrong(format!("{what} of {value}"), "give a finite figure of 0 or more"))
-        };
-        let pue = pue.map(|ratio| {
-            let value = Pue::new(ratio).map_err(|error| wrong(error.to_string(), ""));
-            value.map(|value| StatedPue { value, basis })
-        });
-        let grid_intensity = grid_intensity.map(|grams| at_least_zero("a grid intensity", grams));
-        let price = price.map(|price| at_least_zero("a price", price));
-        let currency = currency.trim().to_uppercase();
-        if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
-            return Err(wrong(format!("`{currency}` is not a currency"), "write it as KRW or EUR (ISO 4217)"));
-        }
-        let price = price
-            .transpose()?
-            .map(|price| Price { per_kwh: EnergyPrice::per_kilowatt_hour(price), currency: currency.clone() });
-        let settings = Settings {
-            region: region.filter(|region| !region.trim().is_empty()),
-            pue: pue.transpose()?,
-            grid_intensity: grid_intensity.transpose()?.map(CarbonIntensity::from_grams_per_kilowatt_hour),
-            intensity_method: intensity_method.map(method).transpose()?,
-            price,
-            tariff: None,
-        };
-        Facility::of(settings, currency)
+        let facts = facts.map(site_facts).transpose()?.unwrap_or_default();
+        Facility::stated(region, pue, pue_basis, grid_intensity, price, currency, intensity_method, facts)
     }
 
     /// The facility that the environment states: ``KEPLER_REGION``, ``KEPLER_PUE``, ``KEPLER_PUE_BASIS``,
-    /// ``KEPLER_GRID_INTENSITY`` (gCO2e/kWh), ``KEPLER_PRICE`` (per kWh) and ``KEPLER_CURRENCY``, as for
-    /// ``kepler serve``.
+    /// ``KEPLER_GRID_INTENSITY`` (gCO2e/kWh), ``KEPLER_PRICE`` (per kWh), ``KEPLER_CURRENCY`` and ``KEPLER_FACT``
+    /// (``connection_kw=450,cool_climate=yes``), as for ``kepler serve``.
     #[staticmethod]
     pub(super) fn from_environment() -> PyResult<Self> {
         let text = |name: &str| env::var(name).ok().filter(|text| !text.trim().is_empty());
@@ -133,7 +145,16 @@ impl Facility {
         };
         let basis = text("KEPLER_PUE_BASIS");
         let currency = text("KEPLER_CURRENCY");
-        Facility::new(
+        let mut facts = SiteFacts::default();
+        for stated in text("KEPLER_FACT").iter().flat_map(|text| text.split(',')).filter(|part| !part.trim().is_empty())
+        {
+            let wrong = |message: String| ConfigurationError::new_err((message, "write it as connection_kw=450"));
+            let (name, value) = stated
+                .split_once('=')
+                .ok_or_else(|| wrong(format!("environment variable KEPLER_FACT: `{stated}` is not NAME=VALUE")))?;
+            facts.state(name, value).map_err(|error| wrong(format!("environment variable KEPLER_FACT: {error}")))?;
+        }
+        Facility::stated(
             text("KEPLER_REGION"),
             number("KEPLER_PUE")?,
             basis.as_deref().unwrap_or("assumed"),
@@ -141,6 +162,7 @@ impl Facility {
             number("KEPLER_PRICE")?,
             currency.as_deref().unwrap_or("KRW"),
             text("KEPLER_INTENSITY_METHOD").as_deref(),
+            facts,
         )
     }
 
@@ -260,6 +282,12 @@ impl Facility {
         &self.currency
     }
 
+    /// What is stated of the site for rules to look at, by name.
+    #[getter]
+    fn facts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        py.import("json")?.call_method1("loads", (json(&self.settings.facts)?,))
+    }
+
     /// What weakens these figures, in sentences.
     #[getter]
     fn caveats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
@@ -308,9 +336,21 @@ impl Facility {
             .set_item("grid_intensity", self.settings.grid_intensity.map(CarbonIntensity::grams_per_kilowatt_hour))?;
         stated.set_item("price", self.price())?;
         stated.set_item("currency", &self.currency)?;
+        if !self.settings.facts.is_empty() {
+            stated.set_item("facts", self.facts(py)?)?;
+        }
         stated.set_item("intensity_method", self.settings.intensity_method.and(self.grid_method()))?;
         Ok((PyTuple::new(py, [self.settings.region.as_deref()])?, stated))
     }
+}
+
+/// Facts as Python states them: dates and figures of any type as they print.
+fn site_facts(facts: &Bound<'_, PyDict>) -> PyResult<SiteFacts> {
+    let wrong = |message: String| ConfigurationError::new_err((message, "see kepler_power.Facility for their names"));
+    let options = PyDict::new(facts.py());
+    options.set_item("default", facts.py().get_type::<PyString>())?;
+    let text = facts.py().import("json")?.call_method("dumps", (facts,), Some(&options))?;
+    serde_json::from_str(text.extract()?).map_err(|error| wrong(error.to_string()))
 }
 
 const fn basis_name(basis: Basis) -> &'static str {
@@ -323,7 +363,7 @@ const fn basis_name(basis: Basis) -> &'static str {
     }
 }
 
-fn method(name: &str) -> PyResult<AccountingMethod> {
+pub(super) fn method(name: &str) -> PyResult<AccountingMethod> {
     match name {
         "direct" => Ok(AccountingMethod::Direct),
         "lifecycle" => Ok(AccountingMethod::Lifecycle),

@@ -8,15 +8,19 @@ use kepler_compliance::intensity::{
     SeriesBasis,
 };
 use kepler_compliance::units::CarbonIntensity;
+use kepler_connect::http::Secret;
 use kepler_connect::intensity::{ElectricityMaps, ProviderOptions, UkCarbonIntensity, WattTime};
 use pyo3::prelude::*;
 use serde_json::{Value, json};
+use std::env;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What an `intensity` argument is.
 #[derive(FromPyObject)]
 pub(super) enum IntensityArgument {
+    /// A provider with all that it is asked by.
+    Provider(ProviderArgument),
     /// A provider's name, else a file: CSV or JSON.
     Named(PathBuf),
     /// A name, (start, end, gCO2e/kWh) in RFC 3339, and what they rest on.
@@ -25,18 +29,50 @@ pub(super) enum IntensityArgument {
     Profile(Vec<f64>),
 }
 
-/// A provider is asked once in a while only, so it lives as long as the process.
-static PROVIDERS: [OnceLock<Arc<dyn IntensitySource>>; 3] = [const { OnceLock::new() }; 3];
+/// `kepler_power.compliance.IntensityProvider`, attribute by attribute.
+#[derive(Clone, PartialEq, FromPyObject)]
+pub(super) struct ProviderArgument {
+    name: String,
+    url: Option<String>,
+    token: Option<String>,
+    user: Option<String>,
+    password: Option<String>,
+    regions: Vec<(String, String)>,
+    method: Option<String>,
+}
+
+impl ProviderArgument {
+    /// One by its name alone: what it is asked by stands in the environment.
+    fn named(name: &str) -> PyResult<Self> {
+        let text = |name: &str| env::var(name).ok().filter(|text| !text.trim().is_empty());
+        let pair = |text: &str| {
+            let wrong = || format!("environment variable KEPLER_INTENSITY_REGION: `{text}` is not ZONE=REGION");
+            let (zone, region) = text
+                .split_once('=')
+                .ok_or_else(|| ConfigurationError::new_err((wrong(), "write it as us-east-1=PJM_DC")))?;
+            Ok((zone.trim().to_owned(), region.trim().to_owned()))
+        };
+        let regions = text("KEPLER_INTENSITY_REGION");
+        let regions: PyResult<Vec<_>> = regions.iter().flat_map(|text| text.split(',')).map(pair).collect();
+        Ok(ProviderArgument {
+            name: name.to_owned(),
+            url: text("KEPLER_INTENSITY_URL"),
+            token: None,
+            user: None,
+            password: None,
+            regions: regions?,
+            method: text("KEPLER_INTENSITY_METHOD"),
+        })
+    }
+}
+
+/// Providers are asked once in a while only, so they live as long as the process; the oldest goes.
+static PROVIDERS: Mutex<Vec<(ProviderArgument, Arc<dyn IntensitySource>)>> = Mutex::new(Vec::new());
+const PROVIDERS_KEPT: usize = 16;
 
 /// What is not known of a caller's figures: they are taken for direct averages, which such figures mostly are.
 fn provenance(zone: &str, source: &str) -> Provenance {
-    Provenance {
-        zone: zone.to_owned(),
-        method: AccountingMethod::Direct,
-        boundary: Boundary::Unstated,
-        kind: IntensityKind::Average,
-        source: source.to_owned(),
-    }
+    Provenance::new(zone, AccountingMethod::Direct, Boundary::Unstated, IntensityKind::Average, source)
 }
 
 impl IntensityArgument {
@@ -47,8 +83,9 @@ impl IntensityArgument {
         let mut options = FileOptions::default();
         options.zone = Some(zone.id.clone());
         Ok(match self {
-            IntensityArgument::Named(path) => match provider(&path)? {
-                Some(provider) => provider,
+            IntensityArgument::Provider(given) => provider(data, given)?,
+            IntensityArgument::Named(path) => match path.to_str().filter(|name| NAMES.contains(name)) {
+                Some(name) => provider(data, ProviderArgument::named(name)?)?,
                 None => Arc::new(FileSource::open(&path, &data.zones, &options).map_err(|error| wrong(&error))?),
             },
             IntensityArgument::Rows(name, rows, basis) => {
@@ -78,22 +115,64 @@ impl IntensityArgument {
     }
 }
 
-/// The provider of that name; its secret comes from the environment.
-fn provider(name: &Path) -> PyResult<Option<Arc<dyn IntensitySource>>> {
-    let options = ProviderOptions::default;
-    let (slot, made) = match name.to_str() {
-        Some("electricity-maps") => {
-            (&PROVIDERS[0], ElectricityMaps::from_env(options()).map(|source| Arc::new(source) as _))
-        }
-        Some("watttime") => (&PROVIDERS[1], WattTime::from_env(options()).map(|source| Arc::new(source) as _)),
-        Some("uk") => (&PROVIDERS[2], UkCarbonIntensity::new(options()).map(|source| Arc::new(source) as _)),
-        _ => return Ok(None),
-    };
-    if let Some(known) = slot.get() {
-        return Ok(Some(Arc::clone(known)));
+const NAMES: [&str; 3] = ["electricity-maps", "watttime", "uk"];
+
+/// The provider asked so, made where it is not known yet.
+fn provider(data: &Data, asked: ProviderArgument) -> PyResult<Arc<dyn IntensitySource>> {
+    let mut known = PROVIDERS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, source)) = known.iter().find(|(other, _)| *other == asked) {
+        return Ok(Arc::clone(source));
     }
-    let made = made.map_err(|error| ConfigurationError::new_err(message_and_remedy(&error)))?;
-    Ok(Some(Arc::clone(slot.get_or_init(|| made))))
+    let source = make(data, &asked)?;
+    if known.len() >= PROVIDERS_KEPT {
+        known.remove(0);
+    }
+    known.push((asked, Arc::clone(&source)));
+    Ok(source)
+}
+
+fn make(data: &Data, asked: &ProviderArgument) -> PyResult<Arc<dyn IntensitySource>> {
+    let wrong = |error: &dyn std::fmt::Display| ConfigurationError::new_err(message_and_remedy(&error));
+    let mut options = ProviderOptions::default();
+    options.base_url.clone_from(&asked.url);
+    Ok(match asked.name.as_str() {
+        "electricity-maps" => {
+            let made = match &asked.token {
+                Some(token) => ElectricityMaps::new(Secret::new(token), options),
+                None => ElectricityMaps::from_env(options),
+            };
+            let mut source = made.map_err(|error| wrong(&error))?;
+            for (zone, key) in &asked.regions {
+                let zone = data.zones.find(zone).map_err(|error| unknown_region(&error))?;
+                source = source.zone(zone.id.clone(), key.clone());
+            }
+            Arc::new(match asked.method.as_deref().map(super::facility::method).transpose()? {
+                Some(method) => source.with_method(method),
+                None => source,
+            })
+        }
+        "watttime" => {
+            let made = match (&asked.user, &asked.password) {
+                (Some(user), Some(password)) => WattTime::new(user, Secret::new(password), options),
+                (None, None) => WattTime::from_env(options),
+                _ => {
+                    let message = "WattTime asks for a user and a password, and one of them is missing";
+                    return Err(ConfigurationError::new_err((message, "give user= and password=, or neither")));
+                }
+            };
+            let mut source = made.map_err(|error| wrong(&error))?;
+            for (zone, region) in &asked.regions {
+                let zone = data.zones.find(zone).map_err(|error| unknown_region(&error))?;
+                source = source.region(zone.id.clone(), region.clone());
+            }
+            Arc::new(source)
+        }
+        "uk" => Arc::new(UkCarbonIntensity::new(options).map_err(|error| wrong(&error))?),
+        name => {
+            let message = format!("there is no provider of intensities `{name}`");
+            return Err(ConfigurationError::new_err((message, "give electricity-maps, watttime or uk")));
+        }
+    })
 }
 
 fn series_basis(name: &str) -> PyResult<SeriesBasis> {

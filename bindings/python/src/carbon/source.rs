@@ -136,9 +136,10 @@ fn poll(py: Python<'_>, urls: &[String], window: Duration) -> PyResult<Arc<dyn E
 
 fn measure(py: Python<'_>, window: Duration, (host, names): Meters) -> PyResult<Arc<dyn EnergyView>> {
     let host = host.as_ref().map(Host::core).unwrap_or_default();
-    let options = SamplerOptions { chain: chain(py, &host, names)?, ..SamplerOptions::default() };
+    let chain = chain(py, &host, names)?;
+    let options = SamplerOptions::default().with(|options| options.chain = chain);
     let mut sampler = py.detach(|| Sampler::new(&host, options)).map_err(|error| unavailable(&error))?;
-    let options = RingOptions { max_age: window * 2, ..RingOptions::default() };
+    let options = RingOptions::default().with(|options| options.max_age = window * 2);
     let ring = HistoryRing::new("local", node_name(), options);
     let end = Instant::now() + window;
     py.detach(|| ring.record(&sampler.tick()));

@@ -86,7 +86,8 @@ fn call_tool(
     let taken = observation.and_then(|observation| observation.taken);
     let view: Arc<dyn EnergyView> =
         observation.map_or_else(|| Arc::new(NoView) as _, |observation| observation.view.clone());
-    let toolbox = Toolbox { view, standards, zones: data.zones.clone(), intensity, settings };
+    let mut toolbox = Toolbox::new(view, standards, data.zones.clone(), intensity);
+    toolbox.settings = settings;
     let answer = py.detach(|| {
         let context = toolbox.context(taken.unwrap_or_else(Timestamp::now));
         let context = now.map_or(context, |now| context.at(now));

@@ -72,7 +72,10 @@ fn find_model(
     let given = measured.iter().map(quantity).collect::<PyResult<Vec<_>>>()?;
     let machine = match machine {
         Some((processor, cores, threads, chips, memory_gib, frequency_mhz)) => {
-            Machine { cores, threads, chips, memory_gib, frequency_mhz, ..Machine::with_processor(&processor) }
+            let mut machine = Machine::with_processor(&processor);
+            (machine.cores, machine.threads, machine.chips) = (cores, threads, chips);
+            (machine.memory_gib, machine.frequency_mhz) = (memory_gib, frequency_mhz);
+            machine
         }
         None => Machine::of(&Host::default()),
     };
@@ -81,7 +84,8 @@ fn find_model(
         None => Conversion::Refuse,
     };
     let catalogue = open(directory)?;
-    let request = Request { source, output: kind, machine: &machine, given: &given, conversion };
+    let mut request = Request::new(source, kind, &machine, &given);
+    request.conversion = conversion;
     let found =
         py.detach(|| catalogue.best_for(&request)).map_err(|error| DataError::new_err(message_and_remedy(&error)))?;
     Ok((PowerModel::new(found.model), row(&found.entry), found.distance, found.reason))

@@ -25,7 +25,8 @@ impl RecipeArgument {
     fn recipe(self) -> PyResult<Recipe> {
         let named = self.algorithm.parse::<Algorithm>();
         let algorithm = named.map_err(|error| ConfigurationError::new_err(message_and_remedy(&error)))?;
-        let mut recipe = Recipe { rising: self.rising, per: self.per, seed: self.random_state, ..algorithm.recipe() };
+        let mut recipe = algorithm.recipe();
+        (recipe.rising, recipe.per, recipe.seed) = (self.rising, self.per, self.random_state);
         for learner in &mut recipe.learners {
             if let Learner::Trees(settings, _) = learner {
                 settings.trees = self.n_estimators.unwrap_or(settings.trees);

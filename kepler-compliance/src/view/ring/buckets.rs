@@ -44,6 +44,8 @@ impl Buckets {
                 last.end = end;
                 last.value = Usage {
                     energy: last.value.energy.plus(&usage.energy),
+                    idle: last.value.idle.plus(&usage.idle),
+                    unattributed: last.value.unattributed.plus(&usage.unattributed),
                     cpu_time: last.value.cpu_time.zip(usage.cpu_time).map(|(a, b)| a + b),
                 };
             }
@@ -67,18 +69,26 @@ fn share_of(from: Timestamp, edge: Timestamp, to: Timestamp) -> f64 {
 }
 
 fn part_of(usage: &Usage, share: f64) -> Usage {
+    let part = |split: &EnergySplit| {
+        split.map(|energy| Energy::from_microjoules((energy.microjoules() as f64 * share) as u64).min(energy))
+    };
     Usage {
-        energy: usage
-            .energy
-            .map(|energy| Energy::from_microjoules((energy.microjoules() as f64 * share) as u64).min(energy)),
+        energy: part(&usage.energy),
+        idle: part(&usage.idle),
+        unattributed: part(&usage.unattributed),
         cpu_time: usage.cpu_time.map(|time| time.mul_f64(share)),
     }
 }
 
 fn rest_of(usage: &Usage, part: &Usage) -> Usage {
-    let rest = |zone| usage.energy.zones[zone].zip(part.energy.zones[zone]).map(|(all, part)| all - part);
+    let rest = |all: &EnergySplit, part: &EnergySplit| {
+        let zone = |zone| all.zones[zone].zip(part.zones[zone]).map(|(all, part)| all - part);
+        EnergySplit { zones: PerZone::from_fn(zone), gpu: all.gpu }
+    };
     Usage {
-        energy: EnergySplit { zones: PerZone::from_fn(rest), gpu: usage.energy.gpu },
+        energy: rest(&usage.energy, &part.energy),
+        idle: rest(&usage.idle, &part.idle),
+        unattributed: rest(&usage.unattributed, &part.unattributed),
         cpu_time: usage.cpu_time.zip(part.cpu_time).map(|(all, part)| all.saturating_sub(part)),
     }
 }

@@ -126,20 +126,8 @@ pub(super) fn series(
     }
     let mut builder = Buckets::new(range.start, step);
     for sample in &selection.samples {
-        let mut energy = PerZone::<Energy>::default();
-        let mut cpu_time = Duration::ZERO;
-        if whole_node {
-            energy = PerZone::from_fn(|zone| sample.node[zone].map_or(Energy::ZERO, |used| used.energy));
-        } else {
-            for used in sample.rows.iter().filter(|used| is_of(&used.who.id)) {
-                energy.iter_mut().for_each(|(zone, sum)| *sum += used.energy[zone]);
-                cpu_time += used.cpu_time;
-            }
-        }
         let (Some(start), Some(end)) = (ledger.wall(sample.start), ledger.wall(sample.end)) else { continue };
-        let split = PerZone::from_fn(|zone| zones[zone].as_ref().map(|_| energy[zone]));
-        let usage =
-            Usage { energy: EnergySplit { zones: split, gpu: None }, cpu_time: (!whole_node).then_some(cpu_time) };
+        let usage = if whole_node { of_node(sample, &zones) } else { of_workloads(sample, &zones, is_of) };
         builder.add(start, end, usage);
     }
     let steps = Series::new(builder.into_steps()).map_err(|error| ViewError::Unavailable {
@@ -153,6 +141,36 @@ pub(super) fn series(
         resolution: Duration::ZERO,
         moment: moment(ledger),
     })
+}
+
+/// What the node used in a sample, in each zone that it has.
+fn of_node(sample: &Sample, zones: &PerZone<Option<NodeZoneEnergy>>) -> Usage {
+    let split = |part: fn(&ZoneCounters) -> Energy| {
+        let of = |zone| sample.node[zone].as_ref().map_or(Energy::ZERO, part);
+        EnergySplit { zones: PerZone::from_fn(|zone| zones[zone].as_ref().map(|_| of(zone))), gpu: None }
+    };
+    Usage {
+        energy: split(|used| used.energy),
+        idle: split(|used| used.idle),
+        unattributed: split(|used| used.unattributed),
+        cpu_time: None,
+    }
+}
+
+/// What the workloads used in a sample that `is_of` names.
+fn of_workloads(
+    sample: &Sample,
+    zones: &PerZone<Option<NodeZoneEnergy>>,
+    is_of: impl Fn(&WorkloadId) -> bool,
+) -> Usage {
+    let mut energy = PerZone::<Energy>::default();
+    let mut cpu_time = Duration::ZERO;
+    for used in sample.rows.iter().filter(|used| is_of(&used.who.id)) {
+        energy.iter_mut().for_each(|(zone, sum)| *sum += used.energy[zone]);
+        cpu_time += used.cpu_time;
+    }
+    let split = PerZone::from_fn(|zone| zones[zone].as_ref().map(|_| energy[zone]));
+    Usage { energy: EnergySplit { zones: split, gpu: None }, cpu_time: Some(cpu_time), ..Usage::default() }
 }
 
 /// The samples that ended in the range.

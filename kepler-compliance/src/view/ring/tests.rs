@@ -1,6 +1,6 @@
 use super::*;
 use crate::units::{Energy, ZoneKind};
-use crate::view::{LiveView, WorkloadEnergy, WorkloadKind};
+use crate::view::{EnergySplit, LiveView, Usage, WorkloadEnergy, WorkloadKind};
 use jiff::Timestamp;
 use kepler_core::host;
 use kepler_core::meter::Method;
@@ -104,6 +104,18 @@ fn a_window_holds_differences_and_both_the_running_and_the_terminated() {
     assert!(of(&inventory, 9).is_none(), "ended before the window");
     let zone = inventory.nodes[0].zones[ZoneKind::Package].as_ref().unwrap();
     assert_eq!((zone.energy.joules(), zone.idle.unwrap().joules()), (30.0, 4.0));
+    // A series tells the node's parts apart as the inventory does, however its steps cut the readings.
+    for steps in [1, 3, 7] {
+        let series = ring.series(&Subject::Cluster, machine.last(5), STEP / steps).unwrap();
+        let sum = |part: fn(&Usage) -> EnergySplit| -> Energy {
+            series.steps.steps().iter().map(|step| part(&step.value).total().unwrap()).sum()
+        };
+        assert_eq!((sum(|usage| usage.energy), sum(|usage| usage.idle)), (zone.energy, zone.idle.unwrap()));
+        assert_eq!(sum(|usage| usage.unattributed), zone.unattributed.unwrap());
+    }
+    let one = Subject::Workloads(vec![of(&inventory, 1).unwrap().id.clone()]);
+    let series = ring.series(&one, machine.last(5), STEP).unwrap();
+    assert_eq!(series.steps.steps()[0].value.idle.total(), None, "a workload is charged active energy only");
     assert_eq!((inventory.covered.length(), inventory.coverage), (STEP, 1.0));
     assert_eq!(ring.inventory(machine.last(10)).unwrap().coverage, 0.5);
 }

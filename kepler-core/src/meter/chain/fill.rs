@@ -6,8 +6,9 @@
 //! The error of that, one standard deviation, is 15 % of the part where both are equally busy, and up to 65 % where
 //! one is idle and the other busy. Share and errors are judgement, not measurement.
 
+use crate::counter::EnergyDelta;
 use crate::host::{BusyTime, CpuDomains, CpuTimes, CpuTimesReader, Host, Timestamp};
-use crate::meter::{ReadError, Reading, Zone};
+use crate::meter::{Drawn, ReadError, Zone};
 use crate::units::{Energy, PerZone, Power, ZoneKind};
 use std::io;
 use std::time::Duration;
@@ -20,7 +21,11 @@ pub(super) const ERROR_ALIKE: f64 = 0.15;
 const ERROR_UNLIKE: f64 = 0.5;
 
 /// What one zone that is read drew: its kind, its package, and its mean power where that is known.
-pub(super) type Drawn = (ZoneKind, Option<u32>, Option<Power>);
+pub(super) type Present = (ZoneKind, Option<u32>, Option<Power>);
+
+/// Nothing estimated yet.
+const NOTHING: Drawn =
+    Drawn { delta: EnergyDelta::First, window: Duration::ZERO, energy: Energy::ZERO, elapsed: Duration::ZERO };
 
 /// The estimated parts.
 #[derive(Debug)]
@@ -41,8 +46,8 @@ pub(super) struct Fill {
 struct Part {
     source: &'static str,
     zone: Zone,
-    /// Estimated since the part went missing.
-    total: Energy,
+    /// What was estimated in the last window.
+    last: Drawn,
     is_whole_package: bool,
 }
 
@@ -55,7 +60,7 @@ impl Fill {
                 let socket = package.map(|number| format!(" of socket {number}")).unwrap_or_default();
                 let mut zone = Zone::new(kind, format!("missing {kind}{socket}, estimated from the others"));
                 zone.package = package;
-                Part { source, zone, total: Energy::ZERO, is_whole_package }
+                Part { source, zone, last: NOTHING, is_whole_package }
             })
             .collect();
         let domains = CpuDomains::read(host);
@@ -85,8 +90,13 @@ impl Fill {
         self.errors[kind]
     }
 
+    /// What was estimated in the last window, with the source, kind and package that it stands for.
+    pub(super) fn estimated(&self) -> impl Iterator<Item = (&'static str, ZoneKind, Option<u32>, Drawn)> {
+        self.parts.iter().map(|part| (part.source, part.zone.kind, part.zone.package, part.last))
+    }
+
     /// Adds a reading for each part, from what the present zones drew.
-    pub(super) fn advance(&mut self, at: Timestamp, drawn: &[Drawn], readings: &mut Vec<Result<Reading, ReadError>>) {
+    pub(super) fn advance(&mut self, at: Timestamp, drawn: &[Present], readings: &mut Vec<Result<Drawn, ReadError>>) {
         self.read_processors(at);
         let elapsed = self.last.map_or(Duration::ZERO, |last| at.since(&last));
         let (mut whole, mut uncertain): (PerZone<f64>, PerZone<f64>) = Default::default();
@@ -101,15 +111,18 @@ impl Fill {
             let Some(part) = self.parts.get(index) else { continue };
             let estimate = self.estimate(part, drawn);
             let Some(part) = self.parts.get_mut(index) else { continue };
+            part.last = NOTHING;
             match estimate {
                 Some((power, error)) => {
-                    part.total += power * elapsed;
                     whole[part.zone.kind] += power.watts();
                     uncertain[part.zone.kind] += power.watts() * error;
-                    readings.push(Ok(Reading::Counter(part.total)));
+                    if !elapsed.is_zero() {
+                        part.last = Drawn::of(EnergyDelta::Exact(power * elapsed), elapsed);
+                    }
+                    readings.push(Ok(part.last));
                 }
                 // The first reading: nothing is known of the others yet.
-                None if elapsed.is_zero() => readings.push(Ok(Reading::Counter(part.total))),
+                None if elapsed.is_zero() => readings.push(Ok(part.last)),
                 None => {
                     let source = io::Error::new(io::ErrorKind::InvalidData, "no present zone to estimate it from");
                     readings.push(Err(ReadError { path: part.zone.path.clone(), source }));
@@ -124,7 +137,7 @@ impl Fill {
     }
 
     /// The power of a part and its relative error.
-    fn estimate(&self, part: &Part, drawn: &[Drawn]) -> Option<(Power, f64)> {
+    fn estimate(&self, part: &Part, drawn: &[Present]) -> Option<(Power, f64)> {
         let (mut watts, mut zones, mut packages, mut load, mut loads) = (0.0, 0u32, 0u32, 0.0, 0u32);
         let present = || drawn.iter().filter(|(kind, _, _)| *kind == part.zone.kind);
         for (index, (_, package, power)) in present().enumerate() {

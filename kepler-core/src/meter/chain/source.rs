@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 /// A kind of meter.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Source {
     /// Linux powercap, `/sys/class/powercap`.
     Powercap,
@@ -73,8 +74,8 @@ impl Source {
 
     pub(super) fn open(&self, host: &Host, options: &ChainOptions) -> Result<Box<dyn EnergyMeter>, Unavailable> {
         Ok(match self {
-            Source::Powercap => Box::new(Powercap::open(host)?),
-            Source::Msr => Box::new(Msr::open(host)?),
+            Source::Powercap => Powercap::open(host)?.guarded(),
+            Source::Msr => Msr::open(host)?.guarded(),
             #[cfg(feature = "perf")]
             Source::Perf => Box::new(crate::meter::perf::Perf::open(host)?),
             #[cfg(not(feature = "perf"))]
@@ -85,7 +86,7 @@ impl Source {
                     Remedy::RebuildWithFeature { feature: "perf" },
                 ));
             }
-            Source::Hwmon => Box::new(Hwmon::open(host, &options.hwmon)?),
+            Source::Hwmon => Hwmon::open(host, &options.hwmon)?.guarded(),
             Source::Model => match &options.calibration {
                 Some(calibration) => Box::new(Estimate::open(host).calibrated(calibration)),
                 None => Box::new(Estimate::open(host)),
@@ -102,6 +103,7 @@ impl Source {
 
 /// Which meters to use, and for what.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ChainOptions {
     /// The sources to try, best first. One alone forces it: there is no falling back then.
     pub sources: Vec<Source>,
@@ -120,6 +122,13 @@ impl Default for ChainOptions {
 }
 
 impl ChainOptions {
+    /// These options with a change, as in `ChainOptions::default().with(|options| options.zones = zones)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
     /// These sources instead of the automatic ones.
     #[must_use]
     pub fn with_sources(mut self, sources: Vec<Source>) -> Self {

@@ -1,8 +1,9 @@
 //! Whether a zone's readings are to be believed: errors, counters that stand still, counters that reset all the time.
 
-use crate::counter::{CounterTracker, EnergyDelta};
+use crate::counter::EnergyDelta;
 use crate::host::{CpuTimesReader, Host, Timestamp};
-use crate::meter::{ReadError, Reading, Zone};
+use crate::meter::follower::Follower;
+use crate::meter::{Drawn, ReadError, Reading, Zone};
 use crate::units::{Energy, Power, ZoneKind};
 use std::io;
 use std::time::Duration;
@@ -10,8 +11,11 @@ use std::time::Duration;
 /// After so many failed readings in a row a zone is taken as lost. A counter that is back sooner shows what was drawn
 /// meanwhile, which no estimate does.
 const FAILURES: u32 = 10;
-/// After so many resets in a row a counter is taken as broken: a wrong unit makes every step implausible.
+/// A counter is taken as broken after so many resets in a row, or somewhat more among other readings: a wrong unit makes every
+/// step implausible, and one that begins again whenever it is read falls at every other reading.
 const RESETS: u32 = 5;
+/// What a reset counts against a reading that went on.
+const RESET_WEIGHT: u32 = 3;
 /// A package, memory or a platform draws power even at rest, and counters move every millisecond: one that stands
 /// still for this long, while processors were busy for this CPU time, does not count.
 const STANDS_STILL: Duration = Duration::from_secs(3);
@@ -56,11 +60,11 @@ impl BusyClock {
     }
 }
 
-/// Follows one zone's readings.
+/// Follows one zone's readings, and judges them.
 #[derive(Debug)]
 pub(super) struct ZoneWatch {
-    tracker: CounterTracker,
-    last: Option<(Reading, Timestamp)>,
+    follower: Follower,
+    last: Option<Reading>,
     failures: u32,
     resets: u32,
     /// Since when the reading is the same, and how busy processors had been by then.
@@ -72,7 +76,7 @@ pub(super) struct ZoneWatch {
 impl ZoneWatch {
     pub(super) fn new(zone: &Zone) -> Self {
         ZoneWatch {
-            tracker: CounterTracker::new(zone.modulus, zone.max_power),
+            follower: Follower::new(zone),
             last: None,
             failures: 0,
             resets: 0,
@@ -94,59 +98,105 @@ impl ZoneWatch {
 
     /// The last reading that succeeded.
     pub(super) fn last(&self) -> Option<Reading> {
-        self.last.map(|(reading, _)| reading)
+        self.last
     }
 
-    /// Takes the next reading; gives it back, or an error where it is not believed, and the mean power since the one before.
+    /// An estimate stands in for the zone from now on, or another source.
+    pub(super) fn lose(&mut self) {
+        self.follower.lose();
+    }
+
+    /// So much was estimated in its stead.
+    pub(super) fn estimate(&mut self, energy: Energy, elapsed: Duration) {
+        self.follower.estimate(energy, elapsed);
+    }
+
+    /// Takes the next reading: what was drawn since the one before, or an error where it is not believed. Only the readings
+    /// of a sensor are doubted, by how long processors were busy.
     pub(super) fn observe(
         &mut self,
         source: &'static str,
         zone: &Zone,
         reading: Result<Reading, ReadError>,
         at: Timestamp,
+        busy: Option<&mut BusyClock>,
+    ) -> Result<Drawn, ReadError> {
+        let is_sensor = busy.is_some();
+        let reading = self.judge(source, zone, reading, at, busy)?;
+        let drawn = self.follower.advance(reading, at);
+        match drawn.delta {
+            EnergyDelta::Reset { .. } => self.resets = self.resets.saturating_add(RESET_WEIGHT),
+            EnergyDelta::Exact(_) | EnergyDelta::Wrapped(_) => self.resets = self.resets.saturating_sub(1),
+            _ => {}
+        }
+        if is_sensor && self.resets >= RESETS * RESET_WEIGHT {
+            self.distrust = Some(Distrust::Resets);
+            return Err(self.disbelieve(source, zone, Distrust::Resets, &at));
+        }
+        self.report.succeeded(source, zone);
+        Ok(drawn)
+    }
+
+    /// The same of a zone for which an estimate stands in: what it drew is left for when it is in use again.
+    pub(super) fn observe_replaced(
+        &mut self,
+        source: &'static str,
+        zone: &Zone,
+        reading: Result<Reading, ReadError>,
+        at: Timestamp,
         busy: &mut BusyClock,
-    ) -> (Result<Reading, ReadError>, Option<Power>) {
+    ) -> Result<(), ReadError> {
+        self.judge(source, zone, reading, at, Some(busy))?;
+        self.report.succeeded(source, zone);
+        Ok(())
+    }
+
+    /// Gives a reading back if it is to be believed.
+    fn judge(
+        &mut self,
+        source: &'static str,
+        zone: &Zone,
+        reading: Result<Reading, ReadError>,
+        at: Timestamp,
+        busy: Option<&mut BusyClock>,
+    ) -> Result<Reading, ReadError> {
         let reading = match reading {
             Ok(reading) => reading,
             Err(error) => {
                 self.failures = self.failures.saturating_add(1);
                 self.report.failed(source, zone, &error.source, &at);
-                return (Err(error), None);
+                return Err(error);
             }
         };
         self.failures = 0;
-        self.look_for_standstill(zone, reading, at, busy);
-        let before = self.last.replace((reading, at));
-        let delta = self.tracker.update(reading, at);
-        match delta {
-            EnergyDelta::Reset { .. } => self.resets = self.resets.saturating_add(1),
-            EnergyDelta::Exact(_) | EnergyDelta::Wrapped(_) => self.resets = 0,
-            _ => {}
+        if let Some(busy) = busy {
+            self.look_for_standstill(zone, reading, at, busy);
         }
-        if self.resets >= RESETS {
-            self.distrust = Some(Distrust::Resets);
+        self.last = Some(reading);
+        match self.distrust {
+            Some(distrust) => Err(self.disbelieve(source, zone, distrust, &at)),
+            None => Ok(reading),
         }
-        if let Some(distrust) = self.distrust {
-            let source_error = io::Error::new(io::ErrorKind::InvalidData, distrust);
-            self.report.failed(source, zone, &source_error, &at);
-            return (Err(ReadError { path: zone.path.clone(), source: source_error }), None);
-        }
-        self.report.succeeded(source, zone);
-        let elapsed = before.map(|(_, then)| at.since(&then)).filter(|elapsed| !elapsed.is_zero());
-        let power = elapsed.zip(energy(delta)).map(|(elapsed, energy)| energy.over(elapsed));
-        (Ok(reading), power)
+    }
+
+    fn disbelieve(&mut self, source: &'static str, zone: &Zone, distrust: Distrust, at: &Timestamp) -> ReadError {
+        let error = io::Error::new(io::ErrorKind::InvalidData, distrust);
+        self.report.failed(source, zone, &error, at);
+        ReadError { path: zone.path.clone(), source: error }
     }
 
     fn look_for_standstill(&mut self, zone: &Zone, reading: Reading, at: Timestamp, busy: &mut BusyClock) {
         let is_always_drawn = matches!(zone.kind, ZoneKind::Package | ZoneKind::Dram | ZoneKind::Psys);
         let stands = match reading {
-            Reading::Counter(_) => self.last.is_some_and(|(last, _)| last == reading),
+            Reading::Counter(_) => self.last == Some(reading),
             Reading::Power(power) => power == Power::ZERO,
         };
         if !is_always_drawn || !stands {
             self.still = None;
             if self.distrust == Some(Distrust::Stuck) {
                 self.distrust = None;
+                // It did not count meanwhile.
+                self.follower.restart();
             }
             return;
         }
@@ -159,13 +209,6 @@ impl ZoneWatch {
                 }
             }
         }
-    }
-}
-
-fn energy(delta: EnergyDelta) -> Option<Energy> {
-    match delta {
-        EnergyDelta::Exact(energy) | EnergyDelta::Wrapped(energy) => Some(energy),
-        _ => None,
     }
 }
 

@@ -30,6 +30,7 @@ const REFERENCE_GHZ: f64 = 2.5;
 
 /// The power of one virtual CPU (hardware thread) of a processor generation.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct CpuClass {
     /// Generation, as the source of the figures names it (`EPYC 3rd Gen`, `Cascade Lake`), or `generic`.
     pub name: String,

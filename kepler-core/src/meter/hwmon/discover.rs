@@ -5,12 +5,14 @@ use super::rules::ChipRule;
 use super::sensor::Sensor;
 use crate::meter::ReadError;
 use crate::meter::sysfs::{self, Attribute};
+use crate::meter::watchdog;
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// One directory of `class/hwmon`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Chip {
     pub(super) directory: PathBuf,
     /// The driver's name for the chip.
@@ -57,19 +59,23 @@ impl Candidate {
     }
 }
 
-/// All chips of the host, by number.
-pub(super) fn chips(class: &Path) -> Vec<Chip> {
-    let mut chips: Vec<(u32, Chip)> = fs::read_dir(class)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            let number = entry.file_name().to_str()?.strip_prefix("hwmon")?.parse().ok()?;
-            Some((number, Chip::read(entry.path())?))
-        })
-        .collect();
-    chips.sort_unstable_by_key(|(number, _)| *number);
-    chips.into_iter().map(|(_, chip)| chip).collect()
+/// All chips of the host, by number, and the directories of those that do not answer.
+pub(super) fn chips(class: &Path) -> (Vec<Chip>, Vec<(PathBuf, io::Error)>) {
+    let numbered = |entry: fs::DirEntry| -> Option<(u32, PathBuf)> {
+        Some((entry.file_name().to_str()?.strip_prefix("hwmon")?.parse().ok()?, entry.path()))
+    };
+    let mut directories: Vec<(u32, PathBuf)> =
+        fs::read_dir(class).into_iter().flatten().flatten().filter_map(numbered).collect();
+    directories.sort_unstable_by_key(|(number, _)| *number);
+    let (mut chips, mut silent) = (Vec::new(), Vec::new());
+    for (_, directory) in directories {
+        let path = directory.clone();
+        match watchdog::in_time(&directory.join("name"), move || Chip::read(path)) {
+            Ok(chip) => chips.extend(chip),
+            Err(error) => silent.push((directory, error)),
+        }
+    }
+    (chips, silent)
 }
 
 impl Chip {
@@ -94,7 +100,15 @@ impl Chip {
     }
 
     /// The sensors of this chip from the best kind to the worst: counters, then power, then products.
-    pub(super) fn tiers(&self, rule: Option<&ChipRule>) -> [Vec<Candidate>; 3] {
+    ///
+    /// # Errors
+    /// When one of the files that name them does not answer.
+    pub(super) fn tiers_in_time(&self, rule: Option<&ChipRule>) -> io::Result<[Vec<Candidate>; 3]> {
+        let (chip, rule) = (self.clone(), rule.cloned());
+        watchdog::in_time(&self.directory.join("label"), move || chip.tiers(rule.as_ref()))
+    }
+
+    fn tiers(&self, rule: Option<&ChipRule>) -> [Vec<Candidate>; 3] {
         let energy = self.channels("energy").into_iter().filter_map(|n| self.single("energy", n, Source::Energy));
         let power = self.channels("power").into_iter().filter_map(|n| self.single("power", n, Source::Power));
         let product = self.channels("in").into_iter().filter_map(|n| self.product(n, rule));

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
     derive(serde::Serialize, serde::Deserialize),
     serde(default, rename_all = "camelCase", deny_unknown_fields)
 )]
+#[non_exhaustive]
 pub struct HwmonRules {
     /// Names of the sensors to use; empty for all that are known. A sensor's name is its label in lower
     /// case with `_` for everything but letters, digits and `:` (`CPU power` is `cpu_power`), or without a
@@ -28,6 +29,7 @@ pub struct HwmonRules {
     derive(serde::Serialize, serde::Deserialize),
     serde(default, rename_all = "camelCase", deny_unknown_fields)
 )]
+#[non_exhaustive]
 pub struct ChipRule {
     /// The chip's `name` file; case does not matter.
     pub name: String,

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 /// What a model is wanted for.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Request<'a> {
     /// RAPL components or the platform.
     pub source: EnergySource,
@@ -20,8 +21,17 @@ pub struct Request<'a> {
     pub conversion: Conversion,
 }
 
+impl<'a> Request<'a> {
+    /// A model for `machine`, of these quantities as they are.
+    #[must_use]
+    pub const fn new(source: EnergySource, output: OutputType, machine: &'a Machine, given: &'a [Quantity]) -> Self {
+        Request { source, output, machine, given, conversion: Conversion::Refuse }
+    }
+}
+
 /// The model [chosen](Catalogue::best_for) for a machine.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Selection {
     /// The model.
     pub model: Model,
@@ -39,6 +49,7 @@ pub struct Selection {
 /// No model of a catalogue is for a machine.
 #[derive(Debug, thiserror::Error)]
 #[error("no model for this machine: {}", explain(self))]
+#[non_exhaustive]
 pub struct NoModel {
     /// The nearest that is too far, and how far.
     pub nearest: Option<(PathBuf, Difference)>,

@@ -2,6 +2,7 @@
 
 /// What measured the power a model was trained with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the names of a published database")]
 pub enum EnergySource {
     /// RAPL: package, core, uncore, dram.
     RaplSysfs,
@@ -25,6 +26,7 @@ impl EnergySource {
 
 /// Which power a model gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the names of a published database")]
 pub enum OutputType {
     /// That of the node, idle included.
     AbsPower,
@@ -48,6 +50,7 @@ impl OutputType {
 
 /// The features of a model, by the name of their set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the names of a published database")]
 pub enum FeatureGroup {
     /// CPU time and page cache hits.
     BpfOnly,

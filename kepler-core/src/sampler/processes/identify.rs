@@ -83,7 +83,10 @@ pub(super) fn describe(info: &mut ProcessInfo, group: Option<GroupIndex>, vm: Op
                 info.container = Some(Arc::clone(container));
             }
             Some(GroupInfo::Unit(unit)) => info.unit = Some(Arc::clone(unit)),
-            Some(GroupInfo::Job(job)) => info.job = Some(Arc::clone(job)),
+            Some(GroupInfo::Job(job)) => {
+                info.container.clone_from(&job.container);
+                info.job = Some(Arc::clone(job));
+            }
             Some(GroupInfo::Vm(vm)) => info.vm = Some(Arc::clone(vm)),
             Some(GroupInfo::Pod(_)) | None => {}
         }

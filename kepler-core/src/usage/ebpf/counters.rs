@@ -14,6 +14,7 @@ use std::os::fd::AsRawFd;
 
 /// Which events are counted at every switch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Counting {
     /// Those of the processor that it has counters for: none in most virtual machines.
     #[default]

@@ -5,7 +5,7 @@
 use kepler_core::attribution::{IdlePolicy, Weights};
 use kepler_core::calibration::Calibration;
 use kepler_core::host::Timestamp;
-use kepler_core::meter::chain::{ChainOptions, Source};
+use kepler_core::meter::chain::Source;
 use kepler_core::sampler::{Retention, Sampler, SamplerOptions};
 use kepler_core::sim::{PowercapTree, ProcessTree};
 use kepler_core::snapshot::{NodeZone, Row, Snapshot, State};
@@ -100,10 +100,10 @@ impl Machine {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        let chain = ChainOptions { calibration: setup.calibration, ..ChainOptions::default() };
-        let chain = chain.with_sources(vec![setup.meter]);
-        let (policy, retention, weights) = (setup.policy, setup.retention, setup.weights);
-        let options = SamplerOptions { chain, policy, retention, weights, ..SamplerOptions::default() };
+        let mut options = SamplerOptions::default();
+        options.chain.sources = vec![setup.meter];
+        options.chain.calibration = setup.calibration;
+        (options.policy, options.retention, options.weights) = (setup.policy, setup.retention, setup.weights);
         let mut sampler = Sampler::new(&processes.host(tree.sysfs()), options).unwrap();
         if let Some(source) = setup.usage_source {
             sampler = sampler.with_usage_source(source);

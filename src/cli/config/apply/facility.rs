@@ -2,6 +2,7 @@
 
 use super::super::Config;
 use super::super::raw_setting::{Problem, RawSetting};
+use super::super::yaml::{Content, Entry};
 use super::Outcome;
 use kepler_compliance::standards::Basis;
 use kepler_compliance::tariff::EnergyPrice;
@@ -17,7 +18,7 @@ pub(in super::super) fn region(config: &mut Config, raw: &RawSetting) -> Outcome
 pub(in super::super) fn pue(config: &mut Config, raw: &RawSetting) -> Outcome {
     let value = Pue::new(raw.number()?).map_err(|error| Problem(format!("{}: {error}", raw.origin())))?;
     let basis = config.facility.pue.map_or(config.pue_basis, |stated| stated.basis);
-    config.facility.pue = Some(StatedPue { value, basis });
+    config.facility.pue = Some(StatedPue::new(value, basis));
     Ok(())
 }
 
@@ -35,6 +36,41 @@ pub(in super::super) fn pue_basis(config: &mut Config, raw: &RawSetting) -> Outc
     Ok(())
 }
 
+/// Facts as `NAME=VALUE`, or as a section of the file. Those stated later are added to those stated first.
+pub(in super::super) fn facts(config: &mut Config, raw: &RawSetting) -> Outcome {
+    if let RawSetting::Structure(origin, node) = raw {
+        let Content::Section(entries) = &node.content else {
+            return Err(Problem(format!("{origin}: must be a section of names and values")));
+        };
+        return entries.iter().try_for_each(|entry| fact(config, origin, entry));
+    }
+    for value in raw.list()? {
+        let stated = value.text.split_once('=');
+        let (name, text) = stated.ok_or_else(|| value.problem(format_args!("`{}` is not NAME=VALUE", value.text)))?;
+        config.facility.facts.state(name, text).map_err(|error| value.problem(error))?;
+    }
+    Ok(())
+}
+
+fn fact(config: &mut Config, origin: &str, entry: &Entry) -> Outcome {
+    let problem = |what: &dyn std::fmt::Display| Problem(format!("{origin} (line {}): {what}", entry.line));
+    let not_a_value = || problem(&format_args!("{} must be a value or a list of values", entry.key));
+    let values = match &entry.value.content {
+        Content::List(items) => items.iter().map(|item| &item.content).collect(),
+        content => vec![content],
+    };
+    for content in values {
+        match content {
+            Content::Null => {}
+            Content::Text(text) => {
+                config.facility.facts.state(&entry.key, text).map_err(|error| problem(&error))?;
+            }
+            Content::List(_) | Content::Section(_) => return Err(not_a_value()),
+        }
+    }
+    Ok(())
+}
+
 pub(in super::super) fn grid_intensity(config: &mut Config, raw: &RawSetting) -> Outcome {
     config.facility.grid_intensity = Some(CarbonIntensity::from_grams_per_kilowatt_hour(raw.number()?));
     Ok(())
@@ -42,7 +78,7 @@ pub(in super::super) fn grid_intensity(config: &mut Config, raw: &RawSetting) ->
 
 pub(in super::super) fn price(config: &mut Config, raw: &RawSetting) -> Outcome {
     let per_kwh = EnergyPrice::per_kilowatt_hour(raw.number()?);
-    config.facility.price = Some(Price { per_kwh, currency: config.currency.clone() });
+    config.facility.price = Some(Price::new(per_kwh, config.currency.clone()));
     Ok(())
 }
 

@@ -349,6 +349,12 @@ pub(crate) static SETTINGS: &[Setting] =
             "BASIS",
             "How the PUE was found: measured, published, estimated, assumed [default: assumed]",
         ),
+        key("facility.facts", Form::List, Set(apply::facility::facts)).flag(
+            "fact",
+            "NAME=VALUE",
+            "What rules need to know of the site, as connection_kw=450, operation_start=2026-09-01 or cool_climate=yes; \
+             may be repeated; a verdict names what it lacks",
+        ),
         key("carbon.grid_intensity", Form::Number, Set(apply::facility::grid_intensity)).flag(
             "grid-intensity",
             "G_PER_KWH",
@@ -367,7 +373,7 @@ pub(crate) static SETTINGS: &[Setting] =
         key("carbon.intensityValidity", Form::Duration, Set(apply::intensity::validity)).flag(
             "intensity.validity",
             "DURATION",
-            "How long after its last value a file's series still speaks for now [default: its step, 2h at most]",
+            "How long after its last value a series still speaks for now [default: a file's step, 2h at most; providers: 2h]",
         ),
         key("carbon.intensityTokenFile", Form::Text, Set(apply::intensity::token_file)).flag(
             "intensity.token-file",
@@ -383,7 +389,7 @@ pub(crate) static SETTINGS: &[Setting] =
         key("carbon.intensityRegions", Form::List, Set(apply::intensity::regions)).flag(
             "intensity.region",
             "ZONE=REGION",
-            "WattTime's region of a grid zone, as us-east-1=PJM_DC; may be repeated",
+            "The provider's own name of a grid zone, as us-east-1=PJM_DC (WattTime) or US-CA=US-CAL-CISO; may be repeated",
         ),
         key("standards.directory", Form::Text, Set(apply::intensity::standards)).flag(
             "standards-dir",

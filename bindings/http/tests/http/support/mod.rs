@@ -2,13 +2,12 @@
 #![allow(dead_code, unreachable_pub, reason = "shared by several test programs, each of which uses its part")]
 
 use kepler_core::attribution::Weight;
-use kepler_core::counter::CounterEvents;
-use kepler_core::host::{Processor, Timestamp, Topology};
+use kepler_core::host::{Processor, Timestamp};
 use kepler_core::meter::Method;
 use kepler_core::snapshot::{Fault, Feed, NodeZone, Row, Snapshot, SourceHealth, State, ZonePower};
 use kepler_core::units::{Energy, PerZone, Power, ZoneKind};
 use kepler_core::workload::{ContainerInfo, JobInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo};
-use kepler_http::{BuildInfo, ExportOptions, Exporter, Format};
+use kepler_http::{ExportOptions, Exporter, Format};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,9 +19,9 @@ pub fn zone(joules: f64, power: Option<f64>) -> NodeZone {
     zone.unattributed_energy = Energy::from_joules(0.25);
     zone.power = power.map(|watts| {
         let half = Power::from_watts(watts / 2.0);
-        ZonePower { total: Power::from_watts(watts), active: half, idle: half }
+        ZonePower::new(Power::from_watts(watts), half, half)
     });
-    zone.events = CounterEvents { wraps: 3, resets: 0, ambiguous: 1 };
+    (zone.events.wraps, zone.events.ambiguous) = (3, 1);
     zone
 }
 
@@ -112,19 +111,17 @@ pub fn crowded(count: u32) -> Snapshot {
 }
 
 pub fn options() -> ExportOptions {
-    let processor = |number| Processor {
-        number,
-        vendor_id: "GenuineIntel".into(),
-        model_name: "Xeon".into(),
-        core_id: number,
-        ..Processor::default()
+    let processor = |number| {
+        let mut processor = Processor::default();
+        (processor.number, processor.core_id) = (number, number);
+        (processor.vendor_id, processor.model_name) = ("GenuineIntel".into(), "Xeon".into());
+        processor
     };
-    ExportOptions {
-        node_name: "node-1".into(),
-        build: BuildInfo { version: "0.1.0".into(), arch: "x86_64".into(), ..BuildInfo::default() },
-        topology: Topology { processors: vec![processor(0), processor(1)], virtualised: false },
-        ..ExportOptions::default()
-    }
+    ExportOptions::default().with(|options| {
+        options.node_name = "node-1".into();
+        (options.build.version, options.build.arch) = ("0.1.0".into(), "x86_64".into());
+        options.topology.processors = vec![processor(0), processor(1)];
+    })
 }
 
 pub fn exporter(snapshot: Option<Snapshot>, options: ExportOptions) -> Exporter {

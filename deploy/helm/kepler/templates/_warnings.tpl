@@ -1,0 +1,103 @@
+{{/* What of the values has no effect, or not the one that somebody may expect: one warning a line. */}}
+{{- define "kepler.warnings" -}}
+{{- include "kepler.unknownValues" . -}}
+{{- include "kepler.unknownKeys" (dict "section" .Values.config "prefix" "" "known" (.Files.Lines "files/config-keys.txt")) -}}
+{{- $config := include "kepler.config" . | fromYaml -}}
+{{- if (dig "monitor" "staleness" "" $config) }}
+`config.monitor.staleness` has no effect: a scrape never starts a measurement.
+{{- end }}
+{{- if (dig "debug" "pprof" "enabled" false $config) }}
+`config.debug.pprof` has no effect: use `perf`.
+{{- end }}
+{{- if kindIs "bool" (dig "model" "enabled" "" $config) }}
+`config.model.enabled` has no effect: a model estimates only what nothing measures; `config.model.path` names another one.
+{{- end }}
+{{- if or (dig "dev" "fake-cpu-meter" "enabled" false $config) (has "fake" (dig "cpu" "preferredMeters" list $config | default list)) }}
+`config.dev.fake-cpu-meter` or a preferred meter `fake`: power figures are made up, not measured.
+{{- end }}
+{{- if (dig "experimental" "gpu" "enabled" false $config) }}
+`config.experimental.gpu` has no effect yet.
+{{- end }}
+{{- if (dig "experimental" "platform" "redfish" "enabled" false $config) }}
+`config.experimental.platform.redfish` may have no effect yet: the program's log says so.
+{{- end }}
+{{- if .Values.rbac.nodesProxy }}
+`rbac.nodesProxy` lets the node agent's token run commands in every container of every node.
+{{- end }}
+{{- if .Values.daemonset.securityContext }}
+`daemonset.securityContext` replaces what the profile `{{ .Values.profile }}` says.
+{{- if .Values.daemonset.securityContext.privileged }} A privileged container is needed for the MSR driver only; powercap, perf and eBPF work with the profile `default`.{{ end }}
+{{- end }}
+{{- if not .Values.daemonset.hostMounts }}
+`daemonset.hostMounts: false`: the power of the node is estimated, and is not divided among its pods.
+{{- else if eq .Values.profile "restricted" }}
+The profile `restricted` reads no energy counters: power is estimated from the CPU time in /proc.
+{{- end }}
+{{- if and .Values.hub.enabled (not .Values.hub.source) }}
+`hub.source` is empty: the hub asks the agents' Service, which answers for one node at a time. On more than one node set `hub.source: prometheus=URL`.
+{{- end }}
+{{- if and .Values.hub.enabled (not .Values.hub.tokenSecret.name) (ne .Values.hub.service.type "ClusterIP") }}
+The hub answers whoever reaches its port {{ .Values.hub.service.nodePort }} of a node: set `hub.tokenSecret`, or keep that port closed.
+{{- end }}
+{{- if and .Values.hub.enabled .Values.tls.enabled (not .Values.hub.source) (not .Values.hub.sourceCASecret) }}
+The agents have certificates: the hub needs `hub.sourceCASecret` to verify them, unless a public authority signed them.
+{{- end }}
+{{- include "kepler.powerMonitorWarnings" . }}
+{{- end }}
+
+{{- define "kepler.unknownValues" -}}
+{{- $known := list "image" "imagePullSecrets" "nameOverride" "fullnameOverride" "namespace" "profile" "serviceAccount" "rbac" "scc" "service" "nodePort" "daemonset" "extraArgs" "extraEnv" "extraEnvFrom" "extraVolumes" "extraVolumeMounts" "config" "tls" "redfish" "serviceMonitor" "podMonitor" "networkPolicy" "grafana" "labels" "annotations" "hub" "modelServer" "powerMonitor" "global" -}}
+{{- range $key := keys .Values | sortAlpha }}
+{{- if not (has $key $known) }}
+`{{ $key }}` is no value of this chart, and has no effect.
+{{- end }}
+{{- end }}
+{{- $agent := list "hostPID" "hostUsers" "tolerations" "nodeSelector" "affinity" "securityContext" "podSecurityContext" "resources" "livenessProbe" "startupProbe" "readinessProbe" "updateStrategy" "priorityClassName" "podLabels" "podAnnotations" "hostMounts" "nvidia" -}}
+{{- range $key := keys .Values.daemonset | sortAlpha }}
+{{- if not (has $key $agent) }}
+`daemonset.{{ $key }}` is no value of this chart, and has no effect.
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Keys of the configuration that the program does not know. */}}
+{{- define "kepler.unknownKeys" -}}
+{{- $root := . -}}
+{{- range $key := keys .section | sortAlpha }}
+{{- $path := ternary $key (printf "%s.%s" $root.prefix $key) (eq $root.prefix "") -}}
+{{- $isSection := false -}}
+{{- range $root.known }}{{ if hasPrefix (printf "%s." $path) . }}{{ $isSection = true }}{{ end }}{{ end -}}
+{{- $value := get $root.section $key -}}
+{{- if and $isSection (kindIs "map" $value) -}}
+{{- include "kepler.unknownKeys" (dict "section" $value "prefix" $path "known" $root.known) -}}
+{{- else if not (or $isSection (has $path $root.known)) }}
+`config.{{ $path }}` is no setting of Kepler, and has no effect.
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* What a PowerMonitor asks of the operator, and the chart does not do. */}}
+{{- define "kepler.powerMonitorWarnings" -}}
+{{- $asked := include "kepler.powerMonitor" . | fromYaml -}}
+{{- $deployment := $asked.deployment | default dict -}}
+{{- $security := $deployment.security | default dict -}}
+{{- if and (eq ($security.mode | default "none") "rbac") (not .Values.tls.enabled) }}
+`powerMonitor…security.mode: rbac` is not done: there is no proxy that asks the API server who may read /metrics. Set `tls.enabled` with `tls.clientCAKey` or `tls.webConfig.basic_auth_users`, and `networkPolicy.enabled`.
+{{- end }}
+{{- if and $security.allowedSANames (not .Values.tls.clientCAKey) }}
+`powerMonitor…security.allowedSANames` holds only with `tls.enabled` and `tls.clientCAKey`, for names in clients' certificates.
+{{- end }}
+{{- if ($asked.config | default dict).additionalConfigMaps }}
+`powerMonitor…additionalConfigMaps` are not read: put what they hold into `config`.
+{{- end }}
+{{- range $key := keys ($asked.config | default dict) | sortAlpha }}
+{{- if not (has $key (list "logLevel" "metricLevels" "staleness" "sampleRate" "maxTerminated" "additionalConfigMaps")) }}
+`powerMonitor…config.{{ $key }}` is unknown, and has no effect.
+{{- end }}
+{{- end }}
+{{- range $key := keys $deployment | sortAlpha }}
+{{- if not (has $key (list "nodeSelector" "tolerations" "security" "secrets")) }}
+`powerMonitor…deployment.{{ $key }}` is unknown, and has no effect.
+{{- end }}
+{{- end }}
+{{- end }}

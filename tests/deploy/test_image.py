@@ -1,0 +1,202 @@
+"""The image, built by Docker and run with what the chart says of each container."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from chart import DEPLOY, ROOT, VALUES, Rendered
+from pod import DOCKER, RUNTIME, docker, started
+
+sys.path.insert(0, str(ROOT / "tests/e2e"))
+from docker_engine import NoDaemon, daemon  # noqa: E402
+
+VERSION = "1.2.3"
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    if os.geteuid() != 0:
+        pytest.skip("Docker's daemon and folders of other users need root")
+    try:
+        with daemon(tmp_path_factory.mktemp("docker") / "dockerd.log", f"--add-runtime={RUNTIME}={Path(__file__).parent}/runtime.py"):
+            yield
+    except NoDaemon as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="module")
+def image(engine, kepler_bin, tmp_path_factory):
+    """The image of the Containerfile, whose program is not built but taken from here."""
+    folder = tmp_path_factory.mktemp("program")
+    subprocess.run([DEPLOY / "image/root-file-system.sh", kepler_bin, folder / "image"], check=True, timeout=30)
+    archive = subprocess.run(["tar", "--create", "--directory", folder, "."], stdout=subprocess.PIPE, check=True, timeout=60)
+    imported = subprocess.run([DOCKER, "import", "-", "kepler-program:test"], input=archive.stdout, capture_output=True, timeout=60)
+    assert imported.returncode == 0, imported.stderr
+    # Nothing of the repository is needed where the program is there already.
+    context = tmp_path_factory.mktemp("context")
+    flags = ["--build-arg=PROGRAM=kepler-program:test", f"--build-arg=VERSION={VERSION}", "--network=none"]
+    docker("build", "--quiet", f"--file={DEPLOY}/image/Containerfile", *flags, "--tag=kepler:test", str(context))
+    yield "kepler:test"
+    for name in ("kepler:test", "kepler-program:test"):
+        docker("rmi", "--force", name)
+
+
+@pytest.fixture
+def host(tmp_path):
+    """The sysfs of a machine with RAPL zones that nobody but their owner may read, as the kernel has them."""
+    zone = tmp_path / "sys/class/powercap/intel-rapl:0"
+    zone.mkdir(parents=True)
+    for name, text in (("name", "package-0"), ("max_energy_range_uj", "262143328850"), ("energy_uj", "1000000000")):
+        (zone / name).write_text(f"{text}\n")
+    os.chown(zone / "energy_uj", 12345, 12345)
+    (zone / "energy_uj").chmod(0o400)
+    return tmp_path / "sys"
+
+
+def volumes(rendered, tmp_path, sysfs):
+    """The agent's volumes: the configuration as the ConfigMap has it, the folders of the host."""
+    folder = tmp_path / "cfm"
+    folder.mkdir()
+    for name, text in rendered.one("ConfigMap")["data"].items():
+        (folder / name).write_text(text)
+    return {"cfm": folder, "sysfs": sysfs, "procfs": Path("/proc")}
+
+
+def named(host):
+    """Options of curl for a request under this name."""
+    return "--header", f"Host: {host}"
+
+
+def metrics(container):
+    status, body = container.ask(28282, "/metrics")
+    assert status == 200
+    return body
+
+
+def test_the_image_is_small_and_says_what_it_is(image):
+    size = int(docker("inspect", "--format", "{{.Size}}", image))
+    assert size < 48 * 1024 * 1024, f"{size} bytes"
+    labels = docker("inspect", "--format", "{{json .Config.Labels}}", image)
+    for name in ("title", "source", "licenses", "version", "revision"):
+        assert f"org.opencontainers.image.{name}" in labels
+    assert VERSION in labels
+
+
+def test_arguments_need_no_verb_and_verbs_work(image):
+    assert "Usage: kepler serve" in docker("run", "--rm", "--network=none", image, "--kube.enable", "--log.level=info", "--help")
+    assert docker("run", "--rm", "--network=none", image, "--version").startswith("kepler, version")
+    assert "KR_" in docker("run", "--rm", "--network=none", "--read-only", "--user=65532", image, "standards")
+
+
+def test_the_agent_measures_with_four_capabilities_and_ends_in_time(image, host, tmp_path):
+    rendered = Rendered()
+    files = volumes(rendered, tmp_path, host)
+    with started(image, rendered.agent, rendered.container, files, "--network=none") as agent:
+        assert agent.wait("startupProbe") < 10
+        agent.wait("readinessProbe")
+        assert agent.probe("livenessProbe")
+        counter = host / "class/powercap/intel-rapl:0/energy_uj"
+        counter.write_text("1100000000\n")
+        deadline = time.monotonic() + 20
+        while not (found := re.search(r'kepler_node_cpu_joules_total\{node_name="node-a",.*zone="package"\} ([1-9]\S*)', metrics(agent))):
+            assert time.monotonic() < deadline, agent.log
+            time.sleep(0.2)
+        assert float(found[1]) == pytest.approx(100)
+        text = metrics(agent)
+        assert 'source="powercap",method="measured"' in text
+        assert "kepler_process_cpu_seconds_total{" in text and 'comm="dockerd"' in text
+        # A name that no Service has is refused, the Service's is not.
+        assert agent.ask(28282, "/api/v1/node", *named("kepler.kepler.svc"))[0] == 200
+        assert agent.ask(28282, "/api/v1/node", *named("evil.example"))[0] in (403, 421)
+        seconds, status = agent.terminate()
+        assert status == 0 and seconds <= 2, f"{seconds:.2f} s, exit status {status}: {agent.log}"
+        assert "rror" not in agent.log.replace("error 2", "").replace("rms error", ""), agent.log
+
+
+def test_the_agent_sees_containers_of_the_host_by_ebpf_where_the_kernel_has_it(image, tmp_path):
+    rendered = Rendered()
+    files = volumes(rendered, tmp_path, Path("/sys"))
+    with started(image, rendered.agent, rendered.container, files, "--network=none") as agent:
+        agent.wait("readinessProbe")
+        identifier = docker("inspect", "--format", "{{.Id}}", agent.name)
+        assert re.search(rf'kepler_container_cpu_joules_total{{.*container_id="{identifier}"', metrics(agent)), agent.log
+        source = re.search("processor time of processes: ([a-z]+)", agent.log)
+        assert source[1] == ("ebpf" if Path("/sys/kernel/btf/vmlinux").exists() else "clock"), agent.log
+
+
+def test_without_the_capability_the_counter_cannot_be_read(image, host, tmp_path):
+    """So that the test above shows what the capability is for."""
+    rendered = Rendered()
+    container = {**rendered.container, "securityContext": {"capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True}}
+    with started(image, rendered.agent, container, volumes(rendered, tmp_path, host), "--network=none") as agent:
+        agent.wait("readinessProbe")
+        assert 'source="powercap",method="measured"' not in metrics(agent)
+
+
+@pytest.mark.parametrize("mounts", [True, False], ids=["with the host's folders", "without"])
+def test_the_restricted_profile_estimates_as_a_user_without_privileges(image, host, tmp_path, mounts):
+    rendered = Rendered({"profile": "restricted", "daemonset": {"hostMounts": mounts}})
+    files = volumes(rendered, tmp_path, host)
+    with started(image, rendered.agent, rendered.container, files, "--network=none") as agent:
+        agent.wait("readinessProbe")
+        text = metrics(agent)
+        assert 'method="estimated"' in text
+        assert ('comm="dockerd"' in text) == mounts
+        seconds, status = agent.terminate()
+        assert status == 0 and seconds <= 2
+
+
+def test_manifests_of_go_kepler_run_with_this_image(image, host, tmp_path):
+    rendered = Rendered(yaml.safe_load((VALUES / "go-kepler.yaml").read_text()))
+    with started(image, rendered.agent, rendered.container, volumes(rendered, tmp_path, host), "--network=none") as agent:
+        agent.wait("livenessProbe")
+        assert "kepler_node_cpu_joules_total" in metrics(agent)
+        assert agent.terminate()[1] == 0
+
+
+def test_the_hub_answers_for_the_agent_under_its_own_names(image, host, tmp_path):
+    rendered = Rendered({"hub": {"enabled": True, "namespace": {"create": False}}})
+    pod = rendered.one("Deployment", "carbon-mcp-server")["spec"]["template"]["spec"]
+    standards = tmp_path / "standards"
+    standards.mkdir()
+    names = ("--network=none", "--add-host=kepler.kepler.svc:127.0.0.1")
+    with started(image, pod, pod["containers"][0], {"standards": standards}, *names) as hub:
+        hub.wait("startupProbe")
+        beside = f"--network=container:{hub.name}"
+        files = volumes(rendered, tmp_path, host)
+        with started(image, rendered.agent, rendered.container, files, beside) as agent:
+            agent.wait("readinessProbe")
+            hub.wait("readinessProbe")
+            question = (*named("carbon-mcp-server.carbon-mcp.svc"), *"--header Content-Type:application/json --data".split())
+            deadline = time.monotonic() + 30
+            while True:
+                status, body = hub.ask(8080, "/tools/list_workloads_by_compliance", *question, '{"kind": "process", "limit": 1000}')
+                # The hub has a namespace of processes of its own: this one it knows from the agent.
+                if status == 200 and "dockerd" in body:
+                    break
+                assert time.monotonic() < deadline, (status, body, hub.log)
+                time.sleep(0.5)
+            assert hub.ask(8080, "/tools", *named("evil.example"))[0] in (403, 421)
+            seconds, status = hub.terminate()
+            assert status == 0 and seconds <= 2, hub.log
+
+
+def test_the_model_server_answers_with_an_empty_volume(image, tmp_path):
+    rendered = Rendered({"modelServer": {"enabled": True}})
+    pod = rendered.one("Deployment", "kepler-model-server")["spec"]["template"]["spec"]
+    models = tmp_path / "models"
+    models.mkdir()
+    os.chown(models, 0, 65532)
+    models.chmod(0o2775)
+    with started(image, pod, pod["containers"][0], {"models": models}, "--network=none") as server:
+        server.wait("startupProbe")
+        assert server.probe("readinessProbe")
+        assert server.ask(8100, "/best-models")[0] == 200
+        seconds, status = server.terminate()
+        assert status == 0 and seconds <= 2, server.log

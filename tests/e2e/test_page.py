@@ -1,0 +1,482 @@
+"""The live page in a real browser, without a network: its figures are the API's, and its states are shown."""
+
+import base64
+import csv
+import gzip
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from browser import CHROMIUM, DRIVER, chromium
+from polling import wait_until
+from workloads import BUSYBOX, running, spinning
+
+AXE = Path(__file__).parent / "page/node_modules/axe-core/axe.min.js"
+SITE = ("--region=KR", "--pue=1.2", "--price=120")
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason="chromium and chromedriver are not installed")
+
+
+@pytest.fixture
+def browser(tmp_path) -> Iterator[webdriver.Chrome]:
+    driver = chromium(tmp_path / "profile")
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(kepler, browser) -> Callable[..., object]:
+    """Starts a server and opens its page; gives the server once figures are shown."""
+
+    def open_page(*flags: str, fragment: str = "", interval: str = "300ms"):
+        server = kepler("--meter=fake", f"--monitor.interval={interval}", *SITE, *flags)
+        browser.get(f"http://{server.address}/{fragment}")
+        wait_until(lambda: "W" in text(browser, "#watts"), "power on the page", seconds=30)
+        wait_until(lambda: rows(browser), "rows", seconds=30)
+        return server
+
+    return open_page
+
+
+def find(browser, selector: str):
+    return browser.find_element(By.CSS_SELECTOR, selector)
+
+
+def text(browser, selector: str) -> str:
+    return browser.execute_script("return document.querySelector(arguments[0])?.textContent ?? ''", selector)
+
+
+def texts(browser, selector: str) -> list[str]:
+    script = "return [...document.querySelectorAll(arguments[0])].map((element) => element.textContent)"
+    return browser.execute_script(script, selector)
+
+
+def rows(browser) -> list[dict[str, str]]:
+    """The table of consumers, by column."""
+    script = """return [...document.querySelectorAll("table.consumers tbody tr")].map((row) =>
+        Object.fromEntries([...row.children].map((cell) => [cell.className, cell.textContent])))"""
+    return browser.execute_script(script)
+
+
+def value(shown: str) -> float:
+    """`1.24 kJ` as 1240."""
+    number, unit = shown.replace(",", "").split()
+    prefixes = {"µ": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9}
+    return float(number) * (prefixes.get(unit[0], 1) if len(unit) > 1 and unit not in ("g/h", "gCO₂e") else 1)
+
+
+def api(server, path: str) -> dict:
+    answer = server.get(path)
+    assert answer.status == 200, answer
+    return json.loads(answer.body)
+
+
+def press(browser, key: str) -> None:
+    find(browser, "body").send_keys(key)
+
+
+def pause(browser) -> None:
+    """Stops the stream, so that what is shown stays."""
+    press(browser, "p")
+    wait_until(lambda: text(browser, "#status-text") == "Paused", "the pause")
+    time.sleep(0.5)
+
+
+def complaints(browser) -> list[str]:
+    return [entry["message"] for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+
+
+def complaints_of_scripts(browser) -> list[str]:
+    return [line for line in complaints(browser) if "/page/" in line]
+
+
+def requested(browser) -> list[str]:
+    messages = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
+    urls = (m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent")
+    # The browser's own pages (`chrome://newtab`) and what a page makes itself go over no network.
+    return [url for url in urls if not url.startswith(("chrome:", "data:", "blob:"))]
+
+
+def accessibility_faults(browser) -> list[str]:
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed: npm --prefix tests/e2e/page ci")
+    browser.execute_cdp_cmd("Runtime.evaluate", {"expression": AXE.read_text()})
+    browser.set_script_timeout(60)
+    answer = browser.execute_async_script("axe.run().then(arguments[0], (error) => arguments[0]({ error: String(error) }))")
+    assert "error" not in answer, answer
+    return [f"{fault['id']}: {node['html']}" for fault in answer["violations"] for node in fault["nodes"]]
+
+
+def test_figures_on_the_page_are_those_of_the_api(page, browser):
+    # Long enough that what the page shows and what is asked for here are of one snapshot.
+    server = page(interval="3s")
+
+    def same_moment() -> bool:
+        before = api(server, "/api/v1/node")
+        time.sleep(0.4)
+        shown, listed = text(browser, "#watts"), rows(browser)
+        processes = {(row["comm"], row["pid"]): row for row in api(server, "/api/v1/processes?limit=25")["items"]}
+        after = api(server, "/api/v1/node")
+        if before["snapshot"]["id"] != after["snapshot"]["id"]:
+            return False
+        assert value(shown) == pytest.approx(before["total"]["power_watts"]["total"], rel=0.006)
+        total = before["total"]["power_watts"]["total"]
+        compared = 0
+        for row in listed[:10]:
+            comm, pid = next(key for key in processes if row["name"] == f"{key[0]}{key[1]}" or row["name"].startswith(f"{key[0]}{key[1]} "))
+            known = processes[comm, pid]
+            assert value(row["power"]) == pytest.approx(known["power_watts"]["total"], rel=0.006, abs=1e-9)
+            assert value(row["energy"]) == pytest.approx(known["energy_joules"]["total"], rel=0.006, abs=1e-9)
+            if not row["share"].startswith("<"):
+                share = float(row["share"].rstrip(" %")) / 100
+                assert share == pytest.approx(known["power_watts"]["total"] / total, rel=0.06, abs=1e-9)
+            # 417.3 g/kWh at a PUE of 1.2
+            assert value(row["carbon"]) == pytest.approx(known["power_watts"]["total"] * 500.76 / 1000, rel=0.006, abs=1e-9)
+            compared += 1
+        return compared == 10
+
+    wait_until(same_moment, "the page and the API to show one moment", seconds=40)
+    zones = texts(browser, "#zones tbody th")
+    assert [name.replace("within package", "") for name in zones] == [zone["zone"] for zone in api(server, "/api/v1/node")["zones"]]
+
+
+def test_today_shows_region_intensity_pue_and_their_sources(page, browser):
+    server = page()
+    wait_until(lambda: "Wh" in text(browser, "#tiles"), "today")
+    shown = text(browser, "#tiles")
+    carbon = api(server, "/api/v1/carbon")
+    grid = carbon["site"]["grid_intensity"]
+    assert "KR" in shown and "South Korea" in shown and "417 g/kWh" in shown and "PUE 1.2" in shown
+    assert grid["value"] == 417.3 and urlsplit(grid["source"]).hostname.removeprefix("www.") in shown
+    assert f"published {grid['year']}" in shown and "assumed" in shown and "₩120" in shown
+    # Energy times PUE, times the grid's intensity, times the price.
+    kwh = carbon["energy_joules"] / 3.6e6
+    assert carbon["facility_energy_kwh"] == pytest.approx(kwh * 1.2)
+    assert carbon["emissions_gCO2eq"] == pytest.approx(kwh * 1.2 * 417.3, rel=1e-3)
+    assert carbon["cost"] == pytest.approx(kwh * 1.2 * 120, rel=1e-6)
+
+
+def test_new_figures_arrive_by_themselves_until_it_is_paused_or_hidden(page, browser):
+    page()
+    first = text(browser, "#watts")
+    wait_until(lambda: text(browser, "#watts") != first, "another power")
+    assert text(browser, "#status-text") == "Live"
+    pause(browser)
+    still = text(browser, "#watts")
+    time.sleep(1.5)
+    assert text(browser, "#watts") == still
+    press(browser, "p")
+    wait_until(lambda: text(browser, "#watts") != still, "another power after the pause")
+    # Hidden, it does not listen: there is no stream of events at the server.
+    browser.get_log("performance")
+    hide = "Object.defineProperty(document, 'hidden', { configurable: true, value: %s }); document.dispatchEvent(new Event('visibilitychange'))"
+    browser.execute_script(hide % "true")
+    time.sleep(0.5)
+    still = text(browser, "#watts")
+    time.sleep(1.5)
+    assert text(browser, "#watts") == still
+    browser.execute_script(hide % "false")
+    wait_until(lambda: text(browser, "#watts") != still, "another power when it is seen again")
+
+
+def test_the_table_is_sorted_searched_and_shared_by_address(page, browser, tmp_path):
+    with spinning(tmp_path) as process:
+        server = page()
+        find(browser, "thead th.energy button").click()
+        assert "sort=energy" in browser.current_url
+        wait_until(lambda: find(browser, "thead th.energy").get_attribute("aria-sort") == "descending", "the order")
+        pause(browser)
+        energies = [value(row["energy"]) for row in rows(browser)]
+        assert energies == sorted(energies, reverse=True)
+        find(browser, "thead th.energy button").click()
+        wait_until(lambda: (e := [value(row["energy"]) for row in rows(browser)]) == sorted(e), "the other order")
+        press(browser, "/")
+        browser.switch_to.active_element.send_keys("E2E-sp")
+        wait_until(lambda: [row["name"] for row in rows(browser)] == [f"e2e-spin{process.pid}"], "the process alone")
+        address = browser.current_url
+        browser.get("about:blank")
+        browser.get(address)
+        wait_until(lambda: [row["name"] for row in rows(browser)] == [f"e2e-spin{process.pid}"], "the same by its address")
+        browser.switch_to.active_element.send_keys("")
+        find(browser, "#search").send_keys("-nothing-of-the-kind")
+        wait_until(lambda: not rows(browser), "no row")
+        wait_until(lambda: "Nothing matches" in text(browser, "#consumers .nothing"), "why there is none")
+        assert api(server, f"/api/v1/processes?search={process.pid}")["items"]
+
+
+def test_a_workload_has_a_page_with_its_series_and_its_verdict(page, browser, tmp_path):
+    with spinning(tmp_path):
+        server = page(fragment="#q=e2e-spin")
+        wait_until(lambda: rows(browser), "the process")
+        browser.execute_script("document.querySelector('table.consumers tbody a').click()")
+        wait_until(lambda: text(browser, "#workload .reason"), "the verdict")
+        body = {"workload_name": "e2e-spin", "kind": "process"}
+        request = urllib.request.Request(
+            f"http://{server.address}/tools/assess_workload_compliance", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        answer = json.load(urllib.request.urlopen(request, timeout=10))
+        assert text(browser, "#workload h1") == "e2e-spin" and not find(browser, "#overview").is_displayed()
+        assert text(browser, "#workload .reason") == answer["recommendation"]
+        assert texts(browser, "#workload .panel li b")[:2] == [verdict["code"] for verdict in answer["verdicts"]]
+        wait_until(lambda: find(browser, "#workload svg.power path.line"), "its chart")
+        assert answer["optimizations"][0]["description"] in text(browser, "#workload")
+        browser.back()
+        wait_until(lambda: find(browser, "#overview").is_displayed(), "the overview")
+        browser.get(f"http://{server.address}/#workload=no-such-thing")
+        browser.refresh()
+        wait_until(lambda: "not known" in text(browser, "#workload"), "that it is not known")
+
+
+def test_names_are_text_whatever_they_hold(page, browser, tmp_path):
+    # Of a process's name the kernel keeps 15 bytes.
+    evil = "<img src=x id=a"
+    program = tmp_path / "<img src=x id=a>"
+    shutil.copy(BUSYBOX, program)
+    with running(["sleep", "60"], executable=str(program)):
+        page(fragment="#q=img")
+        wait_until(lambda: any(evil in row["name"] for row in rows(browser)), "the name as text")
+        assert not browser.find_elements(By.CSS_SELECTOR, "table img, #a")
+    assert complaints(browser) == []
+
+
+def test_it_asks_nobody_else_and_complains_of_nothing(page, browser):
+    server = page()
+    wait_until(lambda: "Wh" in text(browser, "#tiles"), "today")
+    for kind in ("Containers", "Units", "Ended commands"):
+        browser.execute_script("[...document.querySelectorAll('#kinds button')].find((b) => b.textContent.startsWith(arguments[0])).click()", kind)
+        time.sleep(0.5)
+    for address in ("15m", "30d"):
+        browser.execute_script("[...document.querySelectorAll('#ranges button')][arguments[0]].click()", 0 if address == "15m" else 5)
+        time.sleep(0.5)
+    hosts = {urlsplit(url).netloc for url in requested(browser)}
+    assert hosts == {server.address}
+    assert complaints(browser) == []
+
+
+def test_a_token_is_asked_for_and_never_in_an_address(kepler, browser, tmp_path):
+    token = tmp_path / "token"
+    token.write_text("s3cret-token\n")
+    server = kepler("--meter=fake", "--monitor.interval=300ms", f"--web.token-file={token}")
+    browser.get(f"http://{server.address}/")
+    wait_until(lambda: find(browser, "#token").is_displayed(), "the question")
+    find(browser, "#token-input").send_keys("wrong" + Keys.ENTER)
+    wait_until(lambda: "does not accept" in text(browser, "#token-wrong"), "that it is wrong")
+    find(browser, "#token-input").send_keys("s3cret-token" + Keys.ENTER)
+    wait_until(lambda: "W" in text(browser, "#watts"), "power")
+    wait_until(lambda: rows(browser), "rows")
+    assert not find(browser, "#token").is_displayed()
+    assert not any("s3cret" in url for url in requested(browser)) and "s3cret" not in browser.current_url
+
+
+def test_users_and_passwords_hold_for_the_page(kepler_bin, browser, tmp_path):
+    # The password of ada is lovelace.
+    config = tmp_path / "web.yml"
+    config.write_text("basic_auth_users: { ada: '$2b$04$8rdfYYlCTzx0OIab6.5MB.dJLbgK7mCWjskID/a4eu6b84FwJ.hQ.' }\n")
+    log = tmp_path / "kepler.log"
+    command = [kepler_bin, "serve", "--meter=fake", "--monitor.interval=300ms", "--web.listen-address=127.0.0.1:0"]
+    with log.open("w") as file, running([*command, f"--web.config-file={config}"], stderr=file):
+        found = wait_until(lambda: re.search(r"serving /metrics at ([^,]+),", log.read_text()), "the address")
+        url = f"http://{found.group(1)}/"
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(url, timeout=10)
+        assert refused.value.code == 401 and refused.value.headers["WWW-Authenticate"].startswith("Basic")
+        # What a browser sends once somebody has answered its question.
+        known = base64.b64encode(b"ada:lovelace").decode()
+        browser.execute_cdp_cmd("Network.enable", {})
+        browser.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": {"Authorization": f"Basic {known}"}})
+        browser.get(url)
+        wait_until(lambda: "W" in text(browser, "#watts"), "power", seconds=30)
+        wait_until(lambda: rows(browser), "rows")
+        assert not find(browser, "#token").is_displayed()
+
+
+def test_what_is_stale_or_unreachable_says_so(page, browser):
+    server = page(interval="1s")
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        wait_until(lambda: text(browser, "#status-text") in ("Stale", "Unreachable"), "that it is stale", seconds=40)
+        assert find(browser, "#banner").is_displayed() and "now" in text(browser, "#banner") or "answer" in text(browser, "#banner")
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    wait_until(lambda: text(browser, "#status-text") == "Live", "that it lives", seconds=40)
+    assert not find(browser, "#banner").is_displayed()
+    last = text(browser, "#watts")
+    server.kill()
+    wait_until(lambda: text(browser, "#status-text") == "Unreachable", "that it is gone", seconds=40)
+    assert "last ones" in text(browser, "#banner") and text(browser, "#watts") not in ("", "–"), last
+
+
+INSTEAD = """const real = window.fetch;
+window.fetch = async (address, options) => {
+  const path = new URL(address).pathname;
+  const instead = ((path, real) => { %s })(path, () => real(address, options));
+  return instead ?? real(address, options);
+};"""
+PROBLEM = "new Response(JSON.stringify({ status: 503, detail: '%s' }), { status: 503, headers: { 'Content-Type': 'application/problem+json' } })"
+
+
+def answered_instead(browser, script: str) -> None:
+    """Lets a script answer for the server where it gives anything."""
+    browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": INSTEAD % script})
+
+
+def test_before_the_first_reading_it_waits(kepler, browser):
+    server = kepler("--meter=fake")
+    problem = PROBLEM % "no snapshot has been taken yet"
+    answered_instead(browser, f"if (path.startsWith('/api/')) return {problem};")
+    browser.get(f"http://{server.address}/")
+    wait_until(lambda: "first reading" in text(browser, "#status-text"), "that it waits")
+    assert "No reading has been taken yet" in text(browser, "#banner") and text(browser, "#watts") == "–"
+
+
+def test_where_too_many_listen_it_asks_now_and_then(kepler, browser):
+    server = kepler("--meter=fake", "--monitor.interval=300ms")
+    answered_instead(browser, f"if (path === '/api/v1/events') return {PROBLEM % '16 streams are open'};")
+    browser.get(f"http://{server.address}/")
+    wait_until(lambda: text(browser, "#status-text") == "Every 5 s", "that it polls")
+    assert "16 streams are open" in text(browser, "#banner") and "W" in text(browser, "#watts")
+
+
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [
+        ("node.zones = []; node.total = null;", "No source of energy figures"),
+        ("node.total.power_watts = null;", "from the second reading on"),
+        ("node.total.method = 'partial'; node.total.error_ratio = 0.12;", "measured in part"),
+    ],
+)
+def test_a_node_that_knows_less_says_what_it_lacks(kepler, browser, change, shown):
+    server = kepler("--meter=fake", "--monitor.interval=300ms")
+    # Polled, as an answer is changed more easily than a stream.
+    change = f"return real().then((answer) => answer.json()).then((node) => {{ {change} node.zones.forEach((zone) => {{ zone.source = 'powercap'; }}); return Response.json(node); }});"
+    answered_instead(browser, f"if (path === '/api/v1/events') return {PROBLEM % 'busy'}; if (path === '/api/v1/node') {{ {change} }}")
+    browser.get(f"http://{server.address}/")
+    wait_until(lambda: shown in text(browser, ".now"), shown)
+    wait_until(lambda: rows(browser), "rows")
+    assert not complaints_of_scripts(browser)
+
+
+def test_an_estimate_is_dashed_with_its_interval_and_a_measurement_is_not(page, kepler, browser, simulated):
+    page()
+    assert "made up" in text(browser, "#basis") and "90 %" in text(browser, "#basis") and "±100 %" in text(browser, "#basis")
+    wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, "#chart path.band"), "the interval")
+    assert browser.find_elements(By.CSS_SELECTOR, "#chart path.hatched") and "Hatched" in text(browser, "#chart")
+    server = kepler(f"--host.sysfs={simulated}", "--monitor.interval=300ms")
+    browser.get(f"http://{server.address}/")
+    wait_until(lambda: "measured by powercap" in text(browser, "#basis"), "that it is measured")
+    wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, "#chart path.line"), "the chart")
+    assert not browser.find_elements(By.CSS_SELECTOR, "#chart path.band, #chart path.hatched")
+    # 45 W of it are drawn by an idle machine; a sampler that has just begun may not know yet.
+    assert browser.find_elements(By.CSS_SELECTOR, "#chart path.area.idle")
+
+
+def test_it_speaks_korean_and_remembers_it_in_the_address(page, browser):
+    page()
+    find(browser, "#lang").click()
+    wait_until(lambda: text(browser, "#now-title") == "현재 전력", "Korean")
+    assert "lang=ko" in browser.current_url
+    assert browser.execute_script("return document.documentElement.lang") == "ko"
+    wait_until(lambda: "프로세스" in text(browser, "#kinds"), "kinds in Korean")
+    # Every key of the table that is shown has its word: a missing one would show the key.
+    assert "_" not in "".join(texts(browser, "h1, h2, h3, button, thead th, label, dt, summary, caption"))
+
+
+def test_what_is_seen_is_saved_as_csv_svg_and_png(page, browser, tmp_path):
+    page()
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path / "saved")})
+    wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, "#chart svg.power"), "the chart")
+    for button in browser.find_elements(By.CSS_SELECTOR, "#chart-exports button, #table-exports button"):
+        button.click()
+        time.sleep(0.3)
+    found = wait_until(lambda: (f := sorted((tmp_path / "saved").glob("kepler-*.*"))) and len(f) == 4 and all(path.suffix != ".crdownload" for path in f) and f, "four files", seconds=20)
+    by_type = {path.suffix: path for path in found if "processes" not in path.name}
+    assert set(by_type) == {".csv", ".svg", ".png"}
+    assert by_type[".png"].read_bytes().startswith(b"\x89PNG")
+    assert by_type[".svg"].read_text().startswith("<svg") and "fill=\"rgb" in by_type[".svg"].read_text()
+    series = list(csv.DictReader(io.StringIO(by_type[".csv"].read_text())))
+    assert series and all(float(step["total_watts"]) >= 0 and step["method"] == "estimated" for step in series)
+    table = list(csv.DictReader(io.StringIO(next(path for path in found if "processes" in path.name).read_text())))
+    assert len(table) == 25 and all(float(row["power_watts"]) >= 0 for row in table)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_no_fault(page, browser, scheme, width):
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600})
+    page()
+    wait_until(lambda: "Wh" in text(browser, "#tiles"), "today")
+    wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, "#chart svg.power"), "the chart")
+    pause(browser)
+    assert accessibility_faults(browser) == []
+    wide = browser.execute_script("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, "nothing is wider than the window"
+    browser.execute_script("document.querySelector('table.consumers tbody a').click()")
+    wait_until(lambda: text(browser, "#workload .reason"), "the verdict")
+    assert accessibility_faults(browser) == []
+
+
+def test_it_is_usable_by_keyboard(page, browser):
+    server = page()
+    browser.get(f"http://{server.address}/#q={server.pid}")
+    wait_until(lambda: [row["name"] for row in rows(browser)] == [f"kepler{server.pid}"], "the process")
+    browser.execute_script("document.querySelector('table.consumers tbody a').focus()")
+    # The table goes on changing, and the focus stays.
+    time.sleep(1.5)
+    assert browser.switch_to.active_element.text == "kepler"
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    wait_until(lambda: find(browser, "#workload").is_displayed(), "the workload's page")
+    press(browser, Keys.ESCAPE)
+    wait_until(lambda: find(browser, "#overview").is_displayed(), "the overview")
+    chart = wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, "#chart svg.power"), "the chart")[0]
+    pause(browser)
+    chart = find(browser, "#chart svg.power")
+    chart.send_keys(Keys.HOME)
+    assert text(browser, "#chart .legend") == chart.get_attribute("aria-label") != ""
+
+
+def test_the_page_is_small_and_its_policy_strict(kepler, figure):
+    server = kepler("--meter=fake")
+    answer = server.get("/")
+    assert answer.status == 200 and answer.content_type == "text/html; charset=utf-8"
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy and "frame-ancestors 'none'" in policy
+    html = answer.body.decode()
+    for path in ("/metrics", "/livez", "/readyz", "/docs", "/tools"):
+        assert f'href="{path}"' in html
+    files = ["/", *(part.split('"')[0] for part in html.split('="') if part.startswith("/page/"))]
+    script = server.get("/page/main.js").body.decode()
+    queue, seen = [script], set()
+    while queue:
+        for part in queue.pop().split('from "./')[1:]:
+            name = part.split('"')[0]
+            if name not in seen:
+                seen.add(name)
+                queue.append(server.get(f"/page/{name}").body.decode())
+    size = 0
+    for path in sorted({*files, *(f"/page/{name}" for name in seen)}):
+        request = urllib.request.Request(f"http://{server.address}{path}", headers={"Accept-Encoding": "gzip"})
+        with urllib.request.urlopen(request, timeout=10) as got:
+            body = got.read()
+            assert got.headers["Content-Encoding"] == "gzip" and gzip.decompress(body)
+            size += len(body)
+            again = urllib.request.Request(f"http://{server.address}{path}", headers={"If-None-Match": got.headers["ETag"]})
+        with pytest.raises(urllib.error.HTTPError) as unchanged:
+            urllib.request.urlopen(again, timeout=10)
+        assert unchanged.value.code == 304
+    figure(f"the page and its {len(seen) + 4} files: {size / 1024:.1f} KiB compressed (limit: 100)")
+    assert size <= 100 * 1024
