@@ -95,25 +95,38 @@ pub fn bytes(bytes: &[u8]) -> Cow<'_, str> {
 pub fn names_only(message: &str) -> String {
     let mut shown = String::with_capacity(message.len());
     let mut rest = message;
-    while let Some(start) = rest.find(['`', '"']) {
-        let (before, quoted) = rest.split_at(start);
-        let quote = if quoted.starts_with('`') { '`' } else { '"' };
-        let inside = quoted.strip_prefix(quote).unwrap_or_default();
-        // The quoted may hold quotes itself: of an odd one out nothing is shown to the end.
-        let (content, after) = match quote {
-            '"' => inside.rsplit_once('"').unwrap_or((inside, "")),
-            _ => inside.split_once('`').unwrap_or((inside, "")),
-        };
-        let is_name = quote == '`'
-            && (1..=40).contains(&content.len())
-            && content.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    while let Some((before, quote, inside)) = quoted(rest) {
         shown.push_str(before);
         shown.push(quote);
-        shown.push_str(if is_name { content } else { "…" });
+        rest = match inside.split_once(quote).filter(|(content, _)| quote == '`' && is_name(content)) {
+            Some((name, after)) => {
+                shown.push_str(name);
+                after
+            }
+            // The quoted may hold quotes itself: it ends before what the parser says last.
+            None => {
+                shown.push('…');
+                let end = [", expected", " at line "].iter().find_map(|end| inside.rfind(&format!("{quote}{end}")));
+                end.and_then(|end| inside.get(end + 1..)).unwrap_or_default()
+            }
+        };
         shown.push(quote);
-        rest = after;
     }
     shown + rest
+}
+
+/// What stands before a quote, the quote, and what follows.
+fn quoted(text: &str) -> Option<(&str, char, &str)> {
+    let (at, quote) = text.char_indices().find(|(_, c)| matches!(c, '`' | '"'))?;
+    Some((text.get(..at)?, quote, text.get(at + 1..)?))
+}
+
+/// Whether a text looks as names of fields and choices do: letters, or few small letters and digits.
+fn is_name(text: &str) -> bool {
+    let all = |of: fn(&u8) -> bool| text.bytes().all(|byte| byte == b'_' || of(&byte));
+    let letters = text.len() <= 40 && all(u8::is_ascii_alphabetic);
+    let few = text.len() <= 20 && all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    text.starts_with(|first: char| first.is_ascii_alphabetic()) && (letters || few)
 }
 
 fn write_escape(out: &mut String, c: char) {

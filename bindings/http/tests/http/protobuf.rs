@@ -5,7 +5,7 @@
 use crate::support::{Labels, crowded, exporter, inhabited, options, parse, process, row, text};
 use kepler_core::snapshot::{Snapshot, State};
 use kepler_core::units::Energy;
-use kepler_http::{Compat, ExportOptions, Exporter, Format};
+use kepler_http::{Compat, Exporter, Format};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -143,9 +143,13 @@ fn messages_hold_what_the_text_says() {
     assert_equal(&exporter(None, options()));
     assert_equal(&exporter(Some(named("한글\u{202e}\x1b\\")), options()));
     for compat in [Compat::Kepler07, Compat::RaplNames] {
-        assert_equal(&exporter(Some(inhabited()), ExportOptions { compat: Some(compat), ..options() }));
+        let mut older = options();
+        older.compat = Some(compat);
+        assert_equal(&exporter(Some(inhabited()), older));
     }
-    assert_equal(&exporter(Some(inhabited()), ExportOptions { node_name: "a\\n\"b\"\n".into(), ..options() }));
+    let mut named = options();
+    named.node_name = "a\\n\"b\"\n".into();
+    assert_equal(&exporter(Some(inhabited()), named));
 }
 
 #[test]
