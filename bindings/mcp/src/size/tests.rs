@@ -3,8 +3,8 @@ use jiff::Timestamp;
 use kepler_compliance::intensity::Table;
 use kepler_compliance::series::Series;
 use kepler_compliance::standards::Standards;
-use kepler_compliance::tools::{Settings, Toolbox, registry};
-use kepler_compliance::units::{Energy, PerZone, ZoneKind};
+use kepler_compliance::tools::{Toolbox, registry};
+use kepler_compliance::units::{Energy, ZoneKind};
 use kepler_compliance::view::{
     Containment, EnergySeries, EnergySplit, EnergyView, Inventory, NewestReading, NodeEnergy, NodeZoneEnergy, Skipped,
     Subject, TimeRange, Usage, ViewError, WorkloadEnergy, WorkloadId, WorkloadKind,
@@ -46,56 +46,35 @@ fn split(joules: f64) -> EnergySplit {
 
 impl Crowd {
     fn inventory_of(&self, range: TimeRange) -> Inventory {
+        let method = Method::Estimated { error_ratio: 0.3 };
         let node = |index: usize| {
-            let mut zones = PerZone::default();
-            zones[ZoneKind::Package] = Some(NodeZoneEnergy {
-                energy: Energy::from_joules(40_000.0),
-                active: Some(Energy::from_joules(30_000.0)),
-                idle: Some(Energy::from_joules(10_000.0)),
-                unattributed: Some(Energy::from_joules(10.0)),
-                power: None,
-                method: Method::Estimated { error_ratio: 0.3 },
-                source: "model".into(),
-            });
-            NodeEnergy {
-                name: named("node", index, self.length).into(),
-                covered: range,
-                zones,
-                gpu: None,
-                processors: Some(8),
-            }
+            let mut zone = NodeZoneEnergy::new(Energy::from_joules(40_000.0), method, "model");
+            zone.active = Some(Energy::from_joules(30_000.0));
+            zone.idle = Some(Energy::from_joules(10_000.0));
+            zone.unattributed = Some(Energy::from_joules(10.0));
+            let mut node = NodeEnergy::new(named("node", index, self.length), range);
+            node.zones[ZoneKind::Package] = Some(zone);
+            node.processors = Some(8);
+            node
         };
         let kinds = [WorkloadKind::Pod, WorkloadKind::Container, WorkloadKind::Process];
         let row = |index: usize| {
             let kind = kinds[index % kinds.len()];
-            WorkloadEnergy {
-                id: WorkloadId {
-                    kind,
-                    namespace: (kind == WorkloadKind::Pod).then(|| namespace(index % 300, self.length).into()),
-                    name: named("workload", index, self.length).into(),
-                    uid: format!("uid-{index}").into(),
-                    node: named("node", index % self.nodes, self.length).into(),
-                },
-                owner: None,
-                running: true,
-                energy: split(100.0 + index as f64 / 7.0),
-                power: None,
-                cpu_time: Some(Duration::from_secs(1)),
-                method: Method::Estimated { error_ratio: 0.3 },
-                containment: Containment::Outermost,
-                resources: None,
-            }
+            let name = named("workload", index, self.length);
+            let node = named("node", index % self.nodes, self.length);
+            let mut id = WorkloadId::new(kind, name, format!("uid-{index}"), node);
+            id.namespace = (kind == WorkloadKind::Pod).then(|| namespace(index % 300, self.length).into());
+            let mut workload = WorkloadEnergy::new(id, split(100.0 + index as f64 / 7.0), method);
+            workload.cpu_time = Some(Duration::from_secs(1));
+            workload.containment = Containment::Outermost;
+            workload
         };
-        let skipped = |index: usize| Skipped { what: long("http://node", index), reason: long("refused", index) };
-        Inventory {
-            moment: "7".into(),
-            asked: range,
-            covered: range,
-            coverage: 0.5,
-            nodes: (0..self.nodes).map(node).collect(),
-            workloads: (0..3 * self.each).map(row).collect(),
-            skipped: (1..self.nodes).map(skipped).collect(),
-        }
+        let skipped = |index: usize| Skipped::new(long("http://node", index), long("refused", index));
+        let mut inventory = Inventory::new("7", range, range, 0.5);
+        inventory.nodes = (0..self.nodes).map(node).collect();
+        inventory.workloads = (0..3 * self.each).map(row).collect();
+        inventory.skipped = (1..self.nodes).map(skipped).collect();
+        inventory
     }
 }
 
@@ -116,14 +95,10 @@ impl EnergyView for Crowd {
 
     fn series(&self, _: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError> {
         let count = (range.length().as_secs_f64() / step.as_secs_f64()) as usize;
-        let usage = |index: usize| Usage {
-            // Spikes, so that there are anomalies too.
-            energy: split(if index.is_multiple_of(9) { 9_000.0 } else { 100.0 + index as f64 / 7.0 }),
-            ..Usage::default()
-        };
-        let steps = Series::regular(range.start, step, (0..count).map(usage)).unwrap();
-        let (method, resolution) = (Method::Measured, Duration::ZERO);
-        Ok(EnergySeries { steps, method, coverage: 1.0, resolution, moment: "7".into() })
+        // Spikes, so that there are anomalies too.
+        let joules = |index: usize| if index.is_multiple_of(9) { 9_000.0 } else { 100.0 + index as f64 / 7.0 };
+        let usage = (0..count).map(|index| Usage::new(split(joules(index)), None));
+        Ok(EnergySeries::new(Series::regular(range.start, step, usage).unwrap(), Method::Measured, "7"))
     }
 
     fn newest(&self) -> Option<NewestReading> {
@@ -133,13 +108,11 @@ impl EnergyView for Crowd {
 
 fn toolbox(each: usize, nodes: usize, length: usize) -> Toolbox {
     let zones = Zones::embedded().unwrap();
-    Toolbox {
-        view: Arc::new(Crowd { each, nodes, length, known: Mutex::default() }),
-        standards: Standards::embedded().unwrap(),
-        intensity: Arc::new(Table::from_zones(&zones)),
-        zones,
-        settings: Settings { region: Some("ap-northeast-2".into()), ..Settings::default() },
-    }
+    let intensity = Arc::new(Table::from_zones(&zones));
+    let view = Crowd { each, nodes, length, known: Mutex::default() };
+    let mut toolbox = Toolbox::new(Arc::new(view), Standards::embedded().unwrap(), zones, intensity);
+    toolbox.settings.region = Some("ap-northeast-2".into());
+    toolbox
 }
 
 /// What each required argument is in a call; a new tool's new one has to be added here.
