@@ -1,4 +1,4 @@
-//! Which families there are. Each table is one file: what the exporter says of itself, the node,
+//! The metric families. Each table is one file: the exporter itself, the node,
 //! the workloads, and older names.
 
 mod compat;

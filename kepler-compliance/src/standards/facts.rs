@@ -256,7 +256,7 @@ impl JsonSchema for SiteFacts {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "object", "additionalProperties": true })
+        json_schema!({ "type": "object" })
     }
 }
 
