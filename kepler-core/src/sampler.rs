@@ -3,6 +3,24 @@
 //! This is the only place that knows all parts. [`Sampler::tick`] does it once, on the calling
 //! thread, whenever the caller wants; [`Monitor`](crate::monitor::Monitor) calls it on a schedule.
 //! After the first ticks nothing is allocated: tables and snapshots are used again.
+//!
+//! ```
+//! use kepler_core::host::Host;
+//! use kepler_core::sampler::{Sampler, SamplerOptions};
+//! use std::time::Duration;
+//!
+//! let mut sampler = Sampler::new(&Host::default(), SamplerOptions::default())?;
+//! sampler.tick();
+//! std::thread::sleep(Duration::from_millis(100));
+//! // Energy is what was used between two ticks.
+//! let snapshot = sampler.tick();
+//! for (zone, figures) in snapshot.node.zones.iter() {
+//!     if let Some(figures) = figures {
+//!         println!("{zone}: {:.1} by {} ({})", figures.energy, figures.source, figures.method.name());
+//!     }
+//! }
+//! # Ok::<(), kepler_core::sampler::SamplerError>(())
+//! ```
 
 mod activity;
 mod apportioner;

@@ -25,10 +25,10 @@ use std::time::Duration;
 
 /// Identities read again at most in one tick.
 const CHECKS_A_TICK: usize = 64;
-/// A working process's identity is read again after so many ticks; a new one's at the next tick,
+/// Ticks after which a working process's identity is read again; a new one's at the next tick,
 /// since it may just be about to execute something else.
 const TICKS_BETWEEN_CHECKS: u64 = 20;
-/// At so many of these checks a process's open files are searched for `/dev/kvm`, which costs a system
+/// Number of these checks at which a process's open files are searched for `/dev/kvm`, which costs a system
 /// call for each of them. A monitor opens it when it starts.
 const OPEN_FILE_CHECKS: u8 = 2;
 
