@@ -11,6 +11,7 @@ mod compliance;
 mod config;
 mod doctor;
 mod exit;
+mod kubernetes;
 mod live;
 mod logging;
 #[cfg(feature = "mcp")]
@@ -171,7 +172,7 @@ pub(crate) fn run() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let verbs = Cli::command();
     let verbs: Vec<&str> = verbs.get_subcommands().map(clap::Command::get_name).collect();
-    // Whoever types `kepler` wants to know what it is; a container or a unit wants it to serve.
+    // A person who types `kepler` gets help; a container or a unit serves.
     let serves_by_default = !std::io::stderr().is_terminal();
     let request = command_line::understand(arguments, &verbs, serves_by_default);
     let outcome = match request {

@@ -1,4 +1,4 @@
-//! What answers say in sentences, as types: [`Message`] says *what* is meant, one file a language says it in words.
+//! The sentences of answers, as types: a [`Message`] has the meaning, one file a language has the words.
 //!
 //! Logic builds messages and never words. A further language is a variant of [`Lang`] and a file beside `en.rs` and
 //! `ko.rs`; the compiler lists whatever it does not say yet, since each file matches every message.

@@ -1,4 +1,4 @@
-//! Figures as people read them, and as programs get them.
+//! Rounding of figures for people and for programs.
 //!
 //! No figure of this project is known to more than a few digits: a meter is off by per cents, a yearly intensity by
 //! more. People read four significant digits; programs get nine, which keeps every microjoule of a kilojoule and

@@ -74,7 +74,6 @@ pub use own::{MAX_INPUTS, component_name, zone};
 pub use prediction::Prediction;
 pub use trainer::Trainer;
 
-use crate::meter::Zone;
 use crate::units::{PerZone, Power, ZoneKind};
 use interval::{Rule, Support};
 use own::{Inputs, Own};
@@ -207,7 +206,7 @@ impl Model {
     }
 
     /// The most that is believed of a component; more is clipped to it. Eight times what
-    /// [`Zone::new`] grants one socket, until [`Model::with_chips`] says how many there are.
+    /// [`ZoneKind::plausible_maximum`] grants one socket, until [`Model::with_chips`] says how many there are.
     #[must_use]
     pub fn ceiling(&self, zone: ZoneKind) -> Power {
         Power::from_watts(self.ceiling[zone])
@@ -288,9 +287,9 @@ impl Model {
     /// The model has no such variable, or it is chosen already, or has no such value.
     pub fn choose_category(&mut self, variable: &str, value: &str) -> Result<(), Fault> {
         let unknown = || Fault::UnknownCategory { variable: variable.to_owned(), value: value.to_owned() };
-        let place =
+        let index =
             self.open_categories.iter().position(|category| category.variable == variable).ok_or_else(unknown)?;
-        let weights = self.open_categories.get(place).and_then(|category| category.weights.get(value));
+        let weights = self.open_categories.get(index).and_then(|category| category.weights.get(value));
         for &(zone, weight) in weights.ok_or_else(unknown)? {
             for component in &mut self.components {
                 if let (true, Form::Linear(linear)) = (component.zone == zone, &mut component.form) {
@@ -298,7 +297,7 @@ impl Model {
                 }
             }
         }
-        self.open_categories.remove(place);
+        self.open_categories.remove(index);
         Ok(())
     }
 
@@ -375,9 +374,9 @@ impl Model {
     /// Whether rows can be predicted: all numbers finite, or missing where that is allowed.
     fn check(&self, rows: &[f64]) -> Result<(), PredictError> {
         let usable = |x: f64| x.is_finite() || (self.missing_allowed && x.is_nan());
-        if let Some(place) = rows.iter().position(|&x| !usable(x)) {
+        if let Some(index) = rows.iter().position(|&x| !usable(x)) {
             let width = self.features.len().max(1);
-            return Err(PredictError::NotFinite { row: place / width, feature: place % width });
+            return Err(PredictError::NotFinite { row: index / width, feature: index % width });
         }
         match self.open_categories.first() {
             Some(category) => Err(PredictError::Category(category.variable.clone())),
@@ -390,7 +389,7 @@ impl Model {
 fn ceiling(chips: u32) -> PerZone<f64> {
     PerZone::from_fn(|zone| {
         let sockets = if zone == ZoneKind::Psys { 1 } else { chips.max(1) };
-        Zone::new(zone, "").max_power.watts() * f64::from(sockets)
+        zone.plausible_maximum().watts() * f64::from(sockets)
     })
 }
 

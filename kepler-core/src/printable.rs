@@ -1,8 +1,8 @@
-//! Text from elsewhere, made harmless to show.
+//! Escaping of untrusted text for display.
 //!
 //! Names of processes, containers and files, and whatever a server answers, may hold anything: escape
 //! sequences that change a terminal, line breaks that forge a log line, marks that turn the direction of
-//! writing and so show other words than there are. Whoever shows text to people passes it through here:
+//! writing and so show other words than there are. Text for people passes through here:
 //! characters that act instead of being seen are written as escapes, all others stay.
 //!
 //! ```

@@ -3,6 +3,24 @@
 //! This is the only place that knows all parts. [`Sampler::tick`] does it once, on the calling
 //! thread, whenever the caller wants; [`Monitor`](crate::monitor::Monitor) calls it on a schedule.
 //! After the first ticks nothing is allocated: tables and snapshots are used again.
+//!
+//! ```
+//! use kepler_core::host::Host;
+//! use kepler_core::sampler::{Sampler, SamplerOptions};
+//! use std::time::Duration;
+//!
+//! let mut sampler = Sampler::new(&Host::default(), SamplerOptions::default())?;
+//! sampler.tick();
+//! std::thread::sleep(Duration::from_millis(100));
+//! // Energy is what was used between two ticks.
+//! let snapshot = sampler.tick();
+//! for (zone, figures) in snapshot.node.zones.iter() {
+//!     if let Some(figures) = figures {
+//!         println!("{zone}: {:.1} by {} ({})", figures.energy, figures.source, figures.method.name());
+//!     }
+//! }
+//! # Ok::<(), kepler_core::sampler::SamplerError>(())
+//! ```
 
 mod activity;
 mod apportioner;
@@ -23,6 +41,7 @@ use crate::attribution::{IdlePolicy, Weights};
 use crate::availability::{Remedy, Root, Unavailable};
 use crate::calibration::IdlePower;
 use crate::counter::longest_gap;
+use crate::directory::Directory;
 use crate::host::{BusyTime, CpuDomains, CpuTimes, CpuTimesError, CpuTimesReader, Host, Timestamp};
 use crate::meter::chain::{ActiveZone, Chain, ChainOptions};
 use crate::meter::{EnergyMeter, reason};
@@ -62,6 +81,8 @@ pub struct SamplerOptions {
     /// Whether the path of an executable that was replaced or removed keeps the kernel's mark ` (deleted)`. Without it
     /// a program keeps its name through updates.
     pub deleted_mark: bool,
+    /// Where pods' names are found, if Kubernetes is asked for them.
+    pub directory: Option<Directory>,
 }
 
 impl SamplerOptions {
@@ -182,7 +203,7 @@ impl Sampler {
         })?;
         let counters = Counters::open(host, domains.domains());
         #[cfg_attr(not(feature = "perf"), allow(unused_mut, reason = "this build has no counters"))]
-        let mut groups = Groups::open(host, options.retention).map_err(processes)?;
+        let mut groups = Groups::open(host, options.retention, options.directory.clone()).map_err(processes)?;
         // A source that sees every switch knows all this of each process.
         #[cfg(feature = "perf")]
         if chosen.source.name() != "ebpf" && (counters.is_counting() || domains.domains().len() > 1) {
@@ -276,6 +297,10 @@ impl Sampler {
         let utilisation = self.attribute(at, interval, busy);
         self.finalize_exited(at);
         self.commands.take_over(self.processes.unlisted(), at);
+        if self.groups.resolve(at) {
+            self.processes.describe_again(&self.groups);
+            self.commands.describe_again(&self.groups);
+        }
         self.groups.retire(at);
         self.sequence += 1;
         self.last = Some(at);

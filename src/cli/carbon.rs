@@ -1,4 +1,4 @@
-//! The data that workloads are judged by: regions, rules, and the source of grid intensities.
+//! The data of assessments: regions, rules, and the source of grid intensities.
 
 use super::config::{Config, IntensityChoice, Value};
 use super::exit::Failure;

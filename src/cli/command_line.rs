@@ -1,4 +1,4 @@
-//! The command line before it is parsed: what Go Kepler's parser takes, brought into our form.
+//! The command line before parsing: Go Kepler's forms, converted to ours.
 //!
 //! Go Kepler has no verbs, and kingpin, which parses its flags, reads arguments from files (`@file`) and knows
 //! `--help-long`. Manifests rely on that: `kepler --config.file=… --kube.enable` serves here as well.

@@ -1,15 +1,16 @@
-//! Where a command that judges gets energy figures from.
+//! The source of energy figures for compliance commands.
 
 use super::config::defaults::PORT;
 use super::config::{Config, ViewSource};
 use super::exit::Failure;
+use super::kubernetes::Pods;
 use super::sampling;
 use jiff::Timestamp;
 use kepler_compliance::text::Text;
 use kepler_compliance::tools::Length;
 use kepler_compliance::view::{EnergyView, HistoryRing, NoView, RingOptions};
 use kepler_connect::http::{HttpError, HttpOptions};
-use kepler_connect::kepler::{KeplerOptions, KeplerView, Watch};
+use kepler_connect::kepler::{KeplerOptions, KeplerView, PollingThread};
 use kepler_connect::prometheus::{PrometheusOptions, PrometheusView};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -93,7 +94,7 @@ impl ViewSource {
 pub(super) struct Followed {
     pub(super) view: Arc<dyn EnergyView>,
     /// Held until the end: dropping it stops the polls.
-    _watch: Option<Watch>,
+    _watch: Option<PollingThread>,
 }
 
 fn http(config: &Config) -> HttpOptions {
@@ -139,7 +140,8 @@ fn poll(config: &Config, urls: &[String], window: Length) -> Result<Energy, Fail
 
 /// A measurement of our own.
 fn measure(config: &Config, window: Length) -> Result<Energy, Failure> {
-    let mut sampler = sampling::open(config)?;
+    let pods = Pods::start(config);
+    let mut sampler = sampling::open_named(config, pods.as_ref().map(|pods| pods.directory.clone()))?;
     let node = config.node_name();
     let options = RingOptions::default().with(|options| options.max_age = window.duration() * 2);
     let ring = HistoryRing::new("local", node, options);

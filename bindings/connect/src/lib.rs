@@ -8,6 +8,7 @@
 //! | `electricity-maps` | [`intensity::ElectricityMaps`] | [`IntensitySource`] |
 //! | `watttime` | [`intensity::WattTime`] | [`IntensitySource`] |
 //! | `uk-carbon-intensity` | [`intensity::UkCarbonIntensity`] | [`IntensitySource`] |
+//! | `kubernetes` | [`kubernetes::Refresher`]: names, owners and resources of this node's pods | [`Directory`] |
 //! | `models` | [`models::fetch`]: a power model from a URL | |
 //!
 //! Each module says what it requires, in which units it answers, where its limits are and what a call costs.
@@ -21,8 +22,23 @@
 //! blocking work (`tokio::task::spawn_blocking`): on a thread that runs async tasks they would hold up the
 //! others, and a debug build panics there.
 //!
+//! [`Directory`]: kepler_core::directory::Directory
 //! [`EnergyView`]: kepler_compliance::view::EnergyView
 //! [`IntensitySource`]: kepler_compliance::intensity::IntensitySource
+//!
+//! ```
+//! # #[cfg(feature = "kepler")]
+//! # fn main() -> Result<(), kepler_connect::http::HttpError> {
+//! use jiff::Timestamp;
+//! use kepler_connect::kepler::{KeplerOptions, KeplerView};
+//!
+//! let view = KeplerView::new(&["http://127.0.0.1:28282/metrics".to_owned()], KeplerOptions::default())?;
+//! view.poll(Timestamp::now());
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "kepler"))]
+//! # fn main() {}
+//! ```
 #![forbid(unsafe_code)]
 
 #[cfg(any(feature = "kepler", feature = "prometheus"))]
@@ -35,6 +51,8 @@ pub mod http;
 pub mod intensity;
 #[cfg(feature = "kepler")]
 pub mod kepler;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 #[cfg(feature = "models")]
 pub mod models;
 #[cfg(feature = "prometheus")]

@@ -1,11 +1,11 @@
-//! Which format and which coding a client wants (RFC 9110, 12.4 and 12.5).
+//! Content negotiation: format and coding (RFC 9110, 12.4 and 12.5).
 
 use crate::encode::Format;
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, ACCEPT_ENCODING, HeaderName};
 
 /// The format that the client likes best. Text where it names none of ours, as other exporters do:
-/// a refusal would help nobody.
+/// an error would not help a client.
 pub(crate) fn format(headers: &HeaderMap) -> Format {
     let (mut text, mut open_metrics, mut protobuf) = (0, 0, 0);
     for item in items(headers, ACCEPT) {

@@ -1,5 +1,6 @@
-//! What is exported: levels, build, compatibility.
+//! Options of the exposition: levels, build, compatibility.
 
+use kepler_core::directory::Directory;
 use kepler_core::host::Topology;
 use kepler_core::workload::WorkloadKind;
 use std::fmt;
@@ -20,6 +21,8 @@ pub struct ExportOptions {
     pub topology: Topology,
     /// Older names to export as well.
     pub compat: Option<Compat>,
+    /// Where pods' names come from, if Kubernetes is asked.
+    pub directory: Option<Directory>,
 }
 
 impl ExportOptions {
@@ -84,7 +87,7 @@ impl FromStr for Compat {
 #[error("unknown compatibility mode {0:?}; use kepler-0.7 or rapl-names")]
 pub struct UnknownCompat(String);
 
-/// A set of levels: for whom figures are exported.
+/// A set of levels: the node and the kinds of workloads that are exported.
 ///
 /// ```
 /// use kepler_http::Levels;

@@ -36,7 +36,7 @@ use tower_service::Service as _;
 
 /// The most of a request's headers, and of an answer not yet taken, that a connection holds.
 const BUFFER: usize = 64 * 1024;
-/// How long to wait after a connection could not be accepted, mostly for want of descriptors.
+/// How long to wait after a connection could not be accepted, mostly for lack of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Serves [`router`] on every listener until `shutdown` resolves. Then no connection is accepted
@@ -100,7 +100,7 @@ pub async fn serve_router(
     Ok(())
 }
 
-/// Whoever reaches a listener on the loopback interface by a name may be a web page in a browser of this machine.
+/// A client that reaches a loopback listener by a name may be a web page in a browser of this machine.
 /// The names of others are those of a network, which are not known here.
 fn guarded(router: Router, listener: &std::net::TcpListener, allowed_hosts: &[String]) -> Router {
     let loopback = listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
@@ -251,8 +251,8 @@ impl Server {
             Body::new(LimitedBody::new(Body::new(body), slot, slots, limits, outcome.clone()))
         });
         let Ok(mut response) = router.call(request).await;
-        if let Some(refusal) = outcome.refusal() {
-            response = refusal;
+        if let Some(rejection) = outcome.rejection() {
+            response = rejection;
         }
         let mut stream = None;
         if is_event_stream(&response) {

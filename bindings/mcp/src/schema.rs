@@ -1,4 +1,4 @@
-//! Schemas as clients of MCP take them.
+//! Schemas in the form that MCP clients accept.
 //!
 //! Many clients turn a schema into a form or into another language's by looking at `type` alone: references, and
 //! arguments that may be `null`, fail there. And the whole list of tools goes into a model's context at each

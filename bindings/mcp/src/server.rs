@@ -1,7 +1,7 @@
 //! The server without a transport.
 
 use crate::size::Wish;
-use crate::watch::Watch;
+use crate::watch::ObservedToolbox;
 use crate::{completion, prompts, resources, schema, size};
 use kepler_compliance::tools::registry::{self, CallError};
 use kepler_compliance::tools::{Context, ListRequest, SummaryRequest, ToolRequest, Toolbox};
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// What a client is told at the start: `{summary}` and `{list}` are names of tools.
+/// Instructions sent at initialisation: `{summary}` and `{list}` are names of tools.
 const INSTRUCTIONS: &str = "\
 Energy, carbon and compliance of the workloads that Kepler measures. Figures come from energy counters or, where there \
 are none, from an estimate: `inputs` and `caveats` of each answer say which; repeat them. `null` is unknown, never zero, \
@@ -87,10 +87,9 @@ impl McpServer {
         let toolbox = Arc::clone(&self.toolbox);
         let cancelled = request.ct.clone();
         let work = self.work.clone();
-        let work =
-            tokio::spawn(
-                async move { work.run(move || answer(&Watch::new(&toolbox, cancelled, steps).context())).await },
-            );
+        let work = tokio::spawn(async move {
+            work.run(move || answer(&ObservedToolbox::new(&toolbox, cancelled, steps).context())).await
+        });
         if let Some((token, mut reported)) = reported {
             let mut done = 0.0;
             // Ends when the work is done, which drops the sender.

@@ -1,4 +1,4 @@
-//! The models there are: found once, read when first wanted.
+//! The list of models: found once, loaded on first use.
 
 use kepler_core::host::file::{self, FileLimits};
 use kepler_core::model::{Entry, Model};
@@ -75,7 +75,7 @@ fn table(text: &[u8]) -> Table {
     let Ok(heads) = reader.headers().cloned() else { return Table::new() };
     let rows = reader.into_records().filter_map(|row| {
         let row = row.ok()?;
-        let cell = |wanted: &str| heads.iter().position(|head| head == wanted).and_then(|place| row.get(place));
+        let cell = |wanted: &str| heads.iter().position(|head| head == wanted).and_then(|index| row.get(index));
         let key = (cell("feature_group")?.to_owned(), cell("model_name")?.to_owned());
         let numbers = heads.iter().zip(row.iter()).filter_map(|(head, cell)| {
             let number: f64 = cell.parse().ok()?;

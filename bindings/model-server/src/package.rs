@@ -1,4 +1,4 @@
-//! The files of a model, as an answer: weights with a few words about them, or a zip archive.
+//! A model as a response: weights with metadata, or a zip archive.
 
 use crate::choice::Choice;
 use kepler_core::host::file::{self, FileError, FileLimits};

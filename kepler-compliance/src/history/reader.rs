@@ -1,7 +1,7 @@
-//! The reading side: what the file says of a time.
+//! Queries on the history file.
 
 use super::share::Span;
-use super::{HistoryError, schema};
+use super::{HistoryError, columns, schema};
 use crate::units::{Energy, PerZone, ZoneKind};
 use crate::view::{WorkloadId, WorkloadKind};
 use kepler_core::meter::Method;
@@ -165,17 +165,28 @@ impl Reading<'_> {
 
     /// The meters of all zones in `range`: the newest name, measured only if always measured.
     pub(super) fn sources(&self, range: Span) -> rusqlite::Result<Vec<Source>> {
-        let mut statement = self.0.prepare_cached(
-            "SELECT b.id, s.zone, s.name, s.error_ratio FROM block AS b CROSS JOIN source AS s ON s.block = b.id
-             WHERE b.end_ms >= ?1 AND b.start_ms < ?2",
-        )?;
+        let version: i64 = self.0.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let mut statement = self.0.prepare_cached(match version {
+            schema::WITH_METHOD.. => {
+                "SELECT b.id, s.zone, s.name, s.error_ratio, s.method FROM block AS b
+                 CROSS JOIN source AS s ON s.block = b.id WHERE b.end_ms >= ?1 AND b.start_ms < ?2"
+            }
+            _ => {
+                "SELECT b.id, s.zone, s.name, s.error_ratio, NULL FROM block AS b
+                 CROSS JOIN source AS s ON s.block = b.id WHERE b.end_ms >= ?1 AND b.start_ms < ?2"
+            }
+        })?;
         let mut rows = statement.query(params![range.start, range.end])?;
         let mut newest: PerZone<Option<(i64, Source)>> = PerZone::default();
         while let Some(row) = rows.next()? {
             let Some(zone) = zone(row, 1)? else { continue };
             let (block, name) = (row.get(0)?, row.get_ref(2)?.as_str()?);
-            let error = row.get::<_, Option<f64>>(3)?;
-            let method = error.map_or(Method::Measured, |error_ratio| Method::Estimated { error_ratio });
+            let is_partial = row.get_ref(4)?.as_str_or_null()? == Some("partial");
+            let method = match row.get::<_, Option<f64>>(3)? {
+                None => Method::Measured,
+                Some(error_ratio) if is_partial => Method::Partial { error_ratio },
+                Some(error_ratio) => Method::Estimated { error_ratio },
+            };
             let (known, source) =
                 newest[zone].get_or_insert_with(|| (block, Source { zone, name: name.into(), method }));
             source.method = source.method.weaker(method);
@@ -213,18 +224,16 @@ impl Reading<'_> {
         mut each: impl FnMut(WorkloadRow),
     ) -> rusqlite::Result<()> {
         // CROSS JOIN keeps SQLite at the blocks as the outer loop: one search a block, then neighbours.
-        let mut statement = self.0.prepare_cached(match workload {
-            Some(_) => {
-                "SELECT e.workload, e.interval, cpu_us, package_uj, core_uj, uncore_uj, dram_uj, psys_uj
-                 FROM block AS b CROSS JOIN workload_energy AS e ON e.block = b.id AND e.workload = ?3
-                 WHERE b.end_ms >= ?1 AND b.start_ms < ?2"
-            }
-            None => {
-                "SELECT e.workload, e.interval, cpu_us, package_uj, core_uj, uncore_uj, dram_uj, psys_uj
-                 FROM block AS b CROSS JOIN workload_energy AS e ON e.block = b.id
-                 WHERE b.end_ms >= ?1 AND b.start_ms < ?2 AND ?3 IS NULL"
-            }
-        })?;
+        let (of_workload, unused) = match workload {
+            Some(_) => ("AND e.workload = ?3", ""),
+            None => ("", "AND ?3 IS NULL"),
+        };
+        let mut statement = self.0.prepare_cached(&format!(
+            "SELECT e.workload, e.interval, cpu_us, {}
+             FROM block AS b CROSS JOIN workload_energy AS e ON e.block = b.id {of_workload}
+             WHERE b.end_ms >= ?1 AND b.start_ms < ?2 {unused}",
+            *columns::NAMES
+        ))?;
         let mut rows = statement.query(params![range.start, range.end, workload])?;
         while let Some(row) = rows.next()? {
             let mut zones = [None; ZoneKind::ALL.len()];

@@ -158,7 +158,7 @@ fn key(object: &str, name: &str) -> Option<usize> {
     None
 }
 
-/// The place after the string that begins at `start`.
+/// The index after the string that begins at `start`.
 fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
     let mut escaped = false;
     let rest = bytes.iter().enumerate().skip(start + 1);

@@ -48,9 +48,9 @@ pub struct Judged {
     pub gap_percent: Option<f64>,
     /// How the value came about.
     pub basis: Option<Basis>,
-    /// What makes somebody follow the rule.
+    /// The binding force of the rule.
     pub force: Force,
-    /// Whom the rule speaks of.
+    /// The subject of the rule.
     pub subject: Subject,
 }
 

@@ -14,7 +14,7 @@ pub(super) struct Group<'a> {
     pub(super) figures: Figures,
 }
 
-/// Who contains whom among the rows of an inventory.
+/// Containment among the rows of an inventory.
 struct Containers<'a> {
     /// Kind, uid and node of every row that may contain others.
     rows: HashSet<(WorkloadKind, &'a str, &'a str)>,

@@ -1,4 +1,4 @@
-//! Which rows of an inventory a workload's name means.
+//! Resolution of a workload's name to rows of an inventory.
 
 use super::{ToolError, WorkloadQualifiers};
 use crate::messages::{EnergyMessage, Message};

@@ -144,7 +144,7 @@ pub struct ScheduledWindow {
     pub end: Timestamp,
     /// Its start as a clock in the region shows it, with the offset.
     pub local_start: String,
-    /// When it runs; several stretches if it is interrupted.
+    /// When it runs; several slots if it is interrupted.
     pub slots: Vec<ScheduledSlot>,
     /// Mean grid intensity, weighted by power.
     #[serde(rename = "mean_intensity_gCO2eq_kWh")]
@@ -156,7 +156,7 @@ pub struct ScheduledWindow {
     pub cost: Option<f64>,
 }
 
-/// A stretch of time.
+/// A range of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ScheduledSlot {

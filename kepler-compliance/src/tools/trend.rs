@@ -165,7 +165,7 @@ pub struct Anomaly {
     /// Its power, watts.
     pub power_watts: f64,
     /// How far from the median, in robust standard deviations (1.4826 · median absolute deviation), or, where steps
-    /// scatter less than can be told, in that much.
+    /// scatter less than the source resolves, in multiples of its resolution.
     pub deviations: f64,
 }
 

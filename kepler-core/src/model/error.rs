@@ -197,7 +197,7 @@ pub enum PredictError {
     NotFinite {
         /// Row of the batch, from 0.
         row: usize,
-        /// Place in [`Model::features`](super::Model::features).
+        /// Index in [`Model::features`](super::Model::features).
         feature: usize,
     },
     /// The machine's value of a categorical variable was not chosen.

@@ -25,10 +25,10 @@ use std::time::Duration;
 
 /// Identities read again at most in one tick.
 const CHECKS_A_TICK: usize = 64;
-/// A working process's identity is read again after so many ticks; a new one's at the next tick,
+/// Ticks after which a working process's identity is read again; a new one's at the next tick,
 /// since it may just be about to execute something else.
 const TICKS_BETWEEN_CHECKS: u64 = 20;
-/// At so many of these checks a process's open files are searched for `/dev/kvm`, which costs a system
+/// Number of these checks at which a process's open files are searched for `/dev/kvm`, which costs a system
 /// call for each of them. A monitor opens it when it starts.
 const OPEN_FILE_CHECKS: u8 = 2;
 
@@ -240,6 +240,28 @@ impl Processes {
     ) {
         while let Some(slot) = self.ended.pop() {
             self.end(slot, at, groups, &mut drop_energy);
+        }
+    }
+
+    /// Some groups have got names: those in them take these over.
+    pub(super) fn describe_again(&mut self, groups: &Groups) {
+        let renamed = |info: &ProcessInfo| {
+            let own = info.container.as_ref()?;
+            let container = groups.described(own).filter(|container| !Arc::ptr_eq(container, own))?;
+            let container = Some(Arc::clone(container));
+            Some(Arc::new(ProcessInfo { container, ..info.clone() }))
+        };
+        for process in self.slots.iter_mut().flatten() {
+            if let Some(info) = renamed(&process.info) {
+                process.info = info;
+                // All rows are written again.
+                self.moved = self.ticks;
+            }
+        }
+        for retired in self.retired.iter_mut() {
+            if let Some(info) = renamed(&retired.info) {
+                retired.info = info;
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! What lies between two marks.
+//! Energy between two marks.
 
 use super::{Kind, Mark};
 use crate::meter::Method;
@@ -43,7 +43,7 @@ pub struct ZoneSpent {
 /// The zones that make up the machine, as far as there are meters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Machine {
+pub struct MachineEnergy {
     /// The sum of the `zones`.
     pub energy: Energy,
     /// `package` and `dram`, or `psys` where there is neither or where only that is measured.
@@ -87,16 +87,19 @@ impl Spent {
     /// is measured and the package only estimated.
     /// `None` without any of them.
     #[must_use]
-    pub fn machine(&self) -> Option<Machine> {
+    pub fn machine(&self) -> Option<MachineEnergy> {
         let kinds = [ZoneKind::Package, ZoneKind::Dram, ZoneKind::Psys];
         let is_there = |zone: ZoneKind| kinds.contains(&zone) && self.zones[zone].is_some();
+        // A platform counter that does not move, as hypervisors show one, measures nothing.
+        let is_nothing = |zone: ZoneKind, spent: &ZoneSpent| zone == ZoneKind::Psys && spent.energy == Energy::ZERO;
         let is_estimated = |zone: ZoneKind| {
-            self.zones[zone].as_ref().is_some_and(|spent| matches!(spent.method, Method::Estimated { .. }))
+            let estimated = |spent: &ZoneSpent| matches!(spent.method, Method::Estimated { .. });
+            self.zones[zone].as_ref().is_some_and(|spent| estimated(spent) || is_nothing(zone, spent))
         };
         let zones = ZoneKind::addable_unless_estimated(is_there, is_estimated);
         let energies = self.zones.iter().filter(|(zone, _)| zones[*zone]);
         let energy = energies.filter_map(|(_, zone)| Some(zone.as_ref()?.energy)).sum();
-        zones.iter().any(|(_, &counts)| counts).then_some(Machine { energy, zones })
+        zones.iter().any(|(_, &counts)| counts).then_some(MachineEnergy { energy, zones })
     }
 
     /// The part of a zone's energy that goes to someone who used `cpu` time; see the [module](super) for how.
@@ -151,6 +154,8 @@ mod tests {
             (&[(Package, 60.0, estimated), (Psys, 100.0, measured)][..], 100.0),
             (&[(Package, 60.0, estimated), (Dram, 9.0, measured), (Psys, 100.0, measured)], 100.0),
             (&[(Package, 60.0, estimated), (Psys, 100.0, estimated)], 60.0),
+            // What a virtual machine may show: a counter that stands still.
+            (&[(Package, 60.0, estimated), (Psys, 0.0, measured)], 60.0),
             (&[(Package, 60.0, partial), (Psys, 100.0, measured)], 60.0),
             (&[(Package, 60.0, measured), (Dram, 9.0, measured), (Psys, 100.0, measured)], 69.0),
             (&[(Psys, 100.0, measured)], 100.0),

@@ -1,4 +1,4 @@
-//! What the author of a word that is no verb may have meant.
+//! Suggestions for an unknown verb.
 
 use kepler_core::printable;
 use std::ffi::OsString;

@@ -1,7 +1,8 @@
-//! What the settings do to the configuration.
+//! Applies settings to the configuration.
 
 pub(super) mod facility;
 pub(super) mod intensity;
+pub(super) mod kube;
 pub(super) mod meters;
 pub(super) mod web;
 

@@ -1,6 +1,6 @@
-//! The copy of a model on disk: one file, whose first line says what it is.
+//! The copy of a model on disk: one file with a header line.
 //!
-//! One file, so that it is replaced as a whole: content and what is said of it never differ.
+//! One file, so that content and header are replaced together.
 
 use super::FetchError;
 use kepler_core::host::file::{self, FileLimits};

@@ -114,12 +114,12 @@ def _measure(options: Any, command: Sequence[str]) -> int:
 def _lines(measurement: Measurement, share: Share) -> list[str]:
     """The command's share, what it is a share of, and what that rests on."""
     co2e, error = measurement.co2e, measurement.error_ratio
-    doubt = f", ± {error * 100:.0f} %" if 0.01 < error < 10 else ""
+    error_note = f", ± {error * 100:.0f} %" if 0.01 < error < 10 else ""
     where = f"region {co2e.region}" if co2e.region else "stated intensity"
     lines = [
         f"{measurement.name}: {share.energy} ({share.power}), {share.co2e}; "
         f"{share.cpu_seconds:.3g} CPU s in {measurement.seconds:.3g} s",
-        f"whole machine: {measurement.energy} ({measurement.power}), {co2e}; {measurement.source.method} by {measurement.source.name}{doubt}",
+        f"whole machine: {measurement.energy} ({measurement.power}), {co2e}; {measurement.source.method} by {measurement.source.name}{error_note}",
         f"{co2e.grid_intensity:.3g} gCO2e/kWh: {where}{' (assumed: give --region)' if co2e.basis == 'assumed' else ''}; "
         f"PUE {co2e.pue:.3g} ({co2e.pue_basis})",
     ]

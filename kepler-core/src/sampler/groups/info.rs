@@ -1,4 +1,4 @@
-//! Who a group is.
+//! Identity of a group.
 
 use crate::sampler::retired::Identified;
 use crate::workload::{ContainerInfo, JobInfo, PodInfo, UnitInfo, VmInfo, Workload, WorkloadKind};
@@ -40,6 +40,22 @@ impl GroupInfo {
 
     pub(super) fn key(&self) -> Key {
         Key { kind: self.kind(), identity: self.workload().identity().to_string() }
+    }
+
+    /// Takes over the names that Kubernetes gave an earlier one of the same identity.
+    pub(super) fn keep_names(&mut self, earlier: &GroupInfo) {
+        match (self, earlier) {
+            (GroupInfo::Pod(info), GroupInfo::Pod(earlier)) => {
+                let cgroup = info.cgroup.clone();
+                *info = Arc::new(PodInfo { cgroup, ..PodInfo::clone(earlier) });
+            }
+            (GroupInfo::Container(info), GroupInfo::Container(earlier)) if earlier.kind.is_some() => {
+                let own = Arc::make_mut(info);
+                own.name.clone_from(&earlier.name);
+                (own.kind, own.resources) = (earlier.kind, earlier.resources);
+            }
+            _ => {}
+        }
     }
 
     /// The group's cgroup, empty if it has none of its own.

@@ -90,7 +90,7 @@ pub fn inhabited() -> Snapshot {
 }
 
 /// `count` processes of usual names on a node with four zones.
-pub fn crowded(count: u32) -> Snapshot {
+pub fn populated(count: u32) -> Snapshot {
     let mut snapshot = snapshot();
     for kind in [ZoneKind::Package, ZoneKind::Core, ZoneKind::Uncore, ZoneKind::Dram] {
         snapshot.node.zones[kind] = Some(zone(1000.0, Some(30.0)));
