@@ -2,7 +2,7 @@
 //! text of the same snapshot.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "helpers of tests fail as tests do")]
 
-use crate::support::{Labels, crowded, exporter, inhabited, options, parse, process, row, text};
+use crate::support::{Labels, exporter, inhabited, options, parse, populated, process, row, text};
 use kepler_core::snapshot::{Snapshot, State};
 use kepler_core::units::Energy;
 use kepler_http::{Compat, Exporter, Format};
@@ -154,5 +154,5 @@ fn messages_hold_what_the_text_says() {
 
 #[test]
 fn a_family_of_thousands_of_samples_is_one_message() {
-    assert_equal(&exporter(Some(crowded(4_000)), options()));
+    assert_equal(&exporter(Some(populated(4_000)), options()));
 }
