@@ -11,6 +11,7 @@ mod compliance;
 mod config;
 mod doctor;
 mod exit;
+mod kubernetes;
 mod live;
 mod logging;
 #[cfg(feature = "mcp")]

@@ -308,6 +308,35 @@ fn doctor_finds_a_usable_meter_and_ends_with_0() {
     );
 }
 
+/// A pipe without a writer stands for a driver that hangs.
+#[test]
+fn a_zone_that_does_not_answer_is_named_and_holds_nothing_up() {
+    let tree = powercap_tree();
+    let folder = tree.path().join("class/powercap/intel-rapl:1");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("name"), "package-1\n").unwrap();
+    fs::write(folder.join("max_energy_range_uj"), "262143328850\n").unwrap();
+    let pipe = folder.join("energy_uj");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let started = std::time::Instant::now();
+    let page = text(&run(&["doctor", &sysfs(&tree)]).stdout);
+    assert!(page.contains("powercap  usable (partial"), "{page}");
+    assert!(page.contains("zone intel-rapl:1 is not used") && page.contains("does not answer"), "{page}");
+    let server = Server::start(&[&sysfs(&tree), "--metrics=node"]);
+    assert!(server.log.iter().any(|line| line.contains("does not answer")), "{:?}", server.log);
+    // Two readings, so that there is something to estimate it from.
+    let health = (0..100).map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        get(&server, "/healthz")
+    });
+    let fault = r#""zone":"package","source":"powercap","method":"partial","fault":"timeout""#;
+    let named = health.into_iter().find(|answer| answer.contains(fault));
+    assert!(named.is_some_and(|answer| answer.starts_with("HTTP/1.1 200")), "{}", get(&server, "/healthz"));
+    let metrics = get(&server, "/metrics");
+    assert!(metrics.contains(r#"method="partial""#), "{metrics}");
+    assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
 #[test]
 fn doctor_without_a_meter_gives_reasons_and_remedies_and_ends_with_1() {
     let empty = tempfile::tempdir().unwrap();

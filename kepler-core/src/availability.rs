@@ -123,6 +123,22 @@ pub enum Remedy {
         /// Its name.
         feature: &'static str,
     },
+    /// Grant the program's Kubernetes service account a rule, in a cluster role that is bound to it.
+    GrantClusterRole {
+        /// The API group; empty for the core one.
+        api_group: &'static str,
+        /// The resource, with its subresource: `nodes/pods`.
+        resource: &'static str,
+        /// What it must be allowed to do with it.
+        verbs: Vec<&'static str>,
+    },
+    /// Make a file or directory of the host visible to the program, read-only.
+    MountHostPath {
+        /// Its path on the host.
+        path: PathBuf,
+    },
+    /// It is expected to pass; it is tried again.
+    Wait,
     /// Start the program again.
     Restart,
     /// Any one of these, the likeliest first.
@@ -220,6 +236,12 @@ pub enum Setting {
     Trace,
     /// Which monitoring chips and sensors to use.
     Sensors,
+    /// The name of this node in its cluster.
+    NodeName,
+    /// Where this node's kubelet is.
+    KubeletAddress,
+    /// How the cluster is reached.
+    Kubeconfig,
 }
 
 impl Remedy {
@@ -262,7 +284,10 @@ impl Remedy {
     #[must_use]
     pub fn is_permission(&self) -> bool {
         match self {
-            Remedy::GrantCapability { .. } | Remedy::MakeReadable { .. } | Remedy::AllowSystemCall { .. } => true,
+            Remedy::GrantCapability { .. }
+            | Remedy::MakeReadable { .. }
+            | Remedy::AllowSystemCall { .. }
+            | Remedy::GrantClusterRole { .. } => true,
             Remedy::AnyOf { remedies } => remedies.iter().any(Remedy::is_permission),
             _ => false,
         }
@@ -306,8 +331,17 @@ impl fmt::Display for Remedy {
                 Setting::ModelSemantics => "state what the model's features mean",
                 Setting::Trace => "name a recorded trace",
                 Setting::Sensors => "name the monitoring chips or sensors to use",
+                Setting::NodeName => "state the name of this node as the cluster has it",
+                Setting::KubeletAddress => "state the address of this node's kubelet",
+                Setting::Kubeconfig => "correct the kubeconfig, or run in a pod with a service account",
             }),
             Remedy::RebuildWithFeature { feature } => write!(f, "use a build with the feature `{feature}`"),
+            Remedy::GrantClusterRole { api_group, resource, verbs } => {
+                let group = if api_group.is_empty() { String::new() } else { format!(" of {api_group}") };
+                write!(f, "allow the service account to {} {resource}{group}", verbs.join(" and "))
+            }
+            Remedy::MountHostPath { path } => write!(f, "mount the host's {} read-only", path.display()),
+            Remedy::Wait => f.write_str("it is tried again"),
             Remedy::Restart => f.write_str("start again once that is mended"),
             Remedy::AnyOf { remedies } => {
                 for (number, remedy) in remedies.iter().enumerate() {

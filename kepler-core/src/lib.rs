@@ -30,6 +30,7 @@
 //!   [`NodeZone`](snapshot::NodeZone).
 //! - **Workload** ([`workload`]): who that is. A process is its number *and* its start time. Groups keep
 //!   accounts of their own, which do not shrink when a process ends.
+//! - **Directory** ([`directory`]): what Kubernetes knows of pods, as an immutable list that others write.
 //! - **Snapshot** ([`snapshot`]): all of it at one moment, shared by `Arc`, read without locks.
 //! - **Host** ([`host`]): where procfs, sysfs and cgroups are. A test tree and a real machine are one case.
 //!
@@ -93,6 +94,7 @@ pub mod attribution;
 pub mod availability;
 pub mod calibration;
 pub mod counter;
+pub mod directory;
 pub mod host;
 mod measure;
 pub mod meter;

@@ -180,7 +180,7 @@ impl Zone {
             package: None,
             path: path.into(),
             modulus: None,
-            max_power: limits::Limits::default().of_kind(kind),
+            max_power: kind.plausible_maximum(),
             idle_power: None,
         }
     }

@@ -20,6 +20,20 @@ pub const NODE_CPU_ACTIVE_WATTS: &str = "kepler_node_cpu_active_watts";
 pub const NODE_CPU_IDLE_JOULES_TOTAL: &str = "kepler_node_cpu_idle_joules_total";
 /// Idle power of the node in the processors, in watts.
 pub const NODE_CPU_IDLE_WATTS: &str = "kepler_node_cpu_idle_watts";
+/// Time since the list of pods was asked for that is gone by, in seconds.
+pub const KUBERNETES_AGE_SECONDS: &str = "kepler_kubernetes_age_seconds";
+/// Requests for pods that failed, by source and kind of fault.
+pub const KUBERNETES_ERRORS_TOTAL: &str = "kepler_kubernetes_errors_total";
+/// Pods that are listed.
+pub const KUBERNETES_PODS: &str = "kepler_kubernetes_pods";
+/// Lists of pods that were taken over.
+pub const KUBERNETES_REFRESHES_TOTAL: &str = "kepler_kubernetes_refreshes_total";
+/// Where the list of pods comes from now, a constant 1.
+pub const KUBERNETES_SOURCE_INFO: &str = "kepler_kubernetes_source_info";
+/// Pods that run on the node and are not listed.
+pub const KUBERNETES_UNRESOLVED_PODS: &str = "kepler_kubernetes_unresolved_pods";
+/// What Kubernetes says of each pod, a constant 1.
+pub const POD_INFO: &str = "kepler_pod_info";
 /// Each processor of the node, a constant 1.
 pub const NODE_CPU_INFO: &str = "kepler_node_cpu_info";
 /// Energy of the node in the processors, in joules.

@@ -74,7 +74,6 @@ pub use own::{MAX_INPUTS, component_name, zone};
 pub use prediction::Prediction;
 pub use trainer::Trainer;
 
-use crate::meter::Zone;
 use crate::units::{PerZone, Power, ZoneKind};
 use interval::{Rule, Support};
 use own::{Inputs, Own};
@@ -207,7 +206,7 @@ impl Model {
     }
 
     /// The most that is believed of a component; more is clipped to it. Eight times what
-    /// [`Zone::new`] grants one socket, until [`Model::with_chips`] says how many there are.
+    /// [`ZoneKind::plausible_maximum`] grants one socket, until [`Model::with_chips`] says how many there are.
     #[must_use]
     pub fn ceiling(&self, zone: ZoneKind) -> Power {
         Power::from_watts(self.ceiling[zone])
@@ -390,7 +389,7 @@ impl Model {
 fn ceiling(chips: u32) -> PerZone<f64> {
     PerZone::from_fn(|zone| {
         let sockets = if zone == ZoneKind::Psys { 1 } else { chips.max(1) };
-        Zone::new(zone, "").max_power.watts() * f64::from(sockets)
+        zone.plausible_maximum().watts() * f64::from(sockets)
     })
 }
 

@@ -23,6 +23,7 @@ use crate::attribution::{IdlePolicy, Weights};
 use crate::availability::{Remedy, Root, Unavailable};
 use crate::calibration::IdlePower;
 use crate::counter::longest_gap;
+use crate::directory::Directory;
 use crate::host::{BusyTime, CpuDomains, CpuTimes, CpuTimesError, CpuTimesReader, Host, Timestamp};
 use crate::meter::chain::{ActiveZone, Chain, ChainOptions};
 use crate::meter::{EnergyMeter, reason};
@@ -59,6 +60,8 @@ pub struct SamplerOptions {
     pub retention: Retention,
     /// Where processes' CPU time is read.
     pub usage: UsageChoice,
+    /// Where pods' names are found, if Kubernetes is asked for them.
+    pub directory: Option<Directory>,
 }
 
 impl SamplerOptions {
@@ -179,7 +182,7 @@ impl Sampler {
         })?;
         let counters = Counters::open(host, domains.domains());
         #[cfg_attr(not(feature = "perf"), allow(unused_mut, reason = "this build has no counters"))]
-        let mut groups = Groups::open(host, options.retention).map_err(processes)?;
+        let mut groups = Groups::open(host, options.retention, options.directory.clone()).map_err(processes)?;
         // A source that sees every switch knows all this of each process.
         #[cfg(feature = "perf")]
         if chosen.source.name() != "ebpf" && (counters.is_counting() || domains.domains().len() > 1) {
@@ -273,6 +276,10 @@ impl Sampler {
         let utilisation = self.attribute(at, interval, busy);
         self.finalize_exited(at);
         self.commands.take_over(self.processes.unlisted(), at);
+        if self.groups.resolve(at) {
+            self.processes.describe_again(&self.groups);
+            self.commands.describe_again(&self.groups);
+        }
         self.groups.retire(at);
         self.sequence += 1;
         self.last = Some(at);

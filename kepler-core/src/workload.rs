@@ -19,6 +19,7 @@
 mod attribute;
 pub mod cgroup;
 mod kind;
+mod kubernetes;
 pub mod names;
 pub mod process;
 mod rows;
@@ -27,6 +28,7 @@ pub mod vm;
 
 pub use attribute::{Attribute, Attributes, Identity, Parents, Value, Workload};
 pub use kind::{UnknownWorkloadKind, WorkloadKind};
+pub use kubernetes::{ContainerKind, PodOwner, ResourceAmounts};
 
 use std::sync::Arc;
 
@@ -91,6 +93,10 @@ pub struct ContainerInfo {
     pub job: Option<Arc<JobInfo>>,
     /// Its cgroup, as `/proc/PID/cgroup` gives it.
     pub cgroup: String,
+    /// What it is in its pod, where Kubernetes was asked.
+    pub kind: Option<ContainerKind>,
+    /// What it asked Kubernetes for, where that was asked.
+    pub resources: ResourceAmounts,
 }
 
 impl ContainerInfo {
@@ -114,6 +120,14 @@ pub struct PodInfo {
     pub namespace: String,
     /// Its cgroup; empty if the runtime gave it none of its own.
     pub cgroup: String,
+    /// Its controller, where Kubernetes was asked and it has one.
+    pub owner: Option<PodOwner>,
+    /// `Guaranteed`, `Burstable` or `BestEffort`; empty until Kubernetes is asked.
+    pub qos_class: String,
+    /// Those of its labels that were asked for, by name.
+    pub labels: Vec<(String, String)>,
+    /// What it asked Kubernetes for, where that was asked.
+    pub resources: ResourceAmounts,
 }
 
 impl PodInfo {

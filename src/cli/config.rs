@@ -114,6 +114,8 @@ pub(crate) struct Config {
     /// Whether and to whom MCP is served over HTTP.
     #[cfg(feature = "mcp")]
     pub(crate) mcp: Mcp,
+    /// Where pods' names come from.
+    pub(crate) kube: Kube,
     /// The `node_name` label; the host's name if not given.
     pub(crate) node_name: Option<String>,
     /// The facility that workloads are judged at: `facility`, `carbon` and `price`.
@@ -172,6 +174,53 @@ pub(crate) struct ModelSettings {
     pub(crate) semantics: Option<kepler_core::model::Semantics>,
     /// Logical CPUs of the machine that it describes.
     pub(crate) host_threads: Option<u32>,
+}
+
+/// Where pods' names come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Kube {
+    /// Whether Kubernetes is asked.
+    pub(crate) enabled: bool,
+    /// A kubeconfig, where this is no pod.
+    pub(crate) config: Option<PathBuf>,
+    /// Who is asked first.
+    pub(crate) mode: PodInformer,
+    /// Time between two lists.
+    pub(crate) poll_interval: Duration,
+    /// Where the kubelet is, if it is not found by itself.
+    pub(crate) kubelet_address: Option<String>,
+    /// The certificates to trust it by, beside the cluster's.
+    pub(crate) kubelet_certificate: Option<PathBuf>,
+    /// Whether its certificate is not looked at.
+    pub(crate) kubelet_insecure: bool,
+    /// The labels of pods that are shown.
+    pub(crate) pod_labels: Vec<String>,
+}
+
+impl Default for Kube {
+    fn default() -> Self {
+        Kube {
+            enabled: false,
+            config: None,
+            mode: PodInformer::Kubelet,
+            poll_interval: defaults::POD_INTERVAL,
+            kubelet_address: None,
+            kubelet_certificate: None,
+            kubelet_insecure: false,
+            pod_labels: Vec::new(),
+        }
+    }
+}
+
+/// Who is asked first for pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PodInformer {
+    /// This node's kubelet.
+    Kubelet,
+    /// The API server, by a watch.
+    ApiServer,
+    /// The kubelet's log directories alone.
+    Files,
 }
 
 /// Who may use the tools over HTTP.
@@ -312,6 +361,7 @@ impl Default for Config {
             history: History::default(),
             #[cfg(feature = "mcp")]
             mcp: Mcp::default(),
+            kube: Kube::default(),
             node_name: None,
             facility: Settings::default(),
             intensity: IntensitySettings::default(),
@@ -326,7 +376,10 @@ impl Config {
     /// This machine's name in figures: as configured, or the host's.
     pub(crate) fn node_name(&self) -> String {
         let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
-        self.node_name.clone().unwrap_or_else(host)
+        // Every manifest passes it so.
+        let in_cluster = || std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
+        let known = self.node_name.clone().or_else(|| if self.kube.enabled { in_cluster() } else { None });
+        known.unwrap_or_else(host)
     }
 
     /// The host whose roots are configured.

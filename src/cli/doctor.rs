@@ -1,5 +1,6 @@
 //! `kepler doctor`: what can be measured here, what cannot, why, and what would change that.
 mod environment;
+mod kubernetes;
 mod report;
 
 use super::config::Config;

@@ -4,6 +4,7 @@ mod snippets;
 
 use super::config::{Config, ViewSource};
 use super::exit::Failure;
+use super::kubernetes::Pods;
 use super::{live, sampling};
 use kepler_core::monitor::Monitor;
 use kepler_mcp::McpServer;
@@ -20,7 +21,8 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     if let Some(followed) = ViewSource::follow(config)? {
         return serve(McpServer::asking_network(live::toolbox(config, Arc::clone(&followed.view))?));
     }
-    let sampler = sampling::open(config)?;
+    let pods = Pods::start(config);
+    let sampler = sampling::open_named(config, pods.as_ref().map(|pods| pods.directory.clone()))?;
     let monitor = Monitor::start(sampler, config.interval).map_err(Failure::to("start measuring"))?;
     let history = live::HistoryThread::start(config, &monitor)?;
     serve(McpServer::new(live::toolbox(config, history.view())?))

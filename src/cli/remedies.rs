@@ -58,10 +58,27 @@ pub(super) fn text(remedy: &Remedy) -> String {
         Remedy::SelectUsageSource => "use --usage=auto".to_owned(),
         Remedy::CorrectSetting { setting } => setting_text(*setting).to_owned(),
         Remedy::RebuildWithFeature { feature } => format!("build kepler with the feature `{feature}`"),
+        Remedy::GrantClusterRole { api_group, resource, verbs } => cluster_role(api_group, resource, verbs),
+        Remedy::MountHostPath { path } => {
+            let path = path.display();
+            format!("in a pod mount the host's {path} read-only at the same path (hostPath: {{path: {path}}})")
+        }
         Remedy::Restart => "start kepler again once that is mended".to_owned(),
         Remedy::AnyOf { remedies } => remedies.iter().map(text).collect::<Vec<_>>().join("; or "),
         other => other.to_string(),
     }
+}
+
+/// A rule as a manifest has it, and the command that makes it.
+fn cluster_role(api_group: &str, resource: &str, verbs: &[&str]) -> String {
+    let list = verbs.join(", ");
+    let rule = format!("{{apiGroups: [\"{api_group}\"], resources: [\"{resource}\"], verbs: [{list}]}}");
+    let older = if resource == "nodes/pods" {
+        "; kubelets before 1.33 know `nodes/proxy` only, which also runs commands in every container"
+    } else {
+        ""
+    };
+    format!("add the rule {rule} to a ClusterRole that is bound to the service account{older}")
 }
 
 fn grant(capabilities: &[Capability]) -> String {
@@ -94,6 +111,11 @@ fn setting_text(setting: Setting) -> &'static str {
         }
         Setting::ModelSemantics => "state what its features mean with --model.semantics",
         Setting::Trace => "name a recorded trace with --meter=replay:FILE",
+        Setting::NodeName => "state this node's name in the cluster with --kube.node-name, or in NODE_NAME",
+        Setting::KubeletAddress => {
+            "state the kubelet's address with --kube.kubelet-address, or status.hostIP in HOST_IP"
+        }
+        Setting::Kubeconfig => "name a kubeconfig with --kube.config, or run in a pod with a service account",
         Setting::Sensors => "name a sensor with --experimental.hwmon.zones, or a chip in experimental.hwmon.chipRules",
         _ => "correct the setting",
     }
@@ -129,10 +151,13 @@ mod tests {
             Remedy::SelectUsageSource,
             Remedy::RebuildWithFeature { feature: "perf" },
             Remedy::Restart,
+            Remedy::Wait,
+            Remedy::GrantClusterRole { api_group: "", resource: "nodes/pods", verbs: vec!["get"] },
+            Remedy::MountHostPath { path: "/var/lib/kubelet/pki/kubelet.crt".into() },
         ];
         all.extend([Root::Procfs, Root::Sysfs, Root::Cgroup, Root::Msr].map(|root| Remedy::MountRoot { root }));
-        use Setting::{Model, ModelHostThreads, ModelSemantics, Sensors, Trace};
-        let settings = [Model, ModelHostThreads, ModelSemantics, Trace, Sensors];
+        use Setting::{Kubeconfig, KubeletAddress, Model, ModelHostThreads, ModelSemantics, NodeName, Sensors, Trace};
+        let settings = [Model, ModelHostThreads, ModelSemantics, Trace, Sensors, NodeName, KubeletAddress, Kubeconfig];
         all.extend(settings.map(|setting| Remedy::CorrectSetting { setting }));
         let alternatives = Remedy::any(all.clone());
         all.push(alternatives);

@@ -7,6 +7,7 @@ use super::config::{Config, Meter};
 use super::exit::Failure;
 use kepler_core::calibration::Calibration;
 use kepler_core::calibration::file::{self, FileError};
+use kepler_core::directory::Directory;
 use kepler_core::meter::chain::{ChainOptions, Source};
 use kepler_core::sampler::{Sampler, SamplerError, SamplerOptions};
 use std::path::Path;
@@ -17,7 +18,15 @@ use std::sync::Arc;
 /// # Errors
 /// When the meter asked for cannot be used, or the host cannot be read.
 pub(super) fn open(config: &Config) -> Result<Sampler, Failure> {
-    open_with(config, chain(config))
+    open_named(config, None)
+}
+
+/// The same, with names of pods from a directory.
+///
+/// # Errors
+/// As for [`open`].
+pub(super) fn open_named(config: &Config, directory: Option<Directory>) -> Result<Sampler, Failure> {
+    open_with(config, chain(config), directory)
 }
 
 /// The same, with nothing of what was learned of this machine before.
@@ -25,10 +34,10 @@ pub(super) fn open(config: &Config) -> Result<Sampler, Failure> {
 /// # Errors
 /// As for [`open`].
 pub(super) fn open_uncalibrated(config: &Config) -> Result<Sampler, Failure> {
-    open_with(config, uncalibrated(config))
+    open_with(config, uncalibrated(config), None)
 }
 
-fn open_with(config: &Config, chain: ChainOptions) -> Result<Sampler, Failure> {
+fn open_with(config: &Config, chain: ChainOptions, directory: Option<Directory>) -> Result<Sampler, Failure> {
     let options = SamplerOptions::default().with(|options| {
         options.chain = chain;
         options.policy = config.policy;
@@ -37,6 +46,7 @@ fn open_with(config: &Config, chain: ChainOptions) -> Result<Sampler, Failure> {
         options.retention.max = config.max_terminated;
         options.retention.min_energy = config.min_terminated_energy;
         options.usage = config.usage;
+        options.directory = directory;
     });
     Sampler::new(&config.host(), options).map_err(|error| match error {
         SamplerError::Meter(unavailable) => Failure::Meter(unavailable),

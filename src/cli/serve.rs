@@ -8,12 +8,14 @@ mod table;
 
 use super::config::{Config, Manner, Value, ViewSource};
 use super::exit::Failure;
+use super::kubernetes::Pods;
 use super::live;
 use super::permissions;
 use super::remedies;
 use super::sampling;
 use super::signals::Signals;
 use super::version;
+use kepler_core::directory::Directory;
 use kepler_core::host::Topology;
 use kepler_core::meter::Method;
 use kepler_core::monitor::Monitor;
@@ -46,7 +48,10 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     // This and what is made of it end after the runtime: see `ViewSource::follow`.
     let followed = ViewSource::follow(config)?;
     let mut rest = rest::options(config, followed.is_some())?;
-    let sampler = sampling::open(config)?;
+    // Held until the end: dropping it stops the refreshing.
+    let pods = Pods::start(config);
+    let directory = pods.as_ref().map(|pods| pods.directory.clone());
+    let sampler = sampling::open_named(config, directory.clone())?;
     rest.unused_sources = rest::unused_sources(&sampler);
     announce(&sampler, &listeners, config);
     warn_of_losses(config, &sampler);
@@ -60,7 +65,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let history = live::HistoryThread::start(config, &monitor)?;
     let view = followed.as_ref().map_or_else(|| history.view(), |followed| Arc::clone(&followed.view));
     let toolbox = Arc::new(live::toolbox(config, view)?);
-    let exporter = Arc::new(Exporter::new(monitor.feed(), export_options(config)));
+    let exporter = Arc::new(Exporter::new(monitor.feed(), export_options(config, directory)));
     // The first snapshots come faster than the interval: it is the interval that says when one is late.
     let stale_after = ServerOptions::default().stale_after.max(config.interval.saturating_mul(3));
     let mut options = ServerOptions::default();
@@ -116,7 +121,7 @@ fn web_config(file: &Value) -> Result<WebConfig, Failure> {
     WebConfig::from_file(&file.text).map_err(|error| Failure::Config(vec![file.problem(error)]))
 }
 
-fn export_options(config: &Config) -> ExportOptions {
+fn export_options(config: &Config, directory: Option<Directory>) -> ExportOptions {
     let mut options = ExportOptions::default();
     options.node_name = config.node_name();
     options.levels = config.levels;
@@ -130,6 +135,7 @@ fn export_options(config: &Config) -> ExportOptions {
     options.build.rustversion = env!("BUILT_RUSTVERSION").to_owned();
     options.topology = Topology::read(&config.host());
     options.compat = config.compat;
+    options.directory = directory;
     options
 }
 

@@ -3,6 +3,7 @@
 use super::config::defaults::PORT;
 use super::config::{Config, ViewSource};
 use super::exit::Failure;
+use super::kubernetes::Pods;
 use super::sampling;
 use jiff::Timestamp;
 use kepler_compliance::text::Text;
@@ -139,7 +140,8 @@ fn poll(config: &Config, urls: &[String], window: Length) -> Result<Energy, Fail
 
 /// A measurement of our own.
 fn measure(config: &Config, window: Length) -> Result<Energy, Failure> {
-    let mut sampler = sampling::open(config)?;
+    let pods = Pods::start(config);
+    let mut sampler = sampling::open_named(config, pods.as_ref().map(|pods| pods.directory.clone()))?;
     let node = config.node_name();
     let options = RingOptions::default().with(|options| options.max_age = window.duration() * 2);
     let ring = HistoryRing::new("local", node, options);

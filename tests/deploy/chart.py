@@ -91,6 +91,8 @@ EVERYTHING: Object = {
         "podAnnotations": {"note": "x"},
         "affinity": {"nodeAffinity": {}},
         "nvidia": True,
+        "hostLogs": True,
+        "kubeletCertificate": "/var/lib/kubelet/pki/kubelet.crt",
         "nodeSelector": {"disk": "ssd"},
     },
     "extraArgs": ["--log.level=debug", "--metrics=node", "--metrics=pod"],

@@ -187,6 +187,54 @@ def test_the_hub_answers_for_the_agent_under_its_own_names(image, host, tmp_path
             assert status == 0 and seconds <= 2, hub.log
 
 
+@pytest.fixture(scope="module")
+def secret(tmp_path_factory):
+    """A Secret of type kubernetes.io/tls, as it is mounted for a group."""
+    folder = tmp_path_factory.mktemp("tls")
+    folder.chmod(0o755)
+    subject = ["-subj", "/CN=kepler", "-addext", "subjectAltName=DNS:kepler.kepler.svc"]
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", *subject]
+    subprocess.run([*command, "-keyout", folder / "tls.key", "-out", folder / "tls.crt"], check=True, capture_output=True, timeout=60)
+    for file in folder.iterdir():
+        os.chown(file, 0, 65532)
+        file.chmod(0o440)
+    return folder
+
+
+def test_the_agent_serves_by_certificates_and_its_probes_find_it(image, host, tmp_path, secret):
+    rendered = Rendered({"tls": {"enabled": True, "secretName": "x", "webConfig": {"tls_server_config": {"min_version": "TLS13"}}}})
+    files = {**volumes(rendered, tmp_path, host), "tls": secret}
+    with started(image, rendered.agent, rendered.container, files, "--network=none") as agent:
+        agent.wait("startupProbe")
+        agent.wait("readinessProbe")
+        assert agent.ask(28282, "/metrics")[0] in (0, 400)
+        assert "kepler_node_cpu_joules_total" in agent.ask(28282, "/metrics", scheme="https")[1]
+        assert agent.ask(28282, "/metrics", "--tls-max", "1.2", scheme="https")[0] == 0
+
+
+def test_a_hub_with_a_token_a_certificate_and_standards_of_its_own_answers_its_users_only(image, tmp_path, secret):
+    standard = {"mine.json": (ROOT / "kepler-compliance/data/standards/pue_limit.json").read_text()}
+    values = {"enabled": True, "tls": {"secretName": "x"}, "tokenSecret": {"name": "y"}, "standards": {"files": standard}}
+    rendered = Rendered({"hub": values})
+    pod = rendered.one("Deployment", "carbon-mcp-server")["spec"]["template"]["spec"]
+    files = {"tls": secret}
+    for volume, text in {
+        "web-config": rendered.one("ConfigMap", "carbon-mcp-server")["data"],
+        "standards": rendered.one("ConfigMap", "korea-compliance-data")["data"],
+        "token": {"token": "open-sesame\n"},
+    }.items():
+        files[volume] = tmp_path / volume
+        files[volume].mkdir()
+        for name, content in text.items():
+            (files[volume] / name).write_text(content)
+    with started(image, pod, pod["containers"][0], files, "--network=none") as hub:
+        hub.wait("startupProbe")
+        hub.wait("livenessProbe")
+        assert hub.ask(8080, "/tools", scheme="https")[0] == 401
+        assert hub.ask(8080, "/tools", "--header", "Authorization: Bearer open-sesame", scheme="https")[0] == 200
+        assert hub.terminate()[1] == 0
+
+
 def test_the_model_server_answers_with_an_empty_volume(image, tmp_path):
     rendered = Rendered({"modelServer": {"enabled": True}})
     pod = rendered.one("Deployment", "kepler-model-server")["spec"]["template"]["spec"]

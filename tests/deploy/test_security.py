@@ -62,12 +62,17 @@ AGENT = ("non-root", "no-host-pid", "no-host-paths", "no-capabilities")
         ("openshift", AGENT),
         ("privileged", (*AGENT, "not-privileged", "no-escalation", "drop-all", "seccomp")),
         ("restricted", ("no-host-paths",)),
-        ("autopilot", ()),
+        ("autopilot", ("no-host-paths",)),
     ],
 )
 def test_a_profile_of_the_agent_asks_for_this_and_no_more(profile, allow):
     rendered = Rendered(profiles()[profile])
     assert list(problems(rendered.all("DaemonSet"), allow)) == []
+
+
+def test_autopilot_mounts_nothing_of_the_host_but_logs():
+    paths = [volume["hostPath"]["path"] for volume in Rendered(profiles()["autopilot"]).agent["volumes"] if "hostPath" in volume]
+    assert paths == ["/var/log/pods", "/var/log/containers"]
 
 
 @PROFILES

@@ -1,12 +1,12 @@
 //! The HTTP client under all others: bounded in time and size, verified, silent about secrets.
 //!
 //! One request ends within [`HttpOptions::timeout`], from name resolution to the last byte, whatever the
-//! server does. Certificates are always verified; there is no switch. Redirects are not followed: a
+//! server does. Certificates are always verified; there is no switch but for a kubelet's. Redirects are not followed: a
 //! redirect to another host would carry a token there.
 
 mod error;
 mod secret;
-mod tls;
+pub(crate) mod tls;
 
 pub use error::HttpError;
 pub use secret::{Auth, Secret};
@@ -96,6 +96,18 @@ pub(crate) struct Tagged {
     pub(crate) etag: Option<String>,
 }
 
+/// A server with an address and trust of its own.
+#[cfg(feature = "kubernetes")]
+pub(crate) struct Peer {
+    pub(crate) tls: rustls::ClientConfig,
+    /// Its name, and where it is.
+    pub(crate) address: Option<(String, std::net::SocketAddr)>,
+}
+
+/// As much is read of an answer that says no.
+#[cfg(feature = "kubernetes")]
+const MAX_REFUSAL_BYTES: u64 = 64 << 10;
+
 /// A client for servers of one owner.
 #[derive(Debug)]
 pub(crate) struct Http {
@@ -115,6 +127,48 @@ impl Http {
             .build()
             .map_err(|error| HttpError::Client { reason: error::chain(&error) })?;
         Ok(Http { client, options })
+    }
+
+    /// A client of one server, which is found at `peer.address` whatever its name resolves to.
+    #[cfg(feature = "kubernetes")]
+    pub(crate) fn to_peer(options: HttpOptions, peer: Peer) -> Result<Self, HttpError> {
+        let mut builder = Client::builder()
+            .tls_backend_preconfigured(peer.tls)
+            .redirect(redirect::Policy::none())
+            .connect_timeout(options.connect_timeout)
+            .pool_max_idle_per_host(1)
+            .user_agent(concat!("kepler-connect/", env!("CARGO_PKG_VERSION")));
+        if let Some((name, address)) = &peer.address {
+            // A proxy would have to be told the token's way; the own node is one hop away.
+            builder = builder.no_proxy().resolve(name, *address);
+        }
+        let client = builder.build().map_err(|error| HttpError::Client { reason: error::chain(&error) })?;
+        Ok(Http { client, options })
+    }
+
+    /// GET: a successful answer, of which the body is still to be read. All of it has to have come within `timeout`.
+    #[cfg(feature = "kubernetes")]
+    pub(crate) fn stream(
+        &self,
+        url: &Url,
+        auth: &Auth,
+        headers: &[(&'static str, &'static str)],
+        timeout: Duration,
+    ) -> Result<Response, HttpError> {
+        let mut request = self.client.get(url.clone());
+        for &(name, value) in headers {
+            request = request.header(name, value);
+        }
+        let response =
+            auth.apply(request)?.timeout(timeout).send().map_err(|error| HttpError::of(error, url, timeout))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let retry_after = retry_after(response.headers());
+        let mut body = Vec::new();
+        let _ = response.take(MAX_REFUSAL_BYTES).read_to_end(&mut body);
+        Err(HttpError::Status { url: shown(url), status: status.as_u16(), redirect: None, retry_after, body })
     }
 
     /// GET: the body of a successful answer.

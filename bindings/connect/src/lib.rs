@@ -8,6 +8,7 @@
 //! | `electricity-maps` | [`intensity::ElectricityMaps`] | [`IntensitySource`] |
 //! | `watttime` | [`intensity::WattTime`] | [`IntensitySource`] |
 //! | `uk-carbon-intensity` | [`intensity::UkCarbonIntensity`] | [`IntensitySource`] |
+//! | `kubernetes` | [`kubernetes::Refresher`]: names, owners and resources of this node's pods | [`Directory`] |
 //! | `models` | [`models::fetch`]: a power model from a URL | |
 //!
 //! Each module says what it requires, in which units it answers, where its limits are and what a call costs.
@@ -21,6 +22,7 @@
 //! blocking work (`tokio::task::spawn_blocking`): on a thread that runs async tasks they would hold up the
 //! others, and a debug build panics there.
 //!
+//! [`Directory`]: kepler_core::directory::Directory
 //! [`EnergyView`]: kepler_compliance::view::EnergyView
 //! [`IntensitySource`]: kepler_compliance::intensity::IntensitySource
 #![forbid(unsafe_code)]
@@ -35,6 +37,8 @@ pub mod http;
 pub mod intensity;
 #[cfg(feature = "kepler")]
 pub mod kepler;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 #[cfg(feature = "models")]
 pub mod models;
 #[cfg(feature = "prometheus")]

@@ -3,6 +3,7 @@
 
 mod compat;
 mod exporter;
+mod kubernetes;
 mod node;
 mod rapl_names;
 mod workload;
@@ -10,6 +11,7 @@ mod workload;
 use crate::duplicate_series::DuplicateSeries;
 use crate::encode::{Header, Kind, Samples, Value};
 use crate::options::{Compat, ExportOptions, Levels};
+use kepler_core::directory::{Directory, DirectoryStatus};
 use kepler_core::snapshot::Snapshot;
 use kepler_core::units::ZoneKind;
 use kepler_core::workload::WorkloadKind;
@@ -47,7 +49,7 @@ pub(crate) fn chosen(options: &ExportOptions) -> impl Iterator<Item = &'static F
         Some(Compat::Kepler07) => compat::FAMILIES,
         Some(Compat::RaplNames) => rapl_names::FAMILIES,
     };
-    [exporter::FAMILIES, node::FAMILIES, workload::FAMILIES, older]
+    [exporter::FAMILIES, kubernetes::FAMILIES, node::FAMILIES, workload::FAMILIES, older]
         .into_iter()
         .flatten()
         .filter(move |family| levels.contains(family.level))
@@ -76,11 +78,14 @@ pub(crate) struct Plan {
     process_seconds: DuplicateSeries,
     /// Containers again, without the `state` label that Kepler 0.7 did not have.
     older_containers: DuplicateSeries,
+    /// How asking Kubernetes for pods fares, if that is done.
+    kubernetes: Option<DirectoryStatus>,
 }
 
 impl Plan {
     pub(crate) fn new(snapshot: &Snapshot, options: &ExportOptions) -> Self {
         let mut plan = workload::plan(snapshot, options);
+        plan.kubernetes = options.directory.as_ref().map(Directory::status);
         plan.zones = snapshot.node.zones().map(|(kind, _)| kind).collect();
         plan.powered = snapshot.node.zones().filter(|(_, zone)| zone.power.is_some()).map(|(kind, _)| kind).collect();
         plan
@@ -112,7 +117,14 @@ mod tests {
     use super::*;
 
     fn all() -> impl Iterator<Item = &'static Family> {
-        let tables = [exporter::FAMILIES, node::FAMILIES, workload::FAMILIES, compat::FAMILIES, rapl_names::FAMILIES];
+        let tables = [
+            exporter::FAMILIES,
+            kubernetes::FAMILIES,
+            node::FAMILIES,
+            workload::FAMILIES,
+            compat::FAMILIES,
+            rapl_names::FAMILIES,
+        ];
         tables.into_iter().flatten()
     }
 

@@ -1,5 +1,6 @@
 //! What is exported: levels, build, compatibility.
 
+use kepler_core::directory::Directory;
 use kepler_core::host::Topology;
 use kepler_core::workload::WorkloadKind;
 use std::fmt;
@@ -20,6 +21,8 @@ pub struct ExportOptions {
     pub topology: Topology,
     /// Older names to export as well.
     pub compat: Option<Compat>,
+    /// Where pods' names come from, if Kubernetes is asked.
+    pub directory: Option<Directory>,
 }
 
 impl ExportOptions {

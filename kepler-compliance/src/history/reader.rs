@@ -165,17 +165,28 @@ impl Reading<'_> {
 
     /// The meters of all zones in `range`: the newest name, measured only if always measured.
     pub(super) fn sources(&self, range: Span) -> rusqlite::Result<Vec<Source>> {
-        let mut statement = self.0.prepare_cached(
-            "SELECT b.id, s.zone, s.name, s.error_ratio FROM block AS b CROSS JOIN source AS s ON s.block = b.id
-             WHERE b.end_ms >= ?1 AND b.start_ms < ?2",
-        )?;
+        let version: i64 = self.0.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let mut statement = self.0.prepare_cached(match version {
+            schema::WITH_METHOD.. => {
+                "SELECT b.id, s.zone, s.name, s.error_ratio, s.method FROM block AS b
+                 CROSS JOIN source AS s ON s.block = b.id WHERE b.end_ms >= ?1 AND b.start_ms < ?2"
+            }
+            _ => {
+                "SELECT b.id, s.zone, s.name, s.error_ratio, NULL FROM block AS b
+                 CROSS JOIN source AS s ON s.block = b.id WHERE b.end_ms >= ?1 AND b.start_ms < ?2"
+            }
+        })?;
         let mut rows = statement.query(params![range.start, range.end])?;
         let mut newest: PerZone<Option<(i64, Source)>> = PerZone::default();
         while let Some(row) = rows.next()? {
             let Some(zone) = zone(row, 1)? else { continue };
             let (block, name) = (row.get(0)?, row.get_ref(2)?.as_str()?);
-            let error = row.get::<_, Option<f64>>(3)?;
-            let method = error.map_or(Method::Measured, |error_ratio| Method::Estimated { error_ratio });
+            let is_partial = row.get_ref(4)?.as_str_or_null()? == Some("partial");
+            let method = match row.get::<_, Option<f64>>(3)? {
+                None => Method::Measured,
+                Some(error_ratio) if is_partial => Method::Partial { error_ratio },
+                Some(error_ratio) => Method::Estimated { error_ratio },
+            };
             let (known, source) =
                 newest[zone].get_or_insert_with(|| (block, Source { zone, name: name.into(), method }));
             source.method = source.method.weaker(method);

@@ -10,13 +10,20 @@ pub(super) const APPLICATION_ID: i64 = 0x6b70_4c52;
 
 /// What `PRAGMA user_version` says; rises with every change of the tables.
 ///
-/// 1 (0.1.0): the table of workloads took five kinds only. 2: it takes every kind.
-pub(super) const VERSION: i64 = 2;
+/// 1 (0.1.0): the table of workloads took five kinds only. 2: it takes every kind. 3: sources say how their figures come to
+/// be, so that what is partly measured is told from what is estimated.
+pub(super) const VERSION: i64 = 3;
+
+/// The version from which sources say their method.
+pub(super) const WITH_METHOD: i64 = 3;
 
 /// What the table of workloads said in version 1.
 const KINDS_OF_VERSION_1: &str = " CHECK (kind IN ('pod', 'container', 'unit', 'vm', 'process'))";
 
 const TABLES: &str = include_str!("schema.sql");
+
+/// How the view begins that shows the method.
+const VIEW_WITH_METHOD: &str = "CREATE VIEW node_joules AS";
 
 /// How long a reader waits for a writer that holds the file for a moment (recovery, checkpoint).
 const READER_PATIENCE: Duration = Duration::from_secs(5);
@@ -56,7 +63,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, HistoryError> {
 }
 
 /// Brings an older file up to date, as sqlite.org/lang_altertable.html#otheralter says for constraints. No row is
-/// touched, and a kill in between leaves the file as it was.
+/// rewritten, and a kill in between leaves the file as it was.
 fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let number =
         |connection: &Connection, name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
@@ -64,14 +71,27 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
         return Ok(());
     }
     let transaction = connection.transaction()?;
-    let schema = number(&transaction, "schema_version")?;
-    transaction.pragma_update(None, "writable_schema", true)?;
-    transaction.execute(
-        "UPDATE sqlite_schema SET sql = replace(sql, ?1, '') WHERE type = 'table' AND name = 'workload'",
-        [KINDS_OF_VERSION_1],
-    )?;
-    transaction.pragma_update(None, "schema_version", schema + 1)?;
-    transaction.pragma_update(None, "writable_schema", false)?;
+    let found = number(&transaction, "user_version")?;
+    if found < 2 {
+        let schema = number(&transaction, "schema_version")?;
+        transaction.pragma_update(None, "writable_schema", true)?;
+        transaction.execute(
+            "UPDATE sqlite_schema SET sql = replace(sql, ?1, '') WHERE type = 'table' AND name = 'workload'",
+            [KINDS_OF_VERSION_1],
+        )?;
+        transaction.pragma_update(None, "schema_version", schema + 1)?;
+        transaction.pragma_update(None, "writable_schema", false)?;
+    }
+    if found < WITH_METHOD {
+        transaction.execute_batch(
+            "ALTER TABLE source ADD COLUMN method TEXT CHECK (method IN ('measured', 'partial', 'estimated'));
+             DROP VIEW IF EXISTS node_joules;",
+        )?;
+        // As in a new file; it is the last of the tables and views.
+        if let Some((_, view)) = TABLES.split_once(VIEW_WITH_METHOD) {
+            transaction.execute_batch(&format!("{VIEW_WITH_METHOD}{view}"))?;
+        }
+    }
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
 }

@@ -34,7 +34,8 @@ CREATE TABLE source (
     block       INTEGER NOT NULL,   -- block.id
     zone        TEXT NOT NULL,      -- package, core, uncore, dram, psys
     name        TEXT NOT NULL,      -- powercap, msr, perf, hwmon, model, ...
-    error_ratio REAL,               -- NULL: measured; else estimated, expected relative error (1 sigma)
+    error_ratio REAL,               -- expected relative error of what is not wholly measured (1 sigma)
+    method      TEXT CHECK (method IN ('measured', 'partial', 'estimated')), -- partial: a part is estimated. NULL: version 1 or 2, which had no partial; by error_ratio
     PRIMARY KEY (block, zone)
 ) STRICT, WITHOUT ROWID;
 
@@ -92,7 +93,7 @@ SELECT datetime(i.start_ms / 1000, 'unixepoch') AS start,
        n.idle_uj / 1e6 AS idle_joules,
        n.unattributed_uj / 1e6 AS unattributed_joules,
        s.name AS source,
-       iif(s.error_ratio IS NULL, 'measured', 'estimated') AS method
+       coalesce(s.method, iif(s.error_ratio IS NULL, 'measured', 'estimated')) AS method
 FROM node_energy AS n
 JOIN interval AS i ON i.id = n.interval
 JOIN source AS s ON s.block = i.block AND s.zone = n.zone;

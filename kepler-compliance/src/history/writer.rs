@@ -179,12 +179,17 @@ fn write_node(
     snapshot: &Snapshot,
     zones: &PerZone<Option<ZoneCounters>>,
 ) -> rusqlite::Result<()> {
-    // A block with both measured and estimated figures counts as estimated, with the largest error.
+    // A block with figures of several methods has the weakest, with the largest error: estimated before partial before
+    // measured. A block of version 2 that is still open has none yet.
     let mut source = transaction.prepare_cached(
-        "INSERT INTO source (block, zone, name, error_ratio) VALUES (?1, ?2, ?3, ?4)
+        "INSERT INTO source (block, zone, name, error_ratio, method) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT DO UPDATE SET name = excluded.name,
-             error_ratio = coalesce(max(error_ratio, excluded.error_ratio), error_ratio, excluded.error_ratio)
-         WHERE name <> excluded.name OR error_ratio IS NOT excluded.error_ratio",
+             error_ratio = coalesce(max(error_ratio, excluded.error_ratio), error_ratio, excluded.error_ratio),
+             method = CASE
+                 WHEN coalesce(method, iif(error_ratio IS NULL, 'measured', 'estimated')) = 'estimated' THEN 'estimated'
+                 WHEN method = 'partial' AND excluded.method = 'measured' THEN 'partial'
+                 ELSE excluded.method END
+         WHERE name <> excluded.name OR error_ratio IS NOT excluded.error_ratio OR method IS NOT excluded.method",
     )?;
     let mut energy = transaction.prepare_cached(
         "INSERT INTO node_energy VALUES (?1, ?2, ?3, ?4, ?5)
@@ -192,9 +197,8 @@ fn write_node(
              unattributed_uj = unattributed_uj + excluded.unattributed_uj",
     )?;
     for (zone, seen) in snapshot.node.zones() {
-        // What is partly measured is kept as an estimate with its error: it claims less, never more.
-        let error_ratio = seen.method.error_ratio();
-        source.execute(params![interval.block, zone.name(), seen.source, error_ratio])?;
+        let (error_ratio, method) = (seen.method.error_ratio(), seen.method.name());
+        source.execute(params![interval.block, zone.name(), seen.source, error_ratio, method])?;
         if let Some(used) = &zones[zone] {
             let figures = [used.energy, used.idle, used.unattributed].map(microjoules);
             energy.execute(params![interval.id, zone.name(), figures[0], figures[1], figures[2]])?;

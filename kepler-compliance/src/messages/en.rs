@@ -115,6 +115,7 @@ fn figure_source(source: &FigureSource) -> String {
     match source {
         FigureSource::Named(name) => name.clone(),
         FigureSource::Stated => "stated in the settings".to_owned(),
+        FigureSource::SiteFacts => "stated of the site".to_owned(),
         FigureSource::Region(region) => format!("of {region}"),
         FigureSource::Target => "a target".to_owned(),
         FigureSource::GridAndPue { grid, grid_source, pue, pue_source, .. } => format!(
@@ -242,6 +243,9 @@ fn verdict(message: &VerdictMessage) -> String {
         M::AllReported { metrics } => {
             let names: Vec<&str> = metrics.iter().map(|of| metric(*of)).collect();
             format!("All figures are there and within their bounds: {}.", names.join(", "))
+        }
+        M::NotMeasured { metric: of, source: FigureSource::SiteFacts, .. } => {
+            format!("The {} is stated of the site, not measured.", metric(*of))
         }
         M::NotMeasured { metric: of, basis, source } => {
             let part = match source {

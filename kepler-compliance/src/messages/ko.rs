@@ -135,6 +135,7 @@ fn figure_source(source: &FigureSource) -> String {
     match source {
         FigureSource::Named(name) => name.clone(),
         FigureSource::Stated => "설정에 명시됨".to_owned(),
+        FigureSource::SiteFacts => "시설에 대해 명시됨".to_owned(),
         FigureSource::Region(region) => format!("{region}의 값"),
         FigureSource::Target => "목표값".to_owned(),
         FigureSource::GridAndPue { grid, grid_source, pue, pue_source, .. } => format!(
@@ -258,6 +259,9 @@ fn verdict(message: &VerdictMessage) -> String {
         M::AllReported { metrics } => {
             let names: Vec<&str> = metrics.iter().map(|of| metric(*of)).collect();
             format!("모든 지표가 있으며 기준을 충족합니다: {}.", names.join(", "))
+        }
+        M::NotMeasured { metric: of, source: FigureSource::SiteFacts, .. } => {
+            format!("{}은(는) 측정값이 아니라 시설에 대해 명시된 값입니다.", metric(*of))
         }
         M::NotMeasured { metric: of, basis, source } => {
             let part = match source {

@@ -16,6 +16,8 @@ pub enum FigureSource {
     Named(String),
     /// The operator's own settings.
     Stated,
+    /// The facts that are stated of the site.
+    SiteFacts,
     /// The region that a workload would move to.
     Region(String),
     /// It is a target.

@@ -101,7 +101,7 @@ impl Inputs {
         self.applicable.extend(facts.applicable.iter().map(|(code, holds)| (code.clone(), *holds)));
         self.fulfilled.extend(facts.fulfilled.iter().cloned());
         for (metric, value) in &facts.values {
-            self.set(*metric, MetricValue::new(*value, Basis::Assumed, FigureSource::Stated));
+            self.set(*metric, MetricValue::new(*value, Basis::Assumed, FigureSource::SiteFacts));
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{EnergySplit, PowerSplit, TimeRange};
 use crate::units::{Energy, PerZone, Power};
 use kepler_core::meter::Method;
 use kepler_core::snapshot::{AnyRow, Snapshot};
-use kepler_core::workload::WorkloadKind;
+use kepler_core::workload::{PodOwner, ResourceAmounts, WorkloadKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -197,6 +197,20 @@ impl Owner {
     pub fn new(kind: WorkloadKind, name: impl Into<Arc<str>>) -> Self {
         Owner { kind, name: name.into() }
     }
+
+    /// The controller that Kubernetes names. A cron job's pods are those of one job under its name; a controller of another
+    /// kind, or a replica set by itself, is none that a question can be asked about.
+    #[must_use]
+    pub fn of(owner: &PodOwner) -> Option<Self> {
+        let kind = match owner.kind.as_str() {
+            "Deployment" => WorkloadKind::Deployment,
+            "StatefulSet" => WorkloadKind::StatefulSet,
+            "DaemonSet" => WorkloadKind::DaemonSet,
+            "Job" | "CronJob" => WorkloadKind::Job,
+            _ => return None,
+        };
+        Some(Owner { kind, name: owner.name.as_str().into() })
+    }
 }
 
 /// What a workload asked for and may use at most, summed over its containers; `None` is not set or not known.
@@ -211,6 +225,21 @@ pub struct Resources {
     pub memory_request_bytes: Option<u64>,
     /// Limit of memory, bytes.
     pub memory_limit_bytes: Option<u64>,
+}
+
+impl Resources {
+    /// What Kubernetes knows; `None` if that is nothing.
+    #[must_use]
+    pub fn of(amounts: ResourceAmounts) -> Option<Self> {
+        #[expect(clippy::cast_precision_loss, reason = "no node has 2^53 thousandths of a processor")]
+        let cores = |millicores: u64| millicores as f64 / 1000.0;
+        (!amounts.is_empty()).then(|| Resources {
+            cpu_request_cores: amounts.cpu_request_millicores.map(cores),
+            cpu_limit_cores: amounts.cpu_limit_millicores.map(cores),
+            memory_request_bytes: amounts.memory_request_bytes,
+            memory_limit_bytes: amounts.memory_limit_bytes,
+        })
+    }
 }
 
 /// Something that is not among the figures.

@@ -178,6 +178,36 @@ fn an_estimate_is_said_to_be_one() {
     assert_eq!((&*zone.source, zone.method), ("model", Method::Estimated { error_ratio: 0.1 * 3.0 }));
 }
 
+/// The weakest of a time holds for it, in whatever order they come, and a half is not taken for a whole.
+#[test]
+fn what_is_partly_measured_is_neither_measured_nor_estimated() {
+    let partial = |error_ratio| Method::Partial { error_ratio };
+    let estimated = |error_ratio| Method::Estimated { error_ratio };
+    for (methods, expected) in [
+        ([Method::Measured, partial(0.2), Method::Measured], partial(0.2)),
+        ([partial(0.1), partial(0.3), partial(0.2)], partial(0.3)),
+        ([partial(0.4), estimated(0.2), Method::Measured], estimated(0.4)),
+        ([estimated(0.2), partial(0.1), partial(0.1)], estimated(0.2)),
+        ([Method::Measured; 3], Method::Measured),
+    ] {
+        let place = Place::new();
+        let history = place.open();
+        // The first reading only lays the ground.
+        history.record(&snapshot(1, at(0), 0)).unwrap();
+        for (second, method) in (1..).zip(methods) {
+            let mut snapshot = snapshot(second + 1, at(second), second * 10);
+            if let Some(zone) = &mut snapshot.node.zones[ZoneKind::Package] {
+                zone.method = method;
+            }
+            history.record(&snapshot).unwrap();
+        }
+        let inventory = history.inventory(range(0, 4)).unwrap();
+        assert_eq!(inventory.nodes[0].zones[ZoneKind::Package].as_ref().unwrap().method, expected, "{methods:?}");
+        let series = history.series(&Subject::Cluster, range(0, 3), Duration::from_secs(1)).unwrap();
+        assert_eq!(series.method, expected);
+    }
+}
+
 #[test]
 fn what_was_recorded_outlives_the_writer() {
     let place = Place::new();

@@ -1,8 +1,11 @@
 //! What goes wrong is said, with the file's name and a remedy, and nothing is overwritten.
 
 use crate::Place;
-use crate::snapshots::{at, row, snapshot, unit};
+use crate::snapshots::{START, at, row, snapshot, unit};
 use kepler_compliance::history::{History, HistoryError, HistoryOptions, HistoryReader};
+use kepler_compliance::view::{EnergyView, TimeRange};
+use kepler_core::meter::Method;
+use kepler_core::units::ZoneKind;
 use kepler_core::workload::JobInfo;
 use rusqlite::Connection;
 
@@ -83,8 +86,16 @@ fn an_empty_file_becomes_a_history() {
     let place = Place::new();
     std::fs::write(place.path(), "").unwrap();
     place.open();
-    assert_eq!(place.number("PRAGMA user_version"), 2);
+    assert_eq!(place.number("PRAGMA user_version"), 3);
 }
+
+/// What version 2 had: sources without a method.
+const VERSION_2: &str = "DROP VIEW node_joules;
+    ALTER TABLE source DROP COLUMN method;
+    CREATE VIEW node_joules AS SELECT n.zone, iif(s.error_ratio IS NULL, 'measured', 'estimated') AS method
+    FROM node_energy AS n JOIN interval AS i ON i.id = n.interval
+    JOIN source AS s ON s.block = i.block AND s.zone = n.zone;
+    PRAGMA user_version = 2;";
 
 /// What version 1 said of the table of workloads, which is all that version 2 changed.
 const VERSION_1: &str = "PRAGMA writable_schema = ON;
@@ -103,6 +114,7 @@ fn a_file_of_version_1_is_read_as_it_is_and_takes_every_kind_once_it_is_written_
         history.record(&with_unit).unwrap();
     }
     drop(history);
+    Connection::open(place.path()).unwrap().execute_batch(VERSION_2).unwrap();
     Connection::open(place.path()).unwrap().execute_batch(VERSION_1).unwrap();
     let job = "INSERT INTO workload (kind, uid, name, running, last_block) VALUES ('job', '/slurm/job_7', '7', 1, 1)";
     assert!(Connection::open(place.path()).unwrap().execute(job, []).is_err(), "version 1 takes five kinds");
@@ -116,7 +128,7 @@ fn a_file_of_version_1_is_read_as_it_is_and_takes_every_kind_once_it_is_written_
         history.record(&with_job).unwrap();
     }
     drop(history);
-    assert_eq!(place.number("PRAGMA user_version"), 2);
+    assert_eq!(place.number("PRAGMA user_version"), 3);
     assert_eq!(place.number("SELECT count(*) FROM workload WHERE kind = 'unit'"), 1, "what was there stays");
     assert_eq!(place.number("SELECT count(*) FROM workload WHERE kind = 'job' AND uid = '/slurm/uid_1000/job_7'"), 1);
     let check = Connection::open(place.path()).unwrap();
@@ -223,4 +235,43 @@ fn a_pipe_or_a_directory_is_no_history_and_is_not_waited_for() {
     assert!(made.success());
     assert!(History::open(place.path(), HistoryOptions::default()).is_err());
     assert!(kepler_compliance::history::HistoryReader::open(place.path()).is_err());
+}
+
+#[test]
+fn a_file_of_version_2_is_read_as_it_is_and_tells_partial_from_estimated_once_it_is_written_to() {
+    let methods = |place: &Place| -> Vec<String> {
+        let connection = Connection::open(place.path()).unwrap();
+        let mut statement = connection.prepare("SELECT DISTINCT method FROM node_joules ORDER BY method").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let with_method = |sequence: u64, method: Method| {
+        let mut snapshot = snapshot(sequence, at(sequence * 10), sequence * 1_000_000);
+        snapshot.node.zones[ZoneKind::Package].as_mut().unwrap().method = method;
+        snapshot
+    };
+    let place = Place::new();
+    let history = place.open();
+    for sequence in [1, 2] {
+        history.record(&with_method(sequence, Method::Estimated { error_ratio: 0.3 })).unwrap();
+    }
+    drop(history);
+    Connection::open(place.path()).unwrap().execute_batch(VERSION_2).unwrap();
+    let time = |seconds: u64| jiff::Timestamp::from_second((START + seconds) as i64).unwrap();
+    let range = TimeRange { start: time(0), end: time(10_000) };
+    let method = |place: &Place| {
+        let inventory = HistoryReader::open(place.path()).unwrap().inventory(range).unwrap();
+        inventory.nodes[0].zones[ZoneKind::Package].as_ref().unwrap().method
+    };
+    assert_eq!(method(&place), Method::Estimated { error_ratio: 0.3 });
+    assert_eq!(place.number("PRAGMA user_version"), 2);
+
+    // Another block after the machine was off for two hours.
+    let history = place.open();
+    for sequence in [720, 721] {
+        history.record(&with_method(sequence, Method::Partial { error_ratio: 0.1 })).unwrap();
+    }
+    drop(history);
+    assert_eq!(place.number("PRAGMA user_version"), 3);
+    assert!(methods(&place).iter().any(|method| method == "partial"), "{:?}", methods(&place));
+    assert_eq!(method(&place), Method::Estimated { error_ratio: 0.3 }, "the old part stays what it was");
 }

@@ -36,7 +36,7 @@ fn a_verdict_names_the_facts_it_lacks_and_takes_them_from_the_request_or_the_set
     assert_eq!(assess(&world, json!({})).0, "NON_COMPLIANT");
     let (status, _, caveats) = assess(&world, json!({ "renewable_percent": 100 }));
     assert_eq!(status, "COMPLIANT", "what a request states takes the place of what the settings state");
-    assert!(caveats.contains("stated in the settings") || caveats.contains("assumed"), "{caveats}");
+    assert!(caveats.contains("The connection power is stated of the site, not measured."), "{caveats}");
 }
 
 #[test]

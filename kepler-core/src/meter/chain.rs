@@ -23,6 +23,7 @@
 //! ```
 
 mod fill;
+mod floor;
 mod given_up;
 mod online;
 mod parked;
@@ -37,9 +38,11 @@ use crate::availability::{Remedy, Unavailable};
 use crate::host::{Host, Timestamp, Topology};
 use crate::units::ZoneKind;
 use fill::{Fill, Present};
+use floor::Floor;
 use given_up::GivenUp;
 use online::Online;
 use parked::Parked;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use watch::{BusyClock, ZoneWatch};
 
@@ -71,6 +74,8 @@ pub struct Chain {
     failures: u32,
     next_probe: Option<Duration>,
     online: Online,
+    /// The packages that have ever been online.
+    packages: BTreeSet<u32>,
     scratch: Vec<Result<Reading, ReadError>>,
 }
 
@@ -205,6 +210,7 @@ impl Chain {
             is_changed: false,
             failures: 0,
             next_probe: None,
+            packages: BTreeSet::new(),
             scratch: Vec::new(),
         }
     }
@@ -279,6 +285,7 @@ impl Chain {
             self.count_missing();
         }
         let (mut tried, mut failed) = (false, true);
+        let mut floor = Floor::default();
         for active in &mut self.active {
             active.meter.read(at, &mut self.scratch);
             let (zones, source) = (active.meter.inventory().zones, active.meter.source());
@@ -299,6 +306,7 @@ impl Chain {
                     failed &= result.is_err();
                 }
                 let power = result.as_ref().ok().and_then(Drawn::power);
+                floor.add(zone.kind, active.is_sensor, power, drawn.len());
                 self.present.push((zone.kind, zone.package, power));
                 if let Ok(drawn) = &result {
                     self.parked.stand_in(source, zone.kind, drawn);
@@ -306,6 +314,7 @@ impl Chain {
                 drawn.push(result);
             }
         }
+        floor.hold(drawn);
         self.parked.advance();
         self.estimate_missing(at, drawn);
         self.failures = if tried && failed { self.failures.saturating_add(1) } else { 0 };
@@ -360,8 +369,11 @@ impl Chain {
     /// Estimates the parts that the meters in use lack. A socket that is switched off is not one of them.
     fn fill_missing(&mut self) {
         let online: Vec<u32> = Topology::read(&self.host).packages().iter().map(|(package, _)| *package).collect();
-        let is_online =
-            |package: Option<u32>| package.is_none_or(|package| online.is_empty() || online.contains(&package));
+        self.packages.extend(&online);
+        // A package that was never listed is not known to be switched off: the procfs may be another machine's.
+        let is_online = |package: Option<u32>| {
+            package.is_none_or(|package| online.contains(&package) || !self.packages.contains(&package))
+        };
         let mut parts = Vec::new();
         for active in self.active.iter().filter(|active| active.is_sensor) {
             let inventory = active.meter.inventory();

@@ -36,13 +36,11 @@ impl Limits {
 
     /// The most a zone of this kind draws.
     pub(super) fn of_kind(self, kind: ZoneKind) -> Power {
-        Power::from_watts(match (kind, self.machine) {
-            (ZoneKind::Psys, Machine::Portable) => 1000.0,
-            (ZoneKind::Psys, Machine::Desktop) => 10_000.0,
-            (ZoneKind::Psys, Machine::Server) => 40_000.0,
-            (ZoneKind::Uncore | ZoneKind::Dram, _) => 600.0,
-            _ => 1500.0,
-        })
+        match (kind, self.machine) {
+            (ZoneKind::Psys, Machine::Portable) => Power::from_watts(1000.0),
+            (ZoneKind::Psys, Machine::Server) => Power::from_watts(40_000.0),
+            _ => kind.plausible_maximum(),
+        }
     }
 }
 

@@ -111,6 +111,18 @@ impl Commands {
         }
     }
 
+    /// Some groups have got names: the commands in them take these over.
+    pub(super) fn describe_again(&mut self, groups: &Groups) {
+        for command in &mut self.table {
+            let Some(own) = &command.info.container else { continue };
+            if let Some(container) = groups.described(own).filter(|container| !Arc::ptr_eq(container, own)) {
+                // What tells it from others is the container's identifier, which stays.
+                let container = Some(Arc::clone(container));
+                command.info = Arc::new(CommandInfo { container, ..CommandInfo::clone(&command.info) });
+            }
+        }
+    }
+
     /// The index of the sum of a name in a container, job or unit.
     fn position(&self, identity: Identity<'_>) -> Option<usize> {
         let is_own = |sum: &Command| sum.info.identity() == identity;

@@ -7,9 +7,11 @@
 mod accounting;
 mod counting;
 mod info;
+mod naming;
 
 use super::retired::{Retention, RetiredTable};
 use crate::attribution::ledger::Account;
+use crate::directory::Directory;
 use crate::host::{Host, Timestamp};
 use crate::units::{Energy, ZoneKind};
 use crate::usage::CgroupId;
@@ -24,6 +26,7 @@ use counting::Counted;
 use counting::Counting;
 pub(super) use info::GroupInfo;
 use info::Key;
+use naming::{Names, Naming};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -58,6 +61,11 @@ struct Group {
     /// others' work for long.
     owed_ns: u64,
     counted: Counted,
+    naming: Naming,
+    /// When its name was first looked for.
+    since: Option<Timestamp>,
+    /// A container that runs within another one of the same pod.
+    is_nested: bool,
 }
 
 /// All groups.
@@ -67,6 +75,7 @@ pub(super) struct Groups {
     counting: Option<Counting>,
     reader: ProcessReader,
     names: ContainerNames,
+    naming: Names,
     slots: Vec<Option<Group>>,
     by_key: HashMap<Key, GroupIndex>,
     by_text: HashMap<Box<[u8]>, Option<GroupIndex>>,
@@ -83,13 +92,14 @@ pub(super) struct Groups {
 const MAX_TEXTS: usize = 8192;
 
 impl Groups {
-    pub(super) fn open(host: &Host, retention: Retention) -> io::Result<Self> {
+    pub(super) fn open(host: &Host, retention: Retention, directory: Option<Directory>) -> io::Result<Self> {
         Ok(Groups {
             host: host.clone(),
             #[cfg(feature = "perf")]
             counting: None,
             reader: ProcessReader::open(host.procfs())?,
             names: ContainerNames::open(host),
+            naming: Names::new(directory),
             slots: Vec::new(),
             by_key: HashMap::new(),
             by_text: HashMap::new(),
@@ -181,6 +191,7 @@ impl Groups {
         pid: u32,
         from_start: bool,
     ) -> GroupIndex {
+        let is_nested = info.pod.as_ref().is_some_and(|pod| !self.is_directly_in_pod(within, pod));
         let pod = info.pod.clone().map(|pod| self.pod(pod, within, from_start));
         if let Some(&index) = self.by_key.get(&Key::container(&info)) {
             return index;
@@ -188,7 +199,11 @@ impl Groups {
         let environment = self.reader.environ(pid).unwrap_or_default();
         info.name = self.names.name(&info, environment);
         let job = info.job.as_ref().and(within);
-        self.find_or_add(GroupInfo::Container(Arc::new(info)), pod.or(within), pod.or(job), from_start)
+        let index = self.find_or_add(GroupInfo::Container(Arc::new(info)), pod.or(within), pod.or(job), from_start);
+        if let Some(group) = self.get_mut(index) {
+            group.is_nested = is_nested;
+        }
+        index
     }
 
     fn pod(&mut self, info: Arc<PodInfo>, within: Option<GroupIndex>, from_start: bool) -> GroupIndex {
@@ -206,7 +221,7 @@ impl Groups {
 
     fn find_or_add(
         &mut self,
-        info: GroupInfo,
+        mut info: GroupInfo,
         within: Option<GroupIndex>,
         parent: Option<GroupIndex>,
         from_start: bool,
@@ -217,9 +232,14 @@ impl Groups {
         }
         let mut accounting = CgroupCpu::open(self.host.cgroup(), info.cgroup()).ok();
         let now_ns = accounting.as_mut().and_then(|accounting| accounting.read().ok());
-        let earlier = self.retired.revive(&info).map(|retired| (retired.account, retired.cpu_time));
         let is_new = from_start && now_ns.is_some();
-        let (account, cpu_time) = earlier.unwrap_or_default();
+        let (mut account, mut cpu_time) = Default::default();
+        if let Some(earlier) = self.retired.revive(&info) {
+            (account, cpu_time) = (earlier.account, earlier.cpu_time);
+            info.keep_names(&earlier.info);
+        }
+        let naming = self.naming_of(&info);
+        self.await_name(naming);
         let container = matches!(info, GroupInfo::Container(_)).then(|| info.cgroup());
         let counted = self.counted(container);
         let group = Group {
@@ -235,6 +255,9 @@ impl Groups {
             interval: Interval { is_new, ..Interval::default() },
             owed_ns: 0,
             counted,
+            naming,
+            since: None,
+            is_nested: false,
         };
         let index = match self.slots.iter().position(Option::is_none) {
             Some(free) => {
@@ -342,9 +365,10 @@ impl Groups {
         let mut ended = false;
         for index in 0..self.slots.len() {
             let Some(slot) = self.slots.get_mut(index) else { continue };
-            let Some(group) = slot.take_if(|group| group.is_over()) else { continue };
+            let Some(group) = slot.take_if(|group| group.is_over() && !group.awaits_name(now)) else { continue };
             ended = true;
             self.changed = true;
+            let is_shown = group.is_shown();
             let Group { info, account, cpu_time, within, counted, .. } = group;
             self.close(&counted);
             self.by_key.remove(&info.key());
@@ -353,13 +377,15 @@ impl Groups {
             }
             // A group's energy is that of its processes and of its short-lived work, both of which the node's
             // account has already: nothing has to be handed back.
-            self.retired.add(info, account, cpu_time, now);
+            if is_shown {
+                self.retired.add(info, account, cpu_time, now);
+            }
         }
         ended
     }
 
-    /// Every running group, to be published.
+    /// Every running group that has a row of its own.
     pub(super) fn running(&self) -> impl Iterator<Item = (&GroupInfo, &Account, Duration)> {
-        self.groups().map(|group| (&group.info, &group.account, group.cpu_time))
+        self.groups().filter(|group| group.is_shown()).map(|group| (&group.info, &group.account, group.cpu_time))
     }
 }

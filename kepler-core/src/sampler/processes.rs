@@ -243,6 +243,28 @@ impl Processes {
         }
     }
 
+    /// Some groups have got names: those in them take these over.
+    pub(super) fn describe_again(&mut self, groups: &Groups) {
+        let renamed = |info: &ProcessInfo| {
+            let own = info.container.as_ref()?;
+            let container = groups.described(own).filter(|container| !Arc::ptr_eq(container, own))?;
+            let container = Some(Arc::clone(container));
+            Some(Arc::new(ProcessInfo { container, ..info.clone() }))
+        };
+        for process in self.slots.iter_mut().flatten() {
+            if let Some(info) = renamed(&process.info) {
+                process.info = info;
+                // All rows are written again.
+                self.moved = self.ticks;
+            }
+        }
+        for retired in self.retired.iter_mut() {
+            if let Some(info) = renamed(&retired.info) {
+                retired.info = info;
+            }
+        }
+    }
+
     /// Those that have ended with too little energy to be listed for it, since this was asked last.
     pub(super) fn unlisted(&mut self) -> impl Iterator<Item = Unlisted> {
         self.unlisted.drain(..)

@@ -69,6 +69,11 @@ impl<Info: Identified> RetiredTable<Info> {
         self.rows.iter()
     }
 
+    /// Those that are listed, to be described anew.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Retired<Info>> {
+        self.rows.iter_mut()
+    }
+
     /// Adds a workload that ended. Returns the energy that is no longer listed because of it: its
     /// own if it does not matter enough, or that of another that it displaces.
     pub(super) fn add(

@@ -1,7 +1,7 @@
 //! One workload of a snapshot, in the type of its kind and in the form that all kinds share.
 
 use crate::units::{Energy, PerZone, Power};
-use crate::workload::{Attributes, Identity, Parents, Workload, WorkloadKind};
+use crate::workload::{Attributes, Identity, Parents, PodOwner, ResourceAmounts, Workload, WorkloadKind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,6 +90,18 @@ impl<'a> AnyRow<'a> {
     #[must_use]
     pub fn parents(&self) -> Parents<'a> {
         self.info.parents()
+    }
+
+    /// The controller of a pod, where that is known.
+    #[must_use]
+    pub fn owner(&self) -> Option<&'a PodOwner> {
+        self.info.owner()
+    }
+
+    /// What a pod or container asked Kubernetes for.
+    #[must_use]
+    pub fn resources(&self) -> ResourceAmounts {
+        self.info.resources()
     }
 
     /// What is known of it: labels, fields, columns.

@@ -88,8 +88,12 @@ impl Snapshot {
     /// The zones whose power may be added and is known.
     fn counted_zones(&self) -> Option<PerZone<bool>> {
         let known = |zone: ZoneKind| self.node.zones[zone].as_ref().is_some_and(|zone| zone.power.is_some());
-        let is_estimated = |zone: ZoneKind| {
-            self.node.zones[zone].as_ref().is_some_and(|zone| matches!(zone.method, Method::Estimated { .. }))
+        // A platform counter that does not move, as hypervisors show one, measures nothing.
+        let is_estimated = |kind: ZoneKind| {
+            self.node.zones[kind].as_ref().is_some_and(|zone| {
+                let draws = zone.power.as_ref().is_some_and(|power| power.total > Power::ZERO);
+                matches!(zone.method, Method::Estimated { .. }) || (kind == ZoneKind::Psys && !draws)
+            })
         };
         let zones = ZoneKind::addable_unless_estimated(known, is_estimated);
         zones.iter().any(|(_, &counts)| counts).then_some(zones)

@@ -90,8 +90,11 @@ impl Spent {
     pub fn machine(&self) -> Option<Machine> {
         let kinds = [ZoneKind::Package, ZoneKind::Dram, ZoneKind::Psys];
         let is_there = |zone: ZoneKind| kinds.contains(&zone) && self.zones[zone].is_some();
+        // A platform counter that does not move, as hypervisors show one, measures nothing.
+        let is_nothing = |zone: ZoneKind, spent: &ZoneSpent| zone == ZoneKind::Psys && spent.energy == Energy::ZERO;
         let is_estimated = |zone: ZoneKind| {
-            self.zones[zone].as_ref().is_some_and(|spent| matches!(spent.method, Method::Estimated { .. }))
+            let estimated = |spent: &ZoneSpent| matches!(spent.method, Method::Estimated { .. });
+            self.zones[zone].as_ref().is_some_and(|spent| estimated(spent) || is_nothing(zone, spent))
         };
         let zones = ZoneKind::addable_unless_estimated(is_there, is_estimated);
         let energies = self.zones.iter().filter(|(zone, _)| zones[*zone]);
@@ -151,6 +154,8 @@ mod tests {
             (&[(Package, 60.0, estimated), (Psys, 100.0, measured)][..], 100.0),
             (&[(Package, 60.0, estimated), (Dram, 9.0, measured), (Psys, 100.0, measured)], 100.0),
             (&[(Package, 60.0, estimated), (Psys, 100.0, estimated)], 60.0),
+            // What a virtual machine may show: a counter that stands still.
+            (&[(Package, 60.0, estimated), (Psys, 0.0, measured)], 60.0),
             (&[(Package, 60.0, partial), (Psys, 100.0, measured)], 60.0),
             (&[(Package, 60.0, measured), (Dram, 9.0, measured), (Psys, 100.0, measured)], 69.0),
             (&[(Psys, 100.0, measured)], 100.0),

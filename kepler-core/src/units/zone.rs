@@ -1,5 +1,6 @@
 //! Power zones: the parts of a machine whose energy is read separately.
 
+use super::Power;
 use std::fmt;
 use std::ops::{Add, Index, IndexMut};
 use std::str::FromStr;
@@ -46,6 +47,17 @@ impl ZoneKind {
             ZoneKind::Dram => "dram",
             ZoneKind::Psys => "psys",
         }
+    }
+
+    /// The most that one zone of this kind can plausibly draw: no processor of today reaches it, and no desktop computer
+    /// as a whole. More was not drawn but misread.
+    #[must_use]
+    pub fn plausible_maximum(self) -> Power {
+        Power::from_watts(match self {
+            ZoneKind::Package | ZoneKind::Core => 1500.0,
+            ZoneKind::Uncore | ZoneKind::Dram => 600.0,
+            ZoneKind::Psys => 10_000.0,
+        })
     }
 
     /// Of the zones that there are, those whose sum is the machine: none of them contains another.

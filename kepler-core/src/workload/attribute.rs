@@ -1,6 +1,6 @@
 //! What every kind of workload tells of itself: the [`Workload`] trait.
 
-use super::{ContainerInfo, JobInfo, PodInfo, UnitInfo, VmInfo, WorkloadKind};
+use super::{ContainerInfo, JobInfo, PodInfo, PodOwner, ResourceAmounts, UnitInfo, VmInfo, WorkloadKind};
 use std::fmt;
 
 /// A workload of any kind.
@@ -22,6 +22,16 @@ pub trait Workload: fmt::Debug {
     /// The Kubernetes namespace of the pod that it is or runs in, where that is known.
     fn namespace(&self) -> Option<&str> {
         self.parents().pod.map(|pod| pod.namespace.as_str()).filter(|namespace| !namespace.is_empty())
+    }
+
+    /// The controller of a pod, where that is known.
+    fn owner(&self) -> Option<&PodOwner> {
+        None
+    }
+
+    /// What a pod or container asked Kubernetes for; all of it `None` where that is not known.
+    fn resources(&self) -> ResourceAmounts {
+        ResourceAmounts::default()
     }
 
     /// What is known of it, in a fixed order for its kind.

@@ -4,7 +4,7 @@
 //! 1. the identifier itself, which is or contains the name (LXC, nspawn, libvirt-lxc, Nomad),
 //! 2. the engine's own files below the host's root: nerdctl; with feature `names` also Docker, balenaEngine, iSulad,
 //!    Podman, containerd and CRI-O, wherever their configuration puts them,
-//! 3. the environment of one of its processes, as Kepler 0.11 does.
+//! 3. the environment of one of its processes, as Kepler 0.11 does; in a pod `HOSTNAME` is not its name and is left out.
 //!
 //! A container of which none is found is called by the first twelve characters of its identifier, as engines show it:
 //! without a name, all of them would be one in whatever groups by name.
@@ -62,7 +62,7 @@ impl ContainerNames {
             _ => {}
         }
         let name = self.roots.iter().find_map(|root| self.name_in_files(root, container));
-        let name = name.or_else(|| name_in_environment(environ, id));
+        let name = name.or_else(|| name_in_environment(environ, id, container.pod.is_some()));
         name.unwrap_or_else(|| id.chars().take(SHORT_IDENTIFIER).collect())
     }
 
@@ -109,17 +109,18 @@ fn nerdctl_name(root: &HostRoot, id: &str) -> Option<String> {
     None
 }
 
-/// `CONTAINER_NAME`, else `HOSTNAME`: in a pod, that is the pod's name.
+/// `CONTAINER_NAME`, else `HOSTNAME`. In a pod that is the pod's name, or the node's, never the container's.
 ///
 /// Docker's default host name is the front of the identifier, which is no name.
-fn name_in_environment(environ: &[u8], id: &str) -> Option<String> {
+fn name_in_environment(environ: &[u8], id: &str, is_in_pod: bool) -> Option<String> {
     let value = |variable: &str| {
         let variables = environ.split(|&byte| byte == 0);
         let mut values = variables.filter_map(|pair| pair.strip_prefix(variable.as_bytes())?.strip_prefix(b"="));
         values.next().map(|value| String::from_utf8_lossy(value).into_owned())
     };
     let is_name = |name: &String| !name.is_empty() && !id.starts_with(name.as_str());
-    value("CONTAINER_NAME").filter(is_name).or_else(|| value("HOSTNAME").filter(is_name))
+    let host_name = || if is_in_pod { None } else { value("HOSTNAME").filter(is_name) };
+    value("CONTAINER_NAME").filter(is_name).or_else(host_name)
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 //! columns from it.
 
 use super::attribute::{Attribute, Attributes, Identity, Parents, Value, Workload};
-use super::{CommandInfo, ContainerInfo, JobInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo, WorkloadKind};
+use super::{
+    CommandInfo, ContainerInfo, ContainerKind, JobInfo, PodInfo, PodOwner, ProcessInfo, ResourceAmounts, UnitInfo,
+    VmInfo, WorkloadKind,
+};
 
 const PROCESS: &[Attribute; 11] = &[
     Attribute::number("pid", Some("pid"), "Process number on the host."),
@@ -18,21 +21,29 @@ const PROCESS: &[Attribute; 11] = &[
     Attribute::text("job_id", None, "Id of the batch job it runs in."),
 ];
 
-const CONTAINER: &[Attribute; 8] = &[
+const CONTAINER: &[Attribute; 9] = &[
     Attribute::text("id", Some("container_id"), "The runtime's identifier."),
     Attribute::text("name", Some("container_name"), "Its name, where the host has it."),
     Attribute::text("runtime", Some("runtime"), "`docker`, `containerd`, `crio`, `podman`, …"),
     Attribute::text("pod_id", Some("pod_id"), "UID of its pod."),
     Attribute::text("pod_name", None, "Name of its pod."),
     Attribute::text("pod_namespace", None, "Namespace of its pod."),
+    Attribute::text(
+        "container_kind",
+        None,
+        "`regular`, `init`, `sidecar` or `ephemeral`; absent until Kubernetes is asked.",
+    ),
     Attribute::text("job_id", None, "Id of the batch job that started it."),
     Attribute::text("cgroup", None, "Its cgroup."),
 ];
 
-const POD: &[Attribute; 4] = &[
+const POD: &[Attribute; 7] = &[
     Attribute::text("id", Some("pod_id"), "Its UID."),
     Attribute::text("name", Some("pod_name"), "Its name; absent until Kubernetes is asked."),
     Attribute::text("namespace", Some("pod_namespace"), "Its namespace; absent until Kubernetes is asked."),
+    Attribute::text("owner_kind", None, "Kind of its controller: `Deployment`, `StatefulSet`, `DaemonSet`, `Job`, …"),
+    Attribute::text("owner_name", None, "Name of its controller."),
+    Attribute::text("qos_class", None, "`Guaranteed`, `Burstable` or `BestEffort`; absent until Kubernetes is asked."),
     Attribute::text("cgroup", None, "Its cgroup."),
 ];
 
@@ -137,6 +148,10 @@ impl Workload for ContainerInfo {
         Parents { pod: self.pod.as_deref(), job: self.job.as_deref(), ..Parents::default() }
     }
 
+    fn resources(&self) -> ResourceAmounts {
+        self.resources
+    }
+
     fn attributes(&self) -> Attributes<'_> {
         let Parents { pod, job, .. } = self.parents();
         let values = [
@@ -146,6 +161,7 @@ impl Workload for ContainerInfo {
             pod.map(|pod| &*pod.id).into(),
             pod.map(|pod| &*pod.name).into(),
             pod.map(|pod| &*pod.namespace).into(),
+            self.kind.map(ContainerKind::name).into(),
             job.map(|job| &*job.id).into(),
             Value::known(&self.cgroup),
         ];
@@ -171,8 +187,25 @@ impl Workload for PodInfo {
     }
 
     fn attributes(&self) -> Attributes<'_> {
-        let values = [&self.id, &self.name, &self.namespace, &self.cgroup].map(|text| Value::known(text));
+        let owner = self.owner.as_ref();
+        let values = [
+            Value::known(&self.id),
+            Value::known(&self.name),
+            Value::known(&self.namespace),
+            owner.map(|owner| &*owner.kind).into(),
+            owner.map(|owner| &*owner.name).into(),
+            Value::known(&self.qos_class),
+            Value::known(&self.cgroup),
+        ];
         Attributes::new(POD, values)
+    }
+
+    fn owner(&self) -> Option<&PodOwner> {
+        self.owner.as_ref()
+    }
+
+    fn resources(&self) -> ResourceAmounts {
+        self.resources
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use crate::counting::allocations;
+use kepler_core::directory::Directory;
 use kepler_core::host::Host;
 use kepler_core::sampler::{Sampler, SamplerOptions};
 use kepler_core::snapshot::{Snapshot, State};
@@ -25,7 +26,9 @@ fn are_the_same(before: &Snapshot, after: &Snapshot) -> bool {
 
 #[test]
 fn ticks_in_which_nobody_comes_or_goes_allocate_nothing() {
-    let mut sampler = Sampler::new(&Host::default(), SamplerOptions::default()).unwrap();
+    let mut options = SamplerOptions::default();
+    options.directory = Some(Directory::new());
+    let mut sampler = Sampler::new(&Host::default(), options).unwrap();
     // Beyond the second look at every process's open files, and the growth of all tables.
     let mut before = sampler.tick();
     for _ in 0..60 {

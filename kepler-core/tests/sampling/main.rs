@@ -20,6 +20,7 @@ mod groups_within_groups_are_charged_once;
 mod jobs_are_charged_within_and_around_containers;
 mod lines;
 mod machine;
+mod pods_are_named_by_the_directory;
 mod rig;
 mod short_lived_work_is_charged_by_name;
 mod what_is_found_and_not_used_is_shown;

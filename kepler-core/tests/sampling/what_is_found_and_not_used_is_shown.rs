@@ -159,6 +159,30 @@ fn the_total_system_power_of_an_apple_is_the_platform() {
     assert_eq!(found.skipped.len(), 2, "{:?}", found.skipped);
 }
 
+#[test]
+fn a_package_that_a_model_estimates_is_not_below_its_measured_core() {
+    let tree = Tree::new("AuthenticAMD");
+    tree.chip(0, "zenpower", &[("power1_label", "SVI2_P_Core"), ("power1_input", "900000000")]);
+    let mut sampler = tree.sampler(Source::Hwmon);
+    let mut at = Timestamp::now();
+    let mut last = None;
+    for second in 1..=5u64 {
+        let busy = second * 50;
+        let node = format!("cpu {0} 0 0 {0} 0 0 0 0\n", busy * 2);
+        tree.write("proc/stat", &format!("{node}cpu0 {busy} 0 0 {busy} 0 0 0 0\ncpu1 {busy} 0 0 {busy} 0 0 0 0\n"));
+        at = at.advanced(Duration::from_secs(1));
+        last = Some(sampler.tick_at(at));
+    }
+    let node = &last.unwrap().node;
+    let watts = |kind: ZoneKind| node.zones[kind].as_ref().unwrap().power.unwrap().total.watts();
+    let method = |kind: ZoneKind| node.zones[kind].as_ref().unwrap().method.name();
+    assert_eq!((method(ZoneKind::Core), method(ZoneKind::Package)), ("measured", "estimated"));
+    assert_eq!(watts(ZoneKind::Core), 900.0);
+    assert!(watts(ZoneKind::Package) >= 900.0, "{} W", watts(ZoneKind::Package));
+    let joules = |kind: ZoneKind| node.zones[kind].as_ref().unwrap().energy.joules();
+    assert!(joules(ZoneKind::Package) >= joules(ZoneKind::Core) * 0.99, "{} J", joules(ZoneKind::Package));
+}
+
 /// The driver is bound again under the same number: what was open fails with ENODEV for ever, a new file is there.
 #[test]
 fn a_sensor_whose_driver_is_bound_again_is_opened_again() {

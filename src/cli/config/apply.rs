@@ -2,6 +2,7 @@
 
 pub(super) mod facility;
 pub(super) mod intensity;
+pub(super) mod kube;
 pub(super) mod meters;
 pub(super) mod web;
 

@@ -13,6 +13,8 @@ pub(crate) const MAX_TERMINATED: usize = 500;
 pub(crate) const MIN_TERMINATED_ENERGY: Energy = Energy::from_microjoules(1_000_000);
 /// How long a terminated workload is remembered.
 pub(crate) const KEEP_TERMINATED: Duration = Duration::from_secs(600);
+/// Time between two lists of pods, as Go Kepler's.
+pub(crate) const POD_INTERVAL: Duration = Duration::from_secs(15);
 /// How long energy is remembered in a history file.
 pub(crate) const HISTORY_RETENTION: Duration = Duration::from_secs(400 * 86_400);
 /// How large a history file may become.

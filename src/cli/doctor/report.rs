@@ -6,6 +6,7 @@ use super::super::permissions::{self, Permission};
 use super::super::remedies;
 use super::super::sampling;
 use super::environment::{self, Environment};
+use super::kubernetes::Kubernetes;
 use kepler_core::availability::{Remedy, Unavailable};
 use kepler_core::host::{HidePid, ProcessVisibility};
 use kepler_core::meter::chain::{self, ChainOptions, Probe, Source};
@@ -34,6 +35,9 @@ pub(super) struct Report {
     permissions: Vec<Permission>,
     /// Where this runs.
     environment: Environment,
+    /// Who names pods, if Kubernetes is to be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kubernetes: Option<Kubernetes>,
 }
 
 /// Why something is not in use, and what would change that.
@@ -148,6 +152,7 @@ impl Report {
             counters_unavailable,
             permissions: permissions::read(&host),
             environment: environment::read(&host),
+            kubernetes: Kubernetes::ask(config),
         }
     }
 }
@@ -296,6 +301,9 @@ impl fmt::Display for Report {
                 Some(false) => writeln!(f, "  {capability:<20} missing; lost without it: {lost}")?,
                 None => writeln!(f, "  {capability:<20} unknown: /proc/self/status cannot be read")?,
             }
+        }
+        if let Some(kubernetes) = &self.kubernetes {
+            write!(f, "{kubernetes}")?;
         }
         writeln!(f, "\nMachine")?;
         writeln!(f, "  kernel    {}", self.environment.kernel.as_deref().unwrap_or("unknown"))?;

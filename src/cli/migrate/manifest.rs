@@ -31,9 +31,30 @@ fn configuration(entries: Vec<Entry>) -> Option<Part> {
         entries.iter().filter(|entry| entry.key != "config").map(|entry| format!("`{}`", entry.key)).collect();
     let mut remarks = Vec::new();
     if !others.is_empty() {
-        remarks.push(format!("{}: for the chart, not for the program; they are left out here", others.join(", ")));
+        remarks.push(format!(
+            "{}: for the chart, which takes this file as it is (`deploy/helm/kepler`); left out here",
+            others.join(", ")
+        ));
     }
+    remarks.extend(for_the_chart(&entries));
     Some(Part { kind: "Helm values of Go Kepler", settings, remarks, ..Part::default() })
+}
+
+/// What of Helm values the chart takes, and somebody may want to change.
+fn for_the_chart(entries: &[Entry]) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let repository = string(entries, "image.repository").unwrap_or_default();
+    if repository.ends_with("sustainable_computing_io/kepler") {
+        remarks.push("`image.repository`: that is Go Kepler's image; leave it out, and `image.tag` with it".to_owned());
+    }
+    if string(entries, "daemonset.securityContext.privileged") == Some("true") {
+        remarks.push(
+            "`daemonset.securityContext.privileged`: only the MSR driver needs it; left out, the chart gives four \
+             capabilities"
+                .to_owned(),
+        );
+    }
+    remarks
 }
 
 /// A ConfigMap with a whole file in it, or with the variables of Kepler up to 0.9.
@@ -103,7 +124,17 @@ fn power_monitor(entries: &[Entry]) -> Part {
         }
     }
     if find(entries, "spec.kepler.deployment").is_some() {
-        part.remarks.push("`spec.kepler.deployment`: for the operator, not for the program; left out".to_owned());
+        part.remarks.push(
+            "`spec.kepler.deployment`: for the chart, whose value `powerMonitor` takes this resource; left out here"
+                .to_owned(),
+        );
+    }
+    if string(entries, "spec.kepler.deployment.security.mode") == Some("rbac") {
+        part.remarks.push(
+            "`spec.kepler.deployment.security.mode`: nothing asks the API server who may read metrics; protect them by \
+             `web.configFile` (certificates, passwords)"
+                .to_owned(),
+        );
     }
     part
 }

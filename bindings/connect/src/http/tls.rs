@@ -40,3 +40,90 @@ fn read(path: &Path) -> Result<RootCertStore, HttpError> {
     }
     Ok(store)
 }
+
+/// What a client shows and trusts.
+#[cfg(feature = "kubernetes")]
+#[derive(Default)]
+pub(crate) struct PeerTrust {
+    /// Certificate authorities, PEM.
+    pub(crate) authorities: Vec<u8>,
+    /// Own certificate and key, PEM.
+    pub(crate) identity: Option<(Vec<u8>, Vec<u8>)>,
+    /// Whether any certificate will do.
+    pub(crate) insecure: bool,
+}
+
+#[cfg(feature = "kubernetes")]
+impl PeerTrust {
+    pub(crate) fn config(&self) -> Result<ClientConfig, HttpError> {
+        use rustls::pki_types::PrivateKeyDer;
+        let refuse = |what: &str, reason: String| HttpError::Client { reason: format!("{what}: {reason}") };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| refuse("TLS", error.to_string()))?;
+        let builder = if self.insecure {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(insecure::AnyCertificate(provider)))
+        } else {
+            let mut store = RootCertStore::empty();
+            // One that cannot be used must not stand in the way of the others.
+            store.add_parsable_certificates(CertificateDer::pem_slice_iter(&self.authorities).map_while(Result::ok));
+            builder.with_root_certificates(store)
+        };
+        let Some((certificates, key)) = &self.identity else { return Ok(builder.with_no_client_auth()) };
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificates).collect();
+        let certificates = certificates.map_err(|error| refuse("the client certificate", error.to_string()))?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| refuse("the client key", error.to_string()))?;
+        builder
+            .with_client_auth_cert(certificates, key)
+            .map_err(|error| refuse("the client certificate", error.to_string()))
+    }
+}
+
+#[cfg(feature = "kubernetes")]
+mod insecure {
+    use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+    use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+    use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+    use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+    use std::sync::Arc;
+
+    /// Believes whatever certificate is shown: only where that was asked for.
+    #[derive(Debug)]
+    pub(super) struct AnyCertificate(pub(super) Arc<CryptoProvider>);
+
+    impl ServerCertVerifier for AnyCertificate {
+        fn verify_server_cert(
+            &self,
+            _: &CertificateDer<'_>,
+            _: &[CertificateDer<'_>],
+            _: &ServerName<'_>,
+            _: &[u8],
+            _: UnixTime,
+        ) -> Result<ServerCertVerified, Error> {
+            Ok(ServerCertVerified::assertion())
+        }
+
+        fn verify_tls12_signature(
+            &self,
+            message: &[u8],
+            certificate: &CertificateDer<'_>,
+            signature: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            certificate: &CertificateDer<'_>,
+            signature: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            self.0.signature_verification_algorithms.supported_schemes()
+        }
+    }
+}

@@ -11,6 +11,8 @@
 mod intensity;
 #[cfg(feature = "kepler")]
 mod kepler;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 #[cfg(feature = "models")]
 mod models;
 #[cfg(feature = "prometheus")]

@@ -34,6 +34,7 @@ process_max_fds gauge
 process_virtual_memory_bytes gauge
 process_resident_memory_bytes gauge
 process_start_time_seconds gauge
+kepler_pod_info gauge node_name,owner_kind,owner_name,pod_id,pod_name,pod_namespace,qos_class
 kepler_node_cpu_usage_ratio gauge node_name
 kepler_node_cpu_joules_total counter node_name,path,zone
 kepler_node_cpu_watts gauge node_name,path,zone

@@ -349,8 +349,8 @@ fn site_facts(facts: &Bound<'_, PyDict>) -> PyResult<SiteFacts> {
     let wrong = |message: String| ConfigurationError::new_err((message, "see kepler_power.Facility for their names"));
     let options = PyDict::new(facts.py());
     options.set_item("default", facts.py().get_type::<PyString>())?;
-    let text = facts.py().import("json")?.call_method("dumps", (facts,), Some(&options))?;
-    serde_json::from_str(text.extract()?).map_err(|error| wrong(error.to_string()))
+    let text: String = facts.py().import("json")?.call_method("dumps", (facts,), Some(&options))?.extract()?;
+    serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))
 }
 
 const fn basis_name(basis: Basis) -> &'static str {

@@ -52,10 +52,15 @@ The agents have certificates: the hub needs `hub.sourceCASecret` to verify them,
 `{{ $key }}` is no value of this chart, and has no effect.
 {{- end }}
 {{- end }}
-{{- $agent := list "hostPID" "hostUsers" "tolerations" "nodeSelector" "affinity" "securityContext" "podSecurityContext" "resources" "livenessProbe" "startupProbe" "readinessProbe" "updateStrategy" "priorityClassName" "podLabels" "podAnnotations" "hostMounts" "nvidia" -}}
-{{- range $key := keys .Values.daemonset | sortAlpha }}
-{{- if not (has $key $agent) }}
-`daemonset.{{ $key }}` is no value of this chart, and has no effect.
+{{- $sections := dict
+  "daemonset" (list "hostPID" "hostUsers" "tolerations" "nodeSelector" "affinity" "securityContext" "podSecurityContext" "resources" "livenessProbe" "startupProbe" "readinessProbe" "updateStrategy" "priorityClassName" "podLabels" "podAnnotations" "hostMounts" "hostLogs" "kubeletCertificate" "nvidia")
+  "redfish" (list "secretName" "secretKey")
+  "modelServer" (list "enabled" "name" "namespace" "volume" "train" "service" "logLevel" "resources" "nodeSelector" "tolerations" "affinity") -}}
+{{- range $section := keys $sections | sortAlpha }}
+{{- range $key := keys (get $.Values $section) | sortAlpha }}
+{{- if not (has $key (get $sections $section)) }}
+`{{ $section }}.{{ $key }}` is no value of this chart, and has no effect.
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -1,7 +1,7 @@
 //! What was used between snapshots, kept for a while and merged with age.
 
 use super::super::containment::Nesting;
-use super::super::{Containment, WorkloadId};
+use super::super::{Containment, Owner, Resources, WorkloadId};
 use super::RingOptions;
 use crate::differ::{Differ, Order, ZoneCounters};
 use crate::series::span;
@@ -43,6 +43,7 @@ pub(super) struct Used {
 #[derive(Debug)]
 pub(super) struct Identified {
     pub(super) id: WorkloadId,
+    pub(super) owner: Option<Owner>,
     pub(super) containment: Containment,
 }
 
@@ -54,6 +55,8 @@ pub(super) struct Known {
     pub(super) who: Arc<Identified>,
     pub(super) running: bool,
     pub(super) power: PerZone<Power>,
+    /// What it asked for, as it is now: that can be changed while it runs.
+    pub(super) resources: Option<Resources>,
 }
 
 /// What is known of the node's zone now.
@@ -159,17 +162,28 @@ impl Ledger {
             let identify = || {
                 let (namespace, name, uid) = (namespace.map(Arc::from), name.into(), uid.into());
                 let id = WorkloadId { kind, namespace, name, uid, node: Arc::clone(node) };
-                Arc::new(Identified { id, containment: nesting.containment(&row) })
+                Arc::new(Identified {
+                    id,
+                    owner: row.owner().and_then(Owner::of),
+                    containment: nesting.containment(&row),
+                })
             };
             let known = change.kept.get_or_insert_with(|| {
                 *next_serial += 1;
-                Known { serial: *next_serial, who: identify(), running: true, power: PerZone::default() }
+                Known {
+                    serial: *next_serial,
+                    who: identify(),
+                    running: true,
+                    power: PerZone::default(),
+                    resources: None,
+                }
             });
             // A process changes its name by exec; Kubernetes tells a pod's name after its first energy.
             if *known.who.id.name != *name || known.who.id.namespace.as_deref() != namespace {
                 known.who = identify();
             }
             (known.running, known.power) = (row.state == State::Running, *row.power);
+            known.resources = Resources::of(row.resources());
             if !change.used.is_zero() {
                 let (energy, cpu_time) = (change.used.energy, change.used.cpu_time);
                 rows.push(Used { serial: known.serial, who: Arc::clone(&known.who), energy, cpu_time });

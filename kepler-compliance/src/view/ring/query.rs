@@ -67,7 +67,7 @@ fn workloads(ledger: &Ledger, samples: &[&Sample], node: &NodeEnergy, method: Me
         let (energy, cpu_time) = sum.map_or_else(Default::default, |(_, energy, cpu_time)| (energy, cpu_time));
         rows.push(WorkloadEnergy {
             id: known.who.id.clone(),
-            owner: None,
+            owner: known.who.owner.clone(),
             running: known.running,
             energy: split(&energy),
             power: (known.running && has_power).then(|| Split {
@@ -76,13 +76,13 @@ fn workloads(ledger: &Ledger, samples: &[&Sample], node: &NodeEnergy, method: Me
             }),
             cpu_time: Some(cpu_time),
             method,
-            resources: None,
+            resources: known.resources,
             containment: known.who.containment.clone(),
         });
     }
     rows.extend(sums.into_values().map(|(who, energy, cpu_time)| WorkloadEnergy {
         id: who.id.clone(),
-        owner: None,
+        owner: who.owner.clone(),
         running: false,
         energy: split(&energy),
         power: None,

@@ -378,3 +378,29 @@ fn what_contains_a_workload_is_told_of_every_kind() {
     assert_eq!(of("3/1"), within(WorkloadKind::Vm, "vm-1"));
     assert_eq!(of("vm-1"), within(WorkloadKind::Unit, "/machine.slice/machine.scope"));
 }
+
+#[test]
+fn a_pods_controller_and_what_it_asked_for_are_told_as_they_are_now() {
+    use kepler_core::workload::PodOwner;
+    let record = |ring: &HistoryRing, machine: &Machine, owner: &str, millicores: u64| {
+        let mut snapshot = machine.snapshot();
+        let mut pod = PodInfo::new("pod-1");
+        (pod.name, pod.namespace) = ("report-29931696-x2x9z".into(), "shop".into());
+        pod.owner = Some(PodOwner::new(owner, "report"));
+        pod.resources.cpu_request_millicores = Some(millicores);
+        snapshot.pods.push(Row::new(pod, State::Running));
+        ring.record(&snapshot);
+    };
+    for (owner, kind) in
+        [("Deployment", Some(WorkloadKind::Deployment)), ("CronJob", Some(WorkloadKind::Job)), ("Rollout", None)]
+    {
+        let (ring, mut machine) = (ring(), Machine::new());
+        record(&ring, &machine, owner, 100);
+        record(&ring, machine.pass(), owner, 250);
+        let inventory = ring.inventory(machine.last(5)).unwrap();
+        let row = inventory.workloads.iter().find(|row| *row.id.uid == *"pod-1").unwrap();
+        assert_eq!(row.owner.as_ref().map(|owner| owner.kind), kind);
+        assert!(row.owner.as_ref().is_none_or(|owner| *owner.name == *"report"));
+        assert_eq!(row.resources.and_then(|resources| resources.cpu_request_cores), Some(0.25), "it was resized");
+    }
+}

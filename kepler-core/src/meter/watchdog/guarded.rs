@@ -134,7 +134,8 @@ impl<P: Probe> EnergyMeter for Guarded<P> {
 
 impl<P> Drop for Guarded<P> {
     fn drop(&mut self) {
-        if !self.is_orphaned {
+        // A forked child has none of the threads, and may find the lock held by one.
+        if !self.is_orphaned && self.process == std::process::id() {
             self.shared.lock().is_closed = true;
             self.shared.asked.notify_all();
         }
@@ -164,6 +165,9 @@ impl<P: Probe> Shared<P> {
         while state.is_waited_for() {
             let Some(left) = PATIENCE.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) else { break };
             if state.needs_company() {
+                if !may_risk_another() {
+                    break;
+                }
                 state = self.add_reader(state);
             }
             state = self.done.wait_timeout(state, left.min(COMPANY)).unwrap_or_else(PoisonError::into_inner).0;

@@ -42,6 +42,22 @@ impl GroupInfo {
         Key { kind: self.kind(), identity: self.workload().identity().to_string() }
     }
 
+    /// Takes over the names that Kubernetes gave an earlier one of the same identity.
+    pub(super) fn keep_names(&mut self, earlier: &GroupInfo) {
+        match (self, earlier) {
+            (GroupInfo::Pod(info), GroupInfo::Pod(earlier)) => {
+                let cgroup = info.cgroup.clone();
+                *info = Arc::new(PodInfo { cgroup, ..PodInfo::clone(earlier) });
+            }
+            (GroupInfo::Container(info), GroupInfo::Container(earlier)) if earlier.kind.is_some() => {
+                let own = Arc::make_mut(info);
+                own.name.clone_from(&earlier.name);
+                (own.kind, own.resources) = (earlier.kind, earlier.resources);
+            }
+            _ => {}
+        }
+    }
+
     /// The group's cgroup, empty if it has none of its own.
     pub(super) fn cgroup(&self) -> &str {
         match self {

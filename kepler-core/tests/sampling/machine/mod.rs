@@ -4,6 +4,7 @@
 
 use kepler_core::attribution::{IdlePolicy, Weights};
 use kepler_core::calibration::Calibration;
+use kepler_core::directory::Directory;
 use kepler_core::host::Timestamp;
 use kepler_core::meter::chain::Source;
 use kepler_core::sampler::{Retention, Sampler, SamplerOptions};
@@ -37,6 +38,7 @@ pub struct Setup {
     pub usage_source: Option<Box<dyn UsageSource>>,
     pub meter: Source,
     pub calibration: Option<Arc<Calibration>>,
+    pub directory: Option<Directory>,
 }
 
 impl Default for Setup {
@@ -51,6 +53,7 @@ impl Default for Setup {
             usage_source: None,
             meter: Source::Powercap,
             calibration: None,
+            directory: None,
         }
     }
 }
@@ -104,6 +107,7 @@ impl Machine {
         options.chain.sources = vec![setup.meter];
         options.chain.calibration = setup.calibration;
         (options.policy, options.retention, options.weights) = (setup.policy, setup.retention, setup.weights);
+        options.directory = setup.directory;
         let mut sampler = Sampler::new(&processes.host(tree.sysfs()), options).unwrap();
         if let Some(source) = setup.usage_source {
             sampler = sampler.with_usage_source(source);

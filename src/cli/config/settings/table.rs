@@ -5,7 +5,6 @@ use super::super::{Manner, apply};
 use super::Effect::{Adapt, Later, Nothing, Set};
 use super::{Setting, key};
 
-const POD_NAMES: &str = "reading pods' names from Kubernetes";
 const REDFISH: &str = "platform power over Redfish";
 const GPU: &str = "GPU power";
 
@@ -261,16 +260,51 @@ pub(crate) static SETTINGS: &[Setting] =
         key("kube.nodeName", Form::Text, Set(apply::node_name)).flag(
             "kube.node-name",
             "NAME",
-            "The node_name label of metrics [default: the host's name]",
+            "The node_name label of metrics, and this node's name in Kubernetes [default: NODE_NAME where Kubernetes is \
+             asked, else the host's name]",
         ),
-        key("kube.enabled", Form::Switch, Later(POD_NAMES)).flag(
+        key("kube.enabled", Form::Switch, Set(apply::kube::enabled)).flag(
             "kube.enable",
             "BOOL",
-            "Comes later: read pods' names from Kubernetes",
+            "Ask Kubernetes for the names of pods and containers [default: false]",
         ),
-        key("kube.config", Form::Text, Later(POD_NAMES)).flag("kube.config", "FILE", "Comes later: a kubeconfig"),
-        key("kube.podInformer.mode", Form::Text, Later(POD_NAMES)),
-        key("kube.podInformer.pollInterval", Form::Duration, Later(POD_NAMES)),
+        key("kube.config", Form::Text, Set(apply::kube::kubeconfig)).flag(
+            "kube.config",
+            "FILE",
+            "Reach the cluster by this kubeconfig [default: the pod's service account]",
+        ),
+        key("kube.podInformer.mode", Form::Text, Set(apply::kube::mode)).flag(
+            "kube.pod-informer.mode",
+            "SOURCE",
+            "Who is asked first for pods: kubelet, apiserver (by a watch), files (the kubelet's log directories) \
+             [default: kubelet]",
+        ),
+        key("kube.podInformer.pollInterval", Form::Duration, Set(apply::kube::poll_interval)).flag(
+            "kube.pod-informer.poll-interval",
+            "DURATION",
+            "Time between two lists of pods; an unknown pod is asked for at once [default: 15s]",
+        ),
+        key("kube.kubelet.address", Form::Text, Set(apply::kube::kubelet_address)).flag(
+            "kube.kubelet-address",
+            "HOST[:PORT]",
+            "Where this node's kubelet is [default: HOST_IP or NODE_IP, else it is looked for]",
+        ),
+        key("kube.kubelet.certificate", Form::Text, Set(apply::kube::kubelet_certificate)).flag(
+            "kube.kubelet-certificate",
+            "FILE",
+            "Trust the kubelet by these certificates, beside the cluster's [default: var/lib/kubelet/pki/kubelet.crt of the host]",
+        ),
+        key("kube.kubelet.insecure", Form::Switch, Set(apply::kube::kubelet_insecure)).flag(
+            "kube.kubelet-insecure",
+            "BOOL",
+            "Do not look at the kubelet's certificate: whoever answers there gets the token [default: false]",
+        ),
+        key("kube.podLabels", Form::List, Set(apply::kube::pod_labels)).flag(
+            "kube.pod-label",
+            "NAME",
+            "Show this label of pods in kepler_pod_info; `app.kubernetes.io/*` for all that begin so; may be repeated \
+             [default: none]",
+        ),
         key("debug.pprof.enabled", Form::Switch, Nothing("pprof belongs to Go programs; use `perf` on this one")).flag(
             "debug.pprof",
             "BOOL",

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a fixture that fails fails its test")]
 
+pub(crate) mod cluster;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,6 +40,8 @@ pub(crate) enum Reply {
     Truncated(String),
     /// A byte at a time, each after a wait.
     Slow(String, Duration),
+    /// Pieces, each after a wait, until the connection is closed.
+    Stream(Vec<(Duration, String)>),
     /// Nothing, for so long.
     Silent(Duration),
     /// Bytes that are no HTTP.
@@ -72,6 +76,16 @@ impl Reply {
                 for byte in body.bytes() {
                     thread::sleep(wait);
                     to.write_all(&[byte])?;
+                    to.flush()?;
+                }
+                Ok(())
+            }
+            Reply::Stream(pieces) => {
+                write!(to, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n")?;
+                to.flush()?;
+                for (wait, piece) in pieces {
+                    thread::sleep(wait);
+                    to.write_all(piece.as_bytes())?;
                     to.flush()?;
                 }
                 Ok(())

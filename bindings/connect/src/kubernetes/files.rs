@@ -1,0 +1,107 @@
+//! The kubelet's log directories: names without asking anybody.
+//!
+//! `/var/log/pods` has a directory a pod, `<namespace>_<name>_<uid>`, and `/var/log/containers` a link a container,
+//! `<pod>_<namespace>_<container>-<id>.log`. No name of Kubernetes has an underscore. Only the directories are read, not what
+//! was logged. Owners, resources, labels and kinds of containers are not known this way.
+
+use super::refusal::Refusal;
+use super::source::PodSource;
+use kepler_core::availability::Remedy;
+use kepler_core::directory::{ContainerEntry, PodEntry};
+use kepler_core::workload::ContainerKind;
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// More entries than this are not read: the kubelet keeps a few a container.
+const MOST_ENTRIES: usize = 200_000;
+
+/// Lists the directories.
+pub(super) struct Files {
+    /// `/var/log`, as far as the host's root is visible.
+    pub(super) logs: PathBuf,
+}
+
+impl PodSource for Files {
+    fn name(&self) -> &'static str {
+        "files"
+    }
+
+    fn list(&mut self) -> Result<Vec<PodEntry>, Refusal> {
+        let directory = self.logs.join("pods");
+        let names = names(&directory).map_err(|error| refusal(&directory, &error))?;
+        let mut pods: Vec<PodEntry> = names.iter().filter_map(|name| pod(name)).collect();
+        let by_name: HashMap<(String, String), usize> =
+            pods.iter().enumerate().map(|(index, pod)| ((pod.namespace.clone(), pod.name.clone()), index)).collect();
+        let Ok(links) = self::names(&self.logs.join("containers")) else { return Ok(pods) };
+        // Two pods of one name, one after the other: the link says whose it is.
+        let target = |link: &str| {
+            let target = std::fs::read_link(self.logs.join("containers").join(link)).ok()?;
+            let pod = target.components().rev().nth(2)?.as_os_str().to_str()?;
+            Some(pod.rsplit_once('_')?.1.to_owned())
+        };
+        let by_uid: HashMap<String, usize> = pods.iter().enumerate().map(|(at, pod)| (pod.uid.clone(), at)).collect();
+        for pod in &mut pods {
+            pod.lists_containers = true;
+        }
+        for link in &links {
+            let Some((pod, namespace, container, id)) = container(link) else { continue };
+            let index = target(link).and_then(|uid| by_uid.get(&uid));
+            let index = index.or_else(|| by_name.get(&(namespace.to_owned(), pod.to_owned())));
+            let Some(pod) = index.and_then(|&index| pods.get_mut(index)) else { continue };
+            match pod.containers.iter_mut().find(|known| known.name == container) {
+                Some(known) => known.ids.push(id.to_owned()),
+                None => pod.containers.push(ContainerEntry::new(container, ContainerKind::Regular, [id.to_owned()])),
+            }
+        }
+        Ok(pods)
+    }
+}
+
+fn refusal(directory: &Path, error: &io::Error) -> Refusal {
+    let reason = format!("{} cannot be listed: {error}", directory.display());
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            Refusal::new("permission_denied", reason, Remedy::MakeReadable { path: directory.to_owned() })
+        }
+        _ => Refusal::new("not_found", reason, Remedy::MountHostPath { path: "/var/log/pods".into() }),
+    }
+}
+
+fn names(directory: &Path) -> io::Result<Vec<String>> {
+    let entries = std::fs::read_dir(directory)?.take(MOST_ENTRIES);
+    Ok(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
+}
+
+fn pod(directory: &str) -> Option<PodEntry> {
+    let mut parts = directory.split('_');
+    let (namespace, name, uid) = (parts.next()?, parts.next()?, parts.next()?);
+    let is_whole = parts.next().is_none() && ![namespace, name, uid].contains(&"");
+    is_whole.then(|| PodEntry::new(uid, name, namespace))
+}
+
+/// Pod, namespace, container and identifier.
+fn container(link: &str) -> Option<(&str, &str, &str, &str)> {
+    let mut parts = link.strip_suffix(".log")?.split('_');
+    let (pod, namespace, rest) = (parts.next()?, parts.next()?, parts.next()?);
+    let (container, id) = rest.rsplit_once('-')?;
+    let is_whole = parts.next().is_none() && ![pod, namespace, container, id].contains(&"");
+    is_whole.then_some((pod, namespace, container, id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_taken_apart_at_underscores_and_the_last_dash() {
+        let link = "nginx-light-76bcb6cd6b-fdp5j_workload-test_debugger-705d0079.log";
+        assert_eq!(container(link), Some(("nginx-light-76bcb6cd6b-fdp5j", "workload-test", "debugger", "705d0079")));
+        for odd in ["", ".log", "a_b_c.log", "a_b_-id.log", "a_b_c-.log", "_b_c-id.log", "a_b_c-id_d.log", "a_b_c-id"] {
+            assert_eq!(container(odd), None, "{odd}");
+        }
+        let entry = pod("kube-system_static-web-node-a_0d39a6a9971de9b562e7e3ea64fc87a8").unwrap();
+        assert_eq!((&*entry.namespace, &*entry.name), ("kube-system", "static-web-node-a"));
+        assert!(pod("a_b").is_none() && pod("a_b_c_d").is_none() && pod("__").is_none());
+    }
+}

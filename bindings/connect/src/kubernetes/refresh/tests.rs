@@ -1,0 +1,107 @@
+use super::*;
+use kepler_core::availability::Remedy;
+use kepler_core::directory::ContainerEntry;
+use kepler_core::workload::ContainerKind;
+use std::collections::VecDeque;
+
+/// Answers what it is told to, then fails.
+struct Scripted(&'static str, VecDeque<Result<Vec<PodEntry>, &'static str>>);
+
+impl PodSource for Scripted {
+    fn name(&self) -> &'static str {
+        self.0
+    }
+
+    fn list(&mut self) -> Result<Vec<PodEntry>, Refusal> {
+        let answer = self.1.pop_front().unwrap_or(Err("over"));
+        answer.map_err(|fault| Refusal::new(fault, fault, Remedy::Wait))
+    }
+}
+
+fn pod(uid: &str, id: &str) -> PodEntry {
+    let mut pod = PodEntry::new(uid, format!("name-{uid}"), "shop");
+    pod.containers = vec![ContainerEntry::new("web", ContainerKind::Regular, [id.to_owned()])];
+    pod
+}
+
+fn refreshing(sources: Vec<Scripted>) -> Refreshing {
+    Refreshing {
+        directory: Directory::new(),
+        sources: sources.into_iter().map(|source| Box::new(source) as Box<dyn PodSource>).collect(),
+        interval: Duration::from_secs(15),
+        news: None,
+        stop: Arc::default(),
+        first: None,
+        kept: Kept::default(),
+        refused: Arc::default(),
+    }
+}
+
+#[test]
+fn the_first_source_that_answers_is_taken_and_the_others_say_why_not() {
+    let kubelet = Scripted("kubelet", [Err("forbidden"), Err("forbidden")].into());
+    let files = Scripted("files", [Ok(vec![pod("a", "1")]), Ok(vec![])].into());
+    let mut refreshing = refreshing(vec![kubelet, files]);
+    assert_eq!(refreshing.refresh(false), Outcome::Answered);
+    let status = refreshing.directory.status();
+    assert_eq!((status.source, status.pods), (Some("files"), 1));
+    assert_eq!((status.unavailable.len(), status.unavailable[0].source_name), (1, "kubelet"));
+    assert_eq!((status.faults[0].reason, status.faults[0].count), ("forbidden", 1));
+    assert_eq!(refreshing.refresh(false), Outcome::Answered, "the better one is tried each time");
+    assert_eq!(refreshing.directory.status().pods, 0);
+}
+
+#[test]
+fn the_last_answer_is_kept_and_another_source_only_adds_what_is_missing() {
+    let mut known = pod("a", "1");
+    known.owner = Some(kepler_core::workload::PodOwner::new("Deployment", "web"));
+    let kubelet = Scripted("kubelet", [Ok(vec![known.clone()]), Err("unauthorized"), Err("unauthorized")].into());
+    let files = Scripted("files", [Ok(vec![pod("a", "2"), pod("b", "3")])].into());
+    let mut refreshing = refreshing(vec![kubelet, files]);
+    refreshing.refresh(false);
+    assert_eq!(refreshing.refresh(false), Outcome::Failed);
+    assert_eq!((refreshing.directory.status().source, refreshing.directory.pods().len()), (Some("kubelet"), 1));
+    assert_eq!(refreshing.refresh(true), Outcome::Answered, "something unknown runs");
+    let pods = refreshing.directory.pods();
+    let (a, b) = (pods.pod("a").unwrap(), pods.pod("b").unwrap());
+    assert_eq!(
+        (a.owner.as_ref(), a.containers[0].ids.as_slice()),
+        (known.owner.as_ref(), &["1".to_owned(), "2".to_owned()][..])
+    );
+    assert_eq!(b.name, "name-b");
+}
+
+#[test]
+fn a_watch_stands_before_all_sources_and_they_stand_in_for_it() {
+    let files = Scripted("files", [Ok(vec![pod("f", "9")])].into());
+    let mut refreshing = refreshing(vec![files]);
+    let (tell, news) = std::sync::mpsc::channel();
+    refreshing.news = Some(news);
+    assert_eq!(refreshing.refresh(false), Outcome::Pending);
+    tell.send(News::List(vec![pod("a", "1"), pod("b", "2")])).unwrap();
+    tell.send(News::Event(Event::Gone("b".into()))).unwrap();
+    tell.send(News::Event(Event::Present(Box::new(pod("c", "3"))))).unwrap();
+    tell.send(News::Event(Event::Bookmark)).unwrap();
+    assert!(refreshing.take_news() && refreshing.refresh(false) == Outcome::Answered);
+    let mut uids: Vec<_> = refreshing.directory.pods().iter().map(|pod| pod.uid.clone()).collect();
+    uids.sort();
+    assert_eq!((uids.join(","), refreshing.directory.status().source), ("a,c".to_owned(), Some("apiserver")));
+    tell.send(News::Refused(Refusal::new("forbidden", "no", Remedy::Wait))).unwrap();
+    refreshing.take_news();
+    assert_eq!(refreshing.refresh(true), Outcome::Answered);
+    let status = refreshing.directory.status();
+    assert_eq!((status.source, status.unavailable[0].source_name), (Some("files"), "apiserver"));
+}
+
+#[test]
+fn being_asked_shortens_the_wait_and_stopping_ends_it() {
+    let mut refreshing = refreshing(Vec::new());
+    refreshing.directory.attend(std::thread::current());
+    let now = Instant::now();
+    refreshing.directory.ask();
+    assert!(refreshing.wait(now + Duration::from_secs(60), now));
+    assert!(!refreshing.wait(Instant::now() + Duration::from_millis(10), Instant::now()));
+    refreshing.stop.store(true, Ordering::Release);
+    assert!(!refreshing.wait(now + Duration::from_secs(60), now));
+    assert!(now.elapsed() < Duration::from_secs(30));
+}

@@ -1,0 +1,68 @@
+//! Whether pods can be named here.
+
+use super::super::config::Config;
+use super::super::kubernetes;
+use super::super::remedies;
+use kepler_core::availability::Remedy;
+use serde::Serialize;
+use std::fmt;
+
+/// What asking Kubernetes came to.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Kubernetes {
+    /// This node's name, by which it is asked.
+    node_name: String,
+    /// Each source, in the order in which they are tried.
+    sources: Vec<Source>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Source {
+    source: &'static str,
+    /// Pods that it lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pods: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<Remedy>,
+}
+
+impl Kubernetes {
+    /// Asks each source once, if Kubernetes is to be asked at all.
+    pub(super) fn ask(config: &Config) -> Option<Self> {
+        if !config.kube.enabled {
+            return None;
+        }
+        let options = kubernetes::options(config);
+        let sources = options.probe().into_iter().map(|(source, outcome)| match outcome {
+            Ok(pods) => Source { source, pods: Some(pods), reason: None, remedy: None, action: None },
+            Err(unavailable) => Source {
+                source,
+                pods: None,
+                remedy: Some(remedies::text(&unavailable.remedy)),
+                reason: Some(unavailable.reason),
+                action: Some(unavailable.remedy),
+            },
+        });
+        Some(Kubernetes { node_name: config.node_name(), sources: sources.collect() })
+    }
+}
+
+impl fmt::Display for Kubernetes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\nKubernetes, as node {}", self.node_name)?;
+        for Source { source, pods, reason, remedy, .. } in &self.sources {
+            match (pods, reason) {
+                (Some(pods), _) => writeln!(f, "  {source:<9} usable, lists {pods} pods")?,
+                (None, reason) => {
+                    writeln!(f, "  {source:<9} not usable: {}", reason.as_deref().unwrap_or_default())?;
+                    writeln!(f, "            remedy: {}", remedy.as_deref().unwrap_or_default())?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,232 @@
+//! `kepler serve` beside a stand-in for Kubernetes that answers as a real cluster did.
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+
+mod program;
+#[path = "../bindings/connect/tests/clients/support/mod.rs"]
+mod support;
+
+use program::{run, text};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use support::cluster::{self, Authority, TOKEN, recorded};
+use support::{Reply, Server};
+
+/// The host of the recorded cluster: its processes with their cgroups, and a processor package.
+fn host() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let procfs = root.path().join("proc");
+    let processes = recorded("proc-pid-cgroup.txt");
+    for (number, process) in processes.split("# ").filter(|text| text.contains(':')).enumerate() {
+        let (head, cgroup) = process.split_once('\n').unwrap();
+        let comm = head.split_once("comm=").map_or(head, |(_, comm)| comm).trim();
+        let pid = number + 100;
+        let directory = procfs.join(pid.to_string());
+        fs::create_dir_all(&directory).unwrap();
+        let stat = format!("{pid} ({comm}) S 1 {pid} {pid} 0 -1 4194304 0 0 0 0 50 0 0 0 20 0 1 0 5000 0 0\n");
+        fs::write(directory.join("stat"), stat).unwrap();
+        fs::write(directory.join("cgroup"), cgroup).unwrap();
+        fs::write(directory.join("environ"), "HOSTNAME=vm\0").unwrap();
+        fs::write(directory.join("cmdline"), format!("{comm}\0")).unwrap();
+    }
+    fs::write(procfs.join("stat"), "cpu  1000 0 0 9000 0 0 0 0 0 0\ncpu0 1000 0 0 9000 0 0 0 0 0 0\nintr 0\n").unwrap();
+    let zone = root.path().join("sys/class/powercap/intel-rapl:0");
+    fs::create_dir_all(&zone).unwrap();
+    for (file, content) in
+        [("name", "package-0\n"), ("energy_uj", "1000000\n"), ("max_energy_range_uj", "262143328850\n")]
+    {
+        fs::write(zone.join(file), content).unwrap();
+    }
+    root
+}
+
+/// A kubeconfig whose token is in a file beside it.
+fn kubeconfig(directory: &Path, authority: &Authority, server: &str) -> String {
+    cluster::service_account(directory, authority);
+    let path = directory.join("kubeconfig");
+    let text = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: test\ncontexts:\n- name: test\n  context: {{cluster: test, user: test}}\n\
+         clusters:\n- name: test\n  cluster: {{server: \"{server}\", certificate-authority: ca.crt}}\n\
+         users:\n- name: test\n  user: {{tokenFile: token}}\n"
+    );
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+/// The flags of `kepler serve` on that host.
+fn flags(host: &Path, kubelet: &Server, kubeconfig: &str) -> Vec<String> {
+    let root = host.display();
+    vec![
+        format!("--host.procfs={root}/proc"),
+        format!("--host.sysfs={root}/sys"),
+        format!("--host.root={root}"),
+        "--usage=procfs".to_owned(),
+        "--kube.enable".to_owned(),
+        "--kube.node-name=node-a".to_owned(),
+        format!("--kube.config={kubeconfig}"),
+        format!("--kube.kubelet-address={}", kubelet.address),
+    ]
+}
+
+fn start(flags: &[String]) -> program::Server {
+    program::Server::start(&flags.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn metrics(server: &program::Server) -> String {
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    write!(stream, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// The metrics once they show what is waited for.
+fn wait_for(server: &program::Server, what: impl Fn(&str) -> bool) -> String {
+    let start = Instant::now();
+    loop {
+        let text = metrics(server);
+        if what(&text) {
+            return text;
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "{text}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The one line that has all of these in it.
+fn line<'a>(text: &'a str, parts: &[&str]) -> &'a str {
+    let mut lines = text.lines().filter(|line| parts.iter().all(|part| line.contains(part)));
+    let found = lines.next().unwrap_or_else(|| panic!("no line with {parts:?} in\n{text}"));
+    assert_eq!(lines.next(), None, "{parts:?}");
+    found
+}
+
+const JOULES: &str = "kepler_pod_cpu_joules_total{";
+
+#[test]
+fn pods_and_containers_are_named_from_the_first_measurement_on() {
+    let (host, account, authority) = (host(), tempfile::tempdir().unwrap(), Authority::new());
+    let kubelet = cluster::recorded_kubelet(&authority);
+    let kubeconfig = kubeconfig(account.path(), &authority, "https://127.0.0.1:9");
+    let mut flags = flags(host.path(), &kubelet, &kubeconfig);
+    flags.extend(["--kube.pod-label=app".to_owned(), "--metrics.compat=kepler-0.7".to_owned()]);
+    let server = start(&flags);
+    let text = wait_for(&server, |text| text.contains(JOULES));
+    for (uid, name, namespace) in [
+        ("a13400bf-8540-49f7-aed9-7e72047287f8", "nginx-light-76bcb6cd6b-fdp5j", "workload-test"),
+        ("0d39a6a9971de9b562e7e3ea64fc87a8", "static-web-node-a", "kube-system"),
+        ("9f3e3e33-aa01-474d-8f59-e6370b465ca5", "two-containers", "workload-test"),
+        ("cd899086-d1c3-4a0b-9279-8c6374f2e59b", "pulls-nothing", "workload-test"),
+    ] {
+        let found = line(&text, &[JOULES, &format!("pod_id=\"{uid}\"")]);
+        assert!(found.contains(&format!("pod_name=\"{name}\",pod_namespace=\"{namespace}\"")), "{found}");
+    }
+    for (id, name) in [
+        ("705d0079e47ad910bffe30779704d85a7420578487de0b6095f6372f5ad1af89", "debugger"),
+        ("bf9ecaec81401408d87f3fc7936ec4a5a9652bebb02451345a29357df4fff90a", "nginx"),
+        ("cbc6e35fde8d8e1de5ce85e4ba5a94b09f1e56ea67e3e554521cf4a2d223ca7b", "exporter-sidecar"),
+        ("13200127b312d3098e815a0afe5beb68db3ac4c77610771d6a588ea914f54b2a", "web"),
+    ] {
+        let id = format!("container_id=\"{id}\"");
+        let found = line(&text, &["kepler_container_cpu_joules_total{", &id]);
+        assert!(found.contains(&format!("container_name=\"{name}\"")), "{found}");
+    }
+    let older = line(&text, &["kepler_container_package_joules_total{", "container_name=\"redis\""]);
+    assert!(older.contains("container_namespace=\"workload-test\",pod_name=\"redis-cache-0\""), "{older}");
+    let sandbox = "01ed6f7c62ae4458d015caa16504f2c3bef879e141935ad698d9f017177af3fd";
+    let is_of_sandbox = |line: &str| line.starts_with("kepler_container") && line.contains(sandbox);
+    assert!(!text.lines().any(is_of_sandbox) && !text.contains("container_name=\"vm\""), "{text}");
+    let info = line(&text, &["kepler_pod_info{", "pod_name=\"nginx-light-76bcb6cd6b-fdp5j\""]);
+    assert!(
+        info.contains(
+            "owner_kind=\"Deployment\",owner_name=\"nginx-light\",qos_class=\"Burstable\",label_app=\"nginx-light\""
+        ),
+        "{info}"
+    );
+    line(&text, &["kepler_kubernetes_source_info{", "source=\"kubelet\"} 1"]);
+    assert!(line(&text, &["kepler_kubernetes_pods{"]).ends_with(" 13"));
+    // A pod that the kubelet does not list: not shown for two seconds, then without a name; and it was asked for.
+    let text = wait_for(&server, |text| text.contains("pod_name=\"\""));
+    assert_eq!(text.lines().filter(|line| line.starts_with(JOULES) && line.contains("pod_name=\"\"")).count(), 1);
+    assert!(line(&text, &["kepler_kubernetes_unresolved_pods{"]).ends_with(" 1"));
+    let asked = kubelet.asked();
+    assert!(asked.len() >= 2 && asked.len() < 12, "{} lists", asked.len());
+    assert!(asked.iter().all(|request| request.header("authorization") == Some(&format!("Bearer {TOKEN}"))));
+}
+
+#[test]
+fn a_kubelet_that_refuses_is_said_with_the_missing_rule_and_the_log_directories_name_pods() {
+    let (host, account, authority) = (host(), tempfile::tempdir().unwrap(), Authority::new());
+    cluster::log_directories(host.path());
+    let refusal = recorded("kubelet-403.txt");
+    let kubelet = Server::start_tls(authority.server(&["node-a"]), move |_| {
+        Reply::Full(403, Vec::new(), refusal.clone().into_bytes())
+    });
+    let kubeconfig = kubeconfig(account.path(), &authority, "https://127.0.0.1:9");
+    let flags = flags(host.path(), &kubelet, &kubeconfig);
+    let mut arguments = vec!["doctor"];
+    arguments.extend(flags.iter().map(String::as_str));
+    let page = text(&run(&arguments).stdout);
+    assert!(page.contains("Kubernetes, as node node-a"), "{page}");
+    assert!(page.contains("{apiGroups: [\"\"], resources: [\"nodes/pods\"], verbs: [get]}"), "{page}");
+    assert!(page.contains("system:serviceaccount:kepler-system:nobody"), "{page}");
+    assert!(page.contains("files     usable, lists 13 pods"), "{page}");
+    let server = start(&flags);
+    let said = |what: &str| server.log.iter().any(|line| line.contains(what));
+    assert!(said("not named by kubelet") && said("nodes/pods"), "{:#?}", server.log);
+    let text = wait_for(&server, |text| text.contains("pod_name=\"redis-cache-0\""));
+    assert!(text.contains("container_name=\"exporter-sidecar\""), "{text}");
+    assert!(line(&text, &["kepler_kubernetes_errors_total{", "source=\"kubelet\""]).contains("reason=\"forbidden\""));
+    line(&text, &["kepler_kubernetes_source_info{", "source=\"files\"} 1"]);
+}
+
+#[test]
+fn a_kubelet_that_comes_late_and_goes_again_stops_nothing_and_takes_no_name_back() {
+    let (host, account, authority) = (host(), tempfile::tempdir().unwrap(), Authority::new());
+    let answers = Arc::new(AtomicBool::new(false));
+    let (is_up, pods) = (Arc::clone(&answers), recorded("kubelet-pods.json"));
+    let kubelet = Server::start_tls(authority.server(&["node-a"]), move |request| {
+        let unauthorized = || Reply::Full(401, Vec::new(), recorded("kubelet-401.txt").into_bytes());
+        if is_up.load(Ordering::Relaxed) {
+            cluster::kubelet(request, || Reply::ok(pods.clone()))
+        } else {
+            unauthorized()
+        }
+    });
+    let kubeconfig = kubeconfig(account.path(), &authority, "https://127.0.0.1:9");
+    let mut flags = flags(host.path(), &kubelet, &kubeconfig);
+    flags.push("--kube.pod-informer.poll-interval=1s".to_owned());
+    let server = start(&flags);
+    let text = wait_for(&server, |text| text.contains(JOULES));
+    assert!(text.contains("reason=\"unauthorized\"") && !text.contains("pod_name=\"redis-cache-0\""), "{text}");
+    answers.store(true, Ordering::Relaxed);
+    wait_for(&server, |text| text.contains("pod_name=\"redis-cache-0\""));
+    answers.store(false, Ordering::Relaxed);
+    let before = kubelet.asked().len();
+    while kubelet.asked().len() < before + 2 {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(metrics(&server).contains("pod_name=\"redis-cache-0\""));
+}
+
+#[test]
+fn a_wrong_kubeconfig_is_said_and_stops_nothing() {
+    let host = host();
+    let path = host.path().join("kubeconfig");
+    let text = "current-context: c\ncontexts: [{name: c, context: {cluster: c, user: c}}]\n\
+                clusters: [{name: c, cluster: {server: 'https://127.0.0.1:9'}}]\n\
+                users: [{name: c, user: {exec: {command: aws}}}]\n";
+    fs::write(&path, text).unwrap();
+    let root = host.path().display();
+    let flags =
+        [format!("--host.procfs={root}/proc"), format!("--host.sysfs={root}/sys"), format!("--host.root={root}")];
+    let more = ["--kube.enable".to_owned(), format!("--kube.config={}", path.display())];
+    let server = start(&[&flags[..], &more].concat());
+    assert!(server.log.iter().any(|line| line.contains("by running `aws` (exec)")), "{:#?}", server.log);
+    wait_for(&server, |text| text.contains("kepler_node_cpu_joules_total"));
+}
