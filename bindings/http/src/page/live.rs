@@ -18,7 +18,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
@@ -49,35 +49,29 @@ const FILES: [(&str, &str, &str); 14] = [
 /// A file ready to be sent.
 struct File {
     media: &'static str,
-    text: String,
-    /// Compressed when it is first asked for; empty if that failed.
-    packed: OnceLock<Vec<u8>>,
+    plain: Vec<u8>,
+    packed: Vec<u8>,
     tag: String,
 }
 
 impl File {
     fn new(media: &'static str, text: &str) -> Self {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        // Writing into memory does not fail; without it the file is sent as it is.
+        let packed = encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).unwrap_or_default();
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
-        let tag = format!("\"{:016x}\"", hasher.finish());
-        File { media, text: text.to_owned(), packed: OnceLock::new(), tag }
-    }
-
-    fn packed(&self) -> &[u8] {
-        self.packed.get_or_init(|| {
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-            encoder.write_all(self.text.as_bytes()).and_then(|()| encoder.finish()).unwrap_or_default()
-        })
+        File { media, plain: text.as_bytes().to_vec(), packed, tag: format!("\"{:016x}\"", hasher.finish()) }
     }
 
     fn answer(&self, headers: &HeaderMap) -> Response {
         let same = |known: &HeaderValue| known.to_str().is_ok_and(|known| known.contains(&self.tag));
         let is_known = headers.get_all(IF_NONE_MATCH).iter().any(same);
-        let is_packed = negotiate::gzip(headers) && !self.packed().is_empty();
+        let is_packed = !self.packed.is_empty() && negotiate::gzip(headers);
         let body = match (is_known, is_packed) {
             (true, _) => Vec::new(),
-            (false, true) => self.packed().to_vec(),
-            (false, false) => self.text.clone().into_bytes(),
+            (false, true) => self.packed.clone(),
+            (false, false) => self.plain.clone(),
         };
         let status = if is_known { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
         let known = [
@@ -158,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_whole_page_is_at_most_100_kib_compressed() {
-        let size = |text: &str| File::new(HTML, text).packed().len();
+        let size = |text: &str| File::new(HTML, text).packed.len();
         let whole: usize = FILES.iter().map(|(_, _, text)| size(text)).sum::<usize>() + size(&page());
         assert!(whole > 1000 && whole <= 100 * 1024, "{whole} bytes");
     }
