@@ -168,10 +168,11 @@ const ENVIRONMENT: &str = "Each flag can be given as an environment variable as 
 
 /// Reads the command line and does what it says.
 pub(crate) fn run() -> ExitCode {
+    signals::outlive_reports();
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let verbs = Cli::command();
     let verbs: Vec<&str> = verbs.get_subcommands().map(clap::Command::get_name).collect();
-    // Whoever types `kepler` wants to know what it is; a container or a unit wants it to serve.
+    // A person who types `kepler` gets help; a container or a unit serves.
     let serves_by_default = !std::io::stderr().is_terminal();
     let request = command_line::understand(arguments, &verbs, serves_by_default);
     let outcome = match request {

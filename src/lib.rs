@@ -1,4 +1,4 @@
-//! Kepler in Rust: who used how much energy, and how much carbon that was.
+//! Kepler in Rust: energy and carbon of processes, containers, pods, VMs, jobs and units.
 //!
 //! This crate is the front door. It re-exports the parts, each of which can also be depended on by itself:
 //!

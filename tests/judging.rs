@@ -122,8 +122,8 @@ fn what_does_not_exist_is_an_error_on_standard_error_that_names_what_does() {
     assert!(text(&region.stderr).contains("ap-northeast-2"), "{}", text(&region.stderr));
     let source = assess(&["yes", "--source=somewhere"]);
     assert_eq!(code(&source), 2);
-    let nobody = run(&["assess", "yes", "--source=prometheus=http://127.0.0.1:9"]);
-    assert_eq!((code(&nobody), nobody.stdout.len()), (1, 0), "no answer is no verdict");
+    let unreachable = run(&["assess", "yes", "--source=prometheus=http://127.0.0.1:9"]);
+    assert_eq!((code(&unreachable), unreachable.stdout.len()), (1, 0), "no answer is no verdict");
 }
 
 #[test]

@@ -1,9 +1,17 @@
-//! What could be done to emit less: each with its saving, its uncertainty, and what both rest on.
+//! Options to emit less: each with its saving, its uncertainty, and the evidence for both.
 //!
 //! A piece of advice is a factor on what it acts on: a workload's energy, the grid's intensity, the
 //! facility's PUE. Factors lie between 0 and 1, so no saving is ever above what is emitted, and several
 //! compose by multiplication. No figure is a constant posing as an estimate: where the data that advice
 //! would rest on are not there, there is no advice, and the reason is given.
+//!
+//! ```
+//! use kepler_compliance::advice::{Complexity, OptimizationKind};
+//!
+//! // Answers of the tools carry it as `optimizations`; these are its kinds.
+//! assert_eq!(OptimizationKind::TemporalShift.name(), "temporal_shift");
+//! assert_ne!(Complexity::Low, Complexity::High);
+//! ```
 
 mod region;
 mod rightsizing;

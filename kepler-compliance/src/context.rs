@@ -1,4 +1,4 @@
-//! What the tools answer from: energy, rules, regions, intensities, the facility, and one moment.
+//! The inputs of the tools: energy, rules, regions, intensities, the facility, and one moment.
 
 mod toolbox;
 
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// What the tools work with: where figures come from, the data, the facility, and the moment.
 ///
-/// A context fixes the moment once: that of the view's newest reading ([`Context::new`]). Whoever asks before the
+/// A context fixes the moment once: that of the view's newest reading ([`Context::new`]). Every request before the
 /// next reading, over whatever protocol, asks for the same window and gets the same answer.
 ///
 /// ```

@@ -1,7 +1,7 @@
-//! What was used between two snapshots: one account of counters for the ring in memory and for the history in a file.
+//! Energy used between two snapshots: one counter differ for the ring in memory and the history file.
 //!
 //! Counters of a snapshot count from the sampler's start. Use is how far they rose since the last snapshot *that was
-//! committed*, so whoever could not store it loses nothing:
+//! committed*, so a failed write loses nothing:
 //!
 //! | seen | used |
 //! |---|---|
@@ -79,7 +79,7 @@ struct Account<T> {
     now: Counters,
     /// What it had used at its newest reading, since the last commit.
     used: Counters,
-    /// The part of that which a sampler that ended since had counted.
+    /// The part counted by a sampler that has ended since.
     carried: PerZone<Energy>,
     seen: u64,
     kept: T,

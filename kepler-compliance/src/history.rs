@@ -1,11 +1,11 @@
-//! An embedded history: an SQLite file that remembers who used how much energy.
+//! An embedded history: an SQLite file of the energy used by each workload.
 //!
 //! A [`History`] is fed with snapshots and answers as an [`EnergyView`]; a [`HistoryReader`] only
 //! answers, from the same file, in the same or another process. The tables are documented in
 //! `docs/history.md`, so that anybody can query them with `sqlite3`.
 //!
 //! # What is stored
-//! For every interval (5 minutes unless told otherwise) what the node and each pod, container, unit,
+//! For every interval (5 minutes by default) what the node and each pod, container, unit,
 //! virtual machine and process *name* used within it, in integer microjoules by zone. Each record adds to the open
 //! interval in one transaction, so a crash loses what was used since the last record and nothing else.
 //! Intervals begin and end with records: they are a little off the round minute, and no energy is split.
@@ -40,6 +40,7 @@
 
 mod account;
 mod age;
+mod columns;
 mod elapsed;
 mod error;
 mod lock;

@@ -5,6 +5,18 @@
 //! leaves a caveat in the answer. An [`IntensitySource`] gives figures for a zone: [`Table`] from
 //! yearly averages, [`FileSource`] from a CSV or JSON file, [`HourlyProfile`] from a typical day.
 //! Sources that ask the network live elsewhere and implement the same trait.
+//!
+//! ```
+//! use kepler_compliance::intensity::{AccountingMethod, IntensitySource, Table};
+//! use kepler_compliance::zones::Zones;
+//!
+//! let zones = Zones::embedded()?;
+//! let table = Table::from_zones(&zones);
+//! let seoul = zones.find("ap-northeast-2")?;
+//! let current = table.current(&seoul.id, "2026-11-21T00:00:00Z".parse()?)?;
+//! println!("{} in {} by {}", current.figure.value, current.figure.period, current.figure.provenance.source);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod figure;
 mod file;

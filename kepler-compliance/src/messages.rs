@@ -1,4 +1,4 @@
-//! What answers say in sentences, as types: [`Message`] says *what* is meant, one file a language says it in words.
+//! The sentences of answers, as types: a [`Message`] has the meaning, one file a language has the words.
 //!
 //! Logic builds messages and never words. A further language is a variant of [`Lang`] and a file beside `en.rs` and
 //! `ko.rs`; the compiler lists whatever it does not say yet, since each file matches every message.
@@ -24,6 +24,8 @@ pub use topics::{
 use crate::intensity::IntensityError;
 use crate::standards::{FigureSource, VerdictMessage};
 use crate::text::{Lang, Text};
+use crate::tools::ToolError;
+use crate::tools::registry::CallError;
 use crate::view::ViewError;
 use std::fmt;
 
@@ -80,6 +82,22 @@ impl Message {
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&en::render(self))
+    }
+}
+
+/// Why a tool has no answer.
+pub(crate) fn tool_error(error: &ToolError, lang: Lang) -> String {
+    match lang {
+        Lang::En => error.to_string(),
+        Lang::Ko => ko::errors::tool(error),
+    }
+}
+
+/// Why a call of a tool has no answer.
+pub(crate) fn call_error(error: &CallError, lang: Lang) -> String {
+    match lang {
+        Lang::En => error.to_string(),
+        Lang::Ko => ko::errors::call(error),
     }
 }
 

@@ -70,7 +70,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// A stretch of time in which the job runs.
+/// A range of time in which the job runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "a range of time")]
 pub struct Slot {
@@ -160,7 +160,7 @@ pub enum ScheduleError {
     /// The intensity series knows too little of that time.
     #[error(
         "the job takes {job:?}, but the intensity is known for only {known:?}{} between {earliest} and {deadline}: give a longer series",
-        if *.interruptible { "" } else { " at a stretch" }
+        if *.interruptible { "" } else { " without interruption" }
     )]
     TooLittleData {
         /// How long the job takes.

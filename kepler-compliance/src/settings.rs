@@ -1,4 +1,4 @@
-//! What an operator states about the facility.
+//! The operator's settings of the facility.
 
 use crate::intensity::AccountingMethod;
 use crate::series::Series;

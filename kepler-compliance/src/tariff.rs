@@ -1,4 +1,4 @@
-//! What a kilowatt-hour costs at a time of use.
+//! Electricity prices by time of use.
 //!
 //! A [`Tariff`] is data: calendars that sort the hours of a day into classes, rates for the classes,
 //! later changes of them, discounts; each with the days it holds. Times are wall-clock times of the

@@ -1,4 +1,4 @@
-//! Languages, and texts that data files bring along in each of them.
+//! Languages, and texts of data files in each of them.
 //!
 //! Sentences that this library composes are [`messages`](crate::messages), rendered by one file a language.
 //!

@@ -1,4 +1,4 @@
-//! Where energy figures come from: the trait [`EnergyView`] and the plain data that it answers with.
+//! Sources of energy figures: the trait [`EnergyView`] and its data types.
 //!
 //! A view knows how much energy nodes and workloads used over a time: from the snapshots of this
 //! process, from a recorded history, from the `/metrics` of one or many Kepler exporters, from
@@ -8,7 +8,7 @@
 //! **Units.** Energy in [`Energy`](crate::units::Energy) (integer µJ), power in watts, times in UTC.
 //!
 //! **Absent is not zero.** A zone that a machine does not have, a power that is not known, a CPU time
-//! that nobody tells are `None`. A workload that was there and used nothing has `Some(Energy::ZERO)`.
+//! that is not reported are `None`. A workload that was there and used nothing has `Some(Energy::ZERO)`.
 //! Where nothing at all is known about a range the answer is [`ViewError::NoData`], never an empty
 //! inventory that reads like an idle cluster.
 //!
@@ -28,6 +28,25 @@
 //!
 //! **Coverage.** A view answers with what it has: the range it really covers, the share of nodes and time
 //! that stands for ([`Inventory::coverage`]), and what it had to leave out and why ([`Skipped`]).
+//!
+//! ```
+//! use jiff::Timestamp;
+//! use kepler_compliance::view::{EnergyView, HistoryRing, RingOptions, TimeRange};
+//! use kepler_core::host::Host;
+//! use kepler_core::sampler::{Sampler, SamplerOptions};
+//! use std::time::Duration;
+//!
+//! let ring = HistoryRing::new("live", "node-1", RingOptions::default());
+//! let mut sampler = Sampler::new(&Host::default(), SamplerOptions::default())?;
+//! ring.record(&sampler.tick());
+//! std::thread::sleep(Duration::from_millis(100));
+//! ring.record(&sampler.tick());
+//! let inventory = ring.inventory(TimeRange::ending(Timestamp::now(), Duration::from_secs(60)))?;
+//! for node in &inventory.nodes {
+//!     println!("{} used {:?} in {:.2} of the minute", node.name, node.energy().total(), inventory.coverage);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod containment;
 mod inventory;
@@ -109,7 +128,7 @@ impl NewestReading {
     }
 }
 
-/// A stretch of time, from `start` (included) to `end` (excluded).
+/// A range of time, from `start` (included) to `end` (excluded).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "a range of time")]
 pub struct TimeRange {

@@ -1,4 +1,4 @@
-//! Grid zones: what a region name means, how clean its grid is, what PUE its providers publish.
+//! Grid zones: names of regions, intensities of their grids, published PUE of providers.
 //!
 //! One table answers for cloud regions and their availability zones, ISO 3166 codes, grid and bidding
 //! zones, states, cities, in English, Korean and local names; case, accents and separators do not matter.

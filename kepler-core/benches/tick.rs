@@ -45,7 +45,7 @@ fn cpu_time() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// CPU time of so many calls.
+/// CPU time of a number of calls.
 fn cost(times: u64, mut call: impl FnMut()) -> Duration {
     let before = cpu_time();
     for _ in 0..times {
@@ -98,7 +98,7 @@ impl Drop for Workers {
     }
 }
 
-/// CPU time of so many ticks, before each of which the workers work.
+/// CPU time of a number of ticks, before each of which the workers work.
 fn cost_of_ticks(times: u64, sampler: &mut Sampler, workers: &mut Workers) -> Duration {
     let mut sum = Duration::ZERO;
     for _ in 0..times {

@@ -1,8 +1,8 @@
-//! What the node's processors did, as rates: the features of power models.
+//! Activity of the node's processors, as rates: the features of power models.
 
 /// What all processors of the node did together, per second of the last interval.
 ///
-/// A rate that nobody counts here is `None`, never 0. What each one is, exactly, and which names models know it by:
+/// A rate that is not counted here is `None`, never 0. Each rate, its definition, and its names in models:
 ///
 /// | field | meaning | source | feature name, group |
 /// |---|---|---|---|

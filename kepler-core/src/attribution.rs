@@ -1,5 +1,21 @@
-//! Who gets the energy: how an interval's energy is split into idle and active, and the active part
-//! divided among those who used the processors. Pure functions over numbers.
+//! Attribution: how an interval's energy is split into idle and active, and the active part
+//! divided among the workloads that used the processors. Pure functions over numbers.
+//!
+//! ```
+//! use kepler_core::attribution::idle::Baseline;
+//! use kepler_core::attribution::share::Divider;
+//! use kepler_core::units::{Energy, Power};
+//! use std::time::Duration;
+//!
+//! // 30 J in a second, of which an idle machine would have drawn 10 J.
+//! let baseline = Baseline::new(Some(Power::from_watts(10.0)));
+//! let split = baseline.split(Energy::from_joules(30.0), 0.5, Duration::from_secs(1));
+//! assert_eq!(split.active, Energy::from_joules(20.0));
+//! // Of two processors' time, one workload used a quarter.
+//! let mut divider = Divider::new(split.active, 2_000_000_000);
+//! assert_eq!(divider.share(500_000_000), Energy::from_joules(5.0));
+//! assert_eq!(divider.rest(), Energy::from_joules(15.0));
+//! ```
 
 pub mod idle;
 pub mod ledger;

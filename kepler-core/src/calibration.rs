@@ -1,7 +1,7 @@
-//! What was learned of one machine while it could be measured: [`Calibration`].
+//! Calibration of one machine while it could be measured: [`Calibration`].
 //!
 //! A meter that can be read for minutes (as root once, say) tells two things that outlive it: what the machine draws when it does
-//! nothing, so that idle energy is told from active at once and not only when enough was seen; and what it draws under
+//! nothing, so that idle energy is separated from active from the first interval on; and what it draws under
 //! load, so that the [estimate](crate::meter::estimate), should the meter go away, is put right for this very machine. A calibration run makes
 //! the file, which the module `file` (feature `calibration`) finds;
 //! [`ChainOptions::calibration`](crate::meter::chain::ChainOptions::calibration) takes what it says.
@@ -197,7 +197,7 @@ impl Correction {
     /// ```
     /// use kepler_core::calibration::{Correction, LoadPoint};
     ///
-    /// let point = |busy_share, watts| LoadPoint { busy_share, watts, seconds: 60.0 };
+    /// let point = |busy_share, watts| LoadPoint::new(busy_share, watts, 60.0);
     /// let estimate = |share: f64| 10.0 + 20.0 * share;
     /// let correction = Correction::of(&[point(0.0, 40.0), point(1.0, 80.0)], estimate).unwrap();
     /// assert!((correction.apply(estimate(0.5)) - 60.0).abs() < 1e-9);

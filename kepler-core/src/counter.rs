@@ -4,6 +4,24 @@
 //! to hours, loses its state in deep sleep, and is read by a thread that may be late. Each reading
 //! is turned into an [`EnergyDelta`] that says what happened, and never into a spike: what a zone
 //! cannot have drawn did not happen.
+//!
+//! ```
+//! use kepler_core::counter::{CounterTracker, EnergyDelta, Reading};
+//! use kepler_core::host::Timestamp;
+//! use kepler_core::units::{Energy, Power};
+//! use std::time::Duration;
+//!
+//! // A counter of 1000 J in a zone that draws 100 W at most.
+//! let mut tracker = CounterTracker::new(Some(Energy::from_joules(1000.0)), Power::from_watts(100.0));
+//! let start = Timestamp::now();
+//! let mut read = |joules, second| {
+//!     tracker.update(Reading::Counter(Energy::from_joules(joules)), start.advanced(Duration::from_secs(second)))
+//! };
+//! assert_eq!(read(900.0, 0), EnergyDelta::First);
+//! assert_eq!(read(950.0, 1), EnergyDelta::Exact(Energy::from_joules(50.0)));
+//! assert_eq!(read(30.0, 2), EnergyDelta::Wrapped(Energy::from_joules(80.0)));
+//! assert_eq!(read(5.0, 3), EnergyDelta::Reset { at_least: Energy::from_joules(5.0) });
+//! ```
 
 use crate::host::Timestamp;
 use crate::units::{Energy, Power};
@@ -114,7 +132,7 @@ impl CounterTracker {
             Some((last, then)) => match (last, reading) {
                 (Reading::Counter(from), Reading::Counter(to)) => self.difference(from, to, &then, &at),
                 (Reading::Power(from), Reading::Power(to)) => EnergyDelta::Exact(self.integral(from, to, &then, &at)),
-                // A zone that changes its kind starts anew.
+                // A zone that changes its kind starts again.
                 _ => EnergyDelta::First,
             },
         };
@@ -128,7 +146,7 @@ impl CounterTracker {
         if to >= from {
             let risen = to - from;
             return if risen > plausible {
-                // A jump no hardware could make: the register was written anew. What it holds now
+                // A jump no hardware could make: the register was overwritten. What it holds now
                 // says nothing about what was drawn.
                 EnergyDelta::Reset { at_least: Energy::ZERO }
             } else if self.modulus.is_some_and(|modulus| plausible >= modulus) {

@@ -1,7 +1,17 @@
-//! Where the host is: injected roots, clocks, and what the kernel says about its processors.
+//! The host: injected roots, clocks, processors.
 //!
 //! Nothing in this crate names `/proc` or `/sys` but [`Host::default`]. A test tree, a container
 //! with the host's filesystems mounted elsewhere, and a real machine are one case.
+//!
+//! ```
+//! use kepler_core::host::{Host, Topology};
+//!
+//! // In a container with the host's file systems below /host.
+//! let host = Host::default().with_procfs("/host/proc").with_sysfs("/host/sys");
+//! assert_eq!(host.cgroup(), std::path::Path::new("/host/sys/fs/cgroup"));
+//! // What cannot be read is empty, not an error.
+//! println!("{} logical processors", Topology::read(&host).processors.len());
+//! ```
 
 mod clock;
 mod cpu_domains;

@@ -1,4 +1,4 @@
-//! Measure energy, attribute it to who used it, publish it as an immutable picture.
+//! Measure energy, attribute it to workloads, publish it as immutable snapshots.
 //!
 //! # Overview
 //!

@@ -1,4 +1,4 @@
-//! What a piece of a program drew, in one call: [`measure`].
+//! The energy of a piece of a program, in one call: [`measure`].
 
 use crate::availability::Unavailable;
 use crate::host::Host;
@@ -52,7 +52,7 @@ impl<T> Measured<T> {
 
 /// Does some work and says what the machine drew meanwhile, and how much of that was this process's.
 ///
-/// The meters are opened for each call, which takes some milliseconds; whoever measures often keeps a [`Stopwatch`].
+/// The meters are opened for each call, which takes some milliseconds; keep a [`Stopwatch`] for repeated measurements.
 ///
 /// ```
 /// let measured = kepler_core::measure(|| (0..1_000_000u64).map(|n| n ^ 0x55).sum::<u64>())?;

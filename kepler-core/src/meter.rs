@@ -3,6 +3,40 @@
 //! A meter knows zones and counters, nothing of processes. Each implementation is one file of the
 //! submodules; [`chain`] chooses among them. Errors are per zone: one that fails does not silence
 //! the others.
+//!
+//! ```
+//! use kepler_core::host::Timestamp;
+//! use kepler_core::meter::{EnergyMeter, Inventory, Method, Quality, ReadError, Reading, Zone};
+//! use kepler_core::units::{Energy, ZoneKind};
+//!
+//! /// A meter with one counter.
+//! struct OneCounter([Zone; 1], Energy);
+//!
+//! impl EnergyMeter for OneCounter {
+//!     fn source(&self) -> &'static str {
+//!         "one"
+//!     }
+//!
+//!     fn inventory(&self) -> Inventory<'_> {
+//!         Inventory::of(&self.0)
+//!     }
+//!
+//!     fn quality(&self) -> Quality {
+//!         Quality::of(Method::Measured)
+//!     }
+//!
+//!     fn read(&mut self, _at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
+//!         readings.clear();
+//!         readings.push(Ok(Reading::Counter(self.1)));
+//!     }
+//! }
+//!
+//! let mut meter = OneCounter([Zone::new(ZoneKind::Package, "/sys/one")], Energy::from_joules(7.0));
+//! let mut readings = Vec::new();
+//! meter.read(Timestamp::now(), &mut readings);
+//! assert_eq!(meter.zones()[0].kind, ZoneKind::Package);
+//! assert!(matches!(readings[0], Ok(Reading::Counter(energy)) if energy == Energy::from_joules(7.0)));
+//! ```
 
 pub mod chain;
 #[cfg(feature = "models")]

@@ -287,9 +287,9 @@ impl Model {
     /// The model has no such variable, or it is chosen already, or has no such value.
     pub fn choose_category(&mut self, variable: &str, value: &str) -> Result<(), Fault> {
         let unknown = || Fault::UnknownCategory { variable: variable.to_owned(), value: value.to_owned() };
-        let place =
+        let index =
             self.open_categories.iter().position(|category| category.variable == variable).ok_or_else(unknown)?;
-        let weights = self.open_categories.get(place).and_then(|category| category.weights.get(value));
+        let weights = self.open_categories.get(index).and_then(|category| category.weights.get(value));
         for &(zone, weight) in weights.ok_or_else(unknown)? {
             for component in &mut self.components {
                 if let (true, Form::Linear(linear)) = (component.zone == zone, &mut component.form) {
@@ -297,7 +297,7 @@ impl Model {
                 }
             }
         }
-        self.open_categories.remove(place);
+        self.open_categories.remove(index);
         Ok(())
     }
 
@@ -374,9 +374,9 @@ impl Model {
     /// Whether rows can be predicted: all numbers finite, or missing where that is allowed.
     fn check(&self, rows: &[f64]) -> Result<(), PredictError> {
         let usable = |x: f64| x.is_finite() || (self.missing_allowed && x.is_nan());
-        if let Some(place) = rows.iter().position(|&x| !usable(x)) {
+        if let Some(index) = rows.iter().position(|&x| !usable(x)) {
             let width = self.features.len().max(1);
-            return Err(PredictError::NotFinite { row: place / width, feature: place % width });
+            return Err(PredictError::NotFinite { row: index / width, feature: index % width });
         }
         match self.open_categories.first() {
             Some(category) => Err(PredictError::Category(category.variable.clone())),

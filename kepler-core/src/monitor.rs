@@ -4,6 +4,20 @@
 //! after it, and one that is missed altogether is left out, not made up for. Readers take the
 //! newest [`Snapshot`](crate::snapshot::Snapshot) from the [`Feed`]; they never wait and never cause
 //! a tick.
+//!
+//! ```
+//! use kepler_core::host::Host;
+//! use kepler_core::monitor::Monitor;
+//! use kepler_core::sampler::{Sampler, SamplerOptions};
+//! use std::time::Duration;
+//!
+//! let sampler = Sampler::new(&Host::default(), SamplerOptions::default())?;
+//! let monitor = Monitor::start(sampler, Duration::from_secs(5))?;
+//! // A feed may be cloned and read by any thread.
+//! let snapshot = monitor.feed().latest().expect("the first tick was before the start returned");
+//! println!("{} processes", snapshot.processes.len());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use crate::sampler::Sampler;
 use crate::snapshot::Feed;

@@ -3,6 +3,24 @@
 //! This is the only place that knows all parts. [`Sampler::tick`] does it once, on the calling
 //! thread, whenever the caller wants; [`Monitor`](crate::monitor::Monitor) calls it on a schedule.
 //! After the first ticks nothing is allocated: tables and snapshots are used again.
+//!
+//! ```
+//! use kepler_core::host::Host;
+//! use kepler_core::sampler::{Sampler, SamplerOptions};
+//! use std::time::Duration;
+//!
+//! let mut sampler = Sampler::new(&Host::default(), SamplerOptions::default())?;
+//! sampler.tick();
+//! std::thread::sleep(Duration::from_millis(100));
+//! // Energy is what was used between two ticks.
+//! let snapshot = sampler.tick();
+//! for (zone, figures) in snapshot.node.zones.iter() {
+//!     if let Some(figures) = figures {
+//!         println!("{zone}: {:.1} by {} ({})", figures.energy, figures.source, figures.method.name());
+//!     }
+//! }
+//! # Ok::<(), kepler_core::sampler::SamplerError>(())
+//! ```
 
 mod activity;
 mod apportioner;
@@ -60,6 +78,9 @@ pub struct SamplerOptions {
     pub retention: Retention,
     /// Where processes' CPU time is read.
     pub usage: UsageChoice,
+    /// Whether the path of an executable that was replaced or removed keeps the kernel's mark ` (deleted)`. Without it
+    /// a program keeps its name through updates.
+    pub deleted_mark: bool,
     /// Where pods' names are found, if Kubernetes is asked for them.
     pub directory: Option<Directory>,
 }
@@ -193,7 +214,7 @@ impl Sampler {
             cpu: CpuTimesReader::open(host)?,
             cpu_decreases: 0,
             zones: Zones::new(options.policy, options.chain.calibration.clone()),
-            processes: Processes::open(host, options.retention).map_err(processes)?,
+            processes: Processes::open(host, options.retention, options.deleted_mark).map_err(processes)?,
             groups,
             commands: Commands::default(),
             keep_commands: options.retention.keep,

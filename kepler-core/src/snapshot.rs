@@ -1,6 +1,6 @@
-//! What is known at one moment: immutable, cheap to share.
+//! Snapshots: the state at one moment, immutable, cheap to share.
 //!
-//! Each kind of workload has a list of its own type. Whoever treats all kinds alike takes
+//! Each kind of workload has a list of its own type. Code that treats all kinds alike uses
 //! [`Snapshot::for_each`], which shows every row of every kind in one form, or [`Snapshot::rows`] for one kind;
 //! [`Snapshot::top`] says who draws most, without counting anything twice.
 //!
@@ -192,7 +192,7 @@ pub struct NodeZone {
     /// The part of `active_energy` of processes that have ended and are no longer listed. That of the small ones is
     /// contained in [`Snapshot::commands`].
     pub unlisted_energy: Energy,
-    /// How idle was told from active in this interval: [`IdlePolicy::Ratio`] also under the policy
+    /// How idle was separated from active in this interval: [`IdlePolicy::Ratio`] also under the policy
     /// [`IdlePolicy::Baseline`], as long as the idle power is not known.
     pub idle_policy: IdlePolicy,
     /// Mean power over the time since it was last read; `None` when that is not known: one of its
@@ -285,7 +285,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// So many failures of a source for one reason.
+    /// A number of failures of a source for one reason.
     #[must_use]
     pub const fn new(source: &'static str, reason: &'static str, count: u64) -> Self {
         Fault { source, reason, count }

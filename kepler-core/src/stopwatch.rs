@@ -27,7 +27,7 @@
 mod spent;
 mod tree;
 
-pub use spent::{Machine, Spent, ZoneSpent};
+pub use spent::{MachineEnergy, Spent, ZoneSpent};
 
 use crate::availability::Unavailable;
 use crate::counter::{CounterEvents, longest_gap};

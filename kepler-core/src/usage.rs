@@ -1,7 +1,19 @@
-//! What used the processors: the [`UsageSource`] trait.
+//! CPU time of processes: the [`UsageSource`] trait.
 //!
 //! A source knows processes by number and their CPU time, nothing of energy. Who a process is, its
 //! name and its container, is worked out elsewhere and only when it is new.
+//!
+//! ```
+//! use kepler_core::host::{Host, Timestamp};
+//! use kepler_core::usage::{self, Usage};
+//!
+//! let mut source = usage::open(&Host::default())?;
+//! let mut usage = Usage::default();
+//! source.collect(Timestamp::now(), &mut usage)?;
+//! let own = usage.tasks.iter().find(|task| task.pid == std::process::id()).expect("this process lives");
+//! println!("{} ns of CPU time by {}", own.cpu_time_ns, source.name());
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 pub mod cgroup;
 pub mod clock;

@@ -1,4 +1,4 @@
-//! Who used the energy: identities of processes, containers, pods, VMs, systemd units and batch jobs.
+//! Workloads: identities of processes, containers, pods, VMs, systemd units and batch jobs.
 //!
 //! A new process is read ([`process`]) and classified by its cgroup path ([`cgroup`]), and for virtual
 //! machines by its executable, command line and open files ([`vm`]); containers get a name where the

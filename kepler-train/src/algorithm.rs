@@ -1,4 +1,4 @@
-//! Algorithms by name, with settings that do well on what was measured so far.
+//! Algorithms by name, with default settings.
 
 use crate::trees::{Growth, Loss, TreeSettings};
 use crate::{Combine, Inputs, Learner, LinearMethod, Recipe};
@@ -123,7 +123,7 @@ fn stack() -> Recipe {
 
 impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.pad(self.name())
     }
 }
 

@@ -1,6 +1,16 @@
-//! Our models beside the reference's, on the same measured rows and splits.
+//! Comparison with the reference's models, on the same measured rows and splits.
 //!
-//! The rows are not part of this project; [`Folder`] is where they are. Every figure is of rows that the model was not given.
+//! The rows are not part of this project; [`Folder`] is their directory. Every figure is of held-out rows.
+//!
+//! ```
+//! use kepler_train::compare::{Folder, run, table};
+//! use kepler_train::validate::Validation;
+//!
+//! if let Some(folder) = Folder::below("/srv/kepler-data".as_ref()) {
+//!     println!("{}", table(&run(&folder, Validation::default(), |_| {})?));
+//! }
+//! # Ok::<(), kepler_train::TrainError>(())
+//! ```
 
 mod machines;
 mod published_dataset;
@@ -43,7 +53,7 @@ impl Folder {
 /// One line of the comparison.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Line {
+pub struct ComparisonRow {
     /// What was asked.
     pub task: String,
     /// How ours was made.
@@ -56,7 +66,7 @@ pub struct Line {
     pub score: Score,
 }
 
-impl Line {
+impl ComparisonRow {
     /// Whether ours meets the bar, where there is one.
     #[must_use]
     pub fn met(&self) -> Option<bool> {
@@ -68,9 +78,13 @@ impl Line {
 ///
 /// # Errors
 /// A file is missing or is not what it should be.
-pub fn run(folder: &Folder, how: Validation<'_>, mut tell: impl FnMut(&Line)) -> Result<Vec<Line>, TrainError> {
+pub fn run(
+    folder: &Folder,
+    how: Validation<'_>,
+    mut tell: impl FnMut(&ComparisonRow),
+) -> Result<Vec<ComparisonRow>, TrainError> {
     let mut lines = Vec::new();
-    let mut push = |line: Line| {
+    let mut push = |line: ComparisonRow| {
         tell(&line);
         lines.push(line);
     };
@@ -81,7 +95,7 @@ pub fn run(folder: &Folder, how: Validation<'_>, mut tell: impl FnMut(&Line)) ->
 
 /// The lines as a table in Markdown.
 #[must_use]
-pub fn table(lines: &[Line]) -> String {
+pub fn table(lines: &[ComparisonRow]) -> String {
     let mut text = String::from(
         "| task | reference MAE | ours must be | ours MAE | MAPE | R² | bias | 90 % interval | recipe |\n|---|---|---|---|---|---|---|---|---|\n",
     );

@@ -1,4 +1,4 @@
-//! What a model is trained with: features, and what was measured beside them.
+//! Training data: features and measured targets.
 
 use crate::{Table, TrainError};
 use kepler_core::model::{MAX_FEATURES, Semantics};
@@ -33,8 +33,8 @@ impl Dataset {
         if width == 0 || width > MAX_FEATURES {
             return Err(TrainError::TooMany { what: "features (or none)", found: width, limit: MAX_FEATURES });
         }
-        for (place, feature) in features.iter().enumerate() {
-            if features.iter().take(place).any(|other| other == feature) {
+        for (index, feature) in features.iter().enumerate() {
+            if features.iter().take(index).any(|other| other == feature) {
                 return Err(TrainError::Twice(feature.clone()));
             }
         }
@@ -45,16 +45,16 @@ impl Dataset {
         if count < MIN_ROWS {
             return Err(TrainError::TooFew { found: count, needed: MIN_ROWS });
         }
-        if let Some(place) = rows.iter().position(|value| !value.is_finite()) {
-            let column = features.get(place % width).cloned().unwrap_or_default();
-            let text = rows.get(place).map(f64::to_string).unwrap_or_default();
-            return Err(TrainError::NotANumber { row: place / width + 1, column, text });
+        if let Some(index) = rows.iter().position(|value| !value.is_finite()) {
+            let column = features.get(index % width).cloned().unwrap_or_default();
+            let text = rows.get(index).map(f64::to_string).unwrap_or_default();
+            return Err(TrainError::NotANumber { row: index / width + 1, column, text });
         }
-        for (place, (zone, target)) in targets.iter().enumerate() {
+        for (index, (zone, target)) in targets.iter().enumerate() {
             if target.len() != count {
                 return Err(TrainError::Shape { expected: count, found: target.len() });
             }
-            if targets.iter().take(place).any(|(other, _)| other == zone) {
+            if targets.iter().take(index).any(|(other, _)| other == zone) {
                 return Err(TrainError::Twice(zone.name().to_owned()));
             }
             if let Some(row) = target.iter().position(|watts| !watts.is_finite()) {
@@ -120,15 +120,15 @@ impl Dataset {
         self.semantics
     }
 
-    /// Some of the rows, in the order given. Places that do not exist are left out.
+    /// Some of the rows, in the order given. Indices that do not exist are left out.
     #[must_use]
-    pub fn subset(&self, places: &[usize]) -> Dataset {
+    pub fn subset(&self, indices: &[usize]) -> Dataset {
         let width = self.width();
-        let row = |&place: &usize| self.rows.get(place * width..(place + 1) * width).unwrap_or_default();
-        let pick = |target: &[f64]| places.iter().filter_map(|&place| target.get(place).copied()).collect();
+        let row = |&index: &usize| self.rows.get(index * width..(index + 1) * width).unwrap_or_default();
+        let pick = |target: &[f64]| indices.iter().filter_map(|&index| target.get(index).copied()).collect();
         Dataset {
             features: self.features.clone(),
-            rows: places.iter().flat_map(row).copied().collect(),
+            rows: indices.iter().flat_map(row).copied().collect(),
             targets: self.targets.iter().map(|(zone, target)| (*zone, pick(target))).collect(),
             semantics: self.semantics,
         }

@@ -5,12 +5,23 @@
 //! full load ([`CpuClass`]) at the processor's nominal frequency. Power rises steeply from idle and flattens, which a
 //! straight line between idle and full load misses by half. Squares of relative errors are minimised, each machine counting
 //! the same. `cargo run -p kepler-train --example default_model` makes the file that `kepler-core` embeds.
+//!
+//! ```
+//! use kepler_train::compare::Folder;
+//! use kepler_train::default_model;
+//!
+//! if let Some(folder) = Folder::below("/srv/kepler-data".as_ref()) {
+//!     let made = default_model::train(&folder)?;
+//!     println!("{}", default_model::text(&made.document)?);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod rows;
 
 use crate::compare::Folder;
 use crate::curve;
-use crate::validate::{Held, score};
+use crate::validate::{HeldOut, score};
 use crate::{Dataset, TrainError};
 use kepler_core::calibration::Correction;
 use kepler_core::meter::estimate::CpuClass;
@@ -151,11 +162,11 @@ impl LeftOut {
     }
 
     fn score(&self, below: f64, above: f64) -> Score {
-        let held: Vec<Held> = self
+        let held: Vec<HeldOut> = self
             .rows
             .iter()
             .enumerate()
-            .map(|(row, (measured, predicted))| Held {
+            .map(|(row, (measured, predicted))| HeldOut {
                 row,
                 fold: 0,
                 measured: measured * self.threads,
@@ -178,7 +189,7 @@ fn leave_out(
 ) -> Result<Vec<LeftOut>, TrainError> {
     let one = |(left, machine): (usize, &Machine)| {
         let others: Vec<&Machine> =
-            machines.iter().enumerate().filter(|(place, _)| *place != left).map(|(_, machine)| machine).collect();
+            machines.iter().enumerate().filter(|(index, _)| *index != left).map(|(_, machine)| machine).collect();
         let (exponent, curve) = fit(&others, None)?;
         let predicted = predict(machine, exponent, &curve);
         let rows =
@@ -235,12 +246,12 @@ fn dataset(machines: &[Machine], exponent: i32) -> Result<Dataset, TrainError> {
 }
 
 fn ranges(data: &Dataset) -> Vec<Feature> {
-    let column = |place: usize| data.rows().iter().skip(place).step_by(data.width()).copied();
-    let of = |(place, name): (usize, &String)| Feature {
+    let column = |index: usize| data.rows().iter().skip(index).step_by(data.width()).copied();
+    let of = |(index, name): (usize, &String)| Feature {
         name: name.clone(),
         // A busy share is what it is: all of 0 … 1 is had.
-        lower: if place == 0 { 0.0 } else { column(place).fold(f64::INFINITY, f64::min) },
-        upper: if place == 0 { 1.0 } else { column(place).fold(f64::NEG_INFINITY, f64::max) },
+        lower: if index == 0 { 0.0 } else { column(index).fold(f64::INFINITY, f64::min) },
+        upper: if index == 0 { 1.0 } else { column(index).fold(f64::NEG_INFINITY, f64::max) },
     };
     data.features().iter().enumerate().map(of).collect()
 }
@@ -264,8 +275,8 @@ fn card(data: &Dataset, machines: &[Machine], left_out: &[LeftOut]) -> Card {
     let scores: Vec<Score> = left_out
         .iter()
         .enumerate()
-        .map(|(place, machine)| {
-            let others = left_out.iter().enumerate().filter(move |(other, _)| *other != place);
+        .map(|(index, machine)| {
+            let others = left_out.iter().enumerate().filter(move |(other, _)| *other != index);
             let (below, above) = margins(others.map(|(_, machine)| machine));
             machine.score(below, above)
         })

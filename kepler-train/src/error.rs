@@ -1,4 +1,4 @@
-//! What can be wrong with rows, and with what is asked of them.
+//! Errors of rows and settings.
 
 use std::path::PathBuf;
 

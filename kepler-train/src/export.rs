@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 /// The model is not one linear function or one curve of its features: trees, neighbours, products and what is per a
 /// feature have no place in that format.
 pub fn published_weights(document: &Document, node_type: u32) -> Result<(String, Value), TrainError> {
-    let plain = document.inputs.iter().enumerate().all(|(place, factors)| factors.as_slice() == [(place, 1)]);
+    let plain = document.inputs.iter().enumerate().all(|(index, factors)| factors.as_slice() == [(index, 1)]);
     if !plain {
         return Err(TrainError::Export("its inputs are products; train it with plain inputs".to_owned()));
     }
@@ -35,15 +35,15 @@ fn weights(document: &Document, name: &str, component: &Component) -> Result<(&'
     if component.per.is_some() {
         return Err(TrainError::Export("its power is per a feature".to_owned()));
     }
-    let scale = |place: usize| {
-        let range = document.features.get(place).map_or(1.0, |feature| feature.lower.abs().max(feature.upper.abs()));
+    let scale = |index: usize| {
+        let range = document.features.get(index).map_or(1.0, |feature| feature.lower.abs().max(feature.upper.abs()));
         if range > 0.0 { range } else { 1.0 }
     };
     if let Some(linear) = linear_sum(&component.terms) {
         let variables = document.features.iter().zip(&linear.coefficients).enumerate();
         let variables: Map<String, Value> = variables
-            .map(|(place, (feature, coefficient))| {
-                (feature.name.clone(), json!({ "scale": scale(place), "weight": coefficient * scale(place) }))
+            .map(|(index, (feature, coefficient))| {
+                (feature.name.clone(), json!({ "scale": scale(index), "weight": coefficient * scale(index) }))
             })
             .collect();
         let all = json!({ "Bias_Weight": linear.bias, "Categorical_Variables": {}, "Numerical_Variables": variables });
@@ -69,8 +69,8 @@ fn weights(document: &Document, name: &str, component: &Component) -> Result<(&'
         .features
         .iter()
         .enumerate()
-        .map(|(place, feature)| {
-            let scale = if place == curve.input { curve.scale } else { scale(place) };
+        .map(|(index, feature)| {
+            let scale = if index == curve.input { curve.scale } else { scale(index) };
             (feature.name.clone(), json!({ "scale": scale }))
         })
         .collect();

@@ -1,4 +1,20 @@
-//! Telling idle power from the power of work: from measured rows to dynamic power (`DynPower`).
+//! Separating idle from dynamic power: from measured rows to `DynPower`.
+//!
+//! ```
+//! # use kepler_core::model::Semantics;
+//! # use kepler_core::units::ZoneKind;
+//! # use kepler_train::Dataset;
+//! # let busy: Vec<f64> = (0..200).map(|row| f64::from(row * 37 % 100) * 10.0).collect();
+//! # let watts = busy.iter().map(|busy| 20.0 + busy / 25.0).collect();
+//! # let data = Dataset::new(vec!["bpf_cpu_time_ms".to_owned()], busy, vec![(ZoneKind::Package, watts)], Semantics::AsNamed)?;
+//! use kepler_train::idle::{Idle, idle_power, without_idle};
+//!
+//! // `data`: a machine that draws 20 W idle.
+//! assert!((idle_power(&data, ZoneKind::Package, Idle::Regression)? - 20.0).abs() < 0.1);
+//! let dynamic = without_idle(&data, Idle::Known(20.0))?;
+//! assert_eq!(dynamic.len(), data.len());
+//! # Ok::<(), kepler_train::TrainError>(())
+//! ```
 
 use crate::linear::{self, LinearMethod};
 use crate::trees::quantile;
@@ -68,7 +84,7 @@ pub fn without_idle(data: &Dataset, how: Idle) -> Result<Dataset, TrainError> {
 
 fn activity(data: &Dataset) -> Vec<f64> {
     let width = data.width().max(1);
-    let most = |place| data.rows().iter().skip(place).step_by(width).fold(0.0_f64, |most, value| most.max(value.abs()));
+    let most = |index| data.rows().iter().skip(index).step_by(width).fold(0.0_f64, |most, value| most.max(value.abs()));
     let most: Vec<f64> = (0..width).map(most).collect();
     let sum =
         |row: &[f64]| row.iter().zip(&most).filter(|(_, most)| **most > 0.0).map(|(value, most)| value / most).sum();

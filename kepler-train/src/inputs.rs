@@ -1,4 +1,4 @@
-//! What terms are functions of: the features, their products and quotients.
+//! The inputs of terms: features, their products and quotients.
 
 use crate::trees::Direction;
 use crate::{Dataset, TrainError};
@@ -15,7 +15,7 @@ pub enum Inputs {
     Quotients,
     /// All products of up to this many features: squares, interactions, …
     Polynomial(u32),
-    /// Products of features, by place, to whole powers.
+    /// Products of features, by index, to whole powers.
     Products(Vec<Vec<(usize, i32)>>),
 }
 
@@ -32,8 +32,8 @@ impl Inputs {
             Inputs::Plain => {}
             Inputs::Products(products) => factors.clone_from(products),
             Inputs::Quotients => {
-                for (place, &above) in plain.iter().enumerate() {
-                    factors.extend(plain.iter().take(place).map(|&below| vec![(above, 1), (below, -1)]));
+                for (index, &above) in plain.iter().enumerate() {
+                    factors.extend(plain.iter().take(index).map(|&below| vec![(above, 1), (below, -1)]));
                 }
             }
             &Inputs::Polynomial(degree) => {

@@ -4,6 +4,26 @@
 //! predicted, and in each of up to `BINS` classes of it the quantiles are taken that cover the confidence asked for,
 //! half of the misses on either side. Exchangeable rows are then covered with at least that probability. Blocks of a recording
 //! are not quite exchangeable; `docs/accuracy.md` says what was found.
+//!
+//! ```
+//! # use kepler_core::model::Semantics;
+//! # use kepler_core::units::ZoneKind;
+//! # use kepler_train::Dataset;
+//! # let busy: Vec<f64> = (0..200).map(|row| f64::from(row * 37 % 100) * 10.0).collect();
+//! # let watts = busy.iter().map(|busy| 20.0 + busy / 25.0).collect();
+//! # let data = Dataset::new(vec!["bpf_cpu_time_ms".to_owned()], busy, vec![(ZoneKind::Package, watts)], Semantics::AsNamed)?;
+//! use kepler_core::model::Model;
+//! use kepler_train::Algorithm;
+//! use kepler_train::interval::fit;
+//!
+//! // `data`: 200 rows of a package.
+//! let (document, _) = fit(&Algorithm::Ols.recipe(), &data, 0.9)?;
+//! let model = Model::from_document(&document)?;
+//! let prediction = model.predict(&[500.0])?;
+//! let interval = model.interval(&[500.0], &prediction, ZoneKind::Package).expect("it was calibrated");
+//! assert!(interval.lower <= interval.upper);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use crate::inputs;
 use crate::recipe::deviations;
@@ -91,7 +111,7 @@ fn hold_out(recipe: &Recipe, data: &Dataset, fold: &Fold, misses: &mut [Vec<Miss
         let Some(features) = data.rows().get(row * data.width()..(row + 1) * data.width()) else { continue };
         let prediction = model.predict(features)?;
         let per = recipe.per.as_ref().and_then(|per| data.features().iter().position(|feature| feature == per));
-        let units = per.and_then(|place| features.get(place)).copied().unwrap_or(1.0);
+        let units = per.and_then(|index| features.get(index)).copied().unwrap_or(1.0);
         for ((zone, target), misses) in data.targets().iter().zip(&mut *misses) {
             let widening = model.interval(features, &prediction, *zone).map_or(1.0, |interval| interval.widening);
             let (Some(power), Some(measured)) = (prediction.power(*zone), target.get(row)) else { continue };
@@ -129,14 +149,14 @@ fn knots(mut misses: Vec<Miss>, confidence: f64) -> Vec<[f64; 3]> {
 fn conformal(mut errors: Vec<f64>, confidence: f64) -> f64 {
     errors.sort_by(f64::total_cmp);
     let rank = ((errors.len() + 1) as f64 * f64::midpoint(1.0, confidence)).ceil() as usize;
-    let place = rank.saturating_sub(1).min(errors.len().saturating_sub(1));
-    errors.get(place).copied().unwrap_or_default().max(0.0)
+    let index = rank.saturating_sub(1).min(errors.len().saturating_sub(1));
+    errors.get(index).copied().unwrap_or_default().max(0.0)
 }
 
 /// Rows that stand for all: each the farthest from those before it, beginning with the first row.
 fn support(document: &Document, data: &Dataset) -> Support {
     let factors = if document.inputs.is_empty() {
-        (0..data.width()).map(|place| vec![(place, 1)]).collect()
+        (0..data.width()).map(|index| vec![(index, 1)]).collect()
     } else {
         document.inputs.clone()
     };

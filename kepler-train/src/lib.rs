@@ -1,5 +1,23 @@
-//! Training and judging power models: from rows of what a machine did and drew, to a model that
+//! Training and evaluating power models: from rows of activity and power, to a model that
 //! [`kepler_core::model`] predicts with.
+//!
+//! ```
+//! use kepler_core::model::{Model, Semantics};
+//! use kepler_core::units::ZoneKind;
+//! use kepler_train::{Algorithm, Dataset};
+//!
+//! // CPU time in ms/s, and a machine that draws 20 W and 40 mW for each of them.
+//! let busy: Vec<f64> = (0..100).map(|row| f64::from(row) * 10.0).collect();
+//! let watts = busy.iter().map(|busy| 20.0 + busy / 25.0).collect();
+//! let features = vec!["bpf_cpu_time_ms".to_owned()];
+//! let data = Dataset::new(features, busy, vec![(ZoneKind::Package, watts)], Semantics::AsNamed)?;
+//!
+//! let document = Algorithm::Ols.recipe().fit(&data)?;
+//! let model = Model::from_document(&document)?;
+//! let power = model.predict(&[500.0])?.power(ZoneKind::Package).expect("it was trained for the package");
+//! assert!((power.watts() - 40.0).abs() < 1e-6);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod algorithm;

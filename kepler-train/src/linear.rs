@@ -82,8 +82,8 @@ pub(crate) fn fit(
                 return Err(TrainError::Setting { what, value, remedy: "give 0 or more" });
             }
             let mut normal = matrix.tr_mul(&matrix);
-            for place in 0..width {
-                normal[(place, place)] += strength * target.len() as f64 + 1e-9;
+            for index in 0..width {
+                normal[(index, index)] += strength * target.len() as f64 + 1e-9;
             }
             let solved = normal.cholesky().map(|cholesky| cholesky.solve(&matrix.tr_mul(&centred)));
             solved.ok_or_else(|| TrainError::NoFit {
@@ -154,10 +154,10 @@ pub(crate) fn positive_weights(columns: &[Vec<f64>], target: &[f64]) -> Vec<f64>
     let image: Vec<f64> = columns.iter().map(|column| product(column, target)).collect();
     let mut weights = vec![1.0 / columns.len().max(1) as f64; columns.len()];
     for _ in 0..2000 {
-        for place in 0..weights.len() {
-            let own = normal[place][place];
-            let others = product(&normal[place], &weights) - own * weights[place];
-            weights[place] = if own > 0.0 { ((image[place] - others) / own).max(0.0) } else { 0.0 };
+        for index in 0..weights.len() {
+            let own = normal[index][index];
+            let others = product(&normal[index], &weights) - own * weights[index];
+            weights[index] = if own > 0.0 { ((image[index] - others) / own).max(0.0) } else { 0.0 };
         }
     }
     // All predicted nothing: any weights do.

@@ -1,4 +1,4 @@
-//! How a model is made of rows.
+//! A recipe for a model: learners, inputs, settings.
 
 mod stack;
 
@@ -97,14 +97,14 @@ impl Recipe {
     /// # Errors
     /// A setting makes no sense, a feature is not there, an algorithm finds no solution.
     pub fn fit(&self, data: &Dataset) -> Result<Document, TrainError> {
-        let place = |name: &String| {
+        let index = |name: &String| {
             let there = || data.features().join(", ");
             let found = data.features().iter().position(|feature| feature == name);
             found.ok_or_else(|| TrainError::NoColumn { column: name.clone(), there: there() })
         };
-        let per = self.per.as_ref().map(place).transpose()?;
+        let per = self.per.as_ref().map(index).transpose()?;
         for feature in &self.rising {
-            place(feature)?;
+            index(feature)?;
         }
         let factors = self.inputs.factors(data.width(), per)?;
         if factors.is_empty() || self.learners.is_empty() {
@@ -230,11 +230,11 @@ impl Recipe {
 
 /// Least and greatest value of each feature.
 fn ranges(data: &Dataset) -> Vec<Feature> {
-    let column = |place| data.rows().iter().skip(place).step_by(data.width()).copied();
-    let range = |(place, name): (usize, &String)| Feature {
+    let column = |index| data.rows().iter().skip(index).step_by(data.width()).copied();
+    let range = |(index, name): (usize, &String)| Feature {
         name: name.clone(),
-        lower: column(place).fold(f64::INFINITY, f64::min),
-        upper: column(place).fold(f64::NEG_INFINITY, f64::max),
+        lower: column(index).fold(f64::INFINITY, f64::min),
+        upper: column(index).fold(f64::NEG_INFINITY, f64::max),
     };
     data.features().iter().enumerate().map(range).collect()
 }
@@ -255,8 +255,8 @@ pub(crate) fn deviations(design: &[f64], width: usize) -> Vec<f64> {
 fn main_input(data: &Dataset, factors: &Factors, feature: Option<&str>) -> Result<usize, TrainError> {
     let names = feature.map_or(vec!["cpu_instructions", "bpf_cpu_time_ms"], |feature| vec![feature]);
     let input_of = |name: &str| {
-        let place = data.features().iter().position(|feature| feature == name)?;
-        factors.iter().position(|factors| matches!(factors.first(), Some(&(first, 1)) if first == place))
+        let index = data.features().iter().position(|feature| feature == name)?;
+        factors.iter().position(|factors| matches!(factors.first(), Some(&(first, 1)) if first == index))
     };
     let found = names.iter().find_map(|name| input_of(name));
     match (found, feature) {

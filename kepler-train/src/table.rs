@@ -1,4 +1,4 @@
-//! Rows as they come: named columns of numbers or words, from CSV or Parquet.
+//! Tables: named columns of numbers or words, from CSV or Parquet.
 
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -180,16 +180,16 @@ impl Table {
         Ok(())
     }
 
-    /// Some of the rows, in the order given. Places that do not exist are left out.
+    /// Some of the rows, in the order given. Indices that do not exist are left out.
     #[must_use]
-    pub fn subset(&self, places: &[usize]) -> Table {
-        let places = || places.iter().filter(|&&place| place < self.rows);
+    pub fn subset(&self, indices: &[usize]) -> Table {
+        let indices = || indices.iter().filter(|&&index| index < self.rows);
         let pick = |cells: &Cells| match cells {
-            Cells::Numbers(cells) => Cells::Numbers(places().filter_map(|&place| cells.get(place)).copied().collect()),
-            Cells::Words(cells) => Cells::Words(places().filter_map(|&place| cells.get(place)).cloned().collect()),
+            Cells::Numbers(cells) => Cells::Numbers(indices().filter_map(|&index| cells.get(index)).copied().collect()),
+            Cells::Words(cells) => Cells::Words(indices().filter_map(|&index| cells.get(index)).cloned().collect()),
         };
         let column = |column: &Column| Column { name: column.name.clone(), cells: pick(&column.cells) };
-        Table { columns: self.columns.iter().map(column).collect(), rows: places().count(), semantics: self.semantics }
+        Table { columns: self.columns.iter().map(column).collect(), rows: indices().count(), semantics: self.semantics }
     }
 
     /// A column of finite numbers.

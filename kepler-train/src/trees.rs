@@ -195,11 +195,11 @@ impl Loss {
 /// A quantile, interpolated between the two nearest values. Reorders `values`. 0 of none.
 pub(crate) fn quantile(values: &mut [f64], share: f64) -> f64 {
     let Some(last) = values.len().checked_sub(1) else { return 0.0 };
-    let place = share.clamp(0.0, 1.0) * last as f64;
-    let below = (place.floor() as usize).min(last);
+    let index = share.clamp(0.0, 1.0) * last as f64;
+    let below = (index.floor() as usize).min(last);
     let (_, &mut low, above) = values.select_nth_unstable_by(below, f64::total_cmp);
     let high = above.iter().copied().fold(f64::INFINITY, f64::min);
-    if high.is_finite() { low + (place - below as f64) * (high - low) } else { low }
+    if high.is_finite() { low + (index - below as f64) * (high - low) } else { low }
 }
 
 #[cfg(test)]

@@ -1,4 +1,21 @@
-//! Judging a recipe on rows it was not given.
+//! Evaluating a recipe on held-out rows.
+//!
+//! ```
+//! # use kepler_core::model::Semantics;
+//! # use kepler_core::units::ZoneKind;
+//! # use kepler_train::Dataset;
+//! # let busy: Vec<f64> = (0..200).map(|row| f64::from(row * 37 % 100) * 10.0).collect();
+//! # let watts = busy.iter().map(|busy| 20.0 + busy / 25.0).collect();
+//! # let data = Dataset::new(vec!["bpf_cpu_time_ms".to_owned()], busy, vec![(ZoneKind::Package, watts)], Semantics::AsNamed)?;
+//! use kepler_train::Algorithm;
+//! use kepler_train::validate::{Validation, blocks, cross_validate, score};
+//!
+//! // `data`: 200 rows of a package.
+//! let folds = blocks(data.len(), 5);
+//! let held_out = cross_validate(&Algorithm::Ols.recipe(), &data, ZoneKind::Package, &folds, Validation::default())?;
+//! assert!(score("package", "blocked 5-fold", &held_out).mae < 1e-6, "the rows lie on a line");
+//! # Ok::<(), kepler_train::TrainError>(())
+//! ```
 
 pub(crate) mod folds;
 
@@ -15,7 +32,7 @@ use std::thread;
 /// A row that was held out, and what was predicted for it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Held {
+pub struct HeldOut {
     /// Number of the row in the dataset.
     pub row: usize,
     /// Number of the fold.
@@ -66,7 +83,7 @@ pub fn cross_validate(
     zone: ZoneKind,
     folds: &[Fold],
     how: Validation<'_>,
-) -> Result<Vec<Held>, TrainError> {
+) -> Result<Vec<HeldOut>, TrainError> {
     let target = target(data, zone)?;
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let results = Mutex::new(Vec::new());
@@ -104,7 +121,7 @@ fn hold_out(
     fold: &Fold,
     number: usize,
     intervals: bool,
-) -> Result<Vec<Held>, TrainError> {
+) -> Result<Vec<HeldOut>, TrainError> {
     let mut held_out = vec![false; data.len()];
     for &row in fold {
         if let Some(slot) = held_out.get_mut(row) {
@@ -126,7 +143,7 @@ fn hold_out(
 ///
 /// # Errors
 /// The component is not in the dataset, or the model has other features.
-pub fn judge(model: &Model, data: &Dataset, zone: ZoneKind) -> Result<Vec<Held>, TrainError> {
+pub fn evaluate(model: &Model, data: &Dataset, zone: ZoneKind) -> Result<Vec<HeldOut>, TrainError> {
     let rows: Vec<usize> = (0..data.len()).collect();
     predict(model, data, zone, target(data, zone)?, &rows, 0)
 }
@@ -138,13 +155,13 @@ fn predict(
     target: &[f64],
     rows: &[usize],
     fold: usize,
-) -> Result<Vec<Held>, TrainError> {
+) -> Result<Vec<HeldOut>, TrainError> {
     let mut all = Vec::with_capacity(rows.len());
     for &row in rows {
         let features = data.rows().get(row * data.width()..(row + 1) * data.width()).unwrap_or_default();
         let prediction = model.predict(features)?;
         let interval = model.interval(features, &prediction, zone);
-        all.push(Held {
+        all.push(HeldOut {
             row,
             fold,
             measured: target.get(row).copied().unwrap_or(f64::NAN),
@@ -165,9 +182,9 @@ fn target(data: &Dataset, zone: ZoneKind) -> Result<&[f64], TrainError> {
 
 /// What held-out rows say of a recipe. The mean absolute error is the mean of the folds' means.
 #[must_use]
-pub fn score(component: &str, validation: &str, held: &[Held]) -> Score {
+pub fn score(component: &str, validation: &str, held: &[HeldOut]) -> Score {
     let count = held.len().max(1) as f64;
-    let mean = |of: &dyn Fn(&Held) -> f64| held.iter().map(of).sum::<f64>() / count;
+    let mean = |of: &dyn Fn(&HeldOut) -> f64| held.iter().map(of).sum::<f64>() / count;
     let folds = held.iter().map(|held| held.fold + 1).max().unwrap_or_default();
     let mut by_fold = vec![(0.0, 0.0); folds];
     for held in held {
@@ -208,7 +225,7 @@ mod tests {
 
     #[test]
     fn scores_are_those_of_the_textbook() {
-        let held = |fold, measured, predicted, interval| Held { row: 0, fold, measured, predicted, interval };
+        let held = |fold, measured, predicted, interval| HeldOut { row: 0, fold, measured, predicted, interval };
         let held = [
             held(0, 10.0, 12.0, Some((9.0, 13.0))),
             held(0, 20.0, 20.0, None),

@@ -1,4 +1,4 @@
-//! `kepler assess`: does a workload keep a standard?
+//! `kepler assess`: does a workload comply with a standard?
 
 use super::exit::Failure;
 use super::page::{self, facts, figure, list};

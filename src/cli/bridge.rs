@@ -1,4 +1,4 @@
-//! `kepler bridge`: lets a client that speaks standard input and output only use a remote MCP server.
+//! `kepler bridge`: connects a client on standard input and output with a remote MCP server.
 
 use super::config::{Config, Problem};
 use super::exit::Failure;

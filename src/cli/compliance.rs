@@ -1,4 +1,4 @@
-//! `kepler compliance list`: which workloads keep a standard?
+//! `kepler compliance list`: which workloads comply with a standard?
 
 use super::exit::Failure;
 use super::page::{figure, list as items, status, table};

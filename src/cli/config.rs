@@ -95,7 +95,7 @@ pub(crate) struct Config {
     pub(crate) stdout: bool,
     /// Whether metrics are served over HTTP.
     pub(crate) prometheus: bool,
-    /// For whom figures are exported.
+    /// The levels that are exported.
     pub(crate) levels: Levels,
     /// An older Kepler whose metric names are exported as well.
     pub(crate) compat: Option<Compat>,
@@ -111,7 +111,7 @@ pub(crate) struct Config {
     pub(crate) source_ca_file: Option<PathBuf>,
     /// What is remembered across restarts.
     pub(crate) history: History,
-    /// Whether and to whom MCP is served over HTTP.
+    /// Whether and for which clients MCP is served over HTTP.
     #[cfg(feature = "mcp")]
     pub(crate) mcp: Mcp,
     /// Where pods' names come from.
@@ -373,7 +373,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// This machine's name in figures: as configured, or the host's.
+    /// The `node_name` label: as configured, or the host's name.
     pub(crate) fn node_name(&self) -> String {
         let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
         // Every manifest passes it so.

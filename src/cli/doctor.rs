@@ -26,7 +26,7 @@ pub(super) fn run(config: &Config, json: bool) -> Result<ExitCode, Failure> {
     };
     let written = text.and_then(|text| io::stdout().lock().write_all(text.as_bytes()));
     match written {
-        // Whoever read it has seen enough (`kepler doctor | head`).
+        // The reader has closed the pipe (`kepler doctor | head`).
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         other => other.map_err(Failure::to("write the findings"))?,
     }

@@ -1,4 +1,4 @@
-//! How the program ends: what it says, and its exit status.
+//! Failures of the program: message and exit status.
 
 use super::config::{Manner, Problem};
 use super::remedies;

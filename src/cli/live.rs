@@ -1,4 +1,4 @@
-//! What the tools work with in a program that goes on running: its measurements, the embedded data.
+//! Data of the tools in a long-running program: measurements and embedded tables.
 
 mod recorder;
 

@@ -1,4 +1,4 @@
-//! `kepler migrate`: what was made for Go Kepler, as a configuration of this program.
+//! `kepler migrate`: converts files made for Go Kepler into a configuration of this program.
 
 mod changes;
 mod manifest;

@@ -1,4 +1,4 @@
-//! What this process may do, and what is lost where it may not.
+//! Capabilities of this process, and what is unavailable without them.
 
 use kepler_core::host::Host;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! `kepler record`: writes what the machine does and draws, for training power models.
+//! `kepler record`: records activity and power of the machine, for training power models.
 
 mod trace;
 

@@ -1,4 +1,4 @@
-//! What would make a source usable, in the words of the command line: flags, commands, manifests.
+//! Remedies in the words of the command line: flags, commands, manifests.
 
 use kepler_core::availability::{Capability, Limit, Remedy, Root, Setting, Unavailable};
 

@@ -1,4 +1,4 @@
-//! What the commands that ask a tool have in common: their flags, the data it works with, how they answer.
+//! Shared code of the compliance commands: flags, data, output.
 
 use super::carbon;
 use super::config::flags::Flags;
@@ -201,7 +201,7 @@ impl Answer {
             Ok(printable::page(&text).into_owned())
         };
         match text.and_then(|text| io::stdout().lock().write_all(text.as_bytes())) {
-            // Whoever read it has seen enough (`kepler regions | head`).
+            // The reader has closed the pipe (`kepler regions | head`).
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => other.map_err(Failure::to("write the answer")),
         }

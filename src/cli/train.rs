@@ -8,7 +8,7 @@ use kepler_core::model::format::Document;
 use kepler_core::model::{Model, Semantics, component_name};
 use kepler_core::units::ZoneKind;
 use kepler_train::compare::{self, Folder};
-use kepler_train::validate::{Fold, Held, Validation, blocks, by_group, cross_validate, judge, score};
+use kepler_train::validate::{Fold, HeldOut, Validation, blocks, by_group, cross_validate, evaluate, score};
 use kepler_train::{Algorithm, Dataset, Recipe, TrainError, interval, published_weights, report};
 pub(super) use rows::{Progress, Target};
 use std::fs;
@@ -140,7 +140,7 @@ pub(super) fn run(asked: &Train) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-type Judged = Vec<(ZoneKind, Vec<Held>)>;
+type Judged = Vec<(ZoneKind, Vec<HeldOut>)>;
 
 fn train(
     asked: &Train,
@@ -247,7 +247,7 @@ pub(super) fn eval(asked: &Eval) -> Result<ExitCode, Failure> {
     let mut pictures = Vec::new();
     for (zone, _) in data.targets() {
         let name = component_name(*zone);
-        let held = judge(&model, &data, *zone).map_err(bad)?;
+        let held = evaluate(&model, &data, *zone).map_err(bad)?;
         let outside = data.rows().chunks_exact(data.width()).filter(|row| model.outside(row) > 0).count();
         page += &format!("{name}: {}\n", score(name, "these rows", &held));
         page += &format!("{name}: {outside} rows outside the range trained with\n");

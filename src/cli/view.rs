@@ -1,4 +1,4 @@
-//! Where a command that judges gets energy figures from.
+//! The source of energy figures for compliance commands.
 
 use super::config::defaults::PORT;
 use super::config::{Config, ViewSource};
@@ -10,7 +10,7 @@ use kepler_compliance::text::Text;
 use kepler_compliance::tools::Length;
 use kepler_compliance::view::{EnergyView, HistoryRing, NoView, RingOptions};
 use kepler_connect::http::{HttpError, HttpOptions};
-use kepler_connect::kepler::{KeplerOptions, KeplerView, Watch};
+use kepler_connect::kepler::{KeplerOptions, KeplerView, PollingThread};
 use kepler_connect::prometheus::{PrometheusOptions, PrometheusView};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -94,7 +94,7 @@ impl ViewSource {
 pub(super) struct Followed {
     pub(super) view: Arc<dyn EnergyView>,
     /// Held until the end: dropping it stops the polls.
-    _watch: Option<Watch>,
+    _watch: Option<PollingThread>,
 }
 
 fn http(config: &Config) -> HttpOptions {

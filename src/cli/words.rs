@@ -1,4 +1,4 @@
-//! What pages for people say around the figures: as types here, in words in one file a language.
+//! The words of text output, as types here and in one file a language.
 
 mod en;
 mod ko;

@@ -49,7 +49,7 @@ def image(engine, kepler_bin, tmp_path_factory):
 
 @pytest.fixture
 def host(tmp_path):
-    """The sysfs of a machine with RAPL zones that nobody but their owner may read, as the kernel has them."""
+    """The sysfs of a machine with RAPL zones that only their owner may read, as the kernel has them."""
     zone = tmp_path / "sys/class/powercap/intel-rapl:0"
     zone.mkdir(parents=True)
     for name, text in (("name", "package-0"), ("max_energy_range_uj", "262143328850"), ("energy_uj", "1000000000")):

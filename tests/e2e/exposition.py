@@ -32,7 +32,7 @@ class Scrape:
         self._counters: set[str] = set()
         names: set[str] = set()
         for family in families:
-            # The parsers begin a family anew when its lines go on after another's.
+            # The parsers begin a family again when its lines go on after another's.
             assert family.name not in names, f"the family {family.name} is in pieces"
             names.add(family.name)
             for sample in family.samples:

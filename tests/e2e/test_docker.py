@@ -123,7 +123,7 @@ def test_a_container_is_charged_for_its_short_lived_processes(kepler, kepler_bin
         scrape = server.scrape()
     labels = {"container_id": container.id, "zone": "package"}
     listed = scrape.sum("kepler_process_cpu_joules_total", **labels)
-    # Without eBPF nobody knows by what name those worked that came and went.
+    # Without eBPF the names of short-lived processes are not known.
     passed = scrape.sum("kepler_command_cpu_joules_total", **labels) if usage == "ebpf" else 0
     by_name = (listed + passed) / container.joules(scrape)
     figure(f"processes of some 20 ms in a container, {usage}: {shares}, {by_name:.1%} of it by name (aim with ebpf: 95 %)")

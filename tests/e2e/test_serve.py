@@ -90,7 +90,7 @@ def test_health_is_told_without_collecting(kepler):
         assert (answer.status, answer.content_type) == (200, "application/json"), path
     assert server.get("/no-such-page").status == 404
     assert b"/metrics" in server.get("/").body
-    assert server.scrape().tick() == tick, "nobody but the schedule collects"
+    assert server.scrape().tick() == tick, "only the schedule collects"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -36,7 +36,7 @@ def spinning(folder: Path, name: bytes = b"e2e-spin") -> Iterator[subprocess.Pop
 
 @contextmanager
 def sleeping(count: int) -> Iterator[None]:
-    """So many processes that do nothing."""
+    """Idle processes."""
     pids: list[int] = []
     try:
         for _ in range(count):

@@ -127,8 +127,8 @@ def test_an_answer_that_breaks_off_is_an_error(kepler_bin: Path, fake: Callable[
 
 def test_what_cannot_be_delivered_is_a_json_rpc_error(kepler_bin: Path, guarded: tuple[Server, Path]) -> None:
     server, token = guarded
-    nobody = "http://127.0.0.1:1/mcp"
-    parse, refused = ask(kepler_bin, nobody, "{nonsense", request(1))
+    unreachable = "http://127.0.0.1:1/mcp"
+    parse, refused = ask(kepler_bin, unreachable, "{nonsense", request(1))
     assert (parse["id"], parse["error"]["code"]) == (None, -32700)
     assert refused["id"] == 1 and "refused" in refused["error"]["message"].lower()
     (unauthorized,) = ask(kepler_bin, f"{server.url}/mcp", INITIALIZE)

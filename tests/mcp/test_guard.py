@@ -71,5 +71,5 @@ def test_nonsense_is_refused(server: Server, body: bytes, status: tuple[int, ...
 
 def test_a_session_that_is_not_known_is_404(server: Server) -> None:
     request = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
-    headers = HEADERS | {"mcp-session-id": "nobody", "mcp-protocol-version": "2025-06-18"}
+    headers = HEADERS | {"mcp-session-id": "unknown", "mcp-protocol-version": "2025-06-18"}
     assert httpx.post(server.url + "/mcp", content=request, headers=headers).status_code == 404

@@ -30,8 +30,8 @@ async def test_one_that_cannot_be_reached_is_told_to_the_model(kepler_bin: Path)
     stdio = StdioServerParameters(command=str(kepler_bin), args=["mcp", "--source=kepler=http://127.0.0.1:1"])
     async with Client(stdio, read_timeout_seconds=60) as client:
         with anyio.fail_after(30):
-            # First that nobody was asked yet, then what came of it.
+            # First that no request was sent yet, then its result.
             while not (answer := await client.call_tool("get_power_hotspots", {})).is_error:
-                assert "not polled yet" in answer.content[0].text
+                assert "not polled" in answer.content[0].text
                 await anyio.sleep(0.5)
         assert "http://127.0.0.1:1/metrics cannot be reached" in answer.content[0].text

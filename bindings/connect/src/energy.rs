@@ -1,4 +1,4 @@
-//! What the metrics of Kepler mean, and rows of an inventory made of them.
+//! The metrics of Kepler as energy, and inventory rows built from them.
 //!
 //! One table names every metric that is read; the exporters' clients and Prometheus' share it.
 
@@ -14,7 +14,7 @@ use kepler_core::metric_names;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A part of the machine: the place of a figure in a [`Split`].
+/// A part of the machine: the slot of a figure in a [`Split`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Part {
     Zone(ZoneKind),
@@ -98,7 +98,7 @@ impl Metric {
             return Some(Part::Gpu);
         }
         if self.quantity == Quantity::CpuSeconds {
-            // Time is not split; any one part will do as its place.
+            // Time is not split; it is kept in the slot of any one part.
             return Some(Part::Zone(ZoneKind::Package));
         }
         label("zone")?.parse().ok().map(Part::Zone)
@@ -166,8 +166,8 @@ impl Identity {
     }
 }
 
-/// The place of a part.
-pub(crate) fn place<T>(split: &mut Split<T>, part: Part) -> &mut Option<T> {
+/// The slot of a part.
+pub(crate) fn slot<T>(split: &mut Split<T>, part: Part) -> &mut Option<T> {
     match part {
         Part::Zone(zone) => &mut split.zones[zone],
         Part::Gpu => &mut split.gpu,
@@ -176,8 +176,8 @@ pub(crate) fn place<T>(split: &mut Split<T>, part: Part) -> &mut Option<T> {
 
 /// Adds to a part that may not be known yet.
 pub(crate) fn add(split: &mut Split<f64>, part: Part, value: f64) {
-    let place = place(split, part);
-    *place = Some(place.unwrap_or(0.0) + value);
+    let slot = slot(split, part);
+    *slot = Some(slot.unwrap_or(0.0) + value);
 }
 
 /// From the earliest start to the latest end.

@@ -3,6 +3,15 @@
 //! One request ends within [`HttpOptions::timeout`], from name resolution to the last byte, whatever the
 //! server does. Certificates are always verified; there is no switch but for a kubelet's. Redirects are not followed: a
 //! redirect to another host would carry a token there.
+//!
+//! ```
+//! use kepler_connect::http::HttpOptions;
+//! use std::time::Duration;
+//!
+//! let mut options = HttpOptions::default();
+//! options.timeout = Duration::from_secs(3);
+//! options.ca_bundle = Some("/etc/ssl/private-authority.pem".into());
+//! ```
 
 mod error;
 mod secret;

@@ -19,7 +19,7 @@
 //!
 //! # Limits
 //! Answers are kept for [`ProviderOptions::fresh_for`]. One request at a time is made for one question;
-//! whoever asks the same meanwhile waits for that answer. After a fault the provider is left alone: as long
+//! concurrent requests for the same question wait for that answer. After a fault no request is sent for as long
 //! as `Retry-After` says, else 5 s, twice as long after each further fault, 10 min at most. Until then, and
 //! whenever it fails, the last good answer serves, up to [`ProviderOptions::keep_last`]; a current figure
 //! shows its age. A refusal of one question (400, 403, 404, 422: a zone or a forecast that the plan does not
@@ -32,6 +32,26 @@
 //! 30 days (WattTime) or 14 days (GB), at most 40. No threads besides that of the HTTP client.
 //!
 //! The calls block; from async code use a thread for blocking work.
+//!
+//! ```
+//! # #[cfg(feature = "uk-carbon-intensity")]
+//! # fn main() -> Result<(), kepler_compliance::intensity::IntensityError> {
+//! use jiff::Timestamp;
+//! use kepler_compliance::intensity::IntensitySource;
+//! use kepler_connect::intensity::{ProviderOptions, UkCarbonIntensity};
+//!
+//! let mut options = ProviderOptions::default();
+//! # options.base_url = Some("http://127.0.0.1:9".to_owned());
+//! let source = UkCarbonIntensity::new(options)?;
+//! match source.current("GB", Timestamp::now()) {
+//!     Ok(current) => println!("{}, {:?} old", current.figure.value, current.age),
+//!     Err(error) => println!("{error}"),
+//! }
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "uk-carbon-intensity"))]
+//! # fn main() {}
+//! ```
 
 mod answers;
 #[cfg(feature = "electricity-maps")]

@@ -48,7 +48,7 @@ mod scrape;
 mod track;
 mod watch;
 
-pub use watch::Watch;
+pub use watch::PollingThread;
 
 #[cfg(doc)]
 use kepler_compliance::view::EnergyView;

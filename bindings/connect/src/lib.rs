@@ -25,6 +25,20 @@
 //! [`Directory`]: kepler_core::directory::Directory
 //! [`EnergyView`]: kepler_compliance::view::EnergyView
 //! [`IntensitySource`]: kepler_compliance::intensity::IntensitySource
+//!
+//! ```
+//! # #[cfg(feature = "kepler")]
+//! # fn main() -> Result<(), kepler_connect::http::HttpError> {
+//! use jiff::Timestamp;
+//! use kepler_connect::kepler::{KeplerOptions, KeplerView};
+//!
+//! let view = KeplerView::new(&["http://127.0.0.1:28282/metrics".to_owned()], KeplerOptions::default())?;
+//! view.poll(Timestamp::now());
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "kepler"))]
+//! # fn main() {}
+//! ```
 #![forbid(unsafe_code)]
 
 #[cfg(any(feature = "kepler", feature = "prometheus"))]

@@ -6,8 +6,19 @@
 //! - **Trust**: certificates are verified; a SHA-256 that is given must match, and what does not match is neither used nor kept. The
 //!   copy on disk is used only if it still has the checksum it was stored with.
 //! - **Changes**: the entity tag of the last answer is sent (`If-None-Match`); a 304 makes the copy current again.
-//! - **Offline**: the last good copy is used, and its age is told.
+//! - **Offline**: the last good copy is used, with its age ([`Origin::Stale`]).
 //! - **Cost**: one request a call, bounded in time by [`HttpOptions`].
+//!
+//! ```
+//! use kepler_connect::models::{ModelOptions, fetch};
+//!
+//! let options = ModelOptions::new("/var/cache/kepler");
+//! # let options = options.with(|options| options.cache = std::env::temp_dir().join("kepler-example"));
+//! match fetch("http://127.0.0.1:9/model.json", &options) {
+//!     Ok(fetched) => println!("SHA-256 {}", fetched.sha256),
+//!     Err(error) => println!("{error}"),
+//! }
+//! ```
 
 mod cache;
 
@@ -45,7 +56,7 @@ impl ModelOptions {
     }
 }
 
-/// A model, and where it was had from.
+/// A model and its origin.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Fetched {
@@ -57,7 +68,7 @@ pub struct Fetched {
     pub origin: Origin,
 }
 
-/// Where a model was had from.
+/// Origin of a model.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a cache has no other outcome")]
 pub enum Origin {
@@ -65,11 +76,11 @@ pub enum Origin {
     Server,
     /// The copy on disk, which the server says is current.
     Unchanged,
-    /// The copy on disk, for want of a better.
+    /// The copy on disk, since the server has no usable answer.
     Stale {
         /// How long ago the server last said that it is current.
         age: Duration,
-        /// Why the server was of no use.
+        /// Why the server's answer was not used.
         reason: FetchError,
     },
 }

@@ -24,6 +24,22 @@
 //! An inventory is 35 instant queries, six at a time; a series six instant queries and one to seven range
 //! queries, twice as many of these where the last step is shorter. For a node that came in the last
 //! hundredth of a range there are up to three more.
+//!
+//! ```
+//! use jiff::Timestamp;
+//! use kepler_compliance::view::{EnergyView, TimeRange};
+//! use kepler_connect::prometheus::{PrometheusOptions, PrometheusView};
+//! use std::time::Duration;
+//!
+//! let mut options = PrometheusOptions::default();
+//! options.matchers.push(("cluster".to_owned(), "seoul-1".to_owned()));
+//! let view = PrometheusView::new("http://127.0.0.1:9", options)?;
+//! match view.inventory(TimeRange::ending(Timestamp::now(), Duration::from_secs(3600))) {
+//!     Ok(inventory) => println!("{} workloads", inventory.workloads.len()),
+//!     Err(error) => println!("{error}"),
+//! }
+//! # Ok::<(), kepler_connect::http::HttpError>(())
+//! ```
 
 mod api;
 mod nodes;
@@ -159,10 +175,10 @@ impl Found {
 
 /// What the server says may be missing, once each.
 fn warnings(answers: &[Answer]) -> Vec<Skipped> {
-    let mut told: Vec<&String> = answers.iter().flat_map(|answer| &answer.warnings).collect();
-    told.sort();
-    told.dedup();
-    told.into_iter().map(|warning| skipped("warning of Prometheus", warning)).collect()
+    let mut messages: Vec<&String> = answers.iter().flat_map(|answer| &answer.warnings).collect();
+    messages.sort();
+    messages.dedup();
+    messages.into_iter().map(|warning| skipped("warning of Prometheus", warning)).collect()
 }
 
 impl EnergyView for PrometheusView {

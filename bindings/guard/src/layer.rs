@@ -1,4 +1,4 @@
-//! The check as a layer around a service.
+//! The check as a `tower` layer.
 
 use crate::log::LogLimit;
 use crate::policy::{Policy, Rejection};

@@ -1,4 +1,4 @@
-//! Log lines about what strangers send: short, and not too many.
+//! Log lines about rejected requests: truncated and rate-limited.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

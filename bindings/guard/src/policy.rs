@@ -98,7 +98,7 @@ impl Policy {
         Policy { hosts: None, origins: Vec::new(), token: None, names: SettingNames::default() }
     }
 
-    /// The check of `Host` alone: pages and tokens are somebody else's matter.
+    /// The check of `Host` alone: pages and tokens are checked elsewhere.
     #[must_use]
     pub fn hosts(hosts: &[String]) -> Self {
         Policy { origins: vec![ANY.to_owned()], ..Policy::new(hosts, &[], None) }
@@ -154,7 +154,7 @@ const ANY: &str = "any origin";
 
 /// The server that a request names: by one well-formed `Host`, or in HTTP/2 and later by its target.
 ///
-/// A target with scheme and host is for proxies; a server that took it would have to decide whom to believe.
+/// A target with scheme and host is for proxies; a server that took it would have to decide which of the two counts.
 fn authority(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<Authority, Rejection> {
     let mut hosts = headers.get_all(HOST).iter();
     let host = match (hosts.next(), hosts.next()) {

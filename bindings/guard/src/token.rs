@@ -1,4 +1,4 @@
-//! A secret that is never shown.
+//! A bearer token that is never displayed.
 
 use std::fmt;
 

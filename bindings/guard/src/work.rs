@@ -1,11 +1,11 @@
-//! A limit on what is worked out at a time.
+//! A limit on concurrent work.
 
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-/// A number of turns, shared by its clones: work that takes a while is done off the threads that serve, so many
-/// at a time. Whoever finds no turn free waits, for a limited time.
+/// A number of permits, shared by its clones, for work that is done off the threads that serve. A request that
+/// finds no free permit waits for a limited time.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -38,7 +38,7 @@ pub enum WorkError {
 }
 
 impl WorkLimit {
-    /// `at_once` pieces of work at a time, 1 at least; whoever comes then waits for `patience` at most.
+    /// Up to `at_once` concurrent pieces of work, at least 1; further ones wait for `patience` at most.
     #[must_use]
     pub fn new(at_once: usize, patience: Duration) -> Self {
         WorkLimit { turns: Arc::new(Semaphore::new(at_once.clamp(1, Semaphore::MAX_PERMITS))), patience }

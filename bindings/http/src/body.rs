@@ -1,4 +1,4 @@
-//! The body of an answer, made while the client takes it.
+//! A response body that is produced while the client reads it.
 //!
 //! A piece is made when the one before has gone to the socket, so an answer of any length holds
 //! some pieces of 64 KiB and not 8 MB; a client that reads slowly costs no more. Making a piece

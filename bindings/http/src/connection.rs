@@ -1,4 +1,4 @@
-//! Connections under load: how many there are, what they may take, and which one goes when there are too many.
+//! Connections under load: their number, their memory, and which one is closed when there are too many.
 //!
 //! A client may open connections and send nothing, send headers or a body one byte at a time, or take an
 //! answer one byte at a time. Everything it can hold has a limit in time, a limit in number or bytes over all

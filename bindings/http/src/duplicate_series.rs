@@ -1,4 +1,4 @@
-//! Workloads whose label sets are equal: one series may stand for them only once.
+//! Workloads with equal label sets: they share one series.
 //!
 //! Labels say less than an identity. A process number comes back with another start time, a unit is
 //! restarted, two virtual machines are started with one UUID. Two samples with the same labels
@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::collections::hash_map::{Entry, HashMap, RandomState};
 use std::hash::{BuildHasher, Hash};
 
-/// Rows that are told apart by nothing in their labels. Almost always empty.
+/// Rows with the same labels. Almost always empty.
 #[derive(Debug, Default)]
 pub(crate) struct DuplicateSeries {
     /// Rows whose figures are added to those of the key.

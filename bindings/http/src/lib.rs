@@ -14,6 +14,17 @@
 //! - `rest`: the live page, the tools of `kepler_compliance`, figures as JSON, their history, a stream of snapshots, and
 //!   OpenAPI of it all (`Rest`).
 //! - `docs`: Swagger UI, which shows that, at `/docs`.
+//!
+//! ```
+//! use kepler_core::snapshot::Feed;
+//! use kepler_http::{ExportOptions, Exporter, Format};
+//!
+//! // A monitor publishes into its feed; this one is still empty.
+//! let exporter = Exporter::new(Feed::default(), ExportOptions::default().with(|options| options.node_name = "node-1".into()));
+//! let mut text = Vec::new();
+//! exporter.encode(Format::Text, &mut text);
+//! assert!(text.starts_with(b"# HELP") || text.is_empty());
+//! ```
 #![forbid(unsafe_code)]
 
 mod body;

@@ -1,4 +1,4 @@
-//! What is exported: levels, build, compatibility.
+//! Options of the exposition: levels, build, compatibility.
 
 use kepler_core::directory::Directory;
 use kepler_core::host::Topology;
@@ -87,7 +87,7 @@ impl FromStr for Compat {
 #[error("unknown compatibility mode {0:?}; use kepler-0.7 or rapl-names")]
 pub struct UnknownCompat(String);
 
-/// A set of levels: for whom figures are exported.
+/// A set of levels: the node and the kinds of workloads that are exported.
 ///
 /// ```
 /// use kepler_http::Levels;

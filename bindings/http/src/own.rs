@@ -1,4 +1,4 @@
-//! What this process itself costs. The only figures of a scrape that are not in the snapshot.
+//! Resource use of this process. The only figures of a scrape that are not in the snapshot.
 //!
 //! All is read from the process's own procfs, not the host's, which may number processes differently.
 

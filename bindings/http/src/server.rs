@@ -36,7 +36,7 @@ use tower_service::Service as _;
 
 /// The most of a request's headers, and of an answer not yet taken, that a connection holds.
 const BUFFER: usize = 64 * 1024;
-/// How long to wait after a connection could not be accepted, mostly for want of descriptors.
+/// How long to wait after a connection could not be accepted, mostly for lack of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Serves [`router`] on every listener until `shutdown` resolves. Then no connection is accepted
@@ -100,13 +100,20 @@ pub async fn serve_router(
     Ok(())
 }
 
-/// Whoever reaches a listener on the loopback interface by a name may be a web page in a browser of this machine.
+/// A client that reaches a loopback listener by a name may be a web page in a browser of this machine.
 /// The names of others are those of a network, which are not known here.
 fn guarded(router: Router, listener: &std::net::TcpListener, allowed_hosts: &[String]) -> Router {
     let loopback = listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
     let policy = if loopback { Policy::hosts(allowed_hosts) } else { Policy::any_host() };
-    let answer = |rejection: &Rejection| (rejection.status(), format!("{rejection}\n")).into_response();
-    router.layer(GuardLayer::new(policy, answer))
+    router.layer(GuardLayer::new(policy, rejected))
+}
+
+/// The answer to a request that may not pass, in the form of all errors.
+fn rejected(rejection: &Rejection) -> Response {
+    #[cfg(feature = "rest")]
+    return crate::rest::rejected(rejection);
+    #[cfg(not(feature = "rest"))]
+    (rejection.status(), format!("{rejection}\n")).into_response()
 }
 
 struct Server {
@@ -244,8 +251,8 @@ impl Server {
             Body::new(LimitedBody::new(Body::new(body), slot, slots, limits, outcome.clone()))
         });
         let Ok(mut response) = router.call(request).await;
-        if let Some(refusal) = outcome.refusal() {
-            response = refusal;
+        if let Some(rejection) = outcome.rejection() {
+            response = rejection;
         }
         let mut stream = None;
         if is_event_stream(&response) {

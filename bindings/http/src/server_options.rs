@@ -1,4 +1,4 @@
-//! Limits of the server, and where things are.
+//! Limits and paths of the server.
 
 use std::fmt;
 use std::str::FromStr;

@@ -64,8 +64,8 @@ fn failed(error: impl ToString) -> ErrorData {
 async fn progress(context: &RequestContext<RoleServer>) -> Result<Value, ErrorData> {
     for done in [0.0, 50.0, 100.0] {
         if let Some(token) = context.meta.get_progress_token() {
-            let told = ProgressNotificationParam::new(token, done).with_total(100.0);
-            context.peer.notify_progress(told).await.map_err(failed)?;
+            let progress = ProgressNotificationParam::new(token, done).with_total(100.0);
+            context.peer.notify_progress(progress).await.map_err(failed)?;
         }
         pause().await;
     }

@@ -1,7 +1,7 @@
-//! A bridge between a client that speaks standard input and output only and a remote server.
+//! A bridge from a client on standard input and output to a remote server.
 //!
 //! Messages pass unchanged. Which transport the server has, streamable HTTP or the older HTTP with
-//! server-sent events, is found out with the first message. What goes wrong on the way is told to the
+//! server-sent events, is found out with the first message. Errors on the way are reported to the
 //! client as JSON-RPC errors, so that no request stays without an answer. What the server sends is read within
 //! limits of size and time, and what the client does not take is held within a limit of bytes.
 //!
@@ -136,7 +136,7 @@ pub async fn bridge(
     drop((link, forwarding));
     match tokio::time::timeout(FAREWELL, &mut writer).await {
         Ok(written) => written.map_err(io::Error::other)??,
-        // A client that does not read cannot be told anything.
+        // A client that does not read cannot receive an error.
         Err(_) => writer.abort(),
     }
     Ok(())

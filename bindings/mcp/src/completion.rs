@@ -1,4 +1,4 @@
-//! Completion: what the arguments of prompts and resource templates can be.
+//! Completion of arguments of prompts and resource templates.
 
 use crate::resources::{jurisdiction, running};
 use kepler_compliance::tools::Context;

@@ -2,6 +2,26 @@
 //!
 //! `/mcp` is the streamable HTTP transport for all protocol revisions; `/sse` and `/messages` are the
 //! transport of 2024-11-05, where turned on. Every request is checked first: the name, the origin, the token.
+//!
+//! ```
+//! # use kepler_compliance::intensity::Table;
+//! # use kepler_compliance::standards::Standards;
+//! # use kepler_compliance::tools::Toolbox;
+//! # use kepler_compliance::view::NoView;
+//! # use kepler_compliance::zones::Zones;
+//! # use std::sync::Arc;
+//! # let zones = Zones::embedded()?;
+//! # let intensity = Arc::new(Table::from_zones(&zones));
+//! # let toolbox = Toolbox::new(Arc::new(NoView), Standards::embedded()?, zones, intensity);
+//! use kepler_mcp::McpServer;
+//! use kepler_mcp::http::{HttpOptions, router};
+//!
+//! // `toolbox`: what the tools answer from, of `kepler_compliance`.
+//! let options = HttpOptions::default().with(|options| options.allowed_hosts.push("node-1.example".to_owned()));
+//! let routes: axum::Router = router(McpServer::new(toolbox), options);
+//! # drop(routes);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod legacy;
 mod sessions;

@@ -7,6 +7,27 @@
 //!
 //! Tools, resources and completions are answered on Tokio's blocking threads, since energy views and
 //! intensity sources block. A request that its client cancels stops at the next figure it asks for.
+//!
+//! ```
+//! # use kepler_compliance::intensity::Table;
+//! # use kepler_compliance::standards::Standards;
+//! # use kepler_compliance::tools::Toolbox;
+//! # use kepler_compliance::view::NoView;
+//! # use kepler_compliance::zones::Zones;
+//! # use std::sync::Arc;
+//! # let zones = Zones::embedded()?;
+//! # let intensity = Arc::new(Table::from_zones(&zones));
+//! # let toolbox = Toolbox::new(Arc::new(NoView), Standards::embedded()?, zones, intensity);
+//! use kepler_mcp::{McpServer, serve_stdio};
+//!
+//! // `toolbox`: what the tools answer from, of `kepler_compliance`.
+//! let server = McpServer::new(toolbox);
+//! # let run = async move {
+//! serve_stdio(server).await
+//! # };
+//! # drop(run);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "bridge")]
@@ -18,6 +39,7 @@ mod prompts;
 mod resources;
 mod schema;
 mod server;
+mod size;
 mod stdio;
 mod uri;
 mod watch;

@@ -18,7 +18,7 @@ pub enum StdioError {
 }
 
 /// Serves one client over standard input and output until it closes them; answers under way are
-/// finished first. Whoever calls this must write nothing else to standard output.
+/// finished first. The caller must write nothing else to standard output.
 ///
 /// # Errors
 /// When the first message is no handshake. A client that goes away before it is no error.

@@ -1,4 +1,4 @@
-//! The resources' URIs: what is in them, and how it is escaped.
+//! The resources' URIs and their escaping.
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use std::fmt;

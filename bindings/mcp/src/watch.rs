@@ -1,4 +1,4 @@
-//! A context that can be watched and stopped: each figure that a tool asks for is a step.
+//! A context with progress and cancellation: each query of a tool is a step.
 
 use jiff::Timestamp;
 use kepler_compliance::intensity::{CurrentIntensity, IntensityError, IntensitySeries, IntensitySource};
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 ///
 /// Tools block and know nothing of clients, so this is where a cancelled scan ends: its next question
 /// is answered by an error.
-pub(crate) struct Watch<'a> {
+pub(crate) struct ObservedToolbox<'a> {
     toolbox: &'a Toolbox,
     cancelled: CancellationToken,
     steps: Option<UnboundedSender<String>>,
@@ -21,13 +21,13 @@ pub(crate) struct Watch<'a> {
 
 const CANCELLED: &str = "the request was cancelled";
 
-impl<'a> Watch<'a> {
+impl<'a> ObservedToolbox<'a> {
     pub(crate) fn new(
         toolbox: &'a Toolbox,
         cancelled: CancellationToken,
         steps: Option<UnboundedSender<String>>,
     ) -> Self {
-        Watch { toolbox, cancelled, steps }
+        ObservedToolbox { toolbox, cancelled, steps }
     }
 
     /// What a tool needs to answer now.
@@ -37,7 +37,7 @@ impl<'a> Watch<'a> {
 
     fn tell(&self, step: impl FnOnce() -> String) {
         if let Some(steps) = &self.steps {
-            // Nobody listens any more once the answer is out.
+            // The receiver is gone once the answer was sent.
             let _ = steps.send(step());
         }
     }
@@ -62,7 +62,7 @@ impl<'a> Watch<'a> {
     }
 }
 
-impl EnergyView for Watch<'_> {
+impl EnergyView for ObservedToolbox<'_> {
     fn name(&self) -> &str {
         self.toolbox.view.name()
     }
@@ -80,7 +80,7 @@ impl EnergyView for Watch<'_> {
     }
 }
 
-impl IntensitySource for Watch<'_> {
+impl IntensitySource for ObservedToolbox<'_> {
     fn name(&self) -> &str {
         self.toolbox.intensity.name()
     }

@@ -1,4 +1,4 @@
-//! Which model a request gets.
+//! Choice of the model for a request.
 
 use crate::filter::Filter;
 use crate::listed::Listed;
@@ -54,7 +54,7 @@ pub(crate) struct Choice {
     pub(crate) path: PathBuf,
     pub(crate) mae: Option<f64>,
     pub(crate) machine: Option<Machine>,
-    /// For each of the model's features, its place in the caller's metrics.
+    /// For each of the model's features, its index in the caller's metrics.
     pub(crate) columns: Vec<usize>,
     /// How far the model's machine is from the caller's; `None` where either is not known.
     pub(crate) distance: Option<f64>,
@@ -171,8 +171,8 @@ impl<'a> Candidate<'a> {
             return Err(reason);
         }
         let columns = model.features().iter().map(|feature| {
-            let place = wanted.metrics.iter().position(|metric| metric == feature);
-            place.ok_or_else(|| format!("`{feature}` is not among the metrics"))
+            let index = wanted.metrics.iter().position(|metric| metric == feature);
+            index.ok_or_else(|| format!("`{feature}` is not among the metrics"))
         });
         let columns = columns.collect::<Result<_, _>>()?;
         if let Kind::Weights { .. } = wanted.kind {

@@ -32,7 +32,7 @@ pub(crate) struct PowerReply {
 
 impl PowerReply {
     /// An answer that says no.
-    pub(crate) fn refusal(reason: impl Into<String>) -> Self {
+    pub(crate) fn rejection(reason: impl Into<String>) -> Self {
         PowerReply { msg: reason.into(), ..PowerReply::default() }
     }
 
@@ -61,7 +61,7 @@ pub(crate) fn estimate(store: &Store, request: &PowerRequest, machine: Option<&M
         .and_then(|(width, choice)| predict(&choice, &request.values, width).map(|powers| (powers, choice)));
     let ((powers, msg), choice) = match outcome {
         Ok(answer) => answer,
-        Err(reason) => return PowerReply::refusal(reason),
+        Err(reason) => return PowerReply::rejection(reason),
     };
     PowerReply {
         powers,

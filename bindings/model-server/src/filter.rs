@@ -1,4 +1,4 @@
-//! What callers ask of a model's published errors: `mae:10;mape:5;features:bpf_cpu_time_ms`.
+//! The filter on published errors: `mae:10;mape:5;features:bpf_cpu_time_ms`.
 
 use std::collections::BTreeMap;
 

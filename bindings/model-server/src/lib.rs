@@ -18,6 +18,23 @@
 //!
 //! Models are trusted with nothing, see [`kepler_core::model`]; neither are callers: see [`MAX_REQUEST_BYTES`],
 //! [`SocketOptions`].
+//!
+//! ```
+//! use kepler_model_server::{Store, router};
+//! use std::sync::Arc;
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let directory = directory.path();
+//! // One directory a pipeline below `directory`, as `kepler-model-db` has them.
+//! match Store::open(directory) {
+//!     Ok(store) => {
+//!         let routes: axum::Router = router(Arc::new(store));
+//!         # drop(routes);
+//!     }
+//!     Err(error) => println!("{error}"),
+//! }
+//! # Ok::<(), std::io::Error>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod choice;

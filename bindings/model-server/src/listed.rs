@@ -1,9 +1,8 @@
-//! The models there are: found once, read when first wanted.
+//! The list of models: found once, loaded on first use.
 
+use kepler_core::host::file::{self, FileLimits};
 use kepler_core::model::{Entry, Model};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -67,12 +66,7 @@ fn figures(entry: &Entry, tables: &mut BTreeMap<PathBuf, Table>) -> BTreeMap<Str
 
 /// A file of a size that such files have; none where there is none.
 pub(crate) fn bounded(path: &Path) -> Option<Vec<u8>> {
-    if !path.is_file() {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(MAX_TABLE_BYTES).read_to_end(&mut bytes)).ok()?;
-    Some(bytes)
+    file::read(path, FileLimits::bytes(MAX_TABLE_BYTES)).ok()
 }
 
 /// Every number of every row. A row that is none is left out: it is but an ornament of a model.
@@ -81,7 +75,7 @@ fn table(text: &[u8]) -> Table {
     let Ok(heads) = reader.headers().cloned() else { return Table::new() };
     let rows = reader.into_records().filter_map(|row| {
         let row = row.ok()?;
-        let cell = |wanted: &str| heads.iter().position(|head| head == wanted).and_then(|place| row.get(place));
+        let cell = |wanted: &str| heads.iter().position(|head| head == wanted).and_then(|index| row.get(index));
         let key = (cell("feature_group")?.to_owned(), cell("model_name")?.to_owned());
         let numbers = heads.iter().zip(row.iter()).filter_map(|(head, cell)| {
             let number: f64 = cell.parse().ok()?;

@@ -50,7 +50,7 @@ pub fn router(store: Arc<Store>) -> Router {
         .layer(RequestBodyLimitLayer::new(MAX_REQUEST_BYTES))
 }
 
-/// A refusal: 400 and a text, as of the reference.
+/// A rejection: 400 and a text, as of the reference.
 pub(crate) fn refuse(reason: impl std::fmt::Display) -> Response {
     (StatusCode::BAD_REQUEST, format!("{reason}\n")).into_response()
 }

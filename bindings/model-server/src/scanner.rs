@@ -1,4 +1,4 @@
-//! Where a JSON object ends, found while it still arrives: the estimator's requests have no framing.
+//! Incremental search for the end of a JSON object: the estimator's requests have no framing.
 
 /// Looks at each byte once.
 #[derive(Debug, Default)]
@@ -72,7 +72,7 @@ mod tests {
     }
 
     proptest! {
-        /// However it is cut, its end is found, and at the same place.
+        /// However it is cut, its end is found, and at the same index.
         #[test]
         fn pieces_make_no_difference(key in ".*", text in ".*", cuts in proptest::collection::vec(0usize..200, 0..5)) {
             let bytes = serde_json::to_vec(&serde_json::json!({"k": {key: [text, 1.5, {}]}})).unwrap();

@@ -168,10 +168,10 @@ async fn answer(mut stream: UnixStream, store: &Store, machine: &Machine, option
             }
             // The client is done.
             Ok(Ok(None)) => return Ok(()),
-            Ok(Err(reason)) => (PowerReply::refusal(reason).to_json(), false),
+            Ok(Err(reason)) => (PowerReply::rejection(reason).to_json(), false),
             Err(_) => {
                 let reason = format!("no complete request within {} s", options.read_timeout.as_secs_f64());
-                (PowerReply::refusal(reason).to_json(), false)
+                (PowerReply::rejection(reason).to_json(), false)
             }
         };
         tokio::time::timeout(options.write_timeout, stream.write_all(&reply)).await??;
@@ -185,7 +185,9 @@ async fn answer(mut stream: UnixStream, store: &Store, machine: &Machine, option
 fn reply(text: &[u8], store: &Store, machine: &Machine) -> (Vec<u8>, bool) {
     let request: PowerRequest = match serde_json::from_slice(text) {
         Ok(request) => request,
-        Err(error) => return (PowerReply::refusal(format!("the request is not understood: {error}")).to_json(), false),
+        Err(error) => {
+            return (PowerReply::rejection(format!("the request is not understood: {error}")).to_json(), false);
+        }
     };
     let mut reply = estimate(store, &request, Some(machine));
     match request.framing.as_deref() {
@@ -196,7 +198,7 @@ fn reply(text: &[u8], store: &Store, machine: &Machine) -> (Vec<u8>, bool) {
         }
         Some(other) => {
             let reason = format!("framing: `{other}` is not known; leave it out, or say `lines`");
-            (PowerReply::refusal(reason).to_json(), false)
+            (PowerReply::rejection(reason).to_json(), false)
         }
         None => {
             reply.round();

@@ -35,7 +35,7 @@ const MOST_LEFT_OUT: usize = 1000;
 
 /// The route `/train`, to serve on an address of its own as the reference does (port 8102), or beside [`router`](crate::router).
 ///
-/// Trains one pipeline at a time; who comes meanwhile is told to come again. The models are put into the store's
+/// Trains one pipeline at a time; a request that comes meanwhile is answered with 429. The models are put into the store's
 /// directory and are served from then on; the answer is a zip of the pipeline. Needs a Tokio runtime with time, and a
 /// server that limits connections and the bytes of all bodies.
 pub fn train_router(store: Arc<Store>) -> Router {

@@ -36,7 +36,7 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    fn refusal(&self) -> String {
+    fn rejection(&self) -> String {
         assert_eq!(self.status, StatusCode::BAD_REQUEST, "{}", self.text());
         self.text()
     }
@@ -122,7 +122,7 @@ async fn node_type_1_is_not_10() {
         assert_eq!(answer.headers["x-kepler-model"], name);
     }
     let answer = server.model(json!({"weight": true, "node_type": 100, "loose_node_type": false})).await;
-    assert!(answer.refusal().contains("its node type is"), "{}", answer.text());
+    assert!(answer.rejection().contains("its node type is"), "{}", answer.text());
 }
 
 #[tokio::test]
@@ -133,9 +133,9 @@ async fn a_filter_rejects_what_fails_it_and_nothing_else() {
     assert_eq!(named(good), "SGDRegressorTrainer_1");
     let better = server.model(json!({"weight": true, "node_type": 1, "filter": "mae:5"})).await;
     assert_eq!(named(better), "SGDRegressorTrainer_10");
-    let none = server.model(json!({"weight": true, "filter": "mae:1"})).await.refusal();
+    let none = server.model(json!({"weight": true, "filter": "mae:1"})).await.rejection();
     assert!(none.contains("its mae is 3.5, the filter's limit 1"), "{none}");
-    assert!(server.model(json!({"weight": true, "filter": "mae<5"})).await.refusal().contains("filter:"));
+    assert!(server.model(json!({"weight": true, "filter": "mae<5"})).await.rejection().contains("filter:"));
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn weights_that_are_negative_at_rest_are_not_given_to_who_casts_them_to_un
     assert_eq!(answer.headers["x-kepler-model"], "LogarithmicRegressionTrainer_10");
     assert_eq!(answer.json(), logarithm(20.0));
     let only = json!({"weight": true, "trainer_name": "LogarithmicRegressionTrainer", "node_type": 2, "loose_node_type": false});
-    assert!(server.model(only).await.refusal().contains("-300.0 W without activity"));
+    assert!(server.model(only).await.rejection().contains("-300.0 W without activity"));
 }
 
 #[tokio::test]
@@ -182,10 +182,10 @@ async fn what_suits_nobody_is_answered_with_400_and_the_reason() {
         (json!({"loose_node_type": false, "machine_spec": {"processor": "amd_epyc_7763", "cores": 2}}), "away"),
     ];
     for (changes, expected) in cases {
-        let text = server.model(changes.clone()).await.refusal();
+        let text = server.model(changes.clone()).await.rejection();
         assert!(text.contains(expected), "{changes}: {text}");
     }
-    assert!(server.post("/model", "{").await.refusal().contains("not understood"));
+    assert!(server.post("/model", "{").await.rejection().contains("not understood"));
     assert_eq!(server.get("/models").await.status, StatusCode::NOT_FOUND);
     assert_eq!(server.get("/model").await.status, StatusCode::METHOD_NOT_ALLOWED);
     let long = server.post("/predict", vec![b' '; MAX_REQUEST_BYTES + 1]).await;
@@ -217,7 +217,7 @@ async fn the_best_models_are_listed_by_output_and_group() {
     let of_type = server.get("/best-models?node-type=1").await.json();
     assert_eq!(of_type["AbsPower"]["BPFOnly"], "SGDRegressorTrainer_1");
     for query in ["output-type=Watts", "feature-group=None", "node-type=one", "filter=mae"] {
-        let text = server.get(&format!("/best-models?{query}")).await.refusal();
+        let text = server.get(&format!("/best-models?{query}")).await.rejection();
         assert!(text.contains("failed to get best model list"), "{query}: {text}");
     }
 }
@@ -260,7 +260,7 @@ async fn rows_that_cannot_be_predicted_are_named() {
         (json!([[1.0, null], [null, 2.0]]), "row 0: feature 1 is missing"),
         (json!([["a", 1.0]]), "line 1"),
     ] {
-        let text = server.predict(json!({"values": values})).await.refusal();
+        let text = server.predict(json!({"values": values})).await.rejection();
         assert!(text.contains(expected), "{text}");
     }
 }

@@ -160,7 +160,7 @@ async fn the_socket_goes_with_the_server_and_nothing_else_is_replaced() {
     assert!(matches!(again(estimator.path.clone()).await, Err(SocketError::NotASocket { .. })));
     assert_eq!(fs::read(&estimator.path).unwrap(), b"precious");
     fs::remove_file(&estimator.path).unwrap();
-    // A dead process leaves a socket that nobody answers at.
+    // A dead process leaves a socket without a listener.
     drop(std::os::unix::net::UnixListener::bind(&estimator.path).unwrap());
     again(estimator.path).await.unwrap();
 }

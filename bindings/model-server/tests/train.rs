@@ -31,7 +31,7 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    fn refusal(&self) -> String {
+    fn rejection(&self) -> String {
         assert_eq!(self.status, 400, "{}", self.text());
         self.text()
     }
@@ -242,7 +242,7 @@ async fn training_again_replaces_what_was_trained_and_nothing_else() {
     let other = json!({"trainer": {"abs_trainers": ["LinearRegressionTrainer"], "dyn_trainers": []}});
     assert_eq!(server.train(other).await.status, 200);
     assert_eq!(server.store.len(), 1);
-    let text = server.train(json!({"name": "published"})).await.refusal();
+    let text = server.train(json!({"name": "published"})).await.rejection();
     assert!(text.contains("was not trained here") && text.contains("another name"), "{text}");
     let mut names: Vec<_> =
         fs::read_dir(server.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -315,11 +315,11 @@ async fn what_cannot_be_trained_is_answered_with_what_where_and_how_to_mend_it()
         (json!({"prom_response": [1]}), "an object of range queries"),
     ];
     for (changes, expected) in cases {
-        let text = server.train(changes).await.refusal();
+        let text = server.train(changes).await.rejection();
         assert!(text.contains(expected), "{expected}: {text}");
     }
-    assert!(server.post("/train", "{").await.refusal().contains("not understood"));
-    assert!(server.post("/train", "{}").await.refusal().contains("missing field `name`"));
+    assert!(server.post("/train", "{").await.rejection().contains("not understood"));
+    assert!(server.post("/train", "{}").await.rejection().contains("missing field `name`"));
     assert_eq!(server.post("/elsewhere", "").await.status, 404);
     let long = server.post("/train", &" ".repeat(MAX_TRAIN_BYTES + 1)).await;
     assert_eq!(long.status, 413, "{}", long.text());

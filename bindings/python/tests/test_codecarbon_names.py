@@ -56,8 +56,8 @@ IMPORTS = [
 def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A program for which `codecarbon` is the distribution beside this package, wherever the real one is installed too."""
     paths = os.pathsep.join([str(ALIAS), str(Path(kepler_power.__file__).parents[1])])
-    surroundings = {**os.environ, "PYTHONPATH": paths, **environment}
-    return subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, env=surroundings)
+    variables = {**os.environ, "PYTHONPATH": paths, **environment}
+    return subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, env=variables)
 
 
 def test_everything_that_scripts_import_is_there_under_both_names() -> None:

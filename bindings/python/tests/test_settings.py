@@ -103,7 +103,7 @@ def python_of_nobody() -> str:
         except (OSError, subprocess.CalledProcessError):
             continue
         return candidate
-    pytest.skip("nobody may not run any Python here")
+    pytest.skip("the user nobody may not run any Python here")
 
 
 def test_bad_arguments_say_what_to_do() -> None:

@@ -1,4 +1,4 @@
-//! Running elsewhere.
+//! Running in another region.
 
 use super::{Advice, Change, Complexity, MIGRATION_MARGIN_PERCENT, OptimizationKind, Outcome, bounded};
 use crate::carbon::effective_intensity;

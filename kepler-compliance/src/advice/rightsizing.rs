@@ -1,4 +1,4 @@
-//! Requests that fit what is used.
+//! Resource requests that fit the measured use.
 
 use super::{Advice, Change, Complexity, OptimizationKind, Outcome, bounded};
 use crate::messages::SizingMessage;

@@ -1,4 +1,4 @@
-//! Running later, when the grid is cleaner.
+//! Running at a time of lower intensity.
 
 use super::{Advice, Change, Complexity, OptimizationKind, Outcome, SHIFT_HORIZON, bounded};
 use crate::context::Context;

@@ -1,4 +1,4 @@
-//! Market-based emissions: what the contracts say was bought, beside what the grid delivered.
+//! Market-based emissions: contracts for energy, beside the grid's mix.
 
 use super::emissions_over;
 use crate::series::Series;

@@ -1,4 +1,4 @@
-//! What a frontend keeps to call the tools: everything of a [`Context`] but the time.
+//! The owned state for calling the tools: a [`Context`] without the time.
 
 use super::Context;
 use crate::intensity::IntensitySource;

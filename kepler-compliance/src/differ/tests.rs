@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 const STEP: Duration = Duration::from_secs(5);
 
-/// What may happen to a machine and to whoever follows it.
+/// Events of a machine and of its observer.
 #[derive(Clone, Debug)]
 enum Event {
     /// A process (by its place among all) uses energy and CPU time: microjoules, microseconds.
@@ -131,7 +131,7 @@ fn play(events: &[Event]) -> (Sums, Sums) {
     let (mut machine, mut differ) = (Machine::new(), Differ::<()>::default());
     // What no snapshot has shown yet, and what none that was committed has.
     let (mut unseen, mut pending) = (Sums::default(), Sums::default());
-    let (mut truth, mut told) = (Sums::default(), Sums::default());
+    let (mut truth, mut reported) = (Sums::default(), Sums::default());
     for event in events.iter().chain([&Event::Look(true)]) {
         match *event {
             Event::Work(who, energy, time) => {
@@ -187,20 +187,20 @@ fn play(events: &[Event]) -> (Sums, Sums) {
                     continue;
                 }
                 read.node = zones[ZoneKind::Package].map_or(0, |zone| zone.energy.microjoules());
-                told.add(&mut read);
+                reported.add(&mut read);
                 differ.commit(&snapshot);
                 truth.add(&mut pending);
             }
         }
     }
-    (truth, told)
+    (truth, reported)
 }
 
 proptest! {
     #[test]
     fn whatever_is_used_is_told_once_through_restarts_gaps_reused_numbers_and_failed_commits(events in events()) {
-        let (truth, told) = play(&events);
-        prop_assert_eq!(truth, told);
+        let (truth, reported) = play(&events);
+        prop_assert_eq!(truth, reported);
     }
 }
 

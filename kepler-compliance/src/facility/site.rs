@@ -1,4 +1,4 @@
-//! What is known of a facility, for whoever does the sums themselves.
+//! The known data of a facility, for callers with formulas of their own.
 
 use super::{Facility, Input};
 use crate::context::Context;

@@ -1,4 +1,4 @@
-//! What each workload of the file used since the last record: processes of one name together.
+//! Energy of each workload since the last record; processes of one name together.
 
 use crate::differ::{Change, Counters, Differ, Order, Seen, ZoneCounters};
 use crate::view::WorkloadKind;

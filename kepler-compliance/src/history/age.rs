@@ -1,4 +1,4 @@
-//! How old a block is, on a clock that a mistake in setting the wall clock does not empty the file by.
+//! The age of blocks, on a clock that tolerates errors of the wall clock.
 
 use super::millis;
 use kepler_core::host::Timestamp;

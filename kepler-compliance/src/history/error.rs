@@ -1,4 +1,4 @@
-//! Why a history cannot be opened, written or read. Each message names the file and what to do.
+//! Errors of a history. Each message names the file and the remedy.
 
 use std::io;
 use std::path::{Path, PathBuf};

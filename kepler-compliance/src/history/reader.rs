@@ -1,7 +1,7 @@
-//! The reading side: what the file says of a time.
+//! Queries on the history file.
 
 use super::share::Span;
-use super::{HistoryError, schema};
+use super::{HistoryError, columns, schema};
 use crate::units::{Energy, PerZone, ZoneKind};
 use crate::view::{WorkloadId, WorkloadKind};
 use kepler_core::meter::Method;
@@ -224,18 +224,16 @@ impl Reading<'_> {
         mut each: impl FnMut(WorkloadRow),
     ) -> rusqlite::Result<()> {
         // CROSS JOIN keeps SQLite at the blocks as the outer loop: one search a block, then neighbours.
-        let mut statement = self.0.prepare_cached(match workload {
-            Some(_) => {
-                "SELECT e.workload, e.interval, cpu_us, package_uj, core_uj, uncore_uj, dram_uj, psys_uj
-                 FROM block AS b CROSS JOIN workload_energy AS e ON e.block = b.id AND e.workload = ?3
-                 WHERE b.end_ms >= ?1 AND b.start_ms < ?2"
-            }
-            None => {
-                "SELECT e.workload, e.interval, cpu_us, package_uj, core_uj, uncore_uj, dram_uj, psys_uj
-                 FROM block AS b CROSS JOIN workload_energy AS e ON e.block = b.id
-                 WHERE b.end_ms >= ?1 AND b.start_ms < ?2 AND ?3 IS NULL"
-            }
-        })?;
+        let (of_workload, unused) = match workload {
+            Some(_) => ("AND e.workload = ?3", ""),
+            None => ("", "AND ?3 IS NULL"),
+        };
+        let mut statement = self.0.prepare_cached(&format!(
+            "SELECT e.workload, e.interval, cpu_us, {}
+             FROM block AS b CROSS JOIN workload_energy AS e ON e.block = b.id {of_workload}
+             WHERE b.end_ms >= ?1 AND b.start_ms < ?2 {unused}",
+            *columns::NAMES
+        ))?;
         let mut rows = statement.query(params![range.start, range.end, workload])?;
         while let Some(row) = rows.next()? {
             let mut zones = [None; ZoneKind::ALL.len()];

@@ -1,6 +1,6 @@
 //! Bounds: by age and by size, oldest first; older intervals are merged into one a block.
 
-use super::{HistoryOptions, millis};
+use super::{HistoryOptions, columns, millis};
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::time::Duration;
 
@@ -92,6 +92,7 @@ fn thin(connection: &mut Connection, before_ms: i64) -> rusqlite::Result<()> {
         .collect::<rusqlite::Result<Vec<_>>>()?;
     for block in blocks {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let sums = columns::SUMS.as_str();
         transaction.execute_batch(&format!(
             "CREATE TEMP TABLE kept AS
                  SELECT min(id) AS id, min(start_ms) AS start_ms, max(end_ms) AS end_ms, sum(covered_ms) AS covered_ms
@@ -101,8 +102,7 @@ fn thin(connection: &mut Connection, before_ms: i64) -> rusqlite::Result<()> {
                  FROM main.node_energy WHERE interval IN (SELECT id FROM main.interval WHERE block = {block})
                  GROUP BY zone;
              CREATE TEMP TABLE merged_workload AS
-                 SELECT block, workload, (SELECT id FROM kept), sum(cpu_us), sum(package_uj), sum(core_uj),
-                        sum(uncore_uj), sum(dram_uj), sum(psys_uj)
+                 SELECT block, workload, (SELECT id FROM kept), sum(cpu_us), {sums}
                  FROM main.workload_energy WHERE block = {block} GROUP BY block, workload;
              DELETE FROM main.workload_energy WHERE block = {block};
              DELETE FROM main.node_energy WHERE interval IN (SELECT id FROM main.interval WHERE block = {block});

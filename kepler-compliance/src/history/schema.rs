@@ -1,4 +1,4 @@
-//! The file: how it is recognised, created and opened.
+//! The file format: recognition, creation, opening.
 
 use super::HistoryError;
 use rusqlite::{Connection, OpenFlags};

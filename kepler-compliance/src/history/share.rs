@@ -1,4 +1,4 @@
-//! Which part of an interval's energy belongs to a part of its time.
+//! The share of an interval's energy that belongs to part of its time.
 
 use crate::units::Energy;
 

@@ -1,11 +1,11 @@
-//! The writing side: one transaction a record.
+//! Writes records, one transaction each.
 
 use super::account::{Accounts, Workload, WorkloadRow};
 use super::age::AgeClock;
 use super::elapsed::{Elapsed, wall_ms};
-use super::{HistoryError, HistoryOptions, millis, retention, schema};
+use super::{HistoryError, HistoryOptions, columns, millis, retention, schema};
 use crate::differ::{Order, ZoneCounters};
-use crate::units::PerZone;
+use crate::units::{PerZone, ZoneKind};
 use crate::view::WorkloadKind;
 use kepler_core::snapshot::Snapshot;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
@@ -213,13 +213,7 @@ fn write_workloads(
     accounts: &mut Accounts,
     zones: &PerZone<Option<ZoneCounters>>,
 ) -> rusqlite::Result<()> {
-    let mut add = transaction.prepare_cached(
-        "INSERT INTO workload_energy VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-         ON CONFLICT DO UPDATE SET cpu_us = cpu_us + ?4,
-             package_uj = coalesce(package_uj + ?5, package_uj, ?5), core_uj = coalesce(core_uj + ?6, core_uj, ?6),
-             uncore_uj = coalesce(uncore_uj + ?7, uncore_uj, ?7), dram_uj = coalesce(dram_uj + ?8, dram_uj, ?8),
-             psys_uj = coalesce(psys_uj + ?9, psys_uj, ?9)",
-    )?;
+    let mut add = transaction.prepare_cached(&columns::ADD)?;
     let mut state = transaction.prepare_cached("UPDATE workload SET running = ?2 WHERE id = ?1")?;
     for (kind, uid, workload) in accounts.found() {
         if let Some(row) = workload.row.as_mut().filter(|row| row.running != workload.running) {
@@ -239,10 +233,13 @@ fn write_workloads(
             },
         };
         let energy = PerZone::from_fn(|zone| zones[zone].map(|_| microjoules(workload.used.energy[zone])));
-        let mut energy = energy.iter().map(|(_, energy)| *energy);
-        let mut next = || energy.next().flatten();
         let cpu_us = i64::try_from(workload.used.cpu_time.as_micros()).unwrap_or(i64::MAX);
-        add.execute(params![interval.block, row.id, interval.id, cpu_us, next(), next(), next(), next(), next()])?;
+        let figures = [interval.block, row.id, interval.id, cpu_us].map(Some).into_iter();
+        let mut values = [None; columns::BEFORE_ZONES + ZoneKind::ALL.len()];
+        for (value, figure) in values.iter_mut().zip(figures.chain(energy.iter().map(|(_, energy)| *energy))) {
+            *value = figure;
+        }
+        add.execute(values)?;
         workload.is_renamed = false;
         workload.row = Some(WorkloadRow { interval: Some(interval.id), ..row });
     }

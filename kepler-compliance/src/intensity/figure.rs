@@ -77,7 +77,7 @@ pub enum Period {
         /// Last year.
         to: i16,
     },
-    /// A stretch of time.
+    /// A range of time.
     Interval {
         /// Its start.
         start: Timestamp,
@@ -96,7 +96,7 @@ impl fmt::Display for Period {
     }
 }
 
-/// How and by whom an intensity was made.
+/// Method and publisher of an intensity.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Provenance {
@@ -113,7 +113,7 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// How and by whom intensities of a grid zone were made.
+    /// Method and publisher of the intensities of a grid zone.
     pub fn new(
         zone: impl Into<String>,
         method: AccountingMethod,
@@ -136,7 +136,7 @@ pub struct IntensityFigure {
     pub value: CarbonIntensity,
     /// The time it speaks for.
     pub period: Period,
-    /// How and by whom it was made.
+    /// Its method and publisher.
     #[serde(flatten)]
     pub provenance: Provenance,
 }
@@ -202,7 +202,7 @@ impl IntensityFigure {
 
     /// The same figure on another method's or kind's footing, by a factor the caller answers for.
     ///
-    /// The conversion is written into the source, so nobody takes the result for a published figure.
+    /// The conversion is written into the source: the result is not a published figure.
     #[must_use]
     pub fn converted(
         &self,

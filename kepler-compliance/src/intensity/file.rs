@@ -125,23 +125,23 @@ struct WatchedFile {
     path: PathBuf,
     options: FileOptions,
     zones: Zones,
-    seen: Mutex<Seen>,
+    seen: Mutex<FileState>,
 }
 
 /// The file as it was when last looked at.
 #[derive(Debug, Default, PartialEq)]
-struct Seen {
+struct FileState {
     modified: Option<SystemTime>,
     length: u64,
     /// Why the newest state could not be read; the one before serves until it is stale.
     fault: Option<String>,
 }
 
-impl Seen {
-    fn look(path: &Path) -> Self {
+impl FileState {
+    fn of(path: &Path) -> Self {
         let metadata = std::fs::metadata(path).ok();
         let modified = metadata.as_ref().and_then(|metadata| metadata.modified().ok());
-        Seen { modified, length: metadata.map_or(0, |metadata| metadata.len()), fault: None }
+        FileState { modified, length: metadata.map_or(0, |metadata| metadata.len()), fault: None }
     }
 }
 
@@ -151,7 +151,7 @@ impl FileSource {
     /// # Errors
     /// The file cannot be read, has none of the forms, no values, impossible ones, or is for no known zone.
     pub fn open(path: &Path, zones: &Zones, options: &FileOptions) -> Result<Self, FileError> {
-        let seen = Seen::look(path);
+        let seen = FileState::of(path);
         let mut source = Self::parse(path, &read(path)?, zones, options)?;
         source.file = Some(WatchedFile {
             path: path.to_path_buf(),
@@ -192,7 +192,7 @@ impl FileSource {
         let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = &self.file {
             let mut seen = file.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = Seen::look(&file.path);
+            let now = FileState::of(&file.path);
             if (now.modified, now.length) != (seen.modified, seen.length) {
                 let read =
                     read(&file.path).and_then(|text| self::content(&file.path, &text, &file.zones, &file.options));
@@ -203,7 +203,7 @@ impl FileSource {
                     }
                     Err(error) => Some(error.to_string()),
                 };
-                *seen = Seen { fault, ..now };
+                *seen = FileState { fault, ..now };
             }
         }
         Arc::clone(&content)

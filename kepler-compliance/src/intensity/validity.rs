@@ -1,4 +1,4 @@
-//! How long a series speaks for now after its last value.
+//! How long the last value of a series remains valid.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The messages, by what they are about.
+//! The messages, by topic.
 
 use super::Message;
 use crate::intensity::{AccountingMethod, SeriesBasis};
@@ -40,6 +40,11 @@ pub enum EnergyMessage {
         what: String,
         /// Why.
         reason: String,
+    },
+    /// Nor are others.
+    OthersLeftOut {
+        /// How many.
+        count: usize,
     },
     /// There are none of a range.
     NoData {
@@ -86,7 +91,7 @@ pub enum EnergyMessage {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum FacilityMessage {
-    /// Nobody said where it is.
+    /// Its region is not stated.
     RegionAssumed {
         /// What is assumed.
         region: String,
@@ -403,7 +408,7 @@ pub enum HotspotMessage {
         others: usize,
         /// Their power, watts.
         others_watts: f64,
-        /// Power of work that belongs to no workload that is told apart, watts.
+        /// Power of work that is not attributed to a workload, watts.
         unlisted_watts: Option<f64>,
         /// Power that no workload explains, watts.
         unattributed_watts: Option<f64>,
@@ -426,7 +431,7 @@ pub enum RegionMessage {
     },
     /// No intensity is published at all.
     NoFigure,
-    /// A PUE that nobody publishes is taken from the current facility.
+    /// An unpublished PUE is taken from the current facility.
     PueAssumed {
         /// For which region.
         region: String,

@@ -1,4 +1,4 @@
-//! Windows for a job that runs at a stretch.
+//! Windows for a job that runs without interruption.
 
 use super::job::{after, nanoseconds};
 use super::{Job, Slot};
@@ -163,7 +163,7 @@ fn score(candidate: &Candidate<1>) -> f64 {
     score
 }
 
-/// The window that begins so many nanoseconds after the series.
+/// The window that begins `offset` nanoseconds after the series.
 pub(super) fn slot<V>(job: &Job, series: &Series<V>, start: i64) -> Option<Slot> {
     let start = after(series.start()?, start)?;
     Some(Slot { start, end: start.checked_add(job.duration()).ok()? })

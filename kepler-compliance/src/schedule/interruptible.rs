@@ -1,4 +1,4 @@
-//! Stretches for a job that may pause.
+//! Slots for a job that may be interrupted.
 
 use super::{Job, Slot};
 use crate::series::{Series, Step};

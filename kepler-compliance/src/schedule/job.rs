@@ -1,4 +1,4 @@
-//! What is to run, and what running it at a given time means.
+//! A job, and its energy, emissions and cost at a given time.
 
 use super::{Placement, Slot};
 use crate::series::{Series, Step, span};
@@ -46,7 +46,7 @@ pub enum JobError {
 }
 
 impl Job {
-    /// A job at one power that runs at a stretch, at PUE 1.
+    /// A job at one power that runs without interruption, at PUE 1.
     ///
     /// # Errors
     /// No duration, or an impossible power.
@@ -181,7 +181,7 @@ pub(super) fn nanoseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// The time so many nanoseconds after another.
+/// A time plus nanoseconds.
 pub(super) fn after(start: Timestamp, nanoseconds: i64) -> Option<Timestamp> {
     start.checked_add(jiff::SignedDuration::from_nanos(nanoseconds)).ok()
 }

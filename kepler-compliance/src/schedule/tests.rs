@@ -65,7 +65,7 @@ fn nothing_is_placed_over_a_gap() {
     let best = plan(&Request::new(&kilowatt(70), at(0), at(190), &grid)).unwrap().best;
     assert_eq!(best.start(), at(120));
     let error = plan(&Request::new(&kilowatt(71), at(0), at(190), &grid)).unwrap_err();
-    assert!(error.to_string().contains("70s at a stretch"), "{error}");
+    assert!(error.to_string().contains("70s without interruption"), "{error}");
     let apart = kilowatt(131).interruptible().unwrap();
     let error = plan(&Request::new(&apart, at(0), at(191), &grid)).unwrap_err();
     assert!(error.to_string().contains("only 130s between"), "{error}");

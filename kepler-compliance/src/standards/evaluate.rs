@@ -1,4 +1,4 @@
-//! Judges inputs by a rule.
+//! Evaluates a rule on inputs.
 
 use super::Metric;
 use super::message::{ScopeMessage, VerdictMessage};

@@ -1,7 +1,7 @@
 //! The form of a rule in a file.
 //!
 //! Flat on purpose: an error of serde names the line only where nothing is buffered, so the kinds
-//! are told apart after reading, not by a tagged enum.
+//! are distinguished after reading, not by a tagged enum.
 
 use super::Metric;
 use super::rule::{Applies, Check, Force, Limit, MetricBound, Rule, RuleKind, RuleStatus, Subject, Threshold};
@@ -43,9 +43,9 @@ pub(super) struct RuleForm {
     /// Countries it holds in; without it the jurisdiction.
     #[serde(default)]
     countries: Vec<String>,
-    /// What makes somebody follow it.
+    /// Its binding force.
     force: Force,
-    /// Whom it speaks of.
+    /// Its subject.
     subject: Subject,
     /// How far it has come: draft, passed, in_force.
     #[serde(default)]
@@ -56,7 +56,7 @@ pub(super) struct RuleForm {
     /// Last day in force.
     #[serde(default)]
     valid_to: Option<Date>,
-    /// To whom of its subjects it applies.
+    /// Conditions on the subjects it applies to.
     #[serde(default)]
     applies: Applies,
     /// The metric of an emission_budget or energy_duty; of a pue_limit where it is not the yearly PUE.

@@ -1,4 +1,4 @@
-//! What verdicts say, and where their figures come from: typed, rendered by [`messages`](crate::messages).
+//! The messages of verdicts and the sources of their figures: typed, rendered by [`messages`](crate::messages).
 
 use super::Metric;
 use super::facts::Condition;
@@ -124,9 +124,9 @@ pub enum ScopeMessage {
     OtherSubject {
         /// The rule's code.
         code: String,
-        /// Whom it speaks of.
+        /// Its subject.
         speaks_of: Subject,
-        /// Whom it was asked about.
+        /// The subject of the assessment.
         asked: Subject,
     },
     /// The rule leaves out sites that began on that day.
@@ -185,7 +185,7 @@ pub enum VerdictMessage {
         /// What must be done.
         duty: Text,
     },
-    /// A duty applies, and nobody said whether it is fulfilled.
+    /// A duty applies, and whether it is fulfilled is not declared.
     DutyOpen {
         /// What must be done.
         duty: Text,

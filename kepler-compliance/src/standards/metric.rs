@@ -1,4 +1,4 @@
-//! What rules look at, with units and names.
+//! The metrics of rules, with units and names.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What a rule is.
+//! Rules.
 
 use super::Metric;
 use super::facts::Condition;
@@ -25,7 +25,7 @@ pub enum RuleKind {
     MetricReport,
 }
 
-/// What makes somebody follow a rule.
+/// The binding force of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -49,7 +49,7 @@ pub enum Force {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RuleStatus {
-    /// Proposed: it holds for nobody, whatever its dates.
+    /// Proposed: not in force, whatever its dates.
     Draft,
     /// Adopted, in force from its first day on; without one not yet.
     Passed,
@@ -58,7 +58,7 @@ pub enum RuleStatus {
     InForce,
 }
 
-/// Whom a rule speaks of.
+/// The subject of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -84,13 +84,13 @@ pub enum Subject {
 pub enum Basis {
     /// By a meter.
     Measured,
-    /// By whoever runs or regulates it.
+    /// By its operator or regulator.
     Published,
     /// By meters in part; the rest is estimated.
     Partial,
     /// By a model.
     Estimated,
-    /// By nobody: a default or a guess.
+    /// Neither measured nor published: a default or a guess.
     Assumed,
 }
 
@@ -195,7 +195,7 @@ fn is_zero(months: &u32) -> bool {
     *months == 0
 }
 
-/// To whom of its subjects a rule applies; all conditions must hold.
+/// Conditions on the subjects of a rule; all must hold.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -206,7 +206,7 @@ pub struct Applies {
     /// What must be so of the site, or must not.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub conditions: BTreeMap<Condition, bool>,
-    /// What else must be so, in words: whoever judges must say whether it is, as the fact `applicable` or
+    /// Another condition, in words: the caller must declare whether it holds, as the fact `applicable` or
     /// `not_applicable`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<Text>,
@@ -311,9 +311,9 @@ pub struct Rule {
     pub jurisdiction: String,
     /// Countries it holds in (ISO 3166-1 alpha-2).
     pub countries: Vec<String>,
-    /// What makes somebody follow it.
+    /// Its binding force.
     pub force: Force,
-    /// Whom it speaks of.
+    /// Its subject.
     pub subject: Subject,
     /// How far it has come.
     pub status: RuleStatus,
@@ -321,7 +321,7 @@ pub struct Rule {
     pub valid_from: Option<Date>,
     /// Last day in force; none means until further notice.
     pub valid_to: Option<Date>,
-    /// To whom of its subjects it applies.
+    /// Conditions on the subjects it applies to.
     pub applies: Applies,
     /// What it asks, for machines.
     #[serde(flatten)]
@@ -350,7 +350,7 @@ impl Rule {
     }
 
     /// Whether it binds only within its territory. Yardsticks, promises and certificates can be
-    /// applied anywhere by whoever chooses them.
+    /// applied anywhere by choice.
     #[must_use]
     pub const fn is_territorial(&self) -> bool {
         matches!(self.force, Force::Law | Force::Decree | Force::Policy)

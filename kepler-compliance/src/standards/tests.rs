@@ -358,7 +358,7 @@ fn two_versions_in_force_at_once_are_refused() {
     assert!(error.to_string().contains("in force at once"), "{error}");
 }
 
-/// `UPDATE_SCHEMA=1 cargo test -p kepler-compliance schema` writes the file anew.
+/// `UPDATE_SCHEMA=1 cargo test -p kepler-compliance schema` rewrites the file.
 #[test]
 fn the_committed_schema_is_the_one_of_the_code() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/standards.schema.json");

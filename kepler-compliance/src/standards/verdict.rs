@@ -1,4 +1,4 @@
-//! What goes into a judgement and what comes out.
+//! Inputs and results of an assessment.
 
 use super::Metric;
 use super::facts::{Condition, SiteFacts};
@@ -55,9 +55,9 @@ impl MetricValue {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Inputs {
-    /// Whom the emissions among the values are of.
+    /// The subject of the emissions among the values.
     pub subject: Subject,
-    /// The day to judge for.
+    /// The day of the assessment.
     pub date: Date,
     /// Country of the site (ISO 3166-1 alpha-2); unknown skips the question of territory.
     pub country: Option<String>,
@@ -69,7 +69,7 @@ pub struct Inputs {
     pub conditions: BTreeMap<Condition, bool>,
     /// Codes of rules: whether their condition in words is declared to hold.
     pub applicable: BTreeMap<String, bool>,
-    /// Codes of the duties that somebody declares fulfilled.
+    /// Codes of the duties that are declared fulfilled.
     pub fulfilled: BTreeSet<String>,
 }
 
@@ -131,9 +131,9 @@ pub struct Verdict {
     pub gap_percent: Option<f64>,
     /// How the deciding value came about.
     pub basis: Option<Basis>,
-    /// What makes somebody follow the rule.
+    /// The binding force of the rule.
     pub force: Force,
-    /// Whom the rule speaks of.
+    /// The subject of the rule.
     pub subject: Subject,
     /// All values that were looked at.
     pub inputs: Vec<(Metric, MetricValue)>,

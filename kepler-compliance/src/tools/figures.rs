@@ -1,4 +1,4 @@
-//! A workload's figures over a window, whatever rows it is made of.
+//! A workload's figures over a window, summed over its rows.
 
 use crate::carbon::HOURS_PER_MONTH;
 use crate::units::{Energy, Power};

@@ -152,11 +152,11 @@ pub fn get_power_hotspots(context: &Context<'_>, request: &HotspotsRequest) -> R
     let is_hot = |power: &Power| power.watts() >= threshold && power.watts() > 0.0;
     response.total = running.iter().filter(|(power, _)| is_hot(power)).count();
     let (hot, others) = running.split_at(response.total.min(request.limit));
-    let division = Division::new(&inventory, &groups, others);
+    let breakdown = Breakdown::new(&inventory, &groups, others);
     response.hotspots = hot
         .iter()
         .map(|(power, group)| {
-            let share = division.share(*power);
+            let share = breakdown.share(*power);
             let (reason, advice) = explain(&group.figures, *power, share);
             Hotspot {
                 workload: group.name.to_owned(),
@@ -173,18 +173,18 @@ pub fn get_power_hotspots(context: &Context<'_>, request: &HotspotsRequest) -> R
         .collect();
     let method = groups.iter().map(|group| group.figures.method).reduce(kepler_core::meter::Method::weaker);
     let mut caveats = energy_caveats(context, &inventory, method);
-    caveats.extend(division.message());
+    caveats.extend(breakdown.message());
     caveats.extend(facility.caveats.iter().cloned());
     response.kind = request.kind.or(common_kind(&groups));
-    response.all_workloads_watts = division.all.map(Power::watts);
-    response.remainder = Some(division.remainder);
+    response.all_workloads_watts = breakdown.all.map(Power::watts);
+    response.remainder = Some(breakdown.remainder);
     response.skipped = inventory.skipped.iter().map(Skip::from).collect();
     response.evidence = Evidence::of(&inventory, window, &caveats, lang);
     Ok(response)
 }
 
 /// The active power of all workloads, and what of it is not listed.
-struct Division {
+struct Breakdown {
     all: Option<Power>,
     remainder: Remainder,
 }
@@ -192,7 +192,7 @@ struct Division {
 /// Less than this share of all is rounding and the edges of windows, in watts per watt.
 const NEGLIGIBLE: f64 = 0.005;
 
-impl Division {
+impl Breakdown {
     fn new(inventory: &Inventory, groups: &[Group<'_>], others: &[(Power, &Group<'_>)]) -> Self {
         let listed: Option<Power> = groups.iter().filter_map(|group| group.figures.mean).reduce(|a, b| a + b);
         let running: Power = groups.iter().filter_map(|group| group.figures.power?.total()).sum();
@@ -205,7 +205,7 @@ impl Division {
         let all = all.map(Power::from_watts);
         let worth = |watts: f64| all.is_some_and(|all| watts > all.watts() * NEGLIGIBLE).then_some(watts);
         let unlisted = attributed.zip(all).map(|(_, all)| (all.watts() - running.watts()).max(0.0));
-        Division {
+        Breakdown {
             all,
             remainder: Remainder {
                 other_workloads: others.len(),

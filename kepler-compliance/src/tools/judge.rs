@@ -1,4 +1,4 @@
-//! The judgement that all tools share.
+//! The assessment that all tools share.
 
 use super::answer::{Statuses, basis_of};
 use super::{DEFAULT_PUE_STANDARD, Figures, ToolError};
@@ -14,7 +14,7 @@ use crate::standards::{
 /// Judges workloads of one facility by one standard, and its PUE by the PUE standard.
 pub(crate) struct Judge<'a> {
     facility: &'a Facility,
-    /// What is known of the facility, for whom the emissions are of.
+    /// What is known of the facility, and the subject of the emissions.
     inputs: Inputs,
     carbon: Option<CarbonRule<'a>>,
     pue: Option<Verdict>,

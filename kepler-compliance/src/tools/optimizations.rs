@@ -1,4 +1,4 @@
-//! Advice for a workload, as answers show it.
+//! Advice for a workload, in the form of answers.
 
 use super::answer::{Month, MonthlySavings, Optimization};
 use super::judge::Verdicts;

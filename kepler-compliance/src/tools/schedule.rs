@@ -3,7 +3,7 @@
 use super::arguments::{MOST_WATTS, Scope, WorkloadQualifiers, named, within};
 use super::figures::Windows;
 use super::resolve::resolve;
-use super::{Figures, Length, ToolError, ToolRequest};
+use super::{ArgumentRemedy, Figures, Length, ToolError, ToolRequest};
 use crate::context::Context;
 use crate::facility::Facility;
 use crate::intensity::{AccountingMethod, IntensityError, IntensitySeries, SeriesBasis};
@@ -144,7 +144,7 @@ pub struct ScheduledWindow {
     pub end: Timestamp,
     /// Its start as a clock in the region shows it, with the offset.
     pub local_start: String,
-    /// When it runs; several stretches if it is interrupted.
+    /// When it runs; several slots if it is interrupted.
     pub slots: Vec<ScheduledSlot>,
     /// Mean grid intensity, weighted by power.
     #[serde(rename = "mean_intensity_gCO2eq_kWh")]
@@ -156,7 +156,7 @@ pub struct ScheduledWindow {
     pub cost: Option<f64>,
 }
 
-/// A stretch of time.
+/// A range of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ScheduledSlot {
@@ -290,12 +290,7 @@ fn time_zone(facility: &Facility) -> TimeZone {
 
 /// A time: a length from now, an instant, or a local time.
 fn instant(argument: &'static str, text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, ToolError> {
-    let invalid = || ToolError::InvalidArgument {
-        argument,
-        given: text.to_owned(),
-        remedy: "write a length from now (24h), a time (2026-11-22T08:00:00Z) or a local time (2026-11-22T17:00)"
-            .to_owned(),
-    };
+    let invalid = || ToolError::InvalidArgument { argument, given: text.to_owned(), remedy: ArgumentRemedy::Time };
     if let Ok(length) = text.parse::<Length>() {
         return now.checked_add(length.duration()).map_err(|_| invalid());
     }

@@ -1,4 +1,4 @@
-//! Which workload of a snapshot contains which.
+//! Containment of workloads in a snapshot.
 
 use super::{Containment, WorkloadKind};
 use kepler_core::snapshot::{AnyRow, Snapshot};

@@ -1,4 +1,4 @@
-//! What ran and what it used.
+//! Inventories: nodes and workloads with their energy.
 
 use super::{EnergySplit, PowerSplit, TimeRange};
 use crate::units::{Energy, PerZone, Power};

@@ -1,4 +1,4 @@
-//! What is remembered finely and briefly, over what is remembered coarsely and long.
+//! A short, fine-grained view on top of a long, coarse one.
 
 use super::{
     EnergySeries, EnergyView, Inventory, NewestReading, NodeEnergy, NodeZoneEnergy, Subject, TimeRange, ViewError,
@@ -59,7 +59,7 @@ impl LayeredView {
     }
 }
 
-/// One part in so many of a range may be missing before the older view is asked.
+/// The fraction 1/n of a range that may be missing before the older view is asked.
 const MISSED: u32 = 100;
 
 /// The share of `range` that is covered by two answers, one for the whole of it and one for the time `before`.
@@ -77,10 +77,10 @@ fn join_inventories(mut recent: Inventory, older: Inventory, before: TimeRange) 
             None => recent.nodes.push(node),
         }
     }
-    let places: HashMap<WorkloadId, usize> =
-        recent.workloads.iter().enumerate().map(|(place, row)| (row.id.clone(), place)).collect();
+    let indices: HashMap<WorkloadId, usize> =
+        recent.workloads.iter().enumerate().map(|(index, row)| (row.id.clone(), index)).collect();
     for row in older.workloads {
-        match places.get(&row.id).and_then(|place| recent.workloads.get_mut(*place)) {
+        match indices.get(&row.id).and_then(|index| recent.workloads.get_mut(*index)) {
             Some(known) => known.add(&row),
             None => recent.workloads.push(WorkloadEnergy { running: false, power: None, ..row }),
         }

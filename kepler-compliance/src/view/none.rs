@@ -1,4 +1,4 @@
-//! The view of questions about places and times only.
+//! The view of tools that need no energy.
 
 use super::{EnergySeries, EnergyView, Inventory, NewestReading, NoDataReason, Subject, TimeRange, ViewError};
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How much a ring remembers. What is older or more is dropped, oldest first; what takes too many rows is
-/// told less finely.
+/// kept at a lower resolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RingOptions {
@@ -21,7 +21,7 @@ pub struct RingOptions {
     /// How many stretches of time it holds at most. Default 1,200 (an hour of 3 s).
     pub max_samples: usize,
     /// How many rows these hold at most: one for each workload that used anything in a stretch, some 100 bytes.
-    /// Where there are more, stretches are merged, those long ago first, so that old times are told in longer
+    /// Where there are more, stretches are merged, those long ago first, so that old times have longer
     /// steps and lose no energy. Default 50,000 (5 MB): 40 busy workloads in each stretch.
     pub max_rows: usize,
 }
@@ -45,7 +45,7 @@ impl Default for RingOptions {
 ///
 /// It holds differences of those that used anything, not copies of snapshots: a thousand idle
 /// processes cost nothing. A sampler that starts again starts a new account; the time between is a
-/// gap, as nobody measured it. Times follow the boot clock, and are shown on the wall clock as it is
+/// gap, since it was not measured. Times follow the boot clock, and are shown on the wall clock as it is
 /// now: setting the clock neither loses nor doubles energy.
 #[derive(Debug)]
 pub struct HistoryRing {

@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(total(&[(Package, 90), (Core, 60), (Uncore, 5), (Dram, 45), (Psys, 200)]), Some(135.0));
         assert_eq!(total(&[(Core, 60), (Uncore, 5)]), Some(65.0));
         assert_eq!(total(&[(Psys, 200)]), Some(200.0));
-        assert_eq!(total(&[(Psys, 200), (Dram, 45)]), Some(45.0), "parts that are told apart are preferred");
+        assert_eq!(total(&[(Psys, 200), (Dram, 45)]), Some(45.0), "parts are preferred to the platform");
     }
 
     #[test]

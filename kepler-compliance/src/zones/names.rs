@@ -1,4 +1,4 @@
-//! How a name is matched: letters, not their case, accents, encoding or separators.
+//! Matching of names: letters only, without case, accents, encoding or separators.
 
 use super::Scheme;
 use unicode_normalization::UnicodeNormalization;

@@ -1,6 +1,6 @@
 //! The history as a source of figures.
 
-use crate::Place;
+use crate::TempHistory;
 use crate::snapshots::{START, at, container, pod, process, row, snapshot, unit, zone};
 use jiff::Timestamp;
 use kepler_compliance::history::{History, HistoryOptions, HistoryReader};
@@ -25,8 +25,8 @@ fn range(from: u64, to: u64) -> TimeRange {
 
 /// One hour, a record a minute: a pod of 10 W with a container, a unit of 1 W, a job that ends after 30
 /// minutes, and `dram` beside `package`. 20 W in all.
-fn hour(place: &Place) -> History {
-    let history = place.open_with(HistoryOptions::default().with(|options| options.node = "node-1".into()));
+fn hour(temp: &TempHistory) -> History {
+    let history = temp.open_with(HistoryOptions::default().with(|options| options.node = "node-1".into()));
     for minute in 0..=60u64 {
         let joules = |watts: u64| watts * minute * 60 * 1_000_000;
         let mut snapshot = snapshot(minute + 1, at(minute * 60), joules(20));
@@ -57,8 +57,8 @@ fn package(workload: &WorkloadEnergy) -> f64 {
 
 #[test]
 fn an_inventory_lists_what_ran_and_what_it_used() {
-    let place = Place::new();
-    let history = hour(&place);
+    let temp = TempHistory::new();
+    let history = hour(&temp);
     let inventory = history.inventory(range(0, 3600)).unwrap();
     assert_eq!(inventory.coverage, 1.0);
     assert_eq!(inventory.covered, range(0, 3600));
@@ -89,8 +89,8 @@ fn an_inventory_lists_what_ran_and_what_it_used() {
 
 #[test]
 fn a_range_gets_its_share_of_the_intervals_at_its_edges() {
-    let place = Place::new();
-    let history = hour(&place);
+    let temp = TempHistory::new();
+    let history = hour(&temp);
     let inventory = history.inventory(range(150, 750)).unwrap();
     assert_eq!(package(find(&inventory.workloads, "web")), 6_000.0);
     let early = history.inventory(range(0, 300)).unwrap();
@@ -99,8 +99,8 @@ fn a_range_gets_its_share_of_the_intervals_at_its_edges() {
 
 #[test]
 fn time_without_records_is_not_covered() {
-    let place = Place::new();
-    let history = hour(&place);
+    let temp = TempHistory::new();
+    let history = hour(&temp);
     let inventory = history.inventory(range(1800, 5400)).unwrap();
     assert_eq!(inventory.coverage, 0.5);
     assert_eq!(inventory.covered, range(1800, 3600));
@@ -110,8 +110,8 @@ fn time_without_records_is_not_covered() {
 
 #[test]
 fn a_series_has_the_energy_of_the_inventory() {
-    let place = Place::new();
-    let history = hour(&place);
+    let temp = TempHistory::new();
+    let history = hour(&temp);
     let web = find(&history.inventory(range(0, 3600)).unwrap().workloads, "web").id.clone();
     for subject in [Subject::Workloads(vec![web.clone(), web]), Subject::Namespace("shop".into())] {
         let series = history.series(&subject, range(0, 3600), 10 * MINUTE).unwrap();
@@ -138,8 +138,8 @@ fn a_series_has_the_energy_of_the_inventory() {
 
 #[test]
 fn steps_finer_than_the_file_become_a_whole_multiple_and_gaps_stay_gaps() {
-    let place = Place::new();
-    let history = hour(&place);
+    let temp = TempHistory::new();
+    let history = hour(&temp);
     let job = find(&history.inventory(range(0, 3600)).unwrap().workloads, "job.service").id.clone();
     let series = history.series(&Subject::Workloads(vec![job]), range(0, 3600), 2 * MINUTE).unwrap();
     let steps = series.steps.steps();
@@ -152,8 +152,8 @@ fn steps_finer_than_the_file_become_a_whole_multiple_and_gaps_stay_gaps() {
 
 #[test]
 fn a_step_known_in_part_is_cut_to_that_part() {
-    let place = Place::new();
-    let history = hour(&place);
+    let temp = TempHistory::new();
+    let history = hour(&temp);
     let range = TimeRange { start: Timestamp::from_second(START as i64 - 600).unwrap(), end: time(3600 + 600) };
     let series = history.series(&Subject::Cluster, range, 25 * MINUTE).unwrap();
     let steps: Vec<_> = series.steps.steps().iter().map(|step| (step.start, step.end)).collect();
@@ -163,8 +163,8 @@ fn a_step_known_in_part_is_cut_to_that_part() {
 
 #[test]
 fn an_estimate_is_said_to_be_one() {
-    let place = Place::new();
-    let history = place.open();
+    let temp = TempHistory::new();
+    let history = temp.open();
     for second in 0..4u64 {
         let mut snapshot = snapshot(second + 1, at(second), second * 10);
         if let Some(zone) = &mut snapshot.node.zones[ZoneKind::Package] {
@@ -190,8 +190,8 @@ fn what_is_partly_measured_is_neither_measured_nor_estimated() {
         ([estimated(0.2), partial(0.1), partial(0.1)], estimated(0.2)),
         ([Method::Measured; 3], Method::Measured),
     ] {
-        let place = Place::new();
-        let history = place.open();
+        let temp = TempHistory::new();
+        let history = temp.open();
         // The first reading only lays the ground.
         history.record(&snapshot(1, at(0), 0)).unwrap();
         for (second, method) in (1..).zip(methods) {
@@ -210,20 +210,20 @@ fn what_is_partly_measured_is_neither_measured_nor_estimated() {
 
 #[test]
 fn what_was_recorded_outlives_the_writer() {
-    let place = Place::new();
-    drop(hour(&place));
-    let reader = HistoryReader::open(place.path()).unwrap();
+    let temp = TempHistory::new();
+    drop(hour(&temp));
+    let reader = HistoryReader::open(temp.path()).unwrap();
     assert_eq!(package(find(&reader.inventory(range(0, 3600)).unwrap().workloads, "web")), 36_000.0);
     drop(reader);
-    let history = place.open_with(HistoryOptions::default().with(|options| options.node = "node-1".into()));
+    let history = temp.open_with(HistoryOptions::default().with(|options| options.node = "node-1".into()));
     let inventory = history.inventory(range(0, 3600)).unwrap();
     assert!(!find(&inventory.workloads, "web").running, "the new writer has not seen it yet");
 }
 
 #[test]
 fn pods_named_later_get_their_name() {
-    let place = Place::new();
-    let history = place.open();
+    let temp = TempHistory::new();
+    let history = temp.open();
     for (sequence, name) in [(1, ""), (2, ""), (3, "web")] {
         let mut snapshot = snapshot(sequence, at(sequence * 10), sequence);
         snapshot.pods.push(row(pod(name, if name.is_empty() { "" } else { "shop" }), sequence));
@@ -238,7 +238,7 @@ fn pods_named_later_get_their_name() {
 }
 
 /// Energy and CPU time of a row by its name, and the coverage of an hour.
-fn told(view: &dyn EnergyView, name: &str) -> (f64, Duration, f64) {
+fn used_by(view: &dyn EnergyView, name: &str) -> (f64, Duration, f64) {
     let inventory = view.inventory(range(0, 3600)).unwrap();
     let row = find(&inventory.workloads, name);
     (package(row), row.cpu_time.unwrap(), inventory.coverage)
@@ -246,8 +246,8 @@ fn told(view: &dyn EnergyView, name: &str) -> (f64, Duration, f64) {
 
 #[test]
 fn a_ring_and_a_history_tell_the_same_of_a_sampler_that_starts_again() {
-    let (place, ring) = (Place::new(), HistoryRing::new("ring", "node", RingOptions::default()));
-    let history = place.open();
+    let (temp, ring) = (TempHistory::new(), HistoryRing::new("ring", "node", RingOptions::default()));
+    let history = temp.open();
     // The sampler starts again after half an hour, and is first looked at after five of its intervals of a minute.
     let joules = |minute: u64| minute * 60 * 1_000_000;
     for (sequence, minute, counted) in (0..30).map(|m| (m + 1, m, m)).chain((35..=60).map(|m| (m - 29, m, m - 30))) {
@@ -260,7 +260,7 @@ fn a_ring_and_a_history_tell_the_same_of_a_sampler_that_starts_again() {
         ring.record(&snapshot);
         history.record(&snapshot).unwrap();
     }
-    let (ring, history) = (told(&ring, "sshd.service"), told(&history, "sshd.service"));
+    let (ring, history) = (used_by(&ring, "sshd.service"), used_by(&history, "sshd.service"));
     assert_eq!(ring, history);
     assert_eq!((ring.0, ring.1), (59.0 * 60.0, Duration::from_secs(59)), "29 minutes before, 30 after");
     assert!((ring.2 - 59.0 / 60.0).abs() < 1e-9, "the minute between the two samplers is a gap: {}", ring.2);

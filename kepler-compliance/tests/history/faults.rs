@@ -1,6 +1,6 @@
 //! What goes wrong is said, with the file's name and a remedy, and nothing is overwritten.
 
-use crate::Place;
+use crate::TempHistory;
 use crate::snapshots::{START, at, row, snapshot, unit};
 use kepler_compliance::history::{History, HistoryError, HistoryOptions, HistoryReader};
 use kepler_compliance::view::{EnergyView, TimeRange};
@@ -9,84 +9,84 @@ use kepler_core::units::ZoneKind;
 use kepler_core::workload::JobInfo;
 use rusqlite::Connection;
 
-fn refusal(place: &Place) -> HistoryError {
-    History::open(place.path(), HistoryOptions::default()).expect_err("must be refused")
+fn opening_error(temp: &TempHistory) -> HistoryError {
+    History::open(temp.path(), HistoryOptions::default()).expect_err("must be refused")
 }
 
 #[test]
 fn a_second_writer_is_told_who_writes() {
-    let place = Place::new();
-    let first = place.open();
-    let error = refusal(&place);
+    let temp = TempHistory::new();
+    let first = temp.open();
+    let error = opening_error(&temp);
     let text = error.to_string();
     assert!(matches!(error, HistoryError::Locked { .. }));
-    let link = place.path().with_file_name("link.db");
-    std::os::unix::fs::symlink(place.path(), &link).unwrap();
+    let link = temp.path().with_file_name("link.db");
+    std::os::unix::fs::symlink(temp.path(), &link).unwrap();
     assert!(matches!(History::open(link, HistoryOptions::default()), Err(HistoryError::Locked { .. })));
     assert!(text.contains(&format!("process {}", std::process::id())) && text.contains("energy.db"), "{text}");
     drop(first);
-    place.open();
+    temp.open();
 }
 
 #[test]
 fn readers_read_while_a_writer_writes() {
-    let place = Place::new();
-    let history = place.open();
-    let (a, b) = (HistoryReader::open(place.path()).unwrap(), HistoryReader::open(place.path()).unwrap());
+    let temp = TempHistory::new();
+    let history = temp.open();
+    let (a, b) = (HistoryReader::open(temp.path()).unwrap(), HistoryReader::open(temp.path()).unwrap());
     history.record(&snapshot(1, at(0), 0)).unwrap();
     history.record(&snapshot(2, at(10), 5)).unwrap();
     assert_eq!((a.path(), b.path()), (history.path(), history.path()));
-    assert_eq!(place.number("SELECT sum(energy_uj) FROM node_energy"), 5);
+    assert_eq!(temp.number("SELECT sum(energy_uj) FROM node_energy"), 5);
 }
 
 #[test]
 fn a_file_that_is_no_database_is_left_as_it_is() {
-    let place = Place::new();
+    let temp = TempHistory::new();
     let text = "node energy\n".repeat(1000);
-    std::fs::write(place.path(), &text).unwrap();
-    let error = refusal(&place);
+    std::fs::write(temp.path(), &text).unwrap();
+    let error = opening_error(&temp);
     assert!(matches!(error, HistoryError::Foreign { .. }), "{error:?}");
     assert!(error.to_string().contains("energy.db") && error.to_string().contains("give another path"));
-    assert!(matches!(HistoryReader::open(place.path()), Err(HistoryError::Foreign { .. })));
-    assert_eq!(std::fs::read_to_string(place.path()).unwrap(), text);
+    assert!(matches!(HistoryReader::open(temp.path()), Err(HistoryError::Foreign { .. })));
+    assert_eq!(std::fs::read_to_string(temp.path()).unwrap(), text);
 }
 
 #[test]
 fn the_database_of_another_program_is_left_as_it_is() {
-    let place = Place::new();
-    Connection::open(place.path()).unwrap().execute_batch("CREATE TABLE bookmarks (url TEXT)").unwrap();
-    let before = std::fs::read(place.path()).unwrap();
-    assert!(matches!(refusal(&place), HistoryError::Foreign { .. }));
-    assert_eq!(std::fs::read(place.path()).unwrap(), before);
+    let temp = TempHistory::new();
+    Connection::open(temp.path()).unwrap().execute_batch("CREATE TABLE bookmarks (url TEXT)").unwrap();
+    let before = std::fs::read(temp.path()).unwrap();
+    assert!(matches!(opening_error(&temp), HistoryError::Foreign { .. }));
+    assert_eq!(std::fs::read(temp.path()).unwrap(), before);
 }
 
 #[test]
 fn a_newer_schema_is_refused() {
-    let place = Place::new();
-    drop(place.open());
-    Connection::open(place.path()).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(refusal(&place), HistoryError::Newer { found: 99, .. }));
+    let temp = TempHistory::new();
+    drop(temp.open());
+    Connection::open(temp.path()).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    assert!(matches!(opening_error(&temp), HistoryError::Newer { found: 99, .. }));
 }
 
 #[test]
 fn a_truncated_file_is_damaged_not_new() {
-    let place = Place::new();
-    drop(place.open());
-    let length = std::fs::metadata(place.path()).unwrap().len();
-    let file = std::fs::OpenOptions::new().write(true).open(place.path()).unwrap();
+    let temp = TempHistory::new();
+    drop(temp.open());
+    let length = std::fs::metadata(temp.path()).unwrap().len();
+    let file = std::fs::OpenOptions::new().write(true).open(temp.path()).unwrap();
     file.set_len(length / 2).unwrap();
-    let error = refusal(&place);
+    let error = opening_error(&temp);
     assert!(matches!(error, HistoryError::Damaged { .. }), "{error:?}");
     assert!(error.to_string().contains(".recover"));
-    assert_eq!(std::fs::metadata(place.path()).unwrap().len(), length / 2, "left as it is");
+    assert_eq!(std::fs::metadata(temp.path()).unwrap().len(), length / 2, "left as it is");
 }
 
 #[test]
 fn an_empty_file_becomes_a_history() {
-    let place = Place::new();
-    std::fs::write(place.path(), "").unwrap();
-    place.open();
-    assert_eq!(place.number("PRAGMA user_version"), 3);
+    let temp = TempHistory::new();
+    std::fs::write(temp.path(), "").unwrap();
+    temp.open();
+    assert_eq!(temp.number("PRAGMA user_version"), 3);
 }
 
 /// What version 2 had: sources without a method.
@@ -106,53 +106,53 @@ const VERSION_1: &str = "PRAGMA writable_schema = ON;
 
 #[test]
 fn a_file_of_version_1_is_read_as_it_is_and_takes_every_kind_once_it_is_written_to() {
-    let place = Place::new();
-    let history = place.open();
+    let temp = TempHistory::new();
+    let history = temp.open();
     for sequence in [1, 2] {
         let mut with_unit = snapshot(sequence, at(sequence * 10), sequence * 1_000_000);
         with_unit.units.push(row(unit("sshd.service"), sequence * 10));
         history.record(&with_unit).unwrap();
     }
     drop(history);
-    Connection::open(place.path()).unwrap().execute_batch(VERSION_2).unwrap();
-    Connection::open(place.path()).unwrap().execute_batch(VERSION_1).unwrap();
+    Connection::open(temp.path()).unwrap().execute_batch(VERSION_2).unwrap();
+    Connection::open(temp.path()).unwrap().execute_batch(VERSION_1).unwrap();
     let job = "INSERT INTO workload (kind, uid, name, running, last_block) VALUES ('job', '/slurm/job_7', '7', 1, 1)";
-    assert!(Connection::open(place.path()).unwrap().execute(job, []).is_err(), "version 1 takes five kinds");
-    HistoryReader::open(place.path()).unwrap();
-    assert_eq!(place.number("PRAGMA user_version"), 1);
+    assert!(Connection::open(temp.path()).unwrap().execute(job, []).is_err(), "version 1 takes five kinds");
+    HistoryReader::open(temp.path()).unwrap();
+    assert_eq!(temp.number("PRAGMA user_version"), 1);
 
-    let history = place.open();
+    let history = temp.open();
     for sequence in [3, 4] {
         let mut with_job = snapshot(sequence, at(sequence * 10), sequence * 1_000_000);
         with_job.jobs.push(row(JobInfo::new("7", "slurm", "/slurm/uid_1000/job_7"), sequence * 10));
         history.record(&with_job).unwrap();
     }
     drop(history);
-    assert_eq!(place.number("PRAGMA user_version"), 3);
-    assert_eq!(place.number("SELECT count(*) FROM workload WHERE kind = 'unit'"), 1, "what was there stays");
-    assert_eq!(place.number("SELECT count(*) FROM workload WHERE kind = 'job' AND uid = '/slurm/uid_1000/job_7'"), 1);
-    let check = Connection::open(place.path()).unwrap();
+    assert_eq!(temp.number("PRAGMA user_version"), 3);
+    assert_eq!(temp.number("SELECT count(*) FROM workload WHERE kind = 'unit'"), 1, "what was there stays");
+    assert_eq!(temp.number("SELECT count(*) FROM workload WHERE kind = 'job' AND uid = '/slurm/uid_1000/job_7'"), 1);
+    let check = Connection::open(temp.path()).unwrap();
     let check: String = check.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(check, "ok");
 }
 
 #[test]
 fn a_reader_creates_nothing() {
-    let place = Place::new();
-    assert!(matches!(HistoryReader::open(place.path()), Err(HistoryError::Missing { .. })));
-    assert!(!place.path().exists());
+    let temp = TempHistory::new();
+    assert!(matches!(HistoryReader::open(temp.path()), Err(HistoryError::Missing { .. })));
+    assert!(!temp.path().exists());
 }
 
 #[test]
 fn a_directory_that_is_missing_is_named() {
-    let error = History::open("no/such/place/energy.db", HistoryOptions::default()).unwrap_err();
-    assert!(error.to_string().contains("no/such/place"), "{error}");
+    let error = History::open("no/such/temp/energy.db", HistoryOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("no/such/temp"), "{error}");
 }
 
 #[test]
 fn energy_of_failed_records_comes_with_the_first_that_fits() {
-    let place = Place::new();
-    let history = place.open();
+    let temp = TempHistory::new();
+    let history = temp.open();
     let record = |sequence: u64| {
         let mut snapshot = snapshot(sequence, at(sequence * 10), sequence * 100);
         snapshot.units.push(row(unit("a.service"), sequence * 10));
@@ -161,7 +161,7 @@ fn energy_of_failed_records_comes_with_the_first_that_fits() {
     record(1).unwrap();
     record(2).unwrap();
     // Another program holds the file for longer than the writer waits.
-    let other = Connection::open(place.path()).unwrap();
+    let other = Connection::open(temp.path()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let error = record(3).unwrap_err();
     assert!(error.to_string().contains("energy.db"), "{error}");
@@ -169,8 +169,8 @@ fn energy_of_failed_records_comes_with_the_first_that_fits() {
     other.execute_batch("ROLLBACK").unwrap();
     record(4).unwrap();
     assert_eq!(history.failed_records(), 1);
-    assert_eq!(place.number("SELECT sum(energy_uj) FROM node_energy"), 300);
-    assert_eq!(place.number("SELECT sum(package_uj) FROM workload_energy"), 30);
+    assert_eq!(temp.number("SELECT sum(energy_uj) FROM node_energy"), 300);
+    assert_eq!(temp.number("SELECT sum(package_uj) FROM workload_energy"), 30);
 }
 
 /// A small file system of its own; none where this user may not mount one.
@@ -226,21 +226,21 @@ fn a_full_disk_is_said_and_costs_no_energy() {
 
 #[test]
 fn a_pipe_or_a_directory_is_no_history_and_is_not_waited_for() {
-    let place = Place::new();
-    std::fs::create_dir(place.path()).unwrap();
-    let error = History::open(place.path(), HistoryOptions::default()).unwrap_err().to_string();
+    let temp = TempHistory::new();
+    std::fs::create_dir(temp.path()).unwrap();
+    let error = History::open(temp.path(), HistoryOptions::default()).unwrap_err().to_string();
     assert!(error.contains("no regular file"), "{error}");
-    std::fs::remove_dir(place.path()).unwrap();
-    let made = std::process::Command::new("mkfifo").arg(place.path()).status().unwrap();
+    std::fs::remove_dir(temp.path()).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(temp.path()).status().unwrap();
     assert!(made.success());
-    assert!(History::open(place.path(), HistoryOptions::default()).is_err());
-    assert!(kepler_compliance::history::HistoryReader::open(place.path()).is_err());
+    assert!(History::open(temp.path(), HistoryOptions::default()).is_err());
+    assert!(kepler_compliance::history::HistoryReader::open(temp.path()).is_err());
 }
 
 #[test]
 fn a_file_of_version_2_is_read_as_it_is_and_tells_partial_from_estimated_once_it_is_written_to() {
-    let methods = |place: &Place| -> Vec<String> {
-        let connection = Connection::open(place.path()).unwrap();
+    let methods = |temp: &TempHistory| -> Vec<String> {
+        let connection = Connection::open(temp.path()).unwrap();
         let mut statement = connection.prepare("SELECT DISTINCT method FROM node_joules ORDER BY method").unwrap();
         statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     };
@@ -249,29 +249,29 @@ fn a_file_of_version_2_is_read_as_it_is_and_tells_partial_from_estimated_once_it
         snapshot.node.zones[ZoneKind::Package].as_mut().unwrap().method = method;
         snapshot
     };
-    let place = Place::new();
-    let history = place.open();
+    let temp = TempHistory::new();
+    let history = temp.open();
     for sequence in [1, 2] {
         history.record(&with_method(sequence, Method::Estimated { error_ratio: 0.3 })).unwrap();
     }
     drop(history);
-    Connection::open(place.path()).unwrap().execute_batch(VERSION_2).unwrap();
+    Connection::open(temp.path()).unwrap().execute_batch(VERSION_2).unwrap();
     let time = |seconds: u64| jiff::Timestamp::from_second((START + seconds) as i64).unwrap();
     let range = TimeRange { start: time(0), end: time(10_000) };
-    let method = |place: &Place| {
-        let inventory = HistoryReader::open(place.path()).unwrap().inventory(range).unwrap();
+    let method = |temp: &TempHistory| {
+        let inventory = HistoryReader::open(temp.path()).unwrap().inventory(range).unwrap();
         inventory.nodes[0].zones[ZoneKind::Package].as_ref().unwrap().method
     };
-    assert_eq!(method(&place), Method::Estimated { error_ratio: 0.3 });
-    assert_eq!(place.number("PRAGMA user_version"), 2);
+    assert_eq!(method(&temp), Method::Estimated { error_ratio: 0.3 });
+    assert_eq!(temp.number("PRAGMA user_version"), 2);
 
     // Another block after the machine was off for two hours.
-    let history = place.open();
+    let history = temp.open();
     for sequence in [720, 721] {
         history.record(&with_method(sequence, Method::Partial { error_ratio: 0.1 })).unwrap();
     }
     drop(history);
-    assert_eq!(place.number("PRAGMA user_version"), 3);
-    assert!(methods(&place).iter().any(|method| method == "partial"), "{:?}", methods(&place));
-    assert_eq!(method(&place), Method::Estimated { error_ratio: 0.3 }, "the old part stays what it was");
+    assert_eq!(temp.number("PRAGMA user_version"), 3);
+    assert!(methods(&temp).iter().any(|method| method == "partial"), "{:?}", methods(&temp));
+    assert_eq!(method(&temp), Method::Estimated { error_ratio: 0.3 }, "the old part stays what it was");
 }

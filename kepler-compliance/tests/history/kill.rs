@@ -1,7 +1,7 @@
 //! A writer that is killed in the middle of writing leaves a whole file behind.
 
 use crate::snapshots::{at, row, snapshot, unit};
-use crate::{Place, number};
+use crate::{TempHistory, number};
 use kepler_compliance::history::{History, HistoryOptions};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -35,10 +35,10 @@ struct Writer {
 }
 
 impl Writer {
-    fn start(place: &Place) -> Self {
+    fn start(temp: &TempHistory) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "kill::writes_until_it_is_killed", "--ignored", "--nocapture"])
-            .env(FILE, place.path())
+            .env(FILE, temp.path())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -71,19 +71,19 @@ impl Writer {
 
 #[test]
 fn a_killed_writer_loses_no_record() {
-    let place = Place::new();
+    let temp = TempHistory::new();
     for round in 0..6u64 {
-        let before = if round == 0 { 0 } else { number(&place.path(), "SELECT max(id) FROM interval") };
-        let mut writer = Writer::start(&place);
+        let before = if round == 0 { 0 } else { number(&temp.path(), "SELECT max(id) FROM interval") };
+        let mut writer = Writer::start(&temp);
         writer.next_record().expect("the child records");
         std::thread::sleep(Duration::from_micros(60_000 + 17_351 * round));
         let acknowledged = writer.kill();
         assert!(acknowledged > 2, "the child got to write: {acknowledged}");
 
-        assert_eq!(check(&place), "ok", "round {round}");
+        assert_eq!(check(&temp), "ok", "round {round}");
         // Every interval is whole: the workloads' energy is the node's, in each of them.
         let torn = number(
-            &place.path(),
+            &temp.path(),
             "SELECT count(*) FROM interval AS i WHERE
                  (SELECT energy_uj FROM node_energy WHERE interval = i.id) IS NOT
                  (SELECT sum(package_uj) FROM workload_energy WHERE block = i.block AND interval = i.id)",
@@ -92,14 +92,14 @@ fn a_killed_writer_loses_no_record() {
         // Each record but the first, which only lays the ground, is a minute of an interval: five records
         // an interval. What the child said is stored is stored, at most one more was on its way.
         let newest = "SELECT max(end_ms) FROM interval WHERE id > ";
-        let end = number(&place.path(), &format!("{newest}{before}")) / 1000;
+        let end = number(&temp.path(), &format!("{newest}{before}")) / 1000;
         let recorded = (end as u64 - crate::snapshots::START) / 60;
         assert!((acknowledged..=acknowledged + 1).contains(&recorded), "{acknowledged} said, {recorded} stored");
     }
-    drop(place.open());
+    drop(temp.open());
 }
 
-fn check(place: &Place) -> String {
-    let connection = rusqlite::Connection::open(place.path()).unwrap();
+fn check(temp: &TempHistory) -> String {
+    let connection = rusqlite::Connection::open(temp.path()).unwrap();
     connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap()
 }

@@ -22,13 +22,13 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// A history in a directory of its own.
-struct Place {
+struct TempHistory {
     directory: TempDir,
 }
 
-impl Place {
+impl TempHistory {
     fn new() -> Self {
-        Place { directory: tempfile::tempdir().unwrap() }
+        TempHistory { directory: tempfile::tempdir().unwrap() }
     }
 
     fn path(&self) -> PathBuf {
@@ -56,14 +56,14 @@ fn number(path: &Path, sql: &str) -> i64 {
 #[test]
 fn the_documentation_shows_the_tables_as_they_are() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let documentation = std::fs::read_to_string(root.join("../docs/history.md")).unwrap();
+    let documentation = std::fs::read_to_string(root.join("../docs/history-tables.md")).unwrap();
     let tables = std::fs::read_to_string(root.join("src/history/schema.sql")).unwrap();
-    assert!(documentation.contains(&tables), "docs/history.md does not show src/history/schema.sql");
+    assert!(documentation.contains(&tables), "docs/history-tables.md does not show src/history/schema.sql");
     assert!(documentation.contains(&number_of("application_id")) && documentation.contains("kpLR"));
 }
 
 fn number_of(pragma: &str) -> String {
-    let place = Place::new();
-    drop(place.open());
-    place.number(&format!("PRAGMA {pragma}")).to_string()
+    let temp = TempHistory::new();
+    drop(temp.open());
+    temp.number(&format!("PRAGMA {pragma}")).to_string()
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 /// 2026-11-01 00:00:00 UTC, a round hour.
 pub(crate) const START: u64 = 1_793_491_200;
 
-/// A moment so many seconds after [`START`], booted a day before.
+/// A moment some seconds after [`START`], booted a day before.
 pub(crate) fn at(seconds: u64) -> Timestamp {
     let up = Duration::from_secs(86_400 + seconds);
     Timestamp { monotonic: up, boottime: up, wall: SystemTime::UNIX_EPOCH + Duration::from_secs(START + seconds) }

@@ -25,7 +25,7 @@ impl Until {
         Until { world, newest }
     }
 
-    /// The context of a frontend whose clock is so many milliseconds after the newest reading.
+    /// The context of a frontend with a clock `later` milliseconds after the newest reading.
     fn asked(&self, later: i64) -> Context<'_> {
         let World { standards, zones, intensity, settings, .. } = &self.world;
         Context::new(self, standards, zones, &**intensity, settings, clock(self.newest.at, later))

@@ -1,10 +1,28 @@
-//! Telling idle energy from active energy.
+//! Separating idle from active energy.
 //!
 //! A machine that does nothing still draws power, which no work caused. How much cannot be
 //! measured while the machine works; it can be learned from how power follows utilisation. A line
 //! through the *lower* edge of the (utilisation, power) points, weighted towards low utilisation,
 //! meets zero utilisation at the idle power: upper outliers (frequency boosts, work that stalls on
 //! memory) do not lift it, and the machine need not ever be seen fully idle.
+//!
+//! ```
+//! use kepler_core::attribution::idle::Baseline;
+//! use kepler_core::units::{Energy, Power};
+//! use std::time::Duration;
+//!
+//! let second = Duration::from_secs(1);
+//! let mut baseline = Baseline::new(None);
+//! assert_eq!(baseline.idle_power(), None, "nothing was seen");
+//! for step in 0..20 {
+//!     let utilisation = f64::from(step % 10) / 10.0;
+//!     baseline.observe(utilisation, Power::from_watts(10.0 + 40.0 * utilisation), second);
+//! }
+//! let learned = baseline.idle_power().expect("the points spread over the range of utilisation");
+//! assert!((learned.watts() - 10.0).abs() < 1.0);
+//! let split = baseline.split(Energy::from_joules(30.0), 0.5, second);
+//! assert_eq!(split.active + split.idle, Energy::from_joules(30.0));
+//! ```
 
 use crate::units::{Energy, Power};
 use std::time::Duration;

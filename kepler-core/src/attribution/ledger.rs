@@ -1,4 +1,16 @@
-//! Accounts: what each workload and the node have been charged since the start. They only grow.
+//! Accounts: the energy charged to each workload and the node since the start. They only grow.
+//!
+//! ```
+//! use kepler_core::attribution::ledger::Account;
+//! use kepler_core::units::{Energy, ZoneKind};
+//!
+//! let mut account = Account::default();
+//! account.charge(ZoneKind::Package, Energy::from_joules(3.0));
+//! account.begin();
+//! account.charge(ZoneKind::Package, Energy::from_joules(1.0));
+//! assert_eq!(account.total[ZoneKind::Package], Energy::from_joules(4.0));
+//! assert_eq!(account.interval[ZoneKind::Package], Energy::from_joules(1.0));
+//! ```
 
 use crate::units::{Energy, PerZone, ZoneKind};
 

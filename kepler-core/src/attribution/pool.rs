@@ -1,4 +1,4 @@
-//! One pool of active energy, and those who share it.
+//! One pool of active energy, and the work that shares it.
 //!
 //! A pool is the active energy of one kind of zone, of one package or of the whole node. Of some work it is
 //! known where it was done and what it weighs there ([`Amount::located`]); of other work only how much CPU
@@ -10,11 +10,11 @@ use super::share::Divider;
 use crate::units::Energy;
 use crate::usage::Work;
 
-/// CPU time of the node in an interval, by what is known of where it was spent.
+/// CPU time of the node in an interval, by whether its CPU domain is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Time {
-    /// All of it, whoever spent it.
+    /// Time of all work.
     pub busy_ns: u64,
     /// Spent by known work in a known CPU domain.
     pub located_ns: u64,
@@ -22,17 +22,31 @@ pub struct Time {
     pub unlocated_ns: u64,
 }
 
+impl Time {
+    /// All busy time, and the parts of known work in known and in unknown domains, in nanoseconds.
+    #[must_use]
+    pub const fn new(busy_ns: u64, located_ns: u64, unlocated_ns: u64) -> Self {
+        Time { busy_ns, located_ns, unlocated_ns }
+    }
+}
+
 /// What there is in a pool's CPU domains, in the unit of its weight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Amount {
-    /// All of it, whoever did it.
+    /// That of all work.
     pub whole: u64,
     /// That of work whose CPU domain is known.
     pub located: u64,
 }
 
 impl Amount {
+    /// All of it, and the part of work in known domains.
+    #[must_use]
+    pub const fn new(whole: u64, located: u64) -> Self {
+        Amount { whole, located }
+    }
+
     /// The whole of what is counted of known work only: what is not accounted for is taken to do as much
     /// in its time as what is. `busy_ns` and `located_ns` are those of the pool's CPU domains.
     #[must_use]
@@ -62,9 +76,9 @@ impl Weight {
 /// use kepler_core::units::Energy;
 ///
 /// // The processors were busy for 10 s; of 6 s it is known where, of 3 s only whose they are.
-/// let time = Time { busy_ns: 10, located_ns: 6, unlocated_ns: 3 };
+/// let time = Time::new(10, 6, 3);
 /// // All of the 6 s were spent here, with 600 cycles, and 1,000 were counted here.
-/// let mut pool = Pool::new(Energy::from_microjoules(1000), Amount { whole: 1000, located: 600 }, time);
+/// let mut pool = Pool::new(Energy::from_microjoules(1000), Amount::new(1000, 600), time);
 /// assert_eq!(pool.share(600, 0).microjoules(), 600);
 /// assert_eq!(pool.share(0, 3).microjoules(), 300);
 /// assert_eq!(pool.rest().microjoules(), 100); // of the second that is not accounted for

@@ -1,4 +1,4 @@
-//! By what active energy is divided among workloads.
+//! Weights by which active energy is divided among workloads.
 
 use crate::units::{PerZone, ZoneKind};
 use std::fmt;
@@ -49,7 +49,7 @@ impl Weight {
 
 impl fmt::Display for Weight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.pad(self.name())
     }
 }
 

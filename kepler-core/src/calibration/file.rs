@@ -1,4 +1,16 @@
-//! Where what was learned of a machine is kept: the file that a calibration run writes.
+//! The calibration file: its paths and how it is read.
+//!
+//! ```
+//! use kepler_core::calibration::file;
+//! use kepler_core::host::Host;
+//! use std::path::Path;
+//!
+//! let mut refused = Vec::new();
+//! let named = Some(Path::new("/no/such/calibration.json"));
+//! let found = file::find(&Host::default(), named, |path, error| refused.push(format!("{}: {error}", path.display())));
+//! assert!(found.is_none());
+//! assert_eq!(refused, ["/no/such/calibration.json: there is no such file; calibrate this machine first"]);
+//! ```
 
 use super::{Calibration, CalibrationError};
 use crate::host::Host;
@@ -12,7 +24,7 @@ const SYSTEM: &str = "/var/lib/kepler";
 /// A file larger than this is none of ours.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Why a file is of no use.
+/// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
@@ -23,7 +35,7 @@ pub enum FileError {
     #[error(transparent)]
     Unreadable(#[from] io::Error),
     /// It is no calibration.
-    #[error("{0}; calibrate this machine again")]
+    #[error("{}; calibrate this machine again", crate::printable::names_only(&.0.to_string()))]
     Malformed(#[from] serde_json::Error),
     /// It cannot be used on this host.
     #[error(transparent)]
@@ -49,8 +61,8 @@ pub fn system() -> PathBuf {
 
 /// What was learned of this host, and the file it stands in: the one that is named, else one's [own] or the [system]'s.
 ///
-/// `refused` is told of each file that is of no use, and why; measuring goes on without. That there is none is worth
-/// telling only if it was named.
+/// `refused` is called with each unusable file and the reason; measuring goes on without it. An absent file is reported
+/// only if it was named.
 pub fn find(
     host: &Host,
     named: Option<&Path>,
@@ -93,13 +105,13 @@ mod tests {
     fn a_named_file_is_read_or_refused_with_its_reason() {
         let (host, folder) = (Host::default(), tempfile::tempdir().unwrap());
         let find = |path: &Path| {
-            let mut refusals = Vec::new();
-            let found = find(&host, Some(path), |path, error| refusals.push(format!("{}: {error}", path.display())));
-            (found.map(|(calibration, _)| calibration), refusals)
+            let mut errors = Vec::new();
+            let found = find(&host, Some(path), |path, error| errors.push(format!("{}: {error}", path.display())));
+            (found.map(|(calibration, _)| calibration), errors)
         };
         let path = folder.path().join("mine.json");
-        let (none, refusals) = find(&path);
-        assert!(none.is_none() && refusals[0].contains("mine.json: there is no such file"), "{refusals:?}");
+        let (none, errors) = find(&path);
+        assert!(none.is_none() && errors[0].contains("mine.json: there is no such file"), "{errors:?}");
         let own = Calibration { made: "2026-11-26T00:00:00Z".into(), ..Calibration::of(&host) };
         fs::write(&path, serde_json::to_vec(&own).unwrap()).unwrap();
         assert_eq!(find(&path), (Some(own.clone()), vec![]));
@@ -110,10 +122,10 @@ mod tests {
             ("[".repeat(1 << 21), "larger than 1 MiB"),
         ] {
             fs::write(&path, text).unwrap();
-            let (none, refusals) = find(&path);
-            assert!(none.is_none() && refusals[0].contains(reason), "{refusals:?}");
+            let (none, errors) = find(&path);
+            assert!(none.is_none() && errors[0].contains(reason), "{errors:?}");
         }
-        let (none, refusals) = find(folder.path());
-        assert!(none.is_none() && refusals[0].contains("directory"), "{refusals:?}");
+        let (none, errors) = find(folder.path());
+        assert!(none.is_none() && errors[0].contains("directory"), "{errors:?}");
     }
 }

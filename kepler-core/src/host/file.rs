@@ -1,4 +1,4 @@
-//! Files that somebody names: read whole, within limits of size and time.
+//! User-named files: read as a whole, within limits of size and time.
 //!
 //! A path in a setting may name anything: a named pipe that has no writer, a device that never ends, a
 //! terminal, a file on a server that no longer answers. Reading it must neither hang nor fill the memory, so

@@ -48,7 +48,7 @@ use watch::{BusyClock, ZoneWatch};
 
 /// How often a chain that is not at its best looks for a better source.
 const PROBE_INTERVAL: Duration = Duration::from_secs(30);
-/// After so many failed reads in a row the package's source is given up.
+/// Failed reads in a row after which the package's source is given up.
 const FAILURES_TO_GIVE_UP: u32 = 3;
 /// How long a source whose counters reset all the time is left alone.
 const BAN: Duration = Duration::from_secs(600);
@@ -336,7 +336,7 @@ impl Chain {
     /// Estimates the missing parts, and remembers of each zone that is lost what was estimated in its stead.
     fn estimate_missing(&mut self, at: Timestamp, drawn: &mut Vec<Result<Drawn, ReadError>>) {
         let Some(fill) = &mut self.fill else { return };
-        fill.advance(at, &self.present, drawn);
+        fill.advance(at, &self.present, &mut self.busy, drawn);
         for (source, kind, package, part) in fill.estimated() {
             let lost = self.active.iter_mut().filter(|active| active.meter.source() == source).flat_map(|active| {
                 let zones = active.meter.inventory().zones.iter().zip(&mut active.zones);

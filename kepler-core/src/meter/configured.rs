@@ -1,18 +1,27 @@
 //! Energy from a power model that somebody configured: the [`Configured`] meter.
 //!
-//! **What it gives the model**: what `/proc/stat` tells of the node: CPU time, software interrupts of block devices and the network,
+//! **What it gives the model**: what `/proc/stat` reports of the node: CPU time, software interrupts of block devices and the network,
 //! the number of CPUs. A model that wants more, or other quantities under these names, is refused with the reason. CPU
 //! time is converted into what published models were trained with, see [`Conversion`].
 //!
 //! **Scale**: a model describes a machine of a known number of logical CPUs; this may be a virtual machine with a share of them.
 //! Idle and dynamic power both scale with that share: `P = s · f(x / s)`, with `s` this node's CPUs over the model's, `x` its
-//! rates and `f` the model. A model that is told the number of CPUs itself is not scaled.
+//! rates and `f` the model. A model with the number of CPUs among its features is not scaled.
 //!
 //! **Error**: that of the model's own interval, where it knows one; otherwise 50 %, what the estimate by processor class
 //! promises ([`CpuClass`](super::estimate::CpuClass)), since published errors are of other rows. A machine
 //! unlike the model's widens it: by half of itself for each unit of [distance](crate::model::Difference::distance) (judgement, not measurement).
 //! So do inputs beyond what the model was trained with, and drift: that most of the last 64 windows were so. These windows, and
 //! those whose prediction was absurd and clipped, are counted ([`EstimateWarnings`](super::EstimateWarnings)).
+//!
+//! ```
+//! use kepler_core::host::Host;
+//! use kepler_core::meter::configured::{Configured, ConfiguredModel};
+//!
+//! let configured = ConfiguredModel::new("/etc/kepler/model.json", Err("there is no such file".to_owned()));
+//! let unavailable = Configured::open(&Host::default(), &configured).unwrap_err();
+//! assert!(unavailable.to_string().contains("there is no such file"), "{unavailable}");
+//! ```
 
 use super::uncertainty::DriftDetector;
 use super::{EnergyMeter, ErrorBounds, Inventory, Method, Quality, ReadError, Reading, Zone};
@@ -47,7 +56,7 @@ pub struct ConfiguredModel {
     pub name: String,
     /// The model, or why there is none.
     pub model: Result<Arc<Model>, String>,
-    /// Logical CPUs of the machine that it describes. Not needed if the model is told the number of CPUs.
+    /// Logical CPUs of the machine that it describes. Not needed if the number of CPUs is among its features.
     pub host_threads: Option<u32>,
     /// How far that machine is from this one, where known.
     pub distance: Option<f64>,
@@ -83,7 +92,7 @@ pub struct Configured {
     /// What the distance between the machines multiplies both by.
     widening: f64,
     detector: DriftDetector,
-    /// The CPUs of the model's machine; `None` if it is told them.
+    /// The CPUs of the model's machine; `None` if they are among its features.
     host_threads: Option<u32>,
     reader: CpuTimesReader,
     busy: BusyTime,
@@ -96,7 +105,7 @@ impl Configured {
     /// Binds the model to what this host tells.
     ///
     /// # Errors
-    /// There is no model; it wants what is not measured, or other quantities under the same names; nobody says how
+    /// There is no model; it wants what is not measured, or other quantities under the same names; it is not known how
     /// large its machine is; the host tells no CPU times.
     pub fn open(host: &Host, configured: &ConfiguredModel) -> Result<Self, Unavailable> {
         let refuse =

@@ -5,6 +5,17 @@
 //! Limits: the counters of a package are read on its first processor, and fail while that one is offline.
 //! Cost: one `pread` a zone, which the kernel answers by an interrupt on the processor in question: on AMD
 //! that is one for each core.
+//!
+//! ```
+//! use kepler_core::host::Host;
+//! use kepler_core::meter::EnergyMeter;
+//! use kepler_core::meter::msr::Msr;
+//!
+//! match Msr::open(&Host::default()) {
+//!     Ok(meter) => println!("{} zones", meter.zones().len()),
+//!     Err(unavailable) => println!("{unavailable}; {:?}", unavailable.remedy),
+//! }
+//! ```
 
 mod register;
 

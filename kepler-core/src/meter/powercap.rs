@@ -6,6 +6,23 @@
 //! Limits: the counters change about once a millisecond; virtual machines have none; on AMD there is no
 //! zone for the cores (see the `msr` meter).
 //! Cost: one `pread` a zone; a read that succeeds allocates nothing.
+//!
+//! ```
+//! use kepler_core::host::{Host, Timestamp};
+//! use kepler_core::meter::EnergyMeter;
+//! use kepler_core::meter::powercap::Powercap;
+//!
+//! match Powercap::open(&Host::default()) {
+//!     Ok(mut meter) => {
+//!         let mut readings = Vec::new();
+//!         meter.read(Timestamp::now(), &mut readings);
+//!         for (zone, reading) in meter.zones().iter().zip(&readings) {
+//!             println!("{} of package {:?}: {reading:?}", zone.kind, zone.package);
+//!         }
+//!     }
+//!     Err(unavailable) => println!("{unavailable}; {:?}", unavailable.remedy),
+//! }
+//! ```
 
 mod tree;
 mod unavailable;

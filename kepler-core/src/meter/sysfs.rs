@@ -16,7 +16,7 @@ const LONGEST_TEXT: usize = 4096;
 
 /// One attribute, kept open: reading it is one `pread(2)`.
 ///
-/// The kernel removes attributes when processors go offline, a driver is bound anew or a module is unloaded. A
+/// The kernel removes attributes when processors go offline, a driver is bound again or a module is unloaded. A
 /// descriptor that was kept then fails for ever, even after the attribute is back, so it is opened again.
 #[derive(Debug)]
 pub(super) struct Attribute {

@@ -2,7 +2,7 @@
 //!
 //! A read of a sysfs attribute runs the driver's code, and that can wait for a device without end: the process is then in
 //! uninterruptible sleep and cannot even be killed (node_exporter issue 1507: ACPI power meters). So whatever may
-//! reach a device is read on another thread, which is given up after [`PATIENCE`]. A thread that hangs cannot be ended. It
+//! reach a device is read on another thread, which is given up after a second or two. A thread that hangs cannot be ended. It
 //! stays behind until its read returns, so their number is bounded, and what hangs is not tried again meanwhile.
 //!
 //! - [`in_time`] is for opening, once in a while: it starts a thread.
@@ -22,6 +22,9 @@ use std::time::{Duration, Instant};
 
 /// How long a read may take. Registers answer within a millisecond, chips on a slow bus within some hundred.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The same when something is opened, once in a while: chips with many sensors on a slow bus are read one after the other.
+const PATIENCE_TO_OPEN: Duration = Duration::from_secs(2);
 
 /// The most threads that may hang at a time in a process.
 const MOST_HANGING: usize = 64;
@@ -87,10 +90,10 @@ pub(super) fn in_time<T: Send + 'static>(path: &Path, work: impl FnOnce() -> T +
     thread::Builder::new().name("kepler-open".into()).stack_size(STACK * 4).spawn(move || {
         let result = work();
         drop(ticket);
-        // It fails where nobody waits any more.
+        // It fails if the receiver is gone.
         let _late = sender.send(result);
     })?;
-    receiver.recv_timeout(PATIENCE).map_err(|_| no_answer())
+    receiver.recv_timeout(PATIENCE_TO_OPEN).map_err(|_| no_answer())
 }
 
 #[cfg(test)]

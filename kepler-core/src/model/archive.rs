@@ -151,7 +151,7 @@ mod tests {
         Model::from_zip("SGDRegressorTrainer_0", bytes)
     }
 
-    fn refusal(bytes: &[u8]) -> String {
+    fn error_text(bytes: &[u8]) -> String {
         load(bytes).unwrap_err().to_string()
     }
 
@@ -187,7 +187,7 @@ mod tests {
             load(&zip(&[("metadata.json", metadata), ("SGDRegressorTrainer_7.json", weights), ("x.json", b"")]));
         assert_eq!(named.unwrap().node_type(), Some(7));
         assert!(load(&zip(&[("weight.json", weights)])).is_ok());
-        assert!(refusal(&zip(&[("a.json", weights), ("b.json", weights)])).contains("SGDRegressorTrainer_0.json"));
+        assert!(error_text(&zip(&[("a.json", weights), ("b.json", weights)])).contains("SGDRegressorTrainer_0.json"));
         assert!(load(&zip(&[])).is_err());
     }
 
@@ -196,10 +196,10 @@ mod tests {
         for name in ["../evil.json", "/etc/evil.json", "a/b/evil.json", "a\\evil.json", ".."] {
             assert!(load(&zip(&[(name, WEIGHTS.as_bytes())])).is_err(), "{name}");
         }
-        assert!(refusal(&zip(&[("a/x.json", b"{}"), ("b/y.json", b"{}")])).contains("more than one directory"));
+        assert!(error_text(&zip(&[("a/x.json", b"{}"), ("b/y.json", b"{}")])).contains("more than one directory"));
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
         writer.add_symlink("SGDRegressorTrainer_0.json", "/etc/passwd", SimpleFileOptions::default()).unwrap();
-        assert!(refusal(&writer.finish().unwrap().into_inner()).contains("is a link"));
+        assert!(error_text(&writer.finish().unwrap().into_inner()).contains("is a link"));
     }
 
     #[test]
@@ -207,19 +207,19 @@ mod tests {
         let zeros = vec![b' '; MAX_FILE_BYTES as usize + 1];
         let bomb = zip(&[("SGDRegressorTrainer_0.json", &zeros)]);
         assert!(bomb.len() < 100_000);
-        assert!(refusal(&bomb).contains("inflated bytes"));
+        assert!(error_text(&bomb).contains("inflated bytes"));
         let two = zip(&[("a.json", b"12345"), ("b.json", b"123456")]);
         assert!(inflate(&two, 11).is_ok());
         assert!(matches!(inflate(&two, 10), Err(Fault::Limit { what: "inflated bytes", .. })));
         let names: Vec<String> = (0..=MAX_ENTRIES).map(|number| format!("{number}.json")).collect();
         let many: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b"{}"[..])).collect();
-        assert!(refusal(&zip(&many)).contains("files in an archive"));
+        assert!(error_text(&zip(&many)).contains("files in an archive"));
     }
 
     #[test]
     fn a_damaged_archive_is_named() {
         let mut bytes = zip(&[("SGDRegressorTrainer_0.json", WEIGHTS.as_bytes())]);
         bytes.truncate(bytes.len() / 2);
-        assert!(refusal(&bytes).contains("archive"), "{}", refusal(&bytes));
+        assert!(error_text(&bytes).contains("archive"), "{}", error_text(&bytes));
     }
 }

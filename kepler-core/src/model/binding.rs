@@ -51,12 +51,12 @@ impl Binding {
     /// does not have becomes NaN, which predicting refuses or treats as missing.
     pub fn apply(&self, row: &[f64], features: &mut Vec<f64>) {
         features.clear();
-        let column = |place: usize| row.get(place).copied().unwrap_or(f64::NAN);
+        let column = |index: usize| row.get(index).copied().unwrap_or(f64::NAN);
         features.extend(self.0.iter().map(|source| match *source {
-            Source::Column(place) => column(place),
+            Source::Column(index) => column(index),
             // A NaN must stay one, which `min` would not let it.
-            Source::Phantom(place, most) => {
-                let value = column(place) + PHANTOM_CPU;
+            Source::Phantom(index, most) => {
+                let value = column(index) + PHANTOM_CPU;
                 if value > most { most } else { value }
             }
             Source::Zero => 0.0,
@@ -68,16 +68,16 @@ fn source(feature: &str, wanted: Quantity, given: &[Quantity], conversion: Conve
     if wanted == Quantity::Undeclared {
         return Err(BindError::Undeclared { feature: feature.to_owned() });
     }
-    if let Some(place) = given.iter().position(|&quantity| quantity == wanted) {
-        return Ok(Source::Column(place));
+    if let Some(index) = given.iter().position(|&quantity| quantity == wanted) {
+        return Ok(Source::Column(index));
     }
     if let Conversion::Allow { threads } = conversion {
         let time = given.iter().position(|&quantity| quantity == Quantity::CpuTime);
         match (wanted, time) {
-            (Quantity::CpuTimeWithPhantom, Some(place)) => {
-                return Ok(Source::Phantom(place, f64::from(threads) * 1000.0));
+            (Quantity::CpuTimeWithPhantom, Some(index)) => {
+                return Ok(Source::Phantom(index, f64::from(threads) * 1000.0));
             }
-            (Quantity::CpuTimeOfLoadLevel, Some(place)) => return Ok(Source::Column(place)),
+            (Quantity::CpuTimeOfLoadLevel, Some(index)) => return Ok(Source::Column(index)),
             (Quantity::PageCacheHitsNotCounted, _) => return Ok(Source::Zero),
             _ => {}
         }

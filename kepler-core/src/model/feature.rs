@@ -17,8 +17,8 @@ pub enum Quantity {
     CpuTime,
     /// CPU time in which one idle CPU counts as busy, as exporter 0.7.11 recorded it (ms/s).
     CpuTimeWithPhantom,
-    /// CPU time that the publisher derived from the load levels of SPECpower results (ms/s). Nobody
-    /// measured it, and it stands in no fixed relation to the machine's CPUs.
+    /// CPU time that the publisher derived from the load levels of SPECpower results (ms/s). It
+    /// was not measured, and has no fixed relation to the machine's CPUs.
     CpuTimeOfLoadLevel,
     /// Page cache hits.
     PageCacheHits,
@@ -63,7 +63,8 @@ impl Quantity {
     /// use kepler_core::model::Quantity;
     /// use kepler_core::usage::Activity;
     ///
-    /// let activity = Activity { cpu_time: Some(750.0), ..Activity::default() };
+    /// let mut activity = Activity::default();
+    /// activity.cpu_time = Some(750.0);
     /// let given: Vec<Quantity> = Quantity::OF_ACTIVITY.into_iter().filter(|q| q.rate(&activity).is_some()).collect();
     /// assert_eq!(given, [Quantity::CpuTime]); // what to bind a model to
     /// let row: Vec<f64> = given.iter().map(|q| q.rate(&activity).unwrap_or(f64::NAN)).collect();
@@ -208,7 +209,7 @@ impl Semantics {
 
 impl fmt::Display for Semantics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.pad(self.name())
     }
 }
 

@@ -48,7 +48,7 @@ pub struct Document {
     pub semantics: Semantics,
     /// What a caller gives, in this order.
     pub features: Vec<Feature>,
-    /// Inputs of the terms: each a product of features (by place) to whole powers. Empty: the features themselves.
+    /// Inputs of the terms: each a product of features (by index) to whole powers. Empty: the features themselves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<Vec<(usize, i32)>>,
     /// By component: `package`, `core`, `uncore`, `dram`, `platform`.
@@ -80,8 +80,8 @@ impl Default for Document {
 /// any rate. NaN where a feature is not there.
 #[must_use]
 pub fn input(factors: &[(usize, i32)], features: &[f64]) -> f64 {
-    factors.iter().fold(1.0, |product, &(place, power)| {
-        let value = features.get(place).copied().unwrap_or(f64::NAN);
+    factors.iter().fold(1.0, |product, &(index, power)| {
+        let value = features.get(index).copied().unwrap_or(f64::NAN);
         match power {
             1 => product * value,
             power if power < 0 && value == 0.0 => 0.0,
@@ -106,7 +106,7 @@ pub struct Feature {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "version 1 of the file format")]
 pub struct Component {
-    /// Place of the feature that the sum of terms is multiplied by, such as `threads`.
+    /// Index of the feature that the sum of terms is multiplied by, such as `threads`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per: Option<usize>,
     /// What is summed up. At least one.
@@ -172,7 +172,7 @@ pub struct Linear {
 pub struct Curve {
     /// Which one.
     pub shape: Shape,
-    /// Place of the input.
+    /// Index of the input.
     pub input: usize,
     /// What it is divided by, positive.
     pub scale: f64,

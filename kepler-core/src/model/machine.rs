@@ -2,10 +2,14 @@
 
 mod processor;
 
+use crate::host::file::{self, FileLimits};
 use crate::host::{Host, Topology};
 use processor::ProcessorName;
 use std::fmt::Write;
 use std::fs;
+
+/// The longest `meminfo` that is read.
+const LONGEST: FileLimits = FileLimits::bytes(1 << 20);
 
 /// Sizes that differ by less are the same machine described by different tools: the kernel keeps some memory to
 /// itself, clocks are rounded.
@@ -124,9 +128,10 @@ impl Difference {
     }
 }
 
-/// Main memory as `/proc/meminfo` says it.
+/// Main memory by `/proc/meminfo`, whose one line is read here: the `procfs` crate refuses a file that lacks any of some
+/// twenty fields, as those of sandboxes do (gVisor has no `Slab`).
 fn memory(host: &Host) -> Option<f64> {
-    let text = fs::read_to_string(host.procfs().join("meminfo")).ok()?;
+    let text = file::read_text(&host.procfs().join("meminfo"), LONGEST).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes / f64::from(1 << 20))

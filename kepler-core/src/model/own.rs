@@ -27,13 +27,13 @@ impl Inputs {
     fn new(document: &format::Document) -> Result<Self, Fault> {
         let features = document.features.len();
         let given = if document.inputs.is_empty() {
-            (0..features).map(|place| vec![(place, 1)]).collect()
+            (0..features).map(|index| vec![(index, 1)]).collect()
         } else {
             document.inputs.clone()
         };
         limit("inputs", given.len(), MAX_INPUTS)?;
         for factors in &given {
-            let sound = factors.iter().all(|&(place, power)| place < features && power.abs() <= MAX_POWER);
+            let sound = factors.iter().all(|&(index, power)| index < features && power.abs() <= MAX_POWER);
             if !sound || factors.is_empty() || factors.len() > MAX_FEATURES {
                 return Err(Fault::Malformed("inputs: a factor names no feature, or its power is absurd".to_owned()));
             }
@@ -74,7 +74,7 @@ enum Term {
 impl Own {
     fn new(zone: ZoneKind, given: &format::Component, inputs: &Inputs, features: usize) -> Result<Self, Fault> {
         limit("terms", given.terms.len(), MAX_TERMS)?;
-        if given.terms.is_empty() || given.per.is_some_and(|place| place >= features) {
+        if given.terms.is_empty() || given.per.is_some_and(|index| index >= features) {
             return Err(Fault::Malformed(format!("{zone}: no terms, or `per` names no feature")));
         }
         let terms = given.terms.iter().map(|term| {
@@ -98,7 +98,7 @@ impl Own {
 
     /// What the sum of terms is multiplied by.
     pub(super) fn factor(&self, features: &[f64]) -> f64 {
-        self.per.map_or(1.0, |place| features.get(place).copied().unwrap_or(f64::NAN))
+        self.per.map_or(1.0, |index| features.get(index).copied().unwrap_or(f64::NAN))
     }
 
     /// Of at most [`BLOCK`] rows.
@@ -202,8 +202,8 @@ fn nearest_mean(given: &Neighbours, inputs: &[f64]) -> f64 {
     let nearest = nearest.get_mut(..given.count).unwrap_or_default();
     for (row, target) in given.rows.chunks_exact(inputs.len().max(1)).zip(&given.targets) {
         let distance = distance_squared(row, inputs, &given.scales);
-        let place = nearest.partition_point(|(known, _)| *known <= distance);
-        let Some(tail) = nearest.get_mut(place..).filter(|tail| !tail.is_empty()) else { continue };
+        let index = nearest.partition_point(|(known, _)| *known <= distance);
+        let Some(tail) = nearest.get_mut(index..).filter(|tail| !tail.is_empty()) else { continue };
         tail.rotate_right(1);
         if let Some(first) = tail.first_mut() {
             *first = (distance, f64::from(*target));

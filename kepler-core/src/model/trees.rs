@@ -179,7 +179,13 @@ impl Trees {
                 |((&left, &input), &condition)| {
                     // The root is never a child, so 0 is free to mean a leaf. An index that is too large is invalid as well.
                     let left = if left == 0 { -1 } else { i32::try_from(left).unwrap_or(i32::MAX) };
-                    Given { left, right: left.saturating_add(1), feature: input.into(), condition, default_left: true }
+                    FileNode {
+                        left,
+                        right: left.saturating_add(1),
+                        feature: input.into(),
+                        condition,
+                        default_left: true,
+                    }
                 },
             ));
             result.push(&nodes, inputs).map_err(at)?;
@@ -189,7 +195,7 @@ impl Trees {
 
     /// Appends a tree given by its nodes in any order, the root first. Takes at most one step a node: a
     /// node that is reached twice ends it.
-    fn push(&mut self, given: &[Given], features: usize) -> Result<(), TreeFault> {
+    fn push(&mut self, given: &[FileNode], features: usize) -> Result<(), TreeFault> {
         let root = self.nodes.len();
         let mut reached = vec![false; given.len()];
         let mut queue = vec![(0, root, 0)];
@@ -244,7 +250,7 @@ const fn link(child: usize) -> u32 {
 
 /// A node as the file describes it.
 #[derive(Clone, Copy, Debug)]
-struct Given {
+struct FileNode {
     left: i32,
     right: i32,
     feature: u32,
@@ -257,20 +263,20 @@ struct Given {
 mod tests {
     use super::*;
 
-    fn push(given: &[Given]) -> Result<Trees, TreeFault> {
+    fn push(given: &[FileNode]) -> Result<Trees, TreeFault> {
         let mut trees = Trees { inputs: vec![(0, 1.0)], base_score: 0.0, trees: vec![], nodes: vec![], values: vec![] };
         trees.push(given, 1).map(|()| trees)
     }
 
-    fn leaf(condition: f32) -> Given {
-        Given { left: -1, right: -1, feature: 0, condition, default_left: false }
+    fn leaf(condition: f32) -> FileNode {
+        FileNode { left: -1, right: -1, feature: 0, condition, default_left: false }
     }
 
     /// `depth` splits one after the other at `0`, `1`, …, the left child of each a leaf.
-    fn chain(depth: u32) -> Vec<Given> {
+    fn chain(depth: u32) -> Vec<FileNode> {
         let mut nodes = Vec::new();
         for step in 0..depth as i32 {
-            let split = Given { left: 2 * step + 1, right: 2 * step + 2, ..leaf(step as f32) };
+            let split = FileNode { left: 2 * step + 1, right: 2 * step + 2, ..leaf(step as f32) };
             nodes.extend([split, leaf(step as f32)]);
         }
         // Each split stands before its left leaf; the last right child is a leaf.
@@ -290,7 +296,7 @@ mod tests {
     #[test]
     fn an_infinite_threshold_would_be_taken_for_a_leaf_and_is_refused() {
         for condition in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
-            let split = Given { left: 1, right: 2, ..leaf(condition) };
+            let split = FileNode { left: 1, right: 2, ..leaf(condition) };
             assert_eq!(push(&[split, leaf(0.0), leaf(0.0)]).unwrap_err(), TreeFault::NotFinite(0));
             assert_eq!(push(&[leaf(condition)]).unwrap_err(), TreeFault::NotFinite(0));
         }

@@ -39,7 +39,7 @@ impl Linear {
 #[derive(Clone, Debug)]
 pub(super) struct Curve {
     shape: Shape,
-    /// Place of the main feature among the model's.
+    /// Index of the main feature among the model's.
     feature: usize,
     scale: f64,
 }
@@ -59,8 +59,8 @@ impl Curve {
         parameters: &[f64],
         features: &[String],
     ) -> Result<Self, Fault> {
-        for (place, &parameter) in parameters.iter().enumerate() {
-            finite(zone, || format!("CurveFit_Weights[{place}]"), parameter)?;
+        for (index, &parameter) in parameters.iter().enumerate() {
+            finite(zone, || format!("CurveFit_Weights[{index}]"), parameter)?;
         }
         let wrong = |expected| Fault::CurveWeights { zone, expected, found: parameters.len() };
         let shape = match trainer {

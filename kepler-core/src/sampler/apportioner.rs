@@ -37,7 +37,7 @@ struct ZonePool {
     pool: Pool,
 }
 
-/// What is known of the whole node in an interval, whoever did it.
+/// Totals of the whole node in an interval.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Node<'a> {
     /// Busy nanoseconds.

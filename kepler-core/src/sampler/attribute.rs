@@ -1,4 +1,4 @@
-//! Who gets an interval's energy: all who worked make a claim, then each claim's share is taken and charged.
+//! Attribution of an interval's energy: claims of all work, then each claim's share is charged.
 
 use super::apportioner::{self, of_process};
 use super::commands::Commands;

@@ -1,6 +1,6 @@
-//! Containers, pods, systemd units, batch jobs and virtual machines: who is in them, and their accounts.
+//! Containers, pods, systemd units, batch jobs and virtual machines: their members and accounts.
 //!
-//! A group keeps its own account; it is not the sum of whoever is still running. Where the kernel
+//! A group keeps its own account; it is not the sum of the processes that still run. Where the kernel
 //! accounts a cgroup's CPU time, what its processes do not explain is work of processes that came
 //! and went between two ticks, and is charged to the group all the same.
 

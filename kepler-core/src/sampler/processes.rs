@@ -25,10 +25,10 @@ use std::time::Duration;
 
 /// Identities read again at most in one tick.
 const CHECKS_A_TICK: usize = 64;
-/// A working process's identity is read again after so many ticks; a new one's at the next tick,
+/// Ticks after which a working process's identity is read again; a new one's at the next tick,
 /// since it may just be about to execute something else.
 const TICKS_BETWEEN_CHECKS: u64 = 20;
-/// At so many of these checks a process's open files are searched for `/dev/kvm`, which costs a system
+/// Number of these checks at which a process's open files are searched for `/dev/kvm`, which costs a system
 /// call for each of them. A monitor opens it when it starts.
 const OPEN_FILE_CHECKS: u8 = 2;
 
@@ -86,7 +86,7 @@ pub(super) struct Processes {
 
 impl Processes {
     /// An empty table of the host's processes.
-    pub(super) fn open(host: &Host, retention: Retention) -> io::Result<Self> {
+    pub(super) fn open(host: &Host, retention: Retention, deleted_mark: bool) -> io::Result<Self> {
         Ok(Processes {
             order: Vec::new(),
             next_order: Vec::new(),
@@ -97,7 +97,7 @@ impl Processes {
             ended: Vec::new(),
             unlisted: Vec::new(),
             retired: RetiredTable::new(retention),
-            reader: Identifier::open(host)?,
+            reader: Identifier::open(host, deleted_mark)?,
             ticks: 0,
             moved: 0,
             last_tick: None,

@@ -1,4 +1,4 @@
-//! Snapshots, made in the memory of earlier ones.
+//! Builds snapshots in the memory of earlier ones.
 
 use super::commands::Commands;
 use super::groups::{GroupInfo, Groups};

@@ -116,7 +116,7 @@ impl Zones {
         Zones { policy, calibration, generation: None, tracked: Vec::new(), kinds, drawn: Vec::new() }
     }
 
-    /// What is known of idle power by now: of each zone of all sockets together, and of each socket where that is told apart.
+    /// What is known of idle power by now: of each zone of all sockets together, and of each socket where that is known.
     pub(super) fn idle_powers(&self) -> Vec<IdlePower> {
         let mut known = Vec::new();
         for (zone, kind) in self.kinds.iter() {
@@ -207,7 +207,7 @@ impl Zones {
     }
 
     /// Splits the interval's energy into active and idle, and books it: package by package, where the utilisation
-    /// of each is told and `by_package` asks for it, else all of a kind at once. Both learn all the same.
+    /// of each is known and `by_package` asks for it, else all of a kind at once. Both learn all the same.
     pub(super) fn split(
         &mut self,
         utilisation: Utilisation,
@@ -396,7 +396,7 @@ fn interval(method: Method, error_bounds: Option<ErrorBounds>, power: Power) -> 
     Some(PowerInterval { lower: power * (1.0 - error_bounds.below), upper: power * (1.0 + error_bounds.above) })
 }
 
-/// The packages that share a kind of zone, if it is known of each zone whose it is. A platform is nobody's part.
+/// The packages that share a kind of zone, if it is known of each zone whose it is. A platform belongs to no package.
 fn parts(chain: &Chain, kind: ZoneKind, learned: impl Fn(Option<u32>) -> Option<Power>) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     for active in chain.zones().filter(|active| active.zone.kind == kind && kind != ZoneKind::Psys) {
@@ -413,7 +413,7 @@ fn parts(chain: &Chain, kind: ZoneKind, learned: impl Fn(Option<u32>) -> Option<
 }
 
 impl Kind {
-    /// Whether idle is told from active by a known idle power.
+    /// Whether idle is separated from active by a known idle power.
     fn knows_idle_power(&self) -> bool {
         match self.is_by_package {
             true => self.parts.iter().all(|part| part.baseline.idle_power().is_some()),
@@ -423,7 +423,7 @@ impl Kind {
 }
 
 impl Interval {
-    /// An interval of so many zones.
+    /// An interval of this number of zones.
     fn begin(count: u32, left_over: Energy) -> Self {
         Interval {
             energy: left_over,

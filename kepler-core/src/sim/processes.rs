@@ -115,7 +115,7 @@ impl ProcessTree {
         self.account(cgroup, ticks, Some(processor))
     }
 
-    /// Processes that nobody will ever see work for some ticks on one processor, in a cgroup if one is named.
+    /// Short-lived processes, never listed, work for some ticks on one processor, in a cgroup if one is named.
     ///
     /// # Errors
     /// When the files cannot be written.
@@ -123,7 +123,7 @@ impl ProcessTree {
         self.account(cgroup, ticks, Some(processor))
     }
 
-    /// Processes that nobody will ever see work for some ticks, in a cgroup if one is named.
+    /// Short-lived processes, never listed, work for some ticks, in a cgroup if one is named.
     ///
     /// # Errors
     /// When the files cannot be written.

@@ -1,4 +1,4 @@
-//! Who draws most, across kinds, with nothing counted twice.
+//! The workloads with the highest power, across kinds, none counted twice.
 
 use super::{AnyRow, Snapshot};
 use crate::meter::Method;

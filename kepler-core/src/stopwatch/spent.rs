@@ -1,4 +1,4 @@
-//! What lies between two marks.
+//! Energy between two marks.
 
 use super::{Kind, Mark};
 use crate::meter::Method;
@@ -43,7 +43,7 @@ pub struct ZoneSpent {
 /// The zones that make up the machine, as far as there are meters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Machine {
+pub struct MachineEnergy {
     /// The sum of the `zones`.
     pub energy: Energy,
     /// `package` and `dram`, or `psys` where there is neither or where only that is measured.
@@ -87,7 +87,7 @@ impl Spent {
     /// is measured and the package only estimated.
     /// `None` without any of them.
     #[must_use]
-    pub fn machine(&self) -> Option<Machine> {
+    pub fn machine(&self) -> Option<MachineEnergy> {
         let kinds = [ZoneKind::Package, ZoneKind::Dram, ZoneKind::Psys];
         let is_there = |zone: ZoneKind| kinds.contains(&zone) && self.zones[zone].is_some();
         // A platform counter that does not move, as hypervisors show one, measures nothing.
@@ -99,7 +99,7 @@ impl Spent {
         let zones = ZoneKind::addable_unless_estimated(is_there, is_estimated);
         let energies = self.zones.iter().filter(|(zone, _)| zones[*zone]);
         let energy = energies.filter_map(|(_, zone)| Some(zone.as_ref()?.energy)).sum();
-        zones.iter().any(|(_, &counts)| counts).then_some(Machine { energy, zones })
+        zones.iter().any(|(_, &counts)| counts).then_some(MachineEnergy { energy, zones })
     }
 
     /// The part of a zone's energy that goes to someone who used `cpu` time; see the [module](super) for how.

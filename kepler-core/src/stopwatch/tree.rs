@@ -3,7 +3,7 @@
 //! CPU time moves up the tree: what a child used is in its clock while it lives, and in its parent's account of
 //! children once it was waited for. So the sum over the tree only rises, and a difference of two such sums
 //! is what the tree used in between, however many processes came and went. What it cannot see: a
-//! process whose parent ended before it (it then belongs to `init`), and children that nobody waits for
+//! process whose parent ended before it (it then belongs to `init`), and children that are not waited for
 //! because `SIGCHLD` is ignored.
 
 use crate::host::{Host, parse_decimal};

@@ -3,6 +3,17 @@
 //! Version 2 counts microseconds in `cpu.stat` (Documentation/admin-guide/cgroup-v2.rst: present
 //! whether or not the cpu controller is enabled), version 1 nanoseconds in `cpuacct.usage`
 //! (Documentation/admin-guide/cgroup-v1/cpuacct.rst). Both include the cgroups below.
+//!
+//! ```
+//! use kepler_core::usage::cgroup::CgroupCpu;
+//!
+//! let root = tempfile::tempdir()?;
+//! std::fs::create_dir(root.path().join("build.service"))?;
+//! std::fs::write(root.path().join("build.service/cpu.stat"), "usage_usec 1500\nuser_usec 1000\nsystem_usec 500\n")?;
+//! let mut cgroup = CgroupCpu::open(root.path(), "/build.service")?;
+//! assert_eq!(cgroup.read()?, 1_500_000, "nanoseconds");
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 mod tree;
 

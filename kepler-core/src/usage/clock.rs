@@ -4,6 +4,17 @@
 //! reading it costs 0.6 µs, where opening and parsing `/proc/PID/stat` costs 7 to 14 µs and counts
 //! in ticks of 10 ms. Anyone may read it. The processes are listed by reading the `/proc` directory
 //! itself; the inode numbers that come with the names tell when a PID may have been reused.
+//!
+//! ```
+//! use kepler_core::host::{Host, Timestamp};
+//! use kepler_core::usage::clock::CpuClocks;
+//! use kepler_core::usage::{Usage, UsageSource};
+//!
+//! let mut usage = Usage::default();
+//! CpuClocks::open(&Host::default())?.collect(Timestamp::now(), &mut usage)?;
+//! assert!(usage.tasks.iter().any(|task| task.pid == std::process::id() && task.cpu_time_ns > 0));
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 use super::{TaskUsage, Usage, UsageSource};
 use crate::host::{Host, Timestamp};

@@ -18,6 +18,22 @@
 //! fit there either is counted in [`Usage::lost`].
 //!
 //! **Cost**: one table look-up a switch; see `docs/performance.md`.
+//!
+//! ```
+//! use kepler_core::host::{Host, Timestamp};
+//! use kepler_core::usage::ebpf::{Ebpf, EbpfOptions};
+//! use kepler_core::usage::{Usage, UsageSource};
+//!
+//! match Ebpf::open(&Host::default(), &EbpfOptions::default()) {
+//!     Ok(mut source) => {
+//!         let mut usage = Usage::default();
+//!         source.collect(Timestamp::now(), &mut usage)?;
+//!         println!("{} processes ran", usage.tasks.len());
+//!     }
+//!     Err(unavailable) => println!("{unavailable}; {:?}", unavailable.remedy),
+//! }
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 mod counters;
 mod load;
@@ -79,10 +95,10 @@ impl Default for EbpfOptions {
 /// was born before this much after the beginning of the epoch.
 const GRACE: Duration = Duration::from_millis(10);
 
-/// All processes are listed again after so many collections, in case an exit was not reported.
+/// Collections after which all processes are listed again, in case an exit was not reported.
 const COLLECTIONS_BETWEEN_LISTS: u32 = 200;
 
-/// Room for so many changes is made at the start, so that an ordinary collection allocates nothing.
+/// Changes that room is reserved for at the start, so that an ordinary collection allocates nothing.
 const ROOM: usize = 1024;
 
 /// An interval in which no processor has switched at all, ours included, is none: the program is gone.
@@ -327,7 +343,7 @@ fn domains(host: &Host, options: &EbpfOptions) -> (Vec<u16>, u32) {
         let highest = domains.iter().flat_map(|domain| &domain.processors).max().copied().unwrap_or(0);
         (0..=highest).map(|processor| domains.of(processor).unwrap_or(0)).collect()
     });
-    // More kinds of processors than the program can tell apart are told apart up to there.
+    // Domains beyond the program's maximum are not distinguished.
     let domains: Vec<u16> = given.into_iter().map(|domain| if domain < most { domain } else { 0 }).collect();
     let count = domains.iter().max().map_or(1, |&highest| u32::from(highest) + 1);
     (domains, count)

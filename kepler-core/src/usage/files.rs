@@ -3,6 +3,17 @@
 //! In a container that sees the host's procfs under another path, the process clocks cannot be
 //! used: they go by our own PID namespace. Then each process's `stat` is kept open and read again,
 //! 4.4 µs against 7.2 for opening it every time, as long as half of the limit on open files allows.
+//!
+//! ```
+//! use kepler_core::host::{Host, Timestamp};
+//! use kepler_core::usage::files::StatFiles;
+//! use kepler_core::usage::{Usage, UsageSource};
+//!
+//! let mut usage = Usage::default();
+//! StatFiles::open(&Host::default())?.collect(Timestamp::now(), &mut usage)?;
+//! assert!(usage.tasks.iter().any(|task| task.pid == std::process::id()));
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 use super::clock::{ProcessList, sort};
 use super::{TaskUsage, Usage, UsageSource};

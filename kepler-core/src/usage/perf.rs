@@ -1,4 +1,4 @@
-//! What the processors' own counters say: cycles, instructions, cache misses.
+//! Hardware counters of the processors: cycles, instructions, cache misses.
 //!
 //! One counter an event is opened on every processor, for all that runs on it ([`NodeCounters`]). Their sums are
 //! what work is a part of when energy is divided by cycles or cache misses, and features of power models. The same
@@ -19,6 +19,17 @@
 //!
 //! **Cost.** Three descriptors a processor, and one `read(2)` with an inter-processor interrupt for each of them a
 //! tick. No allocation after opening.
+//!
+//! ```
+//! use kepler_core::host::{CpuDomains, Host};
+//! use kepler_core::usage::perf::NodeCounters;
+//!
+//! let host = Host::default();
+//! match NodeCounters::open(&host, &CpuDomains::read(&host)) {
+//!     Ok(mut counters) => println!("cycles since: {:?}", counters.read().iter().map(|work| work.cycles).collect::<Vec<_>>()),
+//!     Err(unavailable) => println!("{unavailable}; {:?}", unavailable.remedy),
+//! }
+//! ```
 
 mod cgroup;
 
@@ -175,7 +186,7 @@ fn scaled(before: &CountAndTime, now: &CountAndTime) -> Option<u64> {
 fn refused(processor: u32, error: &io::Error) -> Unavailable {
     let reason = format!("cannot count cycles, instructions or cache misses on processor {processor}: {error}");
     let remedy = perf_events::remedy(error).unwrap_or(match Errno::from_io_error(error) {
-        // Most virtual machines show no counters unless they are told to (QEMU: `-cpu host,pmu=on`).
+        // Most virtual machines show no counters unless configured to (QEMU: `-cpu host,pmu=on`).
         Some(Errno::NOENT | Errno::OPNOTSUPP | Errno::NODEV | Errno::INVAL) => Remedy::PassCountersToGuest,
         _ => Remedy::None,
     });

@@ -1,4 +1,4 @@
-//! What every kind of workload tells of itself: the [`Workload`] trait.
+//! The attributes of every kind of workload: the [`Workload`] trait.
 
 use super::{ContainerInfo, JobInfo, PodInfo, PodOwner, ResourceAmounts, UnitInfo, VmInfo, WorkloadKind};
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Where a process belongs, read from the text of its `/proc/PID/cgroup`.
+//! Classification of a process by its `/proc/PID/cgroup`.
 //!
 //! The file has one line a hierarchy, `number:controllers:path` (cgroups(7)): many on a version 1
 //! host, only `0::path` on a version 2 host, both on a hybrid one. Container runtimes put their

@@ -1,4 +1,4 @@
-//! Which kinds of workload there are.
+//! The kinds of workload.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! The table of what is known of each kind of workload: one row a kind. Frontends make labels, fields and
+//! The table of attributes of each kind of workload: one row a kind. Frontends make labels, fields and
 //! columns from it.
 
 use super::attribute::{Attribute, Attributes, Identity, Parents, Value, Workload};

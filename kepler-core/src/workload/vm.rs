@@ -1,10 +1,17 @@
-//! Which processes are virtual machines.
+//! Recognition of virtual machines among processes.
 //!
 //! A virtual machine is one process of a virtual machine monitor that runs a guest. Monitors are
 //! known by the file name of their executable, never by words on the command line: `grep qemu`,
 //! `vim qemu-system.txt` and `qemu-img` are none. An unknown monitor is found by its open
 //! `/dev/kvm` ([`opens_kvm`]). Xen guests are no processes; a domain is seen here by its device
 //! model, if it has one.
+//!
+//! ```
+//! use kepler_core::workload::vm;
+//!
+//! assert!(vm::is_monitor("/usr/bin/qemu-system-x86_64"));
+//! assert!(!vm::is_monitor("/usr/bin/qemu-img"));
+//! ```
 
 use super::process::{self, has_exited};
 use super::{ProcessInfo, VmInfo};
@@ -28,6 +35,7 @@ enum Monitor {
 
 impl Monitor {
     fn of_executable(path: &str) -> Option<Self> {
+        let path = path.strip_suffix(" (deleted)").unwrap_or(path);
         let file = path.rsplit('/').next().unwrap_or(path);
         // NixOS wraps executables and calls the real one so.
         let file = file.strip_prefix('.').and_then(|file| file.strip_suffix("-wrapped")).unwrap_or(file);
@@ -69,7 +77,7 @@ pub fn is_monitor(exe: &str) -> bool {
 ///
 /// `cmdline` is the content of its `/proc/PID/cmdline`. If its executable could not be read, the
 /// first argument stands for it. `opens_kvm` makes a virtual machine of a process whose executable
-/// is not known; pass `false` where nobody looked.
+/// is not known; pass `false` if that was not checked.
 #[must_use]
 pub fn detect(process: &ProcessInfo, cmdline: &[u8], opens_kvm: bool) -> Option<VmInfo> {
     let cmdline = String::from_utf8_lossy(cmdline);

@@ -53,5 +53,5 @@ fn ticks_in_which_nobody_comes_or_goes_allocate_nothing() {
         before = after;
     }
     assert!(steady >= 10, "only {steady} of 400 ticks were steady: too much comes and goes on this machine");
-    assert!(busy_processes > 0, "nobody worked");
+    assert!(busy_processes > 0, "no process worked");
 }

@@ -18,13 +18,13 @@ use kepler_core::usage::{DomainWork, TaskReport, TaskUsage, Usage, UsageSource};
 use std::fs::File;
 use std::time::Duration;
 
-/// A source that sums up what it is told.
+/// A source that sums up what it is reported.
 struct Listener {
     _alone: File,
     source: Ebpf,
     usage: Usage,
     directory: tempfile::TempDir,
-    /// By name, of processes that nobody saw.
+    /// By name, of processes that were never listed.
     passed_ns: u64,
     passed: u64,
     /// By number.
@@ -34,7 +34,7 @@ struct Listener {
     overflowed: u64,
 }
 
-/// One test at a time on this machine: together they would fill it, what they wait for would come late, and each is told of
+/// One test at a time on this machine: together they would fill it, what they wait for would come late, and each is reported of
 /// the others' processes as well, which have the same names in another run of these tests. Held while the file is open.
 fn alone() -> File {
     let file = File::open(std::env::temp_dir()).unwrap();
@@ -115,15 +115,15 @@ fn is(comm: &[u8; 16], name: &str) -> bool {
 }
 
 /// The kernel rounds `rusage` to microseconds, and stops counting a little before the last switch.
-fn is_near(told: Duration, truth: Duration, permille: u32) -> bool {
-    told.abs_diff(truth) <= truth * permille / 1000 + Duration::from_micros(30)
+fn is_near(reported: Duration, truth: Duration, permille: u32) -> bool {
+    reported.abs_diff(truth) <= truth * permille / 1000 + Duration::from_micros(30)
 }
 
-fn assert_near(told: Duration, truth: Duration, permille: u32) {
-    assert!(is_near(told, truth, permille), "told {told:?}, true {truth:?}");
+fn assert_near(reported: Duration, truth: Duration, permille: u32) {
+    assert!(is_near(reported, truth, permille), "reported {reported:?}, true {truth:?}");
 }
 
-/// Has processes come and go unseen, each of so many threads that work 20 ms.
+/// Has processes come and go unseen, each with this number of threads that work 20 ms.
 ///
 /// Most of them have to be right, not all. Some virtual machines hide their agents' switches from tracing, and a process
 /// may lose a slice to that. And a process goes on a little after its parent may have it: an interrupt in those few
@@ -137,15 +137,15 @@ fn come_and_go(name: &str, threads: u32) {
         (listener.passed, listener.passed_ns, listener.used_ns) = (0, 0, 0);
         listener.collect(&name, 0);
         assert_eq!(listener.passed, 1);
-        let told = listener.all();
+        let reported = listener.all();
         // A slice that was counted twice would be more than that.
-        assert!(told <= truth * 105 / 100 + Duration::from_micros(30), "told {told:?}, true {truth:?}");
-        if !is_near(told, truth, 5) {
-            off.push((told, truth));
+        assert!(reported <= truth * 105 / 100 + Duration::from_micros(30), "reported {reported:?}, true {truth:?}");
+        if !is_near(reported, truth, 5) {
+            off.push((reported, truth));
         }
     }
-    eprintln!("{} of 10 were told wrong: {off:?}", off.len());
-    assert!(off.len() <= 2, "told and true: {off:?}");
+    eprintln!("{} of 10 were reported wrong: {off:?}", off.len());
+    assert!(off.len() <= 2, "reported and true: {off:?}");
 }
 
 #[test]
@@ -196,16 +196,16 @@ fn a_pinned_spinner_is_counted_at_every_collection_and_on_its_own_place() {
         let now = worker::clock_of(pid);
         // The slice under way is known up to the kernel's last tick, at both ends. We may be held up between the two
         // looks; what one is short of, the next one has.
-        let told = Duration::from_nanos(listener.used_ns);
-        if told.abs_diff(now - before) >= Duration::from_millis(25) {
-            far_off.push((told, now - before));
+        let reported = Duration::from_nanos(listener.used_ns);
+        if reported.abs_diff(now - before) >= Duration::from_millis(25) {
+            far_off.push((reported, now - before));
         }
         let placed = listener.by_domain(pid);
         let elsewhere: u64 = placed.iter().filter(|work| work.domain != 0).map(|work| work.work.time_ns).sum();
         assert!(elsewhere < 1_000_000, "{placed:?}");
         before = now;
     }
-    assert!(far_off.len() <= 3, "told, true: {far_off:?}");
+    assert!(far_off.len() <= 3, "reported, true: {far_off:?}");
     worker.go();
     let truth = worker.end();
     listener.collect("kspin", pid);
@@ -226,9 +226,9 @@ fn ten_thousand_processes_a_second_add_up() {
     let children: u64 = worker.wait_for("children").parse().unwrap();
     let truth = worker.end();
     listener.collect("kstorm", 0);
-    eprintln!("{children} children in {seconds} s, told {:?}, true {truth:?}", listener.all());
+    eprintln!("{children} children in {seconds} s, reported {:?}, true {truth:?}", listener.all());
     assert_eq!((listener.lost, listener.overflowed), (0, 0));
-    // The storm itself is told by number, those of its children that were seen at a collection as well.
+    // The storm itself is reported by number, those of its children that were seen at a collection as well.
     assert!(listener.passed <= children && listener.passed + 3 * u64::from(seconds) >= children, "{}", listener.passed);
     assert_near(listener.all(), truth, 10);
 }
@@ -240,7 +240,7 @@ fn what_finds_no_room_is_counted_to_the_nanosecond() {
     });
     let Some(mut listener) = Listener::with(&options) else { return };
     // All of this machine's work, since room is short for all of it.
-    let mut told = 0;
+    let mut reported = 0;
     let node = || {
         let text = std::fs::read_to_string("/proc/stat").unwrap();
         let fields: Vec<u64> =
@@ -254,8 +254,8 @@ fn what_finds_no_room_is_counted_to_the_nanosecond() {
     for _ in 0..20 {
         std::thread::sleep(Duration::from_millis(100));
         listener.collect("", 0);
-        told += listener.usage.reports.iter().map(|report| report.used_ns).sum::<u64>();
-        told += listener.usage.short_lived.iter().map(|passed| passed.work.time_ns).sum::<u64>();
+        reported += listener.usage.reports.iter().map(|report| report.used_ns).sum::<u64>();
+        reported += listener.usage.short_lived.iter().map(|passed| passed.work.time_ns).sum::<u64>();
     }
     let truth = node() - before;
     for worker in workers {
@@ -263,8 +263,8 @@ fn what_finds_no_room_is_counted_to_the_nanosecond() {
     }
     storm.end();
     assert!(listener.lost > 0 && listener.lost_ns > 0 && listener.overflowed > 0);
-    let all = Duration::from_nanos(told + listener.lost_ns);
-    eprintln!("told {told} ns, lost {} ns in {} pieces, the node {truth:?}", listener.lost_ns, listener.lost);
+    let all = Duration::from_nanos(reported + listener.lost_ns);
+    eprintln!("reported {reported} ns, lost {} ns in {} pieces, the node {truth:?}", listener.lost_ns, listener.lost);
     // The node's figure comes in ticks, and has interrupts in it.
     assert!(all.abs_diff(truth) < truth / 10, "{all:?} {truth:?}");
 }
@@ -331,7 +331,7 @@ fn a_number_that_passes_on_is_another_process() {
         listener.collect("kfirst", 0);
         let position = listener.usage.tasks.iter().position(|task| task.pid == pid).unwrap();
         assert!(listener.usage.reports[position].has_ended && listener.usage.tasks[position].tag == before.tag);
-        // What it did is told by name: by number, it would be taken for the other one's.
+        // What it did is reported by name: by number, it would be taken for the other one's.
         assert!(listener.passed_ns > 20_000_000, "{}", listener.passed_ns);
         let (after, report) = listener.find(pid).unwrap();
         assert!(after.tag != before.tag && !report.has_ended);
@@ -455,15 +455,15 @@ fn a_processor_may_go_away_and_come_back() {
     let Some(offline) = Offline::take() else { return };
     listener.collect("", 0);
     // As everywhere here, a slice may be hidden now and then, never one too many.
-    let (mut told, mut truth) = (Duration::ZERO, Duration::ZERO);
+    let (mut reported, mut truth) = (Duration::ZERO, Duration::ZERO);
     for round in 0..5 {
         let name = format!("kaway-{round}");
         truth += listener.start(&name, "burn 2 20").end();
         (listener.passed_ns, listener.used_ns) = (0, 0);
         listener.collect(&name, 0);
-        told += listener.all();
+        reported += listener.all();
     }
-    assert!(told <= truth * 1005 / 1000 && told >= truth * 9 / 10, "told {told:?}, true {truth:?}");
+    assert!(reported <= truth * 1005 / 1000 && reported >= truth * 9 / 10, "reported {reported:?}, true {truth:?}");
     drop(offline);
     let mut worker = listener.start("kback", "spin 1");
     let pid = worker.child.id();

@@ -25,11 +25,11 @@ pub(crate) fn bounded(name: &str, bytes: &[u8], factor: usize, target: fn(&[u8])
     assert!(allocations <= limit, "{name}: {allocations} allocations for {length} bytes: {}", start());
 }
 
-/// Runs a target over so many files that mutation makes of these, in a thread that is watched.
+/// Runs a target over a number of mutations of these files, in a thread that is watched.
 pub(crate) fn attack(name: &'static str, target: fn(&[u8]), files: Vec<Vec<u8>>, cases: u64, factor: usize) {
     let number = |name: &str, default: u64| std::env::var(name).ok().map_or(default, |text| text.parse().unwrap());
     let (cases, seed) = (number("KEPLER_HOSTILE_CASES", cases), number("KEPLER_HOSTILE_SEED", 1));
-    let (tell, told) = channel();
+    let (tell, reported) = channel();
     let worker = thread::spawn(move || {
         for case in 0..cases {
             let bytes = Mutator::new(seed.wrapping_mul(1_000_003).wrapping_add(case)).damaged(&files);
@@ -39,7 +39,7 @@ pub(crate) fn attack(name: &'static str, target: fn(&[u8]), files: Vec<Vec<u8>>,
     });
     let mut last = 0;
     loop {
-        match told.recv_timeout(ENDLESS) {
+        match reported.recv_timeout(ENDLESS) {
             Ok(case) => last = case,
             // It is done, or has failed and said why.
             Err(RecvTimeoutError::Disconnected) => break,

@@ -41,7 +41,7 @@ impl Mutator {
         (self.next() % limit.max(1) as u64) as usize
     }
 
-    /// A place and a length from there, mostly short.
+    /// A index and a length from there, mostly short.
     fn piece(&mut self, length: usize) -> (usize, usize) {
         let from = self.below(length);
         let most = if self.below(4) == 0 { length } else { 32 };
@@ -88,8 +88,8 @@ impl Mutator {
     fn number(&mut self, bytes: &mut Vec<u8>) {
         let is_part = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
         let start = self.below(bytes.len());
-        let Some(from) = (start..bytes.len()).find(|&place| bytes[place].is_ascii_digit()) else { return };
-        let to = (from..bytes.len()).find(|&place| !is_part(&bytes[place])).unwrap_or(bytes.len());
+        let Some(from) = (start..bytes.len()).find(|&index| bytes[index].is_ascii_digit()) else { return };
+        let to = (from..bytes.len()).find(|&index| !is_part(&bytes[index])).unwrap_or(bytes.len());
         let number = match self.below(3) {
             0 => self.below(12).to_string(),
             _ => NUMBERS[self.below(NUMBERS.len())].to_owned(),

@@ -62,7 +62,7 @@ impl Tree {
         fs::create_dir_all(directory.join("power")).unwrap();
         let class = self.0.path().join("sys/class/powercap");
         let control = id.split(':').next().unwrap();
-        // Links that are there already stay: a control type has many zones, a zone is written anew.
+        // Links that are there already stay: a control type has many zones, a zone is written again.
         let _ = symlink(self.directory(control), class.join(control));
         let _ = symlink(&directory, class.join(id));
         let _ = symlink(&class, directory.join("subsystem"));
@@ -182,7 +182,7 @@ fn dies_of_one_package_are_zones_of_that_package() {
 }
 
 #[test]
-fn a_memory_mapped_twin_is_dropped_and_a_lone_one_is_used() {
+fn a_memory_mapped_duplicate_is_dropped_and_a_lone_one_is_used() {
     let tree = client();
     tree.zone("intel-rapl-mmio:0", "package-0", RANGE, "1000000\n");
     tree.zone("intel-rapl-mmio:0:0", "dram", RANGE, "77\n");
@@ -197,7 +197,7 @@ fn a_memory_mapped_twin_is_dropped_and_a_lone_one_is_used() {
         meter.inventory().skipped
     );
 
-    // When the MSR-driven twin cannot be used, the memory-mapped one is not a twin any more.
+    // When the MSR-driven zone cannot be used, the memory-mapped one is no duplicate any more.
     tree.write("intel-rapl:0", "max_energy_range_uj", "garbage\n");
     let meter = tree.open();
     assert!(meter.zones().iter().any(|zone| zone.path.contains("intel-rapl-mmio:0/energy_uj")));

@@ -16,7 +16,7 @@ fn machine(policy: IdlePolicy) -> (Machine, Estimate) {
     (machine, meter)
 }
 
-/// One second in which two processes work 0.9 s and 0.3 s, 0.2 s are nobody's, and `sleepers` do nothing.
+/// One second in which two processes work 0.9 s and 0.3 s, 0.2 s are unattributed, and `sleepers` do nothing.
 fn second(policy: IdlePolicy, sleepers: u32) -> (Arc<Snapshot>, Estimate) {
     let (mut machine, meter) = machine(policy);
     (10..12 + sleepers).for_each(|pid| machine.spawn(pid, b"worker", "/"));

@@ -398,7 +398,7 @@ proptest! {
     }
 }
 
-/// A source that can be lost: it has told of nobody, and no longer can.
+/// A source that can be lost, before it has reported any process.
 struct Lost;
 
 impl UsageSource for Lost {

@@ -82,7 +82,7 @@ impl Node {
         self.script.1.lock().unwrap().push(entry);
     }
 
-    /// A second goes by, in which the package draws so much and nobody else works.
+    /// A second goes by, in which the package draws `joules` and no other process works.
     fn tick(&mut self, joules: f64, idle_ticks: u64) -> Arc<Snapshot> {
         self.machine.tree.draw(PACKAGE, Energy::from_joules(joules)).unwrap();
         self.machine.processes.rest(idle_ticks).unwrap();
@@ -178,23 +178,23 @@ fn many_names_are_told_apart_when_others_have_gone() {
         node.passes(&format!("early{number}"), 1, None);
     }
     node.tick(100.0, 0);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for second in 1..=700u32 {
         // The same name in a container and outside is two sums; domains in the table move when the early ones go.
         node.passes("true", 10, Some(&cgroup));
         node.passes("true", 30, None);
         let snapshot = node.tick(40.0, 60);
-        told = snapshot
+        reported = snapshot
             .commands
             .iter()
             .map(|row| (row.info.comm.clone(), row.info.container.is_some(), joules(Some(row))))
             .collect();
-        if !told.iter().any(|(name, ..)| name.starts_with("early")) {
+        if !reported.iter().any(|(name, ..)| name.starts_with("early")) {
             assert!(second > 1);
             break;
         }
     }
-    told.sort_by(|one, other| one.2.total_cmp(&other.2));
-    let [(_, true, inside), (_, false, outside)] = told.as_slice() else { panic!("{told:?}") };
-    assert!((outside / inside - 3.0).abs() < 0.01, "{told:?}");
+    reported.sort_by(|one, other| one.2.total_cmp(&other.2));
+    let [(_, true, inside), (_, false, outside)] = reported.as_slice() else { panic!("{reported:?}") };
+    assert!((outside / inside - 3.0).abs() < 0.01, "{reported:?}");
 }

@@ -32,7 +32,7 @@ fn active_energy_is_divided_by_cpu_time_and_the_rest_is_nobodys() {
     machine.spawn(10, b"a", "/");
     machine.spawn(11, b"b", "/");
     machine.tick(1.0);
-    // 2 processors, 1 s: 0.4 s idle, 1.6 s busy, of which a used 0.8, b 0.4, and 0.4 nobody.
+    // 2 processors, 1 s: 0.4 s idle, 1.6 s busy, of which a used 0.8, b 0.4, and 0.4 is unattributed.
     machine.processes.work(10, 80, None).unwrap();
     machine.processes.work(11, 40, None).unwrap();
     machine.processes.work_unseen(40, None).unwrap();
@@ -108,11 +108,11 @@ fn a_reused_pid_is_another_process_and_starts_at_zero() {
 }
 
 #[test]
-fn twins_under_one_pid_are_one_terminated_row() {
+fn processes_of_one_pid_and_name_are_one_terminated_row() {
     let mut machine = Machine::new();
     machine.tick(1.0);
     for _ in 0..3 {
-        machine.spawn(10, b"twin", "/");
+        machine.spawn(10, b"again", "/");
         machine.processes.work(10, 200, None).unwrap();
         draw(&mut machine, 10.0);
         machine.tick(1.0);
@@ -132,7 +132,7 @@ fn a_containers_short_lived_children_count_for_it() {
     machine.spawn(10, b"shell", &cgroup);
     machine.spawn(20, b"other", "/");
     machine.tick(1.0);
-    // The shell itself uses 0.1 s; children that nobody saw 0.9 s more, which the cgroup knows.
+    // The shell itself uses 0.1 s; children that were never listed 0.9 s more, which the cgroup knows.
     machine.processes.work(10, 10, Some(&cgroup)).unwrap();
     machine.processes.work_unseen(90, Some(&cgroup)).unwrap();
     machine.processes.work(20, 50, None).unwrap();

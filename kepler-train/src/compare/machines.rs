@@ -1,6 +1,6 @@
 //! Six bare-metal machines of a cloud.
 
-use super::{Folder, Line};
+use super::{ComparisonRow, Folder};
 use crate::validate::{Fold, Validation, by_group, cross_validate, score};
 use crate::{Algorithm, Dataset, Inputs, Learner, LinearMethod, Recipe, Table, TrainError, interval};
 use kepler_core::model::{Model, Semantics};
@@ -8,10 +8,10 @@ use kepler_core::units::ZoneKind;
 
 const ZONE: ZoneKind = ZoneKind::Package;
 const RESULTS: &str = "ec2/reference_trainer_results.txt";
-/// Places of the machines of one processor, Xeon 8259CL, in the order of the file.
+/// Indices of the machines of one processor, Xeon 8259CL, in the order of the file.
 const SAME_CLASS: (usize, usize) = (0, 3);
 
-pub(super) fn run(folder: &Folder, how: Validation<'_>, push: &mut dyn FnMut(Line)) -> Result<(), TrainError> {
+pub(super) fn run(folder: &Folder, how: Validation<'_>, push: &mut dyn FnMut(ComparisonRow)) -> Result<(), TrainError> {
     let mut table = Table::open(folder.path("ec2/ec2_rows.csv"))?;
     table.rename("cores", "threads")?;
     table.declare(Semantics::Exporter0711);
@@ -25,7 +25,7 @@ pub(super) fn run(folder: &Folder, how: Validation<'_>, push: &mut dyn FnMut(Lin
     let basic = dataset(&["bpf_cpu_time_ms", "cache_miss", "cpu_cycles", "cpu_instructions"])?;
 
     let within = within(folder, &basic, &usable, &groups, how)?;
-    push(Line {
+    push(ComparisonRow {
         task: "ec2 package, Basic, within machine, 10 random 10 % splits".to_owned(),
         recipe: "stack".to_owned(),
         reference: reference(&results, &["EC2 within-machine random10 Basic package_power"]),
@@ -36,7 +36,7 @@ pub(super) fn run(folder: &Folder, how: Validation<'_>, push: &mut dyn FnMut(Lin
     let wide = dataset(&["bpf_cpu_time_ms", "cache_miss", "cpu_cycles", "cpu_instructions", "threads"])?;
     let recipe = across_machines();
     let held = cross_validate(&recipe, &wide, ZONE, &by_group(&groups), Validation { intervals: false, ..how })?;
-    push(Line {
+    push(ComparisonRow {
         task: "ec2 package, Basic, leave one machine out".to_owned(),
         recipe: recipe.name.clone(),
         reference: reference(&results, &["LOMO raw     CounterOnly", "LOMO raw     Basic"]),
@@ -50,7 +50,7 @@ pub(super) fn run(folder: &Folder, how: Validation<'_>, push: &mut dyn FnMut(Lin
 
 /// For machines that no row is of. With c cycles, a mean frequency f = c / CPU time and a busy share u of the threads:
 /// a constant, and c·f, c·f·u, c·f·u², c·f² by least squares. Energy a cycle grows with frequency, and the second thread
-/// of a core costs less than the first. Places are those of CPU time, cycles and threads.
+/// of a core costs less than the first. Indices are those of CPU time, cycles and threads.
 fn across_machines() -> Recipe {
     let (time, cycles, threads) = (0, 2, 4);
     let products = vec![
@@ -117,14 +117,14 @@ fn within(
 }
 
 /// Trained on one machine, judged on another of the same processor.
-fn transfer(data: &Dataset, groups: &[usize], results: &str) -> Result<Line, TrainError> {
+fn transfer(data: &Dataset, groups: &[usize], results: &str) -> Result<ComparisonRow, TrainError> {
     let of =
         |machine: usize| -> Vec<usize> { (0..groups.len()).filter(|&row| groups.get(row) == Some(&machine)).collect() };
     let (from, to) = (data.subset(&of(SAME_CLASS.0)), data.subset(&of(SAME_CLASS.1)));
     let recipe = Algorithm::Ensemble.recipe();
     let (document, _) = interval::fit(&recipe, &from, interval::CONFIDENCE)?;
-    let held = crate::validate::judge(&Model::from_document(&document)?, &to, ZONE)?;
-    Ok(Line {
+    let held = crate::validate::evaluate(&Model::from_document(&document)?, &to, ZONE)?;
+    Ok(ComparisonRow {
         task: "ec2 package, Basic, trained on m5.metal, judged on r5.metal (same processor)".to_owned(),
         recipe: recipe.name,
         reference: reference(results, &["transfer nt0(m5.metal 8259CL)->nt3(r5.metal 8259CL) Basic"]),

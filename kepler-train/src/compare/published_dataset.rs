@@ -1,6 +1,6 @@
 //! One 32-thread server under a matrix of loads, 3 s a row, in ten blocks.
 
-use super::{Folder, Line};
+use super::{ComparisonRow, Folder};
 use crate::validate::{Fold, Validation, by_group, cross_validate, score};
 use crate::{Algorithm, Dataset, Table, TrainError};
 use kepler_core::model::component_name;
@@ -11,7 +11,7 @@ const BASIC: [&str; 4] = ["bpf_cpu_time_us", "cache_miss", "cpu_cycles", "cpu_in
 /// Bands of instructions per cycle that are held out one by one.
 const BANDS: usize = 5;
 
-pub(super) fn run(folder: &Folder, how: Validation<'_>, push: &mut dyn FnMut(Line)) -> Result<(), TrainError> {
+pub(super) fn run(folder: &Folder, how: Validation<'_>, push: &mut dyn FnMut(ComparisonRow)) -> Result<(), TrainError> {
     let table = Table::open(folder.path("nx12/preprocess_abs_default_rapl_Basic.csv"))?;
     let folds = folds(folder)?;
     let (all, bpf) = (BASIC.as_slice(), BASIC.get(..1).unwrap_or_default());
@@ -26,7 +26,7 @@ pub(super) fn run(folder: &Folder, how: Validation<'_>, push: &mut dyn FnMut(Lin
         let data = dataset(&table, features, zone)?;
         let recipe = Algorithm::Ensemble.recipe();
         let held = cross_validate(&recipe, &data, zone, &folds, Validation { intervals: true, ..how })?;
-        push(Line {
+        push(ComparisonRow {
             task: format!("nx12 {component}, {group}, blocked 10-fold"),
             recipe: recipe.name.clone(),
             reference: reference(folder, group, component)?,
@@ -39,7 +39,7 @@ pub(super) fn run(folder: &Folder, how: Validation<'_>, push: &mut dyn FnMut(Lin
     let recipe = Algorithm::Ensemble.recipe();
     let folds = by_group(&bands(table.numbers("cpu_instructions")?, table.numbers("cpu_cycles")?));
     let held = cross_validate(&recipe, &data, ZoneKind::Package, &folds, Validation { intervals: true, ..how })?;
-    push(Line {
+    push(ComparisonRow {
         task: "nx12 package, Basic, leave out a fifth by instructions per cycle".to_owned(),
         recipe: recipe.name.clone(),
         reference: None,
@@ -59,7 +59,7 @@ fn folds(folder: &Folder) -> Result<Vec<Fold>, TrainError> {
     const FILE: &str = "nx12/nx12_blocked10.json";
     let json = folder.json(FILE)?;
     let fold = |range: &serde_json::Value| {
-        let end = |place: usize| usize::try_from(range.get(place)?.as_u64()?).ok();
+        let end = |index: usize| usize::try_from(range.get(index)?.as_u64()?).ok();
         Some((end(0)?..=end(1)?).collect())
     };
     let ranges = json.get("test_ranges").and_then(serde_json::Value::as_array);
@@ -73,7 +73,7 @@ fn reference(folder: &Folder, group: &str, component: &str) -> Result<Option<(f6
     let text = folder.text("nx12/reference_trainer_results.csv")?;
     let wanted = |line: &str| {
         let fields: Vec<&str> = line.split(',').collect();
-        let is = |place: usize, value: &str| fields.get(place) == Some(&value);
+        let is = |index: usize, value: &str| fields.get(index) == Some(&value);
         if !(is(0, "rapl") && is(1, "abs") && is(2, group) && is(3, "blocked") && is(5, component)) {
             return None;
         }

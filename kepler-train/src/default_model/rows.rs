@@ -84,25 +84,25 @@ pub(super) fn read(folder: &Folder) -> Result<Vec<Machine>, TrainError> {
         ("nx12", "Haswell", None, 32, NX12("1")),
     ]
     .into_iter()
-    .map(|(name, class, ghz, threads, place)| {
-        let rows = rows(folder, &place, f64::from(threads))?;
+    .map(|(name, class, ghz, threads, source)| {
+        let rows = rows(folder, &source, f64::from(threads))?;
         if rows.is_empty() {
             let what = format!("no rows of {name}");
-            return Err(TrainError::Declaration { name: place.file.to_owned(), what });
+            return Err(TrainError::Declaration { name: source.file.to_owned(), what });
         }
         Ok(Machine { name, class, ghz, threads, rows })
     })
     .collect()
 }
 
-fn rows(folder: &Folder, place: &RowSource, threads: f64) -> Result<Vec<(f64, f64)>, TrainError> {
-    let table = Table::open(folder.path(place.file))?;
-    let (groups, names) = table.groups(place.column)?;
-    let wanted = names.iter().position(|name| name == place.value);
-    let rows = groups.iter().zip(table.cells(place.cpu_time)?).zip(table.cells("package_power")?);
+fn rows(folder: &Folder, source: &RowSource, threads: f64) -> Result<Vec<(f64, f64)>, TrainError> {
+    let table = Table::open(folder.path(source.file))?;
+    let (groups, names) = table.groups(source.column)?;
+    let wanted = names.iter().position(|name| name == source.value);
+    let rows = groups.iter().zip(table.cells(source.cpu_time)?).zip(table.cells("package_power")?);
     let rows = rows.filter(|((group, time), watts)| Some(**group) == wanted && time.is_finite() && **watts > 1.0);
     let row = |((_, time), watts): ((&usize, &f64), &f64)| {
-        ((time / 1000.0 - place.phantom_cpus).clamp(0.0, threads) / threads, watts / threads)
+        ((time / 1000.0 - source.phantom_cpus).clamp(0.0, threads) / threads, watts / threads)
     };
     Ok(rows.map(row).collect())
 }

@@ -144,8 +144,8 @@ impl Table {
         check_names(&names)?;
         for group in 0..reader.num_row_groups() {
             let group = reader.get_row_group(group).map_err(bad)?;
-            for (place, column) in columns.iter_mut().enumerate() {
-                read(group.get_column_reader(place).map_err(bad)?, &mut column.cells, rows).map_err(bad)?;
+            for (index, column) in columns.iter_mut().enumerate() {
+                read(group.get_column_reader(index).map_err(bad)?, &mut column.cells, rows).map_err(bad)?;
             }
         }
         for column in &columns {
@@ -249,9 +249,9 @@ mod tests {
             assert!(error.contains("trace.parquet"), "{error}");
         }
         // Bytes changed here and there: read or refused, never a panic.
-        for place in (4..whole.len()).step_by(7) {
+        for index in (4..whole.len()).step_by(7) {
             let mut bytes = whole.clone();
-            bytes[place] ^= 0x55;
+            bytes[index] ^= 0x55;
             fs::write(&path, &bytes).unwrap();
             drop(Table::open(&path));
         }

@@ -53,8 +53,8 @@ fn cuts(column: &[f32]) -> Vec<f32> {
     }
     let mut cuts: Vec<f32> = (1..MAX_BINS)
         .filter_map(|number| {
-            let place = number * sorted.len() / MAX_BINS;
-            let at = *sorted.get(place)?;
+            let index = number * sorted.len() / MAX_BINS;
+            let at = *sorted.get(index)?;
             let before = distinct.partition_point(|value| *value < at).checked_sub(1)?;
             Some(between(*distinct.get(before)?, at))
         })

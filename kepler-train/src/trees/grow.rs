@@ -151,10 +151,10 @@ impl<'a> Grower<'a> {
                 Growth::Randomised => Some(self.drawn(input, bins, random)),
             };
             let (mut sum, mut below) = (0.0, 0);
-            for (place, bin) in bins.iter().take(last).enumerate() {
+            for (index, bin) in bins.iter().take(last).enumerate() {
                 sum += bin.sum;
                 below += bin.rows;
-                if only.map_or(bin.rows == 0, |only| only != place) || below < least {
+                if only.map_or(bin.rows == 0, |only| only != index) || below < least {
                     continue;
                 }
                 if rows - below < least {
@@ -173,7 +173,7 @@ impl<'a> Grower<'a> {
                     Direction::Rising => left <= right,
                 };
                 if allowed {
-                    best = Some(Split { input, bin: place, gain, middle: (left + right) / 2.0 });
+                    best = Some(Split { input, bin: index, gain, middle: (left + right) / 2.0 });
                 }
             }
         }
@@ -204,8 +204,8 @@ impl<'a> Grower<'a> {
         self.scratch.clear();
         let column = self.bins.column(split.input);
         let mut end = from;
-        for place in from..to {
-            let Some(&row) = self.order.get(place) else { continue };
+        for index in from..to {
+            let Some(&row) = self.order.get(index) else { continue };
             if column.get(row as usize).is_some_and(|&code| usize::from(code) <= split.bin) {
                 if let Some(slot) = self.order.get_mut(end) {
                     *slot = row;

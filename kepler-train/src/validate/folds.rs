@@ -1,4 +1,4 @@
-//! Which rows are held out together.
+//! Folds: rows that are held out together.
 
 /// Rows that are held out together, by number. Each fold is trained on all others.
 pub type Fold = Vec<usize>;

@@ -1,4 +1,4 @@
-//! Where what was learned of this machine is kept.
+//! The calibration file.
 
 use super::super::config::Config;
 use super::super::exit::Failure;

@@ -1,4 +1,4 @@
-//! What the settings do to the configuration.
+//! Applies settings to the configuration.
 
 pub(super) mod facility;
 pub(super) mod intensity;

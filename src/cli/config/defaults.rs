@@ -1,4 +1,4 @@
-//! What holds where nothing is configured. A test holds the help texts to these.
+//! Default values. A test compares the help texts with them.
 
 use kepler_core::units::Energy;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! From everything that was given to one configuration.
+//! Merges file, environment and flags into one configuration.
 
 use super::apply::Remark;
 use super::raw_setting::{Form, Problem, RawSetting};

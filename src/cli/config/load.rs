@@ -1,4 +1,4 @@
-//! Where a configuration comes from: a file, the environment, flags.
+//! Loads a configuration from a file, the environment and flags.
 
 use super::flags::Flags;
 use super::layers::{Layers, Loaded, Rejected, Use};

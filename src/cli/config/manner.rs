@@ -1,4 +1,4 @@
-//! Whose manner the program has: its own, or Go Kepler's.
+//! The program's mode: its own, or Go Kepler's.
 
 use super::address::ListenAddress;
 use super::raw_setting::{Problem, RawSetting};

@@ -1,4 +1,4 @@
-//! Values as they were written, and where: in a file, as a flag, in the environment.
+//! Unparsed values with their origin: a file, a flag, the environment.
 
 use super::duration;
 use super::yaml::{Content, Node};

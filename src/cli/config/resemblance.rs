@@ -1,4 +1,4 @@
-//! What a file is that is given as a configuration and has none of its keys.
+//! Recognises files of other kinds that were given as a configuration.
 
 use super::yaml::{Content, Entry};
 

@@ -1,4 +1,4 @@
-//! Every setting there is, once: its key in the file, its flag, its form, what it does.
+//! All settings: key in the file, flag, form, effect.
 
 mod table;
 

@@ -1,4 +1,4 @@
-//! Where a command that judges gets energy figures from, as configured.
+//! The configured source of energy figures for compliance commands.
 
 use std::str::FromStr;
 

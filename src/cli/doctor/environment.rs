@@ -1,4 +1,4 @@
-//! Where this process runs: what decides how processes and containers can be told apart.
+//! Where this process runs: what decides whether containers can be recognised.
 
 use kepler_core::host::{Host, ProcessVisibility, Topology};
 use serde::Serialize;
@@ -29,7 +29,7 @@ pub(super) enum Cgroup {
     Hybrid,
     /// One hierarchy for all.
     V2,
-    /// None found: containers cannot be told from other processes.
+    /// None found: containers cannot be recognised.
     Missing,
 }
 
@@ -40,7 +40,7 @@ impl Cgroup {
             Cgroup::V1 => "version 1",
             Cgroup::Hybrid => "version 1, with a unified hierarchy beside it",
             Cgroup::V2 => "version 2",
-            Cgroup::Missing => "none found; containers cannot be told from other processes",
+            Cgroup::Missing => "none found; containers cannot be recognised",
         }
     }
 }

@@ -270,7 +270,7 @@ impl fmt::Display for Report {
         }
         writeln!(f, "\nProcesses")?;
         let means = match self.usage_source {
-            Some("ebpf") => "ebpf (told by the scheduler; short-lived processes by name)",
+            Some("ebpf") => "ebpf (from the scheduler; short-lived processes by name)",
             Some("clock") => "clock (processes' CPU clocks; short-lived processes by container or unit only)",
             Some("procfs") => "procfs (stat files, in steps of 10 ms; short-lived processes by container or unit only)",
             other => other.unwrap_or("none"),

@@ -1,4 +1,4 @@
-//! What is different here, setting by setting.
+//! Differences from Go Kepler, by setting.
 
 use super::super::config::settings::{self, Effect, Setting};
 use super::super::config::yaml::{Content, Entry};

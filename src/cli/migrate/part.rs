@@ -1,4 +1,4 @@
-//! What one piece of a file gives, and how a command line in it is divided.
+//! Settings in one part of a file, and splitting of command lines.
 
 use super::super::config::yaml::Entry;
 

@@ -1,4 +1,4 @@
-//! What a file made for Go Kepler is, and the settings in it.
+//! Recognises files made for Go Kepler, and extracts their settings.
 
 use super::super::config::yaml::{self, Content, Document, Entry};
 use super::super::config::{Flags, parse_flags};

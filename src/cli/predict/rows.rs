@@ -1,4 +1,4 @@
-//! Rows of a CSV, as a model wants them.
+//! Rows of a CSV in the order of a model's features.
 
 use kepler_core::model::{BindError, Binding, Conversion, Model, Quantity, Semantics};
 use std::io::{BufRead, BufReader, Read};

@@ -1,4 +1,4 @@
-//! Listening: every address is bound before anything else starts, and a refusal names who is there.
+//! Listeners: every address is bound before anything else starts; an error names the process that holds it.
 
 use super::super::config::ListenAddress;
 use super::super::exit::Failure;

@@ -1,4 +1,4 @@
-//! What `kepler train` and `kepler eval` share: reading rows, naming targets, writing reports, showing progress.
+//! Shared code of `kepler train` and `kepler eval`: rows, targets, reports, progress.
 
 use super::beside;
 use kepler_core::model::{Quantity, Semantics, component_name, zone};

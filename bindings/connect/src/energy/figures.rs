@@ -1,6 +1,6 @@
-//! Sums over a range, and the rows of an inventory made of them.
+//! Sums over a range, and inventory rows built from them.
 
-use super::{Identity, Part, Quantity, Sources, add, place};
+use super::{Identity, Part, Quantity, Sources, add, slot};
 use kepler_compliance::units::{Energy, PerZone, Power};
 use kepler_compliance::view::{
     Containment, EnergySplit, NodeEnergy, NodeZoneEnergy, Split, TimeRange, Usage, WorkloadEnergy, WorkloadId,
@@ -36,12 +36,12 @@ impl NodeFigures {
         add(split, part, value);
     }
 
-    /// All energy of a part: active and idle where both are told, for the total of Go Kepler is the raw
+    /// All energy of a part: active plus idle where both are reported, since the total of Go Kepler is the raw
     /// register, which wraps, and these two are not.
     fn total(&mut self, part: Part) -> Option<f64> {
-        match (*place(&mut self.active, part), *place(&mut self.idle, part)) {
+        match (*slot(&mut self.active, part), *slot(&mut self.idle, part)) {
             (Some(active), Some(idle)) => Some(active + idle),
-            _ => *place(&mut self.joules, part),
+            _ => *slot(&mut self.joules, part),
         }
     }
 
@@ -61,13 +61,13 @@ impl NodeFigures {
     pub(crate) fn into_node(mut self, name: Arc<str>, covered: TimeRange) -> NodeEnergy {
         let mut zone = |part| {
             let energy = Energy::from_joules(self.total(part)?);
-            let joules = |split: &mut Split<f64>| place(split, part).map(Energy::from_joules);
+            let joules = |split: &mut Split<f64>| slot(split, part).map(Energy::from_joules);
             let source = self.sources.of(part);
             let mut zone = NodeZoneEnergy::new(energy, source.method, source.name);
             zone.active = joules(&mut self.active);
             zone.idle = joules(&mut self.idle);
             zone.unattributed = joules(&mut self.unattributed);
-            zone.power = place(&mut self.watts, part).map(Power::from_watts);
+            zone.power = slot(&mut self.watts, part).map(Power::from_watts);
             Some(zone)
         };
         let mut node = NodeEnergy::new(name, covered);

@@ -1,4 +1,4 @@
-//! What can go wrong between us and a server.
+//! Errors of HTTP requests.
 
 use super::shown;
 use reqwest::Url;

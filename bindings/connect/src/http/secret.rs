@@ -1,4 +1,4 @@
-//! Tokens and passwords, and how they travel.
+//! Tokens and passwords, and how they are sent.
 
 use super::HttpError;
 use reqwest::Url;

@@ -1,4 +1,4 @@
-//! Whom to trust.
+//! Trusted certificates.
 
 use super::HttpError;
 use kepler_core::host::file::{self, FileLimits};
@@ -17,7 +17,7 @@ pub(super) fn config(bundle: Option<&Path>, secure: bool) -> Result<ClientConfig
         .map_err(|error| HttpError::Client { reason: error.to_string() })?;
     let builder = match bundle {
         Some(path) => builder.with_root_certificates(read(path)?),
-        // Nobody is trusted, and nobody is asked: all addresses are http.
+        // No certificate is needed: all addresses are plain HTTP.
         None if !secure => builder.with_root_certificates(RootCertStore::empty()),
         None => builder.with_platform_verifier().map_err(|error| HttpError::NoTrust { reason: error.to_string() })?,
     };

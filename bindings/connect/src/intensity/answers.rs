@@ -1,5 +1,5 @@
-//! Remembers a provider's answers: asks once for one question, leaves a failing provider alone, and falls
-//! back on the last good answer.
+//! Caches a provider's answers: one request per question, back-off after failures, fallback
+//! to the last good answer.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -70,7 +70,7 @@ impl<T> Answers<T> {
         ask: impl FnOnce() -> Result<T, Failure>,
     ) -> Result<(Arc<T>, Option<Failure>), Failure> {
         let slot = self.slot(slot);
-        // Held while asking: whoever asks the same waits here and finds the answer.
+        // Held during the request: concurrent callers with the same question wait here and find the answer.
         let mut slot = lock(&slot);
         if let Some(good) = slot.good.as_ref().filter(|good| good.asked == asked && good.at.elapsed() < self.fresh_for)
         {

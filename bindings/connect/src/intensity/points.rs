@@ -1,10 +1,10 @@
-//! Points of a provider's answer into a series.
+//! Converts the points of a provider's answer into a series.
 
 use jiff::Timestamp;
 use kepler_compliance::series::{Series, SeriesError, Step};
 use kepler_compliance::units::CarbonIntensity;
 
-/// A series of points that each hold for `step`, or if that is not told for the shortest distance
+/// A series of points that each hold for `step`, or, if that is not stated, for the shortest distance
 /// between two, an hour at most. Points without a value, or with one no grid can have, are gaps. Of
 /// several points for one time the last counts.
 #[cfg(any(feature = "electricity-maps", feature = "watttime"))]

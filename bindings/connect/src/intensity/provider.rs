@@ -1,4 +1,4 @@
-//! What the providers share: one question, its answer, and what is made of it.
+//! Code that all providers share: requests, cached answers, series.
 
 use super::ProviderOptions;
 use super::answers::{Answers, Failure};

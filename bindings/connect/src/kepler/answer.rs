@@ -1,4 +1,4 @@
-//! Answers from what is remembered.
+//! Answers from the recorded readings.
 
 use super::KeplerView;
 use super::node::{Node, overlap};

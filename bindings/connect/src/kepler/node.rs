@@ -1,8 +1,8 @@
-//! What is remembered of one exporter.
+//! The recorded readings of one exporter.
 
 use super::scrape::{Scrape, Shown};
 use super::track::{Reading, Track};
-use crate::energy::{Identity, Key, NodeFigures, Part, Quantity, Sources, WorkloadFigures, place};
+use crate::energy::{Identity, Key, NodeFigures, Part, Quantity, Sources, WorkloadFigures, slot};
 use jiff::Timestamp;
 use kepler_compliance::series::span;
 use kepler_compliance::units::ZoneKind;
@@ -73,8 +73,8 @@ impl Node {
                     Quantity::UnattributedJoules => &mut figures.unattributed,
                     _ => &mut figures.joules,
                 };
-                if let Some(running) = *place(shown, part) {
-                    let track = place(tracks, part);
+                if let Some(running) = *slot(shown, part) {
+                    let track = slot(tracks, part);
                     // A zone that is new was there before it was shown, so it counts from here.
                     let since = track.as_ref().and(since);
                     let reading = Reading { running: Some(running), terminated: None };
@@ -97,7 +97,7 @@ impl Node {
             self.readings.pop_front();
         }
         for part in PARTS {
-            for track in self.counters.iter_mut().filter_map(|tracks| place(tracks, part).as_mut()) {
+            for track in self.counters.iter_mut().filter_map(|tracks| slot(tracks, part).as_mut()) {
                 track.forget_before(limit);
             }
         }
@@ -181,8 +181,8 @@ impl Row {
 
     fn take(&mut self, mut shown: Shown, since: Option<Timestamp>, at: Timestamp) {
         for part in PARTS {
-            if let Some(reading) = *place(&mut shown.joules, part) {
-                place(&mut self.joules, part).get_or_insert_default().take(since, at, reading);
+            if let Some(reading) = *slot(&mut shown.joules, part) {
+                slot(&mut self.joules, part).get_or_insert_default().take(since, at, reading);
             }
         }
         if shown.cpu_seconds != Reading::default() {
@@ -197,7 +197,7 @@ impl Row {
 
     fn forget_before(&mut self, limit: Timestamp) {
         for part in PARTS {
-            if let Some(track) = place(&mut self.joules, part) {
+            if let Some(track) = slot(&mut self.joules, part) {
                 track.forget_before(limit);
             }
         }

@@ -1,8 +1,8 @@
-//! One answer of an exporter, read.
+//! Parses one scrape of an exporter.
 
 use super::track::Reading;
 use crate::energy::{
-    Identity, Key, Level, METRICS, Metric, NodeFigures, Part, Quantity, SOURCE_ERROR, SOURCE_INFO, add, place,
+    Identity, Key, Level, METRICS, Metric, NodeFigures, Part, Quantity, SOURCE_ERROR, SOURCE_INFO, add, slot,
 };
 use crate::exposition::{Sample, samples};
 use kepler_compliance::view::Split;
@@ -104,7 +104,7 @@ impl Shown {
             Quantity::Watts if terminated => return,
             Quantity::Watts => return add(&mut self.watts, part, value),
             Quantity::CpuSeconds => &mut self.cpu_seconds,
-            _ => place(&mut self.joules, part).get_or_insert_default(),
+            _ => slot(&mut self.joules, part).get_or_insert_default(),
         };
         let slot = if terminated { &mut reading.terminated } else { &mut reading.running };
         *slot = Some(slot.unwrap_or(0.0) + value);
@@ -130,11 +130,11 @@ kepler_node_cpu_info{processor="1"} 1
 "#;
         let mut scrape = Scrape::read(text).unwrap();
         let package = Part::Zone(ZoneKind::Package);
-        assert_eq!(*place(&mut scrape.figures.joules, package), Some(15.0));
+        assert_eq!(*slot(&mut scrape.figures.joules, package), Some(15.0));
         assert_eq!((scrape.node.as_deref(), scrape.figures.processors), (Some("n"), Some(2)));
         let pod = scrape.workloads.values_mut().next().unwrap();
         assert_eq!(pod.identity.kind, WorkloadKind::Pod);
-        let joules = place(&mut pod.joules, package).unwrap();
+        let joules = slot(&mut pod.joules, package).unwrap();
         assert_eq!((joules.running, joules.terminated), (Some(3.0), Some(4.0)));
         assert_eq!(pod.watts, Split::default(), "what is terminated has no power");
     }

@@ -1,4 +1,4 @@
-//! A counter over several readings: what was used, however the counter jumped.
+//! A counter over several readings: the increase, across resets.
 
 use jiff::Timestamp;
 use kepler_compliance::series::span;

@@ -1,4 +1,4 @@
-//! A thread that polls.
+//! A polling thread.
 
 use super::KeplerView;
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// Polls as long as it lives; dropping it waits for the poll that runs.
 #[derive(Debug)]
 #[must_use = "polling stops when this is dropped"]
-pub struct Watch {
+pub struct PollingThread {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -21,7 +21,7 @@ impl KeplerView {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn watch(self: &Arc<Self>, interval: Duration) -> io::Result<Watch> {
+    pub fn watch(self: &Arc<Self>, interval: Duration) -> io::Result<PollingThread> {
         let (view, (stop, stopped)) = (self.clone(), channel());
         let poll = move || {
             let mut due = Instant::now();
@@ -37,11 +37,11 @@ impl KeplerView {
             }
         };
         let thread = thread::Builder::new().name("kepler-watch".into()).spawn(poll)?;
-        Ok(Watch { stop: Some(stop), thread: Some(thread) })
+        Ok(PollingThread { stop: Some(stop), thread: Some(thread) })
     }
 }
 
-impl Drop for Watch {
+impl Drop for PollingThread {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {

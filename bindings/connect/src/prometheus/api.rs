@@ -1,4 +1,4 @@
-//! The HTTP API of Prometheus, as far as it is needed: instant and range queries.
+//! The HTTP API of Prometheus: instant and range queries.
 
 use crate::http::{Auth, Http, HttpError, below, shown};
 use jiff::Timestamp;
@@ -149,8 +149,8 @@ impl Api {
                 let Some((promql, when)) = queries.get(index) else { return Ok(()) };
                 let answer = self.query(promql, *when).inspect_err(|_| next.store(queries.len(), Ordering::Relaxed))?;
                 let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(place) = answers.get_mut(index) {
-                    *place = Some(answer);
+                if let Some(slot) = answers.get_mut(index) {
+                    *slot = Some(answer);
                 }
             }
         };

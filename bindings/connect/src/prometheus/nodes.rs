@@ -1,4 +1,4 @@
-//! Which nodes Prometheus has samples of, and for what time.
+//! The nodes that Prometheus has samples of, with their time ranges.
 
 use super::api::{Answer, Api, ApiError, Row, When};
 use super::promql::{Matchers, duration};
@@ -104,10 +104,10 @@ impl Nodes {
     /// Share of `range` that the nodes of `wanted` stand for; exporters that cannot be scraped count as
     /// nodes without figures.
     pub(super) fn coverage(&self, range: TimeRange, wanted: impl Fn(&str) -> bool) -> f64 {
-        let told =
+        let covered =
             self.covered.iter().filter(|(name, _)| wanted(name)).map(|(_, covered)| covered.length().as_secs_f64());
         let expected = self.covered.len() + self.missing;
-        (told.sum::<f64>() / (expected as f64 * range.length().as_secs_f64())).clamp(0.0, 1.0)
+        (covered.sum::<f64>() / (expected as f64 * range.length().as_secs_f64())).clamp(0.0, 1.0)
     }
 
     pub(super) fn moment(&self) -> String {

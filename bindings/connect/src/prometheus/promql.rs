@@ -1,4 +1,4 @@
-//! PromQL, written safely.
+//! PromQL with escaping.
 
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// Points of a series that Prometheus gives at most.
 const MOST_POINTS: u32 = 11_000;
-/// Steps hold at least so many scrape intervals: two samples even where one is late.
+/// Least number of scrape intervals in a step: it has two samples even where one is late.
 const INTERVALS: u32 = 3;
 
 /// Prometheus counts in milliseconds.

@@ -177,7 +177,7 @@ fn every_node_is_polled_and_a_failing_one_lowers_coverage() {
     let later = view.inventory(range(0, 20)).unwrap();
     let n2 = later.workloads.iter().find(|row| &*row.id.node == "n2").unwrap();
     assert!(later.skipped.iter().any(|out| out.reason.contains("since its last good answer")));
-    assert_eq!(n2.power, None, "nobody knows what it draws now");
+    assert_eq!(n2.power, None, "unknown knows what it draws now");
 }
 
 #[test]
@@ -248,8 +248,8 @@ fn a_series_has_steps_no_shorter_than_the_polls_and_leaves_gaps_out() {
     assert_eq!(told.map(f64::round), idle.map(f64::round), "as far as the exporter tells it apart");
     let namespace = view.series(&Subject::Namespace("shop".into()), range(0, 60), Duration::from_secs(20)).unwrap();
     assert!(close(namespace.steps.steps()[0].value.energy.cpu(), 20.0));
-    let nobody = view.series(&Subject::Namespace("none".into()), range(0, 60), Duration::from_secs(20)).unwrap_err();
-    assert!(matches!(nobody, ViewError::NoData { .. }));
+    let unknown = view.series(&Subject::Namespace("none".into()), range(0, 60), Duration::from_secs(20)).unwrap_err();
+    assert!(matches!(unknown, ViewError::NoData { .. }));
     // A long silence is a gap of the series, and no loss of the inventory.
     exporter.shows(&metrics("n1", 100.0, "running"));
     view.poll(start() + 160.seconds());
@@ -274,9 +274,9 @@ fn estimates_are_told_with_their_error() {
     let method = Method::Estimated { error_ratio: 0.35 };
     assert_eq!(row(&inventory, WorkloadKind::Pod).method, method);
     let zones = &inventory.nodes[0].zones;
-    let told = |zone| zones[zone].as_ref().map(|zone| (&*zone.source, zone.method));
-    assert_eq!(told(ZoneKind::Package), Some(("model", method)));
-    assert_eq!(told(ZoneKind::Dram), Some(("powercap", Method::Measured)));
+    let reported = |zone| zones[zone].as_ref().map(|zone| (&*zone.source, zone.method));
+    assert_eq!(reported(ZoneKind::Package), Some(("model", method)));
+    assert_eq!(reported(ZoneKind::Dram), Some(("powercap", Method::Measured)));
 }
 
 #[test]

@@ -173,8 +173,8 @@ fn a_real_prometheus_gives_energy_power_coverage_and_series() {
     let finer = view.series(&Subject::Node("n1".into()), range, Duration::from_secs(1)).unwrap();
     assert!(finer.steps.steps()[0].length() >= Duration::from_secs(3), "no steps without two samples");
 
-    let nobody = view.series(&Subject::Namespace("none".into()), range, Duration::from_secs(4)).unwrap_err();
-    assert!(matches!(nobody, ViewError::NoData { .. }), "{nobody}");
+    let unknown = view.series(&Subject::Namespace("none".into()), range, Duration::from_secs(4)).unwrap_err();
+    assert!(matches!(unknown, ViewError::NoData { .. }), "{unknown}");
     let before = TimeRange::ending(range.end - Duration::from_secs(86_400), Duration::from_secs(60));
     let nothing = view.inventory(before).unwrap_err();
     assert!(

@@ -1,4 +1,4 @@
-//! The body of an answer, and what is held as long as it lives.
+//! A response body and the resources held while it exists.
 
 use super::shares::Share;
 use super::slots::BusyRequest;

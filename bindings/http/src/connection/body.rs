@@ -1,4 +1,4 @@
-//! Bodies of requests: a time limit for each, and a limit in bytes over all of them.
+//! Request bodies: a time limit for each, and a limit in bytes for all together.
 
 use super::slots::{ConnectionSlot, ConnectionSlots};
 use axum::body::{Body, Bytes};
@@ -61,7 +61,7 @@ impl BodyOutcome {
     }
 
     /// The answer that says why the body was not read, in place of what a handler made of a body cut short.
-    pub(crate) fn refusal(&self) -> Option<Response> {
+    pub(crate) fn rejection(&self) -> Option<Response> {
         let failure = self.change(|outcome| outcome.failure)?;
         let status = match failure {
             BodyFailure::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,

@@ -1,4 +1,4 @@
-//! How many connections the limit of open files leaves.
+//! The number of connections within the limit of open files.
 
 use rustix::process::{Resource, getrlimit};
 use std::num::NonZeroUsize;

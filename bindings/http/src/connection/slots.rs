@@ -1,4 +1,4 @@
-//! Slots for connections, and which connection gives up its own.
+//! Connection slots, and which connection is evicted.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -84,7 +84,7 @@ impl ConnectionSlots {
     }
 }
 
-/// What a request is for, as far as that decides who may be held up by whom.
+/// The class of a request, which decides the connections it may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RequestKind {
     /// Health and readiness: tiny answers, at once.

@@ -1,4 +1,4 @@
-//! A stream whose other end has to take what is written within a time.
+//! A stream with a write timeout.
 
 use super::slots::ConnectionSlot;
 use std::io;

@@ -161,7 +161,7 @@ fn container_sample<'a>(
         .label("container_name", &container.info.name)
         .label("container_namespace", pod.map_or("", |pod| &pod.namespace))
         .label("pod_name", pod.map_or("", |pod| &pod.name))
-        // Not a label of 0.7: without it two pods of unknown name could not be told apart.
+        // Not a label of 0.7: without it two pods of unknown name would have the same labels.
         .label("pod_id", pod.map_or("", |pod| &pod.id))
         .label("runtime", container.info.runtime)
         .label("mode", "dynamic")

@@ -1,4 +1,4 @@
-//! What the exporter says of itself and of its sources.
+//! Metrics of the exporter and of its sources.
 
 use super::{Family, Header, Levels, RenderContext, Samples, Value, once, once_known};
 use crate::own;

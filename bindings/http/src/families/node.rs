@@ -1,4 +1,4 @@
-//! The node: its zones, where their figures come from, and what the counters did.
+//! The node: its zones, the sources of their figures, and counter events.
 
 use super::{Family, Levels, RenderContext, Samples, Value, once_known};
 use kepler_core::metric_names;

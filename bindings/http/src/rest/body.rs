@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use serde_json::{Map, Value};
 
-/// What may hold JSON: `curl -d` calls it a form unless told otherwise, some clients plain text or bytes.
+/// What may hold JSON: `curl -d` calls it a form by default, some clients plain text or bytes.
 const MAY_BE_JSON: [&str; 5] =
     ["application/json", "application/x-www-form-urlencoded", "text/json", "text/plain", "application/octet-stream"];
 

@@ -1,4 +1,4 @@
-//! Figures in answers: every name says the unit, and what is not known is absent, never zero.
+//! Figures in answers: every name has the unit, and an unknown figure is absent, never zero.
 
 use jiff::Timestamp;
 use kepler_core::host;

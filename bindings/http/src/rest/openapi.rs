@@ -1,4 +1,4 @@
-//! `/openapi.json`: OpenAPI 3.1 of all that this server answers, made from the types that answer.
+//! `/openapi.json`: OpenAPI 3.1, generated from the response types.
 
 use super::carbon::{Carbon, CarbonQuery};
 use super::events::EventsQuery;

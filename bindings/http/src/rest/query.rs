@@ -1,4 +1,4 @@
-//! Query parameters: typed, and strict, since a misspelt filter would show everything as if nothing was asked.
+//! Query parameters: typed and strict, since a misspelt filter would be ignored otherwise.
 
 use super::problem::{Kind, Problem};
 use serde::de::DeserializeOwned;

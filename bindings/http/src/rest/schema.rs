@@ -1,4 +1,4 @@
-//! JSON Schemas of tools and structs, gathered as the components of an OpenAPI document.
+//! JSON Schemas of tools and structs as the components of an OpenAPI document.
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;

@@ -1,4 +1,4 @@
-//! Workloads as they are shown: the table of core says what is known of each kind.
+//! Workloads as JSON, by core's table of attributes.
 
 use kepler_core::snapshot::AnyRow;
 use kepler_core::workload::{Attribute, Identity, Value, WorkloadKind};

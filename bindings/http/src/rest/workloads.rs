@@ -1,4 +1,4 @@
-//! `/api/v1/processes`, `containers`, `pods`, … one a kind: what runs on this node, filtered, sorted, cut.
+//! `/api/v1/processes`, `containers`, `pods`, … one route a kind: filtered, sorted, limited lists.
 
 use super::figures::{ByZone, Moment, ZoneSource, known};
 use super::node::latest;
@@ -101,7 +101,7 @@ enum Order {
 }
 
 impl Choice {
-    /// The first so many.
+    /// Return at most this many rows.
     pub(super) fn top(sort: Sort, limit: usize) -> Self {
         Choice {
             name: None,

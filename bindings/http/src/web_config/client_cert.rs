@@ -1,4 +1,4 @@
-//! Certificates of clients: asked for, required, verified, and by whom they may be held.
+//! Client certificates: requested, required, verified, and the allowed names.
 
 use super::file::ClientAuth;
 use rustls::client::danger::HandshakeSignatureValid;
@@ -12,7 +12,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// What is asked of the certificates of clients. That a client holds the key of the certificate that it shows is
-/// always verified, also where nobody says whose it must be.
+/// always verified, also where no name is required.
 #[derive(Debug)]
 pub(super) struct ClientVerifier {
     /// Verifies who has signed it; none: anybody.

@@ -1,4 +1,4 @@
-//! The file as it is written: every key of exporter-toolkit's `web-configuration.md` (July 2026), and no other. A key
+//! The file format: every key of exporter-toolkit's `web-configuration.md` (July 2026), and no other. A key
 //! that is not known is an error and never ignored, because it may be the one that protects.
 
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! The keys of `tls_server_config`, as far as rustls has what they name.
+//! The keys of `tls_server_config` that rustls supports.
 
 use super::WebConfigError;
 use super::client_cert::{ClientVerifier, not_after};

@@ -2,7 +2,7 @@
 //! other servers. A probe and a scrape are answered all the same.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail as tests do")]
 
-use crate::support::{crowded, exporter, inhabited, options};
+use crate::support::{exporter, inhabited, options, populated};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
@@ -186,7 +186,7 @@ fn the_bodies_of_all_requests_have_a_limit_in_sum_which_comes_back() {
 
 #[test]
 fn scrapes_that_are_never_taken_keep_nobody_from_probes_and_give_way_to_scrapes_that_are() {
-    let address = start(crowded(8000), |limits| limits.max_connections = 8);
+    let address = start(populated(8000), |limits| limits.max_connections = 8);
     let scrape = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let attack: Vec<_> = (0..20).map(|_| send(address, scrape)).collect();
     for _ in 0..3 {
@@ -203,7 +203,7 @@ fn scrapes_that_are_never_taken_keep_nobody_from_probes_and_give_way_to_scrapes_
 
 #[test]
 fn an_answer_must_be_taken_as_a_whole_in_time() {
-    let address = start(crowded(8000), |limits| {
+    let address = start(populated(8000), |limits| {
         limits.answer_timeout = Duration::from_millis(600);
         limits.write_timeout = Duration::from_secs(600);
     });
@@ -252,6 +252,11 @@ fn on_the_loopback_interface_every_route_asks_for_a_name_of_this_server() {
         assert_eq!(with("/metrics", &format!("Host: {host}\r\n")), "200", "{host}");
     }
     assert_eq!(with("http://localhost/metrics", "Host: localhost\r\n"), "400", "absolute form");
+    let whole = read(send(address, "GET /metrics HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"));
+    assert!(
+        whole.contains("application/problem+json") && whole.contains("urn:problem-type:kepler:forbidden"),
+        "{whole}"
+    );
     assert_eq!(with("http://evil.example/metrics", "Host: localhost\r\n"), "400", "absolute form");
 }
 

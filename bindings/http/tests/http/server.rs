@@ -7,7 +7,7 @@
     reason = "helpers of tests fail as tests do"
 )]
 
-use crate::support::{crowded, inhabited, options, parse, values};
+use crate::support::{inhabited, options, parse, populated, values};
 use flate2::read::GzDecoder;
 use kepler_core::host::Timestamp;
 use kepler_core::snapshot::{Feed, Snapshot};
@@ -20,11 +20,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// As many processes as make an answer that no socket buffer holds: 16 MB.
-const CROWD: u32 = 8000;
+const PROCESSES: u32 = 8000;
 
 /// Whether an answer about the crowd came whole.
 fn complete(body: &[u8]) -> bool {
-    let last = format!("kepler_process_cpu_seconds_total{{node_name=\"node-1\",pid=\"{CROWD}\"");
+    let last = format!("kepler_process_cpu_seconds_total{{node_name=\"node-1\",pid=\"{PROCESSES}\"");
     body.ends_with(b"\n") && String::from_utf8_lossy(&body[body.len() - 1000..]).contains(&last)
 }
 
@@ -136,7 +136,7 @@ fn closed_within(mut stream: &TcpStream, time: Duration) -> bool {
 
 #[test]
 fn the_format_follows_accept_and_the_coding_accept_encoding() {
-    let server = Server::start(Some(crowded(500)), ServerOptions::default());
+    let server = Server::start(Some(populated(500)), ServerOptions::default());
     let (head, plain) = server.ask("GET /metrics", "");
     assert!(head.starts_with("http/1.1 200") && head.contains("content-type: text/plain; version=0.0.4"), "{head}");
     assert!(!head.contains("content-encoding"));
@@ -223,7 +223,7 @@ fn scrapers_all_see_the_same_and_none_of_them_changes_it() {
     for _ in 0..3 {
         assert_eq!(scrape(), first);
     }
-    assert!(Arc::ptr_eq(&before, &server.feed.latest().unwrap()), "nobody took a new snapshot");
+    assert!(Arc::ptr_eq(&before, &server.feed.latest().unwrap()), "no new snapshot was taken");
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn an_idle_connection_gives_its_place_to_a_newcomer_and_is_kept_otherwise() {
 #[test]
 fn a_client_that_does_not_take_its_answer_is_cut_off() {
     let server = Server::start(
-        Some(crowded(CROWD)),
+        Some(populated(PROCESSES)),
         limits(|limits| {
             limits.max_connections = 1;
             limits.write_timeout = Duration::from_millis(300);
@@ -292,7 +292,7 @@ fn a_client_that_does_not_take_its_answer_is_cut_off() {
 
 #[test]
 fn a_busy_connection_is_never_sacrificed() {
-    let server = Server::start(Some(crowded(CROWD)), limits(|limits| limits.max_connections = 2));
+    let server = Server::start(Some(populated(PROCESSES)), limits(|limits| limits.max_connections = 2));
     let mut busy = server.connect();
     busy.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
     std::thread::sleep(Duration::from_millis(200));
@@ -306,7 +306,7 @@ fn a_busy_connection_is_never_sacrificed() {
 
 #[test]
 fn shutdown_lets_answers_finish_and_closes_idle_connections() {
-    let mut server = Server::start(Some(crowded(CROWD)), ServerOptions::default());
+    let mut server = Server::start(Some(populated(PROCESSES)), ServerOptions::default());
     let idle = server.connect();
     let mut busy = server.connect();
     busy.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
@@ -317,13 +317,13 @@ fn shutdown_lets_answers_finish_and_closes_idle_connections() {
     assert!(head.starts_with("http/1.1 200"));
     assert!(complete(&body));
     server.wait();
-    assert!(TcpStream::connect(server.address).is_err(), "nobody listens any more");
+    assert!(TcpStream::connect(server.address).is_err(), "the listener is closed");
 }
 
 #[test]
 fn shutdown_does_not_wait_for_a_client_that_never_finishes() {
     let mut server =
-        Server::start(Some(crowded(CROWD)), limits(|limits| limits.shutdown_grace = Duration::from_millis(300)));
+        Server::start(Some(populated(PROCESSES)), limits(|limits| limits.shutdown_grace = Duration::from_millis(300)));
     let mut lazy = server.connect();
     lazy.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     std::thread::sleep(Duration::from_millis(200));

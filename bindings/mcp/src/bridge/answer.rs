@@ -1,4 +1,4 @@
-//! Answers of the server, read within limits of size and time: it is somebody else's program.
+//! The server's answers, read within limits of size and time: the server is not trusted.
 
 use super::failure::Failure;
 use reqwest::Response;

@@ -1,4 +1,4 @@
-//! The way of a message to the server: by which transport, and what is done when a session or a stream is lost.
+//! Delivery of a message to the server: the transport, and recovery of a lost session or stream.
 
 use super::failure::Failure;
 use super::legacy;

@@ -1,4 +1,4 @@
-//! Why a message did not get its answer.
+//! Reasons why a message has no answer.
 
 use reqwest::StatusCode;
 

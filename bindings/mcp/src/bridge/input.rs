@@ -1,4 +1,4 @@
-//! What comes from the client: lines, read whatever becomes of those before, so that its end is seen at once.
+//! Lines from the client, read independently of their processing, so that the end of input is noticed at once.
 
 use std::io;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(super) enum Line {
     Refused(&'static str),
 }
 
-/// Reads lines until `input` ends, and hands them on. Never waits for whoever takes them.
+/// Reads lines until `input` ends, and hands them on. Never waits for the receiver.
 ///
 /// # Errors
 /// `input` fails.

@@ -1,4 +1,4 @@
-//! The state of a bridge: what is asked and not answered, what the server has settled.
+//! The state of a bridge: pending requests and the negotiated session.
 
 use super::message::{Id, Message, answers, error};
 use super::output::Lines;

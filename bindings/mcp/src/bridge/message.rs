@@ -1,4 +1,4 @@
-//! What the bridge needs to know of a JSON-RPC message; the text itself passes unchanged.
+//! The fields of a JSON-RPC message that the bridge needs; the text itself passes unchanged.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -1,4 +1,4 @@
-//! What goes to the client: lines in order, held within a limit of bytes while the client does not take them.
+//! Lines to the client, in order, buffered up to a limit of bytes.
 
 use std::io;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ impl Lines {
         let Ok(room) = Arc::clone(&self.room).acquire_many_owned(size).await else { return };
         // Line ends in JSON stand between tokens only: those within texts are escaped.
         let line = text.replace(['\n', '\r'], " ");
-        // An error means that the client is gone, and with it whoever would care.
+        // An error means that the client is gone.
         let _ = self.lines.send((line, room));
     }
 }

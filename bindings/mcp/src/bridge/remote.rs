@@ -48,7 +48,7 @@ impl Remote {
         let tls = if url.scheme() == "https" {
             tls.with_platform_verifier().map_err(|error| refuse(error.to_string()))?
         } else {
-            // Nobody is trusted, and nobody is asked: the address is http.
+            // No certificate is needed: the address is plain HTTP.
             tls.with_root_certificates(rustls::RootCertStore::empty())
         };
         let client = Client::builder()

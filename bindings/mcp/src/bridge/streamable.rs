@@ -24,7 +24,7 @@ pub(super) async fn exchange(link: &Arc<Link>, message: &Message, arrived: onesh
     if initialize {
         link.set_session(response.headers().get(SESSION).cloned());
     }
-    // Whoever waits may have gone on already.
+    // The receiver may be gone already.
     let _ = arrived.send(());
     let status = response.status();
     if !status.is_success() {

@@ -1,4 +1,4 @@
-//! The bridge against servers that do what they must not.
+//! The bridge against misbehaving servers.
 
 use super::*;
 use std::time::Instant;

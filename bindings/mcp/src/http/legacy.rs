@@ -66,7 +66,7 @@ async fn listen<S: ServerHandler + Clone>(State(shared): State<Arc<Shared<S>>>) 
     let session = Session { id: SessionId::clone(&id), open: Arc::clone(&shared.sessions) };
     let server = shared.server.clone();
     tokio::spawn(async move {
-        // The client's end of the stream ends the service; what goes wrong before is told there.
+        // The client's end of the stream ends the service; earlier errors are sent on it.
         if let Ok(running) = server.serve(Channels { incoming, outgoing }).await {
             let _ = running.waiting().await;
         }
@@ -78,7 +78,7 @@ async fn listen<S: ServerHandler + Clone>(State(shared): State<Arc<Shared<S>>>) 
 }
 
 fn messages(answers: mpsc::Receiver<ServerJsonRpcMessage>, session: Session) -> impl Stream<Item = Event> {
-    // The session goes with the stream, whoever ends it.
+    // The session ends with the stream, on either side.
     stream::unfold((answers, session), |(mut answers, session)| async move {
         loop {
             let message = answers.recv().await?;

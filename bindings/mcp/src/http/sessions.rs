@@ -1,8 +1,8 @@
-//! Sessions of streamable HTTP: the SDK's while they are used, next to nothing while they are not.
+//! Sessions of streamable HTTP: held by the SDK while in use, reduced to a few bytes while idle.
 //!
 //! This server never speaks first, so between two requests a session is no more than the protocol revision
 //! that its client has chosen. The SDK's session is queues and tasks of some tens of KiB. One that is quiet is
-//! therefore put to sleep: the SDK's part is closed, and made anew from the handshake at the next request, as
+//! therefore put to sleep: the SDK's part is closed, and recreated from the handshake at the next request, as
 //! the SDK does for servers that share their sessions ([`SessionStore`]). Clients do not notice.
 
 mod known;
@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How often is looked for quiet ones.
 const ROUND: Duration = Duration::from_secs(10);
 
-/// Sessions, at most so many. One more ends the one that has been quiet longest.
+/// A bounded number of sessions. One more ends the one that has been quiet longest.
 pub(super) struct Sessions {
     inner: LocalSessionManager,
     known: Mutex<Known>,
@@ -103,7 +103,7 @@ impl Sessions {
                 Some(handle) => handle.close().await.is_err(),
                 None => true,
             };
-            // Nothing ran any more, so nobody will tell.
+            // Nothing runs any more that could report the end.
             if closed {
                 let _ = self.close_session(&id).await;
             }

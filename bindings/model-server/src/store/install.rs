@@ -1,4 +1,4 @@
-//! Putting a trained pipeline into the directory, where it is found like any other.
+//! Installs a trained pipeline into the directory.
 
 use super::{Store, StoreError};
 use std::collections::BTreeMap;
@@ -75,7 +75,7 @@ impl Store {
     }
 
     /// Puts a pipeline here, in place of one of that name that was trained here before, and lists the models again.
-    /// Whoever reads the directory sees all of it or nothing.
+    /// Readers of the directory see all of it or nothing.
     ///
     /// # Errors
     /// As for [`Store::may_install`]; files cannot be written. What was there is then still there.

@@ -8,7 +8,7 @@ use kepler_core::model::format::{Document, Shape};
 use kepler_core::model::{FeatureGroup, Model, OutputType, Score, Semantics, Trainer, component_name};
 use kepler_core::units::ZoneKind;
 use kepler_train::idle::{Idle, idle_power};
-use kepler_train::validate::{blocks, judge, score};
+use kepler_train::validate::{blocks, evaluate, score};
 use kepler_train::{Algorithm, Dataset, Learner, Recipe, TrainError, published_weights};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -174,7 +174,7 @@ fn make(data: &Dataset, output: OutputType, trainer: Trainer) -> Result<Made, St
             Err(error) => failed.push(format!("{name}: {error}")),
         }
     }
-    // Whoever subtracts or adds up components must find all of them.
+    // Readers that subtract or add components must find all of them.
     if !failed.is_empty() {
         return Err(failed.join(", "));
     }
@@ -201,7 +201,7 @@ fn one(data: &Dataset, zone: ZoneKind, output: OutputType, trainer: Trainer) -> 
     for (number, fold) in blocks(data.len(), FOLDS).iter().enumerate() {
         let rest: Vec<usize> = (0..data.len()).filter(|row| fold.binary_search(row).is_err()).collect();
         let model = Model::from_document(&fit(&data.subset(&rest))?)?;
-        let mut judged = judge(&model, &data.subset(fold), zone)?;
+        let mut judged = evaluate(&model, &data.subset(fold), zone)?;
         for held in &mut judged {
             held.fold = number;
         }
@@ -212,7 +212,7 @@ fn one(data: &Dataset, zone: ZoneKind, output: OutputType, trainer: Trainer) -> 
     Ok((component, score(component_name(zone), "blocked", &all)))
 }
 
-/// So many rows that a curve can be fitted to them, from all over the recording.
+/// Enough rows to fit a curve, evenly spread over the recording.
 fn spread(data: &Dataset) -> Dataset {
     let count = data.len().min(ROWS_OF_CURVE);
     let rows: Vec<usize> = (0..count).map(|place| place * data.len() / count.max(1)).collect();

@@ -1,4 +1,4 @@
-//! Answers of Prometheus to range queries, as far as training needs them.
+//! Prometheus answers to range queries, for training.
 
 use kepler_core::model::FeatureGroup;
 use serde::Deserialize;
@@ -29,7 +29,7 @@ pub(super) struct Queries(pub(super) BTreeMap<String, Vec<Series>>);
 /// One counter over time.
 #[derive(Debug)]
 pub(super) struct Series {
-    /// Which exporter told it.
+    /// The exporter that reported it.
     pub(super) instance: String,
     /// What the energy was measured with; empty for other counters.
     pub(super) source: String,

@@ -41,7 +41,7 @@ struct Attributes {
     isolator: Option<String>,
 }
 
-/// How idle power is told from that of work.
+/// How idle power is separated from dynamic power.
 #[derive(Debug)]
 pub(super) enum Isolator {
     /// The least power of any interval.

@@ -1,4 +1,4 @@
-//! From counters to rows: what a node did and drew in each interval between two scrapes.
+//! From counters to rows: activity and power in each interval between two scrapes.
 //!
 //! An interval counts only if all that is asked of it is known: no counter went back, none is missing. Nothing is filled
 //! in. Prometheus repeats a value until the next scrape; an interval therefore ends where a counter of energy moved.
@@ -194,7 +194,7 @@ impl Column {
             let Some(before) = first.checked_sub(1) else { continue };
             match (value, column.sums.get_mut(before)) {
                 (Some((_, value)), Some(sum)) => *sum += value,
-                // It came between two ends; what it told there is in what it tells at the next one.
+                // It came between two step ends: the counter at the next end includes it.
                 (None, Some(sum)) => {
                     let at = ends.get(first).and_then(|end| value_at(series, *end));
                     *sum += at.unwrap_or_default();
@@ -227,7 +227,7 @@ impl Column {
         Some((first?, last?.0))
     }
 
-    /// The intervals between two ends are of no use.
+    /// The intervals between two ends are not used.
     fn refuse(&mut self, from: usize, to: usize) {
         if let (true, Some(start)) = (from < to, self.unusable.get_mut(from)) {
             *start += 1;
@@ -255,8 +255,8 @@ impl Column {
 }
 
 fn value_at(series: &Series, time: i64) -> Option<f64> {
-    let place = series.samples.binary_search_by_key(&time, |(time, _)| *time).ok()?;
-    series.samples.get(place).map(|(_, value)| *value)
+    let index = series.samples.binary_search_by_key(&time, |(time, _)| *time).ok()?;
+    series.samples.get(index).map(|(_, value)| *value)
 }
 
 #[cfg(test)]

@@ -93,10 +93,10 @@ Basis = Literal[
 """How a value came about.
 
 - ``measured``: By a meter.
-- ``published``: By whoever runs or regulates it.
+- ``published``: By its operator or regulator.
 - ``partial``: By meters in part; the rest is estimated.
 - ``estimated``: By a model.
-- ``assumed``: By nobody: a default or a guess.
+- ``assumed``: Neither measured nor published: a default or a guess.
 """
 
 AccountingMethod = Literal[
@@ -169,7 +169,7 @@ Force = Literal[
     "voluntary",
     "internal",
 ]
-"""What makes somebody follow a rule.
+"""The binding force of a rule.
 
 - ``law``: An act of parliament or a regulation of equal rank.
 - ``decree``: A decree or ordinance under a law.
@@ -187,7 +187,7 @@ Subject = Literal[
     "operator",
     "country",
 ]
-"""Whom a rule speaks of.
+"""The subject of a rule.
 
 - ``workload``: A workload: pod, unit, VM, process.
 - ``namespace``: All workloads of a namespace.
@@ -362,7 +362,7 @@ class Judged(Answer):
     code: str
     """The rule's code."""
     force: Force
-    """What makes somebody follow the rule."""
+    """The binding force of the rule."""
     gap_percent: Optional[float]
     """(value − limit) / limit · 100."""
     limit: Optional[Limit]
@@ -372,7 +372,7 @@ class Judged(Answer):
     status: Status
     """The outcome."""
     subject: Subject
-    """Whom the rule speaks of."""
+    """The subject of the rule."""
     unit: str
     """Unit of value and limit; empty for a pure ratio."""
     value: Optional[float]
@@ -733,7 +733,7 @@ class RegionalResponse(Answer):
 
 @dataclass(frozen=True)
 class ScheduledSlot(Answer):
-    """A stretch of time."""
+    """A range of time."""
 
     _convert: ClassVar[Mapping[str, Any]] = {
         "end": instant,
@@ -767,7 +767,7 @@ class ScheduledWindow(Answer):
     mean_intensity_gCO2eq_kWh: float
     """Mean grid intensity, weighted by power."""
     slots: tuple[ScheduledSlot, ...]
-    """When it runs; several stretches if it is interrupted."""
+    """When it runs; several slots if it is interrupted."""
     start: datetime.datetime
     """Its start."""
 
@@ -913,7 +913,7 @@ class Anomaly(Answer):
     """When."""
     deviations: float
     """How far from the median, in robust standard deviations (1.4826 · median absolute deviation), or, where steps
-    scatter less than can be told, in that much.
+    scatter less than the source resolves, in multiples of its resolution.
     """
     power_watts: float
     """Its power, watts."""

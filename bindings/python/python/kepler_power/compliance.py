@@ -150,9 +150,9 @@ class Standard(Answer):
     countries: tuple[str, ...]
     """Countries it holds in."""
     force: _tools.Force
-    """What makes somebody follow it."""
+    """Its binding force."""
     subject: _tools.Subject
-    """Whom it speaks of."""
+    """Its subject."""
     status: str
     """How far it has come: ``draft``, ``passed`` (in force from its first day on), ``in_force``."""
     valid_from: Optional[datetime.date]

@@ -25,7 +25,7 @@ pub(super) enum Values<'a> {
     Whole(Vec<u64>),
     /// Joules, seconds.
     Real(Vec<f64>),
-    /// Watts, for so many rows; none before there was an interval to take the mean over.
+    /// Mean watts of each row; none before the second tick.
     Power(Option<Vec<f64>>, usize),
 }
 

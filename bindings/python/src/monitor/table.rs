@@ -47,8 +47,8 @@ impl Table {
     fn rows<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let columns = self.columns();
         let rows = PyList::empty(py);
-        for place in 0..self.__len__() {
-            let cells = columns.iter().map(|column| cell(py, &column.values, place)).collect::<PyResult<Vec<_>>>()?;
+        for index in 0..self.__len__() {
+            let cells = columns.iter().map(|column| cell(py, &column.values, index)).collect::<PyResult<Vec<_>>>()?;
             rows.append(PyTuple::new(py, cells)?)?;
         }
         Ok(rows)
@@ -111,7 +111,7 @@ impl Table {
         if with_header {
             writer.write_record(columns.iter().map(|column| column.name.as_str()))?;
         }
-        for place in 0..self.__len__() {
+        for index in 0..self.__len__() {
             for column in &columns {
                 match &column.values {
                     Values::Time(at, _) => {
@@ -119,12 +119,12 @@ impl Table {
                         writer.write_field(format!("{time:.6}"))?;
                     }
                     Values::Text(values) => {
-                        writer.write_field(values.get(place).copied().flatten().unwrap_or_default())?;
+                        writer.write_field(values.get(index).copied().flatten().unwrap_or_default())?;
                     }
-                    Values::Whole(values) => writer.write_field(text(values.get(place)))?,
-                    Values::Real(values) => writer.write_field(text(values.get(place)))?,
+                    Values::Whole(values) => writer.write_field(text(values.get(index)))?,
+                    Values::Real(values) => writer.write_field(text(values.get(index)))?,
                     Values::Power(values, _) => {
-                        writer.write_field(text(values.as_ref().and_then(|values| values.get(place))))?;
+                        writer.write_field(text(values.as_ref().and_then(|values| values.get(index))))?;
                     }
                 }
             }
@@ -138,14 +138,14 @@ fn text(value: Option<&impl ToString>) -> String {
     value.map(ToString::to_string).unwrap_or_default()
 }
 
-fn cell<'py>(py: Python<'py>, values: &Values<'_>, place: usize) -> PyResult<Bound<'py, PyAny>> {
+fn cell<'py>(py: Python<'py>, values: &Values<'_>, index: usize) -> PyResult<Bound<'py, PyAny>> {
     Ok(match values {
         Values::Time(at, _) => (*at as f64 / 1e6).into_pyobject(py)?.into_any(),
-        Values::Text(values) => values.get(place).copied().flatten().into_pyobject(py)?.into_any(),
-        Values::Whole(values) => values.get(place).copied().into_pyobject(py)?.into_any(),
-        Values::Real(values) => values.get(place).copied().into_pyobject(py)?.into_any(),
+        Values::Text(values) => values.get(index).copied().flatten().into_pyobject(py)?.into_any(),
+        Values::Whole(values) => values.get(index).copied().into_pyobject(py)?.into_any(),
+        Values::Real(values) => values.get(index).copied().into_pyobject(py)?.into_any(),
         Values::Power(values, _) => {
-            values.as_ref().and_then(|values| values.get(place).copied()).into_pyobject(py)?.into_any()
+            values.as_ref().and_then(|values| values.get(index).copied()).into_pyobject(py)?.into_any()
         }
     })
 }

@@ -1,4 +1,4 @@
-//! Why a file is no series of intensities.
+//! Errors of intensity files.
 
 use jiff::Timestamp;
 use std::path::PathBuf;

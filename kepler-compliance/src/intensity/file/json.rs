@@ -1,4 +1,4 @@
-//! JSON: our own rows, or the answers of providers as they were saved.
+//! JSON: our own rows, or saved answers of providers.
 
 use super::row::{End, Fault, Part, Row, Stated, grams_per_kilowatt_hour};
 use crate::intensity::{AccountingMethod, Boundary, IntensityKind, SeriesBasis};

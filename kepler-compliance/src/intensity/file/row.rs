@@ -1,4 +1,4 @@
-//! What the forms have in common: rows with times and values, read into the same units.
+//! Rows with times and values, converted to common units.
 
 use crate::intensity::{AccountingMethod, Boundary, IntensityKind, SeriesBasis};
 use crate::units::CarbonIntensity;
@@ -29,7 +29,7 @@ pub(super) struct Stated {
     pub(super) kind: Option<IntensityKind>,
     pub(super) basis: Option<SeriesBasis>,
     pub(super) source: Option<String>,
-    /// Whether it says the unit, so that low values are no doubt about it.
+    /// Whether it states the unit; if so, low values are accepted.
     pub(super) unit: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Rows into a series: order, ends, gaps, duplicates.
+//! Conversion of rows into a series: order, ends, gaps, duplicates.
 
 use super::row::Row;
 use crate::series::{Series, Step, span};

@@ -47,7 +47,7 @@ impl<'a> Points<'a> {
         self.steps.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1))
     }
 
-    /// The least change that can be told from none, watts: by the level, by how well the source knows when its
+    /// The least detectable change, watts: by the level, by how well the source knows when its
     /// counters rose, and by the counters' unit.
     fn floor(&self) -> f64 {
         let mean = self.sorted.iter().sum::<f64>() / self.sorted.len().max(1) as f64;

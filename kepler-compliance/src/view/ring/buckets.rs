@@ -1,4 +1,4 @@
-//! Sorts stretches of time of any length into steps of one length.
+//! Distributes intervals of any length over steps of one length.
 
 use super::super::{EnergySplit, Usage};
 use crate::series::{Step, span};

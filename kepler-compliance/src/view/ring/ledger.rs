@@ -1,4 +1,4 @@
-//! What was used between snapshots, kept for a while and merged with age.
+//! Energy between snapshots, retained for a while and merged with age.
 
 use super::super::containment::Nesting;
 use super::super::{Containment, Owner, Resources, WorkloadId};

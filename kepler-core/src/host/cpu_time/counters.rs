@@ -1,4 +1,4 @@
-//! What the kernel counts of each processor, made to never fall.
+//! The kernel's counters of each processor, corrected to never decrease.
 //!
 //! The fields of a `cpuN` line are not the counters that they look like. Those that fall, and why:
 //!

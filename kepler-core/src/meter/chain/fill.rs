@@ -6,8 +6,9 @@
 //! The error of that, one standard deviation, is 15 % of the part where both are equally busy, and up to 65 % where
 //! one is idle and the other busy. Share and errors are judgement, not measurement.
 
+use super::watch::BusyClock;
 use crate::counter::EnergyDelta;
-use crate::host::{BusyTime, CpuDomains, CpuTimes, CpuTimesReader, Host, Timestamp};
+use crate::host::{BusyTime, CpuDomains, CpuTimes, Host, Timestamp};
 use crate::meter::{Drawn, ReadError, Zone};
 use crate::units::{Energy, PerZone, Power, ZoneKind};
 use std::io;
@@ -32,7 +33,6 @@ const NOTHING: Drawn =
 pub(super) struct Fill {
     parts: Vec<Part>,
     domains: CpuDomains,
-    reader: Option<CpuTimesReader>,
     times: Vec<CpuTimes>,
     busy: Vec<BusyTime>,
     /// Busy share of each domain's processors in the last window.
@@ -70,7 +70,6 @@ impl Fill {
         }
         Fill {
             parts,
-            reader: CpuTimesReader::open(host).ok(),
             times: Vec::with_capacity(domains.len()),
             busy: vec![BusyTime::default(); domains.len()],
             shares: vec![None; domains.len()],
@@ -96,8 +95,14 @@ impl Fill {
     }
 
     /// Adds a reading for each part, from what the present zones drew.
-    pub(super) fn advance(&mut self, at: Timestamp, drawn: &[Present], readings: &mut Vec<Result<Drawn, ReadError>>) {
-        self.read_processors(at);
+    pub(super) fn advance(
+        &mut self,
+        at: Timestamp,
+        drawn: &[Present],
+        busy: &mut BusyClock,
+        readings: &mut Vec<Result<Drawn, ReadError>>,
+    ) {
+        self.read_processors(at, busy);
         let elapsed = self.last.map_or(Duration::ZERO, |last| at.since(&last));
         let (mut whole, mut uncertain): (PerZone<f64>, PerZone<f64>) = Default::default();
         for (kind, _, power) in drawn {
@@ -161,12 +166,9 @@ impl Fill {
         Some((Power::from_watts(alike * at(own) / at(others)), ERROR_ALIKE + ERROR_UNLIKE * (own - others).abs()))
     }
 
-    fn read_processors(&mut self, at: Timestamp) {
+    fn read_processors(&mut self, at: Timestamp, busy: &mut BusyClock) {
         self.shares.fill(None);
-        let Some(reader) = self.reader.as_mut() else { return };
-        if reader.read().is_err() {
-            return;
-        }
+        let Some(reader) = busy.processors(at) else { return };
         reader.by_domain(&self.domains, &mut self.times);
         for ((times, busy), share) in self.times.iter().zip(&mut self.busy).zip(&mut self.shares) {
             let Some(window) = busy.advance(*times, at) else { continue };

@@ -8,10 +8,10 @@ use crate::units::{Energy, Power, ZoneKind};
 use std::io;
 use std::time::Duration;
 
-/// After so many failed readings in a row a zone is taken as lost. A counter that is back sooner shows what was drawn
+/// Failed readings in a row after which a zone is taken as lost. A counter that is back sooner shows what was drawn
 /// meanwhile, which no estimate does.
 const FAILURES: u32 = 10;
-/// A counter is taken as broken after so many resets in a row, or somewhat more among other readings: a wrong unit makes every
+/// Resets in a row after which a counter is taken as broken, or somewhat more among other readings: a wrong unit makes every
 /// step implausible, and one that begins again whenever it is read falls at every other reading.
 const RESETS: u32 = 5;
 /// What a reset counts against a reading that went on.
@@ -44,19 +44,32 @@ impl Distrust {
     }
 }
 
-/// Reads how long processors were busy, where somebody asks: most readings do not.
+/// Reads how long processors were busy, where somebody asks: most readings do not. Once a reading, whoever asks.
 #[derive(Debug, Default)]
 pub(super) struct BusyClock {
     reader: Option<CpuTimesReader>,
+    /// When it was last read, and how long they had been busy by then.
+    last: Option<(Timestamp, Option<Duration>)>,
 }
 
 impl BusyClock {
     pub(super) fn new(host: &Host) -> Self {
-        BusyClock { reader: CpuTimesReader::open(host).ok() }
+        BusyClock { reader: CpuTimesReader::open(host).ok(), last: None }
     }
 
-    fn busy(&mut self) -> Option<Duration> {
-        self.reader.as_mut()?.read().ok().map(|times| times.busy)
+    fn busy(&mut self, at: Timestamp) -> Option<Duration> {
+        if let Some((_, busy)) = self.last.filter(|(read, _)| *read == at) {
+            return busy;
+        }
+        let busy = self.reader.as_mut()?.read().ok().map(|times| times.busy);
+        self.last = Some((at, busy));
+        busy
+    }
+
+    /// What each processor did by `at`, if that can be read.
+    pub(super) fn processors(&mut self, at: Timestamp) -> Option<&CpuTimesReader> {
+        self.busy(at)?;
+        self.reader.as_ref()
     }
 }
 
@@ -201,10 +214,10 @@ impl ZoneWatch {
             return;
         }
         match self.still {
-            None => self.still = busy.busy().map(|busy| (at, busy)),
+            None => self.still = busy.busy(at).map(|busy| (at, busy)),
             Some((since, busy_then)) => {
                 let is_long = self.distrust.is_none() && at.since(&since) >= STANDS_STILL;
-                if is_long && busy.busy().is_some_and(|now| now.saturating_sub(busy_then) >= BUSY_MEANWHILE) {
+                if is_long && busy.busy(at).is_some_and(|now| now.saturating_sub(busy_then) >= BUSY_MEANWHILE) {
                     self.distrust = Some(Distrust::Stuck);
                 }
             }

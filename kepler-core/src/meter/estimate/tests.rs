@@ -112,7 +112,7 @@ fn idle_power_is_known_and_follows_the_number_of_processors() {
     let at = start();
     read(&mut meter, at).unwrap();
 
-    // Two more CPUs, whose idle counters begin anew: no burst of energy, four times the idle power.
+    // Two more CPUs, whose idle counters begin at zero: no burst of energy, four times the idle power.
     tree.stat(4, 0, 400, 0);
     let energy = read(&mut meter, at.advanced(Duration::from_secs(1))).unwrap();
     assert!((energy.joules() - 4.0 * idle.watts()).abs() < 1e-5, "{energy}");

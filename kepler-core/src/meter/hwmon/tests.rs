@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 struct Tree(tempfile::TempDir);
 
 impl Tree {
-    /// A machine with so many packages and no chip.
+    /// A machine with some packages and no chip.
     fn new(packages: u32) -> Self {
         let tree = Tree(tempfile::tempdir().unwrap());
         let cpuinfo: String = (0..packages).map(|n| format!("processor\t: {n}\nphysical id\t: {n}\n\n")).collect();

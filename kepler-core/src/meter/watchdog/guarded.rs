@@ -164,13 +164,15 @@ impl<P: Probe> Shared<P> {
         }
         while state.is_waited_for() {
             let Some(left) = PATIENCE.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) else { break };
-            if state.needs_company() {
+            let (back, timeout) =
+                self.done.wait_timeout(state, left.min(COMPANY)).unwrap_or_else(PoisonError::into_inner);
+            state = back;
+            if timeout.timed_out() && state.needs_company() {
                 if !may_risk_another() {
                     break;
                 }
                 state = self.add_reader(state);
             }
-            state = self.done.wait_timeout(state, left.min(COMPANY)).unwrap_or_else(PoisonError::into_inner).0;
         }
         state
     }

@@ -7,7 +7,7 @@
 use super::super::MAX_TREES;
 use super::super::error::{Fault, ModelError};
 use super::super::siblings::Siblings;
-use super::{Given, TreeFault, Trees};
+use super::{FileNode, TreeFault, Trees};
 use crate::units::ZoneKind;
 use serde::Deserialize;
 use serde::de::{self, IgnoredAny, Visitor};
@@ -80,7 +80,7 @@ struct TreeParameters {
 }
 
 impl Trees {
-    /// Reads the trees of one component from a file. `inputs` are the features of the component map: place among the
+    /// Reads the trees of one component from a file. `inputs` are the features of the component map: index among the
     /// model's features, and scale.
     pub(in super::super) fn read(
         siblings: Siblings<'_>,
@@ -132,7 +132,7 @@ fn build(document: Document, zone: ZoneKind, names: &[String], inputs: Vec<(usiz
 }
 
 /// The nodes of a tree, from its parallel arrays.
-fn nodes(tree: &TreeFile) -> Result<Vec<Given>, TreeFault> {
+fn nodes(tree: &TreeFile) -> Result<Vec<FileNode>, TreeFault> {
     let count = tree.left_children.len();
     let lengths =
         [tree.right_children.len(), tree.split_indices.len(), tree.split_conditions.len(), tree.default_left.len()];
@@ -146,7 +146,7 @@ fn nodes(tree: &TreeFile) -> Result<Vec<Given>, TreeFault> {
     }
     let children = tree.left_children.iter().zip(&tree.right_children);
     let splits = tree.split_indices.iter().zip(&tree.split_conditions).zip(&tree.default_left);
-    let nodes = children.zip(splits).map(|((&left, &right), ((&feature, &condition), default_left))| Given {
+    let nodes = children.zip(splits).map(|((&left, &right), ((&feature, &condition), default_left))| FileNode {
         left,
         right,
         feature,

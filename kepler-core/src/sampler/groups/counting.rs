@@ -1,4 +1,4 @@
-//! What perf counts of a container: where it worked, and by what counters.
+//! Perf counters of a container, by CPU domain.
 //!
 //! For sources of CPU time that do not know where it was spent. A container's processes share what was counted
 //! of it by their time, and so do those of its processes that came and went unseen.

@@ -1,4 +1,4 @@
-//! Who a group is.
+//! Identity of a group.
 
 use crate::sampler::retired::Identified;
 use crate::workload::{ContainerInfo, JobInfo, PodInfo, UnitInfo, VmInfo, Workload, WorkloadKind};

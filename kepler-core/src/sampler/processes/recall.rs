@@ -1,4 +1,4 @@
-//! Who worked in the last few ticks.
+//! Processes that worked in the last few ticks.
 
 /// Ticks that are kept: longer than a snapshot waits to be written over.
 const TICKS: usize = 3;

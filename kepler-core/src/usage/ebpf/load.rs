@@ -1,4 +1,4 @@
-//! Loading the program, and what to say when the kernel does not want it.
+//! Loads the program, and explains why the kernel rejects it.
 
 use super::record::{Control, Cpu, Dying, EVENTS, EndedKey, Group, GroupKey, Task, TaskKey};
 use super::table::{Array, PerCpu, Plain, Table, give_memory_back};

@@ -1,4 +1,4 @@
-//! From slices of work to what changed about which process. Pure: it knows nothing of the kernel.
+//! Reconciles time slices into changes of processes. Pure: it knows nothing of the kernel.
 //!
 //! Three kinds of slices come in at each collection: of live processes, of exited ones, and the slices that
 //! are still running. A running slice is counted in advance; once it is over, it comes in whole as one of the

@@ -1,4 +1,4 @@
-//! What the program writes: the structures of `bpf/kepler.bpf.c`, field by field.
+//! The records that the program writes: the structures of `bpf/kepler.bpf.c`, field by field.
 #![allow(unsafe_code, reason = "marks types as plain bytes, which no compiler can check")]
 
 use super::table::Plain;

@@ -1,4 +1,4 @@
-//! The threads that run right now.
+//! The threads that are on a processor.
 
 use crate::host::{Host, Topology, parse_decimal};
 use rustix::fs::{Mode, OFlags};

@@ -1,4 +1,4 @@
-//! What the processors did for one cgroup and those below it.
+//! Hardware counters of one cgroup and those below it.
 
 use super::{NOTHING, Processor, Scaled, event_on, pmu_type};
 use crate::host::{CpuDomains, Host};
@@ -59,7 +59,7 @@ impl CgroupCounters {
         Ok(CgroupCounters { processors, sums: vec![Work::default(); domains.len()] })
     }
 
-    /// How many descriptors one such set takes at most, on so many processors.
+    /// Most descriptors that one such set takes on this number of processors.
     #[must_use]
     pub const fn descriptors(processors: usize) -> usize {
         4 * processors

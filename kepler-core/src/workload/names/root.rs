@@ -45,7 +45,7 @@ impl HostRoot {
         (content.len() as u64 <= limit).then_some(content)
     }
 
-    /// The names in a directory, at most so many; those that are not UTF-8 are left out.
+    /// The names in a directory, up to a limit; those that are not UTF-8 are left out.
     pub(super) fn list(&self, path: &str, most: usize) -> Vec<String> {
         let Ok(directory) = self.resolve(path, OFlags::RDONLY | OFlags::DIRECTORY) else { return Vec::new() };
         let Ok(entries) = Dir::read_from(&directory) else { return Vec::new() };

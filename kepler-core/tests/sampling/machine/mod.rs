@@ -177,7 +177,7 @@ impl Machine {
         }
     }
 
-    /// What was shown at the tick before must not be less now. What was not, may start anew.
+    /// What was shown at the tick before must not be less now. What was not, may start again.
     fn must_not_fall(&mut self, key: String, energy: Energy) {
         let before = self.seen_before.get(&key).copied().unwrap_or_default();
         assert!(energy >= before, "{key} fell from {before} to {energy}");

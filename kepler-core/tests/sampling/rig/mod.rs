@@ -61,7 +61,7 @@ impl Rig {
         self.show_sockets(self.sockets);
     }
 
-    /// So many sockets are online.
+    /// Sets the number of sockets that are online.
     pub(crate) fn show_sockets(&self, sockets: usize) {
         let packages: &[u32] = if sockets == 1 { &[0, 0] } else { &[0, 1] };
         self.processes.set_packages(packages).unwrap();

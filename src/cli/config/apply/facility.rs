@@ -1,4 +1,4 @@
-//! The facility that workloads are judged at.
+//! Settings of the facility.
 
 use super::super::Config;
 use super::super::raw_setting::{Problem, RawSetting};

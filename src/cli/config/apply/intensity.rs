@@ -1,4 +1,4 @@
-//! Where grid intensities, rules and prices come from.
+//! Settings of grid intensities, rules and prices.
 
 use super::super::raw_setting::{Problem, RawSetting};
 use super::super::{Config, IntensityChoice};

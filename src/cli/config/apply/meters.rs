@@ -1,4 +1,4 @@
-//! Where figures come from, and how energy is divided.
+//! Settings of meters and attribution.
 
 use super::super::raw_setting::{Problem, RawSetting, Value};
 use super::super::{Config, Meter, chip_rules};

@@ -1,4 +1,4 @@
-//! Where figures are served, and to whom.
+//! Settings of listeners and access.
 
 use super::super::Config;
 use super::super::address::ListenAddress;

@@ -1,4 +1,4 @@
-//! A stand-in for a server: answers as it is told, on a port of loopback, and remembers what it was asked.
+//! A stand-in for a server: answers as it is reported, on a port of loopback, and remembers what it was asked.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a fixture that fails fails its test")]
 

@@ -90,7 +90,7 @@ pub fn inhabited() -> Snapshot {
 }
 
 /// `count` processes of usual names on a node with four zones.
-pub fn crowded(count: u32) -> Snapshot {
+pub fn populated(count: u32) -> Snapshot {
     let mut snapshot = snapshot();
     for kind in [ZoneKind::Package, ZoneKind::Core, ZoneKind::Uncore, ZoneKind::Dram] {
         snapshot.node.zones[kind] = Some(zone(1000.0, Some(30.0)));
@@ -155,6 +155,7 @@ pub fn parse(text: &str, format: Format) -> Vec<Sample> {
     let body = match format {
         Format::Text => text,
         Format::OpenMetrics => text.strip_suffix("# EOF\n").expect("OpenMetrics ends with # EOF"),
+        Format::Protobuf => panic!("that is no text"),
     };
     assert!(body.is_empty() || body.ends_with('\n'));
     for line in body.split_terminator('\n') {

@@ -1,4 +1,4 @@
-//! What is known of sessions, awake or asleep.
+//! The table of sessions, active and suspended.
 
 use rmcp::model::{ClientCapabilities, Implementation, InitializeRequestParams, ProtocolVersion};
 use rmcp::transport::streamable_http_server::SessionId;
@@ -16,7 +16,7 @@ pub(super) struct Known {
 }
 
 struct Session {
-    /// Its protocol revision, once the handshake is done. What else the client says of itself is of no use here.
+    /// Its protocol revision, once the handshake is done. Other data of the client are not needed here.
     version: Option<ProtocolVersion>,
     heard: Instant,
     wake: Wake,
@@ -127,7 +127,7 @@ impl Known {
         gone
     }
 
-    /// Takes out those that nobody has used, or listens to, for too long.
+    /// Removes sessions without a request or listener for too long.
     pub(super) fn expired(&mut self, now: Instant) -> Vec<SessionId> {
         let expiry = self.expiry;
         let old = self.sessions.iter().filter(|(_, one)| {

@@ -14,7 +14,7 @@ fn handshake() -> SessionState {
     SessionState::new(params.with_protocol_version(ProtocolVersion::V_2025_06_18))
 }
 
-/// So many sessions, each heard of a second after the one before it.
+/// Sessions whose last requests are one second apart.
 fn book(count: usize, begin: Instant) -> Known {
     let mut known = Known::new(10, MINUTE);
     for number in 0..count {

@@ -1,0 +1,46 @@
+//! The columns of `workload_energy` that hold energy: one a zone, in the order of [`ZoneKind::ALL`].
+
+use crate::units::ZoneKind;
+use std::sync::LazyLock;
+
+/// Columns of a row before those of the zones: block, workload, interval, CPU time.
+pub(super) const BEFORE_ZONES: usize = 4;
+
+/// `package_uj, core_uj, …`
+pub(super) static NAMES: LazyLock<String> = LazyLock::new(|| join(|name, _| name.to_owned()));
+
+/// `sum(package_uj), sum(core_uj), …`
+pub(super) static SUMS: LazyLock<String> = LazyLock::new(|| join(|name, _| format!("sum({name})")));
+
+/// Inserts a row, or adds its figures to the row that is there. Unknown energy (`NULL`) leaves a figure as it is.
+pub(super) static ADD: LazyLock<String> = LazyLock::new(|| {
+    let names = NAMES.as_str();
+    let values = join(|_, parameter| format!("?{parameter}"));
+    let sums = join(|name, parameter| format!("{name} = coalesce({name} + ?{parameter}, {name}, ?{parameter})"));
+    format!(
+        "INSERT INTO workload_energy (block, workload, interval, cpu_us, {names}) VALUES (?1, ?2, ?3, ?4, {values})
+         ON CONFLICT DO UPDATE SET cpu_us = cpu_us + ?4, {sums}"
+    )
+});
+
+/// What `of` makes of each column's name and the number of its parameter.
+fn join(of: impl Fn(&str, usize) -> String) -> String {
+    let columns = ZoneKind::ALL.iter().enumerate();
+    let columns: Vec<String> =
+        columns.map(|(index, zone)| of(&format!("{}_uj", zone.name()), BEFORE_ZONES + 1 + index)).collect();
+    columns.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_a_column_for_every_zone() {
+        let schema = include_str!("schema.sql");
+        for name in NAMES.split(", ") {
+            assert!(schema.contains(&format!("    {name} ")), "{name}");
+        }
+        assert!(ADD.contains("VALUES (?1, ?2, ?3, ?4, ?5") && SUMS.starts_with("sum(package_uj), "), "{}", *ADD);
+    }
+}
