@@ -168,6 +168,7 @@ const ENVIRONMENT: &str = "Each flag can be given as an environment variable as 
 
 /// Reads the command line and does what it says.
 pub(crate) fn run() -> ExitCode {
+    signals::outlive_reports();
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let verbs = Cli::command();
     let verbs: Vec<&str> = verbs.get_subcommands().map(clap::Command::get_name).collect();

@@ -186,6 +186,84 @@ fn signals_that_mean_something_else_do_not_end_it() {
     assert_eq!(stop(&mut server, rustix::process::Signal::TERM), Some(0));
 }
 
+/// A verb that runs until its input ends or a signal comes, and is running now.
+fn until_it_runs(arguments: &[&str], stdin: Stdio) -> program::Running {
+    let child = kepler(arguments).stdin(stdin).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let running = program::Running(child);
+    // Handlers are set before anything else is done.
+    let status = format!("/proc/{}/status", running.0.id());
+    let caught =
+        |text: &str| text.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigCgt:\t")?, 16).ok());
+    for _ in 0..500 {
+        let mask = fs::read_to_string(&status).ok().and_then(|text| caught(&text)).unwrap_or(0);
+        if mask & (1 << (rustix::process::Signal::USR2.as_raw() - 1)) != 0 {
+            return running;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("{arguments:?} catches no SIGUSR2");
+}
+
+#[test]
+fn no_verb_that_runs_long_is_ended_by_a_signal_for_reports() {
+    let models = tempfile::tempdir().unwrap();
+    let (models, trace) = (models.path().display().to_string(), models.path().join("trace.csv").display().to_string());
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let bridged = format!("http://{}/mcp", silent.local_addr().unwrap());
+    for arguments in [
+        &["mcp", "--meter=fake"][..],
+        &["bridge", &bridged],
+        &["model-server", &models, "--web.listen-address=127.0.0.1:0", "--train.listen-address=127.0.0.1:0"],
+        &["record", "--output", &trace, "--meter=fake", "--features-only"],
+    ] {
+        let mut running = until_it_runs(arguments, Stdio::piped());
+        for signal in [rustix::process::Signal::USR1, rustix::process::Signal::USR2] {
+            rustix::process::kill_process(rustix::process::Pid::from_child(&running.0), signal).unwrap();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        assert_eq!(running.0.try_wait().unwrap().map(|status| status.to_string()), None, "{arguments:?}");
+    }
+}
+
+/// A web configuration with one user, whose password's hash this is.
+fn web_configuration(path: &Path, user: &str) {
+    // "secret" at the lowest cost.
+    let hash = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW";
+    fs::write(path, format!("basic_auth_users: {{ {user}: \"{hash}\" }}\n")).unwrap();
+}
+
+#[test]
+fn sighup_reads_passwords_again_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("web.yaml");
+    web_configuration(&file, "before");
+    let child = kepler(&["serve", "--web.listen-address=127.0.0.1:0", "--meter=fake"])
+        .arg(format!("--web.config-file={}", file.display()))
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut running = program::Running(child.unwrap());
+    let mut log = BufReader::new(running.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let served = log.find(|line| line.contains("serving /metrics at 127.0.0.1:")).unwrap();
+    let address = served.split_once(" at ").unwrap().1.split(',').next().unwrap().to_owned();
+    web_configuration(&file, "after");
+    rustix::process::kill_process(rustix::process::Pid::from_child(&running.0), rustix::process::Signal::HUP).unwrap();
+    assert!(log.any(|line| line.contains("certificates and passwords are read again")));
+    fs::write(&file, "basic_auth_users: { after: secret-in-plain }\n").unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&running.0), rustix::process::Signal::HUP).unwrap();
+    let refused = log.find(|line| line.contains("what was read before stays")).unwrap();
+    assert!(refused.contains("is not a bcrypt hash") && !refused.contains("secret-in-plain"), "{refused}");
+    let status = |credentials: &str| {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        let head = format!("Host: localhost\r\nConnection: close\r\nAuthorization: Basic {credentials}");
+        write!(stream, "GET /livez HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    // before:secret and after:secret in base64
+    assert_eq!((status("YmVmb3JlOnNlY3JldA=="), status("YWZ0ZXI6c2VjcmV0")), ("401".to_owned(), "200".to_owned()));
+}
+
 #[test]
 fn hostile_names_are_shown_escaped_in_errors() {
     let hostile = "no\u{1b}]0;such\u{7}\n\u{202e}file";

@@ -24,6 +24,8 @@ pub use topics::{
 use crate::intensity::IntensityError;
 use crate::standards::{FigureSource, VerdictMessage};
 use crate::text::{Lang, Text};
+use crate::tools::ToolError;
+use crate::tools::registry::CallError;
 use crate::view::ViewError;
 use std::fmt;
 
@@ -80,6 +82,22 @@ impl Message {
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&en::render(self))
+    }
+}
+
+/// Why a tool has no answer.
+pub(crate) fn tool_error(error: &ToolError, lang: Lang) -> String {
+    match lang {
+        Lang::En => error.to_string(),
+        Lang::Ko => ko::errors::tool(error),
+    }
+}
+
+/// Why a call of a tool has no answer.
+pub(crate) fn call_error(error: &CallError, lang: Lang) -> String {
+    match lang {
+        Lang::En => error.to_string(),
+        Lang::Ko => ko::errors::call(error),
     }
 }
 

@@ -15,7 +15,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 use std::io::{self, Write};
 
 /// Digits of a figure in a sentence or a table.
@@ -101,53 +101,82 @@ pub(crate) fn round_all(value: &mut Value) {
 /// The answer cannot be written as JSON.
 pub fn to_json_pretty<T: Serialize + ?Sized>(answer: &T) -> serde_json::Result<String> {
     let mut text = Vec::new();
-    answer.serialize(&mut Serializer::with_formatter(&mut text, Rounding(PrettyFormatter::new())))?;
+    let formatter = Rounding { format: PrettyFormatter::new(), round: rounded };
+    answer.serialize(&mut Serializer::with_formatter(&mut text, formatter))?;
     // serde_json writes UTF-8 only.
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Rounds floating-point numbers, and writes all else as `PrettyFormatter` does.
-struct Rounding<'a>(PrettyFormatter<'a>);
+/// Figures as compact JSON: rounded as [`rounded`] does, but for counters, which keep whole millionths (microjoules,
+/// microseconds) however large they are, so that their differences stay exact.
+///
+/// ```
+/// let json = kepler_compliance::numbers::to_json(&[0.1 + 0.2, 1_234_567_890.123_456, 1.0 / 3.0])?;
+/// assert_eq!(json, b"[0.3,1234567890.123456,0.333333333]");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+///
+/// # Errors
+/// The answer cannot be written as JSON.
+pub fn to_json<T: Serialize + ?Sized>(answer: &T) -> serde_json::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    let formatter = Rounding { format: CompactFormatter, round: millionths_or_rounded };
+    answer.serialize(&mut Serializer::with_formatter(&mut text, formatter))?;
+    Ok(text)
+}
 
-impl Formatter for Rounding<'_> {
+/// A value of whole millionths without what binary arithmetic added to it; any other rounded.
+fn millionths_or_rounded(value: f64) -> f64 {
+    let whole = (value * 1e6).round() / 1e6;
+    let is_whole = (value - whole).abs() <= value.abs() * 4.0 * f64::EPSILON;
+    if is_whole && whole != 0.0 { whole } else { rounded(value) }
+}
+
+/// Rounds floating-point numbers, and writes all else as another formatter does.
+struct Rounding<F> {
+    format: F,
+    round: fn(f64) -> f64,
+}
+
+impl<F: Formatter> Formatter for Rounding<F> {
     fn write_f64<W: ?Sized + Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
-        self.0.write_f64(writer, rounded(value))
+        self.format.write_f64(writer, (self.round)(value))
     }
 
     fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.begin_array(writer)
+        self.format.begin_array(writer)
     }
 
     fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_array(writer)
+        self.format.end_array(writer)
     }
 
     fn begin_array_value<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        self.0.begin_array_value(writer, first)
+        self.format.begin_array_value(writer, first)
     }
 
     fn end_array_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_array_value(writer)
+        self.format.end_array_value(writer)
     }
 
     fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.begin_object(writer)
+        self.format.begin_object(writer)
     }
 
     fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_object(writer)
+        self.format.end_object(writer)
     }
 
     fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        self.0.begin_object_key(writer, first)
+        self.format.begin_object_key(writer, first)
     }
 
     fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.begin_object_value(writer)
+        self.format.begin_object_value(writer)
     }
 
     fn end_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_object_value(writer)
+        self.format.end_object_value(writer)
     }
 }
 

@@ -39,6 +39,7 @@
 mod answer;
 mod arguments;
 mod assess;
+mod error;
 mod figures;
 mod groups;
 mod hotspots;
@@ -58,6 +59,7 @@ mod trend;
 pub use answer::{Evidence, Judged, MonthlySavings, Optimization, PowerWatts, ProjectedMonthly, Skip, Statuses};
 pub use arguments::{InvalidDuration, Length, Scope, WorkloadQualifiers};
 pub use assess::{AssessRequest, AssessResponse, Instances, assess_workload_compliance};
+pub use error::{ArgumentRemedy, ToolError};
 pub use hotspots::{Hotspot, HotspotsRequest, HotspotsResponse, Remainder, get_power_hotspots};
 pub use impact::{ImpactRequest, ImpactResponse, ImpactState, ImpactStep, compare_optimization_impact};
 pub use list::{ListRequest, ListResponse, ListedWorkload, StatusCounts, StatusFilter, list_workloads_by_compliance};
@@ -74,65 +76,5 @@ pub use crate::facility::{DEFAULT_REGION, Input, Price, Settings, Site, StatedPu
 
 pub(crate) use figures::Figures;
 
-use crate::intensity::IntensityError;
-use crate::schedule::{JobError, ScheduleError};
-use crate::standards::UnknownStandard;
-use crate::view::{ViewError, WorkloadKind};
-use crate::zones::UnknownZone;
-
 /// The standard that a PUE is judged by, beside the one asked for.
 pub const DEFAULT_PUE_STANDARD: &str = "KR_PUE_GREEN_DC";
-
-/// Why a tool has no answer. What is merely not known is no error: it makes an answer with
-/// [`InsufficientData`](crate::standards::Status::InsufficientData).
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ToolError {
-    /// No workload has the name.
-    #[error(
-        "no workload `{name}`{} used energy or ran {range}{}; nearest: {}",
-        kind.map(|kind| format!(" of kind {}", kind.name())).unwrap_or_default(),
-        if elsewhere.is_empty() { String::new() } else { format!("; it exists in namespace {}", elsewhere.join(", ")) },
-        if nearest.is_empty() { "none, there is no workload at all".to_owned() } else { nearest.join(", ") },
-    )]
-    UnknownWorkload {
-        /// The name asked for.
-        name: String,
-        /// The kind asked for.
-        kind: Option<WorkloadKind>,
-        /// The time that was looked at.
-        range: String,
-        /// Other namespaces that have a workload of that name.
-        elsewhere: Vec<String>,
-        /// Names that look most like it, as `kind namespace/name`, best first.
-        nearest: Vec<String>,
-    },
-    /// No rule has the code.
-    #[error(transparent)]
-    UnknownStandard(#[from] UnknownStandard),
-    /// No zone has the name.
-    #[error(transparent)]
-    UnknownRegion(#[from] UnknownZone),
-    /// An argument that cannot be.
-    #[error("{argument} = `{given}`: {remedy}")]
-    InvalidArgument {
-        /// Which.
-        argument: &'static str,
-        /// What was given.
-        given: String,
-        /// What would be valid.
-        remedy: String,
-    },
-    /// The source of energy figures cannot answer.
-    #[error(transparent)]
-    View(#[from] ViewError),
-    /// The source of grid intensities cannot answer, and the question needs it.
-    #[error(transparent)]
-    Intensity(#[from] IntensityError),
-    /// A job that cannot be planned.
-    #[error(transparent)]
-    Job(#[from] JobError),
-    /// There is no time or no data for a job.
-    #[error(transparent)]
-    Schedule(#[from] ScheduleError),
-}

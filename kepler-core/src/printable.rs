@@ -81,6 +81,54 @@ pub fn bytes(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// A parser's message without what it quotes of the file, but for names of fields and of choices: the file may be another
+/// one than was meant, and hold secrets anywhere.
+///
+/// ```
+/// use kepler_core::printable::names_only;
+///
+/// assert_eq!(names_only("invalid type: string \"hunter2\", expected a map"), "invalid type: string \"…\", expected a map");
+/// assert_eq!(names_only("unknown field `colour`, expected `color`"), "unknown field `colour`, expected `color`");
+/// assert_eq!(names_only("unknown field `root:$6$x`"), "unknown field `…`");
+/// ```
+#[must_use]
+pub fn names_only(message: &str) -> String {
+    let mut shown = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some((before, quote, inside)) = quoted(rest) {
+        shown.push_str(before);
+        shown.push(quote);
+        rest = match inside.split_once(quote).filter(|(content, _)| quote == '`' && is_name(content)) {
+            Some((name, after)) => {
+                shown.push_str(name);
+                after
+            }
+            // The quoted may hold quotes itself: it ends before what the parser says last.
+            None => {
+                shown.push('…');
+                let end = [", expected", " at line "].iter().find_map(|end| inside.rfind(&format!("{quote}{end}")));
+                end.and_then(|end| inside.get(end + 1..)).unwrap_or_default()
+            }
+        };
+        shown.push(quote);
+    }
+    shown + rest
+}
+
+/// What stands before a quote, the quote, and what follows.
+fn quoted(text: &str) -> Option<(&str, char, &str)> {
+    let (at, quote) = text.char_indices().find(|(_, c)| matches!(c, '`' | '"'))?;
+    Some((text.get(..at)?, quote, text.get(at + 1..)?))
+}
+
+/// Whether a text looks as names of fields and choices do: letters, or few small letters and digits.
+fn is_name(text: &str) -> bool {
+    let all = |of: fn(&u8) -> bool| text.bytes().all(|byte| byte == b'_' || of(&byte));
+    let letters = text.len() <= 40 && all(u8::is_ascii_alphabetic);
+    let few = text.len() <= 20 && all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    text.starts_with(|first: char| first.is_ascii_alphabetic()) && (letters || few)
+}
+
 fn write_escape(out: &mut String, c: char) {
     // `\n`, `\t`, `\r`, and `\u{1b}` for the others.
     match c {

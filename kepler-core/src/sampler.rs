@@ -78,6 +78,9 @@ pub struct SamplerOptions {
     pub retention: Retention,
     /// Where processes' CPU time is read.
     pub usage: UsageChoice,
+    /// Whether the path of an executable that was replaced or removed keeps the kernel's mark ` (deleted)`. Without it
+    /// a program keeps its name through updates.
+    pub deleted_mark: bool,
     /// Where pods' names are found, if Kubernetes is asked for them.
     pub directory: Option<Directory>,
 }
@@ -211,7 +214,7 @@ impl Sampler {
             cpu: CpuTimesReader::open(host)?,
             cpu_decreases: 0,
             zones: Zones::new(options.policy, options.chain.calibration.clone()),
-            processes: Processes::open(host, options.retention).map_err(processes)?,
+            processes: Processes::open(host, options.retention, options.deleted_mark).map_err(processes)?,
             groups,
             commands: Commands::default(),
             keep_commands: options.retention.keep,

@@ -8,6 +8,9 @@ use kepler_compliance::tools::DEFAULT_REGION;
 use kepler_compliance::zones::Zones;
 use kepler_connect::http::Secret;
 use kepler_connect::intensity::{ElectricityMaps, ProviderOptions, UkCarbonIntensity, WattTime};
+use kepler_core::host::file::{self as files, FileLimits};
+use kepler_core::printable;
+use std::path::Path;
 use std::sync::Arc;
 
 /// The zone table.
@@ -100,15 +103,14 @@ fn missing(variables: &str) -> Failure {
 
 /// The first line of a file that holds a secret.
 fn secret_line(file: &Value) -> Result<String, Failure> {
-    let text = std::fs::metadata(&file.text)
-        .and_then(|metadata| match metadata.is_file() && metadata.len() <= LONGEST_SECRET {
-            true => std::fs::read_to_string(&file.text),
-            false => Err(std::io::Error::other("it is no small regular file")),
-        })
-        .map_err(|error| Failure::Config(vec![file.problem(format_args!("cannot read `{}`: {error}", file.text))]))?;
+    let text = files::read_text(Path::new(&file.text), FileLimits::bytes(LONGEST_SECRET))
+        .map_err(|error| Failure::Config(vec![file.problem(error)]))?;
     match text.lines().next().map(str::trim).filter(|line| !line.is_empty()) {
         Some(line) => Ok(line.to_owned()),
-        None => Err(Failure::Config(vec![file.problem(format_args!("`{}` is empty", file.text))])),
+        None => {
+            let name = printable::line(&file.text);
+            Err(Failure::Config(vec![file.problem(format_args!("`{name}` is empty"))]))
+        }
     }
 }
 

@@ -40,6 +40,9 @@ pub(super) fn understand(
     if asks_for_version(&arguments) {
         return Ok(Request::Version);
     }
+    if let Some(hint) = hints::kingpins_own(&arguments) {
+        return Err(Problem(hint));
+    }
     let mut rest = arguments;
     if rest.first().is_some_and(|first| is_verb(first) && first != "serve") {
         return Ok(Request::Parse(replace_help(rest)));
@@ -193,6 +196,17 @@ mod tests {
     fn no_argument_is_help_for_people_and_serve_for_a_container() {
         assert_eq!(understood(&[]), Ok(Request::Parse(vec![])));
         assert_eq!(understand(vec![], &VERBS, true), Ok(Request::Parse(vec!["serve".into()])));
+    }
+
+    #[test]
+    fn what_kingpin_writes_and_this_program_does_not_gets_a_hint() {
+        for arguments in [&["--help-man"][..], &["serve", "--help-man"], &["--log.level=info", "--help-man"]] {
+            let problem = understood(arguments).unwrap_err().to_string();
+            assert!(problem.contains("`--help-man`") && problem.contains("help2man"), "{problem}");
+        }
+        let problem = understood(&["--completion-script-bash"]).unwrap_err().to_string();
+        assert!(problem.contains("no completions"), "{problem}");
+        assert!(understood(&["calibrate", "--", "--help-man"]).is_ok());
     }
 
     #[test]

@@ -53,7 +53,7 @@ fn address(text: &str) -> Result<ListenAddress, String> {
     ListenAddress::parse(&Value::new(text, "the address")).map_err(|problem| problem.to_string())
 }
 
-/// Serves until SIGINT or SIGTERM; SIGHUP lists the models again.
+/// Serves until SIGINT or SIGTERM; SIGHUP lists the models again, and reads certificates and passwords again.
 ///
 /// # Errors
 /// No models; an address or the socket is taken; the file of TLS is not what it should be.
@@ -77,7 +77,7 @@ pub(super) fn run(asked: ModelServer) -> Result<(), Failure> {
     options.max_connections = MOST_CONNECTIONS;
     options.body_limit = kepler_model_server::MAX_REQUEST_BYTES;
     options.body_budget = MOST_BODY_BYTES;
-    options.web = web;
+    options.web.clone_from(&web);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .enable_all()
@@ -98,7 +98,7 @@ pub(super) fn run(asked: ModelServer) -> Result<(), Failure> {
             let machine = Machine::of(&host);
             serve_socket(path, Arc::clone(&store), machine, SocketOptions::default(), end(stopped)).await
         };
-        let end_asked_for = wait_for_end(&store, stop);
+        let end_asked_for = wait_for_end(&store, web.as_ref(), stop);
         let http = async { http.await.map_err(Failure::to("serve HTTP")) };
         let socket = async {
             socket.await.map_err(|error| Failure::Address {
@@ -132,7 +132,7 @@ async fn train(
 }
 
 /// Ends with a signal to end.
-async fn wait_for_end(store: &Store, stop: watch::Sender<bool>) -> Result<(), Failure> {
+async fn wait_for_end(store: &Store, web: Option<&WebConfig>, stop: watch::Sender<bool>) -> Result<(), Failure> {
     let _held = signals::hold()?;
     let mut interrupt = signals::of(SignalKind::interrupt())?;
     let mut terminate = signals::of(SignalKind::terminate())?;
@@ -141,10 +141,15 @@ async fn wait_for_end(store: &Store, stop: watch::Sender<bool>) -> Result<(), Fa
         tokio::select! {
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
-            _ = hangup.recv() => match store.reload() {
-                Ok(()) => tracing::info!("{} models", store.len()),
-                Err(error) => tracing::warn!("the models known so far stay: {error}"),
-            },
+            _ = hangup.recv() => {
+                match store.reload() {
+                    Ok(()) => tracing::info!("{} models", store.len()),
+                    Err(error) => tracing::warn!("the models known so far stay: {error}"),
+                }
+                if let Some(web) = web {
+                    signals::reload(web);
+                }
+            }
         }
     }
     tracing::info!("stopping");

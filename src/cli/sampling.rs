@@ -3,7 +3,7 @@
 #[cfg(feature = "model-server")]
 mod configured;
 
-use super::config::{Config, Meter};
+use super::config::{Config, Manner, Meter};
 use super::exit::Failure;
 use kepler_core::calibration::Calibration;
 use kepler_core::calibration::file::{self, FileError};
@@ -46,6 +46,8 @@ fn open_with(config: &Config, chain: ChainOptions, directory: Option<Directory>)
         options.retention.max = config.max_terminated;
         options.retention.min_energy = config.min_terminated_energy;
         options.usage = config.usage;
+        // Go Kepler shows what the link says.
+        options.deleted_mark = config.manner == Manner::Kepler;
         options.directory = directory;
     });
     Sampler::new(&config.host(), options).map_err(|error| match error {

@@ -29,13 +29,20 @@ impl Signals {
             tokio::select! {
                 _ = self.interrupt.recv() => return tracing::info!("interrupted, stopping"),
                 _ = self.terminate.recv() => return tracing::info!("asked to terminate, stopping"),
-                _ = self.hangup.recv() => match web.map(WebConfig::reload) {
+                _ = self.hangup.recv() => match web {
                     None => tracing::info!("asked to reload: there are no certificates or passwords to read again"),
-                    Some(Ok(())) => tracing::info!("certificates and passwords are read again"),
-                    Some(Err(error)) => tracing::error!("what was read before stays: {error}"),
+                    Some(web) => reload(web),
                 },
             }
         }
+    }
+}
+
+/// Reads certificates and passwords again at once.
+pub(super) fn reload(web: &WebConfig) {
+    match web.reload() {
+        Ok(()) => tracing::info!("certificates and passwords are read again"),
+        Err(error) => tracing::error!("what was read before stays: {error}"),
     }
 }
 
@@ -45,6 +52,17 @@ impl Signals {
 /// The system gives no handler.
 pub(super) fn of(kind: SignalKind) -> Result<Signal, Failure> {
     signal(kind).map_err(Failure::to("wait for signals"))
+}
+
+/// Keeps signals that other programs use for reports from ending this one, whatever it does: a handler stays for the life
+/// of the process once there was one (tokio's `signal`).
+pub(super) fn outlive_reports() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    // Without a handler it would end as any program does that has none: nothing to refuse work for.
+    let _handled = runtime.map(|runtime| {
+        let _entered = runtime.enter();
+        hold().is_ok()
+    });
 }
 
 /// Keeps signals that other programs use for reports from ending this one, as they would by default (signal(7)).

@@ -57,7 +57,7 @@ def prometheus(tmp_path):
         pytest.skip("the Debian package prometheus is not installed")
     with ExitStack() as stack:
 
-        def start(target: str):
+        def start(target: str, *flags: str):
             address = f"127.0.0.1:{free_port()}"
             configuration = tmp_path / "prometheus.yml"
             configuration.write_text(CONFIGURATION.format(address=target))
@@ -67,6 +67,7 @@ def prometheus(tmp_path):
                 f"--config.file={configuration}",
                 f"--storage.tsdb.path={tmp_path / 'tsdb'}",
                 f"--web.listen-address={address}",
+                *flags,
             ]
             file = stack.enter_context(log.open("wb"))
             stack.enter_context(running(command, stdout=file, stderr=subprocess.STDOUT))
@@ -103,6 +104,28 @@ def test_prometheus_scrapes_it_and_finds_power_per_process(kepler, prometheus, t
     log_lines = log.read_text().lower().splitlines()
     complaints = [line for line in log_lines if "level=warn" in line or "level=error" in line]
     assert not complaints
+
+
+# What a Prometheus that prefers protocol buffers sends.
+PROTOBUF = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited,*/*;q=0.1"
+
+
+def test_prometheus_scrapes_protocol_buffers_and_finds_the_same_series(kepler, prometheus):
+    server = kepler("--monitor.interval=1s")
+    request = urllib.request.Request(f"http://{server.address}/metrics", headers={"Accept": PROTOBUF})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.headers["Content-Type"].startswith("application/vnd.google.protobuf;")
+    # Histograms of the newer kind are transported in this format only, so that Prometheus then asks for it first.
+    database, log = prometheus(server.address, "--enable-feature=native-histograms")
+    scraped = 'count_over_time(up{job="kepler"}[1m]) >= 3'
+    wait_until(lambda: database.value(scraped), "3 scrapes", seconds=60, step=0.5)
+    assert database.value('min_over_time(up{job="kepler"}[1m])') == 1, "each scrape succeeded"
+    assert database.value("scrape_samples_scraped") > 20
+    zones = database.query("kepler_node_cpu_joules_total")
+    assert any(labels["zone"] == "package" and value > 0 for labels, value in zones), zones
+    assert database.value('count(kepler_process_cpu_watts{comm="kepler",state="running"})') >= 1
+    complaints = [line for line in log.read_text().splitlines() if "level=warn" in line or "level=error" in line]
+    assert not [line for line in complaints if "experimental" not in line.lower()], complaints
 
 
 def test_tools_answer_from_prometheus(kepler, prometheus, tmp_path):

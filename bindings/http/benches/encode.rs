@@ -23,7 +23,8 @@ fn encode(criterion: &mut Criterion) {
     let exporter = support::exporter(Some(support::populated(4000)), support::options());
     let mut group = criterion.benchmark_group("exposition");
     let mut out = Vec::new();
-    for (name, format) in [("text", Format::Text), ("openmetrics", Format::OpenMetrics)] {
+    for (name, format) in [("text", Format::Text), ("protobuf", Format::Protobuf), ("openmetrics", Format::OpenMetrics)]
+    {
         out.clear();
         exporter.encode(format, &mut out);
         group.throughput(Throughput::Bytes(out.len() as u64));

@@ -1,6 +1,6 @@
-//! From the newest snapshot to text, at once or piece by piece.
+//! From the newest snapshot to an exposition, at once or piece by piece.
 
-use crate::encode::{Format, Samples, escape};
+use crate::encode::{Format, Samples, escape, protobuf};
 use crate::families::{self, Family, Plan, RenderContext};
 use crate::options::ExportOptions;
 use kepler_core::snapshot::{Feed, Snapshot};
@@ -105,6 +105,16 @@ impl Cursor {
             RenderContext { node_label: &exporter.node_label, options: &exporter.options, snapshot, plan: &self.plan };
         while let Some(family) = exporter.families.get(self.family) {
             let rows = family.rows(&context);
+            if self.format == Format::Protobuf && self.header_due {
+                if out.len() >= size {
+                    return true;
+                }
+                if !protobuf::begin(family, &context, rows, out) {
+                    self.family += 1;
+                    continue;
+                }
+                self.header_due = false;
+            }
             let mut samples =
                 Samples { out, format: self.format, header: &family.header, header_due: &mut self.header_due };
             while self.row < rows {

@@ -78,6 +78,8 @@ pub(crate) struct Plan {
     process_seconds: DuplicateSeries,
     /// Containers again, without the `state` label that Kepler 0.7 did not have.
     older_containers: DuplicateSeries,
+    /// Pods again, without the `state` label that `kepler_pod_info` does not have.
+    pod_info: DuplicateSeries,
     /// How asking Kubernetes for pods fares, if that is done.
     kubernetes: Option<DirectoryStatus>,
 }

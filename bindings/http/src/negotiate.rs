@@ -7,18 +7,28 @@ use axum::http::header::{ACCEPT, ACCEPT_ENCODING, HeaderName};
 /// The format that the client likes best. Text where it names none of ours, as other exporters do:
 /// an error would not help a client.
 pub(crate) fn format(headers: &HeaderMap) -> Format {
-    let mut text = 0;
-    let mut open_metrics = 0;
+    let (mut text, mut open_metrics, mut protobuf) = (0, 0, 0);
     for item in items(headers, ACCEPT) {
         let version = |wanted: &[&str]| item.parameter("version").is_none_or(|version| wanted.contains(&version));
         match item.name.to_ascii_lowercase().as_str() {
             "application/openmetrics-text" if version(&["1.0.0"]) => open_metrics = open_metrics.max(item.weight()),
+            "application/vnd.google.protobuf" if is_families(&item) => protobuf = protobuf.max(item.weight()),
             "text/plain" if version(&["0.0.4"]) => text = text.max(item.weight()),
             "text/*" | "*/*" => text = text.max(item.weight()),
             _ => {}
         }
     }
-    if open_metrics > text { Format::OpenMetrics } else { Format::Text }
+    match open_metrics.max(text) {
+        best if protobuf > best => Format::Protobuf,
+        _ if open_metrics > text => Format::OpenMetrics,
+        _ => Format::Text,
+    }
+}
+
+/// Whether protocol buffers are asked for as they are written here.
+fn is_families(item: &Item<'_>) -> bool {
+    item.parameter("proto").is_some_and(|proto| proto.eq_ignore_ascii_case("io.prometheus.client.MetricFamily"))
+        && item.parameter("encoding").is_some_and(|encoding| encoding.eq_ignore_ascii_case("delimited"))
 }
 
 /// The scheme of escaping that the client asks for with its format. All names here are letters, digits and
@@ -29,6 +39,7 @@ pub(crate) fn escaping(headers: &HeaderMap) -> Option<&'static str> {
     let of_format = |item: &Item<'_>| match wanted {
         Format::OpenMetrics => item.name.eq_ignore_ascii_case("application/openmetrics-text"),
         Format::Text => item.name.eq_ignore_ascii_case("text/plain"),
+        Format::Protobuf => item.name.eq_ignore_ascii_case("application/vnd.google.protobuf") && is_families(item),
     };
     items(headers, ACCEPT)
         .filter(of_format)
@@ -150,8 +161,11 @@ mod tests {
             ),
             (
                 "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;version=1.0.0;q=0.3,*/*;q=0.1",
-                Format::OpenMetrics,
+                Format::Protobuf,
             ),
+            ("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text", Format::Text),
+            ("application/vnd.google.protobuf;proto=other.Message;encoding=delimited,*/*;q=0.1", Format::Text),
+            ("application/vnd.google.protobuf", Format::Text),
         ] {
             assert_eq!(super::format(&headers(ACCEPT, accept)), format, "{accept}");
         }

@@ -35,6 +35,7 @@ use axum::routing::{any, get, post};
 use kepler_compliance::tools::Toolbox;
 use kepler_core::workload::WorkloadKind;
 use kepler_guard::{GuardLayer, Policy, SettingNames, Token, WorkLimit};
+pub(crate) use problem::rejected;
 use problem::{Kind, Problem};
 use serde::Serialize;
 pub use sources::UnusedSource;
@@ -208,7 +209,8 @@ fn cors(origins: &[String]) -> CorsLayer {
 
 /// An answer as bytes of JSON, made where it may take a while.
 fn to_json(answer: &impl Serialize) -> Result<Vec<u8>, Problem> {
-    serde_json::to_vec(answer).map_err(|error| Problem::new(Kind::Internal, format!("the answer is not JSON: {error}")))
+    kepler_compliance::numbers::to_json(answer)
+        .map_err(|error| Problem::new(Kind::Internal, format!("the answer is not JSON: {error}")))
 }
 
 fn json(bytes: Vec<u8>) -> Response {

@@ -105,8 +105,15 @@ pub async fn serve_router(
 fn guarded(router: Router, listener: &std::net::TcpListener, allowed_hosts: &[String]) -> Router {
     let loopback = listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
     let policy = if loopback { Policy::hosts(allowed_hosts) } else { Policy::any_host() };
-    let answer = |rejection: &Rejection| (rejection.status(), format!("{rejection}\n")).into_response();
-    router.layer(GuardLayer::new(policy, answer))
+    router.layer(GuardLayer::new(policy, rejected))
+}
+
+/// The answer to a request that may not pass, in the form of all errors.
+fn rejected(rejection: &Rejection) -> Response {
+    #[cfg(feature = "rest")]
+    return crate::rest::rejected(rejection);
+    #[cfg(not(feature = "rest"))]
+    (rejection.status(), format!("{rejection}\n")).into_response()
 }
 
 struct Server {

@@ -16,6 +16,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use file::{File, HttpServer, RateLimit};
 use kepler_core::host::file::{self as files, FileError, FileLimits};
+use kepler_core::printable;
 use rate::TokenBucket;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -119,6 +120,9 @@ impl WebConfig {
     /// As [`WebConfig::from_file`]; then what was read before stays.
     pub fn reload(&self) -> Result<(), WebConfigError> {
         let loaded = Loaded::read(&self.0.path)?;
+        if let (Some(users), Some(before)) = (&loaded.users, &self.0.current.load().users) {
+            users.learn_from(before);
+        }
         self.0.current.store(Arc::new(loaded));
         self.0.watched().warned = 0;
         self.warn_of_expiry();
@@ -232,8 +236,9 @@ impl Loaded {
         }
         // Without the snippet of the source, which could show a password's hash in a log.
         let options = serde_saphyr::options! { with_snippet: false };
-        let file: File = serde_saphyr::from_str_with_options(&text, options)
-            .map_err(|error| WebConfigError::Syntax { path: path.to_owned(), reason: error.to_string() })?;
+        let file: File = serde_saphyr::from_str_with_options(&text, options).map_err(|error| {
+            WebConfigError::Syntax { path: path.to_owned(), reason: printable::names_only(&error.to_string()) }
+        })?;
         let tls = file.tls_server_config.map(|tls| tls::load(tls, path)).transpose()?;
         let users = users(file.basic_auth_users.unwrap_or_default(), path)?;
         let limit = limit(&file.rate_limit.unwrap_or_default(), path)?;

@@ -39,6 +39,7 @@ mod prompts;
 mod resources;
 mod schema;
 mod server;
+mod size;
 mod stdio;
 mod uri;
 mod watch;

@@ -7,6 +7,7 @@ use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{
     AssessRequest, Context, Length, ListRequest, RegionalRequest, ScheduleRequest, SummaryRequest, ToolRequest,
 };
+use kepler_core::printable;
 use rmcp::ErrorData;
 use rmcp::model::{ContentBlock, GetPromptResult, JsonObject, Prompt, PromptArgument, PromptMessage, Role};
 use serde_json::Value;
@@ -118,7 +119,7 @@ impl<'a> Arguments<'a> {
 }
 
 fn invalid(error: impl ToString) -> ErrorData {
-    ErrorData::invalid_params(error.to_string(), None)
+    ErrorData::invalid_params(printable::page(&error.to_string()).into_owned(), None)
 }
 
 fn report(given: &Arguments<'_>) -> String {

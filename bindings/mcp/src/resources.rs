@@ -7,6 +7,7 @@ use kepler_compliance::standards::Rule;
 use kepler_compliance::tools::{AssessRequest, Context, DEFAULT_REGION, Length, ToolRequest, registry};
 use kepler_compliance::view::{TimeRange, WorkloadId, WorkloadKind};
 use kepler_compliance::zones::{PublishedPue, TableFigure, Zone};
+use kepler_core::printable;
 use rmcp::ErrorData;
 use rmcp::model::{ListResourcesResult, ReadResourceResult, Resource, ResourceContents, ResourceTemplate};
 use serde::Serialize;
@@ -55,6 +56,7 @@ pub(crate) fn list(context: &Context<'_>, cursor: Option<&str>) -> Result<ListRe
     let start: usize = match cursor {
         None => 0,
         Some(cursor) => cursor.parse().map_err(|_| {
+            let cursor = printable::line(cursor);
             ErrorData::invalid_params(format!("`{cursor}` is no cursor of this list; leave it out"), None)
         })?,
     };
@@ -132,7 +134,7 @@ pub(crate) fn read(context: &Context<'_>, uri: &str) -> Result<ReadResourceResul
 }
 
 fn not_found(message: String) -> ErrorData {
-    ErrorData::resource_not_found(message, None)
+    ErrorData::resource_not_found(printable::page(&message).into_owned(), None)
 }
 
 fn standard(context: &Context<'_>, wanted: &str, code: &str) -> Result<Value, ErrorData> {

@@ -80,7 +80,21 @@ fn inline(schema: Value, parts: &Map<String, Value>, depth: usize) -> Value {
         })
         .collect();
     drop_null(&mut map);
+    list_names(&mut map);
     Value::Object(map)
+}
+
+/// A choice among names as one type with its values: the same to who validates, readable to who looks at `type`, and a
+/// fifth as long. What each name means is said by itself, and at `/tools`.
+fn list_names(map: &mut Map<String, Value>) {
+    let names: Option<Vec<Value>> = map.get("oneOf").and_then(Value::as_array).and_then(|choices| {
+        choices.iter().map(|choice| choice.get("const").filter(|name| name.is_string()).cloned()).collect()
+    });
+    if let Some(names) = names {
+        map.remove("oneOf");
+        map.insert("type".to_owned(), json!("string"));
+        map.insert("enum".to_owned(), Value::Array(names));
+    }
 }
 
 /// Takes away that a value may be `null`.
@@ -179,6 +193,16 @@ mod tests {
             "required": ["kind"],
         });
         assert_eq!(Value::Object(input(&schema)), expected);
+    }
+
+    #[test]
+    fn a_choice_among_names_is_a_list_of_values() {
+        let choice =
+            json!([{ "const": "a", "description": "A.", "type": "string" }, { "const": "b", "type": "string" }]);
+        let schema =
+            map(json!({ "type": "object", "properties": { "kind": { "oneOf": choice, "description": "which" } } }));
+        let kind = Value::Object(input(&schema))["properties"]["kind"].clone();
+        assert_eq!(kind, json!({ "type": "string", "enum": ["a", "b"], "description": "which" }));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The server without a transport.
 
+use crate::size::Wish;
 use crate::watch::ObservedToolbox;
-use crate::{completion, prompts, resources, schema};
+use crate::{completion, prompts, resources, schema, size};
 use kepler_compliance::tools::registry::{self, CallError};
 use kepler_compliance::tools::{Context, ListRequest, SummaryRequest, ToolRequest, Toolbox};
+use kepler_core::printable;
 use kepler_guard::{WorkError, WorkLimit};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult, ContentBlock,
@@ -14,7 +16,6 @@ use rmcp::model::{
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
-use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -24,7 +25,8 @@ const INSTRUCTIONS: &str = "\
 Energy, carbon and compliance of the workloads that Kepler measures. Figures come from energy counters or, where there \
 are none, from an estimate: `inputs` and `caveats` of each answer say which; repeat them. `null` is unknown, never zero, \
 and INSUFFICIENT_DATA is no verdict. A monthly figure is a projection from the window. Standards differ in force (law, \
-certificate, internal yardstick): read the resource of a standard before calling its breach unlawful. To begin: \
+certificate, internal yardstick): read the resource of a standard before calling its breach unlawful. An answer has at \
+most 8000 bytes: `left_out` counts what it lacks, `max_answer_bytes` (2000 to 1000000) or `limit` asks for more. To begin: \
 {summary}, or {list} for the names of workloads.";
 
 /// Answers that are worked out at a time, by default.
@@ -108,7 +110,9 @@ fn describe(tool: &'static registry::Tool, open_world: bool) -> Tool {
     // Nothing is changed by asking, so the hint on destruction says nothing and is left out.
     let annotations =
         ToolAnnotations::new().read_only(tool.read_only).idempotent(tool.idempotent).open_world(open_world);
-    Tool::new(tool.name, tool.description(), schema::input(&tool.input_schema))
+    let mut input = schema::input(&tool.input_schema);
+    size::describe_argument(&mut input);
+    Tool::new(tool.name, tool.description(), input)
         .with_title(tool.title)
         .with_raw_output_schema(Arc::new(schema::output(&tool.output_schema)))
         .with_annotations(annotations)
@@ -146,14 +150,22 @@ impl ServerHandler for McpServer {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let tool = registry::find(&request.name).map_err(|error| ErrorData::invalid_params(error.to_string(), None))?;
-        let arguments = Value::Object(request.arguments.unwrap_or_default());
-        let answer = self.ask(&context, move |context| tool.call(context, arguments)).await?;
+        let tool = registry::find(&request.name)
+            .map_err(|error| ErrorData::invalid_params(printable::line(&error.to_string()).into_owned(), None))?;
+        let wish = match Wish::new(request.arguments.unwrap_or_default()) {
+            Ok(wish) => wish,
+            Err(mistake) => return Ok(CallToolResult::error(vec![ContentBlock::text(mistake)]).into()),
+        };
+        let lang = wish.language();
+        let answer =
+            self.ask(&context, move |context| wish.answer(tool, |arguments| tool.call(context, arguments))).await?;
         // A mistake in the arguments goes to the model, which can mend it, not to the program.
         Ok(match answer {
-            Ok(answer) => CallToolResult::structured(answer),
+            Ok(answer) => answer,
             Err(error @ CallError::Answer { .. }) => return Err(ErrorData::internal_error(error.to_string(), None)),
-            Err(error) => CallToolResult::error(vec![ContentBlock::text(error.to_string())]),
+            Err(error) => {
+                CallToolResult::error(vec![ContentBlock::text(printable::page(&error.render(lang)).into_owned())])
+            }
         }
         .into())
     }

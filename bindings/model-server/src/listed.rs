@@ -1,9 +1,8 @@
 //! The list of models: found once, loaded on first use.
 
+use kepler_core::host::file::{self, FileLimits};
 use kepler_core::model::{Entry, Model};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -67,12 +66,7 @@ fn figures(entry: &Entry, tables: &mut BTreeMap<PathBuf, Table>) -> BTreeMap<Str
 
 /// A file of a size that such files have; none where there is none.
 pub(crate) fn bounded(path: &Path) -> Option<Vec<u8>> {
-    if !path.is_file() {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(MAX_TABLE_BYTES).read_to_end(&mut bytes)).ok()?;
-    Some(bytes)
+    file::read(path, FileLimits::bytes(MAX_TABLE_BYTES)).ok()
 }
 
 /// Every number of every row. A row that is none is left out: it is but an ornament of a model.

@@ -1,9 +1,10 @@
 //! A model as a response: weights with metadata, or a zip archive.
 
 use crate::choice::Choice;
+use kepler_core::host::file::{self, FileError, FileLimits};
 use serde_json::{Map, Value, json};
-use std::fs::{self, File};
-use std::io::{self, Cursor, Read, Write};
+use std::fs;
+use std::io::{self, Cursor, Write};
 use std::path::Path;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -80,9 +81,8 @@ pub(crate) fn zip(files: &std::collections::BTreeMap<String, Vec<u8>>) -> io::Re
     Ok(writer.finish().map_err(io::Error::other)?.into_inner())
 }
 
-/// What of this size a model could be read, so it is not larger.
+/// A file of a size that a model could be read of.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(kepler_core::model::MAX_FILE_BYTES).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let limits = FileLimits::bytes(kepler_core::model::MAX_FILE_BYTES);
+    file::read(path, limits).map_err(FileError::into_io)
 }

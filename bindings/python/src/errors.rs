@@ -2,6 +2,7 @@
 
 use kepler_compliance::tools::ToolError;
 use kepler_compliance::view::ViewError;
+use kepler_core::printable;
 use pyo3::PyErr;
 
 /// The classes, imported when one is first raised.
@@ -23,7 +24,7 @@ pub(crate) use classes::*;
 /// Splits `what is wrong; what to do`, as this project writes its messages, into the two arguments of a
 /// `KeplerError`.
 pub(crate) fn message_and_remedy(error: &impl std::fmt::Display) -> (String, String) {
-    let text = error.to_string();
+    let text = printable::line(&error.to_string()).into_owned();
     match text.split_once("; ") {
         Some((message, remedy)) => (message.to_owned(), remedy.to_owned()),
         None => (text, String::new()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import pickle
 from collections.abc import Iterator
 
@@ -14,7 +15,7 @@ from kepler_power.errors import ConfigurationError, UnknownRegionError
 
 @pytest.fixture(autouse=True)
 def nothing_stated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("REGION", "PUE", "PUE_BASIS", "GRID_INTENSITY", "PRICE", "CURRENCY"):
+    for name in ("REGION", "PUE", "PUE_BASIS", "GRID_INTENSITY", "PRICE", "CURRENCY", "FACT"):
         monkeypatch.delenv(f"KEPLER_{name}", raising=False)
     _native.set_facility(None)
     yield
@@ -93,3 +94,28 @@ def test_a_facility_is_a_value() -> None:
     stated = Facility("seoul", pue=1.4, price=120.0)
     assert pickle.loads(pickle.dumps(stated)) == stated != Facility("seoul")
     assert stated.to_dict()["zone"] == "KR" and stated.to_dict()["price"] == 120.0
+
+
+def test_facts_of_the_site_are_stated_by_name_and_decide_whether_a_rule_applies() -> None:
+    stated = {"connection_kw": 299, "operation_start": datetime.date(2026, 9, 1), "cool_climate": True}
+    site = kepler_power.Facility("DE", pue=1.1, facts=stated)
+    assert site.facts == {"connection_kw": 299.0, "operation_start": "2026-09-01", "cool_climate": True}
+    assert pickle.loads(pickle.dumps(site)) == site
+    assert kepler_power.Facility("DE").facts == {}
+
+
+@pytest.mark.parametrize(
+    ("facts", "named"),
+    [({"climate": "cool"}, "cool_climate"), ({"connection_kw": -1}, "connection_kw"), ({"cool_climate": "perhaps"}, "yes or no")],
+)
+def test_a_fact_that_cannot_be_is_an_error_that_names_what_can(facts: dict[str, object], named: str) -> None:
+    with pytest.raises(ConfigurationError, match=named):
+        kepler_power.Facility("DE", facts=facts)
+
+
+def test_facts_of_the_environment_are_read_as_the_server_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEPLER_FACT", "connection_kw=450, water_stress=no")
+    assert kepler_power.Facility.from_environment().facts == {"connection_kw": 450.0, "water_stress": False}
+    monkeypatch.setenv("KEPLER_FACT", "connection_kw")
+    with pytest.raises(ConfigurationError, match="NAME=VALUE"):
+        kepler_power.Facility.from_environment()

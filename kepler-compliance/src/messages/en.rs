@@ -58,6 +58,8 @@ fn energy(message: &EnergyMessage) -> String {
             figure(age.as_secs_f64())
         ),
         M::LeftOut { what, reason } => format!("{what} is left out: {reason}"),
+        M::OthersLeftOut { count: 1 } => "Another one is left out.".to_owned(),
+        M::OthersLeftOut { count } => format!("{count} others are left out."),
         M::NoData { origin, range, reason } => format!("{origin} has no energy figures from {range}: {reason}"),
         M::NotRunning => "It does not run any more: energy is known, power is not.".to_owned(),
         M::Unassigned { percent: share } => {

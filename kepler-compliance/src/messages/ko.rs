@@ -1,5 +1,7 @@
 //! Korean.
 
+pub(super) mod errors;
+
 use super::{
     AssessmentMessage, EnergyMessage, FacilityMessage, HotspotMessage, Message, MigrationMessage, PueMessage,
     RegionMessage, ScheduleMessage, ShiftMessage, SizingMessage, SummaryMessage, TargetPue, TrendMessage,
@@ -58,6 +60,7 @@ fn energy(message: &EnergyMessage) -> String {
             figure(age.as_secs_f64())
         ),
         M::LeftOut { what, reason } => format!("{what} 제외됨: {reason}"),
+        M::OthersLeftOut { count } => format!("그 외 {count}개가 제외되었습니다."),
         M::NoData { origin, range, reason } => {
             format!("{origin}에 {}부터 {}까지의 에너지 데이터가 없습니다: {}", range.start, range.end, no_data(reason))
         }

@@ -22,3 +22,39 @@ fn a_sentence_is_said_once() {
     let messages = ["a", "b", "a"].map(Message::from);
     assert_eq!(render_all(&messages, Lang::En), ["a", "b"]);
 }
+
+#[test]
+fn errors_are_korean_for_those_who_ask_in_korean() {
+    use crate::tools::registry::language;
+    use crate::tools::{ArgumentRemedy, ToolError};
+    let unknown = ToolError::UnknownWorkload {
+        name: "cart".into(),
+        kind: None,
+        range: "from a to b".into(),
+        elsewhere: vec!["shop".into()],
+        nearest: vec!["pod shop/carts".into()],
+    };
+    let nearest = vec!["shop".to_owned()];
+    for (error, named) in [
+        (unknown, "shop"),
+        (invalid("threshold_watts", ArgumentRemedy::Between { from: "0".into(), to: "9".into() }), "9"),
+        (invalid("limit", ArgumentRemedy::Page { most: 1000 }), "1000"),
+        (invalid("step", ArgumentRemedy::LongerStep { most: 10 }), "10"),
+        (invalid("namespace", ArgumentRemedy::NoNamespace), "namespace"),
+        (invalid("namespace", ArgumentRemedy::Namespaces { nearest, others: 3 }), "3"),
+        (invalid("kind", ArgumentRemedy::NoControllers), "kind"),
+        (invalid("deadline", ArgumentRemedy::Time), "24h"),
+    ] {
+        let korean = error.render(Lang::Ko);
+        assert!(korean.contains(named) && korean.contains(|c| ('가'..='힣').contains(&c)), "{korean}");
+        assert_eq!(error.render(Lang::En), error.to_string());
+    }
+    assert_eq!(language(&serde_json::json!("ko")), Lang::Ko);
+    for other in [serde_json::json!("fr"), serde_json::json!(null), serde_json::json!([])] {
+        assert_eq!(language(&other), Lang::En);
+    }
+}
+
+fn invalid(argument: &'static str, remedy: crate::tools::ArgumentRemedy) -> crate::tools::ToolError {
+    crate::tools::ToolError::InvalidArgument { argument, given: "x".into(), remedy }
+}

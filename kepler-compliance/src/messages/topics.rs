@@ -41,6 +41,11 @@ pub enum EnergyMessage {
         /// Why.
         reason: String,
     },
+    /// Nor are others.
+    OthersLeftOut {
+        /// How many.
+        count: usize,
+    },
     /// There are none of a range.
     NoData {
         /// The view that was asked.

@@ -106,7 +106,7 @@ impl SourceText<'_> {
     /// An error of serde in the part of the text that begins at `offset`; `path` leads to the value it is about.
     fn json(&self, offset: usize, path: Option<String>, error: &serde_json::Error) -> LoadError {
         let line = self.line(offset) + error.line().saturating_sub(1);
-        let message = error.to_string();
+        let message = kepler_core::printable::names_only(&error.to_string());
         let reason = message.split(" at line ").next().unwrap_or(&message).to_owned();
         // A missing, unknown or repeated field is named in the message; the path ends at what holds it.
         let holder = path.filter(|path| !matches!(path.as_str(), "." | "?"));

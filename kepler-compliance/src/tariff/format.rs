@@ -232,7 +232,7 @@ pub enum TariffError {
         valid: Vec<String>,
     },
     /// The JSON does not fit.
-    #[error("tariff: {0}")]
+    #[error("tariff: {}", kepler_core::printable::names_only(&.0.to_string()))]
     Json(#[from] serde_json::Error),
     /// A time zone that IANA does not know.
     #[error("tariff {code}: `time_zone`: `{time_zone}` is no IANA time zone, such as `Asia/Seoul`")]

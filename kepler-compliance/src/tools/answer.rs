@@ -260,9 +260,15 @@ pub(super) fn energy_caveats(context: &Context<'_>, inventory: &Inventory, metho
         let Skipped { what, reason } = skipped.clone();
         EnergyMessage::LeftOut { what, reason }.into()
     };
-    caveats.extend(inventory.skipped.iter().map(left_out));
+    caveats.extend(inventory.skipped.iter().take(LEFT_OUT_NAMED).map(left_out));
+    // A cluster can lack hundreds of nodes: `skipped` has all of them.
+    let others = inventory.skipped.len().saturating_sub(LEFT_OUT_NAMED);
+    caveats.extend((others > 0).then(|| EnergyMessage::OthersLeftOut { count: others }.into()));
     caveats
 }
+
+/// How many that are left out get a sentence of their own.
+const LEFT_OUT_NAMED: usize = 3;
 
 /// What weakens figures that are not measured throughout.
 pub(super) fn method_caveat(method: Method) -> Option<Message> {

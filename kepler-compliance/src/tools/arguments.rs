@@ -1,6 +1,6 @@
 //! Arguments that several tools share.
 
-use super::ToolError;
+use super::{ArgumentRemedy, ToolError};
 use crate::numbers::figure;
 use crate::text::Lang;
 use crate::view::WorkloadKind;
@@ -167,7 +167,7 @@ pub(super) fn within(
     if range.contains(&given) {
         return Ok(given);
     }
-    let remedy = format!("give a number from {} to {}", figure(*range.start()), figure(*range.end()));
+    let remedy = ArgumentRemedy::Between { from: figure(*range.start()), to: figure(*range.end()) };
     Err(ToolError::InvalidArgument { argument, given: figure(given), remedy })
 }
 

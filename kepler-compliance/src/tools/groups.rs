@@ -1,7 +1,8 @@
 //! All workloads of a kind, or of all kinds without counting anything twice, as lists and sums need them.
 
 use super::figures::Windows;
-use super::{Figures, ToolError};
+use super::resolve::SUGGESTIONS;
+use super::{ArgumentRemedy, Figures, ToolError};
 use crate::view::{Containment, Inventory, WorkloadEnergy, WorkloadKind};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -52,11 +53,12 @@ pub(super) fn check_namespace(inventory: &Inventory, namespace: Option<&str>) ->
     if known.contains(namespace) {
         return Ok(());
     }
-    let names: Vec<&str> = known.into_iter().collect();
-    let remedy = match names.is_empty() {
-        true => "no workload here is in a namespace; leave it out".to_owned(),
-        false => format!("namespaces with workloads: {}", names.join(", ")),
-    };
+    let count = known.len();
+    let mut names: Vec<&str> = known.into_iter().collect();
+    names.sort_by(|a, b| strsim::jaro_winkler(namespace, b).total_cmp(&strsim::jaro_winkler(namespace, a)));
+    names.truncate(SUGGESTIONS);
+    let (nearest, others) = (names.iter().map(|name| (*name).to_owned()).collect(), count - names.len());
+    let remedy = if count == 0 { ArgumentRemedy::NoNamespace } else { ArgumentRemedy::Namespaces { nearest, others } };
     Err(ToolError::InvalidArgument { argument: "namespace", given: namespace.to_owned(), remedy })
 }
 
@@ -74,7 +76,7 @@ pub(super) fn groups<'a>(
         return Err(ToolError::InvalidArgument {
             argument: "kind",
             given: kind.name().to_owned(),
-            remedy: "this source does not know which pods belong to what; list pods".to_owned(),
+            remedy: ArgumentRemedy::NoControllers,
         });
     }
     let containers = Containers::of(inventory);

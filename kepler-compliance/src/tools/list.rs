@@ -5,7 +5,7 @@ use super::arguments::{Scope, default_standard, named};
 use super::groups::{Group, check_namespace, common_kind, groups};
 use super::judge::Judge;
 use super::price::MonthPrice;
-use super::{ToolError, ToolRequest};
+use super::{ArgumentRemedy, ToolError, ToolRequest};
 use crate::context::Context;
 use crate::facility::Facility;
 use crate::standards::{Basis, SiteFacts, Status};
@@ -197,7 +197,7 @@ pub struct ListedWorkload {
 pub fn list_workloads_by_compliance(context: &Context<'_>, request: &ListRequest) -> Result<ListResponse, ToolError> {
     if !(1..=1000).contains(&request.limit) {
         let given = request.limit.to_string();
-        let remedy = "give 1 to 1000, and use offset for more".to_owned();
+        let remedy = ArgumentRemedy::Page { most: 1000 };
         return Err(ToolError::InvalidArgument { argument: "limit", given, remedy });
     }
     let (window, lang) = (request.scope.window, request.scope.lang);

@@ -19,9 +19,11 @@ use super::{
     SummaryRequest, ToolError, ToolRequest, TrendRequest,
 };
 use crate::numbers::round_all;
+use crate::text::Lang;
 use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform};
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 use std::fmt;
 use std::sync::LazyLock;
@@ -86,6 +88,20 @@ pub enum CallError {
         /// Why not.
         source: serde_json::Error,
     },
+}
+
+impl CallError {
+    /// The error in a language, for people; its `Display` is in English.
+    #[must_use]
+    pub fn render(&self, lang: Lang) -> String {
+        crate::messages::call_error(self, lang)
+    }
+}
+
+/// The language that the argument `lang` of a tool names; English where it is none that is known.
+#[must_use]
+pub fn language(lang: &Value) -> Lang {
+    Lang::deserialize(lang).unwrap_or_default()
 }
 
 impl Tool {

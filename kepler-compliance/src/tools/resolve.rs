@@ -22,7 +22,7 @@ pub struct Resolved<'a> {
 }
 
 /// How many names an error suggests.
-const SUGGESTIONS: usize = 5;
+pub(super) const SUGGESTIONS: usize = 5;
 
 /// The workload of a name: a pod, a deployment, stateful set, daemon set or job (the sum of its pods), a batch
 /// scheduler's job, a container, a systemd unit, a VM, or all processes of a name; the first of these kinds that has it.
@@ -116,7 +116,7 @@ fn unknown(inventory: &Inventory, name: &str, namespace: &str, kind: Option<Work
         name: name.to_owned(),
         kind,
         range: format!("from {:.0} to {:.0}", inventory.asked.start, inventory.asked.end),
-        elsewhere: elsewhere.into_iter().collect(),
+        elsewhere: elsewhere.into_iter().take(SUGGESTIONS).collect(),
         nearest: scored.into_iter().take(SUGGESTIONS).map(show).collect(),
     }
 }

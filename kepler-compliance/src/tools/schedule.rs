@@ -3,7 +3,7 @@
 use super::arguments::{MOST_WATTS, Scope, WorkloadQualifiers, named, within};
 use super::figures::Windows;
 use super::resolve::resolve;
-use super::{Figures, Length, ToolError, ToolRequest};
+use super::{ArgumentRemedy, Figures, Length, ToolError, ToolRequest};
 use crate::context::Context;
 use crate::facility::Facility;
 use crate::intensity::{AccountingMethod, IntensityError, IntensitySeries, SeriesBasis};
@@ -290,12 +290,7 @@ fn time_zone(facility: &Facility) -> TimeZone {
 
 /// A time: a length from now, an instant, or a local time.
 fn instant(argument: &'static str, text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, ToolError> {
-    let invalid = || ToolError::InvalidArgument {
-        argument,
-        given: text.to_owned(),
-        remedy: "write a length from now (24h), a time (2026-11-22T08:00:00Z) or a local time (2026-11-22T17:00)"
-            .to_owned(),
-    };
+    let invalid = || ToolError::InvalidArgument { argument, given: text.to_owned(), remedy: ArgumentRemedy::Time };
     if let Ok(length) = text.parse::<Length>() {
         return now.checked_add(length.duration()).map_err(|_| invalid());
     }

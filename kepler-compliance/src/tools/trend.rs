@@ -6,7 +6,7 @@ use super::answer::{FULL_COVERAGE, PowerWatts, basis_of, grams_per_hour, method_
 use super::arguments::{WorkloadQualifiers, named};
 use super::figures::MONTH;
 use super::resolve::resolve;
-use super::{Length, ToolError, ToolRequest};
+use super::{ArgumentRemedy, Length, ToolError, ToolRequest};
 use crate::carbon::{emissions, emissions_over};
 use crate::context::Context;
 use crate::facility::Facility;
@@ -204,7 +204,7 @@ fn step(request: &TrendRequest) -> Result<Duration, ToolError> {
     let step = request.step.map_or(request.range.duration() / STEPS, Length::duration);
     if request.range.duration().as_nanos() / step.as_nanos().max(1) > MOST_STEPS {
         let given = Length::try_from(step).map_or_else(|_| "0s".to_owned(), |step| step.to_string());
-        let remedy = format!("give a step of at least a {MOST_STEPS}th of the range");
+        let remedy = ArgumentRemedy::LongerStep { most: MOST_STEPS };
         return Err(ToolError::InvalidArgument { argument: "step", given, remedy });
     }
     Ok(step)

@@ -35,7 +35,7 @@ pub enum FileError {
     #[error(transparent)]
     Unreadable(#[from] io::Error),
     /// It is no calibration.
-    #[error("{0}; calibrate this machine again")]
+    #[error("{}; calibrate this machine again", crate::printable::names_only(&.0.to_string()))]
     Malformed(#[from] serde_json::Error),
     /// It cannot be used on this host.
     #[error(transparent)]

@@ -43,7 +43,7 @@ pub enum Fault {
         limit: u64,
     },
     /// Not JSON, or not of the expected shape. NaN and infinities are not JSON.
-    #[error("{0}; the file is damaged or of another format")]
+    #[error("{}; the file is damaged or of another format", crate::printable::names_only(&.0.to_string()))]
     Json(#[from] serde_json::Error),
     /// An archive that cannot be read, or holds what no model's archive does.
     #[error("the archive cannot be used: {0}; give the zip of one model's directory")]

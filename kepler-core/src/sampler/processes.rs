@@ -86,7 +86,7 @@ pub(super) struct Processes {
 
 impl Processes {
     /// An empty table of the host's processes.
-    pub(super) fn open(host: &Host, retention: Retention) -> io::Result<Self> {
+    pub(super) fn open(host: &Host, retention: Retention, deleted_mark: bool) -> io::Result<Self> {
         Ok(Processes {
             order: Vec::new(),
             next_order: Vec::new(),
@@ -97,7 +97,7 @@ impl Processes {
             ended: Vec::new(),
             unlisted: Vec::new(),
             retired: RetiredTable::new(retention),
-            reader: Identifier::open(host)?,
+            reader: Identifier::open(host, deleted_mark)?,
             ticks: 0,
             moved: 0,
             last_tick: None,

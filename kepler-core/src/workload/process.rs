@@ -51,7 +51,8 @@ pub struct ProcessIdentity<'buffer> {
     pub stat: ProcStat,
     /// Path of its executable, bytes that are not UTF-8 replaced. Empty for kernel threads, zombies
     /// and where the kernel refuses to tell. The kernel's mark ` (deleted)` for an executable
-    /// replaced by an update is left out, so that a program keeps its name through updates.
+    /// replaced by an update is left out, so that a program keeps its name through updates
+    /// ([`ProcessReader::with_deleted_mark`] leaves it).
     pub exe: String,
     /// Whether the kernel refused to tell `exe` (no `CAP_SYS_PTRACE`, or another user's process).
     pub exe_hidden: bool,
@@ -83,6 +84,7 @@ pub struct ProcessReader {
     buffer: Vec<u8>,
     stat: Vec<u8>,
     exe: Vec<u8>,
+    deleted_mark: bool,
 }
 
 /// Nothing this module reads is longer, but for arguments (which may fill 2 MiB and more; a virtual
@@ -99,7 +101,14 @@ impl ProcessReader {
     /// When there is no such directory.
     pub fn open(procfs: &Path) -> io::Result<Self> {
         let procfs = open_directory(CWD, procfs)?;
-        Ok(ProcessReader { procfs, buffer: vec![0; 4096], stat: vec![0; 1024], exe: vec![0; 4096] })
+        let (buffer, stat, exe) = (vec![0; 4096], vec![0; 1024], vec![0; 4096]);
+        Ok(ProcessReader { procfs, buffer, stat, exe, deleted_mark: false })
+    }
+
+    /// Leaves the kernel's mark ` (deleted)` at executables that were replaced or removed, if `kept`.
+    #[must_use]
+    pub fn with_deleted_mark(self, kept: bool) -> Self {
+        ProcessReader { deleted_mark: kept, ..self }
     }
 
     /// Reads who process `pid` is: nine or ten system calls.
@@ -117,6 +126,7 @@ impl ProcessReader {
         let stat = read_file(&process, "stat", &mut self.stat)?;
         let stat = parse_stat(stat).ok_or(ErrorKind::InvalidData)?;
         let (exe, exe_hidden) = if stat.kernel_thread { (&[][..], false) } else { read_exe(&process, &mut self.exe)? };
+        let exe = if self.deleted_mark { exe } else { exe.strip_suffix(DELETED).unwrap_or(exe) };
         let cgroup = match read_file(&process, "cgroup", &mut self.buffer) {
             Ok(text) => text.len(),
             // Gone, or a kernel without cgroups? `stat` tells.
@@ -201,10 +211,13 @@ fn read_file<'a>(directory: &OwnedFd, name: &str, buffer: &'a mut Vec<u8>) -> io
     Ok(buffer.get(..filled).unwrap_or_default())
 }
 
-/// The executable's path, and whether the kernel refused to tell it.
+/// The mark of an executable that was replaced or removed (`proc_pid_exe(5)`).
+const DELETED: &[u8] = b" (deleted)";
+
+/// The executable's path as the kernel tells it, and whether the kernel refused to tell it.
 fn read_exe<'a>(process: &OwnedFd, buffer: &'a mut [u8]) -> io::Result<(&'a [u8], bool)> {
     match read_link(process, "exe", buffer) {
-        Ok(path) => Ok((path.strip_suffix(b" (deleted)").unwrap_or(path), false)),
+        Ok(path) => Ok((path, false)),
         Err(Errno::NOENT) => Ok((&[], false)),
         Err(Errno::ACCESS | Errno::PERM) => Ok((&[], true)),
         Err(errno) => Err(errno.into()),

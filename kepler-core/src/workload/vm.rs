@@ -35,6 +35,7 @@ enum Monitor {
 
 impl Monitor {
     fn of_executable(path: &str) -> Option<Self> {
+        let path = path.strip_suffix(" (deleted)").unwrap_or(path);
         let file = path.rsplit('/').next().unwrap_or(path);
         // NixOS wraps executables and calls the real one so.
         let file = file.strip_prefix('.').and_then(|file| file.strip_suffix("-wrapped")).unwrap_or(file);

@@ -1,6 +1,7 @@
 //! Suggestions for an unknown verb.
 
 use kepler_core::printable;
+use std::ffi::OsString;
 
 /// Words of other programs and of habit, each with what does that here.
 const KNOWN: [(&[&str], &str); 9] = [
@@ -24,6 +25,26 @@ const KNOWN: [(&[&str], &str); 9] = [
     ),
     (&["man", "manual", "usage", "docs"], "`kepler help` lists the verbs, `kepler help VERB` the flags of one"),
 ];
+
+/// Flags that kingpin adds to every program, and what does the same here.
+const KINGPINS: [(&str, &str); 4] = [
+    (
+        "--help-man",
+        "no manual page is built in; `help2man kepler` makes one of `--help`, and `kepler help VERB` is the text",
+    ),
+    ("--completion-bash", "there are no completions for shells"),
+    ("--completion-script-bash", "there are no completions for shells"),
+    ("--completion-script-zsh", "there are no completions for shells"),
+];
+
+/// The message for a flag among `arguments` that every kingpin program has and this one has not.
+pub(super) fn kingpins_own(arguments: &[OsString]) -> Option<String> {
+    let mut flags = arguments.iter().take_while(|argument| *argument != "--");
+    flags.find_map(|argument| {
+        let (flag, hint) = KINGPINS.iter().find(|(flag, _)| argument == flag)?;
+        Some(format!("`{flag}`: {hint}"))
+    })
+}
 
 /// As much of a word as is repeated, in characters.
 const SHOWN: usize = 64;

@@ -3,12 +3,13 @@
 //! One file, so that content and header are replaced together.
 
 use super::FetchError;
+use kepler_core::host::file::{self, FileLimits};
 use kepler_core::model::MAX_FILE_BYTES;
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -50,9 +51,7 @@ impl Cache {
 
     /// The copy, if there is one and it is as it was stored.
     pub(super) fn read(&self) -> Option<Kept> {
-        let mut content = Vec::new();
-        let file = File::open(&self.path).ok()?;
-        file.take(MAX_FILE_BYTES + MAX_HEAD_BYTES).read_to_end(&mut content).ok()?;
+        let mut content = file::read(&self.path, FileLimits::bytes(MAX_FILE_BYTES + MAX_HEAD_BYTES)).ok()?;
         let end = content.iter().position(|&byte| byte == b'\n')?;
         let head: Head = serde_json::from_slice(content.get(..end)?).ok()?;
         let bytes = content.split_off(end + 1);

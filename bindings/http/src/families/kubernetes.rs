@@ -85,6 +85,9 @@ pub(super) const FAMILIES: &[Family] = &[
 
 /// One of a pod whose name is known.
 fn pod(context: &RenderContext<'_>, row: usize, samples: &mut Samples<'_>) {
+    if context.plan.pod_info.hides(row) {
+        return;
+    }
     let Some(row) = context.snapshot.and_then(|snapshot| snapshot.pods.get(row)) else { return };
     let pod = &row.info;
     if pod.name.is_empty() {

@@ -64,6 +64,9 @@ pub(super) fn plan(snapshot: &Snapshot, options: &ExportOptions) -> Plan {
     if options.levels.contains(Levels::PROCESS) {
         plan.process_seconds = newest(snapshot, WorkloadKind::Process);
     }
+    if options.levels.contains(Levels::POD) {
+        plan.pod_info = newest(snapshot, WorkloadKind::Pod);
+    }
     if options.levels.contains(Levels::CONTAINER) && options.compat.is_some() {
         plan.older_containers = newest(snapshot, WorkloadKind::Container);
     }

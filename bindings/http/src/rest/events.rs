@@ -136,8 +136,13 @@ impl Stream {
         let event = Event { node: Node::of(snapshot, node_name), workloads: rows.collect() };
         // The time after which a client whose stream broke asks again, once is enough.
         let retry = if self.seen.is_none() { "retry: 3000\n" } else { "" };
-        match serde_json::to_string(&event) {
-            Ok(data) => format!("{retry}id: {}\nevent: snapshot\ndata: {data}\n\n", snapshot.sequence).into(),
+        match kepler_compliance::numbers::to_json(&event) {
+            Ok(data) => {
+                let mut text = format!("{retry}id: {}\nevent: snapshot\ndata: ", snapshot.sequence).into_bytes();
+                text.extend_from_slice(&data);
+                text.extend_from_slice(b"\n\n");
+                text.into()
+            }
             Err(error) => format!(": the snapshot is not JSON: {error}\n\n").into(),
         }
     }

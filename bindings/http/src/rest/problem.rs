@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use kepler_compliance::tools::ToolError;
 use kepler_compliance::tools::registry::CallError;
 use kepler_compliance::view::ViewError;
+use kepler_core::printable;
 use kepler_guard::{Rejection, WorkError};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -92,6 +93,11 @@ impl Problem {
         Problem { uri, title, status: status.as_u16(), detail: detail.into(), parameter: None, kind }
     }
 
+    /// The same, said in other words.
+    pub(super) fn in_words(self, detail: String) -> Self {
+        Problem { detail, ..self }
+    }
+
     pub(super) fn parameter(mut self, name: impl Into<String>) -> Self {
         self.parameter = Some(name.into());
         self
@@ -99,7 +105,7 @@ impl Problem {
 }
 
 /// The answer to a request that may not pass.
-pub(super) fn rejected(rejection: &Rejection) -> Response {
+pub(crate) fn rejected(rejection: &Rejection) -> Response {
     let kind = match rejection {
         Rejection::Token => Kind::Unauthorized,
         Rejection::Malformed(_) => Kind::BadRequest,
@@ -170,7 +176,9 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (_, _, status) = self.kind.parts();
         // A struct of texts and numbers always is JSON.
-        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let body = serde_json::to_string(&self).unwrap_or_default();
+        // It may repeat names and what was asked.
+        let body = printable::json(&body).into_owned();
         let headers = [(CONTENT_TYPE, "application/problem+json"), (CACHE_CONTROL, "no-store")];
         let mut response = (status, headers, body).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {

@@ -55,6 +55,13 @@ pub(super) async fn call(
     let tool = registry::find(&name)?;
     let arguments = body::read(request, &shared.options).await?;
     let toolbox = Arc::clone(&shared.toolbox);
-    let answer = shared.work(move || to_json(&tool.call(&toolbox.context(Timestamp::now()), arguments)?));
+    let lang = arguments.get("lang").map(registry::language).unwrap_or_default();
+    let answer = shared.work(move || match tool.call(&toolbox.context(Timestamp::now()), arguments) {
+        Ok(answer) => to_json(&answer),
+        Err(error) => {
+            let detail = error.render(lang);
+            Err(Problem::from(error).in_words(detail))
+        }
+    });
     answer.await.map(json)
 }

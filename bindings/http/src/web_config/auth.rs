@@ -1,55 +1,48 @@
 //! Basic authentication (RFC 7617) with bcrypt hashes.
 //!
 //! A check costs tens of milliseconds of CPU by design, so passwords that were right are remembered as SHA-256
-//! digests, and so are some that were wrong; only one check runs at a time, off the executor's thread: guessing
-//! passwords cannot take more than one core from the node that is measured. Few may wait for it, and of these
-//! few from one address, few for one user, so that the right password has its turn soon; others are refused at
-//! once.
+//! digests, also when the file is read again, and so are some that were wrong. Checks run off the executor's thread, one
+//! for each eight processors: guessing passwords cannot take more from the node that is measured. Few may wait ([`turns`]).
+
+mod turns;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use tokio::sync::Semaphore;
+use turns::{Check, Turns};
 
 /// The hash that an unknown user's password is checked against, so that the time of an answer does not
 /// show which users exist.
 const UNKNOWN_USER: &str = "$2y$10$KxS0Qm1l4kfJ0b6rXQ0w5uY3cX5l1Yz0m8k8m8k8m8k8m8k8m8k8m";
-/// Checks that may wait: at a cost of 10, less than a second's.
-const MOST_WAITING: usize = 12;
-/// Of these, from one address, and for users that there are not.
-const MOST_FROM_ONE: usize = 4;
 /// Wrong credentials that are remembered.
 const MOST_WRONG: usize = 256;
 /// The most costly hash that is accepted: 2^14 rounds take about a second, and twice as long each step up.
 pub(super) const MOST_COST: u32 = 14;
 
+/// Processors for each check that may run at a time.
+const PROCESSORS_A_CHECK: usize = 8;
+/// Checks at a time at most.
+const MOST_AT_ONCE: usize = 4;
+
 /// Who may ask.
 pub(super) struct Users {
     hashes: HashMap<String, String>,
     memory: Mutex<Memory>,
-    checking: Semaphore,
-    waiting: Mutex<Vec<Waiting>>,
-}
-
-/// What a check is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Waiting {
-    from: Option<IpAddr>,
-    user_exists: bool,
+    turns: Turns,
 }
 
 type Fingerprint = [u8; 32];
 
 #[derive(Default)]
 struct Memory {
-    /// Pairs of user and password that were right, one for each user at most. bcrypt takes 72 bytes of a
-    /// password, so that more pairs than users can be right.
-    right: HashSet<Fingerprint>,
+    /// By user, the pair of user and password that was last right. bcrypt takes 72 bytes of a password, so that more
+    /// than one can be right.
+    right: HashMap<String, Fingerprint>,
     /// Pairs that were wrong, the newest last.
     wrong: VecDeque<Fingerprint>,
 }
@@ -65,7 +58,17 @@ pub(super) enum Verdict {
 
 impl Users {
     pub(super) fn new(hashes: HashMap<String, String>) -> Self {
-        Users { hashes, memory: Mutex::default(), checking: Semaphore::new(1), waiting: Mutex::default() }
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let at_once = (processors / PROCESSORS_A_CHECK).clamp(1, MOST_AT_ONCE);
+        Users { hashes, memory: Mutex::default(), turns: Turns::new(at_once) }
+    }
+
+    /// Knows the passwords that were right before for those users whose hash has not changed.
+    pub(super) fn learn_from(&self, before: &Users) {
+        let same = |user: &String| self.hashes.contains_key(user) && self.hashes.get(user) == before.hashes.get(user);
+        let mut known = lock(&before.memory).right.clone();
+        known.retain(|user, _| same(user));
+        lock(&self.memory).right = known;
     }
 
     /// Whether the credentials in `headers`, sent from an address, are those of a user.
@@ -74,69 +77,36 @@ impl Users {
         let Some((user, password)) = credentials.split_once(':') else { return Verdict::Wrong };
         let hashed = digest(&SHA256, credentials.as_bytes());
         let Ok(fingerprint) = Fingerprint::try_from(hashed.as_ref()) else { return Verdict::Wrong };
-        if let Some(known) = lock(&self.memory).known(&fingerprint) {
+        if let Some(known) = lock(&self.memory).known(user, &fingerprint) {
             return known;
         }
         let hash = self.hashes.get(user);
-        let Some(_waiting) = self.wait(Waiting { from, user_exists: hash.is_some() }) else { return Verdict::Busy };
-        // An error means that the semaphore is closed, which it never is.
-        let Ok(_turn) = self.checking.acquire().await else { return Verdict::Busy };
+        let check = Check { from, user_exists: hash.is_some(), fingerprint };
+        let Some(_turn) = self.turns.wait(check).await else { return Verdict::Busy };
         // The same may have been checked while this one waited.
-        if let Some(known) = lock(&self.memory).known(&fingerprint) {
+        if let Some(known) = lock(&self.memory).known(user, &fingerprint) {
             return known;
         }
         let (exists, hash) = (hash.is_some(), hash.map_or(UNKNOWN_USER, String::as_str).to_owned());
         let password = password.to_owned();
         let matches = tokio::task::spawn_blocking(move || bcrypt::verify(password, &hash).unwrap_or(false)).await;
         let right = exists && matches.unwrap_or(false);
-        lock(&self.memory).note(fingerprint, right, self.hashes.len());
+        lock(&self.memory).note(user, fingerprint, right);
         if right { Verdict::Admitted } else { Verdict::Wrong }
-    }
-
-    /// A place among those who wait, until dropped.
-    fn wait(&self, new: Waiting) -> Option<WaitGuard<'_>> {
-        let mut waiting = lock(&self.waiting);
-        let alike = |one: &&Waiting| one.from == new.from && one.user_exists == new.user_exists;
-        let unknown = waiting.iter().filter(|one| !one.user_exists).count();
-        let full = waiting.len() >= MOST_WAITING
-            || waiting.iter().filter(alike).count() >= MOST_FROM_ONE
-            || (!new.user_exists && unknown >= MOST_FROM_ONE);
-        if full {
-            return None;
-        }
-        waiting.push(new);
-        Some(WaitGuard { users: self, own: new })
-    }
-}
-
-struct WaitGuard<'a> {
-    users: &'a Users,
-    own: Waiting,
-}
-
-impl Drop for WaitGuard<'_> {
-    fn drop(&mut self) {
-        let mut waiting = lock(&self.users.waiting);
-        if let Some(at) = waiting.iter().position(|one| *one == self.own) {
-            waiting.swap_remove(at);
-        }
     }
 }
 
 impl Memory {
-    fn known(&self, fingerprint: &Fingerprint) -> Option<Verdict> {
-        if self.right.contains(fingerprint) {
+    fn known(&self, user: &str, fingerprint: &Fingerprint) -> Option<Verdict> {
+        if self.right.get(user) == Some(fingerprint) {
             return Some(Verdict::Admitted);
         }
         self.wrong.contains(fingerprint).then_some(Verdict::Wrong)
     }
 
-    fn note(&mut self, fingerprint: Fingerprint, right: bool, users: usize) {
+    fn note(&mut self, user: &str, fingerprint: Fingerprint, right: bool) {
         if right {
-            if self.right.len() >= users {
-                self.right.clear();
-            }
-            self.right.insert(fingerprint);
+            self.right.insert(user.to_owned(), fingerprint);
         } else {
             if self.wrong.len() >= MOST_WRONG {
                 self.wrong.pop_front();
@@ -163,6 +133,7 @@ fn credentials(headers: &HeaderMap) -> Option<String> {
 mod tests {
     use super::*;
     use std::sync::Arc;
+    use std::time::Duration;
 
     fn headers(credentials: &str) -> HeaderMap {
         HeaderMap::from_iter([(AUTHORIZATION, format!("Basic {}", STANDARD.encode(credentials)).parse().unwrap())])
@@ -207,8 +178,58 @@ mod tests {
             assert_ne!(verdict, Verdict::Admitted);
             refused += usize::from(verdict == Verdict::Busy);
         }
-        assert_eq!(refused, 200 - 2 * MOST_FROM_ONE, "few were let wait");
-        assert!(lock(&users.waiting).is_empty());
+        assert!(refused >= 200 - 3 * turns::MOST_FROM_ONE * MOST_AT_ONCE, "few were let wait: {refused}");
+        assert!(users.turns.is_idle());
+    }
+
+    /// Fifty guesses a second from the address of the right one, each at a check that takes longer than there is time for.
+    #[tokio::test]
+    async fn the_right_password_has_its_turn_within_a_second_beside_fifty_wrong_ones_a_second_from_its_own_address() {
+        // A cost at which a check takes 40 ms here, whatever the build: more than fifty a second leave time for.
+        let took = |cost: u32| {
+            let begun = std::time::Instant::now();
+            bcrypt::hash("secret", cost).unwrap();
+            begun.elapsed()
+        };
+        let cost = (4..=12).find(|cost| took(*cost) > Duration::from_millis(40)).unwrap();
+        let users = Arc::new(Users::new([("ann".to_owned(), bcrypt::hash("secret", cost).unwrap())].into()));
+        let attacking = Arc::clone(&users);
+        let attack = tokio::spawn(async move {
+            for number in 0.. {
+                let (users, headers) = (Arc::clone(&attacking), headers(&format!("ann:{number}")));
+                tokio::spawn(async move { users.judge(&headers, from(1)).await });
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let begun = std::time::Instant::now();
+        // What a client does that is told to come again.
+        let mut tries = 1;
+        while users.judge(&headers("ann:secret"), from(1)).await == Verdict::Busy {
+            tries += 1;
+            assert!(tries <= 2, "it has precedence when it comes again");
+        }
+        let once = begun.elapsed();
+        let begun = std::time::Instant::now();
+        assert_eq!(users.judge(&headers("ann:secret"), from(1)).await, Verdict::Admitted);
+        assert!(begun.elapsed() < Duration::from_millis(100), "it is known from then on: {:?}", begun.elapsed());
+        attack.abort();
+        assert!(once < Duration::from_secs(2), "{once:?}");
+        println!("cost {cost}: admitted after {tries} tries and {once:?}");
+    }
+
+    #[tokio::test]
+    async fn what_was_right_is_known_after_the_file_is_read_again_unless_the_hash_has_changed() {
+        let hash = |password: &str| bcrypt::hash(password, 4).unwrap();
+        let before = Users::new([("ann".to_owned(), hash("secret")), ("bob".to_owned(), hash("other"))].into());
+        assert_eq!(before.judge(&headers("ann:secret"), from(1)).await, Verdict::Admitted);
+        assert_eq!(before.judge(&headers("bob:other"), from(1)).await, Verdict::Admitted);
+        let same = before.hashes["ann"].clone();
+        let after = Users::new([("ann".to_owned(), same), ("bob".to_owned(), hash("new"))].into());
+        after.learn_from(&before);
+        assert_eq!(lock(&after.memory).right.keys().collect::<Vec<_>>(), ["ann"]);
+        assert_eq!(after.judge(&headers("bob:other"), from(1)).await, Verdict::Wrong);
+        assert_eq!(after.judge(&headers("ann:secret"), from(1)).await, Verdict::Admitted);
     }
 
     #[tokio::test]
@@ -216,7 +237,12 @@ mod tests {
         let users = Users::new([("ann".to_owned(), bcrypt::hash("secret", 4).unwrap())].into());
         assert_eq!(users.judge(&headers("ann:secret"), from(1)).await, Verdict::Admitted);
         assert_eq!(users.judge(&headers("ann:wrong"), from(1)).await, Verdict::Wrong);
-        let _checking = users.checking.acquire().await.unwrap();
+        let other = |number: u8| Check { from: from(9), user_exists: true, fingerprint: [number; 32] };
+        let mut checking = Vec::new();
+        for number in 0..u8::try_from(MOST_AT_ONCE).unwrap() {
+            let waiting = tokio::time::timeout(Duration::from_millis(1), users.turns.wait(other(number))).await;
+            checking.extend(waiting.ok().flatten());
+        }
         assert_eq!(users.judge(&headers("ann:secret"), from(1)).await, Verdict::Admitted);
         assert_eq!(users.judge(&headers("ann:wrong"), from(1)).await, Verdict::Wrong);
     }

@@ -163,3 +163,34 @@ fn names_and_end_of_a_certificate_are_known() {
     assert_eq!(client_cert::names(made.der()).unwrap(), ["a.example", "192.0.2.7"]);
     assert_eq!(client_cert::not_after(made.der()), Some(1_935_792_000));
 }
+
+#[test]
+fn a_file_of_something_else_is_refused_without_a_word_of_its_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("web.yaml");
+    let secret = "S3cretS3cret";
+    for text in [
+        format!("root:$6${secret}$x:19000:0:99999:7:::\n"),
+        format!("root:`{secret}`$x:19000:0:99999:7:::\n"),
+        format!("{{\"password\": \"{secret}\"}}"),
+        format!("users:\n- {{token: {secret}}}\n"),
+        format!("tls_server_config: {secret}\n"),
+        format!("tls_server_config: '\"{secret}\"'\n"),
+        format!("basic_auth_users: [{secret}]\n"),
+        format!("tls_server_config: {{ client_auth_type: {secret} }}\n"),
+        format!("rate_limit: {{ interval: {secret}, burst: {secret} }}\n"),
+        format!("http_server_config: {{ headers: {{ {secret}: x }} }}\n"),
+        format!("basic_auth_users: {{ me: {secret} }}\n"),
+        format!("tls_server_config: {{ cert: {secret}, key: {secret} }}\n"),
+        format!("a: *{secret}\n"),
+        format!("a: !{secret} b\n"),
+        format!("a: [{secret}\nb\n"),
+    ] {
+        std::fs::write(&path, &text).unwrap();
+        let error = WebConfig::from_file(&path).unwrap_err().to_string();
+        let known_key = text.contains("headers");
+        assert!(known_key || !error.contains(secret), "{text}: {error}");
+    }
+    std::fs::write(&path, "basic_auth_user: { me: x }\n").unwrap();
+    assert!(WebConfig::from_file(&path).unwrap_err().to_string().contains("`basic_auth_user`"));
+}

@@ -11,6 +11,7 @@ mod exposition;
 mod overload;
 #[cfg(feature = "rest")]
 mod page;
+mod protobuf;
 #[cfg(feature = "docs")]
 mod rest;
 mod server;

@@ -252,6 +252,11 @@ fn on_the_loopback_interface_every_route_asks_for_a_name_of_this_server() {
         assert_eq!(with("/metrics", &format!("Host: {host}\r\n")), "200", "{host}");
     }
     assert_eq!(with("http://localhost/metrics", "Host: localhost\r\n"), "400", "absolute form");
+    let whole = read(send(address, "GET /metrics HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"));
+    assert!(
+        whole.contains("application/problem+json") && whole.contains("urn:problem-type:kepler:forbidden"),
+        "{whole}"
+    );
     assert_eq!(with("http://evil.example/metrics", "Host: localhost\r\n"), "400", "absolute form");
 }
 

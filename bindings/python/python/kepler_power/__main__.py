@@ -14,6 +14,7 @@ from typing import Any, Optional
 
 from . import __version__
 from ._options import add_facility
+from ._text import shown
 from .errors import EstimateWarning, KeplerError
 from .figures import Share
 from .measurement import Measurement, measure
@@ -69,10 +70,10 @@ def _measure(options: Any, command: Sequence[str]) -> int:
         try:
             child = subprocess.Popen(command)
         except FileNotFoundError:
-            print(f"kepler-power: there is no command `{command[0]}`", file=sys.stderr)
+            print(f"kepler-power: there is no command `{shown(command[0])}`", file=sys.stderr)
             return _NOT_FOUND
         except OSError as error:
-            print(f"kepler-power: `{command[0]}` cannot be run: {error.strerror}", file=sys.stderr)
+            print(f"kepler-power: `{shown(command[0])}` cannot be run: {error.strerror}", file=sys.stderr)
             return _NOT_EXECUTABLE
         # Ctrl-C reaches the whole group: the command decides what to do about it.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -93,9 +94,10 @@ def _measure(options: Any, command: Sequence[str]) -> int:
             "command_co2e_grams": share.co2e.grams,
             **measurement.to_dict(),
         }
-        text = json.dumps(figures, ensure_ascii=False)
+        # Readable in any language, with what acts on a terminal as JSON's own escapes.
+        text = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in json.dumps(figures, ensure_ascii=False))
     else:
-        text = "\n".join(_lines(measurement, share))
+        text = "\n".join(map(shown, _lines(measurement, share)))
     try:
         if options.output:
             with open(options.output, "w", encoding="utf-8") as file:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
+from ._text import shown
+
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]], note: str = "") -> str:
     """Cells of text as a table of HTML, with a note below it."""
@@ -14,4 +16,4 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]], note: str = "") ->
 
 
 def _cells(tag: str, cells: Iterable[str]) -> str:
-    return "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells)
+    return "".join(f"<{tag}>{escape(shown(cell))}</{tag}>" for cell in cells)

@@ -18,8 +18,9 @@ pub(super) struct Identifier {
 }
 
 impl Identifier {
-    pub(super) fn open(host: &Host) -> io::Result<Self> {
-        Ok(Identifier { procfs: host.procfs().to_owned(), reader: ProcessReader::open(host.procfs())? })
+    pub(super) fn open(host: &Host, deleted_mark: bool) -> io::Result<Self> {
+        let reader = ProcessReader::open(host.procfs())?.with_deleted_mark(deleted_mark);
+        Ok(Identifier { procfs: host.procfs().to_owned(), reader })
     }
 
     /// Reads who a process is. `None`: it has ended in the meantime, or cannot be read, which is counted.

@@ -45,6 +45,8 @@ fn an_executable_replaced_by_an_update_keeps_its_name() {
     let root = plain_tree(b"sshd", 0);
     std::os::unix::fs::symlink("/usr/sbin/sshd (deleted)", root.path().join("42/exe")).unwrap();
     assert_eq!(ProcessReader::open(root.path()).unwrap().identify(42).unwrap().exe, "/usr/sbin/sshd");
+    let mut marked = ProcessReader::open(root.path()).unwrap().with_deleted_mark(true);
+    assert_eq!(marked.identify(42).unwrap().exe, "/usr/sbin/sshd (deleted)");
 }
 
 #[test]

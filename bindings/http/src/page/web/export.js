@@ -1,6 +1,6 @@
 // What is seen, as a file: CSV of tables and series, SVG and PNG of charts.
 
-import { h } from "./dom.js";
+import { h, s } from "./dom.js";
 import { word } from "./words.js";
 
 function save(blob, name) {
@@ -21,7 +21,30 @@ export const csv = (heads, rows) => [heads, ...rows].map((row) => row.map(cell).
 
 const LOOKS = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-opacity", "opacity", "font-family", "font-size", "font-weight", "text-anchor", "dominant-baseline", "display"];
 
-/** A copy of a drawing that needs no style sheet. */
+/** What the legend says, drawn in a line above the drawing. */
+function legend(element, look) {
+  const group = s("g", { "font-family": look.fontFamily, "font-size": 11, fill: look.color });
+  const measure = h("canvas").getContext("2d");
+  measure.font = `11px ${look.fontFamily}`;
+  let x = 8;
+  for (const entry of element?.children ?? []) {
+    const text = entry.textContent.trim();
+    const swatch = entry.querySelector(".swatch");
+    if (swatch) {
+      const { backgroundColor, borderTopColor, borderTopWidth, height } = getComputedStyle(swatch);
+      const tall = Math.max(parseFloat(height), 2);
+      group.append(s("rect", { x, y: -12 - tall / 2, width: 10, height: tall, fill: backgroundColor, stroke: parseFloat(borderTopWidth) ? borderTopColor : "none", "stroke-dasharray": "2 2" }));
+      x += 16;
+    }
+    group.append(s("text", { x, y: -8 }, text));
+    x += measure.measureText(text).width + 18;
+  }
+  return group;
+}
+
+const LEGEND = 24;
+
+/** A copy of a drawing, with its legend, that needs no style sheet. */
 function standalone(svg) {
   const copy = svg.cloneNode(true);
   const [from, to] = [[svg, ...svg.querySelectorAll("*")], [copy, ...copy.querySelectorAll("*")]];
@@ -33,11 +56,11 @@ function standalone(svg) {
   for (const element of copy.querySelectorAll("[data-pointer]")) element.remove();
   const { width, height } = svg.getBoundingClientRect();
   const background = document.createElementNS(copy.namespaceURI, "rect");
-  for (const [name, value] of [["width", width], ["height", height], ["fill", getComputedStyle(document.body).backgroundColor]]) background.setAttribute(name, value);
-  copy.prepend(background);
-  copy.setAttribute("width", width);
-  copy.setAttribute("height", height);
-  return { text: new XMLSerializer().serializeToString(copy), width, height };
+  for (const [name, value] of [["y", -LEGEND], ["width", width], ["height", height + LEGEND], ["fill", getComputedStyle(document.body).backgroundColor]]) background.setAttribute(name, value);
+  copy.prepend(background, legend(svg.closest(".chart")?.querySelector(".legend"), getComputedStyle(document.body)));
+  const size = { width, height: height + LEGEND };
+  for (const [name, value] of Object.entries({ ...size, viewBox: `0 ${-LEGEND} ${size.width} ${size.height}` })) copy.setAttribute(name, value);
+  return { text: new XMLSerializer().serializeToString(copy), ...size };
 }
 
 async function png({ text, width, height }) {

@@ -48,7 +48,9 @@ function refresh(force = false) {
   }
   showNow(node);
   showZones(node);
-  history.refresh(force).then((answer) => {
+  if (!node.total?.power_watts && !history.chart.series) history.chart.say(word("no_history"));
+  // Before the second reading there is no energy to ask for.
+  if (node.total?.power_watts) history.refresh(force).then((answer) => {
     origin = answer?.source ?? origin;
     if (origin && !state().workload) cluster.refresh(origin, force);
   });

@@ -155,6 +155,7 @@ pub fn parse(text: &str, format: Format) -> Vec<Sample> {
     let body = match format {
         Format::Text => text,
         Format::OpenMetrics => text.strip_suffix("# EOF\n").expect("OpenMetrics ends with # EOF"),
+        Format::Protobuf => panic!("that is no text"),
     };
     assert!(body.is_empty() || body.ends_with('\n'));
     for line in body.split_terminator('\n') {
