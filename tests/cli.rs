@@ -225,6 +225,57 @@ fn no_verb_that_runs_long_is_ended_by_a_signal_for_reports() {
     }
 }
 
+#[test]
+fn silent_requests_to_train_lock_nobody_out_of_the_model_server() {
+    let models = tempfile::tempdir().unwrap();
+    let arguments = [
+        "model-server",
+        &models.path().display().to_string(),
+        "--web.listen-address=127.0.0.1:0",
+        "--train.listen-address=127.0.0.1:0",
+    ];
+    let mut running = program::Running(kepler(&arguments).stderr(Stdio::piped()).spawn().unwrap());
+    let mut log = BufReader::new(running.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut at = |what: &str| {
+        let line = log.find(|line| line.contains(what)).unwrap();
+        line.rsplit_once("//").unwrap().1.to_owned()
+    };
+    let (serving, training) = (at("serving models at"), at("training models at"));
+    let post = |rest: &str| {
+        let mut stream = TcpStream::connect(&training).unwrap();
+        write!(stream, "POST /train HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{rest}").unwrap();
+        stream
+    };
+    // One that says how much it will send and sends nothing, one that says nothing at all, one that is idle.
+    let silent: Vec<TcpStream> = (0..51)
+        .map(|number| match number % 3 {
+            0 => post("Content-Type: application/json\r\nContent-Length: 100000\r\n\r\n"),
+            1 => post(""),
+            _ => TcpStream::connect(&training).unwrap(),
+        })
+        .collect();
+    // From then on they have stalled, and give way.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let begun = std::time::Instant::now();
+    for (address, request) in [
+        (&serving, "GET /best-models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
+        (
+            &training,
+            "POST /train HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+        ),
+    ] {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap_or_default();
+        assert!(matches!(status, "200" | "400" | "404" | "422"), "{request}: {answer}");
+    }
+    println!("both answered within {:?} beside {} silent connections", begun.elapsed(), silent.len());
+    drop(silent);
+}
+
 /// A web configuration with one user, whose password's hash this is.
 fn web_configuration(path: &Path, user: &str) {
     // "secret" at the lowest cost.
@@ -282,6 +333,71 @@ fn hostile_names_are_shown_escaped_in_errors() {
         assert_ne!(output.status.code(), Some(0), "{arguments:?}");
         assert!(!said.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{arguments:?}: {said:?}");
     }
+}
+
+/// Files of others, each with the secret in another place.
+fn files_of_others(secret: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("shadow", format!("root:$6${secret}$x:19000:0:99999:7:::\ndaemon:*:{secret}:0:99999:7:::\n")),
+        ("secret.json", format!("{{\"rules\": \"{secret}\", \"password\": \"{secret}\", \"format\": \"{secret}\"}}")),
+        ("list.json", format!("[\"{secret}\", {{\"zone\": \"{secret}\"}}]")),
+        ("kubeconfig.yaml", format!("apiVersion: v1\nusers:\n- name: a\n  user: {{token: {secret}}}\n")),
+        ("table.csv", format!("user,{secret}x\n{secret},{secret}\n")),
+        ("key.pem", format!("-----BEGIN RSA PRIVATE KEY-----\n{secret}\n-----END RSA PRIVATE KEY-----\n")),
+        ("words.txt", format!("{secret} {secret}\n")),
+    ]
+}
+
+/// `--config.file=/etc/shadow` and its like: whoever may start the program may not read what it can.
+#[test]
+fn no_flag_that_names_a_file_shows_what_a_file_of_others_holds() {
+    let (folder, secret) = (tempfile::tempdir().unwrap(), "S3cretS3cret");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    for (name, text) in files_of_others(secret) {
+        let own = folder.path().join(name).join("standards");
+        fs::create_dir_all(&own).unwrap();
+        fs::write(own.join("x.json"), &text).unwrap();
+        let path = folder.path().join(name).join(name);
+        fs::write(&path, &text).unwrap();
+        let (file, own) = (path.display().to_string(), own.display().to_string());
+        let flag = |flag: &str| format!("--{flag}={file}");
+        // A port that is taken ends those that would serve.
+        let listen = format!("--web.listen-address={}", taken.local_addr().unwrap());
+        let mut commands: Vec<Vec<String>> = ["config.file", "web.config-file"]
+            .iter()
+            .map(|name| vec!["serve".into(), "--meter=fake".into(), listen.clone(), flag(name)])
+            .collect();
+        commands.extend([
+            vec!["config".into(), "check".into(), file.clone()],
+            vec!["migrate".into(), file.clone()],
+            vec!["serve".into(), format!("@{file}")],
+            vec!["doctor".into(), format!("--meter=replay={file}")],
+            vec!["doctor".into(), flag("calibration.path")],
+            vec!["doctor".into(), flag("model.path")],
+            vec!["bridge".into(), "http://127.0.0.1:1/mcp".into(), flag("token-file")],
+            vec!["schedule".into(), "--duration=1h".into(), flag("intensity")],
+            vec!["schedule".into(), "--duration=1h".into(), "--power=5".into(), flag("tariff")],
+            vec!["regions".into(), flag("intensity"), "--source=kepler=http://127.0.0.1:1/metrics".into()],
+            vec!["standards".into(), format!("--standards-dir={own}")],
+            vec!["predict".into(), file.clone(), file.clone()],
+            vec!["train".into(), file.clone(), format!("--output={own}/out.json")],
+            vec!["eval".into(), file.clone(), file.clone()],
+            vec!["model-server".into(), file.clone()],
+            vec!["model-server".into(), own.clone(), listen.clone(), flag("web.config-file")],
+        ]);
+        for command in commands {
+            // A refusal, or the port that may not be listened at, ends each of these at once.
+            let output = run(&command.iter().map(String::as_str).collect::<Vec<_>>());
+            let said = text_of(&output);
+            // A migrated file shows what it is made from.
+            let is_shown = command[0] == "migrate" && output.status.success();
+            assert!(is_shown || !said.contains(secret), "{command:?}: {said}");
+        }
+    }
+}
+
+fn text_of(output: &std::process::Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout)
 }
 
 #[test]
