@@ -234,7 +234,8 @@ fn rest_and_mcp_give_one_answer_about_one_moment() {
     let server = Server::start_every("2s", &["--meter=fake"]);
     let _busy = busy();
     let session = open_session(&server);
-    let arguments = json!({ "window": "2s" });
+    // A limit of the caller's own: without one an answer by MCP is cut to 8 kB.
+    let arguments = json!({ "window": "2s", "limit": 5 });
     let rest = || object(&post(&server, "/tools/get_power_hotspots", None, &arguments).1);
     let params = json!({ "name": "get_power_hotspots", "arguments": arguments });
     let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });

@@ -15,9 +15,16 @@ fn alive(snapshot: &Snapshot) -> impl Iterator<Item = (u32, u64)> {
     running.map(|row| (row.info.pid, row.info.start_ticks))
 }
 
-/// Whether the same processes are alive under the same names: others' doings on this machine.
+/// The zones, where each is from, and what is wrong with it: it changes once where a machine shows a counter that never moves.
+fn zones(snapshot: &Snapshot) -> impl Iterator<Item = (&str, &str, &str, Option<&str>)> {
+    let zones = snapshot.node.zones.iter().filter_map(|(_, zone)| zone.as_ref());
+    zones.map(|zone| (&*zone.path, zone.source, zone.method.name(), zone.fault))
+}
+
+/// Whether the same processes are alive under the same names, and the same zones are read in the same way.
 fn are_the_same(before: &Snapshot, after: &Snapshot) -> bool {
     alive(before).eq(alive(after))
+        && zones(before).eq(zones(after))
         && before.processes.iter().zip(&after.processes).all(|(before, after)| Arc::ptr_eq(&before.info, &after.info))
         && before.units.len() == after.units.len()
         && before.containers.len() == after.containers.len()
