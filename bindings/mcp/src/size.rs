@@ -119,8 +119,6 @@ fn fewer(
     let names: Vec<String> = one.as_object().map_or_else(Vec::new, |fields| fields.keys().cloned().collect());
     let (limited, others): (Vec<_>, Vec<_>) =
         names.into_iter().partition(|name| count(&one, name) < count(&answer, name));
-    let items = limited.iter().map(|name| count(&answer, name)).max().unwrap_or(1);
-    let each = size_of(&answer).saturating_sub(size_of(&one)) / items.saturating_sub(1).max(1);
     let without_others = |mut answer: Value| {
         for name in &others {
             if let Some(Value::Array(list)) = answer.get_mut(name) {
@@ -130,9 +128,17 @@ fn fewer(
         size_of(&answer)
     };
     let room = most.saturating_sub(without_others(one.clone()) + ROOM);
-    let mut limit = limit.min(1 + (room / each.max(1)) as u64);
+    // The first item is in `one`; the next ones take as much as they do in the whole answer.
+    let lists: Vec<&Vec<Value>> = limited.iter().filter_map(|name| answer.get(name)?.as_array()).collect();
+    let longest = lists.iter().map(|list| list.len()).max().unwrap_or(1);
+    let mut used = 0;
+    let fitting = (1..longest).take_while(|&at| {
+        used += lists.iter().filter_map(|list| list.get(at)).map(part).sum::<usize>();
+        used <= room
+    });
+    let mut limit = limit.min(1 + fitting.count() as u64);
     let mut answer = one;
-    // Items differ in length: the first ones can be longer than the mean.
+    // The tool may say more of those that it then counts.
     while limit > 1 {
         answer = call(limit)?;
         if without_others(answer.clone()) + ROOM <= most {
