@@ -23,10 +23,10 @@ def test_four_thousand_processes_are_shown_in_little_memory_and_time(kepler, fig
 
     median = statistics.median(milliseconds)
     figure(f"{listed} processes shown, a scrape takes {median:.1f} ms (aim: 20), fastest {min(milliseconds):.1f}")
-    figure(f"resident {resident / MEBIBYTE:.1f} MiB (bound: 30)")
+    figure(f"resident {resident / MEBIBYTE:.1f} MiB (bound: 44)")
     figure(f"a collection takes {collect * 1000:.1f} ms of CPU, {collect / PROCESSES * 1e6:.2f} µs a process")
     assert listed >= PROCESSES
-    assert resident <= 30 * MEBIBYTE
+    assert resident <= 44 * MEBIBYTE
     assert median < 200
     assert collect < 0.2
 
