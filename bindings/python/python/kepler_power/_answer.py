@@ -148,7 +148,7 @@ class IntensityProvider:
     """The user of WattTime."""
     password: Optional[str] = field(default=None, repr=False)
     """The password of WattTime."""
-    regions: Mapping[str, str] = field(default_factory=dict)
+    regions: Mapping[str, str] = field(default_factory=dict[str, str])
     """The provider's own names of grid zones: ``{"us-east-1": "PJM_DC"}``, ``{"US-CA": "US-CAL-CISO"}``."""
     method: Optional[Literal["direct", "lifecycle"]] = None
     """What the figures of Electricity Maps count; lifecycle without it."""

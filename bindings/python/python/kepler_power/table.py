@@ -57,6 +57,8 @@ class Container(NamedTuple):
     pod_id: Optional[str]
     pod_name: Optional[str]
     pod_namespace: Optional[str]
+    container_kind: Optional[str]
+    """In a pod: ``regular``, ``init``, ``sidecar`` or ``ephemeral``, where Kubernetes says so."""
     job_id: Optional[str]
     """The batch job that started it."""
     cgroup: Optional[str]
@@ -72,6 +74,11 @@ class Pod(NamedTuple):
     pod_id: str
     name: Optional[str]
     namespace: Optional[str]
+    owner_kind: Optional[str]
+    """What made it: ``Deployment``, ``CronJob`` and others."""
+    owner_name: Optional[str]
+    qos_class: Optional[str]
+    """``Guaranteed``, ``Burstable`` or ``BestEffort``."""
     cgroup: Optional[str]
     state: str
     cpu_seconds: float
@@ -109,6 +116,8 @@ class Job(NamedTuple):
     scheduler: str
     """``slurm`` or ``htcondor``."""
     cgroup: Optional[str]
+    container_id: Optional[str]
+    """The container that it runs in."""
     state: str
     cpu_seconds: float
     joules: Mapping[str, float]
