@@ -133,7 +133,12 @@ fn a_meter_with_a_hanging_zone_can_be_dropped() {
     let begun = Instant::now();
     drop(meter);
     assert!(begun.elapsed() < PATIENCE / 2);
-    assert!(super::super::in_time(Path::new("/of-this-test/drop/0"), || ()).is_err(), "its device still hangs");
+    // On a busy machine the reader began later than it was asked to.
+    let refused = (0..200).any(|_| {
+        thread::sleep(Duration::from_millis(5));
+        super::super::in_time(Path::new("/of-this-test/drop/0"), || ()).is_err()
+    });
+    assert!(refused, "its device still hangs");
     handles[0].answer();
     let returned = (0..200).any(|_| {
         thread::sleep(Duration::from_millis(5));
