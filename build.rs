@@ -6,7 +6,7 @@ use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    // A copy of these sources inside somebody else's repository must not report that one's commit.
+    // A copy of these sources inside another repository must not report that repository's commit.
     let here = output("git", &["rev-parse", "--show-prefix"]).is_some_and(|prefix| prefix.is_empty());
     let git = |arguments: &[&str]| if here { output("git", arguments) } else { None };
     set("BUILT_REVISION", git(&["rev-parse", "--short=12", "HEAD"]));

@@ -3,7 +3,7 @@
 //!
 //! `cargo run --example mcp_server` (as root for processors' energy counters; else it estimates)
 
-use kepler::compliance::intensity::Table;
+use kepler::compliance::intensity::IntensityTable;
 use kepler::compliance::standards::{Basis, Standards};
 use kepler::compliance::tools::{StatedPue, Toolbox};
 use kepler::compliance::units::Pue;
@@ -19,7 +19,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sampler = Sampler::new(&Host::default(), Default::default())?;
     let monitor = Monitor::start(sampler, Duration::from_secs(3))?;
     let view = Arc::new(LiveView::new(monitor.feed(), "this-node", RingOptions::default()));
-    // Windows reach back as far as somebody has looked.
+    // Windows reach back to the first question.
     let observed = Arc::clone(&view);
     tokio::spawn(async move {
         let mut tick = tokio::time::interval(Duration::from_secs(3));
@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     });
     let zones = Zones::embedded()?;
-    let intensity = Arc::new(Table::from_zones(&zones));
+    let intensity = Arc::new(IntensityTable::from_zones(&zones));
     let mut toolbox = Toolbox::new(view, Standards::embedded()?, zones, intensity);
     toolbox.settings.region = Some("ap-northeast-2".to_owned());
     toolbox.settings.pue = Some(StatedPue::new(Pue::new(1.3)?, Basis::Measured));

@@ -11,7 +11,7 @@ use kepler::core::units::{Energy, Power};
 use std::{thread::park, time::Duration};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let root = std::env::args().nth(1).ok_or("usage: simulate DIRECTORY")?;
+    let root = std::env::args().nth(1).filter(|root| !root.starts_with('-')).ok_or("usage: simulate DIRECTORY")?;
     let mut tree = PowercapTree::create(&root)?;
     tree.add_zone("intel-rapl:0", "package-0", Energy::from_joules(1000.0))?;
     tree.add_zone("intel-rapl:0:0", "dram", Energy::from_joules(500.0))?;

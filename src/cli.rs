@@ -1,45 +1,58 @@
 //! The command line. Each subcommand is a thin layer over the library crates.
 
+mod accelerators;
 mod assess;
 #[cfg(feature = "mcp")]
 mod bridge;
 mod calibrate;
 mod carbon;
 mod check;
+mod choices;
+mod comma;
 mod command_line;
 mod compliance;
 mod config;
 mod doctor;
+#[cfg(all(test, feature = "mcp", feature = "model-server", feature = "top"))]
+mod documented;
 mod exit;
 mod kubernetes;
 mod live;
 mod logging;
 #[cfg(feature = "mcp")]
 mod mcp;
+mod measure;
 mod migrate;
 #[cfg(feature = "model-server")]
 mod model_server;
 mod page;
 mod permissions;
+mod platform;
 #[cfg(feature = "model-server")]
 mod predict;
+mod progress;
 #[cfg(feature = "model-server")]
 mod record;
 mod regions;
 mod remedies;
+mod report;
 mod sampling;
 mod schedule;
 mod serve;
+mod shell;
 mod signals;
 mod standards;
 mod token;
 mod tool_session;
+#[cfg(feature = "top")]
+mod top;
 #[cfg(feature = "model-server")]
 mod train;
 mod version;
 mod view;
 mod words;
 
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use command_line::Request;
 use config::flags::Flags;
@@ -48,7 +61,7 @@ use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-/// Measures who used how much energy.
+/// Measures how much energy each workload uses.
 #[derive(Debug, Parser)]
 #[command(name = "kepler", version, arg_required_else_help = true, after_help = after_help())]
 struct Cli {
@@ -60,45 +73,58 @@ struct Cli {
 enum Command {
     /// Measure, and serve the figures over HTTP as Prometheus metrics.
     Serve(Serve),
-    /// Say what can be measured here; for what cannot, say why, and what would change that.
+    /// Poll the exporters of many nodes, and answer for all of them over REST, MCP and a page; measure nothing here.
+    Hub(Serve),
+    /// Run a command and report the energy it used; or watch a process, a container or a unit.
+    Measure(Box<measure::Measure>),
+    /// Report what can be measured on this machine; for what cannot, why, and how to change that.
     Doctor(Doctor),
     /// Measure, and answer an AI assistant over standard input and output (Model Context Protocol).
     #[cfg(feature = "mcp")]
     Mcp(Mcp),
-    /// Let an AI assistant that speaks standard input and output only use a remote MCP server.
+    /// Connect an AI assistant that only speaks over standard input and output to a remote MCP server.
     #[cfg(feature = "mcp")]
     Bridge(bridge::Bridge),
-    /// Write what this machine does and draws into a file, to train a power model with.
+    /// Record this machine's activity and power to a file, for training a power model.
     #[cfg(feature = "model-server")]
     Record(Recording),
     /// Predict watts for rows of features with a power model.
     #[cfg(feature = "model-server")]
     Predict(predict::Predict),
-    /// Answer exporters that ask for power models, or for power (Kepler's Model Server and estimator).
+    /// Serve power models and power estimates to exporters (the protocols of Kepler's Model Server and estimator).
     #[cfg(feature = "model-server")]
     ModelServer(model_server::ModelServer),
-    /// Look at a configuration file.
+    /// Check a configuration file.
     #[command(subcommand)]
     Config(check::Configuration),
-    /// Write a configuration from what was made for Go Kepler, and say what changes.
+    /// Convert a configuration of Go Kepler, and report what changes.
     Migrate(migrate::Migrate),
-    /// Learn what this machine draws, idle and under load, while a meter can be read; `serve` goes by it afterwards.
+    /// Learn this machine's power, idle and under load, while a meter can be read; `serve` uses the result afterwards.
     Calibrate(Calibration),
-    /// Say whether a workload keeps a carbon standard, and what would help.
+    /// Assess whether a workload meets a carbon standard, and what would help.
     Assess(Box<assess::Assess>),
-    /// Say which workloads keep a carbon standard.
+    /// List workloads with their compliance with a carbon standard.
     #[command(subcommand)]
     Compliance(compliance::Compliance),
-    /// Compare the grid and the facilities of regions.
+    /// Compare regions by grid intensity and PUE.
     Regions(Box<regions::Regions>),
-    /// Find when a job emits least.
+    /// Find the start time at which a job emits least.
     Schedule(Box<schedule::Schedule>),
-    /// List the standards that can be judged by, or show one.
+    /// List the standards, or show one.
     Standards(standards::Standards),
-    /// Train a power model from measured rows; say how well it does on rows it has not seen.
+    /// Report energy, emissions and cost of a period, by workload: HTML, Markdown, CSV or JSON.
+    Report(Box<report::ReportArguments>),
+    /// Write a completion script for a shell.
+    Completions(shell::Completions),
+    /// Write manual pages.
+    Man(shell::Man),
+    /// Show the power of workloads live in a terminal: from a running `kepler serve`, or measured here.
+    #[cfg(feature = "top")]
+    Top(Box<top::Top>),
+    /// Train a power model from measured rows, and validate it on held-out rows.
     #[cfg(feature = "model-server")]
     Train(Box<train::Train>),
-    /// Say how well a power model does on measured rows.
+    /// Evaluate a power model on measured rows.
     #[cfg(feature = "model-server")]
     Eval(train::Eval),
 }
@@ -143,9 +169,12 @@ struct Recording {
 #[derive(Debug, Args)]
 #[command(after_help = ENVIRONMENT)]
 struct Mcp {
-    /// Write what to put into the configuration of Claude Desktop, Cursor and VS Code, then end
-    #[arg(long)]
-    print_config: bool,
+    /// Write the configuration for an assistant, or for all that are known, and exit
+    #[arg(long, value_name = "CLIENT", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
+    print_config: Option<mcp::Client>,
+    /// With --print-config: ask the server at this address, such as http://node-1:28282/mcp, instead of starting one
+    #[arg(long, value_name = "URL", requires = "print_config")]
+    url: Option<String>,
     #[command(flatten)]
     flags: Flags,
 }
@@ -153,7 +182,7 @@ struct Mcp {
 /// What `--help` of the whole program ends with.
 fn after_help() -> String {
     format!(
-        "Arguments without a verb are those of `kepler serve`, where `@FILE` stands for the lines of FILE, as \
+        "Without a command, the arguments are those of `kepler serve`, where `@FILE` stands for the lines of FILE, as \
          manifests of Go Kepler have them.\n\n{}",
         exit::HELP
     )
@@ -184,8 +213,15 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn parse(arguments: Vec<OsString>) -> Result<Command, Failure> {
+    let lacks_dashes =
+        arguments.first().is_some_and(|verb| verb == "measure") && !arguments.iter().any(|argument| argument == "--");
     let arguments = std::iter::once("kepler".into()).chain(arguments);
-    Cli::try_parse_from(arguments).map(|cli| cli.command).map_err(Failure::Arguments)
+    Cli::try_parse_from(arguments).map(|cli| cli.command).map_err(|error| match error.kind() {
+        ErrorKind::UnknownArgument if lacks_dashes => {
+            Failure::CommandLine(format!("{}\n{}", error.render().to_string().trim_end(), measure::DASHES))
+        }
+        _ => Failure::Arguments(error),
+    })
 }
 
 fn obey(command: Command) -> Result<ExitCode, Failure> {
@@ -193,9 +229,15 @@ fn obey(command: Command) -> Result<ExitCode, Failure> {
         Command::Serve(Serve { flags }) => {
             configure(flags).and_then(|config| serve::run(&config)).map(|()| ExitCode::SUCCESS)
         }
+        Command::Hub(Serve { flags }) => {
+            let config = configure(flags)?.of_hub().map_err(Failure::Source)?;
+            serve::run(&config).map(|()| ExitCode::SUCCESS)
+        }
         Command::Doctor(Doctor { json, flags }) => configure(flags).and_then(|config| doctor::run(&config, json)),
         #[cfg(feature = "mcp")]
-        Command::Mcp(Mcp { print_config: true, .. }) => mcp::print_config().map(|()| ExitCode::SUCCESS),
+        Command::Mcp(Mcp { print_config: Some(client), url, .. }) => {
+            mcp::print_config(client, url.as_deref()).map(|()| ExitCode::SUCCESS)
+        }
         #[cfg(feature = "mcp")]
         Command::Bridge(asked) => bridge::run(asked).map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "mcp")]
@@ -213,6 +255,10 @@ fn obey(command: Command) -> Result<ExitCode, Failure> {
         Command::Calibrate(Calibration { calibrate, flags }) => {
             configure(flags).and_then(|config| calibrate::run(&config, &calibrate))
         }
+        Command::Measure(asked) => measure::run(*asked),
+        Command::Report(asked) => report::run(*asked).map(|()| ExitCode::SUCCESS),
+        Command::Completions(asked) => shell::completions(&asked, Cli::command()).map(|()| ExitCode::SUCCESS),
+        Command::Man(asked) => shell::man(&asked, Cli::command()).map(|()| ExitCode::SUCCESS),
         Command::Config(asked) => check::run(&asked),
         Command::Migrate(asked) => migrate::run(&asked),
         Command::Assess(asked) => assess::run(*asked),
@@ -220,6 +266,8 @@ fn obey(command: Command) -> Result<ExitCode, Failure> {
         Command::Regions(asked) => regions::run(*asked),
         Command::Schedule(asked) => schedule::run(*asked),
         Command::Standards(asked) => standards::run(&asked),
+        #[cfg(feature = "top")]
+        Command::Top(asked) => top::run(*asked),
         #[cfg(feature = "model-server")]
         Command::Train(asked) => train::run(&asked),
         #[cfg(feature = "model-server")]

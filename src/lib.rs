@@ -6,16 +6,16 @@
 //! |---|---|---|
 //! | [`core`] | always | measure energy, attribute it to processes, containers, pods, virtual machines, jobs and systemd units, publish it as an immutable snapshot |
 //! | `compliance` | `compliance` | energy into carbon and verdicts: standards, regions, schedules, advice |
-//! | `connect` | `connect` | clients of Kepler exporters and Prometheus |
+//! | `connect` | `connect` | clients of Kepler exporters, Prometheus, grid intensity and Kubernetes |
 //! | `http` | `http` | the Prometheus exporter and its server |
 //! | `mcp` | `mcp` | the Model Context Protocol server that offers the tools of `compliance` to AI assistants |
 //! | `train` | `train` | power models from recorded rows |
 //! | `model_server` | `model-server` | the wire formats of Kepler's Model Server |
 //!
-//! Features of those crates have the same names here: `archives`, `calibration`, `ebpf`, `models`, `names`, `perf`, `serde` and
-//! `sim` of `core`; `history` of `compliance`; `rest`, `docs` and `tls` of `http`; `parquet` of `train`.
+//! Features of those crates have the same names here: `archives`, `calibration`, `commands`, `drm`, `ebpf`, `models`, `names`, `nvml`, `perf`, `serde` and
+//! `sim` of `core`; `history` of `compliance`; `rest`, `docs`, `tls` and `zstd` of `http`; `parquet` of `train`.
 //!
-//! The program `kepler` is built from the same parts with the feature `cli`, which is on by default. A tool that embeds the
+//! The program `kepler` is built from the same parts with the feature `cli`, its subcommand `top` with the feature `top`; both are on by default. A tool that embeds the
 //! library turns it off:
 //!
 //! ```toml

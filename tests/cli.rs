@@ -7,7 +7,11 @@
     reason = "clippy exempts test functions, but not what they share"
 )]
 
+#[path = "cli/doctor.rs"]
+mod doctor;
 mod program;
+#[path = "cli/reload.rs"]
+mod reload;
 
 use program::{Server, kepler, run, text};
 use std::fs;
@@ -125,13 +129,38 @@ fn arguments_without_a_verb_serve() {
 
 #[test]
 fn a_wrong_word_gets_the_right_hint() {
-    for (word, hint) in
-        [("measure", "kepler-power measure"), ("completions", "no completions"), ("srve", "kepler serve")]
-    {
+    for (word, hint) in [("time", "kepler measure"), ("completion", "kepler completions"), ("srve", "kepler serve")] {
         let output = run(&[word]);
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
         assert!(text(&output.stderr).contains(hint), "{word}: {}", text(&output.stderr));
     }
+}
+
+#[test]
+fn shells_and_man_know_every_verb() {
+    let help = text(&run(&["--help"]).stdout);
+    let verbs: Vec<&str> = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next().filter(|verb| !verb.is_empty()))
+        .collect();
+    assert!(verbs.contains(&"measure") && verbs.contains(&"serve"), "{verbs:?}");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = text(&run(&["completions", shell]).stdout);
+        assert!(verbs.iter().all(|verb| script.contains(verb)), "{shell}");
+        assert!(script.contains("baseline") && script.contains("monitor.interval"), "{shell}: flags");
+    }
+    assert_eq!(run(&["completions", "tcsh"]).status.code(), Some(2));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("man1");
+    assert!(run(&["man", path.to_str().unwrap()]).status.success());
+    for verb in verbs.into_iter().filter(|verb| *verb != "help") {
+        let page = fs::read_to_string(path.join(format!("kepler-{verb}.1"))).unwrap();
+        assert!(page.contains(&format!("kepler\\-{}", verb.replace('-', "\\-"))) && page.contains(".SH"), "{verb}");
+    }
+    assert!(text(&run(&["man"]).stdout).contains(".TH kepler 1"));
 }
 
 #[test]
@@ -226,7 +255,7 @@ fn no_verb_that_runs_long_is_ended_by_a_signal_for_reports() {
 }
 
 #[test]
-fn silent_requests_to_train_lock_nobody_out_of_the_model_server() {
+fn silent_requests_to_train_lock_no_client_out_of_the_model_server() {
     let models = tempfile::tempdir().unwrap();
     let arguments = [
         "model-server",
@@ -276,45 +305,6 @@ fn silent_requests_to_train_lock_nobody_out_of_the_model_server() {
     drop(silent);
 }
 
-/// A web configuration with one user, whose password's hash this is.
-fn web_configuration(path: &Path, user: &str) {
-    // "secret" at the lowest cost.
-    let hash = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW";
-    fs::write(path, format!("basic_auth_users: {{ {user}: \"{hash}\" }}\n")).unwrap();
-}
-
-#[test]
-fn sighup_reads_passwords_again_at_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("web.yaml");
-    web_configuration(&file, "before");
-    let child = kepler(&["serve", "--web.listen-address=127.0.0.1:0", "--meter=fake"])
-        .arg(format!("--web.config-file={}", file.display()))
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut running = program::Running(child.unwrap());
-    let mut log = BufReader::new(running.0.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let served = log.find(|line| line.contains("serving /metrics at 127.0.0.1:")).unwrap();
-    let address = served.split_once(" at ").unwrap().1.split(',').next().unwrap().to_owned();
-    web_configuration(&file, "after");
-    rustix::process::kill_process(rustix::process::Pid::from_child(&running.0), rustix::process::Signal::HUP).unwrap();
-    assert!(log.any(|line| line.contains("certificates and passwords are read again")));
-    fs::write(&file, "basic_auth_users: { after: secret-in-plain }\n").unwrap();
-    rustix::process::kill_process(rustix::process::Pid::from_child(&running.0), rustix::process::Signal::HUP).unwrap();
-    let refused = log.find(|line| line.contains("what was read before stays")).unwrap();
-    assert!(refused.contains("is not a bcrypt hash") && !refused.contains("secret-in-plain"), "{refused}");
-    let status = |credentials: &str| {
-        let mut stream = TcpStream::connect(&address).unwrap();
-        let head = format!("Host: localhost\r\nConnection: close\r\nAuthorization: Basic {credentials}");
-        write!(stream, "GET /livez HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer.split(' ').nth(1).unwrap().to_owned()
-    };
-    // before:secret and after:secret in base64
-    assert_eq!((status("YmVmb3JlOnNlY3JldA=="), status("YWZ0ZXI6c2VjcmV0")), ("401".to_owned(), "200".to_owned()));
-}
-
 #[test]
 fn hostile_names_are_shown_escaped_in_errors() {
     let hostile = "no\u{1b}]0;such\u{7}\n\u{202e}file";
@@ -348,7 +338,7 @@ fn files_of_others(secret: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// `--config.file=/etc/shadow` and its like: whoever may start the program may not read what it can.
+/// `--config.file=/etc/shadow` and its like: a user who may start the program may not read all that it can.
 #[test]
 fn no_flag_that_names_a_file_shows_what_a_file_of_others_holds() {
     let (folder, secret) = (tempfile::tempdir().unwrap(), "S3cretS3cret");
@@ -490,85 +480,16 @@ fn without_an_exporter_it_measures_until_a_signal_and_says_that_nothing_is_shown
 }
 
 #[test]
-fn doctor_finds_a_usable_meter_and_ends_with_0() {
-    let tree = powercap_tree();
-    let output = run(&["doctor", &sysfs(&tree)]);
-    let page = text(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "{page}");
-    assert!(page.contains("powercap  usable (measured)"), "{page}");
-    assert!(
-        page.contains("`kepler serve` would use: package (measured by powercap), dram (measured by powercap)"),
-        "{page}"
-    );
-}
-
-/// A pipe without a writer stands for a driver that hangs.
-#[test]
-fn a_zone_that_does_not_answer_is_named_and_holds_nothing_up() {
-    let tree = powercap_tree();
-    let folder = tree.path().join("class/powercap/intel-rapl:1");
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("name"), "package-1\n").unwrap();
-    fs::write(folder.join("max_energy_range_uj"), "262143328850\n").unwrap();
-    let pipe = folder.join("energy_uj");
-    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let started = std::time::Instant::now();
-    let page = text(&run(&["doctor", &sysfs(&tree)]).stdout);
-    assert!(page.contains("powercap  usable (partial"), "{page}");
-    assert!(page.contains("zone intel-rapl:1 is not used") && page.contains("does not answer"), "{page}");
-    let server = Server::start(&[&sysfs(&tree), "--metrics=node"]);
-    assert!(server.log.iter().any(|line| line.contains("does not answer")), "{:?}", server.log);
-    // Two readings, so that there is something to estimate it from.
-    let health = (0..100).map(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        get(&server, "/healthz")
-    });
-    let fault = r#""zone":"package","source":"powercap","method":"partial","fault":"timeout""#;
-    let named = health.into_iter().find(|answer| answer.contains(fault));
-    assert!(named.is_some_and(|answer| answer.starts_with("HTTP/1.1 200")), "{}", get(&server, "/healthz"));
-    let metrics = get(&server, "/metrics");
-    assert!(metrics.contains(r#"method="partial""#), "{metrics}");
-    assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
-}
-
-#[test]
-fn doctor_without_a_meter_gives_reasons_and_remedies_and_ends_with_1() {
-    let empty = tempfile::tempdir().unwrap();
-    let output = run(&["doctor", "--json", &sysfs(&empty), "--host.procfs=/proc"]);
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(report["measured"], false);
-    let sources = report["sources"].as_array().unwrap();
-    let names: Vec<_> = sources.iter().map(|source| source["source"].as_str().unwrap()).collect();
-    assert_eq!(names, ["powercap", "msr", "perf", "hwmon", "model"]);
-    let powercap = &sources[0];
-    assert_eq!(powercap["status"], "unavailable");
-    assert!(!powercap["reason"].as_str().unwrap().is_empty() && !powercap["remedy"].as_str().unwrap().is_empty());
-    assert_eq!(sources[4]["method"], "estimated");
-    assert!(report["verdict"].as_str().unwrap().contains("estimated by model"));
-}
-
-#[test]
-fn doctor_counts_no_artificial_figures_as_measured() {
-    let empty = tempfile::tempdir().unwrap();
-    let output = run(&["doctor", "--meter=fake", &sysfs(&empty)]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stdout).contains("made up by fake"));
-}
-
-#[test]
-fn doctor_says_when_serving_would_not_start() {
-    let empty = tempfile::tempdir().unwrap();
-    let output = run(&["doctor", "--meter=hwmon", &sysfs(&empty)]);
-    assert_eq!(output.status.code(), Some(1));
-    let page = text(&output.stdout);
-    assert!(page.contains("`kepler serve` would not start: cannot measure with hwmon"), "{page}");
-}
-
-#[test]
-fn doctor_on_this_machine_ends_as_its_findings_say() {
-    let output = run(&["doctor", "--json"]);
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(if report["measured"] == true { 0 } else { 1 }));
-    assert_eq!(report["permissions"].as_array().unwrap().len(), 5);
+fn tools_say_in_korean_why_they_have_no_answer() {
+    let korean = |arguments: &[&str]| {
+        let output = run(arguments);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.chars().any(|letter| ('가'..='힣').contains(&letter)), "{arguments:?}: {error}");
+        error
+    };
+    assert!(korean(&["regions", "KR", "nowhere", "--lang=ko"]).contains("nowhere"));
+    assert!(korean(&["assess", "x", "--standard=NONE", "--lang=ko", "--meter=fake"]).contains("NONE"));
+    assert!(korean(&["standards", "show", "NONE", "--lang=ko"]).contains("NONE"));
+    assert!(text(&run(&["regions", "KR", "nowhere"]).stderr).contains("unknown region `nowhere`"));
 }

@@ -45,19 +45,6 @@ fn host() -> tempfile::TempDir {
     root
 }
 
-/// A kubeconfig whose token is in a file beside it.
-fn kubeconfig(directory: &Path, authority: &Authority, server: &str) -> String {
-    cluster::service_account(directory, authority);
-    let path = directory.join("kubeconfig");
-    let text = format!(
-        "apiVersion: v1\nkind: Config\ncurrent-context: test\ncontexts:\n- name: test\n  context: {{cluster: test, user: test}}\n\
-         clusters:\n- name: test\n  cluster: {{server: \"{server}\", certificate-authority: ca.crt}}\n\
-         users:\n- name: test\n  user: {{tokenFile: token}}\n"
-    );
-    fs::write(&path, text).unwrap();
-    path.display().to_string()
-}
-
 /// The flags of `kepler serve` on that host.
 fn flags(host: &Path, kubelet: &Server, kubeconfig: &str) -> Vec<String> {
     let root = host.display();
@@ -112,7 +99,7 @@ const JOULES: &str = "kepler_pod_cpu_joules_total{";
 fn pods_and_containers_are_named_from_the_first_measurement_on() {
     let (host, account, authority) = (host(), tempfile::tempdir().unwrap(), Authority::new());
     let kubelet = cluster::recorded_kubelet(&authority);
-    let kubeconfig = kubeconfig(account.path(), &authority, "https://127.0.0.1:9");
+    let kubeconfig = cluster::kubeconfig(account.path(), &authority, "https://127.0.0.1:9");
     let mut flags = flags(host.path(), &kubelet, &kubeconfig);
     flags.extend(["--kube.pod-label=app".to_owned(), "--metrics.compat=kepler-0.7".to_owned()]);
     let server = start(&flags);
@@ -167,7 +154,7 @@ fn a_kubelet_that_refuses_is_said_with_the_missing_rule_and_the_log_directories_
     let kubelet = Server::start_tls(authority.server(&["node-a"]), move |_| {
         Reply::Full(403, Vec::new(), refusal.clone().into_bytes())
     });
-    let kubeconfig = kubeconfig(account.path(), &authority, "https://127.0.0.1:9");
+    let kubeconfig = cluster::kubeconfig(account.path(), &authority, "https://127.0.0.1:9");
     let flags = flags(host.path(), &kubelet, &kubeconfig);
     let mut arguments = vec!["doctor"];
     arguments.extend(flags.iter().map(String::as_str));
@@ -198,7 +185,7 @@ fn a_kubelet_that_comes_late_and_goes_again_stops_nothing_and_takes_no_name_back
             unauthorized()
         }
     });
-    let kubeconfig = kubeconfig(account.path(), &authority, "https://127.0.0.1:9");
+    let kubeconfig = cluster::kubeconfig(account.path(), &authority, "https://127.0.0.1:9");
     let mut flags = flags(host.path(), &kubelet, &kubeconfig);
     flags.push("--kube.pod-informer.poll-interval=1s".to_owned());
     let server = start(&flags);
@@ -229,4 +216,83 @@ fn a_wrong_kubeconfig_is_said_and_stops_nothing() {
     let server = start(&[&flags[..], &more].concat());
     assert!(server.log.iter().any(|line| line.contains("by running `aws` (exec)")), "{:#?}", server.log);
     wait_for(&server, |text| text.contains("kepler_node_cpu_joules_total"));
+}
+
+/// The recorded pods, of which nginx-light chooses a budget and a language.
+fn annotated_pods() -> String {
+    let mut pods: serde_json::Value = serde_json::from_str(&recorded("kubelet-pods.json")).unwrap();
+    let items = pods["items"].as_array_mut().unwrap();
+    let nginx = items.iter_mut().find(|pod| pod["metadata"]["name"] == "nginx-light-76bcb6cd6b-fdp5j").unwrap();
+    nginx["metadata"]["annotations"]["kepler.energy/budget"] = "20 g/h".into();
+    nginx["metadata"]["annotations"]["kepler.energy/energy-unit"] = "BTU".into();
+    nginx["metadata"]["labels"]["kepler.energy/language"] = "ko".into();
+    pods.to_string()
+}
+
+/// What a tool answers.
+fn tool(server: &program::Server, name: &str, arguments: &str) -> serde_json::Value {
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    let length = arguments.len();
+    write!(
+        stream,
+        "POST /tools/{name} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{arguments}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap_or_default()
+}
+
+#[test]
+fn pods_namespaces_and_the_node_choose_how_a_tool_judges() {
+    let (host, account, authority) = (host(), tempfile::tempdir().unwrap(), Authority::new());
+    let pods = annotated_pods();
+    let kubelet = Server::start_tls(authority.server(&["node-a"]), move |request| {
+        cluster::kubelet(request, || Reply::ok(pods.clone()))
+    });
+    let api = Server::start_tls(authority.server(&["127.0.0.1"]), |request| match request.path() {
+        "/api/v1/namespaces" => Reply::ok(
+            r#"{"metadata": {}, "items": [{"metadata": {"name": "workload-test", "annotations": {"kepler.energy/pue": "1.25"}}}]}"#,
+        ),
+        "/api/v1/nodes/node-a" => {
+            Reply::ok(r#"{"metadata": {"name": "node-a", "labels": {"topology.kubernetes.io/region": "eu-north-1"}}}"#)
+        }
+        _ => Reply::status(404),
+    });
+    let kubeconfig = cluster::kubeconfig(account.path(), &authority, &format!("https://{}", api.address));
+    let mut flags = flags(host.path(), &kubelet, &kubeconfig);
+    flags.push("--kube.annotations=cluster".to_owned());
+    let server = start(&flags);
+    let text = wait_for(&server, |text| text.contains("kepler_pod_annotation_info{"));
+    let budget = line(&text, &["kepler_pod_annotation_info{", "annotation=\"budget\""]);
+    assert!(budget.contains("value=\"20 g/h\",written_as=\"annotation\"} 1"), "{budget}");
+    let asked = r#"{"workload": "nginx-light", "namespace": "workload-test", "window": "10s"}"#;
+    let begun = Instant::now();
+    let answer = loop {
+        let answer = tool(&server, "assess_workload_compliance", asked);
+        if answer["kind"] == "deployment" {
+            break answer;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "{answer}");
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    let choices: Vec<String> = answer["choices"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|own| format!("{}={} {} {}", own["name"], own["value"], own["origin"], own["place"]).replace('"', ""))
+        .collect();
+    let pod = "workload-test/nginx-light-76bcb6cd6b-fdp5j";
+    let expected = [
+        format!("budget=20 g/h pod annotation {pod}"),
+        format!("language=ko pod label {pod}"),
+        "pue=1.25 namespace annotation workload-test".to_owned(),
+        "region=eu-north-1 node label node-a".to_owned(),
+    ];
+    assert_eq!(choices, expected);
+    assert_eq!((&answer["pue"], &answer["region"]), (&1.25.into(), &"eu-north-1".into()));
+    let caveats = answer["caveats"].to_string();
+    assert!(caveats.contains("kepler.energy/energy-unit 값 `BTU`"), "{caveats}");
+    assert!(answer["verdicts"].to_string().contains("WORKLOAD_BUDGET"), "{}", answer["verdicts"]);
 }

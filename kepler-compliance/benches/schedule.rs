@@ -5,7 +5,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
-use kepler_compliance::schedule::{Job, Request, plan};
+use kepler_compliance::schedule::{Job, PlanRequest, plan};
 use kepler_compliance::series::Series;
 use kepler_compliance::units::{CarbonIntensity, Power};
 use std::hint::black_box;
@@ -27,10 +27,10 @@ fn schedule(criterion: &mut Criterion) {
     let job = Job::constant(Duration::from_secs(4 * 3600), Power::from_watts(500.0)).expect("possible");
     let pausing = job.clone().interruptible().expect("one phase");
     criterion.bench_function("schedule/contiguous 4 h in a year of 5 min", |bench| {
-        bench.iter(|| plan(black_box(&Request::new(&job, start, end, &grid))));
+        bench.iter(|| plan(black_box(&PlanRequest::new(&job, start, end, &grid))));
     });
     criterion.bench_function("schedule/interruptible 4 h in a year of 5 min", |bench| {
-        bench.iter(|| plan(black_box(&Request::new(&pausing, start, end, &grid))));
+        bench.iter(|| plan(black_box(&PlanRequest::new(&pausing, start, end, &grid))));
     });
 }
 

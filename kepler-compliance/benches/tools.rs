@@ -1,9 +1,9 @@
-//! What judging a large cluster costs: 10,000 workloads in a view that answers at once, so that the
+//! What assessing a large cluster costs: 10,000 workloads in a view that answers at once, so that the
 //! tools' own share shows. The view's share (copying its rows) is measured beside it, as the floor.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark that cannot set up its cluster has no result")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use kepler_compliance::intensity::Table;
+use kepler_compliance::intensity::IntensityTable;
 use kepler_compliance::series::Series;
 use kepler_compliance::standards::{Basis, Standards};
 use kepler_compliance::tools::{
@@ -12,8 +12,8 @@ use kepler_compliance::tools::{
 };
 use kepler_compliance::units::{CarbonIntensity, Energy, Pue, ZoneKind};
 use kepler_compliance::view::{
-    Containment, EnergySeries, EnergySplit, EnergyView, Inventory, NewestReading, NodeEnergy, NodeZoneEnergy, Subject,
-    TimeRange, Usage, ViewError, WorkloadEnergy, WorkloadId, WorkloadKind,
+    Containment, EnergySeries, EnergySplit, EnergyView, Inventory, NewestReading, NodeEnergy, NodeZoneEnergy,
+    StepUsage, Subject, TimeRange, ViewError, WorkloadEnergy, WorkloadId, WorkloadKind,
 };
 use kepler_compliance::zones::Zones;
 use kepler_core::meter::Method;
@@ -73,7 +73,7 @@ impl EnergyView for Cluster {
     }
 
     fn series(&self, _: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError> {
-        let steps = Series::regular(range.start, step, [Usage::default()]).unwrap();
+        let steps = Series::regular(range.start, step, [StepUsage::default()]).unwrap();
         Ok(EnergySeries::new(steps, Method::Measured, "1"))
     }
 
@@ -95,7 +95,7 @@ fn tools(criterion: &mut Criterion) {
     let zones = Zones::embedded().unwrap();
     let mut standards = Standards::embedded().unwrap();
     standards.add(Path::new("budget.json"), BUDGET).unwrap();
-    let intensity = Table::from_zones(&zones);
+    let intensity = IntensityTable::from_zones(&zones);
     let mut settings = Settings::default();
     settings.pue = Some(StatedPue::new(Pue::new(1.2).unwrap(), Basis::Measured));
     settings.grid_intensity = Some(CarbonIntensity::from_grams_per_kilowatt_hour(417.3));
@@ -105,12 +105,12 @@ fn tools(criterion: &mut Criterion) {
     for standard in ["KR_CARBON_2050", "TEAM_BUDGET"] {
         let list = |offset| {
             ListRequest::default().with(|asked| {
-                asked.standard = standard.into();
+                asked.standard = Some(standard.into());
                 asked.offset = offset;
             })
         };
         group.bench_function(format!("assess_all/{standard}"), |bencher| {
-            let request = SummaryRequest::default().with(|asked| asked.standard = standard.into());
+            let request = SummaryRequest::default().with(|asked| asked.standard = Some(standard.into()));
             bencher.iter(|| get_cluster_carbon_summary(&context, &request).unwrap());
         });
         group.bench_function(format!("list_a_page/{standard}"), |bencher| {

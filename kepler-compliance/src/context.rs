@@ -4,6 +4,7 @@ mod toolbox;
 
 pub use toolbox::Toolbox;
 
+use crate::choices::{ChoiceSource, NoChoices};
 use crate::intensity::IntensitySource;
 use crate::series::span;
 use crate::settings::Settings;
@@ -20,14 +21,14 @@ use std::time::Duration;
 /// next reading, over whatever protocol, asks for the same window and gets the same answer.
 ///
 /// ```
-/// use kepler_compliance::intensity::Table;
+/// use kepler_compliance::intensity::IntensityTable;
 /// use kepler_compliance::standards::Standards;
 /// use kepler_compliance::tools::{Context, Settings};
 /// use kepler_compliance::view::NoView;
 /// use kepler_compliance::zones::Zones;
 ///
 /// let (zones, standards, settings) = (Zones::embedded()?, Standards::embedded()?, Settings::default());
-/// let intensity = Table::from_zones(&zones);
+/// let intensity = IntensityTable::from_zones(&zones);
 /// let clock = "2026-11-21T00:00:00Z".parse()?;
 /// let context = Context::new(&NoView, &standards, &zones, &intensity, &settings, clock);
 /// assert_eq!(context.now, clock, "a view without readings leaves the clock's time");
@@ -48,6 +49,8 @@ pub struct Context<'a> {
     pub settings: &'a Settings,
     /// The moment to answer for. Windows end here.
     pub now: Timestamp,
+    /// What pods, namespaces and nodes choose for themselves.
+    pub choices: &'a dyn ChoiceSource,
     /// How old the newest reading is, where readings have stopped: figures are then of a past state.
     pub stale: Option<Duration>,
 }
@@ -77,13 +80,19 @@ impl<'a> Context<'a> {
             Some(newest) => (clock, Some(span(newest.at, clock))),
             None => (clock, None),
         };
-        Context { view, standards, zones, intensity, settings, now, stale }
+        Context { view, standards, zones, intensity, settings, now, choices: &NoChoices, stale }
     }
 
     /// The same for a given moment, whatever the view's newest reading.
     #[must_use]
     pub fn at(self, now: Timestamp) -> Self {
         Context { now, stale: None, ..self }
+    }
+
+    /// The same where pods, namespaces and nodes may choose.
+    #[must_use]
+    pub fn choosing(self, choices: &'a dyn ChoiceSource) -> Self {
+        Context { choices, ..self }
     }
 
     /// The same at the same moment, asking through views that wrap those of this context: to watch what is asked.

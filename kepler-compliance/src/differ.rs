@@ -277,7 +277,7 @@ impl Reading {
 
 impl ZoneCounters {
     /// How far each rose.
-    fn since(&self, before: &ZoneCounters) -> ZoneCounters {
+    pub(crate) fn since(&self, before: &ZoneCounters) -> ZoneCounters {
         ZoneCounters {
             energy: risen(before.energy, self.energy),
             active: risen(before.active, self.active),
@@ -311,7 +311,7 @@ impl Counters {
 }
 
 /// The rise of one counter; all of it where it fell, because then it began again at zero.
-fn risen(earlier: Energy, now: Energy) -> Energy {
+pub(crate) fn risen(earlier: Energy, now: Energy) -> Energy {
     now.checked_sub(earlier).unwrap_or(now)
 }
 

@@ -6,13 +6,14 @@ pub use crate::settings::{Price, Settings, StatedPue};
 pub use site::{Site, site};
 
 use crate::carbon::effective_intensity;
+use crate::choices::WorkloadChoice;
 use crate::context::Context;
 use crate::intensity::{
     AccountingMethod, Boundary, IntensityError, IntensityFigure, IntensityKind, Period, Provenance,
 };
-use crate::messages::{FacilityMessage, Message};
-use crate::standards::{Basis, FigureSource, Inputs, Metric, MetricValue, SiteFacts, Subject};
-use crate::text::Lang;
+use crate::messages::{ChoiceMessage, FacilityMessage, Message, RegionMessage};
+use crate::standards::{Basis, FigureSource, Metric, MetricValue, RuleSubject, SiteFacts, VerdictInputs};
+use crate::text::{Lang, Text};
 use crate::units::{CarbonIntensity, Pue};
 use crate::zones::UnknownZone;
 use jiff::civil::Date;
@@ -34,11 +35,11 @@ pub struct Input {
     pub value: f64,
     /// Its unit; empty for a pure ratio.
     pub unit: String,
-    /// How it came about.
+    /// How it was determined.
     pub basis: Basis,
-    /// From where.
+    /// Its source.
     pub source: String,
-    /// By what method an intensity was made: figures of different methods do not compare; `null` for other inputs.
+    /// By what method an intensity was made: figures of different methods do not compare; `null` where it is not stated.
     pub method: Option<AccountingMethod>,
     /// The year it is for, where it is a year's.
     pub year: Option<i16>,
@@ -53,7 +54,7 @@ pub(crate) struct Facility {
     pub(crate) region: String,
     /// Id of its grid zone.
     pub(crate) zone: String,
-    pub(crate) zone_name: String,
+    pub(crate) zone_name: Text,
     pub(crate) country: String,
     pub(crate) time_zone: Option<String>,
     pub(crate) grid: Option<Grid>,
@@ -101,14 +102,19 @@ impl Facility {
     /// region in another zone than the settings do.
     pub(crate) fn of(context: &Context<'_>, asked: Option<&str>) -> Result<Self, UnknownZone> {
         let settings = context.settings;
-        let region = asked.or(settings.region.as_deref()).unwrap_or(DEFAULT_REGION);
+        let known = asked.or(settings.region.as_deref());
+        let of_nodes = if known.is_none() { region_of_nodes(context) } else { None };
+        let region = known.or(of_nodes.as_deref()).unwrap_or(DEFAULT_REGION);
         let own = match (asked, settings.region.as_deref()) {
             (Some(asked), Some(own)) => context.zones.find(asked)?.id == context.zones.find(own)?.id,
             _ => true,
         };
         let mut facility = Facility::located(context, region)?;
-        if asked.is_none() && settings.region.is_none() {
-            facility.caveats.push(FacilityMessage::RegionAssumed { region: DEFAULT_REGION.to_owned() }.into());
+        if known.is_none() {
+            facility.caveats.push(match &of_nodes {
+                Some(region) => ChoiceMessage::RegionOfNodes { region: region.clone() }.into(),
+                None => FacilityMessage::RegionAssumed { region: DEFAULT_REGION.to_owned() }.into(),
+            });
         }
         if own {
             facility.facts = settings.facts.clone();
@@ -133,6 +139,15 @@ impl Facility {
         self
     }
 
+    /// The same with the PUE that a workload chooses.
+    pub(crate) fn choosing(mut self, pue: Option<&(Pue, WorkloadChoice)>) -> Self {
+        if let Some((value, choice)) = pue {
+            let source = FigureSource::Chosen { origin: choice.origin, place: choice.place.clone() };
+            self.pue = Some(FacilityPue { value: *value, basis: Basis::Assumed, source, year: None });
+        }
+        self
+    }
+
     /// A region by published figures alone, its intensity made as `like` is: to compare with.
     pub(crate) fn published(context: &Context<'_>, region: &str, like: &Provenance) -> Result<Self, UnknownZone> {
         let mut facility = Facility::located(context, region)?;
@@ -150,7 +165,7 @@ impl Facility {
         Ok(Facility {
             region: region.to_owned(),
             zone: zone.id.clone(),
-            zone_name: zone.name.clone(),
+            zone_name: context.zones.name(zone),
             country: zone.country.clone(),
             time_zone: zone.time_zone.clone(),
             grid: None,
@@ -161,13 +176,15 @@ impl Facility {
     }
 
     fn state_grid(&mut self, context: &Context<'_>, value: CarbonIntensity) {
-        let zone = self.zone.clone();
+        let source = Message::from(FigureSource::Stated).render(Lang::En);
+        let method = context.settings.intensity_method;
         let provenance = Provenance {
-            zone,
-            method: AccountingMethod::Direct,
+            zone: self.zone.clone(),
+            method: method.unwrap_or(AccountingMethod::Direct),
+            is_method_assumed: method.is_none(),
             boundary: Boundary::Unstated,
             kind: IntensityKind::Average,
-            source: Message::from(FigureSource::Stated).render(Lang::En),
+            source,
         };
         let period = Period::Interval { start: context.now, end: context.now };
         let figure = IntensityFigure { value, period, provenance };
@@ -249,6 +266,13 @@ impl Facility {
         self.grid.as_ref().map(|grid| grid.figure.value)
     }
 
+    /// That a comparison takes the current figure's method as assumed, where it does.
+    pub(crate) fn method_caveat(&self) -> Option<Message> {
+        let provenance = &self.grid.as_ref()?.figure.provenance;
+        let method = provenance.method;
+        provenance.is_method_assumed.then(|| RegionMessage::MethodAssumed { method }.into())
+    }
+
     /// PUE, where known.
     pub(crate) fn ratio(&self) -> Option<Pue> {
         self.pue.as_ref().map(|pue| pue.value)
@@ -265,8 +289,8 @@ impl Facility {
     }
 
     /// What a rule needs to know of the facility.
-    pub(crate) fn known(&self, context: &Context<'_>, subject: Subject) -> Inputs {
-        let mut inputs = Inputs::new(subject, date(context));
+    pub(crate) fn known(&self, context: &Context<'_>, subject: RuleSubject) -> VerdictInputs {
+        let mut inputs = VerdictInputs::new(subject, date(context));
         inputs.country = Some(self.country.clone());
         inputs.state(&self.facts);
         if let (Some(grid), Some(pue), Some(effective), Some(basis)) =
@@ -300,7 +324,7 @@ impl Facility {
             unit: "gCO2e/kWh".to_owned(),
             basis: grid.basis,
             source: Message::from(grid.source()).render(lang),
-            method: Some(grid.figure.provenance.method),
+            method: grid.figure.provenance.stated_method(),
             year: year(grid.figure.period),
             age_seconds: grid.age.map(|age| age.as_secs()),
         });
@@ -316,6 +340,12 @@ impl Facility {
         });
         grid.into_iter().chain(pue).collect()
     }
+}
+
+/// The region that the labels of all nodes name, where that is one region that is known.
+fn region_of_nodes(context: &Context<'_>) -> Option<String> {
+    let choices = context.choices.choices();
+    choices.region().filter(|region| context.zones.find(region).is_ok()).map(str::to_owned)
 }
 
 /// The day of a judgement, in UTC.
@@ -337,7 +367,7 @@ pub(crate) const fn weaker(a: Basis, b: Basis) -> Basis {
     if rank(a) >= rank(b) { a } else { b }
 }
 
-const fn year(period: Period) -> Option<i16> {
+pub(crate) const fn year(period: Period) -> Option<i16> {
     match period {
         Period::Year(year) | Period::Years { to: year, .. } => Some(year),
         Period::Interval { .. } => None,

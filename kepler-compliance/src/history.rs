@@ -2,7 +2,7 @@
 //!
 //! A [`History`] is fed with snapshots and answers as an [`EnergyView`]; a [`HistoryReader`] only
 //! answers, from the same file, in the same or another process. The tables are documented in
-//! `docs/history.md`, so that anybody can query them with `sqlite3`.
+//! `docs/history.md`, so that they can be queried with `sqlite3`.
 //!
 //! # What is stored
 //! For every interval (5 minutes by default) what the node and each pod, container, unit,
@@ -43,6 +43,7 @@ mod age;
 mod columns;
 mod elapsed;
 mod error;
+mod fleet;
 mod lock;
 mod reader;
 mod retention;
@@ -53,6 +54,7 @@ mod view;
 mod writer;
 
 pub use error::HistoryError;
+pub use fleet::{FleetHistory, FleetHistoryOptions};
 pub use reader::HistoryReader;
 
 use crate::view::{EnergySeries, EnergyView, Inventory, NewestReading, Subject, TimeRange, ViewError};

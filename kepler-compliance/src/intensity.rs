@@ -2,16 +2,16 @@
 //!
 //! A [`IntensityFigure`] is a number with its provenance. Two figures compare only when they were
 //! made the same way ([`IntensityFigure::compare`]); to compare others is an explicit decision that
-//! leaves a caveat in the answer. An [`IntensitySource`] gives figures for a zone: [`Table`] from
+//! leaves a caveat in the answer. An [`IntensitySource`] gives figures for a zone: [`IntensityTable`] from
 //! yearly averages, [`FileSource`] from a CSV or JSON file, [`HourlyProfile`] from a typical day.
 //! Sources that ask the network live elsewhere and implement the same trait.
 //!
 //! ```
-//! use kepler_compliance::intensity::{AccountingMethod, IntensitySource, Table};
+//! use kepler_compliance::intensity::{AccountingMethod, IntensitySource, IntensityTable};
 //! use kepler_compliance::zones::Zones;
 //!
 //! let zones = Zones::embedded()?;
-//! let table = Table::from_zones(&zones);
+//! let table = IntensityTable::from_zones(&zones);
 //! let seoul = zones.find("ap-northeast-2")?;
 //! let current = table.current(&seoul.id, "2026-11-21T00:00:00Z".parse()?)?;
 //! println!("{} in {} by {}", current.figure.value, current.figure.period, current.figure.provenance.source);
@@ -27,11 +27,13 @@ mod validity;
 pub use figure::{
     AccountingMethod, Boundary, Comparison, IntensityFigure, IntensityKind, NotComparable, Period, Provenance,
 };
-pub use file::{FileError, FileOptions, FileSource};
+pub use file::{FileOptions, FileSource, IntensityFileError};
 pub use profile::{HourlyProfile, ProfileError};
-pub use table::Table;
+pub use table::IntensityTable;
 
+use crate::lasting::lasting;
 use crate::series::Series;
+use crate::text::Lang;
 use crate::units::CarbonIntensity;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -72,6 +74,9 @@ impl IntensitySeries {
         IntensitySeries { provenance, basis, values }
     }
 }
+
+/// More grams than any grid emits per kilowatt-hour: oil shale is at about 1,300.
+pub const HIGHEST_INTENSITY: f64 = 3000.0;
 
 /// The intensity of now, with its age.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -139,7 +144,7 @@ pub enum IntensityError {
         known: Vec<String>,
     },
     /// The zone is known, the time is not.
-    #[error("{origin} has no intensity for zone `{zone}` from {from} to {to}")]
+    #[error("{origin} has no intensity for zone `{zone}` from {from:.0} to {to:.0}")]
     NoData {
         /// The source.
         origin: String,
@@ -152,8 +157,8 @@ pub enum IntensityError {
     },
     /// The newest value is too old to speak for the time asked for.
     #[error(
-        "{origin} is stale for zone `{zone}`: its newest value ended at {ended}, {} ago, and may be used for {}",
-        lasting(*age), lasting(*validity)
+        "{origin} is stale for zone `{zone}`: its newest value ended at {ended:.0}, {} ago, and may be used for {}",
+        lasting(*age, Lang::En), lasting(*validity, Lang::En)
     )]
     Stale {
         /// The source.
@@ -167,8 +172,20 @@ pub enum IntensityError {
         /// How long after its end the value may be used.
         validity: Duration,
     },
+    /// A forecast is asked for, and all values are of earlier times.
+    #[error("{origin} has no forecast for zone `{zone}`: its newest value ended at {ended:.0}, {} ago", lasting(*age, Lang::En))]
+    Ended {
+        /// The source.
+        origin: String,
+        /// The zone asked for.
+        zone: String,
+        /// When the newest value ceased to hold.
+        ended: Timestamp,
+        /// How long that was before the time asked for.
+        age: Duration,
+    },
     /// The values begin later than the time asked for.
-    #[error("{origin} has no intensity for zone `{zone}` before {start}")]
+    #[error("{origin} has no intensity for zone `{zone}` before {start:.0}")]
     NotYet {
         /// The source.
         origin: String,
@@ -189,21 +206,7 @@ pub enum IntensityError {
     },
 }
 
-/// A duration as people say it: its two largest parts.
-pub(crate) fn lasting(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, minutes) => format!("{minutes} min"),
-        (0, hours, 0) => format!("{hours} h"),
-        (0, hours, minutes) => format!("{hours} h {minutes} min"),
-        (days, 0, _) => format!("{days} d"),
-        (days, hours, _) => format!("{days} d {hours} h"),
-    }
-}
-
-/// A stretch of a series, or the error that says there is nothing in it.
+/// A part of a series, or the error that says there is nothing in it.
 fn stretch(
     origin: &str,
     zone: &str,

@@ -11,6 +11,7 @@
 //! | [`intensity`] | how clean the grid is, was or will be, and who says so |
 //! | [`zones`] | which grid a region name means, with its yearly figures, published PUEs and time zone |
 //! | [`standards`] | which rules exist, which is in force, and whether it is met |
+//! | [`choices`] | what pods, namespaces and nodes choose for themselves, by annotations and labels |
 //! | [`tariff`] | what a kilowatt-hour costs at a time of use |
 //! | [`schedule`] | when a job should run |
 //! | [`tools`] | the eight questions that frontends ask, typed |
@@ -18,7 +19,7 @@
 //! | [`view`] | how much energy nodes and workloads used: the trait that sources implement |
 //! | `history` (a feature) | the same from an SQLite file that remembers it, restarts included |
 //! | [`series`] | values over time, piecewise constant, gaps kept |
-//! | [`messages`] | what is said in sentences, rendered by one file a language |
+//! | [`messages`] | what is said in sentences, rendered by one module a language |
 //! | [`numbers`] | figures as people read them, and as programs get them |
 //! | [`text`] | languages, and texts that data have in each |
 //!
@@ -37,6 +38,7 @@
 
 pub mod advice;
 pub mod carbon;
+pub mod choices;
 mod context;
 mod differ;
 mod facility;
@@ -44,6 +46,7 @@ mod file;
 #[cfg(feature = "history")]
 pub mod history;
 pub mod intensity;
+mod lasting;
 pub mod messages;
 pub mod numbers;
 pub mod schedule;

@@ -1,7 +1,7 @@
-//! The sentences of answers, as types: a [`Message`] has the meaning, one file a language has the words.
+//! The sentences of answers, as types: a [`Message`] has the meaning, one module a language has the words.
 //!
-//! Logic builds messages and never words. A further language is a variant of [`Lang`] and a file beside `en.rs` and
-//! `ko.rs`; the compiler lists whatever it does not say yet, since each file matches every message.
+//! Logic builds messages and never words. A further language is a variant of [`Lang`] and a module beside `en` and `ko`,
+//! with the same files; the compiler lists whatever it does not say yet, since each module matches every message.
 //!
 //! ```
 //! use kepler_compliance::messages::{Message, SummaryMessage};
@@ -17,15 +17,14 @@ mod ko;
 mod topics;
 
 pub use topics::{
-    AssessmentMessage, EnergyMessage, FacilityMessage, HotspotMessage, MigrationMessage, PueMessage, RegionMessage,
-    ScheduleMessage, ShiftMessage, SizingMessage, SummaryMessage, TargetPue, TrendMessage,
+    AssessmentMessage, ChoiceMessage, EnergyMessage, FacilityMessage, HotspotMessage, MigrationMessage, PueMessage,
+    RegionMessage, ScheduleMessage, ShiftMessage, SizingMessage, SummaryMessage, TargetPue, TrendMessage,
 };
 
 use crate::intensity::IntensityError;
 use crate::standards::{FigureSource, VerdictMessage};
 use crate::text::{Lang, Text};
-use crate::tools::ToolError;
-use crate::tools::registry::CallError;
+use crate::tools::{CallError, ToolError};
 use crate::view::ViewError;
 use std::fmt;
 
@@ -65,6 +64,8 @@ pub enum Message {
     Trend(TrendMessage),
     /// About a cluster.
     Summary(SummaryMessage),
+    /// About what pods, namespaces and nodes choose.
+    Choice(ChoiceMessage),
 }
 
 impl Message {
@@ -85,19 +86,25 @@ impl fmt::Display for Message {
     }
 }
 
-/// Why a tool has no answer.
-pub(crate) fn tool_error(error: &ToolError, lang: Lang) -> String {
-    match lang {
-        Lang::En => error.to_string(),
-        Lang::Ko => ko::errors::tool(error),
+impl ToolError {
+    /// The error in a language, for people; its `Display` is in English.
+    #[must_use]
+    pub fn render(&self, lang: Lang) -> String {
+        match lang {
+            Lang::En => self.to_string(),
+            Lang::Ko => ko::errors::tool(self),
+        }
     }
 }
 
-/// Why a call of a tool has no answer.
-pub(crate) fn call_error(error: &CallError, lang: Lang) -> String {
-    match lang {
-        Lang::En => error.to_string(),
-        Lang::Ko => ko::errors::call(error),
+impl CallError {
+    /// The error in a language, for people; its `Display` is in English.
+    #[must_use]
+    pub fn render(&self, lang: Lang) -> String {
+        match lang {
+            Lang::En => self.to_string(),
+            Lang::Ko => ko::errors::call(self),
+        }
     }
 }
 
@@ -161,6 +168,10 @@ impl From<&IntensityError> for Message {
                 validity: *validity,
             }
             .into(),
+            IntensityError::Ended { origin, zone, ended, age } => {
+                let (origin, zone) = (origin.clone(), zone.clone());
+                FacilityMessage::IntensityEnded { origin, zone, ended: *ended, age: *age }.into()
+            }
             IntensityError::NotYet { origin, zone, start } => {
                 FacilityMessage::IntensityBeginsLater { origin: origin.clone(), zone: zone.clone(), start: *start }
                     .into()
@@ -197,6 +208,7 @@ topics!(
     Schedule(ScheduleMessage),
     Trend(TrendMessage),
     Summary(SummaryMessage),
+    Choice(ChoiceMessage),
 );
 
 #[cfg(test)]

@@ -48,6 +48,16 @@ pub(crate) fn apart(value: f64, bound: f64) -> (String, String) {
     pair
 }
 
+/// A change in per cent, with its sign: one decimal, and of the very large what [`figure`] shows.
+#[must_use]
+pub fn change(percent: f64) -> String {
+    if percent.abs() < 1e6 {
+        format!("{percent:+.1}")
+    } else {
+        format!("{}{}", if percent > 0.0 { "+" } else { "" }, figure(percent))
+    }
+}
+
 /// A share in per cent: whole, and with more digits where it is small.
 pub(crate) fn percent(value: f64) -> String {
     if value.abs() >= 1.0 && value.abs() < 1e6 { format!("{value:.0}") } else { significant(value, 2) }
@@ -188,6 +198,7 @@ mod tests {
 
     #[test]
     fn people_read_four_digits_whatever_the_magnitude() {
+        assert_eq!([change(12.24), change(-97.2), change(2.83e307)], ["+12.2", "-97.2", "+2.83e307"]);
         for (value, text) in [
             (24.38, "24.38"),
             (510.072, "510.1"),

@@ -3,12 +3,12 @@
 //! A contiguous job is placed exactly: intensity is constant within a step, so the emissions of a
 //! window are piecewise linear in its start, and the best start is one where an edge of the job (or
 //! of one of its phases) meets an edge of a step. All such starts are tried, with prefix sums, so
-//! the search is linear in the number of steps. An interruptible job takes the cheapest stretches
+//! the search is linear in the number of steps. An interruptible job takes the cheapest intervals
 //! until it is done, which is optimal too. Nothing is placed over a gap: hours without data are not
 //! clean hours.
 //!
 //! ```
-//! use kepler_compliance::schedule::{Job, Request, plan};
+//! use kepler_compliance::schedule::{Job, PlanRequest, plan};
 //! use kepler_compliance::series::Series;
 //! use kepler_compliance::units::{CarbonIntensity, Power};
 //! use std::time::Duration;
@@ -18,7 +18,7 @@
 //! let grid = [400.0, 300.0, 100.0, 200.0].map(CarbonIntensity::from_grams_per_kilowatt_hour);
 //! let grid = Series::regular(now, hour, grid)?;
 //! let job = Job::constant(hour + hour / 2, Power::from_watts(1000.0))?;
-//! let plan = plan(&Request::new(&job, now, "2026-11-21T04:00:00Z".parse()?, &grid))?;
+//! let plan = plan(&PlanRequest::new(&job, now, "2026-11-21T04:00:00Z".parse()?, &grid))?;
 //! assert_eq!(plan.best.start().to_string(), "2026-11-21T02:00:00Z");
 //! assert_eq!(plan.best.carbon.grams(), 200.0); // one hour at 100 and half an hour at 200
 //! assert_eq!(plan.saving.unwrap().carbon.grams(), 350.0);
@@ -32,8 +32,10 @@ mod pareto;
 
 pub use job::{Job, JobError, Phase, local_instant};
 
+use crate::lasting::exactly;
 use crate::series::{Series, span};
 use crate::tariff::{Cost, EnergyPrice};
+use crate::text::Lang;
 use crate::units::{CarbonIntensity, CarbonMass};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -45,7 +47,7 @@ pub const RANKING: usize = 3;
 /// What is to be planned.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Request<'a> {
+pub struct PlanRequest<'a> {
     /// The job.
     pub job: &'a Job,
     /// The time that savings are counted against.
@@ -62,11 +64,11 @@ pub struct Request<'a> {
     pub ranking: usize,
 }
 
-impl<'a> Request<'a> {
+impl<'a> PlanRequest<'a> {
     /// A job that may start now and must end by `deadline`, without prices.
     #[must_use]
     pub fn new(job: &'a Job, now: Timestamp, deadline: Timestamp, intensity: &'a Series<CarbonIntensity>) -> Self {
-        Request { job, now, earliest: now, deadline, intensity, prices: None, ranking: RANKING }
+        PlanRequest { job, now, earliest: now, deadline, intensity, prices: None, ranking: RANKING }
     }
 }
 
@@ -146,7 +148,10 @@ pub struct Plan {
 #[non_exhaustive]
 pub enum ScheduleError {
     /// The job does not fit between earliest start and deadline.
-    #[error("the job takes {job:?}, but from {earliest} to {deadline} there are only {horizon:?}: move the deadline")]
+    #[error(
+        "the job takes {}, but from {earliest:.0} to {deadline:.0} there is only {}: move the deadline",
+        exactly(*job, Lang::En), exactly(*horizon, Lang::En)
+    )]
     HorizonTooShort {
         /// How long the job takes.
         job: Duration,
@@ -159,13 +164,13 @@ pub enum ScheduleError {
     },
     /// The intensity series knows too little of that time.
     #[error(
-        "the job takes {job:?}, but the intensity is known for only {known:?}{} between {earliest} and {deadline}: give a longer series",
-        if *.interruptible { "" } else { " without interruption" }
+        "the job takes {}, but the intensity is known for only {}{} between {earliest:.0} and {deadline:.0}: give a longer series",
+        exactly(*job, Lang::En), exactly(*known, Lang::En), if *.interruptible { "" } else { " without interruption" }
     )]
     TooLittleData {
         /// How long the job takes.
         job: Duration,
-        /// Longest known stretch, or all of them together when the job is interruptible.
+        /// Longest known interval, or all of them together when the job is interruptible.
         known: Duration,
         /// Whether the job is interruptible.
         interruptible: bool,
@@ -180,8 +185,8 @@ pub enum ScheduleError {
 ///
 /// # Errors
 /// The time allowed or known is shorter than the job.
-pub fn plan(request: &Request<'_>) -> Result<Plan, ScheduleError> {
-    let Request { job, earliest, deadline, .. } = *request;
+pub fn plan(request: &PlanRequest<'_>) -> Result<Plan, ScheduleError> {
+    let PlanRequest { job, earliest, deadline, .. } = *request;
     let horizon = span(earliest, deadline);
     if horizon < job.duration() {
         return Err(ScheduleError::HorizonTooShort { job: job.duration(), horizon, earliest, deadline });

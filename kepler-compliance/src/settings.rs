@@ -46,6 +46,15 @@ impl Settings {
         of_tariff.or(self.price.as_ref().map(|price| price.currency.as_str()))
     }
 
+    /// What a kilowatt-hour costs at a time, where that is known.
+    #[must_use]
+    pub fn price_at(&self, time: Timestamp) -> Option<EnergyPrice> {
+        match (&self.tariff, &self.price) {
+            (Some(tariff), _) => tariff.price_at(time),
+            (None, price) => price.as_ref().map(|price| price.per_kwh),
+        }
+    }
+
     /// What a kilowatt-hour costs from `from` to `to`, where that is known; hours that a tariff does not price are gaps.
     #[must_use]
     pub fn prices(&self, from: Timestamp, to: Timestamp) -> Option<Series<EnergyPrice>> {

@@ -7,10 +7,10 @@
 //!
 //! ```
 //! use jiff::civil::date;
-//! use kepler_compliance::standards::{Basis, DEFAULT_STANDARD, MetricValue, Inputs, Metric, Standards, Status, Subject};
+//! use kepler_compliance::standards::{Basis, DEFAULT_STANDARD, MetricValue, VerdictInputs, Metric, Standards, Status, RuleSubject};
 //!
 //! let standards = Standards::embedded()?;
-//! let mut inputs = Inputs::new(Subject::Workload, date(2026, 11, 21));
+//! let mut inputs = VerdictInputs::new(RuleSubject::Workload, date(2026, 11, 21));
 //! inputs.set(Metric::CarbonIntensity, MetricValue::new(510.1, Basis::Measured, "grid 424 g/kWh, PUE 1.203"));
 //! let verdict = standards.assess(DEFAULT_STANDARD, &inputs)?;
 //! assert_eq!(verdict.status, Status::NonCompliant);
@@ -35,10 +35,10 @@ pub use load::LoadError;
 pub use message::{FigureSource, ScopeMessage, VerdictMessage};
 pub use metric::Metric;
 pub use rule::{
-    Applies, Basis, Check, Force, Limit, MetricBound, OperationStart, Requirement, Rule, RuleKind, RuleStatus, Subject,
-    Threshold,
+    Applies, Basis, Check, Force, Limit, MetricBound, OperationStart, Requirement, Rule, RuleKind, RuleStatus,
+    RuleSubject, Threshold,
 };
-pub use verdict::{Inputs, MetricValue, Status, Verdict, overall, overall_status};
+pub use verdict::{MetricValue, Status, Verdict, VerdictInputs, overall, overall_status};
 
 use jiff::civil::Date;
 use std::collections::BTreeMap;
@@ -146,7 +146,7 @@ impl Standards {
     /// # Errors
     /// No rule has the code; the error lists the valid ones. Missing data are no error: they give
     /// [`Status::InsufficientData`].
-    pub fn assess(&self, code: &str, inputs: &Inputs) -> Result<Verdict, UnknownStandard> {
+    pub fn assess(&self, code: &str, inputs: &VerdictInputs) -> Result<Verdict, UnknownStandard> {
         Ok(evaluate(self.version_for(code, inputs.date)?, inputs))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A [`Tariff`] is data: calendars that sort the hours of a day into classes, rates for the classes,
 //! later changes of them, discounts; each with the days it holds. Times are wall-clock times of the
-//! tariff's zone. What a tariff's data do not say (KEPCO's winter hours since 2023, weekends) has no
+//! tariff's zone. What a tariff's data do not say (KEPCO's winter hours since 2023, which no text of its own was found to state; weekends) has no
 //! price, and a schedule then carries none for it.
 //!
 //! ```
@@ -117,7 +117,7 @@ impl Tariff {
             source,
             valid: built_in.into_iter().map(|tariff| tariff.code).collect(),
         })?;
-        Tariff::from_json(&text)
+        Tariff::from_json(&text).map_err(|error| TariffError::File { path: file.to_owned(), error: Box::new(error) })
     }
 
     /// The class of the hour and the season it lies in; none where the data do not say.
@@ -268,11 +268,33 @@ mod tests {
     }
 
     #[test]
+    fn an_error_in_a_file_names_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mine.json");
+        for (text, part) in [("root:*:1", "line 1"), (&EMBEDDED[0].replace("Asia/Seoul", "Asia/Soul"), "Asia/Soul")] {
+            std::fs::write(&file, text).unwrap();
+            let error = Tariff::named("mine.json", &file).unwrap_err().to_string();
+            assert!(error.contains("mine.json") && error.contains(part) && !error.contains("root"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_tariff_with_an_hour_in_two_classes_or_none_is_refused() {
         let bad = EMBEDDED[0].replace(r#""peak": ["15-21"]"#, r#""peak": ["15-22"]"#);
         assert!(Tariff::from_json(&bad).unwrap_err().to_string().contains("21"), "two");
         let bad = EMBEDDED[0].replace(r#""peak": ["15-21"]"#, r#""peak": ["16-21"]"#);
         assert!(Tariff::from_json(&bad).unwrap_err().to_string().contains("15"), "none");
         assert!(Tariff::from_json(&EMBEDDED[0].replace("Asia/Seoul", "Asia/Soul")).is_err());
+        for (text, part) in [
+            (
+                EMBEDDED[0].replace(r#""22-08""#, r#""22-26""#),
+                "`calendars[1].hours[0].light`: `…` is no range of whole",
+            ),
+            (EMBEDDED[0].replace(r#""summer": ["#, r#""sommer": ["#), "`seasons` has no `summer`, which `calendars`"),
+            (EMBEDDED[0].replace(r#""currency": "KRW","#, ""), "missing field `currency`"),
+        ] {
+            let error = Tariff::from_json(&text).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
     }
 }

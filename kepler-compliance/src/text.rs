@@ -1,6 +1,6 @@
 //! Languages, and texts of data files in each of them.
 //!
-//! Sentences that this library composes are [`messages`](crate::messages), rendered by one file a language.
+//! Sentences that this library composes are [`messages`](crate::messages), rendered by one module a language.
 //!
 //! ```
 //! use kepler_compliance::text::{Lang, Text};

@@ -21,14 +21,14 @@
 //! a month are projections from the window and labelled so; a month has 730 h.
 //!
 //! ```
-//! use kepler_compliance::intensity::Table;
+//! use kepler_compliance::intensity::IntensityTable;
 //! use kepler_compliance::standards::Standards;
 //! use kepler_compliance::tools::{Context, RegionalRequest, Settings, ToolRequest};
 //! use kepler_compliance::view::NoView;
 //! use kepler_compliance::zones::Zones;
 //!
 //! let (zones, standards, settings) = (Zones::embedded()?, Standards::embedded()?, Settings::default());
-//! let intensity = Table::from_zones(&zones);
+//! let intensity = IntensityTable::from_zones(&zones);
 //! let clock = "2026-11-21T00:00:00Z".parse()?;
 //! let context = Context::new(&NoView, &standards, &zones, &intensity, &settings, clock);
 //! let answer = RegionalRequest::default().answer(&context)?;
@@ -39,17 +39,24 @@
 mod answer;
 mod arguments;
 mod assess;
+mod chosen;
+mod devices;
+mod energy;
 mod error;
 mod figures;
+mod find;
 mod groups;
 mod hotspots;
 mod impact;
 mod judge;
+mod judges;
 mod list;
 mod optimizations;
+mod power_now;
 mod price;
 mod regions;
 pub mod registry;
+mod report;
 mod request;
 mod resolve;
 mod schedule;
@@ -59,12 +66,19 @@ mod trend;
 pub use answer::{Evidence, Judged, MonthlySavings, Optimization, PowerWatts, ProjectedMonthly, Skip, Statuses};
 pub use arguments::{InvalidDuration, Length, Scope, WorkloadQualifiers};
 pub use assess::{AssessRequest, AssessResponse, Instances, assess_workload_compliance};
-pub use error::{ArgumentRemedy, ToolError};
+pub use devices::{DeviceJoules, DevicePower, DeviceWatts};
+pub use energy::{EnergyBy, EnergyGroup, EnergyRequest, EnergyResponse, EnergyStep, get_energy};
+pub use error::{ArgumentRemedy, CallError, ToolError};
+pub use find::{FindRequest, FindResponse, FoundWorkload, find_workloads};
 pub use hotspots::{Hotspot, HotspotsRequest, HotspotsResponse, Remainder, get_power_hotspots};
 pub use impact::{ImpactRequest, ImpactResponse, ImpactState, ImpactStep, compare_optimization_impact};
 pub use list::{ListRequest, ListResponse, ListedWorkload, StatusCounts, StatusFilter, list_workloads_by_compliance};
+pub use power_now::{Consumer, PowerNowRequest, PowerNowResponse, get_power_now};
 pub use regions::{MigrationAdvice, RankedRegion, RegionalRequest, RegionalResponse, get_regional_comparison};
-pub use request::ToolRequest;
+pub use report::{
+    Amounts, Gap, Report, ReportBy, ReportError, ReportRequest, ReportRow, ReportStep, cost_of_steps, report,
+};
+pub use request::{ToolRequest, Toolset};
 pub use resolve::{Resolved, resolve};
 pub use schedule::{ScheduleRequest, ScheduleResponse, ScheduledSlot, ScheduledWindow, calculate_optimal_schedule};
 pub use summary::{NamespaceSummary, NodeSummary, SummaryRequest, SummaryResponse, get_cluster_carbon_summary};

@@ -49,6 +49,7 @@
 //! ```
 
 mod containment;
+mod device;
 mod inventory;
 mod layered;
 mod live;
@@ -56,10 +57,12 @@ mod none;
 mod ring;
 mod split;
 
-pub(crate) use inventory::for_each_listed;
+pub(crate) use device::weaker;
+pub use device::{DeviceEnergy, WorkloadDeviceEnergy};
 pub use inventory::{
     Containment, Inventory, NodeEnergy, NodeZoneEnergy, Owner, Resources, Skipped, WorkloadEnergy, WorkloadId,
 };
+pub(crate) use inventory::{counted, for_each_listed};
 pub use kepler_core::workload::WorkloadKind;
 pub use layered::LayeredView;
 pub use live::LiveView;
@@ -177,7 +180,7 @@ pub enum Subject {
 #[non_exhaustive]
 pub struct EnergySeries {
     /// What was used in each step. Gaps are times without data.
-    pub steps: Series<Usage>,
+    pub steps: Series<StepUsage>,
     /// Measured, or estimated with the largest error of the figures in it.
     pub method: Method,
     /// Share of the asked time (and, for several nodes, of the nodes) that the steps stand for, 0 to 1.
@@ -191,7 +194,7 @@ pub struct EnergySeries {
 
 impl EnergySeries {
     /// A series that covers all of the asked time, from readings at the edges of its steps.
-    pub fn new(steps: Series<Usage>, method: Method, moment: impl Into<String>) -> Self {
+    pub fn new(steps: Series<StepUsage>, method: Method, moment: impl Into<String>) -> Self {
         EnergySeries { steps, method, coverage: 1.0, resolution: Duration::ZERO, moment: moment.into() }
     }
 }
@@ -199,7 +202,7 @@ impl EnergySeries {
 /// What was used in one step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Usage {
+pub struct StepUsage {
     /// Energy used in the step.
     pub energy: EnergySplit,
     /// Of nodes: the part of `energy` that idle machines draw all the same; unknown where the source does not tell it
@@ -213,17 +216,17 @@ pub struct Usage {
     pub cpu_time: Option<Duration>,
 }
 
-impl Usage {
+impl StepUsage {
     /// Energy, and CPU time where known.
     #[must_use]
     pub fn new(energy: EnergySplit, cpu_time: Option<Duration>) -> Self {
-        Usage { energy, cpu_time, ..Usage::default() }
+        StepUsage { energy, cpu_time, ..StepUsage::default() }
     }
 
     /// The same of nodes that tell how much of it was idle and how much no workload explains.
     #[must_use]
     pub fn with_parts(self, idle: EnergySplit, unattributed: EnergySplit) -> Self {
-        Usage { idle, unattributed, ..self }
+        StepUsage { idle, unattributed, ..self }
     }
 }
 

@@ -86,7 +86,7 @@ impl Scheme {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct Zone {
+pub struct GridZone {
     /// Its id: ISO 3166-1 alpha-2, or that with a grid zone (`US-MIDA-PJM`).
     pub id: String,
     /// Its English name.
@@ -105,6 +105,15 @@ pub struct Zone {
     /// What others call it.
     #[serde(default)]
     pub aliases: BTreeMap<Scheme, Vec<String>>,
+}
+
+impl GridZone {
+    /// Its own Korean name, where the table has one.
+    fn korean_name(&self) -> Option<&str> {
+        let is_korean = |name: &&String| name.chars().any(|letter| ('가'..='힣').contains(&letter));
+        let names = self.aliases.get(&Scheme::Name).into_iter().flatten();
+        self.name_local.iter().chain(names).find(is_korean).map(String::as_str)
+    }
 }
 
 /// An intensity of the table, with the series it belongs to.
@@ -136,7 +145,7 @@ pub struct FoundIntensity {
 #[non_exhaustive]
 pub struct NamedZone<'a> {
     /// The zone.
-    pub zone: &'a Zone,
+    pub zone: &'a GridZone,
     /// The name as the table writes it; of an availability zone that of its region.
     pub name: &'a str,
     /// Who names it so; none for the zone's own id and name.
@@ -196,11 +205,12 @@ pub struct UnknownZone {
 /// The table of zones.
 #[derive(Clone, Debug)]
 pub struct Zones {
-    zones: Vec<Zone>,
+    zones: Vec<GridZone>,
     names: Names,
     /// Zone id -> its figures, newest first within a series.
     intensities: HashMap<String, Vec<TableFigure>>,
-    pues: Vec<PublishedPue>,
+    /// Each with its region's name folded: they are compared for every region that is suggested.
+    pues: Vec<(String, PublishedPue)>,
 }
 
 /// What each name means.
@@ -235,7 +245,7 @@ const SUGGESTIONS: usize = 5;
 
 impl Zones {
     /// All zones, countries first.
-    pub fn iter(&self) -> impl Iterator<Item = &Zone> {
+    pub fn iter(&self) -> impl Iterator<Item = &GridZone> {
         self.zones.iter()
     }
 
@@ -243,8 +253,21 @@ impl Zones {
     ///
     /// # Errors
     /// No zone has the name; the error suggests the nearest.
-    pub fn find(&self, name: &str) -> Result<&Zone, UnknownZone> {
+    pub fn find(&self, name: &str) -> Result<&GridZone, UnknownZone> {
         self.resolve(name).map(|named| named.zone)
+    }
+
+    /// What a zone is called in English and Korean; where no Korean name of a part is known, that of its country stands
+    /// before the part's own.
+    #[must_use]
+    pub fn name(&self, zone: &GridZone) -> Text {
+        let parent = || self.find(zone.parent.as_deref()?).ok().filter(|parent| parent.id != zone.id);
+        let of_part = || {
+            let parent = parent()?;
+            Some(format!("{}{}", parent.korean_name()?, zone.name.strip_prefix(&parent.name)?))
+        };
+        let korean = zone.korean_name().map(str::to_owned).or_else(of_part).unwrap_or_else(|| zone.name.clone());
+        Text::new(zone.name.clone(), korean)
     }
 
     /// The zone that a name means, and who names it so: an id or an alias in upper or lower case, with or
@@ -285,13 +308,13 @@ impl Zones {
 
     /// All published figures of a zone itself, newest first within a series; not its parent's.
     #[must_use]
-    pub fn figures(&self, zone: &Zone) -> &[TableFigure] {
+    pub fn figures(&self, zone: &GridZone) -> &[TableFigure] {
         self.intensities.get(&zone.id).map_or(&[], Vec::as_slice)
     }
 
     /// The figure that speaks for a zone, as for its own name; see [`intensity_of`](Self::intensity_of).
     #[must_use]
-    pub fn intensity(&self, zone: &Zone) -> Option<FoundIntensity> {
+    pub fn intensity(&self, zone: &GridZone) -> Option<FoundIntensity> {
         // The name is not looked at without a scheme.
         self.intensity_of(&NamedZone { zone, name: "", scheme: None }, None)
     }
@@ -324,7 +347,12 @@ impl Zones {
     /// The figure made by `method` and of `kind`, the zone's own or its country's with a caveat: what a
     /// comparison across zones needs.
     #[must_use]
-    pub fn intensity_by(&self, zone: &Zone, method: AccountingMethod, kind: IntensityKind) -> Option<FoundIntensity> {
+    pub fn intensity_by(
+        &self,
+        zone: &GridZone,
+        method: AccountingMethod,
+        kind: IntensityKind,
+    ) -> Option<FoundIntensity> {
         if let Some(figure) = self.own_by(zone, method, kind) {
             return Some(FoundIntensity { figure: figure.clone(), caveats: Vec::new() });
         }
@@ -340,7 +368,7 @@ impl Zones {
     /// What [`intensity_by`](Self::intensity_by) finds, without saying how: to compare many zones.
     pub(crate) fn value_by(
         &self,
-        zone: &Zone,
+        zone: &GridZone,
         method: AccountingMethod,
         kind: IntensityKind,
     ) -> Option<CarbonIntensity> {
@@ -350,7 +378,7 @@ impl Zones {
         }
     }
 
-    fn own_by(&self, zone: &Zone, method: AccountingMethod, kind: IntensityKind) -> Option<&IntensityFigure> {
+    fn own_by(&self, zone: &GridZone, method: AccountingMethod, kind: IntensityKind) -> Option<&IntensityFigure> {
         let best: &[&str] = match method {
             AccountingMethod::Direct => &DIRECT,
             AccountingMethod::Lifecycle => &LIFECYCLE,
@@ -384,11 +412,12 @@ impl Zones {
     /// What [`published_pue`](Self::published_pue) finds: the region's own, or the mean of its provider's fleet.
     pub(crate) fn newest_pue(&self, region: &NamedZone<'_>, year: i16) -> Option<&PublishedPue> {
         let provider = region.provider()?;
-        let newest = |matches: &dyn Fn(&PublishedPue) -> bool| {
-            let published = self.pues.iter().filter(|pue| pue.provider == provider && pue.year <= year);
-            published.filter(|pue| matches(pue)).max_by_key(|pue| pue.year)
+        let newest = |name: &str| {
+            let published =
+                self.pues.iter().filter(|(folded, pue)| pue.provider == provider && pue.year <= year && folded == name);
+            published.map(|(_, pue)| pue).max_by_key(|pue| pue.year)
         };
-        newest(&|pue| is_same_name(&pue.region, region.name)).or_else(|| newest(&|pue| pue.region == "global"))
+        newest(&fold(region.name)).or_else(|| newest("global"))
     }
 }
 

@@ -3,7 +3,9 @@
 
 use jiff::civil::date;
 use kepler_compliance::carbon;
-use kepler_compliance::standards::{Basis, Inputs, Metric, MetricValue, Standards, Status, Subject, overall};
+use kepler_compliance::standards::{
+    Basis, Metric, MetricValue, RuleSubject, Standards, Status, VerdictInputs, overall,
+};
 use kepler_compliance::units::{CarbonIntensity, Energy, Power, Pue};
 use kepler_compliance::zones::Zones;
 use std::time::Duration;
@@ -41,7 +43,7 @@ fn example_3_a_clean_site_on_a_dirty_grid_fails_as_a_whole() {
     let pue = Pue::new(1.203).unwrap();
     let effective = carbon::effective_intensity(GRID, pue).grams_per_kilowatt_hour();
     assert!((effective - 510.1).abs() < 0.05);
-    let mut inputs = Inputs::new(Subject::Workload, date(2026, 11, 21));
+    let mut inputs = VerdictInputs::new(RuleSubject::Workload, date(2026, 11, 21));
     inputs.set(Metric::CarbonIntensity, MetricValue::new(effective, Basis::Measured, "grid x PUE"));
     inputs.set(Metric::Pue, MetricValue::new(pue.ratio(), Basis::Published, "operator"));
     let standards = Standards::embedded().unwrap();
@@ -74,14 +76,14 @@ fn reductions_on_power_intensity_and_pue_multiply_and_do_not_add() {
 
 #[test]
 fn unknown_regions_and_standards_are_refused_not_judged() {
-    let inputs = Inputs::new(Subject::Workload, date(2026, 11, 21));
+    let inputs = VerdictInputs::new(RuleSubject::Workload, date(2026, 11, 21));
     assert!(Standards::embedded().unwrap().assess("KR_CARBON_2055", &inputs).is_err());
     assert!(Zones::embedded().unwrap().find("mars-north-1").is_err());
 }
 
 #[test]
 fn a_missing_pod_is_no_zero_watts_and_not_compliant() {
-    let inputs = Inputs::new(Subject::Workload, date(2026, 11, 21));
+    let inputs = VerdictInputs::new(RuleSubject::Workload, date(2026, 11, 21));
     for code in ["KR_CARBON_2050", "KR_PUE_GREEN_DC"] {
         let verdict = Standards::embedded().unwrap().assess(code, &inputs).unwrap();
         assert_eq!((verdict.status, verdict.value), (Status::InsufficientData, None));

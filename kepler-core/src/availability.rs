@@ -69,7 +69,7 @@ pub enum Remedy {
     /// Raise a resource limit of the process.
     RaiseLimit {
         /// Which.
-        limit: Limit,
+        limit: ResourceLimit,
     },
     /// Mount a kernel interface of the host, and set its path.
     MountRoot {
@@ -85,6 +85,11 @@ pub enum Remedy {
     },
     /// Load kernel modules, in this order.
     LoadModule {
+        /// Their names.
+        modules: Vec<&'static str>,
+    },
+    /// Load kernel modules again: what is loaded is of another version than what uses it.
+    ReloadModule {
         /// Their names.
         modules: Vec<&'static str>,
     },
@@ -214,7 +219,7 @@ impl Root {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
-pub enum Limit {
+pub enum ResourceLimit {
     /// `RLIMIT_NOFILE`.
     OpenFiles,
     /// `RLIMIT_MEMLOCK`.
@@ -242,6 +247,10 @@ pub enum Setting {
     KubeletAddress,
     /// How the cluster is reached.
     Kubeconfig,
+    /// Where the activity of accelerators' instances is asked for.
+    DcgmEndpoint,
+    /// Which file is NVIDIA's library.
+    NvmlLibrary,
 }
 
 impl Remedy {
@@ -308,12 +317,15 @@ impl fmt::Display for Remedy {
                 write!(f, "allow {} in the seccomp profile or security module", calls.join(" and "))
             }
             Remedy::SetKernelParameter { name, value } => write!(f, "set the kernel parameter {name} to {value}"),
-            Remedy::RaiseLimit { limit: Limit::OpenFiles } => f.write_str("raise the limit of open files"),
-            Remedy::RaiseLimit { limit: Limit::LockedMemory } => f.write_str("raise the limit of locked memory"),
+            Remedy::RaiseLimit { limit: ResourceLimit::OpenFiles } => f.write_str("raise the limit of open files"),
+            Remedy::RaiseLimit { limit: ResourceLimit::LockedMemory } => {
+                f.write_str("raise the limit of locked memory")
+            }
             Remedy::MountRoot { root } => write!(f, "mount the host's {} and set its path", root.name()),
             Remedy::SharePidNamespace => f.write_str("share the host's PID namespace"),
             Remedy::JoinGroup { group } => write!(f, "run in the group with the number {group}"),
             Remedy::LoadModule { modules } => write!(f, "load the kernel module {}", modules.join(", then ")),
+            Remedy::ReloadModule { modules } => write!(f, "load the kernel module {} again", modules.join(", then ")),
             Remedy::EnableKernelOption { option } => write!(f, "use a kernel built with {option}"),
             Remedy::UpgradeKernel { since } => write!(f, "use Linux {since} or newer"),
             Remedy::LiftLockdown => f.write_str("start the kernel without lockdown in confidentiality mode"),
@@ -331,6 +343,8 @@ impl fmt::Display for Remedy {
                 Setting::ModelSemantics => "state what the model's features mean",
                 Setting::Trace => "name a recorded trace",
                 Setting::Sensors => "name the monitoring chips or sensors to use",
+                Setting::DcgmEndpoint => "state the address of a dcgm-exporter that runs on this node",
+                Setting::NvmlLibrary => "name NVIDIA's library for this machine's processor",
                 Setting::NodeName => "state the name of this node as the cluster has it",
                 Setting::KubeletAddress => "state the address of this node's kubelet",
                 Setting::Kubeconfig => "correct the kubeconfig, or run in a pod with a service account",

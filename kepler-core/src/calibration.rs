@@ -32,7 +32,7 @@ pub struct Calibration {
     pub version: u32,
     /// When it was made, RFC 3339.
     pub made: String,
-    /// The meter that told.
+    /// The meter that measured it.
     pub source: String,
     /// The machine's processor, as the kernel names it.
     pub processor: String,

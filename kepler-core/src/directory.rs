@@ -1,6 +1,6 @@
 //! What the network knows of workloads: an immutable directory that others write and the sampler reads.
 //!
-//! A pod's name, namespace, owner and resources are known to Kubernetes, not to the kernel. Whoever asks Kubernetes puts
+//! A pod's name, namespace, owner and resources are known to Kubernetes, not to the kernel. A client of Kubernetes puts
 //! the answer here as a [`PodDirectory`]; the sampler looks into it when it identifies a pod or container. It never
 //! waits: a pod that is not listed yet is [asked for](Directory::is_asked), and its figures are held back for two seconds
 //! at most, so that its labels do not change while it runs.
@@ -22,8 +22,10 @@
 //! # Ok::<(), &str>(())
 //! ```
 
+mod cluster;
 mod pods;
 
+pub use cluster::{ClusterFacts, NamespaceEntry};
 pub use pods::{ContainerEntry, PodDirectory, PodEntry};
 
 use crate::availability::Unavailable;
@@ -41,6 +43,7 @@ pub struct Directory(Arc<Shared>);
 
 struct Shared {
     pods: ArcSwap<PodDirectory>,
+    cluster: ArcSwap<ClusterFacts>,
     asked: AtomicBool,
     refresher: ArcSwapOption<Thread>,
     unresolved_pods: AtomicU64,
@@ -51,6 +54,7 @@ impl Default for Shared {
     fn default() -> Self {
         Shared {
             pods: ArcSwap::from_pointee(PodDirectory::default()),
+            cluster: ArcSwap::from_pointee(ClusterFacts::default()),
             asked: AtomicBool::new(false),
             refresher: ArcSwapOption::empty(),
             unresolved_pods: AtomicU64::new(0),
@@ -109,6 +113,17 @@ impl Directory {
     pub fn publish(&self, pods: PodDirectory) {
         self.0.pods.store(Arc::new(pods));
         self.lock().refreshes += 1;
+    }
+
+    /// What is known of the cluster around the pods.
+    #[must_use]
+    pub fn cluster(&self) -> Arc<ClusterFacts> {
+        self.0.cluster.load_full()
+    }
+
+    /// Replaces what is known of the cluster around the pods.
+    pub fn set_cluster(&self, facts: ClusterFacts) {
+        self.0.cluster.store(Arc::new(facts));
     }
 
     /// The thread that refreshes: it is unparked when something unknown is seen.

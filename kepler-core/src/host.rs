@@ -24,21 +24,35 @@ mod visibility;
 
 pub use clock::Timestamp;
 pub use cpu_domains::{CpuDomain, CpuDomains};
+pub(crate) use cpu_time::SharedReading;
 pub use cpu_time::{BusyTime, BusyWindow, CpuTimes, CpuTimesError, CpuTimesReader, SoftInterrupts};
 pub use topology::{Processor, Topology};
 pub use visibility::{HidePid, Hiding, ProcessVisibility, ProcfsMount};
 
+use cpu_time::SharedCpuTimes;
 use std::path::{Path, PathBuf};
 
 /// The roots under which the kernel's interfaces are found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Clones share what is read of the node's CPU times: `/proc/stat` is read once a tick for all of them.
+#[derive(Clone, Debug)]
 pub struct Host {
     procfs: PathBuf,
     sysfs: PathBuf,
     cgroup: PathBuf,
     msr: PathBuf,
     root: PathBuf,
+    cpu_times: SharedCpuTimes,
 }
+
+impl PartialEq for Host {
+    fn eq(&self, other: &Self) -> bool {
+        let Host { procfs, sysfs, cgroup, msr, root, cpu_times: _ } = self;
+        (procfs, sysfs, cgroup, msr, root) == (&other.procfs, &other.sysfs, &other.cgroup, &other.msr, &other.root)
+    }
+}
+
+impl Eq for Host {}
 
 impl Default for Host {
     /// This machine: `/proc`, `/sys`, `/sys/fs/cgroup`, `/dev/cpu`, `/`.
@@ -49,6 +63,7 @@ impl Default for Host {
             cgroup: "/sys/fs/cgroup".into(),
             msr: "/dev/cpu".into(),
             root: "/".into(),
+            cpu_times: SharedCpuTimes::default(),
         }
     }
 }
@@ -58,6 +73,7 @@ impl Host {
     #[must_use]
     pub fn with_procfs(mut self, procfs: impl Into<PathBuf>) -> Self {
         self.procfs = procfs.into();
+        self.cpu_times = SharedCpuTimes::default();
         self
     }
 
@@ -88,6 +104,22 @@ impl Host {
     pub fn with_root(mut self, root: impl Into<PathBuf>) -> Self {
         self.root = root.into();
         self
+    }
+
+    /// The node's CPU times at this moment, which are read once for all who ask for it.
+    pub(crate) fn cpu_times(&self, at: Timestamp) -> Result<SharedReading<'_>, CpuTimesError> {
+        self.cpu_times.at(&self.procfs, at)
+    }
+
+    /// The node's CPU times now.
+    pub(crate) fn cpu_times_now(&self) -> Result<SharedReading<'_>, CpuTimesError> {
+        self.cpu_times.now(&self.procfs)
+    }
+
+    /// How often they were read.
+    #[cfg(test)]
+    pub(crate) fn cpu_time_readings(&self) -> u64 {
+        self.cpu_times.readings()
     }
 
     /// The procfs in use.

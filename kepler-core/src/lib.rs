@@ -18,6 +18,7 @@
 //!
 //! - **Zone** ([`ZoneKind`](units::ZoneKind)): a part of the machine whose energy is read separately: package,
 //!   core, uncore, dram, psys. They overlap (a package contains its cores), so they are never added up.
+//! - **Device** ([`device`]): a GPU or another accelerator. Its meter tells who used it; the sum of all is the zone `gpu`.
 //! - **Meter** ([`meter`]): reads zones. A [chain](meter::chain) takes the best that works here and ends in
 //!   an estimate, so there is always a figure, which says whether it was
 //!   [measured or estimated](meter::Method) and how far off it may be.
@@ -79,6 +80,9 @@
 //! |---|---|
 //! | `serde` | serialisation of quantities and snapshots |
 //! | `schemars` | JSON Schemas of names that arguments and answers use |
+//! | `commands` | the meter of accelerators that only their vendors' tools know |
+//! | `drm` | the meter of AMD, Intel and other accelerators that the kernel's own drivers show ([`device`]) |
+//! | `nvml` | the meter of NVIDIA's accelerators, by their driver's library |
 //! | `calibration` | the file that a calibration run writes ([`calibration`]) |
 //! | `ebpf` | CPU time as the scheduler reports it, short-lived processes by name ([`usage::ebpf`]) |
 //! | `perf` | the meter of the perf `power` PMU |
@@ -86,14 +90,15 @@
 //! | `models` | published power models ([`model`](../kepler_core/model/index.html)) |
 //! | `archives` | the same from zip archives |
 //! | `sim` | simulated hosts whose truth is known (`sim`), for tests and demonstrations |
-#![cfg_attr(not(any(test, feature = "ebpf")), forbid(unsafe_code))]
-#![cfg_attr(all(not(test), feature = "ebpf"), deny(unsafe_code))]
+#![cfg_attr(not(any(test, feature = "ebpf", feature = "nvml")), forbid(unsafe_code))]
+#![cfg_attr(all(not(test), any(feature = "ebpf", feature = "nvml")), deny(unsafe_code))]
 
 mod activity;
 pub mod attribution;
 pub mod availability;
 pub mod calibration;
 pub mod counter;
+pub mod device;
 pub mod directory;
 pub mod host;
 mod measure;
@@ -102,6 +107,7 @@ pub mod metric_names;
 #[cfg(feature = "models")]
 pub mod model;
 pub mod monitor;
+pub mod platform;
 pub mod printable;
 pub mod sampler;
 #[cfg(feature = "sim")]

@@ -82,21 +82,14 @@ impl Stopwatch {
         let start = self.mark();
         let value = work();
         let spent = start.until(&self.mark());
-        let machine = spent.machine();
-        let added = || {
-            let zones = machine.as_ref().map(|machine| machine.zones);
-            spent
-                .zones
-                .iter()
-                .filter_map(move |(zone, spent)| spent.as_ref().filter(|_| zones.is_some_and(|zones| zones[zone])))
-        };
+        let source = spent.machine_source();
         Measured {
             value,
             elapsed: spent.elapsed,
-            energy: machine.map(|machine| machine.energy),
+            energy: spent.machine().map(|machine| machine.energy),
             process_energy: spent.part_of_machine(spent.tree_cpu),
-            source: added().max_by_key(|zone| zone.energy).map(|zone| zone.source),
-            method: added().map(|zone| zone.method).reduce(Method::weaker),
+            source: source.map(|(source, _)| source),
+            method: source.map(|(_, method)| method),
             spent,
         }
     }

@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use kepler_core::host::Timestamp;
-//! use kepler_core::meter::{EnergyMeter, Inventory, Method, Quality, ReadError, Reading, Zone};
+//! use kepler_core::meter::{EnergyMeter, MeterInventory, Method, Quality, ReadError, Reading, Zone};
 //! use kepler_core::units::{Energy, ZoneKind};
 //!
 //! /// A meter with one counter.
@@ -17,8 +17,8 @@
 //!         "one"
 //!     }
 //!
-//!     fn inventory(&self) -> Inventory<'_> {
-//!         Inventory::of(&self.0)
+//!     fn inventory(&self) -> MeterInventory<'_> {
+//!         MeterInventory::of(&self.0)
 //!     }
 //!
 //!     fn quality(&self) -> Quality {
@@ -43,6 +43,7 @@ pub mod chain;
 pub mod configured;
 pub mod estimate;
 pub mod fake;
+mod fault;
 mod follower;
 pub mod hwmon;
 mod inventory;
@@ -57,13 +58,15 @@ mod uncertainty;
 mod watchdog;
 
 pub use crate::counter::Reading;
+pub use fault::{Distrust, ReadError, ReadFault, reason};
 pub use follower::Drawn;
-pub use inventory::{Inventory, Skipped};
+pub(crate) use follower::Follower;
+pub use inventory::{MeterInventory, SkippedZone};
 pub use uncertainty::{ErrorBounds, EstimateWarnings};
 
 use crate::host::Timestamp;
 use crate::units::{Energy, Power, ZoneKind};
-use std::io;
+use std::sync::Arc;
 
 /// Reads the energy of some zones.
 pub trait EnergyMeter: Send {
@@ -72,7 +75,7 @@ pub trait EnergyMeter: Send {
 
     /// What it found: the zones, in the order in which [`EnergyMeter::read`] reports them, and what is not read, each with
     /// the reason. Fixed for the meter's life.
-    fn inventory(&self) -> Inventory<'_>;
+    fn inventory(&self) -> MeterInventory<'_>;
 
     /// How good the figures of the last reading are.
     fn quality(&self) -> Quality;
@@ -195,7 +198,7 @@ pub struct Zone {
     /// The package it belongs to, where known.
     pub package: Option<u32>,
     /// Where it is read, for people: a sysfs path, a register, a sensor.
-    pub path: String,
+    pub path: Arc<str>,
     /// After how much energy the counter returns to zero; `None` if it does not within 64 bits of
     /// microjoules, or if the zone reports power.
     pub modulus: Option<Energy>,
@@ -208,7 +211,7 @@ pub struct Zone {
 impl Zone {
     /// A zone with the default plausible maximum of its kind, which no processor of today reaches.
     #[must_use]
-    pub fn new(kind: ZoneKind, path: impl Into<String>) -> Self {
+    pub fn new(kind: ZoneKind, path: impl Into<Arc<str>>) -> Self {
         Zone {
             kind,
             package: None,
@@ -217,45 +220,5 @@ impl Zone {
             max_power: kind.plausible_maximum(),
             idle_power: None,
         }
-    }
-}
-
-/// Why a zone could not be read this time. Others go on.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot read {path}: {source}")]
-#[non_exhaustive]
-pub struct ReadError {
-    /// What was read.
-    pub path: String,
-    /// What went wrong. The kind decides the `reason` label.
-    pub source: io::Error,
-}
-
-impl ReadError {
-    /// What went wrong when reading `path`.
-    #[must_use]
-    pub fn new(path: impl Into<String>, source: io::Error) -> Self {
-        ReadError { path: path.into(), source }
-    }
-
-    /// The `reason` label: a short word for the kind of fault.
-    #[must_use]
-    pub fn reason(&self) -> &'static str {
-        reason(&self.source)
-    }
-}
-
-/// A short fixed word for a kind of input/output fault, used as a metric's `reason` label.
-#[must_use]
-pub fn reason(error: &io::Error) -> &'static str {
-    if let Some(distrust) = error.get_ref().and_then(|error| error.downcast_ref::<chain::Distrust>()) {
-        return distrust.name();
-    }
-    match error.kind() {
-        io::ErrorKind::NotFound => "not_found",
-        io::ErrorKind::PermissionDenied => "permission_denied",
-        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => "invalid_data",
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "timeout",
-        _ => "io",
     }
 }

@@ -10,6 +10,8 @@
 //! assert_eq!(format!("rate({NODE_CPU_JOULES_TOTAL}[5m])"), "rate(kepler_node_cpu_joules_total[5m])");
 //! ```
 
+use crate::workload::WorkloadKind;
+
 /// The build of the exporter, a constant 1.
 pub const BUILD_INFO: &str = "kepler_build_info";
 /// Active energy of the node in the processors, in joules.
@@ -34,6 +36,36 @@ pub const KUBERNETES_SOURCE_INFO: &str = "kepler_kubernetes_source_info";
 pub const KUBERNETES_UNRESOLVED_PODS: &str = "kepler_kubernetes_unresolved_pods";
 /// What Kubernetes says of each pod, a constant 1.
 pub const POD_INFO: &str = "kepler_pod_info";
+/// How a pod's energy is to be judged and shown, as its annotations say, a constant 1.
+pub const POD_ANNOTATION_INFO: &str = "kepler_pod_annotation_info";
+/// What a pod asked the scheduler for.
+pub const POD_RESOURCE_REQUESTS: &str = "kepler_pod_resource_requests";
+/// What a pod may use at most.
+pub const POD_RESOURCE_LIMITS: &str = "kepler_pod_resource_limits";
+/// What a container of a pod asked for.
+pub const CONTAINER_RESOURCE_REQUESTS: &str = "kepler_container_resource_requests";
+/// What a container of a pod may use at most.
+pub const CONTAINER_RESOURCE_LIMITS: &str = "kepler_container_resource_limits";
+/// Version of a hub, a constant 1.
+pub const HUB_BUILD_INFO: &str = "kepler_hub_build_info";
+/// Time since the list of a hub's nodes was last known to be right, in seconds.
+pub const HUB_LIST_AGE_SECONDS: &str = "kepler_hub_list_age_seconds";
+/// Failures to find out which nodes a hub has, by kind of fault.
+pub const HUB_LIST_ERRORS_TOTAL: &str = "kepler_hub_list_errors_total";
+/// Nodes of a hub by state.
+pub const HUB_NODES: &str = "kepler_hub_nodes";
+/// Time since a node of a hub answered, in seconds.
+pub const HUB_NODE_AGE_SECONDS: &str = "kepler_hub_node_age_seconds";
+/// Points of counters that a hub keeps in memory.
+pub const HUB_POINTS: &str = "kepler_hub_points";
+/// Polls of all nodes of a hub.
+pub const HUB_POLLS_TOTAL: &str = "kepler_hub_polls_total";
+/// Nodes that failed in polls, by kind of fault.
+pub const HUB_POLL_ERRORS_TOTAL: &str = "kepler_hub_poll_errors_total";
+/// How long the last poll of all nodes took, in seconds.
+pub const HUB_POLL_SECONDS: &str = "kepler_hub_poll_seconds";
+/// Workloads of a hub's nodes that are known.
+pub const HUB_WORKLOADS: &str = "kepler_hub_workloads";
 /// Each processor of the node, a constant 1.
 pub const NODE_CPU_INFO: &str = "kepler_node_cpu_info";
 /// Energy of the node in the processors, in joules.
@@ -44,14 +76,28 @@ pub const NODE_CPU_UNATTRIBUTED_JOULES_TOTAL: &str = "kepler_node_cpu_unattribut
 pub const NODE_CPU_USAGE_RATIO: &str = "kepler_node_cpu_usage_ratio";
 /// Power of the node in the processors, in watts.
 pub const NODE_CPU_WATTS: &str = "kepler_node_cpu_watts";
+/// Expected error of the idle power that was learned of the node's processors, in watts.
+pub const NODE_CPU_IDLE_ERROR_WATTS: &str = "kepler_node_cpu_idle_error_watts";
 /// Lower end of the 90 % interval of estimated power, in watts.
 pub const NODE_CPU_WATTS_LOWER: &str = "kepler_node_cpu_watts_lower";
 /// Upper end of the 90 % interval of estimated power, in watts.
 pub const NODE_CPU_WATTS_UPPER: &str = "kepler_node_cpu_watts_upper";
 /// Active energy of the node in GPUs, in joules.
 pub const NODE_GPU_ACTIVE_JOULES_TOTAL: &str = "kepler_node_gpu_active_joules_total";
+/// Active power of the node in GPUs, in watts.
+pub const NODE_GPU_ACTIVE_WATTS: &str = "kepler_node_gpu_active_watts";
 /// Idle energy of the node in GPUs, in joules.
 pub const NODE_GPU_IDLE_JOULES_TOTAL: &str = "kepler_node_gpu_idle_joules_total";
+/// Idle power of the node in GPUs, in watts.
+pub const NODE_GPU_IDLE_WATTS: &str = "kepler_node_gpu_idle_watts";
+/// Each GPU of the node, a constant 1.
+pub const NODE_GPU_INFO: &str = "kepler_node_gpu_info";
+/// Active energy of a GPU that no workload explains, in joules.
+pub const NODE_GPU_UNATTRIBUTED_JOULES_TOTAL: &str = "kepler_node_gpu_unattributed_joules_total";
+/// Energy of a GPU of which it is not known whether it was idle or active, in joules.
+pub const NODE_GPU_UNSPLIT_JOULES_TOTAL: &str = "kepler_node_gpu_unsplit_joules_total";
+/// Busy share of a GPU's time, 0 to 1.
+pub const NODE_GPU_USAGE_RATIO: &str = "kepler_node_gpu_usage_ratio";
 /// Energy of the node in GPUs, in joules.
 pub const NODE_GPU_JOULES_TOTAL: &str = "kepler_node_gpu_joules_total";
 /// Power of the node in GPUs, in watts.
@@ -60,6 +106,18 @@ pub const NODE_GPU_WATTS: &str = "kepler_node_gpu_watts";
 pub const NODE_DRAM_JOULES_TOTAL: &str = "kepler_node_dram_joules_total";
 /// Kepler 0.7: energy of the node, package, in joules.
 pub const NODE_PACKAGE_JOULES_TOTAL: &str = "kepler_node_package_joules_total";
+/// Energy that a meter of the whole machine has shown, in joules.
+pub const PLATFORM_JOULES_TOTAL: &str = "kepler_platform_joules_total";
+/// The time that a meter of the whole machine has shown energy for, in seconds.
+pub const PLATFORM_COVERED_SECONDS_TOTAL: &str = "kepler_platform_covered_seconds_total";
+/// How old the newest reading of a meter of the whole machine is, in seconds.
+pub const PLATFORM_READING_AGE_SECONDS: &str = "kepler_platform_reading_age_seconds";
+/// Energy of the whole machine beside that of its metered parts, in joules.
+pub const PLATFORM_RESIDUAL_JOULES_TOTAL: &str = "kepler_platform_residual_joules_total";
+/// Power of the whole machine beside that of its metered parts, in watts.
+pub const PLATFORM_RESIDUAL_WATTS: &str = "kepler_platform_residual_watts";
+/// Power of the whole machine by each of its meters, in watts.
+pub const PLATFORM_WATTS: &str = "kepler_platform_watts";
 /// Kepler 0.7: energy of the node, platform, in joules.
 pub const NODE_PLATFORM_JOULES_TOTAL: &str = "kepler_node_platform_joules_total";
 /// Energy of a process in the processors, in joules.
@@ -80,6 +138,8 @@ pub const CONTAINER_CPU_SECONDS_TOTAL: &str = "kepler_container_cpu_seconds_tota
 pub const CONTAINER_CPU_WATTS: &str = "kepler_container_cpu_watts";
 /// Kepler 0.7: energy of a container, dram, in joules.
 pub const CONTAINER_DRAM_JOULES_TOTAL: &str = "kepler_container_dram_joules_total";
+/// What GPUs drew idle while Kubernetes had given them to a container, in joules.
+pub const CONTAINER_GPU_IDLE_JOULES_TOTAL: &str = "kepler_container_gpu_idle_joules_total";
 /// Energy of a container in GPUs, in joules.
 pub const CONTAINER_GPU_JOULES_TOTAL: &str = "kepler_container_gpu_joules_total";
 /// Power of a container in GPUs, in watts.
@@ -92,6 +152,8 @@ pub const CONTAINER_PACKAGE_JOULES_TOTAL: &str = "kepler_container_package_joule
 pub const POD_CPU_JOULES_TOTAL: &str = "kepler_pod_cpu_joules_total";
 /// Power of a pod in the processors, in watts.
 pub const POD_CPU_WATTS: &str = "kepler_pod_cpu_watts";
+/// What GPUs drew idle while Kubernetes had given them to a pod, in joules.
+pub const POD_GPU_IDLE_JOULES_TOTAL: &str = "kepler_pod_gpu_idle_joules_total";
 /// Energy of a pod in GPUs, in joules.
 pub const POD_GPU_JOULES_TOTAL: &str = "kepler_pod_gpu_joules_total";
 /// Power of a pod in GPUs, in watts.
@@ -100,24 +162,40 @@ pub const POD_GPU_WATTS: &str = "kepler_pod_gpu_watts";
 pub const VM_CPU_JOULES_TOTAL: &str = "kepler_vm_cpu_joules_total";
 /// Power of a virtual machine in the processors, in watts.
 pub const VM_CPU_WATTS: &str = "kepler_vm_cpu_watts";
+/// Energy of a virtual machine in GPUs, in joules.
+pub const VM_GPU_JOULES_TOTAL: &str = "kepler_vm_gpu_joules_total";
+/// Power of a virtual machine in GPUs, in watts.
+pub const VM_GPU_WATTS: &str = "kepler_vm_gpu_watts";
 /// Energy of a systemd unit in the processors, in joules.
 pub const UNIT_CPU_JOULES_TOTAL: &str = "kepler_unit_cpu_joules_total";
 /// CPU time of a systemd unit, in seconds.
 pub const UNIT_CPU_SECONDS_TOTAL: &str = "kepler_unit_cpu_seconds_total";
 /// Power of a systemd unit in the processors, in watts.
 pub const UNIT_CPU_WATTS: &str = "kepler_unit_cpu_watts";
+/// Energy of a systemd unit in GPUs, in joules.
+pub const UNIT_GPU_JOULES_TOTAL: &str = "kepler_unit_gpu_joules_total";
+/// Power of a systemd unit in GPUs, in watts.
+pub const UNIT_GPU_WATTS: &str = "kepler_unit_gpu_watts";
 /// Energy of a batch job in the processors, in joules.
 pub const JOB_CPU_JOULES_TOTAL: &str = "kepler_job_cpu_joules_total";
 /// CPU time of a batch job, in seconds.
 pub const JOB_CPU_SECONDS_TOTAL: &str = "kepler_job_cpu_seconds_total";
 /// Power of a batch job in the processors, in watts.
 pub const JOB_CPU_WATTS: &str = "kepler_job_cpu_watts";
+/// Energy of a batch job in GPUs, in joules.
+pub const JOB_GPU_JOULES_TOTAL: &str = "kepler_job_gpu_joules_total";
+/// Power of a batch job in GPUs, in watts.
+pub const JOB_GPU_WATTS: &str = "kepler_job_gpu_watts";
 /// Energy of short-lived processes of a command in the processors, in joules.
 pub const COMMAND_CPU_JOULES_TOTAL: &str = "kepler_command_cpu_joules_total";
 /// CPU time of short-lived processes of a command, in seconds.
 pub const COMMAND_CPU_SECONDS_TOTAL: &str = "kepler_command_cpu_seconds_total";
 /// Power of short-lived processes of a command in the processors, in watts.
 pub const COMMAND_CPU_WATTS: &str = "kepler_command_cpu_watts";
+/// Energy of unlisted processes of a command in GPUs, in joules.
+pub const COMMAND_GPU_JOULES_TOTAL: &str = "kepler_command_gpu_joules_total";
+/// Power of unlisted processes of a command in GPUs, in watts.
+pub const COMMAND_GPU_WATTS: &str = "kepler_command_gpu_watts";
 /// By what a zone's active energy was last divided, a constant 1.
 pub const ATTRIBUTION_WEIGHT_INFO: &str = "kepler_attribution_weight_info";
 /// Expected relative error of an estimate, one standard deviation.
@@ -156,3 +234,75 @@ pub const NODE_PACKAGE_ENERGY_JOULE: &str = "kepler_node_package_energy_joule";
 pub const NODE_DRAM_ENERGY_JOULE: &str = "kepler_node_dram_energy_joule";
 /// By RAPL's zones: power of a pod, DRAM, in watts.
 pub const POD_MEMORY_WATTS: &str = "kepler_pod_memory_watts";
+
+/// The metrics of the workloads of a kind.
+///
+/// ```
+/// use kepler_core::metric_names::WorkloadMetrics;
+/// use kepler_core::workload::WorkloadKind;
+///
+/// let names = WorkloadMetrics::of(WorkloadKind::Pod).map(|pod| pod.cpu_joules_total);
+/// assert_eq!(names, Some("kepler_pod_cpu_joules_total"));
+/// assert_eq!(WorkloadMetrics::of(WorkloadKind::Deployment), None, "it is the sum of its pods");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkloadMetrics {
+    /// Energy in the processors, in joules.
+    pub cpu_joules_total: &'static str,
+    /// Power in the processors, in watts.
+    pub cpu_watts: &'static str,
+    /// CPU time, in seconds, where it is published.
+    pub cpu_seconds_total: Option<&'static str>,
+    /// Energy in GPUs, in joules.
+    pub gpu_joules_total: &'static str,
+    /// Power in GPUs, in watts.
+    pub gpu_watts: &'static str,
+}
+
+impl WorkloadMetrics {
+    /// Those of a kind; `None` of a kind that a snapshot has no rows of.
+    #[must_use]
+    pub const fn of(kind: WorkloadKind) -> Option<Self> {
+        let (cpu_joules_total, cpu_watts, cpu_seconds_total, gpu_joules_total, gpu_watts) = match kind {
+            WorkloadKind::Process => (
+                PROCESS_CPU_JOULES_TOTAL,
+                PROCESS_CPU_WATTS,
+                Some(PROCESS_CPU_SECONDS_TOTAL),
+                PROCESS_GPU_JOULES_TOTAL,
+                PROCESS_GPU_WATTS,
+            ),
+            WorkloadKind::Container => (
+                CONTAINER_CPU_JOULES_TOTAL,
+                CONTAINER_CPU_WATTS,
+                Some(CONTAINER_CPU_SECONDS_TOTAL),
+                CONTAINER_GPU_JOULES_TOTAL,
+                CONTAINER_GPU_WATTS,
+            ),
+            WorkloadKind::Pod => (POD_CPU_JOULES_TOTAL, POD_CPU_WATTS, None, POD_GPU_JOULES_TOTAL, POD_GPU_WATTS),
+            WorkloadKind::Vm => (VM_CPU_JOULES_TOTAL, VM_CPU_WATTS, None, VM_GPU_JOULES_TOTAL, VM_GPU_WATTS),
+            WorkloadKind::Unit => (
+                UNIT_CPU_JOULES_TOTAL,
+                UNIT_CPU_WATTS,
+                Some(UNIT_CPU_SECONDS_TOTAL),
+                UNIT_GPU_JOULES_TOTAL,
+                UNIT_GPU_WATTS,
+            ),
+            WorkloadKind::Job => {
+                (JOB_CPU_JOULES_TOTAL, JOB_CPU_WATTS, Some(JOB_CPU_SECONDS_TOTAL), JOB_GPU_JOULES_TOTAL, JOB_GPU_WATTS)
+            }
+            WorkloadKind::Command => (
+                COMMAND_CPU_JOULES_TOTAL,
+                COMMAND_CPU_WATTS,
+                Some(COMMAND_CPU_SECONDS_TOTAL),
+                COMMAND_GPU_JOULES_TOTAL,
+                COMMAND_GPU_WATTS,
+            ),
+            WorkloadKind::Deployment
+            | WorkloadKind::StatefulSet
+            | WorkloadKind::DaemonSet
+            | WorkloadKind::Controller => return None,
+        };
+        Some(WorkloadMetrics { cpu_joules_total, cpu_watts, cpu_seconds_total, gpu_joules_total, gpu_watts })
+    }
+}

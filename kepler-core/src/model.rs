@@ -63,10 +63,10 @@ mod weights;
 pub use binding::{BindError, Binding, Conversion};
 pub use card::{Card, Score};
 pub use catalogue::{
-    Catalogue, EnergySource, Entry, FeatureGroup, MAX_DISTANCE, MAX_ENTRIES, NoModel, OutputType, PassedOver, Request,
-    Selection, Skipped,
+    Catalogue, EnergySource, Entry, FeatureGroup, MAX_DISTANCE, MAX_ENTRIES, ModelRequest, NoModel, OutputType,
+    PassedOver, Selection, SkippedFile,
 };
-pub use error::{Fault, ModelError, PredictError, TreeFault};
+pub use error::{ModelError, ModelFault, PredictError, TreeFault};
 pub use feature::{ParseSemanticsError, Quantity, Semantics};
 pub use interval::Interval;
 pub use machine::{Difference, Machine};
@@ -103,7 +103,7 @@ pub struct Model {
     node_type: Option<u32>,
     semantics: Semantics,
     features: Vec<String>,
-    components: Vec<Component>,
+    components: Vec<ModelComponent>,
     ceiling: PerZone<f64>,
     /// Categorical variables whose value has not been chosen.
     open_categories: Vec<load::Category>,
@@ -119,7 +119,7 @@ pub struct Model {
 
 /// One component of a [`Model`].
 #[derive(Clone, Debug)]
-pub struct Component {
+pub struct ModelComponent {
     zone: ZoneKind,
     form: Form,
     interval: Option<Rule>,
@@ -133,7 +133,7 @@ enum Form {
     Own(Box<Own>),
 }
 
-impl Component {
+impl ModelComponent {
     /// Which component; `platform` is [`ZoneKind::Psys`].
     #[must_use]
     pub const fn zone(&self) -> ZoneKind {
@@ -182,7 +182,7 @@ impl Model {
 
     /// What it describes, at least one component.
     #[must_use]
-    pub fn components(&self) -> &[Component] {
+    pub fn components(&self) -> &[ModelComponent] {
         &self.components
     }
 
@@ -285,8 +285,8 @@ impl Model {
     ///
     /// # Errors
     /// The model has no such variable, or it is chosen already, or has no such value.
-    pub fn choose_category(&mut self, variable: &str, value: &str) -> Result<(), Fault> {
-        let unknown = || Fault::UnknownCategory { variable: variable.to_owned(), value: value.to_owned() };
+    pub fn choose_category(&mut self, variable: &str, value: &str) -> Result<(), ModelFault> {
+        let unknown = || ModelFault::UnknownCategory { variable: variable.to_owned(), value: value.to_owned() };
         let index =
             self.open_categories.iter().position(|category| category.variable == variable).ok_or_else(unknown)?;
         let weights = self.open_categories.get(index).and_then(|category| category.weights.get(value));

@@ -81,6 +81,34 @@ pub fn bytes(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Characters of a message: it may name what would be valid, which can be long.
+const LONGEST_MESSAGE: usize = 2000;
+
+/// A message that may repeat what came from outside, bounded: of one that is too long, its beginning and its end, where
+/// it says what would be valid.
+///
+/// ```
+/// use kepler_core::printable;
+///
+/// let message = format!("`{}` is unknown; valid: a, b", "x".repeat(60_000));
+/// let bounded = printable::bounded(message);
+/// assert!(bounded.len() < 2100 && bounded.starts_with("`xxx") && bounded.ends_with("valid: a, b"));
+/// assert_eq!(printable::bounded("all of it".to_owned()), "all of it");
+/// ```
+#[must_use]
+pub fn bounded(message: String) -> String {
+    if message.len() <= LONGEST_MESSAGE {
+        return message;
+    }
+    let count = message.chars().count();
+    if count <= LONGEST_MESSAGE {
+        return message;
+    }
+    let (most, kept) = (count - LONGEST_MESSAGE, LONGEST_MESSAGE / 2);
+    let (begin, end) = (message.chars().take(kept), message.chars().skip(count - kept));
+    begin.chain(format!("… ({most} more) …").chars()).chain(end).collect()
+}
+
 /// A parser's message without what it quotes of the file, but for names of fields and of choices: the file may be another
 /// one than was meant, and hold secrets anywhere.
 ///
@@ -89,7 +117,10 @@ pub fn bytes(bytes: &[u8]) -> Cow<'_, str> {
 ///
 /// assert_eq!(names_only("invalid type: string \"hunter2\", expected a map"), "invalid type: string \"…\", expected a map");
 /// assert_eq!(names_only("unknown field `colour`, expected `color`"), "unknown field `colour`, expected `color`");
+/// assert_eq!(names_only("unknown field `x`, expected `$schema`"), "unknown field `x`, expected `$schema`");
 /// assert_eq!(names_only("unknown field `root:$6$x`"), "unknown field `…`");
+/// assert_eq!(names_only("`22-26` is no range of hours"), "`…` is no range of hours");
+/// assert_eq!(names_only("expected one of `pue`, `design_pue_25_percent`"), "expected one of `pue`, `design_pue_25_percent`");
 /// ```
 #[must_use]
 pub fn names_only(message: &str) -> String {
@@ -106,7 +137,8 @@ pub fn names_only(message: &str) -> String {
             // The quoted may hold quotes itself: it ends before what the parser says last.
             None => {
                 shown.push('…');
-                let end = [", expected", " at line "].iter().find_map(|end| inside.rfind(&format!("{quote}{end}")));
+                let said = [", expected", " at line "].iter().find_map(|end| inside.rfind(&format!("{quote}{end}")));
+                let end = said.or_else(|| inside.rfind(quote));
                 end.and_then(|end| inside.get(end + 1..)).unwrap_or_default()
             }
         };
@@ -121,11 +153,15 @@ fn quoted(text: &str) -> Option<(&str, char, &str)> {
     Some((text.get(..at)?, quote, text.get(at + 1..)?))
 }
 
-/// Whether a text looks as names of fields and choices do: letters, or few small letters and digits.
+/// Whether a text looks as names of fields and choices do: letters, also after a `$`, or words of few small letters and digits.
 fn is_name(text: &str) -> bool {
+    if let Some(name) = text.strip_prefix('$') {
+        return !name.is_empty() && name.len() <= 20 && name.bytes().all(|byte| byte.is_ascii_lowercase());
+    }
     let all = |of: fn(&u8) -> bool| text.bytes().all(|byte| byte == b'_' || of(&byte));
     let letters = text.len() <= 40 && all(u8::is_ascii_alphabetic);
-    let few = text.len() <= 20 && all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let is_short = text.len() <= 20 || text.len() <= 40 && text.split('_').all(|word| word.len() <= 12);
+    let few = is_short && all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     text.starts_with(|first: char| first.is_ascii_alphabetic()) && (letters || few)
 }
 

@@ -28,8 +28,10 @@ mod attribute;
 mod busy;
 mod commands;
 mod counters;
+mod devices;
 mod faults;
 mod groups;
+mod platform;
 mod processes;
 mod publish;
 mod retired;
@@ -41,12 +43,16 @@ use crate::attribution::{IdlePolicy, Weights};
 use crate::availability::{Remedy, Root, Unavailable};
 use crate::calibration::IdlePower;
 use crate::counter::longest_gap;
+use crate::device::{Device, DeviceMeter, DeviceMeters, DeviceOptions};
 use crate::directory::Directory;
-use crate::host::{BusyTime, CpuDomains, CpuTimes, CpuTimesError, CpuTimesReader, Host, Timestamp};
+use crate::host::{
+    BusyTime, CpuDomains, CpuTimes, CpuTimesError, CpuTimesReader, Host, SharedReading, SoftInterrupts, Timestamp,
+};
 use crate::meter::chain::{ActiveZone, Chain, ChainOptions};
 use crate::meter::{EnergyMeter, reason};
-use crate::snapshot::{Cost, Snapshot};
-use crate::units::{Energy, PerZone};
+use crate::platform::PlatformBoard;
+use crate::snapshot::{SamplingCost, Snapshot};
+use crate::units::{Energy, PerZone, ZoneKind};
 use crate::usage::{self, Usage, UsageChoice, UsageError, UsageSource};
 use activity::Rates;
 use apportioner::Apportioner;
@@ -54,10 +60,13 @@ use attribute::Claim;
 use busy::DomainTimes;
 use commands::Commands;
 use counters::Counters;
+use devices::{Devices, Users};
+pub(crate) use devices::{Drawing, Tracked};
 use faults::Faults;
 use groups::Groups;
+use platform::Platform;
 use processes::Processes;
-use publish::Publisher;
+use publish::{Publisher, Shown};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -81,8 +90,12 @@ pub struct SamplerOptions {
     /// Whether the path of an executable that was replaced or removed keeps the kernel's mark ` (deleted)`. Without it
     /// a program keeps its name through updates.
     pub deleted_mark: bool,
+    /// Which accelerators are read.
+    pub devices: DeviceOptions,
     /// Where pods' names are found, if Kubernetes is asked for them.
     pub directory: Option<Directory>,
+    /// Where meters of the whole machine report, if there are any.
+    pub platform: Option<PlatformBoard>,
 }
 
 impl SamplerOptions {
@@ -137,9 +150,11 @@ pub struct Sampler {
     host: Host,
     usage_source: Box<dyn UsageSource>,
     usage_unavailable: Option<Unavailable>,
-    cpu: CpuTimesReader,
     cpu_decreases: u64,
     zones: Zones,
+    devices: Devices,
+    devices_unavailable: Vec<Unavailable>,
+    platform: Option<Platform>,
     processes: Processes,
     commands: Commands,
     keep_commands: Duration,
@@ -156,7 +171,7 @@ pub struct Sampler {
     processors: u32,
     last: Option<Timestamp>,
     sequence: u64,
-    cost: Cost,
+    cost: SamplingCost,
 }
 
 impl std::fmt::Debug for Sampler {
@@ -194,6 +209,13 @@ impl Sampler {
         self
     }
 
+    /// The same sampler with more meters of accelerators.
+    #[must_use]
+    pub fn with_devices(mut self, meters: Vec<Box<dyn DeviceMeter>>) -> Self {
+        self.devices.add(meters);
+        self
+    }
+
     fn with_chain(host: &Host, chain: Chain, options: &SamplerOptions) -> Result<Self, SamplerError> {
         let processes = |source| SamplerError::Processes { path: host.procfs().to_owned(), source };
         let domains = DomainTimes::new(CpuDomains::read(host));
@@ -209,11 +231,16 @@ impl Sampler {
         if chosen.source.name() != "ebpf" && (counters.is_counting() || domains.domains().len() > 1) {
             groups.count_at(domains.domains());
         }
+        let found = DeviceMeters::open(host, &options.devices);
+        let mut devices = Devices::new(options.policy, &options.devices);
+        devices.add(found.meters);
         Ok(Sampler {
             chain,
-            cpu: CpuTimesReader::open(host)?,
-            cpu_decreases: 0,
+            cpu_decreases: host.cpu_times_now()?.reader().map_or(0, CpuTimesReader::decreases),
             zones: Zones::new(options.policy, options.chain.calibration.clone()),
+            devices,
+            devices_unavailable: found.unavailable,
+            platform: options.platform.clone().map(Platform::new),
             processes: Processes::open(host, options.retention, options.deleted_mark).map_err(processes)?,
             groups,
             commands: Commands::default(),
@@ -233,7 +260,7 @@ impl Sampler {
             processors: 1,
             last: None,
             sequence: 0,
-            cost: Cost::default(),
+            cost: SamplingCost::default(),
         })
     }
 
@@ -273,6 +300,17 @@ impl Sampler {
         self.counters.unavailable()
     }
 
+    /// The accelerators that meters find now, each with the name of its meter. What two meters find is read by the first.
+    pub fn devices(&self) -> impl Iterator<Item = (&'static str, &Device)> {
+        self.devices.found()
+    }
+
+    /// Why accelerators, or some of them, are not read.
+    #[must_use]
+    pub fn devices_unavailable(&self) -> &[Unavailable] {
+        &self.devices_unavailable
+    }
+
     /// Does one tick now. The first one only lays the ground: energy counts from it on.
     ///
     /// Never fails: what cannot be read is counted in [`Snapshot::faults`], and the rest goes on.
@@ -285,16 +323,17 @@ impl Sampler {
         let started = thread_cpu_time();
         let interval = self.last.map_or(Duration::ZERO, |last| at.since(&last));
         self.zones.read(&mut self.chain, at, interval, &mut self.faults);
-        let cpu = self.read_cpu(at);
-        self.domains.advance(&self.cpu, cpu.is_some(), at, interval);
+        let (cpu, interrupts) = self.read_cpu(at, interval);
         let busy = cpu.and_then(|cpu| {
             self.processors = cpu.processors;
             self.busy.advance(cpu, at)
         });
         self.counters.read();
-        let activity = self.rates.advance(busy, self.cpu.soft_interrupts(), self.counters.counted(), interval, at);
+        let activity = self.rates.advance(busy, interrupts, self.counters.counted(), interval, at);
         self.update_processes(at);
         let utilisation = self.attribute(at, interval, busy);
+        let mut users = Users { processes: &mut self.processes, groups: &mut self.groups };
+        self.devices.tick(at, &mut users, &mut self.faults);
         self.finalize_exited(at);
         self.commands.take_over(self.processes.unlisted(), at);
         if self.groups.resolve(at) {
@@ -306,7 +345,8 @@ impl Sampler {
         self.last = Some(at);
 
         self.publisher.publish(|snapshot| {
-            publish::publish_processes(snapshot, &self.processes, interval);
+            let shown = Shown { interval, readings: self.devices.numbers() };
+            publish::publish_processes(snapshot, &self.processes, shown);
             snapshot.sequence = self.sequence;
             snapshot.at = at;
             snapshot.interval = interval;
@@ -315,8 +355,13 @@ impl Sampler {
             snapshot.node.activity = activity;
             snapshot.node.weights = *self.apportioner.weights();
             self.zones.publish(&mut snapshot.node.zones);
-            publish::publish_groups(snapshot, &self.groups, interval);
-            publish::publish_commands(&mut snapshot.commands, &self.commands, interval);
+            self.devices.publish(snapshot, at);
+            if let Some(platform) = &mut self.platform {
+                platform.tick(at, snapshot, &mut self.faults);
+                platform.publish(snapshot, &at);
+            }
+            publish::publish_groups(snapshot, &self.groups, shown);
+            publish::publish_commands(&mut snapshot.commands, &self.commands, shown);
             self.faults.publish(snapshot);
             self.cost.last_tick = thread_cpu_time().saturating_sub(started);
             self.cost.ticks_total += self.cost.last_tick;
@@ -344,14 +389,18 @@ impl Sampler {
         rounds.min()
     }
 
-    fn read_cpu(&mut self, at: Timestamp) -> Option<CpuTimes> {
-        match self.cpu.read() {
-            Ok(cpu) => {
+    /// What the processors did by `at`, which the meters may have read for this moment.
+    fn read_cpu(&mut self, at: Timestamp, interval: Duration) -> (Option<CpuTimes>, Option<SoftInterrupts>) {
+        let reading = self.host.cpu_times(at);
+        let reader = reading.as_ref().ok().and_then(SharedReading::reader);
+        self.domains.advance(reader, at, interval);
+        match &reading {
+            Ok(reading) => {
                 self.faults.succeeded("cpu", at);
-                let decreases = self.cpu.decreases();
+                let decreases = reader.map_or(self.cpu_decreases, CpuTimesReader::decreases);
                 let fallen = decreases - std::mem::replace(&mut self.cpu_decreases, decreases);
                 self.faults.failed_times("cpu", "counter_decreased", fallen);
-                Some(cpu)
+                (Some(reading.times), reader.and_then(CpuTimesReader::soft_interrupts))
             }
             Err(error) => {
                 tracing::debug!(%error, "the node's CPU times could not be read");
@@ -360,7 +409,7 @@ impl Sampler {
                     CpuTimesError::Malformed { .. } => "invalid_data",
                 };
                 self.faults.failed("cpu", reason);
-                None
+                (None, None)
             }
         }
     }
@@ -377,8 +426,8 @@ impl Sampler {
         self.faults.failed_times(source, "unreadable_process", self.usage.unreadable);
         self.faults.failed_times(source, "map_full", self.usage.lost);
         self.faults.failed_times(source, "table_full", self.usage.overflowed);
-        let zones = &mut self.zones;
-        self.processes.update(&mut self.usage, at, &mut self.groups, &mut self.faults, drop_energy(zones));
+        let drop_energy = drop_energy(&mut self.zones, &mut self.devices);
+        self.processes.update(&mut self.usage, at, &mut self.groups, &mut self.faults, drop_energy);
         self.commands.update(&self.usage.short_lived, at, self.keep_commands, &mut self.groups);
     }
 
@@ -401,13 +450,15 @@ impl Sampler {
 
     /// Removes the processes that ended in this interval, now that it has been charged to them.
     fn finalize_exited(&mut self, at: Timestamp) {
-        self.processes.finalize_exited(at, &mut self.groups, drop_energy(&mut self.zones));
+        let drop_energy = drop_energy(&mut self.zones, &mut self.devices);
+        self.processes.finalize_exited(at, &mut self.groups, drop_energy);
     }
 }
 
 /// Takes the energy of workloads that are no longer listed into the node's account.
-fn drop_energy(zones: &mut Zones) -> impl FnMut(PerZone<Energy>) {
+fn drop_energy(zones: &mut Zones, devices: &mut Devices) -> impl FnMut(PerZone<Energy>) {
     |energy| {
+        devices.drop_energy(energy[ZoneKind::Gpu]);
         for (zone, &energy) in energy.iter() {
             zones.charge(zone, |account| account.unlisted += energy);
         }

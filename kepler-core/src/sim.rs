@@ -26,5 +26,5 @@
 mod powercap;
 mod processes;
 
-pub use powercap::{Driver, PowerModel, PowercapTree};
+pub use powercap::{Driver, FollowedTree, PowerModel, PowercapTree};
 pub use processes::ProcessTree;

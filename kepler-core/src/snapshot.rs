@@ -18,16 +18,21 @@
 //! assert_eq!(seen, ["process 42/8765", "container f00d"]);
 //! ```
 
+mod device;
+mod platform;
 mod row;
 mod top;
 
+pub use device::{DeviceRow, DeviceUse};
+pub use platform::{PlatformResidual, PlatformRow};
 pub use row::{AnyRow, Row, State};
 pub use top::{Top, TopUser};
 
+use crate::attribution::idle::IdleEstimate;
 use crate::attribution::{IdlePolicy, Weight};
 use crate::counter::CounterEvents;
 use crate::host::Timestamp;
-use crate::meter::Method;
+use crate::meter::{ErrorBounds, Method};
 use crate::units::{Energy, PerZone, Power, ZoneKind};
 use crate::usage::Activity;
 use crate::workload::{CommandInfo, ContainerInfo, JobInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo, WorkloadKind};
@@ -51,6 +56,17 @@ pub struct Snapshot {
     pub interval: Duration,
     /// The node itself.
     pub node: Node,
+    /// Accelerators, in the order in which they were found. One that is gone stays, with what it has drawn. Their sum is
+    /// the zone [`ZoneKind::Gpu`].
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    pub devices: Vec<DeviceRow>,
+    /// Meters of the whole machine, in the order in which they first reported. They contain zones and devices, and are
+    /// never added to them.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    pub platform: Vec<PlatformRow>,
+    /// What the machine draws beside the parts that have meters of their own, where a meter of this node as a whole is read.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub platform_residual: Option<PlatformResidual>,
     /// Processes: those alive by pid, then the terminated ones that are still listed.
     pub processes: Vec<Row<ProcessInfo>>,
     /// Containers, running and terminated.
@@ -75,7 +91,7 @@ pub struct Snapshot {
     /// Which sources delivered, and when last.
     pub sources: Vec<SourceHealth>,
     /// What this library cost so far.
-    pub cost: Cost,
+    pub cost: SamplingCost,
 }
 
 impl Snapshot {
@@ -87,6 +103,9 @@ impl Snapshot {
             at,
             interval: Duration::ZERO,
             node: Node::default(),
+            devices: Vec::new(),
+            platform: Vec::new(),
+            platform_residual: None,
             processes: Vec::new(),
             containers: Vec::new(),
             pods: Vec::new(),
@@ -97,7 +116,7 @@ impl Snapshot {
             faults: Vec::new(),
             estimate_warnings: Vec::new(),
             sources: Vec::new(),
-            cost: Cost::default(),
+            cost: SamplingCost::default(),
         }
     }
 
@@ -136,7 +155,10 @@ impl Snapshot {
             WorkloadKind::Unit => &self.units,
             WorkloadKind::Job => &self.jobs,
             WorkloadKind::Command => &self.commands,
-            WorkloadKind::Deployment | WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => &NOTHING,
+            WorkloadKind::Deployment
+            | WorkloadKind::StatefulSet
+            | WorkloadKind::DaemonSet
+            | WorkloadKind::Controller => &NOTHING,
         }
     }
 }
@@ -183,6 +205,9 @@ pub struct NodeZone {
     pub active_energy: Energy,
     /// The part that an idle machine draws all the same.
     pub idle_energy: Energy,
+    /// The part of `idle_energy` of which it is not known whether it was idle or caused by work: that of accelerators whose idle power
+    /// was not known yet, nor how busy they were.
+    pub unsplit_energy: Energy,
     /// The part of `active_energy` that no live or accounted workload explains.
     pub unattributed_energy: Energy,
     /// The part of `active_energy` of processes that came and went between two ticks. It is contained in the
@@ -195,9 +220,14 @@ pub struct NodeZone {
     /// How idle was separated from active in this interval: [`IdlePolicy::Ratio`] also under the policy
     /// [`IdlePolicy::Baseline`], as long as the idle power is not known.
     pub idle_policy: IdlePolicy,
+    /// The idle power that was learned by now, with its error; `None` as long as it is not known, and of an estimate.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub idle_estimate: Option<IdleEstimate>,
     /// Mean power over the time since it was last read; `None` when that is not known: one of its
     /// sockets could not be read this time, or only once so far, or its counter was reset.
     pub power: Option<ZonePower>,
+    /// The part of `power.idle` of which it is not known whether it is idle or caused by work, as of `unsplit_energy`.
+    pub unsplit_power: Power,
     /// Where `power.total` lies with 90 % probability, if it is estimated; `None` if it is measured, or not known.
     pub interval: Option<PowerInterval>,
     /// What its counters did.
@@ -206,6 +236,34 @@ pub struct NodeZone {
     /// does not answer, `stuck` of a counter that does not count, …
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub fault: Option<&'static str>,
+    /// Whether nothing has given figures of it for longer than a moment: its books stay, and its source and method are those that
+    /// it had.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
+    pub is_lost: bool,
+    /// What each socket has of it, in no particular order; empty where there is one, or it is not known whose a zone is.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    pub sockets: Vec<SocketZone>,
+}
+
+/// One socket's part of a kind of zone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct SocketZone {
+    /// The socket's number, as the kernel counts packages.
+    pub socket: u32,
+    /// Energy since the start, as far as it is known of this socket.
+    pub energy: Energy,
+    /// Mean power over the last interval; `None` when it is not known.
+    pub power: Option<Power>,
+}
+
+impl SocketZone {
+    /// A socket's part.
+    #[must_use]
+    pub const fn new(socket: u32, energy: Energy, power: Option<Power>) -> Self {
+        SocketZone { socket, energy, power }
+    }
 }
 
 impl NodeZone {
@@ -219,14 +277,19 @@ impl NodeZone {
             energy: Energy::ZERO,
             active_energy: Energy::ZERO,
             idle_energy: Energy::ZERO,
+            unsplit_energy: Energy::ZERO,
             unattributed_energy: Energy::ZERO,
             short_lived_energy: Energy::ZERO,
             unlisted_energy: Energy::ZERO,
             idle_policy: IdlePolicy::default(),
+            idle_estimate: None,
             power: None,
+            unsplit_power: Power::ZERO,
             interval: None,
             events: CounterEvents::default(),
             fault: None,
+            is_lost: false,
+            sockets: Vec::new(),
         }
     }
 }
@@ -268,6 +331,12 @@ impl PowerInterval {
     #[must_use]
     pub const fn new(lower: Power, upper: Power) -> Self {
         PowerInterval { lower, upper }
+    }
+
+    /// Around a power that is not wholly measured, by the error of the method; `None` of one that is.
+    pub(crate) fn of(method: Method, power: Power) -> Option<Self> {
+        let bounds = ErrorBounds::of_error(method.error_ratio()?);
+        Some(PowerInterval { lower: power * (1.0 - bounds.below), upper: power * (1.0 + bounds.above) })
     }
 }
 
@@ -315,7 +384,7 @@ impl SourceHealth {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
-pub struct Cost {
+pub struct SamplingCost {
     /// CPU time of the last tick, on the sampling thread.
     pub last_tick: Duration,
     /// CPU time of all ticks.

@@ -9,7 +9,7 @@
 //! the ratio policy of [`attribution::idle`](crate::attribution::idle), in which the node's busy time cancels. Where a model knows it,
 //! `(energy − idle) · cpu / busy`.
 //!
-//! **Long stretches.** A counter that may go round twice between two marks has to be read in between: call
+//! **Long intervals.** A counter that may go round twice between two marks has to be read in between: call
 //! [`Stopwatch::keep_up`] at least every [`Stopwatch::longest_gap`].
 //!
 //! ```
@@ -24,14 +24,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod devices;
+mod rest;
 mod spent;
 mod tree;
 
+pub use devices::{Descent, DeviceMark, DeviceSpent, DeviceStopwatch, Whose};
 pub use spent::{MachineEnergy, Spent, ZoneSpent};
+pub use tree::tree_cpu_time;
 
 use crate::availability::Unavailable;
 use crate::counter::{CounterEvents, longest_gap};
-use crate::host::{BusyTime, CpuTimesReader, Host, Timestamp};
+use crate::host::{BusyTime, Host, Timestamp};
 use crate::meter::chain::{Chain, ChainOptions};
 use crate::meter::{Drawn, Method, ReadError};
 use crate::units::{Energy, PerZone, Power, ZoneKind};
@@ -50,11 +54,12 @@ pub struct Stopwatch {
     tracked: Vec<ZoneKind>,
     kinds: PerZone<Option<Kind>>,
     drawn: Vec<Result<Drawn, ReadError>>,
-    cpu: Option<CpuTimesReader>,
+    host: Host,
     processors: u32,
     processors_read: Option<Timestamp>,
     busy_time: BusyTime,
     busy: Duration,
+    counts_busy: bool,
 }
 
 /// One kind of zone, summed over sockets, as it stands at a mark.
@@ -85,8 +90,8 @@ pub struct Mark {
     generation: Option<u64>,
     kinds: PerZone<Option<Kind>>,
     processors: u32,
-    /// The node's busy CPU time since the stopwatch was opened; only meaningful where a zone's idle power is known.
-    busy: Duration,
+    /// The node's busy CPU time since the stopwatch was opened, where it is counted.
+    busy: Option<Duration>,
     process: u32,
     cpu: CpuUse,
 }
@@ -103,15 +108,23 @@ impl Stopwatch {
             tracked: Vec::new(),
             kinds: PerZone::from_fn(|_| None),
             drawn: Vec::new(),
-            cpu: CpuTimesReader::open(host).ok(),
+            host: host.clone(),
             processors: 1,
             processors_read: None,
             busy_time: BusyTime::default(),
             busy: Duration::ZERO,
+            counts_busy: false,
         };
         // The first reading only lays the ground: a mark afterwards has energy to show.
         stopwatch.mark();
         Ok(stopwatch)
+    }
+
+    /// Counts the node's busy CPU time from now on, also where no zone's idle power is known:
+    /// [`Spent::above_rest`] needs it. Costs 20 µs a mark.
+    pub fn count_busy_time(&mut self) {
+        self.counts_busy = true;
+        self.mark();
     }
 
     /// Reads everything now.
@@ -128,13 +141,13 @@ impl Stopwatch {
             generation: self.generation,
             kinds: self.kinds,
             processors: self.processors,
-            busy: self.busy,
+            busy: self.needs_busy().then_some(self.busy),
             process: std::process::id(),
             cpu: tree::cpu_use(),
         }
     }
 
-    /// Reads the counters, so that none goes round unseen in a long stretch.
+    /// Reads the counters, so that none goes round unseen in a long interval.
     pub fn keep_up(&mut self) {
         self.keep_up_at(Timestamp::now());
     }
@@ -181,17 +194,18 @@ impl Stopwatch {
         self.chain.unavailable()
     }
 
-    /// Whether some zone's idle power is known, so that the node's busy time counts.
-    fn knows_idle(&self) -> bool {
-        self.kinds.iter().any(|(_, kind)| kind.as_ref().is_some_and(|kind| kind.idle_power.is_some()))
+    /// Whether the node's busy time counts: it is asked for, or some zone's idle power is known.
+    fn needs_busy(&self) -> bool {
+        self.counts_busy
+            || self.kinds.iter().any(|(_, kind)| kind.as_ref().is_some_and(|kind| kind.idle_power.is_some()))
     }
 
     fn read_processors(&mut self, at: Timestamp) {
         let is_fresh = self.processors_read.is_some_and(|read| at.since(&read) < PROCESSORS_BELIEVED);
-        if is_fresh && !self.knows_idle() {
+        if is_fresh && !self.needs_busy() {
             return;
         }
-        let Some(Ok(times)) = self.cpu.as_mut().map(CpuTimesReader::read) else { return };
+        let Ok(times) = self.host.cpu_times(at).map(|reading| reading.times) else { return };
         self.processors = times.processors;
         self.processors_read = Some(at);
         self.busy += self.busy_time.advance(times, at).map_or(Duration::ZERO, |window| window.busy);

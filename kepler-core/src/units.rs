@@ -25,7 +25,7 @@ mod carbon;
 mod zone;
 
 pub use carbon::{CarbonIntensity, CarbonMass, CarbonRate, InvalidPue, Pue};
-pub use zone::{PerZone, UnknownZone, ZoneKind};
+pub use zone::{PerZone, UnknownZoneKind, ZoneKind};
 
 use std::fmt::{self, Write as _};
 use std::iter::Sum;

@@ -28,7 +28,7 @@ pub mod vm;
 
 pub use attribute::{Attribute, Attributes, Identity, Parents, Value, Workload};
 pub use kind::{UnknownWorkloadKind, WorkloadKind};
-pub use kubernetes::{ContainerKind, PodOwner, ResourceAmounts};
+pub use kubernetes::{ContainerKind, ENERGY_PREFIX, EnergyAnnotation, PodOwner, ResourceAmounts};
 
 use std::sync::Arc;
 
@@ -128,6 +128,8 @@ pub struct PodInfo {
     pub labels: Vec<(String, String)>,
     /// What it asked Kubernetes for, where that was asked.
     pub resources: ResourceAmounts,
+    /// How its energy is to be judged and shown, where it says so.
+    pub annotations: Vec<EnergyAnnotation>,
 }
 
 impl PodInfo {

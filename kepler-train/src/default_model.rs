@@ -2,9 +2,9 @@
 //! learned on seven measured machines, for processors of which only the published full-load power is known.
 //!
 //! `W = class · (a · ln(b · busy + 1) + c)`, with `class` the published power of a logical CPU of that generation at
-//! full load ([`CpuClass`]) at the processor's nominal frequency. Power rises steeply from idle and flattens, which a
-//! straight line between idle and full load misses by half. Squares of relative errors are minimised, each machine counting
-//! the same. `cargo run -p kepler-train --example default_model` makes the file that `kepler-core` embeds.
+//! full load ([`CpuClass::scale_watts`]) at the processor's nominal frequency. Power rises steeply from idle and flattens, which a
+//! straight line between idle and full load misses by half. Relative errors are minimised, each machine counting
+//! the same: their absolute values, so that a machine unlike the others does not bend the curve for all. `cargo run -p kepler-train --example default_model` makes the file that `kepler-core` embeds.
 //!
 //! ```
 //! use kepler_train::compare::Folder;
@@ -25,7 +25,7 @@ use crate::validate::{HeldOut, score};
 use crate::{Dataset, TrainError};
 use kepler_core::calibration::Correction;
 use kepler_core::meter::estimate::CpuClass;
-use kepler_core::model::format::{Component, Curve, Document, Feature, Function, Interval, Shape, Support, Term};
+use kepler_core::model::format::{Component, Curve, Document, Feature, Function, IntervalKnots, Shape, Support, Term};
 use kepler_core::model::{Card, Model, Score, Semantics};
 use kepler_core::units::ZoneKind;
 use rows::Machine;
@@ -38,6 +38,11 @@ const CONFIDENCE: f64 = 0.9;
 const ONE_SIGMA: f64 = 0.6827;
 /// The exponents of the frequency that are compared.
 const EXPONENTS: std::ops::RangeInclusive<i32> = 0..=3;
+/// Least squares are reweighted this many times, by the errors that the last curve left: that minimises their sum.
+const ROUNDS: usize = 10;
+/// A relative error below this weighs no more.
+const LEAST_ERROR: f64 = 0.01;
+
 /// The interval's margins are a share of the prediction up to this many times the published power.
 const MOST: f64 = 8.0;
 /// What a reach of distance adds to an interval, as for every model that is trained here.
@@ -69,19 +74,27 @@ pub struct DefaultModel {
 pub fn train(folder: &Folder) -> Result<DefaultModel, TrainError> {
     let machines = rows::read(folder)?;
     let all: Vec<&Machine> = machines.iter().collect();
-    let (exponent, curve) = fit(&all, None)?;
+    let (exponent, curve) = fit(&all)?;
+    let fits = machines
+        .iter()
+        .enumerate()
+        .map(|(left, _)| {
+            let others = machines.iter().enumerate().filter(|(index, _)| *index != left).map(|(_, machine)| machine);
+            fit(&others.collect::<Vec<_>>())
+        })
+        .collect::<Result<Vec<_>, _>>()?;
     let scaled = |machine: &Machine, class: f64, curve: &Curve| {
         machine.rows.iter().map(|(busy, _)| class * at(curve, *busy)).collect()
     };
     let left_out =
-        leave_out(&machines, |machine, exponent, curve| scaled(machine, machine.class_watts(exponent), curve))?;
+        leave_out(&machines, &fits, |machine, exponent, curve| scaled(machine, machine.class_watts(exponent), curve));
     let generic = CpuClass::generic().full.watts();
-    let generic = leave_out(&machines, |machine, _, curve| scaled(machine, generic, curve))?;
-    let calibrated = leave_out(&machines, |machine, _, curve| {
+    let generic = leave_out(&machines, &fits, |machine, _, curve| scaled(machine, generic, curve));
+    let calibrated = leave_out(&machines, &fits, |machine, _, curve| {
         let correction = Correction::of(&machine.idle_and_full(), |busy| at(curve, busy));
         let right = |watts| correction.map_or(f64::NAN, |correction| correction.apply(watts));
         machine.rows.iter().map(|(busy, _)| right(at(curve, *busy))).collect()
-    })?;
+    });
     let margins = margins(left_out.iter());
 
     let data = dataset(&machines, exponent)?;
@@ -117,29 +130,45 @@ pub fn text(document: &Document) -> Result<String, serde_json::Error> {
     serde_json::to_string_pretty(document).map(|text| text + "\n")
 }
 
-/// The curve of watts by class watts; the exponent that leaves least, unless one is given.
-fn fit(machines: &[&Machine], exponent: Option<i32>) -> Result<(i32, Curve), TrainError> {
-    let one = |exponent: i32| {
-        let (mut share, mut rates, mut weights) = (Vec::new(), Vec::new(), Vec::new());
-        for machine in machines {
-            let class = machine.class_watts(exponent);
-            for (busy, watts) in &machine.rows {
-                share.push(*busy);
-                rates.push(watts / class);
-                // Errors count in relation to what was measured, and each machine the same.
-                weights.push(class / watts / (machine.rows.len() as f64).sqrt());
-            }
+/// The curve of watts by class watts, and the exponent that leaves least.
+fn fit(machines: &[&Machine]) -> Result<(i32, Curve), TrainError> {
+    let mut best: Option<(f64, i32, Curve)> = None;
+    for exponent in EXPONENTS {
+        let (left, curve) = fit_scaled(machines, exponent)?;
+        if best.as_ref().is_none_or(|(least, ..)| left < *least) {
+            best = Some((left, exponent, curve));
         }
-        let (curve, left) = curve::fit_weighted(&share, 0, &rates, Some(&weights), Shape::Logarithmic)?;
-        Ok::<_, TrainError>((left, exponent, curve))
-    };
-    let tried = match exponent {
-        Some(exponent) => vec![one(exponent)?],
-        None => EXPONENTS.map(one).collect::<Result<_, _>>()?,
-    };
-    let best = tried.into_iter().min_by(|a, b| a.0.total_cmp(&b.0));
-    let none = || TrainError::TooFew { found: 0, needed: 1 };
-    best.map(|(_, exponent, curve)| (exponent, curve)).ok_or_else(none)
+    }
+    best.map(|(_, exponent, curve)| (exponent, curve)).ok_or(TrainError::TooFew { found: 0, needed: 1 })
+}
+
+/// The curve that leaves the least sum of relative errors, each machine counting the same, and that sum.
+fn fit_scaled(machines: &[&Machine], exponent: i32) -> Result<(f64, Curve), TrainError> {
+    let (mut share, mut rates, mut relative, mut counts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for machine in machines {
+        let class = machine.class_watts(exponent);
+        for (busy, watts) in &machine.rows {
+            share.push(*busy);
+            rates.push(watts / class);
+            relative.push(class / watts);
+            counts.push(1.0 / machine.rows.len() as f64);
+        }
+    }
+    let mut errors = vec![1.0_f64; share.len()];
+    let mut best: Option<(f64, Curve)> = None;
+    for _ in 0..ROUNDS {
+        let weights = relative.iter().zip(&counts).zip(&errors);
+        let weights: Vec<f64> = weights
+            .map(|((relative, count), error)| relative * (count / error.abs().max(LEAST_ERROR)).sqrt())
+            .collect();
+        let (curve, _) = curve::fit_weighted(&share, 0, &rates, Some(&weights), Shape::Logarithmic)?;
+        errors = share.iter().zip(&rates).map(|(busy, rate)| at(&curve, *busy) / rate - 1.0).collect();
+        let left = errors.iter().zip(&counts).map(|(error, count)| error.abs() * count).sum::<f64>();
+        if best.as_ref().is_none_or(|(least, _)| left < *least) {
+            best = Some((left, curve));
+        }
+    }
+    best.ok_or(TrainError::TooFew { found: 0, needed: 1 })
 }
 
 /// One machine, predicted by a model of the others.
@@ -181,22 +210,19 @@ impl LeftOut {
     }
 }
 
-/// Predicts each machine by a model of the others, whose exponent is fitted without it. `predict` makes watts of a
+/// Predicts each machine by the fit of the others, whose exponent was chosen without it. `predict` makes watts of a
 /// logical CPU, one a row, of the exponent and the curve of the others.
 fn leave_out(
     machines: &[Machine],
+    fits: &[(i32, Curve)],
     predict: impl Fn(&Machine, i32, &Curve) -> Vec<f64>,
-) -> Result<Vec<LeftOut>, TrainError> {
-    let one = |(left, machine): (usize, &Machine)| {
-        let others: Vec<&Machine> =
-            machines.iter().enumerate().filter(|(index, _)| *index != left).map(|(_, machine)| machine).collect();
-        let (exponent, curve) = fit(&others, None)?;
-        let predicted = predict(machine, exponent, &curve);
-        let rows =
-            machine.rows.iter().zip(predicted).map(|((_, measured), predicted)| (*measured, predicted)).collect();
-        Ok(LeftOut { name: machine.name, threads: f64::from(machine.threads), rows })
+) -> Vec<LeftOut> {
+    let one = |(machine, (exponent, curve)): (&Machine, &(i32, Curve))| {
+        let predicted = predict(machine, *exponent, curve);
+        let rows = machine.rows.iter().zip(predicted).map(|((_, watts), predicted)| (*watts, predicted)).collect();
+        LeftOut { name: machine.name, threads: f64::from(machine.threads), rows }
     };
-    machines.iter().enumerate().map(one).collect()
+    machines.iter().zip(fits).map(one).collect()
 }
 
 /// The fitted curve.
@@ -228,9 +254,9 @@ fn quantile(values: impl Iterator<Item = (f64, f64)>, share: f64) -> f64 {
     reached.or(values.last()).map_or(0.0, |(value, _)| *value)
 }
 
-fn interval((below, above): (f64, f64)) -> Interval {
+fn interval((below, above): (f64, f64)) -> IntervalKnots {
     // Between two knots margins are interpolated: a share of the prediction everywhere.
-    Interval { confidence: CONFIDENCE, knots: vec![[0.0, 0.0, 0.0], [MOST, MOST * below, MOST * above]] }
+    IntervalKnots { confidence: CONFIDENCE, knots: vec![[0.0, 0.0, 0.0], [MOST, MOST * below, MOST * above]] }
 }
 
 fn dataset(machines: &[Machine], exponent: i32) -> Result<Dataset, TrainError> {
@@ -296,7 +322,7 @@ fn card(data: &Dataset, machines: &[Machine], left_out: &[LeftOut]) -> Card {
     };
     let names: Vec<String> = machines.iter().map(Machine::describe).collect();
     Card {
-        trainer: "logarithmic curve of the busy share, relative least squares, each machine counting the same"
+        trainer: "logarithmic curve of the busy share, least sum of relative errors, each machine counting the same"
             .to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         seed: 0,
@@ -312,9 +338,10 @@ fn card(data: &Dataset, machines: &[Machine], left_out: &[LeftOut]) -> Card {
             "predicts watts of one logical CPU: multiply by their number".to_owned(),
             "busy_share: CPU time without idle, iowait and steal, over all logical CPUs, 0 … 1".to_owned(),
             "class_full_watts: published full-load power of a logical CPU of that generation, by the square of the \
-             nominal frequency over 2.5 GHz where the processor's name states it"
+             nominal frequency over 2.5 GHz where the processor's name states it; one figure, their mean, for the \
+             generations of Intel's servers from Haswell to Sapphire Rapids"
                 .to_owned(),
-            "all measured machines are Intel's: for AMD and Arm the published figures alone scale the curve, and the \
+            "all measured machines are Intel's: for newer ones, AMD and Arm the published figures alone scale the curve, and the \
              interval is widened by how far they lie outside of those"
                 .to_owned(),
             "scores are in watts of whole machines; their intervals are made of the other machines alone".to_owned(),

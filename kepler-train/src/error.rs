@@ -116,7 +116,7 @@ pub enum TrainError {
     Export(String),
     /// The model made is refused by its own reader, which says why.
     #[error("the model made is not sound: {0}")]
-    Unsound(#[from] kepler_core::model::Fault),
+    Unsound(#[from] kepler_core::model::ModelFault),
     /// The model made cannot predict the rows.
     #[error("the model made cannot predict: {0}")]
     Predict(#[from] kepler_core::model::PredictError),

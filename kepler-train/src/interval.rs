@@ -29,7 +29,7 @@ use crate::inputs;
 use crate::recipe::deviations;
 use crate::validate::folds::{Fold, blocks};
 use crate::{Dataset, Recipe, TrainError};
-use kepler_core::model::format::{Document, Interval, Support};
+use kepler_core::model::format::{Document, IntervalKnots, Support};
 use kepler_core::model::{Model, component_name};
 
 /// The confidence of intervals where nothing else is asked for.
@@ -90,7 +90,7 @@ pub fn fit_with(
     let held = misses.first().map_or(0, Vec::len);
     for ((zone, _), misses) in data.targets().iter().zip(misses) {
         if let Some(component) = document.components.get_mut(component_name(*zone)) {
-            component.interval = Some(Interval { confidence, knots: knots(misses, confidence) });
+            component.interval = Some(IntervalKnots { confidence, knots: knots(misses, confidence) });
         }
     }
     Model::from_document(&document)?;
@@ -104,7 +104,7 @@ fn hold_out(recipe: &Recipe, data: &Dataset, fold: &Fold, misses: &mut [Vec<Miss
     document.support = Some(support(&document, &training));
     for component in document.components.values_mut() {
         // Only to be asked for the widening.
-        component.interval = Some(Interval { confidence: CONFIDENCE, knots: vec![[0.0, 0.0, 0.0]] });
+        component.interval = Some(IntervalKnots { confidence: CONFIDENCE, knots: vec![[0.0, 0.0, 0.0]] });
     }
     let model = Model::from_document(&document)?;
     for &row in fold {

@@ -18,6 +18,8 @@
 //! assert!((power.watts() - 40.0).abs() < 1e-6);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! The feature `parquet` reads and writes rows in Parquet beside CSV.
 #![forbid(unsafe_code)]
 
 mod algorithm;

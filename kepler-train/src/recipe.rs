@@ -59,7 +59,7 @@ pub struct Recipe {
     pub rising: Vec<String>,
     /// The feature that power is learned per unit of, such as `threads`: a model then serves machines of any size.
     pub per: Option<String>,
-    /// Seed of everything random.
+    /// Seed of the random number generator.
     pub seed: u64,
 }
 

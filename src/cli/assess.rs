@@ -5,7 +5,7 @@ use super::page::{self, facts, figure, list};
 use super::tool_session::{ToolArguments, exit};
 use super::words::{Part, Phrase, Word, phrase, word};
 use clap::Args;
-use kepler_compliance::standards::{DEFAULT_STANDARD, Limit, Status};
+use kepler_compliance::standards::{Limit, Status};
 use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{AssessRequest, AssessResponse, ToolRequest, WorkloadQualifiers};
 use kepler_compliance::view::WorkloadKind;
@@ -20,12 +20,12 @@ pub(super) struct Assess {
     /// Namespace, for pods and what controls them
     #[arg(long, default_value = "default")]
     namespace: String,
-    /// Kind, where several kinds share the name: pod, deployment, statefulset, daemonset, job, container, unit, vm, process
+    /// Kind, where several kinds share the name: pod, deployment, statefulset, daemonset, job, controller, container, unit, vm, process
     #[arg(long, value_parser = kind)]
     kind: Option<WorkloadKind>,
-    /// Standard to judge by; `kepler standards` lists them
-    #[arg(long, default_value = DEFAULT_STANDARD)]
-    standard: String,
+    /// Standard to judge by; `kepler standards` lists them [default: KR_CARBON_2050, or what pods and namespaces choose]
+    #[arg(long)]
+    standard: Option<String>,
     #[command(flatten)]
     arguments: ToolArguments,
 }

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 pub(super) struct Bridge {
     /// The server's address, such as http://node-1:28282/mcp; streamable HTTP or HTTP with SSE
     url: String,
-    /// Send what this file holds as a bearer token
+    /// Send the bearer token in this file
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
 }

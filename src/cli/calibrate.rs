@@ -5,6 +5,7 @@ mod load;
 
 use super::config::Config;
 use super::exit::Failure;
+use super::progress::{Progress, say};
 use super::remedies;
 use super::sampling;
 use clap::Args;
@@ -14,7 +15,7 @@ use kepler_core::sampler::Sampler;
 use kepler_core::snapshot::Snapshot;
 use kepler_core::units::ZoneKind;
 use load::Load;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -34,7 +35,7 @@ pub(super) struct Calibrate {
     /// How long to measure the machine at rest, and again with all CPUs busy
     #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = super::config::duration)]
     duration: Duration,
-    /// Make no load; watch what this machine does by itself for so long
+    /// Generate no load; observe this machine's own load for this long
     #[arg(long, value_name = "DURATION", value_parser = super::config::duration, conflicts_with = "duration")]
     observe: Option<Duration>,
 }
@@ -89,7 +90,7 @@ fn nothing_measured(sampler: &Sampler) -> Failure {
         Some(first) => format!("no meter can be read here ({}: {})", first.source_name, first.reason),
         None => "no meter can be read here".to_owned(),
     };
-    let remedy = format!("{remedy}; one that can be read for some minutes once is enough");
+    let remedy = format!("{remedy}; access to a meter once, for a few minutes, is enough");
     Failure::NothingMeasured { reason: format!("cannot calibrate: {reason}"), remedy }
 }
 
@@ -124,8 +125,8 @@ fn observe(sampler: &mut Sampler, config: &Config, duration: Duration) -> Vec<Lo
 /// Reads for so long, and gives what the package drew in each interval in which that is known.
 fn watch(sampler: &mut Sampler, config: &Config, duration: Duration, what: &str) -> Vec<LoadPoint> {
     let interval = config.interval.min(duration / READINGS).max(Duration::from_millis(200));
-    let bar = io::stderr().is_terminal();
-    if !bar {
+    let mut progress = Progress::start();
+    if !progress.is_shown() {
         say(&format!("measuring this machine {what} for {} s\n", duration.as_secs_f64()));
     }
     sleep(SETTLE.min(duration / READINGS));
@@ -134,13 +135,8 @@ fn watch(sampler: &mut Sampler, config: &Config, duration: Duration, what: &str)
     while start.elapsed() < duration {
         sleep(interval);
         points.extend(point(&sampler.tick()));
-        if bar {
-            let (elapsed, total) = (start.elapsed().as_secs(), duration.as_secs());
-            say(&format!("\rmeasuring this machine {what}: {elapsed} of {total} s "));
-        }
-    }
-    if bar {
-        say("\n");
+        let (elapsed, total) = (start.elapsed().as_secs(), duration.as_secs());
+        progress.show(|| format!("measuring this machine {what}: {elapsed} of {total} s"));
     }
     points
 }
@@ -177,9 +173,4 @@ fn summary(calibration: &Calibration) -> String {
         line("load", &format!("{watts:.2} W at {busy:.1} % busy ({seconds:.0} s)"));
     }
     text
-}
-
-/// Writes on standard error; if that is closed, no one reads it.
-fn say(text: &str) {
-    let _closed = io::stderr().lock().write_all(text.as_bytes());
 }

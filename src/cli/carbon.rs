@@ -2,7 +2,7 @@
 
 use super::config::{Config, IntensityChoice, Value};
 use super::exit::Failure;
-use kepler_compliance::intensity::{FileOptions, FileSource, IntensitySource, Table};
+use kepler_compliance::intensity::{FileOptions, FileSource, IntensitySource, IntensityTable};
 use kepler_compliance::standards::Standards;
 use kepler_compliance::tools::DEFAULT_REGION;
 use kepler_compliance::zones::Zones;
@@ -36,7 +36,7 @@ pub(super) fn standards(config: &Config) -> Result<Standards, Failure> {
 /// The file is no series of intensities, or a provider cannot be asked without a secret that is not given.
 pub(super) fn intensity(config: &Config, zones: &Zones) -> Result<Arc<dyn IntensitySource>, Failure> {
     let settings = &config.intensity;
-    let Some(choice) = &settings.source else { return Ok(Arc::new(Table::from_zones(zones))) };
+    let Some(choice) = &settings.source else { return Ok(Arc::new(IntensityTable::from_zones(zones))) };
     let unusable = |error: &dyn std::fmt::Display| Failure::Data(error.to_string());
     let mut options = ProviderOptions::default();
     options.base_url.clone_from(&settings.url);
@@ -45,9 +45,12 @@ pub(super) fn intensity(config: &Config, zones: &Zones) -> Result<Arc<dyn Intens
         IntensityChoice::File(path) => {
             let mut options = FileOptions::default();
             options.zone = Some(config.facility.region.clone().unwrap_or_else(|| DEFAULT_REGION.to_owned()));
-            options.method = config.facility.intensity_method.unwrap_or(options.method);
+            options.method = config.facility.intensity_method;
             options.validity = settings.validity;
-            let source = FileSource::open(path, zones, &options).map_err(|error| unusable(&error))?;
+            let source = FileSource::open(path, zones, &options).map_err(|error| match path.exists() {
+                true => unusable(&error),
+                false => unusable(&format!("{error}; what is no file is one of electricity-maps, watttime and uk")),
+            })?;
             for reason in source.skipped() {
                 tracing::warn!("{}: left out: {reason}", path.display());
             }

@@ -14,7 +14,7 @@ const PROBLEMS: u8 = 2;
 /// What to do with a configuration file.
 #[derive(Debug, Subcommand)]
 pub(super) enum Configuration {
-    /// Say everything that is wrong with a file; unknown keys count as wrong.
+    /// Report every problem of a file; unknown keys are problems.
     Check(Check),
 }
 

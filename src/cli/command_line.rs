@@ -81,10 +81,14 @@ fn asks_for_version(arguments: &[OsString]) -> bool {
         || flags.into_iter().any(|argument| argument == "--version" || argument == "-V")
 }
 
-/// kingpin's `--help-long` is our `--help`, which lists every flag.
-fn replace_help(arguments: Vec<OsString>) -> Vec<OsString> {
-    let ours = |argument: OsString| if argument == "--help-long" { "--help".into() } else { argument };
-    arguments.into_iter().map(ours).collect()
+/// kingpin's `--help-long` is our `--help`, which lists every flag. What follows `--` is the measured command's.
+fn replace_help(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    for argument in arguments.iter_mut().take_while(|argument| *argument != "--") {
+        if *argument == "--help-long" {
+            *argument = "--help".into();
+        }
+    }
+    arguments
 }
 
 /// Whether the next argument is the value of `argument`: a flag of `serve` that needs one and has no `=`.
@@ -202,10 +206,10 @@ mod tests {
     fn what_kingpin_writes_and_this_program_does_not_gets_a_hint() {
         for arguments in [&["--help-man"][..], &["serve", "--help-man"], &["--log.level=info", "--help-man"]] {
             let problem = understood(arguments).unwrap_err().to_string();
-            assert!(problem.contains("`--help-man`") && problem.contains("help2man"), "{problem}");
+            assert!(problem.contains("`--help-man`") && problem.contains("kepler man"), "{problem}");
         }
         let problem = understood(&["--completion-script-bash"]).unwrap_err().to_string();
-        assert!(problem.contains("no completions"), "{problem}");
+        assert!(problem.contains("kepler completions bash"), "{problem}");
         assert!(understood(&["calibrate", "--", "--help-man"]).is_ok());
     }
 
@@ -225,6 +229,12 @@ mod tests {
             assert_eq!(understood(arguments), Ok(Request::Version), "{arguments:?}");
         }
         assert_ne!(understood(&["calibrate", "--", "--version"]), Ok(Request::Version));
+    }
+
+    #[test]
+    fn what_follows_two_dashes_is_left_alone() {
+        let measured = ["calibrate", "--", "tool", "--help-long", "--version"];
+        assert_eq!(parsed(&measured), measured);
     }
 
     #[test]

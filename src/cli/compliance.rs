@@ -5,7 +5,7 @@ use super::page::{figure, list as items, status, table};
 use super::tool_session::{ToolArguments, exit};
 use super::words::{self, Phrase, Word, phrase, word};
 use clap::{Args, Subcommand};
-use kepler_compliance::standards::{DEFAULT_STANDARD, Status};
+use kepler_compliance::standards::Status;
 use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{ListRequest, ListResponse, StatusFilter, ToolRequest};
 use kepler_compliance::view::WorkloadKind;
@@ -28,9 +28,9 @@ pub(super) struct List {
     /// Kind of workloads [default: pods where there are any, else containers, else units]
     #[arg(long, value_parser = super::assess::kind)]
     kind: Option<WorkloadKind>,
-    /// Standard to judge by; `kepler standards` lists them
-    #[arg(long, default_value = DEFAULT_STANDARD)]
-    standard: String,
+    /// Standard to judge by; `kepler standards` lists them [default: KR_CARBON_2050, or what pods and namespaces choose]
+    #[arg(long)]
+    standard: Option<String>,
     /// Only those with this status: all, compliant, non-compliant, not-applicable, insufficient-data
     #[arg(long, default_value = "all", value_parser = filter)]
     status: StatusFilter,

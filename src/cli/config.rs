@@ -28,14 +28,17 @@ pub(crate) use flags::{Flags, parse as parse_flags};
 pub(crate) use load::{check, check_text, load};
 pub(crate) use manner::Manner;
 pub(crate) use raw_setting::{Problem, Value};
-pub(crate) use view_source::ViewSource;
+pub(crate) use view_source::{Service, ViewSource};
 
 use kepler_compliance::standards::Basis;
 use kepler_compliance::tools::Settings;
+use kepler_connect::kubernetes::SERVICE_ACCOUNT;
 use kepler_core::attribution::{IdlePolicy, Weights};
+use kepler_core::device::DeviceUser;
 use kepler_core::host::Host;
+use kepler_core::meter::chain::Source;
 use kepler_core::meter::hwmon::ChipRule;
-use kepler_core::units::{Energy, ZoneKind};
+use kepler_core::units::{Energy, Power, ZoneKind};
 use kepler_core::usage::UsageChoice;
 use kepler_http::{Compat, Levels, TelemetryPath};
 use std::path::{Path, PathBuf};
@@ -74,6 +77,24 @@ pub(crate) struct Config {
     pub(crate) preferred_meters: Vec<Meter>,
     /// `experimental.hwmon.forceEnabled`.
     pub(crate) force_hwmon: bool,
+    /// `experimental.gpu.enabled`: whether accelerators are read.
+    pub(crate) gpus: bool,
+    /// `experimental.gpu.idlePower`: what each draws while unused; learned where not given.
+    pub(crate) gpu_idle_power: Option<Power>,
+    /// `experimental.gpu.nvmlLibrary`: NVIDIA's library, where it is not in its usual place.
+    pub(crate) nvml_library: Option<PathBuf>,
+    /// `experimental.gpu.dcgmEndpoint`: where dcgm-exporter serves its metrics, if it is asked.
+    pub(crate) dcgm_endpoint: Option<String>,
+    /// `experimental.gpu.podResources`: the kubelet's socket of allocations, where it is not in its usual place.
+    pub(crate) pod_resources: Option<PathBuf>,
+    /// Whether a workload has one series for all accelerators.
+    pub(crate) gpus_summed: bool,
+    /// `experimental.platform.redfish`: this node's service processor.
+    pub(crate) redfish: RedfishSettings,
+    /// `dev.fake-gpu.enabled`.
+    pub(crate) fake_gpus: bool,
+    /// `dev.fake-gpu.users`: processes and their shares of the first one's time.
+    pub(crate) fake_gpu_users: Vec<DeviceUser>,
     /// `dev.fake-cpu-meter.enabled`.
     pub(crate) fake_meter: bool,
     /// `dev.fake-cpu-meter.zones`.
@@ -101,14 +122,20 @@ pub(crate) struct Config {
     pub(crate) compat: Option<Compat>,
     /// Where HTTP is served.
     pub(crate) listen: Vec<ListenAddress>,
+    /// Where it listens without TLS, beside those that have it.
+    pub(crate) listen_plain: Vec<ListenAddress>,
     /// The file of TLS and authentication of the HTTP server, in the format of Prometheus' exporter toolkit.
     pub(crate) web_config: Option<Value>,
     /// Who may ask over HTTP, beside scrapers.
     pub(crate) web: Web,
     /// Where the tools take energy figures from.
     pub(crate) source: ViewSource,
+    /// The time between two polls of other exporters, if not the usual one.
+    pub(crate) source_interval: Option<Duration>,
     /// The certificates to trust when asking that source, instead of the system's.
     pub(crate) source_ca_file: Option<PathBuf>,
+    /// The token to show exporters.
+    pub(crate) source_token_file: Option<PathBuf>,
     /// What is remembered across restarts.
     pub(crate) history: History,
     /// Whether and for which clients MCP is served over HTTP.
@@ -130,12 +157,25 @@ pub(crate) struct Config {
     pub(crate) currency: String,
 }
 
+/// Platform power over Redfish.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RedfishSettings {
+    /// Whether it is read.
+    pub(crate) enabled: bool,
+    /// This node's name in the file of BMCs, if not the usual one.
+    pub(crate) node_name: Option<String>,
+    /// The file of BMCs.
+    pub(crate) file: Option<Value>,
+    /// How long a request may take; as long as the BMC needs, within limits, if not given.
+    pub(crate) timeout: Option<Duration>,
+}
+
 /// Where grid intensities over time come from; nothing is the zone table's yearly averages.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct IntensitySettings {
     /// The source.
     pub(crate) source: Option<IntensityChoice>,
-    /// How long after its last value a series still speaks for now, if not by its own step or as providers' figures do.
+    /// How long the last value of a series stays valid, if not by its own step or as providers' figures do.
     pub(crate) validity: Option<Duration>,
     /// The file of the provider's token or of user and password.
     pub(crate) token_file: Option<Value>,
@@ -195,6 +235,8 @@ pub(crate) struct Kube {
     pub(crate) kubelet_insecure: bool,
     /// The labels of pods that are shown.
     pub(crate) pod_labels: Vec<String>,
+    /// Whose annotations `kepler.energy/…` count.
+    pub(crate) annotations: Annotated,
 }
 
 impl Default for Kube {
@@ -208,8 +250,20 @@ impl Default for Kube {
             kubelet_certificate: None,
             kubelet_insecure: false,
             pod_labels: Vec::new(),
+            annotations: Annotated::Pods,
         }
     }
+}
+
+/// Whose annotations and labels `kepler.energy/…` choose how energy is judged and shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Annotated {
+    /// None.
+    Nothing,
+    /// Those of pods, which come with the list of pods.
+    Pods,
+    /// Those of namespaces as well, and the labels of the node that name its region: the API server is asked.
+    Cluster,
 }
 
 /// Who is asked first for pods.
@@ -234,6 +288,8 @@ pub(crate) struct Web {
     pub(crate) origins: Vec<String>,
     /// The file of the token that clients must send.
     pub(crate) token_file: Option<PathBuf>,
+    /// Clients must send a token of Kubernetes that is for this audience.
+    pub(crate) kubernetes_audience: Option<String>,
 }
 
 /// The history file.
@@ -267,12 +323,36 @@ pub(crate) struct Mcp {
     pub(crate) token_file: Option<PathBuf>,
     /// Whether HTTP with SSE of 2024-11-05 is offered too.
     pub(crate) legacy_sse: bool,
+    /// Names of the tools that are offered; all of them where neither they nor sets are given.
+    pub(crate) tools: Vec<String>,
+    /// Names of the sets of tools that are offered.
+    pub(crate) toolsets: Vec<String>,
+    /// Whether tools are listed with schemas of their answers.
+    pub(crate) output_schemas: kepler_mcp::OutputSchemas,
+}
+
+#[cfg(feature = "mcp")]
+impl Mcp {
+    /// The tools that are offered. Names are checked where they are read.
+    pub(crate) fn selection(&self) -> kepler_mcp::ToolSelection {
+        let selection = kepler_mcp::ToolSelection::new(&self.tools, &self.toolsets).unwrap_or_default();
+        selection.with_output_schemas(self.output_schemas)
+    }
 }
 
 #[cfg(feature = "mcp")]
 impl Default for Mcp {
     fn default() -> Self {
-        Mcp { enabled: true, hosts: Vec::new(), origins: Vec::new(), token_file: None, legacy_sse: false }
+        Mcp {
+            enabled: true,
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            token_file: None,
+            legacy_sse: false,
+            tools: Vec::new(),
+            toolsets: Vec::new(),
+            output_schemas: kepler_mcp::OutputSchemas::Auto,
+        }
     }
 }
 
@@ -305,20 +385,10 @@ pub(crate) enum Meter {
     Auto,
     /// Kepler's name for processors' own counters, however they are read.
     Rapl,
-    /// Linux powercap.
-    Powercap,
-    /// Model-specific registers.
-    Msr,
-    /// The perf `power` PMU.
-    Perf,
-    /// Hardware monitoring sensors.
-    Hwmon,
-    /// An estimate from utilisation.
-    Model,
-    /// An artificial meter.
+    /// An artificial meter, with the configured zones.
     Fake,
-    /// A recorded trace.
-    Replay(PathBuf),
+    /// One of the library's.
+    Of(Source),
 }
 
 impl Default for Config {
@@ -339,6 +409,15 @@ impl Default for Config {
             usage: UsageChoice::Auto,
             preferred_meters: Vec::new(),
             force_hwmon: false,
+            gpus: true,
+            gpu_idle_power: None,
+            nvml_library: None,
+            dcgm_endpoint: None,
+            pod_resources: None,
+            gpus_summed: false,
+            redfish: RedfishSettings::default(),
+            fake_gpus: false,
+            fake_gpu_users: Vec::new(),
             fake_meter: false,
             // Kepler's own default, without the indices.
             fake_zones: vec![ZoneKind::Package, ZoneKind::Core, ZoneKind::Uncore, ZoneKind::Dram],
@@ -354,10 +433,13 @@ impl Default for Config {
             levels: Levels::ALL,
             compat: None,
             listen: vec![ListenAddress::local(defaults::PORT)],
+            listen_plain: Vec::new(),
             web_config: None,
             web: Web::default(),
             source: ViewSource::Local,
+            source_interval: None,
             source_ca_file: None,
+            source_token_file: None,
             history: History::default(),
             #[cfg(feature = "mcp")]
             mcp: Mcp::default(),
@@ -380,6 +462,23 @@ impl Config {
         let in_cluster = || std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
         let known = self.node_name.clone().or_else(|| if self.kube.enabled { in_cluster() } else { None });
         known.unwrap_or_else(host)
+    }
+
+    /// The same for a hub, which has nothing of its own to tell of: within a cluster it asks the exporters behind the Service
+    /// `kepler` of its namespace unless another source is named.
+    ///
+    /// # Errors
+    /// When nothing says whom to ask.
+    pub(crate) fn of_hub(mut self) -> Result<Self, String> {
+        if self.source == ViewSource::Local {
+            if !Path::new(SERVICE_ACCOUNT).exists() {
+                let what = "a hub measures nothing and asks others: give --source=endpoints=NAMESPACE/SERVICE (in a cluster), \
+                     dns=HOST:PORT, kepler=URL,URL… or prometheus=URL";
+                return Err(what.to_owned());
+            }
+            self.source = ViewSource::Endpoints(Service { namespace: None, name: "kepler".to_owned(), port: None });
+        }
+        Ok(self)
     }
 
     /// The host whose roots are configured.

@@ -1,6 +1,9 @@
 //! `kepler doctor`: what can be measured here, what cannot, why, and what would change that.
+mod accelerators;
 mod environment;
 mod kubernetes;
+mod platform;
+mod reason;
 mod report;
 
 use super::config::Config;

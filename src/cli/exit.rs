@@ -2,6 +2,7 @@
 
 use super::config::{Manner, Problem};
 use super::remedies;
+use kepler_compliance::text::Lang;
 use kepler_compliance::tools::ToolError;
 use kepler_core::availability::Unavailable;
 use kepler_core::printable;
@@ -16,6 +17,14 @@ pub(super) const HELP: &str = "Exit status: 0 done, or stopped by a signal; 1 an
 
 /// Set once the configuration is known.
 static MANNER: OnceLock<Manner> = OnceLock::new();
+
+/// Set once the language asked for is known.
+static LANG: OnceLock<Lang> = OnceLock::new();
+
+/// Says why a tool has no answer in this language.
+pub(super) fn speak(lang: Lang) {
+    let _known = LANG.set(lang);
+}
 
 /// Ends the program in this manner: Go Kepler knows one exit status for all failures.
 pub(super) fn behave(manner: Manner) {
@@ -63,6 +72,9 @@ pub(super) enum Failure {
     /// A standard, a region or a file of data is not what it should be.
     #[error("{0}")]
     Data(String),
+    /// What was named is not there.
+    #[error("{0}")]
+    Missing(String),
     /// An address of a source of energy figures cannot be used.
     #[error("--source: {0}")]
     Source(String),
@@ -90,14 +102,17 @@ impl Failure {
         if let Failure::Arguments(error) = self {
             return arguments(error);
         }
-        let text = format!("kepler: {self}\n");
+        let text = match self {
+            Failure::Tool(error) => format!("kepler: {}\n", error.render(LANG.get().copied().unwrap_or_default())),
+            _ => format!("kepler: {self}\n"),
+        };
         // If standard error is closed, no one reads it.
         let _closed = io::stderr().lock().write_all(printable::page(&text).as_bytes());
         status(match self {
             Failure::Tool(
                 ToolError::UnknownStandard(_) | ToolError::UnknownRegion(_) | ToolError::InvalidArgument { .. },
             ) => 2,
-            Failure::Io { .. } | Failure::Host(_) | Failure::Tool(_) => 1,
+            Failure::Io { .. } | Failure::Host(_) | Failure::Missing(_) | Failure::Tool(_) => 1,
             Failure::CommandLine(_) | Failure::Arguments(_) => 2,
             Failure::Config(_) | Failure::Data(_) | Failure::Source(_) => 2,
             Failure::Meter(_) | Failure::Usage(_) | Failure::NothingMeasured { .. } => 3,

@@ -1,8 +1,9 @@
 //! From the configuration to a directory of pods. Nothing here stops the program: without names there are figures.
 
-use super::config::{Config, PodInformer, yaml};
+use super::config::{Annotated, Config, PodInformer, yaml};
 use kepler_connect::kubernetes::{
-    Access, AccessError, Kubeconfig, LabelFilter, Mode, Options, Refresher, SERVICE_ACCOUNT,
+    Access, AccessError, ClusterFollower, Kubeconfig, LabelFilter, Mode, Options, Refresher, SERVICE_ACCOUNT,
+    follow_cluster,
 };
 use kepler_core::directory::Directory;
 use kepler_core::host::file::{self, FileLimits};
@@ -29,6 +30,7 @@ const HOST_ADDRESS: [&str; 2] = ["HOST_IP", "NODE_IP"];
 pub(super) struct Pods {
     pub(super) directory: Directory,
     _refresher: Refresher,
+    _cluster: Option<ClusterFollower>,
 }
 
 impl Pods {
@@ -40,8 +42,9 @@ impl Pods {
         let directory = Directory::new();
         match Refresher::start(options(config), directory.clone()) {
             Ok(refresher) => {
+                let cluster = cluster(config, Some(config.node_name()), &directory);
                 refresher.wait_for_first(PATIENCE);
-                Some(Pods { directory, _refresher: refresher })
+                Some(Pods { directory, _refresher: refresher, _cluster: cluster })
             }
             Err(error) => {
                 tracing::error!("pods are not named: {error}");
@@ -49,6 +52,19 @@ impl Pods {
             }
         }
     }
+}
+
+/// Begins to ask the API server for the annotations of namespaces, and for the region of `node` if one is named, where that
+/// is wanted; waits a moment for the first answer.
+pub(super) fn cluster(config: &Config, node: Option<String>, directory: &Directory) -> Option<ClusterFollower> {
+    if config.kube.annotations != Annotated::Cluster {
+        return None;
+    }
+    let unknown = |error: &dyn std::fmt::Display| {
+        tracing::warn!("annotations of namespaces and the region of nodes are not known: {error}");
+    };
+    let access = access(config).map_err(|error| unknown(&error)).ok()?;
+    follow_cluster(access, node, directory.clone(), PATIENCE).map_err(|error| unknown(&error)).ok()
 }
 
 /// How pods are found. What is wrong with the access is said; the log directories are left then.
@@ -79,7 +95,11 @@ pub(super) fn options(config: &Config) -> Options {
     let logs = roots.iter().map(|root| root.join("var/log")).find(|logs| logs.join("pods").is_dir());
     options.logs = logs.unwrap_or_else(|| config.root.join("var/log"));
     options.procfs.clone_from(&config.procfs);
-    options.labels = LabelFilter::new(config.kube.pod_labels.iter().cloned());
+    let labels = LabelFilter::new(config.kube.pod_labels.iter().cloned());
+    options.labels = match config.kube.annotations {
+        Annotated::Nothing => labels.without_energy_annotations(),
+        Annotated::Pods | Annotated::Cluster => labels,
+    };
     options
 }
 
@@ -92,11 +112,22 @@ fn roots(config: &Config) -> Vec<PathBuf> {
     roots
 }
 
-fn access(config: &Config) -> Result<Access, AccessError> {
+/// The cluster, as configured or as this pod knows it.
+///
+/// # Errors
+/// When this is no pod, or the kubeconfig cannot be used.
+pub(super) fn access(config: &Config) -> Result<Access, AccessError> {
     match &config.kube.config {
         Some(path) => kubeconfig(path),
         None => Access::in_cluster(Path::new(SERVICE_ACCOUNT), |name| std::env::var(name).ok()),
     }
+}
+
+/// The namespace of this pod; `default` where it is none, as for kubectl.
+pub(super) fn own_namespace() -> String {
+    let path = Path::new(SERVICE_ACCOUNT).join("namespace");
+    let text = file::read_text(&path, FileLimits::bytes(4096)).unwrap_or_default();
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty()).unwrap_or_else(|| "default".to_owned())
 }
 
 /// Those of large fleets have some hundred kilobytes.

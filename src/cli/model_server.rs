@@ -14,7 +14,7 @@ use std::io;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::{Signal, SignalKind};
 use tokio::sync::watch;
 
 /// Clients of a cluster's exporters, each with a connection that it keeps.
@@ -44,7 +44,7 @@ pub(super) struct ModelServer {
     /// Serve the estimator's Unix socket here; exporters look for /tmp/estimator.sock [default: none]
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
-    /// Least severe messages to log: trace, debug, info, warn, error
+    /// Lowest severity that is logged: trace, debug, info, warn, error
     #[arg(long = "log.level", value_name = "LEVEL", default_value = "info")]
     log_level: tracing::Level,
 }
@@ -63,6 +63,18 @@ pub(super) fn run(asked: ModelServer) -> Result<(), Failure> {
     let store = Arc::new(store.map_err(|error| Failure::Data(error.to_string()))?);
     let web = asked.web_config.as_ref().map(WebConfig::from_file).transpose();
     let web = web.map_err(|error| Failure::Data(format!("--web.config-file: {error}")))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()
+        .map_err(Failure::to("start the model server"))?;
+    // A signal may come as soon as the program has said that it serves.
+    let asks = {
+        let _entered = runtime.enter();
+        [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signals::of)
+    };
+    let [interrupt, terminate, hangup] = asks;
+    let asks = [interrupt?, terminate?, hangup?];
     let host = Host::default();
     let addresses = if asked.listen.is_empty() { vec![ListenAddress::local(8100)] } else { asked.listen };
     let listeners = listen::bind_all(&addresses, &host)?;
@@ -78,11 +90,6 @@ pub(super) fn run(asked: ModelServer) -> Result<(), Failure> {
     options.body_limit = kepler_model_server::MAX_REQUEST_BYTES;
     options.body_budget = MOST_BODY_BYTES;
     options.web.clone_from(&web);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
-        .enable_all()
-        .build()
-        .map_err(Failure::to("start the model server"))?;
     let served = runtime.block_on(async {
         let (stop, stopped) = watch::channel(false);
         let end = |mut stopped: watch::Receiver<bool>| async move {
@@ -98,7 +105,7 @@ pub(super) fn run(asked: ModelServer) -> Result<(), Failure> {
             let machine = Machine::of(&host);
             serve_socket(path, Arc::clone(&store), machine, SocketOptions::default(), end(stopped)).await
         };
-        let end_asked_for = wait_for_end(&store, web.as_ref(), stop);
+        let end_asked_for = wait_for_end(&store, web.as_ref(), asks, stop);
         let http = async { http.await.map_err(Failure::to("serve HTTP")) };
         let socket = async {
             socket.await.map_err(|error| Failure::Address {
@@ -132,11 +139,13 @@ async fn train(
 }
 
 /// Ends with a signal to end.
-async fn wait_for_end(store: &Store, web: Option<&WebConfig>, stop: watch::Sender<bool>) -> Result<(), Failure> {
+async fn wait_for_end(
+    store: &Store,
+    web: Option<&WebConfig>,
+    [mut interrupt, mut terminate, mut hangup]: [Signal; 3],
+    stop: watch::Sender<bool>,
+) -> Result<(), Failure> {
     let _held = signals::hold()?;
-    let mut interrupt = signals::of(SignalKind::interrupt())?;
-    let mut terminate = signals::of(SignalKind::terminate())?;
-    let mut hangup = signals::of(SignalKind::hangup())?;
     loop {
         tokio::select! {
             _ = interrupt.recv() => break,

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn bits_of_the_effective_set_are_told_apart() {
+    fn bits_of_the_effective_set_are_distinguished() {
         let status = "Name:\tkepler\nUid:\t1000\t1000\t1000\t1000\nCapEff:\t0000004000020000\n";
         assert_eq!(held(status), [Some(false), Some(true), Some(false), Some(true), Some(false)]);
     }

@@ -4,13 +4,13 @@ mod trace;
 
 use super::config::Config;
 use super::exit::Failure;
+use super::progress::{Progress, say};
 use super::remedies;
 use super::sampling;
 use super::signals;
 use clap::Args;
 use kepler_core::meter::Method;
 use kepler_core::sampler::Sampler;
-use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::signal::unix::SignalKind;
@@ -88,7 +88,7 @@ async fn record(
     let mut due = start + interval;
     let mut wake = tokio::time::interval_at(start + interval.min(gap), interval.min(gap));
     wake.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let bar = io::stderr().is_terminal();
+    let mut progress = Progress::start();
     loop {
         tokio::select! {
             _ = wake.tick() => {}
@@ -103,21 +103,13 @@ async fn record(
         due += interval;
         let rows = trace.write(&sampler.tick()).map_err(Failure::Data)?;
         let elapsed = start.elapsed();
-        if bar {
+        progress.show(|| {
             let total = duration.map(|duration| format!(" of {} s", duration.as_secs())).unwrap_or_default();
-            say(&format!("\r{} s{total}, {rows} rows ", elapsed.as_secs()));
-        }
+            format!("{} s{total}, {rows} rows", elapsed.as_secs())
+        });
         if duration.is_some_and(|duration| elapsed + interval / 2 >= duration) {
             break;
         }
     }
-    if bar {
-        say("\n");
-    }
     Ok(())
-}
-
-/// Writes on standard error; if that is closed, no one reads it.
-fn say(text: &str) {
-    let _closed = io::stderr().lock().write_all(text.as_bytes());
 }

@@ -5,6 +5,7 @@ use super::page::{digits, list, table};
 use super::tool_session::ToolArguments;
 use super::words::{self, Word, word};
 use clap::Args;
+use kepler_compliance::standards::Basis;
 use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{RegionalRequest, RegionalResponse, ToolRequest, WorkloadQualifiers};
 use std::process::ExitCode;
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 /// Which regions to compare.
 #[derive(Debug, Args)]
 pub(super) struct Regions {
-    /// Regions to compare with [default: those of the same cloud provider, or all countries]
+    /// Regions to compare with [default: those of the same cloud provider, or the countries that have cloud regions]
     regions: Vec<String>,
     /// A workload whose savings are given in kilograms as well
     #[arg(long)]
@@ -38,7 +39,7 @@ pub(super) fn run(asked: Regions) -> Result<ExitCode, Failure> {
     let Regions { regions, workload, namespace, margin, limit, arguments } = asked;
     let session = arguments.open(workload.is_some())?;
     let request = RegionalRequest::default().with(|request| {
-        (request.regions, request.workload_name) = (regions, workload);
+        (request.regions, request.workload) = (regions, workload);
         request.qualifiers = WorkloadQualifiers::new(namespace, None);
         (request.margin_percent, request.limit, request.scope) = (margin, limit, session.scope());
     });
@@ -58,15 +59,21 @@ fn page(answer: &RegionalResponse, lang: Lang) -> String {
         .chain(missing)
         .map(|region| {
             let own = current.is_some_and(|own| own.region == region.region);
+            // An intensity that is not the zone's own says whose it is.
+            let of = |zone: &str| if zone == region.zone { String::new() } else { format!(" ({zone})") };
+            let assumed = match region.pue_basis {
+                Some(Basis::Assumed) => format!(" ({})", word(Word::Assumed, lang)),
+                _ => String::new(),
+            };
             let year = region.grid_year.map_or_else(String::new, |year| year.to_string());
             let savings = region.savings.and_then(|savings| savings.kg_co2eq);
             vec![
                 format!("{}{}", region.rank, if own { " <-" } else { "" }),
                 region.region.clone(),
                 region.effective_intensity.map_or_else(String::new, digits),
-                digits(region.grid_intensity),
+                format!("{}{}", digits(region.grid_intensity), of(&region.grid_zone)),
                 year,
-                region.pue.map_or_else(String::new, digits),
+                region.pue.map_or_else(String::new, |pue| format!("{}{assumed}", digits(pue))),
                 region.savings_percent.map_or_else(String::new, |saved| format!("{saved:.1} %")),
                 savings.map_or_else(String::new, |kg| format!("{} kg", digits(kg))),
                 region.zone_name.clone(),

@@ -1,6 +1,6 @@
 //! Remedies in the words of the command line: flags, commands, manifests.
 
-use kepler_core::availability::{Capability, Limit, Remedy, Root, Setting, Unavailable};
+use kepler_core::availability::{Capability, Remedy, ResourceLimit, Root, Setting, Unavailable};
 
 /// A source, why it cannot be used, and what to do, on one line.
 pub(super) fn line(unavailable: &Unavailable) -> String {
@@ -10,8 +10,11 @@ pub(super) fn line(unavailable: &Unavailable) -> String {
 /// What to do, as exactly as it can be said.
 pub(super) fn text(remedy: &Remedy) -> String {
     match remedy {
-        Remedy::None => "nothing to do".to_owned(),
+        Remedy::None => "none".to_owned(),
         Remedy::GrantCapability { capabilities } => grant(capabilities),
+        Remedy::MakeReadable { path } if !path.components().any(|part| part.as_os_str() == "powercap") => {
+            format!("run as root, or let the user that runs kepler read {}", path.display())
+        }
         Remedy::MakeReadable { path } => format!(
             "run as root, or grant CAP_DAC_READ_SEARCH, or open the files to a group with a udev rule: \
              SUBSYSTEM==\"powercap\", ACTION==\"add\", RUN+=\"/bin/chgrp -R power /sys%p\", \
@@ -24,7 +27,7 @@ pub(super) fn text(remedy: &Remedy) -> String {
             calls.join(" and ")
         ),
         Remedy::SetKernelParameter { name, value } => format!("set `sysctl {name}={value}`"),
-        Remedy::RaiseLimit { limit: Limit::LockedMemory } => {
+        Remedy::RaiseLimit { limit: ResourceLimit::LockedMemory } => {
             "before Linux 5.11 raise the limit of locked memory (LimitMEMLOCK=16M) or grant CAP_SYS_RESOURCE".to_owned()
         }
         Remedy::RaiseLimit { .. } => "raise the limit of open files (`ulimit -n`, LimitNOFILE=)".to_owned(),
@@ -37,6 +40,10 @@ pub(super) fn text(remedy: &Remedy) -> String {
         Remedy::LoadModule { modules } => {
             let commands: Vec<String> = modules.iter().map(|module| format!("modprobe {module}")).collect();
             format!("load the driver: `{}`", commands.join(" && "))
+        }
+        Remedy::ReloadModule { modules } => {
+            let names = modules.join(" ");
+            format!("restart the machine, or load the driver again: `modprobe -r {names} && modprobe {names}`")
         }
         Remedy::EnableKernelOption { option } => format!("use a kernel built with {option}=y"),
         Remedy::UpgradeKernel { since } => {
@@ -110,7 +117,11 @@ fn setting_text(setting: Setting) -> &'static str {
             "state it with --model.host-threads, or name a model in its pipeline's directory with --model.path"
         }
         Setting::ModelSemantics => "state what its features mean with --model.semantics",
-        Setting::Trace => "name a recorded trace with --meter=replay:FILE",
+        Setting::Trace => "name a recorded trace with --meter=replay=FILE",
+        Setting::DcgmEndpoint => "state the address of this node's dcgm-exporter with --experimental.gpu.dcgm-endpoint",
+        Setting::NvmlLibrary => {
+            "name NVIDIA's libnvidia-ml.so.1 for this machine's processor with --experimental.gpu.nvml-library, or leave that out"
+        }
         Setting::NodeName => "state this node's name in the cluster with --kube.node-name, or in NODE_NAME",
         Setting::KubeletAddress => {
             "state the kubelet's address with --kube.kubelet-address, or status.hostIP in HOST_IP"
@@ -135,11 +146,13 @@ mod tests {
             Remedy::MakeReadable { path: "/sys/class/powercap/intel-rapl:0/energy_uj".into() },
             Remedy::AllowSystemCall { calls: vec!["bpf", "perf_event_open"] },
             Remedy::SetKernelParameter { name: "kernel.perf_event_paranoid", value: "0" },
-            Remedy::RaiseLimit { limit: Limit::OpenFiles },
-            Remedy::RaiseLimit { limit: Limit::LockedMemory },
+            Remedy::RaiseLimit { limit: ResourceLimit::OpenFiles },
+            Remedy::RaiseLimit { limit: ResourceLimit::LockedMemory },
             Remedy::SharePidNamespace,
             Remedy::JoinGroup { group: 987 },
             Remedy::load(["intel_rapl_common", "intel_rapl_msr"]),
+            Remedy::ReloadModule { modules: vec!["nvidia"] },
+            Remedy::MakeReadable { path: "/dev/nvidiactl".into() },
             Remedy::EnableKernelOption { option: "CONFIG_DEBUG_INFO_BTF" },
             Remedy::UpgradeKernel { since: "5.8" },
             Remedy::LiftLockdown,
@@ -156,9 +169,13 @@ mod tests {
             Remedy::MountHostPath { path: "/var/lib/kubelet/pki/kubelet.crt".into() },
         ];
         all.extend([Root::Procfs, Root::Sysfs, Root::Cgroup, Root::Msr].map(|root| Remedy::MountRoot { root }));
-        use Setting::{Kubeconfig, KubeletAddress, Model, ModelHostThreads, ModelSemantics, NodeName, Sensors, Trace};
-        let settings = [Model, ModelHostThreads, ModelSemantics, Trace, Sensors, NodeName, KubeletAddress, Kubeconfig];
-        all.extend(settings.map(|setting| Remedy::CorrectSetting { setting }));
+        use Setting::{
+            DcgmEndpoint, Kubeconfig, KubeletAddress, Model, ModelHostThreads, ModelSemantics, NodeName, NvmlLibrary,
+            Sensors, Trace,
+        };
+        let of_models = [Model, ModelHostThreads, ModelSemantics, Trace, Sensors];
+        let of_nodes = [NodeName, KubeletAddress, Kubeconfig, DcgmEndpoint, NvmlLibrary];
+        all.extend([of_models, of_nodes].concat().into_iter().map(|setting| Remedy::CorrectSetting { setting }));
         let alternatives = Remedy::any(all.clone());
         all.push(alternatives);
         all

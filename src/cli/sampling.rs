@@ -3,30 +3,69 @@
 #[cfg(feature = "model-server")]
 mod configured;
 
+use super::accelerators::Accelerators;
 use super::config::{Config, Manner, Meter};
 use super::exit::Failure;
+use super::kubernetes::Pods;
 use kepler_core::calibration::Calibration;
-use kepler_core::calibration::file::{self, FileError};
+use kepler_core::calibration::file::{self, CalibrationFileError};
+use kepler_core::device::DeviceOptions;
+use kepler_core::device::fake::FakeDevices;
 use kepler_core::directory::Directory;
 use kepler_core::meter::chain::{ChainOptions, Source};
+use kepler_core::platform::PlatformBoard;
 use kepler_core::sampler::{Sampler, SamplerError, SamplerOptions};
 use std::path::Path;
 use std::sync::Arc;
+
+/// As many artificial accelerators are made as show what several look like.
+const FAKE_GPUS: u32 = 2;
+
+/// What the network knows of what runs here, kept up to date as long as this lives.
+#[derive(Default)]
+pub(super) struct Known {
+    pods: Option<Pods>,
+    accelerators: Option<Accelerators>,
+}
+
+impl Known {
+    /// Begins to ask those who are configured.
+    pub(super) fn start(config: &Config) -> Self {
+        Known { pods: Pods::start(config), accelerators: Accelerators::start(config) }
+    }
+
+    /// Names of pods, if Kubernetes is asked.
+    pub(super) fn pods(&self) -> Option<Directory> {
+        self.pods.as_ref().map(|pods| pods.directory.clone())
+    }
+}
 
 /// The sampler that is configured.
 ///
 /// # Errors
 /// When the meter asked for cannot be used, or the host cannot be read.
 pub(super) fn open(config: &Config) -> Result<Sampler, Failure> {
-    open_named(config, None)
+    open_named(config, &Known::default())
 }
 
-/// The same, with names of pods from a directory.
+/// The same, with what the network knows.
 ///
 /// # Errors
 /// As for [`open`].
-pub(super) fn open_named(config: &Config, directory: Option<Directory>) -> Result<Sampler, Failure> {
-    open_with(config, chain(config), directory)
+pub(super) fn open_named(config: &Config, known: &Known) -> Result<Sampler, Failure> {
+    open_with(config, chain(config), known, None)
+}
+
+/// The same, with meters of the whole machine that report to a board.
+///
+/// # Errors
+/// As for [`open`].
+pub(super) fn open_with_platform(
+    config: &Config,
+    known: &Known,
+    platform: Option<PlatformBoard>,
+) -> Result<Sampler, Failure> {
+    open_with(config, chain(config), known, platform)
 }
 
 /// The same, with nothing of what was learned of this machine before.
@@ -34,10 +73,15 @@ pub(super) fn open_named(config: &Config, directory: Option<Directory>) -> Resul
 /// # Errors
 /// As for [`open`].
 pub(super) fn open_uncalibrated(config: &Config) -> Result<Sampler, Failure> {
-    open_with(config, uncalibrated(config), None)
+    open_with(config, uncalibrated(config), &Known::default(), None)
 }
 
-fn open_with(config: &Config, chain: ChainOptions, directory: Option<Directory>) -> Result<Sampler, Failure> {
+fn open_with(
+    config: &Config,
+    chain: ChainOptions,
+    known: &Known,
+    platform: Option<PlatformBoard>,
+) -> Result<Sampler, Failure> {
     let options = SamplerOptions::default().with(|options| {
         options.chain = chain;
         options.policy = config.policy;
@@ -48,12 +92,28 @@ fn open_with(config: &Config, chain: ChainOptions, directory: Option<Directory>)
         options.usage = config.usage;
         // Go Kepler shows what the link says.
         options.deleted_mark = config.manner == Manner::Kepler;
-        options.directory = directory;
+        options.directory = known.pods();
+        options.platform = platform;
+        options.devices = devices(config);
+        options.devices.directory = known.accelerators.as_ref().map(|known| known.directory.clone());
     });
-    Sampler::new(&config.host(), options).map_err(|error| match error {
+    let sampler = Sampler::new(&config.host(), options).map_err(|error| match error {
         SamplerError::Meter(unavailable) => Failure::Meter(unavailable),
         SamplerError::Usage { unavailable } => Failure::Usage(unavailable),
         other => Failure::Host(other),
+    })?;
+    if !config.fake_gpus {
+        return Ok(sampler);
+    }
+    Ok(sampler.with_devices(vec![Box::new(FakeDevices::new(FAKE_GPUS, config.fake_gpu_users.clone()))]))
+}
+
+/// Which accelerators are read, and how.
+pub(super) fn devices(config: &Config) -> DeviceOptions {
+    DeviceOptions::default().with(|options| {
+        options.enabled = config.gpus;
+        options.idle_power = config.gpu_idle_power;
+        options.nvml_library.clone_from(&config.nvml_library);
     })
 }
 
@@ -64,7 +124,7 @@ pub(super) fn chain(config: &Config) -> ChainOptions {
 
 /// What was learned of this machine, if anything was. What cannot be used is said and left alone: measuring goes on without.
 fn calibration(config: &Config) -> Option<Arc<Calibration>> {
-    let refused = |path: &Path, error: FileError| {
+    let refused = |path: &Path, error: CalibrationFileError| {
         tracing::warn!("the calibration in {} is not used: {error}", path.display());
     };
     let (calibration, path) = file::find(&config.host(), config.calibration.as_deref(), refused)?;
@@ -106,14 +166,15 @@ fn sources(config: &Config) -> Vec<Source> {
         return of(&Meter::Fake, config);
     }
     if config.force_hwmon {
-        return of(&Meter::Hwmon, config);
+        return vec![Source::Hwmon];
     }
     if config.preferred_meters.is_empty() {
         return Source::auto();
     }
     let mut sources = Vec::new();
     // A preference is not a demand: the estimate still stands at the end.
-    for source in config.preferred_meters.iter().chain([&Meter::Model]).flat_map(|meter| of(meter, config)) {
+    for source in config.preferred_meters.iter().chain([&Meter::Of(Source::Model)]).flat_map(|meter| of(meter, config))
+    {
         if !sources.contains(&source) {
             sources.push(source);
         }
@@ -125,13 +186,8 @@ fn of(meter: &Meter, config: &Config) -> Vec<Source> {
     match meter {
         Meter::Auto => Source::auto(),
         Meter::Rapl => vec![Source::Powercap, Source::Msr, Source::Perf],
-        Meter::Powercap => vec![Source::Powercap],
-        Meter::Msr => vec![Source::Msr],
-        Meter::Perf => vec![Source::Perf],
-        Meter::Hwmon => vec![Source::Hwmon],
-        Meter::Model => vec![Source::Model],
         Meter::Fake => vec![Source::Fake(config.fake_zones.clone())],
-        Meter::Replay(path) => vec![Source::Replay(path.clone())],
+        Meter::Of(source) => vec![source.clone()],
     }
 }
 
@@ -146,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_preference_orders_the_sources_and_keeps_the_estimate() {
-        let preferred_meters = vec![Meter::Hwmon, Meter::Rapl];
+        let preferred_meters = vec![Meter::Of(Source::Hwmon), Meter::Rapl];
         let expected = [Source::Hwmon, Source::Powercap, Source::Msr, Source::Perf, Source::Model];
         assert_eq!(sources(&Config { preferred_meters, ..Config::default() }), expected);
     }
@@ -157,6 +213,6 @@ mod tests {
             Config { fake_meter: true, force_hwmon: true, preferred_meters: vec![Meter::Rapl], ..Config::default() };
         assert_eq!(sources(&kepler), [Source::Fake(kepler.fake_zones.clone())]);
         assert_eq!(sources(&Config { fake_meter: false, ..kepler.clone() }), [Source::Hwmon]);
-        assert_eq!(sources(&Config { meter: Some(Meter::Msr), ..kepler }), [Source::Msr]);
+        assert_eq!(sources(&Config { meter: Some(Meter::Of(Source::Msr)), ..kepler }), [Source::Msr]);
     }
 }

@@ -17,19 +17,19 @@ pub(super) struct Schedule {
     /// How long it takes, such as 4h or 90m
     #[arg(long)]
     duration: Length,
-    /// When it must have ended: a length from now, a time, or a local time of the region [default: 24h]
+    /// When it must be finished: a length from now, a time, or a local time of the region [default: 24h]
     #[arg(long)]
     deadline: Option<String>,
     /// When it may start at the earliest, written as the deadline [default: now]
     #[arg(long)]
     earliest: Option<String>,
-    /// It may pause and go on
+    /// The job may be paused and resumed
     #[arg(long)]
     interruptible: bool,
     /// Its mean IT power, watts
     #[arg(long, value_name = "WATTS")]
     power: Option<f64>,
-    /// A workload whose power stands for the job's
+    /// Take the job's power from this workload
     #[arg(long, conflicts_with = "power")]
     workload: Option<String>,
     /// Namespace of the workload, if it is a pod
@@ -48,7 +48,7 @@ pub(super) fn run(asked: Schedule) -> Result<ExitCode, Failure> {
     let session = arguments.open(workload.is_some())?;
     let request = ScheduleRequest::new(duration).with(|request| {
         (request.deadline, request.earliest, request.interruptible) = (deadline, earliest, interruptible);
-        (request.power_watts, request.workload_name) = (power, workload);
+        (request.power_watts, request.workload) = (power, workload);
         request.qualifiers = WorkloadQualifiers::new(namespace, None);
         request.scope = session.scope();
     });

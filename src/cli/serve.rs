@@ -1,26 +1,21 @@
 //! `kepler serve`: measures, and serves the figures until a signal comes.
 
+mod hub;
 pub(super) mod listen;
 #[cfg(feature = "mcp")]
 mod mcp;
+mod node;
 mod rest;
+mod review;
 mod table;
 
 use super::config::{Config, Manner, Value, ViewSource};
 use super::exit::Failure;
-use super::kubernetes::Pods;
-use super::live;
-use super::permissions;
-use super::remedies;
-use super::sampling;
 use super::signals::Signals;
 use super::version;
-use kepler_core::directory::Directory;
-use kepler_core::host::Topology;
-use kepler_core::meter::Method;
-use kepler_core::monitor::Monitor;
-use kepler_core::sampler::Sampler;
-use kepler_http::{ExportOptions, Exporter, Rest, ServerOptions, WebConfig};
+use kepler_compliance::tools::Toolbox;
+use kepler_http::{ExportOptions, Exporter, Listener, Rest, ServerOptions, UnusedSource, WebConfig};
+use std::any::Any;
 use std::net::TcpListener;
 use std::sync::Arc;
 
@@ -42,33 +37,21 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
         Signals::wait()?
     };
     let web = config.web_config.as_ref().map(web_config).transpose()?;
-    let listeners = if config.prometheus { listen::bind_all(&config.listen, &config.host())? } else { Vec::new() };
+    let bound = Bound::of(config)?;
     #[cfg(feature = "mcp")]
     let mcp = config.mcp.enabled.then(|| mcp::options(config)).transpose()?;
+    let asks_network = config.source != ViewSource::Local;
+    let mut rest = rest::options(config, asks_network)?;
     // This and what is made of it end after the runtime: see `ViewSource::follow`.
-    let followed = ViewSource::follow(config)?;
-    let mut rest = rest::options(config, followed.is_some())?;
-    // Held until the end: dropping it stops the refreshing.
-    let pods = Pods::start(config);
-    let directory = pods.as_ref().map(|pods| pods.directory.clone());
-    let sampler = sampling::open_named(config, directory.clone())?;
-    rest.unused_sources = rest::unused_sources(&sampler);
-    announce(&sampler, &listeners, config);
-    warn_of_losses(config, &sampler);
-    let monitor = Monitor::start(sampler, config.interval).map_err(Failure::to("start measuring"))?;
-    // Held until the end: dropping it stops the table.
-    let _table = config
-        .stdout
-        .then(|| table::start(monitor.feed(), config.interval))
-        .transpose()
-        .map_err(Failure::to("start the table"))?;
-    let history = live::HistoryThread::start(config, &monitor)?;
-    let view = followed.as_ref().map_or_else(|| history.view(), |followed| Arc::clone(&followed.view));
-    let toolbox = Arc::new(live::toolbox(config, view)?);
-    let exporter = Arc::new(Exporter::new(monitor.feed(), export_options(config, directory)));
+    let role = if asks_network { hub::start(config)? } else { node::start(config)? };
+    let Role { exporter, toolbox, .. } = &role;
+    rest.unused_sources.clone_from(&role.unused_sources);
+    let listeners = bound.announced(config);
+    let (exporter, toolbox) = (Arc::clone(exporter), Arc::clone(toolbox));
     // The first snapshots come faster than the interval: it is the interval that says when one is late.
     let stale_after = ServerOptions::default().stale_after.max(config.interval.saturating_mul(3));
     let mut options = ServerOptions::default();
+    options.review = review::options(config)?;
     (options.web, options.stale_after, options.links) = (web, stale_after, rest::LINKS.to_vec());
     options.live_page = true;
     options.telemetry_path.clone_from(&config.web.telemetry_path);
@@ -76,7 +59,8 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
         options.escaping = Some(GO_ESCAPING);
     }
     options.allowed_hosts.clone_from(&rest.allowed_hosts);
-    // A stream of events holds a connection for as long as somebody listens.
+    options.setting_names = rest.setting_names;
+    // A stream of events holds a connection for as long as its client listens.
     options.max_connections += rest.streams;
     #[cfg(feature = "mcp")]
     let work = rest.work.clone();
@@ -106,7 +90,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
         let router = kepler_http::router(exporter, &options).merge(rest.router());
         #[cfg(feature = "mcp")]
         let router = match mcp {
-            Some(mcp) => router.merge(mcp::router(toolbox, followed.is_some(), work, mcp)),
+            Some(mcp) => router.merge(mcp::router(toolbox, asks_network, work, (mcp, config.mcp.selection()))),
             None => router,
         };
         kepler_http::serve_router(listeners, router, options, stop).await.map_err(Failure::to("serve HTTP"))
@@ -115,13 +99,51 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     served
 }
 
-/// Serving without the encryption or the passwords that somebody configured would be worse than not
+/// The addresses that are listened at.
+#[derive(Default)]
+struct Bound {
+    listeners: Vec<TcpListener>,
+    /// Those without TLS whatever the others have.
+    plain: Vec<TcpListener>,
+}
+
+impl Bound {
+    /// Listens where it is configured.
+    fn of(config: &Config) -> Result<Self, Failure> {
+        if !config.prometheus {
+            return Ok(Bound::default());
+        }
+        let host = config.host();
+        let (listeners, plain) =
+            (listen::bind_all(&config.listen, &host)?, listen::bind_all(&config.listen_plain, &host)?);
+        Ok(Bound { listeners, plain })
+    }
+
+    /// Says where the figures are found, once they can be.
+    fn announced(self, config: &Config) -> Vec<Listener> {
+        announce(&self.listeners, &self.plain, config);
+        self.listeners.into_iter().map(Listener::from).chain(self.plain.into_iter().map(Listener::plain)).collect()
+    }
+}
+
+/// What is served: a node that is measured here, or a hub of others.
+struct Role {
+    exporter: Arc<Exporter>,
+    toolbox: Arc<Toolbox>,
+    /// What could be measured with and is not.
+    unused_sources: Vec<UnusedSource>,
+    /// Held until the end: dropping it stops what keeps the figures up to date.
+    _held: Box<dyn Any>,
+}
+
+/// Serving without the encryption or the passwords that were configured would be worse than not
 /// serving: any fault in the file ends the program.
 fn web_config(file: &Value) -> Result<WebConfig, Failure> {
     WebConfig::from_file(&file.text).map_err(|error| Failure::Config(vec![file.problem(error)]))
 }
 
-fn export_options(config: &Config, directory: Option<Directory>) -> ExportOptions {
+/// Who exports, and from what it was built.
+fn export_options(config: &Config) -> ExportOptions {
     let mut options = ExportOptions::default();
     options.node_name = config.node_name();
     options.levels = config.levels;
@@ -133,60 +155,14 @@ fn export_options(config: &Config, directory: Option<Directory>) -> ExportOption
         Manner::Kepler => version::go_arch().to_owned(),
     };
     options.build.rustversion = env!("BUILT_RUSTVERSION").to_owned();
-    options.topology = Topology::read(&config.host());
     options.compat = config.compat;
-    options.directory = directory;
+    options.gpus_summed = config.gpus_summed;
     options
 }
 
-/// Says which better source is not used, and what a missing permission costs.
-fn warn_of_losses(config: &Config, sampler: &Sampler) {
-    for unavailable in sampler.unavailable() {
-        // A missing right is one step away; the others want drivers or hardware.
-        if unavailable.remedy.is_permission() || unavailable.source_name == "model-file" {
-            tracing::warn!("not measuring with {}", remedies::line(unavailable));
-        } else {
-            tracing::debug!("not measuring with {}: {}", unavailable.source_name, unavailable.reason);
-        }
-    }
-    for permission in permissions::read(&config.host()) {
-        if permission.capability == permissions::SEES_PROCESSES && permission.held == Some(false) {
-            tracing::warn!("without {} these are lost: {}", permission.capability, permission.lost);
-        }
-    }
-}
-
-/// Says where the figures come from, and where they are found.
-fn announce(sampler: &Sampler, listeners: &[TcpListener], config: &Config) {
+/// Says where the figures are found.
+fn announce(listeners: &[TcpListener], plain: &[TcpListener], config: &Config) {
     let path = config.web.telemetry_path.as_str();
-    let mut sources: Vec<(&str, Method, Vec<&str>)> = Vec::new();
-    for zone in sampler.zones() {
-        let name = zone.zone.kind.name();
-        match sources.iter_mut().find(|(source, ..)| *source == zone.source) {
-            Some((_, _, zones)) if !zones.contains(&name) => zones.push(name),
-            Some(_) => {}
-            None => sources.push((zone.source, zone.method, vec![name])),
-        }
-    }
-    for (source, method, zones) in &sources {
-        let zones = zones.join(", ");
-        match method {
-            _ if *source == "fake" => tracing::warn!("{zones}: made up by fake, for development only"),
-            Method::Measured => tracing::info!("{zones}: measured by {source}"),
-            Method::Partial { error_ratio } => tracing::warn!(
-                "{zones}: measured by {source} in part, the rest estimated, ±{:.0} %; `kepler doctor` says what is missing",
-                error_ratio * 100.0
-            ),
-            _ => {
-                let error_ratio = method.error_ratio().unwrap_or(1.0);
-                tracing::warn!(
-                    "{zones}: estimated by {source}, ±{:.0} %; `kepler doctor` says what measuring needs",
-                    error_ratio * 100.0
-                );
-            }
-        }
-    }
-    tracing::info!("processor time of processes: {}", sampler.usage_source());
     for listener in listeners {
         if let Ok(address) = listener.local_addr() {
             match &config.web_config {
@@ -195,5 +171,8 @@ fn announce(sampler: &Sampler, listeners: &[TcpListener], config: &Config) {
                 None => tracing::info!("serving {}", listen::url(address, path)),
             }
         }
+    }
+    for address in plain.iter().filter_map(|listener| listener.local_addr().ok()) {
+        tracing::info!("serving {} without TLS", listen::url(address, path));
     }
 }

@@ -54,6 +54,18 @@ pub(super) fn of(kind: SignalKind) -> Result<Signal, Failure> {
     signal(kind).map_err(Failure::to("wait for signals"))
 }
 
+/// Lets the end of children be heard of, also where the parent of this program ignores that of its own: the kernel would
+/// take their status and their CPU time away unseen (`wait(2)`).
+///
+/// # Errors
+/// The system gives no handler.
+pub(super) fn hear_of_children() -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    let runtime = runtime.map_err(Failure::to("wait for signals"))?;
+    let _entered = runtime.enter();
+    of(SignalKind::child()).map(drop)
+}
+
 /// Keeps signals that other programs use for reports from ending this one, whatever it does: a handler stays for the life
 /// of the process once there was one (tokio's `signal`).
 pub(super) fn outlive_reports() {

@@ -1,6 +1,6 @@
 //! `kepler standards`: which rules are there?
 
-use super::exit::Failure;
+use super::exit::{self, Failure};
 use super::page::{facts, table};
 use super::tool_session::Answer;
 use super::words::{self, Phrase, Word, phrase, word};
@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use kepler_compliance::messages::Message;
 use kepler_compliance::standards::{Rule, RuleStatus, ScopeMessage, Standards as Rules, VerdictMessage};
 use kepler_compliance::text::Lang;
+use kepler_compliance::tools::ToolError;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -47,7 +48,8 @@ pub(super) fn run(asked: &Standards) -> Result<ExitCode, Failure> {
     let (answer, lang) = (asked.answer, asked.answer.lang());
     match &asked.what {
         Some(What::Show { code }) => {
-            let versions = rules.versions(code).map_err(|error| data(&error))?;
+            exit::speak(lang);
+            let versions = rules.versions(code).map_err(ToolError::from)?;
             answer.write(&versions, |versions| {
                 versions.iter().map(|rule| show(rule, lang)).collect::<Vec<_>>().join("\n")
             })?;

@@ -1,6 +1,7 @@
 //! Shared code of the compliance commands: flags, data, output.
 
 use super::carbon;
+use super::config::Config;
 use super::config::flags::Flags;
 use super::exit::Failure;
 use super::view::Energy;
@@ -19,7 +20,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Exit status of a workload that does not keep the standard.
+/// Exit status of a workload that does not meet the standard.
 const NON_COMPLIANT: u8 = 10;
 
 /// Exit status where too little is known to judge.
@@ -29,7 +30,7 @@ const INSUFFICIENT_DATA: u8 = 11;
 pub(super) const STATUS: &str = "Exit status: 0 compliant, or the standard does not apply; 10 non-compliant; \
      11 too little is known; 1 no such workload, or the source cannot answer; 2 bad flag or configuration. \
      The facility can be stated in the configuration file as well (facility.region, facility.pue, facility.facts, carbon.grid_intensity, price); \
-     where energy is measured here, the flags of `kepler serve` that say how hold too.";
+     where energy is measured here, the flags of `kepler serve` for measuring apply too.";
 
 /// Arguments of the commands that ask a tool.
 #[derive(Debug, Args)]
@@ -54,7 +55,7 @@ pub(super) struct Answer {
     json: bool,
 }
 
-fn language(text: &str) -> Result<Lang, String> {
+pub(super) fn language(text: &str) -> Result<Lang, String> {
     match text {
         "en" => Ok(Lang::En),
         "ko" => Ok(Lang::Ko),
@@ -63,8 +64,18 @@ fn language(text: &str) -> Result<Lang, String> {
 }
 
 /// The settings of `kepler serve`; of their flags `--help` shows those of the facility only.
-#[derive(Debug)]
-struct Facility(Flags);
+#[derive(Debug, Default)]
+pub(super) struct Facility(pub(super) Flags);
+
+impl Facility {
+    /// The configuration that they make.
+    ///
+    /// # Errors
+    /// Something in it is wrong.
+    pub(super) fn configure(self) -> Result<Config, Failure> {
+        super::configure(self.0)
+    }
+}
 
 /// The flags that every command that judges shows.
 const SHOWN: [&str; 18] = [
@@ -135,7 +146,8 @@ impl ToolArguments {
     /// # Errors
     /// The configuration or a data file is wrong, or nothing can be measured.
     pub(super) fn open(self, needs_energy: bool) -> Result<ToolSession, Failure> {
-        let config = super::configure(self.facility.0)?;
+        super::exit::speak(self.answer.lang);
+        let config = self.facility.configure()?;
         let zones = carbon::zones()?;
         let standards = carbon::standards(&config)?;
         let intensity = carbon::intensity(&config, &zones)?;
@@ -166,6 +178,7 @@ impl ToolSession {
             &self.settings,
             self.now,
         )
+        .choosing(self.energy.choices())
     }
 
     /// What every question says.

@@ -3,6 +3,7 @@
 mod rows;
 
 use super::exit::Failure;
+use super::progress::{Stage, during};
 use clap::Args;
 use kepler_core::model::format::Document;
 use kepler_core::model::{Model, Semantics, component_name};
@@ -10,7 +11,7 @@ use kepler_core::units::ZoneKind;
 use kepler_train::compare::{self, Folder};
 use kepler_train::validate::{Fold, HeldOut, Validation, blocks, by_group, cross_validate, evaluate, score};
 use kepler_train::{Algorithm, Dataset, Recipe, TrainError, interval, published_weights, report};
-pub(super) use rows::{Progress, Target};
+pub(super) use rows::Target;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -57,7 +58,7 @@ pub(super) struct Train {
     /// Share of cases that the interval is to cover
     #[arg(long, default_value_t = interval::CONFIDENCE)]
     confidence: f64,
-    /// Seed of everything random
+    /// Seed of the random number generator
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// The machine the rows are from, for the card
@@ -85,6 +86,13 @@ pub(super) fn run(asked: &Train) -> Result<ExitCode, Failure> {
     if asked.compare {
         return compare_all();
     }
+    let answer = during("training", |stage| make(asked, stage))?;
+    io::stdout().write_all(answer.as_bytes()).map_err(Failure::to("write the answer"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the model and its report; gives what to print.
+fn make(asked: &Train, stage: &Stage) -> Result<String, Failure> {
     let (mut table, source) = rows::read(&asked.rows).map_err(bad)?;
     for pair in &asked.rename {
         let (old, new) = pair.split_once('=').ok_or_else(|| Failure::Data(format!("--rename {pair}: give OLD=NEW")))?;
@@ -93,7 +101,7 @@ pub(super) fn run(asked: &Train) -> Result<ExitCode, Failure> {
     if let Some(semantics) = asked.semantics {
         table.declare(semantics);
     }
-    let targets = rows::targets(&asked.target, ZoneKind::ALL, &table);
+    let targets = rows::targets(&asked.target, ZoneKind::METERED, &table);
     if targets.is_empty() {
         return Err(Failure::Data(
             "the rows have no column <component>_power; give --target COMPONENT=COLUMN".to_owned(),
@@ -118,7 +126,7 @@ pub(super) fn run(asked: &Train) -> Result<ExitCode, Failure> {
         }
         None => (blocks(data.len(), FOLDS), format!("blocked {FOLDS}-fold")),
     };
-    let (document, judged) = train(asked, &recipe, &data, &folds, &validation, source).map_err(bad)?;
+    let (document, judged) = train(asked, &recipe, &data, (&folds, &validation), source, stage).map_err(bad)?;
     write(asked, &document)?;
     let mut page = format!("# {}\n\n", asked.output.display());
     if let Some(card) = &document.card {
@@ -127,17 +135,15 @@ pub(super) fn run(asked: &Train) -> Result<ExitCode, Failure> {
     let mut pictures = Vec::new();
     for (zone, held) in &judged {
         let name = component_name(*zone);
+        stage.set(format!("({name}: learning curve)"));
         let curve = report::learning_curve(&recipe, &data, *zone, Validation::default()).map_err(bad)?;
         pictures.push((format!("{name}.predicted"), report::predicted_plot(name, held)));
         pictures.push((format!("{name}.residuals"), report::residual_plot(name, held)));
         pictures.push((format!("{name}.learning"), report::learning_plot(name, &curve)));
     }
     let written = rows::write_report(&asked.output, &page, &pictures).map_err(Failure::to("write the report"))?;
-    let mut out = io::stdout().lock();
     let card = document.card.as_ref().map(ToString::to_string).unwrap_or_default();
-    write!(out, "{card}model     {}\nreport    {}\n", asked.output.display(), written.display())
-        .map_err(Failure::to("write the answer"))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(format!("{card}model     {}\nreport    {}\n", asked.output.display(), written.display()))
 }
 
 type Judged = Vec<(ZoneKind, Vec<HeldOut>)>;
@@ -146,20 +152,20 @@ fn train(
     asked: &Train,
     recipe: &Recipe,
     data: &Dataset,
-    folds: &[Fold],
-    validation: &str,
+    (folds, validation): (&[Fold], &str),
     source: String,
+    stage: &Stage,
 ) -> Result<(Document, Judged), TrainError> {
     let mut scores = Vec::new();
     let mut judged = Vec::new();
     for (zone, _) in data.targets() {
-        let progress = Progress::new(component_name(*zone));
-        let show = |done, of| progress.show(done, of);
+        let show = |done, of| stage.set(format!("({}: {done} of {of})", component_name(*zone)));
         let how = Validation::default().with(|how| (how.intervals, how.progress) = (true, &show));
         let held = cross_validate(recipe, data, *zone, folds, how)?;
         scores.push(score(component_name(*zone), validation, &held));
         judged.push((*zone, held));
     }
+    stage.set("(the model)".to_owned());
     let (mut document, _) = interval::fit(recipe, data, asked.confidence)?;
     if let Some(card) = &mut document.card {
         card.scores = scores;
@@ -189,10 +195,11 @@ fn compare_all() -> Result<ExitCode, Failure> {
             data.display()
         ))
     })?;
-    let progress = Progress::new("compare");
-    let show = |done, of| progress.show(done, of);
-    let how = Validation::default().with(|how| how.progress = &show);
-    let lines = compare::run(&folder, how, |_| {}).map_err(bad)?;
+    let compared = during("comparing", |stage| {
+        let show = |done, of| stage.set(format!("({done} of {of})"));
+        compare::run(&folder, Validation::default().with(|how| how.progress = &show), |_| {})
+    });
+    let lines = compared.map_err(bad)?;
     io::stdout().write_all(compare::table(&lines).as_bytes()).map_err(Failure::to("write the answer"))?;
     let missed = lines.iter().any(|line| line.met() == Some(false));
     Ok(if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -222,6 +229,13 @@ pub(super) struct Eval {
 /// # Errors
 /// The model or the rows cannot be used, or do not fit each other.
 pub(super) fn eval(asked: &Eval) -> Result<ExitCode, Failure> {
+    let answer = during("evaluating", |stage| judge(asked, stage))?;
+    io::stdout().write_all(answer.as_bytes()).map_err(Failure::to("write the answer"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the report; gives what to print.
+fn judge(asked: &Eval, stage: &Stage) -> Result<String, Failure> {
     let model = Model::load(&asked.model).map_err(|error| Failure::Data(error.to_string()))?;
     let (mut table, _) = rows::read(&asked.rows).map_err(bad)?;
     for pair in &asked.rename {
@@ -247,6 +261,7 @@ pub(super) fn eval(asked: &Eval) -> Result<ExitCode, Failure> {
     let mut pictures = Vec::new();
     for (zone, _) in data.targets() {
         let name = component_name(*zone);
+        stage.set(format!("({name})"));
         let held = evaluate(&model, &data, *zone).map_err(bad)?;
         let outside = data.rows().chunks_exact(data.width()).filter(|row| model.outside(row) > 0).count();
         page += &format!("{name}: {}\n", score(name, "these rows", &held));
@@ -255,8 +270,7 @@ pub(super) fn eval(asked: &Eval) -> Result<ExitCode, Failure> {
         pictures.push((format!("{name}.residuals"), report::residual_plot(name, &held)));
     }
     let written = rows::write_report(&asked.output, &page, &pictures).map_err(Failure::to("write the report"))?;
-    writeln!(io::stdout().lock(), "{page}report: {}", written.display()).map_err(Failure::to("write the answer"))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(format!("{page}report: {}\n", written.display()))
 }
 
 fn bad(error: TrainError) -> Failure {

@@ -13,6 +13,7 @@ pub(super) enum Word {
     Status,
     Carbon,
     Pue,
+    Assumed,
     Region,
     Power,
     Emissions,

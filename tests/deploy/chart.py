@@ -91,6 +91,7 @@ EVERYTHING: Object = {
         "podAnnotations": {"note": "x"},
         "affinity": {"nodeAffinity": {}},
         "nvidia": True,
+        "runtimeClassName": "nvidia",
         "hostLogs": True,
         "kubeletCertificate": "/var/lib/kubelet/pki/kubelet.crt",
         "nodeSelector": {"disk": "ssd"},

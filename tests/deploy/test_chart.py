@@ -96,6 +96,7 @@ def test_each_probe_and_each_mount_names_something_that_is_there(values):
         ({"image": {"tag": 1.25}}, "tag"),
         ({"extraArgs": "--log.level=debug"}, "extraArgs"),
         ({"hub": {"enabled": True, "source": "http://prometheus:9090"}}, "source"),
+        ({"hub": {"enabled": True, "source": "endpoints=../kepler"}}, "source"),
         ({"hub": {"replicas": 3}}, "replicas"),
         ({"hub": {"sources": "x"}}, "sources"),
         ({"tls": {"secret": "x"}}, "secret"),
@@ -115,6 +116,12 @@ def test_values_that_exclude_each_other_are_refused_with_the_remedy():
         Rendered({"daemonset": {"hostUsers": False}})
     with pytest.raises(helm_python.HelmError, match="tls.secretName"):
         Rendered({"tls": {"enabled": True}})
+    with pytest.raises(helm_python.HelmError, match="tls.enabled"):
+        Rendered({"kubernetesAuth": {"enabled": True}})
+    with pytest.raises(helm_python.HelmError, match="hub.tls.secretName"):
+        Rendered({"hub": {"enabled": True, "kubernetesAuth": True}})
+    with pytest.raises(helm_python.HelmError, match="one token"):
+        Rendered({"hub": {"enabled": True, "kubernetesAuth": True, "tls": {"secretName": "y"}, "tokenSecret": {"name": "z"}}})
     assert Rendered({"daemonset": {"hostUsers": False, "hostPID": False}}).agent["hostUsers"] is False
 
 
@@ -142,6 +149,26 @@ def test_what_is_added_comes_after_what_the_chart_sets():
     assert {"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"} in container["env"]
 
 
+def test_an_agent_of_gpus_has_the_library_and_the_kubelets_socket_of_allocations():
+    rendered = Rendered({"daemonset": {"nvidia": True, "runtimeClassName": "nvidia"}})
+    spec, container = rendered.agent, rendered.container
+    assert spec["runtimeClassName"] == "nvidia"
+    environment = {entry["name"]: entry.get("value") for entry in container["env"]}
+    assert (environment["NVIDIA_VISIBLE_DEVICES"], environment["NVIDIA_DRIVER_CAPABILITIES"]) == ("all", "utility")
+
+    def socket(rendered):
+        mounts = [mount for mount in rendered.container["volumeMounts"] if mount["name"] == "pod-resources"]
+        volumes = [volume["hostPath"]["path"] for volume in rendered.agent["volumes"] if volume["name"] == "pod-resources"]
+        assert all(mount["readOnly"] for mount in mounts)
+        return [mount["mountPath"] for mount in mounts], volumes
+
+    assert socket(rendered) == (["/var/lib/kubelet/pod-resources"], ["/var/lib/kubelet/pod-resources"])
+    # K0s has it elsewhere; the program finds it where the chart mounts it.
+    k0s = Rendered({"daemonset": {"podResources": "/var/lib/k0s/kubelet/pod-resources"}})
+    assert socket(k0s) == (["/var/lib/kubelet/pod-resources"], ["/var/lib/k0s/kubelet/pod-resources"])
+    assert socket(Rendered({})) == ([], []) and "runtimeClassName" not in Rendered({}).agent
+
+
 def test_certificates_reach_the_port_the_probes_the_monitors_and_the_configuration():
     rendered = Rendered(EVERYTHING)
     container = rendered.container
@@ -152,6 +179,82 @@ def test_certificates_reach_the_port_the_probes_the_monitors_and_the_configurati
     assert (endpoint["scheme"], endpoint["port"]) == ("https", "https")
     web = yaml.safe_load(rendered.one("ConfigMap")["data"]["web-config.yaml"])["tls_server_config"]
     assert web == {"cert_file": "/etc/kepler-tls/tls.crt", "key_file": "/etc/kepler-tls/tls.key", "min_version": "TLS13"}
+
+
+def test_ports_with_and_without_certificates_are_there_at_once():
+    rendered = Rendered(merged(EVERYTHING, {"tls": {"plain": {"enabled": True}}}))
+    ports = {port["name"]: port["containerPort"] for port in rendered.container["ports"]}
+    assert ports["https"] != ports["http"] == 28283 and rendered.config["web"]["plainListenAddresses"] == [":28283"]
+    for scheme, node_port in (("http", 30080), ("https", 30443)):
+        (port,) = rendered.one("Service", f"kepler-{scheme}")["spec"]["ports"]
+        assert (port["targetPort"], port["nodePort"]) == (scheme, node_port)
+    assert {"kepler-http", "kepler-https"} <= set(rendered.config["web"]["allowedHosts"])
+    assert [port["name"] for port in rendered.one("Service", "kepler")["spec"]["ports"]] == ["https", "http"]
+    probes = {rendered.container[kind]["httpGet"]["port"] for kind in ("startupProbe", "livenessProbe", "readinessProbe")}
+    assert probes == {"https"}
+
+
+AUTHENTICATED = {"tls": {"enabled": True, "secretName": "x"}, "kubernetesAuth": {"enabled": True}, "hub": {"enabled": True}}
+
+
+def test_who_asks_the_agents_shows_a_token_that_is_for_them_alone():
+    rendered = Rendered(AUTHENTICATED)
+    assert rendered.config["web"]["kubernetesAudience"] == "kepler.kepler.svc"
+    delegator = rendered.one("ClusterRoleBinding", "kepler-auth-delegator")
+    assert (delegator["roleRef"]["name"], delegator["subjects"][0]["name"]) == ("system:auth-delegator", "kepler")
+    reader = rendered.one("ClusterRole", "kepler-metrics-reader")["rules"]
+    assert reader == [{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}]
+    (subject,) = rendered.one("ClusterRoleBinding", "carbon-mcp-server-metrics-reader")["subjects"]
+    assert (subject["name"], subject["namespace"]) == ("carbon-mcp-server", "carbon-mcp")
+    pod = rendered.one("Deployment", "carbon-mcp-server")["spec"]["template"]["spec"]
+    (token,) = [volume["projected"]["sources"][0] for volume in pod["volumes"] if volume["name"] == "agent-token"]
+    assert token == {"serviceAccountToken": {"audience": "kepler.kepler.svc", "expirationSeconds": 3600, "path": "token"}}
+    assert "--source.token-file=/var/run/secrets/kepler/token" in pod["containers"][0]["args"]
+    # Nothing of it where it is not asked for.
+    plain = Rendered({"hub": {"enabled": True}})
+    assert "auth-delegator" not in str(plain.objects) and "agent-token" not in str(plain.objects)
+    assert "kubernetesAudience" not in plain.config["web"]
+
+
+def test_a_monitor_has_the_token_and_the_certificates_that_the_agents_ask_for():
+    rbac = {"kepler": {"deployment": {"security": {"mode": "rbac"}}}}
+    tls = {"enabled": True, "secretName": "x"}
+    for asked in ({"kubernetesAuth": {"enabled": True}}, {"powerMonitor": rbac}):
+        rendered = Rendered({**asked, "tls": tls, "serviceMonitor": {"enabled": True}})
+        assert rendered.config["web"]["kubernetesAudience"] == "kepler.kepler.svc"
+        assert rendered.one("ClusterRoleBinding", "kepler-auth-delegator")
+        (endpoint,) = rendered.one("ServiceMonitor", "kepler")["spec"]["endpoints"]
+        assert endpoint["bearerTokenFile"] == "/var/run/secrets/kepler/token"
+        ca = {"secret": {"name": "x", "key": "ca.crt"}}
+        assert (endpoint["scheme"], endpoint["tlsConfig"]) == ("https", {"serverName": "kepler.kepler.svc", "ca": ca})
+    secret = {"enabled": True, "tokenSecret": {"name": "scraper"}, "tlsConfig": {"insecureSkipVerify": True}}
+    rendered = Rendered({"powerMonitor": rbac, "tls": tls, "podMonitor": secret})
+    (endpoint,) = rendered.one("PodMonitor", "kepler")["spec"]["podMetricsEndpoints"]
+    assert endpoint["authorization"] == {"type": "Bearer", "credentials": {"name": "scraper", "key": "token"}}
+    assert endpoint["tlsConfig"] == {"insecureSkipVerify": True} and "bearerTokenFile" not in endpoint
+    # Without certificates a token would be read on the way: nothing of it, and a warning.
+    plain = Rendered({"powerMonitor": rbac, "serviceMonitor": {"enabled": True}})
+    assert "kubernetesAudience" not in plain.config["web"] and "bearerTokenFile" not in str(plain.objects)
+
+
+def test_namespaces_are_read_only_where_their_annotations_count():
+    for values, name in (
+        ({"config": {"kube": {"annotations": "cluster"}}}, "kepler"),
+        ({"hub": {"enabled": True, "annotations": "cluster"}}, "carbon-mcp-server"),
+    ):
+        rules = Rendered(values).one("ClusterRole", name)["rules"]
+        assert {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]} in rules
+    assert "namespaces" not in str([role["rules"] for role in Rendered({"hub": {"enabled": True}}).all("ClusterRole")])
+    hub = Rendered({"hub": {"enabled": True, "annotations": "cluster"}}).one("Deployment", "carbon-mcp-server")
+    assert "--kube.annotations=cluster" in hub["spec"]["template"]["spec"]["containers"][0]["args"]
+
+
+def test_the_hub_asks_for_tokens_of_its_own_audience():
+    rendered = Rendered({"hub": {"enabled": True, "kubernetesAuth": True, "source": "prometheus=http://p:9090", "tls": {"secretName": "y"}}})
+    pod = rendered.one("Deployment", "carbon-mcp-server")["spec"]["template"]["spec"]
+    assert "--web.kubernetes-audience=carbon-mcp-server.carbon-mcp.svc" in pod["containers"][0]["args"]
+    assert pod["automountServiceAccountToken"] is True
+    assert rendered.one("ClusterRoleBinding", "carbon-mcp-server-auth-delegator")
 
 
 def test_where_clients_need_certificates_the_probes_need_none():
@@ -180,6 +283,27 @@ def test_the_hub_of_a_network_policy_reaches_its_source():
     values = merged(EVERYTHING, {"hub": {"source": "kepler=https://10.0.0.1,http://[fd00::2]:9000"}})
     policy = Rendered(values).one("NetworkPolicy", "carbon-mcp-server-network-policy")
     assert {443, 9000} <= {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
+
+
+def test_the_hub_finds_the_agents_by_their_service_and_may_do_nothing_else():
+    rendered = Rendered({"hub": {"enabled": True}})
+    pod = rendered.one("Deployment", "carbon-mcp-server")["spec"]["template"]["spec"]
+    assert pod["containers"][0]["args"][:2] == ["hub", "--source=endpoints=kepler/kepler"]
+    assert pod["automountServiceAccountToken"] is True and "hostPath" not in str(pod)
+    role = rendered.one("Role", "carbon-mcp-server")
+    assert role["metadata"]["namespace"] == "kepler"
+    assert role["rules"] == [{"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]}]
+    assert rendered.one("ClusterRole", "carbon-mcp-server")["rules"] == [
+        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]},
+        {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["get"]},
+        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get"]},
+    ]
+    (subject,) = rendered.one("RoleBinding", "carbon-mcp-server")["subjects"]
+    assert subject == {"kind": "ServiceAccount", "name": "carbon-mcp-server", "namespace": "carbon-mcp"}
+    # With a Prometheus it asks no API server.
+    asking = Rendered(EVERYTHING)
+    assert asking.one("Deployment", "carbon-mcp-server")["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+    assert not [item for item in asking.objects if item["kind"] == "Role" and item["metadata"]["name"] == "carbon-mcp-server"]
 
 
 def test_a_change_of_the_configuration_starts_the_agents_again():

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import kubernetes
 from chart import DEPLOY, ROOT, VALUES, Rendered
 from pod import DOCKER, RUNTIME, docker, started
 
@@ -47,6 +48,16 @@ def image(engine, kepler_bin, tmp_path_factory):
         docker("rmi", "--force", name)
 
 
+def test_the_image_has_what_nvidias_library_is_linked_with(kepler_bin, tmp_path):
+    """NVIDIA's runtime mounts that library alone; without these the loader refuses it: `libpthread.so.0: cannot open shared object file`."""
+    subprocess.run([DEPLOY / "image/root-file-system.sh", kepler_bin, tmp_path / "image"], check=True, timeout=30)
+    linked = subprocess.run(["ldd", kepler_bin], capture_output=True, text=True, timeout=10)
+    if "libc.so.6" not in linked.stdout:
+        pytest.skip("this program is linked statically, and can load no library")
+    there = {path.name for path in (tmp_path / "image").rglob("lib*.so.*")}
+    assert {"libc.so.6", "libdl.so.2", "libm.so.6", "libpthread.so.0"} <= there
+
+
 @pytest.fixture
 def host(tmp_path):
     """The sysfs of a machine with RAPL zones that only their owner may read, as the kernel has them."""
@@ -79,9 +90,9 @@ def metrics(container):
     return body
 
 
-def test_the_image_is_small_and_says_what_it_is(image):
+def test_the_image_is_little_more_than_the_program_and_says_what_it_is(image, kepler_bin):
     size = int(docker("inspect", "--format", "{{.Size}}", image))
-    assert size < 48 * 1024 * 1024, f"{size} bytes"
+    assert size < Path(kepler_bin).stat().st_size + 5 * 1024 * 1024, f"{size} bytes"
     labels = docker("inspect", "--format", "{{json .Config.Labels}}", image)
     for name in ("title", "source", "licenses", "version", "revision"):
         assert f"org.opencontainers.image.{name}" in labels
@@ -160,29 +171,39 @@ def test_manifests_of_go_kepler_run_with_this_image(image, host, tmp_path):
         assert agent.terminate()[1] == 0
 
 
-def test_the_hub_answers_for_the_agent_under_its_own_names(image, host, tmp_path):
-    rendered = Rendered({"hub": {"enabled": True, "namespace": {"create": False}}})
+def test_pods_are_named_by_a_kubelet_and_the_hub_finds_the_agent_by_its_service(image, host, tmp_path):
+    """As in a cluster: the service account, the kubelet at the node's address, the API server, and the recorded processes."""
+    # What the recorded processes use is in files: there are none that the kernel could tell of.
+    rendered = Rendered({"hub": {"enabled": True}, "extraEnv": [{"name": "KEPLER_USAGE", "value": "procfs"}]})
     pod = rendered.one("Deployment", "carbon-mcp-server")["spec"]["template"]["spec"]
+    account = (f"--volume={kubernetes.account(tmp_path)}:/var/run/secrets/kubernetes.io/serviceaccount:ro", *kubernetes.ENVIRONMENT)
     standards = tmp_path / "standards"
     standards.mkdir()
-    names = ("--network=none", "--add-host=kepler.kepler.svc:127.0.0.1")
-    with started(image, pod, pod["containers"][0], {"standards": standards}, *names) as hub:
+    with started(image, pod, pod["containers"][0], {"standards": standards}, "--network=none", *account) as hub, kubernetes.served(hub.state["Pid"], tmp_path):
         hub.wait("startupProbe")
-        beside = f"--network=container:{hub.name}"
-        files = volumes(rendered, tmp_path, host)
-        with started(image, rendered.agent, rendered.container, files, beside) as agent:
+        files = {**volumes(rendered, tmp_path, host), "procfs": kubernetes.processes(tmp_path)}
+        with started(image, rendered.agent, rendered.container, files, f"--network=container:{hub.name}", *account) as agent:
             agent.wait("readinessProbe")
-            hub.wait("readinessProbe")
-            question = (*named("carbon-mcp-server.carbon-mcp.svc"), *"--header Content-Type:application/json --data".split())
             deadline = time.monotonic() + 30
+            while 'pod_name="nginx-light-76bcb6cd6b-fdp5j",pod_namespace="workload-test"' not in (text := metrics(agent)):
+                assert time.monotonic() < deadline, agent.log
+                time.sleep(0.2)
+            assert re.search(r'kepler_pod_info\{.*owner_kind="Deployment",owner_name="nginx-light"', text)
+            assert 'container_name="redis"' in text and 'container_name="vm"' not in text
+            hub.wait("readinessProbe", 40)
+            question = (*named("carbon-mcp-server.carbon-mcp.svc"), *"--header Content-Type:application/json --data".split())
+            ask = '{"kind": "deployment", "namespace": "workload-test", "window": "1m"}'
+            deadline = time.monotonic() + 60
             while True:
-                status, body = hub.ask(8080, "/tools/list_workloads_by_compliance", *question, '{"kind": "process", "limit": 1000}')
-                # The hub has a namespace of processes of its own: this one it knows from the agent.
-                if status == 200 and "dockerd" in body:
+                status, body = hub.ask(8080, "/tools/list_workloads_by_compliance", *question, ask)
+                if status == 200 and "nginx-light" in body and "stress-cpu" in body:
                     break
                 assert time.monotonic() < deadline, (status, body, hub.log)
                 time.sleep(0.5)
+            assert '"node":"node-a"' in hub.ask(8080, "/api/v1/nodes")[1]
             assert hub.ask(8080, "/tools", *named("evil.example"))[0] in (403, 421)
+            exported = hub.ask(8080, "/metrics")[1]
+            assert 'kepler_hub_nodes{state="scraped"} 1' in exported and "joules" not in exported
             seconds, status = hub.terminate()
             assert status == 0 and seconds <= 2, hub.log
 
@@ -227,7 +248,8 @@ def test_a_hub_with_a_token_a_certificate_and_standards_of_its_own_answers_its_u
         files[volume].mkdir()
         for name, content in text.items():
             (files[volume] / name).write_text(content)
-    with started(image, pod, pod["containers"][0], files, "--network=none") as hub:
+    account = (f"--volume={kubernetes.account(tmp_path)}:/var/run/secrets/kubernetes.io/serviceaccount:ro", *kubernetes.ENVIRONMENT)
+    with started(image, pod, pod["containers"][0], files, "--network=none", *account) as hub:
         hub.wait("startupProbe")
         hub.wait("livenessProbe")
         assert hub.ask(8080, "/tools", scheme="https")[0] == 401

@@ -28,7 +28,7 @@ def test_the_values_of_the_chart_itself_are_not_warned_of():
         ({"extraEnvVars": {"ENABLE_GPU": "true"}, "tolerations": []}, "`extraEnvVars` is no value"),
         ({"rbac": {"nodesProxy": True}}, "run commands in every container"),
         ({"daemonset": {"securityContext": {"privileged": True}}}, "needed for the MSR driver only"),
-        ({"hub": {"enabled": True}}, "one node at a time"),
+        ({"hub": {"enabled": True, "source": "endpoints=other/kepler"}}, "needs a Role"),
         ({"hub": {"enabled": True, "source": "prometheus=http://p:9090"}}, "hub.tokenSecret"),
         (profiles()["restricted"], "reads no energy counters"),
         (profiles()["autopilot"], "not divided among its pods"),

@@ -116,9 +116,11 @@ def test_no_role_has_wildcards_or_writes(values):
 
 
 @PROFILES
-def test_only_the_agent_has_a_token(values):
+def test_only_who_asks_the_api_server_has_a_token(values):
     for deployment in Rendered(values).all("Deployment"):
-        assert deployment["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+        pod = deployment["spec"]["template"]["spec"]
+        asks = any(argument.startswith("--source=endpoints=") for argument in pod["containers"][0]["args"])
+        assert pod["automountServiceAccountToken"] is asks
 
 
 @pytest.mark.parametrize("profile", ["default", "privileged", "restricted"])

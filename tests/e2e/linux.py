@@ -33,9 +33,10 @@ def cgroup_seconds(pid: int) -> float:
     return int(statistics["usage_usec"]) / 1e6
 
 
-def resident_bytes(pid: int) -> int:
+def resident_bytes(pid: int, of: str = "VmRSS") -> int:
+    """Memory of a process that is resident; `RssAnon` is its own, without the pages of files that the kernel can drop."""
     status = Path(f"/proc/{pid}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    line = next(line for line in status.splitlines() if line.startswith(f"{of}:"))
     return int(line.split()[1]) * 1024
 
 

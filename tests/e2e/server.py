@@ -47,7 +47,7 @@ class Kepler:
         return self._log.read_text(errors="replace")
 
     def get(self, path: str, accept: str = "*/*", encoding: str = "gzip") -> Answer:
-        """Asks for a page, compressed with gzip unless told otherwise; the body is given as it was before."""
+        """Asks for a page, compressed with gzip by default; the body is given as it was before."""
         headers = {"Accept": accept, "Accept-Encoding": encoding}
         request = urllib.request.Request(f"http://{self.address}{path}", headers=headers)
         try:
@@ -99,5 +99,5 @@ class Kepler:
 
     def _announced_address(self) -> str | None:
         assert self.process.poll() is None, f"it ended with {self.process.returncode}:\n{self.log}"
-        found = re.search(r"http://([^/]+)/metrics", self.log)
+        found = re.search(r"serving http://([^/]+)/metrics", self.log)
         return found.group(1) if found else None

@@ -72,7 +72,7 @@ def test_an_older_exporter_finds_only_components_in_its_weights(server):
         assert all(variable["scale"] > 0 for variable in variables.values())
 
 
-def test_a_newer_exporter_is_told_the_model_and_its_machine(server):
+def test_a_newer_exporter_gets_the_model_and_its_machine(server):
     spec = {"vendor": "intel", "processor": "intel_xeon_platinum_8259cl", "cores": 96, "chips": 2, "memory": 377,
             "frequency": 3500, "threads_per_core": 2}
     status, body = post(f"{server}/model", request(machine_spec=spec, trainer_name="SGDRegressorTrainer"))
@@ -88,7 +88,7 @@ def test_an_estimator_unpacks_the_zip_that_it_is_sent(server):
     assert {"XgboostFitTrainer_0.json", "package.json"} <= set(names), names
 
 
-def test_what_suits_nobody_is_400_with_a_reason(server):
+def test_a_request_that_no_model_suits_is_400_with_a_reason(server):
     status, body = post(f"{server}/model", request(metrics=["moonlight"]))
     assert status == 400 and b"is not among the metrics" in body
     status, body = post(f"{server}/model", b"{")

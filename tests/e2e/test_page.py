@@ -9,10 +9,12 @@ import os
 import re
 import shutil
 import signal
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,6 +25,7 @@ from selenium.webdriver.common.keys import Keys
 
 from browser import CHROMIUM, DRIVER, chromium
 from polling import wait_until
+from powercap import PowercapTree
 from workloads import BUSYBOX, running, spinning
 
 AXE = Path(__file__).parent / "page/node_modules/axe-core/axe.min.js"
@@ -218,6 +221,52 @@ def test_the_table_is_sorted_searched_and_shared_by_address(page, browser, tmp_p
         assert api(server, f"/api/v1/processes?search={process.pid}")["items"]
 
 
+def test_a_click_on_the_chart_shows_who_used_how_much_then_and_escape_goes_back(page, browser, tmp_path):
+    def shows(name: str) -> bool:
+        return any(row["name"].startswith(name) for row in rows(browser))
+
+    with spinning(tmp_path):
+        server = page(fragment="#range=15m")
+        wait_until(lambda: shows("e2e-spin"), "the process")
+        wait_until(lambda: len(api(server, "/api/v1/history?range=15m&step=1s")["steps"]) >= 3, "some history")
+    wait_until(lambda: not shows("e2e-spin"), "its end")
+    wait_until(lambda: find(browser, "svg.power path.line"), "the chart")
+    click = """const chart = document.querySelector("svg.power"), { left, top } = chart.getBoundingClientRect();
+        chart.dispatchEvent(new MouseEvent("click", { clientX: left + 64, clientY: top + 50, bubbles: true }))"""
+    browser.execute_script(click)
+    wait_until(lambda: "at=" in browser.current_url and shows("e2e-spin"), "who used it then")
+    assert "Mean of" in text(browser, ".past") and "live" in text(browser, ".past")
+    start, end = (int(edge) for edge in re.search(r"at=(\d+)-(\d+)", browser.current_url).groups())
+    to = datetime.fromtimestamp(end / 1000, UTC).isoformat().replace("+00:00", "Z")
+    answer = api(server, f"/api/v1/history/workloads?kind=process&to={to}&range={end - start}ms&limit=25")
+    shown = rows(browser)
+    # The kernel renames its workers by what they do, also between the two answers.
+    named = lambda name: name.split("-")[0] if name.startswith("kworker/") else name  # noqa: E731
+    assert [named(row["name"].split(str(item["uid"].split("/")[0]))[0]) for row, item in zip(shown, answer["items"], strict=True)] == [
+        named(item["name"]) for item in answer["items"]
+    ]
+    assert value(shown[0]["power"]) == pytest.approx(answer["items"][0]["power_watts"]["total"], rel=0.01)
+    assert find(browser, "svg.power .chosen") and not any(row["verdict"].strip("–") for row in shown), "verdicts are of now"
+    address = browser.current_url
+    browser.get("about:blank")
+    browser.get(address)
+    wait_until(lambda: shows("e2e-spin"), "the same by its address")
+    press(browser, Keys.ESCAPE)
+    wait_until(lambda: "at=" not in browser.current_url and rows(browser) and not shows("e2e-spin"), "now")
+    assert not complaints_of_scripts(browser)
+
+
+def test_trends_begin_with_what_was_before_the_page_was_opened(page, browser):
+    server = page()
+    browser.get("about:blank")
+    wait_until(lambda: len(api(server, "/api/v1/history?range=5m&step=300ms")["steps"]) >= 15, "some history")
+    browser.get(f"http://{server.address}/")
+    wait_until(lambda: rows(browser), "rows")
+    press(browser, "p")
+    points = "return Math.max(0, ...[...document.querySelectorAll('svg.spark')].map((spark) => [...spark.querySelectorAll('polyline')].reduce((sum, line) => sum + line.points.length, 0)))"
+    wait_until(lambda: browser.execute_script(points) >= 12, "a trend of before")
+
+
 def test_a_workload_has_a_page_with_its_series_and_its_verdict(page, browser, tmp_path):
     with spinning(tmp_path):
         server = page(fragment="#q=e2e-spin")
@@ -238,7 +287,7 @@ def test_a_workload_has_a_page_with_its_series_and_its_verdict(page, browser, tm
         wait_until(lambda: find(browser, "#overview").is_displayed(), "the overview")
         browser.get(f"http://{server.address}/#workload=no-such-thing")
         browser.refresh()
-        wait_until(lambda: "not known" in text(browser, "#workload"), "that it is not known")
+        wait_until(lambda: "Unknown workload" in text(browser, "#workload"), "that it is not known")
 
 
 def test_names_are_text_whatever_they_hold(page, browser, tmp_path):
@@ -253,7 +302,7 @@ def test_names_are_text_whatever_they_hold(page, browser, tmp_path):
     assert complaints(browser) == []
 
 
-def test_it_asks_nobody_else_and_complains_of_nothing(page, browser):
+def test_it_asks_no_other_server_and_logs_no_error(page, browser):
     server = page()
     wait_until(lambda: "Wh" in text(browser, "#tiles"), "today")
     for kind in ("Containers", "Units", "Ended commands"):
@@ -294,7 +343,7 @@ def test_users_and_passwords_hold_for_the_page(kepler_bin, browser, tmp_path):
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(url, timeout=10)
         assert refused.value.code == 401 and refused.value.headers["WWW-Authenticate"].startswith("Basic")
-        # What a browser sends once somebody has answered its question.
+        # What a browser sends once the user has answered its prompt.
         known = base64.b64encode(b"ada:lovelace").decode()
         browser.execute_cdp_cmd("Network.enable", {})
         browser.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": {"Authorization": f"Basic {known}"}})
@@ -309,7 +358,7 @@ def test_what_is_stale_or_unreachable_says_so(page, browser):
     os.kill(server.pid, signal.SIGSTOP)
     try:
         wait_until(lambda: text(browser, "#status-text") in ("Stale", "Unreachable"), "that it is stale", seconds=40)
-        assert find(browser, "#banner").is_displayed() and "now" in text(browser, "#banner") or "answer" in text(browser, "#banner")
+        assert find(browser, "#banner").is_displayed() and "old" in text(browser, "#banner") or "answer" in text(browser, "#banner")
     finally:
         os.kill(server.pid, signal.SIGCONT)
     wait_until(lambda: text(browser, "#status-text") == "Live", "that it lives", seconds=40)
@@ -411,6 +460,39 @@ def test_what_is_seen_is_saved_as_csv_svg_and_png(page, browser, tmp_path):
     assert series and all(float(step["total_watts"]) >= 0 and step["method"] == "estimated" for step in series)
     table = list(csv.DictReader(io.StringIO(next(path for path in found if "processes" in path.name).read_text())))
     assert len(table) == 25 and all(float(row["power_watts"]) >= 0 for row in table)
+    assert all(row["method"] == "estimated" and float(row["error_ratio"]) > 0 for row in table)
+
+
+def test_what_is_measured_in_part_is_so_in_every_row_that_is_saved(kepler, browser, tmp_path):
+    tree = PowercapTree(tmp_path)
+    for socket in range(2):
+        tree.add_zone(f"intel-rapl:{socket}", f"package-{socket}", 10**9)
+    tree.counter("intel-rapl:1").unlink()
+    tree.counter("intel-rapl:1").mkdir()
+    counting = threading.Event()
+
+    def count() -> None:
+        begun = time.monotonic()
+        while not counting.wait(0.05):
+            tree.set("intel-rapl:0", 10**9 + int((time.monotonic() - begun) * 100e6))
+
+    threading.Thread(target=count, daemon=True).start()
+    server = kepler(f"--host.sysfs={tree.sysfs}", "--monitor.interval=300ms", *SITE)
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path / "saved")})
+    browser.get(f"http://{server.address}/")
+    wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, "#chart svg.power"), "the chart")
+    wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, "#consumers tbody tr"), "the table")
+    for button in browser.find_elements(By.CSS_SELECTOR, "#chart-exports button, #table-exports button"):
+        if button.text == "CSV":
+            button.click()
+            time.sleep(0.3)
+    found = wait_until(lambda: (f := sorted((tmp_path / "saved").glob("kepler-*.csv"))) and len(f) == 2 and f, "two files", seconds=20)
+    counting.set()
+    for path in found:
+        rows = list(csv.DictReader(io.StringIO(path.read_text())))
+        assert rows and all(row["method"] == "partial" and float(row["error_ratio"]) > 0 for row in rows), path.name
+        if "processes" not in path.name:
+            assert all(0 < float(row["coverage"]) <= 1 for row in rows)
 
 
 def test_figures_of_other_machines_are_shown_with_their_source(kepler, browser, tmp_path):

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from contextlib import ExitStack
+from datetime import datetime
 
 import pytest
 
@@ -104,6 +105,38 @@ def test_prometheus_scrapes_it_and_finds_power_per_process(kepler, prometheus, t
     log_lines = log.read_text().lower().splitlines()
     complaints = [line for line in log_lines if "level=warn" in line or "level=error" in line]
     assert not complaints
+
+
+def test_a_report_over_prometheus_has_prometheus_figures(kepler, kepler_bin, prometheus, tmp_path):
+    server = kepler("--monitor.interval=1s", "--meter=fake")
+    database, _ = prometheus(server.address)
+    with spinning(tmp_path, name=b"e2e-report"):
+        scraped = 'count_over_time(kepler_process_cpu_joules_total{comm="e2e-report",zone="package"}[1m]) >= 12'
+        wait_until(lambda: database.query(scraped), "scrapes", seconds=60, step=0.5)
+
+        def report(*arguments: str) -> str:
+            command = [
+                kepler_bin, "report", f"--source=prometheus={database.url}", "--from=1m", "--region=KR", "--pue=1.5",
+                "--price=100", *arguments,
+            ]  # fmt: skip
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        found = json.loads(report("--by=process", "--format=json"))
+        window = f"[1m] @ {datetime.fromisoformat(found['to']).timestamp()}"
+        node = database.value(f'sum(max_over_time(kepler_node_cpu_joules_total{{zone=~"package|dram"}}{window}) - min_over_time(kepler_node_cpu_joules_total{{zone=~"package|dram"}}{window}))')
+        own = database.value(f'sum(max_over_time(kepler_process_cpu_joules_total{{comm="e2e-report",zone=~"package|dram"}}{window}) - min_over_time(kepler_process_cpu_joules_total{{comm="e2e-report",zone=~"package|dram"}}{window}))')
+    assert found["source"].startswith("prometheus http://127.0.0.1:")
+    assert 0.1 < found["coverage"] <= 1 and found["steps"]
+    row = next(row for row in found["rows"] if row["name"] == "e2e-report")
+    # One scrape more or less at the edges.
+    assert row["energy_joules"] == pytest.approx(own, rel=0.25)
+    assert found["total"]["energy_joules"] >= node * 0.75
+    assert row["cost"] == pytest.approx(row["energy_joules"] / 3.6e6 * 1.5 * 100, rel=1e-6)
+    page = tmp_path / "report.html"
+    report("-o", str(page))
+    assert "e2e-report" in page.read_text() and "<svg" in page.read_text()
 
 
 # What a Prometheus that prefers protocol buffers sends.

@@ -82,7 +82,7 @@ def test_what_is_attributed_and_what_is_not_make_the_active_energy(kepler):
     assert unattributed + processes <= active + MICROJOULE
 
 
-def test_health_is_told_without_collecting(kepler):
+def test_health_is_reported_without_collecting(kepler):
     server = kepler("--monitor.interval=1h")
     tick = server.scrape_with_power().tick()
     for path in ("/livez", "/readyz", "/healthz"):

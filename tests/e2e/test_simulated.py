@@ -130,7 +130,7 @@ def test_a_package_that_vanishes_gives_way_to_the_estimate(serve, tree):
     assert "the energy source changes" in server.log
 
 
-def test_an_ordinary_user_gets_estimates_and_is_told_what_restores_the_rest(kepler, kepler_bin):
+def test_an_ordinary_user_gets_estimates_and_learns_what_restores_the_rest(kepler, kepler_bin):
     if os.geteuid() != 0:
         pytest.skip("only root can become another user")
     # Pytest's own folders are closed to others.

@@ -156,11 +156,11 @@ def test_a_server_that_restarts_is_found_again(kepler_bin: Path, tmp_path: Path,
 
         assert exchange(INITIALIZE)["result"]["serverInfo"]["name"] == "kepler"
         bridge.stdin.write('{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
-        assert len(exchange(request(2))["result"]["tools"]) == 8
+        assert len(exchange(request(2))["result"]["tools"]) == 11
         first.process.kill()
         first.process.wait()
         second = serve(kepler_bin, tmp_path / "2", "--mcp.legacy-sse", f"--web.listen-address=127.0.0.1:{port}")
-        assert len(exchange(request(3))["result"]["tools"]) == 8
+        assert len(exchange(request(3))["result"]["tools"]) == 11
         bridge.stdin.close()
         assert bridge.wait(10) == 0
         second.process.kill()

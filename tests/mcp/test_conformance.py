@@ -101,6 +101,6 @@ def test_the_inspector_lists_and_calls_tools(kepler_bin: Path) -> None:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    assert len(inspect("--method", "tools/list")["tools"]) == 8
+    assert len(inspect("--method", "tools/list")["tools"]) == 11
     answer = inspect("--method", "tools/call", "--tool-name", "get_regional_comparison")
     assert answer["structuredContent"]["regions"]

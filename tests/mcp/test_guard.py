@@ -53,7 +53,7 @@ def test_metrics_have_the_same_guard(server: Server) -> None:
     assert httpx.get(server.url + "/metrics", headers={"host": "prometheus.example"}).status_code == 403
 
 
-def test_without_the_token_nobody_is_answered(guarded: tuple[Server, Path]) -> None:
+def test_without_the_token_no_request_is_answered(guarded: tuple[Server, Path]) -> None:
     server, _ = guarded
     assert post(server) == 401
     assert post(server, authorization="Bearer wrong") == 401

@@ -36,7 +36,7 @@ def test_a_session_that_fell_asleep_answers_as_if_it_had_not(server: Server) -> 
             assert answer.status_code == 200 and "assess_workload_compliance" in answer.text
 
 
-def test_a_client_that_listens_is_told_of_the_end_of_its_session(server: Server) -> None:
+def test_a_client_that_listens_learns_of_the_end_of_its_session(server: Server) -> None:
     with httpx.Client() as client:
         session = begin(client, server)
         with client.stream("GET", f"{server.url}/mcp", headers=session) as listening:
@@ -47,7 +47,7 @@ def test_a_client_that_listens_is_told_of_the_end_of_its_session(server: Server)
         assert list_tools(client, server, session).status_code == 404
 
 
-def test_who_never_finishes_a_request_holds_up_nobody(server: Server) -> None:
+def test_a_request_that_never_ends_holds_up_no_other(server: Server) -> None:
     address = server.url.removeprefix("http://")
     host, port = address.rsplit(":", 1)
     with socket.create_connection((host, int(port))) as slow, httpx.Client() as client:

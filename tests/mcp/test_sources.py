@@ -26,7 +26,7 @@ async def test_a_remote_exporter_is_asked(kepler_bin: Path, server: Server) -> N
         assert all(tool.annotations.open_world_hint for tool in tools if tool.name == "assess_workload_compliance")
 
 
-async def test_one_that_cannot_be_reached_is_told_to_the_model(kepler_bin: Path) -> None:
+async def test_one_that_cannot_be_reached_is_reported_to_the_model(kepler_bin: Path) -> None:
     stdio = StdioServerParameters(command=str(kepler_bin), args=["mcp", "--source=kepler=http://127.0.0.1:1"])
     async with Client(stdio, read_timeout_seconds=60) as client:
         with anyio.fail_after(30):

@@ -24,8 +24,8 @@ def test_it_finds_and_calls_everything(kind: str, kepler_bin: Path, server: Serv
     assert done.returncode == 0, done.stderr
     assert "unknown format" not in done.stderr, "its validator knows every format of the schemas"
     seen = json.loads(done.stdout)
-    assert seen["server"]["name"] == "kepler" and len(seen["tools"]) == 8
+    assert seen["server"]["name"] == "kepler" and len(seen["tools"]) == 11
     assert seen["mistake"]["isError"] and "seoul" in seen["mistake"]["text"]
-    assert seen["resources"] > 20 and seen["templates"] == 3 and len(seen["prompts"]) == 3
+    assert seen["resources"] > 20 and seen["templates"] == 3 and "measure_energy" in seen["prompts"]
     assert seen["intensity"] == "FR"
     assert all(answer["structured"] == "object" for answer in seen["answers"].values())

@@ -49,8 +49,18 @@ impl Server {
     /// The same with so much time between two readings.
     pub(crate) fn start_every(interval: &str, arguments: &[&str]) -> Self {
         let interval = format!("--monitor.interval={interval}");
-        let mut command = kepler(&["serve", "--web.listen-address=127.0.0.1:0", &interval]);
-        let child = command.args(arguments).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        Server::launch(&[&["serve", &interval], arguments].concat())
+    }
+
+    /// Any verb that serves.
+    pub(crate) fn launch(arguments: &[&str]) -> Self {
+        let mut command = kepler(arguments);
+        let child = command
+            .arg("--web.listen-address=127.0.0.1:0")
+            .stderr(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut running = Running(child);
         let mut log = Vec::new();
         let mut lines = BufReader::new(running.0.stderr.take().unwrap()).lines();
@@ -63,7 +73,7 @@ impl Server {
                 break address;
             }
         };
-        // Nobody reads the log any more, but the program must be able to write it.
+        // The log is no longer read, but the program must be able to write it.
         std::thread::spawn(move || lines.for_each(drop));
         Server { running, log, address }
     }

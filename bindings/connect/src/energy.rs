@@ -9,17 +9,11 @@ pub(crate) use figures::{NodeFigures, WorkloadFigures, is, plus, rows};
 pub(crate) use source::{SOURCE_ERROR, SOURCE_INFO, Sources};
 
 use kepler_compliance::units::ZoneKind;
-use kepler_compliance::view::{Skipped, Split, TimeRange, WorkloadKind};
-use kepler_core::metric_names;
-use std::sync::Arc;
+use kepler_compliance::view::{Owner, Resources, Skipped, Split, TimeRange, WorkloadKind};
+use kepler_core::metric_names::{self, WorkloadMetrics};
+use kepler_core::workload::PodOwner;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
-
-/// A part of the machine: the slot of a figure in a [`Split`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Part {
-    Zone(ZoneKind),
-    Gpu,
-}
 
 /// Whose figure it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,12 +46,7 @@ const fn node(name: &'static str, quantity: Quantity, gpu: bool) -> Metric {
     Metric { name, level: Level::Node, quantity, gpu }
 }
 
-const fn of(kind: WorkloadKind, name: &'static str, quantity: Quantity, gpu: bool) -> Metric {
-    Metric { name, level: Level::Workload(kind), quantity, gpu }
-}
-
-/// The names of Kepler v0.11 and ours beside them (`unit`, `unattributed`).
-pub(crate) const METRICS: &[Metric] = &[
+const NODE: [Metric; 10] = [
     node(metric_names::NODE_CPU_JOULES_TOTAL, Quantity::Joules, false),
     node(metric_names::NODE_CPU_ACTIVE_JOULES_TOTAL, Quantity::ActiveJoules, false),
     node(metric_names::NODE_CPU_IDLE_JOULES_TOTAL, Quantity::IdleJoules, false),
@@ -66,42 +55,42 @@ pub(crate) const METRICS: &[Metric] = &[
     node(metric_names::NODE_GPU_JOULES_TOTAL, Quantity::Joules, true),
     node(metric_names::NODE_GPU_ACTIVE_JOULES_TOTAL, Quantity::ActiveJoules, true),
     node(metric_names::NODE_GPU_IDLE_JOULES_TOTAL, Quantity::IdleJoules, true),
+    node(metric_names::NODE_GPU_UNATTRIBUTED_JOULES_TOTAL, Quantity::UnattributedJoules, true),
     node(metric_names::NODE_GPU_WATTS, Quantity::Watts, true),
-    of(WorkloadKind::Pod, metric_names::POD_CPU_JOULES_TOTAL, Quantity::Joules, false),
-    of(WorkloadKind::Pod, metric_names::POD_CPU_WATTS, Quantity::Watts, false),
-    of(WorkloadKind::Pod, metric_names::POD_GPU_JOULES_TOTAL, Quantity::Joules, true),
-    of(WorkloadKind::Pod, metric_names::POD_GPU_WATTS, Quantity::Watts, true),
-    of(WorkloadKind::Container, metric_names::CONTAINER_CPU_JOULES_TOTAL, Quantity::Joules, false),
-    of(WorkloadKind::Container, metric_names::CONTAINER_CPU_WATTS, Quantity::Watts, false),
-    of(WorkloadKind::Container, metric_names::CONTAINER_CPU_SECONDS_TOTAL, Quantity::CpuSeconds, false),
-    of(WorkloadKind::Container, metric_names::CONTAINER_GPU_JOULES_TOTAL, Quantity::Joules, true),
-    of(WorkloadKind::Container, metric_names::CONTAINER_GPU_WATTS, Quantity::Watts, true),
-    of(WorkloadKind::Unit, metric_names::UNIT_CPU_JOULES_TOTAL, Quantity::Joules, false),
-    of(WorkloadKind::Unit, metric_names::UNIT_CPU_WATTS, Quantity::Watts, false),
-    of(WorkloadKind::Unit, metric_names::UNIT_CPU_SECONDS_TOTAL, Quantity::CpuSeconds, false),
-    of(WorkloadKind::Job, metric_names::JOB_CPU_JOULES_TOTAL, Quantity::Joules, false),
-    of(WorkloadKind::Job, metric_names::JOB_CPU_WATTS, Quantity::Watts, false),
-    of(WorkloadKind::Job, metric_names::JOB_CPU_SECONDS_TOTAL, Quantity::CpuSeconds, false),
-    of(WorkloadKind::Vm, metric_names::VM_CPU_JOULES_TOTAL, Quantity::Joules, false),
-    of(WorkloadKind::Vm, metric_names::VM_CPU_WATTS, Quantity::Watts, false),
-    of(WorkloadKind::Process, metric_names::PROCESS_CPU_JOULES_TOTAL, Quantity::Joules, false),
-    of(WorkloadKind::Process, metric_names::PROCESS_CPU_WATTS, Quantity::Watts, false),
-    of(WorkloadKind::Process, metric_names::PROCESS_CPU_SECONDS_TOTAL, Quantity::CpuSeconds, false),
-    of(WorkloadKind::Process, metric_names::PROCESS_GPU_JOULES_TOTAL, Quantity::Joules, true),
-    of(WorkloadKind::Process, metric_names::PROCESS_GPU_WATTS, Quantity::Watts, true),
 ];
+
+/// The names of Kepler v0.11 and ours beside them (`unit`, `unattributed`).
+pub(crate) static METRICS: LazyLock<Vec<Metric>> =
+    LazyLock::new(|| NODE.into_iter().chain(WorkloadKind::MEASURED.into_iter().flat_map(of_kind)).collect());
+
+/// The metrics of a kind; none of commands, whose energy is that of what they ran in.
+fn of_kind(kind: WorkloadKind) -> impl Iterator<Item = Metric> {
+    let names = WorkloadMetrics::of(kind).filter(|_| kind != WorkloadKind::Command);
+    let level = Level::Workload(kind);
+    names.into_iter().flat_map(move |names| {
+        let of = |name, quantity, gpu| Some(Metric { name, level, quantity, gpu });
+        let metrics = [
+            of(names.cpu_joules_total, Quantity::Joules, false),
+            of(names.cpu_watts, Quantity::Watts, false),
+            names.cpu_seconds_total.and_then(|name| of(name, Quantity::CpuSeconds, false)),
+            of(names.gpu_joules_total, Quantity::Joules, true),
+            of(names.gpu_watts, Quantity::Watts, true),
+        ];
+        metrics.into_iter().flatten()
+    })
+}
 
 impl Metric {
     /// The part a series is of; none for a zone that is not known.
-    pub(crate) fn part<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> Option<Part> {
+    pub(crate) fn part<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> Option<ZoneKind> {
         if self.gpu {
-            return Some(Part::Gpu);
+            return Some(ZoneKind::Gpu);
         }
         if self.quantity == Quantity::CpuSeconds {
             // Time is not split; it is kept in the slot of any one part.
-            return Some(Part::Zone(ZoneKind::Package));
+            return Some(ZoneKind::Package);
         }
-        label("zone")?.parse().ok().map(Part::Zone)
+        label("zone")?.parse().ok()
     }
 }
 
@@ -121,20 +110,36 @@ pub(crate) struct Identity {
     pub(crate) pod: Option<Arc<str>>,
 }
 
-/// What tells workloads of a node apart. Names may come later than the workload, so they are no part of
+/// What distinguishes the workloads of a node. Names may come later than the workload, so they are no part of
 /// it; but a process number alone passes on to others.
 pub(crate) type Key = (WorkloadKind, Arc<str>, Arc<str>);
 
-/// The labels that say who a workload of `kind` is.
-#[cfg(feature = "prometheus")]
-pub(crate) fn identity_labels(kind: WorkloadKind) -> &'static [&'static str] {
-    match kind {
-        WorkloadKind::Pod => &["pod_id", "pod_name", "pod_namespace"],
-        WorkloadKind::Container => &["container_id", "container_name", "pod_id"],
-        WorkloadKind::Unit => &["unit", "cgroup"],
-        WorkloadKind::Job => &["job_id"],
-        WorkloadKind::Vm => &["vm_id", "vm_name"],
-        _ => &["pid", "comm"],
+/// The labels by which the workloads of a kind are known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IdentityLabels {
+    pub(crate) uid: &'static str,
+    name: Option<&'static str>,
+    namespace: Option<&'static str>,
+    pod: Option<&'static str>,
+}
+
+impl IdentityLabels {
+    pub(crate) const fn of(kind: WorkloadKind) -> Self {
+        let (uid, name, namespace, pod) = match kind {
+            WorkloadKind::Pod => ("pod_id", Some("pod_name"), Some("pod_namespace"), None),
+            WorkloadKind::Container => ("container_id", Some("container_name"), None, Some("pod_id")),
+            WorkloadKind::Unit => ("cgroup", Some("unit"), None, None),
+            WorkloadKind::Job => ("job_id", None, None, None),
+            WorkloadKind::Vm => ("vm_id", Some("vm_name"), None, None),
+            _ => ("pid", Some("comm"), None, None),
+        };
+        IdentityLabels { uid, name, namespace, pod }
+    }
+
+    /// All of them.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn all(self) -> impl Iterator<Item = &'static str> {
+        [Some(self.uid), self.name, self.namespace, self.pod].into_iter().flatten()
     }
 }
 
@@ -142,21 +147,15 @@ impl Identity {
     /// From the labels of a series; none where what identifies it is missing.
     pub(crate) fn read<'a>(kind: WorkloadKind, label: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
         let text = |name| label(name).filter(|text| !text.is_empty()).map(Arc::<str>::from);
-        let (uid, name) = match kind {
-            WorkloadKind::Pod => (text("pod_id"), text("pod_name")),
-            WorkloadKind::Container => (text("container_id"), text("container_name")),
-            WorkloadKind::Unit => (text("cgroup"), text("unit")),
-            WorkloadKind::Job => (text("job_id"), None),
-            WorkloadKind::Vm => (text("vm_id"), text("vm_name")),
-            _ => (text("pid"), text("comm")),
-        };
-        let uid = uid.or_else(|| name.clone())?;
+        let labels = IdentityLabels::of(kind);
+        let name = labels.name.and_then(text);
+        let uid = text(labels.uid).or_else(|| name.clone())?;
         Some(Identity {
             kind,
             name: name.unwrap_or_else(|| uid.clone()),
             uid,
-            namespace: (kind == WorkloadKind::Pod).then(|| text("pod_namespace")).flatten(),
-            pod: (kind == WorkloadKind::Container).then(|| text("pod_id")).flatten(),
+            namespace: labels.namespace.and_then(text),
+            pod: labels.pod.and_then(text),
         })
     }
 
@@ -166,16 +165,45 @@ impl Identity {
     }
 }
 
-/// The slot of a part.
-pub(crate) fn slot<T>(split: &mut Split<T>, part: Part) -> &mut Option<T> {
-    match part {
-        Part::Zone(zone) => &mut split.zones[zone],
-        Part::Gpu => &mut split.gpu,
+/// The pod of a series of `kepler_pod_info`, and its controller.
+pub(crate) fn owner_of_pod<'a>(label: impl Fn(&str) -> Option<&'a str>) -> Option<(&'a str, Owner)> {
+    let owner = PodOwner::new(label("owner_kind")?, label("owner_name")?);
+    Some((label("pod_id")?, Owner::of(&owner)?))
+}
+
+/// What a series says of the requests or limits of a pod or container: whose, of what, and whether it is a limit.
+pub(crate) struct ResourceSeries {
+    pub(crate) kind: WorkloadKind,
+    is_limit: bool,
+}
+
+/// The series of requests and limits, by name.
+pub(crate) const RESOURCES: [(&str, ResourceSeries); 4] = [
+    (metric_names::POD_RESOURCE_REQUESTS, ResourceSeries { kind: WorkloadKind::Pod, is_limit: false }),
+    (metric_names::POD_RESOURCE_LIMITS, ResourceSeries { kind: WorkloadKind::Pod, is_limit: true }),
+    (metric_names::CONTAINER_RESOURCE_REQUESTS, ResourceSeries { kind: WorkloadKind::Container, is_limit: false }),
+    (metric_names::CONTAINER_RESOURCE_LIMITS, ResourceSeries { kind: WorkloadKind::Container, is_limit: true }),
+];
+
+impl ResourceSeries {
+    /// The identifier of whom a sample is about.
+    pub(crate) fn uid<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> Option<&'a str> {
+        label(if self.kind == WorkloadKind::Pod { "pod_id" } else { "container_id" }).filter(|uid| !uid.is_empty())
+    }
+
+    /// Takes a sample over.
+    pub(crate) fn note<'a>(&self, to: &mut Resources, label: impl Fn(&str) -> Option<&'a str>, value: f64) {
+        to.note(label("resource").unwrap_or_default(), self.is_limit, value);
     }
 }
 
+/// The slot of a part.
+pub(crate) fn slot<T>(split: &mut Split<T>, part: ZoneKind) -> &mut Option<T> {
+    &mut split.zones[part]
+}
+
 /// Adds to a part that may not be known yet.
-pub(crate) fn add(split: &mut Split<f64>, part: Part, value: f64) {
+pub(crate) fn add(split: &mut Split<f64>, part: ZoneKind, value: f64) {
     let slot = slot(split, part);
     *slot = Some(slot.unwrap_or(0.0) + value);
 }

@@ -1,31 +1,42 @@
 //! The HTTP client under all others: bounded in time and size, verified, silent about secrets.
 //!
-//! One request ends within [`HttpOptions::timeout`], from name resolution to the last byte, whatever the
+//! One request ends within [`ClientOptions::timeout`], from name resolution to the last byte, whatever the
 //! server does. Certificates are always verified; there is no switch but for a kubelet's. Redirects are not followed: a
 //! redirect to another host would carry a token there.
 //!
 //! ```
-//! use kepler_connect::http::HttpOptions;
+//! use kepler_connect::http::ClientOptions;
 //! use std::time::Duration;
 //!
-//! let mut options = HttpOptions::default();
+//! let mut options = ClientOptions::default();
 //! options.timeout = Duration::from_secs(3);
 //! options.ca_bundle = Some("/etc/ssl/private-authority.pem".into());
 //! ```
 
+#[cfg(feature = "_url")]
+mod client;
 mod error;
+#[cfg(any(feature = "kepler", feature = "kubernetes", feature = "redfish"))]
+pub(crate) mod peer;
 mod secret;
-pub(crate) mod tls;
+#[cfg(any(feature = "_url", feature = "redfish"))]
+mod tls;
+
+#[cfg(feature = "_url")]
+pub(crate) use client::Http;
+#[cfg(feature = "models")]
+pub(crate) use client::Tagged;
 
 pub use error::HttpError;
+#[cfg(feature = "kepler")]
+pub(crate) use error::chain;
 pub use secret::{Auth, Secret};
 
 use jiff::Timestamp;
-use reqwest::blocking::{Client, RequestBuilder, Response};
+use reqwest::Url;
+use reqwest::blocking::Response;
 use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
-#[cfg(feature = "models")]
-use reqwest::header::{ETAG, IF_NONE_MATCH};
-use reqwest::{Url, redirect};
+#[cfg(any(feature = "_url", feature = "kubernetes", feature = "redfish"))]
 use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,7 +44,7 @@ use std::time::Duration;
 /// Limits and trust of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct HttpOptions {
+pub struct ClientOptions {
     /// For the connection alone, TLS included; 5 s.
     pub connect_timeout: Duration,
     /// For the whole request, connection and body included; 15 s.
@@ -44,9 +55,9 @@ pub struct HttpOptions {
     pub ca_bundle: Option<PathBuf>,
 }
 
-impl Default for HttpOptions {
+impl Default for ClientOptions {
     fn default() -> Self {
-        HttpOptions {
+        ClientOptions {
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(15),
             max_body_bytes: 64 << 20,
@@ -71,6 +82,7 @@ pub(crate) fn base_url(text: &str) -> Result<Url, HttpError> {
 
 /// `base` with more path segments, each escaped; what `base` ends with stays.
 #[cfg(any(
+    feature = "kepler",
     feature = "prometheus",
     feature = "electricity-maps",
     feature = "watttime",
@@ -98,179 +110,90 @@ pub(crate) fn shown(url: &Url) -> String {
     url.into()
 }
 
-/// A body and its entity tag.
-#[cfg(feature = "models")]
-pub(crate) struct Tagged {
-    pub(crate) body: Vec<u8>,
-    pub(crate) etag: Option<String>,
-}
-
-/// A server with an address and trust of its own.
-#[cfg(feature = "kubernetes")]
-pub(crate) struct Peer {
-    pub(crate) tls: rustls::ClientConfig,
-    /// Its name, and where it is.
-    pub(crate) address: Option<(String, std::net::SocketAddr)>,
-}
-
 /// As much is read of an answer that says no.
-#[cfg(feature = "kubernetes")]
+#[cfg(any(feature = "kepler", feature = "kubernetes"))]
 const MAX_REFUSAL_BYTES: u64 = 64 << 10;
 
-/// A client for servers of one owner.
-#[derive(Debug)]
-pub(crate) struct Http {
-    client: Client,
-    options: HttpOptions,
+/// GET: a successful answer, of which the body is still to be read. All of it has to have come within `timeout`.
+#[cfg(any(feature = "kepler", feature = "kubernetes"))]
+fn stream(
+    client: &reqwest::blocking::Client,
+    url: &Url,
+    auth: &Auth,
+    headers: &[(&'static str, &'static str)],
+    timeout: Duration,
+) -> Result<Response, HttpError> {
+    send(client.get(url.clone()), url, auth, headers, timeout)
 }
 
-impl Http {
-    /// `secure` says whether any address is https; without one no trust store is needed, and a
-    /// container that has none can still reach its neighbours.
-    pub(crate) fn new(options: HttpOptions, secure: bool) -> Result<Self, HttpError> {
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls::config(options.ca_bundle.as_deref(), secure)?)
-            .redirect(redirect::Policy::none())
-            .connect_timeout(options.connect_timeout)
-            .user_agent(concat!("kepler-connect/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| HttpError::Client { reason: error::chain(&error) })?;
-        Ok(Http { client, options })
+/// Sends a request: a successful answer, of which the body is still to be read.
+#[cfg(any(feature = "kepler", feature = "kubernetes"))]
+fn send(
+    mut request: reqwest::blocking::RequestBuilder,
+    url: &Url,
+    auth: &Auth,
+    headers: &[(&'static str, &'static str)],
+    timeout: Duration,
+) -> Result<Response, HttpError> {
+    for &(name, value) in headers {
+        request = request.header(name, value);
     }
+    let response = auth.apply(request)?.timeout(timeout).send().map_err(|error| HttpError::of(error, url, timeout))?;
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let (retry_after, redirect) = (retry_after(response.headers()), redirected(&response, url));
+    let mut body = Vec::new();
+    let _ = response.take(MAX_REFUSAL_BYTES).read_to_end(&mut body);
+    Err(HttpError::Status { url: shown(url), status: status.as_u16(), redirect, retry_after, body })
+}
 
-    /// A client of one server, which is found at `peer.address` whatever its name resolves to.
-    #[cfg(feature = "kubernetes")]
-    pub(crate) fn to_peer(options: HttpOptions, peer: Peer) -> Result<Self, HttpError> {
-        let mut builder = Client::builder()
-            .tls_backend_preconfigured(peer.tls)
-            .redirect(redirect::Policy::none())
-            .connect_timeout(options.connect_timeout)
-            .pool_max_idle_per_host(1)
-            .user_agent(concat!("kepler-connect/", env!("CARGO_PKG_VERSION")));
-        if let Some((name, address)) = &peer.address {
-            // A proxy would have to be told the token's way; the own node is one hop away.
-            builder = builder.no_proxy().resolve(name, *address);
+/// The whole body of an answer.
+#[cfg(any(feature = "_url", feature = "redfish"))]
+fn body(answer: Response, url: &Url, limit: u64, allowed: Duration) -> Result<Vec<u8>, HttpError> {
+    let mut body = Vec::new();
+    answer.take(limit.saturating_add(1)).read_to_end(&mut body).map_err(|error| {
+        match error.downcast::<reqwest::Error>() {
+            Ok(error) => HttpError::of(error, url, allowed),
+            Err(error) => HttpError::Broken { url: shown(url), reason: error.to_string() },
         }
-        let client = builder.build().map_err(|error| HttpError::Client { reason: error::chain(&error) })?;
-        Ok(Http { client, options })
+    })?;
+    if u64::try_from(body.len()).is_ok_and(|length| length > limit) {
+        return Err(HttpError::TooLarge { url: shown(url), limit });
     }
+    Ok(body)
+}
 
-    /// GET: a successful answer, of which the body is still to be read. All of it has to have come within `timeout`.
-    #[cfg(feature = "kubernetes")]
-    pub(crate) fn stream(
-        &self,
-        url: &Url,
-        auth: &Auth,
-        headers: &[(&'static str, &'static str)],
-        timeout: Duration,
-    ) -> Result<Response, HttpError> {
-        let mut request = self.client.get(url.clone());
-        for &(name, value) in headers {
-            request = request.header(name, value);
-        }
-        let response =
-            auth.apply(request)?.timeout(timeout).send().map_err(|error| HttpError::of(error, url, timeout))?;
-        let status = response.status();
-        if status.is_success() {
-            return Ok(response);
-        }
-        let retry_after = retry_after(response.headers());
-        let mut body = Vec::new();
-        let _ = response.take(MAX_REFUSAL_BYTES).read_to_end(&mut body);
-        Err(HttpError::Status { url: shown(url), status: status.as_u16(), redirect: None, retry_after, body })
+/// What a client of one server trusts: its certificate by `bundle` or the system's, or whatever it shows.
+#[cfg(feature = "redfish")]
+pub(crate) fn trust(
+    bundle: Option<&std::path::Path>,
+    secure: bool,
+    insecure: bool,
+) -> Result<rustls::ClientConfig, HttpError> {
+    if insecure {
+        peer::PeerTrust { insecure, ..peer::PeerTrust::default() }.config()
+    } else {
+        tls::config(bundle, secure)
     }
+}
 
-    /// GET: the body of a successful answer.
-    #[cfg(any(
-        feature = "kepler",
-        feature = "electricity-maps",
-        feature = "watttime",
-        feature = "uk-carbon-intensity"
-    ))]
-    pub(crate) fn get(&self, url: Url, auth: &Auth, accept: &'static str) -> Result<Vec<u8>, HttpError> {
-        let request = self.client.get(auth.instead_of_user(&url)).header("accept", accept);
-        self.send(request, &url, auth)
+/// The body of an answer, decompressed where it is compressed.
+#[cfg(any(feature = "kepler", feature = "kubernetes"))]
+pub(crate) fn decompressed(answer: Response) -> Box<dyn Read + Send> {
+    let is_compressed = answer.headers().get("content-encoding").is_some_and(|encoding| encoding == "gzip");
+    if is_compressed {
+        Box::new(flate2::read::GzDecoder::new(std::io::BufReader::new(answer)))
+    } else {
+        Box::new(answer)
     }
+}
 
-    /// GET of what may be known already: the body and its entity tag, or `None` if it is still as tagged.
-    #[cfg(feature = "models")]
-    pub(crate) fn get_if_changed(
-        &self,
-        url: Url,
-        auth: &Auth,
-        etag: Option<&str>,
-    ) -> Result<Option<Tagged>, HttpError> {
-        let mut request =
-            self.client.get(auth.instead_of_user(&url)).header("accept", "application/json, application/zip");
-        if let Some(etag) = etag {
-            request = request.header(IF_NONE_MATCH, etag);
-        }
-        match self.answer(request, &url, auth) {
-            Ok((body, headers)) => {
-                let etag = headers.get(ETAG).and_then(|value| value.to_str().ok()).map(str::to_owned);
-                Ok(Some(Tagged { body, etag }))
-            }
-            Err(HttpError::Status { status: 304, .. }) if etag.is_some() => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// POST of a form: the body of a successful answer.
-    #[cfg(feature = "prometheus")]
-    pub(crate) fn post_form(&self, url: Url, auth: &Auth, form: &[(&str, &str)]) -> Result<Vec<u8>, HttpError> {
-        self.send(self.client.post(auth.instead_of_user(&url)).form(form), &url, auth)
-    }
-
-    #[cfg(any(
-        feature = "kepler",
-        feature = "prometheus",
-        feature = "electricity-maps",
-        feature = "watttime",
-        feature = "uk-carbon-intensity"
-    ))]
-    fn send(&self, request: RequestBuilder, url: &Url, auth: &Auth) -> Result<Vec<u8>, HttpError> {
-        self.answer(request, url, auth).map(|(body, _)| body)
-    }
-
-    /// Body and headers of a successful answer.
-    fn answer(&self, request: RequestBuilder, url: &Url, auth: &Auth) -> Result<(Vec<u8>, HeaderMap), HttpError> {
-        // The time-out of the request, unlike that of the blocking client, also bounds the body as a whole.
-        let response = auth
-            .apply(request)?
-            .timeout(self.options.timeout)
-            .send()
-            .map_err(|error| HttpError::of(error, url, self.options.timeout))?;
-        let status = response.status();
-        let headers = response.headers().clone();
-        let retry_after = retry_after(&headers);
-        let location = headers.get(LOCATION).and_then(|value| value.to_str().ok()).and_then(|to| url.join(to).ok());
-        let body = self.body(response, url);
-        if status.is_success() {
-            return body.map(|body| (body, headers));
-        }
-        Err(HttpError::Status {
-            url: shown(url),
-            status: status.as_u16(),
-            redirect: location.filter(|_| status.is_redirection()).map(|to| shown(&to)),
-            retry_after,
-            body: body.unwrap_or_default(),
-        })
-    }
-
-    fn body(&self, response: Response, url: &Url) -> Result<Vec<u8>, HttpError> {
-        let limit = self.options.max_body_bytes;
-        let mut body = Vec::new();
-        response.take(limit.saturating_add(1)).read_to_end(&mut body).map_err(|error| {
-            match error.downcast::<reqwest::Error>() {
-                Ok(error) => HttpError::of(error, url, self.options.timeout),
-                Err(error) => HttpError::Broken { url: shown(url), reason: error.to_string() },
-            }
-        })?;
-        if u64::try_from(body.len()).is_ok_and(|length| length > limit) {
-            return Err(HttpError::TooLarge { url: shown(url), limit });
-        }
-        Ok(body)
-    }
+/// Where an answer points to instead.
+fn redirected(response: &Response, url: &Url) -> Option<String> {
+    let to = response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?;
+    url.join(to.to_str().ok()?).ok().map(|to| shown(&to))
 }
 
 /// The wait a server asks for: seconds, or a date. A date is taken against the server's own clock

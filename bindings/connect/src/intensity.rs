@@ -24,7 +24,7 @@
 //! whenever it fails, the last good answer serves, up to [`ProviderOptions::keep_last`]; a current figure
 //! shows its age. A refusal of one question (400, 403, 404, 422: a zone or a forecast that the plan does not
 //! hold) is remembered for that question and stops no other. Nothing sleeps: each request ends within
-//! [`HttpOptions::timeout`](crate::http::HttpOptions::timeout).
+//! [`ClientOptions::timeout`](crate::http::ClientOptions::timeout).
 //!
 //! # Cost
 //! A fresh answer costs a lock and a look-up. `current` and `forecast` are one request, WattTime's first
@@ -73,7 +73,7 @@ pub use watttime::WattTime;
 #[cfg(doc)]
 use kepler_compliance::intensity::IntensitySource;
 
-use crate::http::HttpOptions;
+use crate::http::ClientOptions;
 use std::time::Duration;
 
 /// How a provider is asked.
@@ -89,7 +89,7 @@ pub struct ProviderOptions {
     /// How long after its end a figure may still stand for now; 2 h. Providers publish with up to an hour's delay.
     pub valid_for: Duration,
     /// Time-outs and trust.
-    pub http: HttpOptions,
+    pub http: ClientOptions,
 }
 
 impl Default for ProviderOptions {
@@ -100,7 +100,7 @@ impl Default for ProviderOptions {
             keep_last: Duration::from_secs(86_400),
             valid_for: Duration::from_secs(2 * 3600),
             // A day of 5-minute points is 30 kB.
-            http: HttpOptions { max_body_bytes: 8 << 20, ..HttpOptions::default() },
+            http: ClientOptions { max_body_bytes: 8 << 20, ..ClientOptions::default() },
         }
     }
 }

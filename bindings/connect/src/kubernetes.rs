@@ -30,20 +30,36 @@
 
 mod access;
 mod apiserver;
+mod cluster;
+#[cfg(feature = "kepler")]
+mod exporters;
+mod failure;
 mod files;
 mod kubelet;
 mod node_addresses;
+#[cfg(feature = "kepler")]
+mod nodes;
 mod owner;
+#[cfg(feature = "kepler")]
+mod owners;
 mod pace;
 mod pods;
 mod quantity;
 mod refresh;
-mod refusal;
 mod resources;
+mod review;
 mod source;
 
-pub use access::{Access, AccessError, Kubeconfig, Pem, SERVICE_ACCOUNT, Token};
+pub use access::{Access, AccessError, BearerToken, Kubeconfig, Pem, SERVICE_ACCOUNT};
+pub use cluster::{ClusterFollower, follow_cluster};
+#[cfg(feature = "kepler")]
+pub use exporters::{Exporters, ExportersFollower};
+#[cfg(feature = "kepler")]
+pub use nodes::{NodesFollower, follow_nodes, nodes};
+#[cfg(feature = "kepler")]
+pub use owners::{OwnersFollower, follow_owners};
 pub use pods::LabelFilter;
+pub use review::{Review, Reviewer};
 
 use apiserver::ApiServer;
 use files::Files;
@@ -155,7 +171,7 @@ impl Options {
         }
         let ask = |mut source: Box<dyn PodSource>| {
             let name = source.name();
-            (name, source.list().map(|pods| pods.len()).map_err(|refusal| refusal.unavailable(name)))
+            (name, source.list().map(|pods| pods.len()).map_err(|failure| failure.unavailable(name)))
         };
         sources.into_iter().map(ask).collect()
     }
@@ -170,7 +186,7 @@ pub struct Refresher {
 }
 
 impl Refresher {
-    /// Begins to ask. Whether anybody answers shows in the directory's status.
+    /// Starts asking. Whether a source answers shows in the directory's status.
     ///
     /// # Errors
     /// When the system gives no thread.
@@ -195,7 +211,14 @@ impl Refresher {
         let thread = thread.thread().clone();
         if let Some(server) = watched {
             let (listener, stop) = (thread.clone(), Arc::clone(&stop));
-            let follow = move || apiserver::follow(&server, &tell, &listener, &stop);
+            let follow = move || {
+                let hear = |news| {
+                    let heard = tell.send(news).is_ok();
+                    listener.unpark();
+                    heard
+                };
+                apiserver::follow(&server, hear, &stop);
+            };
             std::thread::Builder::new().name("kepler-watch".into()).spawn(follow)?;
         }
         Ok(Refresher { stop, thread, first: Mutex::new(first) })

@@ -4,17 +4,20 @@
 //! | feature | gives | serves |
 //! |---|---|---|
 //! | `kepler` | [`kepler::KeplerView`]: the `/metrics` of one or many nodes | [`EnergyView`] |
+//! | `kepler` | [`rest::RestClient`]: the REST interface of one node | |
 //! | `prometheus` | [`prometheus::PrometheusView`]: the HTTP API of a Prometheus server | [`EnergyView`] |
 //! | `electricity-maps` | [`intensity::ElectricityMaps`] | [`IntensitySource`] |
 //! | `watttime` | [`intensity::WattTime`] | [`IntensitySource`] |
 //! | `uk-carbon-intensity` | [`intensity::UkCarbonIntensity`] | [`IntensitySource`] |
 //! | `kubernetes` | [`kubernetes::Refresher`]: names, owners and resources of this node's pods | [`Directory`] |
+//! | `redfish` | [`redfish::RedfishPoller`]: what a server draws, from its service processor | [`PlatformBoard`] |
+//! | `devices` | [`devices::DevicesFollower`]: activity of GPU instances, and who has which device | [`DeviceDirectory`] |
 //! | `models` | [`models::fetch`]: a power model from a URL | |
 //!
 //! Each module says what it requires, in which units it answers, where its limits are and what a call costs.
 //!
-//! What they share is in [`http`]: a request ends in bounded time and reads a bounded answer, certificates are always
-//! verified (rustls with ring; a CA bundle can stand in for the system's store), redirects are not followed,
+//! What they share is in [`http`]: a request ends in bounded time and reads a bounded answer, certificates are
+//! verified unless that is switched off for a kubelet or a BMC (rustls with ring; a CA bundle can stand in for the system's store), redirects are not followed,
 //! the proxy variables of the environment (`HTTPS_PROXY`, `NO_PROXY`, …) are, and no message holds a
 //! token, a password or a query. Errors name the address and what to do.
 //!
@@ -22,9 +25,11 @@
 //! blocking work (`tokio::task::spawn_blocking`): on a thread that runs async tasks they would hold up the
 //! others, and a debug build panics there.
 //!
+//! [`DeviceDirectory`]: kepler_core::device::DeviceDirectory
 //! [`Directory`]: kepler_core::directory::Directory
 //! [`EnergyView`]: kepler_compliance::view::EnergyView
 //! [`IntensitySource`]: kepler_compliance::intensity::IntensitySource
+//! [`PlatformBoard`]: kepler_core::platform::PlatformBoard
 //!
 //! ```
 //! # #[cfg(feature = "kepler")]
@@ -41,6 +46,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "devices")]
+pub mod devices;
 #[cfg(any(feature = "kepler", feature = "prometheus"))]
 mod energy;
 #[cfg(feature = "kepler")]
@@ -57,3 +64,7 @@ pub mod kubernetes;
 pub mod models;
 #[cfg(feature = "prometheus")]
 pub mod prometheus;
+#[cfg(feature = "redfish")]
+pub mod redfish;
+#[cfg(feature = "kepler")]
+pub mod rest;

@@ -7,7 +7,7 @@
 //!   copy on disk is used only if it still has the checksum it was stored with.
 //! - **Changes**: the entity tag of the last answer is sent (`If-None-Match`); a 304 makes the copy current again.
 //! - **Offline**: the last good copy is used, with its age ([`Origin::Stale`]).
-//! - **Cost**: one request a call, bounded in time by [`HttpOptions`].
+//! - **Cost**: one request a call, bounded in time by [`ClientOptions`].
 //!
 //! ```
 //! use kepler_connect::models::{ModelOptions, fetch};
@@ -22,7 +22,7 @@
 
 mod cache;
 
-use crate::http::{Auth, Http, HttpError, HttpOptions, Tagged, base_url, shown};
+use crate::http::{Auth, ClientOptions, Http, HttpError, Tagged, base_url, shown};
 use cache::{Cache, Kept};
 use kepler_core::model::{MAX_FILE_BYTES, Model, ModelError};
 use std::io;
@@ -38,14 +38,14 @@ pub struct ModelOptions {
     /// What the model's SHA-256 must be, in hexadecimal.
     pub sha256: Option<String>,
     /// Time-outs, trusted certificates. Its limit of a body is lowered to that of a model's file.
-    pub http: HttpOptions,
+    pub http: ClientOptions,
 }
 
 impl ModelOptions {
     /// With the default limits, and copies kept in `cache`.
     #[must_use]
     pub fn new(cache: impl Into<PathBuf>) -> Self {
-        ModelOptions { cache: cache.into(), sha256: None, http: HttpOptions::default() }
+        ModelOptions { cache: cache.into(), sha256: None, http: ClientOptions::default() }
     }
 
     /// These options with a change, as in `ModelOptions::new(cache).with(|options| options.sha256 = Some(sum))`.
@@ -133,7 +133,7 @@ pub fn fetch(url: &str, options: &ModelOptions) -> Result<Fetched, FetchError> {
     let copy = cache.read().filter(|copy| expected.as_ref().is_none_or(|expected| *expected == copy.sha256));
 
     let limits =
-        HttpOptions { max_body_bytes: options.http.max_body_bytes.min(MAX_FILE_BYTES), ..options.http.clone() };
+        ClientOptions { max_body_bytes: options.http.max_body_bytes.min(MAX_FILE_BYTES), ..options.http.clone() };
     let http = Http::new(limits, address.scheme() == "https")?;
     let etag = copy.as_ref().and_then(|copy| copy.etag.as_deref());
     let answer = http.get_if_changed(address.clone(), &Auth::None, etag).map_err(FetchError::from).and_then(|answer| {

@@ -47,13 +47,13 @@ mod promql;
 mod series;
 
 use crate::energy::{
-    Identity, Key, Level, METRICS, Metric, NodeFigures, Quantity, SOURCE_ERROR, SOURCE_INFO, WorkloadFigures, hull,
-    identity_labels, rows, skipped,
+    Identity, IdentityLabels, Key, Level, METRICS, Metric, NodeFigures, Quantity, RESOURCES, SOURCE_ERROR, SOURCE_INFO,
+    WorkloadFigures, hull, owner_of_pod, rows, skipped,
 };
-use crate::http::{Auth, Http, HttpError, HttpOptions, base_url, shown};
+use crate::http::{Auth, ClientOptions, Http, HttpError, base_url, shown};
 use api::{Answer, Api, ApiError, When};
 use kepler_compliance::view::{
-    EnergySeries, EnergyView, Inventory, NewestReading, Skipped, Subject, TimeRange, ViewError,
+    EnergySeries, EnergyView, Inventory, NewestReading, Skipped, Subject, TimeRange, ViewError, WorkloadKind,
 };
 use kepler_core::metric_names;
 use nodes::Nodes;
@@ -67,7 +67,7 @@ use std::time::Duration;
 #[non_exhaustive]
 pub struct PrometheusOptions {
     /// Time-outs and trust.
-    pub http: HttpOptions,
+    pub http: ClientOptions,
     /// For servers that ask who it is.
     pub auth: Auth,
     /// Labels that every series must have, with their values: `cluster`, `job`.
@@ -134,10 +134,14 @@ fn check(range: TimeRange, step: Duration) -> Result<(), ViewError> {
 /// The query for one metric over `window`: increases of counters, power of what runs.
 fn figures_of(metric: &Metric, matchers: &Matchers, window: Duration) -> String {
     let identity = match metric.level {
-        Level::Node => &[] as &[_],
-        Level::Workload(kind) => identity_labels(kind),
+        Level::Node => None,
+        Level::Workload(kind) => Some(IdentityLabels::of(kind)),
     };
-    let by = ["node_name", "zone"].iter().chain(identity).copied().collect::<Vec<_>>().join(",");
+    let by = ["node_name", "zone"]
+        .into_iter()
+        .chain(identity.into_iter().flat_map(IdentityLabels::all))
+        .collect::<Vec<_>>()
+        .join(",");
     let value = match (metric.quantity, metric.level) {
         (Quantity::Watts, Level::Node) => matchers.of(metric.name),
         (Quantity::Watts, Level::Workload(_)) => matchers.clone().equal("state", "running").of(metric.name),
@@ -193,8 +197,18 @@ impl EnergyView for PrometheusView {
         let last = |metric| format!("last_over_time({}[{window}])", self.matchers.of(metric));
         let of_metrics = METRICS.iter().map(|metric| figures_of(metric, &self.matchers, range.length()));
         let of_sources = [SOURCE_INFO, SOURCE_ERROR].map(last);
+        let owners = last(metric_names::POD_INFO);
+        let owners = format!("group by (node_name, pod_id, owner_kind, owner_name) ({owners})");
+        let resources = RESOURCES
+            .map(|(metric, _)| format!("max by (node_name, pod_id, container_id, resource) ({})", last(metric)));
         let processors = format!("count by (instance) ({})", last(metric_names::NODE_CPU_INFO));
-        let queries: Vec<_> = of_metrics.chain(of_sources).chain([processors]).map(|query| (query, at)).collect();
+        let queries: Vec<_> = of_metrics
+            .chain(of_sources)
+            .chain([owners])
+            .chain(resources)
+            .chain([processors])
+            .map(|query| (query, at))
+            .collect();
         let answers = self.api.all(&queries).map_err(|error| self.unavailable(&error))?;
 
         let mut found: BTreeMap<Arc<str>, Found> =
@@ -215,6 +229,27 @@ impl EnergyView for PrometheusView {
                 }
             }
         }
+        for row in answers.get(METRICS.len() + 2).iter().flat_map(|answer| &answer.rows) {
+            let node = found.get_mut(row.label("node_name").unwrap_or_default());
+            if let (Some(node), Some((pod, owner))) = (node, owner_of_pod(|name| row.label(name))) {
+                let key = (WorkloadKind::Pod, Arc::from(pod), Arc::default());
+                if let Some(figures) = node.workloads.get_mut(&key) {
+                    figures.owner = Some(owner);
+                }
+            }
+        }
+        let resources = answers.iter().skip(METRICS.len() + 3);
+        for ((_, series), row) in
+            RESOURCES.iter().zip(resources).flat_map(|(of, answer)| answer.rows.iter().map(move |row| (of, row)))
+        {
+            let node = found.get_mut(row.label("node_name").unwrap_or_default());
+            let (Some(node), Some(uid), Some(value)) = (node, series.uid(|name| row.label(name)), row.value()) else {
+                continue;
+            };
+            if let Some(figures) = node.workloads.get_mut(&(series.kind, Arc::from(uid), Arc::default())) {
+                series.note(figures.resources.get_or_insert_default(), |name| row.label(name), value);
+            }
+        }
         for row in answers.last().iter().flat_map(|answer| &answer.rows) {
             let node = row.label("instance").and_then(|instance| nodes.instances.get(instance));
             if let Some(node) = node.and_then(|node| found.get_mut(node)) {
@@ -227,9 +262,8 @@ impl EnergyView for PrometheusView {
         inventory.skipped = nodes.skipped.iter().cloned().chain(warnings(&answers)).collect();
         for (name, found) in found {
             let Some(&covered) = nodes.covered.get(&name) else { continue };
-            let method = found.figures.sources.method();
             let node = found.figures.into_node(name, covered);
-            inventory.workloads.extend(rows(&node, method, found.workloads.into_values().collect()));
+            inventory.workloads.extend(rows(&node, node.method(), found.workloads.into_values().collect()));
             inventory.nodes.push(node);
         }
         Ok(Arc::new(inventory))

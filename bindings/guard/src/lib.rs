@@ -2,9 +2,9 @@
 //! may be done for them at a time.
 //!
 //! A browser lets any page send a request to a server on this machine, so a page could use the server in the
-//! name of whoever opened it: by its address from another origin, or by a name of its own that it lets point
+//! name of the user who opened it: by its address from another origin, or by a name of its own that it lets point
 //! here (DNS rebinding). One [`Policy`] in one [`GuardLayer`] serves REST, MCP and `/metrics`; each answers a
-//! [`Rejection`] in its own form. One [`WorkLimit`] is shared by everybody who lets the same tools work.
+//! [`Rejection`] in its own form. One [`WorkLimit`] is shared by all frontends of the same tools.
 //!
 //! ```
 //! # #[cfg(feature = "http")] {

@@ -4,7 +4,7 @@ use crate::Token;
 use crate::log::shortened;
 use http::header::{AUTHORIZATION, HOST, ORIGIN};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use std::net::IpAddr;
 use subtle::ConstantTimeEq;
 
@@ -116,11 +116,18 @@ impl Policy {
     /// What it is rejected for.
     pub fn admit<B>(&self, request: &Request<B>) -> Result<(), Rejection> {
         let headers = request.headers();
-        let authority = authority(request.version(), request.uri(), headers)?;
+        let named = match authority(request.version(), request.uri(), headers) {
+            Err(Rejection::Malformed(NO_HOST)) if may_be_unnamed(request) => None,
+            named => Some(named?),
+        };
         let Some(hosts) = &self.hosts else { return Ok(()) };
-        let (host, name) = (authority.as_str().to_ascii_lowercase(), authority.host().to_ascii_lowercase());
-        let listed = || hosts.iter().any(|allowed| *allowed == host || *allowed == name);
-        if !(is_address(&name) || name == "localhost" || listed()) {
+        let host = named.as_ref().map(|named| named.as_str().to_ascii_lowercase()).unwrap_or_default();
+        let name = named.as_ref().map(|named| named.host().to_ascii_lowercase());
+        let is_ours = |name: &String| {
+            let listed = || hosts.iter().any(|allowed| *allowed == host || allowed == name);
+            is_address(name) || name == "localhost" || listed()
+        };
+        if !name.as_ref().is_none_or(is_ours) {
             return Err(Rejection::Host(Rejected { value: shortened(&host), setting: self.names.hosts }));
         }
         self.admit_origins(headers, &host)?;
@@ -140,7 +147,8 @@ impl Policy {
         for origin in headers.get_all(ORIGIN) {
             let origin = String::from_utf8_lossy(origin.as_bytes()).to_ascii_lowercase();
             // A page of this server itself, whose name has just been found right.
-            let own = ["http://", "https://"].iter().any(|scheme| origin.strip_prefix(scheme) == Some(host));
+            let is_own = |scheme: &&str| origin.strip_prefix(*scheme) == Some(host);
+            let own = !host.is_empty() && ["http://", "https://"].iter().any(is_own);
             if !own && !self.origins.contains(&origin) {
                 return Err(Rejection::Origin(Rejected { value: shortened(&origin), setting: self.names.origins }));
             }
@@ -151,6 +159,14 @@ impl Policy {
 
 /// Stands for every origin, within this crate: users cannot give it, since it is no origin.
 const ANY: &str = "any origin";
+
+const NO_HOST: &str = "the request has no Host header";
+
+/// Whether a request need not name a server: health checks of load balancers speak HTTP/1.0, which has no `Host`. No browser
+/// does, so that no page whose name was pointed here can ask so; and what changes something is not for health checks.
+fn may_be_unnamed<B>(request: &Request<B>) -> bool {
+    request.version() < Version::HTTP_11 && matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS)
+}
 
 /// The server that a request names: by one well-formed `Host`, or in HTTP/2 and later by its target.
 ///
@@ -176,7 +192,7 @@ fn authority(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<Authori
     } else {
         host
     };
-    let named = named.ok_or(Rejection::Malformed("the request has no Host header"))?;
+    let named = named.ok_or(Rejection::Malformed(NO_HOST))?;
     let malformed = Rejection::Malformed("the Host header is not a name or address with an optional port");
     // The parser of authorities takes `user@host`, which a Host header may not have (RFC 9110, 7.2), and names that no
     // server has, such as lists.
@@ -257,6 +273,35 @@ mod tests {
                 assert!(matches!(rejection, Err(Rejection::Malformed(_))), "{target}");
             }
         }
+    }
+
+    #[test]
+    fn health_checks_in_http_1_0_name_no_server_and_what_they_name_is_checked_all_the_same() {
+        let token = Token::new("s3cret");
+        let ask = |policy: &Policy, method: Method, version: Version, headers: &[(&'static str, &str)]| {
+            let mut request = Request::builder().method(method).uri("/livez").version(version);
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            policy.admit(&request.body(()).unwrap())
+        };
+        for policy in [Policy::new(&[], &[], None), Policy::any_host(), Policy::hosts(&[])] {
+            for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+                assert_eq!(ask(&policy, method.clone(), Version::HTTP_10, &[]), Ok(()), "{method}");
+                let newer = ask(&policy, method, Version::HTTP_11, &[]);
+                assert!(matches!(newer, Err(Rejection::Malformed(_))), "RFC 9112, 3.2");
+            }
+            let posted = ask(&policy, Method::POST, Version::HTTP_10, &[]);
+            assert!(matches!(posted, Err(Rejection::Malformed(_))), "it changes something");
+        }
+        let policy = Policy::new(&[], &[], token);
+        let get = |headers: &[(&'static str, &str)]| ask(&policy, Method::GET, Version::HTTP_10, headers);
+        assert_eq!(get(&[]), Err(Rejection::Token));
+        assert_eq!(get(&[("authorization", "Bearer s3cret")]), Ok(()));
+        assert!(matches!(get(&[("host", "evil.example")]), Err(Rejection::Host(_))));
+        assert!(matches!(get(&[("host", "a@localhost")]), Err(Rejection::Malformed(_))));
+        assert!(matches!(get(&[("origin", "http://evil.example")]), Err(Rejection::Origin(_))));
+        assert!(matches!(get(&[("origin", "http://")]), Err(Rejection::Origin(_))), "no page has no name");
     }
 
     #[test]

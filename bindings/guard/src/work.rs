@@ -72,7 +72,7 @@ mod tests {
     use std::sync::mpsc;
 
     #[tokio::test]
-    async fn clones_share_the_turns_and_whoever_finds_none_is_told() {
+    async fn clones_share_the_turns_and_a_caller_that_finds_none_gets_an_error() {
         let limit = WorkLimit::new(1, Duration::from_millis(20));
         let (release, released) = mpsc::channel::<()>();
         let (started, starting) = tokio::sync::oneshot::channel();

@@ -33,12 +33,12 @@ impl Exporter {
     pub fn new(feed: Feed, options: ExportOptions) -> Self {
         let mut node_name = Vec::new();
         escape(&options.node_name, &mut node_name);
-        Exporter {
-            feed,
-            node_label: format!("node_name=\"{}\"", String::from_utf8_lossy(&node_name)),
-            families: families::chosen(&options).collect(),
-            options,
-        }
+        // A hub is on a node as well, but speaks for none.
+        let node_label = match options.hub {
+            Some(_) => "hub=\"true\"".to_owned(),
+            None => format!("node_name=\"{}\"", String::from_utf8_lossy(&node_name)),
+        };
+        Exporter { feed, node_label, families: families::chosen(&options).collect(), options }
     }
 
     /// Appends the whole exposition of the newest snapshot. Before the first one that is the build,
@@ -96,7 +96,7 @@ struct Cursor {
 
 impl Cursor {
     fn new(exporter: &Exporter, snapshot: Option<&Snapshot>, format: Format) -> Self {
-        let plan = snapshot.map_or_else(Plan::default, |snapshot| Plan::new(snapshot, &exporter.options));
+        let plan = Plan::new(snapshot, &exporter.options);
         Cursor { format, plan, family: 0, row: 0, header_due: true }
     }
 

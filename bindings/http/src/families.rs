@@ -3,15 +3,22 @@
 
 mod compat;
 mod exporter;
+mod facility;
+mod gpu;
+mod hub;
 mod kubernetes;
 mod node;
+mod platform;
 mod rapl_names;
 mod workload;
 
 use crate::duplicate_series::DuplicateSeries;
 use crate::encode::{Header, Kind, Samples, Value};
+use crate::facility::{FacilityFigures, FacilitySource};
+use crate::hub::{Hub, HubStatus};
 use crate::options::{Compat, ExportOptions, Levels};
 use kepler_core::directory::{Directory, DirectoryStatus};
+use kepler_core::metric_names;
 use kepler_core::snapshot::Snapshot;
 use kepler_core::units::ZoneKind;
 use kepler_core::workload::WorkloadKind;
@@ -41,18 +48,38 @@ impl Family {
     }
 }
 
+/// What each node exports whether it has figures or not.
+const OF_NODES: [&str; 2] = [metric_names::BUILD_INFO, metric_names::NODE_CPU_INFO];
+
+/// The families that are exported whatever names are asked for beside them, in the order of export.
+const TABLES: [&[Family]; 10] = [
+    exporter::FAMILIES,
+    facility::FAMILIES,
+    hub::FAMILIES,
+    kubernetes::FAMILIES,
+    node::FAMILIES,
+    gpu::NODE_FAMILIES,
+    platform::FAMILIES,
+    workload::FAMILIES,
+    gpu::WORKLOAD_FAMILIES,
+    gpu::RESERVED_FAMILIES,
+];
+
 /// The families that `options` ask for, in the order of export.
 pub(crate) fn chosen(options: &ExportOptions) -> impl Iterator<Item = &'static Family> {
-    let levels = options.levels;
+    let (levels, of_hub) = (options.levels, options.hub.is_some());
     let older: &[Family] = match options.compat {
         None => &[],
         Some(Compat::Kepler07) => compat::FAMILIES,
         Some(Compat::RaplNames) => rapl_names::FAMILIES,
     };
-    [exporter::FAMILIES, kubernetes::FAMILIES, node::FAMILIES, workload::FAMILIES, older]
+    TABLES
         .into_iter()
+        .chain([older])
         .flatten()
         .filter(move |family| levels.contains(family.level))
+        // Who counts nodes by these must not count a hub.
+        .filter(move |family| !of_hub || !OF_NODES.contains(&family.header.name))
 }
 
 /// What a family is made from.
@@ -68,7 +95,7 @@ pub(crate) struct RenderContext<'a> {
 /// Worked out once an exposition: which zones there are, and which rows have equal labels.
 #[derive(Default)]
 pub(crate) struct Plan {
-    /// Zones with a source.
+    /// Zones with a source, but for accelerators, which have families of their own.
     zones: Vec<ZoneKind>,
     /// Zones that could be read over the last interval: without a reading there are no watts.
     powered: Vec<ZoneKind>,
@@ -82,14 +109,26 @@ pub(crate) struct Plan {
     pod_info: DuplicateSeries,
     /// How asking Kubernetes for pods fares, if that is done.
     kubernetes: Option<DirectoryStatus>,
+    /// How a hub fares.
+    hub: Option<HubStatus>,
+    /// What electricity emits and costs here.
+    facility: Option<FacilityFigures>,
 }
 
 impl Plan {
-    pub(crate) fn new(snapshot: &Snapshot, options: &ExportOptions) -> Self {
+    pub(crate) fn new(snapshot: Option<&Snapshot>, options: &ExportOptions) -> Self {
+        let mut plan = snapshot.map_or_else(Plan::default, |snapshot| Plan::of_node(snapshot, options));
+        plan.hub = options.hub.as_ref().map(Hub::status);
+        plan.facility = options.facility.as_ref().map(FacilitySource::figures);
+        plan
+    }
+
+    fn of_node(snapshot: &Snapshot, options: &ExportOptions) -> Self {
         let mut plan = workload::plan(snapshot, options);
         plan.kubernetes = options.directory.as_ref().map(Directory::status);
-        plan.zones = snapshot.node.zones().map(|(kind, _)| kind).collect();
-        plan.powered = snapshot.node.zones().filter(|(_, zone)| zone.power.is_some()).map(|(kind, _)| kind).collect();
+        let zones = || snapshot.node.zones().filter(|(kind, _)| *kind != ZoneKind::Gpu);
+        plan.zones = zones().map(|(kind, _)| kind).collect();
+        plan.powered = zones().filter(|(_, zone)| zone.power.is_some()).map(|(kind, _)| kind).collect();
         plan
     }
 
@@ -119,15 +158,7 @@ mod tests {
     use super::*;
 
     fn all() -> impl Iterator<Item = &'static Family> {
-        let tables = [
-            exporter::FAMILIES,
-            kubernetes::FAMILIES,
-            node::FAMILIES,
-            workload::FAMILIES,
-            compat::FAMILIES,
-            rapl_names::FAMILIES,
-        ];
-        tables.into_iter().flatten()
+        TABLES.into_iter().chain([compat::FAMILIES, rapl_names::FAMILIES]).flatten()
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Probes: `/livez` and `/-/healthy`; `/readyz`, `/healthz` and `/-/ready`. None of them collects anything.
 
+use crate::hub::HubStatus;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
@@ -27,6 +28,27 @@ pub(crate) fn ready(snapshot: Option<&Snapshot>, stale_after: Duration) -> Respo
         add_faults(snapshot, &mut body);
     }
     json(status, body)
+}
+
+/// Ready: the nodes have been polled, and recently. Nodes that fail are reported, and do not make a hub unready.
+pub(crate) fn hub_ready(status: &HubStatus, stale_after: Duration) -> Response {
+    let Some(polling) = &status.polling else { return json(StatusCode::OK, r#"{"status":"ready"}"#.to_owned()) };
+    let limit = polling.interval.saturating_mul(3).saturating_add(polling.last.unwrap_or_default()).max(stale_after);
+    let unready = |reason: &str| {
+        json(StatusCode::SERVICE_UNAVAILABLE, format!(r#"{{"status":"not ready","reason":"{reason}"}}"#))
+    };
+    match polling.age {
+        None => unready("the nodes have not been polled yet"),
+        Some(age) if age > limit => unready(&format!("the last poll ended {:.3} s ago", age.as_secs_f64())),
+        Some(age) => {
+            let (nodes, scraped) = (status.nodes.len(), status.count("scraped"));
+            let age = age.as_secs_f64();
+            json(
+                StatusCode::OK,
+                format!(r#"{{"status":"ready","nodes":{nodes},"scraped":{scraped},"age_seconds":{age:.3}}}"#),
+            )
+        }
+    }
 }
 
 /// Names the zones of which a part cannot be read now. Figures are delivered all the same, so the status stays.
@@ -132,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_why() {
+    fn an_unready_answer_says_why() {
         assert!(Readiness::Waiting.json().contains("no snapshot"));
         let at = Timestamp::now();
         let stale = Readiness::of(

@@ -14,6 +14,7 @@
 //! - `rest`: the live page, the tools of `kepler_compliance`, figures as JSON, their history, a stream of snapshots, and
 //!   OpenAPI of it all (`Rest`).
 //! - `docs`: Swagger UI, which shows that, at `/docs`.
+//! - `zstd`: `/metrics` compressed by zstd for those who ask for it, beside gzip.
 //!
 //! ```
 //! use kepler_core::snapshot::Feed;
@@ -27,13 +28,17 @@
 //! ```
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "tls")]
+mod access_review;
 mod body;
 mod connection;
 mod duplicate_series;
 mod encode;
 mod exporter;
+mod facility;
 mod families;
 mod health;
+mod hub;
 mod negotiate;
 mod options;
 mod own;
@@ -47,15 +52,19 @@ mod server_options;
 #[cfg(feature = "tls")]
 mod web_config;
 
+#[cfg(feature = "tls")]
+pub use access_review::{AccessReview, Decision};
 pub use encode::Format;
 pub use exporter::Exporter;
+pub use facility::{FacilityFigure, FacilityFigures, FacilitySource};
+pub use hub::{Hub, HubNode, HubStatus, Polling};
 #[cfg(feature = "rest")]
 pub use kepler_guard::{SettingNames, Token, WorkLimit};
 pub use options::{BuildInfo, Compat, ExportOptions, Levels, UnknownCompat, UnknownLevel};
 #[cfg(feature = "rest")]
 pub use rest::{Rest, RestOptions, UnusedSource};
 pub use routes::router;
-pub use server::{serve, serve_router};
+pub use server::{Listener, serve, serve_router};
 pub use server_options::{BadTelemetryPath, ServerOptions, TelemetryPath};
 #[cfg(feature = "tls")]
 pub use web_config::{WebConfig, WebConfigError};

@@ -1,5 +1,7 @@
 //! Options of the exposition: levels, build, compatibility.
 
+use crate::facility::FacilitySource;
+use crate::hub::Hub;
 use kepler_core::directory::Directory;
 use kepler_core::host::Topology;
 use kepler_core::workload::WorkloadKind;
@@ -21,8 +23,15 @@ pub struct ExportOptions {
     pub topology: Topology,
     /// Older names to export as well.
     pub compat: Option<Compat>,
+    /// Whether a workload has one series for all accelerators, as in Kepler. Else it has one for each where there are
+    /// several, with the labels `gpu` and `gpu_uuid`.
+    pub gpus_summed: bool,
     /// Where pods' names come from, if Kubernetes is asked.
     pub directory: Option<Directory>,
+    /// The hub that this exporter is of; none if it is of a node.
+    pub hub: Option<Hub>,
+    /// What electricity emits and costs here; none exports nothing of it.
+    pub facility: Option<FacilitySource>,
 }
 
 impl ExportOptions {

@@ -8,6 +8,7 @@
 //! Nothing here measures. Answers are made on Tokio's blocking threads, a few at a time, so that a scrape of
 //! `/metrics` never waits for them.
 
+mod accelerator;
 mod body;
 mod carbon;
 #[cfg(feature = "docs")]
@@ -16,7 +17,9 @@ mod events;
 mod figures;
 mod history;
 mod node;
+mod nodes;
 mod openapi;
+mod platform;
 mod problem;
 mod query;
 mod schema;
@@ -136,10 +139,12 @@ impl Rest {
             .route("/tools", get(tools::list))
             .route("/tools/{name}", post(tools::call))
             .route("/api/v1/node", get(node::answer))
+            .route("/api/v1/nodes", get(nodes::answer))
             .merge(workload_routes())
             .route("/api/v1/sources", get(sources::answer))
             .route("/api/v1/carbon", get(carbon::answer))
             .route("/api/v1/history", get(history::answer))
+            .route("/api/v1/history/workloads", get(history::workloads))
             .route("/api/v1/events", get(events::answer))
             .method_not_allowed_fallback(method)
             .route("/tools/", any(missing))
@@ -188,7 +193,10 @@ impl Shared {
 type Asked = State<Arc<Shared>>;
 
 async fn missing(uri: Uri) -> Problem {
-    Problem::new(Kind::NotFound, format!("nothing at {}; /openapi.json lists what there is", uri.path()))
+    Problem::new(
+        Kind::NotFound,
+        format!("nothing at {}; /openapi.json lists what there is", kepler_guard::shortened(uri.path())),
+    )
 }
 
 async fn method(method: Method, uri: Uri) -> Problem {

@@ -8,9 +8,10 @@ use crate::page;
 use crate::server_options::ServerOptions;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, VARY};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::extract::{Request, State};
+use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{any, get};
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub fn router(exporter: Arc<Exporter>, options: &ServerOptions) -> Router {
         .route("/healthz", get(ready))
         .route("/-/ready", get(ready))
         .route("/debug/pprof", any(no_profiles))
+        .route("/debug/pprof/", any(no_profiles))
         .route("/debug/pprof/{*profile}", any(no_profiles))
         .fallback(missing);
     #[cfg(feature = "rest")]
@@ -56,11 +58,30 @@ pub fn router(exporter: Arc<Exporter>, options: &ServerOptions) -> Router {
     };
     let (stale_after, escaping) = (options.stale_after, options.escaping);
     let shared = Arc::new(Shared { exporter, stale_after, telemetry_path, escaping });
-    routes.with_state(shared).layer(RequestBodyLimitLayer::new(options.body_limit))
+    routes
+        .with_state(shared)
+        .layer(RequestBodyLimitLayer::new(options.body_limit))
+        .layer(axum::middleware::from_fn(answer_options))
+}
+
+/// Answers OPTIONS, by which HAProxy checks health unless it is told otherwise, with the methods of the path.
+async fn answer_options(request: Request, next: Next) -> Response {
+    let asks = request.method() == Method::OPTIONS;
+    let mut response = next.run(request).await;
+    // The router names the methods in `Allow` itself, after this.
+    if asks && response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        *response.body_mut() = Body::empty();
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
+    response
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    health::ready(shared.exporter.feed().latest().as_deref(), shared.stale_after)
+    match &shared.exporter.options().hub {
+        Some(hub) => health::hub_ready(&hub.status(), shared.stale_after),
+        None => health::ready(shared.exporter.feed().latest().as_deref(), shared.stale_after),
+    }
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {

@@ -39,6 +39,28 @@ const BUFFER: usize = 64 * 1024;
 /// How long to wait after a connection could not be accepted, mostly for lack of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
+/// Where a server listens.
+#[derive(Debug)]
+pub struct Listener {
+    listener: std::net::TcpListener,
+    is_plain: bool,
+}
+
+impl Listener {
+    /// A listener that does not encrypt where the others do, as beside one that does. Passwords and tokens are asked for all
+    /// the same.
+    #[must_use]
+    pub fn plain(listener: std::net::TcpListener) -> Self {
+        Listener { listener, is_plain: true }
+    }
+}
+
+impl From<std::net::TcpListener> for Listener {
+    fn from(listener: std::net::TcpListener) -> Self {
+        Listener { listener, is_plain: false }
+    }
+}
+
 /// Serves [`router`] on every listener until `shutdown` resolves. Then no connection is accepted
 /// any more, requests under way finish, and what is left after
 /// [`ServerOptions::shutdown_grace`] is dropped. Needs a Tokio runtime with time and IO.
@@ -47,7 +69,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// When a listener cannot be handed to the runtime. What goes wrong with one connection later ends
 /// that connection only.
 pub async fn serve(
-    listeners: Vec<std::net::TcpListener>,
+    listeners: Vec<impl Into<Listener>>,
     exporter: Arc<Exporter>,
     options: ServerOptions,
     shutdown: impl Future<Output = ()> + Send + 'static,
@@ -61,7 +83,7 @@ pub async fn serve(
 /// # Errors
 /// As [`serve`].
 pub async fn serve_router(
-    listeners: Vec<std::net::TcpListener>,
+    listeners: Vec<impl Into<Listener>>,
     router: Router,
     options: ServerOptions,
     shutdown: impl Future<Output = ()> + Send + 'static,
@@ -73,20 +95,26 @@ pub async fn serve_router(
     };
     #[cfg(feature = "tls")]
     let following = options.web.clone().map(|web| tokio::spawn(web.follow_files()));
+    #[cfg(feature = "tls")]
+    let router = match &options.review {
+        Some(review) => review.protect(router),
+        None => router,
+    };
     let listeners = listeners
         .into_iter()
         .map(|listener| {
+            let Listener { listener, is_plain } = listener.into();
             listener.set_nonblocking(true)?;
-            let router = guarded(router.clone(), &listener, &options.allowed_hosts);
-            Ok((TcpListener::from_std(listener)?, router))
+            let router = guarded(router.clone(), &listener, &options);
+            Ok((TcpListener::from_std(listener)?, router, is_plain))
         })
         .collect::<io::Result<Vec<_>>>()?;
     let (stop, stopped) = watch::channel(false);
     let grace = options.shutdown_grace;
     let server = Arc::new(Server::new(options, stopped));
     let mut accepting = JoinSet::new();
-    for (listener, router) in listeners {
-        accepting.spawn(Arc::clone(&server).accept(listener, router));
+    for (listener, router, is_plain) in listeners {
+        accepting.spawn(Arc::clone(&server).accept(listener, router, is_plain));
     }
     drop(server);
     shutdown.await;
@@ -102,10 +130,10 @@ pub async fn serve_router(
 
 /// A client that reaches a loopback listener by a name may be a web page in a browser of this machine.
 /// The names of others are those of a network, which are not known here.
-fn guarded(router: Router, listener: &std::net::TcpListener, allowed_hosts: &[String]) -> Router {
+fn guarded(router: Router, listener: &std::net::TcpListener, options: &ServerOptions) -> Router {
     let loopback = listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
-    let policy = if loopback { Policy::hosts(allowed_hosts) } else { Policy::any_host() };
-    router.layer(GuardLayer::new(policy, rejected))
+    let policy = if loopback { Policy::hosts(&options.allowed_hosts) } else { Policy::any_host() };
+    router.layer(GuardLayer::new(policy.naming(options.setting_names), rejected))
 }
 
 /// The answer to a request that may not pass, in the form of all errors.
@@ -140,7 +168,7 @@ impl Server {
     }
 
     /// Accepts connections until stopped, then waits for those it has. Dropping it drops them.
-    async fn accept(self: Arc<Self>, listener: TcpListener, router: Router) {
+    async fn accept(self: Arc<Self>, listener: TcpListener, router: Router, is_plain: bool) {
         let mut connections = JoinSet::new();
         loop {
             while connections.try_join_next().is_some() {}
@@ -156,7 +184,7 @@ impl Server {
                 Ok(((stream, peer), slot)) => {
                     let (server, router) = (Arc::clone(&self), router.clone());
                     connections.spawn(async move {
-                        if let Err(error) = server.answer(stream, router, slot).await {
+                        if let Err(error) = server.answer(stream, router, slot, is_plain).await {
                             tracing::debug!(%peer, %error, "connection ended early");
                         }
                     });
@@ -178,17 +206,26 @@ impl Server {
         let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
     }
 
-    async fn answer(self: Arc<Self>, stream: TcpStream, router: Router, slot: Arc<ConnectionSlot>) -> io::Result<()> {
+    async fn answer(
+        self: Arc<Self>,
+        stream: TcpStream,
+        router: Router,
+        slot: Arc<ConnectionSlot>,
+        is_plain: bool,
+    ) -> io::Result<()> {
+        #[cfg(not(feature = "tls"))]
+        let _ = is_plain;
         // Pieces are large: nothing gains from waiting to fill a segment.
         let _ = stream.set_nodelay(true);
         #[cfg(feature = "tls")]
         let router = match stream.peer_addr() {
-            Ok(peer) => router.layer(axum::Extension(crate::web_config::PeerAddress(peer.ip().to_canonical()))),
+            Ok(peer) => router
+                .layer(axum::Extension(crate::web_config::PeerAddress((peer.ip().to_canonical(), peer.port()).into()))),
             Err(_) => router,
         };
         let stream = WriteTimeoutStream::new(stream, Arc::clone(&slot), self.options.write_timeout);
         #[cfg(feature = "tls")]
-        if let Some(acceptor) = self.options.web.as_ref().and_then(crate::WebConfig::acceptor) {
+        if let Some(acceptor) = self.options.web.as_ref().filter(|_| !is_plain).and_then(crate::WebConfig::acceptor) {
             let stream = tokio::select! {
                 stream = tokio::time::timeout(self.options.header_timeout, acceptor.accept(stream)) => stream??,
                 () = slot.evicted() => return Ok(()),

@@ -1,5 +1,6 @@
 //! Limits and paths of the server.
 
+use kepler_guard::SettingNames;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -47,6 +48,8 @@ pub struct ServerOptions {
     /// `localhost` and IP addresses; default none. A web page that lets its own name point here (DNS rebinding) is
     /// refused by this. Other listeners answer to any name.
     pub allowed_hosts: Vec<String>,
+    /// What the setting of those names is called, for the message of a refusal.
+    pub setting_names: SettingNames,
     /// Where the exposition is; default `/metrics`.
     pub telemetry_path: TelemetryPath,
     /// How an answer says that names are escaped where the client does not ask for a way, such as `underscores`;
@@ -61,6 +64,9 @@ pub struct ServerOptions {
     /// Encryption and passwords; default none.
     #[cfg(feature = "tls")]
     pub web: Option<crate::WebConfig>,
+    /// What decides about requests by their tokens; none by default.
+    #[cfg(feature = "tls")]
+    pub review: Option<crate::AccessReview>,
 }
 
 impl ServerOptions {
@@ -85,6 +91,7 @@ impl Default for ServerOptions {
             shutdown_grace: Duration::from_secs(5),
             stale_after: Duration::from_secs(15),
             allowed_hosts: Vec::new(),
+            setting_names: SettingNames::default(),
             telemetry_path: TelemetryPath::default(),
             escaping: None,
             links: Vec::new(),
@@ -92,6 +99,8 @@ impl Default for ServerOptions {
             live_page: false,
             #[cfg(feature = "tls")]
             web: None,
+            #[cfg(feature = "tls")]
+            review: None,
         }
     }
 }

@@ -19,7 +19,7 @@ use kepler_core::host::file::{self as files, FileError, FileLimits};
 use kepler_core::printable;
 use rate::TokenBucket;
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -91,9 +91,9 @@ struct Watched {
 /// What changes with a file: modification, length, inode.
 type Stamp = Option<(SystemTime, u64, u64)>;
 
-/// The address that a request comes from.
+/// The address and port that a request comes from: its connection.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct PeerAddress(pub(crate) IpAddr);
+pub(crate) struct PeerAddress(pub(crate) SocketAddr);
 
 impl WebConfig {
     /// Reads the file and the certificates that it names.

@@ -4,7 +4,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
-use kepler_compliance::intensity::Table;
+use kepler_compliance::intensity::IntensityTable;
 use kepler_compliance::standards::Standards;
 use kepler_compliance::tools::{Toolbox, registry};
 use kepler_compliance::view::{HistoryRing, RingOptions};
@@ -34,14 +34,14 @@ fn toolbox() -> Toolbox {
         view.record(&sampler.tick());
         std::thread::sleep(Duration::from_millis(50));
     }
-    let intensity = Arc::new(Table::from_zones(&zones));
+    let intensity = Arc::new(IntensityTable::from_zones(&zones));
     Toolbox::new(Arc::new(view), Standards::embedded().unwrap(), zones, intensity)
 }
 
 fn round_trip(c: &mut Criterion) {
     let toolbox = Arc::new(toolbox());
     let own = std::fs::read_to_string("/proc/self/comm").unwrap();
-    let arguments = json!({ "workload_name": own.trim(), "window": "1h" });
+    let arguments = json!({ "workload": own.trim(), "window": "1h" });
     let tool = registry::find(TOOL).unwrap();
     c.bench_function("mcp/tool alone, by name", |bench| {
         bench.iter(|| tool.call(&toolbox.context(Timestamp::now()), black_box(arguments.clone())));

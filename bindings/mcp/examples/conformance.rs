@@ -326,7 +326,7 @@ impl ServerHandler for Fixtures {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("http://{}", listener.local_addr()?);
-    // Whoever started this has gone when its end of the pipe is closed.
+    // The process that started this has gone when its end of the pipe is closed.
     std::thread::spawn(|| {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);

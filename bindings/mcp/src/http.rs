@@ -4,14 +4,14 @@
 //! transport of 2024-11-05, where turned on. Every request is checked first: the name, the origin, the token.
 //!
 //! ```
-//! # use kepler_compliance::intensity::Table;
+//! # use kepler_compliance::intensity::IntensityTable;
 //! # use kepler_compliance::standards::Standards;
 //! # use kepler_compliance::tools::Toolbox;
 //! # use kepler_compliance::view::NoView;
 //! # use kepler_compliance::zones::Zones;
 //! # use std::sync::Arc;
 //! # let zones = Zones::embedded()?;
-//! # let intensity = Arc::new(Table::from_zones(&zones));
+//! # let intensity = Arc::new(IntensityTable::from_zones(&zones));
 //! # let toolbox = Toolbox::new(Arc::new(NoView), Standards::embedded()?, zones, intensity);
 //! use kepler_mcp::McpServer;
 //! use kepler_mcp::http::{HttpOptions, router};

@@ -8,15 +8,19 @@
 //! Tools, resources and completions are answered on Tokio's blocking threads, since energy views and
 //! intensity sources block. A request that its client cancels stops at the next figure it asks for.
 //!
+//! # Features
+//! - `http`: the streamable HTTP transport, and the older one over SSE ([`http`](../kepler_mcp/http/index.html)).
+//! - `bridge`: a server over standard input and output that stands for a remote one ([`bridge`](../kepler_mcp/bridge/index.html)).
+//!
 //! ```
-//! # use kepler_compliance::intensity::Table;
+//! # use kepler_compliance::intensity::IntensityTable;
 //! # use kepler_compliance::standards::Standards;
 //! # use kepler_compliance::tools::Toolbox;
 //! # use kepler_compliance::view::NoView;
 //! # use kepler_compliance::zones::Zones;
 //! # use std::sync::Arc;
 //! # let zones = Zones::embedded()?;
-//! # let intensity = Arc::new(Table::from_zones(&zones));
+//! # let intensity = Arc::new(IntensityTable::from_zones(&zones));
 //! # let toolbox = Toolbox::new(Arc::new(NoView), Standards::embedded()?, zones, intensity);
 //! use kepler_mcp::{McpServer, serve_stdio};
 //!
@@ -38,6 +42,7 @@ pub mod http;
 mod prompts;
 mod resources;
 mod schema;
+mod selection;
 mod server;
 mod size;
 mod stdio;
@@ -47,5 +52,6 @@ mod watch;
 #[cfg(feature = "http")]
 pub use kepler_guard::SettingNames;
 pub use kepler_guard::{Token, WorkLimit};
+pub use selection::{OutputSchemas, SelectionError, ToolSelection};
 pub use server::McpServer;
 pub use stdio::{StdioError, serve_stdio};

@@ -1,11 +1,13 @@
-//! Prompts: three ways to begin, with their arguments checked.
+//! Prompts: ways to begin, with their arguments checked.
 
 use crate::resources::{jurisdiction, read};
+use crate::selection::shown;
 use crate::uri::Subject;
 use kepler_compliance::standards::DEFAULT_STANDARD;
 use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{
-    AssessRequest, Context, Length, ListRequest, RegionalRequest, ScheduleRequest, SummaryRequest, ToolRequest,
+    AssessRequest, Context, EnergyRequest, FindRequest, Length, ListRequest, PowerNowRequest, RegionalRequest,
+    ScheduleRequest, SummaryRequest, ToolRequest,
 };
 use kepler_core::printable;
 use rmcp::ErrorData;
@@ -15,6 +17,7 @@ use serde_json::Value;
 const REPORT: &str = "compliance_report";
 const PLAN: &str = "plan_low_carbon_run";
 const EXPLAIN: &str = "explain_standard";
+const MEASURE: &str = "measure_energy";
 
 pub(crate) fn list() -> Vec<Prompt> {
     let lang = || argument("lang", "Language of the answer: en (default) or ko");
@@ -22,7 +25,7 @@ pub(crate) fn list() -> Vec<Prompt> {
     vec![
         Prompt::new(
             REPORT,
-            Some("Report which workloads keep a carbon standard, what the others need, and how sure that is"),
+            Some("Report which workloads meet a carbon standard, what the others need, and how certain that is"),
             Some(vec![
                 argument("namespace", "Only the pods of this namespace"),
                 argument("standard", "Code of the standard; KR_CARBON_2050 if left out"),
@@ -48,6 +51,18 @@ pub(crate) fn list() -> Vec<Prompt> {
             Some(vec![argument("standard", "Code of the standard").with_required(true), lang()]),
         )
         .with_title("Explain a standard"),
+        Prompt::new(
+            MEASURE,
+            Some("Say how much energy, carbon and money something used, and how sure that is"),
+            Some(vec![
+                argument("workload", "A pod, deployment, container, unit, VM or process; the whole if left out"),
+                argument("namespace", "The namespace, or only what is in it"),
+                argument("window", "How far back: 5m, 1h (default), 7d"),
+                region(),
+                lang(),
+            ]),
+        )
+        .with_title("Measure energy"),
     ]
 }
 
@@ -57,10 +72,12 @@ fn argument(name: &str, description: &str) -> PromptArgument {
 
 /// The messages of a prompt. Arguments that name nothing are errors that say what would be valid.
 pub(crate) fn get(context: &Context<'_>, name: &str, arguments: &JsonObject) -> Result<GetPromptResult, ErrorData> {
+    known(name, arguments)?;
     let given = Arguments::check(context, arguments)?;
     let (task, resource) = match name {
         REPORT => (report(&given), None),
         PLAN => (plan(&given)?, None),
+        MEASURE => (measure(&given), None),
         EXPLAIN => {
             let rule =
                 context.standards.versions(given.needed(EXPLAIN, "standard", given.standard)?).map_err(invalid)?;
@@ -69,7 +86,7 @@ pub(crate) fn get(context: &Context<'_>, name: &str, arguments: &JsonObject) -> 
             let contents = read(context, &uri)?.contents;
             (explain(&rule.code), contents.into_iter().next())
         }
-        _ => return Err(invalid(format!("unknown prompt `{name}`; valid: {REPORT}, {PLAN}, {EXPLAIN}"))),
+        _ => return Err(unknown(name)),
     };
     let task = match given.lang {
         Lang::Ko => format!("{task}\n\nPass lang=ko to the tools and answer in Korean (한국어로 답하세요)."),
@@ -80,8 +97,28 @@ pub(crate) fn get(context: &Context<'_>, name: &str, arguments: &JsonObject) -> 
     Ok(GetPromptResult::new(messages))
 }
 
+fn unknown(name: &str) -> ErrorData {
+    let valid: Vec<String> = list().into_iter().map(|prompt| prompt.name).collect();
+    invalid(format!("unknown prompt `{}`; valid: {}", shown(name), valid.join(", ")))
+}
+
+/// A misspelt argument is a mistake, not one left out.
+fn known(name: &str, arguments: &JsonObject) -> Result<(), ErrorData> {
+    let prompt = list().into_iter().find(|prompt| prompt.name == name).ok_or_else(|| unknown(name))?;
+    let takes: Vec<String> = prompt.arguments.into_iter().flatten().map(|argument| argument.name).collect();
+    match arguments.keys().find(|given| !takes.contains(given)) {
+        Some(given) => {
+            let takes = takes.join(", ");
+            Err(invalid(format!("the prompt {name} has no argument `{}`; it takes {takes}", shown(given))))
+        }
+        None => Ok(()),
+    }
+}
+
 /// The arguments of any prompt, checked.
 struct Arguments<'a> {
+    workload: Option<&'a str>,
+    window: Option<&'a str>,
     namespace: Option<&'a str>,
     standard: Option<&'a str>,
     region: Option<&'a str>,
@@ -97,13 +134,24 @@ impl<'a> Arguments<'a> {
         let (standard, region, duration) = (text("standard"), text("region"), text("duration"));
         standard.map(|code| context.standards.versions(code)).transpose().map_err(invalid)?;
         region.map(|name| context.zones.find(name)).transpose().map_err(invalid)?;
-        duration.map(str::parse::<Length>).transpose().map_err(invalid)?;
+        for length in [duration, text("window")] {
+            length.map(str::parse::<Length>).transpose().map_err(invalid)?;
+        }
         let lang = match text("lang") {
             None | Some("en") => Lang::En,
             Some("ko") => Lang::Ko,
             Some(other) => return Err(invalid(format!("unknown language `{other}`; valid: en, ko"))),
         };
-        Ok(Arguments { namespace: text("namespace"), standard, region, duration, deadline: text("deadline"), lang })
+        Ok(Arguments {
+            workload: text("workload"),
+            window: text("window"),
+            namespace: text("namespace"),
+            standard,
+            region,
+            duration,
+            deadline: text("deadline"),
+            lang,
+        })
     }
 
     fn needed(&self, prompt: &str, name: &str, value: Option<&'a str>) -> Result<&'a str, ErrorData> {
@@ -119,7 +167,7 @@ impl<'a> Arguments<'a> {
 }
 
 fn invalid(error: impl ToString) -> ErrorData {
-    ErrorData::invalid_params(printable::page(&error.to_string()).into_owned(), None)
+    ErrorData::invalid_params(printable::bounded(printable::page(&error.to_string()).into_owned()), None)
 }
 
 fn report(given: &Arguments<'_>) -> String {
@@ -136,6 +184,23 @@ fn report(given: &Arguments<'_>) -> String {
          State for each verdict the value, the limit and the gap; what to do and how much it saves; and whether the \
          figures are measured or estimated. Keep INSUFFICIENT_DATA apart from breaches. Say with what force the standard \
          binds (resource compliance-standards). Add all caveats that the tools give."
+    )
+}
+
+fn measure(given: &Arguments<'_>) -> String {
+    let (find, energy, now) = (FindRequest::NAME, EnergyRequest::NAME, PowerNowRequest::NAME);
+    let scope = [("namespace", given.namespace), ("window", given.window), ("region", given.region)];
+    let own = given.with(&[&[("workload", given.workload)], scope.as_slice()].concat());
+    let (first, by) = match given.workload {
+        Some(workload) => (format!("Call {find} with query={workload} if the exact name is not known."), "node"),
+        None => (format!("Call {now} for what draws power at the moment."), "workload"),
+    };
+    format!(
+        "Say how much energy was used.\n\
+         1. {first}\n\
+         2. Call {energy}{own} and by={by}; with a step as well if the course matters.\n\
+         State energy in kWh or joules, mean power, emissions and cost, the time they are of, and whether they are measured \
+         or estimated. `null` is unknown, never zero. Name what is not covered and repeat the caveats."
     )
 }
 

@@ -6,7 +6,7 @@ use kepler_compliance::intensity::CurrentIntensity;
 use kepler_compliance::standards::Rule;
 use kepler_compliance::tools::{AssessRequest, Context, DEFAULT_REGION, Length, ToolRequest, registry};
 use kepler_compliance::view::{TimeRange, WorkloadId, WorkloadKind};
-use kepler_compliance::zones::{PublishedPue, TableFigure, Zone};
+use kepler_compliance::zones::{GridZone, PublishedPue, TableFigure};
 use kepler_core::printable;
 use rmcp::ErrorData;
 use rmcp::model::{ListResourcesResult, ReadResourceResult, Resource, ResourceContents, ResourceTemplate};
@@ -57,7 +57,8 @@ pub(crate) fn list(context: &Context<'_>, cursor: Option<&str>) -> Result<ListRe
         None => 0,
         Some(cursor) => cursor.parse().map_err(|_| {
             let cursor = printable::line(cursor);
-            ErrorData::invalid_params(format!("`{cursor}` is no cursor of this list; leave it out"), None)
+            let message = format!("`{cursor}` is no cursor of this list; leave it out");
+            ErrorData::invalid_params(printable::bounded(message), None)
         })?,
     };
     let mut all: Vec<Resource> = standards(context);
@@ -84,7 +85,8 @@ fn standards(context: &Context<'_>) -> Vec<Resource> {
 }
 
 fn intensity(context: &Context<'_>) -> Resource {
-    let region = context.settings.region.as_deref().unwrap_or(DEFAULT_REGION);
+    let choices = context.choices.choices();
+    let region = context.settings.region.as_deref().or(choices.region()).unwrap_or(DEFAULT_REGION);
     let subject = Subject::Intensity { region: region.to_owned() };
     resource(&subject, region, "Grid intensity and PUE of the region that is judged by default")
 }
@@ -134,7 +136,7 @@ pub(crate) fn read(context: &Context<'_>, uri: &str) -> Result<ReadResourceResul
 }
 
 fn not_found(message: String) -> ErrorData {
-    ErrorData::resource_not_found(printable::page(&message).into_owned(), None)
+    ErrorData::resource_not_found(printable::bounded(printable::page(&message).into_owned()), None)
 }
 
 fn standard(context: &Context<'_>, wanted: &str, code: &str) -> Result<Value, ErrorData> {
@@ -156,7 +158,7 @@ fn standard(context: &Context<'_>, wanted: &str, code: &str) -> Result<Value, Er
 struct RegionFigures<'a> {
     region: &'a str,
     #[serde(flatten)]
-    zone: &'a Zone,
+    zone: &'a GridZone,
     /// The figure that holds now, from the configured source.
     current: Option<Current>,
     /// Why there is none.
@@ -197,7 +199,7 @@ fn region_figures(context: &Context<'_>, region: &str) -> Result<Value, ErrorDat
 
 fn assessment(context: &Context<'_>, namespace: &str, workload: &str) -> Result<Value, ErrorData> {
     let tool = registry::find(AssessRequest::NAME).map_err(|error| not_found(error.to_string()))?;
-    let arguments = json!({ "workload_name": workload, "namespace": namespace, "window": WINDOW });
+    let arguments = json!({ "workload": workload, "namespace": namespace, "window": WINDOW });
     tool.call(context, arguments).map_err(|error| not_found(error.to_string()))
 }
 

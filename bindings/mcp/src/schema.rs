@@ -18,10 +18,68 @@ pub(crate) fn input(schema: &Map<String, Value>) -> Map<String, Value> {
     let parts = schema.get(PARTS).and_then(Value::as_object).cloned().unwrap_or_default();
     let mut whole = schema.clone();
     whole.remove(PARTS);
+    // The tool has it beside its schema.
+    whole.remove("description");
     match inline(Value::Object(whole), &parts, 0) {
         Value::Object(map) => map,
         _ => Map::new(),
     }
+}
+
+/// What arguments that many tools share are called in the list: a model reads it at each conversation. What they mean in
+/// full is at `/tools` and in the documentation.
+const SHARED: [(&str, Option<&str>); 11] = [
+    ("facts", Some("Facts of the site, as {\"connection_kw\": 450}")),
+    ("kind", Some("pod, deployment, container, unit, vm, process, ...")),
+    ("lang", None),
+    ("limit", None),
+    ("namespace", None),
+    ("node", None),
+    ("offset", None),
+    ("region", Some("Cloud region, country, grid zone or city")),
+    ("standard", Some("Code of a standard")),
+    ("window", Some("How far back: 5m, 24h, 7d")),
+    ("workload", Some("Exact name of a pod, deployment, container, unit, VM or process")),
+];
+
+/// The same in as few words as a model needs.
+pub(crate) fn brief(mut schema: Map<String, Value>) -> Map<String, Value> {
+    // A misspelt argument is an error that lists the right ones, whatever is said here.
+    schema.remove("additionalProperties");
+    let Some(Value::Object(arguments)) = schema.get_mut("properties") else { return schema };
+    for (name, argument) in arguments.iter_mut() {
+        let Value::Object(argument) = argument else { continue };
+        argument.remove("examples");
+        let shared = SHARED.iter().find(|(shared, _)| shared == name);
+        let description = match shared {
+            Some((_, description)) => {
+                for bound in ["minimum", "maximum"] {
+                    argument.remove(bound);
+                }
+                description.map(str::to_owned)
+            }
+            None => argument.get("description").and_then(Value::as_str).map(first_sentence),
+        };
+        argument.remove("description");
+        argument.extend(description.map(|text| ("description".to_owned(), Value::String(text))));
+        if name == "kind" {
+            argument.remove("enum");
+        }
+        if argument.get("default").is_some_and(|default| *default == json!([]) || *default == json!({})) {
+            argument.remove("default");
+        }
+        if let Some(Value::Object(items)) = argument.get_mut("items") {
+            items.remove("description");
+        }
+    }
+    schema
+}
+
+/// The first sentence, or the first part of it, in one line.
+fn first_sentence(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let end = [". ", "; "].iter().filter_map(|end| line.find(end)).min().unwrap_or(line.len());
+    line.get(..end).unwrap_or(&line).trim_end_matches('.').to_owned()
 }
 
 /// The schema of an answer: its fields and their types.
@@ -31,9 +89,6 @@ pub(crate) fn output(schema: &Map<String, Value>) -> Map<String, Value> {
     if let Some(Value::Object(fields)) = schema.get("properties") {
         let fields = fields.iter().map(|(name, field)| (name.clone(), json!(outline_of(field, &parts, 0))));
         outline.insert("properties".to_owned(), Value::Object(fields.collect()));
-    }
-    if let Some(required) = schema.get("required") {
-        outline.insert("required".to_owned(), required.clone());
     }
     outline
 }
@@ -203,6 +258,22 @@ mod tests {
             map(json!({ "type": "object", "properties": { "kind": { "oneOf": choice, "description": "which" } } }));
         let kind = Value::Object(input(&schema))["properties"]["kind"].clone();
         assert_eq!(kind, json!({ "type": "string", "enum": ["a", "b"], "description": "which" }));
+    }
+
+    #[test]
+    fn a_brief_schema_keeps_names_types_and_defaults() {
+        for tool in registry::tools() {
+            let (whole, brief) = (input(&tool.input_schema), brief(input(&tool.input_schema)));
+            assert_eq!(whole.get("required"), brief.get("required"));
+            let (whole, brief) = (&whole["properties"], &brief["properties"]);
+            for (name, argument) in whole.as_object().unwrap() {
+                assert_eq!(argument["type"], brief[name]["type"], "{}: {name}", tool.name);
+                let text = brief[name]["description"].as_str().unwrap_or_default();
+                assert!(!text.contains('\n') && text.len() <= 160, "{}: {name}: {text}", tool.name);
+            }
+        }
+        assert_eq!(first_sentence("One thing; or\nanother. More."), "One thing");
+        assert_eq!(first_sentence("A price of 1.5 an hour."), "A price of 1.5 an hour");
     }
 
     #[test]

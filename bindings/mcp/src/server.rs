@@ -1,18 +1,21 @@
 //! The server without a transport.
 
+use crate::selection::{SelectionError, ToolSelection};
 use crate::size::Wish;
 use crate::watch::ObservedToolbox;
-use crate::{completion, prompts, resources, schema, size};
-use kepler_compliance::tools::registry::{self, CallError};
-use kepler_compliance::tools::{Context, ListRequest, SummaryRequest, ToolRequest, Toolbox};
+use crate::{completion, prompts, resources, schema};
+use kepler_compliance::tools::{CallError, registry};
+use kepler_compliance::tools::{
+    Context, EnergyRequest, FindRequest, PowerNowRequest, SummaryRequest, ToolRequest, Toolbox,
+};
 use kepler_core::printable;
 use kepler_guard::{WorkError, WorkLimit};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult, ContentBlock,
-    GetPromptRequestParams, GetPromptResponse, Implementation, InitializeResult, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-    ProgressNotificationParam, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, Tool,
-    ToolAnnotations,
+    CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, Implementation,
+    InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ProgressNotificationParam, ReadResourceRequestParams, ReadResourceResponse,
+    ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -20,14 +23,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Instructions sent at initialisation: `{summary}` and `{list}` are names of tools.
+/// Instructions sent at initialisation: what is in braces are names of tools. Some clients read the beginning only.
 const INSTRUCTIONS: &str = "\
-Energy, carbon and compliance of the workloads that Kepler measures. Figures come from energy counters or, where there \
+Energy, carbon and compliance of the workloads that Kepler measures. To begin: {now} for what uses power now, {energy} \
+for any past time, {find} for exact names, {summary} for the whole with its verdicts. Figures come from energy counters or, where there \
 are none, from an estimate: `inputs` and `caveats` of each answer say which; repeat them. `null` is unknown, never zero, \
 and INSUFFICIENT_DATA is no verdict. A monthly figure is a projection from the window. Standards differ in force (law, \
 certificate, internal yardstick): read the resource of a standard before calling its breach unlawful. An answer has at \
-most 8000 bytes: `left_out` counts what it lacks, `max_answer_bytes` (2000 to 1000000) or `limit` asks for more. To begin: \
-{summary}, or {list} for the names of workloads.";
+most 8000 bytes: `left_out` counts what it lacks, `max_answer_bytes` (2000 to 1000000) or `limit` asks for more.";
 
 /// Answers that are worked out at a time, by default.
 const DEFAULT_AT_ONCE: usize = 4;
@@ -39,6 +42,7 @@ const DEFAULT_PATIENCE: Duration = Duration::from_secs(10);
 pub struct McpServer {
     toolbox: Arc<Toolbox>,
     tools: Arc<[Tool]>,
+    selection: Arc<ToolSelection>,
     work: WorkLimit,
 }
 
@@ -60,8 +64,21 @@ impl McpServer {
         McpServer {
             toolbox,
             tools: registry::tools().iter().map(|tool| describe(tool, open_world)).collect(),
+            selection: Arc::default(),
             work: WorkLimit::new(DEFAULT_AT_ONCE, DEFAULT_PATIENCE),
         }
+    }
+
+    /// Offers these tools; by default all of them.
+    #[must_use]
+    pub fn with_selection(self, selection: ToolSelection) -> Self {
+        McpServer { selection: Arc::new(selection), ..self }
+    }
+
+    /// The tools that this request is offered: of a client over HTTP the address chooses among them.
+    fn selection(&self, request: &RequestContext<RoleServer>) -> Result<ToolSelection, ErrorData> {
+        let narrowed = narrowed(&self.selection, request);
+        narrowed.map_err(|error| mistaken(&error))
     }
 
     /// Works within `limit`, which others may share; by default four answers at a time.
@@ -106,16 +123,41 @@ impl McpServer {
     }
 }
 
+#[cfg(feature = "http")]
+fn narrowed(selection: &ToolSelection, request: &RequestContext<RoleServer>) -> Result<ToolSelection, SelectionError> {
+    let parts = request.extensions.get::<axum::http::request::Parts>();
+    selection.narrowed(parts.and_then(|parts| parts.uri.query()))
+}
+
+#[cfg(not(feature = "http"))]
+fn narrowed(selection: &ToolSelection, _: &RequestContext<RoleServer>) -> Result<ToolSelection, SelectionError> {
+    Ok(selection.clone())
+}
+
+/// The tools of a selection, as a client of that name is shown them.
+fn listed(tools: &[Tool], selection: &ToolSelection, client: Option<&str>) -> Vec<Tool> {
+    let mut tools: Vec<Tool> = tools.iter().filter(|tool| selection.offers(&tool.name)).cloned().collect();
+    if !selection.output_schemas.are_shown(client) {
+        for tool in &mut tools {
+            tool.output_schema = None;
+        }
+    }
+    tools
+}
+
 fn describe(tool: &'static registry::Tool, open_world: bool) -> Tool {
-    // Nothing is changed by asking, so the hint on destruction says nothing and is left out.
-    let annotations =
-        ToolAnnotations::new().read_only(tool.read_only).idempotent(tool.idempotent).open_world(open_world);
-    let mut input = schema::input(&tool.input_schema);
-    size::describe_argument(&mut input);
-    Tool::new(tool.name, tool.description(), input)
+    // Nothing is changed by asking, so hints on destruction and on repetition say nothing and are left out.
+    let annotations = ToolAnnotations::new().read_only(tool.read_only).open_world(open_world);
+    let description = tool.description().split_whitespace().collect::<Vec<_>>().join(" ");
+    Tool::new(tool.name, description, schema::brief(schema::input(&tool.input_schema)))
         .with_title(tool.title)
         .with_raw_output_schema(Arc::new(schema::output(&tool.output_schema)))
         .with_annotations(annotations)
+}
+
+/// The error of a request that cannot be answered.
+fn mistaken(error: &impl ToString) -> ErrorData {
+    ErrorData::invalid_params(printable::bounded(printable::line(&error.to_string()).into_owned()), None)
 }
 
 impl ServerHandler for McpServer {
@@ -129,20 +171,35 @@ impl ServerHandler for McpServer {
         InitializeResult::new(capabilities)
             .with_server_info(Implementation::new("kepler", env!("CARGO_PKG_VERSION")).with_title("Kepler"))
             .with_instructions(
-                INSTRUCTIONS.replace("{summary}", SummaryRequest::NAME).replace("{list}", ListRequest::NAME),
+                INSTRUCTIONS
+                    .replace("{now}", PowerNowRequest::NAME)
+                    .replace("{energy}", EnergyRequest::NAME)
+                    .replace("{find}", FindRequest::NAME)
+                    .replace("{summary}", SummaryRequest::NAME),
             )
     }
 
     async fn list_tools(
         &self,
         _page: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(self.tools.to_vec()))
+        let client = context.client_info();
+        let client = client.as_ref().map(|client| &*client.name);
+        Ok(ListToolsResult::with_all_items(listed(&self.tools, &self.selection(&context)?, client)))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
         self.tools.iter().find(|tool| tool.name == name).cloned()
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let method = printable::bounded(request.method);
+        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, printable::line(&method).into_owned(), None))
     }
 
     async fn call_tool(
@@ -150,15 +207,16 @@ impl ServerHandler for McpServer {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let tool = registry::find(&request.name)
-            .map_err(|error| ErrorData::invalid_params(printable::line(&error.to_string()).into_owned(), None))?;
+        let tool = registry::find(&request.name).map_err(|error| mistaken(&error))?;
+        if !self.selection(&context)?.offers(tool.name) {
+            return Err(ErrorData::invalid_params(format!("the tool `{}` is not offered here", tool.name), None));
+        }
         let wish = match Wish::new(request.arguments.unwrap_or_default()) {
             Ok(wish) => wish,
             Err(mistake) => return Ok(CallToolResult::error(vec![ContentBlock::text(mistake)]).into()),
         };
         let lang = wish.language();
-        let answer =
-            self.ask(&context, move |context| wish.answer(tool, |arguments| tool.call(context, arguments))).await?;
+        let answer = self.ask(&context, move |context| wish.answer(tool, context)).await?;
         // A mistake in the arguments goes to the model, which can mend it, not to the program.
         Ok(match answer {
             Ok(answer) => answer,
@@ -226,11 +284,18 @@ impl ServerHandler for McpServer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::selection::OutputSchemas;
 
+    /// 6,000 tokens, and 3,000 without schemas of answers: four bytes each, as counted with the encoding o200k.
     #[test]
     fn the_list_of_tools_fits_into_a_conversation() {
         let tools: Vec<Tool> = registry::tools().iter().map(|tool| describe(tool, false)).collect();
-        let size = serde_json::to_string(&ListToolsResult::with_all_items(tools)).unwrap().len();
-        assert!(size <= 30_000, "{size} bytes");
+        let size = |schemas| {
+            let selection = ToolSelection::default().with_output_schemas(schemas);
+            let list = ListToolsResult::with_all_items(listed(&tools, &selection, None));
+            serde_json::to_string(&list).unwrap().len()
+        };
+        let (with, without) = (size(OutputSchemas::On), size(OutputSchemas::Off));
+        assert!(with <= 23_000 && without <= 11_800, "{with} bytes, {without} without schemas of answers");
     }
 }

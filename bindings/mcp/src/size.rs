@@ -1,12 +1,13 @@
 //! Answers that fit into a conversation.
 //!
 //! A model reads an answer whole, and a host can have thousands of workloads. Without a wish of the caller an answer
-//! has at most [`DEFAULT`] bytes, both of its forms together: a tool with a `limit` is asked for fewer items, and what
+//! has at most [`DEFAULT`] bytes, both of its forms together: an answer of a tool with a `limit` lists fewer items, and what
 //! is still too long loses the end of its longest lists. `left_out` says which, and how many there are.
-//! [`ARGUMENT`], which every tool takes, asks for more; so does a `limit` of the caller's own.
+//! [`ARGUMENT`], which every tool takes and the instructions name once for all, asks for more; so does a `limit` of the caller's own.
 
 use kepler_compliance::text::Lang;
-use kepler_compliance::tools::registry::{CallError, Tool, language};
+use kepler_compliance::tools::registry::{Tool, ToolAnswer, language};
+use kepler_compliance::tools::{CallError, Context};
 use kepler_core::printable;
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Map, Value, json};
@@ -31,15 +32,6 @@ const ROOM: usize = 400;
 const SENTENCES: usize = 4;
 /// Bytes of a text that is cut because no list is left.
 const LONG_TEXT: usize = 200;
-
-/// Adds the argument to the schema of a tool's arguments.
-pub(crate) fn describe_argument(schema: &mut Map<String, Value>) {
-    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
-        // Few words, since every tool has it: the instructions at the start say more.
-        let argument = json!({ "type": "integer", "description": "Size of the answer", "default": DEFAULT });
-        properties.insert(ARGUMENT.to_owned(), argument);
-    }
-}
 
 /// What a caller asks for.
 #[derive(Debug)]
@@ -73,28 +65,19 @@ impl Wish {
     ///
     /// # Errors
     /// Those of the tool.
-    pub(crate) fn answer(
-        self,
-        tool: &Tool,
-        call: impl Fn(Value) -> Result<Value, CallError>,
-    ) -> Result<CallToolResult, CallError> {
+    pub(crate) fn answer(self, tool: &Tool, context: &Context<'_>) -> Result<CallToolResult, CallError> {
         let own_limit = self.arguments.contains_key(LIMIT);
-        let answer = call(Value::Object(self.arguments.clone()))?;
+        let answer = tool.answer(context, Value::Object(self.arguments))?;
         let most = match self.most {
             Some(most) => most,
-            None if own_limit => return Ok(result(answer)),
+            None if own_limit => return Ok(result(answer.into_json())),
             None => DEFAULT,
         };
         let limit = if own_limit { None } else { default_limit(tool) };
-        match limit.filter(|_| size_of(&answer) > most) {
-            None => Ok(fit(answer, most, &[])),
+        match limit.filter(|_| size_of(answer.json()) > most) {
+            None => Ok(fit(answer.into_json(), most, &[])),
             Some(limit) => {
-                let limited = |limit: u64| {
-                    let mut arguments = self.arguments.clone();
-                    arguments.insert(LIMIT.to_owned(), json!(limit));
-                    call(Value::Object(arguments))
-                };
-                let (answer, lists) = fewer(answer, limit, most, limited)?;
+                let (answer, lists) = fewer(&answer, limit, most)?;
                 Ok(fit(answer, most, &lists))
             }
         }
@@ -102,23 +85,19 @@ impl Wish {
 }
 
 /// How many items the tool gives without a `limit`, if it has that argument.
-fn default_limit(tool: &Tool) -> Option<u64> {
-    tool.input_schema.get("properties")?.get(LIMIT)?.get("default")?.as_u64()
+fn default_limit(tool: &Tool) -> Option<usize> {
+    let limit = tool.input_schema.get("properties")?.get(LIMIT)?.get("default")?.as_u64()?;
+    usize::try_from(limit).ok()
 }
 
-/// Asks for as many items as there is room for beside the rest of the answer, whose other lists can be shortened. The tool
-/// itself then counts the others. Also gives the lists that are limited.
-fn fewer(
-    answer: Value,
-    limit: u64,
-    most: usize,
-    call: impl Fn(u64) -> Result<Value, CallError>,
-) -> Result<(Value, Vec<String>), CallError> {
-    let one = call(1)?;
+/// The answer with as many items as there is room for beside the rest of it, whose other lists can be shortened. The tool
+/// itself counts the items that are not listed. Also gives the lists that are limited.
+fn fewer(whole: &ToolAnswer, limit: usize, most: usize) -> Result<(Value, Vec<String>), CallError> {
+    let (one, answer) = (whole.shortened(1)?, whole.json());
     let count = |answer: &Value, name: &str| answer.get(name).and_then(Value::as_array).map_or(0, Vec::len);
     let names: Vec<String> = one.as_object().map_or_else(Vec::new, |fields| fields.keys().cloned().collect());
     let (limited, others): (Vec<_>, Vec<_>) =
-        names.into_iter().partition(|name| count(&one, name) < count(&answer, name));
+        names.into_iter().partition(|name| count(&one, name) < count(answer, name));
     let without_others = |mut answer: Value| {
         for name in &others {
             if let Some(Value::Array(list)) = answer.get_mut(name) {
@@ -136,11 +115,11 @@ fn fewer(
         used += lists.iter().filter_map(|list| list.get(at)).map(part).sum::<usize>();
         used <= room
     });
-    let mut limit = limit.min(1 + fitting.count() as u64);
+    let mut limit = limit.min(1 + fitting.count());
     let mut answer = one;
     // The tool may say more of those that it then counts.
     while limit > 1 {
-        answer = call(limit)?;
+        answer = whole.shortened(limit)?;
         if without_others(answer.clone()) + ROOM <= most {
             break;
         }
@@ -174,7 +153,7 @@ fn part(value: &Value) -> usize {
 fn fit(mut answer: Value, most: usize, limited: &[String]) -> CallToolResult {
     let mut lists: Vec<(String, usize)> = Vec::new();
     let mut texts_cut = false;
-    // Each round removes something of what is left; the bound is for what nobody has thought of.
+    // Each round removes something of what is left; the bound is for unforeseen cases.
     for _ in 0..1_000 {
         let size = size_of(&answer);
         if size <= most {

@@ -15,6 +15,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use kepler_core::model::{FeatureGroup, OutputType};
+use kepler_core::printable;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -40,9 +41,8 @@ pub fn router(store: Arc<Store>) -> Router {
         .route("/predict", post(predict))
         .route("/livez", get(|| async { "ok\n" }))
         .fallback(|uri: Uri| async move {
-            let text =
-                format!("nothing at {}; there are POST /model, GET /best-models and POST /predict\n", uri.path());
-            (StatusCode::NOT_FOUND, text)
+            let text = format!("nothing at {}; there are POST /model, GET /best-models and POST /predict", uri.path());
+            (StatusCode::NOT_FOUND, printable::bounded(text) + "\n")
         })
         .with_state(store)
         // Its own limit is 2 MB.

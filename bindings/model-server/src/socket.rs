@@ -61,7 +61,7 @@ impl Default for SocketOptions {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SocketError {
-    /// Somebody answers there.
+    /// A server answers there.
     #[error("another process listens at {}; stop it, or choose another path", path.display())]
     Taken {
         /// The path.
@@ -137,7 +137,7 @@ struct Remove(PathBuf);
 
 impl Drop for Remove {
     fn drop(&mut self) {
-        // Somebody may have removed it already.
+        // It may have been removed already.
         let _ = fs::remove_file(&self.0);
     }
 }

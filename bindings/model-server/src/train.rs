@@ -14,6 +14,7 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use kepler_core::printable;
 use request::TrainRequest;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +44,8 @@ pub fn train_router(store: Arc<Store>) -> Router {
         .route("/train", post(train))
         .route("/livez", get(|| async { "ok\n" }))
         .fallback(|uri: Uri| async move {
-            (StatusCode::NOT_FOUND, format!("nothing at {}; there is POST /train\n", uri.path()))
+            let text = format!("nothing at {}; there is POST /train", uri.path());
+            (StatusCode::NOT_FOUND, printable::bounded(text) + "\n")
         })
         .with_state(Trainer { store, turn: Arc::new(Semaphore::new(1)) })
         .layer(DefaultBodyLimit::disable())

@@ -167,7 +167,7 @@ async fn a_model_comes_as_a_zip_that_predicts_the_same() {
 }
 
 #[tokio::test]
-async fn what_suits_nobody_is_answered_with_400_and_the_reason() {
+async fn a_request_that_no_model_suits_is_answered_with_400_and_the_reason() {
     let server = Server::start();
     let cases = [
         (json!({"metrics": ["cpu_cycles"]}), "`bpf_cpu_time_ms` is not among the metrics"),

@@ -123,7 +123,7 @@ async fn a_client_that_says_so_may_ask_again_line_by_line() {
 }
 
 #[tokio::test]
-async fn bad_requests_are_answered_with_a_message_and_harm_nobody() {
+async fn bad_requests_are_answered_with_a_message_and_do_no_harm() {
     let estimator = Estimator::start().await;
     let cases: [(&[u8], &str); 5] = [
         (b"GET / HTTP/1.1\r\n\r\n", "not a JSON object"),
@@ -139,7 +139,7 @@ async fn bad_requests_are_answered_with_a_message_and_harm_nobody() {
     }
     let mismatch = estimator.ask(json!({"system_features": ["a"], "system_values": []})).await;
     assert!(mismatch["msg"].as_str().unwrap().contains("system_values"), "{mismatch}");
-    // Somebody who connects and leaves.
+    // A client that connects and leaves.
     drop(estimator.connect().await);
     assert_eq!(estimator.ask(json!({"values": [[0.0, 0.0]]})).await["powers"]["package"], json!([10.0]));
 }

@@ -19,11 +19,6 @@ from procfs import make_procfs
 import kepler_power
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> PowercapTree:
-    return PowercapTree(tmp_path)
-
-
 def test_kepler_power_measure_with_four_zones(benchmark: Any, tree: PowercapTree) -> None:
     host = tree.host
 
@@ -131,7 +126,7 @@ def test_codecarbon(benchmark: Any, tree: PowercapTree, monkeypatch: pytest.Monk
 
 
 def redirect(monkeypatch: pytest.MonkeyPatch, builtins: Any, tree: PowercapTree) -> None:
-    """Whoever opens or looks for a file of the powercap tree finds the simulated one."""
+    """Opening or looking for a file of the powercap tree finds the simulated one."""
     import os
 
     def moved(path: Any) -> Any:

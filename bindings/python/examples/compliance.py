@@ -1,4 +1,4 @@
-"""Asks the questions of the eight tools: where and when to run, and who keeps a standard."""
+"""Asks the questions of the tools: where and when to run, and which workloads meet a standard."""
 
 from __future__ import annotations
 

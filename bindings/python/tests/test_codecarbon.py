@@ -211,6 +211,8 @@ def test_parameters_without_effect_are_named_and_unknown_ones_refused() -> None:
         ({"output_dir": "/nowhere"}, "/nowhere"),
         ({"on_csv_write": "merge"}, "merge"),
         ({"force_carbon_intensity_g_co2e_kwh": "much"}, "much"),
+        ({"force_carbon_intensity_g_co2e_kwh": 1e308}, "3000"),
+        ({"pue": 1e308}, "pue"),
         ({"output_methods": ["carrier pigeon"]}, "carrier pigeon"),
         ({"log_level": "loud"}, "loud"),
         ({"api_call_interval": "often"}, "api_call_interval"),

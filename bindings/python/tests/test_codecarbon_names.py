@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
+import json
 import logging
 import math
 import os
@@ -146,8 +148,10 @@ def test_a_lightning_like_callback_has_a_task_a_phase(simulated: PowercapTree) -
 
 def test_what_scripts_read_of_trackers_is_there_while_they_run_and_after(simulated: PowercapTree) -> None:  # noqa: F811
     tracker = offline()
-    assert tracker._total_energy.kWh == 0.0
+    # Model cards of sentence-transformers ask it before anything else, also where nothing was trained.
+    assert tracker._total_energy.kWh == 0.0 and tracker._start_time is None
     tracker.start()
+    assert isinstance(tracker._start_time, float)
     tracker.start_task("load")
     simulated.draw(package=3.6, dram=3.6)
     tracker.stop_task()
@@ -168,6 +172,40 @@ def test_what_scripts_read_of_trackers_is_there_while_they_run_and_after(simulat
     assert (hardware["gpu_count"], hardware["gpu_model"], hardware["gpu_ids"]) == (0, None, None)
     assert [type(part).__name__ for part in tracker._hardware] == ["RAM", "CPU"]
     tracker.service_shutdown(15, None)
+    assert tracker._start_time is not None
+
+
+def test_packages_that_import_codecarbon_find_what_they_call(simulated: PowercapTree, tmp_path: Path) -> None:  # noqa: F811
+    """The calls of mteb 2.26 and optimum-benchmark 0.6, argument by argument."""
+    kept = logging.getLogger("mteb")
+    tracker = kepler_power.codecarbon.EmissionsTracker(
+        save_to_file=False, save_to_api=False, logging_logger=kept, allow_multiple_runs=False
+    )
+    with tracker:
+        simulated.draw(package=1.0)
+    assert (tracker.final_emissions or 0.0) > 0
+    tracker = kepler_power.codecarbon.OfflineEmissionsTracker(
+        log_level="warning",
+        tracking_mode="machine",
+        gpu_ids=None,
+        allow_multiple_runs=True,
+        output_file="codecarbon.csv",
+        measure_power_secs=1,
+        country_iso_code="USA",
+        output_dir=str(tmp_path),
+    )
+    tracker.start_task(task_name="forward")
+    simulated.draw(package=1.0)
+    data = tracker.stop_task()
+    assert data is not None and data.energy_consumed > 0
+    # lamarr-energy-tracker 0.1.4, pytest-codecarbon 1.0.0
+    assert (tracker._output_dir, tracker._output_file, tracker._measure_power_secs) == (str(tmp_path), "codecarbon.csv", 1.0)
+    assert (tracker._country_iso_code, tracker._save_to_file, tracker._save_to_api) == ("USA", True, False)
+    tracker._project_name = "test_a"
+    assert tracker._prepare_emissions_data().project_name == tracker._project_name == "test_a"
+    with pytest.raises(AttributeError, match="_no_such"):
+        tracker._no_such  # noqa: B018
+    assert json.loads(json.dumps(dataclasses.asdict(data)))["cpu_energy"] > 0
 
 
 def test_tasks_are_context_managers_and_decorators(simulated: PowercapTree) -> None:  # noqa: F811

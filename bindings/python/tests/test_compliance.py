@@ -1,4 +1,4 @@
-"""The eight tools, the regions and the rules, asked from Python."""
+"""The tools, the regions and the rules, asked from Python."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from kepler_power.errors import (
 NOW = dt.datetime(2026, 11, 21, tzinfo=dt.timezone.utc)
 HOUR = dt.timedelta(hours=1)
 SEOUL = Facility("ap-northeast-2")
-# As somebody without a type checker might write it.
+# As written without a type checker.
 NOON: Any = [("noon", 1.0)]
 
 
@@ -69,12 +69,12 @@ def test_all_tools_agree_on_one_observation(observed: compliance.Observation) ->
     assert assessed.status == listed.status == impact.before.status
     assert assessed.power_watts.total == listed.power_watts == hotspot.power_watts == impact.before.power_watts
     assert [step.type for step in impact.steps] == ["regional_migration"]
-    ranked = compliance.get_regional_comparison(workload_name="cart-0", limit=3, **workload)
+    ranked = compliance.get_regional_comparison(workload="cart-0", limit=3, **workload)
     assert ranked.regions[0].savings is not None and ranked.advice.to == ranked.regions[0].region
     summary = compliance.get_cluster_carbon_summary(source=observed, facility=SEOUL)
     assert summary.counts.non_compliant + summary.counts.compliant == 1
     assert summary.power_watts == pytest.approx(2 * (PACKAGE_WATTS + DRAM_WATTS), rel=0.02)
-    over_time = compliance.analyze_workload_power_trend(workload_name="cart-0", **workload)
+    over_time = compliance.analyze_workload_power_trend(workload="cart-0", **workload)
     assert over_time.energy_kwh == pytest.approx((PACKAGE_WATTS + DRAM_WATTS) / 3.6e6, rel=0.05)
 
 

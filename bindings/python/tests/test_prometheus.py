@@ -47,7 +47,7 @@ def test_the_other_questions_agree_with_it(asked: dict[str, Any]) -> None:
     (hotspot,) = compliance.get_power_hotspots(**asked).hotspots
     assert hotspot.power_watts == pytest.approx(WATTS, rel=0.01)
     trend = compliance.analyze_workload_power_trend(
-        workload_name="cart-0", namespace="shop", range=WINDOW, source=asked["source"], facility=SEOUL
+        workload="cart-0", namespace="shop", window=WINDOW, source=asked["source"], facility=SEOUL
     )
     assert trend.mean_watts == pytest.approx(WATTS, rel=0.4)
 

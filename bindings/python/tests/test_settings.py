@@ -84,18 +84,18 @@ def test_without_any_right_it_runs() -> None:
         pytest.skip("not root: every other test runs without rights already")
     program = "import kepler_power\nwith kepler_power.measure() as m: sum(range(1_000_000))\nprint(m.energy.joules, m.process.ratio)"
     with tempfile.TemporaryDirectory() as directory:
-        # Nobody may not look into the environment of these tests.
+        # The user `nobody` may not look into the environment of these tests.
         os.chmod(directory, 0o755)
         package = Path(kepler_power.__file__).parent
         shutil.copytree(package, Path(directory, "kepler_power"), ignore=shutil.ignore_patterns("__pycache__"))
-        command = [python_of_nobody(), "-W", "ignore", "-c", program]
+        command = [python_of_the_user_nobody(), "-W", "ignore", "-c", program]
         done = subprocess.run(command, capture_output=True, text=True, cwd=directory, user=NOBODY, group=NOBODY, extra_groups=[])
     assert done.returncode == 0, done.stderr
     joules, ratio = map(float, done.stdout.split())
     assert joules >= 0 and 0 <= ratio <= 1
 
 
-def python_of_nobody() -> str:
+def python_of_the_user_nobody() -> str:
     """An interpreter that a user without rights may run."""
     for candidate in (sys.executable, "/usr/bin/python3"):
         try:
@@ -112,7 +112,7 @@ def test_bad_arguments_say_what_to_do() -> None:
     assert "ap-northeast-2" in unknown.value.remedy
     with pytest.raises(kepler_power.ConfigurationError, match="at least 1"):
         kepler_power.measure(pue=0.9)
-    with pytest.raises(kepler_power.ConfigurationError, match="finite figure"):
+    with pytest.raises(kepler_power.ConfigurationError, match="a figure from 0 to 3000"):
         kepler_power.measure(grid_intensity=float("nan"))
     with pytest.raises(kepler_power.ConfigurationError, match="powercap, msr"):
         kepler_power.measure(meters=["rapl"])

@@ -1,8 +1,9 @@
-"""mypy and pyright find nothing, in the package and in what uses it."""
+"""mypy and pyright find nothing, in the package, in its examples and in what uses it."""
 
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,13 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[1]
+EXAMPLES = sorted(str(path) for path in (PROJECT / "examples").glob("*.py"))
 USE = '''
+from typing import Optional
+
 import kepler_power
+from kepler_power import distributed, runs
+from kepler_power.live import Progress
 from typing_extensions import assert_type
 
 with kepler_power.measure("train", region="SE") as m:
@@ -22,6 +28,20 @@ assert_type(m.energy.microjoules, int)
 assert_type(m.co2e.grams, float)
 assert_type(m.process.power, kepler_power.Power)
 assert_type(m.phases["epoch"].count, int)
+assert_type(m.forecast(epochs=3).energy, kepler_power.Energy)
+assert_type(m.curve[0][1], float)
+
+
+def show(progress: Progress) -> None:
+    assert_type(progress.watts, float)
+
+
+with kepler_power.measure("train", progress=show), distributed.collect() as job:
+    assert_type(job.task(str.upper)("a"), str)
+    assert_type(job.report().energy.joules, float)
+assert_type(runs.read(["runs.csv"])[0].energy_joules, Optional[float])
+with distributed.rank(directory="energy") as m:
+    pass
 
 
 @kepler_power.measured
@@ -58,11 +78,13 @@ def check(*command: str) -> None:
 
 @pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
 def test_mypy_strict_finds_nothing(user: Path) -> None:
-    check("mypy", f"--config-file={PROJECT / 'pyproject.toml'}", str(PROJECT / "python/kepler_power"), str(user))
+    check("mypy", f"--config-file={PROJECT / 'pyproject.toml'}", str(PROJECT / "python/kepler_power"), *EXAMPLES, str(user))
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pyright") is None, reason="pyright is not installed")
 def test_pyright_strict_finds_nothing(user: Path) -> None:
     check("pyright", f"--project={PROJECT}", f"--pythonpath={sys.executable}")
-    (user.parent / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict", "include": ["use.py"]}')
+    for example in EXAMPLES:
+        shutil.copy(example, user.parent)
+    (user.parent / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict", "reportPrivateImportUsage": false, "include": ["*.py"]}')
     check("pyright", f"--project={user.parent}", f"--pythonpath={sys.executable}")

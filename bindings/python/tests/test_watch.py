@@ -132,7 +132,7 @@ def test_other_threads_run_while_it_waits(monitor: kepler_power.Monitor) -> None
     assert counted > 10_000
 
 
-def test_a_forked_child_is_told_to_start_its_own(monitor: kepler_power.Monitor) -> None:
+def test_a_forked_child_has_to_start_its_own(monitor: kepler_power.Monitor) -> None:
     pid = os.fork()
     if pid == 0:
         status = 1
@@ -241,7 +241,7 @@ def test_csv_is_written_and_appended(monitor: kepler_power.Monitor, tmp_path: Pa
         table.write_csv(tmp_path / "missing/processes.csv")
 
 
-def test_parquet_is_written_by_whoever_can(
+def test_parquet_is_written_by_the_library_that_is_installed(
     monitor: kepler_power.Monitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")

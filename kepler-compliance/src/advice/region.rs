@@ -3,20 +3,24 @@
 use super::{Advice, Change, Complexity, MIGRATION_MARGIN_PERCENT, OptimizationKind, Outcome, bounded};
 use crate::carbon::effective_intensity;
 use crate::context::Context;
-use crate::facility::{Facility, date};
-use crate::intensity::{AccountingMethod, Boundary, IntensityFigure, IntensityKind, Period, Provenance};
-use crate::messages::{Message, MigrationMessage, RegionMessage};
+use crate::facility::{Facility, date, year};
+use crate::intensity::{AccountingMethod, Boundary, IntensityKind, Provenance};
+use crate::messages::{FacilityMessage, Message, MigrationMessage, RegionMessage};
 use crate::standards::{Basis, FigureSource};
+use crate::text::Text;
 use crate::units::{CarbonIntensity, Pue};
-use crate::zones::UnknownZone;
+use crate::zones::{GridZone, UnknownZone};
+use std::collections::BTreeSet;
 
 /// A region to compare with, with all that is known of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     pub(crate) region: String,
     pub(crate) zone: String,
-    pub(crate) zone_name: String,
+    pub(crate) zone_name: Text,
     pub(crate) grid: CarbonIntensity,
+    /// Whose figure that is: a larger area's where the zone's own is not published.
+    pub(crate) grid_zone: String,
     pub(crate) grid_source: FigureSource,
     pub(crate) grid_year: Option<i16>,
     /// Unknown where the current facility's is: then regions compare by grid intensity alone.
@@ -33,8 +37,9 @@ impl Candidate {
             zone: facility.zone.clone(),
             zone_name: facility.zone_name.clone(),
             grid: grid.figure.value,
+            grid_zone: grid.figure.provenance.zone.clone(),
             grid_source: grid.source(),
-            grid_year: single_year(&grid.figure),
+            grid_year: year(grid.figure.period),
             pue: facility.pue.as_ref().map(|pue| (pue.value, pue.basis)),
             caveats: Vec::new(),
         })
@@ -88,23 +93,25 @@ pub(crate) fn candidates(
             let differences = own.figure.compare(&theirs.figure).map(|comparison| comparison.caveats);
             caveats.extend(differences.unwrap_or_default().into_iter().map(Message::from));
         }
+        // That no PUE is published is said below, with what stands in.
+        let is_of_pue = |caveat: &&Message| matches!(caveat, Message::Facility(FacilityMessage::NoPublishedPue { .. }));
+        caveats.extend(facility.caveats.iter().filter(|caveat| !is_of_pue(caveat)).cloned());
         let pue = match (&facility.pue, current.ratio()) {
-            (Some(pue), _) => {
-                caveats.extend(facility.caveats.iter().cloned());
-                Some((pue.value, pue.basis))
-            }
+            (Some(pue), _) => Some((pue.value, pue.basis)),
             (None, Some(own)) => {
                 caveats.push(RegionMessage::PueAssumed { region: region.clone(), pue: own.ratio() }.into());
                 Some((own, Basis::Assumed))
             }
             (None, None) => None,
         };
-        let (grid, grid_source, grid_year) = (theirs.figure.value, theirs.source(), single_year(&theirs.figure));
+        let (grid, grid_source, grid_year) = (theirs.figure.value, theirs.source(), year(theirs.figure.period));
+        let grid_zone = theirs.figure.provenance.zone.clone();
         compared.found.push(Candidate {
             region: region.clone(),
             zone: facility.zone,
             zone_name: facility.zone_name,
             grid,
+            grid_zone,
             grid_source,
             grid_year,
             pue,
@@ -140,20 +147,8 @@ pub(crate) fn comparable(
 
 /// How intensities are compared where the current one does not say.
 fn unspecified(zone: &str) -> Provenance {
-    Provenance {
-        zone: zone.to_owned(),
-        method: AccountingMethod::Direct,
-        boundary: Boundary::Unstated,
-        kind: IntensityKind::Average,
-        source: String::new(),
-    }
-}
-
-fn single_year(figure: &IntensityFigure) -> Option<i16> {
-    match figure.period {
-        Period::Year(year) => Some(year),
-        _ => None,
-    }
+    Provenance::new(zone, AccountingMethod::Direct, Boundary::Unstated, IntensityKind::Average, "")
+        .with_assumed_method()
 }
 
 /// The effective intensity that [`candidates`] finds for a region, in g/kWh.
@@ -168,19 +163,24 @@ fn effective_at(context: &Context<'_>, current: &Facility, region: &str) -> Opti
     Some(effective_intensity(grid, published.or(current.ratio())?).grams_per_kilowatt_hour())
 }
 
-/// The regions worth comparing when none are named: those of the same cloud provider, and for a place
-/// that is no cloud region, all countries' zones.
+/// The regions worth comparing when none are named: those of the same cloud provider. A place that is no cloud region has
+/// no provider: the countries in which any of them has a region, since work can move there.
 pub(crate) fn neighbours(context: &Context<'_>, current: &Facility) -> Vec<String> {
     match context.zones.resolve(&current.region).ok().and_then(|named| named.provider()) {
         Some(provider) => {
             let regions = context.zones.iter().filter_map(|zone| zone.aliases.get(&provider)).flatten();
             regions.cloned().collect()
         }
-        None => context.zones.iter().filter(|zone| zone.parent.is_none()).map(|zone| zone.id.clone()).collect(),
+        None => {
+            let hosts = context.zones.iter().filter(|zone| zone.aliases.keys().any(|scheme| scheme.is_cloud()));
+            let countries: BTreeSet<&str> = hosts.map(|zone| zone.country.as_str()).collect();
+            let is_country = |zone: &&GridZone| zone.parent.is_none() && countries.contains(zone.country.as_str());
+            context.zones.iter().filter(is_country).map(|zone| zone.id.clone()).collect()
+        }
     }
 }
 
-/// The cleanest of the provider's regions, or a named one, where it is lower by more than `margin` per cent.
+/// The cleanest of those worth comparing, or a named one, where it is lower by more than `margin` per cent.
 pub(crate) fn regional_migration(
     context: &Context<'_>,
     current: &Facility,
@@ -207,7 +207,8 @@ pub(crate) fn regional_migration(
     let here = effective.grams_per_kilowatt_hour();
     let factor = bounded(there / here);
     let margin_percent = margin_percent.unwrap_or(MIGRATION_MARGIN_PERCENT);
-    let Candidate { region, zone_name: zone, grid, grid_source, caveats, .. } = best;
+    let Candidate { region, zone_name: zone, grid, grid_source, mut caveats, .. } = best;
+    caveats.extend(current.method_caveat());
     if (1.0 - factor) * 100.0 <= margin_percent {
         return Ok(Err(MigrationMessage::NoneLower { margin_percent, region, there, here }.into()));
     }

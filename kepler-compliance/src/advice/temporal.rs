@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::facility::Facility;
 use crate::intensity::SeriesBasis;
 use crate::messages::{Message, ScheduleMessage, ShiftMessage};
-use crate::schedule::{Job, Placement, Request, plan};
+use crate::schedule::{Job, Placement, PlanRequest, plan};
 use crate::units::Power;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub(crate) fn temporal_shift(context: &Context<'_>, facility: &Facility, length:
     }
     // Emissions are linear in power: that of one watt gives the ratio.
     let job = Job::constant(length, Power::from_watts(1.0)).map_err(|error| no_plan(ScheduleMessage::Job(error)))?;
-    let found = plan(&Request::new(&job, now, end, &series.values));
+    let found = plan(&PlanRequest::new(&job, now, end, &series.values));
     let found = found.map_err(|error| no_plan(ScheduleMessage::Plan(error)))?;
     let current = found.now.as_ref().ok_or(ShiftMessage::NowUnknown)?;
     let grams = |placement: &Placement| placement.mean_intensity.grams_per_kilowatt_hour();

@@ -1,6 +1,7 @@
 //! The owned state for calling the tools: a [`Context`] without the time.
 
 use super::Context;
+use crate::choices::{ChoiceSource, NoChoices};
 use crate::intensity::IntensitySource;
 use crate::settings::Settings;
 use crate::standards::Standards;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 /// Owns, or shares, what the tools work with.
 ///
 /// ```
-/// use kepler_compliance::intensity::Table;
+/// use kepler_compliance::intensity::IntensityTable;
 /// use kepler_compliance::standards::Standards;
 /// use kepler_compliance::tools::{Settings, Toolbox};
 /// use kepler_compliance::view::{HistoryRing, RingOptions};
@@ -22,7 +23,7 @@ use std::sync::Arc;
 ///
 /// let zones = Zones::embedded()?;
 /// let view = Arc::new(HistoryRing::new("live", "node-1", RingOptions::default()));
-/// let intensity = Arc::new(Table::from_zones(&zones));
+/// let intensity = Arc::new(IntensityTable::from_zones(&zones));
 /// let mut toolbox = Toolbox::new(view, Standards::embedded()?, zones, intensity);
 /// toolbox.settings = Settings::default().with(|settings| settings.region = Some("KR".into()));
 /// let now = "2026-11-21T00:00:00Z".parse()?;
@@ -41,6 +42,8 @@ pub struct Toolbox {
     pub intensity: Arc<dyn IntensitySource>,
     /// The facility and what electricity costs there.
     pub settings: Settings,
+    /// What pods, namespaces and nodes choose for themselves.
+    pub choices: Arc<dyn ChoiceSource>,
 }
 
 impl Toolbox {
@@ -51,13 +54,14 @@ impl Toolbox {
         zones: Zones,
         intensity: Arc<dyn IntensitySource>,
     ) -> Self {
-        Toolbox { view, standards, zones, intensity, settings: Settings::default() }
+        Toolbox { view, standards, zones, intensity, settings: Settings::default(), choices: Arc::new(NoChoices) }
     }
 
     /// What a tool needs to answer when the clock shows `clock`; see [`Context::new`] for the moment it answers for.
     #[must_use]
     pub fn context(&self, clock: Timestamp) -> Context<'_> {
-        Context::new(&*self.view, &self.standards, &self.zones, &*self.intensity, &self.settings, clock)
+        let context = Context::new(&*self.view, &self.standards, &self.zones, &*self.intensity, &self.settings, clock);
+        context.choosing(&*self.choices)
     }
 }
 

@@ -198,7 +198,7 @@ fn play(events: &[Event]) -> (Sums, Sums) {
 
 proptest! {
     #[test]
-    fn whatever_is_used_is_told_once_through_restarts_gaps_reused_numbers_and_failed_commits(events in events()) {
+    fn whatever_is_used_is_reported_once_through_restarts_gaps_reused_numbers_and_failed_commits(events in events()) {
         let (truth, reported) = play(&events);
         prop_assert_eq!(truth, reported);
     }

@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 pub struct Site {
     /// The region, as it was named.
     pub region: String,
+    /// It was not named: it is the default one.
+    pub is_region_assumed: bool,
     /// Its grid zone.
     pub zone: String,
     /// The zone's name.
@@ -56,9 +58,10 @@ pub fn site(context: &Context<'_>, region: Option<&str>, lang: Lang) -> Result<S
         grid_intensity: input("grid_intensity"),
         pue: input("pue"),
         caveats: render_all(&facility.caveats, lang),
+        is_region_assumed: region.or(context.settings.region.as_deref()).is_none(),
         region: facility.region,
         zone: facility.zone,
-        zone_name: facility.zone_name,
+        zone_name: facility.zone_name.lang(lang).to_owned(),
         country: facility.country,
         time_zone: facility.time_zone,
     })
@@ -67,7 +70,7 @@ pub fn site(context: &Context<'_>, region: Option<&str>, lang: Lang) -> Result<S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::intensity::Table;
+    use crate::intensity::IntensityTable;
     use crate::standards::{Basis, Standards};
     use crate::tools::{Settings, Toolbox};
     use crate::view::{HistoryRing, RingOptions};
@@ -80,9 +83,10 @@ mod tests {
         let mut toolbox = Toolbox {
             view: Arc::new(HistoryRing::new("live", "node-1", RingOptions::default())),
             standards: Standards::embedded().unwrap(),
-            intensity: Arc::new(Table::from_zones(&zones)),
+            intensity: Arc::new(IntensityTable::from_zones(&zones)),
             zones,
             settings: Settings::default(),
+            choices: Arc::new(crate::choices::NoChoices),
         };
         let now = "2026-11-21T00:00:00Z".parse().unwrap();
         let assumed = site(&toolbox.context(now), None, Lang::En).unwrap();

@@ -1,7 +1,7 @@
 //! Energy of each workload since the last record; processes of one name together.
 
 use crate::differ::{Change, Counters, Differ, Order, Seen, ZoneCounters};
-use crate::view::WorkloadKind;
+use crate::view::{Owner, WorkloadKind};
 use kepler_core::snapshot::{Snapshot, State};
 use kepler_core::units::PerZone;
 use std::collections::HashMap;
@@ -12,6 +12,8 @@ use std::time::Duration;
 pub(super) struct Workload {
     pub(super) name: String,
     pub(super) namespace: Option<String>,
+    /// The controller of a pod.
+    pub(super) owner: Option<Owner>,
     pub(super) used: Counters,
     /// Alive, so that it gets a row even if it used nothing.
     pub(super) running: bool,
@@ -148,6 +150,13 @@ fn take(
     if workload.name != name || workload.namespace.as_deref() != namespace {
         workload.name = name.to_owned();
         workload.namespace = namespace.map(str::to_owned);
+        workload.is_renamed = true;
+    }
+    // What is known of it stays.
+    if let Some(owner) = row.owner().filter(|_| kind == WorkloadKind::Pod).and_then(Owner::of)
+        && workload.owner.as_ref() != Some(&owner)
+    {
+        workload.owner = Some(owner);
         workload.is_renamed = true;
     }
 }

@@ -1,6 +1,7 @@
 //! The columns of `workload_energy` that hold energy: one a zone, in the order of [`ZoneKind::ALL`].
 
-use crate::units::ZoneKind;
+use crate::units::{Energy, PerZone, ZoneKind};
+use rusqlite::Row;
 use std::sync::LazyLock;
 
 /// Columns of a row before those of the zones: block, workload, interval, CPU time.
@@ -8,6 +9,12 @@ pub(super) const BEFORE_ZONES: usize = 4;
 
 /// `package_uj, core_uj, …`
 pub(super) static NAMES: LazyLock<String> = LazyLock::new(|| join(|name, _| name.to_owned()));
+
+/// The same in a file without the energy of accelerators, which is then `NULL`.
+pub(super) static NAMES_WITHOUT_GPU: LazyLock<String> = LazyLock::new(|| {
+    let gpu = format!("{}_uj", ZoneKind::Gpu.name());
+    join(|name, _| if name == gpu { "NULL".to_owned() } else { name.to_owned() })
+});
 
 /// `sum(package_uj), sum(core_uj), …`
 pub(super) static SUMS: LazyLock<String> = LazyLock::new(|| join(|name, _| format!("sum({name})")));
@@ -23,6 +30,21 @@ pub(super) static ADD: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
+/// The energy in a column; `None` where it is not known.
+pub(super) fn energy(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Energy>> {
+    let microjoules: Option<i64> = row.get(column)?;
+    Ok(microjoules.map(|microjoules| Energy::from_microjoules(u64::try_from(microjoules).unwrap_or(0))))
+}
+
+/// The energy of each zone, from `column` on.
+pub(super) fn zones(row: &Row<'_>, column: usize) -> rusqlite::Result<PerZone<Option<Energy>>> {
+    let mut zones = PerZone::default();
+    for (index, zone) in ZoneKind::ALL.into_iter().enumerate() {
+        zones[zone] = energy(row, column + index)?;
+    }
+    Ok(zones)
+}
+
 /// What `of` makes of each column's name and the number of its parameter.
 fn join(of: impl Fn(&str, usize) -> String) -> String {
     let columns = ZoneKind::ALL.iter().enumerate();
@@ -37,9 +59,10 @@ mod tests {
 
     #[test]
     fn the_table_has_a_column_for_every_zone() {
-        let schema = include_str!("schema.sql");
-        for name in NAMES.split(", ") {
-            assert!(schema.contains(&format!("    {name} ")), "{name}");
+        for schema in [include_str!("schema.sql"), include_str!("fleet/schema.sql")] {
+            for name in NAMES.split(", ") {
+                assert!(schema.contains(&format!("    {name} ")), "{name}");
+            }
         }
         assert!(ADD.contains("VALUES (?1, ?2, ?3, ?4, ?5") && SUMS.starts_with("sum(package_uj), "), "{}", *ADD);
     }

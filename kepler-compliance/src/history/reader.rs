@@ -1,9 +1,10 @@
 //! Queries on the history file.
 
+use super::columns::energy;
 use super::share::Span;
 use super::{HistoryError, columns, schema};
 use crate::units::{Energy, PerZone, ZoneKind};
-use crate::view::{WorkloadId, WorkloadKind};
+use crate::view::{Owner, WorkloadId, WorkloadKind};
 use kepler_core::meter::Method;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use std::path::{Path, PathBuf};
@@ -57,6 +58,15 @@ pub(super) struct Source {
     pub(super) zone: ZoneKind,
     pub(super) name: Arc<str>,
     pub(super) method: Method,
+}
+
+/// Who a workload is.
+pub(super) struct Known {
+    pub(super) id: WorkloadId,
+    /// The controller of a pod.
+    pub(super) owner: Option<Owner>,
+    /// Whether it was alive at the newest record.
+    pub(super) running: bool,
 }
 
 /// Everything asked in one read transaction is of one state of the file.
@@ -163,10 +173,13 @@ impl Reading<'_> {
         Ok(Intervals(intervals))
     }
 
+    fn version(&self) -> rusqlite::Result<i64> {
+        self.0.pragma_query_value(None, "user_version", |row| row.get(0))
+    }
+
     /// The meters of all zones in `range`: the newest name, measured only if always measured.
     pub(super) fn sources(&self, range: Span) -> rusqlite::Result<Vec<Source>> {
-        let version: i64 = self.0.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        let mut statement = self.0.prepare_cached(match version {
+        let mut statement = self.0.prepare_cached(match self.version()? {
             schema::WITH_METHOD.. => {
                 "SELECT b.id, s.zone, s.name, s.error_ratio, s.method FROM block AS b
                  CROSS JOIN source AS s ON s.block = b.id WHERE b.end_ms >= ?1 AND b.start_ms < ?2"
@@ -228,38 +241,42 @@ impl Reading<'_> {
             Some(_) => ("AND e.workload = ?3", ""),
             None => ("", "AND ?3 IS NULL"),
         };
+        let names = if self.version()? >= schema::WITH_GPU { &columns::NAMES } else { &columns::NAMES_WITHOUT_GPU };
         let mut statement = self.0.prepare_cached(&format!(
             "SELECT e.workload, e.interval, cpu_us, {}
              FROM block AS b CROSS JOIN workload_energy AS e ON e.block = b.id {of_workload}
              WHERE b.end_ms >= ?1 AND b.start_ms < ?2 {unused}",
-            *columns::NAMES
+            names.as_str()
         ))?;
         let mut rows = statement.query(params![range.start, range.end, workload])?;
         while let Some(row) = rows.next()? {
-            let mut zones = [None; ZoneKind::ALL.len()];
-            for (column, zone) in zones.iter_mut().enumerate() {
-                *zone = energy(row, column + 3)?;
-            }
             each(WorkloadRow {
                 workload: row.get(0)?,
                 interval: row.get(1)?,
                 cpu_time: Duration::from_micros(u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0)),
-                energy: PerZone::from_fn(|zone| zones.get(zone as usize).copied().flatten()),
+                energy: columns::zones(row, 3)?,
             });
         }
         Ok(())
     }
 
     /// Who a workload is, and whether it was alive at the newest record.
-    pub(super) fn workload(&self, id: i64, node: &Arc<str>) -> rusqlite::Result<Option<(WorkloadId, bool)>> {
-        let sql = "SELECT kind, uid, name, namespace, running FROM workload WHERE id = ?1";
-        let found = self.0.prepare_cached(sql)?.query_row(params![id], |row| {
+    pub(super) fn workload(&self, id: i64, node: &Arc<str>) -> rusqlite::Result<Option<Known>> {
+        let of = "SELECT kind, uid, name, namespace, running, owner_kind, owner_name FROM workload WHERE id = ?1";
+        // Before version 4 there were no owners.
+        let before = "SELECT kind, uid, name, namespace, running, NULL, NULL FROM workload WHERE id = ?1";
+        let mut statement = self.0.prepare_cached(of).or_else(|_| self.0.prepare_cached(before))?;
+        let kind_of = |name: &str| WorkloadKind::ALL.into_iter().find(|known| known.name() == name);
+        let found = statement.query_row(params![id], |row| {
+            let owner = row.get::<_, Option<String>>(5)?.zip(row.get::<_, Option<String>>(6)?);
+            let owner = owner.and_then(|(kind, name)| Some(Owner::new(kind_of(&kind)?, name)));
             let kind: String = row.get(0)?;
             let text = |column| row.get::<_, String>(column).map(Arc::<str>::from);
             let namespace = row.get::<_, Option<String>>(3)?.map(Arc::from);
-            let kind = WorkloadKind::ALL.into_iter().find(|known| known.name() == kind);
+            let kind = kind_of(&kind);
             let (uid, name, running) = (text(1)?, text(2)?, row.get(4)?);
-            Ok(kind.map(|kind| (WorkloadId { kind, namespace, name, uid, node: Arc::clone(node) }, running)))
+            let id = kind.map(|kind| WorkloadId { kind, namespace, name, uid, node: Arc::clone(node) });
+            Ok(id.map(|id| Known { id, owner, running }))
         });
         found.optional().map(Option::flatten)
     }
@@ -280,9 +297,4 @@ impl Reading<'_> {
 
 fn zone(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<ZoneKind>> {
     Ok(row.get_ref(column)?.as_str()?.parse().ok())
-}
-
-fn energy(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Energy>> {
-    let microjoules: Option<i64> = row.get(column)?;
-    Ok(microjoules.map(|microjoules| Energy::from_microjoules(u64::try_from(microjoules).unwrap_or(0))))
 }

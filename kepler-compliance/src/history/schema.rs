@@ -11,24 +11,31 @@ pub(super) const APPLICATION_ID: i64 = 0x6b70_4c52;
 /// What `PRAGMA user_version` says; rises with every change of the tables.
 ///
 /// 1 (0.1.0): the table of workloads took five kinds only. 2: it takes every kind. 3: sources say how their figures come to
-/// be, so that what is partly measured is told from what is estimated.
-pub(super) const VERSION: i64 = 3;
+/// be, to distinguish what is partly measured from what is estimated. 4: pods have their controllers, and workloads the
+/// energy of accelerators.
+pub(super) const VERSION: i64 = 4;
+
+/// The version from which pods have their controllers.
+const WITH_OWNER: i64 = 4;
 
 /// The version from which sources say their method.
 pub(super) const WITH_METHOD: i64 = 3;
+
+/// The version from which workloads have the energy of accelerators.
+pub(super) const WITH_GPU: i64 = 4;
 
 /// What the table of workloads said in version 1.
 const KINDS_OF_VERSION_1: &str = " CHECK (kind IN ('pod', 'container', 'unit', 'vm', 'process'))";
 
 const TABLES: &str = include_str!("schema.sql");
 
-/// How the view begins that shows the method.
-const VIEW_WITH_METHOD: &str = "CREATE VIEW node_joules AS";
+/// How the views begin, which stand behind the tables.
+const VIEWS: &str = "CREATE VIEW workload_joules AS";
 
 /// How long a reader waits for a writer that holds the file for a moment (recovery, checkpoint).
 const READER_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long the writer waits. It is alone but for somebody who writes with `sqlite3`, and a record that
+/// How long the writer waits. Nothing else writes, except a user with `sqlite3`, and a record that
 /// fails is made up for by the next one.
 const WRITER_PATIENCE: Duration = Duration::from_millis(500);
 
@@ -84,13 +91,24 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     }
     if found < WITH_METHOD {
         transaction.execute_batch(
-            "ALTER TABLE source ADD COLUMN method TEXT CHECK (method IN ('measured', 'partial', 'estimated'));
+            "ALTER TABLE source ADD COLUMN method TEXT CHECK (method IN ('measured', 'partial', 'estimated'))",
+        )?;
+    }
+    if found < WITH_GPU {
+        transaction.execute_batch(
+            "ALTER TABLE workload_energy ADD COLUMN gpu_uj INTEGER CHECK (gpu_uj >= 0);
+             DROP VIEW IF EXISTS workload_joules;
              DROP VIEW IF EXISTS node_joules;",
         )?;
-        // As in a new file; it is the last of the tables and views.
-        if let Some((_, view)) = TABLES.split_once(VIEW_WITH_METHOD) {
-            transaction.execute_batch(&format!("{VIEW_WITH_METHOD}{view}"))?;
+        // As in a new file.
+        if let Some((_, views)) = TABLES.split_once(VIEWS) {
+            transaction.execute_batch(&format!("{VIEWS}{views}"))?;
         }
+    }
+    if found < WITH_OWNER {
+        transaction.execute_batch(
+            "ALTER TABLE workload ADD COLUMN owner_kind TEXT; ALTER TABLE workload ADD COLUMN owner_name TEXT;",
+        )?;
     }
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()

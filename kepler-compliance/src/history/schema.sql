@@ -7,10 +7,12 @@ CREATE TABLE workload (
     namespace  TEXT,                -- of a pod, and of a container in a pod, where known
     running    INTEGER NOT NULL CHECK (running IN (0, 1)), -- 1: it was alive at the newest record
     last_block INTEGER NOT NULL,    -- the newest block that knows it
+    owner_kind TEXT,                -- controller of a pod where known: deployment, statefulset, daemonset, job (a cron job's too), controller (any other)
+    owner_name TEXT,                -- its name
     UNIQUE (kind, uid)
 ) STRICT;
 
--- A stretch of time without a break, at most an hour: what is stored, thinned and dropped as one.
+-- A period of time without a gap, at most an hour: what is stored, thinned and dropped as one.
 CREATE TABLE block (
     id          INTEGER PRIMARY KEY AUTOINCREMENT, -- always rises, whatever the wall clock does
     start_ms    INTEGER NOT NULL,                  -- wall clock, ms since 1970-01-01 UTC
@@ -32,8 +34,8 @@ CREATE TABLE interval (
 -- Which meter a zone's figures come from.
 CREATE TABLE source (
     block       INTEGER NOT NULL,   -- block.id
-    zone        TEXT NOT NULL,      -- package, core, uncore, dram, psys
-    name        TEXT NOT NULL,      -- powercap, msr, perf, hwmon, model, ...
+    zone        TEXT NOT NULL,      -- package, core, uncore, dram, psys, gpu
+    name        TEXT NOT NULL,      -- powercap, msr, perf, hwmon, model, nvml, ...
     error_ratio REAL,               -- expected relative error of what is not wholly measured (1 sigma)
     method      TEXT CHECK (method IN ('measured', 'partial', 'estimated')), -- partial: a part is estimated. NULL: version 1 or 2, which had no partial; by error_ratio
     PRIMARY KEY (block, zone)
@@ -61,6 +63,7 @@ CREATE TABLE workload_energy (
     uncore_uj  INTEGER CHECK (uncore_uj >= 0),         -- within package
     dram_uj    INTEGER CHECK (dram_uj >= 0),
     psys_uj    INTEGER CHECK (psys_uj >= 0),           -- the whole platform: contains the others
+    gpu_uj     INTEGER CHECK (gpu_uj >= 0),            -- all accelerators
     PRIMARY KEY (block, workload, interval)
 ) STRICT, WITHOUT ROWID;
 
@@ -80,7 +83,8 @@ SELECT datetime(i.start_ms / 1000, 'unixepoch') AS start,
        w.kind, w.namespace, w.name,
        e.cpu_us / 1e6 AS cpu_seconds,
        e.package_uj / 1e6 AS package_joules,
-       e.dram_uj / 1e6 AS dram_joules
+       e.dram_uj / 1e6 AS dram_joules,
+       e.gpu_uj / 1e6 AS gpu_joules
 FROM workload_energy AS e
 JOIN workload AS w ON w.id = e.workload
 JOIN interval AS i ON i.id = e.interval;

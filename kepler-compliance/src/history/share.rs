@@ -2,7 +2,7 @@
 
 use crate::units::Energy;
 
-/// A stretch of wall-clock time, milliseconds since 1970, from `start` (included) to `end` (excluded).
+/// A span of wall-clock time, milliseconds since 1970, from `start` (included) to `end` (excluded).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) start: i64,

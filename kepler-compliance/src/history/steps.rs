@@ -2,7 +2,7 @@
 
 use super::share::Span;
 use crate::series::{Series, Step};
-use crate::view::Usage;
+use crate::view::StepUsage;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ pub(super) struct Steps {
     pub(super) asked: Span,
     length: i64,
     /// By number of the step: the part of it that is known, and what was used in it.
-    usage: BTreeMap<i64, (Span, Usage)>,
+    usage: BTreeMap<i64, (Span, StepUsage)>,
     /// Which intervals had something.
     pub(super) used: Vec<bool>,
 }
@@ -26,14 +26,14 @@ impl Steps {
     }
 
     /// Divides an interval among the steps that it touches.
-    pub(super) fn spread(&mut self, position: usize, span: Span, mut add: impl FnMut(&mut Usage, Span)) {
+    pub(super) fn spread(&mut self, position: usize, span: Span, mut add: impl FnMut(&mut StepUsage, Span)) {
         let met = span.meet(self.asked);
         let number = |time: i64| time.saturating_sub(self.asked.start).div_euclid(self.length);
         let last = number(met.end.saturating_sub(1).max(met.start));
         for number in number(met.start)..=last {
             let part = self.part(number);
             let seen = met.meet(part);
-            let (known, usage) = self.usage.entry(number).or_insert((seen, Usage::default()));
+            let (known, usage) = self.usage.entry(number).or_insert((seen, StepUsage::default()));
             *known = Span { start: known.start.min(seen.start), end: known.end.max(seen.end) };
             add(usage, part);
         }
@@ -48,7 +48,7 @@ impl Steps {
     }
 
     /// `None` without data.
-    pub(super) fn finish(self) -> Option<Series<Usage>> {
+    pub(super) fn finish(self) -> Option<Series<StepUsage>> {
         if self.usage.is_empty() {
             return None;
         }

@@ -4,12 +4,11 @@ use super::reader::{HistoryReader, Interval, Intervals, NodeRow, Reading, Source
 use super::share::Span;
 use super::steps::{Steps, time};
 use super::{HistoryError, millis};
-use crate::units::{Energy, PerZone};
+use crate::units::{Energy, PerZone, ZoneKind};
 use crate::view::{
     Containment, EnergySeries, EnergySplit, EnergyView, Inventory, NewestReading, NoDataReason, NodeEnergy,
-    NodeZoneEnergy, Subject, TimeRange, Usage, ViewError, WorkloadEnergy,
+    NodeZoneEnergy, StepUsage, Subject, TimeRange, ViewError, WorkloadEnergy, counted,
 };
-use kepler_core::meter::Method;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,14 +63,14 @@ fn unavailable(error: HistoryError) -> ViewError {
 /// A workload's figures while they are added up.
 #[derive(Debug, Default)]
 struct Sum {
-    usage: Usage,
+    usage: StepUsage,
     newest: EnergySplit,
 }
 
-impl Usage {
+impl StepUsage {
     /// Adds the part of a row that was used within `part`.
     fn add(&mut self, row: &WorkloadRow, span: Span, part: Span) {
-        let split = EnergySplit { zones: shares(&row.energy, span, part), gpu: None };
+        let split = EnergySplit::new(shares(&row.energy, span, part));
         self.energy = self.energy.plus(&split);
         let nanoseconds = span.share(u64::try_from(row.cpu_time.as_nanos()).unwrap_or(u64::MAX), part);
         let before = self.cpu_time.unwrap_or_default();
@@ -91,7 +90,10 @@ fn inventory(reading: &Reading<'_>, range: TimeRange, asked: Span) -> rusqlite::
     // Power and state are those of now only if the newest record lies in the range.
     let newest = reading.newest_interval()?.and_then(|id| intervals.get(id)).copied();
     let sources = reading.sources(asked)?;
-    let method = method(&sources);
+    let mut described = NodeEnergy::new(node.clone(), covered);
+    described.zones = node_zones(reading, &intervals, asked, &sources, newest)?;
+    described.processors = reading.processors(asked)?;
+    let (method, counted) = (described.method(), described.counted());
 
     let mut sums: HashMap<i64, Sum> = HashMap::new();
     reading.workload_rows(asked, None, |row| {
@@ -99,34 +101,33 @@ fn inventory(reading: &Reading<'_>, range: TimeRange, asked: Span) -> rusqlite::
         let sum = sums.entry(row.workload).or_default();
         sum.usage.add(&row, interval.span, asked);
         if newest.is_some_and(|newest| newest.id == row.interval) {
-            sum.newest = EnergySplit { zones: row.energy, gpu: None };
+            sum.newest = EnergySplit::new(row.energy);
         }
     })?;
     let mut workloads = Vec::with_capacity(sums.len());
     for (id, sum) in sums {
-        let Some((id, alive)) = reading.workload(id, &node)? else { continue };
-        let running = alive && newest.is_some();
+        let Some(known) = reading.workload(id, &node)? else { continue };
+        let running = known.running && newest.is_some();
         let elapsed = newest.map(awake).filter(|elapsed| running && !elapsed.is_zero());
         workloads.push(WorkloadEnergy {
-            id,
-            owner: None,
+            id: known.id,
+            owner: known.owner,
             running,
-            energy: sum.usage.energy,
-            power: elapsed.map(|elapsed| sum.newest.map(|energy| energy.over(elapsed))),
+            energy: sum.usage.energy.counting(&counted),
+            power: elapsed.map(|elapsed| sum.newest.map(|energy| energy.over(elapsed)).counting(&counted)),
             cpu_time: sum.usage.cpu_time,
             method,
             resources: None,
             containment: Containment::Unknown,
+            devices: Vec::new(),
         });
     }
-    let zones = node_zones(reading, &intervals, asked, &sources, newest)?;
-    let processors = reading.processors(asked)?;
     Ok(Some(Inventory {
         moment,
         asked: range,
         covered,
         coverage: coverage(intervals.iter(), asked),
-        nodes: vec![NodeEnergy { name: node, covered, zones, gpu: None, processors }],
+        nodes: vec![described],
         workloads,
         skipped: Vec::new(),
     }))
@@ -140,9 +141,11 @@ fn node_zones(
     newest: Option<Interval>,
 ) -> rusqlite::Result<PerZone<Option<NodeZoneEnergy>>> {
     let mut sums: PerZone<Option<(NodeRow, Option<Energy>)>> = PerZone::default();
+    let mut rows = PerZone::<usize>::default();
     reading.node_rows(intervals, |row| {
         let Some(interval) = intervals.get(row.interval) else { return };
         let share = |energy| interval.span.share_of(energy, asked);
+        rows[row.zone] += 1;
         let (sum, last) = sums[row.zone].get_or_insert((
             NodeRow { energy: Energy::ZERO, idle: Energy::ZERO, unattributed: Energy::ZERO, ..row },
             None,
@@ -155,7 +158,7 @@ fn node_zones(
         }
     })?;
     let elapsed = newest.map(awake).filter(|elapsed| !elapsed.is_zero());
-    Ok(PerZone::from_fn(|zone| {
+    let mut zones = PerZone::from_fn(|zone| {
         let (sum, last) = sums[zone]?;
         let source = sources.iter().find(|source| source.zone == zone)?;
         Some(NodeZoneEnergy {
@@ -167,7 +170,13 @@ fn node_zones(
             method: source.method,
             source: Arc::clone(&source.name),
         })
-    }))
+    });
+    // A platform that was not recorded all the time does not stand for parts that were.
+    let is_shorter = rows[ZoneKind::Psys] < rows[ZoneKind::Package];
+    if is_shorter && counted(&zones)[ZoneKind::Psys] {
+        zones[ZoneKind::Psys] = None;
+    }
+    Ok(zones)
 }
 
 fn series(
@@ -203,9 +212,21 @@ fn series(
     let Some(moment) = moment(&intervals) else { return Ok(None) };
     let used = intervals.iter().zip(&steps.used).filter(|(_, used)| **used).map(|(interval, _)| interval);
     let coverage = coverage(used, asked);
-    let method = method(&reading.sources(asked)?);
+    let Some(covered) = covered(&intervals, asked) else { return Ok(None) };
+    let mut described = NodeEnergy::new(node, covered);
+    described.zones = node_zones(reading, &intervals, asked, &reading.sources(asked)?, None)?;
+    let (method, counted) = (described.method(), described.counted());
     let resolution = Duration::ZERO;
-    Ok(steps.finish().map(|steps| EnergySeries { steps, method, coverage, resolution, moment }))
+    let of_machine = |usage: &StepUsage| StepUsage {
+        energy: usage.energy.counting(&counted),
+        idle: usage.idle.counting(&counted),
+        unattributed: usage.unattributed.counting(&counted),
+        ..*usage
+    };
+    Ok(steps.finish().map(|steps| {
+        let steps = steps.map(of_machine);
+        EnergySeries { steps, method, coverage, resolution, moment }
+    }))
 }
 
 fn whole_node(reading: &Reading<'_>, intervals: &Intervals, steps: &mut Steps) -> rusqlite::Result<()> {
@@ -248,11 +269,6 @@ fn coverage<'a>(intervals: impl Iterator<Item = &'a Interval>, asked: Span) -> f
         .map(|interval| interval.span.share(interval.covered.unsigned_abs(), asked))
         .fold(0, u64::saturating_add);
     (covered as f64 / asked.length().max(1) as f64).min(1.0)
-}
-
-/// Measured if every zone always was; else estimated, with the largest error.
-fn method(sources: &[Source]) -> Method {
-    sources.iter().fold(Method::Measured, |method, source| method.weaker(source.method))
 }
 
 fn awake(interval: Interval) -> Duration {

@@ -262,14 +262,27 @@ fn introduce(
     }
     transaction
         .prepare_cached(
-            "INSERT INTO workload (kind, uid, name, namespace, running, last_block) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            "INSERT INTO workload (kind, uid, name, namespace, running, last_block, owner_kind, owner_name)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT DO UPDATE SET name = excluded.name, namespace = excluded.namespace,
-                 running = excluded.running, last_block = excluded.last_block
+                 running = excluded.running, last_block = excluded.last_block,
+                 owner_kind = coalesce(excluded.owner_kind, owner_kind),
+                 owner_name = coalesce(excluded.owner_name, owner_name)
              RETURNING id",
         )?
-        .query_row(params![kind.name(), uid, workload.name, workload.namespace, workload.running, block], |row| {
-            row.get(0)
-        })
+        .query_row(
+            params![
+                kind.name(),
+                uid,
+                workload.name,
+                workload.namespace,
+                workload.running,
+                block,
+                workload.owner.as_ref().map(|owner| owner.kind.name()),
+                workload.owner.as_ref().map(|owner| &*owner.name)
+            ],
+            |row| row.get(0),
+        )
 }
 
 /// As SQLite keeps it: 9.2 TJ at most.

@@ -104,6 +104,9 @@ pub struct Provenance {
     pub zone: String,
     /// Direct or lifecycle.
     pub method: AccountingMethod,
+    /// The method is not stated: it is taken to be this one, and answers say so.
+    #[serde(default)]
+    pub is_method_assumed: bool,
     /// Generation or consumption.
     pub boundary: Boundary,
     /// Average or marginal.
@@ -121,7 +124,20 @@ impl Provenance {
         kind: IntensityKind,
         source: impl Into<String>,
     ) -> Self {
-        Provenance { zone: zone.into(), method, boundary, kind, source: source.into() }
+        Provenance { zone: zone.into(), method, is_method_assumed: false, boundary, kind, source: source.into() }
+    }
+
+    /// The same where the method is not stated.
+    #[must_use]
+    pub fn with_assumed_method(mut self) -> Self {
+        self.is_method_assumed = true;
+        self
+    }
+
+    /// The method, where it is stated.
+    #[must_use]
+    pub fn stated_method(&self) -> Option<AccountingMethod> {
+        (!self.is_method_assumed).then_some(self.method)
     }
 }
 
@@ -214,6 +230,7 @@ impl IntensityFigure {
         let mut figure = self.clone();
         figure.value = CarbonIntensity::from_grams_per_kilowatt_hour(self.value.grams_per_kilowatt_hour() * factor);
         figure.provenance.method = method;
+        figure.provenance.is_method_assumed = false;
         figure.provenance.kind = kind;
         figure.provenance.source = format!("{} (x {factor}: {reason})", self.provenance.source);
         figure
@@ -250,13 +267,7 @@ mod tests {
         IntensityFigure {
             value: CarbonIntensity::from_grams_per_kilowatt_hour(grams),
             period: Period::Year(2023),
-            provenance: Provenance {
-                zone: zone.into(),
-                method,
-                boundary: Boundary::Generation,
-                kind: IntensityKind::Average,
-                source: "test".into(),
-            },
+            provenance: Provenance::new(zone, method, Boundary::Generation, IntensityKind::Average, "test"),
         }
     }
 

@@ -7,7 +7,7 @@ mod row;
 mod steps;
 mod table;
 
-pub use error::FileError;
+pub use error::IntensityFileError;
 
 use super::validity::Validity;
 use super::{
@@ -32,8 +32,9 @@ use table::TableFault;
 pub struct FileOptions {
     /// Zone of rows that name none: any name of the zone table.
     pub zone: Option<String>,
-    /// Direct or lifecycle; of a file that has both, which is taken.
-    pub method: AccountingMethod,
+    /// Direct or lifecycle; of a file that has both, which is taken. Where neither this nor the file says it, figures
+    /// are taken for direct ones, and say that this is assumed.
+    pub method: Option<AccountingMethod>,
     /// Generation or consumption.
     pub boundary: Boundary,
     /// Average or marginal.
@@ -45,11 +46,11 @@ pub struct FileOptions {
 }
 
 impl Default for FileOptions {
-    /// Direct averages, forecast, of unstated boundary: what such files mostly hold.
+    /// Averages, forecast, of unstated method and boundary: what such files mostly hold.
     fn default() -> Self {
         FileOptions {
             zone: None,
-            method: AccountingMethod::Direct,
+            method: None,
             boundary: Boundary::Unstated,
             kind: IntensityKind::Average,
             basis: SeriesBasis::Forecast,
@@ -150,7 +151,7 @@ impl FileSource {
     ///
     /// # Errors
     /// The file cannot be read, has none of the forms, no values, impossible ones, or is for no known zone.
-    pub fn open(path: &Path, zones: &Zones, options: &FileOptions) -> Result<Self, FileError> {
+    pub fn open(path: &Path, zones: &Zones, options: &FileOptions) -> Result<Self, IntensityFileError> {
         let seen = FileState::of(path);
         let mut source = Self::parse(path, &read(path)?, zones, options)?;
         source.file = Some(WatchedFile {
@@ -166,7 +167,7 @@ impl FileSource {
     ///
     /// # Errors
     /// As [`open`](Self::open), without the reading.
-    pub fn parse(path: &Path, text: &str, zones: &Zones, options: &FileOptions) -> Result<Self, FileError> {
+    pub fn parse(path: &Path, text: &str, zones: &Zones, options: &FileOptions) -> Result<Self, IntensityFileError> {
         Ok(FileSource {
             name: path.display().to_string(),
             validity: Validity(options.validity),
@@ -226,14 +227,19 @@ impl FileSource {
     fn stale(&self, zone: &str, series: &ZoneSeries, end: Timestamp, now: Timestamp) -> IntensityError {
         let last = series.values.steps().iter().rfind(|step| step.end <= end);
         IntensityError::Stale {
-            origin: match self.fault() {
-                Some(fault) => format!("{} (not read again: {fault})", self.name),
-                None => self.name.clone(),
-            },
+            origin: self.origin(),
             zone: zone.into(),
             ended: end,
             age: span(end, now),
             validity: last.map_or(Duration::ZERO, |step| self.validity.after(step.length(), series.open_ended)),
+        }
+    }
+
+    /// The file, and what is wrong with it since it was read.
+    fn origin(&self) -> String {
+        match self.fault() {
+            Some(fault) => format!("{} (not read again: {fault})", self.name),
+            None => self.name.clone(),
         }
     }
 
@@ -242,8 +248,8 @@ impl FileSource {
     }
 }
 
-fn read(path: &Path) -> Result<String, FileError> {
-    crate::file::read_text(path).map_err(|source| FileError::Read { path: path.to_path_buf(), source })
+fn read(path: &Path) -> Result<String, IntensityFileError> {
+    crate::file::read_text(path).map_err(|source| IntensityFileError::Read { path: path.to_path_buf(), source })
 }
 
 impl IntensitySource for FileSource {
@@ -281,20 +287,21 @@ impl IntensitySource for FileSource {
         let content = self.content();
         let series = content.zones.get(zone).ok_or_else(|| self.unknown(zone, &content))?;
         if let Some(end) = series.values.end().filter(|end| *end <= from) {
-            return Err(self.stale(zone, series, end, from));
+            let (zone, age) = (zone.to_owned(), span(end, from));
+            return Err(IntensityError::Ended { origin: self.origin(), zone, ended: end, age });
         }
         self.history(zone, from, to)
     }
 }
 
 /// Reads all of a text.
-fn content(path: &Path, text: &str, zones: &Zones, options: &FileOptions) -> Result<Content, FileError> {
+fn content(path: &Path, text: &str, zones: &Zones, options: &FileOptions) -> Result<Content, IntensityFileError> {
     let mut content = Content::default();
     let mut named: Vec<(String, ZoneSeries)> = Vec::new();
-    for part in parts(path, text, options.method)? {
+    for part in parts(path, text, options.method.unwrap_or(ASSUMED))? {
         let Part { zone, foreign_zone, stated, rows } = part;
         for (name, rows) in by_zone(rows, zone.as_deref().or(options.zone.as_deref())) {
-            let name = name.ok_or_else(|| FileError::Row {
+            let name = name.ok_or_else(|| IntensityFileError::Row {
                 path: path.to_path_buf(),
                 row: rows.first().map_or(0, |row| row.number),
                 field: "zone",
@@ -326,18 +333,19 @@ fn content(path: &Path, text: &str, zones: &Zones, options: &FileOptions) -> Res
     }
     match content.zones.is_empty() {
         false => Ok(content),
-        true if content.skipped.is_empty() => Err(FileError::Empty { path: path.to_path_buf() }),
-        true => Err(FileError::NoKnownZone { path: path.to_path_buf(), reasons: content.skipped }),
+        true if content.skipped.is_empty() => Err(IntensityFileError::Empty { path: path.to_path_buf() }),
+        true => Err(IntensityFileError::NoKnownZone { path: path.to_path_buf(), reasons: content.skipped }),
     }
 }
 
 /// Reads the text by its form.
-fn parts(path: &Path, text: &str, method: AccountingMethod) -> Result<Vec<Part>, FileError> {
-    let form = |reason| FileError::Form { path: path.to_path_buf(), reason };
-    let at_row = |row, (field, reason): row::Fault| FileError::Row { path: path.to_path_buf(), row, field, reason };
+fn parts(path: &Path, text: &str, method: AccountingMethod) -> Result<Vec<Part>, IntensityFileError> {
+    let form = |reason| IntensityFileError::Form { path: path.to_path_buf(), reason };
+    let at_row =
+        |row, (field, reason): row::Fault| IntensityFileError::Row { path: path.to_path_buf(), row, field, reason };
     let text = crate::file::without_byte_order_mark(text).trim_start();
     if text.is_empty() {
-        return Err(FileError::Empty { path: path.to_path_buf() });
+        return Err(IntensityFileError::Empty { path: path.to_path_buf() });
     }
     if text.starts_with(['[', '{']) {
         return json::read(text).map_err(|fault| match fault {
@@ -371,10 +379,10 @@ fn series(
     rows: Vec<Row>,
     stated: &Stated,
     options: &FileOptions,
-) -> Result<ZoneSeries, FileError> {
+) -> Result<ZoneSeries, IntensityFileError> {
     let unit_is_said = stated.unit || rows.iter().any(|row| row.unit);
     let made = steps::close(rows, options.validity.unwrap_or(Validity::LONGEST));
-    let (values, open_ended) = made.map_err(|overlap| FileError::Overlap {
+    let (values, open_ended) = made.map_err(|overlap| IntensityFileError::Overlap {
         path: path.to_path_buf(),
         zone: name.to_owned(),
         rows: overlap.rows,
@@ -383,18 +391,23 @@ fn series(
     let grams = values.steps().iter().map(|step| step.value.grams_per_kilowatt_hour());
     let highest = grams.fold(0.0, f64::max);
     if !unit_is_said && highest > 0.0 && highest < LOWEST_PLAUSIBLE {
-        return Err(FileError::Unit { path: path.to_path_buf(), zone: name.to_owned(), highest });
+        return Err(IntensityFileError::Unit { path: path.to_path_buf(), zone: name.to_owned(), highest });
     }
     let from = |said: &str| format!("{said} ({})", path.display());
+    let method = stated.method.or(options.method);
     let provenance = Provenance {
         zone: String::new(),
-        method: stated.method.unwrap_or(options.method),
+        method: method.unwrap_or(ASSUMED),
+        is_method_assumed: method.is_none(),
         boundary: stated.boundary.unwrap_or(options.boundary),
         kind: stated.kind.unwrap_or(options.kind),
         source: stated.source.as_deref().map_or_else(|| path.display().to_string(), from),
     };
     Ok(ZoneSeries { provenance, basis: stated.basis.unwrap_or(options.basis), values, open_ended })
 }
+
+/// The method of figures that do not state it: what is published of hours mostly counts emissions at the stack.
+const ASSUMED: AccountingMethod = AccountingMethod::Direct;
 
 /// A series that is never above this many g/kWh is more likely one in kg/kWh.
 const LOWEST_PLAUSIBLE: f64 = 2.0;

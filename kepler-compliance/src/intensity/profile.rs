@@ -128,6 +128,7 @@ mod tests {
         let provenance = Provenance {
             zone: "Z".into(),
             method: AccountingMethod::Direct,
+            is_method_assumed: false,
             boundary: Boundary::Generation,
             kind: IntensityKind::Average,
             source: "test".into(),

@@ -14,17 +14,17 @@ use std::time::Duration;
 /// Yearly averages, one figure a zone. It always answers and never says *when* to run: its series
 /// are flat and say so ([`SeriesBasis::YearlyAverage`]).
 #[derive(Clone, Debug)]
-pub struct Table {
+pub struct IntensityTable {
     name: String,
     builtin: bool,
     figures: BTreeMap<String, IntensityFigure>,
 }
 
-impl Table {
+impl IntensityTable {
     /// From figures, one for each zone; a later one replaces an earlier.
     pub fn new(name: impl Into<String>, figures: impl IntoIterator<Item = IntensityFigure>) -> Self {
         let figures = figures.into_iter().map(|figure| (figure.provenance.zone.clone(), figure)).collect();
-        Table { name: name.into(), builtin: false, figures }
+        IntensityTable { name: name.into(), builtin: false, figures }
     }
 
     /// The preferred figure of every zone that has one of its own or of its country.
@@ -34,7 +34,11 @@ impl Table {
             let figure = zones.intensity(zone)?.figure;
             Some((zone.id.clone(), figure))
         };
-        Table { name: "zone table".to_owned(), builtin: true, figures: zones.iter().filter_map(figure).collect() }
+        IntensityTable {
+            name: "zone table".to_owned(),
+            builtin: true,
+            figures: zones.iter().filter_map(figure).collect(),
+        }
     }
 
     fn figure(&self, zone: &str) -> Result<&IntensityFigure, IntensityError> {
@@ -57,7 +61,7 @@ impl Table {
     }
 }
 
-impl IntensitySource for Table {
+impl IntensitySource for IntensityTable {
     fn name(&self) -> &str {
         &self.name
     }
@@ -100,7 +104,7 @@ mod tests {
 
     #[test]
     fn korea_now_is_its_official_factor_with_its_age() {
-        let table = Table::from_zones(&Zones::embedded().unwrap());
+        let table = IntensityTable::from_zones(&Zones::embedded().unwrap());
         let now = table.current("KR", time("2026-01-01T00:00:00Z")).unwrap();
         assert_eq!(now.figure.value.grams_per_kilowatt_hour(), 417.3);
         assert_eq!(now.age.as_secs() / 86_400, 731, "2023 ended two years ago, one of them a leap year");
@@ -108,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_flat_series_says_it_is_a_yearly_average() {
-        let table = Table::from_zones(&Zones::embedded().unwrap());
+        let table = IntensityTable::from_zones(&Zones::embedded().unwrap());
         let (from, to) = (time("2026-01-01T00:00:00Z"), time("2026-01-02T00:00:00Z"));
         let series = table.forecast("KR", from, to).unwrap();
         assert_eq!((series.basis, series.values.steps().len()), (SeriesBasis::YearlyAverage, 1));
@@ -117,7 +121,7 @@ mod tests {
 
     #[test]
     fn an_unknown_zone_is_an_error_that_names_the_known_ones() {
-        let table = Table::from_zones(&Zones::embedded().unwrap());
+        let table = IntensityTable::from_zones(&Zones::embedded().unwrap());
         let error = table.current("Atlantis", Timestamp::UNIX_EPOCH).unwrap_err().to_string();
         assert!(error.contains("Atlantis") && error.contains("KR"), "{error}");
     }

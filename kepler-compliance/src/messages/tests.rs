@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn a_value_and_its_bound_are_told_apart_in_each_language() {
+fn a_value_and_its_bound_differ_in_each_language() {
     let metric = crate::standards::Metric::EmissionsPerHour;
     let limit = crate::standards::Limit::AtMost(20.0);
     let message = Message::from(VerdictMessage::Bound { metric, value: 20.000_1, limit, is_met: false });
@@ -35,6 +35,7 @@ fn errors_are_korean_for_those_who_ask_in_korean() {
         nearest: vec!["pod shop/carts".into()],
     };
     let nearest = vec!["shop".to_owned()];
+    let nodes = ArgumentRemedy::Nodes { nearest: vec!["node-1".to_owned()], others: 7 };
     for (error, named) in [
         (unknown, "shop"),
         (invalid("threshold_watts", ArgumentRemedy::Between { from: "0".into(), to: "9".into() }), "9"),
@@ -42,6 +43,7 @@ fn errors_are_korean_for_those_who_ask_in_korean() {
         (invalid("step", ArgumentRemedy::LongerStep { most: 10 }), "10"),
         (invalid("namespace", ArgumentRemedy::NoNamespace), "namespace"),
         (invalid("namespace", ArgumentRemedy::Namespaces { nearest, others: 3 }), "3"),
+        (invalid("node", nodes), "7"),
         (invalid("kind", ArgumentRemedy::NoControllers), "kind"),
         (invalid("deadline", ArgumentRemedy::Time), "24h"),
     ] {

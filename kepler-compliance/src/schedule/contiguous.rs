@@ -7,7 +7,7 @@ use crate::units::CarbonIntensity;
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// A stretch without gaps: edges of its steps and, at each, the integrals from its start.
+/// An interval without gaps: edges of its steps and, at each, the integrals from its start.
 ///
 /// Times are nanoseconds from the start of the series: a year has 210,000 candidate starts, and
 /// calendar arithmetic on each would cost more than the search.
@@ -131,7 +131,7 @@ impl<const N: usize> Run<N> {
     }
 }
 
-/// The best windows that do not overlap, best first, each as its one slot. When no stretch is long
+/// The best windows that do not overlap, best first, each as its one slot. When no interval is long
 /// enough, the length of the longest.
 pub(super) fn ranking(job: &Job, grid: &Series<CarbonIntensity>, count: usize) -> Result<Vec<Vec<Slot>>, Duration> {
     let weights = job.weights();

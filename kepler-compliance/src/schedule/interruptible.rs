@@ -5,7 +5,7 @@ use crate::series::{Series, Step};
 use crate::units::CarbonIntensity;
 use std::time::Duration;
 
-/// The cheapest stretches that together are as long as the job, in order of time, neighbours
+/// The cheapest intervals that together are as long as the job, in order of time, neighbours
 /// joined. When all together are too short, their length.
 pub(super) fn best(job: &Job, grid: &Series<CarbonIntensity>) -> Result<Vec<Slot>, Duration> {
     cheapest(job, grid, |value| value.grams_per_kilowatt_hour())

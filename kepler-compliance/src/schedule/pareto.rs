@@ -1,7 +1,7 @@
 //! Placements of which none is better in both carbon and cost.
 
 use super::contiguous::{Candidate, runs, slot};
-use super::{Placement, Request, interruptible};
+use super::{Placement, PlanRequest, interruptible};
 use crate::series::Series;
 use crate::tariff::EnergyPrice;
 use crate::units::CarbonIntensity;
@@ -11,7 +11,7 @@ const WEIGHTS: u32 = 10;
 
 /// The front, cleanest first. Hours without a price are left out.
 pub(super) fn front(
-    request: &Request<'_>,
+    request: &PlanRequest<'_>,
     grid: &Series<CarbonIntensity>,
     prices: &Series<EnergyPrice>,
 ) -> Vec<Placement> {

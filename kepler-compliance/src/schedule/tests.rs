@@ -36,7 +36,7 @@ fn kilowatt(duration: u64) -> Job {
 #[test]
 fn the_best_window_may_end_at_an_edge_instead_of_starting_at_one() {
     let grid = grid(&[(100, Some(400)), (50, Some(100)), (100, Some(500))]);
-    let plan = plan(&Request::new(&kilowatt(80), at(0), at(250), &grid)).unwrap();
+    let plan = plan(&PlanRequest::new(&kilowatt(80), at(0), at(250), &grid)).unwrap();
     assert_eq!((plan.best.start(), plan.best.end()), (at(70), at(150)));
 }
 
@@ -44,7 +44,7 @@ fn the_best_window_may_end_at_an_edge_instead_of_starting_at_one() {
 fn deadline_and_earliest_start_are_kept() {
     let grid = grid(&[(100, Some(1)), (100, Some(3)), (100, Some(2)), (100, Some(1))]);
     let job = kilowatt(50);
-    let request = Request { earliest: at(120), ..Request::new(&job, at(0), at(310), &grid) };
+    let request = PlanRequest { earliest: at(120), ..PlanRequest::new(&job, at(0), at(310), &grid) };
     let plan = plan(&request).unwrap();
     assert_eq!(plan.best.start(), at(260), "ten seconds of the last hour fit before the deadline");
     assert!(plan.saving.unwrap().carbon.grams() < 0.0, "now would be cleaner, and the plan says so");
@@ -53,32 +53,32 @@ fn deadline_and_earliest_start_are_kept() {
 #[test]
 fn a_horizon_shorter_than_the_job_is_refused() {
     let grid = grid(&[(1000, Some(1))]);
-    let error = plan(&Request::new(&kilowatt(101), at(0), at(100), &grid)).unwrap_err();
+    let error = plan(&PlanRequest::new(&kilowatt(101), at(0), at(100), &grid)).unwrap_err();
     assert!(matches!(error, ScheduleError::HorizonTooShort { .. }), "{error}");
-    let past = plan(&Request::new(&kilowatt(1), at(100), at(50), &grid)).unwrap_err();
+    let past = plan(&PlanRequest::new(&kilowatt(1), at(100), at(50), &grid)).unwrap_err();
     assert!(matches!(past, ScheduleError::HorizonTooShort { horizon: Duration::ZERO, .. }));
 }
 
 #[test]
 fn nothing_is_placed_over_a_gap() {
     let grid = grid(&[(60, Some(900)), (60, None), (60, Some(900)), (10, Some(1))]);
-    let best = plan(&Request::new(&kilowatt(70), at(0), at(190), &grid)).unwrap().best;
+    let best = plan(&PlanRequest::new(&kilowatt(70), at(0), at(190), &grid)).unwrap().best;
     assert_eq!(best.start(), at(120));
-    let error = plan(&Request::new(&kilowatt(71), at(0), at(190), &grid)).unwrap_err();
-    assert!(error.to_string().contains("70s without interruption"), "{error}");
+    let error = plan(&PlanRequest::new(&kilowatt(71), at(0), at(190), &grid)).unwrap_err();
+    assert!(error.to_string().contains("1 min 10 s without interruption"), "{error}");
     let apart = kilowatt(131).interruptible().unwrap();
-    let error = plan(&Request::new(&apart, at(0), at(191), &grid)).unwrap_err();
-    assert!(error.to_string().contains("only 130s between"), "{error}");
+    let error = plan(&PlanRequest::new(&apart, at(0), at(191), &grid)).unwrap_err();
+    assert!(error.to_string().contains("only 2 min 10 s between"), "{error}");
 }
 
 #[test]
 fn a_job_without_power_gets_the_cleanest_window_and_no_division_by_zero() {
     let grid = grid(&[(100, Some(400)), (100, Some(100)), (100, Some(0))]);
     let job = Job::constant(seconds(100), Power::ZERO).unwrap();
-    let plan = plan(&Request::new(&job, at(0), at(300), &grid)).unwrap();
+    let plan = plan(&PlanRequest::new(&job, at(0), at(300), &grid)).unwrap();
     assert_eq!((plan.best.start(), plan.best.carbon), (at(200), CarbonMass::ZERO));
     assert_eq!(plan.saving.unwrap().percent, Some(100.0));
-    let from_zero = super::plan(&Request::new(&job, at(200), at(300), &grid)).unwrap();
+    let from_zero = super::plan(&PlanRequest::new(&job, at(200), at(300), &grid)).unwrap();
     assert_eq!(from_zero.saving.unwrap().percent, None);
 }
 
@@ -95,7 +95,7 @@ fn impossible_jobs_are_refused() {
 #[test]
 fn the_schedule_depends_on_region_duration_and_power_profile() {
     let grid = grid(&[(100, Some(300)), (100, Some(100)), (100, Some(200)), (100, Some(150))]);
-    let start = |job: &Job| plan(&Request::new(job, at(0), at(400), &grid)).unwrap().best.start();
+    let start = |job: &Job| plan(&PlanRequest::new(job, at(0), at(400), &grid)).unwrap().best.start();
     assert_eq!(start(&kilowatt(100)), at(100));
     assert_eq!(start(&kilowatt(300)), at(100));
     let phase = |w| Phase { duration: seconds(100), power: Power::from_watts(w) };
@@ -107,7 +107,7 @@ fn pue_counts_in_emissions_and_in_cost() {
     let grid = grid(&[(3600, Some(424))]);
     let prices = Series::constant(at(0), at(3600), EnergyPrice::per_kilowatt_hour(100.0)).unwrap();
     let job = kilowatt(3600).at_pue(Pue::new(1.5).unwrap());
-    let request = Request { prices: Some(&prices), ..Request::new(&job, at(0), at(3600), &grid) };
+    let request = PlanRequest { prices: Some(&prices), ..PlanRequest::new(&job, at(0), at(3600), &grid) };
     let best = plan(&request).unwrap().best;
     assert!((best.carbon.grams() - 636.0).abs() < 1e-9 && (best.cost.unwrap().amount() - 150.0).abs() < 1e-9);
 }
@@ -115,7 +115,7 @@ fn pue_counts_in_emissions_and_in_cost() {
 #[test]
 fn the_ranking_lists_windows_that_do_not_overlap() {
     let grid = grid(&[(100, Some(300)), (100, Some(100)), (100, Some(200)), (100, Some(100))]);
-    let plan = plan(&Request::new(&kilowatt(100), at(0), at(400), &grid)).unwrap();
+    let plan = plan(&PlanRequest::new(&kilowatt(100), at(0), at(400), &grid)).unwrap();
     let starts: Vec<_> = plan.ranking.iter().map(|one| one.start().as_second()).collect();
     assert_eq!(starts, [100, 300, 200], "of equals the earlier first");
 }
@@ -126,7 +126,7 @@ fn cheap_and_clean_hours_make_a_front() {
     let price = |value| EnergyPrice::per_kilowatt_hour(value);
     let prices = Series::regular(at(0), seconds(100), [price(30.0), price(40.0), price(10.0)]).unwrap();
     for job in [kilowatt(100), kilowatt(100).interruptible().unwrap()] {
-        let request = Request { prices: Some(&prices), ..Request::new(&job, at(0), at(300), &grid) };
+        let request = PlanRequest { prices: Some(&prices), ..PlanRequest::new(&job, at(0), at(300), &grid) };
         let starts: Vec<_> = plan(&request).unwrap().pareto.iter().map(|one| one.start().as_second()).collect();
         assert_eq!(starts, [0, 200], "the middle is beaten in both");
     }
@@ -174,7 +174,7 @@ proptest! {
         let length = job.duration().as_secs() as i64;
         let deadline = earliest + window;
         let best = (earliest..=deadline - length).filter_map(|start| brute(&grid, &phases, start)).min_by(f64::total_cmp);
-        let request = Request { earliest: at(earliest), ..Request::new(&job, at(0), at(deadline), &grid) };
+        let request = PlanRequest { earliest: at(earliest), ..PlanRequest::new(&job, at(0), at(deadline), &grid) };
         match (plan(&request), best) {
             (Ok(plan), Some(best)) => {
                 let carbon = plan.best.carbon.grams();
@@ -192,7 +192,7 @@ proptest! {
         let job = kilowatt(length).interruptible().unwrap();
         let mut each: Vec<f64> = (0..window).filter_map(|s| grid.at(at(s))).map(|ci| ci.grams_per_kilowatt_hour()).collect();
         each.sort_by(f64::total_cmp);
-        let request = Request::new(&job, at(0), at(window), &grid);
+        let request = PlanRequest::new(&job, at(0), at(window), &grid);
         match plan(&request) {
             Ok(plan) => {
                 let best = each.iter().take(length as usize).sum::<f64>() / 3600.0;
@@ -209,9 +209,9 @@ proptest! {
     fn pausing_never_emits_more_and_no_saving_exceeds_the_emission(steps in steps(), length in 1u64..100) {
         let grid = grid(&steps);
         let job = kilowatt(length);
-        if let Ok(whole) = plan(&Request::new(&job, at(0), at(700), &grid)) {
+        if let Ok(whole) = plan(&PlanRequest::new(&job, at(0), at(700), &grid)) {
             let job = job.interruptible().unwrap();
-            let pieces = plan(&Request::new(&job, at(0), at(700), &grid)).unwrap();
+            let pieces = plan(&PlanRequest::new(&job, at(0), at(700), &grid)).unwrap();
             prop_assert!(pieces.best.carbon.grams() <= whole.best.carbon.grams() * (1.0 + 1e-9) + 1e-12);
             if let (Some(now), Some(saving)) = (whole.now, whole.saving) {
                 prop_assert!(saving.carbon <= now.carbon && saving.percent.is_none_or(|percent| percent <= 100.0));
@@ -225,7 +225,7 @@ proptest! {
         let grid = grid(&steps);
         let prices = Series::regular(at(0), seconds(23), prices.into_iter().map(|p| EnergyPrice::per_kilowatt_hour(p.into()))).unwrap();
         for job in [kilowatt(length), kilowatt(length).interruptible().unwrap()] {
-            let request = Request { prices: Some(&prices), ..Request::new(&job, at(0), at(460), &grid) };
+            let request = PlanRequest { prices: Some(&prices), ..PlanRequest::new(&job, at(0), at(460), &grid) };
             let Ok(plan) = plan(&request) else { continue };
             for two in plan.pareto.windows(2) {
                 prop_assert!(two[0].carbon <= two[1].carbon && two[0].cost.unwrap() > two[1].cost.unwrap());

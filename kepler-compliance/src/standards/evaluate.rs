@@ -2,8 +2,8 @@
 
 use super::Metric;
 use super::message::{ScopeMessage, VerdictMessage};
-use super::rule::{Applies, Basis, Check, Limit, MetricBound, Requirement, Rule, RuleStatus, Subject};
-use super::verdict::{Inputs, MetricValue, Status, Verdict};
+use super::rule::{Applies, Basis, Check, Limit, MetricBound, Requirement, Rule, RuleStatus, RuleSubject};
+use super::verdict::{MetricValue, Status, Verdict, VerdictInputs};
 use crate::text::Text;
 use jiff::Span;
 
@@ -12,7 +12,7 @@ use jiff::Span;
 /// What the rule needs and is not known gives [`Status::InsufficientData`]; so does a value that
 /// cannot be, such as a PUE below 1.
 #[must_use]
-pub fn evaluate(rule: &Rule, inputs: &Inputs) -> Verdict {
+pub fn evaluate(rule: &Rule, inputs: &VerdictInputs) -> Verdict {
     let mut case = Case::new(rule, inputs);
     let (status, reason) = case.scope().unwrap_or_else(|| case.check());
     case.verdict.status = status;
@@ -23,14 +23,14 @@ pub fn evaluate(rule: &Rule, inputs: &Inputs) -> Verdict {
 /// A judgement in the making.
 struct Case<'a> {
     rule: &'a Rule,
-    inputs: &'a Inputs,
+    inputs: &'a VerdictInputs,
     verdict: Verdict,
 }
 
 type Outcome = (Status, VerdictMessage);
 
 impl<'a> Case<'a> {
-    fn new(rule: &'a Rule, inputs: &'a Inputs) -> Self {
+    fn new(rule: &'a Rule, inputs: &'a VerdictInputs) -> Self {
         let verdict = Verdict {
             code: rule.code.clone(),
             kind: rule.check.kind(),
@@ -54,7 +54,7 @@ impl<'a> Case<'a> {
     fn scope(&mut self) -> Option<Outcome> {
         let (rule, inputs) = (self.rule, self.inputs);
         let code = || rule.code.clone();
-        if rule.subject == Subject::Country {
+        if rule.subject == RuleSubject::Country {
             return not_applicable(ScopeMessage::CountryTarget { code: code() });
         }
         match rule.status {
@@ -105,7 +105,7 @@ impl<'a> Case<'a> {
         None
     }
 
-    /// Whether somebody declares that the rule applies, which answers what no figure tells.
+    /// Whether the rule is declared to apply, which answers what no figure shows.
     fn declared(&self) -> Option<bool> {
         self.inputs.applicable.get(&self.rule.code).copied()
     }
@@ -143,7 +143,7 @@ impl<'a> Case<'a> {
         None
     }
 
-    /// A condition in words, which somebody must declare to hold.
+    /// A condition in words, which must be declared to hold.
     fn words(&mut self, missing: &mut Vec<Requirement>) -> Option<Outcome> {
         let words = self.rule.applies.condition.as_ref().filter(|_| self.declared().is_none())?;
         missing.push(Requirement::Words(words.clone()));
@@ -188,7 +188,7 @@ impl<'a> Case<'a> {
         (status, VerdictMessage::Bound { metric, value, limit, is_met })
     }
 
-    /// Below its threshold a duty does not apply; above it somebody must say that it is fulfilled.
+    /// Below its threshold a duty does not apply; above it must be declared fulfilled.
     fn duty(&mut self, metric: Metric, at_least: f64, duty: &Text) -> Outcome {
         let (status, reason) = self.bound(metric, Limit::AtLeast(at_least));
         match status {

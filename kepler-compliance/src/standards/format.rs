@@ -4,7 +4,8 @@
 //! are distinguished after reading, not by a tagged enum.
 
 use super::Metric;
-use super::rule::{Applies, Check, Force, Limit, MetricBound, Rule, RuleKind, RuleStatus, Subject, Threshold};
+use super::rule::{Applies, Check, Force, Limit, MetricBound, Rule, RuleKind, RuleStatus, RuleSubject, Threshold};
+use crate::numbers::figure;
 use crate::text::Text;
 use jiff::civil::Date;
 use schemars::{JsonSchema, Schema, schema_for};
@@ -46,7 +47,7 @@ pub(super) struct RuleForm {
     /// Its binding force.
     force: Force,
     /// Its subject.
-    subject: Subject,
+    subject: RuleSubject,
     /// How far it has come: draft, passed, in_force.
     #[serde(default)]
     status: RuleStatus,
@@ -137,7 +138,8 @@ impl RuleForm {
             return Err(("applies", "a metric needs `at_least` or `more_than`".into()));
         }
         let bad = |limit: &Limit| !(limit.value().is_finite() && limit.value() >= 0.0);
-        let fault = |field, limit: Limit| (field, format!("{}: give a finite figure of zero or more", limit.value()));
+        let fault =
+            |field, limit: Limit| (field, format!("{}: give a finite figure of zero or more", figure(limit.value())));
         if let Some(limit) = self.limit.filter(bad) {
             return Err(fault("limit", limit));
         }
@@ -148,10 +150,13 @@ impl RuleForm {
     }
 
     fn check(&self) -> Result<Check, Fault> {
-        let limit = || self.limit.ok_or(("limit", format!("is missing: a {} needs it", name(self.kind))));
+        let limit = || self.limit.ok_or(("limit", format!("is missing: {} needs it", name(self.kind))));
         let one_of = |allowed: &[Metric], default: Option<Metric>| match self.metric.or(default) {
             Some(metric) if allowed.contains(&metric) => Ok(metric),
-            _ => Err(("metric", format!("a {} needs one of {allowed:?}", name(self.kind)))),
+            _ => {
+                let allowed = serde_json::to_string(allowed).unwrap_or_default();
+                Err(("metric", format!("{} needs one of {}", name(self.kind), allowed.replace('"', "`"))))
+            }
         };
         Ok(match self.kind {
             RuleKind::IntensityLimit => Check::IntensityLimit { limit: limit()? },

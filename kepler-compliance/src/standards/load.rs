@@ -66,11 +66,13 @@ pub(super) fn read(path: &Path) -> Result<String, LoadError> {
 pub(super) fn rules(path: &Path, text: &str) -> Result<BTreeMap<String, Vec<Rule>>, LoadError> {
     let text = crate::file::without_byte_order_mark(text);
     let source = SourceText { path, text };
+    source.object(0, text, "a file of standards", r#"{"rules": [...]}"#)?;
     let file: File<'_> = serde_json::from_str(text).map_err(|error| source.json(0, None, &error))?;
     let mut rules: BTreeMap<String, Vec<Rule>> = BTreeMap::new();
     for raw in file.rules {
         // The raw value is a slice of the text: the distance of the two is where it begins.
         let offset = (raw.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+        source.object(offset, raw.get(), "a rule", r#"{"code": ..., "kind": ...}"#)?;
         let reader = &mut serde_json::Deserializer::from_str(raw.get());
         let form: RuleForm = serde_path_to_error::deserialize(reader).map_err(|error| {
             let path = error.path().to_string();
@@ -103,14 +105,36 @@ struct SourceText<'a> {
 }
 
 impl SourceText<'_> {
+    /// Serde would read a list as an object whose first field is its first value, and blame that.
+    fn object(&self, offset: usize, text: &str, what: &str, form: &str) -> Result<(), LoadError> {
+        match text.trim_start().starts_with(['[', '"']) {
+            true => Err(LoadError::Invalid {
+                path: self.path.to_path_buf(),
+                line: self.line(offset),
+                field: None,
+                reason: format!("{what} is a JSON object: {form}"),
+            }),
+            false => Ok(()),
+        }
+    }
+
     /// An error of serde in the part of the text that begins at `offset`; `path` leads to the value it is about.
     fn json(&self, offset: usize, path: Option<String>, error: &serde_json::Error) -> LoadError {
         let line = self.line(offset) + error.line().saturating_sub(1);
         let message = kepler_core::printable::names_only(&error.to_string());
         let reason = message.split(" at line ").next().unwrap_or(&message).to_owned();
+        // The text of a rule is JSON: what is no error of data is a choice in another form than a text or an object of one.
+        let is_rule = path.is_some();
+        let reason =
+            if is_rule && error.is_syntax() { "is not of the form that the field takes".to_owned() } else { reason };
         // A missing, unknown or repeated field is named in the message; the path ends at what holds it.
         let holder = path.filter(|path| !matches!(path.as_str(), "." | "?"));
-        let quoted = ["missing field `", "unknown field `", "duplicate field `"]
+        // A key that is no choice has no place of its own in the path.
+        let (holder, of_key) = match holder.as_deref().and_then(|path| path.strip_suffix(".?")) {
+            Some(path) => (Some(path.to_owned()), "unknown variant `"),
+            None => (holder, "missing field `"),
+        };
+        let quoted = [of_key, "missing field `", "unknown field `", "duplicate field `"]
             .iter()
             .find_map(|start| reason.strip_prefix(start)?.split('`').next());
         let field = match (holder, quoted) {
@@ -119,7 +143,7 @@ impl SourceText<'_> {
             (None, name) => name.map(str::to_owned),
         };
         // Text that is no JSON has no fields.
-        let field = field.filter(|_| error.is_data());
+        let field = field.filter(|_| error.is_data() || is_rule);
         LoadError::Invalid { path: self.path.to_path_buf(), line, field, reason }
     }
 

@@ -2,7 +2,8 @@
 
 use super::Metric;
 use super::facts::Condition;
-use super::rule::{Basis, Limit, Requirement, Subject};
+use super::rule::{Basis, Limit, Requirement, RuleSubject};
+use crate::choices::ChoiceOrigin;
 use crate::text::Text;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,13 @@ pub enum FigureSource {
     MeanPower,
     /// Energy over a window, projected.
     ProjectedEnergy,
+    /// The workload's pods or their namespace choose it.
+    Chosen {
+        /// By what.
+        origin: ChoiceOrigin,
+        /// On whom it is written.
+        place: String,
+    },
 }
 
 impl From<&str> for FigureSource {
@@ -125,9 +133,9 @@ pub enum ScopeMessage {
         /// The rule's code.
         code: String,
         /// Its subject.
-        speaks_of: Subject,
+        speaks_of: RuleSubject,
         /// The subject of the assessment.
-        asked: Subject,
+        asked: RuleSubject,
     },
     /// The rule leaves out sites that began on that day.
     StartOutside {

@@ -61,8 +61,9 @@ pub enum RuleStatus {
 /// The subject of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "Subject")]
 #[non_exhaustive]
-pub enum Subject {
+pub enum RuleSubject {
     /// A workload: pod, unit, VM, process.
     Workload,
     /// All workloads of a namespace.
@@ -95,7 +96,7 @@ pub enum Basis {
 }
 
 impl Basis {
-    /// Whether somebody measured or published it, and nothing is guessed.
+    /// Whether it was measured or published, not estimated or assumed.
     #[must_use]
     pub const fn is_sound(self) -> bool {
         matches!(self, Basis::Measured | Basis::Published)
@@ -124,7 +125,7 @@ impl Limit {
         }
     }
 
-    /// Whether a value keeps it.
+    /// Whether a value meets it.
     ///
     /// Values that differ by less than a billionth are equal: a quotient of two meters that should
     /// be 1.4 and is 1.4000000000000001 keeps "at most 1.4".
@@ -314,7 +315,7 @@ pub struct Rule {
     /// Its binding force.
     pub force: Force,
     /// Its subject.
-    pub subject: Subject,
+    pub subject: RuleSubject,
     /// How far it has come.
     pub status: RuleStatus,
     /// First day in force; none means since ever.

@@ -13,8 +13,8 @@ fn today() -> Date {
     date(2026, 11, 21)
 }
 
-fn inputs(facts: &[(Metric, f64)]) -> Inputs {
-    let mut inputs = Inputs::new(Subject::Workload, today());
+fn inputs(facts: &[(Metric, f64)]) -> VerdictInputs {
+    let mut inputs = VerdictInputs::new(RuleSubject::Workload, today());
     for &(metric, value) in facts {
         inputs.set(metric, MetricValue::new(value, Basis::Measured, "test"));
     }
@@ -49,7 +49,7 @@ fn example_2_a_budget_of_20_g_per_hour_parts_two_pods() {
     let judge = |rate| standards.assess("TEAM_BUDGET", &inputs(&[(Metric::EmissionsPerHour, rate)])).unwrap();
     assert_eq!((judge(2.87).status, judge(37.26).status), (Status::Compliant, Status::NonCompliant));
     let mut node = inputs(&[(Metric::EmissionsPerHour, 2.87)]);
-    node.subject = Subject::Node;
+    node.subject = RuleSubject::Node;
     assert_eq!(standards.assess("TEAM_BUDGET", &node).unwrap().status, Status::NotApplicable);
 }
 
@@ -133,7 +133,7 @@ fn a_new_german_site_has_two_years_and_a_small_one_is_exempt() {
     assert_eq!(judge(500.0, date(2027, 1, 1)), Status::NotApplicable);
     assert_eq!(judge(500.0, date(2028, 8, 1)), Status::NonCompliant);
     assert_eq!(judge(200.0, date(2028, 8, 1)), Status::NotApplicable);
-    let unknown = Inputs { date: date(2028, 8, 1), ..inputs(&[(Metric::Pue, 1.1)]) };
+    let unknown = VerdictInputs { date: date(2028, 8, 1), ..inputs(&[(Metric::Pue, 1.1)]) };
     assert_eq!(standards().assess("DE_ENEFG_NEW", &unknown).unwrap().status, Status::InsufficientData);
 }
 
@@ -167,7 +167,7 @@ fn a_report_needs_every_figure() {
 }
 
 #[test]
-fn country_targets_and_drafts_judge_nobody() {
+fn country_targets_and_drafts_apply_to_no_site() {
     for code in ["KR_NDC_2030", "CN_AVG_2025", "EU_DC_LABEL", "JP_NEW_DC_2029"] {
         let known = inputs(&[(Metric::Pue, 9.0), (Metric::WueLitresPerKwh, 9.0)]);
         assert_eq!(standards().assess(code, &known).unwrap().status, Status::NotApplicable, "{code}");
@@ -221,6 +221,13 @@ fn an_error_names_file_line_and_field() {
             "limit",
         ),
         (BUDGET.replace(r#""en": "20 g/h", "#, ""), 6, "text.en"),
+        (BUDGET.replace(r#""subject": "workload""#, r#""subject": 5"#), 9, "subject"),
+        (BUDGET.replace(r#"{"at_most": 20}"#, r#"{"at_most": 20, "at_least": 5}"#), 11, "limit"),
+        (
+            BUDGET.replace(r#""metric": "#, r#""applies": {"conditions": {"cool_climat": true}}, "metric": "#),
+            10,
+            "applies.conditions.cool_climat",
+        ),
         (
             BUDGET.replace(
                 r#""metric": "emissions_per_hour","#,
@@ -240,6 +247,17 @@ fn an_error_names_file_line_and_field() {
 }
 
 #[test]
+fn an_error_names_all_that_would_be_right() {
+    let unknown = load(&BUDGET.replace("emissions_per_hour", "emission_per_hour")).unwrap_err().to_string();
+    let other = load(&BUDGET.replace("emissions_per_hour", "pue")).unwrap_err().to_string();
+    for named in ["emissions_per_hour", "emissions_per_month"] {
+        assert!(unknown.contains(named) && other.contains(named), "{unknown} {other}");
+    }
+    let list = load(&BUDGET.replacen("{\"rules\": [", "[", 1).replace("]}", "]")).unwrap_err().to_string();
+    assert_eq!(list, r#"user.json:1: a file of standards is a JSON object: {"rules": [...]}"#);
+}
+
+#[test]
 fn text_that_is_no_json_blames_no_field() {
     let error = load(&BUDGET.replace("\"user\",", "\"user\"")).unwrap_err();
     assert!(matches!(&error, LoadError::Invalid { field: None, line: 8, .. }), "{error}");
@@ -255,7 +273,7 @@ fn a_byte_order_mark_changes_nothing() {
 }
 
 #[test]
-fn a_draft_judges_nobody_and_what_has_passed_judges_from_its_first_day_on() {
+fn a_draft_is_not_applied_and_a_passed_rule_is_from_its_first_day_on() {
     let judge = |fields: &str, on: Date| {
         let text = BUDGET.replace(r#""subject": "workload","#, &format!(r#""subject": "workload", {fields}"#));
         let mut known = inputs(&[(Metric::EmissionsPerHour, 50.0)]);
@@ -274,7 +292,7 @@ fn a_draft_judges_nobody_and_what_has_passed_judges_from_its_first_day_on() {
     assert_eq!(judge(r#""status": "passed","#, after).status, Status::NotApplicable);
 }
 
-fn site(facts: serde_json::Value) -> Inputs {
+fn site(facts: serde_json::Value) -> VerdictInputs {
     let mut inputs = inputs(&[]);
     inputs.state(&serde_json::from_value(facts).unwrap());
     inputs
@@ -326,7 +344,7 @@ fn a_rule_whose_conditions_are_stated_is_judged_and_says_that_they_are_stated() 
     let verdict = standards().assess("CNDCP_WUE", &site(facts(0.3))).unwrap();
     assert_eq!(verdict.status, Status::Compliant);
     let caveats: Vec<String> = verdict.caveats.into_iter().map(|caveat| Message::from(caveat).to_string()).collect();
-    assert!(caveats.iter().any(|caveat| caveat.contains("Stated of the site, not measured")), "{caveats:?}");
+    assert!(caveats.iter().any(|caveat| caveat.contains("Stated for the site, not measured")), "{caveats:?}");
     let declared = json!({"wue_litres_per_kwh": 0.9, "operation_start": "2026-01-01", "installed_it_kw": 500,
         "applicable": "CNDCP_WUE"});
     assert_eq!(judged("CNDCP_WUE", declared).0, Status::NonCompliant, "declared as a whole");

@@ -3,7 +3,7 @@
 use super::Metric;
 use super::facts::{Condition, SiteFacts};
 use super::message::{FigureSource, VerdictMessage};
-use super::rule::{Basis, Force, Limit, RuleKind, Subject};
+use super::rule::{Basis, Force, Limit, RuleKind, RuleSubject};
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,9 +31,9 @@ pub enum Status {
 pub struct MetricValue {
     /// The value.
     pub value: f64,
-    /// How it came about.
+    /// How it was determined.
     pub basis: Basis,
-    /// From where.
+    /// Its source.
     pub source: FigureSource,
     /// The year it is for, where it is a year's.
     pub year: Option<i16>,
@@ -54,9 +54,9 @@ impl MetricValue {
 /// unknown, never zero.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Inputs {
+pub struct VerdictInputs {
     /// The subject of the emissions among the values.
-    pub subject: Subject,
+    pub subject: RuleSubject,
     /// The day of the assessment.
     pub date: Date,
     /// Country of the site (ISO 3166-1 alpha-2); unknown skips the question of territory.
@@ -73,11 +73,11 @@ pub struct Inputs {
     pub fulfilled: BTreeSet<String>,
 }
 
-impl Inputs {
+impl VerdictInputs {
     /// Nothing known yet.
     #[must_use]
-    pub fn new(subject: Subject, date: Date) -> Self {
-        Inputs {
+    pub fn new(subject: RuleSubject, date: Date) -> Self {
+        VerdictInputs {
             subject,
             date,
             country: None,
@@ -116,7 +116,7 @@ pub struct Verdict {
     pub kind: RuleKind,
     /// The outcome.
     pub status: Status,
-    /// Why, in a sentence.
+    /// The reason, in a sentence.
     pub reason: VerdictMessage,
     /// The metric that decided.
     pub metric: Option<Metric>,
@@ -134,7 +134,7 @@ pub struct Verdict {
     /// The binding force of the rule.
     pub force: Force,
     /// The subject of the rule.
-    pub subject: Subject,
+    pub subject: RuleSubject,
     /// All values that were looked at.
     pub inputs: Vec<(Metric, MetricValue)>,
     /// What weakens the judgement.

@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// A tariff whose energy price depends on the time of use.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -205,7 +206,7 @@ impl TryFrom<Vec<String>> for HourRanges {
         let read = |text: String| {
             let hours = text.split_once('-').and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
             let valid = hours.filter(|(from, to)| (0..24).contains(from) && (0..=24).contains(to) && from != to);
-            valid.ok_or(format!("`{text}` is no range of hours; write `22-08`"))
+            valid.ok_or(format!("`{text}` is no range of whole hours, such as 22-08"))
         };
         texts.into_iter().map(read).collect::<Result<_, _>>().map(HourRanges)
     }
@@ -232,8 +233,21 @@ pub enum TariffError {
         valid: Vec<String>,
     },
     /// The JSON does not fit.
-    #[error("tariff: {}", kepler_core::printable::names_only(&.0.to_string()))]
-    Json(#[from] serde_json::Error),
+    #[error("tariff: {}{}", place(field), kepler_core::printable::names_only(&source.to_string()))]
+    Json {
+        /// Where, as in `calendars[0].hours[1].light`.
+        field: String,
+        /// What is wrong there.
+        source: serde_json::Error,
+    },
+    /// A file that was named as a tariff.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: Box<TariffError>,
+    },
     /// A time zone that IANA does not know.
     #[error("tariff {code}: `time_zone`: `{time_zone}` is no IANA time zone, such as `Asia/Seoul`")]
     TimeZone {
@@ -241,6 +255,18 @@ pub enum TariffError {
         code: String,
         /// The zone as given.
         time_zone: String,
+    },
+    /// A season without months.
+    #[error("tariff {code}: `seasons` has no `{season}`, which {field} names; it has: {}", known.join(", "))]
+    Season {
+        /// The tariff.
+        code: String,
+        /// The season.
+        season: String,
+        /// What names it.
+        field: &'static str,
+        /// The seasons that there are.
+        known: Vec<String>,
     },
     /// An hour without a class or with several.
     #[error("tariff {code}: `hours`: {hour}:00 is in {count} classes, it must be in exactly one of light, mid, peak")]
@@ -254,15 +280,29 @@ pub enum TariffError {
     },
 }
 
+/// The path of a field before a message; of the whole there is none.
+fn place(field: &str) -> String {
+    if field == "." { String::new() } else { format!("`{field}`: ") }
+}
+
 impl Tariff {
     /// Reads a tariff.
     ///
     /// # Errors
-    /// Not this form, an unknown time zone, an hour without exactly one class.
+    /// Not this form, an unknown time zone or season, an hour without exactly one class.
     pub fn from_json(text: &str) -> Result<Tariff, TariffError> {
-        let tariff: Tariff = serde_json::from_str(crate::file::without_byte_order_mark(text))?;
+        let reader = &mut serde_json::Deserializer::from_str(crate::file::without_byte_order_mark(text));
+        let tariff: Tariff = serde_path_to_error::deserialize(reader).map_err(|error| {
+            let field = error.path().to_string();
+            TariffError::Json { field, source: error.into_inner() }
+        })?;
         if TimeZone::get(&tariff.time_zone).is_err() {
             return Err(TariffError::TimeZone { code: tariff.code, time_zone: tariff.time_zone });
+        }
+        let unknown = tariff.named_seasons().find(|(_, season)| !tariff.seasons.contains_key(*season));
+        if let Some((field, season)) = unknown {
+            let (season, known) = (season.clone(), tariff.seasons.keys().cloned().collect());
+            return Err(TariffError::Season { code: tariff.code, season, field, known });
         }
         for hours in tariff.calendars.iter().flat_map(|calendar| &calendar.hours) {
             for hour in 0..24 {
@@ -273,5 +313,14 @@ impl Tariff {
             }
         }
         Ok(tariff)
+    }
+
+    /// Every mention of a season, and where it stands.
+    fn named_seasons(&self) -> impl Iterator<Item = (&'static str, &String)> {
+        let hours = self.calendars.iter().flat_map(|calendar| &calendar.hours).flat_map(|hours| &hours.seasons);
+        let rates = self.rates.iter().flat_map(|rates| rates.per_kwh.values()).flat_map(BTreeMap::keys);
+        let changes = self.changes.iter().flat_map(|change| &change.seasons);
+        let of = |field| move |season| (field, season);
+        hours.map(of("`calendars`")).chain(rates.map(of("`rates`"))).chain(changes.map(of("`changes`")))
     }
 }

@@ -7,7 +7,7 @@ use crate::carbon::{emissions, rate};
 use crate::context::Context;
 use crate::facility::{Facility, Settings};
 use crate::messages::{EnergyMessage, Message, render_all};
-use crate::standards::{Basis, Force, Limit, Status, Subject, Verdict};
+use crate::standards::{Basis, Force, Limit, RuleSubject, Status, Verdict};
 use crate::text::Lang;
 use crate::units::{CarbonMass, Energy, Power};
 use crate::view::{Inventory, PowerSplit, Skipped, ViewError};
@@ -36,7 +36,7 @@ pub struct Judged {
     pub code: String,
     /// The outcome.
     pub status: Status,
-    /// Why, in a sentence.
+    /// The reason, in a sentence.
     pub reason: String,
     /// The value that decided.
     pub value: Option<f64>,
@@ -51,7 +51,7 @@ pub struct Judged {
     /// The binding force of the rule.
     pub force: Force,
     /// The subject of the rule.
-    pub subject: Subject,
+    pub subject: RuleSubject,
 }
 
 impl Judged {
@@ -91,7 +91,7 @@ impl From<PowerSplit> for PowerWatts {
         PowerWatts {
             cpu: watts(power.cpu()),
             memory: watts(power.memory()),
-            gpu: watts(power.gpu),
+            gpu: watts(power.gpu()),
             total: watts(power.total()),
         }
     }
@@ -159,11 +159,11 @@ pub struct MonthlySavings {
     pub cost: Option<f64>,
 }
 
-/// Something that would reduce emissions, with what that rests on.
+/// A measure that would reduce emissions, with the basis of its estimate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Optimization {
-    /// What.
+    /// The kind of optimization.
     #[serde(rename = "type")]
     pub kind: OptimizationKind,
     /// What to do, in a sentence.
@@ -172,9 +172,9 @@ pub struct Optimization {
     pub estimated_reduction_percent: f64,
     /// Least and most it may be: the estimate's uncertainty, in per cent.
     pub reduction_range_percent: [f64; 2],
-    /// What that is in a month.
+    /// The same as savings per month.
     pub estimated_savings: MonthlySavings,
-    /// What it takes.
+    /// The effort that it takes.
     pub implementation_complexity: Complexity,
     /// The figures that the estimate rests on.
     pub basis: String,
@@ -226,9 +226,9 @@ impl Evidence {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Skip {
-    /// What.
+    /// The node, endpoint, region or workload that was left out.
     pub what: String,
-    /// Why, and what would help.
+    /// The reason, and what would help.
     pub reason: String,
 }
 

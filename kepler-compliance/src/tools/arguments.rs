@@ -1,6 +1,7 @@
 //! Arguments that several tools share.
 
 use super::{ArgumentRemedy, ToolError};
+use crate::lasting::exactly;
 use crate::numbers::figure;
 use crate::text::Lang;
 use crate::view::WorkloadKind;
@@ -35,6 +36,12 @@ impl Length {
     #[must_use]
     pub const fn duration(self) -> Duration {
         self.0
+    }
+
+    /// As people say it: `1 h 30 min`, `1시간 30분`.
+    #[must_use]
+    pub fn in_words(self, lang: Lang) -> String {
+        exactly(self.0, lang)
     }
 }
 
@@ -97,7 +104,7 @@ pub struct WorkloadQualifiers {
     #[serde(default = "default_namespace")]
     pub namespace: String,
     /// The kind, where several kinds share the name; without it the first of pod, deployment, statefulset, daemonset,
-    /// job, container, unit, vm and process that has it.
+    /// job, controller (of another kind: an Argo rollout, a bare replica set), container, unit, vm and process that has it.
     #[serde(default)]
     pub kind: Option<WorkloadKind>,
 }
@@ -126,22 +133,22 @@ pub struct Scope {
     /// How far back figures are taken.
     #[serde(default = "default_window")]
     pub window: Length,
-    /// Language of sentences.
+    /// Language of sentences. Without it the one that the workload's pods or namespace choose, else English.
     #[serde(default)]
-    pub lang: Lang,
+    pub lang: Option<Lang>,
 }
 
 impl Scope {
     /// The configured region, over a window, in a language.
     #[must_use]
     pub const fn new(window: Length, lang: Lang) -> Self {
-        Scope { region: None, window, lang }
+        Scope { region: None, window, lang: Some(lang) }
     }
 }
 
 impl Default for Scope {
     fn default() -> Self {
-        Scope { region: None, window: default_window(), lang: Lang::En }
+        Scope { region: None, window: default_window(), lang: None }
     }
 }
 
@@ -171,6 +178,31 @@ pub(super) fn within(
     Err(ToolError::InvalidArgument { argument, given: figure(given), remedy })
 }
 
+/// The most items of a page.
+const LARGEST_PAGE: usize = 1000;
+
+/// A page has at least one item, and not more than [`LARGEST_PAGE`].
+pub(super) fn check_page(limit: usize) -> Result<(), ToolError> {
+    if (1..=LARGEST_PAGE).contains(&limit) {
+        return Ok(());
+    }
+    let remedy = ArgumentRemedy::Page { most: LARGEST_PAGE };
+    Err(ToolError::InvalidArgument { argument: "limit", given: limit.to_string(), remedy })
+}
+
+/// Steps that a request may ask for.
+const MOST_STEPS: u128 = 10_000;
+
+/// A window has at most [`MOST_STEPS`] steps.
+pub(super) fn check_step(window: Length, step: Duration) -> Result<(), ToolError> {
+    if window.duration().as_nanos() / step.as_nanos().max(1) <= MOST_STEPS {
+        return Ok(());
+    }
+    let given = Length::try_from(step).map_or_else(|_| "0s".to_owned(), |step| step.to_string());
+    let remedy = ArgumentRemedy::LongerStep { most: MOST_STEPS };
+    Err(ToolError::InvalidArgument { argument: "step", given, remedy })
+}
+
 /// The largest power that may be stated, watts: more than any site on Earth draws.
 pub(super) const MOST_WATTS: f64 = 1e12;
 
@@ -182,7 +214,7 @@ pub(super) fn default_standard() -> String {
     crate::standards::DEFAULT_STANDARD.to_owned()
 }
 
-const fn default_window() -> Length {
+pub(super) const fn default_window() -> Length {
     Length::minutes(5)
 }
 

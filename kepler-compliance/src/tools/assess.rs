@@ -1,47 +1,52 @@
-//! Does a workload keep a standard, and what would help?
+//! Does a workload meet a standard, and what would help?
 
 use super::answer::{
     Evidence, Judged, Month, Optimization, PowerWatts, ProjectedMonthly, Statuses, basis_of, energy_caveats,
     grams_per_hour,
 };
 use super::arguments::{Scope, WorkloadQualifiers, default_standard, named};
+use super::chosen::Chosen;
 use super::figures::Windows;
 use super::judge::{Judge, Verdicts};
+use super::judges::{Judges, Terms};
 use super::optimizations::{advise, show};
 use super::price::MonthPrice;
 use super::resolve::{Resolved, resolve};
-use super::{Figures, ToolError, ToolRequest};
+use super::{Figures, ToolError, ToolRequest, Toolset};
 use crate::advice::Advice;
+use crate::choices::{UnitEnergy, WorkloadChoice};
 use crate::context::Context;
 use crate::facility::{Facility, Input};
 use crate::messages::{AssessmentMessage, EnergyMessage, Message, render_all};
 use crate::standards::{Limit, RuleKind, SiteFacts, Status, Verdict};
+use crate::text::Lang;
 use crate::units::{Energy, Pue};
 use crate::view::{Inventory, ViewError, WorkloadKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Assesses whether a workload keeps a carbon standard and its facility a PUE standard: current against
-/// target intensity, power, emissions per hour, a projected month, and what would reduce it.
+/// Assesses a workload against a carbon standard and its facility against a PUE standard: current and target
+/// intensity, power, emissions per hour, a projected month, and what would reduce emissions.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct AssessRequest {
     /// A pod, a deployment, stateful set, daemon set or job (the sum of its pods), a container, a systemd
     /// unit, a VM, or a process name (the sum of its processes).
-    pub workload_name: String,
-    /// Which of those that share the name.
+    pub workload: String,
+    /// Which workload is meant where several share the name.
     #[serde(flatten, deserialize_with = "named")]
     #[schemars(with = "WorkloadQualifiers")]
     pub qualifiers: WorkloadQualifiers,
-    /// Code of the standard to judge by; an unknown one is an error that lists the valid ones.
-    #[serde(default = "default_standard")]
-    pub standard: String,
-    /// What rules need to know of the site beside the configured facts: names and values, such as
-    /// {"connection_kw": 450, "operation_start": "2026-09-01", "cool_climate": true}. A verdict names what it lacks.
+    /// Code of the standard to judge by; an unknown one is an error that lists the valid ones. Without it KR_CARBON_2050,
+    /// or what the workload's pods or namespace choose.
+    #[serde(default)]
+    pub standard: Option<String>,
+    /// Facts about the site that rules need, in addition to the configured ones: names and values, such as
+    /// {"connection_kw": 450, "operation_start": "2026-09-01", "cool_climate": true}. A verdict names the facts it lacks.
     #[serde(default)]
     pub facts: SiteFacts,
-    /// Where, since when, in which language.
+    /// Region, window and language.
     #[serde(flatten, deserialize_with = "named")]
     #[schemars(with = "Scope")]
     pub scope: Scope,
@@ -49,11 +54,11 @@ pub struct AssessRequest {
 
 impl AssessRequest {
     /// With the defaults of all other arguments.
-    pub fn new(workload_name: impl Into<String>) -> Self {
+    pub fn new(workload: impl Into<String>) -> Self {
         AssessRequest {
-            workload_name: workload_name.into(),
+            workload: workload.into(),
             qualifiers: WorkloadQualifiers::default(),
-            standard: default_standard(),
+            standard: None,
             facts: SiteFacts::default(),
             scope: Scope::default(),
         }
@@ -64,6 +69,7 @@ impl ToolRequest for AssessRequest {
     type Response = AssessResponse;
     const NAME: &'static str = "assess_workload_compliance";
     const TITLE: &'static str = "Assess a workload";
+    const TOOLSET: Toolset = Toolset::Compliance;
 
     fn answer(&self, context: &Context<'_>) -> Result<AssessResponse, ToolError> {
         assess_workload_compliance(context, self)
@@ -76,7 +82,7 @@ impl ToolRequest for AssessRequest {
 pub struct AssessResponse {
     /// The workload.
     pub workload: String,
-    /// What it is; `null` where there are no figures at all.
+    /// Its kind; `null` where there are no figures at all.
     pub kind: Option<WorkloadKind>,
     /// Its namespace; `null` for what is not a pod or a controller of pods.
     pub namespace: Option<String>,
@@ -120,12 +126,18 @@ pub struct AssessResponse {
     pub instances: Instances,
     /// IT energy used in the window by all of them, joules.
     pub energy_joules: Option<f64>,
+    /// The same in the unit that the workload's pods or namespace choose.
+    #[serde(default)]
+    pub energy: Option<UnitEnergy>,
+    /// What the workload's pods, namespace or nodes choose for this answer.
+    #[serde(default)]
+    pub choices: Vec<WorkloadChoice>,
     /// What was looked at.
     #[serde(flatten)]
     pub evidence: Evidence,
 }
 
-/// How many rows a workload is the sum of.
+/// How many instances a workload is the sum of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Instances {
@@ -135,26 +147,30 @@ pub struct Instances {
     pub terminated: usize,
 }
 
-/// Assesses whether a workload keeps a carbon standard and its facility a PUE standard.
+/// Assesses a workload against a carbon standard and its facility against a PUE standard.
 ///
 /// # Errors
 /// No such workload, region or standard; the source of energy figures cannot answer. Missing data are no
 /// error: they give `INSUFFICIENT_DATA`.
 pub fn assess_workload_compliance(context: &Context<'_>, request: &AssessRequest) -> Result<AssessResponse, ToolError> {
-    let facility = Facility::of(context, request.scope.region.as_deref())?.stating(&request.facts);
-    let judge = Judge::new(context, &facility, &request.standard)?;
+    let terms = Terms::new(&request.scope, request.standard.as_deref(), &request.facts);
+    let mut judges = Judges::new(context, terms)?;
     let window = request.scope.window;
     let inventory = match context.view.inventory(context.window(window.duration())) {
         Ok(inventory) => inventory,
-        Err(error @ ViewError::NoData { .. }) => return Ok(without_data(request, &facility, &judge, &error)),
+        Err(error @ ViewError::NoData { .. }) => return Ok(without_data(request, judges.common(), &error)),
         Err(error) => return Err(error.into()),
     };
-    let resolved = resolve(&inventory, &request.workload_name, &request.qualifiers)?;
+    let resolved = resolve(&inventory, &request.workload, &request.qualifiers)?;
+    let chosen = judges.chosen(&resolved.rows);
+    let judge = judges.of(&chosen)?;
+    let facility = judge.facility();
     let figures = Figures::sum(&inventory, &Windows::of(&inventory), resolved.rows.iter().copied());
     let verdicts = judge.verdicts(Some(&figures));
-    let advice = advise(context, &facility, &inventory, &resolved, &figures, &verdicts, window)?;
+    let advice = advise(context, facility, &inventory, &resolved, &figures, &verdicts, window)?;
     let advice = advice.into_iter().filter_map(Result::ok).collect();
-    let found = Found { request, facility: &facility, inventory: &inventory, resolved, figures, verdicts, advice };
+    let inventory = &*inventory;
+    let found = Found { request, facility, inventory, resolved, chosen, figures, verdicts, advice };
     Ok(found.answer(context))
 }
 
@@ -164,6 +180,7 @@ struct Found<'a> {
     facility: &'a Facility,
     inventory: &'a Inventory,
     resolved: Resolved<'a>,
+    chosen: Chosen,
     figures: Figures,
     verdicts: Verdicts,
     advice: Vec<Advice>,
@@ -171,11 +188,11 @@ struct Found<'a> {
 
 impl Found<'_> {
     fn answer(&self, context: &Context<'_>) -> AssessResponse {
-        let Found { request, facility, inventory, resolved, figures, verdicts, advice } = self;
-        let (lang, settings) = (request.scope.lang, context.settings);
+        let Found { request, facility, inventory, resolved, chosen, figures, verdicts, advice } = self;
+        let (lang, settings) = (request.scope.lang.or(chosen.lang).unwrap_or_default(), context.settings);
         let month = figures.monthly().map(|energy| Month::new(energy, facility, &MonthPrice::of(context)));
         let power = figures.power.and_then(|power| power.total());
-        let mut response = frame(request, facility, verdicts, &self.caveats(context));
+        let mut response = frame(request, facility, verdicts, &self.caveats(context), lang);
         response.workload.clone_from(&resolved.name);
         response.kind = Some(resolved.kind);
         response.namespace.clone_from(&resolved.namespace);
@@ -187,6 +204,8 @@ impl Found<'_> {
         response.inputs = inputs(context, figures).into_iter().chain(facility.inputs(lang)).collect();
         response.instances = Instances { running: figures.running, terminated: figures.terminated };
         response.energy_joules = figures.energy.total().map(Energy::joules);
+        response.energy = figures.energy.total().zip(chosen.unit).map(|(energy, unit)| UnitEnergy::new(energy, unit));
+        response.choices.clone_from(&chosen.made);
         response.evidence.coverage = Some(inventory.coverage);
         response.evidence.moment = Some(inventory.moment.clone());
         response
@@ -194,6 +213,7 @@ impl Found<'_> {
 
     fn caveats(&self, context: &Context<'_>) -> Vec<Message> {
         let mut caveats = self.resolved.caveats.clone();
+        caveats.extend(self.chosen.warnings.iter().cloned());
         caveats.extend(energy_caveats(context, self.inventory, Some(self.figures.method)));
         caveats.extend(unassigned(self.inventory));
         caveats.extend(MonthPrice::of(context).caveat.filter(|_| self.figures.monthly().is_some()));
@@ -205,28 +225,34 @@ impl Found<'_> {
 }
 
 /// The answer where nothing is known of the window.
-fn without_data(request: &AssessRequest, facility: &Facility, judge: &Judge<'_>, error: &ViewError) -> AssessResponse {
-    let mut response = frame(request, facility, &judge.verdicts(None), &[Message::from(error)]);
-    response.recommendation = Message::from(AssessmentMessage::NoFigures).render(request.scope.lang);
+fn without_data(request: &AssessRequest, judge: &Judge<'_>, error: &ViewError) -> AssessResponse {
+    let lang = request.scope.lang.unwrap_or_default();
+    let mut response = frame(request, judge.facility(), &judge.verdicts(None), &[Message::from(error)], lang);
+    response.recommendation = Message::from(AssessmentMessage::NoFigures).render(lang);
     response
 }
 
 /// All that the rules and the facility say, without the workload's own figures.
-fn frame(request: &AssessRequest, facility: &Facility, verdicts: &Verdicts, caveats: &[Message]) -> AssessResponse {
-    let lang = request.scope.lang;
+fn frame(
+    request: &AssessRequest,
+    facility: &Facility,
+    verdicts: &Verdicts,
+    caveats: &[Message],
+    lang: Lang,
+) -> AssessResponse {
     let (carbon, pue) = (verdicts.carbon.as_ref(), verdicts.pue.as_ref());
     let intensity = carbon.filter(|verdict| verdict.kind == RuleKind::IntensityLimit);
     let mut caveats = caveats.to_vec();
     caveats.extend(facility.caveats.iter().cloned());
-    for verdict in [carbon, pue].into_iter().flatten() {
+    for verdict in verdicts.iter() {
         caveats.extend(verdict.caveats.iter().cloned().map(Message::from));
     }
     caveats.extend(intensity.map(|_| AssessmentMessage::IntensityOnly.into()));
     AssessResponse {
-        workload: request.workload_name.clone(),
+        workload: request.workload.clone(),
         kind: None,
         namespace: None,
-        standard: carbon.or(pue).map_or_else(|| request.standard.clone(), |verdict| verdict.code.clone()),
+        standard: carbon.or(pue).map_or_else(default_standard, |verdict| verdict.code.clone()),
         region: facility.region.clone(),
         statuses: verdicts.statuses,
         current_carbon_intensity: facility.effective().map(|value| value.grams_per_kilowatt_hour()),
@@ -241,9 +267,11 @@ fn frame(request: &AssessRequest, facility: &Facility, verdicts: &Verdicts, cave
         recommendation: String::new(),
         optimizations: Vec::new(),
         inputs: facility.inputs(lang),
-        verdicts: [carbon, pue].into_iter().flatten().map(|verdict| Judged::new(verdict, lang)).collect(),
+        verdicts: verdicts.iter().map(|verdict| Judged::new(verdict, lang)).collect(),
         instances: Instances::default(),
         energy_joules: None,
+        energy: None,
+        choices: Vec::new(),
         evidence: Evidence::none(request.scope.window, &caveats, lang),
     }
 }
@@ -282,7 +310,7 @@ fn unassigned(inventory: &Inventory) -> Option<Message> {
 
 /// What to do, from the judgements and the largest saving.
 fn recommend(verdicts: &Verdicts, advice: &[Advice]) -> Vec<Message> {
-    let both = || [verdicts.carbon.as_ref(), verdicts.pue.as_ref()].into_iter().flatten();
+    let both = || verdicts.iter();
     let reason = |verdict: &Verdict| Message::from(verdict.reason.clone());
     let mut messages: Vec<Message> =
         both().filter(|verdict| verdict.status == Status::NonCompliant).map(reason).collect();

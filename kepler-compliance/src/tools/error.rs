@@ -3,7 +3,6 @@
 use crate::intensity::IntensityError;
 use crate::schedule::{JobError, ScheduleError};
 use crate::standards::UnknownStandard;
-use crate::text::Lang;
 use crate::view::{ViewError, WorkloadKind};
 use crate::zones::UnknownZone;
 
@@ -61,12 +60,39 @@ pub enum ToolError {
     Schedule(#[from] ScheduleError),
 }
 
-impl ToolError {
-    /// The error in a language, for people; its `Display` is in English.
-    #[must_use]
-    pub fn render(&self, lang: Lang) -> String {
-        crate::messages::tool_error(self, lang)
-    }
+/// Why a call has no answer. Its text tells the caller what would be valid.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// No tool has the name.
+    #[error("unknown tool `{name}`; valid: {}", valid.join(", "))]
+    UnknownTool {
+        /// The name asked for.
+        name: String,
+        /// All names.
+        valid: Vec<&'static str>,
+    },
+    /// The arguments do not fit the tool's schema.
+    #[error("the arguments of {tool} do not fit: {reason}; it takes {}", takes.join(", "))]
+    Arguments {
+        /// The tool.
+        tool: &'static str,
+        /// Which argument, and what is wrong with it.
+        reason: String,
+        /// The names of all its arguments.
+        takes: Vec<String>,
+    },
+    /// The tool itself has no answer.
+    #[error(transparent)]
+    Tool(#[from] ToolError),
+    /// The answer cannot be written as JSON.
+    #[error("the answer of {tool} is not JSON: {source}")]
+    Answer {
+        /// The tool.
+        tool: &'static str,
+        /// Why not.
+        source: serde_json::Error,
+    },
 }
 
 /// What would be a valid argument.
@@ -99,6 +125,14 @@ pub enum ArgumentRemedy {
     /// One of the namespaces that there are.
     #[error("{}{}", if *.others == 0 { "namespaces with workloads: " } else { "nearest of those with workloads: " }, listed(.nearest, *.others))]
     Namespaces {
+        /// Those most like what was asked for.
+        nearest: Vec<String>,
+        /// How many others there are.
+        others: usize,
+    },
+    /// One of the nodes that there are.
+    #[error("{}{}", if *.others == 0 { "nodes with figures: " } else { "nearest of those with figures: " }, listed(.nearest, *.others))]
+    Nodes {
         /// Those most like what was asked for.
         nearest: Vec<String>,
         /// How many others there are.

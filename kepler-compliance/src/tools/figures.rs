@@ -107,7 +107,7 @@ impl Figures {
 }
 
 /// The sum of what is known.
-fn either<T>(a: Option<T>, b: Option<T>, sum: impl FnOnce(T, T) -> T) -> Option<T> {
+pub(super) fn either<T>(a: Option<T>, b: Option<T>, sum: impl FnOnce(T, T) -> T) -> Option<T> {
     match (a, b) {
         (Some(a), Some(b)) => Some(sum(a, b)),
         (a, b) => a.or(b),

@@ -1,7 +1,8 @@
 //! All workloads of a kind, or of all kinds without counting anything twice, as lists and sums need them.
 
+use super::devices::DeviceSums;
 use super::figures::Windows;
-use super::resolve::SUGGESTIONS;
+use super::resolve::most_like;
 use super::{ArgumentRemedy, Figures, ToolError};
 use crate::view::{Containment, Inventory, WorkloadEnergy, WorkloadKind};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -12,6 +13,9 @@ pub(super) struct Group<'a> {
     pub(super) namespace: Option<&'a str>,
     pub(super) name: &'a str,
     pub(super) figures: Figures,
+    /// Its pods, containers or processes.
+    pub(super) rows: Vec<&'a WorkloadEnergy>,
+    pub(super) devices: DeviceSums<'a>,
 }
 
 /// Containment among the rows of an inventory.
@@ -19,6 +23,8 @@ struct Containers<'a> {
     /// Kind, uid and node of every row that may contain others.
     rows: HashSet<(WorkloadKind, &'a str, &'a str)>,
     has_units: bool,
+    /// Namespace and node of every pod.
+    pods: HashSet<(&'a str, &'a str)>,
 }
 
 impl<'a> Containers<'a> {
@@ -27,6 +33,12 @@ impl<'a> Containers<'a> {
         Containers {
             rows: outer.map(|row| (row.id.kind, &*row.id.uid, &*row.id.node)).collect(),
             has_units: inventory.workloads.iter().any(|row| row.id.kind == WorkloadKind::Unit),
+            pods: inventory
+                .workloads
+                .iter()
+                .filter(|row| row.id.kind == WorkloadKind::Pod)
+                .filter_map(|row| Some((row.id.namespace.as_deref()?, &*row.id.node)))
+                .collect(),
         }
     }
 
@@ -40,6 +52,11 @@ impl<'a> Containers<'a> {
                 // A virtual machine is a process of a unit, where there are units.
                 WorkloadKind::Vm => !self.has_units,
                 WorkloadKind::Process => self.rows.is_empty(),
+                // Only a container in a pod has a namespace: the pod's.
+                WorkloadKind::Container => {
+                    let own = row.id.namespace.as_deref();
+                    own.is_none_or(|namespace| !self.pods.contains(&(namespace, &*row.id.node)))
+                }
                 _ => true,
             },
         }
@@ -53,12 +70,9 @@ pub(super) fn check_namespace(inventory: &Inventory, namespace: Option<&str>) ->
     if known.contains(namespace) {
         return Ok(());
     }
-    let count = known.len();
-    let mut names: Vec<&str> = known.into_iter().collect();
-    names.sort_by(|a, b| strsim::jaro_winkler(namespace, b).total_cmp(&strsim::jaro_winkler(namespace, a)));
-    names.truncate(SUGGESTIONS);
-    let (nearest, others) = (names.iter().map(|name| (*name).to_owned()).collect(), count - names.len());
-    let remedy = if count == 0 { ArgumentRemedy::NoNamespace } else { ArgumentRemedy::Namespaces { nearest, others } };
+    let is_none = known.is_empty();
+    let (nearest, others) = most_like(namespace, known);
+    let remedy = if is_none { ArgumentRemedy::NoNamespace } else { ArgumentRemedy::Namespaces { nearest, others } };
     Err(ToolError::InvalidArgument { argument: "namespace", given: namespace.to_owned(), remedy })
 }
 
@@ -97,10 +111,14 @@ pub(super) fn groups<'a>(
         };
         let position = *positions.entry((kind, own, name)).or_insert(groups.len());
         if position == groups.len() {
-            groups.push(Group { kind, namespace: own, name, figures: Figures::nothing(inventory) });
+            let (figures, devices) = (Figures::nothing(inventory), DeviceSums::default());
+            groups.push(Group { kind, namespace: own, name, figures, devices, rows: Vec::new() });
         }
         if let Some(group) = groups.get_mut(position) {
-            group.figures.add(row, windows.get(&row.id.node, inventory.covered));
+            let window = windows.get(&row.id.node, inventory.covered);
+            group.figures.add(row, window);
+            group.devices.add(row, window);
+            group.rows.push(row);
         }
     }
     Ok(groups)

@@ -2,8 +2,10 @@
 
 use super::answer::{Evidence, Skip, energy_caveats, grams_per_hour};
 use super::arguments::{MOST_WATTS, Scope, named, within};
+use super::devices::{self, DeviceWatts};
 use super::groups::{Group, check_namespace, common_kind, groups};
-use super::{Figures, ToolError, ToolRequest};
+use super::judges::facility_of;
+use super::{Figures, ToolError, ToolRequest, Toolset};
 use crate::context::Context;
 use crate::facility::Facility;
 use crate::messages::{HotspotMessage, Message};
@@ -17,21 +19,21 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct HotspotsRequest {
-    /// The namespace; without it all of them, and what is in none.
+    /// The namespace; without it all of them, and workloads in no namespace.
     #[serde(default)]
     pub namespace: Option<String>,
     /// The kind of workloads. Without it all of them, each once: pods, containers outside pods, units, virtual machines,
     /// and processes that are in none of these.
     #[serde(default)]
     pub kind: Option<WorkloadKind>,
-    /// Only those that draw at least this, watts.
+    /// Only workloads that draw at least this much, watts.
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub threshold_watts: f64,
-    /// How many at most.
+    /// Maximum number of hotspots.
     #[serde(default = "default_limit")]
     pub limit: usize,
-    /// Where, since when, in which language.
+    /// Region, window and language.
     #[serde(flatten, deserialize_with = "named")]
     #[schemars(with = "Scope")]
     pub scope: Scope,
@@ -57,9 +59,25 @@ impl ToolRequest for HotspotsRequest {
     type Response = HotspotsResponse;
     const NAME: &'static str = "get_power_hotspots";
     const TITLE: &'static str = "Find the largest consumers";
+    const TOOLSET: Toolset = Toolset::Energy;
 
     fn answer(&self, context: &Context<'_>) -> Result<HotspotsResponse, ToolError> {
         get_power_hotspots(context, self)
+    }
+
+    fn shorten(&self, response: &mut HotspotsResponse, limit: usize) {
+        if response.hotspots.len() <= limit {
+            return;
+        }
+        let Some(remainder) = &mut response.remainder else { return };
+        let caveats = &mut response.evidence.caveats;
+        if remainder.message().is_some() {
+            caveats.pop();
+        }
+        let removed = response.hotspots.split_off(limit);
+        remainder.other_workloads += removed.len();
+        remainder.other_workloads_watts += removed.iter().map(|hotspot| hotspot.power_watts).sum::<f64>();
+        caveats.extend(remainder.message().map(|message| message.render(self.scope.lang.unwrap_or_default())));
     }
 }
 
@@ -71,7 +89,7 @@ pub struct HotspotsResponse {
     pub kind: Option<WorkloadKind>,
     /// How many draw at least the threshold.
     pub total: usize,
-    /// They, by falling power.
+    /// The hotspots, by falling power.
     pub hotspots: Vec<Hotspot>,
     /// Mean active power of all workloads, the ones that are not listed included, watts.
     pub all_workloads_watts: Option<f64>,
@@ -105,7 +123,7 @@ pub struct Remainder {
 pub struct Hotspot {
     /// Its name.
     pub workload: String,
-    /// What it is.
+    /// Its kind.
     pub kind: WorkloadKind,
     /// Its namespace; `null` for what is not a pod.
     pub namespace: Option<String>,
@@ -122,6 +140,9 @@ pub struct Hotspot {
     pub reason: String,
     /// What to do.
     pub recommendation: String,
+    /// What of the power is drawn by which accelerator.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<DeviceWatts>,
 }
 
 /// Lists the workloads that draw the most power.
@@ -130,7 +151,7 @@ pub struct Hotspot {
 /// No such namespace or region; a threshold that is no power; the source cannot answer.
 pub fn get_power_hotspots(context: &Context<'_>, request: &HotspotsRequest) -> Result<HotspotsResponse, ToolError> {
     let threshold = within("threshold_watts", request.threshold_watts, 0.0..=MOST_WATTS)?;
-    let (window, lang) = (request.scope.window, request.scope.lang);
+    let (window, lang) = (request.scope.window, request.scope.lang.unwrap_or_default());
     let facility = Facility::of(context, request.scope.region.as_deref())?;
     let mut response = HotspotsResponse {
         kind: request.kind,
@@ -144,37 +165,39 @@ pub fn get_power_hotspots(context: &Context<'_>, request: &HotspotsRequest) -> R
     let Some(inventory) = response.evidence.inventory(context, lang)? else { return Ok(response) };
     check_namespace(&inventory, request.namespace.as_deref())?;
     let groups = groups(&inventory, request.kind, request.namespace.as_deref())?;
-    let mut running: Vec<(Power, &Group<'_>)> =
-        groups.iter().filter_map(|group| Some((group.figures.power?.total()?, group))).collect();
-    running.sort_by(|(one, a), (other, b)| {
-        other.watts().total_cmp(&one.watts()).then_with(|| (a.namespace, a.name).cmp(&(b.namespace, b.name)))
-    });
+    let running = by_power(&groups);
     let is_hot = |power: &Power| power.watts() >= threshold && power.watts() > 0.0;
     response.total = running.iter().filter(|(power, _)| is_hot(power)).count();
     let (hot, others) = running.split_at(response.total.min(request.limit));
     let breakdown = Breakdown::new(&inventory, &groups, others);
-    response.hotspots = hot
-        .iter()
-        .map(|(power, group)| {
-            let share = breakdown.share(*power);
-            let (reason, advice) = explain(&group.figures, *power, share);
-            Hotspot {
-                workload: group.name.to_owned(),
-                kind: group.kind,
-                namespace: group.namespace.map(str::to_owned),
-                power_watts: power.watts(),
-                share_percent: share,
-                cpu_cores: group.figures.cores(),
-                emissions_per_hour: grams_per_hour(Some(*power), &facility),
-                reason: Message::from(reason).render(lang),
-                recommendation: Message::from(advice).render(lang),
-            }
-        })
-        .collect();
+    let choices = context.choices.choices();
+    let mut unusable: Vec<Message> = Vec::new();
+    for (power, group) in hot {
+        let share = breakdown.share(*power);
+        let (reason, advice) = explain(&group.figures, *power, share);
+        let (facility, chosen) =
+            facility_of(context, &facility, request.scope.region.as_deref(), &choices, &group.rows)?;
+        unusable.extend(chosen.warnings);
+        response.hotspots.push(Hotspot {
+            workload: group.name.to_owned(),
+            kind: group.kind,
+            namespace: group.namespace.map(str::to_owned),
+            power_watts: power.watts(),
+            share_percent: share,
+            cpu_cores: group.figures.cores(),
+            emissions_per_hour: grams_per_hour(Some(*power), &facility),
+            reason: Message::from(reason).render(lang),
+            recommendation: Message::from(advice).render(lang),
+            devices: group.devices.watts(&inventory),
+        });
+    }
     let method = groups.iter().map(|group| group.figures.method).reduce(kepler_core::meter::Method::weaker);
     let mut caveats = energy_caveats(context, &inventory, method);
-    caveats.extend(breakdown.message());
+    caveats.extend(unusable);
+    caveats.extend(devices::caveat(&inventory));
     caveats.extend(facility.caveats.iter().cloned());
+    // The last, where `shorten` finds it.
+    caveats.extend(breakdown.remainder.message());
     response.kind = request.kind.or(common_kind(&groups));
     response.all_workloads_watts = breakdown.all.map(Power::watts);
     response.remainder = Some(breakdown.remainder);
@@ -183,17 +206,27 @@ pub fn get_power_hotspots(context: &Context<'_>, request: &HotspotsRequest) -> R
     Ok(response)
 }
 
+/// What still runs, by falling power.
+pub(super) fn by_power<'a, 'b>(groups: &'a [Group<'b>]) -> Vec<(Power, &'a Group<'b>)> {
+    let mut running: Vec<(Power, &Group<'_>)> =
+        groups.iter().filter_map(|group| Some((group.figures.power?.total()?, group))).collect();
+    running.sort_by(|(one, a), (other, b)| {
+        other.watts().total_cmp(&one.watts()).then_with(|| (a.namespace, a.name).cmp(&(b.namespace, b.name)))
+    });
+    running
+}
+
 /// The active power of all workloads, and what of it is not listed.
-struct Breakdown {
-    all: Option<Power>,
-    remainder: Remainder,
+pub(super) struct Breakdown {
+    pub(super) all: Option<Power>,
+    pub(super) remainder: Remainder,
 }
 
 /// Less than this share of all is rounding and the edges of windows, in watts per watt.
 const NEGLIGIBLE: f64 = 0.005;
 
 impl Breakdown {
-    fn new(inventory: &Inventory, groups: &[Group<'_>], others: &[(Power, &Group<'_>)]) -> Self {
+    pub(super) fn new(inventory: &Inventory, groups: &[Group<'_>], others: &[(Power, &Group<'_>)]) -> Self {
         let listed: Option<Power> = groups.iter().filter_map(|group| group.figures.mean).reduce(|a, b| a + b);
         let running: Power = groups.iter().filter_map(|group| group.figures.power?.total()).sum();
         let active = mean(inventory, |node| node.split(|zone| zone.active).total());
@@ -220,10 +253,12 @@ impl Breakdown {
         let all = self.all.map_or(0.0, Power::watts);
         if all > 0.0 { (power.watts() / all * 100.0).min(100.0) } else { 0.0 }
     }
+}
 
-    /// The remainder in a sentence, where there is any.
+impl Remainder {
+    /// In a sentence, where there is any.
     fn message(&self) -> Option<Message> {
-        let Remainder { other_workloads, other_workloads_watts, unlisted_watts, unattributed_watts } = self.remainder;
+        let Remainder { other_workloads, other_workloads_watts, unlisted_watts, unattributed_watts } = *self;
         let any = |watts: Option<f64>| watts.filter(|watts| *watts > 0.0);
         let (unlisted_watts, unattributed_watts) = (any(unlisted_watts), any(unattributed_watts));
         let others = if other_workloads_watts > 0.0 { other_workloads } else { 0 };
@@ -236,7 +271,7 @@ impl Breakdown {
 }
 
 /// Mean power of a figure of all nodes, each over the time it was observed.
-fn mean(inventory: &Inventory, energy: impl Fn(&NodeEnergy) -> Option<Energy>) -> Option<Power> {
+pub(super) fn mean(inventory: &Inventory, energy: impl Fn(&NodeEnergy) -> Option<Energy>) -> Option<Power> {
     let of_node = |node: &NodeEnergy| {
         let window = node.covered.length();
         energy(node).filter(|_| !window.is_zero()).map(|energy| energy.over(window))
@@ -251,7 +286,7 @@ fn explain(figures: &Figures, power: Power, percent: f64) -> (HotspotMessage, Ho
         let whole = figures.energy.total().map_or(0.0, Energy::joules);
         energy.filter(|_| whole > 0.0).map_or(0.0, |energy| energy.joules() / whole)
     };
-    let (gpu, memory) = (part(figures.energy.gpu), part(figures.energy.memory()));
+    let (gpu, memory) = (part(figures.energy.gpu()), part(figures.energy.memory()));
     if gpu > 0.5 {
         return (Say::MostlyGpu { percent: gpu * 100.0 }, Say::LookAtGpu);
     }

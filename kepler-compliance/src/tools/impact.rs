@@ -1,17 +1,20 @@
 //! What would several optimizations bring together?
 
 use super::answer::{Evidence, Judged, Month, Optimization, ProjectedMonthly, Skip, Statuses, energy_caveats};
-use super::arguments::{Scope, WorkloadQualifiers, default_standard, named, within};
+use super::arguments::{Scope, WorkloadQualifiers, named, within};
+use super::chosen::Chosen;
 use super::figures::Windows;
 use super::judge::Judge;
+use super::judges::{Judges, Terms};
 use super::optimizations::{pue_target, show, use_over_time};
 use super::price::MonthPrice;
 use super::resolve::{Resolved, resolve};
-use super::{Figures, ToolError, ToolRequest};
+use super::{Figures, ToolError, ToolRequest, Toolset};
 use crate::advice::{
     Advice, Change, OptimizationKind, Outcome, pue_improvement, regional_migration, resource_rightsizing,
     temporal_shift,
 };
+use crate::choices::WorkloadChoice;
 use crate::context::Context;
 use crate::facility::{Facility, FacilityPue, Grid};
 use crate::messages::{AssessmentMessage, TargetPue};
@@ -30,28 +33,30 @@ use serde::{Deserialize, Serialize};
 #[non_exhaustive]
 pub struct ImpactRequest {
     /// The workload, as in `assess_workload_compliance`.
-    pub workload_name: String,
-    /// Which of those that share the name.
+    pub workload: String,
+    /// Which workload is meant where several share the name.
     #[serde(flatten, deserialize_with = "named")]
     #[schemars(with = "WorkloadQualifiers")]
     pub qualifiers: WorkloadQualifiers,
     /// The optimizations to apply; without them all four.
     #[serde(default = "all")]
     pub optimizations: Vec<OptimizationKind>,
-    /// Where to migrate to; without it the cleanest region of the same provider.
+    /// Where to migrate to; without it the cleanest region of the same provider, or for a place that is no cloud region
+    /// the cleanest country in which a cloud provider has one.
     #[serde(default)]
     pub target_region: Option<String>,
     /// The PUE to reach; without it the PUE standard's limit.
     #[serde(default)]
     #[schemars(range(min = 1, max = 10))]
     pub target_pue: Option<f64>,
-    /// Code of the standard to judge by.
-    #[serde(default = "default_standard")]
-    pub standard: String,
-    /// What rules need to know of the site, as in `assess_workload_compliance`.
+    /// Code of the standard to judge by; an unknown one is an error that lists the valid ones. Without it KR_CARBON_2050,
+    /// or what the workload's pods or namespace choose.
+    #[serde(default)]
+    pub standard: Option<String>,
+    /// Facts about the site that rules need, as in `assess_workload_compliance`.
     #[serde(default)]
     pub facts: SiteFacts,
-    /// Where, since when, in which language.
+    /// Region, window and language.
     #[serde(flatten, deserialize_with = "named")]
     #[schemars(with = "Scope")]
     pub scope: Scope,
@@ -63,14 +68,14 @@ fn all() -> Vec<OptimizationKind> {
 
 impl ImpactRequest {
     /// With the defaults of all other arguments.
-    pub fn new(workload_name: impl Into<String>) -> Self {
+    pub fn new(workload: impl Into<String>) -> Self {
         ImpactRequest {
-            workload_name: workload_name.into(),
+            workload: workload.into(),
             qualifiers: WorkloadQualifiers::default(),
             optimizations: all(),
             target_region: None,
             target_pue: None,
-            standard: default_standard(),
+            standard: None,
             facts: SiteFacts::default(),
             scope: Scope::default(),
         }
@@ -81,6 +86,7 @@ impl ToolRequest for ImpactRequest {
     type Response = ImpactResponse;
     const NAME: &'static str = "compare_optimization_impact";
     const TITLE: &'static str = "Compare optimizations";
+    const TOOLSET: Toolset = Toolset::Tuning;
 
     fn answer(&self, context: &Context<'_>) -> Result<ImpactResponse, ToolError> {
         compare_optimization_impact(context, self)
@@ -93,7 +99,7 @@ impl ToolRequest for ImpactRequest {
 pub struct ImpactResponse {
     /// The workload.
     pub workload: String,
-    /// What it is.
+    /// Its kind.
     pub kind: WorkloadKind,
     /// Its namespace; `null` for what is not a pod or a controller of pods.
     pub namespace: Option<String>,
@@ -112,6 +118,9 @@ pub struct ImpactResponse {
     /// Emissions avoided a month, kgCO2e; never more than are emitted.
     #[serde(rename = "total_savings_kgCO2eq_per_month")]
     pub total_savings_kg: Option<f64>,
+    /// What the workload's pods, namespace or nodes choose for this answer.
+    #[serde(default)]
+    pub choices: Vec<WorkloadChoice>,
     /// Optimizations that were asked for and cannot be estimated or bring nothing, and why.
     pub skipped: Vec<Skip>,
     /// What was looked at.
@@ -163,18 +172,21 @@ pub fn compare_optimization_impact(
 ) -> Result<ImpactResponse, ToolError> {
     let target = request.target_pue.map(|pue| within("target_pue", pue, 1.0..=10.0)).transpose()?;
     let target = target.and_then(|pue| Pue::new(pue).ok());
-    let facility = Facility::of(context, request.scope.region.as_deref())?.stating(&request.facts);
-    let judge = Judge::new(context, &facility, &request.standard)?;
+    let terms = Terms::new(&request.scope, request.standard.as_deref(), &request.facts);
+    let mut judges = Judges::new(context, terms)?;
     let inventory = context.view.inventory(context.window(request.scope.window.duration()))?;
-    let resolved = resolve(&inventory, &request.workload_name, &request.qualifiers)?;
+    let resolved = resolve(&inventory, &request.workload, &request.qualifiers)?;
+    let chosen = judges.chosen(&resolved.rows);
+    let judge = judges.of(&chosen)?;
     let figures = Figures::sum(&inventory, &Windows::of(&inventory), resolved.rows.iter().copied());
     let target = match target {
         Some(pue) => Some((pue, TargetPue::Request)),
         None => pue_target(&judge.verdicts(Some(&figures))),
     };
-    let case = Case { context, request, facility: &facility, inventory: &inventory, resolved, figures, target };
+    let (facility, inventory) = (judge.facility(), &*inventory);
+    let case = Case { context, request, facility, inventory, resolved, chosen: &chosen, figures, target };
     let applied = case.apply()?;
-    case.answer(&judge, applied)
+    case.answer(judge, applied)
 }
 
 /// All that advice rests on.
@@ -184,6 +196,7 @@ struct Case<'a> {
     facility: &'a Facility,
     inventory: &'a Inventory,
     resolved: Resolved<'a>,
+    chosen: &'a Chosen,
     figures: Figures,
     target: Option<(Pue, TargetPue)>,
 }
@@ -196,9 +209,14 @@ struct Applied {
 }
 
 impl Case<'_> {
+    /// The language asked for, else the workload's.
+    fn lang(&self) -> Lang {
+        self.request.scope.lang.or(self.chosen.lang).unwrap_or_default()
+    }
+
     /// Applies the optimizations asked for, one after the other.
     fn apply(&self) -> Result<Applied, ToolError> {
-        let (lang, month) = (self.request.scope.lang, self.month());
+        let (lang, month) = (self.lang(), self.month());
         let mut applied = Applied { after: Situation::of(self.facility), steps: Vec::new(), skipped: Vec::new() };
         for kind in OptimizationKind::ALL.into_iter().filter(|kind| self.request.optimizations.contains(kind)) {
             match self.advise(kind, &applied.after)? {
@@ -222,10 +240,11 @@ impl Case<'_> {
     fn answer(&self, judge: &Judge<'_>, applied: Applied) -> Result<ImpactResponse, ToolError> {
         let Case { context, request, facility, inventory, resolved, figures, .. } = self;
         let Applied { after, steps, skipped } = applied;
-        let lang = request.scope.lang;
+        let lang = self.lang();
         let changed = figures.scaled(after.energy);
-        let after_judge = Judge::new(context, &after.facility, &request.standard)?;
+        let after_judge = judge.elsewhere(context, &after.facility)?;
         let mut caveats = resolved.caveats.clone();
+        caveats.extend(self.chosen.warnings.iter().cloned());
         caveats.extend(energy_caveats(context, inventory, Some(figures.method)));
         caveats.extend(MonthPrice::of(context).caveat);
         caveats.extend(facility.caveats.iter().cloned());
@@ -235,13 +254,14 @@ impl Case<'_> {
             workload: resolved.name.clone(),
             kind: resolved.kind,
             namespace: resolved.namespace.clone(),
-            standard: judge.carbon_rule().map_or_else(|| request.standard.clone(), |rule| rule.code.clone()),
+            standard: judge.standard().to_owned(),
             region: facility.region.clone(),
             before: state(context, facility, judge, figures, lang),
             after: state(context, &after.facility, &after_judge, &changed, lang),
             steps,
             total_reduction_percent: saved * 100.0,
             total_savings_kg: self.month().and_then(|month| month.emissions).map(|mass| mass.kilograms() * saved),
+            choices: self.chosen.made.clone(),
             skipped,
             evidence: Evidence::of(inventory, request.scope.window, &caveats, lang),
         })
@@ -254,7 +274,7 @@ impl Case<'_> {
 
     /// Advice of a kind, in the situation that the steps before have made.
     fn advise(&self, kind: OptimizationKind, now: &Situation) -> Result<Outcome, ToolError> {
-        let Case { context, request, facility, inventory, resolved, figures, target } = self;
+        let Case { context, request, facility, inventory, resolved, figures, target, .. } = self;
         let window = request.scope.window;
         Ok(match kind {
             OptimizationKind::ResourceRightsizing => {
@@ -310,7 +330,7 @@ impl Situation {
                 let to = &mut self.facility;
                 to.region.clone_from(region);
                 to.zone.clone_from(&zone.id);
-                to.zone_name.clone_from(&zone.name);
+                to.zone_name = context.zones.name(zone);
                 to.country.clone_from(&zone.country);
                 to.time_zone.clone_from(&zone.time_zone);
                 if let (Some(own), FigureSource::Named(source)) = (&mut to.grid, source) {
@@ -343,11 +363,7 @@ fn state(context: &Context<'_>, facility: &Facility, judge: &Judge<'_>, figures:
         effective_intensity: facility.effective().map(CarbonIntensity::grams_per_kilowatt_hour),
         projected_monthly: month.map(|month| month.show(context.settings, figures.window)),
         statuses: verdicts.statuses,
-        verdicts: [&verdicts.carbon, &verdicts.pue]
-            .into_iter()
-            .flatten()
-            .map(|verdict| Judged::new(verdict, lang))
-            .collect(),
+        verdicts: verdicts.iter().map(|verdict| Judged::new(verdict, lang)).collect(),
     }
 }
 

@@ -7,22 +7,27 @@ use crate::context::Context;
 use crate::facility::{Facility, weaker};
 use crate::messages::Message;
 use crate::standards::{
-    Basis, Check, FigureSource, Inputs, Limit, Metric, MetricValue, Rule, RuleKind, Standards, Status, Subject,
-    Verdict, VerdictMessage, evaluate, overall_status,
+    Basis, Check, FigureSource, Limit, Metric, MetricValue, Rule, RuleKind, RuleSubject, Standards, Status, Verdict,
+    VerdictInputs, VerdictMessage, evaluate, overall_status,
 };
+use std::borrow::Cow;
 
 /// Judges workloads of one facility by one standard, and its PUE by the PUE standard.
 pub(crate) struct Judge<'a> {
-    facility: &'a Facility,
+    facility: Facility,
+    /// The code that was asked for, or that of the rule.
+    standard: String,
     /// What is known of the facility, and the subject of the emissions.
-    inputs: Inputs,
+    inputs: VerdictInputs,
     carbon: Option<CarbonRule<'a>>,
+    /// The workload's own budget.
+    budget: Option<CarbonRule<'a>>,
     pue: Option<Verdict>,
 }
 
 /// A rule on carbon.
 struct CarbonRule<'a> {
-    rule: &'a Rule,
+    rule: Cow<'a, Rule>,
     /// The judgement of the facility, for a rule that does not look at the workload's own emissions.
     fixed: Option<Verdict>,
     /// The judgement of a workload without energy figures.
@@ -34,8 +39,34 @@ struct CarbonRule<'a> {
 /// The judgements in full.
 pub(crate) struct Verdicts {
     pub(crate) carbon: Option<Verdict>,
+    /// By the workload's own budget.
+    pub(crate) budget: Option<Verdict>,
     pub(crate) pue: Option<Verdict>,
     pub(crate) statuses: Statuses,
+}
+
+impl Verdicts {
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Verdict> {
+        [&self.carbon, &self.budget, &self.pue].into_iter().flatten()
+    }
+}
+
+impl<'a> CarbonRule<'a> {
+    fn new(rule: Cow<'a, Rule>, inputs: &VerdictInputs) -> Self {
+        let of_workload = matches!(rule.check, Check::EmissionBudget { .. });
+        let mut no_data = evaluate(&rule, inputs);
+        let fixed = (!of_workload).then(|| no_data.clone());
+        if no_data.status != Status::NotApplicable {
+            no_data.status = Status::InsufficientData;
+            no_data.reason = VerdictMessage::NoEnergy;
+        }
+        let budget = match rule.check {
+            Check::EmissionBudget { metric, limit } if applies(&rule, inputs, metric) => Some((metric, limit)),
+            _ => None,
+        };
+        CarbonRule { rule, fixed, no_data, budget }
+    }
 }
 
 impl<'a> Judge<'a> {
@@ -43,44 +74,56 @@ impl<'a> Judge<'a> {
     ///
     /// # Errors
     /// No rule has the code.
-    pub(crate) fn new(context: &Context<'a>, facility: &'a Facility, standard: &str) -> Result<Self, ToolError> {
-        Judge::of(context, facility, standard, Subject::Workload)
+    pub(crate) fn new(context: &Context<'a>, facility: &Facility, standard: &str) -> Result<Self, ToolError> {
+        Judge::of(context, facility, standard, RuleSubject::Workload)
     }
 
     /// The same for the emissions of another subject.
     pub(crate) fn of(
         context: &Context<'a>,
-        facility: &'a Facility,
+        facility: &Facility,
         standard: &str,
-        subject: Subject,
+        subject: RuleSubject,
     ) -> Result<Self, ToolError> {
         let inputs = facility.known(context, subject);
         let standards: &'a Standards = context.standards;
         let rule = standards.version_for(standard, inputs.date)?;
         if matches!(rule.check.kind(), RuleKind::PueLimit | RuleKind::MetricReport) {
             let pue = Some(evaluate(rule, &inputs));
-            return Ok(Judge { facility, inputs, carbon: None, pue });
+            let standard = rule.code.clone();
+            return Ok(Judge { facility: facility.clone(), standard, inputs, carbon: None, budget: None, pue });
         }
         // A user's directory may have taken the PUE standard away; then there is none.
         let pue_rule = standards.version_for(DEFAULT_PUE_STANDARD, inputs.date).ok();
         let pue = pue_rule.map(|rule| evaluate(rule, &inputs));
-        let of_workload = matches!(rule.check, Check::EmissionBudget { .. });
-        let mut no_data = evaluate(rule, &inputs);
-        let fixed = (!of_workload).then(|| no_data.clone());
-        if no_data.status != Status::NotApplicable {
-            no_data.status = Status::InsufficientData;
-            no_data.reason = VerdictMessage::NoEnergy;
-        }
-        let budget = match rule.check {
-            Check::EmissionBudget { metric, limit } if applies(rule, &inputs, metric) => Some((metric, limit)),
-            _ => None,
-        };
-        Ok(Judge { facility, inputs, carbon: Some(CarbonRule { rule, fixed, no_data, budget }), pue })
+        let carbon = Some(CarbonRule::new(Cow::Borrowed(rule), &inputs));
+        let standard = rule.code.clone();
+        Ok(Judge { facility: facility.clone(), standard, inputs, carbon, budget: None, pue })
     }
 
-    /// The rule on carbon that is judged by.
-    pub(crate) fn carbon_rule(&self) -> Option<&'a Rule> {
-        self.carbon.as_ref().map(|own| own.rule)
+    /// The same with a budget of the workload beside the standard.
+    pub(crate) fn with_budget(mut self, budget: Option<Rule>) -> Self {
+        self.budget = budget.map(|rule| CarbonRule::new(Cow::Owned(rule), &self.inputs));
+        self
+    }
+
+    /// The same for a workload that runs elsewhere.
+    ///
+    /// # Errors
+    /// No rule has the code.
+    pub(crate) fn elsewhere(&self, context: &Context<'a>, facility: &Facility) -> Result<Self, ToolError> {
+        let budget = self.budget.as_ref().map(|own| own.rule.clone().into_owned());
+        Ok(Judge::new(context, facility, &self.standard)?.with_budget(budget))
+    }
+
+    /// The code of the standard judged by.
+    pub(crate) fn standard(&self) -> &str {
+        &self.standard
+    }
+
+    /// The facility it judges by.
+    pub(crate) fn facility(&self) -> &Facility {
+        &self.facility
     }
 
     /// What is not known of the facility, for which no workload can be judged.
@@ -93,7 +136,7 @@ impl<'a> Judge<'a> {
 
     /// The status alone, which is cheaper.
     pub(crate) fn statuses(&self, figures: Option<&Figures>) -> Statuses {
-        let carbon = self.carbon.as_ref().map(|own| match (known(figures), &own.fixed) {
+        let status = |own: &CarbonRule<'_>| match (known(figures), &own.fixed) {
             (None, _) => own.no_data.status,
             (Some(_), Some(fixed)) => fixed.status,
             (Some(figures), None) => match own.budget {
@@ -103,28 +146,31 @@ impl<'a> Judge<'a> {
                     Some(_) => Status::NonCompliant,
                     None => Status::InsufficientData,
                 },
-                None => self.budget(own.rule, figures).status,
+                None => self.budget(&own.rule, figures).status,
             },
-        });
-        self.all(carbon)
+        };
+        self.all(self.carbon.as_ref().map(status), self.budget.as_ref().map(status))
     }
 
     /// The judgements with their reasons.
     pub(crate) fn verdicts(&self, figures: Option<&Figures>) -> Verdicts {
-        let carbon = self.carbon.as_ref().map(|own| match (known(figures), &own.fixed) {
+        let verdict = |own: &CarbonRule<'_>| match (known(figures), &own.fixed) {
             (None, _) => own.no_data.clone(),
             (Some(_), Some(fixed)) => fixed.clone(),
-            (Some(figures), None) => self.budget(own.rule, figures),
-        });
-        let statuses = self.all(carbon.as_ref().map(|verdict| verdict.status));
-        Verdicts { carbon, pue: self.pue.clone(), statuses }
+            (Some(figures), None) => self.budget(&own.rule, figures),
+        };
+        let (carbon, budget) = (self.carbon.as_ref().map(verdict), self.budget.as_ref().map(verdict));
+        let status = |verdict: &Option<Verdict>| verdict.as_ref().map(|verdict| verdict.status);
+        let statuses = self.all(status(&carbon), status(&budget));
+        Verdicts { carbon, budget, pue: self.pue.clone(), statuses }
     }
 
-    fn all(&self, carbon: Option<Status>) -> Statuses {
+    fn all(&self, carbon: Option<Status>, budget: Option<Status>) -> Statuses {
         let pue = self.pue.as_ref().map(|verdict| verdict.status);
+        let both = || carbon.into_iter().chain(budget);
         Statuses {
-            status: overall_status(carbon.into_iter().chain(pue)),
-            carbon_status: carbon.unwrap_or(Status::NotApplicable),
+            status: overall_status(both().chain(pue)),
+            carbon_status: both().next().map_or(Status::NotApplicable, |_| overall_status(both())),
             pue_status: pue.unwrap_or(Status::NotApplicable),
         }
     }
@@ -158,7 +204,7 @@ impl<'a> Judge<'a> {
 }
 
 /// Whether a budget applies at all, and nothing but the emissions is left to decide it.
-fn applies(rule: &Rule, inputs: &Inputs, metric: Metric) -> bool {
+fn applies(rule: &Rule, inputs: &VerdictInputs, metric: Metric) -> bool {
     let mut inputs = inputs.clone();
     inputs.set(metric, MetricValue::new(0.0, Basis::Assumed, ""));
     matches!(evaluate(rule, &inputs).status, Status::Compliant | Status::NonCompliant)

@@ -1,11 +1,13 @@
-//! Which workloads keep a standard?
+//! Which workloads meet a standard?
 
 use super::answer::{Evidence, Month, ProjectedMonthly, Skip, Statuses, basis_of, energy_caveats, grams_per_hour};
-use super::arguments::{Scope, default_standard, named};
+use super::arguments::{Scope, check_page, named};
+use super::chosen::Chosen;
 use super::groups::{Group, check_namespace, common_kind, groups};
-use super::judge::Judge;
+use super::judges::{Judges, Terms};
 use super::price::MonthPrice;
-use super::{ArgumentRemedy, ToolError, ToolRequest};
+use super::{ToolError, ToolRequest, Toolset};
+use crate::choices::WorkloadChoice;
 use crate::context::Context;
 use crate::facility::Facility;
 use crate::standards::{Basis, SiteFacts, Status};
@@ -19,7 +21,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ListRequest {
-    /// The namespace; without it those of all namespaces, and what is in none.
+    /// The namespace; without it all of them, and workloads in no namespace.
     #[serde(default)]
     pub namespace: Option<String>,
     /// The kind of workloads. Without it all of them, each once: pods, containers outside pods, units, virtual machines,
@@ -29,20 +31,20 @@ pub struct ListRequest {
     /// Only those with this status.
     #[serde(default)]
     pub status_filter: StatusFilter,
-    /// Code of the standard to judge by.
-    #[serde(default = "default_standard")]
-    pub standard: String,
-    /// How many to skip.
+    /// Code of the standard to judge by. Without it KR_CARBON_2050, or what a workload's pods or namespace choose.
+    #[serde(default)]
+    pub standard: Option<String>,
+    /// Number of workloads to skip.
     #[serde(default)]
     pub offset: usize,
-    /// How many to return at most, 1 to 1000.
+    /// Maximum number of workloads to return, 1 to 1000.
     #[serde(default = "default_limit")]
     #[schemars(range(min = 1, max = 1000))]
     pub limit: usize,
-    /// What rules need to know of the site, as in `assess_workload_compliance`.
+    /// Facts about the site that rules need, as in `assess_workload_compliance`.
     #[serde(default)]
     pub facts: SiteFacts,
-    /// Where, since when, in which language.
+    /// Region, window and language.
     #[serde(flatten, deserialize_with = "named")]
     #[schemars(with = "Scope")]
     pub scope: Scope,
@@ -58,7 +60,7 @@ impl Default for ListRequest {
             namespace: None,
             kind: None,
             status_filter: StatusFilter::All,
-            standard: default_standard(),
+            standard: None,
             offset: 0,
             limit: default_limit(),
             facts: SiteFacts::default(),
@@ -71,13 +73,21 @@ impl ToolRequest for ListRequest {
     type Response = ListResponse;
     const NAME: &'static str = "list_workloads_by_compliance";
     const TITLE: &'static str = "List workloads by compliance";
+    const TOOLSET: Toolset = Toolset::Compliance;
 
     fn answer(&self, context: &Context<'_>) -> Result<ListResponse, ToolError> {
         list_workloads_by_compliance(context, self)
     }
+
+    fn shorten(&self, response: &mut ListResponse, limit: usize) {
+        if response.workloads.len() > limit {
+            response.workloads.truncate(limit);
+            response.next_offset = Some(response.offset.saturating_add(limit));
+        }
+    }
 }
 
-/// Which statuses to list.
+/// The status to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
@@ -86,13 +96,13 @@ pub enum StatusFilter {
     #[default]
     #[serde(rename = "all", alias = "ALL")]
     All,
-    /// Those that keep the standards.
+    /// Compliant workloads.
     Compliant,
-    /// Those that do not.
+    /// Non-compliant workloads.
     NonCompliant,
-    /// Those that the standards do not apply to.
+    /// Workloads to which the standards do not apply.
     NotApplicable,
-    /// Those of which too little is known.
+    /// Workloads of which too little is known.
     InsufficientData,
 }
 
@@ -108,7 +118,7 @@ impl StatusFilter {
     }
 }
 
-/// The inventory.
+/// Workloads with their compliance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ListResponse {
@@ -122,9 +132,9 @@ pub struct ListResponse {
     pub kind: Option<WorkloadKind>,
     /// How many workloads have each status, whatever the filter.
     pub counts: StatusCounts,
-    /// How many the filter admits.
+    /// How many match the filter.
     pub total: usize,
-    /// The first of them that is listed here.
+    /// Position of the first one listed here.
     pub offset: usize,
     /// Offset of the next page; `null` on the last.
     pub next_offset: Option<usize>,
@@ -141,13 +151,13 @@ pub struct ListResponse {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct StatusCounts {
-    /// They keep the standards.
+    /// Compliant with the standards.
     pub compliant: usize,
-    /// They do not.
+    /// Not compliant.
     pub non_compliant: usize,
-    /// The standards do not apply to them.
+    /// The standards do not apply.
     pub not_applicable: usize,
-    /// Too little is known of them.
+    /// Too little is known to judge.
     pub insufficient_data: usize,
 }
 
@@ -168,7 +178,7 @@ impl StatusCounts {
 pub struct ListedWorkload {
     /// Its name.
     pub workload: String,
-    /// What it is.
+    /// Its kind.
     pub kind: WorkloadKind,
     /// Its namespace; `null` for what is not a pod.
     pub namespace: Option<String>,
@@ -188,6 +198,9 @@ pub struct ListedWorkload {
     pub running: bool,
     /// How its energy figures came about.
     pub basis: Basis,
+    /// What the workload's pods, namespace or nodes choose.
+    #[serde(default)]
+    pub choices: Vec<WorkloadChoice>,
 }
 
 /// Lists the workloads of a namespace with their compliance.
@@ -195,16 +208,13 @@ pub struct ListedWorkload {
 /// # Errors
 /// No such namespace, region or standard; a limit out of range; the source cannot answer.
 pub fn list_workloads_by_compliance(context: &Context<'_>, request: &ListRequest) -> Result<ListResponse, ToolError> {
-    if !(1..=1000).contains(&request.limit) {
-        let given = request.limit.to_string();
-        let remedy = ArgumentRemedy::Page { most: 1000 };
-        return Err(ToolError::InvalidArgument { argument: "limit", given, remedy });
-    }
-    let (window, lang) = (request.scope.window, request.scope.lang);
-    let facility = Facility::of(context, request.scope.region.as_deref())?.stating(&request.facts);
-    let judge = Judge::new(context, &facility, &request.standard)?;
+    check_page(request.limit)?;
+    let (window, lang) = (request.scope.window, request.scope.lang.unwrap_or_default());
+    let terms = Terms::new(&request.scope, request.standard.as_deref(), &request.facts);
+    let mut judges = Judges::new(context, terms)?;
+    let facility = judges.common().facility().clone();
     let mut response = ListResponse {
-        standard: judge.carbon_rule().map_or_else(|| request.standard.clone(), |rule| rule.code.clone()),
+        standard: judges.common().standard().to_owned(),
         region: facility.region.clone(),
         namespace: request.namespace.clone(),
         kind: request.kind,
@@ -219,17 +229,22 @@ pub fn list_workloads_by_compliance(context: &Context<'_>, request: &ListRequest
     let Some(inventory) = response.evidence.inventory(context, lang)? else { return Ok(response) };
     check_namespace(&inventory, request.namespace.as_deref())?;
     let groups = groups(&inventory, request.kind, request.namespace.as_deref())?;
-    let admitted = admitted(&judge, &groups, request.status_filter, &mut response.counts);
+    let admitted = admitted(&mut judges, &groups, request.status_filter, &mut response.counts)?;
     response.total = admitted.len();
     let end = request.offset.saturating_add(request.limit);
     response.next_offset = (end < admitted.len()).then_some(end);
     let page = admitted.iter().skip(request.offset).take(request.limit);
     let price = MonthPrice::of(context);
-    response.workloads = page.map(|(group, statuses)| listed(context, &facility, &price, group, *statuses)).collect();
+    for (group, statuses) in page {
+        let chosen = judges.chosen(&group.rows);
+        let facility = judges.of(&chosen)?.facility();
+        response.workloads.push(listed(context, facility, &price, group, *statuses, chosen));
+    }
     let method = groups.iter().map(|group| group.figures.method).reduce(kepler_core::meter::Method::weaker);
     let mut caveats = energy_caveats(context, &inventory, method);
     caveats.extend(price.caveat);
-    caveats.extend(judge.unknown());
+    caveats.extend(judges.caveats());
+    caveats.extend(judges.common().unknown());
     caveats.extend(facility.caveats.iter().cloned());
     response.kind = request.kind.or(common_kind(&groups));
     response.skipped = inventory.skipped.iter().map(Skip::from).collect();
@@ -239,15 +254,16 @@ pub fn list_workloads_by_compliance(context: &Context<'_>, request: &ListRequest
 
 /// Those that the filter admits, by falling energy, then by name. Counts all of them.
 fn admitted<'a>(
-    judge: &Judge<'_>,
+    judges: &mut Judges<'_>,
     groups: &'a [Group<'a>],
     filter: StatusFilter,
     counts: &mut StatusCounts,
-) -> Vec<(&'a Group<'a>, Statuses)> {
+) -> Result<Vec<(&'a Group<'a>, Statuses)>, ToolError> {
     // References, as sorting moves what it sorts.
     let mut admitted: Vec<(&Group<'_>, Statuses)> = Vec::with_capacity(groups.len());
     for group in groups {
-        let statuses = judge.statuses(Some(&group.figures));
+        let chosen = judges.chosen(&group.rows);
+        let statuses = judges.of(&chosen)?.statuses(Some(&group.figures));
         counts.count(statuses.status);
         if filter.admits(statuses.status) {
             admitted.push((group, statuses));
@@ -257,7 +273,7 @@ fn admitted<'a>(
         let energy = |group: &Group<'_>| group.figures.energy.total();
         energy(b).cmp(&energy(a)).then_with(|| (a.namespace, a.name).cmp(&(b.namespace, b.name)))
     });
-    admitted
+    Ok(admitted)
 }
 
 fn listed(
@@ -266,6 +282,7 @@ fn listed(
     price: &MonthPrice,
     group: &Group<'_>,
     statuses: Statuses,
+    chosen: Chosen,
 ) -> ListedWorkload {
     let figures = &group.figures;
     let power = figures.power.and_then(|power| power.total());
@@ -281,5 +298,6 @@ fn listed(
         projected_monthly: month.map(|month| month.show(context.settings, figures.window)),
         running: figures.running > 0,
         basis: basis_of(figures.method),
+        choices: chosen.made,
     }
 }

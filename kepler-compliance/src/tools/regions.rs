@@ -5,7 +5,7 @@ use super::arguments::{Scope, WorkloadQualifiers, named, within};
 use super::figures::Windows;
 use super::price::MonthPrice;
 use super::resolve::resolve;
-use super::{Figures, ToolError, ToolRequest};
+use super::{Figures, ToolError, ToolRequest, Toolset};
 use crate::advice::{Candidate, Compared, MIGRATION_MARGIN_PERCENT, candidates, comparable, neighbours};
 use crate::context::Context;
 use crate::facility::Facility;
@@ -24,13 +24,13 @@ use serde::{Deserialize, Serialize};
 #[non_exhaustive]
 pub struct RegionalRequest {
     /// The regions to compare with. Without them those of the same cloud provider; for a place that is no
-    /// cloud region, all countries.
+    /// cloud region, the countries in which a cloud provider has one.
     #[serde(default)]
     pub regions: Vec<String>,
     /// A workload, for which savings are given in kg and money as well as in per cent.
     #[serde(default)]
-    pub workload_name: Option<String>,
-    /// Which of those that share the name.
+    pub workload: Option<String>,
+    /// Which workload is meant where several share the name.
     #[serde(flatten, deserialize_with = "named")]
     #[schemars(with = "WorkloadQualifiers")]
     pub qualifiers: WorkloadQualifiers,
@@ -38,10 +38,10 @@ pub struct RegionalRequest {
     #[serde(default = "default_margin")]
     #[schemars(range(min = 0, max = 100))]
     pub margin_percent: f64,
-    /// How many regions to return at most.
+    /// Maximum number of regions to return.
     #[serde(default = "default_limit")]
     pub limit: usize,
-    /// Where, since when, in which language.
+    /// Region, window and language.
     #[serde(flatten, deserialize_with = "named")]
     #[schemars(with = "Scope")]
     pub scope: Scope,
@@ -59,7 +59,7 @@ impl Default for RegionalRequest {
     fn default() -> Self {
         RegionalRequest {
             regions: Vec::new(),
-            workload_name: None,
+            workload: None,
             qualifiers: WorkloadQualifiers::default(),
             margin_percent: default_margin(),
             limit: default_limit(),
@@ -72,13 +72,19 @@ impl ToolRequest for RegionalRequest {
     type Response = RegionalResponse;
     const NAME: &'static str = "get_regional_comparison";
     const TITLE: &'static str = "Compare regions";
+    const TOOLSET: Toolset = Toolset::Tuning;
 
     fn needs_energy(&self) -> bool {
-        self.workload_name.is_some()
+        self.workload.is_some()
     }
 
     fn answer(&self, context: &Context<'_>) -> Result<RegionalResponse, ToolError> {
         get_regional_comparison(context, self)
+    }
+
+    fn shorten(&self, response: &mut RegionalResponse, limit: usize) {
+        response.regions.truncate(limit);
+        response.skipped.truncate(limit);
     }
 }
 
@@ -90,7 +96,8 @@ pub struct RegionalResponse {
     pub current: Option<RankedRegion>,
     /// The regions by rising intensity times PUE; by rising grid intensity where the current PUE is not known.
     pub regions: Vec<RankedRegion>,
-    /// The method of all their grid intensities; `null` where the current region's is not known.
+    /// The method of all their grid intensities, as assumed of the current region's where a caveat says so; `null` where
+    /// that is not known.
     pub method: Option<AccountingMethod>,
     /// How many regions could be compared, the current one included.
     pub compared: usize,
@@ -121,6 +128,8 @@ pub struct RankedRegion {
     /// Grid intensity.
     #[serde(rename = "grid_intensity_gCO2eq_kWh")]
     pub grid_intensity: f64,
+    /// The zone whose figure it is: a larger one where that of its own zone is not published.
+    pub grid_zone: String,
     /// Who published it.
     pub grid_source: String,
     /// The year it is for.
@@ -146,11 +155,11 @@ pub struct RankedRegion {
 pub struct MigrationAdvice {
     /// Whether a region is lower by more than the margin.
     pub migrate: bool,
-    /// Which.
+    /// The region to migrate to.
     pub to: Option<String>,
     /// The margin, in per cent.
     pub margin_percent: f64,
-    /// In a sentence.
+    /// The advice in a sentence.
     pub text: String,
 }
 
@@ -163,9 +172,9 @@ pub fn get_regional_comparison(
     request: &RegionalRequest,
 ) -> Result<RegionalResponse, ToolError> {
     let margin = within("margin_percent", request.margin_percent, 0.0..=100.0)?;
-    let lang = request.scope.lang;
+    let lang = request.scope.lang.unwrap_or_default();
     let facility = Facility::of(context, request.scope.region.as_deref())?;
-    let month = match &request.workload_name {
+    let month = match &request.workload {
         Some(name) => monthly(context, request, &facility, name)?,
         None => None,
     };
@@ -186,6 +195,7 @@ pub fn get_regional_comparison(
         found.iter().enumerate().map(|(position, candidate)| ranking.region(position + 1, candidate)).collect();
     let mut caveats = facility.caveats.clone();
     caveats.extend(method.filter(|_| changes_method).map(|method| RegionMessage::ComparedBy { method }.into()));
+    caveats.extend(facility.method_caveat());
     caveats.extend(current.is_none().then(|| RegionMessage::CurrentUnknown.into()));
     caveats.extend((!by_pue).then(|| RegionMessage::WithoutPue.into()));
     caveats.push(RegionMessage::YearlyAverages.into());
@@ -241,8 +251,9 @@ impl Ranking<'_> {
             rank,
             region: candidate.region.clone(),
             zone: candidate.zone.clone(),
-            zone_name: candidate.zone_name.clone(),
+            zone_name: candidate.zone_name.lang(self.lang).to_owned(),
             grid_intensity: candidate.grid.grams_per_kilowatt_hour(),
+            grid_zone: candidate.grid_zone.clone(),
             grid_source: Message::from(candidate.grid_source.clone()).render(self.lang),
             grid_year: candidate.grid_year,
             pue: candidate.pue.map(|(pue, _)| Pue::ratio(pue)),

@@ -8,15 +8,15 @@
 //! use kepler_compliance::tools::registry;
 //!
 //! let tool = registry::find("analyze_workload_power_trend")?;
-//! assert_eq!(tool.window_argument, "range");
+//! assert!(tool.description().starts_with("Analyses a workload's power"));
 //! assert!(registry::tools().iter().all(|tool| tool.read_only && tool.idempotent));
-//! # Ok::<(), registry::CallError>(())
+//! # Ok::<(), kepler_compliance::tools::CallError>(())
 //! ```
 
 use super::arguments::explain;
 use super::{
-    AssessRequest, Context, HotspotsRequest, ImpactRequest, ListRequest, RegionalRequest, ScheduleRequest,
-    SummaryRequest, ToolError, ToolRequest, TrendRequest,
+    AssessRequest, CallError, Context, EnergyRequest, FindRequest, HotspotsRequest, ImpactRequest, ListRequest,
+    PowerNowRequest, RegionalRequest, ScheduleRequest, SummaryRequest, ToolRequest, Toolset, TrendRequest,
 };
 use crate::numbers::round_all;
 use crate::text::Lang;
@@ -35,12 +35,12 @@ pub struct Tool {
     pub name: &'static str,
     /// A title for people.
     pub title: &'static str,
+    /// What it is about.
+    pub toolset: Toolset,
     /// JSON Schema (2020-12) of its arguments; the root is an object.
     pub input_schema: Map<String, Value>,
     /// JSON Schema (2020-12) of its answer; the root is an object.
     pub output_schema: Map<String, Value>,
-    /// The argument that says how far back figures are taken: `window` or `range`.
-    pub window_argument: &'static str,
     /// Whether it only reads.
     pub read_only: bool,
     /// Whether the same call again changes nothing more.
@@ -49,54 +49,17 @@ pub struct Tool {
     needs_energy: Needs,
 }
 
-type Call = Box<dyn Fn(&Context<'_>, Value) -> Result<Value, CallError> + Send + Sync>;
+type Call = Box<dyn Fn(&Context<'_>, Value) -> Result<ToolAnswer, CallError> + Send + Sync>;
 type Needs = Box<dyn Fn(Value) -> Result<bool, CallError> + Send + Sync>;
 
+/// The argument of every tool that says how far back figures are taken.
+pub const WINDOW_ARGUMENT: &str = "window";
+
+/// Names that arguments had before, and the names that they have now. The old ones are still taken.
+const RENAMED: [(&str, &str); 2] = [("workload_name", "workload"), ("range", WINDOW_ARGUMENT)];
+
 /// The longest text in an argument, bytes: that of a DNS name, which names of workloads, regions and standards keep.
-const LONGEST_TEXT: usize = 253;
-
-/// Why a call has no answer. Its text tells the caller what would be valid.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CallError {
-    /// No tool has the name.
-    #[error("unknown tool `{name}`; valid: {}", valid.join(", "))]
-    UnknownTool {
-        /// The name asked for.
-        name: String,
-        /// All names.
-        valid: Vec<&'static str>,
-    },
-    /// The arguments do not fit the tool's schema.
-    #[error("the arguments of {tool} do not fit: {reason}; it takes {}", takes.join(", "))]
-    Arguments {
-        /// The tool.
-        tool: &'static str,
-        /// Which argument, and what is wrong with it.
-        reason: String,
-        /// The names of all its arguments.
-        takes: Vec<String>,
-    },
-    /// The tool itself has no answer.
-    #[error(transparent)]
-    Tool(#[from] ToolError),
-    /// The answer cannot be written as JSON.
-    #[error("the answer of {tool} is not JSON: {source}")]
-    Answer {
-        /// The tool.
-        tool: &'static str,
-        /// Why not.
-        source: serde_json::Error,
-    },
-}
-
-impl CallError {
-    /// The error in a language, for people; its `Display` is in English.
-    #[must_use]
-    pub fn render(&self, lang: Lang) -> String {
-        crate::messages::call_error(self, lang)
-    }
-}
+pub const LONGEST_TEXT: usize = 253;
 
 /// The language that the argument `lang` of a tool names; English where it is none that is known.
 #[must_use]
@@ -116,6 +79,14 @@ impl Tool {
     /// # Errors
     /// The arguments do not fit, or the tool has no answer.
     pub fn call(&self, context: &Context<'_>, arguments: Value) -> Result<Value, CallError> {
+        self.answer(context, arguments).map(ToolAnswer::into_json)
+    }
+
+    /// The same, as an answer that can be shortened.
+    ///
+    /// # Errors
+    /// Those of [`call`](Self::call).
+    pub fn answer(&self, context: &Context<'_>, arguments: Value) -> Result<ToolAnswer, CallError> {
         (self.call)(context, arguments)
     }
 
@@ -125,6 +96,43 @@ impl Tool {
     /// The arguments do not fit: known before anything is measured for them.
     pub fn needs_energy(&self, arguments: Value) -> Result<bool, CallError> {
         (self.needs_energy)(arguments)
+    }
+}
+
+/// An answer as JSON that can be had with fewer items, without asking the tool again.
+pub struct ToolAnswer {
+    json: Value,
+    shortened: Shorten,
+}
+
+type Shorten = Box<dyn Fn(usize) -> Result<Value, CallError>>;
+
+impl ToolAnswer {
+    /// The whole answer.
+    #[must_use]
+    pub fn json(&self) -> &Value {
+        &self.json
+    }
+
+    /// The whole answer.
+    #[must_use]
+    pub fn into_json(self) -> Value {
+        self.json
+    }
+
+    /// The answer as it had been with this argument `limit`: what is no longer listed is counted as what was not listed before.
+    /// The whole answer where the tool takes no `limit`.
+    ///
+    /// # Errors
+    /// It cannot be written as JSON.
+    pub fn shortened(&self, limit: usize) -> Result<Value, CallError> {
+        (self.shortened)(limit)
+    }
+}
+
+impl fmt::Debug for ToolAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ToolAnswer").field("json", &self.json).finish_non_exhaustive()
     }
 }
 
@@ -139,6 +147,9 @@ impl fmt::Debug for Tool {
 pub fn tools() -> &'static [Tool] {
     static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
         vec![
+            tool::<PowerNowRequest>(),
+            tool::<EnergyRequest>(),
+            tool::<FindRequest>(),
             tool::<AssessRequest>(),
             tool::<ListRequest>(),
             tool::<ImpactRequest>(),
@@ -168,24 +179,34 @@ fn tool<Q: ToolRequest>() -> Tool {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     let output_schema = object(settings.into_generator().into_root_schema_for::<Q::Response>());
     let takes = properties(&input_schema);
-    let call = |context: &Context<'_>, request: &Q| {
-        let mut answer = serde_json::to_value(request.answer(context)?)
-            .map_err(|source| CallError::Answer { tool: Q::NAME, source })?;
-        round_all(&mut answer);
-        Ok(answer)
+    let call = |context: &Context<'_>, request: Q| {
+        let response = request.answer(context)?;
+        let json = json_of::<Q>(&response)?;
+        let shortened = move |limit| {
+            let mut response = response.clone();
+            request.shorten(&mut response, limit);
+            json_of::<Q>(&response)
+        };
+        Ok(ToolAnswer { json, shortened: Box::new(shortened) })
     };
     let also_takes = takes.clone();
     Tool {
         name: Q::NAME,
         title: Q::TITLE,
+        toolset: Q::TOOLSET,
         input_schema,
         output_schema,
-        window_argument: Q::WINDOW_ARGUMENT,
         read_only: true,
         idempotent: true,
-        call: Box::new(move |context, arguments| call(context, &read::<Q>(arguments, &takes)?)),
+        call: Box::new(move |context, arguments| call(context, read::<Q>(arguments, &takes)?)),
         needs_energy: Box::new(move |arguments| Ok(read::<Q>(arguments, &also_takes)?.needs_energy())),
     }
+}
+
+fn json_of<Q: ToolRequest>(response: &Q::Response) -> Result<Value, CallError> {
+    let mut json = serde_json::to_value(response).map_err(|source| CallError::Answer { tool: Q::NAME, source })?;
+    round_all(&mut json);
+    Ok(json)
 }
 
 /// Reads the arguments of a tool.
@@ -194,7 +215,27 @@ fn read<Q: ToolRequest>(arguments: Value, takes: &[String]) -> Result<Q, CallErr
     if let Some((name, length)) = too_long(&arguments) {
         return Err(wrong(format!("{name}: {length} bytes are more than any name has ({LONGEST_TEXT})")));
     }
+    let arguments = renamed(arguments, takes).map_err(wrong)?;
     serde_path_to_error::deserialize(arguments).map_err(|error| wrong(explain(error)))
+}
+
+/// The arguments under the names that they have now.
+fn renamed(mut arguments: Value, takes: &[String]) -> Result<Value, String> {
+    // Serde would also fill a struct from an array, by position.
+    let Some(fields) = arguments.as_object_mut() else {
+        return Err("expected a JSON object that names each argument".to_owned());
+    };
+    let is_taken = |name: &str| takes.iter().any(|taken| taken == name);
+    for (old, new) in RENAMED {
+        if is_taken(old) || !is_taken(new) {
+            continue;
+        }
+        let Some(value) = fields.remove(old) else { continue };
+        if fields.insert(new.to_owned(), value).is_some() {
+            return Err(format!("{old} is the former name of {new}: give one of them"));
+        }
+    }
+    Ok(arguments)
 }
 
 /// The argument that holds a text which is too long, and how long that is.
@@ -242,7 +283,7 @@ fn properties(schema: &Map<String, Value>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::intensity::Table;
+    use crate::intensity::IntensityTable;
     use crate::standards::Standards;
     use crate::tools::{Settings, Toolbox};
     use crate::view::{HistoryRing, RingOptions};
@@ -256,15 +297,16 @@ mod tests {
         Toolbox {
             view: Arc::new(HistoryRing::new("live", "node-1", RingOptions::default())),
             standards: Standards::embedded().unwrap(),
-            intensity: Arc::new(Table::from_zones(&zones)),
+            intensity: Arc::new(IntensityTable::from_zones(&zones)),
             zones,
             settings: Settings::default(),
+            choices: Arc::new(crate::choices::NoChoices),
         }
     }
 
     #[test]
     fn every_tool_says_what_it_does_and_what_each_argument_is() {
-        assert_eq!(tools().len(), 8);
+        assert_eq!(tools().len(), 11);
         for tool in tools() {
             assert!(tool.description().len() > 40, "{}: {}", tool.name, tool.description());
             assert_eq!(tool.input_schema["type"], "object", "{}", tool.name);
@@ -297,11 +339,34 @@ mod tests {
         assert_eq!(property("assess_workload_compliance", "window")["default"], "5m");
     }
 
+    /// Descriptions reach people and programs that know no Rust: no links to types, no paths, no code blocks.
     #[test]
-    fn no_schema_has_a_format_that_only_rust_knows() {
+    fn no_description_speaks_of_rust() {
+        fn look(at: &Value, place: &str) {
+            match at {
+                Value::Object(fields) => {
+                    let text = fields.get("description").and_then(Value::as_str).unwrap_or_default();
+                    for mark in ["[`", "`]", "](", "::", "```"] {
+                        assert!(!text.contains(mark), "{place}: {text}");
+                    }
+                    fields.iter().for_each(|(name, value)| look(value, &format!("{place}/{name}")));
+                }
+                Value::Array(values) => values.iter().for_each(|value| look(value, place)),
+                _ => {}
+            }
+        }
+        for tool in tools() {
+            look(&Value::Object(tool.input_schema.clone()), tool.name);
+            look(&Value::Object(tool.output_schema.clone()), tool.name);
+        }
+    }
+
+    #[test]
+    fn no_schema_has_formats_or_words_that_only_rust_knows() {
         for tool in tools() {
             let text = serde_json::to_string(&[&tool.input_schema, &tool.output_schema]).unwrap();
             assert!(!text.contains("\"format\":\"uint") && !text.contains("\"format\":\"int"), "{}", tool.name);
+            assert!(!text.contains("```") && !text.contains("::"), "{}: documentation of the code", tool.name);
         }
     }
 
@@ -313,15 +378,17 @@ mod tests {
         let context = toolbox.context(Timestamp::UNIX_EPOCH);
         let assess = find("assess_workload_compliance").unwrap();
         for (arguments, named) in [
-            (json!({}), "workload_name"),
-            (json!({ "workload_name": 7 }), "workload_name: invalid type: integer `7`, expected a string"),
-            (json!({ "workload_name": "x", "windo": "5m" }), "unknown field `windo`"),
-            (json!({ "workload_name": "x", "window": "soon" }), "window: `soon` is not a length of time"),
-            (json!({ "workload_name": "x".repeat(60_000) }), "workload_name: 60000 bytes are more"),
+            (json!({}), "workload"),
+            (json!({ "workload": 7 }), "workload: invalid type: integer `7`, expected a string"),
+            (json!({ "workload": "x", "windo": "5m" }), "unknown field `windo`"),
+            (json!({ "workload": "x", "window": "soon" }), "window: `soon` is not a length of time"),
+            (json!({ "workload_name": 7 }), "workload: invalid type: integer `7`, expected a string"),
+            (json!({ "workload_name": "x", "workload": "y" }), "workload_name is the former name of workload"),
+            (json!({ "workload": "x".repeat(60_000) }), "workload: 60000 bytes are more"),
             (json!({ "x".repeat(60_000): 1 }), "an argument's name: 60000 bytes are more"),
-            (json!({ "workload_name": "x", "lang": "fr" }), "lang: unknown variant `fr`"),
-            (json!({ "workload_name": "x", "standard": "KR" }), "KR_CARBON_2050"),
-            (json!({ "workload_name": "x", "region": "seol" }), "seoul"),
+            (json!({ "workload": "x", "lang": "fr" }), "lang: unknown variant `fr`"),
+            (json!({ "workload": "x", "standard": "KR" }), "KR_CARBON_2050"),
+            (json!({ "workload": "x", "region": "seol" }), "seoul"),
         ] {
             let error = assess.call(&context, arguments).unwrap_err().to_string();
             assert!(error.contains(named) && error.len() < 1000, "{named}: {error}");
@@ -329,12 +396,35 @@ mod tests {
     }
 
     #[test]
+    fn arguments_come_by_name_never_by_position() {
+        let toolbox = toolbox();
+        let context = toolbox.context(Timestamp::UNIX_EPOCH);
+        for tool in tools() {
+            for given in [json!([]), json!([null, null]), json!(["web"]), json!(null), json!(7), json!("web")] {
+                let error = tool.call(&context, given.clone()).unwrap_err().to_string();
+                assert!(error.contains("expected a JSON object"), "{} {given}: {error}", tool.name);
+                assert!(tool.needs_energy(given).is_err(), "{}", tool.name);
+            }
+        }
+    }
+
+    #[test]
+    fn former_names_of_arguments_are_still_taken() {
+        let toolbox = toolbox();
+        let context = toolbox.context(Timestamp::UNIX_EPOCH);
+        let trend = find("analyze_workload_power_trend").unwrap();
+        assert!(trend.input_schema["properties"].get("range").is_none());
+        let answer = trend.call(&context, json!({ "workload_name": "cart", "range": "2h" })).unwrap();
+        assert_eq!((&answer["workload"], &answer["window"]), (&json!("cart"), &json!("2h")));
+    }
+
+    #[test]
     fn what_needs_energy_is_known_before_it_is_measured_and_mistakes_are_too() {
         let needs = |tool: &str, arguments: Value| find(tool).unwrap().needs_energy(arguments);
         assert!(needs("get_power_hotspots", json!({})).unwrap());
         assert!(!needs("get_regional_comparison", json!({})).unwrap());
-        assert!(needs("get_regional_comparison", json!({ "workload_name": "cart" })).unwrap());
-        let job = json!({ "duration": "4h", "workload_name": "cart", "power_watts": 50 });
+        assert!(needs("get_regional_comparison", json!({ "workload": "cart" })).unwrap());
+        let job = json!({ "duration": "4h", "workload": "cart", "power_watts": 50 });
         assert!(!needs("calculate_optimal_schedule", job).unwrap(), "its power is given");
         assert!(needs("calculate_optimal_schedule", json!({ "duration": "soon" })).is_err());
     }
@@ -344,7 +434,7 @@ mod tests {
         let toolbox = toolbox();
         let assess = find("assess_workload_compliance").unwrap();
         let context = toolbox.context("2026-11-21T00:00:00Z".parse().unwrap());
-        let answer = assess.call(&context, json!({ "workload_name": "cart" })).unwrap();
+        let answer = assess.call(&context, json!({ "workload": "cart" })).unwrap();
         assert_eq!((&answer["status"], &answer["power_watts"]["total"]), (&json!("INSUFFICIENT_DATA"), &Value::Null));
     }
 }

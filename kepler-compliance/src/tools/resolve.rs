@@ -22,7 +22,7 @@ pub struct Resolved<'a> {
 }
 
 /// How many names an error suggests.
-pub(super) const SUGGESTIONS: usize = 5;
+const SUGGESTIONS: usize = 5;
 
 /// The workload of a name: a pod, a deployment, stateful set, daemon set or job (the sum of its pods), a batch
 /// scheduler's job, a container, a systemd unit, a VM, or all processes of a name; the first of these kinds that has it.
@@ -64,6 +64,8 @@ fn is_named(row: &WorkloadEnergy, kind: WorkloadKind, name: &str) -> bool {
         _ if id.kind == kind => *id.name == *name || *id.uid == *name,
         _ if kind.is_controller() && id.kind == WorkloadKind::Pod => match &row.owner {
             Some(owner) => owner.kind == kind && *owner.name == *name,
+            // How a foreign controller names its pods is not known.
+            None if kind == WorkloadKind::Controller => false,
             None => looks_like_pod_of(&id.name, kind, name),
         },
         _ => false,
@@ -105,20 +107,40 @@ fn unknown(inventory: &Inventory, name: &str, namespace: &str, kind: Option<Work
             named.insert((row.id.kind, own, &*row.id.name));
         }
     }
-    let likeness = |other: &str| strsim::jaro_winkler(name, other);
-    let mut scored: Vec<_> = named.into_iter().map(|row| (likeness(row.2), row)).collect();
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    let show = |(_, (kind, namespace, name)): (f64, (WorkloadKind, Option<&str>, &str))| match namespace {
-        Some(namespace) => format!("{} {namespace}/{name}", kind.name()),
-        None => format!("{} {name}", kind.name()),
-    };
     ToolError::UnknownWorkload {
         name: name.to_owned(),
         kind,
         range: format!("from {:.0} to {:.0}", inventory.asked.start, inventory.asked.end),
         elsewhere: elsewhere.into_iter().take(SUGGESTIONS).collect(),
-        nearest: scored.into_iter().take(SUGGESTIONS).map(show).collect(),
+        nearest: nearest(named, |other| strsim::jaro_winkler(name, other)),
     }
+}
+
+/// A workload's kind, namespace and name.
+pub(super) type Named<'a> = (WorkloadKind, Option<&'a str>, &'a str);
+
+/// The workloads whose names are most like what was asked for, best first, as an answer shows them.
+pub(super) fn nearest<'a>(named: impl IntoIterator<Item = Named<'a>>, likeness: impl Fn(&str) -> f64) -> Vec<String> {
+    let mut scored: Vec<_> = named.into_iter().map(|row| (likeness(row.2), row)).collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    scored.into_iter().take(SUGGESTIONS).map(|(_, row)| shown(row)).collect()
+}
+
+/// A workload as an answer shows it: `pod shop/cart-0`, `unit nginx.service`.
+pub(super) fn shown((kind, namespace, name): Named<'_>) -> String {
+    match namespace {
+        Some(namespace) => format!("{} {namespace}/{name}", kind.name()),
+        None => format!("{} {name}", kind.name()),
+    }
+}
+
+/// The names that are most like what was asked for, best first, and how many others there are.
+pub(super) fn most_like<'a>(asked: &str, names: impl IntoIterator<Item = &'a str>) -> (Vec<String>, usize) {
+    let mut names: Vec<&str> = names.into_iter().collect();
+    let count = names.len();
+    names.sort_by(|a, b| strsim::jaro_winkler(asked, b).total_cmp(&strsim::jaro_winkler(asked, a)));
+    names.truncate(SUGGESTIONS);
+    (names.iter().map(|name| (*name).to_owned()).collect(), count - names.len())
 }
 
 #[cfg(test)]
@@ -126,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pods_are_told_from_their_controllers_names() {
+    fn pods_are_inferred_from_their_controllers_names() {
         use WorkloadKind::{DaemonSet, Deployment, Job, StatefulSet};
         assert!(looks_like_pod_of("cart-7d4b9c6f5-x2x9z", Deployment, "cart"));
         assert!(!looks_like_pod_of("cart-api-7d4b9c6f5-x2x9z", Deployment, "cart"), "another deployment's");

@@ -3,12 +3,12 @@
 use super::arguments::{MOST_WATTS, Scope, WorkloadQualifiers, named, within};
 use super::figures::Windows;
 use super::resolve::resolve;
-use super::{ArgumentRemedy, Figures, Length, ToolError, ToolRequest};
+use super::{ArgumentRemedy, Figures, Length, ToolError, ToolRequest, Toolset};
 use crate::context::Context;
 use crate::facility::Facility;
 use crate::intensity::{AccountingMethod, IntensityError, IntensitySeries, SeriesBasis};
 use crate::messages::{Message, ScheduleMessage, render_all};
-use crate::schedule::{Job, Placement, Plan, Request, ScheduleError, Slot, local_instant, plan};
+use crate::schedule::{Job, Placement, Plan, PlanRequest, ScheduleError, Slot, local_instant, plan};
 use crate::series::Series;
 use crate::units::{Power, Pue};
 use jiff::Timestamp;
@@ -16,38 +16,38 @@ use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Finds when a job emits least: the best windows before a deadline, against starting now.
+/// Finds when a job emits least: the best windows before a deadline, compared with starting now.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ScheduleRequest {
     /// How long the job takes.
     pub duration: Length,
-    /// It must have ended by then: a length from now (`24h`), a time (`2026-11-22T08:00:00Z`), or a local
+    /// When the job must be finished: a length from now (`24h`), a time (`2026-11-22T08:00:00Z`), or a local
     /// time of the region (`2026-11-22T17:00`). Without it 24 hours from now.
     #[serde(default)]
     pub deadline: Option<String>,
-    /// It may not start before; written as `deadline`. Without it now.
+    /// Earliest start, written as `deadline`; without it now.
     #[serde(default)]
     pub earliest: Option<String>,
-    /// Whether it may pause and go on.
+    /// Whether the job may be paused and resumed.
     #[serde(default)]
     pub interruptible: bool,
-    /// Its mean IT power, watts. Without it that of `workload_name`, where given; else carbon is given per kWh only.
+    /// Its mean IT power, watts. Without it that of `workload`, where given; else carbon is given per kWh only.
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub power_watts: Option<f64>,
-    /// A workload whose mean power over `window` stands for the job's.
+    /// A workload whose mean power over `window` is taken as the job's.
     #[serde(default)]
-    pub workload_name: Option<String>,
-    /// Which of those that share the name.
+    pub workload: Option<String>,
+    /// Which workload is meant where several share the name.
     #[serde(flatten, deserialize_with = "named")]
     #[schemars(with = "WorkloadQualifiers")]
     pub qualifiers: WorkloadQualifiers,
-    /// How many windows to rank at most.
+    /// Maximum number of windows to rank.
     #[serde(default = "default_ranking")]
     pub ranking: usize,
-    /// Where, since when, in which language.
+    /// Region, window and language.
     #[serde(flatten, deserialize_with = "named")]
     #[schemars(with = "Scope")]
     pub scope: Scope,
@@ -67,7 +67,7 @@ impl ScheduleRequest {
             earliest: None,
             interruptible: false,
             power_watts: None,
-            workload_name: None,
+            workload: None,
             qualifiers: WorkloadQualifiers::default(),
             ranking: default_ranking(),
             scope: Scope::default(),
@@ -79,9 +79,10 @@ impl ToolRequest for ScheduleRequest {
     type Response = ScheduleResponse;
     const NAME: &'static str = "calculate_optimal_schedule";
     const TITLE: &'static str = "Find the best time to run";
+    const TOOLSET: Toolset = Toolset::Tuning;
 
     fn needs_energy(&self) -> bool {
-        self.workload_name.is_some() && self.power_watts.is_none()
+        self.workload.is_some() && self.power_watts.is_none()
     }
 
     fn answer(&self, context: &Context<'_>) -> Result<ScheduleResponse, ToolError> {
@@ -89,7 +90,7 @@ impl ToolRequest for ScheduleRequest {
     }
 }
 
-/// The plan.
+/// The schedule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ScheduleResponse {
@@ -101,19 +102,19 @@ pub struct ScheduleResponse {
     pub time_zone: String,
     /// How long the job takes.
     pub duration: Length,
-    /// It was not to start before.
+    /// The earliest start that was asked for.
     pub earliest: Timestamp,
-    /// It had to have ended by.
+    /// The deadline that was asked for.
     pub deadline: Timestamp,
     /// The job's mean IT power, watts; `null` where it was not given.
     pub power_watts: Option<f64>,
-    /// Whether the intensities tell hours apart. `false`: they are a yearly average, and any time is as good.
+    /// Whether the intensities distinguish hours. `false`: they are a yearly average, and any time is as good.
     pub distinguishes_hours: bool,
-    /// What the intensities rest on.
+    /// Basis of the intensities.
     pub basis: SeriesBasis,
-    /// By what method they were made.
-    pub method: AccountingMethod,
-    /// Who says so.
+    /// By what method they were made; `null` where it is not stated.
+    pub method: Option<AccountingMethod>,
+    /// Publisher of the intensities.
     pub source: String,
     /// When it emits least; of equals the earliest.
     pub best: ScheduledWindow,
@@ -123,14 +124,14 @@ pub struct ScheduleResponse {
     pub ranking: Vec<ScheduledWindow>,
     /// Where a price is known: windows of which none is better in both carbon and cost, cleanest first.
     pub pareto: Vec<ScheduledWindow>,
-    /// What the best saves against now, in per cent.
+    /// What the best window saves compared with starting now, in per cent.
     pub saving_percent: Option<f64>,
     /// The same in kgCO2e.
     #[serde(rename = "saving_kgCO2eq")]
     pub saving_kg: Option<f64>,
-    /// In a sentence.
+    /// The recommendation in a sentence.
     pub recommendation: String,
-    /// What weakens it.
+    /// What weakens the answer.
     pub caveats: Vec<String>,
 }
 
@@ -189,11 +190,11 @@ pub fn calculate_optimal_schedule(
     let job = if request.interruptible { job.interruptible()? } else { job };
     let horizon = (earliest.min(context.now), deadline.max(context.now));
     let prices = context.settings.prices(horizon.0, horizon.1);
-    let asked = Request {
+    let asked = PlanRequest {
         earliest,
         prices: prices.as_ref(),
         ranking: request.ranking,
-        ..Request::new(&job, context.now, deadline, &series.values)
+        ..PlanRequest::new(&job, context.now, deadline, &series.values)
     };
     let plan = plan(&asked)?;
     caveats.extend(facility.caveats.iter().cloned());
@@ -233,16 +234,17 @@ impl Found<'_> {
             power_watts: self.power.map(Power::watts),
             distinguishes_hours: hours,
             basis: series.basis,
-            method: series.provenance.method,
-            source: self.source().render(request.scope.lang),
+            method: series.provenance.stated_method(),
+            source: self.source().render(request.scope.lang.unwrap_or_default()),
             best: show(&plan.best),
             now: plan.now.as_ref().map(show),
             ranking: plan.ranking.iter().map(show).collect(),
             pareto: plan.pareto.iter().map(show).collect(),
             saving_percent: percent,
             saving_kg: saved.filter(|_| known).map(|saving| saving.carbon.kilograms()),
-            recommendation: Message::from(recommend(&plan.best, percent, hours, zone)).render(request.scope.lang),
-            caveats: render_all(caveats, request.scope.lang),
+            recommendation: Message::from(recommend(&plan.best, percent, hours, zone))
+                .render(request.scope.lang.unwrap_or_default()),
+            caveats: render_all(caveats, request.scope.lang.unwrap_or_default()),
         }
     }
 
@@ -302,7 +304,7 @@ fn power(context: &Context<'_>, request: &ScheduleRequest) -> Result<Option<Powe
     if let Some(watts) = request.power_watts {
         return Ok(Some(Power::from_watts(within("power_watts", watts, 0.0..=MOST_WATTS)?)));
     }
-    let Some(name) = &request.workload_name else { return Ok(None) };
+    let Some(name) = &request.workload else { return Ok(None) };
     let inventory = context.view.inventory(context.window(request.scope.window.duration()))?;
     let resolved = resolve(&inventory, name, &request.qualifiers)?;
     let figures = Figures::sum(&inventory, &Windows::of(&inventory), resolved.rows.iter().copied());

@@ -1,18 +1,19 @@
 //! What does the whole cluster use and emit?
 
 use super::answer::{Evidence, Month, ProjectedMonthly, Skip, basis_of, energy_caveats, grams_per_hour};
-use super::arguments::{Scope, default_standard, named};
+use super::arguments::{Scope, named};
 use super::figures::MONTH;
 use super::groups::{Group, common_kind, groups};
 use super::judge::Judge;
+use super::judges::{Judges, Terms};
 use super::list::StatusCounts;
 use super::price::MonthPrice;
-use super::{Figures, ToolError, ToolRequest};
+use super::{Figures, ToolError, ToolRequest, Toolset};
 use crate::carbon::emissions;
 use crate::context::Context;
 use crate::facility::Facility;
 use crate::messages::{Message, SummaryMessage, render_all};
-use crate::standards::{Basis, SiteFacts, Status, Subject as Whose};
+use crate::standards::{Basis, SiteFacts, Status};
 use crate::units::{Energy, Power};
 use crate::view::{Inventory, NodeEnergy, NodeZoneEnergy, WorkloadKind};
 use kepler_core::meter::Method;
@@ -23,41 +24,31 @@ use std::time::Duration;
 
 /// Sums up a cluster: energy and emissions of nodes and namespaces, idle and unattributed shares,
 /// compliance counts, and how much of it the figures cover.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct SummaryRequest {
-    /// Code of the standard to judge by.
-    #[serde(default = "default_standard")]
-    pub standard: String,
+    /// Code of the standard to judge by. Without it KR_CARBON_2050, or what a workload's pods or namespace choose.
+    #[serde(default)]
+    pub standard: Option<String>,
     /// The kind of workloads to count. Without it all of them, each once: pods, containers outside pods, units, virtual
     /// machines, and processes that are in none of these.
     #[serde(default)]
     pub kind: Option<WorkloadKind>,
-    /// What rules need to know of the site, as in `assess_workload_compliance`.
+    /// Facts about the site that rules need, as in `assess_workload_compliance`.
     #[serde(default)]
     pub facts: SiteFacts,
-    /// Where, since when, in which language.
+    /// Region, window and language.
     #[serde(flatten, deserialize_with = "named")]
     #[schemars(with = "Scope")]
     pub scope: Scope,
-}
-
-impl Default for SummaryRequest {
-    fn default() -> Self {
-        SummaryRequest {
-            standard: default_standard(),
-            kind: None,
-            facts: SiteFacts::default(),
-            scope: Scope::default(),
-        }
-    }
 }
 
 impl ToolRequest for SummaryRequest {
     type Response = SummaryResponse;
     const NAME: &'static str = "get_cluster_carbon_summary";
     const TITLE: &'static str = "Summarize the cluster";
+    const TOOLSET: Toolset = Toolset::Compliance;
 
     fn answer(&self, context: &Context<'_>) -> Result<SummaryResponse, ToolError> {
         get_cluster_carbon_summary(context, self)
@@ -163,23 +154,25 @@ pub fn get_cluster_carbon_summary(
     context: &Context<'_>,
     request: &SummaryRequest,
 ) -> Result<SummaryResponse, ToolError> {
-    let (window, lang) = (request.scope.window, request.scope.lang);
-    let facility = Facility::of(context, request.scope.region.as_deref())?.stating(&request.facts);
-    let judge = Judge::new(context, &facility, &request.standard)?;
-    let mut response = frame(request, &facility, &judge);
+    let (window, lang) = (request.scope.window, request.scope.lang.unwrap_or_default());
+    let terms = Terms::new(&request.scope, request.standard.as_deref(), &request.facts);
+    let mut judges = Judges::new(context, terms)?;
+    let facility = judges.common().facility().clone();
+    let mut response = frame(request, &facility, judges.common());
     let Some(inventory) = response.evidence.inventory(context, lang)? else { return Ok(response) };
     totals(context, &facility, &inventory, &mut response);
     let counted = groups(&inventory, request.kind, None)?;
     for group in &counted {
-        response.counts.count(judge.statuses(Some(&group.figures)).status);
+        let chosen = judges.chosen(&group.rows);
+        response.counts.count(judges.of(&chosen)?.statuses(Some(&group.figures)).status);
     }
     let pods = groups(&inventory, Some(WorkloadKind::Pod), None)?;
-    let whole = Judge::of(context, &facility, &request.standard, Whose::Namespace)?;
-    response.namespaces = namespaces(&facility, &inventory, &pods, &whole);
-    let method = inventory.nodes.iter().map(method_of).reduce(Method::weaker);
+    response.namespaces = namespaces(&inventory, &pods, |namespace| judges.of_namespace(namespace))?;
+    let method = inventory.nodes.iter().map(NodeEnergy::method).reduce(Method::weaker);
     let mut caveats = energy_caveats(context, &inventory, method);
     caveats.extend(MonthPrice::of(context).caveat);
-    caveats.extend(judge.unknown());
+    caveats.extend(judges.caveats());
+    caveats.extend(judges.common().unknown());
     caveats.extend(facility.caveats.iter().cloned());
     response.recommendations = render_all(&recommend(response.idle_percent, response.unattributed_percent), lang);
     response.kind = request.kind.or(common_kind(&counted));
@@ -191,7 +184,7 @@ pub fn get_cluster_carbon_summary(
 /// What is known without energy figures.
 fn frame(request: &SummaryRequest, facility: &Facility, judge: &Judge<'_>) -> SummaryResponse {
     SummaryResponse {
-        standard: judge.carbon_rule().map_or_else(|| request.standard.clone(), |rule| rule.code.clone()),
+        standard: judge.standard().to_owned(),
         region: facility.region.clone(),
         current_carbon_intensity: facility.effective().map(|value| value.grams_per_kilowatt_hour()),
         pue: facility.ratio().map(|pue| pue.ratio()),
@@ -210,7 +203,7 @@ fn frame(request: &SummaryRequest, facility: &Facility, judge: &Judge<'_>) -> Su
         counts: StatusCounts::default(),
         recommendations: Vec::new(),
         skipped: Vec::new(),
-        evidence: Evidence::none(request.scope.window, &facility.caveats, request.scope.lang),
+        evidence: Evidence::none(request.scope.window, &facility.caveats, request.scope.lang.unwrap_or_default()),
     }
 }
 
@@ -245,16 +238,15 @@ fn node(node: &NodeEnergy) -> NodeSummary {
         power_watts: mean_power(node).map(Power::watts),
         idle_percent: percent(node.split(|zone| zone.idle).total(), energy),
         unattributed_percent: percent(node.split(|zone| zone.unattributed).total(), energy),
-        basis: basis_of(method_of(node)),
+        basis: basis_of(node.method()),
     }
 }
 
-fn namespaces(
-    facility: &Facility,
+fn namespaces<'a>(
     inventory: &Inventory,
     pods: &[Group<'_>],
-    judge: &Judge<'_>,
-) -> Vec<NamespaceSummary> {
+    mut judge: impl FnMut(&str) -> Result<Judge<'a>, ToolError>,
+) -> Result<Vec<NamespaceSummary>, ToolError> {
     let mut sums: BTreeMap<&str, (usize, Figures)> = BTreeMap::new();
     for pod in pods {
         // A pod whose namespace is not known yet is in none.
@@ -263,29 +255,26 @@ fn namespaces(
         *workloads += 1;
         sum.absorb(&pod.figures);
     }
-    let summary = |(namespace, (workloads, figures)): (&str, (usize, Figures))| {
+    let mut namespaces = Vec::with_capacity(sums.len());
+    for (namespace, (workloads, figures)) in sums {
+        let judge = judge(namespace)?;
         let energy = figures.energy.total();
-        let known = energy.zip(facility.ratio()).zip(facility.intensity());
-        NamespaceSummary {
+        let known = energy.zip(judge.facility().ratio()).zip(judge.facility().intensity());
+        namespaces.push(NamespaceSummary {
             namespace: namespace.to_owned(),
             workloads,
             energy_joules: energy.map(Energy::joules),
             emissions_kg: known.map(|((energy, pue), grid)| emissions(energy, pue, grid).kilograms()),
             power_watts: figures.power.and_then(|power| power.total()).map(Power::watts),
             status: judge.statuses(Some(&figures)).status,
-        }
-    };
-    sums.into_iter().map(summary).collect()
+        });
+    }
+    Ok(namespaces)
 }
 
 fn mean_power(node: &NodeEnergy) -> Option<Power> {
     let window: Duration = node.covered.length();
     node.energy().total().filter(|_| !window.is_zero()).map(|energy| energy.over(window))
-}
-
-fn method_of(node: &NodeEnergy) -> Method {
-    let zones = node.zones.iter().filter_map(|(_, zone)| zone.as_ref());
-    zones.chain(&node.gpu).map(|zone| zone.method).reduce(Method::weaker).unwrap_or(Method::Measured)
 }
 
 fn percent(part: Option<Energy>, whole: Option<Energy>) -> Option<f64> {

@@ -3,11 +3,13 @@
 mod statistics;
 
 use super::answer::{FULL_COVERAGE, PowerWatts, basis_of, grams_per_hour, method_caveat};
-use super::arguments::{WorkloadQualifiers, named};
+use super::arguments::{WorkloadQualifiers, check_step, named};
 use super::figures::MONTH;
+use super::judges::facility_of;
 use super::resolve::resolve;
-use super::{ArgumentRemedy, Length, ToolError, ToolRequest};
+use super::{Length, ToolError, ToolRequest, Toolset};
 use crate::carbon::{emissions, emissions_over};
+use crate::choices::WorkloadChoice;
 use crate::context::Context;
 use crate::facility::Facility;
 use crate::messages::{EnergyMessage, Message, TrendMessage, render_all};
@@ -15,14 +17,14 @@ use crate::series::{Series, Step};
 use crate::standards::Basis;
 use crate::text::Lang;
 use crate::units::{CarbonMass, Energy, Power};
-use crate::view::{EnergySeries, Subject, Usage, ViewError, WorkloadKind};
+use crate::view::{EnergySeries, StepUsage, Subject, ViewError, WorkloadKind};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use statistics::{Points, anomalies, slope};
 use std::time::Duration;
 
-/// Analyses a workload's power over a range: slope with its confidence, baseline, peaks, anomalies, and
+/// Analyses a workload's power over a window: slope with its confidence, baseline, peaks, anomalies, and
 /// what a month like it would use and emit.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -30,38 +32,38 @@ use std::time::Duration;
 pub struct TrendRequest {
     /// The workload, as in `assess_workload_compliance`. Without it all nodes together.
     #[serde(default)]
-    pub workload_name: Option<String>,
-    /// Which of those that share the name.
+    pub workload: Option<String>,
+    /// Which workload is meant where several share the name.
     #[serde(flatten, deserialize_with = "named")]
     #[schemars(with = "WorkloadQualifiers")]
     pub qualifiers: WorkloadQualifiers,
-    /// How far back.
-    #[serde(default = "default_range")]
-    pub range: Length,
-    /// The length of a step; without it a hundredth of the range.
+    /// How far back the window reaches.
+    #[serde(default = "default_window")]
+    pub window: Length,
+    /// The length of a step; without it a hundredth of the window.
     #[serde(default)]
     pub step: Option<Length>,
     /// Where it runs; without it the configured region, else ap-northeast-2.
     #[serde(default)]
     pub region: Option<String>,
-    /// Language of sentences.
+    /// Language of sentences. Without it the one that the workload's pods or namespace choose, else English.
     #[serde(default)]
-    pub lang: Lang,
+    pub lang: Option<Lang>,
 }
 
-const fn default_range() -> Length {
+const fn default_window() -> Length {
     Length::minutes(24 * 60)
 }
 
 impl Default for TrendRequest {
     fn default() -> Self {
         TrendRequest {
-            workload_name: None,
+            workload: None,
             qualifiers: WorkloadQualifiers::default(),
-            range: default_range(),
+            window: default_window(),
             step: None,
             region: None,
-            lang: Lang::En,
+            lang: None,
         }
     }
 }
@@ -70,7 +72,7 @@ impl ToolRequest for TrendRequest {
     type Response = TrendResponse;
     const NAME: &'static str = "analyze_workload_power_trend";
     const TITLE: &'static str = "Analyze power over time";
-    const WINDOW_ARGUMENT: &'static str = "range";
+    const TOOLSET: Toolset = Toolset::Energy;
 
     fn answer(&self, context: &Context<'_>) -> Result<TrendResponse, ToolError> {
         analyze_workload_power_trend(context, self)
@@ -83,7 +85,7 @@ impl ToolRequest for TrendRequest {
 pub struct TrendResponse {
     /// The workload; `null` for all nodes.
     pub workload: Option<String>,
-    /// What it is; `null` for all nodes and where there are no figures.
+    /// Its kind; `null` for all nodes and where there are no figures.
     pub kind: Option<WorkloadKind>,
     /// Its namespace; `null` for what is not a pod or a controller of pods.
     pub namespace: Option<String>,
@@ -116,15 +118,18 @@ pub struct TrendResponse {
     pub projected_monthly_emissions_kg: Option<f64>,
     /// How the figures came about; `null` where there are none.
     pub basis: Option<Basis>,
-    /// In a sentence.
+    /// The trend in a sentence.
     pub summary: String,
-    /// The range asked for.
-    pub range: Length,
-    /// Share of the range that the steps cover, 0 to 1; `null` where there are none.
+    /// The window asked for.
+    pub window: Length,
+    /// Share of the window that the steps cover, 0 to 1; `null` where there are none.
     pub coverage: Option<f64>,
     /// The state that was seen.
     pub moment: Option<String>,
-    /// What weakens it.
+    /// What the workload's pods, namespace or nodes choose for this answer.
+    #[serde(default)]
+    pub choices: Vec<WorkloadChoice>,
+    /// What weakens the answer.
     pub caveats: Vec<String>,
 }
 
@@ -148,7 +153,7 @@ pub struct Slope {
     pub watts_per_hour: f64,
     /// The 95 % confidence interval of that; steps of a real load are not independent, so it is rather too narrow.
     pub confidence_95: [f64; 2],
-    /// Whether there is a trend: the interval leaves zero out, and power changes over the range by more than 5 % of its
+    /// Whether there is a trend: the interval leaves zero out, and power changes over the window by more than 5 % of its
     /// mean and by more than the source resolves.
     pub significant: bool,
     /// Share of the variance that the line explains, 0 to 1.
@@ -169,51 +174,52 @@ pub struct Anomaly {
     pub deviations: f64,
 }
 
-/// How many steps a range has unless the request says otherwise.
+/// How many steps a window has unless the request says otherwise.
 const STEPS: u32 = 100;
 
-/// Steps that a request may ask for.
-const MOST_STEPS: u128 = 10_000;
-
-/// Analyses a workload's power over a range.
+/// Analyses a workload's power over a window.
 ///
 /// # Errors
 /// No such workload or region; too many steps; the source cannot answer.
 pub fn analyze_workload_power_trend(context: &Context<'_>, request: &TrendRequest) -> Result<TrendResponse, ToolError> {
-    let facility = Facility::of(context, request.region.as_deref())?;
+    let mut facility = Facility::of(context, request.region.as_deref())?;
     let step = step(request)?;
     let mut response = frame(request, &facility);
     let mut caveats: Vec<Message> = Vec::new();
     caveats.extend(context.stale.map(|age| EnergyMessage::Stale { age }.into()));
-    match series(context, request, step, &mut response, &mut caveats) {
-        Ok(series) => {
-            fill(&series, &mut response, &mut caveats);
-            carbon(context, &facility, &series, &mut response, &mut caveats);
+    let mut lang = request.lang;
+    match subject(context, request, &mut facility, &mut response, &mut caveats) {
+        Ok((subject, chosen)) => {
+            lang = lang.or(chosen);
+            match context.view.series(&subject, context.window(request.window.duration()), step) {
+                Ok(series) => {
+                    fill(&series, &mut response, &mut caveats);
+                    carbon(context, &facility, &series, &mut response, &mut caveats);
+                }
+                Err(error @ ViewError::NoData { .. }) => caveats.insert(0, Message::from(&error)),
+                Err(error) => return Err(error.into()),
+            }
         }
         Err(ToolError::View(error @ ViewError::NoData { .. })) => caveats.insert(0, Message::from(&error)),
         Err(error) => return Err(error),
     }
     caveats.extend(facility.caveats.iter().cloned());
-    response.summary = Message::from(summarise(&response)).render(request.lang);
-    response.caveats = render_all(&caveats, request.lang);
+    response.summary = Message::from(summarise(&response)).render(lang.unwrap_or_default());
+    response.caveats = render_all(&caveats, lang.unwrap_or_default());
     Ok(response)
 }
 
 /// The length of a step.
 fn step(request: &TrendRequest) -> Result<Duration, ToolError> {
-    let step = request.step.map_or(request.range.duration() / STEPS, Length::duration);
-    if request.range.duration().as_nanos() / step.as_nanos().max(1) > MOST_STEPS {
-        let given = Length::try_from(step).map_or_else(|_| "0s".to_owned(), |step| step.to_string());
-        let remedy = ArgumentRemedy::LongerStep { most: MOST_STEPS };
-        return Err(ToolError::InvalidArgument { argument: "step", given, remedy });
-    }
+    let step = request.step.map_or(request.window.duration() / STEPS, Length::duration);
+    check_step(request.window, step)?;
     Ok(step)
 }
 
 /// What is known without energy figures.
 fn frame(request: &TrendRequest, facility: &Facility) -> TrendResponse {
     TrendResponse {
-        workload: request.workload_name.clone(),
+        workload: request.workload.clone(),
         kind: None,
         namespace: None,
         region: facility.region.clone(),
@@ -231,34 +237,36 @@ fn frame(request: &TrendRequest, facility: &Facility) -> TrendResponse {
         projected_monthly_emissions_kg: None,
         basis: None,
         summary: String::new(),
-        range: request.range,
+        window: request.window,
         coverage: None,
         moment: None,
+        choices: Vec::new(),
         caveats: Vec::new(),
     }
 }
 
-fn series(
+/// Whose power it is, and the language that it chooses; `facility` becomes its own.
+fn subject(
     context: &Context<'_>,
     request: &TrendRequest,
-    step: Duration,
+    facility: &mut Facility,
     response: &mut TrendResponse,
     caveats: &mut Vec<Message>,
-) -> Result<EnergySeries, ToolError> {
-    let range = context.window(request.range.duration());
-    let subject = match &request.workload_name {
-        None => Subject::Cluster,
-        Some(name) => {
-            let inventory = context.view.inventory(range)?;
-            let resolved = resolve(&inventory, name, &request.qualifiers)?;
-            response.workload = Some(resolved.name);
-            response.kind = Some(resolved.kind);
-            response.namespace = resolved.namespace;
-            caveats.extend(resolved.caveats);
-            Subject::Workloads(resolved.rows.iter().map(|row| row.id.clone()).collect())
-        }
-    };
-    Ok(context.view.series(&subject, range, step)?)
+) -> Result<(Subject, Option<Lang>), ToolError> {
+    let Some(name) = &request.workload else { return Ok((Subject::Cluster, None)) };
+    let inventory = context.view.inventory(context.window(request.window.duration()))?;
+    let resolved = resolve(&inventory, name, &request.qualifiers)?;
+    let choices = context.choices.choices();
+    let (own, chosen) = facility_of(context, facility, request.region.as_deref(), &choices, &resolved.rows)?;
+    *facility = own.into_owned();
+    response.workload = Some(resolved.name);
+    response.kind = Some(resolved.kind);
+    response.namespace = resolved.namespace;
+    response.region.clone_from(&facility.region);
+    caveats.extend(resolved.caveats);
+    caveats.extend(chosen.warnings);
+    response.choices = chosen.made;
+    Ok((Subject::Workloads(resolved.rows.iter().map(|row| row.id.clone()).collect()), chosen.lang))
 }
 
 fn fill(series: &EnergySeries, response: &mut TrendResponse, caveats: &mut Vec<Message>) {
@@ -289,8 +297,8 @@ fn fill(series: &EnergySeries, response: &mut TrendResponse, caveats: &mut Vec<M
 }
 
 /// Energy of all steps.
-fn energy(series: &EnergySeries) -> Option<Energy> {
-    let known = series.steps.steps().iter().filter_map(|step: &Step<Usage>| step.value.energy.total());
+pub(super) fn energy(series: &EnergySeries) -> Option<Energy> {
+    let known = series.steps.steps().iter().filter_map(|step: &Step<StepUsage>| step.value.energy.total());
     known.reduce(|a, b| a + b)
 }
 
@@ -315,22 +323,33 @@ fn carbon(
     response.projected_monthly_energy_kwh = Some(month.kilowatt_hours());
     let (Some(pue), Some(grid)) = (facility.ratio(), facility.intensity()) else { return };
     response.projected_monthly_emissions_kg = Some(emissions(month, pue, grid).kilograms());
-    let (Some(start), Some(end)) = (series.steps.start(), series.steps.end()) else { return };
+    let Some(emitted) = emitted(context, facility, series) else { return };
+    response.emissions_kg = Some(emitted.mass.kilograms());
+    caveats.extend(emitted.has_gaps.then(|| TrendMessage::IntensityGaps.into()));
+}
+
+/// What the energy of a series emits.
+pub(super) struct Emitted {
+    pub(super) mass: CarbonMass,
+    /// Whether intensities are missing for some of the time, where the facility's own stands for them.
+    pub(super) has_gaps: bool,
+}
+
+/// What the energy of a series emits, by the intensity of each time where that is known.
+pub(super) fn emitted(context: &Context<'_>, facility: &Facility, series: &EnergySeries) -> Option<Emitted> {
+    let (pue, grid, whole) = (facility.ratio()?, facility.intensity()?, energy(series)?);
+    let (start, end) = (series.steps.start()?, series.steps.end()?);
     let energy = series.steps.map(|usage| usage.energy.total().unwrap_or(Energy::ZERO));
     // Where settings state an intensity, that is the one; else each time has its own, as far as known.
     let is_stated = facility.grid.as_ref().is_some_and(|grid| grid.is_stated);
     let history = (!is_stated).then(|| context.intensity.history(&facility.zone, start, end).ok()).flatten();
     let pues = Series::constant(start, end, pue).ok();
     let sum = history.zip(pues).map(|(history, pue)| emissions_over(&energy, &pue, &history.values));
-    match sum {
-        Some(sum) if sum.uncovered == Energy::ZERO => response.emissions_kg = Some(sum.mass.kilograms()),
-        Some(sum) => {
-            let rest: CarbonMass = emissions(sum.uncovered, pue, grid);
-            response.emissions_kg = Some((sum.mass + rest).kilograms());
-            caveats.push(TrendMessage::IntensityGaps.into());
-        }
-        None => response.emissions_kg = Some(emissions(whole, pue, grid).kilograms()),
-    }
+    Some(match sum {
+        Some(sum) if sum.uncovered == Energy::ZERO => Emitted { mass: sum.mass, has_gaps: false },
+        Some(sum) => Emitted { mass: sum.mass + emissions(sum.uncovered, pue, grid), has_gaps: true },
+        None => Emitted { mass: emissions(whole, pue, grid), has_gaps: false },
+    })
 }
 
 fn summarise(response: &TrendResponse) -> TrendMessage {

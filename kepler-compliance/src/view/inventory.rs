@@ -1,12 +1,13 @@
 //! Inventories: nodes and workloads with their energy.
 
-use super::{EnergySplit, PowerSplit, TimeRange};
-use crate::units::{Energy, PerZone, Power};
+use super::{DeviceEnergy, EnergySplit, PowerSplit, TimeRange, WorkloadDeviceEnergy};
+use crate::units::{Energy, PerZone, Power, ZoneKind};
 use kepler_core::meter::Method;
 use kepler_core::snapshot::{AnyRow, Snapshot};
 use kepler_core::workload::{PodOwner, ResourceAmounts, WorkloadKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::ops::Add;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,16 +53,17 @@ pub struct NodeEnergy {
     pub covered: TimeRange,
     /// Each zone that delivered; `None` for those without a source.
     pub zones: PerZone<Option<NodeZoneEnergy>>,
-    /// Of its graphics processors together, where measured.
-    pub gpu: Option<NodeZoneEnergy>,
     /// Logical processors online, where known.
     pub processors: Option<u32>,
+    /// Its accelerators, where the source tells them apart. Together they have the energy of the zone
+    /// [`ZoneKind::Gpu`], or, where the source tells them apart for a part of the range only, less.
+    pub devices: Vec<DeviceEnergy>,
 }
 
 impl NodeEnergy {
     /// A node of which no zone is known yet.
     pub fn new(name: impl Into<Arc<str>>, covered: TimeRange) -> Self {
-        NodeEnergy { name: name.into(), covered, zones: PerZone::default(), gpu: None, processors: None }
+        NodeEnergy { name: name.into(), covered, zones: PerZone::default(), processors: None, devices: Vec::new() }
     }
 }
 
@@ -115,6 +117,8 @@ pub struct WorkloadEnergy {
     pub resources: Option<Resources>,
     /// Which workload's energy holds this one's, so that sums over kinds count nothing twice.
     pub containment: Containment,
+    /// What it used of each accelerator, where the source tells them apart, as in [`NodeEnergy::devices`].
+    pub devices: Vec<WorkloadDeviceEnergy>,
 }
 
 impl WorkloadEnergy {
@@ -131,6 +135,7 @@ impl WorkloadEnergy {
             method,
             resources: None,
             containment: Containment::Unknown,
+            devices: Vec::new(),
         }
     }
 }
@@ -186,30 +191,39 @@ impl WorkloadId {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Owner {
-    /// Deployment, stateful set, daemon set or job; a replica set's deployment, not the set itself.
+    /// Deployment, stateful set, daemon set or job, or another controller; a replica set's deployment, not the set itself.
     pub kind: WorkloadKind,
     /// Its name.
     pub name: Arc<str>,
+    /// Its kind as Kubernetes writes it, where that says more: `CronJob`, `ReplicaSet`, `Rollout`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub controller: Option<Arc<str>>,
 }
 
 impl Owner {
     /// A controller.
     pub fn new(kind: WorkloadKind, name: impl Into<Arc<str>>) -> Self {
-        Owner { kind, name: name.into() }
+        Owner { kind, name: name.into(), controller: None }
     }
 
-    /// The controller that Kubernetes names. A cron job's pods are those of one job under its name; a controller of another
-    /// kind, or a replica set by itself, is none that a question can be asked about.
+    /// The controller that Kubernetes names; none without a kind and a name. A cron job's pods are those of one job under
+    /// its name; a replica set by itself, or a controller of a kind that Kubernetes does not have, is
+    /// [another one](WorkloadKind::Controller).
     #[must_use]
     pub fn of(owner: &PodOwner) -> Option<Self> {
-        let kind = match owner.kind.as_str() {
-            "Deployment" => WorkloadKind::Deployment,
-            "StatefulSet" => WorkloadKind::StatefulSet,
-            "DaemonSet" => WorkloadKind::DaemonSet,
-            "Job" | "CronJob" => WorkloadKind::Job,
-            _ => return None,
+        if owner.kind.is_empty() || owner.name.is_empty() {
+            return None;
+        }
+        let (kind, says_all) = match owner.kind.as_str() {
+            "Deployment" => (WorkloadKind::Deployment, true),
+            "StatefulSet" => (WorkloadKind::StatefulSet, true),
+            "DaemonSet" => (WorkloadKind::DaemonSet, true),
+            "Job" => (WorkloadKind::Job, true),
+            "CronJob" => (WorkloadKind::Job, false),
+            _ => (WorkloadKind::Controller, false),
         };
-        Some(Owner { kind, name: owner.name.as_str().into() })
+        let controller = (!says_all).then(|| owner.kind.as_str().into());
+        Some(Owner { kind, name: owner.name.as_str().into(), controller })
     }
 }
 
@@ -240,6 +254,26 @@ impl Resources {
             memory_limit_bytes: amounts.memory_limit_bytes,
         })
     }
+
+    /// Notes an amount: of `cpu` in cores or of `memory` in bytes, requested or as a limit. Other resources are not kept.
+    pub fn note(&mut self, resource: &str, is_limit: bool, amount: f64) {
+        if !amount.is_finite() || amount < 0.0 {
+            return;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "not negative; beyond the largest it is that"
+        )]
+        let bytes = amount as u64;
+        match (resource, is_limit) {
+            ("cpu", false) => self.cpu_request_cores = Some(amount),
+            ("cpu", true) => self.cpu_limit_cores = Some(amount),
+            ("memory", false) => self.memory_request_bytes = Some(bytes),
+            ("memory", true) => self.memory_limit_bytes = Some(bytes),
+            _ => {}
+        }
+    }
 }
 
 /// Something that is not among the figures.
@@ -266,13 +300,38 @@ impl NodeEnergy {
         self.split(|zone| Some(zone.energy))
     }
 
-    /// One figure of every zone, by part.
-    pub fn split<T: Copy>(&self, figure: impl Fn(&NodeZoneEnergy) -> Option<T>) -> super::Split<T> {
-        super::Split {
-            zones: PerZone::from_fn(|zone| self.zones[zone].as_ref().and_then(&figure)),
-            gpu: self.gpu.as_ref().and_then(&figure),
-        }
+    /// One figure of every zone, by part. The total is of the [counted](Self::counted) zones.
+    pub fn split<T: Copy + Add<Output = T>>(&self, figure: impl Fn(&NodeZoneEnergy) -> Option<T>) -> super::Split<T> {
+        let zones = PerZone::from_fn(|zone| self.zones[zone].as_ref().and_then(&figure));
+        super::Split::new(zones).counting(&self.counted())
     }
+
+    /// The zones whose sum is the machine: none of them contains another, and a platform that is measured stands for
+    /// processors and memory that are but estimated.
+    #[must_use]
+    pub fn counted(&self) -> PerZone<bool> {
+        counted(&self.zones)
+    }
+
+    /// How the total came to be: the weakest method of the [counted](Self::counted) zones.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        let counted = self.counted();
+        let zones = self.zones.iter().filter(|(zone, _)| counted[*zone]).filter_map(|(_, zone)| zone.as_ref());
+        zones.map(|zone| zone.method).reduce(Method::weaker).unwrap_or(Method::Measured)
+    }
+}
+
+/// The zones whose sum is the machine, of a node with these.
+pub(crate) fn counted(zones: &PerZone<Option<NodeZoneEnergy>>) -> PerZone<bool> {
+    let is_estimated = |kind: ZoneKind| {
+        zones[kind].as_ref().is_some_and(|zone| {
+            // A platform counter that does not move, as hypervisors show one, measures nothing.
+            let is_nothing = kind == ZoneKind::Psys && zone.energy == Energy::ZERO;
+            is_nothing || matches!(zone.method, Method::Estimated { .. })
+        })
+    };
+    ZoneKind::addable_unless_estimated(|kind| zones[kind].is_some(), is_estimated)
 }
 
 /// Shows every workload of a snapshot that an inventory lists, with the namespace it is found by.

@@ -2,10 +2,10 @@
 
 use super::{
     EnergySeries, EnergyView, Inventory, NewestReading, NodeEnergy, NodeZoneEnergy, Subject, TimeRange, ViewError,
-    WorkloadEnergy, WorkloadId,
+    WorkloadEnergy, WorkloadId, device,
 };
 use crate::series::Series;
-use crate::units::{Energy, PerZone};
+use crate::units::{Energy, PerZone, ZoneKind};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -93,8 +93,21 @@ impl NodeEnergy {
     /// Adds what was used before.
     fn add(&mut self, before: &NodeEnergy) {
         self.covered.start = self.covered.start.min(before.covered.start);
+        let is_by_parts = |node: &NodeEnergy| node.counted()[ZoneKind::Package];
+        let is_mixed = is_by_parts(self) != is_by_parts(before)
+            && self.zones[ZoneKind::Package].is_some()
+            && before.zones[ZoneKind::Package].is_some();
         self.zones = PerZone::from_fn(|zone| join_zones(self.zones[zone].take(), before.zones[zone].as_ref()));
-        self.gpu = join_zones(self.gpu.take(), before.gpu.as_ref());
+        for device in &before.devices {
+            match self.devices.iter_mut().find(|known| known.device.uuid == device.device.uuid) {
+                Some(known) => known.add(device),
+                None => self.devices.push(device.clone()),
+            }
+        }
+        if is_mixed {
+            // A platform that was not measured all the time does not stand for parts that were known all the time.
+            self.zones[ZoneKind::Psys] = None;
+        }
     }
 }
 
@@ -120,6 +133,7 @@ impl WorkloadEnergy {
         self.energy = self.energy.plus(&before.energy);
         self.cpu_time = self.cpu_time.zip(before.cpu_time).map(|(a, b)| a + b);
         self.method = self.method.weaker(before.method);
+        device::add_used(&mut self.devices, &before.devices);
     }
 }
 
@@ -180,7 +194,7 @@ mod tests {
     use super::*;
     use crate::series::{Step, span};
     use crate::units::ZoneKind;
-    use crate::view::{Containment, EnergySplit, Usage, WorkloadKind};
+    use crate::view::{Containment, EnergySplit, StepUsage, WorkloadKind};
     use kepler_core::meter::Method;
 
     /// A second on the clock.
@@ -242,13 +256,14 @@ mod tests {
                 method,
                 resources: None,
                 containment: Containment::Unknown,
+                devices: Vec::new(),
             };
             Ok(Arc::new(Inventory {
                 moment: self.name.into(),
                 asked,
                 covered,
                 coverage: covered.length().as_secs_f64() / asked.length().as_secs_f64(),
-                nodes: vec![NodeEnergy { name: "node".into(), covered, zones, gpu: None, processors: None }],
+                nodes: vec![NodeEnergy { name: "node".into(), covered, zones, processors: None, devices: Vec::new() }],
                 workloads: vec![row],
                 skipped: Vec::new(),
             }))
@@ -256,7 +271,7 @@ mod tests {
 
         fn series(&self, _: &Subject, asked: TimeRange, _: Duration) -> Result<EnergySeries, ViewError> {
             let TimeRange { start, end } = self.known(asked)?;
-            let value = Usage { energy: joules(span(start, end).as_secs_f64()), ..Usage::default() };
+            let value = StepUsage { energy: joules(span(start, end).as_secs_f64()), ..StepUsage::default() };
             let coverage = span(start, end).as_secs_f64() / asked.length().as_secs_f64();
             let steps = Series::new(vec![Step { start, end, value }]).unwrap();
             let (resolution, moment) = (Duration::ZERO, self.name.into());

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Energy of this machine, from the snapshots that a [`Monitor`](kepler_core::monitor::Monitor) publishes.
 ///
 /// It keeps what it has seen in a [`HistoryRing`]. It sees a snapshot when it is asked and when
-/// [`observe`](Self::observe) is called: whoever wants windows that reach back further than the last
+/// [`observe`](Self::observe) is called: a caller that wants windows that reach back further than the last
 /// question calls that once in a while (a few times in the shortest window of interest). Nothing is
 /// lost in between, since snapshots hold totals; only the moments of the windows' edges are coarser.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! A history in memory, fed by snapshots.
 
 mod buckets;
+mod devices;
 mod ledger;
 mod query;
 
@@ -18,11 +19,11 @@ use std::time::Duration;
 pub struct RingOptions {
     /// How far back it reaches. Default one hour.
     pub max_age: Duration,
-    /// How many stretches of time it holds at most. Default 1,200 (an hour of 3 s).
+    /// How many intervals it holds at most. Default 1,200 (an hour of 3 s).
     pub max_samples: usize,
-    /// How many rows these hold at most: one for each workload that used anything in a stretch, some 100 bytes.
-    /// Where there are more, stretches are merged, those long ago first, so that old times have longer
-    /// steps and lose no energy. Default 50,000 (5 MB): 40 busy workloads in each stretch.
+    /// How many rows these hold at most: one for each workload that used anything in an interval, some 100 bytes.
+    /// Where there are more, intervals are merged, the oldest first, so that old times have longer
+    /// steps and lose no energy. Default 50,000 (5 MB): 40 busy workloads in each interval.
     pub max_rows: usize,
 }
 

@@ -1,7 +1,7 @@
 //! Reads the zone table's data.
 
 use super::names::{fold, squeeze};
-use super::{Name, Names, PublishedPue, Scheme, TableFigure, Zone, Zones};
+use super::{GridZone, Name, Names, PublishedPue, Scheme, TableFigure, Zones};
 use crate::intensity::{AccountingMethod, Boundary, IntensityFigure, IntensityKind, Period, Provenance};
 use crate::units::{CarbonIntensity, Pue};
 use serde::Deserialize;
@@ -78,7 +78,7 @@ impl Zones {
     /// # Errors
     /// The embedded data do not fit their schema; a test sees to it that they do.
     pub fn embedded() -> Result<Zones, DataError> {
-        let zones: Vec<Zone> = serde_json::from_str(ZONES)?;
+        let zones: Vec<GridZone> = serde_json::from_str(ZONES)?;
         let names = index(&zones)?;
         let known = |file: &'static str, zone: &str| match names.exact.contains_key(&fold(zone)) {
             true => Ok(()),
@@ -95,7 +95,8 @@ impl Zones {
         for figures in intensities.values_mut() {
             figures.sort_by_key(|figure| std::cmp::Reverse(last_year(figure.figure.period)));
         }
-        let pues = rows::<PueRow>("pue.csv", PUES)?.into_iter().map(PublishedPue::from).collect();
+        let pues = rows::<PueRow>("pue.csv", PUES)?.into_iter().map(PublishedPue::from);
+        let pues = pues.map(|pue| (fold(&pue.region), pue)).collect();
         Ok(Zones { zones, names, intensities, pues })
     }
 }
@@ -106,7 +107,7 @@ fn rows<T: for<'de> Deserialize<'de>>(file: &'static str, text: &str) -> Result<
 }
 
 /// Every name of every zone; one name means one zone.
-fn index(zones: &[Zone]) -> Result<Names, DataError> {
+fn index(zones: &[GridZone]) -> Result<Names, DataError> {
     let mut names = Names::default();
     for (index, zone) in zones.iter().enumerate() {
         let own = [&zone.id, &zone.name].into_iter().chain(&zone.name_local).map(|name| (name, None));
@@ -151,7 +152,7 @@ impl From<IntensityRow> for TableFigure {
             figure: IntensityFigure {
                 value: CarbonIntensity::from_grams_per_kilowatt_hour(row.g_per_kwh),
                 period,
-                provenance: Provenance { zone, method, boundary, kind, source },
+                provenance: Provenance::new(zone, method, boundary, kind, source),
             },
             series: row.series,
             note: row.note,

@@ -100,6 +100,20 @@ fn every_country_of_iso_3166_has_two_codes_and_a_korean_name() {
 }
 
 #[test]
+fn zones_have_a_name_in_both_languages_a_part_by_its_country() {
+    let zones = zones();
+    for (id, en, ko) in [
+        ("KR", "South Korea", "대한민국"),
+        ("FR", "France", "프랑스"),
+        ("SE-SE3", "Sweden, SE3 (Stockholm)", "스웨덴, SE3 (Stockholm)"),
+    ] {
+        assert_eq!(zones.name(zones.find(id).unwrap()), Text::new(en, ko), "{id}");
+    }
+    let nameless: Vec<_> = zones.iter().filter(|zone| zones.name(zone).ko.is_empty()).collect();
+    assert!(nameless.is_empty(), "{nameless:?}");
+}
+
+#[test]
 fn a_name_of_megabytes_is_refused_at_once_and_not_repeated() {
     let error = zones().find(&"가".repeat(2_000_000)).unwrap_err();
     assert!(error.nearest.is_empty() && error.to_string().len() < 1000);
@@ -107,7 +121,7 @@ fn a_name_of_megabytes_is_refused_at_once_and_not_repeated() {
 }
 
 #[test]
-fn countries_are_told_by_one_method_and_regions_by_that_of_regions() {
+fn countries_are_given_by_one_method_and_regions_by_that_of_regions() {
     let zones = zones();
     let of = |name: &str| zones.intensity_of(&zones.resolve(name).unwrap(), None).unwrap().figure;
     let (france, sweden) = (of("FRA"), of("SE"));
@@ -197,7 +211,7 @@ fn every_figure_names_a_plausible_value_and_a_source() {
         assert!((0.0..=1500.0).contains(&grams), "{figure:?}");
         assert!(figure.figure.provenance.source.starts_with("http"), "{figure:?}");
     }
-    assert!(zones.pues.iter().all(|pue| pue.source.starts_with("http") && pue.pue.ratio() < 2.0));
+    assert!(zones.pues.iter().all(|(_, pue)| pue.source.starts_with("http") && pue.pue.ratio() < 2.0));
 }
 
 #[test]
@@ -206,7 +220,7 @@ fn every_time_zone_and_every_region_with_a_pue_is_known() {
     for name in zones.iter().filter_map(|zone| zone.time_zone.as_deref()) {
         assert!(jiff::tz::TimeZone::get(name).is_ok(), "{name}");
     }
-    for pue in zones.pues.iter().filter(|pue| pue.region != "global") {
+    for (_, pue) in zones.pues.iter().filter(|(_, pue)| pue.region != "global") {
         assert!(zones.find(&pue.region).is_ok(), "{}", pue.region);
     }
 }

@@ -5,27 +5,52 @@ use crate::snapshots::{START, at, container, pod, process, row, snapshot, unit, 
 use jiff::Timestamp;
 use kepler_compliance::history::{History, HistoryOptions, HistoryReader};
 use kepler_compliance::view::{
-    EnergySplit, EnergyView, HistoryRing, RingOptions, Subject, TimeRange, Usage, ViewError, WorkloadEnergy,
+    EnergySplit, EnergyView, HistoryRing, RingOptions, StepUsage, Subject, TimeRange, ViewError, WorkloadEnergy,
     WorkloadKind,
 };
 use kepler_core::meter::Method;
 use kepler_core::snapshot::State;
 use kepler_core::units::{Energy, ZoneKind};
+use kepler_core::workload::PodOwner;
 use std::time::Duration;
+
+#[test]
+fn a_pod_is_found_by_its_controller_and_keeps_it() {
+    let temp = TempHistory::new();
+    let history = temp.open();
+    for sequence in 1..=3u64 {
+        let mut snapshot = snapshot(sequence, at(sequence * 60), sequence * 4_000_000);
+        let mut web = pod("web-7d8dd5b5cd-nxkkj", "shop");
+        // It is not reported at first, nor after the pod is gone from the list.
+        web.owner = (sequence == 2).then(|| PodOwner::new("Deployment", "web"));
+        snapshot.pods.push(row(web, sequence * 1_000_000));
+        let mut report = pod("report-29931696-x", "shop");
+        report.owner = Some(PodOwner::new("CronJob", "report"));
+        snapshot.pods.push(row(report, sequence * 1_000_000));
+        history.record(&snapshot).unwrap();
+    }
+    let inventory = history.inventory(range(0, 600)).unwrap();
+    let owner = |name: &str| {
+        let row = inventory.workloads.iter().find(|row| row.id.name.starts_with(name)).unwrap();
+        row.owner.as_ref().map(|owner| (owner.kind, owner.name.to_string()))
+    };
+    assert_eq!(owner("web"), Some((WorkloadKind::Deployment, "web".to_owned())));
+    assert_eq!(owner("report"), Some((WorkloadKind::Job, "report".to_owned())));
+}
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn time(seconds: u64) -> Timestamp {
+pub(crate) fn time(seconds: u64) -> Timestamp {
     Timestamp::from_second((START + seconds) as i64).unwrap()
 }
 
-fn range(from: u64, to: u64) -> TimeRange {
+pub(crate) fn range(from: u64, to: u64) -> TimeRange {
     TimeRange { start: time(from), end: time(to) }
 }
 
 /// One hour, a record a minute: a pod of 10 W with a container, a unit of 1 W, a job that ends after 30
 /// minutes, and `dram` beside `package`. 20 W in all.
-fn hour(temp: &TempHistory) -> History {
+pub(crate) fn hour(temp: &TempHistory) -> History {
     let history = temp.open_with(HistoryOptions::default().with(|options| options.node = "node-1".into()));
     for minute in 0..=60u64 {
         let joules = |watts: u64| watts * minute * 60 * 1_000_000;
@@ -125,7 +150,7 @@ fn a_series_has_the_energy_of_the_inventory() {
     assert_eq!((package(0).joules(), package(2).joules()), (24_000.0, 24_000.0));
     let whole = history.inventory(range(0, 3600)).unwrap();
     let zone = whole.nodes[0].zones[ZoneKind::Package].as_ref().unwrap();
-    let sum = |part: fn(&Usage) -> EnergySplit| -> Energy {
+    let sum = |part: fn(&StepUsage) -> EnergySplit| -> Energy {
         node.steps.steps().iter().map(|step| part(&step.value).zones[ZoneKind::Package].unwrap()).sum()
     };
     assert_eq!(Some(sum(|usage| usage.idle)), zone.idle);
@@ -264,4 +289,37 @@ fn a_ring_and_a_history_tell_the_same_of_a_sampler_that_starts_again() {
     assert_eq!(ring, history);
     assert_eq!((ring.0, ring.1), (59.0 * 60.0, Duration::from_secs(59)), "29 minutes before, 30 after");
     assert!((ring.2 - 59.0 / 60.0).abs() < 1e-9, "the minute between the two samplers is a gap: {}", ring.2);
+}
+
+#[test]
+fn a_platform_that_is_measured_is_the_total_where_the_package_is_estimated() {
+    let temp = TempHistory::new();
+    let history = temp.open_with(HistoryOptions::default().with(|options| options.node = "node-1".into()));
+    let record = |minute: u64, has_platform: bool| {
+        let joules = |watts: u64| watts * minute * 60 * 1_000_000;
+        let mut snapshot = snapshot(minute + 1, at(minute * 60), joules(20));
+        snapshot.node.zones[ZoneKind::Package].as_mut().unwrap().method = Method::Estimated { error_ratio: 0.4 };
+        snapshot.node.zones[ZoneKind::Psys] = has_platform.then(|| zone(joules(50)));
+        let mut web = row(unit("web.service"), joules(10));
+        web.energy[ZoneKind::Psys] = Energy::from_microjoules(joules(25));
+        snapshot.units.push(web);
+        history.record(&snapshot).unwrap();
+    };
+    (0..=30).for_each(|minute| record(minute, true));
+    let inventory = history.inventory(range(0, 1800)).unwrap();
+    let watts = |joules: Option<Energy>| joules.unwrap().joules() / 1800.0;
+    assert_eq!(watts(inventory.nodes[0].energy().total()), 50.0);
+    let web = find(&inventory.workloads, "web.service");
+    assert_eq!((watts(web.energy.total()), web.method), (25.0, Method::Measured));
+    assert_eq!(web.power.unwrap().total().unwrap().watts(), 25.0);
+    for (subject, expected) in [(Subject::Cluster, 50.0), (Subject::Workloads(vec![web.id.clone()]), 25.0)] {
+        let series = history.series(&subject, range(0, 1800), MINUTE).unwrap();
+        let sum = series.steps.steps().iter().filter_map(|step| step.value.energy.total()).reduce(|a, b| a + b);
+        assert_eq!((watts(sum), series.method), (expected, Method::Measured), "{subject:?}");
+    }
+    // Without it for a while, the parts are what is known of the whole time.
+    (31..=60).for_each(|minute| record(minute, false));
+    let inventory = history.inventory(range(0, 3600)).unwrap();
+    assert_eq!(inventory.nodes[0].energy().total(), Some(Energy::from_joules(72_000.0)));
+    assert_eq!(inventory.nodes[0].method(), Method::Estimated { error_ratio: 0.4 });
 }

@@ -5,7 +5,7 @@ use crate::snapshots::{START, at, row, snapshot, unit};
 use kepler_compliance::history::{History, HistoryError, HistoryOptions, HistoryReader};
 use kepler_compliance::view::{EnergyView, TimeRange};
 use kepler_core::meter::Method;
-use kepler_core::units::ZoneKind;
+use kepler_core::units::{Energy, ZoneKind};
 use kepler_core::workload::JobInfo;
 use rusqlite::Connection;
 
@@ -14,7 +14,7 @@ fn opening_error(temp: &TempHistory) -> HistoryError {
 }
 
 #[test]
-fn a_second_writer_is_told_who_writes() {
+fn a_second_writer_learns_who_writes() {
     let temp = TempHistory::new();
     let first = temp.open();
     let error = opening_error(&temp);
@@ -86,11 +86,14 @@ fn an_empty_file_becomes_a_history() {
     let temp = TempHistory::new();
     std::fs::write(temp.path(), "").unwrap();
     temp.open();
-    assert_eq!(temp.number("PRAGMA user_version"), 3);
+    assert_eq!(temp.number("PRAGMA user_version"), 4);
 }
 
-/// What version 2 had: sources without a method.
-const VERSION_2: &str = "DROP VIEW node_joules;
+/// What version 2 had: sources without a method, no controllers, and workloads without the energy of accelerators.
+const VERSION_2: &str = "DROP VIEW workload_joules;
+    ALTER TABLE workload_energy DROP COLUMN gpu_uj;
+    DROP VIEW node_joules;
+    ALTER TABLE workload DROP COLUMN owner_kind; ALTER TABLE workload DROP COLUMN owner_name;
     ALTER TABLE source DROP COLUMN method;
     CREATE VIEW node_joules AS SELECT n.zone, iif(s.error_ratio IS NULL, 'measured', 'estimated') AS method
     FROM node_energy AS n JOIN interval AS i ON i.id = n.interval
@@ -128,7 +131,7 @@ fn a_file_of_version_1_is_read_as_it_is_and_takes_every_kind_once_it_is_written_
         history.record(&with_job).unwrap();
     }
     drop(history);
-    assert_eq!(temp.number("PRAGMA user_version"), 3);
+    assert_eq!(temp.number("PRAGMA user_version"), 4);
     assert_eq!(temp.number("SELECT count(*) FROM workload WHERE kind = 'unit'"), 1, "what was there stays");
     assert_eq!(temp.number("SELECT count(*) FROM workload WHERE kind = 'job' AND uid = '/slurm/uid_1000/job_7'"), 1);
     let check = Connection::open(temp.path()).unwrap();
@@ -271,7 +274,50 @@ fn a_file_of_version_2_is_read_as_it_is_and_tells_partial_from_estimated_once_it
         history.record(&with_method(sequence, Method::Partial { error_ratio: 0.1 })).unwrap();
     }
     drop(history);
-    assert_eq!(temp.number("PRAGMA user_version"), 3);
+    assert_eq!(temp.number("PRAGMA user_version"), 4);
     assert!(methods(&temp).iter().any(|method| method == "partial"), "{:?}", methods(&temp));
     assert_eq!(method(&temp), Method::Estimated { error_ratio: 0.3 }, "the old part stays what it was");
+}
+
+#[test]
+fn a_file_of_version_3_is_read_as_it_is_and_takes_the_energy_of_accelerators_once_it_is_written_to() {
+    let temp = TempHistory::new();
+    let with_gpu = |sequence: u64, has_gpu: bool| {
+        let mut snapshot = snapshot(sequence, at(sequence * 10), sequence * 1_000_000);
+        let mut unit = row(unit("train.service"), sequence * 10);
+        if has_gpu {
+            let mut zone = snapshot.node.zones[ZoneKind::Package].clone().unwrap();
+            zone.energy = zone.energy + zone.energy;
+            snapshot.node.zones[ZoneKind::Gpu] = Some(zone);
+            unit.energy[ZoneKind::Gpu] = Energy::from_joules(sequence as f64);
+        }
+        snapshot.units.push(unit);
+        snapshot
+    };
+    let history = temp.open();
+    for sequence in [1, 2] {
+        history.record(&with_gpu(sequence, false)).unwrap();
+    }
+    drop(history);
+    let version_3 = "DROP VIEW workload_joules; ALTER TABLE workload_energy DROP COLUMN gpu_uj;
+        ALTER TABLE workload DROP COLUMN owner_kind; ALTER TABLE workload DROP COLUMN owner_name; PRAGMA user_version = 3;";
+    Connection::open(temp.path()).unwrap().execute_batch(version_3).unwrap();
+    let time = |seconds: u64| jiff::Timestamp::from_second((START + seconds) as i64).unwrap();
+    let range = TimeRange { start: time(0), end: time(10_000) };
+    let gpu = |temp: &TempHistory| {
+        let inventory = HistoryReader::open(temp.path()).unwrap().inventory(range).unwrap();
+        let unit = inventory.workloads.iter().find(|row| &*row.id.name == "train.service").unwrap();
+        (unit.energy.gpu(), inventory.nodes[0].zones[ZoneKind::Gpu].as_ref().map(|zone| zone.energy))
+    };
+    assert_eq!(gpu(&temp), (None, None));
+    assert_eq!(temp.number("PRAGMA user_version"), 3);
+    let history = temp.open();
+    for sequence in [720, 721, 722] {
+        history.record(&with_gpu(sequence, true)).unwrap();
+    }
+    drop(history);
+    assert_eq!(temp.number("PRAGMA user_version"), 4);
+    let (of_unit, of_node) = gpu(&temp);
+    assert!(of_unit > Some(Energy::ZERO) && of_node > of_unit, "{of_unit:?} {of_node:?}");
+    assert!(temp.number("SELECT count(*) FROM workload_joules WHERE gpu_joules > 0") > 0);
 }

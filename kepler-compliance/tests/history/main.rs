@@ -13,7 +13,9 @@ mod answers;
 mod bounds;
 mod conservation;
 mod faults;
+mod fleet;
 mod kill;
+mod report;
 mod snapshots;
 
 use kepler_compliance::history::{History, HistoryOptions};

@@ -1,7 +1,7 @@
 //! A cluster whose figures a test states.
 
 use jiff::Timestamp;
-use kepler_compliance::intensity::{IntensitySource, Table};
+use kepler_compliance::intensity::{IntensitySource, IntensityTable};
 use kepler_compliance::series::Series;
 use kepler_compliance::standards::{Basis, Standards};
 use kepler_compliance::tariff::EnergyPrice;
@@ -9,7 +9,7 @@ use kepler_compliance::tools::{Context, Price, Settings, StatedPue};
 use kepler_compliance::units::{CarbonIntensity, Energy, Pue, ZoneKind};
 use kepler_compliance::view::{
     Containment, EnergySeries, EnergySplit, EnergyView, Inventory, NewestReading, NodeEnergy, NodeZoneEnergy,
-    Resources, Skipped, Subject, TimeRange, Usage, ViewError, WorkloadEnergy, WorkloadId, WorkloadKind,
+    Resources, Skipped, StepUsage, Subject, TimeRange, ViewError, WorkloadEnergy, WorkloadId, WorkloadKind,
 };
 use kepler_compliance::zones::Zones;
 use kepler_core::meter::Method;
@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A view that answers what it was told; everything happened in the `window` before the asked end.
+/// A view with given answers; everything happened in the `window` before the asked end.
 pub(crate) struct Stated {
     pub(crate) window: Duration,
     pub(crate) nodes: Vec<(&'static str, f64, f64, f64)>,
@@ -26,7 +26,7 @@ pub(crate) struct Stated {
     pub(crate) coverage: f64,
     /// Of every node's package, joules.
     pub(crate) unattributed: f64,
-    pub(crate) steps: Vec<Usage>,
+    pub(crate) steps: Vec<StepUsage>,
     pub(crate) down: bool,
 }
 
@@ -181,7 +181,7 @@ impl World {
                 down: false,
             },
             standards,
-            intensity: Box::new(Table::from_zones(&zones)),
+            intensity: Box::new(IntensityTable::from_zones(&zones)),
             zones,
             settings: settings(424.0, 1.0),
             now: "2026-11-21T12:00:00Z".parse().unwrap(),

@@ -30,7 +30,7 @@ fn example_1_a_pod_of_5_per_cent_draws_6_76_watts_and_one_of_65_draws_87_88() {
 fn example_2_a_budget_of_20_g_per_hour_parts_the_pods() {
     let world = World::new();
     for (name, grams, status) in [("small", 2.87, Status::Compliant), ("large", 37.26, Status::NonCompliant)] {
-        let request = AssessRequest::new(name).with(|asked| asked.standard = "TEAM_BUDGET".into());
+        let request = AssessRequest::new(name).with(|asked| asked.standard = Some("TEAM_BUDGET".into()));
         let answer = assess_workload_compliance(&world.context(), &request).unwrap();
         assert!(near(answer.emissions_per_hour, grams, 0.005), "{:?}", answer.emissions_per_hour);
         assert_eq!((answer.statuses.carbon_status, answer.statuses.status), (status, status));
@@ -77,7 +77,7 @@ fn example_6_migrating_to_a_grid_of_50_g_at_equal_pue_emits_88_2_per_cent_less()
     let world = World { settings: settings(424.0, 1.2), ..World::new() };
     let request = RegionalRequest::default().with(|asked| {
         asked.regions = vec!["FR".into()];
-        asked.workload_name = Some("large".into());
+        asked.workload = Some("large".into());
         asked.limit = 5;
     });
     let grams = |answer: &kepler_compliance::tools::RegionalResponse| {

@@ -4,9 +4,10 @@ use super::fixture::{Row, World, near};
 use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{
     HotspotsRequest, ListRequest, SummaryRequest, ToolRequest, get_cluster_carbon_summary, get_power_hotspots,
-    list_workloads_by_compliance,
+    list_workloads_by_compliance, registry,
 };
 use kepler_compliance::view::{Containment, WorkloadKind};
+use serde_json::json;
 
 /// The uid that the fixture gives the row at a position.
 fn within(kind: WorkloadKind, position: usize) -> Containment {
@@ -18,7 +19,7 @@ fn row(kind: WorkloadKind, name: &str, watts: f64, containment: Containment) -> 
 }
 
 /// A host of 100 active watts: a container of 20, a host process of 60 in no unit, a unit of 15, 5 that nothing explains.
-fn host() -> World {
+pub(super) fn host() -> World {
     use WorkloadKind::{Container, Process, Unit, Vm};
     let mut world = World::new();
     world.view.nodes = vec![("node-1", 500.0, 0.0, 0.0)];
@@ -60,8 +61,24 @@ fn what_is_beyond_the_limit_is_counted_in_the_remainder() {
     let remainder = answer.remainder.unwrap();
     assert_eq!((answer.total, answer.hotspots.len(), remainder.other_workloads), (3, 1, 2));
     assert!((remainder.other_workloads_watts - 35.0).abs() < 1e-9);
-    let korean = hotspots(&host(), |asked| (asked.limit, asked.scope.lang) = (1, Lang::Ko));
+    let korean = hotspots(&host(), |asked| (asked.limit, asked.scope.lang) = (1, Some(Lang::Ko)));
     assert!(korean.evidence.caveats[0].contains("다른 워크로드 2개 35 W"), "{:?}", korean.evidence);
+}
+
+#[test]
+fn an_answer_that_is_shortened_is_the_answer_to_that_limit() {
+    let world = host();
+    for tool in registry::tools().iter().filter(|tool| tool.input_schema["properties"].get("limit").is_some()) {
+        for lang in ["en", "ko"] {
+            let whole = tool.answer(&world.context(), json!({ "lang": lang })).unwrap();
+            for limit in 1..=4 {
+                let asked = tool.call(&world.context(), json!({ "lang": lang, "limit": limit })).unwrap();
+                assert_eq!(whole.shortened(limit).unwrap(), asked, "{} {limit}", tool.name);
+            }
+        }
+    }
+    let one = registry::find(HotspotsRequest::NAME).unwrap().answer(&world.context(), json!({})).unwrap();
+    assert_ne!(one.shortened(1).unwrap(), *one.json(), "something is left out");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::fixture::{World, split};
 use jiff::{SignedDuration, Timestamp};
 use kepler_compliance::tools::{Context, HotspotsRequest, ToolRequest, TrendRequest, registry};
 use kepler_compliance::view::{
-    EnergySeries, EnergyView, Inventory, NewestReading, Subject, TimeRange, Usage, ViewError,
+    EnergySeries, EnergyView, Inventory, NewestReading, StepUsage, Subject, TimeRange, ViewError,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ impl Until {
     fn new(interval: u64) -> Self {
         let mut world = World::new();
         world.view.window = Duration::from_secs(10);
-        world.view.steps = vec![Usage::new(split(1.0, 0.0), None); 10];
+        world.view.steps = vec![StepUsage::new(split(1.0, 0.0), None); 10];
         let newest = NewestReading::new(world.now, Duration::from_secs(interval));
         Until { world, newest }
     }
@@ -116,7 +116,7 @@ fn readings_that_have_stopped_show_in_coverage_caveats_and_the_age_of_inputs() {
     let until = Until::new(3);
     let context = until.asked(65_000);
     assert_eq!(context.stale, Some(Duration::from_secs(65)));
-    let arguments = json!({ "workload_name": "small", "window": "130s" });
+    let arguments = json!({ "workload": "small", "window": "130s" });
     let answer = registry::find("assess_workload_compliance").unwrap().call(&context, arguments).unwrap();
     assert_eq!(answer["coverage"], json!(0.5));
     let caveats = answer["caveats"].as_array().unwrap();

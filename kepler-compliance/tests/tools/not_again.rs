@@ -68,12 +68,19 @@ fn unknown_regions_and_standards_are_errors_that_list_valid_ones_in_every_tool()
         assert!(error.unwrap().to_string().contains("ap-northeast-2,"), "the nearest is named");
     }
     let errors = [
-        assess_workload_compliance(&context, &request("small").with(|asked| asked.standard = standard())).err(),
-        list_workloads_by_compliance(&context, &ListRequest::default().with(|asked| asked.standard = standard())).err(),
-        get_cluster_carbon_summary(&context, &SummaryRequest::default().with(|asked| asked.standard = standard()))
+        assess_workload_compliance(&context, &request("small").with(|asked| asked.standard = Some(standard()))).err(),
+        list_workloads_by_compliance(&context, &ListRequest::default().with(|asked| asked.standard = Some(standard())))
             .err(),
-        compare_optimization_impact(&context, &ImpactRequest::new("small").with(|asked| asked.standard = standard()))
-            .err(),
+        get_cluster_carbon_summary(
+            &context,
+            &SummaryRequest::default().with(|asked| asked.standard = Some(standard())),
+        )
+        .err(),
+        compare_optimization_impact(
+            &context,
+            &ImpactRequest::new("small").with(|asked| asked.standard = Some(standard())),
+        )
+        .err(),
     ];
     for error in errors {
         let error = error.unwrap().to_string();
@@ -111,7 +118,7 @@ fn a_source_that_cannot_be_asked_is_an_error_and_no_verdict() {
 fn the_verdict_depends_on_the_workload_where_the_standard_speaks_of_it() {
     let world = World::new();
     let judge = |name: &str| {
-        let asked = request(name).with(|asked| asked.standard = "TEAM_BUDGET".into());
+        let asked = request(name).with(|asked| asked.standard = Some("TEAM_BUDGET".into()));
         assess_workload_compliance(&world.context(), &asked).unwrap()
     };
     assert_ne!(judge("small").statuses.status, judge("large").statuses.status);
@@ -149,22 +156,23 @@ fn one_workload_has_one_status_in_every_tool() {
     for standard in ["KR_CARBON_2050", "TEAM_BUDGET", "KR_PUE_GREEN_DC"] {
         for (grid, pue) in [(400.0, 1.0), (424.0, 1.203), (300.0, 1.6)] {
             let world = World { settings: settings(grid, pue), ..World::new() };
-            let listed = ListRequest::default().with(|asked| asked.standard = standard.into());
+            let listed = ListRequest::default().with(|asked| asked.standard = Some(standard.into()));
             let listed = list_workloads_by_compliance(&world.context(), &listed).unwrap();
             for row in &listed.workloads {
-                let asked = request(&row.workload).with(|asked| asked.standard = standard.into());
+                let asked = request(&row.workload).with(|asked| asked.standard = Some(standard.into()));
                 let answer = assess_workload_compliance(&world.context(), &asked).unwrap();
                 assert_eq!(row.statuses, answer.statuses, "{standard}");
                 assert_eq!(
                     (row.power_watts, row.emissions_per_hour),
                     (answer.power_watts.total, answer.emissions_per_hour)
                 );
-                let asked = ImpactRequest::new(row.workload.as_str()).with(|asked| asked.standard = standard.into());
+                let asked =
+                    ImpactRequest::new(row.workload.as_str()).with(|asked| asked.standard = Some(standard.into()));
                 let impact = compare_optimization_impact(&world.context(), &asked).unwrap();
                 assert_eq!(impact.before.statuses.status, answer.statuses.status);
                 assert_eq!(impact.evidence.moment, listed.evidence.moment);
             }
-            let summary = SummaryRequest::default().with(|asked| asked.standard = standard.into());
+            let summary = SummaryRequest::default().with(|asked| asked.standard = Some(standard.into()));
             let summary = get_cluster_carbon_summary(&world.context(), &summary).unwrap();
             assert_eq!(summary.counts, listed.counts);
         }
@@ -179,13 +187,13 @@ fn terminated_instances_add_energy_and_no_power() {
     assert!(near(answer.energy_joules, 100.0, 1e-9) && near(answer.power_watts.total, 2.0, 1e-9));
     assert_eq!((answer.instances.running, answer.instances.terminated), (1, 1));
     world.view.rows = vec![Row::pod("app", 90.0, 0.0).ended()];
-    let budget = request("app").with(|asked| asked.standard = "TEAM_BUDGET".into());
+    let budget = request("app").with(|asked| asked.standard = Some("TEAM_BUDGET".into()));
     let answer = assess_workload_compliance(&world.context(), &budget).unwrap();
     assert_eq!((answer.power_watts.total, answer.statuses.carbon_status), (None, Status::InsufficientData));
 }
 
 #[test]
-fn every_node_counts_and_one_that_fails_is_told() {
+fn every_node_counts_and_one_that_fails_is_reported() {
     let mut world = World::new();
     world.view.nodes = vec![("node-1", 100.0, 0.0, 0.0), ("node-2", 300.0, 0.0, 0.0)];
     world.view.skipped = vec![("node-3", "connection refused")];
@@ -203,7 +211,7 @@ fn savings_are_kilograms_and_come_from_figures_not_constants() {
     world.view.rows = vec![Row::pod("app", 500.0, 0.0).requesting(4.0)];
     let use_of = |cores: f64| {
         let cpu_time = std::time::Duration::from_secs_f64(5.0 * cores);
-        kepler_compliance::view::Usage::new(super::fixture::split(8.0, 0.0), Some(cpu_time))
+        kepler_compliance::view::StepUsage::new(super::fixture::split(8.0, 0.0), Some(cpu_time))
     };
     world.view.steps = (0..60).map(|step| use_of(if step == 0 { 2.0 } else { 1.0 })).collect();
     let answer = assess_workload_compliance(&world.context(), &request("app")).unwrap();
@@ -285,7 +293,7 @@ fn pages_of_the_list_are_disjoint_complete_and_filtered() {
     world.view.rows = (0..25).map(|index| Row::pod(&format!("pod-{index:02}"), f64::from(index) * 10.0, 0.0)).collect();
     let mut asked = ListRequest::default().with(|asked| {
         asked.limit = 10;
-        asked.standard = "TEAM_BUDGET".into();
+        asked.standard = Some("TEAM_BUDGET".into());
     });
     let mut names = Vec::new();
     loop {
@@ -318,7 +326,7 @@ fn pages_of_the_list_are_disjoint_complete_and_filtered() {
 fn answers_are_korean_when_asked_for_korean() {
     let world = World { settings: settings(424.0, 1.6), ..World::new() };
     let hangul = |text: &str| text.chars().any(|c| ('가'..='힣').contains(&c));
-    let asked = request("large").with(|asked| asked.scope.lang = Lang::Ko);
+    let asked = request("large").with(|asked| asked.scope.lang = Some(Lang::Ko));
     let answer = assess_workload_compliance(&world.context(), &asked).unwrap();
     assert!(hangul(&answer.recommendation), "{}", answer.recommendation);
     assert!(
@@ -327,11 +335,13 @@ fn answers_are_korean_when_asked_for_korean() {
         answer.evidence.caveats
     );
     assert!(answer.optimizations.iter().all(|own| hangul(&own.description) && hangul(&own.basis)));
-    let hot =
-        get_power_hotspots(&world.context(), &HotspotsRequest::default().with(|asked| asked.scope.lang = Lang::Ko))
-            .unwrap();
+    let hot = get_power_hotspots(
+        &world.context(),
+        &HotspotsRequest::default().with(|asked| asked.scope.lang = Some(Lang::Ko)),
+    )
+    .unwrap();
     assert!(hot.hotspots.iter().all(|own| hangul(&own.reason) && hangul(&own.recommendation)));
-    let regions = RegionalRequest::default().with(|asked| asked.scope.lang = Lang::Ko);
+    let regions = RegionalRequest::default().with(|asked| asked.scope.lang = Some(Lang::Ko));
     assert!(hangul(&get_regional_comparison(&world.context(), &regions).unwrap().advice.text));
 }
 
@@ -351,11 +361,11 @@ fn hotspots_are_ranked_above_the_threshold_with_their_share() {
 
 #[test]
 fn an_argument_that_does_not_exist_is_refused() {
-    let text = r#"{"workload_name": "a", "regoin": "KR"}"#;
+    let text = r#"{"workload": "a", "regoin": "KR"}"#;
     assert!(serde_json::from_str::<AssessRequest>(text).unwrap_err().to_string().contains("regoin"));
-    let text = r#"{"workload_name": "a", "window": "soon"}"#;
+    let text = r#"{"workload": "a", "window": "soon"}"#;
     assert!(serde_json::from_str::<AssessRequest>(text).unwrap_err().to_string().contains("1h30m"));
-    let defaults: AssessRequest = serde_json::from_str(r#"{"workload_name": "a"}"#).unwrap();
+    let defaults: AssessRequest = serde_json::from_str(r#"{"workload": "a"}"#).unwrap();
     assert_eq!(defaults, AssessRequest::new("a"));
     assert_eq!(serde_json::from_str::<ListRequest>("{}").unwrap(), ListRequest::default());
 }

@@ -22,7 +22,7 @@ proptest! {
             .iter()
             .map(|cores| {
                 let cpu_time = std::time::Duration::from_secs_f64(5.0 * cores);
-                kepler_compliance::view::Usage::new(super::fixture::split(1.0, 0.0), Some(cpu_time))
+                kepler_compliance::view::StepUsage::new(super::fixture::split(1.0, 0.0), Some(cpu_time))
             })
             .collect();
         let answer = assess_workload_compliance(&world.context(), &AssessRequest::new("app")).unwrap();

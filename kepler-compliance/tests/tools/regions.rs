@@ -1,6 +1,7 @@
 //! Regions that cannot be compared in full.
 
 use super::fixture::{World, settings};
+use kepler_compliance::intensity::AccountingMethod;
 use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{RegionalRequest, RegionalResponse, Settings, ToolRequest, get_regional_comparison};
 
@@ -50,16 +51,50 @@ fn a_region_in_the_same_grid_has_the_same_figure() {
 }
 
 #[test]
+fn a_figure_of_a_larger_area_or_of_several_years_says_so_whatever_is_known_of_the_pue() {
+    let regions = vec!["Québec".into(), "us-east-1".into(), "Kosovo".into()];
+    for settings in [settings(424.0, 1.2), without_pue()] {
+        let settings = settings.with(|settings| settings.intensity_method = Some(AccountingMethod::Lifecycle));
+        let world = World { settings, ..World::new() };
+        let answer = compare(&world, |asked| asked.regions.clone_from(&regions));
+        for (region, zone, of) in [("Québec", "CA-QC", "CA"), ("us-east-1", "US-MIDA-PJM", "US")] {
+            let found = answer.regions.iter().find(|own| own.region == region).unwrap();
+            assert_eq!((found.zone.as_str(), found.grid_zone.as_str()), (zone, of));
+            assert!(found.caveats.iter().any(|caveat| caveat.contains("this is the mean of")), "{found:?}");
+            assert!(!found.caveats.iter().any(|caveat| caveat.contains("state your own")), "{found:?}");
+        }
+        let kosovo = answer.regions.iter().find(|own| own.region == "Kosovo").unwrap();
+        assert_eq!((kosovo.grid_year, kosovo.grid_zone.as_str()), (Some(2023), "XK"));
+    }
+}
+
+#[test]
+fn a_country_is_compared_with_countries_to_which_work_can_move() {
+    let world = World { settings: settings(424.0, 1.2), ..World::new() };
+    let answer = compare(&world, |asked| {
+        asked.scope.region = Some("KR".into());
+        asked.limit = 1000;
+    });
+    let names: Vec<&str> = answer.regions.iter().map(|region| region.region.as_str()).collect();
+    // Lesotho and Bhutan live on water power, and no cloud provider has a region there.
+    assert!(["FR", "DE", "KR", "SG"].iter().all(|country| names.contains(country)), "{names:?}");
+    assert!(!names.contains(&"LS") && !names.contains(&"BT"), "{names:?}");
+    assert!(answer.advice.to.is_some_and(|to| names.contains(&to.as_str())));
+}
+
+#[test]
 fn a_korean_comparison_is_korean_throughout() {
     let hangul = |text: &str| text.chars().any(|c| ('가'..='힣').contains(&c));
     for settings in [settings(424.0, 1.6), without_pue()] {
         let world = World { settings, ..World::new() };
-        let answer = compare(&world, |asked| asked.scope.lang = Lang::Ko);
+        let answer = compare(&world, |asked| asked.scope.lang = Some(Lang::Ko));
         let rows = answer.regions.iter().flat_map(|row| &row.caveats);
         let reasons = answer.skipped.iter().map(|skip| &skip.reason);
         for text in answer.caveats.iter().chain(rows).chain(reasons).chain([&answer.advice.text]) {
             assert!(hangul(text), "{text}");
         }
+        let zones = answer.regions.iter().map(|row| &row.zone_name);
+        assert!(zones.clone().all(|name| hangul(name)), "{:?}", zones.collect::<Vec<_>>());
         assert_eq!(answer.current.unwrap().grid_source, "설정에 명시됨");
     }
 }

@@ -7,12 +7,14 @@ use kepler_compliance::intensity::{
 };
 use kepler_compliance::standards::Status;
 use kepler_compliance::tariff::Tariff;
+use kepler_compliance::text::Lang;
 use kepler_compliance::tools::{
-    AssessRequest, Length, OptimizationKind, ScheduleRequest, ToolError, ToolRequest, TrendRequest,
-    analyze_workload_power_trend, assess_workload_compliance, calculate_optimal_schedule,
+    AssessRequest, Length, OptimizationKind, RegionalRequest, RegionalResponse, ScheduleRequest, ToolError,
+    ToolRequest, TrendRequest, analyze_workload_power_trend, assess_workload_compliance, calculate_optimal_schedule,
+    get_regional_comparison, site,
 };
 use kepler_compliance::units::CarbonIntensity;
-use kepler_compliance::view::Usage;
+use kepler_compliance::view::StepUsage;
 use std::path::Path;
 use std::time::Duration;
 
@@ -76,7 +78,7 @@ fn without_a_power_there_is_a_time_and_no_made_up_mass() {
     let plan = calculate_optimal_schedule(&sunny().context(), &ScheduleRequest::new(hours("1h"))).unwrap();
     assert_eq!((plan.power_watts, plan.best.emissions_kg, plan.best.cost), (None, None, None));
     assert!(near(plan.saving_percent, 50.0, 1e-9));
-    let of = ScheduleRequest::new(hours("1h")).with(|asked| asked.workload_name = Some("large".into()));
+    let of = ScheduleRequest::new(hours("1h")).with(|asked| asked.workload = Some("large".into()));
     let plan = calculate_optimal_schedule(&sunny().context(), &of).unwrap();
     assert!(near(plan.power_watts, 87.88, 1e-9));
 }
@@ -94,12 +96,12 @@ fn a_shift_is_advised_from_the_series_for_work_as_long_as_the_window() {
 /// Steps of a minute at these watts.
 fn trend(watts: &[f64]) -> World {
     let mut world = World::new();
-    world.view.steps = watts.iter().map(|watts| Usage::new(split(watts * 60.0, 0.0), None)).collect();
+    world.view.steps = watts.iter().map(|watts| StepUsage::new(split(watts * 60.0, 0.0), None)).collect();
     world
 }
 
 fn request() -> TrendRequest {
-    TrendRequest::default().with(|asked| (asked.range, asked.step) = (hours("1h"), Some(hours("1m"))))
+    TrendRequest::default().with(|asked| (asked.window, asked.step) = (hours("1h"), Some(hours("1m"))))
 }
 
 #[test]
@@ -139,9 +141,19 @@ fn a_trend_without_data_is_null_and_too_many_steps_are_refused() {
 
 /// A Korean site whose chosen series holds one value, long ago or now.
 fn with_file(text: &str) -> World {
+    by_method(text, None)
+}
+
+/// The same where the settings state a method.
+fn by_method(text: &str, method: Option<AccountingMethod>) -> World {
     let zones = kepler_compliance::zones::Zones::embedded().unwrap();
-    let source = FileSource::parse(Path::new("grid.csv"), text, &zones, &FileOptions::default()).unwrap();
-    let settings = settings(0.0, 1.25).with(|settings| settings.grid_intensity = None);
+    let mut options = FileOptions::default();
+    options.method = method;
+    let source = FileSource::parse(Path::new("grid.csv"), text, &zones, &options).unwrap();
+    let settings = settings(0.0, 1.25).with(|settings| {
+        settings.grid_intensity = None;
+        settings.intensity_method = method;
+    });
     World { intensity: Box::new(source), settings, ..World::new() }
 }
 
@@ -153,7 +165,7 @@ fn a_stale_series_makes_no_verdict_and_no_schedule() {
     let texts = serde_json::to_string(&answer).unwrap();
     assert!(texts.contains("365 d") && texts.contains("grid.csv"), "{texts}");
     let error = calculate_optimal_schedule(&world.context(), &ScheduleRequest::new(hours("2h"))).unwrap_err();
-    assert!(matches!(error, ToolError::Intensity(IntensityError::Stale { .. })), "{error}");
+    assert!(matches!(error, ToolError::Intensity(IntensityError::Ended { .. })), "{error}");
 }
 
 #[test]
@@ -162,7 +174,7 @@ fn a_fresh_series_decides_whatever_name_its_zone_goes_by() {
     let answer = assess_workload_compliance(&world.context(), &AssessRequest::new("large")).unwrap();
     assert_eq!(answer.statuses.carbon_status, Status::Compliant, "{answer:?}");
     let plan = calculate_optimal_schedule(&world.context(), &ScheduleRequest::new(hours("2h"))).unwrap();
-    assert_eq!(plan.method, AccountingMethod::Direct);
+    assert_eq!(plan.method, None, "the file does not say it");
 }
 
 #[test]
@@ -170,6 +182,29 @@ fn a_series_without_the_sites_own_zone_is_no_reason_for_an_average() {
     let world = with_file("zone,start,end,g_per_kwh\nFR,2026-11-21T11:00Z,2026-11-22T13:00Z,10\n");
     let answer = assess_workload_compliance(&world.context(), &AssessRequest::new("large")).unwrap();
     assert_eq!(answer.statuses.carbon_status, Status::InsufficientData);
+}
+
+#[test]
+fn a_figure_without_a_method_is_compared_as_direct_and_says_so_unless_one_is_stated() {
+    let file = "zone,start,end,g_per_kwh\nKR,2026-11-21T11:00Z,2026-11-22T13:00Z,400\n";
+    let request = RegionalRequest::default().with(|asked| asked.regions = vec!["FR".into(), "eu-north-1".into()]);
+    let stated = |method| {
+        let settings = settings(400.0, 1.25).with(|settings| settings.intensity_method = method);
+        World { settings, ..World::new() }
+    };
+    let lifecycle = Some(AccountingMethod::Lifecycle);
+    for (none, named) in [(with_file(file), by_method(file, lifecycle)), (stated(None), stated(lifecycle))] {
+        let says =
+            |answer: &RegionalResponse| answer.caveats.iter().any(|caveat| caveat.contains("taken for a direct"));
+        let answer = get_regional_comparison(&none.context(), &request).unwrap();
+        assert!(answer.method == Some(AccountingMethod::Direct) && says(&answer), "{answer:?}");
+        let inputs = site(&none.context(), None, Lang::En).unwrap();
+        assert_eq!(inputs.grid_intensity.unwrap().method, None);
+        let answer = get_regional_comparison(&named.context(), &request).unwrap();
+        assert!(answer.method == lifecycle && !says(&answer), "{answer:?}");
+        let inputs = site(&named.context(), None, Lang::En).unwrap();
+        assert_eq!(inputs.grid_intensity.unwrap().method, lifecycle);
+    }
 }
 
 #[test]

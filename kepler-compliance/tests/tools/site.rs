@@ -22,7 +22,7 @@ fn a_verdict_names_the_facts_it_lacks_and_takes_them_from_the_request_or_the_set
     let mut world = world();
     world.settings.pue = serde_json::from_value(json!({ "value": 1.4, "basis": "measured" })).unwrap();
     let assess = |world: &World, facts: Value| {
-        let arguments = json!({ "workload_name": "web", "standard": "DE_ENEFG_RENEWABLE", "facts": facts });
+        let arguments = json!({ "workload": "web", "standard": "DE_ENEFG_RENEWABLE", "facts": facts });
         let answer = ask(world, AssessRequest::NAME, arguments);
         (answer["status"].clone(), answer["recommendation"].to_string(), answer["caveats"].to_string())
     };
@@ -36,14 +36,14 @@ fn a_verdict_names_the_facts_it_lacks_and_takes_them_from_the_request_or_the_set
     assert_eq!(assess(&world, json!({})).0, "NON_COMPLIANT");
     let (status, _, caveats) = assess(&world, json!({ "renewable_percent": 100 }));
     assert_eq!(status, "COMPLIANT", "what a request states takes the place of what the settings state");
-    assert!(caveats.contains("The connection power is stated of the site, not measured."), "{caveats}");
+    assert!(caveats.contains("The connection power is stated for the site, not measured."), "{caveats}");
 }
 
 #[test]
 fn facts_of_the_settings_are_those_of_the_configured_site_only() {
     let mut world = world();
     world.settings.facts = serde_json::from_value(json!({ "installed_it_kw": 900 })).unwrap();
-    let arguments = json!({ "workload_name": "web", "standard": "EU_EED_DC_REPORT", "region": "FR" });
+    let arguments = json!({ "workload": "web", "standard": "EU_EED_DC_REPORT", "region": "FR" });
     let answer = ask(&world, AssessRequest::NAME, arguments.clone());
     let judged = answer["verdicts"][0]["reason"].to_string();
     assert!(judged.contains("installed_it_kw"), "{judged}");
@@ -72,7 +72,7 @@ fn a_month_costs_the_mean_of_its_hours_and_says_what_is_assumed() {
     world.settings.pue = serde_json::from_value(json!({ "value": 1.0, "basis": "measured" })).unwrap();
     world.settings.tariff = Some(Tariff::named("KEPCO_INDUSTRIAL_A2_HVA_1", Path::new("-")).unwrap());
     let month = |world: &World| {
-        let answer = ask(world, AssessRequest::NAME, json!({ "workload_name": "web" }));
+        let answer = ask(world, AssessRequest::NAME, json!({ "workload": "web" }));
         (answer["projected_monthly"].clone(), answer["caveats"].to_string())
     };
     world.now = "2025-06-30T15:00:00Z".parse().unwrap();

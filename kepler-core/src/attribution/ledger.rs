@@ -12,16 +12,54 @@
 //! assert_eq!(account.interval[ZoneKind::Package], Energy::from_joules(1.0));
 //! ```
 
-use crate::units::{Energy, PerZone, ZoneKind};
+use crate::device::SharesBy;
+use crate::units::{Energy, PerZone, Power, ZoneKind};
+use std::time::Duration;
 
 /// The account of one workload.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Account {
     /// Everything charged since the start.
     pub total: PerZone<Energy>,
     /// What was charged in the current interval.
     pub interval: PerZone<Energy>,
+    /// What [`ZoneKind::Gpu`] consists of: a share of each accelerator that was used. Most use none.
+    pub devices: Vec<DeviceShare>,
+}
+
+/// What an account was charged of one accelerator.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DeviceShare {
+    /// Its place in [`Snapshot::devices`](crate::snapshot::Snapshot::devices).
+    pub device: u32,
+    /// Everything charged since the start.
+    pub total: Energy,
+    /// The number of the device's reading that was charged last.
+    pub reading: u64,
+    /// The mean power between that reading and the one before it.
+    pub power: Power,
+    /// What the device drew idle while the workload alone had it, or its share of that. It is no part of `total`.
+    pub idle: Energy,
+    /// How the shares were found; the weakest way so far. `None` while nothing was charged.
+    pub shares_by: Option<SharesBy>,
+}
+
+/// Energy of an accelerator to be charged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DeviceCharge {
+    /// Its place in [`Snapshot::devices`](crate::snapshot::Snapshot::devices).
+    pub device: u32,
+    /// The active energy that is charged.
+    pub energy: Energy,
+    /// The number of the device's reading.
+    pub reading: u64,
+    /// The time before that reading in which it was drawn.
+    pub window: Duration,
+    /// How the share was found.
+    pub shares_by: SharesBy,
 }
 
 impl Account {
@@ -36,11 +74,59 @@ impl Account {
         self.interval[zone] += energy;
     }
 
+    /// Charges energy of an accelerator.
+    pub fn charge_device(&mut self, charge: DeviceCharge) {
+        self.charge(ZoneKind::Gpu, charge.energy);
+        let share = self.share_of(charge.device);
+        share.total += charge.energy;
+        let before = if share.reading == charge.reading { share.power } else { Power::ZERO };
+        (share.reading, share.power) = (charge.reading, before + charge.energy.over(charge.window));
+        share.found(charge.shares_by);
+    }
+
+    /// Notes idle energy of an accelerator that the workload has to itself. It is part of the device's idle energy.
+    pub fn note_idle(&mut self, device: u32, idle: Energy) {
+        self.share_of(device).idle += idle;
+    }
+
+    /// Mean power in the accelerators now, where `readings` are the numbers of the devices' newest readings: what an account
+    /// was charged for an older one, it draws no more.
+    #[must_use]
+    pub fn device_power(&self, readings: &[u64]) -> Power {
+        self.devices.iter().map(|share| share.power_at(readings)).sum()
+    }
+
     /// Takes over what another account was charged in earlier intervals: it is shown here from now on.
-    pub fn take_over(&mut self, earlier: &PerZone<Energy>) {
-        for (zone, &energy) in earlier.iter() {
+    pub fn take_over(&mut self, earlier: &Account) {
+        for (zone, &energy) in earlier.total.iter() {
             self.total[zone] += energy;
         }
+        for share in &earlier.devices {
+            let own = self.share_of(share.device);
+            own.total += share.total;
+            own.idle += share.idle;
+            if let Some(by) = share.shares_by {
+                own.found(by);
+            }
+        }
+    }
+
+    /// Nothing is charged any more: all of it belongs to the past.
+    pub fn close(&mut self) {
+        self.begin();
+        for share in &mut self.devices {
+            share.power = Power::ZERO;
+        }
+    }
+
+    fn share_of(&mut self, device: u32) -> &mut DeviceShare {
+        let known = self.devices.iter().position(|share| share.device == device);
+        let index = known.unwrap_or_else(|| {
+            self.devices.push(DeviceShare::new(device));
+            self.devices.len() - 1
+        });
+        #[allow(clippy::indexing_slicing, reason = "it was found there, or has just been added")]
+        &mut self.devices[index]
     }
 
     /// The zone with the most energy says how much the workload matters. Zones overlap (a package
@@ -48,6 +134,24 @@ impl Account {
     #[must_use]
     pub fn largest(&self) -> Energy {
         self.total.iter().map(|(_, &energy)| energy).max().unwrap_or_default()
+    }
+}
+
+impl DeviceShare {
+    const fn new(device: u32) -> Self {
+        DeviceShare { device, total: Energy::ZERO, reading: 0, power: Power::ZERO, idle: Energy::ZERO, shares_by: None }
+    }
+
+    /// Notes how a share was found.
+    fn found(&mut self, by: SharesBy) {
+        self.shares_by = Some(self.shares_by.map_or(by, |before| before.weaker(by)));
+    }
+
+    /// The mean power now, where `readings` are the numbers of the devices' newest readings.
+    #[must_use]
+    pub fn power_at(&self, readings: &[u64]) -> Power {
+        let is_current = readings.get(self.device as usize) == Some(&self.reading);
+        if is_current { self.power } else { Power::ZERO }
     }
 }
 

@@ -36,13 +36,14 @@ impl Weight {
     }
 
     /// The best weight for a kind of zone, if it is counted: memory draws by being accessed, the rest by
-    /// cores running. A platform holds more than both: for it and for uncore, time is as good as any.
+    /// cores running. A platform holds more than both: for it and for uncore, time is as good as any. Accelerators tell
+    /// themselves who used them, and for how much of their time.
     #[must_use]
     pub const fn best(zone: ZoneKind) -> Self {
         match zone {
             ZoneKind::Package | ZoneKind::Core => Weight::Cycles,
             ZoneKind::Dram => Weight::CacheMisses,
-            ZoneKind::Uncore | ZoneKind::Psys => Weight::Time,
+            ZoneKind::Uncore | ZoneKind::Psys | ZoneKind::Gpu => Weight::Time,
         }
     }
 }

@@ -19,7 +19,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 const NAME: &str = "calibration.json";
-/// The machine's, which root writes and everybody reads.
+/// The system's, written by root and readable by all users.
 const SYSTEM: &str = "/var/lib/kepler";
 /// A file larger than this is none of ours.
 const MAX_BYTES: u64 = 1 << 20;
@@ -27,7 +27,7 @@ const MAX_BYTES: u64 = 1 << 20;
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum FileError {
+pub enum CalibrationFileError {
     /// There is none.
     #[error("there is no such file; calibrate this machine first")]
     Absent,
@@ -53,7 +53,7 @@ pub fn own() -> Option<PathBuf> {
     folder.map(|folder| folder.join(NAME))
 }
 
-/// The system's file, which root writes and everybody reads: `/var/lib/kepler/calibration.json`.
+/// The system's file, written by root and readable by all users: `/var/lib/kepler/calibration.json`.
 #[must_use]
 pub fn system() -> PathBuf {
     Path::new(SYSTEM).join(NAME)
@@ -66,7 +66,7 @@ pub fn system() -> PathBuf {
 pub fn find(
     host: &Host,
     named: Option<&Path>,
-    mut refused: impl FnMut(&Path, FileError),
+    mut refused: impl FnMut(&Path, CalibrationFileError),
 ) -> Option<(Calibration, PathBuf)> {
     let places = match named {
         Some(path) => vec![path.to_owned()],
@@ -75,7 +75,7 @@ pub fn find(
     for path in places {
         match read(&path, host) {
             Ok(calibration) => return Some((calibration, path)),
-            Err(FileError::Absent) if named.is_none() => {}
+            Err(CalibrationFileError::Absent) if named.is_none() => {}
             Err(error) => refused(&path, error),
         }
     }
@@ -86,10 +86,10 @@ pub fn find(
 ///
 /// # Errors
 /// It cannot be read, is no calibration, or is of another machine.
-pub fn read(path: &Path, host: &Host) -> Result<Calibration, FileError> {
+pub fn read(path: &Path, host: &Host) -> Result<Calibration, CalibrationFileError> {
     let bytes = file::read(path, FileLimits::bytes(MAX_BYTES)).map_err(|error| match error.is_missing() {
-        true => FileError::Absent,
-        false => FileError::Unreadable(error.into_io()),
+        true => CalibrationFileError::Absent,
+        false => CalibrationFileError::Unreadable(error.into_io()),
     })?;
     let calibration: Calibration = serde_json::from_slice(&bytes)?;
     calibration.check(host)?;

@@ -1,7 +1,7 @@
 //! The pods of a node at one moment, found by UID and by container identifier.
 
 use crate::host::Timestamp;
-use crate::workload::{ContainerKind, PodOwner, ResourceAmounts};
+use crate::workload::{ContainerKind, EnergyAnnotation, PodOwner, ResourceAmounts};
 use std::collections::HashMap;
 
 /// What Kubernetes knows of the pods of this node.
@@ -34,6 +34,8 @@ pub struct PodEntry {
     pub labels: Vec<(String, String)>,
     /// What it asked for, overhead included.
     pub resources: ResourceAmounts,
+    /// How its energy is to be judged and shown, where it says so.
+    pub annotations: Vec<EnergyAnnotation>,
     /// Its containers, running and ended.
     pub containers: Vec<ContainerEntry>,
     /// Whether it is said which containers have started, be it none. A pod that has just been bound, or a static pod of an

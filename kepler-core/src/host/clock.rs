@@ -50,6 +50,16 @@ impl Timestamp {
         self.boottime_since(earlier) > self.since(earlier) + SUSPEND_THRESHOLD
     }
 
+    /// The moment that was `awake` earlier, with no sleep in between; the start of the clocks at the earliest.
+    #[must_use]
+    pub fn before(&self, awake: Duration) -> Self {
+        Timestamp {
+            monotonic: self.monotonic.saturating_sub(awake),
+            boottime: self.boottime.saturating_sub(awake),
+            wall: self.wall.checked_sub(awake).unwrap_or(SystemTime::UNIX_EPOCH),
+        }
+    }
+
     /// The same moment moved on by `awake`, for simulated clocks.
     #[must_use]
     pub fn advanced(&self, awake: Duration) -> Self {

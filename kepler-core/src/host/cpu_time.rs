@@ -2,8 +2,10 @@
 
 mod counters;
 mod reader;
+mod shared;
 
 pub use reader::CpuTimesReader;
+pub(crate) use shared::{SharedCpuTimes, SharedReading};
 
 use super::Timestamp;
 use std::io;

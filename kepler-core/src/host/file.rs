@@ -95,7 +95,7 @@ pub enum FileFault {
     /// It holds more than this many bytes.
     #[error("it is larger than {}", size(*.0))]
     TooLarge(u64),
-    /// It could not be read within this time: the server or device that it is on does not answer, or whoever
+    /// It could not be read within this time: the server or device that it is on does not answer, or the process that
     /// writes the pipe has not ended.
     #[error("it could not be read within {} s", .0.as_secs_f64())]
     TimedOut(Duration),

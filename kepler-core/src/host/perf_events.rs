@@ -1,6 +1,6 @@
 //! Why the kernel refuses `perf_event_open`, and what would change that.
 
-use crate::availability::{Capability, Limit, Remedy};
+use crate::availability::{Capability, Remedy, ResourceLimit};
 use rustix::io::Errno;
 use std::io;
 
@@ -15,7 +15,7 @@ pub(crate) fn remedy(error: &io::Error) -> Option<Remedy> {
         // Container engines deny the call unless a capability lifts that.
         Errno::PERM => Remedy::any([grant, Remedy::AllowSystemCall { calls: vec!["perf_event_open"] }]),
         Errno::NOSYS => Remedy::EnableKernelOption { option: "CONFIG_PERF_EVENTS" },
-        Errno::MFILE | Errno::NFILE => Remedy::RaiseLimit { limit: Limit::OpenFiles },
+        Errno::MFILE | Errno::NFILE => Remedy::RaiseLimit { limit: ResourceLimit::OpenFiles },
         _ => return None,
     })
 }

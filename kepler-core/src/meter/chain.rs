@@ -22,29 +22,32 @@
 //! # Ok::<(), kepler_core::availability::Unavailable>(())
 //! ```
 
+mod active;
 mod fill;
 mod floor;
 mod given_up;
 mod online;
 mod parked;
+mod silent;
 mod source;
 mod watch;
 
 pub use source::{ChainOptions, Source};
-pub(super) use watch::Distrust;
 
-use super::{Drawn, EnergyMeter, ErrorBounds, EstimateWarnings, Method, ReadError, Reading, Skipped, Zone};
+use super::{Drawn, EnergyMeter, ErrorBounds, EstimateWarnings, Method, ReadError, Reading, SkippedZone, Zone};
 use crate::availability::{Remedy, Unavailable};
 use crate::host::{Host, Timestamp, Topology};
 use crate::units::ZoneKind;
+use active::{Active, ZoneState, are_back, is_same, open_best};
 use fill::{Fill, Present};
 use floor::Floor;
 use given_up::GivenUp;
 use online::Online;
 use parked::Parked;
+use silent::Doubts;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use watch::{BusyClock, ZoneWatch};
+use watch::BusyClock;
 
 /// How often a chain that is not at its best looks for a better source.
 const PROBE_INTERVAL: Duration = Duration::from_secs(30);
@@ -60,6 +63,7 @@ pub struct Chain {
     active: Vec<Active>,
     unavailable: Vec<Unavailable>,
     given_up: Vec<GivenUp>,
+    doubts: Doubts,
     fill: Option<Fill>,
     busy: BusyClock,
     present: Vec<Present>,
@@ -79,18 +83,6 @@ pub struct Chain {
     scratch: Vec<Result<Reading, ReadError>>,
 }
 
-struct Active {
-    meter: Box<dyn EnergyMeter>,
-    /// Index in the options' list; 0 is the best.
-    rank: usize,
-    /// Whether readings are checked, and missing parts estimated.
-    is_sensor: bool,
-    /// Tells counters apart that start when the meter is opened; zero for those that do not.
-    epoch: u64,
-    /// For each of its zones.
-    zones: Vec<ZoneState>,
-}
-
 /// A reading that failed although no zone in use shows it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ZoneFault {
@@ -98,14 +90,6 @@ pub(crate) struct ZoneFault {
     pub(crate) kind: ZoneKind,
     /// The `reason` label.
     pub(crate) reason: &'static str,
-}
-
-struct ZoneState {
-    /// Not filtered out, and not had from a better meter.
-    is_used: bool,
-    /// Lost, so that an estimate stands in for it.
-    is_replaced: bool,
-    watch: ZoneWatch,
 }
 
 /// One zone in use, with the meter it comes from.
@@ -122,6 +106,8 @@ pub struct ActiveZone<'a> {
     pub zone: &'a Zone,
     /// Whether it stands in for a zone that cannot be read.
     pub is_filled: bool,
+    /// Whether it has given no figures for longer than a moment, and nothing stands in for it.
+    pub is_lost: bool,
 }
 
 /// What opening one source came to.
@@ -143,21 +129,31 @@ pub struct Found {
     /// What it reads.
     pub zones: Vec<Zone>,
     /// What it does not read, each with the reason.
-    pub skipped: Vec<Skipped>,
+    pub skipped: Vec<SkippedZone>,
 }
 
 /// Tries every source by itself, for diagnosis.
 #[must_use]
 pub fn probe(host: &Host, options: &ChainOptions) -> Vec<Probe> {
-    let found = |meter: Box<dyn EnergyMeter>| {
+    let found = |source: &Source| {
+        let mut meter = source.open(host, options)?;
+        let silent = if source.is_sensor() { silent::find(&mut *meter, &Doubts::default()) } else { Vec::new() };
         let (inventory, quality) = (meter.inventory(), meter.quality());
+        let is_silent = |index: usize| silent.get(index).is_some_and(Option::is_some);
+        let zones = inventory.zones.iter().enumerate().filter(|(index, _)| !is_silent(*index));
+        let zones: Vec<Zone> = zones.map(|(_, zone)| zone.clone()).collect();
+        let mut skipped = inventory.skipped.to_vec();
+        skipped.extend(silent::skipped(&*meter, &silent));
+        if let Some(first) = skipped.first().filter(|_| zones.is_empty()) {
+            return Err(first.unavailable.clone());
+        }
         // A part that is missing makes the sum partial; how far off it is, is known only while measuring.
-        let is_partial = quality.method == Method::Measured && inventory.skipped.iter().any(|one| one.is_missing);
+        let is_partial =
+            quality.method == Method::Measured && skipped.iter().any(|one| one.is_estimated_beside(&zones));
         let method = if is_partial { Method::Partial { error_ratio: fill::ERROR_ALIKE } } else { quality.method };
-        Found { method, zones: inventory.zones.to_vec(), skipped: inventory.skipped.to_vec() }
+        Ok(Found { method, zones, skipped })
     };
-    let open = |source: &Source| Probe { source: source.name(), outcome: source.open(host, options).map(found) };
-    options.sources.iter().map(open).collect()
+    options.sources.iter().map(|source| Probe { source: source.name(), outcome: found(source) }).collect()
 }
 
 impl Chain {
@@ -167,7 +163,7 @@ impl Chain {
     /// When no source of the list can be used; with [`Source::Model`] in it, as by default, that
     /// does not happen. The reason is that of the first source.
     pub fn open(host: &Host, options: ChainOptions) -> Result<Self, Unavailable> {
-        let (active, unavailable) = open_best(host, &options, &[], 0);
+        let (active, unavailable) = open_best(host, &options, &[], &Doubts::default(), 0);
         if active.is_empty() {
             let none = || {
                 let reason = "no source was named, or none has a zone that was asked for";
@@ -176,8 +172,14 @@ impl Chain {
             return Err(unavailable.into_iter().next().unwrap_or_else(none));
         }
         let mut chain = Chain { options, unavailable, busy: BusyClock::new(host), ..Self::new(host.clone(), active) };
-        for skipped in chain.skipped().filter(|one| one.is_missing) {
-            tracing::warn!("a part of the energy is not measured but estimated: {}", skipped.unavailable);
+        for active in &chain.active {
+            let zones = active.meter.inventory().zones;
+            for one in active.skipped().filter(|one| one.is_missing) {
+                match one.is_estimated_beside(zones) {
+                    true => tracing::warn!("a part of the energy is not measured but estimated: {}", one.unavailable),
+                    false => tracing::warn!("a zone cannot be read: {}", one.unavailable),
+                }
+            }
         }
         chain.fill_missing();
         Ok(chain)
@@ -187,7 +189,7 @@ impl Chain {
     #[must_use]
     pub fn of(meter: Box<dyn EnergyMeter>) -> Self {
         let zones = meter.inventory().zones.iter().map(|zone| ZoneState::new(zone, true)).collect();
-        let active = Active { meter, rank: 0, is_sensor: false, epoch: 0, zones };
+        let active = Active { meter, rank: 0, is_sensor: false, epoch: 0, zones, silent: Vec::new() };
         let options = ChainOptions { sources: Vec::new(), ..ChainOptions::default() };
         Chain { options, ..Self::new(Host::default(), vec![active]) }
     }
@@ -200,6 +202,7 @@ impl Chain {
             active,
             unavailable: Vec::new(),
             given_up: Vec::new(),
+            doubts: Doubts::default(),
             fill: None,
             busy: BusyClock::default(),
             present: Vec::new(),
@@ -221,16 +224,17 @@ impl Chain {
             let zones = active.meter.inventory().zones.iter().zip(&active.zones);
             let (source, quality) = (active.meter.source(), active.meter.quality());
             let in_use = zones.filter(|(_, state)| state.is_used && !state.is_replaced);
-            in_use.map(move |(zone, _)| {
+            in_use.map(move |(zone, state)| {
                 let error = self.fill.as_ref().and_then(|fill| fill.error(zone.kind));
                 let method = error.map_or(quality.method, |error_ratio| Method::Partial { error_ratio });
-                ActiveZone { source, method, error_bounds: quality.error_bounds, zone, is_filled: false }
+                let (error_bounds, is_lost) = (quality.error_bounds, state.watch.is_lost());
+                ActiveZone { source, method, error_bounds, zone, is_filled: false, is_lost }
             })
         });
         let filled = self.fill.iter().flat_map(move |fill| {
             fill.zones().map(move |(source, zone)| {
                 let method = Method::Partial { error_ratio: fill.error(zone.kind).unwrap_or(1.0) };
-                ActiveZone { source, method, error_bounds: None, zone, is_filled: true }
+                ActiveZone { source, method, error_bounds: None, zone, is_filled: true, is_lost: false }
             })
         });
         measured.chain(filled)
@@ -242,8 +246,8 @@ impl Chain {
     }
 
     /// What the meters in use found and do not read.
-    pub fn skipped(&self) -> impl Iterator<Item = &Skipped> {
-        self.active.iter().flat_map(|active| active.meter.inventory().skipped)
+    pub fn skipped(&self) -> impl Iterator<Item = &SkippedZone> {
+        self.active.iter().flat_map(Active::skipped)
     }
 
     /// What went wrong in the last reading with zones that an estimate stands in for, and with those that could not be
@@ -294,12 +298,12 @@ impl Chain {
                     continue;
                 }
                 if state.is_replaced {
-                    let fault = state.watch.observe_replaced(source, zone, reading, at, &mut self.busy).err();
+                    let fault = state.watch.observe_replaced(source, zone, reading, at, &self.busy).err();
                     let (kind, reason) = (zone.kind, |error: ReadError| error.reason());
                     self.faults.extend(fault.map(reason).map(|reason| ZoneFault { source, kind, reason }));
                     continue;
                 }
-                let busy = active.is_sensor.then_some(&mut self.busy);
+                let busy = active.is_sensor.then_some(&self.busy);
                 let result = state.watch.observe(source, zone, reading, at, busy);
                 if zone.kind == ZoneKind::Package {
                     tried = true;
@@ -327,8 +331,8 @@ impl Chain {
     fn count_missing(&mut self) {
         for active in &self.active {
             let source = active.meter.source();
-            let missing = active.meter.inventory().skipped.iter().filter(|one| one.is_missing);
-            let fault = |one: &Skipped| Some(ZoneFault { source, kind: one.kind?, reason: one.fault });
+            let missing = active.skipped().filter(|one| one.is_missing);
+            let fault = |one: &SkippedZone| Some(ZoneFault { source, kind: one.kind?, reason: one.fault });
             self.faults.extend(missing.filter_map(fault));
         }
     }
@@ -336,7 +340,7 @@ impl Chain {
     /// Estimates the missing parts, and remembers of each zone that is lost what was estimated in its stead.
     fn estimate_missing(&mut self, at: Timestamp, drawn: &mut Vec<Result<Drawn, ReadError>>) {
         let Some(fill) = &mut self.fill else { return };
-        fill.advance(at, &self.present, &mut self.busy, drawn);
+        fill.advance(at, &self.present, &self.busy, drawn);
         for (source, kind, package, part) in fill.estimated() {
             let lost = self.active.iter_mut().filter(|active| active.meter.source() == source).flat_map(|active| {
                 let zones = active.meter.inventory().zones.iter().zip(&mut active.zones);
@@ -381,7 +385,7 @@ impl Chain {
                 let zones = inventory.zones.iter().zip(&active.zones);
                 zones.filter(move |(zone, state)| zone.kind == kind && state.is_used && !state.is_replaced)
             };
-            let skipped = inventory.skipped.iter().filter(|one| one.is_missing);
+            let skipped = active.skipped().filter(|one| one.is_missing);
             let skipped = skipped.filter_map(|one| Some((one.kind?, one.package)));
             let zones = inventory.zones.iter().zip(&active.zones);
             let lost = zones.filter(|(_, state)| state.is_replaced).map(|(zone, _)| (zone.kind, zone.package));
@@ -397,7 +401,9 @@ impl Chain {
     }
 
     fn is_at_its_best(&self) -> bool {
-        let is_whole = self.fill.is_none() && !self.skipped().any(|one| one.is_missing);
+        let is_silent = self.active.iter().any(|active| !active.silent.is_empty());
+        let is_silent = is_silent || self.active.iter().any(Active::has_lost);
+        let is_whole = self.fill.is_none() && !is_silent && !self.skipped().any(|one| one.is_missing);
         (self.options.sources.len() <= 1 || self.active.iter().all(|active| active.rank == 0)) && is_whole
     }
 
@@ -408,6 +414,10 @@ impl Chain {
         }
         if self.options.sources.is_empty() {
             return false;
+        }
+        let is_new = |active: &Active| active.doubtful().any(|(zone, _)| !self.doubts.has(active.meter.source(), zone));
+        if self.active.iter().any(is_new) {
+            return true;
         }
         let due = self.next_probe.is_some_and(|next| at.monotonic >= next);
         if due || self.next_probe.is_none() {
@@ -423,13 +433,25 @@ impl Chain {
             self.give_up_distrusted(at);
         }
         self.given_up.retain(|one| !one.is_over(&self.host, &self.options, at));
-        let (mut active, unavailable) = open_best(&self.host, &self.options, &self.given_up, self.generation + 1);
+        self.leave_out_doubtful(at);
+        let (mut active, unavailable) =
+            open_best(&self.host, &self.options, &self.given_up, &self.doubts, self.generation + 1);
         self.is_opened = true;
-        if active.is_empty() || (self.failures == 0 && is_same(&active, &self.active)) {
+        if active.is_empty()
+            || (self.failures == 0 && is_same(&active, &self.active) && !are_back(&mut active, &self.active, at))
+        {
             return;
         }
         let names = |active: &[Active]| active.iter().map(|a| a.meter.source()).collect::<Vec<_>>().join("+");
-        tracing::info!(from = names(&self.active), to = names(&active), "the energy source changes");
+        let (from, to) = (names(&self.active), names(&active));
+        if from == to {
+            let missing = active.iter().flat_map(Active::skipped).filter(|one| one.is_missing).count();
+            let zones = active.iter().flat_map(|one| &one.zones).filter(|state| state.is_used).count();
+            tracing::info!(source = to, zones, missing, "the energy source has other zones now");
+        } else {
+            tracing::info!(from, to, "the energy source changes");
+        }
+        active::miss(&mut self.active, &active, at);
         self.parked.change_over(std::mem::take(&mut self.active), &mut active);
         self.active = active;
         self.unavailable = unavailable;
@@ -437,6 +459,18 @@ impl Chain {
         self.is_changed = false;
         self.fill_missing();
         self.generation += 1;
+    }
+
+    /// Zones beside the package that are not believed are not used until they say something else, and another source takes
+    /// their place if one can.
+    fn leave_out_doubtful(&mut self, at: &Timestamp) {
+        self.doubts.expire(at);
+        for active in &self.active {
+            for (zone, watch) in active.doubtful() {
+                let Some(distrust) = watch.distrust() else { continue };
+                self.doubts.add(active.meter.source(), zone, distrust, watch.last(), at.monotonic + BAN);
+            }
+        }
     }
 
     /// Bans the source of the package if its readings succeed and are not to be believed: opening it again would not help.
@@ -457,66 +491,4 @@ impl Chain {
             self.given_up.push(GivenUp { rank, distrust, unavailable, readings, until: at.monotonic + BAN });
         }
     }
-}
-
-impl Active {
-    fn kinds_and_states(&self) -> impl Iterator<Item = (ZoneKind, &ZoneState)> {
-        self.meter.inventory().zones.iter().map(|zone| zone.kind).zip(&self.zones)
-    }
-
-    /// Whether an estimate can stand in for a zone: it is lost, and another one of its kind is not.
-    fn is_replaceable(&self, kind: ZoneKind, state: &ZoneState) -> bool {
-        let is_good = |(other, state): (ZoneKind, &ZoneState)| other == kind && state.is_used && !state.watch.is_lost();
-        self.is_sensor && state.is_used && state.watch.is_lost() && self.kinds_and_states().any(is_good)
-    }
-}
-
-impl ZoneState {
-    fn new(zone: &Zone, is_used: bool) -> Self {
-        ZoneState { is_used, is_replaced: false, watch: ZoneWatch::new(zone) }
-    }
-}
-
-fn open_best(host: &Host, options: &ChainOptions, given_up: &[GivenUp], epoch: u64) -> (Vec<Active>, Vec<Unavailable>) {
-    let (mut active, mut unavailable) = (Vec::<Active>::new(), Vec::new());
-    let mut provided = Vec::new();
-    for (rank, source) in options.sources.iter().enumerate() {
-        if let Some(one) = given_up.iter().find(|one| one.rank == rank) {
-            unavailable.push(one.unavailable.clone());
-            continue;
-        }
-        let meter = match source.open(host, options) {
-            Ok(meter) => meter,
-            Err(reason) => {
-                unavailable.push(reason);
-                continue;
-            }
-        };
-        let inventory = meter.inventory();
-        let is_used = |zone: &Zone| options.wants(zone.kind) && !provided.contains(&zone.kind);
-        let zones: Vec<ZoneState> = inventory.zones.iter().map(|zone| ZoneState::new(zone, is_used(zone))).collect();
-        if !zones.iter().any(|state| state.is_used) {
-            continue;
-        }
-        let used = inventory.zones.iter().zip(&zones).filter(|(_, state)| state.is_used);
-        provided.extend(used.map(|(zone, _)| zone.kind));
-        let epoch = if source.outlives_opening() { 0 } else { epoch };
-        active.push(Active { meter, rank, is_sensor: source.is_sensor(), epoch, zones });
-        if provided.contains(&ZoneKind::Package) || !options.wants(ZoneKind::Package) {
-            break;
-        }
-    }
-    (active, unavailable)
-}
-
-/// Whether opening again found what is in use: then what is in use stays.
-fn is_same(a: &[Active], b: &[Active]) -> bool {
-    a.len() == b.len()
-        && a.iter().zip(b).all(|(a, b)| {
-            let (left, right) = (a.meter.inventory(), b.meter.inventory());
-            a.rank == b.rank
-                && left.zones == right.zones
-                && left.skipped == right.skipped
-                && a.zones.iter().map(|state| state.is_used).eq(b.zones.iter().map(|state| state.is_used))
-        })
 }

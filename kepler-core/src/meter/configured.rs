@@ -1,4 +1,4 @@
-//! Energy from a power model that somebody configured: the [`Configured`] meter.
+//! Energy from a configured power model: the [`Configured`] meter.
 //!
 //! **What it gives the model**: what `/proc/stat` reports of the node: CPU time, software interrupts of block devices and the network,
 //! the number of CPUs. A model that wants more, or other quantities under these names, is refused with the reason. CPU
@@ -24,9 +24,9 @@
 //! ```
 
 use super::uncertainty::DriftDetector;
-use super::{EnergyMeter, ErrorBounds, Inventory, Method, Quality, ReadError, Reading, Zone};
+use super::{EnergyMeter, ErrorBounds, MeterInventory, Method, Quality, ReadError, ReadFault, Reading, Zone};
 use crate::availability::{Remedy, Root, Setting, Unavailable};
-use crate::host::{BusyTime, CpuTimesReader, Host, SoftInterrupts, Timestamp};
+use crate::host::{BusyTime, CpuTimesReader, Host, SharedReading, SoftInterrupts, Timestamp};
 use crate::model::{BindError, Binding, Conversion, Model, Prediction, Quantity};
 use crate::units::{Energy, Power, ZoneKind};
 use std::io;
@@ -94,7 +94,7 @@ pub struct Configured {
     detector: DriftDetector,
     /// The CPUs of the model's machine; `None` if they are among its features.
     host_threads: Option<u32>,
-    reader: CpuTimesReader,
+    host: Host,
     busy: BusyTime,
     interrupts: Option<SoftInterrupts>,
     row: Vec<f64>,
@@ -117,11 +117,13 @@ impl Configured {
         };
         let unreadable =
             |error: crate::host::CpuTimesError| refuse(error.to_string(), Remedy::MountRoot { root: Root::Procfs });
-        let mut reader = CpuTimesReader::open(host).map_err(unreadable)?;
-        let threads = reader.read().map_err(unreadable)?.processors.max(1);
+        let reading = host.cpu_times_now().map_err(unreadable)?;
+        let threads = reading.times.processors.max(1);
+        let has_interrupts = interrupts(&reading).is_some();
+        drop(reading);
 
-        let is_told = model.features().iter().any(|name| model.semantics().quantity(name) == Quantity::Threads);
-        let host_threads = if is_told { None } else { Some(configured.host_threads.filter(|&count| count > 0)) };
+        let is_reported = model.features().iter().any(|name| model.semantics().quantity(name) == Quantity::Threads);
+        let host_threads = if is_reported { None } else { Some(configured.host_threads.filter(|&count| count > 0)) };
         let host_threads = match host_threads {
             Some(None) => {
                 let remedy = Remedy::CorrectSetting { setting: Setting::ModelHostThreads };
@@ -131,7 +133,7 @@ impl Configured {
             None => None,
         };
         // Interrupts cannot be bound where the kernel does not tell them.
-        let given = if reader.soft_interrupts().is_some() { &GIVEN[..] } else { GIVEN.split_at(2).0 };
+        let given = if has_interrupts { &GIVEN[..] } else { GIVEN.split_at(2).0 };
         let conversion = Conversion::Allow { threads: host_threads.unwrap_or(threads) };
         let binding = model.bind(given, conversion).map_err(|error| {
             let remedy = match error {
@@ -149,7 +151,7 @@ impl Configured {
             widening: 1.0 + WIDENING * configured.distance.unwrap_or_default(),
             detector: DriftDetector::default(),
             host_threads,
-            reader,
+            host: host.clone(),
             busy: BusyTime::default(),
             interrupts: None,
             row: Vec::new(),
@@ -223,8 +225,9 @@ impl Configured {
     /// Adds the energy of the window that ends `at`.
     fn advance(&mut self, at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) -> Result<(), io::Error> {
         let invalid = |error: String| io::Error::new(io::ErrorKind::InvalidData, error);
-        let times = self.reader.read().map_err(|error| invalid(error.to_string()))?;
-        let now = self.reader.soft_interrupts();
+        let reading = self.host.cpu_times(at).map_err(|error| invalid(error.to_string()))?;
+        let (times, now) = (reading.times, interrupts(&reading));
+        drop(reading);
         let window = self.busy.advance(times, at);
         let before = std::mem::replace(&mut self.interrupts, now);
         let Some(window) = window.filter(|window| !window.elapsed.is_zero()) else {
@@ -249,14 +252,18 @@ impl Configured {
                     *total += power * share * window.elapsed;
                     Ok(Reading::Counter(*total))
                 }
-                None => Err(ReadError {
-                    path: zone.path.clone(),
-                    source: invalid("the model gives no number for what the machine does now".to_owned()),
-                }),
+                None => Err(ReadError::new(
+                    Arc::clone(&zone.path),
+                    ReadFault::Invalid("the model gives no number for what the machine does now"),
+                )),
             });
         }
         Ok(())
     }
+}
+
+fn interrupts(reading: &SharedReading<'_>) -> Option<SoftInterrupts> {
+    reading.reader().and_then(CpuTimesReader::soft_interrupts)
 }
 
 fn milliseconds(duration: Duration) -> f64 {
@@ -273,8 +280,8 @@ impl EnergyMeter for Configured {
         Quality::of(method).with_error_bounds(self.error_bounds).with_warnings(self.detector.counted())
     }
 
-    fn inventory(&self) -> Inventory<'_> {
-        Inventory::of(&self.zones)
+    fn inventory(&self) -> MeterInventory<'_> {
+        MeterInventory::of(&self.zones)
     }
 
     fn read(&mut self, at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
@@ -282,8 +289,7 @@ impl EnergyMeter for Configured {
         if let Err(error) = self.advance(at, readings) {
             readings.clear();
             let (kind, text) = (error.kind(), error.to_string());
-            let failed =
-                |zone: &Zone| ReadError { path: zone.path.clone(), source: io::Error::new(kind, text.clone()) };
+            let failed = |zone: &Zone| ReadError::new(Arc::clone(&zone.path), io::Error::new(kind, text.clone()));
             readings.extend(self.zones.iter().map(|zone| Err(failed(zone))));
         }
     }

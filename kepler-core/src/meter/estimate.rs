@@ -43,11 +43,12 @@ pub use class::CpuClass;
 #[cfg(feature = "models")]
 pub use trained::default_model;
 
-use super::{EnergyMeter, ErrorBounds, EstimateWarnings, Inventory, Method, Quality, ReadError, Reading, Zone};
+use super::{
+    EnergyMeter, ErrorBounds, EstimateWarnings, MeterInventory, Method, Quality, ReadError, ReadFault, Reading, Zone,
+};
 use crate::calibration::{Calibration, Correction};
-use crate::host::{BusyTime, CpuTimesError, CpuTimesReader, Host, Timestamp, Topology};
+use crate::host::{BusyTime, CpuTimesError, Host, Timestamp, Topology};
 use crate::units::{Energy, Power, ZoneKind};
-use std::io;
 use std::time::Duration;
 
 /// What 68 % of the errors stay below, relative to the estimate, after it was put right at idle and at full load.
@@ -67,7 +68,6 @@ pub struct Estimate {
     host: Host,
     class: CpuClass,
     zones: [Zone; 1],
-    reader: Option<CpuTimesReader>,
     busy: BusyTime,
     total: Energy,
     curve: Curve,
@@ -85,11 +85,10 @@ impl Estimate {
     pub fn open(host: &Host) -> Self {
         let topology = Topology::read(host);
         let class = CpuClass::of(host, &topology);
-        let mut reader = CpuTimesReader::open(host).ok();
-        let processors = reader
-            .as_mut()
-            .and_then(|reader| reader.read().ok())
-            .map_or_else(|| topology.processors.len().max(1), |times| times.processors as usize);
+        let processors = match host.cpu_times_now() {
+            Ok(reading) => reading.times.processors as usize,
+            Err(_) => topology.processors.len().max(1),
+        };
 
         let path = format!("{} ({})", host.procfs().join("stat").display(), class.name);
         let mut zone = Zone::new(ZoneKind::Package, path);
@@ -102,7 +101,6 @@ impl Estimate {
             error_ratio: class.error_ratio,
             class,
             zones: [zone],
-            reader,
             busy: BusyTime::default(),
             total: Energy::ZERO,
             curve,
@@ -131,7 +129,7 @@ impl Estimate {
             let Calibration { source, made, .. } = calibration;
             let text = format!("calibrated by {} at {}", brief(source), brief(made));
             let [zone] = &mut self.zones;
-            zone.path = format!("{}, {text}", zone.path);
+            zone.path = format!("{}, {text}", zone.path).into();
             self.rate_idle(calibration.threads);
             self.assess(0.0);
         }
@@ -177,11 +175,7 @@ impl Estimate {
 
     /// Adds the energy of the window that ends `at`.
     fn advance(&mut self, at: Timestamp) -> Result<Energy, CpuTimesError> {
-        let reader = match &mut self.reader {
-            Some(reader) => reader,
-            none => none.insert(CpuTimesReader::open(&self.host)?),
-        };
-        let times = reader.read()?;
+        let times = self.host.cpu_times(at)?.times;
         if let Some(window) = self.busy.advance(times, at) {
             let share = busy_share(times.processors, window.busy, window.elapsed);
             self.total += window_energy(self.power(share), times.processors, window.elapsed);
@@ -268,8 +262,8 @@ impl EnergyMeter for Estimate {
         Quality::of(method).with_error_bounds(self.error_bounds).with_warnings(self.warnings)
     }
 
-    fn inventory(&self) -> Inventory<'_> {
-        Inventory::of(&self.zones)
+    fn inventory(&self) -> MeterInventory<'_> {
+        MeterInventory::of(&self.zones)
     }
 
     fn read(&mut self, at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
@@ -280,11 +274,10 @@ impl EnergyMeter for Estimate {
 
 fn read_error(error: CpuTimesError) -> ReadError {
     match error {
-        CpuTimesError::Read { path, source } => ReadError { path: path.display().to_string(), source },
-        CpuTimesError::Malformed { ref path } => ReadError {
-            path: path.display().to_string(),
-            source: io::Error::new(io::ErrorKind::InvalidData, error.to_string()),
-        },
+        CpuTimesError::Read { path, source } => ReadError::new(path.to_string_lossy(), source),
+        CpuTimesError::Malformed { path } => {
+            ReadError::new(path.to_string_lossy(), ReadFault::Invalid("no `cpu` line with at least four numbers"))
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! An artificial meter for development: a plausible curve on a machine that can measure nothing.
 //!
-//! Requirements: none. It never enters an automatic choice; somebody asks for it by name. Its figures are
+//! Requirements: none. It is never chosen automatically, only by name. Its figures are
 //! invented, its source says `fake`, and its method is never `measured`.
 
-use super::{EnergyMeter, Inventory, Method, Quality, ReadError, Reading, Zone};
+use super::{EnergyMeter, MeterInventory, Method, Quality, ReadError, Reading, Zone};
 use crate::host::Timestamp;
 use crate::units::{Energy, ZoneKind};
 use std::f64::consts::TAU;
@@ -59,8 +59,8 @@ impl EnergyMeter for Fake {
         Quality::of(Method::Estimated { error_ratio: 1.0 })
     }
 
-    fn inventory(&self) -> Inventory<'_> {
-        Inventory::of(&self.zones)
+    fn inventory(&self) -> MeterInventory<'_> {
+        MeterInventory::of(&self.zones)
     }
 
     fn read(&mut self, at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
@@ -79,6 +79,7 @@ const fn curve(kind: ZoneKind) -> (f64, f64) {
         ZoneKind::Uncore => (5.0, 3.0),
         ZoneKind::Dram => (6.0, 2.0),
         ZoneKind::Psys => (80.0, 35.0),
+        ZoneKind::Gpu => (0.0, 0.0),
     }
 }
 
@@ -96,7 +97,7 @@ mod tests {
 
     #[test]
     fn it_never_looks_measured() {
-        let meter = Fake::new(&ZoneKind::ALL);
+        let meter = Fake::new(&ZoneKind::METERED);
         assert_eq!(meter.source(), "fake");
         assert_eq!(meter.method(), Method::Estimated { error_ratio: 1.0 });
         assert!(meter.zones().iter().all(|zone| zone.path.starts_with("fake ")));
@@ -121,7 +122,7 @@ mod tests {
                 let (from, to) = (Duration::from_millis(from), Duration::from_millis(from + step));
                 energy(kind, to).checked_sub(energy(kind, from))
             };
-            let all: Option<Vec<Energy>> = ZoneKind::ALL.into_iter().map(drawn).collect();
+            let all: Option<Vec<Energy>> = ZoneKind::METERED.into_iter().map(drawn).collect();
             let all = all.expect("a counter fell");
             let [package, core, uncore, dram, psys] = all[..] else { panic!("five kinds") };
             let rounding = Energy::from_microjoules(3);

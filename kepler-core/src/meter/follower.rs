@@ -1,8 +1,9 @@
 //! From a zone's readings to what it drew, also across the time in which it could not be read.
 //!
-//! One [`Follower`] a zone serves the whole library: the [chain](super::chain) has it, and hands out what was [`Drawn`].
+//! One [`Follower`] a zone or device serves the whole library: the [chain](super::chain) has those of the zones, and hands
+//! out what was [`Drawn`].
 
-use super::{Reading, Zone};
+use super::Reading;
 use crate::counter::{CounterTracker, EnergyDelta};
 use crate::host::Timestamp;
 use crate::units::{Energy, Power};
@@ -43,7 +44,7 @@ impl Drawn {
 /// the truth of all that time: its total goes on with that, less what was estimated. Where more was estimated than was
 /// drawn, the rest is taken off what the zone draws from then on, half of it at most, so that totals never fall and are right in the end.
 #[derive(Clone, Debug)]
-pub(super) struct Follower {
+pub(crate) struct Follower {
     modulus: Option<Energy>,
     max_power: Power,
     tracker: CounterTracker,
@@ -58,11 +59,12 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    pub(super) fn new(zone: &Zone) -> Self {
+    /// Of a zone whose counter returns to zero after `modulus`, and which never draws more than `max_power`.
+    pub(crate) fn new(modulus: Option<Energy>, max_power: Power) -> Self {
         Follower {
-            modulus: zone.modulus,
-            max_power: zone.max_power,
-            tracker: CounterTracker::new(zone.modulus, zone.max_power),
+            modulus,
+            max_power,
+            tracker: CounterTracker::new(modulus, max_power),
             last: None,
             was_lost: false,
             estimated: Energy::ZERO,
@@ -72,7 +74,7 @@ impl Follower {
     }
 
     /// Takes the next reading.
-    pub(super) fn advance(&mut self, reading: Reading, at: Timestamp) -> Drawn {
+    pub(crate) fn advance(&mut self, reading: Reading, at: Timestamp) -> Drawn {
         let before = self.last.replace((reading, at));
         let window = before.map_or(Duration::ZERO, |(_, then)| covered(reading, &then, &at));
         let delta = self.tracker.update(reading, at);
@@ -87,7 +89,7 @@ impl Follower {
     }
 
     /// The zone cannot be read, and something else is counted in its stead.
-    pub(super) fn lose(&mut self) {
+    pub(crate) fn lose(&mut self) {
         self.was_lost = true;
     }
 
@@ -140,14 +142,11 @@ fn covered(reading: Reading, last: &Timestamp, at: &Timestamp) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::ZoneKind;
     use proptest::prelude::*;
 
     /// A zone whose counter returns to zero after 1000 J.
     fn follower() -> Follower {
-        let mut zone = Zone::new(ZoneKind::Package, "a zone");
-        (zone.modulus, zone.max_power) = (Some(Energy::from_joules(1000.0)), Power::from_watts(50.0));
-        Follower::new(&zone)
+        Follower::new(Some(Energy::from_joules(1000.0)), Power::from_watts(50.0))
     }
 
     fn counter(joules: f64) -> Reading {

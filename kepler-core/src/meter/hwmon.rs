@@ -55,7 +55,7 @@ pub use rules::{ChipRule, HwmonRules};
 use super::inventory::add_missing_packages;
 use super::limits::Limits;
 use super::watchdog::{self, Guarded, Probe};
-use super::{EnergyMeter, Inventory, Method, Quality, ReadError, Reading, Skipped, Zone};
+use super::{EnergyMeter, MeterInventory, Method, Quality, ReadError, Reading, SkippedZone, Zone};
 use crate::availability::{Remedy, Root, Setting, Unavailable};
 use crate::host::{Host, Timestamp, Topology};
 use crate::units::{Power, ZoneKind};
@@ -72,7 +72,7 @@ pub struct Hwmon {
     zones: Vec<Zone>,
     /// In the order of `zones`.
     sensors: Vec<Sensors>,
-    skipped: Vec<Skipped>,
+    skipped: Vec<SkippedZone>,
 }
 
 /// The sensors whose sum is one zone.
@@ -120,7 +120,7 @@ impl Hwmon {
         for (directory, error) in silent {
             let unavailable =
                 Unavailable::new(SOURCE, format!("{}: {error}", directory.display()), Remedy::CheckKernelLog);
-            meter.skipped.push(Skipped::unused(unavailable));
+            meter.skipped.push(SkippedZone::unused(unavailable));
         }
         for (index, chip) in chips.iter().enumerate() {
             meter.plan_chip(index, chip, rules, only_package, &mut planned);
@@ -162,7 +162,7 @@ impl Hwmon {
             Ok(tiers) => tiers,
             Err(error) => {
                 let reason = format!("{} ({}): {error}", chip.name, chip.directory.display());
-                self.skipped.push(Skipped::unused(Unavailable::new(SOURCE, reason, Remedy::CheckKernelLog)));
+                self.skipped.push(SkippedZone::unused(Unavailable::new(SOURCE, reason, Remedy::CheckKernelLog)));
                 return;
             }
         };
@@ -205,7 +205,7 @@ impl Hwmon {
         }
     }
 
-    /// What two drivers measure is the same: the first counts, unless somebody asked for both.
+    /// What two drivers measure is the same: the first counts, unless both were asked for.
     fn drop_second_drivers(&mut self, planned: &mut Vec<Planned>) {
         let mut kept: Vec<Planned> = Vec::new();
         for plan in planned.drain(..) {
@@ -269,11 +269,11 @@ impl Hwmon {
             }
             Err(error) => {
                 let remedy = match error.source.kind() {
-                    std::io::ErrorKind::PermissionDenied => Remedy::MakeReadable { path: error.path.clone().into() },
+                    std::io::ErrorKind::PermissionDenied => Remedy::MakeReadable { path: (*error.path).into() },
                     _ => Remedy::CheckKernelLog,
                 };
                 let unavailable = Unavailable::new(SOURCE, format!("{}: {error}", plan.chip), remedy);
-                let skipped = Skipped::missing(plan.kind, plan.package, unavailable);
+                let skipped = SkippedZone::missing(plan.kind, plan.package, unavailable);
                 self.skipped.push(skipped.with_fault(error.reason()));
             }
         }
@@ -283,7 +283,7 @@ impl Hwmon {
         let name = candidate.names.first().map(String::as_str).unwrap_or_default();
         let reason = format!("{chip} {name} ({}): {reason}", candidate.path().display());
         let remedy = Remedy::CorrectSetting { setting: Setting::Sensors };
-        self.skipped.push(Skipped::unused(Unavailable::new(SOURCE, reason, remedy)));
+        self.skipped.push(SkippedZone::unused(Unavailable::new(SOURCE, reason, remedy)));
     }
 }
 
@@ -299,7 +299,7 @@ impl Planned {
         };
         let Some(path) = self.candidates.first().map(Candidate::path) else { return };
         let opened = watchdog::in_time(path, open);
-        let silent = |source| Err(ReadError { path: path.display().to_string(), source });
+        let silent = |error| Err(ReadError::new(path.to_string_lossy(), error));
         self.opened = Some(opened.unwrap_or_else(silent));
     }
 }
@@ -361,7 +361,7 @@ fn wanted_kind(chip: &Chip, candidate: &Candidate, name: &str, rules: &HwmonRule
     }
 }
 
-fn unavailable(class: &Path, skipped: &[Skipped]) -> Unavailable {
+fn unavailable(class: &Path, skipped: &[SkippedZone]) -> Unavailable {
     let reason = match skipped {
         [] => format!("no energy, power or current sensor under {}", class.display()),
         [first, ..] => {
@@ -387,8 +387,8 @@ impl EnergyMeter for Hwmon {
         Quality::of(Method::Measured)
     }
 
-    fn inventory(&self) -> Inventory<'_> {
-        Inventory::of(&self.zones).with_skipped(&self.skipped)
+    fn inventory(&self) -> MeterInventory<'_> {
+        MeterInventory::of(&self.zones).with_skipped(&self.skipped)
     }
 
     fn read(&mut self, _at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {

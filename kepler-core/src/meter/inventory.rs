@@ -11,7 +11,7 @@ const NOT_FOUND: &str = "not_found";
 /// A zone, register or sensor that is there, or has to be there, and is not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Skipped {
+pub struct SkippedZone {
     /// What it measures, where that is known.
     pub kind: Option<ZoneKind>,
     /// The package it belongs to, where that is known.
@@ -25,47 +25,55 @@ pub struct Skipped {
     pub unavailable: Unavailable,
 }
 
-impl Skipped {
+impl SkippedZone {
     /// Something that is left out on purpose.
     #[must_use]
     pub fn unused(unavailable: Unavailable) -> Self {
-        Skipped { kind: None, package: None, is_missing: false, fault: NOT_FOUND, unavailable }
+        SkippedZone { kind: None, package: None, is_missing: false, fault: NOT_FOUND, unavailable }
     }
 
     /// A part of a kind of zone that cannot be read.
     #[must_use]
     pub fn missing(kind: ZoneKind, package: Option<u32>, unavailable: Unavailable) -> Self {
-        Skipped { kind: Some(kind), package, is_missing: true, fault: NOT_FOUND, unavailable }
+        SkippedZone { kind: Some(kind), package, is_missing: true, fault: NOT_FOUND, unavailable }
+    }
+
+    /// Whether an estimate stands in for it beside these zones: it is missing from a sum of which a part is read. A
+    /// platform is no sum of parts.
+    #[must_use]
+    pub fn is_estimated_beside(&self, zones: &[Zone]) -> bool {
+        let is_sum = |kind: &ZoneKind| *kind != ZoneKind::Psys && zones.iter().any(|zone| zone.kind == *kind);
+        self.is_missing && self.kind.as_ref().is_some_and(is_sum)
     }
 
     /// The same with the kind of fault.
     #[must_use]
     pub fn with_fault(self, fault: &'static str) -> Self {
-        Skipped { fault, ..self }
+        SkippedZone { fault, ..self }
     }
 }
 
 /// What a meter found.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct Inventory<'a> {
+pub struct MeterInventory<'a> {
     /// What it reads, in the order of its readings.
     pub zones: &'a [Zone],
     /// What it does not read, each with the reason.
-    pub skipped: &'a [Skipped],
+    pub skipped: &'a [SkippedZone],
 }
 
-impl<'a> Inventory<'a> {
+impl<'a> MeterInventory<'a> {
     /// An inventory of a meter that left out nothing.
     #[must_use]
     pub const fn of(zones: &'a [Zone]) -> Self {
-        Inventory { zones, skipped: &[] }
+        MeterInventory { zones, skipped: &[] }
     }
 
     /// The same with what was left out.
     #[must_use]
-    pub const fn with_skipped(self, skipped: &'a [Skipped]) -> Self {
-        Inventory { skipped, ..self }
+    pub const fn with_skipped(self, skipped: &'a [SkippedZone]) -> Self {
+        MeterInventory { skipped, ..self }
     }
 }
 
@@ -77,7 +85,7 @@ pub(super) fn add_missing_packages(
     source: &'static str,
     zones: &[Zone],
     topology: &Topology,
-    skipped: &mut Vec<Skipped>,
+    skipped: &mut Vec<SkippedZone>,
 ) {
     for kind in [ZoneKind::Package, ZoneKind::Core, ZoneKind::Dram] {
         let covered: Vec<Option<u32>> =
@@ -91,7 +99,7 @@ pub(super) fn add_missing_packages(
             });
             if !listed && !covered.contains(&Some(package)) {
                 let reason = format!("socket {package} has no {kind} zone, although others have");
-                skipped.push(Skipped::missing(
+                skipped.push(SkippedZone::missing(
                     kind,
                     Some(package),
                     Unavailable::new(source, reason, Remedy::CheckKernelLog),

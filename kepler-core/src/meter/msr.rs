@@ -20,8 +20,9 @@
 mod register;
 
 use super::inventory::add_missing_packages;
+use super::sysfs::errno;
 use super::watchdog::{self, Guarded, Probe};
-use super::{EnergyMeter, Inventory, Method, Quality, ReadError, Reading, Skipped, Zone};
+use super::{EnergyMeter, MeterInventory, Method, Quality, ReadError, Reading, SkippedZone, Zone};
 use crate::availability::{Capability, Remedy, Root, Unavailable};
 use crate::host::{Host, Processor, Timestamp, Topology};
 use crate::units::{Energy, ZoneKind};
@@ -46,7 +47,7 @@ const UPDATE: Duration = Duration::from_millis(5);
 pub struct Msr {
     zones: Vec<Zone>,
     counters: Vec<Counter>,
-    skipped: Vec<Skipped>,
+    skipped: Vec<SkippedZone>,
 }
 
 impl Msr {
@@ -73,7 +74,7 @@ impl Msr {
                 Ok(opened) => meter.add(package, opened),
                 Err(error) => {
                     let unavailable = unavailable(&error, &topology);
-                    let skipped = Skipped::missing(ZoneKind::Package, Some(package), unavailable.clone());
+                    let skipped = SkippedZone::missing(ZoneKind::Package, Some(package), unavailable.clone());
                     meter.skipped.push(skipped.with_fault(error.reason()));
                     first_fault.get_or_insert(unavailable);
                 }
@@ -96,7 +97,7 @@ impl Msr {
 
     fn add(&mut self, package: u32, opened: Opened) {
         for (kind, counter) in opened.counters {
-            let mut zone = Zone::new(kind, counter.name());
+            let mut zone = Zone::new(kind, Arc::clone(&counter.name));
             zone.package = Some(package);
             zone.modulus = Some(counter.unit.modulus());
             self.zones.push(zone);
@@ -111,8 +112,8 @@ impl Msr {
     fn skip(&mut self, kind: ZoneKind, package: Option<u32>, error: &ReadError) {
         let unavailable = Unavailable::new(SOURCE, format!("the register is not used: {error}"), Remedy::None);
         self.skipped.push(match package {
-            Some(package) => Skipped::missing(kind, Some(package), unavailable).with_fault(error.reason()),
-            None => Skipped::unused(unavailable),
+            Some(package) => SkippedZone::missing(kind, Some(package), unavailable).with_fault(error.reason()),
+            None => SkippedZone::unused(unavailable),
         });
     }
 }
@@ -126,8 +127,8 @@ impl EnergyMeter for Msr {
         Quality::of(Method::Measured)
     }
 
-    fn inventory(&self) -> Inventory<'_> {
-        Inventory::of(&self.zones).with_skipped(&self.skipped)
+    fn inventory(&self) -> MeterInventory<'_> {
+        MeterInventory::of(&self.zones).with_skipped(&self.skipped)
     }
 
     fn read(&mut self, _at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
@@ -157,7 +158,9 @@ impl Opened {
     /// Opens what a package counts, and what its cores count; an error if the package's own counter cannot be read.
     fn open(msr: &Path, topology: &Topology, layout: Layout, package: u32, cpu: u32) -> Result<Self, ReadError> {
         let device = Device::open(msr, cpu)?;
-        let unit = device.read(layout.unit_register())?;
+        let unit = device
+            .read(layout.unit_register())
+            .map_err(|error| ReadError::new(device.name(layout.unit_register()), error))?;
         let mut opened = Opened { counters: Vec::new(), refused: Vec::new() };
         for &register in layout.package_registers() {
             match Counter::open(&device, register, layout.unit(register.kind, unit)) {
@@ -202,12 +205,10 @@ impl Device {
         msr.join(cpu.to_string()).join("msr")
     }
 
-    fn read(&self, address: u64) -> Result<u64, ReadError> {
+    fn read(&self, address: u64) -> io::Result<u64> {
         let mut bytes = [0; 8];
-        match self.file.read_exact_at(&mut bytes, address) {
-            Ok(()) => Ok(u64::from_le_bytes(bytes)),
-            Err(source) => Err(ReadError { path: self.name(address), source }),
-        }
+        self.file.read_exact_at(&mut bytes, address)?;
+        Ok(u64::from_le_bytes(bytes))
     }
 
     fn name(&self, address: u64) -> String {
@@ -219,6 +220,7 @@ impl Device {
 #[derive(Debug)]
 struct Counter {
     device: Arc<Device>,
+    name: Arc<str>,
     address: u64,
     unit: EnergyUnit,
 }
@@ -226,23 +228,24 @@ struct Counter {
 impl Counter {
     /// The counter, if it can be read and counts.
     fn open(device: &Arc<Device>, register: Register, unit: EnergyUnit) -> Result<Self, ReadError> {
-        let counter = Counter { device: Arc::clone(device), address: register.address, unit };
+        let name = device.name(register.address).into();
+        let counter = Counter { device: Arc::clone(device), name, address: register.address, unit };
         if counter.energy()? == Energy::ZERO {
             thread::sleep(UPDATE);
             if counter.energy()? == Energy::ZERO {
                 let source = io::Error::new(io::ErrorKind::Unsupported, "the counter stands at zero");
-                return Err(ReadError { path: counter.name(), source });
+                return Err(counter.error(source));
             }
         }
         Ok(counter)
     }
 
     fn energy(&self) -> Result<Energy, ReadError> {
-        self.device.read(self.address).map(|register| self.unit.energy(register))
+        self.device.read(self.address).map(|register| self.unit.energy(register)).map_err(|error| self.error(error))
     }
 
-    fn name(&self) -> String {
-        self.device.name(self.address)
+    fn error(&self, error: io::Error) -> ReadError {
+        ReadError::new(Arc::clone(&self.name), error)
     }
 }
 
@@ -275,7 +278,7 @@ fn first_processor_of_each_core(topology: &Topology, package: u32) -> Vec<u32> {
 }
 
 fn read_error(path: &Path, source: io::Error) -> ReadError {
-    ReadError { path: path.to_string_lossy().into_owned(), source }
+    ReadError::new(path.to_string_lossy(), source)
 }
 
 fn unknown_processor(processor: Option<&Processor>) -> Unavailable {
@@ -297,7 +300,7 @@ fn unavailable(error: &ReadError, topology: &Topology) -> Unavailable {
         io::ErrorKind::NotFound => Remedy::any([Remedy::load(["msr"]), Remedy::MountRoot { root: Root::Msr }]),
         // A mode says EACCES. The driver itself says EPERM (`msr_open`): a capability is missing in the first user
         // namespace, or the kernel is locked down.
-        io::ErrorKind::PermissionDenied if Errno::from_io_error(&error.source) == Some(Errno::PERM) => {
+        io::ErrorKind::PermissionDenied if errno(&error.source) == Some(Errno::PERM) => {
             Remedy::any([Remedy::grant([Capability::SysRawio]), Remedy::select(["powercap"]), Remedy::LiftLockdown])
         }
         io::ErrorKind::PermissionDenied => Remedy::grant([Capability::DacReadSearch, Capability::SysRawio]),

@@ -49,7 +49,7 @@
 //! ```
 
 use super::inventory::add_missing_packages;
-use super::{EnergyMeter, Inventory, Method, Quality, ReadError, Reading, Skipped, Zone};
+use super::{EnergyMeter, MeterInventory, Method, Quality, ReadError, ReadFault, Reading, SkippedZone, Zone};
 use crate::availability::{Remedy, Root, Unavailable};
 use crate::host::{Host, Timestamp, Topology, parse_processor_list, perf_events};
 use crate::units::{Energy, ZoneKind};
@@ -58,6 +58,7 @@ use perf_event::{Builder, Counter};
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The `source` label of this meter.
 const SOURCE: &str = "perf";
@@ -78,7 +79,7 @@ pub struct Perf {
     zones: Vec<Zone>,
     /// In the order of `zones`.
     counters: Vec<Counters>,
-    skipped: Vec<Skipped>,
+    skipped: Vec<SkippedZone>,
 }
 
 /// The counters whose sum is one zone.
@@ -106,7 +107,7 @@ impl Perf {
                 continue;
             }
             if let Err(error) = meter.open_event(&pmu, event, kind, &topology) {
-                meter.skipped.push(Skipped::unused(refused(&pmu, event, &error)));
+                meter.skipped.push(SkippedZone::unused(refused(&pmu, event, &error)));
                 first_fault.get_or_insert((pmu, event, error));
             }
         }
@@ -166,7 +167,7 @@ impl Perf {
             let counters = match counters {
                 Ok(counters) => counters,
                 Err(error) => {
-                    let skipped = Skipped::missing(kind, package, refused(pmu, event, &error));
+                    let skipped = SkippedZone::missing(kind, package, refused(pmu, event, &error));
                     self.skipped.push(skipped.with_fault(super::reason(&error)));
                     continue;
                 }
@@ -189,24 +190,25 @@ impl EnergyMeter for Perf {
         Quality::of(Method::Measured)
     }
 
-    fn inventory(&self) -> Inventory<'_> {
-        Inventory::of(&self.zones).with_skipped(&self.skipped)
+    fn inventory(&self) -> MeterInventory<'_> {
+        MeterInventory::of(&self.zones).with_skipped(&self.skipped)
     }
 
     fn read(&mut self, _at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
         readings.clear();
         readings.extend(self.counters.iter_mut().zip(&self.zones).map(|(counters, zone)| {
-            counters.read().map(Reading::Counter).map_err(|source| ReadError { path: zone.path.clone(), source })
+            counters.read().map(Reading::Counter).map_err(|fault| ReadError::new(Arc::clone(&zone.path), fault))
         }));
     }
 }
 
 impl Counters {
     /// The energy since opening, all counters together.
-    fn read(&mut self) -> io::Result<Energy> {
+    fn read(&mut self) -> Result<Energy, ReadFault> {
         let mut count = 0u64;
         for counter in &mut self.counters {
-            count = count.checked_add(counter.read()?).ok_or_else(|| invalid("the counters overflow 64 bits"))?;
+            let more = counter.read()?;
+            count = count.checked_add(more).ok_or(ReadFault::Invalid("the counters overflow 64 bits"))?;
         }
         Ok(energy(count, self.joules_per_count))
     }

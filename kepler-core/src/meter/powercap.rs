@@ -31,7 +31,7 @@ use super::inventory::add_missing_packages;
 use super::limits::Limits;
 use super::sysfs::{self, Attribute, pread_decimal};
 use super::watchdog::{self, Guarded, Probe};
-use super::{EnergyMeter, Inventory, Method, Quality, ReadError, Reading, Skipped, Zone};
+use super::{EnergyMeter, MeterInventory, Method, Quality, ReadError, ReadFault, Reading, SkippedZone, Zone};
 use crate::availability::{Remedy, Unavailable};
 use crate::host::{Host, Timestamp, Topology};
 use crate::units::{Energy, Power, ZoneKind};
@@ -50,7 +50,7 @@ const COUNTS: u64 = 1 << 32;
 pub struct Powercap {
     zones: Vec<Zone>,
     counters: Vec<Counter>,
-    skipped: Vec<Skipped>,
+    skipped: Vec<SkippedZone>,
 }
 
 impl Powercap {
@@ -132,8 +132,8 @@ impl Powercap {
     ) {
         let unavailable = Unavailable::new(SOURCE, format!("zone {} is not used: {reason}", entry.id), remedy);
         self.skipped.push(match missing {
-            Some((name, fault)) => Skipped::missing(name.kind, name.package, unavailable).with_fault(fault),
-            None => Skipped::unused(unavailable),
+            Some((name, fault)) => SkippedZone::missing(name.kind, name.package, unavailable).with_fault(fault),
+            None => SkippedZone::unused(unavailable),
         });
     }
 }
@@ -147,8 +147,8 @@ impl EnergyMeter for Powercap {
         Quality::of(Method::Measured)
     }
 
-    fn inventory(&self) -> Inventory<'_> {
-        Inventory::of(&self.zones).with_skipped(&self.skipped)
+    fn inventory(&self) -> MeterInventory<'_> {
+        MeterInventory::of(&self.zones).with_skipped(&self.skipped)
     }
 
     fn read(&mut self, _at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
@@ -159,7 +159,7 @@ impl EnergyMeter for Powercap {
 
 impl Probe for Counter {
     fn read(&mut self) -> Result<Reading, ReadError> {
-        self.energy().map(Reading::Counter).map_err(|source| read_error(self.energy.path(), source))
+        self.energy().map(Reading::Counter).map_err(|fault| self.energy.error(fault))
     }
 
     fn path(&self) -> &Path {
@@ -180,8 +180,9 @@ impl Counter {
     fn open(directory: &Path) -> Result<(Self, Energy), ReadError> {
         let range_path = directory.join("max_energy_range_uj");
         let range = sysfs::open(&range_path)
+            .map_err(ReadFault::from)
             .and_then(|file| pread_decimal(&file))
-            .and_then(|range| if range == 0 { Err(invalid("a range of zero")) } else { Ok(range) })
+            .and_then(|range| if range == 0 { Err(ReadFault::Invalid("a range of zero")) } else { Ok(range) })
             .map_err(|source| read_error(&range_path, source))?;
         let path = directory.join("energy_uj");
         let energy = Attribute::open(path.clone()).map_err(|source| read_error(&path, source))?;
@@ -192,10 +193,10 @@ impl Counter {
         }
     }
 
-    fn energy(&mut self) -> io::Result<Energy> {
+    fn energy(&mut self) -> Result<Energy, ReadFault> {
         match self.energy.read()? {
             microjoules if microjoules <= self.range => Ok(Energy::from_microjoules(microjoules)),
-            _ => Err(invalid("more than max_energy_range_uj")),
+            _ => Err(ReadFault::Invalid("more than max_energy_range_uj")),
         }
     }
 }
@@ -270,12 +271,8 @@ fn is_amd(topology: &Topology) -> bool {
     topology.processors.first().is_some_and(|cpu| matches!(cpu.vendor_id.as_str(), "AuthenticAMD" | "HygonGenuine"))
 }
 
-fn invalid(what: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what)
-}
-
-fn read_error(path: &Path, source: io::Error) -> ReadError {
-    ReadError { path: path.to_string_lossy().into_owned(), source }
+fn read_error(path: &Path, fault: impl Into<ReadFault>) -> ReadError {
+    ReadError::new(path.to_string_lossy(), fault)
 }
 
 #[cfg(test)]

@@ -20,6 +20,22 @@
 //! 4. The most each zone can plausibly draw, W.
 //! 5. From here on one line a reading: seconds on any clock, rising, and each counter in µJ. An empty cell
 //!    is a zone that could not be read.
+//!
+//! ```
+//! use kepler_core::host::Timestamp;
+//! use kepler_core::meter::EnergyMeter;
+//! use kepler_core::meter::fake::Fake;
+//! use kepler_core::meter::replay::Recorder;
+//! use kepler_core::units::ZoneKind;
+//!
+//! let mut meter = Fake::new(&[ZoneKind::Package]);
+//! let mut trace = Recorder::new(Vec::new(), &meter)?;
+//! let (at, mut readings) = (Timestamp::now(), Vec::new());
+//! meter.read(at, &mut readings);
+//! trace.record(at, &readings)?;
+//! assert!(trace.finish()?.starts_with(b"trace,1,fake,"));
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 mod recorder;
 mod trace;
@@ -27,12 +43,12 @@ mod trace;
 pub use recorder::Recorder;
 pub use trace::TraceError;
 
-use super::{EnergyMeter, Inventory, Quality, ReadError, Reading, Zone};
+use super::{EnergyMeter, MeterInventory, Quality, ReadError, ReadFault, Reading, Zone};
 use crate::counter::{CounterTracker, EnergyDelta};
 use crate::host::Timestamp;
 use crate::units::Energy;
-use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use trace::Trace;
 
@@ -113,8 +129,8 @@ impl EnergyMeter for Replay {
         Quality::of(self.trace.method)
     }
 
-    fn inventory(&self) -> Inventory<'_> {
-        Inventory::of(&self.trace.zones)
+    fn inventory(&self) -> MeterInventory<'_> {
+        MeterInventory::of(&self.trace.zones)
     }
 
     fn read(&mut self, at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
@@ -123,12 +139,10 @@ impl EnergyMeter for Replay {
         readings.extend(self.trace.zones.iter().enumerate().map(|(column, zone)| {
             let fault = match now.map(|now| self.counter(column, zone, now)) {
                 Some(Some(counter)) => return Ok(Reading::Counter(counter)),
-                Some(None) => {
-                    io::Error::new(io::ErrorKind::NotFound, "it could not be read when the trace was recorded")
-                }
-                None => io::Error::new(io::ErrorKind::UnexpectedEof, "the trace has ended"),
+                Some(None) => ReadFault::Invalid("it could not be read when the trace was recorded"),
+                None => ReadFault::Invalid("the trace has ended"),
             };
-            Err(ReadError { path: zone.path.clone(), source: fault })
+            Err(ReadError::new(Arc::clone(&zone.path), fault))
         }));
     }
 }

@@ -1,12 +1,14 @@
 //! Attribute files that are read again and again through one descriptor.
 
 use crate::host::parse_decimal;
+use crate::meter::{ReadError, ReadFault};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt, FileTypeExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A file whose device has gone is looked for again at every fifth read.
 const READS_BETWEEN_REOPENS: u32 = 5;
@@ -21,6 +23,7 @@ const LONGEST_TEXT: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Attribute {
     path: PathBuf,
+    name: Arc<str>,
     file: Opened,
 }
 
@@ -33,26 +36,31 @@ enum Opened {
 impl Attribute {
     pub(super) fn open(path: PathBuf) -> io::Result<Self> {
         let file = Opened::File(open(&path)?);
-        Ok(Attribute { path, file })
+        Ok(Attribute { name: path.to_string_lossy().into(), path, file })
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The attribute's value, an unsigned number of 64 bits. Allocates only where it fails.
-    pub(super) fn read(&mut self) -> io::Result<u64> {
+    /// What is wrong with this attribute.
+    pub(super) fn error(&self, fault: impl Into<ReadFault>) -> ReadError {
+        ReadError::new(Arc::clone(&self.name), fault)
+    }
+
+    /// The attribute's value, an unsigned number of 64 bits. Allocates nothing.
+    pub(super) fn read(&mut self) -> Result<u64, ReadFault> {
         if let Opened::Gone { error, reads } = &mut self.file {
             *reads += 1;
             if !reads.is_multiple_of(READS_BETWEEN_REOPENS) {
-                return Err((*error).into());
+                return Err(io::Error::from(*error).into());
             }
             self.file = Opened::File(open(&self.path)?);
         }
-        let Opened::File(file) = &self.file else { return Err(Errno::NODEV.into()) };
+        let Opened::File(file) = &self.file else { return Err(io::Error::from(Errno::NODEV).into()) };
         let value = pread_decimal(file);
         if let Some(error @ (Errno::NODEV | Errno::NXIO | Errno::NOENT | Errno::SRCH | Errno::STALE)) =
-            value.as_ref().err().and_then(Errno::from_io_error)
+            value.as_ref().err().and_then(errno)
         {
             self.file = Opened::Gone { error, reads: 0 };
         }
@@ -89,13 +97,21 @@ pub(super) fn names(directory: &Path) -> impl Iterator<Item = String> {
 }
 
 /// The first line of an open file as an unsigned number.
-pub(super) fn pread_decimal(file: &File) -> io::Result<u64> {
+pub(super) fn pread_decimal(file: &File) -> Result<u64, ReadFault> {
     // 20 digits are the longest number of 64 bits.
     let mut buffer = [0; 24];
     let length = file.read_at(&mut buffer, 0)?;
     let text = buffer.get(..length).unwrap_or_default();
     let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    parse_decimal(line).ok_or_else(|| invalid("not an unsigned number of 64 bits"))
+    parse_decimal(line).ok_or(ReadFault::Invalid("not an unsigned number of 64 bits"))
+}
+
+/// The number of the system's error, if it is one.
+pub(super) fn errno(fault: &ReadFault) -> Option<Errno> {
+    match fault {
+        ReadFault::Io(error) => Errno::from_io_error(error),
+        _ => None,
+    }
 }
 
 fn invalid(what: &'static str) -> io::Error {

@@ -3,7 +3,7 @@
 //! The published ones hold what a model's directory holds: the component map or weights, the trees it names,
 //! `metadata.json`, and pickles, which are skipped. One directory around all of that is accepted too.
 
-use super::error::{Fault, ModelError};
+use super::error::{ModelError, ModelFault};
 use super::{MAX_FILE_BYTES, file};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -59,15 +59,15 @@ impl Archive {
         let mut stems = self.files.keys().filter_map(|name| name.strip_suffix(".json"));
         match (stems.find(|stem| *stem != "metadata"), stems.find(|stem| *stem != "metadata")) {
             (Some(only), None) => Ok(only.to_owned()),
-            _ => Err(ModelError::new(&self.path, Fault::NoMainFile { expected: format!("{own}.json") })),
+            _ => Err(ModelError::new(&self.path, ModelFault::NoMainFile { expected: format!("{own}.json") })),
         }
     }
 }
 
-fn inflate(bytes: &[u8], most: u64) -> Result<BTreeMap<String, Vec<u8>>, Fault> {
+fn inflate(bytes: &[u8], most: u64) -> Result<BTreeMap<String, Vec<u8>>, ModelFault> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(unreadable)?;
     if archive.len() > MAX_ENTRIES {
-        return Err(Fault::Limit {
+        return Err(ModelFault::Limit {
             what: "files in an archive",
             found: archive.len() as u64,
             limit: MAX_ENTRIES as u64,
@@ -80,7 +80,7 @@ fn inflate(bytes: &[u8], most: u64) -> Result<BTreeMap<String, Vec<u8>>, Fault> 
         let entry = archive.by_index(index).map_err(unreadable)?;
         let path = entry.name().map_err(unreadable)?.into_owned();
         if entry.is_symlink() {
-            return Err(Fault::Archive(format!("`{}` is a link", shortened(&path))));
+            return Err(ModelFault::Archive(format!("`{}` is a link", shortened(&path))));
         }
         if entry.is_dir() {
             continue;
@@ -88,10 +88,10 @@ fn inflate(bytes: &[u8], most: u64) -> Result<BTreeMap<String, Vec<u8>>, Fault> 
         let (directory, name) = path.rsplit_once('/').unwrap_or(("", &path));
         let is_plain = !name.is_empty() && !path.contains('\\') && !path.contains('\0') && name != "..";
         if !is_plain || directory.contains('/') || directory == ".." {
-            return Err(Fault::Archive(format!("`{}` is no plain file name", shortened(&path))));
+            return Err(ModelFault::Archive(format!("`{}` is no plain file name", shortened(&path))));
         }
         if root.get_or_insert_with(|| directory.to_owned()) != directory {
-            return Err(Fault::Archive("its files lie in more than one directory".to_owned()));
+            return Err(ModelFault::Archive("its files lie in more than one directory".to_owned()));
         }
         // Pickles are programs, and nothing else is of use.
         if !name.ends_with(".json") {
@@ -104,21 +104,21 @@ fn inflate(bytes: &[u8], most: u64) -> Result<BTreeMap<String, Vec<u8>>, Fault> 
         entry
             .take(limit + 1)
             .read_to_end(&mut content)
-            .map_err(|error| Fault::Archive(format!("`{}`: {error}", shortened(&name))))?;
+            .map_err(|error| ModelFault::Archive(format!("`{}`: {error}", shortened(&name))))?;
         let found = content.len() as u64;
         if found > limit {
-            return Err(Fault::Limit { what: "inflated bytes", found, limit });
+            return Err(ModelFault::Limit { what: "inflated bytes", found, limit });
         }
         left -= found;
         if files.insert(name, content).is_some() {
-            return Err(Fault::Archive(format!("`{}` is there twice", shortened(&path))));
+            return Err(ModelFault::Archive(format!("`{}` is there twice", shortened(&path))));
         }
     }
     Ok(files)
 }
 
-fn unreadable(error: ZipError) -> Fault {
-    Fault::Archive(error.to_string())
+fn unreadable(error: ZipError) -> ModelFault {
+    ModelFault::Archive(error.to_string())
 }
 
 fn shortened(name: &str) -> String {
@@ -210,7 +210,7 @@ mod tests {
         assert!(error_text(&bomb).contains("inflated bytes"));
         let two = zip(&[("a.json", b"12345"), ("b.json", b"123456")]);
         assert!(inflate(&two, 11).is_ok());
-        assert!(matches!(inflate(&two, 10), Err(Fault::Limit { what: "inflated bytes", .. })));
+        assert!(matches!(inflate(&two, 10), Err(ModelFault::Limit { what: "inflated bytes", .. })));
         let names: Vec<String> = (0..=MAX_ENTRIES).map(|number| format!("{number}.json")).collect();
         let many: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b"{}"[..])).collect();
         assert!(error_text(&zip(&many)).contains("files in an archive"));

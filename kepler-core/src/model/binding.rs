@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_declared_or_measured_is_refused() {
+    fn what_is_neither_declared_nor_measured_is_refused() {
         let given = [Quantity::CpuCycles];
         assert!(matches!(
             bind(Semantics::Undeclared, &["cpu_cycles"], &given, true),

@@ -12,7 +12,7 @@ pub struct Card {
     pub trainer: String,
     /// Version of the program that trained it.
     pub version: String,
-    /// Seed of everything random in it.
+    /// Seed of the random number generator in it.
     pub seed: u64,
     /// How many rows.
     pub rows: u64,

@@ -11,7 +11,7 @@ mod choice;
 mod kind;
 mod scan;
 
-pub use choice::{NoModel, PassedOver, Request, Selection};
+pub use choice::{ModelRequest, NoModel, PassedOver, Selection};
 pub use kind::{EnergySource, FeatureGroup, OutputType};
 
 use super::{Machine, Model, ModelError, Semantics, Trainer};
@@ -67,7 +67,7 @@ impl Entry {
 /// Something in a catalogue's directory that is no model of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Skipped {
+pub struct SkippedFile {
     /// What.
     pub path: PathBuf,
     /// Why.
@@ -78,7 +78,7 @@ pub struct Skipped {
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
     entries: Vec<Entry>,
-    skipped: Vec<Skipped>,
+    skipped: Vec<SkippedFile>,
 }
 
 impl Catalogue {
@@ -108,7 +108,7 @@ impl Catalogue {
 
     /// What was not recognised, and why.
     #[must_use]
-    pub fn skipped(&self) -> &[Skipped] {
+    pub fn skipped(&self) -> &[SkippedFile] {
         &self.skipped
     }
 }

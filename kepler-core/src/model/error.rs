@@ -13,11 +13,11 @@ pub struct ModelError {
     pub path: PathBuf,
     /// What is wrong.
     #[source]
-    pub fault: Fault,
+    pub fault: ModelFault,
 }
 
 impl ModelError {
-    pub(super) fn new(path: impl Into<PathBuf>, fault: Fault) -> Self {
+    pub(super) fn new(path: impl Into<PathBuf>, fault: ModelFault) -> Self {
         ModelError { path: path.into(), fault }
     }
 }
@@ -25,7 +25,7 @@ impl ModelError {
 /// What is wrong with a model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Fault {
+pub enum ModelFault {
     /// The file cannot be read.
     #[error("cannot be read: {0}; check that it exists and is readable")]
     Read(#[from] io::Error),

@@ -4,7 +4,7 @@
 //! bounded by a small multiple of [`MAX_FILE_BYTES`], and nesting by the JSON reader's limit of 128.
 
 use super::MAX_FILE_BYTES;
-use super::error::{Fault, ModelError};
+use super::error::{ModelError, ModelFault};
 use crate::host::file::{self, FileFault, FileLimits};
 use crate::units::ZoneKind;
 use serde::Deserialize;
@@ -16,8 +16,8 @@ use std::path::Path;
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
     file::read(path, FileLimits::bytes(MAX_FILE_BYTES)).map_err(|error| {
         let fault = match error.reason() {
-            FileFault::NotAFile(_) => Fault::NotAFile,
-            FileFault::TooLarge(limit) => Fault::Limit { what: "bytes", found: limit + 1, limit: *limit },
+            FileFault::NotAFile(_) => ModelFault::NotAFile,
+            FileFault::TooLarge(limit) => ModelFault::Limit { what: "bytes", found: limit + 1, limit: *limit },
             _ => error.into_io().into(),
         };
         ModelError::new(path, fault)
@@ -25,10 +25,10 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
 }
 
 /// Refuses more than [`MAX_FILE_BYTES`].
-pub(super) fn check_size(bytes: &[u8]) -> Result<(), Fault> {
+pub(super) fn check_size(bytes: &[u8]) -> Result<(), ModelFault> {
     let found = bytes.len() as u64;
     if found > MAX_FILE_BYTES {
-        return Err(Fault::Limit { what: "bytes", found, limit: MAX_FILE_BYTES });
+        return Err(ModelFault::Limit { what: "bytes", found, limit: MAX_FILE_BYTES });
     }
     Ok(())
 }

@@ -113,7 +113,7 @@ pub struct Component {
     pub terms: Vec<Term>,
     /// How far off it may be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub interval: Option<Interval>,
+    pub interval: Option<IntervalKnots>,
 }
 
 /// A weighted function of the inputs.
@@ -232,7 +232,7 @@ pub struct Neighbours {
 /// A prediction interval, from residuals of rows that were not trained with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "version 1 of the file format")]
-pub struct Interval {
+pub struct IntervalKnots {
     /// Share of rows it is meant to cover, 0 … 1.
     pub confidence: f64,
     /// By predicted value, rising (watts; with `per`, watts of one of it): `[predicted, below, above]`. Between two the figures are interpolated, outside them constant.

@@ -1,6 +1,6 @@
 //! How far off a prediction may be.
 
-use super::error::Fault;
+use super::error::ModelFault;
 use super::format;
 use crate::units::Power;
 
@@ -43,7 +43,7 @@ pub(super) struct Rule {
 }
 
 impl Rule {
-    pub(super) fn new(given: &format::Interval) -> Result<Self, Fault> {
+    pub(super) fn new(given: &format::IntervalKnots) -> Result<Self, ModelFault> {
         let sound = given.confidence > 0.0
             && given.confidence < 1.0
             && !given.knots.is_empty()
@@ -52,7 +52,7 @@ impl Rule {
             })
             && given.knots.is_sorted_by(|[a, ..], [b, ..]| a < b);
         if !sound {
-            return Err(Fault::Malformed("interval: confidence or knots are not usable".to_owned()));
+            return Err(ModelFault::Malformed("interval: confidence or knots are not usable".to_owned()));
         }
         Ok(Rule { confidence: given.confidence, knots: given.knots.clone() })
     }
@@ -78,7 +78,7 @@ pub(super) struct Support {
 }
 
 impl Support {
-    pub(super) fn new(given: &format::Support, inputs: usize) -> Result<Self, Fault> {
+    pub(super) fn new(given: &format::Support, inputs: usize) -> Result<Self, ModelFault> {
         let sound = given.scales.len() == inputs
             && given.rows.len().is_multiple_of(inputs)
             && !given.rows.is_empty()
@@ -88,7 +88,7 @@ impl Support {
             && given.reach.is_finite()
             && (0.0..=f64::MAX).contains(&given.growth);
         if !sound {
-            return Err(Fault::Malformed("support: scales, rows, reach or growth are not usable".to_owned()));
+            return Err(ModelFault::Malformed("support: scales, rows, reach or growth are not usable".to_owned()));
         }
         let (scales, rows) = (given.scales.clone(), given.rows.clone());
         Ok(Support { scales, rows, reach: given.reach, growth: given.growth })
@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn margins_are_interpolated_between_knots_and_constant_outside() {
-        let rule = Rule::new(&format::Interval { confidence: 0.9, knots: vec![[10.0, 1.0, 2.0], [20.0, 3.0, 2.0]] });
+        let rule =
+            Rule::new(&format::IntervalKnots { confidence: 0.9, knots: vec![[10.0, 1.0, 2.0], [20.0, 3.0, 2.0]] });
         let rule = rule.unwrap();
         assert_eq!(rule.margins(0.0), (1.0, 2.0));
         assert_eq!(rule.margins(15.0), (2.0, 2.0));
@@ -128,7 +129,7 @@ mod tests {
     #[test]
     fn knots_out_of_order_or_negative_are_refused() {
         for knots in [vec![], vec![[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]], vec![[1.0, -1.0, 1.0]]] {
-            assert!(Rule::new(&format::Interval { confidence: 0.9, knots }).is_err());
+            assert!(Rule::new(&format::IntervalKnots { confidence: 0.9, knots }).is_err());
         }
     }
 

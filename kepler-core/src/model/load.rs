@@ -2,14 +2,14 @@
 
 #[cfg(feature = "archives")]
 use super::archive::Archive;
-use super::error::{Fault, ModelError};
+use super::error::{ModelError, ModelFault};
 use super::file::{self, ComponentFile, ModelFile, ScalerFile, WeightsFile};
 use super::format::Document;
 use super::own;
 use super::siblings::Siblings;
 use super::trees::Trees;
 use super::weights::{Curve, Linear, usable_scale};
-use super::{Component, Form, MAX_FEATURES, MOST_CHIPS, Model, Semantics, Trainer, ceiling};
+use super::{Form, MAX_FEATURES, MOST_CHIPS, Model, ModelComponent, Semantics, Trainer, ceiling};
 use crate::units::ZoneKind;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -73,7 +73,7 @@ impl Model {
     ///
     /// # Errors
     /// Something in it is not usable, or too much.
-    pub fn from_document(document: &Document) -> Result<Self, Fault> {
+    pub fn from_document(document: &Document) -> Result<Self, ModelFault> {
         own::build(document)
     }
 
@@ -100,12 +100,12 @@ fn zipped(path: &Path, bytes: &[u8]) -> Result<Model, ModelError> {
 
 #[cfg(not(feature = "archives"))]
 fn zipped(path: &Path, _bytes: &[u8]) -> Result<Model, ModelError> {
-    Err(ModelError::new(path, Fault::ArchivesLeftOut))
+    Err(ModelError::new(path, ModelFault::ArchivesLeftOut))
 }
 
 /// An error of the file itself, or of one that it names.
 enum BuildError {
-    Here(Fault),
+    Here(ModelFault),
     Elsewhere(ModelError),
 }
 
@@ -118,8 +118,8 @@ impl BuildError {
     }
 }
 
-impl From<Fault> for BuildError {
-    fn from(fault: Fault) -> Self {
+impl From<ModelFault> for BuildError {
+    fn from(fault: ModelFault) -> Self {
         BuildError::Here(fault)
     }
 }
@@ -140,9 +140,9 @@ fn map_of(directory: &Path) -> PathBuf {
 
 fn build(name: &str, bytes: &[u8], siblings: Siblings<'_>) -> Result<Model, BuildError> {
     file::check_size(bytes)?;
-    let file: ModelFile = serde_json::from_slice(bytes).map_err(Fault::from)?;
+    let file: ModelFile = serde_json::from_slice(bytes).map_err(ModelFault::from)?;
     if file.format.is_some() {
-        let document: Document = serde_json::from_slice(bytes).map_err(Fault::from)?;
+        let document: Document = serde_json::from_slice(bytes).map_err(ModelFault::from)?;
         return Ok(own::build(&document)?);
     }
     let inner_name = file.model_name.as_deref().unwrap_or_default();
@@ -151,7 +151,7 @@ fn build(name: &str, bytes: &[u8], siblings: Siblings<'_>) -> Result<Model, Buil
     let named = || if inner_name.is_empty() { name } else { inner_name };
 
     if file.components().next().is_none() {
-        return Err(if file.learner.is_some() { Fault::BareTrees } else { Fault::NoComponents }.into());
+        return Err(if file.learner.is_some() { ModelFault::BareTrees } else { ModelFault::NoComponents }.into());
     }
     let features = features(&file)?;
     let mut components = Vec::new();
@@ -174,10 +174,10 @@ fn build(name: &str, bytes: &[u8], siblings: Siblings<'_>) -> Result<Model, Buil
         };
         check_trainer(zone, trainer, found)?;
         trainer = trainer.or(Some(found));
-        components.push(Component { zone, form, interval: None });
+        components.push(ModelComponent { zone, form, interval: None });
     }
     Ok(Model {
-        trainer: trainer.ok_or(Fault::NoComponents)?,
+        trainer: trainer.ok_or(ModelFault::NoComponents)?,
         node_type,
         semantics: Semantics::Undeclared,
         missing_allowed: components.iter().all(|component| matches!(component.form, Form::Trees(_))),
@@ -192,12 +192,12 @@ fn build(name: &str, bytes: &[u8], siblings: Siblings<'_>) -> Result<Model, Buil
     })
 }
 
-fn missing(zone: ZoneKind, what: &str) -> Fault {
-    Fault::Missing { zone, what: what.to_owned() }
+fn missing(zone: ZoneKind, what: &str) -> ModelFault {
+    ModelFault::Missing { zone, what: what.to_owned() }
 }
 
 /// The features of all components, each once.
-fn features(file: &ModelFile) -> Result<Vec<String>, Fault> {
+fn features(file: &ModelFile) -> Result<Vec<String>, ModelFault> {
     let mut features: Vec<String> = Vec::new();
     for (zone, component) in file.components() {
         let trees = component.features.iter().flatten();
@@ -208,7 +208,7 @@ fn features(file: &ModelFile) -> Result<Vec<String>, Fault> {
             }
             if features.len() > MAX_FEATURES {
                 let found = features.len() as u64;
-                return Err(Fault::Limit { what: "features", found, limit: MAX_FEATURES as u64 });
+                return Err(ModelFault::Limit { what: "features", found, limit: MAX_FEATURES as u64 });
             }
         }
         if features.is_empty() {
@@ -219,7 +219,7 @@ fn features(file: &ModelFile) -> Result<Vec<String>, Fault> {
 }
 
 /// The name must not promise something else: a logistic curve has other parameters than an exponential one.
-fn check_trainer(zone: ZoneKind, named: Option<Trainer>, found: Trainer) -> Result<(), Fault> {
+fn check_trainer(zone: ZoneKind, named: Option<Trainer>, found: Trainer) -> Result<(), ModelFault> {
     let linear = |trainer| matches!(trainer, Trainer::Sgd | Trainer::Linear);
     match named {
         Some(named) if named != found && !(linear(named) && linear(found)) => {
@@ -229,7 +229,7 @@ fn check_trainer(zone: ZoneKind, named: Option<Trainer>, found: Trainer) -> Resu
                 Trainer::Logarithmic | Trainer::Logistic | Trainer::Exponential => "curve weights",
                 Trainer::Own => "another format",
             };
-            Err(Fault::TrainerMismatch { trainer: named.name(), zone, found })
+            Err(ModelFault::TrainerMismatch { trainer: named.name(), zone, found })
         }
         _ => Ok(()),
     }
@@ -241,13 +241,13 @@ fn weighted(
     features: &[String],
     trainer: Option<Trainer>,
     name: &str,
-) -> Result<(Form, Trainer), Fault> {
+) -> Result<(Form, Trainer), ModelFault> {
     let Some(parameters) = &weights.curve else {
         return Ok((Form::Linear(Linear::new(zone, weights, features)?), Trainer::Linear));
     };
-    let trainer = trainer.ok_or_else(|| Fault::UnknownTrainer(name.chars().take(80).collect()))?;
+    let trainer = trainer.ok_or_else(|| ModelFault::UnknownTrainer(name.chars().take(80).collect()))?;
     if !weights.categorical.is_empty() {
-        return Err(Fault::Unsupported { zone, what: "a curve with categorical variables".to_owned() });
+        return Err(ModelFault::Unsupported { zone, what: "a curve with categorical variables".to_owned() });
     }
     Ok((Form::Curve(Curve::new(zone, trainer, weights, parameters, features)?), trainer))
 }
@@ -262,19 +262,19 @@ fn tree_form(
 ) -> Result<Trees, BuildError> {
     // Whatever the map says, nothing outside its directory is opened.
     if Path::new(trees).file_name().is_none_or(|name| name != trees) {
-        return Err(Fault::FileName { zone, file: trees.chars().take(80).collect() }.into());
+        return Err(ModelFault::FileName { zone, file: trees.chars().take(80).collect() }.into());
     }
     // A name may come twice, so the count of distinct features does not bound this one.
     if names.len() > MAX_FEATURES {
         let found = names.len() as u64;
-        return Err(Fault::Limit { what: "features of trees", found, limit: MAX_FEATURES as u64 }.into());
+        return Err(ModelFault::Limit { what: "features of trees", found, limit: MAX_FEATURES as u64 }.into());
     }
     let inputs = names.iter().map(|name| {
         let scale = scales.get(name).ok_or_else(|| missing(zone, &format!("scale of {name}")))?;
         let input = features.iter().position(|feature| feature == name).ok_or_else(|| missing(zone, name))?;
         Ok((input, usable_scale(zone, name, *scale)?))
     });
-    let inputs = inputs.collect::<Result<Vec<_>, Fault>>()?;
+    let inputs = inputs.collect::<Result<Vec<_>, ModelFault>>()?;
     Ok(Trees::read(siblings, trees, zone, names, inputs)?)
 }
 
@@ -289,7 +289,7 @@ fn read_scales(
     if let Some(scaler) = siblings.document::<ScalerFile>(SCALER)? {
         if scaler.kind != "MaxAbsScaler" || scaler.features.len() != scaler.scale.len() {
             let what = format!("scaler `{}` of {} features", scaler.kind, scaler.features.len());
-            return Err(ModelError::new(siblings.path(SCALER), Fault::Unsupported { zone, what }).into());
+            return Err(ModelError::new(siblings.path(SCALER), ModelFault::Unsupported { zone, what }).into());
         }
         return Ok(scaler.features.into_iter().zip(scaler.scale).collect());
     }
@@ -306,14 +306,14 @@ fn read_scales(
 }
 
 /// Categorical variables of all components, by variable.
-fn categories(file: &ModelFile) -> Result<Vec<Category>, Fault> {
+fn categories(file: &ModelFile) -> Result<Vec<Category>, ModelFault> {
     let mut categories: BTreeMap<&str, CategoryWeights> = BTreeMap::new();
     for (zone, component) in file.components() {
         for (variable, values) in component.weights.iter().flat_map(|weights| &weights.categorical) {
             for (value, category) in values {
                 if !category.weight.is_finite() {
                     let what = format!("weight of {variable} = {value}");
-                    return Err(Fault::Number { zone, what, value: category.weight });
+                    return Err(ModelFault::Number { zone, what, value: category.weight });
                 }
                 let of_variable = categories.entry(variable).or_default();
                 of_variable.entry(value.clone()).or_default().push((zone, category.weight));

@@ -1,10 +1,10 @@
 //! Models in our [own format](super::format): proven sound once, then evaluated without allocating.
 
-use super::error::Fault;
+use super::error::ModelFault;
 use super::format::{self, Function, Neighbours, Shape};
 use super::interval::{Rule, Support, distance_squared};
 use super::trees::Trees;
-use super::{BLOCK, Component, Form, MAX_FEATURES, MAX_TREES, MOST_CHIPS, Model, Trainer, ceiling};
+use super::{BLOCK, Form, MAX_FEATURES, MAX_TREES, MOST_CHIPS, Model, ModelComponent, Trainer, ceiling};
 use crate::units::ZoneKind;
 
 /// The most inputs of a model.
@@ -24,7 +24,7 @@ pub(super) struct Inputs(Vec<Vec<(usize, i32)>>);
 pub(super) type InputRow = [f64; MAX_INPUTS];
 
 impl Inputs {
-    fn new(document: &format::Document) -> Result<Self, Fault> {
+    fn new(document: &format::Document) -> Result<Self, ModelFault> {
         let features = document.features.len();
         let given = if document.inputs.is_empty() {
             (0..features).map(|index| vec![(index, 1)]).collect()
@@ -35,7 +35,9 @@ impl Inputs {
         for factors in &given {
             let sound = factors.iter().all(|&(index, power)| index < features && power.abs() <= MAX_POWER);
             if !sound || factors.is_empty() || factors.len() > MAX_FEATURES {
-                return Err(Fault::Malformed("inputs: a factor names no feature, or its power is absurd".to_owned()));
+                return Err(ModelFault::Malformed(
+                    "inputs: a factor names no feature, or its power is absurd".to_owned(),
+                ));
             }
         }
         Ok(Inputs(given))
@@ -72,14 +74,14 @@ enum Term {
 }
 
 impl Own {
-    fn new(zone: ZoneKind, given: &format::Component, inputs: &Inputs, features: usize) -> Result<Self, Fault> {
+    fn new(zone: ZoneKind, given: &format::Component, inputs: &Inputs, features: usize) -> Result<Self, ModelFault> {
         limit("terms", given.terms.len(), MAX_TERMS)?;
         if given.terms.is_empty() || given.per.is_some_and(|index| index >= features) {
-            return Err(Fault::Malformed(format!("{zone}: no terms, or `per` names no feature")));
+            return Err(ModelFault::Malformed(format!("{zone}: no terms, or `per` names no feature")));
         }
         let terms = given.terms.iter().map(|term| {
             if !term.weight.is_finite() {
-                return Err(Fault::Number { zone, what: "weight of a term".to_owned(), value: term.weight });
+                return Err(ModelFault::Number { zone, what: "weight of a term".to_owned(), value: term.weight });
             }
             Ok((term.weight, Term::new(zone, &term.function, inputs.len())?))
         });
@@ -131,8 +133,8 @@ impl Own {
 }
 
 impl Term {
-    fn new(zone: ZoneKind, function: &Function, inputs: usize) -> Result<Self, Fault> {
-        let bad = |what: &str| Fault::Malformed(format!("{zone}: {what}"));
+    fn new(zone: ZoneKind, function: &Function, inputs: usize) -> Result<Self, ModelFault> {
+        let bad = |what: &str| ModelFault::Malformed(format!("{zone}: {what}"));
         match function {
             Function::Linear(linear) => {
                 let numbers = linear.coefficients.iter().chain([&linear.bias]);
@@ -144,7 +146,7 @@ impl Term {
             Function::Curve(curve) => {
                 let expected = if curve.shape == Shape::Logistic { 4 } else { 3 };
                 if curve.weights.len() != expected {
-                    return Err(Fault::CurveWeights { zone, expected, found: curve.weights.len() });
+                    return Err(ModelFault::CurveWeights { zone, expected, found: curve.weights.len() });
                 }
                 let sound =
                     curve.weights.iter().copied().all(f64::is_finite) && curve.scale > 0.0 && curve.scale.is_finite();
@@ -222,38 +224,38 @@ fn nearest_mean(given: &Neighbours, inputs: &[f64]) -> f64 {
     sum / weights
 }
 
-fn limit(what: &'static str, found: usize, limit: usize) -> Result<(), Fault> {
+fn limit(what: &'static str, found: usize, limit: usize) -> Result<(), ModelFault> {
     if found > limit {
-        return Err(Fault::Limit { what, found: found as u64, limit: limit as u64 });
+        return Err(ModelFault::Limit { what, found: found as u64, limit: limit as u64 });
     }
     Ok(())
 }
 
 /// Makes a model of a document, or says what is wrong with it.
-pub(super) fn build(document: &format::Document) -> Result<Model, Fault> {
+pub(super) fn build(document: &format::Document) -> Result<Model, ModelFault> {
     if document.format != format::FORMAT || document.version != format::VERSION {
         let found = format!("{} {}", document.format.chars().take(80).collect::<String>(), document.version);
-        return Err(Fault::Version { found });
+        return Err(ModelFault::Version { found });
     }
     limit("features", document.features.len(), MAX_FEATURES)?;
     if document.features.is_empty() {
-        return Err(Fault::Malformed("no features".to_owned()));
+        return Err(ModelFault::Malformed("no features".to_owned()));
     }
     for feature in &document.features {
         if !(feature.lower.is_finite() && feature.upper.is_finite() && feature.lower <= feature.upper) {
-            return Err(Fault::Malformed(format!("the range of feature `{}` is not usable", feature.name)));
+            return Err(ModelFault::Malformed(format!("the range of feature `{}` is not usable", feature.name)));
         }
     }
     let inputs = Inputs::new(document)?;
     let mut components = Vec::new();
     for (name, given) in &document.components {
-        let zone = zone(name).ok_or_else(|| Fault::Malformed(format!("unknown component `{name}`")))?;
+        let zone = zone(name).ok_or_else(|| ModelFault::Malformed(format!("unknown component `{name}`")))?;
         let form = Form::Own(Box::new(Own::new(zone, given, &inputs, document.features.len())?));
         let interval = given.interval.as_ref().map(Rule::new).transpose()?;
-        components.push(Component { zone, form, interval });
+        components.push(ModelComponent { zone, form, interval });
     }
     if components.is_empty() {
-        return Err(Fault::NoComponents);
+        return Err(ModelFault::NoComponents);
     }
     Ok(Model {
         trainer: Trainer::Own,
@@ -274,7 +276,7 @@ pub(super) fn build(document: &format::Document) -> Result<Model, Fault> {
 /// The component of that name in model files.
 #[must_use]
 pub fn zone(name: &str) -> Option<ZoneKind> {
-    ZoneKind::ALL.into_iter().find(|&zone| component_name(zone) == name)
+    ZoneKind::METERED.into_iter().find(|&zone| component_name(zone) == name)
 }
 
 /// The name of a component in model files.

@@ -36,7 +36,7 @@ fn curve(trainer: &str, parameters: &str) -> Result<Model, ModelError> {
     Model::from_json(trainer, json.as_bytes())
 }
 
-fn fault(result: Result<Model, ModelError>) -> Fault {
+fn fault(result: Result<Model, ModelError>) -> ModelFault {
     result.unwrap_err().fault
 }
 
@@ -118,33 +118,36 @@ fn a_categorical_variable_must_be_chosen() {
 #[test]
 fn unusable_weights_are_named() {
     for scale in ["0.0", "-8000.0", "1e-320"] {
-        assert!(matches!(fault(linear_with("8000.0", scale)), Fault::Number { .. }), "{scale}");
+        assert!(matches!(fault(linear_with("8000.0", scale)), ModelFault::Number { .. }), "{scale}");
     }
     assert!(
-        matches!(fault(linear_with("\"Bias_Weight\": 20.0,", "")), Fault::Missing { what, .. } if what == "Bias_Weight")
+        matches!(fault(linear_with("\"Bias_Weight\": 20.0,", "")), ModelFault::Missing { what, .. } if what == "Bias_Weight")
     );
-    assert!(matches!(fault(linear_with(", \"weight\": 100.0", "")), Fault::Missing { .. }));
-    assert!(matches!(fault(linear_with("20.0", "NaN")), Fault::Json(_)));
-    assert!(matches!(fault(linear_with("20.0", "1e999")), Fault::Json(_)));
-    assert!(matches!(fault(linear_with("package", "gpu")), Fault::NoComponents));
+    assert!(matches!(fault(linear_with(", \"weight\": 100.0", "")), ModelFault::Missing { .. }));
+    assert!(matches!(fault(linear_with("20.0", "NaN")), ModelFault::Json(_)));
+    assert!(matches!(fault(linear_with("20.0", "1e999")), ModelFault::Json(_)));
+    assert!(matches!(fault(linear_with("package", "gpu")), ModelFault::NoComponents));
     assert!(matches!(
         fault(linear_with("\"bpf_cpu_time_ms\": {\"scale\": 8000.0, \"weight\": 100.0}", "")),
-        Fault::Missing { .. }
+        ModelFault::Missing { .. }
     ));
 }
 
 #[test]
 fn the_trainer_of_a_curve_must_be_known_and_fit() {
     assert!(
-        matches!(fault(curve("MysteryTrainer_0", "[1, 2, 3]")), Fault::UnknownTrainer(name) if name == "MysteryTrainer_0")
+        matches!(fault(curve("MysteryTrainer_0", "[1, 2, 3]")), ModelFault::UnknownTrainer(name) if name == "MysteryTrainer_0")
     );
     assert!(matches!(
         fault(curve("LogisticRegressionTrainer_0", "[1, 2, 3]")),
-        Fault::CurveWeights { expected: 4, found: 3, .. }
+        ModelFault::CurveWeights { expected: 4, found: 3, .. }
     ));
-    assert!(matches!(fault(curve("SGDRegressorTrainer_0", "[1, 2, 3]")), Fault::TrainerMismatch { .. }));
+    assert!(matches!(fault(curve("SGDRegressorTrainer_0", "[1, 2, 3]")), ModelFault::TrainerMismatch { .. }));
     let json = fs::read(fixture("rapl-sysfs/AbsPower/BPFOnly/SGDRegressorTrainer_0.json")).unwrap();
-    assert!(matches!(fault(Model::from_json("LogisticRegressionTrainer_0", &json)), Fault::TrainerMismatch { .. }));
+    assert!(matches!(
+        fault(Model::from_json("LogisticRegressionTrainer_0", &json)),
+        ModelFault::TrainerMismatch { .. }
+    ));
     // Linear weights need no name, and the name in the file is as good as the file's.
     assert_eq!(Model::from_json("anything", &json).unwrap().trainer(), Trainer::Linear);
     let json = fs::read(fixture("acpi/DynPower/BPFOnly/SGDRegressorTrainer_0.json")).unwrap();
@@ -180,7 +183,7 @@ fn vectors_of_wrong_length_or_with_holes_are_refused() {
 }
 
 /// The directory of the tree model, copied, with one thing in one file replaced.
-fn trees_with(file: &str, from: &str, to: &str) -> Fault {
+fn trees_with(file: &str, from: &str, to: &str) -> ModelFault {
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("XgboostFitTrainer_0");
     fs::create_dir(&copy).unwrap();
@@ -198,7 +201,7 @@ fn trees_with(file: &str, from: &str, to: &str) -> Fault {
 #[test]
 fn trees_that_are_no_trees_are_refused() {
     let tree = |from, to| match trees_with("package.json", from, to) {
-        Fault::Tree { zone: ZoneKind::Package, tree, fault } => (tree, fault),
+        ModelFault::Tree { zone: ZoneKind::Package, tree, fault } => (tree, fault),
         other => panic!("{other}"),
     };
     let left = r#""left_children": [1, 3, -1, -1, -1]"#;
@@ -217,7 +220,7 @@ fn trees_that_are_no_trees_are_refused() {
     assert_eq!(tree(r#""split_type": [0, 0, 0]"#, r#""split_type": [1, 0, 0]"#), (1, TreeFault::Categorical));
     // Not a number, not one in 32 bits.
     for number in ["NaN", "1e39", "-1e39"] {
-        assert!(matches!(trees_with("package.json", "0.75", number), Fault::Json(_)), "{number}");
+        assert!(matches!(trees_with("package.json", "0.75", number), ModelFault::Json(_)), "{number}");
     }
 }
 
@@ -234,7 +237,7 @@ fn variants_of_xgboost_that_would_predict_otherwise_are_refused() {
         (r#""tree_info": [0, 0]"#, r#""tree_info": [0, 1]"#),
     ];
     for (from, to) in changes {
-        assert!(matches!(trees_with("package.json", from, to), Fault::Unsupported { .. }), "{to}");
+        assert!(matches!(trees_with("package.json", from, to), ModelFault::Unsupported { .. }), "{to}");
     }
 }
 
@@ -242,14 +245,17 @@ fn variants_of_xgboost_that_would_predict_otherwise_are_refused() {
 fn a_component_map_reaches_nothing_outside_its_directory() {
     let map = "XgboostFitTrainer_0.json";
     for name in ["../package.json", "/etc/passwd", "..", "", "a/../package.json", "./package.json", "package.json/"] {
-        assert!(matches!(trees_with(map, "package.json", name), Fault::FileName { .. }), "{name}");
+        assert!(matches!(trees_with(map, "package.json", name), ModelFault::FileName { .. }), "{name}");
     }
-    assert!(matches!(trees_with(map, "package.json", "nothing.json"), Fault::Read(_)));
-    assert!(matches!(trees_with("scaler.decoded.json", "8000.0", "0.0"), Fault::Number { .. }));
-    assert!(matches!(trees_with("scaler.decoded.json", "bpf_page_cache_hit", "other"), Fault::Missing { .. }));
-    assert!(matches!(trees_with("scaler.decoded.json", "MaxAbsScaler", "StandardScaler"), Fault::Unsupported { .. }));
+    assert!(matches!(trees_with(map, "package.json", "nothing.json"), ModelFault::Read(_)));
+    assert!(matches!(trees_with("scaler.decoded.json", "8000.0", "0.0"), ModelFault::Number { .. }));
+    assert!(matches!(trees_with("scaler.decoded.json", "bpf_page_cache_hit", "other"), ModelFault::Missing { .. }));
+    assert!(matches!(
+        trees_with("scaler.decoded.json", "MaxAbsScaler", "StandardScaler"),
+        ModelFault::Unsupported { .. }
+    ));
     let bare = Model::load(fixture("rapl-sysfs/AbsPower/BPFOnly/XgboostFitTrainer_0/package.json"));
-    assert!(matches!(fault(bare), Fault::BareTrees));
+    assert!(matches!(fault(bare), ModelFault::BareTrees));
 }
 
 #[test]
@@ -257,21 +263,21 @@ fn more_than_any_model_has_is_not_read() {
     let many: Vec<String> =
         (0..=MAX_FEATURES).map(|number| format!(r#""f{number}": {{"scale": 1.0, "weight": 0.0}}"#)).collect();
     let refused = linear_with("\"bpf_cpu_time_ms\": {\"scale\": 8000.0, \"weight\": 100.0}", &many.join(","));
-    assert!(matches!(fault(refused), Fault::Limit { what: "features", .. }));
+    assert!(matches!(fault(refused), ModelFault::Limit { what: "features", .. }));
     // The same name again and again is one feature of the model, but not of the trees.
     let names = vec!["\"bpf_cpu_time_ms\""; MAX_FEATURES + 1].join(",");
     let refused =
         trees_with("XgboostFitTrainer_0.json", r#"["bpf_cpu_time_ms", "bpf_page_cache_hit"]"#, &format!("[{names}]"));
-    assert!(matches!(refused, Fault::Limit { what: "features of trees", .. }), "{refused}");
+    assert!(matches!(refused, ModelFault::Limit { what: "features of trees", .. }), "{refused}");
     let bytes = vec![b' '; MAX_FILE_BYTES as usize + 1];
-    assert!(matches!(fault(Model::from_json("x", &bytes)), Fault::Limit { what: "bytes", .. }));
+    assert!(matches!(fault(Model::from_json("x", &bytes)), ModelFault::Limit { what: "bytes", .. }));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("SGDRegressorTrainer_0.json");
     fs::write(&file, bytes).unwrap();
-    assert!(matches!(fault(Model::load(&file)), Fault::Limit { what: "bytes", .. }));
-    assert!(matches!(fault(Model::load("/dev/zero")), Fault::NotAFile));
-    assert!(matches!(fault(Model::load(folder.path().join("nothing.json"))), Fault::Read(_)));
-    assert!(matches!(fault(Model::from_json("x", "[".repeat(100_000).as_bytes())), Fault::Json(_)));
+    assert!(matches!(fault(Model::load(&file)), ModelFault::Limit { what: "bytes", .. }));
+    assert!(matches!(fault(Model::load("/dev/zero")), ModelFault::NotAFile));
+    assert!(matches!(fault(Model::load(folder.path().join("nothing.json"))), ModelFault::Read(_)));
+    assert!(matches!(fault(Model::from_json("x", "[".repeat(100_000).as_bytes())), ModelFault::Json(_)));
 }
 
 proptest! {

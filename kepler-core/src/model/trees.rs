@@ -2,7 +2,7 @@
 
 mod xgboost;
 
-use super::error::{Fault, TreeFault};
+use super::error::{ModelFault, TreeFault};
 use super::{MAX_DEPTH, MAX_FEATURES, format};
 use crate::units::ZoneKind;
 
@@ -160,7 +160,7 @@ impl Trees {
     }
 
     /// Trees of our own format, over the first inputs. Missing inputs go left.
-    pub(super) fn own(zone: ZoneKind, given: &format::Trees, inputs: usize) -> Result<Self, Fault> {
+    pub(super) fn own(zone: ZoneKind, given: &format::Trees, inputs: usize) -> Result<Self, ModelFault> {
         let mut result = Trees {
             inputs: (0..inputs).map(|place| (place, 1.0)).collect(),
             base_score: given.base,
@@ -170,7 +170,7 @@ impl Trees {
         };
         let mut nodes = Vec::new();
         for (number, tree) in given.trees.iter().enumerate() {
-            let at = |fault| Fault::Tree { zone, tree: number, fault };
+            let at = |fault| ModelFault::Tree { zone, tree: number, fault };
             if tree.left.len() != tree.input.len() || tree.left.len() != tree.condition.len() {
                 return Err(at(TreeFault::Truncated));
             }

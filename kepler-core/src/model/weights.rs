@@ -1,6 +1,6 @@
 //! Linear models and curve fits, from the published weight format.
 
-use super::error::Fault;
+use super::error::ModelFault;
 use super::file::WeightsFile;
 use super::trainer::Trainer;
 use crate::units::ZoneKind;
@@ -14,14 +14,14 @@ pub(super) struct Linear {
 }
 
 impl Linear {
-    pub(super) fn new(zone: ZoneKind, weights: &WeightsFile, features: &[String]) -> Result<Self, Fault> {
-        let bias = weights.bias.ok_or_else(|| Fault::Missing { zone, what: "Bias_Weight".to_owned() })?;
+    pub(super) fn new(zone: ZoneKind, weights: &WeightsFile, features: &[String]) -> Result<Self, ModelFault> {
+        let bias = weights.bias.ok_or_else(|| ModelFault::Missing { zone, what: "Bias_Weight".to_owned() })?;
         let coefficients = features.iter().map(|feature| {
             let Some(variable) = weights.numerical.get(feature) else { return Ok(0.0) };
             let scale = usable_scale(zone, feature, variable.scale)?;
             let weight = variable
                 .weight
-                .ok_or_else(|| Fault::Missing { zone, what: format!("Numerical_Variables.{feature}.weight") })?;
+                .ok_or_else(|| ModelFault::Missing { zone, what: format!("Numerical_Variables.{feature}.weight") })?;
             finite(zone, || format!("weight / scale of {feature}"), weight / scale)
         });
         Ok(Linear {
@@ -58,17 +58,17 @@ impl Curve {
         weights: &WeightsFile,
         parameters: &[f64],
         features: &[String],
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, ModelFault> {
         for (index, &parameter) in parameters.iter().enumerate() {
             finite(zone, || format!("CurveFit_Weights[{index}]"), parameter)?;
         }
-        let wrong = |expected| Fault::CurveWeights { zone, expected, found: parameters.len() };
+        let wrong = |expected| ModelFault::CurveWeights { zone, expected, found: parameters.len() };
         let shape = match trainer {
             Trainer::Logarithmic => Shape::Logarithmic(parameters.try_into().map_err(|_| wrong(3))?),
             Trainer::Logistic => Shape::Logistic(parameters.try_into().map_err(|_| wrong(4))?),
             Trainer::Exponential => Shape::Exponential(parameters.try_into().map_err(|_| wrong(3))?),
             Trainer::Xgboost | Trainer::Sgd | Trainer::Linear | Trainer::Own => {
-                return Err(Fault::TrainerMismatch { trainer: trainer.name(), zone, found: "curve weights" });
+                return Err(ModelFault::TrainerMismatch { trainer: trainer.name(), zone, found: "curve weights" });
             }
         };
         // Golden predictions show which feature a curve is of; groups with both kinds (Basic) use the counters, as
@@ -81,8 +81,8 @@ impl Curve {
             let feature = features.iter().position(|feature| feature == name)?;
             Some((name, feature, weights.numerical.get(name)?.scale))
         });
-        let (name, feature, scale) =
-            main.ok_or_else(|| Fault::Missing { zone, what: format!("main feature ({})", candidates.join(" or ")) })?;
+        let (name, feature, scale) = main
+            .ok_or_else(|| ModelFault::Missing { zone, what: format!("main feature ({})", candidates.join(" or ")) })?;
         Ok(Curve { shape, feature, scale: usable_scale(zone, name, scale)? })
     }
 
@@ -98,14 +98,14 @@ impl Curve {
 }
 
 /// What features are divided by: a largest absolute value, so positive.
-pub(super) fn usable_scale(zone: ZoneKind, feature: &str, scale: f64) -> Result<f64, Fault> {
+pub(super) fn usable_scale(zone: ZoneKind, feature: &str, scale: f64) -> Result<f64, ModelFault> {
     if scale.is_finite() && scale > 0.0 {
         Ok(scale)
     } else {
-        Err(Fault::Number { zone, what: format!("scale of {feature}"), value: scale })
+        Err(ModelFault::Number { zone, what: format!("scale of {feature}"), value: scale })
     }
 }
 
-fn finite(zone: ZoneKind, what: impl FnOnce() -> String, value: f64) -> Result<f64, Fault> {
-    if value.is_finite() { Ok(value) } else { Err(Fault::Number { zone, what: what(), value }) }
+fn finite(zone: ZoneKind, what: impl FnOnce() -> String, value: f64) -> Result<f64, ModelFault> {
+    if value.is_finite() { Ok(value) } else { Err(ModelFault::Number { zone, what: what(), value }) }
 }

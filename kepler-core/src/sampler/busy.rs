@@ -24,13 +24,11 @@ impl DomainTimes {
         &self.domains
     }
 
-    /// Takes over what the reader has just read; `is_read` says whether it could.
-    pub(super) fn advance(&mut self, reader: &CpuTimesReader, is_read: bool, at: Timestamp, interval: Duration) {
+    /// Takes over what the reader has just read, if it could.
+    pub(super) fn advance(&mut self, reader: Option<&CpuTimesReader>, at: Timestamp, interval: Duration) {
         self.busy_ns.clear();
         self.is_exact = true;
-        if self.domains.len() < 2 || !is_read {
-            return;
-        }
+        let Some(reader) = reader.filter(|_| self.domains.len() > 1) else { return };
         reader.by_domain(&self.domains, &mut self.times);
         for (times, busy) in self.times.iter().zip(&mut self.busy) {
             let Some(window) = busy.advance(*times, at) else { continue };
@@ -75,4 +73,61 @@ pub(super) fn within(interval: Duration, window: BusyWindow) -> u64 {
         busy
     };
     u64::try_from(part).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::host::{Host, Timestamp};
+    use crate::meter::chain::Source;
+    use crate::sampler::{Sampler, SamplerOptions};
+    #[cfg(feature = "sim")]
+    use crate::units::Energy;
+    use std::time::Duration;
+
+    /// One tick later than the last.
+    fn tick(sampler: &mut Sampler, host: &Host, at: &mut Timestamp) -> u64 {
+        let before = host.cpu_time_readings();
+        at.monotonic += Duration::from_secs(1);
+        sampler.tick_at(*at);
+        host.cpu_time_readings() - before
+    }
+
+    #[test]
+    fn the_cpu_times_are_read_once_a_tick_whatever_estimates_and_doubts() {
+        let host = Host::default();
+        let options = SamplerOptions::default().with(|options| options.chain.sources = vec![Source::Model]);
+        let mut sampler = Sampler::new(&host, options).unwrap();
+        let mut at = Timestamp::now();
+        for _ in 0..4 {
+            assert_eq!(tick(&mut sampler, &host, &mut at), 1, "estimate and sampler");
+        }
+    }
+
+    #[cfg(feature = "sim")]
+    #[test]
+    fn the_cpu_times_are_read_once_a_tick_where_a_counter_stands_still_and_a_socket_is_missing() {
+        let root = tempfile::tempdir().unwrap();
+        let mut tree = crate::sim::PowercapTree::create(root.path()).unwrap();
+        for socket in 0..2 {
+            let entry = format!("intel-rapl:{socket}");
+            tree.add_zone(&entry, &format!("package-{socket}"), Energy::from_joules(9.0)).unwrap();
+        }
+        let counter = tree.zone("intel-rapl:1").unwrap().join("energy_uj");
+        std::fs::remove_file(&counter).unwrap();
+        std::fs::create_dir(&counter).unwrap();
+        let host = tree.host();
+        let options = SamplerOptions::default().with(|options| {
+            options.chain.sources = vec![Source::Powercap, Source::Model];
+        });
+        let mut sampler = Sampler::new(&host, options).unwrap();
+        let mut at = Timestamp::now();
+        for second in 0..8 {
+            // It counts for a while, and then no more.
+            if second < 3 {
+                tree.draw("intel-rapl:0", Energy::from_joules(50.0)).unwrap();
+            }
+            let readings = tick(&mut sampler, &host, &mut at);
+            assert_eq!(readings, 1, "second {second}: filled, doubted and sampled from one reading");
+        }
+    }
 }

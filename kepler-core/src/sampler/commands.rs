@@ -100,11 +100,11 @@ impl Commands {
     /// Adds processes that ended after they were listed for a while. What they did was published as theirs until now: it
     /// counts for the sum, not for its power.
     pub(super) fn take_over(&mut self, ended: impl Iterator<Item = Unlisted>, at: Timestamp) {
-        for Unlisted { info, energy, used_ns } in ended {
+        for Unlisted { info, account, used_ns } in ended {
             let info = command_of(&info);
             let found = self.position(info.identity()).or_else(|| self.add(info, at));
             if let Some(command) = found.and_then(|index| self.table.get_mut(index)) {
-                command.account.take_over(&energy);
+                command.account.take_over(&account);
                 command.cpu_time_ns += used_ns;
                 command.last_active = at;
             }

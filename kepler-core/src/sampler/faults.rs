@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_meter_that_is_opened_anew_takes_nothing_back() {
+    fn a_meter_that_is_reopened_takes_nothing_back() {
         let mut faults = Faults::default();
         let warnings = |clipped| EstimateWarnings { clipped, ..EstimateWarnings::default() };
         for counted in [0, 3, 5, 2, 2] {

@@ -5,18 +5,19 @@
 //! and went between two ticks, and is charged to the group all the same.
 
 mod accounting;
+mod allocated;
 mod counting;
 mod info;
 mod naming;
 
 use super::retired::{Retention, RetiredTable};
-use crate::attribution::ledger::Account;
+use crate::attribution::ledger::{Account, DeviceCharge};
 use crate::directory::Directory;
 use crate::host::{Host, Timestamp};
 use crate::units::{Energy, ZoneKind};
 use crate::usage::CgroupId;
 use crate::usage::cgroup::{CgroupCpu, CgroupTree};
-use crate::workload::cgroup::{Placement, classify};
+use crate::workload::cgroup::{CgroupMembership, classify};
 use crate::workload::names::ContainerNames;
 use crate::workload::process::ProcessReader;
 use crate::workload::{ContainerInfo, JobInfo, PodInfo, VmInfo};
@@ -128,9 +129,9 @@ impl Groups {
 
     /// The group of a placement, and those around it. A job may be within a container (a scheduler's daemon in a pod), or
     /// containers within a job.
-    fn placed(&mut self, placement: Placement, pid: u32, from_start: bool) -> Option<GroupIndex> {
+    fn placed(&mut self, placement: CgroupMembership, pid: u32, from_start: bool) -> Option<GroupIndex> {
         let is_inside = placement.job_is_inside();
-        let Placement { container, outer, pod, job, unit, .. } = placement;
+        let CgroupMembership { container, outer, pod, job, unit, .. } = placement;
         let job = job.map(Arc::new);
         let (job_around, job_within) = if is_inside { (None, job) } else { (job, None) };
         let mut within = job_around.clone().map(|job| self.job(job, None, from_start));
@@ -340,6 +341,24 @@ impl Groups {
         let mut next = Some(index);
         while let Some(group) = next.and_then(|index| self.get_mut(index)) {
             group.account.charge(zone, energy);
+            next = group.parent;
+        }
+    }
+
+    /// The same for energy of an accelerator, see [`Account::charge_device`].
+    pub(super) fn charge_device(&mut self, index: GroupIndex, charge: DeviceCharge) {
+        let mut next = Some(index);
+        while let Some(group) = next.and_then(|index| self.get_mut(index)) {
+            group.account.charge_device(charge);
+            next = group.parent;
+        }
+    }
+
+    /// The same for idle energy of an accelerator, see [`Account::note_idle`].
+    pub(super) fn note_idle(&mut self, index: GroupIndex, device: u32, idle: Energy) {
+        let mut next = Some(index);
+        while let Some(group) = next.and_then(|index| self.get_mut(index)) {
+            group.account.note_idle(device, idle);
             next = group.parent;
         }
     }

@@ -16,7 +16,7 @@ use crate::attribution::ledger::Account;
 use crate::host::{Host, Timestamp};
 use crate::units::{Energy, PerZone};
 use crate::usage::{DomainWork, ShortLivedWork, TaskReport, TaskUsage, Usage};
-use crate::workload::ProcessInfo;
+use crate::workload::{JobInfo, ProcessInfo};
 use identify::{Identifier, describe, info, is_text};
 use recall::Recall;
 use std::io;
@@ -46,6 +46,8 @@ pub(super) struct Process {
     pub(super) vm: Option<GroupIndex>,
     tag: u64,
     check_at: u64,
+    /// The last tick in which it was noted as active.
+    active_at: u64,
     /// How often its open files are still to be looked at.
     open_file_checks_left: u8,
 }
@@ -54,7 +56,7 @@ pub(super) struct Process {
 #[derive(Debug)]
 pub(super) struct Unlisted {
     pub(super) info: Arc<ProcessInfo>,
-    pub(super) energy: PerZone<Energy>,
+    pub(super) account: Account,
     /// CPU time since it was first seen.
     pub(super) used_ns: u64,
 }
@@ -66,7 +68,7 @@ pub(super) struct Processes {
     next_order: Vec<(u32, u32)>,
     slots: Vec<Option<Process>>,
     free: Vec<u32>,
-    /// Slots of those that used CPU time in the current interval.
+    /// Slots of those that used CPU time or an accelerator in the current interval.
     active: Vec<u32>,
     /// Those that did in the ticks before.
     earlier: Recall,
@@ -110,12 +112,12 @@ impl Processes {
         self.order.iter().filter_map(|&(_, slot)| self.slots.get(slot as usize)?.as_ref())
     }
 
-    /// How many processes used CPU time in this interval.
+    /// How many processes used CPU time in this interval, or have power in an accelerator.
     pub(super) fn active(&self) -> usize {
         self.active.len()
     }
 
-    /// One of the processes that used CPU time in this interval.
+    /// One of these processes.
     pub(super) fn active_at(&mut self, position: usize) -> Option<&mut Process> {
         let slot = *self.active.get(position)?;
         self.slots.get_mut(slot as usize)?.as_mut()
@@ -175,7 +177,7 @@ impl Processes {
         at: Timestamp,
         groups: &mut Groups,
         faults: &mut Faults,
-        mut drop_energy: impl FnMut(PerZone<Energy>),
+        drop_energy: impl FnMut(PerZone<Energy>),
     ) {
         let order = std::mem::take(&mut self.order);
         let mut next_order = std::mem::take(&mut self.next_order);
@@ -192,12 +194,12 @@ impl Processes {
                 if lives_on {
                     next_order.push(other);
                 } else {
-                    self.end(other.1, at, groups, &mut drop_energy);
+                    self.ended.push(other.1);
                 }
             }
             let mut slot = known.next_if(|&(pid, _)| pid == task.pid).map(|(_, slot)| slot);
             if let Some(old) = slot.filter(|&slot| self.has_passed_on(slot, task, faults)) {
-                self.end(old, at, groups, &mut drop_energy);
+                self.ended.push(old);
                 slot = None;
             }
             let has_ended = report.is_some_and(|report| report.has_ended);
@@ -212,7 +214,7 @@ impl Processes {
             match (slot, report) {
                 (Some(slot), _) if has_ended => self.ended.push(slot),
                 (Some(slot), _) => next_order.push((task.pid, slot)),
-                // It ended before anybody could see who it was.
+                // It ended before it could be identified.
                 (None, Some(report)) => add_short_lived(task.pid, report, &usage.by_domain, &mut usage.short_lived),
                 (None, None) => {}
             }
@@ -221,7 +223,7 @@ impl Processes {
             if lives_on {
                 next_order.push(other);
             } else {
-                self.end(other.1, at, groups, &mut drop_energy);
+                self.ended.push(other.1);
             }
         }
         self.next_order = order;
@@ -238,9 +240,11 @@ impl Processes {
         groups: &mut Groups,
         mut drop_energy: impl FnMut(PerZone<Energy>),
     ) {
-        while let Some(slot) = self.ended.pop() {
+        let mut ended = std::mem::take(&mut self.ended);
+        for slot in ended.drain(..) {
             self.end(slot, at, groups, &mut drop_energy);
         }
+        self.ended = ended;
     }
 
     /// Some groups have got names: those in them take these over.
@@ -248,8 +252,15 @@ impl Processes {
         let renamed = |info: &ProcessInfo| {
             let own = info.container.as_ref()?;
             let container = groups.described(own).filter(|container| !Arc::ptr_eq(container, own))?;
+            let job = info.job.as_ref().map(|job| match &job.container {
+                Some(around) if around.id == container.id => {
+                    let container = Some(Arc::clone(container));
+                    Arc::new(JobInfo { container, ..JobInfo::clone(job) })
+                }
+                _ => Arc::clone(job),
+            });
             let container = Some(Arc::clone(container));
-            Some(Arc::new(ProcessInfo { container, ..info.clone() }))
+            Some(Arc::new(ProcessInfo { container, job, ..info.clone() }))
         };
         for process in self.slots.iter_mut().flatten() {
             if let Some(info) = renamed(&process.info) {
@@ -263,6 +274,28 @@ impl Processes {
                 retired.info = info;
             }
         }
+    }
+
+    /// The slot of the process that had this number at a moment of this interval; `None` if that is not certain.
+    pub(super) fn user(&self, pid: u32, then: &Timestamp) -> Option<u32> {
+        let process = |slot: u32| self.slots.get(slot as usize)?.as_ref();
+        let live = self.order.binary_search_by_key(&pid, |&(pid, _)| pid).ok();
+        let live = live.and_then(|position| self.order.get(position)).map(|&(_, slot)| slot);
+        // One that began after that moment cannot be the one.
+        let latest = ticks_at(then, self.nanoseconds_per_tick).saturating_add(1);
+        let live = live.filter(|&slot| process(slot).is_some_and(|process| process.info.start_ticks <= latest));
+        let ended = self.ended.iter().copied().find(|&slot| process(slot).is_some_and(|one| one.info.pid == pid));
+        // The number may have passed on meanwhile: then it is not known which of the two it was.
+        if live.is_some() && ended.is_some() { None } else { live.or(ended) }
+    }
+
+    /// The process in a slot, to be charged for its use of an accelerator: it is shown again.
+    pub(super) fn note_active(&mut self, slot: u32) -> Option<&mut Process> {
+        let process = self.slots.get_mut(slot as usize)?.as_mut()?;
+        if std::mem::replace(&mut process.active_at, self.ticks) != self.ticks {
+            self.active.push(slot);
+        }
+        Some(process)
     }
 
     /// Those that have ended with too little energy to be listed for it, since this was asked last.
@@ -290,6 +323,7 @@ impl Processes {
         process.used_ns = task.cpu_time_ns.saturating_sub(process.cpu_time_ns);
         process.cpu_time_ns = process.cpu_time_ns.max(task.cpu_time_ns);
         if process.used_ns > 0 {
+            process.active_at = self.ticks;
             self.active.push(slot);
             for group in [process.group, process.vm].into_iter().flatten() {
                 groups.used(group, process.used_ns);
@@ -332,6 +366,7 @@ impl Processes {
             vm,
             tag: task.tag,
             check_at: self.ticks + 1,
+            active_at: if used_ns > 0 { self.ticks } else { 0 },
             open_file_checks_left: OPEN_FILE_CHECKS,
         };
         for group in [group, vm].into_iter().flatten() {
@@ -361,7 +396,7 @@ impl Processes {
         if self.retired.is_too_little(&process.account) {
             self.unlisted.push(Unlisted {
                 info: Arc::clone(&process.info),
-                energy: process.account.total,
+                account: process.account.clone(),
                 used_ns: process.cpu_time_ns.saturating_sub(process.earlier_ns),
             });
         }
@@ -446,6 +481,10 @@ fn move_to(current: &mut Option<GroupIndex>, next: Option<GroupIndex>, groups: &
 
 /// Whether a process started after `moment`, as far as clock ticks can tell.
 fn started_after(start_ticks: u64, moment: &Timestamp, nanoseconds_per_tick: u64) -> bool {
-    let moment = u64::try_from(moment.boottime.as_nanos()).unwrap_or(u64::MAX) / nanoseconds_per_tick;
-    start_ticks.saturating_add(1) >= moment
+    start_ticks.saturating_add(1) >= ticks_at(moment, nanoseconds_per_tick)
+}
+
+/// A moment in clock ticks since boot.
+fn ticks_at(moment: &Timestamp, nanoseconds_per_tick: u64) -> u64 {
+    u64::try_from(moment.boottime.as_nanos()).unwrap_or(u64::MAX) / nanoseconds_per_tick
 }

@@ -3,10 +3,10 @@
 use super::commands::Commands;
 use super::groups::{GroupInfo, Groups};
 use super::processes::{Process, Processes};
-use crate::attribution::ledger::Account;
+use crate::attribution::ledger::{Account, DeviceShare};
 use crate::host::Timestamp;
-use crate::snapshot::{Row, Snapshot, State};
-use crate::units::PerZone;
+use crate::snapshot::{DeviceUse, Row, Snapshot, State};
+use crate::units::{PerZone, Power, ZoneKind};
 use crate::workload::CommandInfo;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,9 +39,39 @@ impl Publisher {
     }
 }
 
+/// The interval that is shown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shown<'a> {
+    pub(super) interval: Duration,
+    /// Numbers of the accelerators' newest readings.
+    pub(super) readings: &'a [u64],
+}
+
+impl Shown<'_> {
+    /// The mean power of an account. An accelerator's is that between its own readings.
+    fn power(&self, account: &Account) -> PerZone<Power> {
+        let is_quiet = account.interval == PerZone::default();
+        let mut power = match is_quiet {
+            true => PerZone::default(),
+            false => PerZone::from_fn(|zone| account.interval[zone].over(self.interval)),
+        };
+        power[ZoneKind::Gpu] = account.device_power(self.readings);
+        power
+    }
+
+    /// An account's shares of the accelerators.
+    fn devices(&self, account: &Account) -> impl Iterator<Item = DeviceUse> {
+        let share = |share: &DeviceShare| {
+            DeviceUse::new(share.device, share.total, share.power_at(self.readings))
+                .with(|used| (used.idle_energy, used.shares_by) = (share.idle, share.shares_by))
+        };
+        account.devices.iter().map(share)
+    }
+}
+
 /// Publishes live processes, then terminated ones. Of a snapshot with the same live processes, as its number says, only
 /// those that have worked since are written: a machine has many that sleep.
-pub(super) fn publish_processes(snapshot: &mut Snapshot, processes: &Processes, interval: Duration) {
+pub(super) fn publish_processes(snapshot: &mut Snapshot, processes: &Processes, shown: Shown<'_>) {
     let is_whole = snapshot.processes.len() >= processes.len();
     let changed = processes.changed_since(snapshot.sequence).filter(|_| is_whole);
     let mut rows = Rows::new(&mut snapshot.processes);
@@ -49,38 +79,38 @@ pub(super) fn publish_processes(snapshot: &mut Snapshot, processes: &Processes, 
     if let Some(changed) = changed {
         for (position, process) in changed {
             rows.written = position;
-            rows.add(&process.info, State::Running, cpu_time(process), &process.account, interval);
+            rows.add(&process.info, State::Running, cpu_time(process), &process.account, shown);
         }
         rows.written = processes.len();
         debug_assert!(
             processes.iter().zip(&*rows.rows).all(|(process, row)| Arc::ptr_eq(&process.info, &row.info)
                 && (row.cpu_time, row.energy) == (cpu_time(process), process.account.total)
-                && (row.power == PerZone::default() || process.account.interval != PerZone::default())),
+                && row.power == shown.power(&process.account)),
             "a row has changed unseen"
         );
     } else {
         for process in processes.iter() {
-            rows.add(&process.info, State::Running, cpu_time(process), &process.account, interval);
+            rows.add(&process.info, State::Running, cpu_time(process), &process.account, shown);
         }
     }
     for retired in processes.retired.iter() {
-        rows.add(&retired.info, State::Terminated, retired.cpu_time, &retired.account, interval);
+        rows.add(&retired.info, State::Terminated, retired.cpu_time, &retired.account, shown);
     }
     rows.end();
 }
 
 /// Publishes processes that came and went, by name.
-pub(super) fn publish_commands(rows: &mut Vec<Row<CommandInfo>>, commands: &Commands, interval: Duration) {
+pub(super) fn publish_commands(rows: &mut Vec<Row<CommandInfo>>, commands: &Commands, shown: Shown<'_>) {
     let mut rows = Rows::new(rows);
     for command in commands.iter() {
         let cpu_time = Duration::from_nanos(command.cpu_time_ns);
-        rows.add(&command.info, State::Running, cpu_time, &command.account, interval);
+        rows.add(&command.info, State::Running, cpu_time, &command.account, shown);
     }
     rows.end();
 }
 
 /// Publishes running and terminated groups of every kind.
-pub(super) fn publish_groups(snapshot: &mut Snapshot, groups: &Groups, interval: Duration) {
+pub(super) fn publish_groups(snapshot: &mut Snapshot, groups: &Groups, shown: Shown<'_>) {
     let mut containers = Rows::new(&mut snapshot.containers);
     let mut pods = Rows::new(&mut snapshot.pods);
     let mut units = Rows::new(&mut snapshot.units);
@@ -90,11 +120,11 @@ pub(super) fn publish_groups(snapshot: &mut Snapshot, groups: &Groups, interval:
     let retired = groups.retired.iter().map(|row| (&row.info, State::Terminated, row.cpu_time, &row.account));
     for (info, state, cpu_time, account) in running.chain(retired) {
         match info {
-            GroupInfo::Container(info) => containers.add(info, state, cpu_time, account, interval),
-            GroupInfo::Pod(info) => pods.add(info, state, cpu_time, account, interval),
-            GroupInfo::Unit(info) => units.add(info, state, cpu_time, account, interval),
-            GroupInfo::Job(info) => jobs.add(info, state, cpu_time, account, interval),
-            GroupInfo::Vm(info) => vms.add(info, state, cpu_time, account, interval),
+            GroupInfo::Container(info) => containers.add(info, state, cpu_time, account, shown),
+            GroupInfo::Pod(info) => pods.add(info, state, cpu_time, account, shown),
+            GroupInfo::Unit(info) => units.add(info, state, cpu_time, account, shown),
+            GroupInfo::Job(info) => jobs.add(info, state, cpu_time, account, shown),
+            GroupInfo::Vm(info) => vms.add(info, state, cpu_time, account, shown),
         }
     }
     containers.end();
@@ -115,11 +145,8 @@ impl<'a, Info> Rows<'a, Info> {
         Rows { rows, written: 0 }
     }
 
-    fn add(&mut self, info: &Arc<Info>, state: State, cpu_time: Duration, account: &Account, interval: Duration) {
-        let energy = account.total;
-        let is_quiet = account.interval == PerZone::default();
-        let power =
-            if is_quiet { PerZone::default() } else { PerZone::from_fn(|zone| account.interval[zone].over(interval)) };
+    fn add(&mut self, info: &Arc<Info>, state: State, cpu_time: Duration, account: &Account, shown: Shown<'_>) {
+        let (energy, power) = (account.total, shown.power(account));
         match self.rows.get_mut(self.written) {
             Some(row) => {
                 // Most rows stand where they stood: then the shared identity is left alone.
@@ -130,10 +157,13 @@ impl<'a, Info> Rows<'a, Info> {
                 row.cpu_time = cpu_time;
                 row.energy = energy;
                 row.power = power;
+                row.devices.clear();
+                row.devices.extend(shown.devices(account));
             }
             None => {
                 let mut row = Row::new(Arc::clone(info), state);
                 (row.cpu_time, row.energy, row.power) = (cpu_time, energy, power);
+                row.devices.extend(shown.devices(account));
                 self.rows.push(row);
             }
         }

@@ -69,7 +69,7 @@ impl<Info: Identified> RetiredTable<Info> {
         self.rows.iter()
     }
 
-    /// Those that are listed, to be described anew.
+    /// Those that are listed, to be described again.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Retired<Info>> {
         self.rows.iter_mut()
     }
@@ -83,14 +83,12 @@ impl<Info: Identified> RetiredTable<Info> {
         cpu_time: Duration,
         ended: Timestamp,
     ) -> PerZone<Energy> {
-        account.begin();
+        account.close();
         if self.retention.max == Some(0) || self.is_too_little(&account) {
             return account.total;
         }
         if let Some(same) = self.rows.iter_mut().find(|retired| retired.info.is_same(&info)) {
-            for (zone, energy) in account.total.iter() {
-                same.account.total[zone] += *energy;
-            }
+            same.account.take_over(&account);
             same.cpu_time += cpu_time;
             same.ended = ended;
             return PerZone::default();

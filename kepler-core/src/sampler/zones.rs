@@ -1,22 +1,29 @@
 //! The node's zones: from readings to this interval's active and idle energy, and the node's books.
 
+mod known;
+mod pending;
+
 use super::faults::Faults;
 use crate::attribution::IdlePolicy;
-use crate::attribution::idle::{Baseline, Split};
+use crate::attribution::idle::{Baseline, IdleSplit};
 use crate::attribution::ledger::NodeAccount;
 use crate::calibration::{Calibration, IdlePower};
-use crate::counter::{CounterEvents, EnergyDelta};
+use crate::counter::CounterEvents;
 use crate::host::Timestamp;
 use crate::meter::chain::{ActiveZone, Chain};
 use crate::meter::{Drawn, ErrorBounds, Method, ReadError};
-use crate::snapshot::{NodeZone, PowerInterval, ZonePower};
+use crate::snapshot::{NodeZone, PowerInterval, SocketZone, ZonePower};
 use crate::units::{Energy, PerZone, Power, ZoneKind};
+use pending::Pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Intervals outside this range teach nothing about idle power: shorter ones are dominated by the
 /// 10 ms ticks of `/proc/stat`, longer ones average too much away.
 const TEACHING: std::ops::RangeInclusive<Duration> = Duration::from_millis(200)..=Duration::from_secs(3600);
+
+/// Why a zone has no figures that was there before and that no source has now.
+const GONE: &str = "not_found";
 
 /// All zones of the node.
 pub(super) struct Zones {
@@ -34,27 +41,10 @@ struct Tracked {
     kind: ZoneKind,
     package: Option<u32>,
     source: &'static str,
-    path: String,
+    path: Arc<str>,
     /// Whether it stands in for a zone that cannot be read.
     is_filled: bool,
     pending: Pending,
-}
-
-/// What a zone drew since the last tick.
-#[derive(Clone, Copy, Default)]
-struct Pending {
-    energy: Energy,
-    /// The time in which it was drawn.
-    elapsed: Duration,
-    /// What its counter showed, and in which time: the same, but for what was estimated while it could not be read.
-    counted: Energy,
-    window: Duration,
-    /// Whether the latest reading succeeded.
-    is_read: bool,
-    /// Whether its counter did something other than go on: then `energy` is only a lower bound.
-    is_lower_bound: bool,
-    /// Whether that was a reset, so that nothing at all may be known.
-    was_reset: bool,
 }
 
 /// One kind of zone, summed over sockets.
@@ -78,6 +68,8 @@ struct Kind {
     is_by_package: bool,
     /// Why a part of it could not be read the last time.
     fault: Option<&'static str>,
+    /// Whether nothing gives figures of it any more.
+    is_lost: bool,
 }
 
 /// One package's part of a kind of zone.
@@ -86,6 +78,8 @@ struct Part {
     count: u32,
     baseline: Baseline,
     interval: Interval,
+    /// All it drew.
+    energy: Energy,
 }
 
 /// What one kind drew in the current interval.
@@ -98,7 +92,7 @@ struct Interval {
     power: Option<Power>,
     /// Whether every zone was read now and at the tick before, and its counter simply went on.
     clean: bool,
-    split: Option<Split>,
+    split: Option<IdleSplit>,
 }
 
 /// How processors were used in the current interval.
@@ -163,7 +157,12 @@ impl Zones {
 
     /// How certain an estimate is depends on what the machine does.
     fn look_at_estimates(&mut self, chain: &Chain, faults: &mut Faults) {
+        // The books of a kind that no source has any more stay.
+        self.kinds.iter_mut().filter_map(|(_, kind)| kind.as_mut()).for_each(|kind| kind.is_lost = true);
         for active in chain.zones() {
+            if let Some(kind) = &mut self.kinds[active.zone.kind] {
+                kind.is_lost &= active.is_lost;
+            }
             if let (Some(_), Some(kind)) = (active.method.error_ratio(), &mut self.kinds[active.zone.kind]) {
                 (kind.method, kind.error_bounds) = (active.method, active.error_bounds);
             }
@@ -182,6 +181,8 @@ impl Zones {
         for (source, warnings) in chain.warnings() {
             faults.warned(source, warnings);
         }
+        let gone = self.kinds.iter_mut().filter_map(|(_, kind)| kind.as_mut()).filter(|kind| kind.count == 0);
+        gone.for_each(|kind| _ = kind.fault.get_or_insert(GONE));
     }
 
     /// Reads the meters and works out what was drawn since the last tick.
@@ -229,9 +230,10 @@ impl Zones {
                 });
                 part.interval.split = split;
                 of_parts += part.interval.energy;
+                part.energy += part.interval.energy;
                 sum = sum
                     .zip(split)
-                    .map(|(sum, split)| Split { active: sum.active + split.active, idle: sum.idle + split.idle });
+                    .map(|(sum, split)| IdleSplit { active: sum.active + split.active, idle: sum.idle + split.idle });
             }
             sum = sum.filter(|_| of_parts == kind.interval.energy);
             kind.is_by_package = sum.is_some();
@@ -268,6 +270,8 @@ impl Zones {
     /// Shows the zones as they are now.
     pub(super) fn publish(&self, nodes: &mut PerZone<Option<NodeZone>>) {
         for (zone, shown) in nodes.iter_mut() {
+            // Its room is used again.
+            let mut sockets = shown.take().map(|zone| zone.sockets).unwrap_or_default();
             *shown = self.kinds[zone].as_ref().map(|kind| {
                 debug_assert!(kind.account.balances(), "{zone}: {:?}", kind.account);
                 let power = kind.interval.power.map(|total| {
@@ -277,6 +281,8 @@ impl Zones {
                     let active = total * share;
                     ZonePower { total, active, idle: total - active }
                 });
+                sockets.clear();
+                sockets.extend(kind.parts.iter().map(Part::shown));
                 NodeZone {
                     path: Arc::clone(&kind.path),
                     source: kind.source,
@@ -285,13 +291,18 @@ impl Zones {
                     active_energy: kind.account.active,
                     idle_energy: kind.account.idle,
                     unattributed_energy: kind.account.unattributed,
+                    unsplit_energy: Energy::ZERO,
+                    unsplit_power: Power::ZERO,
                     short_lived_energy: kind.account.short_lived,
                     unlisted_energy: kind.account.unlisted,
                     idle_policy: if kind.knows_idle_power() { self.policy } else { IdlePolicy::Ratio },
+                    idle_estimate: kind.idle_estimate().filter(|_| kind.method == Method::Measured),
                     power,
                     interval: power.and_then(|power| interval(kind.method, kind.error_bounds, power.total)),
                     events: kind.events,
                     fault: kind.fault,
+                    is_lost: kind.is_lost,
+                    sockets,
                 }
             });
         }
@@ -310,7 +321,8 @@ impl Zones {
                 kind.left_over += tracked.pending.energy;
             }
         }
-        for kind in ZoneKind::ALL {
+        // Accelerators have meters of their own.
+        for kind in ZoneKind::METERED {
             let mut zones = chain.zones().filter(|active| active.zone.kind == kind);
             let Some(first) = zones.next() else {
                 if let Some(gone) = &mut self.kinds[kind] {
@@ -324,7 +336,7 @@ impl Zones {
                 idle = idle.zip(active.zone.idle_power).map(|(sum, power)| sum + power);
             }
             let path: Arc<str> =
-                if count == 1 { first.zone.path.as_str().into() } else { format!("aggregated-{kind}").into() };
+                if count == 1 { Arc::clone(&first.zone.path) } else { format!("aggregated-{kind}").into() };
             let (source, method, error_bounds) = (first.source, first.method, first.error_bounds);
             // An estimate is not what was calibrated; it knows its own idle power.
             let calibration = self.calibration.as_deref().filter(|_| method == Method::Measured);
@@ -333,6 +345,7 @@ impl Zones {
             let mut parts = parts(chain, kind, learned);
             let (mut account, mut events, mut left_over) = Default::default();
             if let Some(before) = self.kinds[kind].take() {
+                carry(&before.parts, &mut parts);
                 // What one source showed says nothing about another.
                 if before.source == source && before.path == path && before.count == count && idle.is_none() {
                     baseline = before.baseline;
@@ -342,6 +355,7 @@ impl Zones {
                         parts = before.parts;
                     }
                 }
+
                 (account, events, left_over) = (before.account, before.events, before.left_over);
             }
             let (interval, is_by_package) = (Interval::default(), false);
@@ -359,6 +373,7 @@ impl Zones {
                 parts,
                 is_by_package,
                 fault: None,
+                is_lost: false,
             });
         }
     }
@@ -387,7 +402,7 @@ impl Tracked {
 }
 
 /// An interval in which nothing was drawn.
-const NOTHING: Split = Split { active: Energy::ZERO, idle: Energy::ZERO };
+const NOTHING: IdleSplit = IdleSplit { active: Energy::ZERO, idle: Energy::ZERO };
 
 /// Where power that is not wholly measured lies with 90 % probability.
 fn interval(method: Method, error_bounds: Option<ErrorBounds>, power: Power) -> Option<PowerInterval> {
@@ -405,20 +420,23 @@ fn parts(chain: &Chain, kind: ZoneKind, learned: impl Fn(Option<u32>) -> Option<
             Some(part) => part.count += 1,
             None => {
                 let baseline = Baseline::new(active.zone.idle_power).with_learned(learned(Some(package)));
-                parts.push(Part { package, count: 1, baseline, interval: Interval::default() });
+                parts.push(Part { package, count: 1, baseline, interval: Interval::default(), energy: Energy::ZERO });
             }
         }
     }
     if parts.len() < 2 { Vec::new() } else { parts }
 }
 
-impl Kind {
-    /// Whether idle is separated from active by a known idle power.
-    fn knows_idle_power(&self) -> bool {
-        match self.is_by_package {
-            true => self.parts.iter().all(|part| part.baseline.idle_power().is_some()),
-            false => self.baseline.idle_power().is_some(),
-        }
+/// What each package drew stays drawn, whichever meter reads it now.
+fn carry(before: &[Part], parts: &mut [Part]) {
+    for part in parts {
+        part.energy = before.iter().find(|old| old.package == part.package).map_or(Energy::ZERO, |old| old.energy);
+    }
+}
+
+impl Part {
+    fn shown(&self) -> SocketZone {
+        SocketZone { socket: self.package, energy: self.energy, power: self.interval.power }
     }
 }
 
@@ -451,7 +469,7 @@ impl Interval {
         count: u32,
         utilisation: Utilisation,
         interval: Duration,
-    ) -> Split {
+    ) -> IdleSplit {
         let can_teach = self.clean && utilisation.is_exact && TEACHING.contains(&interval);
         if let Some(power) = self.power.filter(|_| can_teach) {
             baseline.observe(utilisation.share, power, interval);
@@ -460,26 +478,8 @@ impl Interval {
         // that is missing none: idle energy goes by the time in which the energy was drawn.
         let elapsed = self.elapsed.checked_div(count).unwrap_or(interval);
         match policy {
-            IdlePolicy::Ratio => Split::by_ratio(self.energy, utilisation.share),
+            IdlePolicy::Ratio => IdleSplit::by_ratio(self.energy, utilisation.share),
             IdlePolicy::Baseline => baseline.split(self.energy, utilisation.share, elapsed),
         }
-    }
-}
-
-impl Pending {
-    fn add(&mut self, drawn: &Drawn) {
-        self.energy += drawn.energy;
-        self.elapsed += drawn.elapsed;
-        self.counted += drawn.delta.energy();
-        self.window += drawn.window;
-        self.is_read = true;
-        self.is_lower_bound |= !matches!(drawn.delta, EnergyDelta::Exact(_) | EnergyDelta::Wrapped(_));
-        self.was_reset |= matches!(drawn.delta, EnergyDelta::Reset { .. });
-    }
-
-    /// Mean power; `None` when it is not known.
-    fn power(&self) -> Option<Power> {
-        let is_known = self.is_read && !self.was_reset && !self.window.is_zero();
-        is_known.then(|| self.counted.over(self.window))
     }
 }

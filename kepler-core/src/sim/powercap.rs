@@ -1,14 +1,14 @@
 //! A powercap tree, still or driven by the machine's real CPU use.
 
-use crate::host::{BusyTime, CpuTimesReader, Host, Timestamp};
+use crate::host::{BusyTime, Host, Timestamp};
 use crate::units::{Energy, Power};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -117,42 +117,92 @@ impl PowercapTree {
     /// # Errors
     /// For an entry that was not added, when the real `/proc/stat` cannot be read, or no thread started.
     pub fn drive(self, models: &[(&str, PowerModel)], step: Duration) -> io::Result<Driver> {
-        for (entry, _) in models {
-            self.zone(entry)?;
-        }
-        let models: Vec<(String, PowerModel)> =
-            models.iter().map(|(entry, model)| ((*entry).to_owned(), *model)).collect();
-        let mut cpu = CpuTimesReader::open(&Host::default()).map_err(io::Error::other)?;
-        let mut busy_time = BusyTime::default();
-        let start = Timestamp::now();
-        busy_time.advance(cpu.read().map_err(io::Error::other)?, start);
-        let (stop, busy_ns) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let host = self.host();
-        let tree = Arc::new(Mutex::new(self));
+        let followed = self.follow(models)?;
+        let host = followed.host();
+        let (stop, followed) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(followed)));
         let thread = std::thread::Builder::new().name("simulated-host".into()).spawn({
-            let (stop, busy_ns, tree) = (Arc::clone(&stop), Arc::clone(&busy_ns), Arc::clone(&tree));
-            let mut drawn = vec![Energy::ZERO; models.len()];
+            let (stop, followed) = (Arc::clone(&stop), Arc::clone(&followed));
             move || {
-                let mut busy = Duration::ZERO;
                 while !stop.load(Ordering::Relaxed) {
                     std::thread::sleep(step);
-                    let Ok(now) = cpu.read() else { continue };
-                    let at = Timestamp::now();
-                    let elapsed = at.since(&start);
-                    busy += busy_time.advance(now, at).map_or(Duration::ZERO, |window| window.busy);
-                    busy_ns.store(u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
-                    let mut tree = tree.lock().unwrap_or_else(PoisonError::into_inner);
-                    for ((entry, model), drawn) in models.iter().zip(&mut drawn) {
-                        let due = model.energy(elapsed, busy);
-                        if tree.draw(entry, due - *drawn).is_ok() {
-                            *drawn = due.max(*drawn);
-                        }
-                    }
+                    // What cannot be read now is read with the next step.
+                    let _ = lock(&followed).advance(Timestamp::now());
                 }
             }
         })?;
-        Ok(Driver { host, start, busy_ns, tree, stop, thread: Some(thread) })
+        Ok(Driver { host, followed, stop, thread: Some(thread) })
     }
+
+    /// The counters follow the machine's real CPU use, each by its model, up to each moment that they are
+    /// [told](FollowedTree::advance). Who measures at that same moment, on [that host](FollowedTree::host), sees the very
+    /// CPU use from which the counters were made, whatever the machine does meanwhile.
+    ///
+    /// # Errors
+    /// For an entry that was not added, or when the real `/proc/stat` cannot be read.
+    pub fn follow(self, models: &[(&str, PowerModel)]) -> io::Result<FollowedTree> {
+        for (entry, _) in models {
+            self.zone(entry)?;
+        }
+        let models = models.iter().map(|(entry, model)| ((*entry).to_owned(), *model, Energy::ZERO)).collect();
+        let (host, start) = (self.host(), Timestamp::now());
+        let mut busy_time = BusyTime::default();
+        busy_time.advance(host.cpu_times(start).map_err(io::Error::other)?.times, start);
+        Ok(FollowedTree { host, start, last: start, busy_time, busy: Duration::ZERO, models, tree: self })
+    }
+}
+
+/// A simulated tree whose counters follow the machine's real CPU use.
+#[derive(Debug)]
+pub struct FollowedTree {
+    host: Host,
+    start: Timestamp,
+    last: Timestamp,
+    busy_time: BusyTime,
+    busy: Duration,
+    /// Entry, model, and what was drawn.
+    models: Vec<(String, PowerModel, Energy)>,
+    tree: PowercapTree,
+}
+
+impl FollowedTree {
+    /// This machine with the simulated meters.
+    #[must_use]
+    pub fn host(&self) -> Host {
+        self.host.clone()
+    }
+
+    /// The counters show what was drawn until `at`. Moments must not go back.
+    ///
+    /// # Errors
+    /// When the real `/proc/stat` cannot be read, or a counter not be written; the next call makes up for it.
+    pub fn advance(&mut self, at: Timestamp) -> io::Result<()> {
+        let times = self.host.cpu_times(at).map_err(io::Error::other)?.times;
+        self.busy += self.busy_time.advance(times, at).map_or(Duration::ZERO, |window| window.busy);
+        self.last = at;
+        let elapsed = at.since(&self.start);
+        for (entry, model, drawn) in &mut self.models {
+            let due = model.energy(elapsed, self.busy);
+            self.tree.draw(entry, due - *drawn)?;
+            *drawn = due.max(*drawn);
+        }
+        Ok(())
+    }
+
+    /// Interferes with the tree.
+    pub fn tree(&mut self) -> &mut PowercapTree {
+        &mut self.tree
+    }
+
+    /// Time since the start and the node's busy CPU time in it, as the counters show them.
+    #[must_use]
+    pub fn truth(&self) -> (Duration, Duration) {
+        (self.last.since(&self.start), self.busy)
+    }
+}
+
+/// A panic elsewhere leaves counters that the next step puts right.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Counter {
@@ -189,9 +239,7 @@ impl PowerModel {
 #[derive(Debug)]
 pub struct Driver {
     host: Host,
-    start: Timestamp,
-    busy_ns: Arc<AtomicU64>,
-    tree: Arc<Mutex<PowercapTree>>,
+    followed: Arc<Mutex<FollowedTree>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -203,16 +251,16 @@ impl Driver {
         self.host.clone()
     }
 
-    /// Time since the start and the node's busy CPU time in it, as the counters show them now.
+    /// Time since the start, and the node's busy CPU time up to the last step.
     #[must_use]
     pub fn truth(&self) -> (Duration, Duration) {
-        let busy = Duration::from_nanos(self.busy_ns.load(Ordering::Relaxed));
-        (Timestamp::now().since(&self.start), busy)
+        let followed = lock(&self.followed);
+        (Timestamp::now().since(&followed.start), followed.busy)
     }
 
     /// Interferes with the tree.
     pub fn with_tree<T>(&self, change: impl FnOnce(&mut PowercapTree) -> T) -> T {
-        change(&mut self.tree.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut lock(&self.followed).tree)
     }
 }
 

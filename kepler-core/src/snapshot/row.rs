@@ -1,5 +1,6 @@
 //! One workload of a snapshot, in the type of its kind and in the form that all kinds share.
 
+use super::DeviceUse;
 use crate::units::{Energy, PerZone, Power};
 use crate::workload::{Attributes, Identity, Parents, PodOwner, ResourceAmounts, Workload, WorkloadKind};
 use std::sync::Arc;
@@ -20,6 +21,9 @@ pub struct Row<Info> {
     pub energy: PerZone<Energy>,
     /// The same as mean power over the last interval; zero once terminated.
     pub power: PerZone<Power>,
+    /// What [`ZoneKind::Gpu`](crate::units::ZoneKind::Gpu) consists of, for those that used an accelerator.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    pub devices: Vec<DeviceUse>,
 }
 
 impl<Info> Row<Info> {
@@ -32,6 +36,7 @@ impl<Info> Row<Info> {
             cpu_time: Duration::ZERO,
             energy: PerZone::default(),
             power: PerZone::default(),
+            devices: Vec::new(),
         }
     }
 }
@@ -40,8 +45,8 @@ impl<Info: Workload> Row<Info> {
     /// The same in the form that all kinds share.
     #[must_use]
     pub fn shared(&self) -> AnyRow<'_> {
-        let Row { info, state, cpu_time, energy, power } = self;
-        AnyRow { info: &**info, state: *state, cpu_time: *cpu_time, energy, power }
+        let Row { info, state, cpu_time, energy, power, devices } = self;
+        AnyRow { info: &**info, state: *state, cpu_time: *cpu_time, energy, power, devices }
     }
 }
 
@@ -59,6 +64,8 @@ pub struct AnyRow<'a> {
     pub energy: &'a PerZone<Energy>,
     /// The same as mean power over the last interval; zero once terminated.
     pub power: &'a PerZone<Power>,
+    /// What [`ZoneKind::Gpu`](crate::units::ZoneKind::Gpu) consists of, for those that used an accelerator.
+    pub devices: &'a [DeviceUse],
 }
 
 impl<'a> AnyRow<'a> {

@@ -1,6 +1,6 @@
 //! The workloads with the highest power, across kinds, none counted twice.
 
-use super::{AnyRow, Snapshot};
+use super::{AnyRow, NodeZone, Snapshot};
 use crate::meter::Method;
 use crate::units::{PerZone, Power, ZoneKind};
 use crate::workload::WorkloadKind;
@@ -87,7 +87,19 @@ impl Snapshot {
 
     /// The zones whose power may be added and is known.
     fn counted_zones(&self) -> Option<PerZone<bool>> {
-        let known = |zone: ZoneKind| self.node.zones[zone].as_ref().is_some_and(|zone| zone.power.is_some());
+        let zones = self.counted_of(|zone| zone.power.is_some());
+        zones.iter().any(|(_, &counts)| counts).then_some(zones)
+    }
+
+    /// The zones whose sum is the machine: none of them contains another, and a platform that is measured stands for
+    /// processors and memory that are but estimated.
+    #[must_use]
+    pub fn machine_zones(&self) -> PerZone<bool> {
+        self.counted_of(|_| true)
+    }
+
+    fn counted_of(&self, is_known: impl Fn(&NodeZone) -> bool) -> PerZone<bool> {
+        let known = |zone: ZoneKind| self.node.zones[zone].as_ref().is_some_and(&is_known);
         // A platform counter that does not move, as hypervisors show one, measures nothing.
         let is_estimated = |kind: ZoneKind| {
             self.node.zones[kind].as_ref().is_some_and(|zone| {
@@ -95,8 +107,7 @@ impl Snapshot {
                 matches!(zone.method, Method::Estimated { .. }) || (kind == ZoneKind::Psys && !draws)
             })
         };
-        let zones = ZoneKind::addable_unless_estimated(known, is_estimated);
-        zones.iter().any(|(_, &counts)| counts).then_some(zones)
+        ZoneKind::addable_unless_estimated(known, is_estimated)
     }
 }
 
@@ -205,6 +216,25 @@ mod tests {
         assert_eq!(users, [("container", 10.0), ("job", 7.0), ("unit", 6.0), ("command", 3.0), ("process", 1.0)]);
         assert_eq!((top.unattributed.watts(), top.idle.watts()), (13.0, 20.0));
         assert!(format!("{:.1}", snapshot.top(1).unwrap()).starts_with("      10.0 W  container    web\n"));
+    }
+
+    #[test]
+    fn a_platform_that_is_measured_is_the_machine_where_the_package_is_estimated() {
+        let counted = |snapshot: &Snapshot| {
+            let zones = snapshot.machine_zones();
+            ZoneKind::ALL.into_iter().filter(|zone| zones[*zone]).collect::<Vec<_>>()
+        };
+        let mut snapshot = host();
+        snapshot.node.zones[ZoneKind::Psys] = Some(zone(100.0, 50.0));
+        assert_eq!(counted(&snapshot), [ZoneKind::Package]);
+        let estimated = Method::Estimated { error_ratio: 0.3 };
+        for kind in [ZoneKind::Package, ZoneKind::Core] {
+            snapshot.node.zones[kind].as_mut().unwrap().method = estimated;
+        }
+        assert_eq!(counted(&snapshot), [ZoneKind::Psys]);
+        assert_eq!(snapshot.top(1).unwrap().total.watts(), 100.0);
+        snapshot.node.zones[ZoneKind::Psys] = Some(zone(0.0, 0.0));
+        assert_eq!(counted(&snapshot), [ZoneKind::Package], "a counter that stands still measures nothing");
     }
 
     #[test]

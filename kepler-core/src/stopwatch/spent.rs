@@ -19,7 +19,8 @@ pub struct Spent {
     pub tree_cpu: Duration,
     /// Logical processors online.
     pub processors: u32,
-    /// CPU time that all processors were busy, where it is known: a meter that knows idle power needs it.
+    /// CPU time that all processors were busy, where it is counted: a meter that knows idle power needs it, and
+    /// [`Stopwatch::count_busy_time`](super::Stopwatch::count_busy_time) asks for it.
     pub busy: Option<Duration>,
 }
 
@@ -59,14 +60,13 @@ pub(super) fn between(from: &Mark, to: &Mark) -> Spent {
     });
     // In a forked child the clocks started at zero with the fork.
     let since = if from.process == to.process { from.cpu } else { Default::default() };
-    let knows_idle = zones.iter().any(|(_, zone)| zone.as_ref().is_some_and(|zone: &ZoneSpent| zone.idle.is_some()));
     Spent {
         elapsed,
         zones,
         own_cpu: to.cpu.own.saturating_sub(since.own),
         tree_cpu: to.cpu.tree().saturating_sub(since.tree()),
         processors: to.processors.max(1),
-        busy: knows_idle.then(|| to.busy.saturating_sub(from.busy)),
+        busy: to.busy.zip(from.busy).map(|(to, from)| to.saturating_sub(from)),
     }
 }
 
@@ -122,6 +122,16 @@ impl Spent {
         let machine = self.machine()?;
         let counted = ZoneKind::ALL.into_iter().filter(|zone| machine.zones[*zone]);
         Some(counted.filter_map(|zone| self.part(zone, cpu)).sum())
+    }
+
+    /// How good the machine's energy is: the weakest method of the zones that were added, and the meter that most of it
+    /// comes from. `None` without any.
+    #[must_use]
+    pub fn machine_source(&self) -> Option<(&'static str, Method)> {
+        let machine = self.machine()?;
+        let added = || self.zones.iter().filter(|(zone, _)| machine.zones[*zone]).filter_map(|(_, zone)| zone.as_ref());
+        let source = added().max_by_key(|zone| zone.energy)?.source;
+        Some((source, added().map(|zone| zone.method).reduce(Method::weaker)?))
     }
 
     /// The machine's mean power.

@@ -56,6 +56,20 @@ fn has_children() -> bool {
     !matches!(rustix::process::waitid(WaitId::All, look), Err(Errno::CHILD))
 }
 
+/// CPU time of another process since it started, with that of its descendants: those alive, and those that ended and were
+/// waited for. `None` where there is no such process.
+///
+/// Processes are found in the procfs of `host`, their clocks by number: both must be of the same PID namespace.
+#[must_use]
+pub fn tree_cpu_time(host: &Host, pid: u32) -> Option<Duration> {
+    let pid = i32::try_from(pid).ok().filter(|pid| *pid > 0)?;
+    let mut sum = process_clock(pid)?;
+    let directory = host.procfs().join(pid.to_string());
+    sum += waited_for(&directory);
+    add_children(host.procfs(), &directory, DEEPEST, &mut sum);
+    Some(sum)
+}
+
 /// `task/TID/children` of every thread names the children that it started.
 fn add_children(procfs: &Path, process: &Path, depth: usize, sum: &mut Duration) {
     let Some(depth) = depth.checked_sub(1) else { return };
@@ -66,14 +80,23 @@ fn add_children(procfs: &Path, process: &Path, depth: usize, sum: &mut Duration)
             let directory = procfs.join(pid.to_string());
             // The ones it waited for are in its `stat`; read first, so that a grandchild that ends now
             // is missed until the next time, not counted twice.
-            let waited_for = fs::read(directory.join("stat")).ok().and_then(|stat| children_ticks(&stat)).unwrap_or(0);
-            let tick = 1_000_000_000 / rustix::param::clock_ticks_per_second().max(1);
-            *sum += Duration::from_nanos(waited_for.saturating_mul(tick));
-            // The kernel's number for a process's CPU clock, as in usage/clock.rs.
-            *sum += clock(ClockId::from_raw((!pid << 3) | 2)).unwrap_or_default();
+            *sum += waited_for(&directory);
+            *sum += process_clock(pid).unwrap_or_default();
             add_children(procfs, &directory, depth, sum);
         }
     }
+}
+
+/// CPU time of the children that a process has waited for.
+fn waited_for(process: &Path) -> Duration {
+    let ticks = fs::read(process.join("stat")).ok().and_then(|stat| children_ticks(&stat)).unwrap_or(0);
+    let tick = 1_000_000_000 / rustix::param::clock_ticks_per_second().max(1);
+    Duration::from_nanos(ticks.saturating_mul(tick))
+}
+
+/// The kernel's number for a process's CPU clock, as in usage/clock.rs.
+fn process_clock(pid: i32) -> Option<Duration> {
+    clock(ClockId::from_raw((!pid << 3) | 2))
 }
 
 fn clock(clock: ClockId) -> Option<Duration> {
@@ -118,6 +141,19 @@ mod tests {
         let after = cpu_use().descendants - before.descendants;
         // Ending costs a little; the kernel rounds the account of children to microseconds.
         assert!(after + Duration::from_millis(5) > used && after < used * 2, "{used:?} alive, {after:?} afterwards");
+    }
+
+    #[test]
+    fn another_process_is_read_with_its_descendants_until_it_has_gone() {
+        use std::io::Read;
+        let mut family = family();
+        family.stdout.take().unwrap().read_exact(&mut [0; 5]).unwrap();
+        let used = tree_cpu_time(&Host::default(), family.id()).unwrap();
+        assert!(used > Duration::from_millis(10), "its child did the work: {used:?}");
+        drop(family.stdin.take());
+        family.wait().unwrap();
+        assert_eq!(tree_cpu_time(&Host::default(), family.id()), None);
+        assert_eq!(tree_cpu_time(&Host::default(), 0), None);
     }
 
     #[test]

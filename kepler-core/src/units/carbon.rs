@@ -89,9 +89,12 @@ impl CarbonRate {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "f64", into = "f64"))]
 pub struct Pue(f64);
 
-/// A PUE below 1, infinite or not a number.
+/// A PUE below 1 or above [`Pue::HIGHEST`], or not a number.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("PUE {0} is not possible: it is facility energy over IT energy, so at least 1 (1.0 means no overhead)")]
+#[error(
+    "PUE {0:?} is not possible: it is facility energy over IT energy, so at least 1 (1.0 means no overhead), and at most {highest}",
+    highest = Pue::HIGHEST
+)]
 #[non_exhaustive]
 pub struct InvalidPue(pub f64);
 
@@ -99,12 +102,15 @@ impl Pue {
     /// No overhead: facility energy equals IT energy.
     pub const ONE: Pue = Pue(1.0);
 
+    /// More than any facility has, whose overhead is a hundred times what it is for.
+    pub const HIGHEST: f64 = 100.0;
+
     /// A PUE from its ratio.
     ///
     /// # Errors
-    /// Below 1, infinite or not a number.
+    /// Below 1, above [`Pue::HIGHEST`] or not a number.
     pub fn new(ratio: f64) -> Result<Self, InvalidPue> {
-        if ratio.is_finite() && ratio >= 1.0 { Ok(Pue(ratio)) } else { Err(InvalidPue(ratio)) }
+        if (1.0..=Pue::HIGHEST).contains(&ratio) { Ok(Pue(ratio)) } else { Err(InvalidPue(ratio)) }
     }
 
     /// The ratio, 1 or more.
@@ -238,8 +244,9 @@ mod tests {
     #[test]
     fn a_pue_below_one_is_refused_by_name() {
         assert_eq!(Pue::new(0.9), Err(InvalidPue(0.9)));
+        assert!(Pue::new(1e308).is_err() && Pue::new(f64::NAN).is_err() && Pue::new(Pue::HIGHEST).is_ok());
         assert!(Pue::new(f64::NAN).is_err());
-        assert!(InvalidPue(0.9).to_string().contains("at least 1"));
+        assert!(InvalidPue(0.9).to_string().contains("at least 1") && InvalidPue(1e308).to_string().len() < 200);
     }
 
     #[test]

@@ -8,11 +8,11 @@ use std::str::FromStr;
 /// A power zone, in RAPL's own terms (Linux `Documentation/power/powercap`, Intel SDM vol. 3B 15.10).
 ///
 /// `core` and `uncore` are parts of `package`; `dram` is beside it; `psys` is the whole platform
-/// and contains all others, so it is never added to them: see [`ZoneKind::addable`].
+/// and contains all others, so it is never added to them: see [`ZoneKind::addable`]. `gpu` is no zone of RAPL: it is
+/// the sum of all [accelerators](crate::device), which stand beside processors and memory.
 ///
-/// Devices and platform meters will be kinds as well. A new kind is added here, at the end of the enum and of
-/// [`ZoneKind::ALL`], with its name and, in `addable`, what contains it; everything else goes by
-/// [`ZoneKind::ALL`] and [`PerZone`].
+/// A new kind is added here, at the end of the enum and of [`ZoneKind::ALL`], with its name and, in `addable`, what
+/// contains it; everything else goes by [`ZoneKind::ALL`] and [`PerZone`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 #[non_exhaustive]
@@ -27,6 +27,9 @@ pub enum ZoneKind {
     Dram,
     /// The whole platform (SoC), where the firmware reports it.
     Psys,
+    /// All accelerators of the machine: GPUs and NPUs that have a meter of their own. An integrated GPU is a part of
+    /// its package.
+    Gpu,
 }
 
 /// How many kinds there are.
@@ -34,7 +37,12 @@ const KINDS: usize = ZoneKind::ALL.len();
 
 impl ZoneKind {
     /// All kinds, in the order in which they are exported.
-    pub const ALL: [ZoneKind; 5] =
+    pub const ALL: [ZoneKind; 6] =
+        [ZoneKind::Package, ZoneKind::Core, ZoneKind::Uncore, ZoneKind::Dram, ZoneKind::Psys, ZoneKind::Gpu];
+
+    /// The kinds that an [`EnergyMeter`](crate::meter::EnergyMeter) reads: all but accelerators, which have
+    /// [meters of their own](crate::device::DeviceMeter).
+    pub const METERED: [ZoneKind; 5] =
         [ZoneKind::Package, ZoneKind::Core, ZoneKind::Uncore, ZoneKind::Dram, ZoneKind::Psys];
 
     /// The name used as the `zone` label: lower case, without an index.
@@ -46,6 +54,7 @@ impl ZoneKind {
             ZoneKind::Uncore => "uncore",
             ZoneKind::Dram => "dram",
             ZoneKind::Psys => "psys",
+            ZoneKind::Gpu => "gpu",
         }
     }
 
@@ -57,12 +66,14 @@ impl ZoneKind {
             ZoneKind::Package | ZoneKind::Core => 1500.0,
             ZoneKind::Uncore | ZoneKind::Dram => 600.0,
             ZoneKind::Psys => 10_000.0,
+            ZoneKind::Gpu => crate::device::Device::PLAUSIBLE_MAXIMUM.watts(),
         })
     }
 
     /// Of the zones that there are, those whose sum is the machine: none of them contains another.
     ///
-    /// `package` (where it is missing `core` and `uncore`) and `dram`; `psys` where there is none of these.
+    /// `package` (where it is missing `core` and `uncore`), `dram` and `gpu`; `psys` where there is neither of the first
+    /// two, and then alone: most platform sensors contain the accelerators, and what may be contained is not added.
     ///
     /// ```
     /// use kepler_core::units::ZoneKind::{self, Core, Dram, Package, Psys};
@@ -95,11 +106,12 @@ impl ZoneKind {
                 && match zone {
                     ZoneKind::Package | ZoneKind::Dram => true,
                     ZoneKind::Core | ZoneKind::Uncore => !has_package,
-                    ZoneKind::Psys => false,
+                    ZoneKind::Psys | ZoneKind::Gpu => false,
                 }
         });
-        let is_empty = zones.iter().all(|(_, is_added)| !is_added);
-        zones[ZoneKind::Psys] = is_empty && is_there(ZoneKind::Psys);
+        let has_parts = zones.iter().any(|(_, is_added)| *is_added);
+        zones[ZoneKind::Psys] = !has_parts && is_there(ZoneKind::Psys);
+        zones[ZoneKind::Gpu] = !zones[ZoneKind::Psys] && is_there(ZoneKind::Gpu);
         zones
     }
 }
@@ -112,17 +124,17 @@ impl fmt::Display for ZoneKind {
 
 /// No zone has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no zone `{0}`; there are package, core, uncore, dram and psys")]
+#[error("there is no zone `{0}`; there are package, core, uncore, dram, psys and gpu")]
 #[non_exhaustive]
-pub struct UnknownZone(pub String);
+pub struct UnknownZoneKind(pub String);
 
 impl FromStr for ZoneKind {
-    type Err = UnknownZone;
+    type Err = UnknownZoneKind;
 
     /// Reads a zone's name, upper or lower case.
-    fn from_str(name: &str) -> Result<Self, UnknownZone> {
+    fn from_str(name: &str) -> Result<Self, UnknownZoneKind> {
         let found = ZoneKind::ALL.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(name));
-        found.ok_or_else(|| UnknownZone(name.to_owned()))
+        found.ok_or_else(|| UnknownZoneKind(name.to_owned()))
     }
 }
 
@@ -220,8 +232,8 @@ mod tests {
             assert_eq!(kind.name().parse(), Ok(kind));
             assert_eq!(kind.name().to_uppercase().parse(), Ok(kind));
         }
-        let error = "gpu".parse::<ZoneKind>().unwrap_err().to_string();
-        assert!(error.contains("`gpu`") && ZoneKind::ALL.iter().all(|kind| error.contains(kind.name())), "{error}");
+        let error = "npu".parse::<ZoneKind>().unwrap_err().to_string();
+        assert!(error.contains("`npu`") && ZoneKind::ALL.iter().all(|kind| error.contains(kind.name())), "{error}");
         assert_eq!(format!("{:>6}|{:<5.2}|", ZoneKind::Dram, ZoneKind::Psys), "  dram|ps   |");
     }
 
@@ -236,12 +248,15 @@ mod tests {
 
     #[test]
     fn what_contains_another_is_not_added_to_it() {
-        use ZoneKind::{Core, Dram, Package, Psys, Uncore};
+        use ZoneKind::{Core, Dram, Gpu, Package, Psys, Uncore};
         for (there, sum) in [
             (&[(Package, 90), (Core, 60), (Uncore, 5), (Dram, 45), (Psys, 200)][..], Some(135)),
             (&[(Core, 60), (Uncore, 5)], Some(65)),
             (&[(Psys, 200)], Some(200)),
             (&[(Psys, 200), (Dram, 45)], Some(45)),
+            (&[(Package, 90), (Dram, 45), (Psys, 500), (Gpu, 300)], Some(435)),
+            (&[(Psys, 500), (Gpu, 300)], Some(500)),
+            (&[(Gpu, 300)], Some(300)),
             (&[], None),
         ] {
             let mut zones = PerZone::<Option<u64>>::default();
@@ -255,9 +270,9 @@ mod tests {
     fn zones_are_written_by_name_and_those_of_other_versions_do_no_harm() {
         let zones = PerZone::from_fn(|zone| zone as u64);
         let text = serde_json::to_string(&zones).unwrap();
-        assert_eq!(text, r#"{"package":0,"core":1,"uncore":2,"dram":3,"psys":4}"#);
+        assert_eq!(text, r#"{"package":0,"core":1,"uncore":2,"dram":3,"psys":4,"gpu":5}"#);
         assert_eq!(serde_json::from_str::<PerZone<u64>>(&text).unwrap(), zones);
-        let newer = serde_json::from_str::<PerZone<u64>>(r#"{"gpu":{"0":9},"dram":3}"#).unwrap();
+        let newer = serde_json::from_str::<PerZone<u64>>(r#"{"npu":{"0":9},"dram":3}"#).unwrap();
         assert_eq!((newer[ZoneKind::Dram], newer[ZoneKind::Package]), (3, 0));
     }
 }

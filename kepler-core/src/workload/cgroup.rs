@@ -6,7 +6,7 @@
 //!
 //! A line is preferred if CPU time can be read at its path, in the order in which
 //! [`CgroupCpu::open`](crate::usage::cgroup::CgroupCpu::open) looks: version 1 `cpuacct`, version 2,
-//! the others. So the path in a [`Placement`] is one that `open` finds wherever there is such a one.
+//! the others. So the path in a [`CgroupMembership`] is one that `open` finds wherever there is such a one.
 
 mod container;
 mod job;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// Where one process belongs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Placement {
+pub struct CgroupMembership {
     /// The innermost container around the process, its name still empty.
     pub container: Option<ContainerInfo>,
     /// The containers around that one, outermost first: a Kubernetes node that is itself a Docker
@@ -36,7 +36,7 @@ pub struct Placement {
     pub unit: Option<UnitInfo>,
 }
 
-impl Placement {
+impl CgroupMembership {
     /// Whether the job runs within the container or pod, instead of these within the job.
     #[must_use]
     pub(crate) fn job_is_inside(&self) -> bool {
@@ -55,7 +55,7 @@ impl Placement {
 /// out, and so is the mark ` (deleted)` of a removed cgroup.
 ///
 /// A process that moved itself to another directory may call that what it likes, so a placement is
-/// only as trustworthy as whoever may write to the cgroup file system.
+/// only as trustworthy as the users who may write to the cgroup file system.
 ///
 /// ```
 /// let id = "4f".repeat(32);
@@ -64,7 +64,7 @@ impl Placement {
 /// assert_eq!((container.runtime, container.id), ("docker", id));
 /// ```
 #[must_use]
-pub fn classify(text: &[u8]) -> Placement {
+pub fn classify(text: &[u8]) -> CgroupMembership {
     let text = String::from_utf8_lossy(text);
     let mut lines: Vec<Line<'_>> = text.lines().filter_map(Line::parse).collect();
     lines.sort_by_key(|line| line.rank); // stable: equal ranks stay in the kernel's order
@@ -86,7 +86,7 @@ pub fn classify(text: &[u8]) -> Placement {
     } else {
         None
     };
-    Placement { container, outer: layers.containers, pod, job, unit }
+    CgroupMembership { container, outer: layers.containers, pod, job, unit }
 }
 
 /// One line of `/proc/PID/cgroup`.

@@ -1,24 +1,16 @@
 //! The kinds of workload.
+//!
+//! A new kind is added here, gets a struct that is a [`Workload`](super::Workload) and a list in
+//! [`Snapshot`](crate::snapshot::Snapshot), and is found by a classifier. Frontends go through
+//! [`WorkloadKind::MEASURED`] and through what a [`Workload`](super::Workload) tells of itself.
 
 use std::fmt;
 use std::str::FromStr;
 
 /// A kind of workload, in the order in which a name that several share is resolved.
-///
-/// A new kind is added here, gets a struct that is a [`Workload`](super::Workload) and a list in
-/// [`Snapshot`](crate::snapshot::Snapshot), and is found by a classifier. Frontends go through
-/// [`WorkloadKind::MEASURED`] and through what a [`Workload`](super::Workload) tells of itself.
-///
-/// ```
-/// use kepler_core::workload::WorkloadKind;
-///
-/// assert_eq!("pod".parse(), Ok(WorkloadKind::Pod));
-/// assert_eq!(WorkloadKind::Process.plural(), "processes");
-/// assert!("gpu".parse::<WorkloadKind>().unwrap_err().to_string().contains("container"));
-/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema), schemars(description = "A kind of workload."))]
 #[non_exhaustive]
 pub enum WorkloadKind {
     /// A Kubernetes pod.
@@ -31,6 +23,8 @@ pub enum WorkloadKind {
     DaemonSet,
     /// A job of a batch scheduler (Slurm, HTCondor); in Kubernetes the sum of a job's pods.
     Job,
+    /// What controls pods and is none of these: a bare replica set, an Argo Rollout, a CloneSet; the sum of its pods.
+    Controller,
     /// A container.
     Container,
     /// A systemd unit or slice.
@@ -45,12 +39,22 @@ pub enum WorkloadKind {
 
 impl WorkloadKind {
     /// All kinds, in the order in which a shared name is resolved.
-    pub const ALL: [WorkloadKind; 10] = [
+    ///
+    /// ```
+    /// use kepler_core::workload::WorkloadKind;
+    ///
+    /// assert_eq!("pod".parse(), Ok(WorkloadKind::Pod));
+    /// assert_eq!(WorkloadKind::Process.plural(), "processes");
+    /// assert!("gpu".parse::<WorkloadKind>().unwrap_err().to_string().contains("container"));
+    /// assert!(WorkloadKind::ALL.starts_with(&[WorkloadKind::Pod]));
+    /// ```
+    pub const ALL: [WorkloadKind; 11] = [
         WorkloadKind::Pod,
         WorkloadKind::Deployment,
         WorkloadKind::StatefulSet,
         WorkloadKind::DaemonSet,
         WorkloadKind::Job,
+        WorkloadKind::Controller,
         WorkloadKind::Container,
         WorkloadKind::Unit,
         WorkloadKind::Vm,
@@ -78,6 +82,7 @@ impl WorkloadKind {
             WorkloadKind::StatefulSet => "statefulset",
             WorkloadKind::DaemonSet => "daemonset",
             WorkloadKind::Job => "job",
+            WorkloadKind::Controller => "controller",
             WorkloadKind::Container => "container",
             WorkloadKind::Unit => "unit",
             WorkloadKind::Vm => "vm",
@@ -95,6 +100,7 @@ impl WorkloadKind {
             WorkloadKind::StatefulSet => "statefulsets",
             WorkloadKind::DaemonSet => "daemonsets",
             WorkloadKind::Job => "jobs",
+            WorkloadKind::Controller => "controllers",
             WorkloadKind::Container => "containers",
             WorkloadKind::Unit => "units",
             WorkloadKind::Vm => "vms",
@@ -114,7 +120,11 @@ impl WorkloadKind {
     pub const fn is_controller(self) -> bool {
         matches!(
             self,
-            WorkloadKind::Deployment | WorkloadKind::StatefulSet | WorkloadKind::DaemonSet | WorkloadKind::Job
+            WorkloadKind::Deployment
+                | WorkloadKind::StatefulSet
+                | WorkloadKind::DaemonSet
+                | WorkloadKind::Job
+                | WorkloadKind::Controller
         )
     }
 }
@@ -128,7 +138,7 @@ impl fmt::Display for WorkloadKind {
 /// No kind of workload has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no kind of workload `{0}`; there are pod, deployment, statefulset, daemonset, job, container, unit, vm, \
+    "there is no kind of workload `{0}`; there are pod, deployment, statefulset, daemonset, job, controller, container, unit, vm, \
      process and command"
 )]
 #[non_exhaustive]

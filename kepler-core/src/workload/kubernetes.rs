@@ -56,6 +56,31 @@ impl PodOwner {
     }
 }
 
+/// What the names of annotations and labels begin with by which a pod, or the namespace around it, chooses how its energy
+/// is judged and shown: `kepler.energy/standard`.
+pub const ENERGY_PREFIX: &str = "kepler.energy/";
+
+/// An annotation or label `kepler.energy/…`, as it is written.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct EnergyAnnotation {
+    /// Its name without the prefix: `standard`.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+    /// Whether it is a label.
+    pub is_label: bool,
+}
+
+impl EnergyAnnotation {
+    /// An annotation, or a label, of a name without the prefix.
+    #[must_use]
+    pub fn new(name: impl Into<String>, value: impl Into<String>, is_label: bool) -> Self {
+        EnergyAnnotation { name: name.into(), value: value.into(), is_label }
+    }
+}
+
 /// What a pod or container asked for and may use at most. `None` is not set, or not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

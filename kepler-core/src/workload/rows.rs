@@ -83,7 +83,10 @@ impl WorkloadKind {
             WorkloadKind::Unit => UNIT,
             WorkloadKind::Job => JOB,
             WorkloadKind::Command => COMMAND,
-            WorkloadKind::Deployment | WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => &[],
+            WorkloadKind::Deployment
+            | WorkloadKind::StatefulSet
+            | WorkloadKind::DaemonSet
+            | WorkloadKind::Controller => &[],
         }
     }
 }
@@ -348,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_is_told_apart_by_where_it_ran() {
+    fn a_command_is_distinguished_by_where_it_ran() {
         let mut inside = CommandInfo::new("cc1");
         inside.job = Some(Arc::new(JobInfo::new("4711", "slurm", "/slurm/uid_1000/job_4711")));
         assert_eq!(inside.identity().to_string(), "cc1@/slurm/uid_1000/job_4711");

@@ -14,7 +14,7 @@
 use crate::attack::{attack, bounded};
 use crate::targets::{self, Target};
 use kepler_core::model::format::{
-    Component, Curve, Document, Feature, Function, Interval, Linear, Neighbours, Shape, Support, Term, Tree, Trees,
+    Component, Curve, Document, Feature, Function, IntervalKnots, Linear, Neighbours, Shape, Support, Term, Tree, Trees,
 };
 use kepler_core::model::{Card, MAX_FILE_BYTES};
 use std::collections::BTreeMap;
@@ -52,7 +52,7 @@ fn own() -> Vec<u8> {
             Term { weight: 1.0, function: Function::Neighbours(neighbours) },
             Term { weight: 1.0, function: Function::Curve(curve) },
         ],
-        interval: Some(Interval { confidence: 0.9, knots: vec![[0.0, 4.0, 6.0], [50.0, 5.0, 7.0]] }),
+        interval: Some(IntervalKnots { confidence: 0.9, knots: vec![[0.0, 4.0, 6.0], [50.0, 5.0, 7.0]] }),
     };
     let document = Document {
         features: vec![feature("bpf_cpu_time_ms"), feature("threads")],

@@ -27,3 +27,5 @@ mod meters_read_without_allocating;
 #[cfg(feature = "models")]
 mod models_predict_without_allocating;
 mod sensors_read_without_allocating;
+#[cfg(feature = "sim")]
+mod zones_that_fail_for_ever_cost_no_memory;

@@ -68,7 +68,7 @@ fn perf_reads_without_allocating() {
 }
 
 #[test]
-fn this_machine_is_told_what_it_has() {
+fn this_machine_shows_what_it_has() {
     for unavailable in [
         Hwmon::open(&Host::default(), &HwmonRules::default()).err(),
         #[cfg(feature = "perf")]

@@ -10,118 +10,12 @@
     reason = "a test fails by panicking"
 )]
 
+mod listener;
 mod worker;
 
-use kepler_core::host::{Host, Timestamp};
-use kepler_core::usage::ebpf::{Counting, Ebpf, EbpfOptions};
-use kepler_core::usage::{DomainWork, TaskReport, TaskUsage, Usage, UsageSource};
-use std::fs::File;
+use kepler_core::usage::ebpf::{Counting, EbpfOptions};
+use listener::{Listener, assert_near, is, is_near};
 use std::time::Duration;
-
-/// A source that sums up what it is reported.
-struct Listener {
-    _alone: File,
-    source: Ebpf,
-    usage: Usage,
-    directory: tempfile::TempDir,
-    /// By name, of processes that were never listed.
-    passed_ns: u64,
-    passed: u64,
-    /// By number.
-    used_ns: u64,
-    lost: u64,
-    lost_ns: u64,
-    overflowed: u64,
-}
-
-/// One test at a time on this machine: together they would fill it, what they wait for would come late, and each is reported of
-/// the others' processes as well, which have the same names in another run of these tests. Held while the file is open.
-fn alone() -> File {
-    let file = File::open(std::env::temp_dir()).unwrap();
-    file.lock().unwrap();
-    file
-}
-
-impl Listener {
-    fn open() -> Option<Self> {
-        Self::with(&EbpfOptions::default())
-    }
-
-    fn with(options: &EbpfOptions) -> Option<Self> {
-        let alone = alone();
-        let source = match Ebpf::open(&Host::default(), options) {
-            Ok(source) => source,
-            Err(unavailable) => {
-                // A program that is faulty is no reason to skip.
-                assert!(!unavailable.reason.contains("does not load"), "{unavailable}");
-                eprintln!("SKIPPED: {unavailable}");
-                return None;
-            }
-        };
-        let directory = tempfile::tempdir().unwrap();
-        let mut listener = Listener {
-            _alone: alone,
-            source,
-            usage: Usage::default(),
-            directory,
-            passed_ns: 0,
-            passed: 0,
-            used_ns: 0,
-            lost: 0,
-            lost_ns: 0,
-            overflowed: 0,
-        };
-        listener.collect("", 0);
-        Some(listener)
-    }
-
-    fn start(&self, name: &str, task: &str) -> worker::Worker {
-        worker::start(self.directory.path(), name, task)
-    }
-
-    /// Collects once, and adds up what is of this name or number.
-    fn collect(&mut self, name: &str, pid: u32) {
-        self.source.collect(Timestamp::now(), &mut self.usage).unwrap();
-        for work in self.usage.short_lived.iter().filter(|work| is(&work.comm, name)) {
-            self.passed_ns += work.work.time_ns;
-            self.passed += work.processes;
-        }
-        let named = self.usage.reports.iter().zip(&self.usage.tasks);
-        self.used_ns += named
-            .filter(|(report, task)| task.pid == pid || (pid == 0 && is(&report.comm, name)))
-            .map(|(report, _)| report.used_ns)
-            .sum::<u64>();
-        self.lost += self.usage.lost;
-        self.lost_ns += self.usage.lost_ns;
-        self.overflowed += self.usage.overflowed;
-    }
-
-    fn all(&self) -> Duration {
-        Duration::from_nanos(self.used_ns + self.passed_ns)
-    }
-
-    fn find(&self, pid: u32) -> Option<(TaskUsage, TaskReport)> {
-        let position = self.usage.tasks.iter().rposition(|task| task.pid == pid)?;
-        Some((self.usage.tasks[position], self.usage.reports[position]))
-    }
-
-    fn by_domain(&self, pid: u32) -> Vec<DomainWork> {
-        self.usage.by_domain.iter().filter(|work| work.pid == pid).copied().collect()
-    }
-}
-
-fn is(comm: &[u8; 16], name: &str) -> bool {
-    !name.is_empty() && comm.starts_with(name.as_bytes()) && comm[name.len()] == 0
-}
-
-/// The kernel rounds `rusage` to microseconds, and stops counting a little before the last switch.
-fn is_near(reported: Duration, truth: Duration, permille: u32) -> bool {
-    reported.abs_diff(truth) <= truth * permille / 1000 + Duration::from_micros(30)
-}
-
-fn assert_near(reported: Duration, truth: Duration, permille: u32) {
-    assert!(is_near(reported, truth, permille), "reported {reported:?}, true {truth:?}");
-}
 
 /// Has processes come and go unseen, each with this number of threads that work 20 ms.
 ///
@@ -149,7 +43,7 @@ fn come_and_go(name: &str, threads: u32) {
 }
 
 #[test]
-fn a_process_of_20_ms_that_came_and_went_unseen_is_told_by_name() {
+fn a_process_of_20_ms_that_came_and_went_unseen_is_reported_by_name() {
     come_and_go("kburn-one", 1);
 }
 
@@ -179,7 +73,7 @@ fn sixteen_threads_seen_again_and_again_add_up() {
 }
 
 #[test]
-fn a_pinned_spinner_is_counted_at_every_collection_and_on_its_own_place() {
+fn a_pinned_spinner_is_counted_at_every_collection_and_in_its_own_domain() {
     let options =
         EbpfOptions::default().with(|options| options.domains = Some((0..1024).map(|cpu| cpu % 64).collect()));
     let Some(mut listener) = Listener::with(&options) else { return };
@@ -230,7 +124,14 @@ fn ten_thousand_processes_a_second_add_up() {
     assert_eq!((listener.lost, listener.overflowed), (0, 0));
     // The storm itself is reported by number, those of its children that were seen at a collection as well.
     assert!(listener.passed <= children && listener.passed + 3 * u64::from(seconds) >= children, "{}", listener.passed);
-    assert_near(listener.all(), truth, 10);
+    // `rusage` has a child's time up to where its parent reaps it. On another processor the child still runs for about
+    // a microsecond then, up to its last switch, and that is counted here.
+    let reported = listener.all();
+    let after_reaping = Duration::from_micros(2 * children);
+    assert!(
+        reported >= truth * 99 / 100 && reported <= truth * 101 / 100 + after_reaping,
+        "reported {reported:?}, true {truth:?}"
+    );
 }
 
 #[test]
@@ -325,7 +226,7 @@ fn a_number_that_passes_on_is_another_process() {
         let mut second = listener.start("ksecond", "held 30");
         second.wait_for("ready");
         if second.child.id() != pid {
-            continue; // Somebody else was quicker.
+            continue; // Another process took the number first.
         }
         (listener.passed_ns, listener.used_ns) = (0, 0);
         listener.collect("kfirst", 0);
@@ -342,11 +243,11 @@ fn a_number_that_passes_on_is_another_process() {
         assert_near(Duration::from_nanos(last.cpu_time_ns), truth, 5);
         return;
     }
-    eprintln!("SKIPPED: the number was always taken by somebody else");
+    eprintln!("SKIPPED: another process always took the number first");
 }
 
 #[test]
-fn a_move_to_another_cgroup_and_another_program_are_told() {
+fn a_move_to_another_cgroup_and_another_program_are_reported() {
     let Some(mut listener) = Listener::open() else { return };
     let accounting = std::path::Path::new("/sys/fs/cgroup/cpuacct");
     let root = if accounting.is_dir() { accounting } else { std::path::Path::new("/sys/fs/cgroup") };
@@ -487,7 +388,7 @@ fn sampling_goes_on_without_the_privileges_it_began_with() {
         (0..4).map(|_| worker.wait_for("tick").split(' ').map(str::to_owned).collect()).collect();
     worker.end();
     assert_eq!((ticks[0][0].as_str(), ticks[1][0].as_str()), ("ebpf", "ebpf"), "{ticks:?}");
-    // Where the kernel lets everybody use tables that are open already, nothing is lost.
+    // Where the kernel lets unprivileged processes use tables that are open already, nothing is lost.
     let restricted = std::fs::read_to_string("/proc/sys/kernel/unprivileged_bpf_disabled").unwrap().trim() != "0";
     if ticks[3][0] == "ebpf" {
         eprintln!("tables can be read without privileges here (restricted: {restricted})");

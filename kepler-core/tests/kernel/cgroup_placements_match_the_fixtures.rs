@@ -1,13 +1,13 @@
 //! Every runtime, cgroup version and driver: see `fixtures/cgroup/README.md`.
 
 use kepler_core::workload::ContainerInfo;
-use kepler_core::workload::cgroup::{Placement, classify};
+use kepler_core::workload::cgroup::{CgroupMembership, classify};
 use proptest::prelude::*;
 use std::fs;
 use std::path::Path;
 
 /// The placement in the notation of the `.expected` files.
-fn describe(placement: &Placement) -> String {
+fn describe(placement: &CgroupMembership) -> String {
     let container = |kind: &str, c: &ContainerInfo| format!("{kind} {} {} {}\n", c.runtime, c.id, c.cgroup);
     let mut text = String::new();
     let inner = placement.container.as_ref();

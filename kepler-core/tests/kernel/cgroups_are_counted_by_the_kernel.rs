@@ -86,7 +86,7 @@ fn time_in_a_cgroup_is_that_of_what_runs_in_it_and_nothing_else() {
 /// Real processes and a real cgroup on what looks like two sockets, which draw 100 J and 10 J a second.
 #[cfg(feature = "sim")]
 #[test]
-fn a_container_is_charged_for_its_socket_though_nobody_tells_where_processes_ran() {
+fn a_container_is_charged_for_its_socket_though_no_source_reports_where_processes_ran() {
     use kepler_core::attribution::IdlePolicy;
     use kepler_core::meter::chain::Source;
     use kepler_core::sampler::{Sampler, SamplerOptions};
@@ -100,8 +100,8 @@ fn a_container_is_charged_for_its_socket_though_nobody_tells_where_processes_ran
     };
     let root = tempfile::tempdir().unwrap();
     let mut tree = PowercapTree::create(root.path()).unwrap();
-    tree.add_zone("intel-rapl:0", "package-0", Energy::ZERO).unwrap();
-    tree.add_zone("intel-rapl:1", "package-1", Energy::ZERO).unwrap();
+    tree.add_zone("intel-rapl:0", "package-0", Energy::from_joules(1000.0)).unwrap();
+    tree.add_zone("intel-rapl:1", "package-1", Energy::from_joules(1000.0)).unwrap();
     let host = tree.host();
     let online = CpuDomains::read(&Host::default()).iter().map(|domain| domain.processors.len()).sum::<usize>();
     for processor in 0..online {

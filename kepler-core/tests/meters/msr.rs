@@ -211,7 +211,7 @@ fn a_package_without_a_counter_is_missing_and_the_others_are_read() {
 }
 
 #[test]
-fn an_error_of_the_register_is_told_apart_for_machines_and_guests() {
+fn an_error_of_the_register_is_distinguished_for_machines_and_guests() {
     for (flags, expected) in
         [("", Remedy::select(["powercap", "hwmon", "model"])), ("hypervisor", Remedy::MeasureOnHost)]
     {

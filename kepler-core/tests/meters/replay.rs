@@ -4,7 +4,7 @@
 use kepler_core::counter::{CounterTracker, EnergyDelta};
 use kepler_core::host::Timestamp;
 use kepler_core::meter::replay::{Recorder, Replay, TraceError};
-use kepler_core::meter::{EnergyMeter, Inventory, Method, Quality, ReadError, Reading, Zone};
+use kepler_core::meter::{EnergyMeter, MeterInventory, Method, Quality, ReadError, Reading, Zone};
 use kepler_core::units::{Energy, Power, ZoneKind};
 use proptest::prelude::*;
 use std::io;
@@ -107,7 +107,7 @@ fn after_the_end_the_last_line_is_said_once_and_then_every_zone_is_an_error() {
 }
 
 #[test]
-fn every_fault_is_told_with_its_line_and_column() {
+fn every_fault_is_reported_with_its_line_and_column() {
     let faults = [
         ("trace,1", "trace,9", 2, 2, "version `9`"),
         ("trace,1,powercap,measured", "hello", 2, 1, "the `trace` line should be here"),
@@ -156,7 +156,7 @@ fn a_trace_that_stops_early_says_what_is_missing() {
     assert!(message.contains("no/such/trace.csv"), "{message}");
 }
 
-/// A meter that says what it is told to.
+/// A meter with given readings.
 struct Script {
     zones: Vec<Zone>,
     lines: std::vec::IntoIter<Vec<Result<Reading, ReadError>>>,
@@ -169,8 +169,8 @@ impl EnergyMeter for Script {
     fn quality(&self) -> Quality {
         Quality::of(Method::Estimated { error_ratio: 0.1 })
     }
-    fn inventory(&self) -> Inventory<'_> {
-        Inventory::of(&self.zones)
+    fn inventory(&self) -> MeterInventory<'_> {
+        MeterInventory::of(&self.zones)
     }
     fn read(&mut self, _at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
         *readings = self.lines.next().unwrap();

@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot make its model fails")]
 
 use kepler_core::model::format::{
-    Component, Curve, Document, Feature, Function, Interval, Linear, Neighbours, Shape, Support, Term, Tree, Trees,
+    Component, Curve, Document, Feature, Function, IntervalKnots, Linear, Neighbours, Shape, Support, Term, Tree, Trees,
 };
-use kepler_core::model::{Fault, Model};
+use kepler_core::model::{Model, ModelFault};
 use kepler_core::units::ZoneKind;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -33,7 +33,7 @@ fn document() -> Document {
             Term::linear(2.0, Linear { bias: 1.0, coefficients: vec![0.5, 0.0] }),
             term(Function::Neighbours(neighbours)),
         ],
-        interval: Some(Interval { confidence: 0.9, knots: vec![[0.0, 4.0, 6.0]] }),
+        interval: Some(IntervalKnots { confidence: 0.9, knots: vec![[0.0, 4.0, 6.0]] }),
         ..Component::default()
     };
     Document {
@@ -152,7 +152,7 @@ fn trees_that_are_no_trees_are_refused() {
         let trees = Trees { base: 0.0, trees: vec![Tree { left, input, condition }] };
         document.components.get_mut("package").unwrap().terms = vec![Term::trees(1.0, trees)];
         let fault = Model::from_document(&document).unwrap_err();
-        assert!(matches!(fault, Fault::Tree { .. }), "{fault}");
+        assert!(matches!(fault, ModelFault::Tree { .. }), "{fault}");
     }
 }
 

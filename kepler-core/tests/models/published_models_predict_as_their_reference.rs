@@ -9,7 +9,8 @@
 )]
 
 use kepler_core::model::{
-    Catalogue, Conversion, EnergySource, Machine, Model, NoModel, OutputType, Quantity, Request, Semantics, Trainer,
+    Catalogue, Conversion, EnergySource, Machine, Model, ModelRequest, NoModel, OutputType, Quantity, Semantics,
+    Trainer,
 };
 use kepler_core::units::ZoneKind;
 use serde_json::Value;
@@ -108,7 +109,7 @@ fn weights_embedded_in_kepler_0_9_load_by_their_model_name() {
     let file = |name: &str| database.join("kepler-0.9-embedded").join(name);
     let model = Model::load(file("intel_rapl_AbsPowerModel.json")).unwrap();
     assert_eq!((model.trainer(), model.node_type()), (Trainer::Sgd, Some(0)));
-    // Nobody says what its features are, so nothing is fed to it unasked.
+    // Its features are not declared, so none are fed to it.
     assert_eq!(model.semantics(), Semantics::Undeclared);
     assert!(model.bind(&[Quantity::CpuTime, Quantity::PageCacheHits], Conversion::Allow { threads: 96 }).is_err());
     // The old default: 143.8 W for an idle machine of any size.
@@ -127,7 +128,7 @@ fn machines_find_their_models_and_strangers_none() {
     (machine.cores, machine.threads, machine.chips) = (Some(36), Some(72), Some(2));
     (machine.memory_gib, machine.frequency_mhz) = (Some(503.7), Some(3000.0));
     let given = [Quantity::CpuTime, Quantity::CpuCycles, Quantity::CpuInstructions, Quantity::CacheMisses];
-    let mut request = Request::new(EnergySource::RaplSysfs, OutputType::AbsPower, &machine, &given);
+    let mut request = ModelRequest::new(EnergySource::RaplSysfs, OutputType::AbsPower, &machine, &given);
     // True counters do not fit what was recorded.
     let refused = catalogue.best_for(&request).unwrap_err();
     assert!(refused.to_string().contains("exporter 0.7.11"), "{refused}");

@@ -23,9 +23,9 @@ impl Machine {
         let root = tempfile::tempdir().unwrap();
         let mut tree = PowercapTree::create(root.path()).unwrap();
         tree.add_zone(PACKAGE, "package-0", Energy::from_joules(start)).unwrap();
-        tree.add_zone("intel-rapl:0:0", "core", Energy::ZERO).unwrap();
-        tree.add_zone("intel-rapl:0:1", "dram", Energy::ZERO).unwrap();
-        tree.add_zone("intel-rapl:1", "psys", Energy::ZERO).unwrap();
+        tree.add_zone("intel-rapl:0:0", "core", Energy::from_joules(1.0)).unwrap();
+        tree.add_zone("intel-rapl:0:1", "dram", Energy::from_joules(1.0)).unwrap();
+        tree.add_zone("intel-rapl:1", "psys", Energy::from_joules(1.0)).unwrap();
         let stopwatch = Stopwatch::open(&tree.host(), ChainOptions::default()).unwrap();
         Machine { _root: root, tree, stopwatch, now: Timestamp::now() }
     }
@@ -59,7 +59,7 @@ fn package_and_memory_make_the_machine_and_what_overlaps_is_not_added() {
 
 #[test]
 fn someone_who_used_half_of_all_processors_gets_half() {
-    let mut machine = Machine::new(0.0);
+    let mut machine = Machine::new(1.0);
     let start = machine.stopwatch.mark_at(machine.now);
     machine.draw(PACKAGE, 100.0);
     machine.pass(10.0);
@@ -91,7 +91,7 @@ fn a_wrap_loses_nothing_and_a_reset_says_so() {
 
 #[test]
 fn counters_that_go_round_twice_are_followed_if_they_are_read_in_between() {
-    let mut machine = Machine::new(0.0);
+    let mut machine = Machine::new(1.0);
     let gap = machine.stopwatch.longest_gap().unwrap();
     assert!(
         gap < counter::longest_gap(Energy::from_joules(262_144.0), kepler_core::units::Power::from_watts(1500.0))
@@ -112,7 +112,7 @@ fn counters_that_go_round_twice_are_followed_if_they_are_read_in_between() {
 
 #[test]
 fn a_zone_that_cannot_be_read_for_a_moment_is_whole_again_and_says_so() {
-    let mut machine = Machine::new(0.0);
+    let mut machine = Machine::new(1.0);
     let start = machine.stopwatch.mark_at(machine.now);
     let file = machine.tree.zone(PACKAGE).unwrap().join("energy_uj");
     std::fs::write(&file, "nonsense\n").unwrap();

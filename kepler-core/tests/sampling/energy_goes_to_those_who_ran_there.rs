@@ -16,7 +16,7 @@ const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd
 const UID: &str = "7d9f2a3c-1b2c-4d5e-8f90-123456789abc";
 const TICK_NS: u64 = 10_000_000;
 
-/// A usage source that says what it is told to say.
+/// A usage source with given answers.
 #[derive(Clone, Default)]
 struct Scripted(Arc<Mutex<Script>>);
 
@@ -115,7 +115,34 @@ fn each_process_is_charged_for_its_own_socket() {
 }
 
 #[test]
-fn an_idle_socket_costs_nobody_anything() {
+fn each_socket_is_shown_and_one_alone_is_not() {
+    let mut seen = Seen::two_sockets(Setup::default());
+    seen.spawn(10, "/");
+    let first = seen.tick();
+    assert!(package(&first).sockets.iter().all(|socket| socket.power.is_none()), "read once so far");
+    for _ in 0..2 {
+        seen.work(10, 0, 100, None, nothing_counted);
+        seen.idle(1, 100);
+        seen.draw(&[(PACKAGE, 100.0), (SECOND, 20.0)]);
+        seen.tick();
+    }
+    seen.idle(0, 100);
+    seen.idle(1, 100);
+    seen.draw(&[(PACKAGE, 30.0), (SECOND, 10.0)]);
+    let snapshot = seen.tick();
+    let shown = package(&snapshot).sockets.iter();
+    let mut shown: Vec<_> = shown.map(|one| (one.socket, one.energy.joules(), one.power.unwrap().watts())).collect();
+    shown.sort_by_key(|one| one.0);
+    assert!(near(shown[0].1, 230.0) && near(shown[1].1, 50.0), "{shown:?}");
+    assert!(near(shown[0].2, 30.0) && near(shown[1].2, 10.0), "{shown:?}");
+    assert!(near(package(&snapshot).energy.joules(), 280.0), "together they are the zone");
+    let mut single = Seen::new(Setup::default());
+    single.tick();
+    assert!(package(&single.tick()).sockets.is_empty());
+}
+
+#[test]
+fn an_idle_socket_costs_no_process_anything() {
     let mut seen = Seen::two_sockets(Setup::default());
     seen.spawn(10, "/");
     seen.tick();
@@ -158,7 +185,7 @@ fn a_source_that_does_not_know_where_divides_all_sockets_at_once() {
 }
 
 #[test]
-fn what_nobody_accounts_for_stays_on_its_socket_and_unattributed() {
+fn what_no_process_accounts_for_stays_on_its_socket_and_unattributed() {
     let mut seen = Seen::two_sockets(Setup::default());
     (10..12).for_each(|pid| seen.spawn(pid, "/"));
     seen.tick();
@@ -172,7 +199,7 @@ fn what_nobody_accounts_for_stays_on_its_socket_and_unattributed() {
 }
 
 #[test]
-fn a_containers_unseen_work_was_where_processors_were_busy_with_nobody() {
+fn a_containers_unseen_work_was_where_processors_were_busy_with_no_known_process() {
     let cgroup = format!("/kubepods/burstable/pod{UID}/{ID}");
     let mut seen = Seen::two_sockets(Setup::default());
     seen.spawn(10, &cgroup);
@@ -255,7 +282,7 @@ fn package_energy_goes_by_cycles_and_memory_by_cache_misses_where_they_are_count
 }
 
 #[test]
-fn cycles_that_nobody_counted_are_not_spread_over_those_who_were() {
+fn uncounted_cycles_are_not_spread_over_counted_processes() {
     let mut seen = Seen::new(Setup::default());
     seen.spawn(10, "/");
     seen.tick();
@@ -364,7 +391,7 @@ proptest! {
 
     /// The books are checked to the microjoule at each tick.
     #[test]
-    fn no_energy_is_lost_or_made_whoever_works_where(
+    fn no_energy_is_lost_or_made_wherever_processes_run(
         steps in prop::collection::vec(step(), 1..60),
         baseline in any::<bool>(),
         weight in prop::option::of(0usize..4),

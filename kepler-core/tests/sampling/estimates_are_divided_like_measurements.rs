@@ -33,7 +33,7 @@ fn of(snapshot: &Snapshot, pid: u32) -> f64 {
 }
 
 #[test]
-fn the_dynamic_part_goes_by_usage_and_what_an_idle_machine_draws_to_nobody() {
+fn the_dynamic_part_goes_by_usage_and_idle_energy_to_no_process() {
     let (snapshot, meter) = second(IdlePolicy::Baseline, 0);
     // Two processors, busy for 1.4 of their 2 s.
     let idle = meter.power(0.0).watts();
@@ -47,7 +47,7 @@ fn the_dynamic_part_goes_by_usage_and_what_an_idle_machine_draws_to_nobody() {
 }
 
 #[test]
-fn idle_is_told_from_active_by_the_policy() {
+fn idle_is_separated_from_active_by_the_policy() {
     let (snapshot, meter) = second(IdlePolicy::Ratio, 0);
     let whole = 2.0 * meter.power(0.7).watts();
     assert!(near(package(&snapshot).energy.joules(), whole));
@@ -65,7 +65,7 @@ fn a_process_more_adds_nothing_to_the_node_and_gets_no_constant_of_the_model() {
 }
 
 #[test]
-fn processes_and_what_is_nobodys_add_up_to_the_node_exactly() {
+fn processes_and_the_unattributed_rest_add_up_to_the_node_exactly() {
     for policy in [IdlePolicy::Baseline, IdlePolicy::Ratio] {
         let (snapshot, _) = second(policy, 5);
         let zone = package(&snapshot);

@@ -182,7 +182,7 @@ fn a_socket_that_is_missed_for_a_while_does_not_change_what_idling_costs() {
 }
 
 #[test]
-fn what_a_sleeping_machine_draws_makes_no_spike_and_is_nobodys_work() {
+fn what_a_sleeping_machine_draws_makes_no_spike_and_is_not_attributed() {
     let mut machine = Machine::with(IdlePolicy::Baseline, Retention::default());
     machine.spawn(10, b"a", "/");
     machine.tick(1.0);
@@ -256,7 +256,7 @@ fn a_procfs_that_cannot_be_listed_is_counted_and_the_node_is_still_measured() {
     let snapshot = machine.tick(1.0);
     assert_eq!(faults(&snapshot, "procfs"), 1);
     assert!(near(package(&snapshot).energy.joules(), 100.0));
-    // Nobody is known to have ended: what was charged stays listed.
+    // No process is known to have ended: what was charged stays listed.
     assert!(near(joules(process(&snapshot, 10, State::Running)), 50.0));
 }
 

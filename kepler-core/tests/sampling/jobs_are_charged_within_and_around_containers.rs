@@ -65,7 +65,7 @@ fn a_job_under_two_daemons_of_one_host_is_a_workload_for_each() {
         use kepler_core::workload::Workload;
         row.info.attributes().labels().map(|(name, value)| format!("{name}={value:?}")).collect::<Vec<_>>()
     };
-    assert_ne!(labels(&snapshot.jobs[0]), labels(&snapshot.jobs[1]), "series are told apart as rows are");
+    assert_ne!(labels(&snapshot.jobs[0]), labels(&snapshot.jobs[1]), "series are as distinct as rows");
 }
 
 #[test]

@@ -125,6 +125,24 @@ fn what_is_not_listed_within_two_seconds_is_shown_without_a_name_and_may_get_one
 }
 
 #[test]
+fn a_job_within_a_container_describes_it_by_the_name_that_comes_later() {
+    let directory = Directory::new();
+    let mut machine = machine(&directory);
+    machine.tick(1.0);
+    let job = format!("{}/system.slice/slurmstepd.scope/job_7/step_0/user/task_0", cgroup(WEB));
+    machine.spawn(10, b"nginx", &cgroup(WEB));
+    machine.spawn(11, b"solver", &job);
+    machine.tick(1.0);
+    directory.publish(web(machine.at.advanced(std::time::Duration::from_secs(9))));
+    let snapshot = machine.tick(1.0);
+    let container = snapshot.jobs.first().and_then(|row| row.info.container.as_ref()).unwrap();
+    assert_eq!((&*container.name, container.kind), ("nginx", Some(ContainerKind::Regular)));
+    assert_eq!(container.pod.as_ref().map(|pod| &*pod.name), Some("nginx-light-76bcb6cd6b-fdp5j"));
+    let process = process(&snapshot, 11, State::Running).unwrap();
+    assert_eq!(process.info.job.as_ref().and_then(|job| job.container.as_ref()), Some(container));
+}
+
+#[test]
 fn a_pods_sandbox_has_no_row_and_counts_for_the_pod() {
     let directory = Directory::new();
     let mut machine = machine(&directory);

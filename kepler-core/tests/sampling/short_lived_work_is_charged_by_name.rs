@@ -147,7 +147,7 @@ fn passers_by_are_charged_by_name_and_to_their_container_once() {
 }
 
 #[test]
-fn who_ended_before_anybody_could_look_is_charged_by_name() {
+fn a_process_that_ended_before_it_could_be_identified_is_charged_by_name() {
     let mut node = Node::new();
     // There is no such process any more when its turn comes.
     node.works(7, "flash", 60, false);
@@ -170,7 +170,7 @@ fn sums_are_bounded_and_what_has_no_name_is_still_booked() {
 }
 
 #[test]
-fn many_names_are_told_apart_when_others_have_gone() {
+fn many_names_are_distinguished_when_others_have_gone() {
     let mut node = Node::new();
     let cgroup = format!("/docker/{}", "a1".repeat(32));
     node.machine.spawn(7, b"sh", &cgroup);

@@ -27,7 +27,7 @@ fn the_first_tick_counts_nothing() {
 }
 
 #[test]
-fn active_energy_is_divided_by_cpu_time_and_the_rest_is_nobodys() {
+fn active_energy_is_divided_by_cpu_time_and_the_rest_is_unattributed() {
     let mut machine = Machine::new();
     machine.spawn(10, b"a", "/");
     machine.spawn(11, b"b", "/");

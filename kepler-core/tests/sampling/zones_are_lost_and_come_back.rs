@@ -3,11 +3,14 @@
 use crate::lines::Lines;
 use crate::machine::{near, package};
 use crate::rig::{Rig, faults};
-use kepler_core::meter::chain::Source;
+use kepler_core::meter::chain::{self, ChainOptions, Found, Source};
 use kepler_core::sampler::Sampler;
 use kepler_core::units::{Energy, ZoneKind};
 use proptest::prelude::*;
 use std::fs;
+
+/// Another zone of the first package's tree.
+const PLATFORM: &str = "intel-rapl:5";
 
 fn chain() -> [Source; 2] {
     [Source::Powercap, Source::Model]
@@ -85,6 +88,137 @@ fn counters_of_a_virtual_machine_that_never_move_are_not_believed_under_load() {
     rig.is_stuck = [false; 2];
     let snapshot = rig.ticks(&mut sampler, 45);
     assert_eq!((package(&snapshot).source, package(&snapshot).method.name()), ("powercap", "measured"));
+}
+
+#[test]
+fn a_platform_counter_that_stands_at_zero_is_not_offered_until_it_moves() {
+    let mut rig = Rig::new(1);
+    rig.tree.add_zone(PLATFORM, "psys", Energy::ZERO).unwrap();
+    let options = ChainOptions::default().with_sources(chain().to_vec());
+    let skipped = |found: &Found| found.skipped.iter().map(|one| one.unavailable.reason.clone()).collect::<String>();
+    let found = chain::probe(&rig.host(), &options).remove(0).outcome.unwrap();
+    assert!(found.zones.iter().all(|zone| zone.kind == ZoneKind::Package), "{:?}", found.zones);
+    assert!(skipped(&found).contains("psys) stands at zero"), "{}", skipped(&found));
+    assert_eq!(found.method.name(), "measured", "the package is whole");
+    let mut sampler = rig.sampler(&chain());
+    let snapshot = rig.ticks(&mut sampler, 5);
+    assert!(snapshot.node.zones[ZoneKind::Psys].is_none());
+    assert_eq!((package(&snapshot).source, package(&snapshot).method.name()), ("powercap", "measured"));
+    // Once it counts, the next search finds it.
+    let mut psys = None;
+    for _ in 0..40 {
+        rig.tree.draw(PLATFORM, Energy::from_joules(80.0)).unwrap();
+        psys = rig.tick(&mut sampler).node.zones[ZoneKind::Psys].as_ref().map(|zone| zone.method.name());
+    }
+    assert_eq!(psys, Some("measured"));
+}
+
+#[test]
+fn a_zone_that_stops_again_for_good_is_written_of_again() {
+    let (mut rig, mut sampler) = started(2);
+    let lines = Lines::default();
+    let written = || (lines.containing("stopped giving numbers"), lines.containing("gives numbers again"));
+    lines.during(|| {
+        for stops in [1, 1, 1] {
+            rig.is_lost[1] = true;
+            rig.ticks(&mut sampler, 3);
+            rig.is_lost[1] = false;
+            rig.ticks(&mut sampler, 3);
+            assert_eq!(written(), (stops, 1), "one that comes and goes does not fill the log");
+        }
+        rig.is_lost[1] = true;
+        rig.ticks(&mut sampler, 90);
+        assert_eq!(written(), (2, 1), "the last line must not say that all is well");
+        rig.is_lost[1] = false;
+        rig.ticks(&mut sampler, 40);
+        assert_eq!(written(), (2, 2), "{lines:?}");
+    });
+}
+
+/// The ACPI power meter of this rig's machine.
+fn platform_meter(rig: &Rig, number: u32, watts: u64) {
+    let device = rig.host().sysfs().join(format!("class/hwmon/hwmon{number}/device"));
+    fs::create_dir_all(&device).unwrap();
+    fs::write(device.join("name"), "power_meter\n").unwrap();
+    fs::write(device.join("power1_average"), format!("{}\n", watts * 1_000_000)).unwrap();
+}
+
+#[test]
+fn a_platform_counter_that_stops_under_load_gives_way_to_the_next_source_and_comes_back() {
+    let mut rig = Rig::new(1);
+    rig.tree.add_zone(PLATFORM, "psys", Energy::from_joules(7.0)).unwrap();
+    let mut sampler = rig.sampler(&[Source::Powercap, Source::Hwmon, Source::Model]);
+    let psys = |rig: &mut Rig, sampler: &mut Sampler, ticks| {
+        let snapshot = rig.ticks(sampler, ticks);
+        assert_eq!((package(&snapshot).source, package(&snapshot).method.name()), ("powercap", "measured"));
+        let zone = snapshot.node.zones[ZoneKind::Psys].clone().unwrap();
+        (
+            zone.source,
+            !zone.is_lost,
+            zone.power.map(|power| power.total.watts().round()),
+            faults(&snapshot, "powercap", "stuck"),
+        )
+    };
+    let (source, has_source, power, stuck) = psys(&mut rig, &mut sampler, 8);
+    assert_eq!((source, has_source, power), ("powercap", false, None), "nothing else has it");
+    assert!(stuck > 0, "it is counted");
+    platform_meter(&rig, 0, 310);
+    let (source, has_source, power, _) = psys(&mut rig, &mut sampler, 35);
+    assert_eq!((source, has_source, power), ("hwmon", true, Some(310.0)));
+    for _ in 0..35 {
+        rig.tree.draw(PLATFORM, Energy::from_joules(80.0)).unwrap();
+        rig.tick(&mut sampler);
+    }
+    rig.tree.draw(PLATFORM, Energy::from_joules(80.0)).unwrap();
+    let (source, has_source, power, _) = psys(&mut rig, &mut sampler, 1);
+    assert_eq!((source, has_source, power), ("powercap", true, Some(80.0)));
+}
+
+#[test]
+fn a_meter_that_is_bound_again_is_found_under_its_new_number_though_no_other_source_is_tried() {
+    let mut rig = Rig::new(1);
+    platform_meter(&rig, 3, 310);
+    let mut sampler = rig.sampler(&[Source::Hwmon]);
+    let watts = |rig: &mut Rig, sampler: &mut Sampler, ticks| {
+        let zone = rig.ticks(sampler, ticks).node.zones[ZoneKind::Psys].clone().unwrap();
+        zone.power.map(|power| power.total.watts().round())
+    };
+    assert_eq!(watts(&mut rig, &mut sampler, 3), Some(310.0));
+    let class = rig.host().sysfs().join("class/hwmon");
+    // An open descriptor of a plain file does not fail as one of sysfs would, but an empty file is none's power.
+    fs::write(class.join("hwmon3/device/power1_average"), "").unwrap();
+    fs::remove_dir_all(class.join("hwmon3")).unwrap();
+    platform_meter(&rig, 7, 200);
+    assert_eq!(watts(&mut rig, &mut sampler, 3), None, "no figure");
+    assert_eq!(watts(&mut rig, &mut sampler, 45), Some(200.0));
+    // The same number, a new file.
+    fs::write(class.join("hwmon7/device/power1_average"), "").unwrap();
+    fs::remove_dir_all(class.join("hwmon7")).unwrap();
+    platform_meter(&rig, 7, 100);
+    assert_eq!(watts(&mut rig, &mut sampler, 45), Some(100.0));
+}
+
+#[test]
+fn a_socket_whose_counter_stands_at_zero_from_the_start_is_estimated_from_the_other() {
+    let mut rig = Rig::new(2);
+    rig.is_stuck[1] = true;
+    fs::write(rig.counter(1), "0\n").unwrap();
+    let mut sampler = rig.sampler(&chain());
+    let snapshot = rig.ticks(&mut sampler, 3);
+    assert_eq!((package(&snapshot).source, package(&snapshot).method.name()), ("powercap", "partial"));
+    assert!(package(&snapshot).power.unwrap().total.watts() > 60.0);
+    assert!(faults(&snapshot, "powercap", "stuck") > 0);
+}
+
+#[test]
+fn counters_that_all_stand_at_zero_from_the_start_are_no_source() {
+    let mut rig = Rig::new(1);
+    rig.is_stuck[0] = true;
+    fs::write(rig.counter(0), "0\n").unwrap();
+    let mut sampler = rig.sampler(&chain());
+    let snapshot = rig.ticks(&mut sampler, 2);
+    assert_eq!((package(&snapshot).source, package(&snapshot).method.name()), ("model", "estimated"));
+    assert!(why_not(&sampler, "powercap").contains("stands at zero"), "{}", why_not(&sampler, "powercap"));
 }
 
 #[test]

@@ -44,10 +44,10 @@ const NX12: fn(&'static str) -> RowSource = |value| RowSource {
 };
 
 impl Machine {
-    /// The published full-load power of one of its logical CPUs, W.
+    /// The full-load power of one of its logical CPUs that scales the curve, W.
     pub(super) fn class_watts(&self, exponent: i32) -> f64 {
         let factor = self.ghz.map_or(1.0, |ghz| CpuClass::frequency_factor(ghz, exponent));
-        CpuClass::named(self.class).map_or(f64::NAN, |class| class.full.watts() * factor)
+        CpuClass::named(self.class).map_or(f64::NAN, |class| class.scale_watts() * factor)
     }
 
     /// What `kepler calibrate` would have seen: the twentieth of the rows with the least load, and that with the most.

@@ -65,7 +65,11 @@ fn share(functions: Vec<Function>, weight: f64) -> Vec<Term> {
 }
 
 /// Terms as something that predicts.
-fn component(data: &Dataset, factors: &Factors, terms: Vec<Term>) -> Result<kepler_core::model::Component, TrainError> {
+fn component(
+    data: &Dataset,
+    factors: &Factors,
+    terms: Vec<Term>,
+) -> Result<kepler_core::model::ModelComponent, TrainError> {
     let document = Document {
         features: ranges(data),
         inputs: factors.clone(),

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbouring_floats_are_told_apart() {
+    fn neighbouring_floats_are_distinguished() {
         let (a, b) = (1.0_f32, 1.0_f32.next_up());
         assert!(a < between(a, b) && b >= between(a, b));
         assert_eq!(Bins::of(&[f64::from(a), f64::from(b)], 1, 1).column(0), [0, 1]);

@@ -4,11 +4,10 @@ use kepler_core::printable;
 use std::ffi::OsString;
 
 /// Words of other programs and of habit, each with what does that here.
-const KNOWN: [(&[&str], &str); 9] = [
+const KNOWN: [(&[&str], &str); 10] = [
     (
-        &["measure", "exec", "profile", "record-command", "time"],
-        "`kepler serve` measures this machine until it is stopped, `kepler doctor` says what can be measured; to \
-         measure one command, run `kepler-power measure -- COMMAND` of the Python package",
+        &["exec", "profile", "record-command", "time", "bench", "benchmark", "stat"],
+        "`kepler measure -- COMMAND` runs a command and says how much energy it used",
     ),
     (
         &["start", "run", "exporter", "daemon", "server", "agent", "monitor", "up", "node"],
@@ -19,22 +18,20 @@ const KNOWN: [(&[&str], &str); 9] = [
     (&["convert", "import", "upgrade"], "`kepler migrate FILE` reads what was made for Go Kepler"),
     (&["top", "watch", "live", "stdout", "show"], "`kepler serve --exporter.stdout` writes a table at each interval"),
     (&["list", "ls"], "`kepler compliance list` lists workloads, `kepler standards` lists standards"),
+    (&["completion", "complete"], "`kepler completions SHELL` writes what a shell completes"),
     (
-        &["completion", "completions", "complete"],
-        "there are no completions for shells; `kepler help` lists the verbs, `kepler help VERB` the flags of one",
+        &["manual", "usage", "docs"],
+        "`kepler help` lists the verbs, `kepler help VERB` the flags of one; `kepler man` is a manual page",
     ),
-    (&["man", "manual", "usage", "docs"], "`kepler help` lists the verbs, `kepler help VERB` the flags of one"),
+    (&["summary", "history", "export"], "`kepler report --history.path=FILE` reports what was used"),
 ];
 
 /// Flags that kingpin adds to every program, and what does the same here.
 const KINGPINS: [(&str, &str); 4] = [
-    (
-        "--help-man",
-        "no manual page is built in; `help2man kepler` makes one of `--help`, and `kepler help VERB` is the text",
-    ),
-    ("--completion-bash", "there are no completions for shells"),
-    ("--completion-script-bash", "there are no completions for shells"),
-    ("--completion-script-zsh", "there are no completions for shells"),
+    ("--help-man", "`kepler man` writes the manual page"),
+    ("--completion-bash", "`kepler completions bash` writes what bash completes"),
+    ("--completion-script-bash", "`kepler completions bash` writes what bash completes"),
+    ("--completion-script-zsh", "`kepler completions zsh` writes what zsh completes"),
 ];
 
 /// The message for a flag among `arguments` that every kingpin program has and this one has not.
@@ -77,8 +74,8 @@ mod tests {
 
     #[test]
     fn a_word_of_habit_gets_what_does_that_here() {
-        assert!(unknown_word("measure", &VERBS).contains("kepler-power measure -- COMMAND"));
-        assert!(unknown_word("completions", &VERBS).contains("there are no completions"));
+        assert!(unknown_word("time", &VERBS).contains("kepler measure -- COMMAND"));
+        assert!(unknown_word("completion", &VERBS).contains("kepler completions SHELL"));
         assert!(unknown_word("Start", &VERBS).contains("`kepler serve`"));
     }
 

@@ -1,9 +1,11 @@
 //! Applies settings to the configuration.
 
 pub(super) mod facility;
+pub(super) mod gpu;
 pub(super) mod intensity;
 pub(super) mod kube;
 pub(super) mod meters;
+pub(super) mod platform;
 pub(super) mod web;
 
 use super::raw_setting::{Problem, RawSetting, Value};
@@ -118,8 +120,22 @@ pub(super) fn source(config: &mut Config, raw: &RawSetting) -> Outcome {
     Ok(())
 }
 
+pub(super) fn source_interval(config: &mut Config, raw: &RawSetting) -> Outcome {
+    let interval = raw.duration()?;
+    if interval < Duration::from_secs(1) {
+        return Err(raw.text()?.problem("exporters measure every few seconds; give at least `1s`"));
+    }
+    config.source_interval = Some(interval);
+    Ok(())
+}
+
 pub(super) fn source_ca_file(config: &mut Config, raw: &RawSetting) -> Outcome {
     config.source_ca_file = file(raw)?;
+    Ok(())
+}
+
+pub(super) fn source_token_file(config: &mut Config, raw: &RawSetting) -> Outcome {
+    config.source_token_file = file(raw)?;
     Ok(())
 }
 

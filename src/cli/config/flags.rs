@@ -30,7 +30,7 @@ impl clap::Args for Flags {
         let strict = Arg::new(CONFIG_STRICT)
             .long(CONFIG_STRICT)
             .value_name("BOOL")
-            .help("Let a key of the file that is unknown be an error instead of a warning [default: false]");
+            .help("Treat unknown keys of the file as errors instead of warnings [default: false]");
         SETTINGS.iter().fold(switch(command.arg(file), CONFIG_STRICT, strict), add)
     }
 

@@ -83,7 +83,7 @@ impl Layers {
 
     /// Applies everything to `config`, and gives the notes.
     fn apply(&mut self, config: &mut Config) -> Vec<String> {
-        let (mut notes, mut later) = (Vec::new(), Vec::new());
+        let mut notes = Vec::new();
         for (setting, raw) in &self.settings {
             let asks = || raw.asks_for_something(setting.form);
             let outcome = match setting.effect {
@@ -93,11 +93,6 @@ impl Layers {
                     Some(Remark::Note(text)) => notes.push(text),
                     None => {}
                 }),
-                Effect::Later(feature) => asks().map(|asks| {
-                    if asks {
-                        later.push(format!("{} ({feature})", raw.origin()));
-                    }
-                }),
                 Effect::Nothing(reason) => asks().map(|asks| {
                     if asks {
                         notes.push(format!("{}: accepted without effect; {reason}", raw.origin()));
@@ -105,9 +100,6 @@ impl Layers {
                 }),
             };
             self.problems.extend(outcome.err());
-        }
-        if !later.is_empty() {
-            self.warnings.push(format!("accepted without effect yet: {}", later.join("; ")));
         }
         notes
     }

@@ -33,6 +33,8 @@ impl Manner {
                 interval: defaults::kepler::INTERVAL,
                 policy: IdlePolicy::Ratio,
                 min_terminated_energy: defaults::kepler::MIN_TERMINATED_ENERGY,
+                gpus: false,
+                gpus_summed: true,
                 ..Config::default()
             },
         }

@@ -3,7 +3,7 @@
 use super::yaml::{Content, Entry};
 
 /// Kinds of file, each by keys at its top of which all must be there, most telling first.
-const KINDS: [(&[&str], &str); 15] = [
+const KINDS: [(&[&str], &str); 21] = [
     (&["apiVersion", "clusters", "contexts"], "it is a kubeconfig"),
     (&["apiVersion", "kind"], "it is a Kubernetes object"),
     (&["image", "config"], HELM_VALUES),
@@ -11,6 +11,13 @@ const KINDS: [(&[&str], &str); 15] = [
     (&["serviceMonitor"], HELM_VALUES),
     (&["fullnameOverride"], HELM_VALUES),
     (&["config"], HELM_VALUES),
+    // What is most often set of a chart's values, alone or among others.
+    (&["image"], HELM_VALUES),
+    (&["serviceAccount"], HELM_VALUES),
+    (&["nodeSelector"], HELM_VALUES),
+    (&["tolerations"], HELM_VALUES),
+    (&["nameOverride"], HELM_VALUES),
+    (&["imagePullSecrets"], HELM_VALUES),
     (&["apiVersion", "name", "version"], "it is the description of a Helm chart, Chart.yaml"),
     (&["services"], "it is a Compose file"),
     (&["scrape_configs"], "it is a configuration of Prometheus"),

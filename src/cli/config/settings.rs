@@ -41,8 +41,6 @@ pub(crate) enum Effect {
     Set(fn(&mut Config, &RawSetting) -> Result<(), Problem>),
     /// Changes the configuration as far as that makes sense, and says where it does not.
     Adapt(fn(&mut Config, &RawSetting) -> Result<Option<Remark>, Problem>),
-    /// Nothing yet; the text names what will come.
-    Later(&'static str),
     /// Nothing, for the reason in the text.
     Nothing(&'static str),
 }

@@ -62,7 +62,8 @@ fn keplers_own_file_says_what_it_says() {
         log_level: tracing::Level::DEBUG,
         interval: Duration::from_secs(5),
         min_terminated_energy: Energy::from_joules(10.0),
-        preferred_meters: vec![Meter::Rapl, Meter::Hwmon],
+        preferred_meters: vec![Meter::Rapl, Meter::Of(Source::Hwmon)],
+        gpus: false,
         levels: [Levels::NODE, Levels::PROCESS, Levels::CONTAINER, Levels::VM, Levels::POD].into_iter().collect(),
         ..Config::default()
     };

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guest_is_told_by_its_processors_and_named_by_its_firmware() {
+    fn a_guest_is_recognised_by_its_processors_and_named_by_its_firmware() {
         let cpuinfo = ("proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu hypervisor lm\n");
         let (_root, guest) = host(&[cpuinfo, ("sys/class/dmi/id/sys_vendor", "QEMU\n")], &[]);
         assert_eq!(read(&guest).guest_of.as_deref(), Some("QEMU"));
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn hierarchies_are_told_apart() {
+    fn hierarchies_are_distinguished() {
         let cases = [
             (host(&[("sys/fs/cgroup/cgroup.controllers", "cpu")], &[]), Cgroup::V2),
             (host(&[], &["sys/fs/cgroup/unified", "sys/fs/cgroup/cpu"]), Cgroup::Hybrid),

@@ -5,12 +5,15 @@ use super::super::exit::Failure;
 use super::super::permissions::{self, Permission};
 use super::super::remedies;
 use super::super::sampling;
+use super::accelerators::Accelerators;
 use super::environment::{self, Environment};
 use super::kubernetes::Kubernetes;
+use super::platform::Platform;
+use super::reason::{Reason, indented};
 use kepler_core::availability::{Remedy, Unavailable};
 use kepler_core::host::{HidePid, ProcessVisibility};
 use kepler_core::meter::chain::{self, ChainOptions, Probe, Source};
-use kepler_core::meter::{Method, Skipped, Zone};
+use kepler_core::meter::{Method, SkippedZone, Zone};
 use serde::Serialize;
 use std::fmt;
 
@@ -31,6 +34,12 @@ pub(super) struct Report {
     /// Why cycles, instructions and cache misses are not counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     counters_unavailable: Option<Reason>,
+    /// GPUs and other accelerators.
+    #[serde(flatten)]
+    accelerators: Accelerators,
+    /// What shows the power of the whole machine, if that is to be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    platform: Option<Platform>,
     /// Capabilities.
     permissions: Vec<Permission>,
     /// Where this runs.
@@ -38,29 +47,6 @@ pub(super) struct Report {
     /// Who names pods, if Kubernetes is to be asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     kubernetes: Option<Kubernetes>,
-}
-
-/// Why something is not in use, and what would change that.
-#[derive(Clone, Debug, Serialize)]
-struct Reason {
-    /// The source, by name.
-    source: &'static str,
-    reason: String,
-    /// What to do, in words.
-    remedy: String,
-    /// The same as data.
-    action: Remedy,
-}
-
-impl Reason {
-    fn of(unavailable: &Unavailable) -> Self {
-        Reason {
-            source: unavailable.source_name,
-            reason: unavailable.reason.clone(),
-            remedy: remedies::text(&unavailable.remedy),
-            action: unavailable.remedy.clone(),
-        }
-    }
 }
 
 /// What trying one source came to.
@@ -83,7 +69,7 @@ enum Outcome {
         zones: Vec<FoundZone>,
         /// What is there and not read, each with the reason.
         #[serde(skip_serializing_if = "Vec::is_empty")]
-        skipped: Vec<SkippedZone>,
+        skipped: Vec<UnreadZone>,
     },
     Unavailable {
         reason: String,
@@ -102,12 +88,14 @@ struct FoundZone {
 
 /// A zone that was found, or has to be there, and is not read.
 #[derive(Clone, Debug, Serialize)]
-struct SkippedZone {
+struct UnreadZone {
     #[serde(skip_serializing_if = "Option::is_none")]
     zone: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     package: Option<u32>,
-    /// Whether the zone's sum lacks it, so that it is estimated from the others.
+    /// Whether an estimate stands in for it, from the others of its kind.
+    estimated: bool,
+    /// Whether it should be there, and cannot be read.
     missing: bool,
     reason: String,
     /// What to do, in words; empty if nothing.
@@ -116,12 +104,13 @@ struct SkippedZone {
     action: Remedy,
 }
 
-impl SkippedZone {
-    fn of(skipped: &Skipped) -> Self {
+impl UnreadZone {
+    fn of(skipped: &SkippedZone, zones: &[Zone]) -> Self {
         let Unavailable { reason, remedy, .. } = &skipped.unavailable;
-        SkippedZone {
+        UnreadZone {
             zone: skipped.kind.map(|kind| kind.name()),
             package: skipped.package,
+            estimated: skipped.is_estimated_beside(zones),
             missing: skipped.is_missing,
             reason: reason.clone(),
             remedy: if remedy.is_none() { String::new() } else { remedies::text(remedy) },
@@ -142,14 +131,16 @@ impl Report {
                 options.sources.insert(0, source);
             }
         }
-        let Verdict { measured, sentence, usage_source, usage_unavailable, counters_unavailable } = verdict(config);
+        let verdict = verdict(config);
         Report {
-            measured,
-            verdict: sentence,
+            measured: verdict.measured,
+            verdict: verdict.sentence,
             sources: findings(&host, &options),
-            usage_source,
-            usage_unavailable,
-            counters_unavailable,
+            usage_source: verdict.usage_source,
+            usage_unavailable: verdict.usage_unavailable,
+            counters_unavailable: verdict.counters_unavailable,
+            accelerators: verdict.accelerators,
+            platform: Platform::ask(config),
             permissions: permissions::read(&host),
             environment: environment::read(&host),
             kubernetes: Kubernetes::ask(config),
@@ -164,8 +155,8 @@ fn findings(host: &kepler_core::host::Host, options: &ChainOptions) -> Vec<Findi
             Ok(found) => Outcome::Usable {
                 method: found.method.name(),
                 error_ratio: found.method.error_ratio(),
+                skipped: found.skipped.iter().map(|skipped| UnreadZone::of(skipped, &found.zones)).collect(),
                 zones: found.zones.into_iter().map(found_zone).collect(),
-                skipped: found.skipped.iter().map(SkippedZone::of).collect(),
             },
             Err(unavailable) => {
                 let Reason { reason, remedy, action, .. } = Reason::of(&unavailable);
@@ -177,7 +168,7 @@ fn findings(host: &kepler_core::host::Host, options: &ChainOptions) -> Vec<Findi
 }
 
 fn found_zone(zone: Zone) -> FoundZone {
-    FoundZone { zone: zone.kind.name(), package: zone.package, path: zone.path }
+    FoundZone { zone: zone.kind.name(), package: zone.package, path: zone.path.to_string() }
 }
 
 /// What serving would do.
@@ -188,6 +179,7 @@ struct Verdict {
     usage_source: Option<&'static str>,
     usage_unavailable: Option<Reason>,
     counters_unavailable: Option<Reason>,
+    accelerators: Accelerators,
 }
 
 fn verdict(config: &Config) -> Verdict {
@@ -205,6 +197,7 @@ fn verdict(config: &Config) -> Verdict {
                 usage_source: None,
                 usage_unavailable,
                 counters_unavailable: None,
+                accelerators: Accelerators::default(),
             };
         }
     };
@@ -239,6 +232,7 @@ fn verdict(config: &Config) -> Verdict {
         usage_source: Some(sampler.usage_source()),
         usage_unavailable: sampler.usage_unavailable().map(Reason::of),
         counters_unavailable: sampler.counters_unavailable().map(Reason::of),
+        accelerators: Accelerators::of(&sampler, config),
     }
 }
 
@@ -254,8 +248,12 @@ impl fmt::Display for Report {
                         let package = package.map(|number| format!(" of socket {number}")).unwrap_or_default();
                         writeln!(f, "            {zone}{package}: {path}")?;
                     }
-                    for SkippedZone { missing, reason, remedy, .. } in skipped {
-                        let state = if *missing { "missing, estimated from the others" } else { "not used" };
+                    for UnreadZone { missing, estimated, reason, remedy, .. } in skipped {
+                        let state = match (*estimated, *missing) {
+                            (true, _) => "missing, estimated from the others",
+                            (false, true) => "missing",
+                            (false, false) => "not used",
+                        };
                         writeln!(f, "            {state}: {reason}")?;
                         if !remedy.is_empty() && *missing {
                             indented(f, "              remedy: ", remedy)?;
@@ -267,6 +265,10 @@ impl fmt::Display for Report {
                     indented(f, "            remedy: ", remedy)?;
                 }
             }
+        }
+        write!(f, "{}", self.accelerators)?;
+        if let Some(platform) = &self.platform {
+            write!(f, "{platform}")?;
         }
         writeln!(f, "\nProcesses")?;
         let means = match self.usage_source {
@@ -309,7 +311,7 @@ impl fmt::Display for Report {
         writeln!(f, "  kernel    {}", self.environment.kernel.as_deref().unwrap_or("unknown"))?;
         match &self.environment.guest_of {
             Some(name) => writeln!(f, "  virtual   yes, on {name}; guests seldom see energy counters")?,
-            None => writeln!(f, "  virtual   no sign of it")?,
+            None => writeln!(f, "  virtual   not detected")?,
         }
         indented(f, "\n", &self.verdict)
     }
@@ -329,10 +331,4 @@ fn seen(processes: &ProcessVisibility) -> String {
         }
         _ => "unknown: neither the PID namespace nor the mount of procfs can be read".to_owned(),
     }
-}
-
-/// `text` after `head`, its further lines under the first.
-fn indented(f: &mut fmt::Formatter<'_>, head: &str, text: &str) -> fmt::Result {
-    let margin = " ".repeat(head.trim_start_matches('\n').len());
-    writeln!(f, "{head}{}", text.replace('\n', &format!("\n{margin}")))
 }

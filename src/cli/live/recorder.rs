@@ -59,7 +59,7 @@ impl Recorder {
             Some(history) => history,
             None => {
                 let history = Arc::new(History::open(&self.path, self.options.clone())?);
-                tracing::info!("remembering in {}", self.path.display());
+                tracing::info!("keeping history in {}", self.path.display());
                 let _ = self.readable.set(Arc::clone(&history) as Arc<dyn EnergyView>);
                 history
             }

@@ -46,8 +46,7 @@ fn keeps(setting: &Setting, key: &str, value: &Content, changes: &mut Vec<String
             changes.push(format!("`{key}`: left out; {reason}"));
             false
         }
-        // Kept for the day when it has one; the check says that it has none yet.
-        Effect::Later(_) | Effect::Set(_) | Effect::Adapt(_) => !matches!(value, Content::Null),
+        Effect::Set(_) | Effect::Adapt(_) => !matches!(value, Content::Null),
     }
 }
 

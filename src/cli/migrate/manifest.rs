@@ -40,7 +40,7 @@ fn configuration(entries: Vec<Entry>) -> Option<Part> {
     Some(Part { kind: "Helm values of Go Kepler", settings, remarks, ..Part::default() })
 }
 
-/// What of Helm values the chart takes, and somebody may want to change.
+/// What of Helm values the chart takes, and users may want to change.
 fn for_the_chart(entries: &[Entry]) -> Vec<String> {
     let mut remarks = Vec::new();
     let repository = string(entries, "image.repository").unwrap_or_default();
@@ -130,13 +130,22 @@ fn power_monitor(entries: &[Entry]) -> Part {
         );
     }
     if string(entries, "spec.kepler.deployment.security.mode") == Some("rbac") {
-        part.remarks.push(
-            "`spec.kepler.deployment.security.mode`: nothing asks the API server who may read metrics; protect them by \
-             `web.configFile` (certificates, passwords)"
-                .to_owned(),
-        );
+        ask_for_tokens(entries, &mut part);
     }
     part
+}
+
+/// The operator's `security.mode: rbac`: who reads metrics shows a token for the audience of its Service.
+fn ask_for_tokens(entries: &[Entry], part: &mut Part) {
+    let name = string(entries, "metadata.name").unwrap_or("power-monitor");
+    let namespace = string(entries, "spec.kepler.deployment.namespace").unwrap_or("power-monitor");
+    let audience = format!("{name}.{namespace}.svc");
+    put(&mut part.settings, "web.kubernetesAudience", Content::Text(audience.clone()));
+    part.remarks.push(format!(
+        "`spec.kepler.deployment.security.mode`: done without a proxy, by `web.kubernetesAudience`: tokens are for `{audience}`, and \
+         their holders may `get` the path. Give certificates by `web.configFile` (tls_server_config), and bind the ServiceAccount \
+         to `system:auth-delegator`. In the chart: `kubernetesAuth: {{ enabled: true, audience: {audience} }}` with `tls`"
+    ));
 }
 
 /// An object with containers, of which one runs Kepler.

@@ -5,7 +5,7 @@ use super::super::exit::Failure;
 use super::super::token;
 use kepler_compliance::tools::Toolbox;
 use kepler_mcp::http::{HttpOptions, Router};
-use kepler_mcp::{McpServer, SettingNames, WorkLimit};
+use kepler_mcp::{McpServer, SettingNames, ToolSelection, WorkLimit};
 use std::sync::Arc;
 
 /// Connections for MCP beside those for metrics: a client holds one for as long as it listens.
@@ -30,9 +30,14 @@ pub(super) fn options(config: &Config) -> Result<HttpOptions, Failure> {
 }
 
 /// The routes; tools work within `work`, as over REST. Call this within the runtime.
-pub(super) fn router(toolbox: Arc<Toolbox>, asks_network: bool, work: WorkLimit, options: HttpOptions) -> Router {
+pub(super) fn router(
+    toolbox: Arc<Toolbox>,
+    asks_network: bool,
+    work: WorkLimit,
+    (options, selection): (HttpOptions, ToolSelection),
+) -> Router {
     let sse = if options.legacy_sse { ", and /sse" } else { "" };
     tracing::info!("serving AI assistants at /mcp{sse}");
     let server = if asks_network { McpServer::asking_network(toolbox) } else { McpServer::new(toolbox) };
-    kepler_mcp::http::router(server.with_work_limit(work), options)
+    kepler_mcp::http::router(server.with_work_limit(work).with_selection(selection), options)
 }

@@ -1,15 +1,13 @@
-//! Shared code of `kepler train` and `kepler eval`: rows, targets, reports, progress.
+//! Shared code of `kepler train` and `kepler eval`: rows, targets, reports.
 
 use super::beside;
 use kepler_core::model::{Quantity, Semantics, component_name, zone};
 use kepler_core::units::ZoneKind;
 use kepler_train::{Table, TrainError};
 use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
 
 /// A component and the column of its measured power.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,37 +79,6 @@ pub(super) fn write_report(model: &Path, page: &str, pictures: &[(String, String
     let path = beside(model, "report.md");
     fs::write(&path, page)?;
     Ok(path)
-}
-
-/// A bar on standard error, if that is a terminal.
-pub(in super::super) struct Progress {
-    name: &'static str,
-    shown: Option<Mutex<Instant>>,
-}
-
-impl Progress {
-    pub(super) fn new(name: &'static str) -> Self {
-        Progress { name, shown: io::stderr().is_terminal().then(|| Mutex::new(Instant::now())) }
-    }
-
-    /// Draws it, at most ten times a second and at the end.
-    pub(super) fn show(&self, done: usize, of: usize) {
-        let Some(Ok(mut last)) = self.shown.as_ref().map(Mutex::lock) else { return };
-        if done < of && last.elapsed() < Duration::from_millis(100) {
-            return;
-        }
-        *last = Instant::now();
-        let full = 30 * done / of.max(1);
-        let end = if done >= of { "\n" } else { "" };
-        // If standard error is closed, no one reads it.
-        let _closed = write!(
-            io::stderr().lock(),
-            "\r{:<9} [{}{}] {done}/{of}{end}",
-            self.name,
-            "#".repeat(full),
-            "-".repeat(30_usize.saturating_sub(full))
-        );
-    }
 }
 
 #[cfg(test)]

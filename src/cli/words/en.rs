@@ -1,6 +1,7 @@
 //! English.
 
 use super::{Part, Phrase, Word};
+use kepler_compliance::numbers::change;
 
 pub(super) const fn word(word: Word) -> &'static str {
     match word {
@@ -8,6 +9,7 @@ pub(super) const fn word(word: Word) -> &'static str {
         Word::Status => "status",
         Word::Carbon => "carbon",
         Word::Pue => "PUE",
+        Word::Assumed => "assumed",
         Word::Region => "region",
         Word::Power => "power",
         Word::Emissions => "emissions",
@@ -50,7 +52,7 @@ pub(super) const fn word(word: Word) -> &'static str {
 pub(super) fn phrase(phrase: &Phrase<'_>) -> String {
     match phrase {
         Phrase::Instances { kind, running, ended } => format!("{kind}, {running} running, {ended} ended"),
-        Phrase::Limit { limit, gap_percent } => format!("limit {limit}, gap {gap_percent:+.1} %"),
+        Phrase::Limit { limit, gap_percent } => format!("limit {limit}, gap {} %", change(*gap_percent)),
         Phrase::Part { part, watts } => match part {
             Part::Cpu => format!("cpu {watts}"),
             Part::Memory => format!("memory {watts}"),

@@ -1,6 +1,7 @@
 //! Korean.
 
 use super::{Part, Phrase, Word};
+use kepler_compliance::numbers::change;
 
 pub(super) const fn word(word: Word) -> &'static str {
     match word {
@@ -8,6 +9,7 @@ pub(super) const fn word(word: Word) -> &'static str {
         Word::Status => "판정",
         Word::Carbon => "탄소",
         Word::Pue => "PUE",
+        Word::Assumed => "가정",
         Word::Region => "리전",
         Word::Power => "전력",
         Word::Emissions => "배출",
@@ -50,7 +52,7 @@ pub(super) const fn word(word: Word) -> &'static str {
 pub(super) fn phrase(phrase: &Phrase<'_>) -> String {
     match phrase {
         Phrase::Instances { kind, running, ended } => format!("{kind}, 실행 중 {running}, 종료 {ended}"),
-        Phrase::Limit { limit, gap_percent } => format!("한도 {limit}, 차이 {gap_percent:+.1} %"),
+        Phrase::Limit { limit, gap_percent } => format!("한도 {limit}, 차이 {} %", change(*gap_percent)),
         Phrase::Part { part, watts } => match part {
             Part::Cpu => format!("CPU {watts}"),
             Part::Memory => format!("메모리 {watts}"),

@@ -1,10 +1,10 @@
 //! Sums over a range, and inventory rows built from them.
 
-use super::{Identity, Part, Quantity, Sources, add, slot};
-use kepler_compliance::units::{Energy, PerZone, Power};
+use super::{Identity, Quantity, Sources, add, slot};
+use kepler_compliance::units::{Energy, PerZone, Power, ZoneKind};
 use kepler_compliance::view::{
-    Containment, EnergySplit, NodeEnergy, NodeZoneEnergy, Split, TimeRange, Usage, WorkloadEnergy, WorkloadId,
-    WorkloadKind,
+    Containment, EnergySplit, NodeEnergy, NodeZoneEnergy, Owner, Resources, Split, StepUsage, TimeRange,
+    WorkloadEnergy, WorkloadId, WorkloadKind,
 };
 use kepler_core::meter::Method;
 use std::collections::HashMap;
@@ -24,7 +24,7 @@ pub(crate) struct NodeFigures {
 }
 
 impl NodeFigures {
-    pub(crate) fn add(&mut self, quantity: Quantity, part: Part, value: f64) {
+    pub(crate) fn add(&mut self, quantity: Quantity, part: ZoneKind, value: f64) {
         let split = match quantity {
             Quantity::Joules => &mut self.joules,
             Quantity::ActiveJoules => &mut self.active,
@@ -38,7 +38,7 @@ impl NodeFigures {
 
     /// All energy of a part: active plus idle where both are reported, since the total of Go Kepler is the raw
     /// register, which wraps, and these two are not.
-    fn total(&mut self, part: Part) -> Option<f64> {
+    fn total(&mut self, part: ZoneKind) -> Option<f64> {
         match (*slot(&mut self.active, part), *slot(&mut self.idle, part)) {
             (Some(active), Some(idle)) => Some(active + idle),
             _ => *slot(&mut self.joules, part),
@@ -47,15 +47,15 @@ impl NodeFigures {
 
     /// The energy by part.
     pub(crate) fn energy(&mut self) -> EnergySplit {
-        let zones = PerZone::from_fn(|zone| self.total(Part::Zone(zone)).map(Energy::from_joules));
-        Split::new(zones, self.total(Part::Gpu).map(Energy::from_joules))
+        Split::new(PerZone::from_fn(|zone| self.total(zone).map(Energy::from_joules)))
     }
 
     /// What a node used, and how much of it idle machines draw and no workload explains.
-    pub(crate) fn usage(mut self) -> Usage {
+    pub(crate) fn usage(mut self) -> StepUsage {
         let joules = |split: &Split<f64>| split.map(Energy::from_joules);
         let (idle, unattributed) = (joules(&self.idle), joules(&self.unattributed));
-        Usage::new(self.energy(), None).with_parts(idle, unattributed)
+        let usage = StepUsage::new(self.energy(), None).with_parts(idle, unattributed);
+        self.sources.total(usage)
     }
 
     pub(crate) fn into_node(mut self, name: Arc<str>, covered: TimeRange) -> NodeEnergy {
@@ -71,8 +71,7 @@ impl NodeFigures {
             Some(zone)
         };
         let mut node = NodeEnergy::new(name, covered);
-        node.zones = PerZone::from_fn(|kind| zone(Part::Zone(kind)));
-        node.gpu = zone(Part::Gpu);
+        node.zones = PerZone::from_fn(&mut zone);
         node.processors = self.processors;
         node
     }
@@ -82,6 +81,10 @@ impl NodeFigures {
 #[derive(Clone, Debug)]
 pub(crate) struct WorkloadFigures {
     pub(crate) identity: Identity,
+    /// The controller of a pod, where it is reported.
+    pub(crate) owner: Option<Owner>,
+    /// What it asked for, where it is told.
+    pub(crate) resources: Option<Resources>,
     pub(crate) running: bool,
     pub(crate) joules: Split<f64>,
     /// Of what runs; empty where not known.
@@ -92,10 +95,10 @@ pub(crate) struct WorkloadFigures {
 impl WorkloadFigures {
     pub(crate) fn new(identity: Identity) -> Self {
         let (joules, watts) = (Split::default(), Split::default());
-        WorkloadFigures { identity, running: false, joules, watts, cpu_seconds: None }
+        WorkloadFigures { identity, owner: None, resources: None, running: false, joules, watts, cpu_seconds: None }
     }
 
-    pub(crate) fn add(&mut self, quantity: Quantity, part: Part, value: f64) {
+    pub(crate) fn add(&mut self, quantity: Quantity, part: ZoneKind, value: f64) {
         match quantity {
             Quantity::Joules => add(&mut self.joules, part, value),
             Quantity::Watts => add(&mut self.watts, part, value),
@@ -104,8 +107,8 @@ impl WorkloadFigures {
         }
     }
 
-    pub(crate) fn usage(&self) -> Usage {
-        Usage::new(self.joules.map(Energy::from_joules), self.cpu_seconds.and_then(seconds))
+    pub(crate) fn usage(&self) -> StepUsage {
+        StepUsage::new(self.joules.map(Energy::from_joules), self.cpu_seconds.and_then(seconds))
     }
 }
 
@@ -115,7 +118,7 @@ pub(crate) fn rows(node: &NodeEnergy, method: Method, figures: Vec<WorkloadFigur
     let namespaces: HashMap<Arc<str>, Option<Arc<str>>> =
         pods.map(|row| (row.identity.uid.clone(), row.identity.namespace.clone())).collect();
     let row = |row: WorkloadFigures| {
-        let Usage { mut energy, cpu_time, .. } = row.usage();
+        let StepUsage { mut energy, cpu_time, .. } = row.usage();
         for (zone, part) in energy.zones.iter_mut() {
             // It was charged nothing in a zone that its node has.
             *part = part.or(node.zones[zone].as_ref().map(|_| Energy::ZERO));
@@ -130,9 +133,10 @@ pub(crate) fn rows(node: &NodeEnergy, method: Method, figures: Vec<WorkloadFigur
         let identity = row.identity;
         let mut id = WorkloadId::new(identity.kind, identity.name, identity.uid, node.name.clone());
         id.namespace = identity.namespace.or(of_pod);
-        let mut workload = WorkloadEnergy::new(id, energy, method);
+        let mut workload = WorkloadEnergy::new(id, energy.counting(&node.counted()), method);
+        (workload.owner, workload.resources) = (row.owner, row.resources);
         workload.running = row.running;
-        workload.power = known.then(|| row.watts.map(Power::from_watts));
+        workload.power = known.then(|| row.watts.map(Power::from_watts).counting(&node.counted()));
         workload.cpu_time = cpu_time;
         workload.containment = containment;
         workload
@@ -149,19 +153,19 @@ pub(crate) fn is(id: &WorkloadId, identity: &Identity, node: &str) -> bool {
 }
 
 /// Part by part, and time; a part known on one side only is that side's.
-pub(crate) fn plus(a: &Usage, b: &Usage) -> Usage {
+pub(crate) fn plus(a: &StepUsage, b: &StepUsage) -> StepUsage {
     let cpu_time = match (a.cpu_time, b.cpu_time) {
         (Some(a), Some(b)) => Some(a.saturating_add(b)),
         (a, b) => a.or(b),
     };
     // A part that one side does not tell apart is not known of the sum; a side without energy adds nothing.
-    let both = |part: fn(&Usage) -> &EnergySplit| match (a.energy.total(), b.energy.total()) {
+    let both = |part: fn(&StepUsage) -> &EnergySplit| match (a.energy.total(), b.energy.total()) {
         (None, _) => *part(b),
         (_, None) => *part(a),
         _ if part(a).total().is_some() && part(b).total().is_some() => part(a).plus(part(b)),
         _ => EnergySplit::default(),
     };
-    Usage::new(a.energy.plus(&b.energy), cpu_time)
+    StepUsage::new(a.energy.plus(&b.energy), cpu_time)
         .with_parts(both(|usage| &usage.idle), both(|usage| &usage.unattributed))
 }
 
@@ -172,13 +176,12 @@ pub(crate) fn seconds(seconds: f64) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kepler_compliance::units::ZoneKind;
     use std::time::Duration;
 
-    const PACKAGE: Part = Part::Zone(ZoneKind::Package);
+    const PACKAGE: ZoneKind = ZoneKind::Package;
 
     #[test]
-    fn a_wrapping_register_is_not_used_where_active_and_idle_are_told() {
+    fn a_wrapping_register_is_not_used_where_active_and_idle_are_reported() {
         let mut figures = NodeFigures::default();
         figures.add(Quantity::Joules, PACKAGE, 7.0);
         assert_eq!(figures.energy().cpu(), Some(Energy::from_joules(7.0)));
@@ -204,8 +207,8 @@ mod tests {
 
     #[test]
     fn time_and_energy_known_on_one_side_only_are_that_sides() {
-        let time = Usage::new(EnergySplit::default(), Some(Duration::from_secs(1)));
-        assert_eq!(plus(&time, &Usage::default()), time);
+        let time = StepUsage::new(EnergySplit::default(), Some(Duration::from_secs(1)));
+        assert_eq!(plus(&time, &StepUsage::default()), time);
         assert_eq!(plus(&time, &time).cpu_time, Some(Duration::from_secs(2)));
     }
 }

@@ -1,7 +1,7 @@
 //! Where the figures of a node's zones come from.
 
-use super::Part;
 use kepler_compliance::units::{PerZone, ZoneKind};
+use kepler_compliance::view::StepUsage;
 use kepler_core::meter::Method;
 use kepler_core::metric_names;
 use std::sync::Arc;
@@ -42,21 +42,43 @@ impl Sources {
         self.0[zone] = Some(Source { name, method });
     }
 
-    pub(super) fn of(&self, part: Part) -> Source {
-        let known = match part {
-            Part::Zone(zone) => self.0[zone].clone(),
-            Part::Gpu => None,
-        };
+    pub(super) fn of(&self, zone: ZoneKind) -> Source {
+        let known = self.0[zone].clone();
         // Go Kepler does not say, and measures.
         known.map_or_else(|| Source { name: Arc::default(), method: Method::Measured }, settled)
     }
 
-    /// Of all zones: estimated if one is, with the largest error.
+    /// Of the zones whose sum is the machine: estimated if one is, with the largest error.
     pub(crate) fn method(&self) -> Method {
-        self.0
-            .iter()
-            .filter_map(|(_, source)| source.clone())
-            .fold(Method::Measured, |worst, source| worst.weaker(settled(source).method))
+        let counted = self.counted();
+        let zones = self.0.iter().filter(|(zone, _)| counted[*zone]).filter_map(|(_, source)| source.clone());
+        zones.fold(Method::Measured, |worst, source| worst.weaker(settled(source).method))
+    }
+
+    /// The same figures with the total that their methods suggest: of a platform that is measured, where the processors
+    /// are but estimated.
+    pub(crate) fn total(&self, usage: StepUsage) -> StepUsage {
+        let counted = self.counted();
+        // Go Kepler does not say where its figures come from.
+        if counted.iter().all(|(zone, counts)| !counts || usage.energy.zones[zone].is_none()) {
+            return usage;
+        }
+        StepUsage::new(usage.energy.counting(&counted), usage.cpu_time)
+            .with_parts(usage.idle.counting(&counted), usage.unattributed.counting(&counted))
+    }
+
+    /// Whether the platform stands for processors and memory.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn prefers_platform(&self) -> bool {
+        self.counted()[ZoneKind::Psys]
+    }
+
+    /// The zones whose sum is the machine.
+    fn counted(&self) -> PerZone<bool> {
+        let is_estimated = |zone: ZoneKind| {
+            self.0[zone].as_ref().is_some_and(|source| matches!(source.method, Method::Estimated { .. }))
+        };
+        ZoneKind::addable_unless_estimated(|zone| self.0[zone].is_some(), is_estimated)
     }
 }
 

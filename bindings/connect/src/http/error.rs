@@ -23,6 +23,14 @@ pub enum HttpError {
         /// Which.
         what: &'static str,
     },
+    /// The file of a token cannot be read.
+    #[error("the token in {} cannot be read: {reason}", path.display())]
+    TokenFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// The certificates to trust cannot be read.
     #[error("the CA bundle {} cannot be used: {reason}; give a PEM file with at least one certificate", path.display())]
     CaBundle {
@@ -101,6 +109,20 @@ impl HttpError {
         if connecting { HttpError::Unreachable { url, reason } } else { HttpError::Broken { url, reason } }
     }
 
+    /// The kind of fault, a fixed word.
+    #[cfg(feature = "kepler")]
+    pub(crate) fn fault(&self) -> &'static str {
+        match self {
+            HttpError::TimedOut { .. } => "timeout",
+            HttpError::Unreachable { .. } => "unreachable",
+            HttpError::Status { status: 401 | 403, .. } => "refused",
+            HttpError::Status { .. } => "status",
+            HttpError::Broken { .. } => "broken",
+            HttpError::TooLarge { .. } => "too_large",
+            _ => "client",
+        }
+    }
+
     /// When the server wants to be asked again, where it says so.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
@@ -125,7 +147,7 @@ fn remedy(status: u16) -> &'static str {
 }
 
 /// An error with its causes, which is where the reason is.
-pub(super) fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -1,10 +1,16 @@
 //! Tokens and passwords, and how they are sent.
 
 use super::HttpError;
+use kepler_core::host::file::{self, FileLimits};
+#[cfg(any(feature = "_url", feature = "redfish"))]
 use reqwest::Url;
 use reqwest::blocking::RequestBuilder;
 use reqwest::header::{HeaderName, HeaderValue};
 use std::fmt;
+use std::path::PathBuf;
+
+/// Tokens have some thousand bytes.
+const MAX_TOKEN: u64 = 64 << 10;
 
 /// A token or password. Its `Debug` shows nothing.
 #[derive(Clone, PartialEq, Eq)]
@@ -50,6 +56,8 @@ pub enum Auth {
     },
     /// By a token: `Authorization: Bearer …`.
     Bearer(Secret),
+    /// By a token in a file, which is read again for each request: Kubernetes replaces its tokens every hour.
+    BearerFile(PathBuf),
     /// By a token in a header of the provider's own.
     Header {
         /// The header's name, lower case.
@@ -62,9 +70,10 @@ pub enum Auth {
 impl Auth {
     /// `url` without its own user and password where another `Authorization` is sent: of two, servers
     /// take one or none.
+    #[cfg(any(feature = "_url", feature = "redfish"))]
     pub(super) fn instead_of_user(&self, url: &Url) -> Url {
         let mut url = url.clone();
-        if matches!(self, Auth::Basic { .. } | Auth::Bearer(_)) {
+        if matches!(self, Auth::Basic { .. } | Auth::Bearer(_) | Auth::BearerFile(_)) {
             // These fail only for URLs that cannot have a user.
             let _ = url.set_username("");
             let _ = url.set_password(None);
@@ -77,6 +86,12 @@ impl Auth {
             Auth::None => request,
             Auth::Basic { user, password } => request.basic_auth(user, Some(password.expose())),
             Auth::Bearer(token) => request.header("authorization", value(&format!("Bearer {}", token.expose()))?),
+            Auth::BearerFile(path) => {
+                let text = file::read_text(path, FileLimits::bytes(MAX_TOKEN));
+                let text = text
+                    .map_err(|error| HttpError::TokenFile { path: path.clone(), reason: error.reason().to_string() })?;
+                request.header("authorization", value(&format!("Bearer {}", text.trim()))?)
+            }
             Auth::Header { name, token } => request.header(HeaderName::from_static(name), value(token.expose())?),
         })
     }

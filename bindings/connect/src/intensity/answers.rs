@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Slots kept; a slot is a zone's current figure, its forecast, or one stretch of history.
+/// Slots kept; a slot is a zone's current figure, its forecast, or one interval of history.
 const SLOTS: usize = 64;
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);

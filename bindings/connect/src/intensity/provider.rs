@@ -11,11 +11,12 @@ use kepler_compliance::intensity::{
 use kepler_compliance::series::{Series, span};
 use kepler_compliance::units::CarbonIntensity;
 use reqwest::Url;
+#[cfg(any(feature = "watttime", feature = "uk-carbon-intensity"))]
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Requests for one stretch of history, at most.
+/// Requests for one interval of history, at most.
 const MOST_REQUESTS: usize = 40;
 /// Two clocks that differ by less agree.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
@@ -77,6 +78,7 @@ impl Provider {
     }
 
     /// Asks the network: an answer as JSON of the documented shape.
+    #[cfg(any(feature = "watttime", feature = "uk-carbon-intensity"))]
     pub(super) fn get<T: DeserializeOwned>(&self, url: &Url, auth: &Auth) -> Result<T, Failure> {
         let body = self.body(url, auth).map_err(|error| failure(&error))?;
         serde_json::from_slice(&body).map_err(|error| self.not_as_documented(url, &error.to_string()))
@@ -163,7 +165,7 @@ impl Provider {
         }
     }
 
-    /// Consecutive stretches from `from` to `to`, whole hours, none longer than `longest`.
+    /// Consecutive intervals from `from` to `to`, whole hours, none longer than `longest`.
     pub(super) fn stretches(
         &self,
         zone: &str,

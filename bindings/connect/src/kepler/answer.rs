@@ -1,11 +1,13 @@
 //! Answers from the recorded readings.
 
 use super::KeplerView;
-use super::node::{Node, overlap};
+use super::node::Node;
+use super::roster::{Selection, part_of, share};
 use crate::energy::{EXPORTER_INTERVAL, hull, is, plus, rows};
+use kepler_compliance::choices::{ChoiceSource, Choices};
 use kepler_compliance::series::{Series, Step};
 use kepler_compliance::view::{
-    EnergySeries, EnergyView, Inventory, NewestReading, Subject, TimeRange, Usage, ViewError, WorkloadKind,
+    EnergySeries, EnergyView, Inventory, NewestReading, StepUsage, Subject, TimeRange, ViewError, WorkloadKind,
 };
 use kepler_core::meter::Method;
 use std::sync::Arc;
@@ -13,6 +15,21 @@ use std::time::Duration;
 
 fn check(range: TimeRange, step: Duration) -> Result<(), ViewError> {
     if range.start < range.end && !step.is_zero() { Ok(()) } else { Err(ViewError::Invalid { range, step }) }
+}
+
+/// What pods say, as their exporters show it, and the regions of nodes, where the cluster was asked.
+impl ChoiceSource for KeplerView {
+    fn choices(&self) -> Choices {
+        let state = self.state();
+        let mut choices = Choices::default();
+        for tracked in &state.roster.tracked {
+            let pods = tracked.node.annotated().map(|(uid, annotations)| (Arc::clone(uid), annotations.to_vec()));
+            choices.pods.extend(pods);
+        }
+        let located = state.roster.known.iter().filter_map(|node| Some((Arc::clone(&node.name), node.region.clone()?)));
+        choices.regions.extend(located);
+        choices
+    }
 }
 
 impl EnergyView for KeplerView {
@@ -23,19 +40,23 @@ impl EnergyView for KeplerView {
     fn inventory(&self, range: TimeRange) -> Result<Arc<Inventory>, ViewError> {
         check(range, Duration::from_secs(1))?;
         let state = self.state();
-        let (selected, left_out) = self.select(&state, range);
+        let Selection { nodes: selected, left_out, expected } = self.select(&state, range);
         let Some(covered) = hull(selected.iter().map(|&(_, covered)| covered)) else {
             return Err(self.nothing(&state, range, &left_out));
         };
-        let coverage = coverage(selected.iter().map(|(_, covered)| covered.length()), self.urls.len(), range);
-        let mut inventory = Inventory::new(format!("poll {}", state.polls), range, covered, coverage);
+        let coverage = share(selected.iter().map(|(_, covered)| covered.length()), expected);
+        let mut inventory = Inventory::new(format!("poll {}", state.progress.polls), range, covered, coverage);
         inventory.skipped = left_out;
         for (node, covered) in selected {
             let Some(name) = node.name() else { continue };
             let figures = node.figures(covered);
-            let method = figures.sources.method();
             let energy = figures.into_node(name.clone(), covered);
-            inventory.workloads.extend(rows(&energy, method, node.workloads(covered, |_| true)));
+            let mut workloads = node.workloads(covered, |_| true);
+            for pod in workloads.iter_mut().filter(|row| row.owner.is_some()) {
+                let namespace = pod.identity.namespace.as_ref();
+                pod.owner = pod.owner.take().map(|shown| state.roster.owners.top(namespace, shown));
+            }
+            inventory.workloads.extend(rows(&energy, energy.method(), workloads));
             inventory.nodes.push(energy);
         }
         Ok(Arc::new(inventory))
@@ -44,14 +65,13 @@ impl EnergyView for KeplerView {
     fn series(&self, subject: &Subject, range: TimeRange, step: Duration) -> Result<EnergySeries, ViewError> {
         check(range, step)?;
         let state = self.state();
-        let (mut selected, left_out) = self.select(&state, range);
+        let Selection { nodes: mut selected, left_out, mut expected } = self.select(&state, range);
         if selected.is_empty() {
             return Err(self.nothing(&state, range, &left_out));
         }
-        let mut expected = self.urls.len();
         if let Subject::Node(wanted) = subject {
             selected.retain(|(node, _)| node.name() == Some(wanted));
-            expected = 1;
+            expected = range.length();
         }
         let spacing = selected.iter().filter_map(|(node, _)| node.spacing()).max().unwrap_or_default();
         let step = whole_multiple(step, spacing);
@@ -61,12 +81,12 @@ impl EnergyView for KeplerView {
             let end = start.checked_add(step).map_or(range.end, |end| end.min(range.end));
             let whole = TimeRange { start, end };
             let parts = selected.iter().filter_map(|&(node, covered)| {
-                let part = overlap(whole, covered).filter(|_| node.read_in(whole))?;
+                let part = part_of(node, covered, whole)?;
                 Some((part, usage(node, part, subject)?, node.figures(part).sources.method()))
             });
             let parts: Vec<_> = parts.collect();
             if let Some(covered) = hull(parts.iter().map(|&(part, ..)| part)) {
-                let value = parts.iter().fold(Usage::default(), |sum, (_, usage, _)| plus(&sum, usage));
+                let value = parts.iter().fold(StepUsage::default(), |sum, (_, usage, _)| plus(&sum, usage));
                 method = parts.iter().fold(method, |worst, &(.., method)| worst.weaker(method));
                 covered_times.extend(parts.iter().map(|(part, ..)| part.length()));
                 steps.push(Step { start: covered.start, end: covered.end, value });
@@ -79,25 +99,26 @@ impl EnergyView for KeplerView {
         }
         if !matches!(subject, Subject::Cluster | Subject::Node(_)) {
             // Only nodes on which it was seen are expected to tell of it.
-            expected = selected.iter().filter(|&&(node, covered)| usage(node, covered, subject).is_some()).count();
+            let seen = selected.iter().filter(|&&(node, covered)| usage(node, covered, subject).is_some()).count();
+            expected = range.length().saturating_mul(u32::try_from(seen).unwrap_or(u32::MAX));
         }
         let steps = Series::new(steps).map_err(|error| nothing(&error.to_string()))?;
-        let mut series = EnergySeries::new(steps, method, format!("poll {}", state.polls));
-        series.coverage = coverage(covered_times, expected, range);
+        let mut series = EnergySeries::new(steps, method, format!("poll {}", state.progress.polls));
+        series.coverage = share(covered_times, expected);
         series.resolution = spacing.min(EXPORTER_INTERVAL);
         Ok(series)
     }
 
     fn newest(&self) -> Option<NewestReading> {
         let state = self.state();
-        let newest =
-            state.nodes.iter().filter_map(|node| Some((node.newest()?, node.spacing()))).max_by_key(|of| of.0)?;
+        let nodes = state.roster.tracked.iter().map(|tracked| &tracked.node);
+        let newest = nodes.filter_map(|node| Some((node.newest()?, node.spacing()))).max_by_key(|of| of.0)?;
         Some(NewestReading::new(newest.0, newest.1.unwrap_or_default()))
     }
 }
 
 /// What `subject` used on a node; none if it was not there.
-fn usage(node: &Node, range: TimeRange, subject: &Subject) -> Option<Usage> {
+fn usage(node: &Node, range: TimeRange, subject: &Subject) -> Option<StepUsage> {
     let name = node.name()?;
     let workloads = match subject {
         Subject::Cluster | Subject::Node(_) => {
@@ -109,12 +130,8 @@ fn usage(node: &Node, range: TimeRange, subject: &Subject) -> Option<Usage> {
         Subject::Workloads(ids) => node.workloads(range, |identity| ids.iter().any(|id| is(id, identity, name))),
         _ => return None,
     };
-    workloads.iter().map(|figures| figures.usage()).reduce(|a, b| plus(&a, &b))
-}
-
-fn coverage(covered: impl IntoIterator<Item = Duration>, expected: usize, range: TimeRange) -> f64 {
-    let seconds: f64 = covered.into_iter().map(|time| time.as_secs_f64()).sum();
-    (seconds / (expected.max(1) as f64 * range.length().as_secs_f64())).clamp(0.0, 1.0)
+    let sources = node.figures(range).sources;
+    workloads.iter().map(|figures| sources.total(figures.usage())).reduce(|a, b| plus(&a, &b))
 }
 
 /// `step`, or the smallest multiple of it that is not shorter than `spacing`.

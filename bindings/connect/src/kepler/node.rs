@@ -2,23 +2,15 @@
 
 use super::scrape::{Scrape, Shown};
 use super::track::{Reading, Track};
-use crate::energy::{Identity, Key, NodeFigures, Part, Quantity, Sources, WorkloadFigures, slot};
+use crate::energy::{Identity, Key, NodeFigures, Quantity, Sources, WorkloadFigures, slot};
 use jiff::Timestamp;
 use kepler_compliance::series::span;
 use kepler_compliance::units::ZoneKind;
-use kepler_compliance::view::{Split, TimeRange};
+use kepler_compliance::view::{Owner, Resources, Split, TimeRange, WorkloadKind};
+use kepler_core::workload::EnergyAnnotation;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
-
-const PARTS: [Part; 6] = [
-    Part::Zone(ZoneKind::Package),
-    Part::Zone(ZoneKind::Core),
-    Part::Zone(ZoneKind::Uncore),
-    Part::Zone(ZoneKind::Dram),
-    Part::Zone(ZoneKind::Psys),
-    Part::Gpu,
-];
 
 const NODE_COUNTERS: [Quantity; 4] =
     [Quantity::Joules, Quantity::ActiveJoules, Quantity::IdleJoules, Quantity::UnattributedJoules];
@@ -32,6 +24,8 @@ pub(super) struct Node {
     sources: Sources,
     processors: Option<u32>,
     workloads: HashMap<Key, Row>,
+    /// Workloads that the newest reading showed and that are not kept.
+    unkept: usize,
     /// Why the newest poll brought nothing, or what was wrong with it.
     pub(super) fault: Option<String>,
 }
@@ -39,17 +33,24 @@ pub(super) struct Node {
 #[derive(Debug)]
 struct Row {
     identity: Identity,
+    owner: Option<Owner>,
+    /// Most rows of a node, its units, have none.
+    resources: Option<Box<Resources>>,
+    /// Few pods have any.
+    annotations: Option<Box<[EnergyAnnotation]>>,
     first: Timestamp,
     last: Timestamp,
     running: bool,
-    joules: Split<Track>,
+    /// Of those zones that there are: a fleet has tens of thousands of rows.
+    joules: Vec<(ZoneKind, Track)>,
     cpu_seconds: Option<Track>,
-    watts: Split<f64>,
+    watts: Vec<(ZoneKind, f64)>,
 }
 
 impl Node {
-    /// Takes what an exporter showed at `at`; `fallback` names a node that does not name itself.
-    pub(super) fn take(&mut self, scrape: Scrape, at: Timestamp, fallback: &str, keep: Duration) {
+    /// Takes what an exporter showed at `at`; `fallback` names a node that does not name itself. No more than `most`
+    /// workloads are kept.
+    pub(super) fn take(&mut self, mut scrape: Scrape, at: Timestamp, fallback: &str, keep: Duration, most: usize) {
         let name = scrape.node.unwrap_or_else(|| fallback.into());
         self.fault = None;
         if let Some(before) = self.name.take().filter(|before| *before != name) {
@@ -66,7 +67,7 @@ impl Node {
         let since = self.readings.back().copied();
         let mut figures = scrape.figures;
         for (quantity, tracks) in NODE_COUNTERS.into_iter().zip(&mut self.counters) {
-            for part in PARTS {
+            for part in ZoneKind::ALL {
                 let shown = match quantity {
                     Quantity::ActiveJoules => &mut figures.active,
                     Quantity::IdleJoules => &mut figures.idle,
@@ -83,20 +84,33 @@ impl Node {
             }
         }
         (self.watts, self.sources, self.processors) = (figures.watts, figures.sources, figures.processors);
+        self.unkept = 0;
         for (key, shown) in scrape.workloads {
+            let owner = shown.owner_in(&scrape.owners);
+            let resources = shown.resources_in(&scrape.resources);
+            let is_pod = shown.identity.kind == WorkloadKind::Pod;
+            let annotations =
+                is_pod.then(|| scrape.annotations.remove(&shown.identity.uid)).flatten().map(Vec::into_boxed_slice);
+            if self.workloads.len() >= most && !self.workloads.contains_key(&key) {
+                self.unkept += 1;
+                continue;
+            }
             let row =
                 self.workloads.entry(key).or_insert_with(|| Row::new(shown.identity.clone(), since.unwrap_or(at)));
+            row.name_owner(owner);
+            row.note_resources(resources);
+            row.annotations = annotations;
             row.take(shown, since, at);
         }
         self.readings.push_back(at);
         self.forget_before(at.checked_sub(keep).unwrap_or(Timestamp::MIN));
     }
 
-    fn forget_before(&mut self, limit: Timestamp) {
+    pub(super) fn forget_before(&mut self, limit: Timestamp) {
         while self.readings.get(1).is_some_and(|&time| time <= limit) {
             self.readings.pop_front();
         }
-        for part in PARTS {
+        for part in ZoneKind::ALL {
             for track in self.counters.iter_mut().filter_map(|tracks| slot(tracks, part).as_mut()) {
                 track.forget_before(limit);
             }
@@ -105,6 +119,45 @@ impl Node {
         for row in self.workloads.values_mut() {
             row.forget_before(limit);
         }
+    }
+
+    /// All tracks.
+    fn tracks(&mut self) -> impl Iterator<Item = &mut Track> {
+        let of_node = self.counters.iter_mut().flat_map(parts);
+        let of_rows = self.workloads.values_mut();
+        of_node.chain(of_rows.flat_map(|row| row.joules.iter_mut().map(|(_, track)| track).chain(&mut row.cpu_seconds)))
+    }
+
+    /// Points that are kept of all counters.
+    pub(super) fn points(&mut self) -> usize {
+        self.tracks().map(|track| track.len()).sum()
+    }
+
+    /// Keeps of the points before `limit` one each `spacing`: energy is known as well as before, its course less finely.
+    pub(super) fn thin(&mut self, limit: Timestamp, spacing: Duration) {
+        self.tracks().for_each(|track| track.thin(limit, spacing));
+    }
+
+    /// The pods that have a controller, by namespace and controller.
+    pub(super) fn owned(&self) -> impl Iterator<Item = (Option<&Arc<str>>, &Owner)> {
+        self.workloads.values().filter_map(|row| Some((row.identity.namespace.as_ref(), row.owner.as_ref()?)))
+    }
+
+    /// The pods that say how their energy is to be judged and shown.
+    pub(super) fn annotated(&self) -> impl Iterator<Item = (&Arc<str>, &[EnergyAnnotation])> {
+        self.workloads.values().filter_map(|row| Some((&row.identity.uid, row.annotations.as_deref()?)))
+    }
+
+    /// Workloads that are known.
+    pub(super) fn rows(&self) -> usize {
+        self.workloads.len()
+    }
+
+    /// What is not kept of what it shows.
+    pub(super) fn left_out(&self) -> Option<String> {
+        let (unkept, kept) = (self.unkept, self.workloads.len());
+        (unkept > 0)
+            .then(|| format!("{unkept} of its workloads are left out: {kept} are kept, and there is room for no more"))
     }
 
     pub(super) fn name(&self) -> Option<&Arc<str>> {
@@ -159,13 +212,15 @@ impl Node {
         let there = |row: &&Row| row.first <= range.end && row.last > range.start && wanted(&row.identity);
         let figures = |row: &Row| {
             let mut figures = WorkloadFigures::new(row.identity.clone());
+            figures.owner.clone_from(&row.owner);
+            figures.resources = row.resources.as_deref().copied();
             figures.running = row.running && row.last == newest;
-            each(&row.joules, |part, track| {
-                figures.add(Quantity::Joules, part, track.between(range.start, range.end));
-            });
+            for (part, track) in &row.joules {
+                figures.add(Quantity::Joules, *part, track.between(range.start, range.end));
+            }
             figures.cpu_seconds = row.cpu_seconds.as_ref().map(|track| track.between(range.start, range.end));
             if figures.running && self.powers(range) {
-                figures.watts = row.watts;
+                row.watts.iter().for_each(|&(part, watts)| figures.add(Quantity::Watts, part, watts));
             }
             figures
         };
@@ -175,32 +230,59 @@ impl Node {
 
 impl Row {
     fn new(identity: Identity, first: Timestamp) -> Self {
-        let (joules, watts) = (Split::default(), Split::default());
-        Row { identity, first, last: first, running: false, joules, cpu_seconds: None, watts }
+        let (joules, watts) = (Vec::new(), Vec::new());
+        let (owner, resources, annotations, cpu_seconds) = (None, None, None, None);
+        Row { identity, owner, resources, annotations, first, last: first, running: false, joules, cpu_seconds, watts }
+    }
+
+    /// Takes over who controls it; what is known stays.
+    fn name_owner(&mut self, shown: Option<Owner>) {
+        if shown.is_some() && shown != self.owner {
+            self.owner = shown;
+        }
+    }
+
+    /// Takes over what it asks for: that may be changed while it runs, and once it has ended it is not shown.
+    fn note_resources(&mut self, shown: Option<Resources>) {
+        match (shown, &mut self.resources) {
+            (None, _) => {}
+            (Some(shown), Some(known)) => **known = shown,
+            (Some(shown), none) => *none = Some(Box::new(shown)),
+        }
     }
 
     fn take(&mut self, mut shown: Shown, since: Option<Timestamp>, at: Timestamp) {
-        for part in PARTS {
+        for part in ZoneKind::ALL {
             if let Some(reading) = *slot(&mut shown.joules, part) {
-                slot(&mut self.joules, part).get_or_insert_default().take(since, at, reading);
+                self.with_track(part, |track| track.take(since, at, reading));
             }
         }
         if shown.cpu_seconds != Reading::default() {
             self.cpu_seconds.get_or_insert_default().take(since, at, shown.cpu_seconds);
         }
         // Names may come later than the workload; what is known stays.
-        if *shown.identity.name != *shown.identity.uid {
+        if *shown.identity.name != *shown.identity.uid && shown.identity != self.identity {
             self.identity = shown.identity;
         }
-        (self.last, self.running, self.watts) = (at, shown.running, shown.watts);
+        (self.last, self.running) = (at, shown.running);
+        self.watts.clear();
+        let watts = shown.watts.zones.iter().filter_map(|(zone, watts)| Some((zone, (*watts)?)));
+        self.watts.extend(watts);
+        self.watts.shrink_to_fit();
+    }
+
+    fn with_track(&mut self, part: ZoneKind, take: impl FnOnce(&mut Track)) {
+        if let Some((_, track)) = self.joules.iter_mut().find(|(zone, _)| *zone == part) {
+            return take(track);
+        }
+        let mut track = Track::default();
+        take(&mut track);
+        self.joules.reserve_exact(1);
+        self.joules.push((part, track));
     }
 
     fn forget_before(&mut self, limit: Timestamp) {
-        for part in PARTS {
-            if let Some(track) = slot(&mut self.joules, part) {
-                track.forget_before(limit);
-            }
-        }
+        self.joules.iter_mut().for_each(|(_, track)| track.forget_before(limit));
         if let Some(track) = &mut self.cpu_seconds {
             track.forget_before(limit);
         }
@@ -213,13 +295,14 @@ pub(super) fn overlap(a: TimeRange, b: TimeRange) -> Option<TimeRange> {
     (start < end).then_some(TimeRange { start, end })
 }
 
-fn each(tracks: &Split<Track>, mut take: impl FnMut(Part, &Track)) {
+fn parts(tracks: &mut Split<Track>) -> impl Iterator<Item = &mut Track> {
+    tracks.zones.iter_mut().filter_map(|(_, track)| track.as_mut())
+}
+
+fn each(tracks: &Split<Track>, mut take: impl FnMut(ZoneKind, &Track)) {
     for (zone, track) in tracks.zones.iter() {
         if let Some(track) = track {
-            take(Part::Zone(zone), track);
+            take(zone, track);
         }
-    }
-    if let Some(track) = &tracks.gpu {
-        take(Part::Gpu, track);
     }
 }

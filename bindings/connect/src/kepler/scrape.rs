@@ -2,12 +2,17 @@
 
 use super::track::Reading;
 use crate::energy::{
-    Identity, Key, Level, METRICS, Metric, NodeFigures, Part, Quantity, SOURCE_ERROR, SOURCE_INFO, add, slot,
+    Identity, Key, Level, METRICS, Metric, NodeFigures, Quantity, RESOURCES, SOURCE_ERROR, SOURCE_INFO, add,
+    owner_of_pod, slot,
 };
 use crate::exposition::{Sample, samples};
-use kepler_compliance::view::Split;
+use crate::http::chain;
+use kepler_compliance::units::ZoneKind;
+use kepler_compliance::view::{Owner, Resources, Split, WorkloadKind};
 use kepler_core::metric_names;
+use kepler_core::workload::EnergyAnnotation;
 use std::collections::HashMap;
+use std::io::{self, Read};
 use std::sync::{Arc, LazyLock};
 
 /// What an exporter showed.
@@ -18,7 +23,45 @@ pub(super) struct Scrape {
     /// The node's counters and power.
     pub(super) figures: NodeFigures,
     pub(super) workloads: HashMap<Key, Shown>,
+    /// Controllers by the identifier of their pod.
+    pub(super) owners: HashMap<Arc<str>, Owner>,
+    /// Annotations about energy by the identifier of their pod.
+    pub(super) annotations: HashMap<Arc<str>, Vec<EnergyAnnotation>>,
+    /// Requests and limits of pods and containers by kind and identifier.
+    pub(super) resources: HashMap<(WorkloadKind, Arc<str>), Resources>,
+    /// Whether it is an exporter of Kepler's.
+    is_kepler: bool,
 }
+
+/// How much is read of an exporter.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    /// Whether processes are.
+    pub(super) processes: bool,
+    /// How many workloads at most.
+    pub(super) workloads: usize,
+    /// How many bytes at most, decompressed.
+    pub(super) bytes: u64,
+}
+
+/// Why a text cannot be used.
+#[derive(Debug)]
+pub(super) struct Unreadable {
+    /// The kind of fault, a fixed word.
+    pub(super) fault: &'static str,
+    pub(super) reason: String,
+}
+
+impl Unreadable {
+    fn malformed(reason: impl Into<String>) -> Self {
+        Unreadable { fault: "malformed", reason: reason.into() }
+    }
+}
+
+/// So much is read at a time.
+const PIECE: usize = 64 << 10;
+/// No line is longer.
+const LONGEST_LINE: usize = 1 << 20;
 
 /// What it showed of a workload.
 #[derive(Debug)]
@@ -35,21 +78,61 @@ static BY_NAME: LazyLock<HashMap<&'static str, &'static Metric>> =
     LazyLock::new(|| METRICS.iter().map(|metric| (metric.name, metric)).collect());
 
 impl Scrape {
-    /// Reads the text of `/metrics`. One wrong line makes the whole text wrong: a sum over the rest would
-    /// be short without anybody's noticing.
-    pub(super) fn read(text: &[u8]) -> Result<Self, String> {
+    /// Reads the text of `/metrics` as it comes. One wrong line makes the whole text wrong: a sum over the rest would
+    /// silently be short.
+    pub(super) fn read(mut from: impl Read, extent: Extent) -> Result<Self, Unreadable> {
         let mut scrape = Scrape::default();
-        let mut any = false;
-        for sample in samples(text) {
-            let sample = sample.map_err(|error| error.to_string())?;
-            let known = BY_NAME.get(sample.name).copied();
-            any |= known.is_some() || sample.name == metric_names::BUILD_INFO;
-            if known.is_some() {
-                scrape.of_node(&sample)?;
+        let (mut text, mut lines, mut bytes) = (Vec::with_capacity(2 * PIECE), 0, 0_u64);
+        loop {
+            let read = (&mut from).take(PIECE as u64).read_to_end(&mut text).map_err(of_io)?;
+            bytes = bytes.saturating_add(read as u64);
+            if bytes > extent.bytes {
+                let reason = format!("it is longer than {} bytes", extent.bytes);
+                return Err(Unreadable { fault: "too_large", reason });
             }
-            scrape.take(&sample, known);
+            let is_last = read == 0;
+            let whole =
+                if is_last { text.len() } else { text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1) };
+            let piece = text.get(..whole).unwrap_or_default();
+            scrape.take_all(piece, lines, extent)?;
+            if is_last {
+                break;
+            }
+            lines += piece.iter().filter(|&&byte| byte == b'\n').count();
+            text.drain(..whole);
+            if text.len() > LONGEST_LINE {
+                return Err(Unreadable::malformed(format!("line {} does not end", lines + 1)));
+            }
         }
-        if any { Ok(scrape) } else { Err("it shows no metrics of Kepler: check the port and the path".into()) }
+        if scrape.is_kepler {
+            Ok(scrape)
+        } else {
+            Err(Unreadable::malformed("it shows no metrics of Kepler: check the port and the path"))
+        }
+    }
+
+    /// Takes whole lines, of which the first follows `lines` others.
+    fn take_all(&mut self, text: &[u8], lines: usize, extent: Extent) -> Result<(), Unreadable> {
+        for sample in samples(text) {
+            let sample = sample.map_err(|mut error| {
+                error.line += lines;
+                Unreadable::malformed(error.to_string())
+            })?;
+            let known = BY_NAME.get(sample.name).copied();
+            self.is_kepler |= known.is_some() || sample.name == metric_names::BUILD_INFO;
+            if known.is_some_and(|metric| metric.level == Level::Workload(WorkloadKind::Process)) && !extent.processes {
+                continue;
+            }
+            if known.is_some() {
+                self.of_node(&sample).map_err(Unreadable::malformed)?;
+            }
+            self.take(&sample, known);
+            if self.workloads.len() > extent.workloads {
+                let reason = format!("it shows more than {} workloads", extent.workloads);
+                return Err(Unreadable { fault: "too_large", reason });
+            }
+        }
+        Ok(())
     }
 
     fn of_node(&mut self, sample: &Sample<'_>) -> Result<(), String> {
@@ -73,6 +156,16 @@ impl Scrape {
         let label = |name: &str| sample.label(name);
         match (sample.name, known) {
             (SOURCE_INFO | SOURCE_ERROR, _) => self.figures.sources.take(sample.name, label, sample.value),
+            (metric_names::POD_INFO, _) => {
+                if let Some((pod, owner)) = owner_of_pod(label) {
+                    self.owners.insert(pod.into(), owner);
+                }
+            }
+            (metric_names::POD_ANNOTATION_INFO, _) => {
+                if let Some((pod, annotation)) = annotation_of_pod(label) {
+                    self.annotations.entry(pod.into()).or_default().push(annotation);
+                }
+            }
             (metric_names::NODE_CPU_INFO, _) => *self.figures.processors.get_or_insert_default() += 1,
             (_, Some(metric)) => {
                 let Some(part) = metric.part(label) else { return };
@@ -85,18 +178,49 @@ impl Scrape {
                     }
                 }
             }
-            _ => {}
+            _ => {
+                let series = RESOURCES.iter().find(|(name, _)| *name == sample.name).map(|(_, series)| series);
+                let Some((series, uid)) = series.and_then(|series| Some((series, series.uid(label)?))) else { return };
+                let resources = self.resources.entry((series.kind, uid.into())).or_default();
+                series.note(resources, label, sample.value);
+            }
         }
     }
 }
 
+/// The rest of a text that did not come.
+fn of_io(error: io::Error) -> Unreadable {
+    let (is_timeout, reason) = match error.downcast::<reqwest::Error>() {
+        // The address may hold a password.
+        Ok(error) => (error.is_timeout(), chain(&error.without_url())),
+        Err(error) => (error.kind() == io::ErrorKind::TimedOut, error.to_string()),
+    };
+    if is_timeout {
+        return Unreadable { fault: "timeout", reason: "it has not come completely within the time for it".into() };
+    }
+    Unreadable { fault: "broken", reason: format!("it is broken: {reason}") }
+}
+
 impl Shown {
+    /// The controller of this pod.
+    pub(super) fn owner_in(&self, owners: &HashMap<Arc<str>, Owner>) -> Option<Owner> {
+        (self.identity.kind == WorkloadKind::Pod).then(|| owners.get(&self.identity.uid).cloned()).flatten()
+    }
+
+    /// What it asked for.
+    pub(super) fn resources_in(&self, resources: &HashMap<(WorkloadKind, Arc<str>), Resources>) -> Option<Resources> {
+        if resources.is_empty() || !matches!(self.identity.kind, WorkloadKind::Pod | WorkloadKind::Container) {
+            return None;
+        }
+        resources.get(&(self.identity.kind, Arc::clone(&self.identity.uid))).copied()
+    }
+
     fn new(identity: Identity) -> Self {
         let (joules, watts) = (Split::default(), Split::default());
         Shown { identity, running: false, joules, cpu_seconds: Reading::default(), watts }
     }
 
-    fn add(&mut self, quantity: Quantity, part: Part, state: Option<&str>, value: f64) {
+    fn add(&mut self, quantity: Quantity, part: ZoneKind, state: Option<&str>, value: f64) {
         let terminated = state == Some("terminated");
         // The CPU time of a process has no state, so it does not tell whether it runs.
         self.running |= !terminated && (state.is_some() || quantity != Quantity::CpuSeconds);
@@ -111,12 +235,18 @@ impl Shown {
     }
 }
 
+/// The pod of a series of `kepler_pod_annotation_info`, and what that says.
+fn annotation_of_pod<'a>(label: impl Fn(&str) -> Option<&'a str>) -> Option<(&'a str, EnergyAnnotation)> {
+    let is_label = label("written_as") == Some("label");
+    Some((label("pod_id")?, EnergyAnnotation::new(label("annotation")?, label("value")?, is_label)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kepler_compliance::units::ZoneKind;
-    use kepler_compliance::view::WorkloadKind;
     use proptest::prelude::*;
+
+    const ALL: Extent = Extent { processes: true, workloads: 1000, bytes: 1 << 20 };
 
     #[test]
     fn rows_of_one_workload_come_together_and_sockets_are_summed() {
@@ -128,8 +258,8 @@ kepler_pod_cpu_watts{node_name="n",pod_id="u",pod_name="web",pod_namespace="shop
 kepler_node_cpu_info{processor="0"} 1
 kepler_node_cpu_info{processor="1"} 1
 "#;
-        let mut scrape = Scrape::read(text).unwrap();
-        let package = Part::Zone(ZoneKind::Package);
+        let mut scrape = Scrape::read(&text[..], ALL).unwrap();
+        let package = ZoneKind::Package;
         assert_eq!(*slot(&mut scrape.figures.joules, package), Some(15.0));
         assert_eq!((scrape.node.as_deref(), scrape.figures.processors), (Some("n"), Some(2)));
         let pod = scrape.workloads.values_mut().next().unwrap();
@@ -141,7 +271,7 @@ kepler_node_cpu_info{processor="1"} 1
 
     #[test]
     fn another_servers_metrics_a_cut_text_and_several_nodes_are_refused() {
-        let refused = |text: &str| Scrape::read(text.as_bytes()).unwrap_err();
+        let refused = |text: &str| Scrape::read(text.as_bytes(), ALL).unwrap_err().reason;
         assert!(refused("up 1\n").contains("no metrics of Kepler"));
         assert!(refused("").contains("no metrics of Kepler"));
         assert!(refused("kepler_build_info{} 1\nkepler_node_cpu_watts{zone=").contains("line 2"));
@@ -149,10 +279,38 @@ kepler_node_cpu_info{processor="1"} 1
         assert!(refused(two).contains("`a`, `b`"));
     }
 
+    #[test]
+    fn a_text_is_read_in_pieces_and_bounded_in_bytes_and_workloads() {
+        let pod = |n: usize| {
+            format!("kepler_pod_cpu_watts{{node_name=\"n\",pod_id=\"{n}\",pod_name=\"web\",zone=\"dram\"}} 1\n")
+        };
+        let text: String = (0..3000).map(pod).collect();
+        assert!(text.len() > 3 * PIECE);
+        let read = |text: &str, extent| Scrape::read(text.as_bytes(), extent);
+        let wide = Extent { workloads: 3000, ..ALL };
+        assert_eq!(read(&text, wide).unwrap().workloads.len(), 3000);
+        assert!(read(&(text.clone() + "{"), wide).unwrap_err().reason.contains("line 3001"));
+        assert_eq!(read(&text, Extent { workloads: 2999, ..ALL }).unwrap_err().fault, "too_large");
+        assert_eq!(read(&text, Extent { bytes: 1000, ..wide }).unwrap_err().fault, "too_large");
+    }
+
+    #[test]
+    fn a_pods_controller_is_told_beside_its_figures_and_processes_only_where_wanted() {
+        let text = "kepler_pod_info{node_name=\"n\",pod_id=\"u\",owner_kind=\"Deployment\",owner_name=\"web\"} 1\n\
+            kepler_pod_info{node_name=\"n\",pod_id=\"v\",owner_kind=\"\",owner_name=\"\"} 1\n\
+            kepler_pod_cpu_watts{node_name=\"n\",pod_id=\"u\",pod_name=\"web-1\",zone=\"dram\"} 1\n\
+            kepler_process_cpu_watts{node_name=\"n\",pid=\"1\",comm=\"init\",zone=\"dram\"} 1\n";
+        let all = Scrape::read(text.as_bytes(), ALL).unwrap();
+        let owner = all.workloads.values().find_map(|shown| shown.owner_in(&all.owners)).unwrap();
+        assert_eq!((owner.kind, &*owner.name, all.workloads.len()), (WorkloadKind::Deployment, "web", 2));
+        let pods = Scrape::read(text.as_bytes(), Extent { processes: false, ..ALL }).unwrap();
+        assert_eq!(pods.workloads.len(), 1);
+    }
+
     proptest! {
         #[test]
         fn no_bytes_panic(text in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Scrape::read(&text);
+            let _ = Scrape::read(&text[..], ALL);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! A counter over several readings: the increase, across resets.
 
 use jiff::Timestamp;
-use kepler_compliance::series::span;
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// A workload's counter in one reading. An exporter shows it under `state="running"`, and after its end
 /// under `state="terminated"`; both at once where one of the same name follows.
@@ -12,22 +12,43 @@ pub(super) struct Reading {
     pub(super) terminated: Option<f64>,
 }
 
+/// A time as nanoseconds since 1970: half of what a [`Timestamp`] takes, and a fleet has a million of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Moment(i64);
+
+impl Moment {
+    fn of(at: Timestamp) -> Self {
+        let nanoseconds = at.as_nanosecond();
+        // Outside of the years 1678 to 2262 all times are one.
+        Moment(i64::try_from(nanoseconds).unwrap_or(if nanoseconds < 0 { i64::MIN } else { i64::MAX }))
+    }
+
+    /// The time since `earlier`; none if that is later.
+    fn since(self, earlier: Moment) -> Duration {
+        Duration::from_nanos(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
 /// A counter's own total, which never falls, and its course.
 #[derive(Debug, Default)]
 pub(super) struct Track {
     last: Reading,
     /// Times and totals; between two of them the total rose evenly. Times when it stood still are left out.
-    points: VecDeque<(Timestamp, f64)>,
+    points: VecDeque<(Moment, f64)>,
 }
 
 impl Track {
     /// Takes a reading of `at`. `since` is the time of the reading before, in which, if there is no point
     /// yet, the counter did not exist: then all that it shows was used since.
     pub(super) fn take(&mut self, since: Option<Timestamp>, at: Timestamp, now: Reading) {
+        let (since, at) = (since.map(Moment::of), Moment::of(at));
         let Some(&(last_at, total)) = self.points.back() else {
             match since {
-                Some(since) => self.points.extend([(since, 0.0), (at, used(Reading::default(), now).0)]),
-                None => self.points.push_back((at, 0.0)),
+                Some(since) => {
+                    self.push(since, 0.0);
+                    self.push(at, used(Reading::default(), now).0);
+                }
+                None => self.push(at, 0.0),
             }
             self.last = now;
             return;
@@ -36,31 +57,62 @@ impl Track {
         self.last = last;
         if more > 0.0 {
             if let Some(since) = since.filter(|&since| since > last_at) {
-                self.points.push_back((since, total));
+                self.push(since, total);
             }
-            self.points.push_back((at, total + more));
+            self.push(at, total + more);
         }
+    }
+
+    /// There are many of these, and memory that is only reserved would be nearly half of it.
+    fn push(&mut self, at: Moment, total: f64) {
+        if self.points.len() == self.points.capacity() {
+            self.points.reserve_exact(2 + self.points.len() / 4);
+        }
+        self.points.push_back((at, total));
     }
 
     /// What was used between two times.
     pub(super) fn between(&self, start: Timestamp, end: Timestamp) -> f64 {
-        (self.total(end) - self.total(start)).max(0.0)
+        (self.total(Moment::of(end)) - self.total(Moment::of(start))).max(0.0)
     }
 
-    fn total(&self, at: Timestamp) -> f64 {
+    fn total(&self, at: Moment) -> f64 {
         let after = self.points.partition_point(|&(time, _)| time <= at);
         let before = after.checked_sub(1).and_then(|before| self.points.get(before));
         match (before, self.points.get(after)) {
             (Some(&(t0, a)), Some(&(t1, b))) => {
-                a + (b - a) * (span(t0, at).as_secs_f64() / span(t0, t1).as_secs_f64()).min(1.0)
+                a + (b - a) * (at.since(t0).as_secs_f64() / t1.since(t0).as_secs_f64()).min(1.0)
             }
             (Some(&(_, only)), None) | (None, Some(&(_, only))) => only,
             (None, None) => 0.0,
         }
     }
 
+    /// Points that are kept.
+    pub(super) fn len(&self) -> usize {
+        self.points.len()
+    }
+
+    /// Leaves out points before `limit` that follow another one by less than `spacing`: between those that stay, the
+    /// total is taken to have risen evenly.
+    pub(super) fn thin(&mut self, limit: Timestamp, spacing: Duration) {
+        let limit = Moment::of(limit);
+        let (mut kept, last): (Option<Moment>, _) = (None, self.points.back().map(|&(time, _)| time));
+        self.points.retain(|&(time, _)| {
+            let stays = time >= limit || last == Some(time) || kept.is_none_or(|kept| time.since(kept) >= spacing);
+            if stays {
+                kept = Some(time);
+            }
+            stays
+        });
+        if self.points.capacity() > 2 * self.points.len() {
+            self.points.shrink_to(self.points.len() + self.points.len() / 4);
+        }
+    }
+
     /// Forgets what was before `limit`, but for one point to count from.
     pub(super) fn forget_before(&mut self, limit: Timestamp) {
+        let limit = Moment::of(limit);
         while self.points.get(1).is_some_and(|&(time, _)| time <= limit) {
             self.points.pop_front();
         }
@@ -149,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_not_shown_for_a_while_is_not_counted_anew() {
+    fn one_that_is_not_shown_for_a_while_is_not_counted_again() {
         assert_eq!(total(&[(Some(100.0), None), (None, None), (Some(104.0), None)]), 4.0);
     }
 
@@ -166,6 +218,17 @@ mod tests {
         let mut track = track(&[(Some(0.0), None), (Some(1.0), None), (Some(3.0), None), (Some(7.0), None)]);
         track.forget_before(at(15));
         assert_eq!((track.between(at(15), at(30)), track.points.len()), (5.0, 3));
+    }
+
+    #[test]
+    fn thinning_keeps_the_whole_and_loses_the_course_only() {
+        let shown: Vec<_> = (0..=60).map(|n| (Some(f64::from(n * n)), None)).collect();
+        let mut track = track(&shown);
+        let (whole, late) = (track.between(at(0), at(600)), track.between(at(450), at(600)));
+        track.thin(at(400), Duration::from_secs(60));
+        assert!(track.len() < 32, "{}", track.len());
+        assert_eq!((track.between(at(0), at(600)), track.between(at(450), at(600))), (whole, late));
+        assert_eq!(track.between(at(0), at(240)) + track.between(at(240), at(600)), whole);
     }
 
     proptest! {

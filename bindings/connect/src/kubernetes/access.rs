@@ -21,7 +21,7 @@ pub struct Access {
     /// The API server, `https://host:port`; `None` if only the kubelet is to be asked.
     pub server: Option<String>,
     /// The token.
-    pub token: Token,
+    pub token: BearerToken,
     /// The cluster's certificate authorities.
     pub authorities: Pem,
     /// The certificate of a client, and its key.
@@ -35,7 +35,7 @@ pub struct Access {
 /// A bearer token.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub enum Token {
+pub enum BearerToken {
     /// None.
     #[default]
     None,
@@ -79,12 +79,12 @@ impl Pem {
     }
 }
 
-impl Token {
+impl BearerToken {
     pub(super) fn auth(&self) -> Result<Auth, AccessError> {
         match self {
-            Token::None => Ok(Auth::None),
-            Token::Fixed(token) => Ok(Auth::Bearer(token.clone())),
-            Token::File(path) => {
+            BearerToken::None => Ok(Auth::None),
+            BearerToken::Fixed(token) => Ok(Auth::Bearer(token.clone())),
+            BearerToken::File(path) => {
                 let text = read(path)?;
                 let text = String::from_utf8(text)
                     .map_err(|_| AccessError::File { path: path.clone(), reason: "it holds no text".into() })?;
@@ -142,7 +142,7 @@ impl Access {
             let port = set("KUBERNETES_SERVICE_PORT_HTTPS").or_else(|| set("KUBERNETES_SERVICE_PORT"));
             format!("https://{}:{}", bracketed(&host), port.as_deref().unwrap_or("443"))
         });
-        let (token, authorities) = (Token::File(token), Pem::File(directory.join("ca.crt")));
+        let (token, authorities) = (BearerToken::File(token), Pem::File(directory.join("ca.crt")));
         Ok(Access { server, token, authorities, ..Access::default() })
     }
 
@@ -151,7 +151,7 @@ impl Access {
         let refuse = |what: String| AccessError::Kubeconfig { what };
         let server = self.server.as_deref().ok_or_else(|| refuse("names no server".into()))?;
         let url = crate::http::base_url(server).map_err(|error| refuse(error.to_string()))?;
-        if url.scheme() != "https" && !matches!(self.token, Token::None) {
+        if url.scheme() != "https" && !matches!(self.token, BearerToken::None) {
             return Err(refuse("has a server without TLS, to which no token is sent".into()));
         }
         Ok(url)
@@ -308,17 +308,17 @@ impl User {
         }
     }
 
-    fn token(&self, directory: &Path, has_identity: bool) -> Result<Token, AccessError> {
+    fn token(&self, directory: &Path, has_identity: bool) -> Result<BearerToken, AccessError> {
         let refuse = |what: String| Err(AccessError::Kubeconfig { what });
         // kubectl prefers the file, too.
         if let Some(path) = &self.token_file {
-            return Ok(Token::File(directory.join(path)));
+            return Ok(BearerToken::File(directory.join(path)));
         }
         if let Some(token) = self.token.as_deref().filter(|token| !token.is_empty()) {
-            return Ok(Token::Fixed(Secret::new(token)));
+            return Ok(BearerToken::Fixed(Secret::new(token)));
         }
         if has_identity {
-            return Ok(Token::None);
+            return Ok(BearerToken::None);
         }
         if let Some(exec) = &self.exec {
             let what = format!(
@@ -337,7 +337,7 @@ impl User {
         if self.username.is_some() {
             return refuse("has its user authenticate by password, which Kubernetes has not taken since 1.19".into());
         }
-        Ok(Token::None)
+        Ok(BearerToken::None)
     }
 }
 
@@ -401,10 +401,10 @@ mod tests {
         let access = config(r#"{"token": "abc"}"#).unwrap();
         assert_eq!(access.server.as_deref(), Some("https://10.0.0.1:6443"));
         assert!(matches!(&access.authorities, Pem::Data(data) if data == b"---\n"));
-        assert!(matches!(access.token, Token::Fixed(_)) && !access.insecure);
+        assert!(matches!(access.token, BearerToken::Fixed(_)) && !access.insecure);
         assert!(!format!("{access:?}").contains("abc"), "a token is not shown");
         let access = config(r#"{"token": "abc", "tokenFile": "token"}"#).unwrap();
-        assert!(matches!(access.token, Token::File(path) if path == Path::new("/etc/kubernetes/token")));
+        assert!(matches!(access.token, BearerToken::File(path) if path == Path::new("/etc/kubernetes/token")));
         let access = config(r#"{"client-certificate": "/c.crt", "client-key": "c.key"}"#).unwrap();
         let Some((Pem::File(certificate), Pem::File(key))) = access.identity else { panic!() };
         assert_eq!((certificate.as_path(), key.as_path()), (Path::new("/c.crt"), Path::new("/etc/kubernetes/c.key")));
@@ -429,7 +429,7 @@ mod tests {
     fn no_token_is_sent_without_tls() {
         let mut access = Access { server: Some("http://127.0.0.1:8080".into()), ..Access::default() };
         assert!(access.server().is_ok());
-        access.token = Token::Fixed(Secret::new("abc"));
+        access.token = BearerToken::Fixed(Secret::new("abc"));
         assert!(access.server().unwrap_err().to_string().contains("without TLS"));
     }
 

@@ -6,20 +6,18 @@
 mod follow;
 mod watch;
 
-pub(super) use follow::{News, follow};
-pub(super) use watch::Event;
+pub(super) use follow::{Followed, News, follow};
+pub(super) use watch::{Collection, Event, WHOLE, Watched};
 
 use super::access::{Access, AccessError};
-use super::pods::{LabelFilter, PodList, read_list};
-use super::refusal::{Refusal, Right};
+use super::failure::{Right, SourceFailure};
+use super::pods::{LabelFilter, ListMetadata, Metadata, Pod, PodList, entry, read_list};
 use super::source::{Bounded, MAX_BODY, PodSource, TIMEOUT};
-use crate::http::tls::PeerTrust;
-use crate::http::{Http, HttpError, HttpOptions, Peer};
-use flate2::read::GzDecoder;
+use crate::http::peer::{Peer, PeerClient, PeerTrust};
+use crate::http::{Auth, ClientOptions, HttpError, decompressed};
 use kepler_core::availability::{Remedy, Setting};
 use kepler_core::directory::PodEntry;
 use reqwest::Url;
-use reqwest::blocking::Response;
 use serde::Deserialize;
 use std::io::{BufReader, Read};
 use std::net::{IpAddr, SocketAddr};
@@ -39,15 +37,16 @@ pub(super) struct ApiServer {
 
 /// A connection to the API server.
 pub(super) struct Connection {
-    http: Http,
+    http: PeerClient,
     server: Url,
+    access: Access,
 }
 
 impl Connection {
-    pub(super) fn open(access: &Access) -> Result<Self, Refusal> {
+    pub(super) fn open(access: &Access) -> Result<Self, SourceFailure> {
         let refuse = |error: AccessError| {
             let remedy = Remedy::CorrectSetting { setting: Setting::Kubeconfig };
-            Refusal::new("credentials", error.to_string(), remedy)
+            SourceFailure::new("credentials", error.to_string(), remedy)
         };
         let mut server = access.server().map_err(refuse)?;
         let identity = match &access.identity {
@@ -64,50 +63,72 @@ impl Connection {
                 address = None;
             }
         }
-        let http = trust.config().and_then(|tls| Http::to_peer(HttpOptions::default(), Peer { tls, address }));
-        let http = http.map_err(|error| Refusal::new("credentials", error.to_string(), Remedy::None))?;
-        Ok(Connection { http, server })
+        let http = trust
+            .config()
+            .and_then(|tls| PeerClient::new(Peer { tls, address }, ClientOptions::default().connect_timeout));
+        let http = http.map_err(|error| SourceFailure::new("credentials", error.to_string(), Remedy::None))?;
+        Ok(Connection { http, server, access: access.clone() })
     }
 
     /// GET of a path and query; the answer's body, decompressed.
     pub(super) fn get(
         &self,
-        access: &Access,
         path: &[&str],
         query: &[(&str, &str)],
+        accept: &'static str,
         timeout: Duration,
         right: &Right,
-    ) -> Result<(Url, Box<dyn Read + Send>), Refusal> {
+    ) -> Result<(Url, Box<dyn Read + Send>), SourceFailure> {
+        let mut url = self.url(path);
+        url.query_pairs_mut().extend_pairs(query);
+        let auth = self.auth()?;
+        let headers = [("accept", accept), ("accept-encoding", "gzip")];
+        let answer = self.http.stream(&url, &auth, &headers, timeout).map_err(|error| failure(&error, right))?;
+        Ok((url, decompressed(answer)))
+    }
+
+    /// POST of an object in JSON; the body of the answer.
+    pub(super) fn post(
+        &self,
+        path: &[&str],
+        body: &serde_json::Value,
+        timeout: Duration,
+        right: &Right,
+    ) -> Result<(Url, Box<dyn Read + Send>), SourceFailure> {
+        let (url, auth) = (self.url(path), self.auth()?);
+        let headers = [("accept", WHOLE), ("accept-encoding", "gzip"), ("content-type", "application/json")];
+        let body = body.to_string().into_bytes();
+        let answer = self.http.post(&url, &auth, &headers, body, timeout).map_err(|error| failure(&error, right))?;
+        Ok((url, decompressed(answer)))
+    }
+
+    fn url(&self, path: &[&str]) -> Url {
         let mut url = self.server.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
-        url.query_pairs_mut().extend_pairs(query);
-        let auth = access.token.auth();
-        let auth = auth.map_err(|error| Refusal::new("credentials", error.to_string(), Remedy::Wait))?;
-        let headers = [("accept", "application/json"), ("accept-encoding", "gzip")];
-        let answer = self.http.stream(&url, &auth, &headers, timeout).map_err(|error| refusal(&error, right))?;
-        Ok((url, body(answer)))
+        url
+    }
+
+    /// The credentials, read again each time: tokens are replaced.
+    fn auth(&self) -> Result<Auth, SourceFailure> {
+        let auth = self.access.token.auth();
+        auth.map_err(|error| SourceFailure::new("credentials", error.to_string(), Remedy::Wait))
     }
 }
 
-fn refusal(error: &HttpError, right: &Right) -> Refusal {
-    let mut refusal = Refusal::of(error, right);
-    if matches!(refusal.fault, "unreachable" | "certificate") {
+fn failure(error: &HttpError, right: &Right) -> SourceFailure {
+    let mut failure = SourceFailure::of(error, right);
+    if matches!(failure.fault, "unreachable" | "certificate") {
         let remedy = Remedy::CorrectSetting { setting: Setting::Kubeconfig };
-        refusal.remedy = Remedy::any([Remedy::Wait, remedy]);
+        failure.remedy = Remedy::any([Remedy::Wait, remedy]);
     }
-    refusal
-}
-
-fn body(answer: Response) -> Box<dyn Read + Send> {
-    let is_compressed = answer.headers().get("content-encoding").is_some_and(|encoding| encoding == "gzip");
-    if is_compressed { Box::new(GzDecoder::new(BufReader::new(answer))) } else { Box::new(answer) }
+    failure
 }
 
 impl ApiServer {
     /// All pods of the node, with the moment of the cluster's history that the list shows.
-    pub(super) fn list_pods(&self, connection: &Connection) -> Result<PodList, Refusal> {
+    pub(super) fn list_pods(&self, connection: &Connection) -> Result<PodList, SourceFailure> {
         let selector = format!("spec.nodeName={}", self.node);
         let limit = PAGE.to_string();
         let (mut all, mut next) = (PodList::default(), String::new());
@@ -118,12 +139,12 @@ impl ApiServer {
             } else {
                 query.push(("continue", next.as_str()));
             }
-            let (url, body) = connection.get(&self.access, &["api", "v1", "pods"], &query, TIMEOUT, &RIGHT)?;
+            let (url, body) = connection.get(&["api", "v1", "pods"], &query, WHOLE, TIMEOUT, &RIGHT)?;
             let body = BufReader::with_capacity(64 << 10, Bounded::new(body, MAX_BODY));
             let page = read_list(body, &self.labels).map_err(|error| {
                 let mut shown = url.clone();
                 shown.set_query(None);
-                Refusal::malformed(shown.as_str(), &error)
+                SourceFailure::malformed(shown.as_str(), &error)
             })?;
             all.pods.extend(page.pods);
             all.resource_version = page.resource_version;
@@ -131,10 +152,50 @@ impl ApiServer {
                 return Ok(all);
             }
             if page.next == next || all.pods.len() > super::pods::MOST_PODS {
-                return Err(Refusal::new("malformed", "the API server's list of pods does not end", Remedy::Wait));
+                return Err(SourceFailure::new(
+                    "malformed",
+                    "the API server's list of pods does not end",
+                    Remedy::Wait,
+                ));
             }
             next = page.next;
         }
+    }
+}
+
+impl Watched for Pod {
+    fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_ref()
+    }
+
+    fn error(&self) -> (Option<&str>, Option<u16>) {
+        (self.message.as_deref(), self.code)
+    }
+}
+
+impl Followed for ApiServer {
+    type Object = Pod;
+    type Item = PodEntry;
+
+    fn access(&self) -> &Access {
+        &self.access
+    }
+
+    fn collection(&self) -> Collection {
+        Collection {
+            path: ["api", "v1", "pods"].map(str::to_owned).to_vec(),
+            selector: Some(("fieldSelector", format!("spec.nodeName={}", self.node))),
+            accept: WHOLE,
+            right: RIGHT,
+        }
+    }
+
+    fn item(&self, pod: Pod) -> PodEntry {
+        entry(pod, &self.labels)
+    }
+
+    fn list(&self, connection: &Connection) -> Result<(Vec<PodEntry>, String), SourceFailure> {
+        self.list_pods(connection).map(|list| (list.pods, list.resource_version))
     }
 }
 
@@ -143,18 +204,57 @@ impl PodSource for ApiServer {
         "apiserver"
     }
 
-    fn list(&mut self) -> Result<Vec<PodEntry>, Refusal> {
+    fn list(&mut self) -> Result<Vec<PodEntry>, SourceFailure> {
         let connection = Connection::open(&self.access)?;
         match self.list_pods(&connection) {
             // The next page is not kept any more: from the start, once.
-            Err(refusal) if refusal.fault == "expired" => Ok(self.list_pods(&connection)?.pods),
+            Err(failure) if failure.fault == "expired" => Ok(self.list_pods(&connection)?.pods),
             other => Ok(other?.pods),
         }
     }
 }
 
+/// The answer to a list, as far as it is read.
+#[derive(Deserialize)]
+#[serde(bound = "T: Watched")]
+struct Page<T> {
+    #[serde(default)]
+    metadata: ListMetadata,
+    #[serde(default)]
+    items: Option<Vec<T>>,
+}
+
+/// All objects of a collection, a page at a time, and the moment they show.
+pub(super) fn list<T: Watched>(
+    connection: &Connection,
+    collection: &Collection,
+) -> Result<(Vec<T>, String), SourceFailure> {
+    let limit = PAGE.to_string();
+    let (mut all, mut next) = (Vec::new(), String::new());
+    loop {
+        let mut query = collection.query();
+        query.push(("limit", limit.as_str()));
+        query.push(if next.is_empty() { ("resourceVersion", "0") } else { ("continue", next.as_str()) });
+        let (mut url, body) =
+            connection.get(&collection.segments(), &query, collection.accept, TIMEOUT, &collection.right)?;
+        url.set_query(None);
+        let body = BufReader::with_capacity(64 << 10, Bounded::new(body, MAX_BODY));
+        let page: Page<T> =
+            serde_json::from_reader(body).map_err(|error| SourceFailure::malformed(url.as_str(), &error))?;
+        all.extend(page.items.unwrap_or_default());
+        let more = page.metadata.next.unwrap_or_default();
+        if more.is_empty() {
+            return Ok((all, page.metadata.resource_version.unwrap_or_default()));
+        }
+        if more == next || all.len() > super::pods::MOST_PODS {
+            return Err(SourceFailure::new("malformed", format!("the list of {url} does not end"), Remedy::Wait));
+        }
+        next = more;
+    }
+}
+
 /// Where the API server says that a node's kubelet is.
-pub(super) fn node_addresses(access: &Access, node: &str) -> Result<Vec<SocketAddr>, Refusal> {
+pub(super) fn node_addresses(access: &Access, node: &str) -> Result<Vec<SocketAddr>, SourceFailure> {
     #[derive(Deserialize)]
     struct Node {
         status: Status,
@@ -184,9 +284,9 @@ pub(super) fn node_addresses(access: &Access, node: &str) -> Result<Vec<SocketAd
     }
     let right = Right { resource: "nodes", verbs: &["get"] };
     let connection = Connection::open(access)?;
-    let (url, body) = connection.get(access, &["api", "v1", "nodes", node], &[], Duration::from_secs(3), &right)?;
+    let (url, body) = connection.get(&["api", "v1", "nodes", node], &[], WHOLE, Duration::from_secs(3), &right)?;
     let node: Node = serde_json::from_reader(BufReader::new(Bounded::new(body, 4 << 20)))
-        .map_err(|error| Refusal::malformed(url.as_str(), &error))?;
+        .map_err(|error| SourceFailure::malformed(url.as_str(), &error))?;
     let port =
         node.status.daemon_endpoints.and_then(|endpoints| endpoints.kubelet_endpoint).map_or(10250, |at| at.port);
     // Host names are among them, which are tried by themselves.

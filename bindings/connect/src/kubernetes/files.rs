@@ -1,10 +1,10 @@
-//! The kubelet's log directories: names without asking anybody.
+//! The kubelet's log directories: names without any request.
 //!
 //! `/var/log/pods` has a directory a pod, `<namespace>_<name>_<uid>`, and `/var/log/containers` a link a container,
 //! `<pod>_<namespace>_<container>-<id>.log`. No name of Kubernetes has an underscore. Only the directories are read, not what
 //! was logged. Owners, resources, labels and kinds of containers are not known this way.
 
-use super::refusal::Refusal;
+use super::failure::SourceFailure;
 use super::source::PodSource;
 use kepler_core::availability::Remedy;
 use kepler_core::directory::{ContainerEntry, PodEntry};
@@ -27,9 +27,9 @@ impl PodSource for Files {
         "files"
     }
 
-    fn list(&mut self) -> Result<Vec<PodEntry>, Refusal> {
+    fn list(&mut self) -> Result<Vec<PodEntry>, SourceFailure> {
         let directory = self.logs.join("pods");
-        let names = names(&directory).map_err(|error| refusal(&directory, &error))?;
+        let names = names(&directory).map_err(|error| failure(&directory, &error))?;
         let mut pods: Vec<PodEntry> = names.iter().filter_map(|name| pod(name)).collect();
         let by_name: HashMap<(String, String), usize> =
             pods.iter().enumerate().map(|(index, pod)| ((pod.namespace.clone(), pod.name.clone()), index)).collect();
@@ -58,13 +58,13 @@ impl PodSource for Files {
     }
 }
 
-fn refusal(directory: &Path, error: &io::Error) -> Refusal {
+fn failure(directory: &Path, error: &io::Error) -> SourceFailure {
     let reason = format!("{} cannot be listed: {error}", directory.display());
     match error.kind() {
         io::ErrorKind::PermissionDenied => {
-            Refusal::new("permission_denied", reason, Remedy::MakeReadable { path: directory.to_owned() })
+            SourceFailure::new("permission_denied", reason, Remedy::MakeReadable { path: directory.to_owned() })
         }
-        _ => Refusal::new("not_found", reason, Remedy::MountHostPath { path: "/var/log/pods".into() }),
+        _ => SourceFailure::new("not_found", reason, Remedy::MountHostPath { path: "/var/log/pods".into() }),
     }
 }
 

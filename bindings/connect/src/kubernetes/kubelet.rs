@@ -4,12 +4,11 @@
 //! node's own (`/var/lib/kubelet/pki/kubelet.crt`), as most kubelets sign their own. So the token reaches this node only.
 
 use super::access::{Access, AccessError};
+use super::failure::{Right, SourceFailure};
 use super::pods::{LabelFilter, PodList, read_list};
-use super::refusal::{Refusal, Right};
 use super::source::{Bounded, MAX_BODY, PodSource, TIMEOUT};
 use super::{apiserver, node_addresses};
-use crate::http::tls::PeerTrust;
-use crate::http::{Http, HttpOptions, Peer};
+use crate::http::peer::{Peer, PeerClient, PeerTrust};
 use kepler_core::availability::{Remedy, Setting};
 use kepler_core::directory::PodEntry;
 use reqwest::Url;
@@ -21,7 +20,7 @@ use std::time::Duration;
 /// The port of every kubelet.
 const PORT: u16 = 10250;
 
-/// So many addresses are tried.
+/// Addresses that are tried, at most.
 const MOST_ADDRESSES: usize = 12;
 
 /// The node is one hop away.
@@ -43,7 +42,7 @@ pub(super) struct Kubelet {
     pub(super) procfs: PathBuf,
     pub(super) labels: LabelFilter,
     /// The connection, kept as long as it works, and what is trusted on it.
-    pub(super) client: Option<(Http, Vec<u8>, SocketAddr)>,
+    pub(super) client: Option<(PeerClient, Vec<u8>, SocketAddr)>,
 }
 
 impl Kubelet {
@@ -75,8 +74,8 @@ impl Kubelet {
         pem
     }
 
-    fn connect(&self, authorities: Vec<u8>, address: SocketAddr) -> Result<Http, Refusal> {
-        let unreadable = |error: AccessError| Refusal::new("credentials", error.to_string(), Remedy::None);
+    fn connect(&self, authorities: Vec<u8>, address: SocketAddr) -> Result<PeerClient, SourceFailure> {
+        let unreadable = |error: AccessError| SourceFailure::new("credentials", error.to_string(), Remedy::None);
         let identity = match &self.access.identity {
             Some((certificate, key)) => {
                 Some((certificate.read().map_err(unreadable)?, key.read().map_err(unreadable)?))
@@ -86,25 +85,25 @@ impl Kubelet {
         let trust = PeerTrust { authorities, identity, insecure: self.insecure };
         let client = trust.config().and_then(|tls| {
             let peer = Peer { tls, address: Some((self.node.clone(), address)) };
-            Http::to_peer(HttpOptions { connect_timeout: CONNECT_TIMEOUT, ..HttpOptions::default() }, peer)
+            PeerClient::new(peer, CONNECT_TIMEOUT)
         });
-        client.map_err(|error| Refusal::new("credentials", error.to_string(), Remedy::None))
+        client.map_err(|error| SourceFailure::new("credentials", error.to_string(), Remedy::None))
     }
 
-    fn ask(&self, client: &Http, address: SocketAddr) -> Result<Vec<PodEntry>, Refusal> {
+    fn ask(&self, client: &PeerClient, address: SocketAddr) -> Result<Vec<PodEntry>, SourceFailure> {
         let auth = self.access.token.auth();
-        let auth = auth.map_err(|error| Refusal::new("credentials", error.to_string(), Remedy::Wait))?;
+        let auth = auth.map_err(|error| SourceFailure::new("credentials", error.to_string(), Remedy::Wait))?;
         let text = format!("https://{}:{}/pods", self.node, address.port());
         let node = |_| {
             let reason = format!("`{}` is no name of a host", kepler_core::printable::line(&self.node));
-            Refusal::new("node_name", reason, Remedy::CorrectSetting { setting: Setting::NodeName })
+            SourceFailure::new("node_name", reason, Remedy::CorrectSetting { setting: Setting::NodeName })
         };
         let url = Url::parse(&text).map_err(node)?;
         let answer = client.stream(&url, &auth, &[("accept", "application/json")], TIMEOUT);
-        let answer = answer.map_err(|error| Refusal::of(&error, &RIGHT))?;
+        let answer = answer.map_err(|error| SourceFailure::of(&error, &RIGHT))?;
         let PodList { pods, .. } =
             read_list(BufReader::with_capacity(64 << 10, Bounded::new(answer, MAX_BODY)), &self.labels)
-                .map_err(|error| Refusal::malformed(url.as_str(), &error))?;
+                .map_err(|error| SourceFailure::malformed(url.as_str(), &error))?;
         Ok(pods)
     }
 }
@@ -114,24 +113,24 @@ impl PodSource for Kubelet {
         "kubelet"
     }
 
-    fn list(&mut self) -> Result<Vec<PodEntry>, Refusal> {
+    fn list(&mut self) -> Result<Vec<PodEntry>, SourceFailure> {
         let authorities = self.authorities();
         if authorities.iter().all(u8::is_ascii_whitespace) && !self.insecure {
             let reason = "there is no certificate to trust a kubelet by: neither the cluster's nor this node's own";
             let remedy = Remedy::MountHostPath { path: "/var/lib/kubelet/pki/kubelet.crt".into() };
-            return Err(Refusal::new("certificate", reason, remedy));
+            return Err(SourceFailure::new("certificate", reason, remedy));
         }
         let unknown = || {
             let reason = format!(
                 "the address of the kubelet of node `{}` is not known",
                 kepler_core::printable::line(&self.node)
             );
-            Refusal::new("unreachable", reason, Remedy::CorrectSetting { setting: Setting::KubeletAddress })
+            SourceFailure::new("unreachable", reason, Remedy::CorrectSetting { setting: Setting::KubeletAddress })
         };
         if let Some((client, known, address)) = self.client.take_if(|(_, known, _)| *known == authorities) {
             let answer = self.ask(&client, address);
-            // Whoever says no is there; a new connection would hear the same.
-            if !answer.as_ref().is_err_and(|refusal| matches!(refusal.fault, "unreachable" | "broken" | "certificate"))
+            // A server that refuses is there; a new connection would get the same answer.
+            if !answer.as_ref().is_err_and(|failure| matches!(failure.fault, "unreachable" | "broken" | "certificate"))
             {
                 self.client = Some((client, known, address));
                 return answer;
@@ -145,11 +144,11 @@ impl PodSource for Kubelet {
                     self.client = Some((client, authorities, address));
                     return Ok(pods);
                 }
-                Err(refusal) => {
-                    // Whoever answers is there: that is what has to be mended.
-                    let is_there = refusal.fault != "unreachable";
+                Err(failure) => {
+                    // A server that answers is there: its answer is what has to be fixed.
+                    let is_there = failure.fault != "unreachable";
                     if is_there || first.is_none() {
-                        first = Some(refusal);
+                        first = Some(failure);
                     }
                     if is_there {
                         break;

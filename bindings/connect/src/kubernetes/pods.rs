@@ -6,7 +6,9 @@ use super::quantity::Amounts;
 use super::resources::{self, Resources};
 use jiff::Timestamp;
 use kepler_core::directory::{ContainerEntry, PodEntry};
-use kepler_core::workload::{ContainerKind, ResourceAmounts};
+#[cfg(feature = "kepler")]
+use kepler_core::workload::PodOwner;
+use kepler_core::workload::{ContainerKind, ENERGY_PREFIX, EnergyAnnotation, ResourceAmounts};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
@@ -14,17 +16,26 @@ use std::io::Read;
 
 /// Which labels are kept, by name; those that end in `*` are prefixes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LabelFilter(Vec<String>);
+pub struct LabelFilter {
+    names: Vec<String>,
+    skips_annotations: bool,
+}
 
 impl LabelFilter {
     /// Keeps labels of these names.
     #[must_use]
     pub fn new(names: impl IntoIterator<Item = String>) -> Self {
-        LabelFilter(names.into_iter().collect())
+        LabelFilter { names: names.into_iter().collect(), skips_annotations: false }
+    }
+
+    /// The same without annotations and labels `kepler.energy/…`: pods choose nothing.
+    #[must_use]
+    pub fn without_energy_annotations(self) -> Self {
+        LabelFilter { skips_annotations: true, ..self }
     }
 
     fn keeps(&self, name: &str) -> bool {
-        self.0.iter().any(|wanted| match wanted.strip_suffix('*') {
+        self.names.iter().any(|wanted| match wanted.strip_suffix('*') {
             Some(prefix) => name.starts_with(prefix),
             None => wanted == name,
         })
@@ -60,11 +71,11 @@ struct ListSeed<'a>(&'a LabelFilter);
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
-struct ListMetadata {
+pub(super) struct ListMetadata {
     #[serde(default)]
-    resource_version: Option<String>,
+    pub(super) resource_version: Option<String>,
     #[serde(default, rename = "continue")]
-    next: Option<String>,
+    pub(super) next: Option<String>,
 }
 
 impl<'de> DeserializeSeed<'de> for ListSeed<'_> {
@@ -208,6 +219,41 @@ pub(super) struct Metadata {
     owner_references: Option<Vec<Reference>>,
 }
 
+impl Metadata {
+    /// The value of a label.
+    pub(super) fn label(&self, name: &str) -> Option<&str> {
+        let labels = self.labels.as_ref()?;
+        labels.0.iter().find(|(label, _)| label == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Annotations and labels `kepler.energy/…`, those of a name as an annotation first.
+    pub(super) fn energy(&self) -> Vec<EnergyAnnotation> {
+        let annotations = self.annotations.as_ref().map(|few| few.energy.as_slice()).unwrap_or_default();
+        let labels = self.labels.as_ref().map(|labels| labels.0.as_slice()).unwrap_or_default();
+        let labels = labels.iter().filter_map(|(name, value)| energy_annotation(name, value, true));
+        annotations.iter().cloned().chain(labels).take(MOST_ANNOTATIONS).collect()
+    }
+}
+
+/// More than these are not meant for us.
+const MOST_ANNOTATIONS: usize = 16;
+/// No value that means anything is longer; what follows is cut off.
+const LONGEST_VALUE: usize = 128;
+
+/// The annotation or label of that name, if it is about energy.
+fn energy_annotation(name: &str, value: &str, is_label: bool) -> Option<EnergyAnnotation> {
+    let name = name.strip_prefix(ENERGY_PREFIX)?;
+    Some(EnergyAnnotation::new(name, value.chars().take(LONGEST_VALUE).collect::<String>(), is_label))
+}
+
+#[cfg(feature = "kepler")]
+impl Metadata {
+    /// The controller, as it is referred to.
+    pub(super) fn controller(&self) -> Option<PodOwner> {
+        owner::owner(self.owner_references.as_deref()?, None, None)
+    }
+}
+
 /// Labels in their order.
 #[derive(Default)]
 struct Labels(Vec<(String, String)>);
@@ -240,6 +286,7 @@ pub(super) struct Annotations {
     hash: Option<String>,
     mirror: Option<String>,
     pub(super) is_end_of_initial_events: bool,
+    energy: Vec<EnergyAnnotation>,
 }
 
 impl<'de> Deserialize<'de> for Annotations {
@@ -260,6 +307,9 @@ impl<'de> Deserialize<'de> for Annotations {
                         "kubernetes.io/config.mirror" => few.mirror = Some(map.next_value()?),
                         "k8s.io/initial-events-end" => {
                             few.is_end_of_initial_events = map.next_value::<String>()? == "true";
+                        }
+                        name if name.starts_with(ENERGY_PREFIX) => {
+                            few.energy.extend(energy_annotation(name, &map.next_value::<String>()?, false));
                         }
                         _ => {
                             map.next_value::<IgnoredAny>()?;
@@ -358,6 +408,7 @@ impl Pod {
     fn into_entry(self, filter: &LabelFilter) -> PodEntry {
         let (metadata, spec) = (self.metadata.unwrap_or_default(), self.spec.unwrap_or_default());
         let status = self.status.unwrap_or_default();
+        let energy = if filter.skips_annotations { Vec::new() } else { metadata.energy() };
         let mut pod = PodEntry::new(
             metadata.uid.unwrap_or_default(),
             metadata.name.unwrap_or_default(),
@@ -374,6 +425,7 @@ impl Pod {
         let created = metadata.creation_timestamp.and_then(|time| time.parse::<Timestamp>().ok());
         pod.owner = owner::owner(&metadata.owner_references.unwrap_or_default(), hash, created);
         pod.labels = labels.into_iter().filter(|(name, _)| filter.keeps(name)).collect();
+        pod.annotations = energy;
         pod.qos_class = status.qos_class.unwrap_or_default();
         pod.lists_containers = status.container_statuses.is_some()
             || status.init_container_statuses.is_some()

@@ -1,8 +1,8 @@
 //! The thread that keeps the directory of pods up to date.
 
 use super::apiserver::{Event, News};
+use super::failure::SourceFailure;
 use super::pace::{Backoff, jittered};
-use super::refusal::Refusal;
 use super::source::PodSource;
 use kepler_core::availability::Unavailable;
 use kepler_core::directory::{Directory, PodDirectory, PodEntry};
@@ -26,7 +26,7 @@ pub(super) struct Refreshing {
     pub(super) sources: Vec<Box<dyn PodSource>>,
     pub(super) interval: Duration,
     /// What a watch brings, where one is under way: it stands before all sources.
-    pub(super) news: Option<Receiver<News>>,
+    pub(super) news: Option<Receiver<News<PodEntry>>>,
     pub(super) stop: Arc<AtomicBool>,
     /// Tells that the first round is over.
     pub(super) first: Option<Sender<()>>,
@@ -42,7 +42,7 @@ pub(super) struct Kept {
     watched: HashMap<String, PodEntry>,
     /// Whether what is watched is up to date.
     is_watching: bool,
-    refused: Option<Refusal>,
+    refused: Option<SourceFailure>,
 }
 
 /// What a round came to.
@@ -62,7 +62,7 @@ impl Refreshing {
         while !self.stop.load(Ordering::Acquire) {
             let outcome = self.refresh(is_asked);
             if let Some(first) = self.first.take_if(|_| outcome != Outcome::Pending) {
-                // Nobody may be waiting any more.
+                // The caller may no longer be waiting.
                 let _ = first.send(());
             }
             let now = Instant::now();
@@ -118,7 +118,7 @@ impl Refreshing {
                 News::Event(Event::Gone(uid)) => {
                     self.kept.watched.remove(&uid);
                 }
-                News::Event(Event::Bookmark) => {}
+                News::Event(Event::Bookmark(_)) => {}
                 News::Refused(refusal) => {
                     self.directory.failed("apiserver", refusal.fault);
                     (self.kept.is_watching, self.kept.refused) = (false, Some(refusal));
@@ -141,8 +141,8 @@ impl Refreshing {
             return Outcome::Pending;
         }
         let mut refused: Vec<Unavailable> = Vec::new();
-        if let Some(refusal) = &self.kept.refused {
-            refused.push(refusal.clone().unavailable("apiserver"));
+        if let Some(failure) = &self.kept.refused {
+            refused.push(failure.clone().unavailable("apiserver"));
         }
         for rank in 0..self.sources.len() {
             let is_worse = self.kept.rank.is_some_and(|kept| rank > kept);
@@ -163,9 +163,9 @@ impl Refreshing {
                     self.publish(name, read_at, pods, refused);
                     return Outcome::Answered;
                 }
-                Err(refusal) => {
-                    self.directory.failed(name, refusal.fault);
-                    refused.push(refusal.unavailable(name));
+                Err(failure) => {
+                    self.directory.failed(name, failure.fault);
+                    refused.push(failure.unavailable(name));
                 }
             }
         }

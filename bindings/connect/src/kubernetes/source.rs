@@ -1,6 +1,6 @@
 //! What all sources of pods are.
 
-use super::refusal::Refusal;
+use super::failure::SourceFailure;
 use kepler_core::directory::PodEntry;
 use std::io::{self, Read};
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub(super) trait PodSource: Send {
     fn name(&self) -> &'static str;
 
     /// All pods of this node, as far as it knows them.
-    fn list(&mut self) -> Result<Vec<PodEntry>, Refusal>;
+    fn list(&mut self) -> Result<Vec<PodEntry>, SourceFailure>;
 }
 
 /// Reads up to a limit, and says so.

@@ -4,12 +4,12 @@ use super::api::{Row, When};
 use super::promql::Matchers;
 use super::{PrometheusView, figures_of};
 use crate::energy::{
-    EXPORTER_INTERVAL, Identity, Level, METRICS, Metric, NodeFigures, Quantity, SOURCE_ERROR, SOURCE_INFO, Sources,
-    WorkloadFigures, is, plus,
+    EXPORTER_INTERVAL, Identity, IdentityLabels, Level, METRICS, Metric, NodeFigures, Quantity, SOURCE_ERROR,
+    SOURCE_INFO, Sources, WorkloadFigures, is, plus,
 };
 use jiff::Timestamp;
 use kepler_compliance::series::{Series, Step};
-use kepler_compliance::view::{EnergySeries, Subject, TimeRange, Usage, ViewError, WorkloadId, WorkloadKind};
+use kepler_compliance::view::{EnergySeries, StepUsage, Subject, TimeRange, ViewError, WorkloadId, WorkloadKind};
 use kepler_core::meter::Method;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -45,7 +45,13 @@ impl PrometheusView {
         if rest.length() >= nodes.interval.saturating_mul(INTERVALS) {
             usage.extend(self.steps(&question, rest.start, rest.length(), 1)?);
         }
-        let steps = usage.into_iter().map(|(start, (end, value))| Step { start, end, value });
+        let sources = self.sources(&question, range)?;
+        // Nodes are one sum here: the platform stands for its parts where it does on all of them.
+        let total = |usage| match sources.values().next() {
+            Some(first) if sources.values().all(Sources::prefers_platform) => first.total(usage),
+            _ => usage,
+        };
+        let steps = usage.into_iter().map(|(start, (end, value))| Step { start, end, value: total(value) });
         let nothing = |reason: &str| self.no_data(range, reason.into());
         let steps = Series::new(steps.collect()).map_err(|error| nothing(&error.to_string()))?;
         if steps.steps().is_empty() {
@@ -53,7 +59,8 @@ impl PrometheusView {
         }
         let covered: f64 = steps.steps().iter().map(|step| step.length().as_secs_f64()).sum();
         let of_time = (covered / range.length().as_secs_f64()).min(1.0);
-        let mut series = EnergySeries::new(steps, self.method(&question, range)?, nodes.moment());
+        let method = sources.values().map(Sources::method).fold(Method::Measured, Method::weaker);
+        let mut series = EnergySeries::new(steps, method, nodes.moment());
         series.coverage = match subject {
             Subject::Cluster => of_time.min(nodes.coverage(range, |_| true)),
             _ => of_time,
@@ -78,14 +85,7 @@ impl PrometheusView {
                 let kind = ids.first()?.kind;
                 let nodes: BTreeSet<&str> = ids.iter().map(|id| &*id.node).collect();
                 let names: BTreeSet<&str> = ids.iter().map(|id| &*id.uid).collect();
-                let label = match kind {
-                    WorkloadKind::Pod => "pod_id",
-                    WorkloadKind::Container => "container_id",
-                    WorkloadKind::Unit => "cgroup",
-                    WorkloadKind::Job => "job_id",
-                    WorkloadKind::Vm => "vm_id",
-                    _ => "pid",
-                };
+                let label = IdentityLabels::of(kind).uid;
                 let matchers = matchers.one_of("node_name", nodes).one_of(label, names);
                 Question { level: Level::Workload(kind), matchers, ids }
             }
@@ -100,7 +100,7 @@ impl PrometheusView {
         start: Timestamp,
         step: Duration,
         count: u32,
-    ) -> Result<BTreeMap<Timestamp, (Timestamp, Usage)>, ViewError> {
+    ) -> Result<BTreeMap<Timestamp, (Timestamp, StepUsage)>, ViewError> {
         let metrics: Vec<&Metric> = METRICS
             .iter()
             .filter(|metric| metric.level == question.level && metric.quantity != Quantity::Watts)
@@ -109,7 +109,7 @@ impl PrometheusView {
         let queries = metrics.iter().map(|metric| (figures_of(metric, &question.matchers, step), when));
         let answers = self.api.all(&queries.collect::<Vec<_>>()).map_err(|error| self.unavailable(&error))?;
         // By the number of the step, which rounding of times cannot split.
-        let mut by_step: HashMap<u32, (NodeFigures, Option<Usage>)> = HashMap::new();
+        let mut by_step: HashMap<u32, (NodeFigures, Option<StepUsage>)> = HashMap::new();
         for (metric, row) in
             metrics.iter().zip(&answers).flat_map(|(metric, answer)| answer.rows.iter().map(move |row| (metric, row)))
         {
@@ -130,7 +130,7 @@ impl PrometheusView {
                 }
             }
         }
-        let of_step = |(number, (figures, usage)): (u32, (NodeFigures, Option<Usage>))| {
+        let of_step = |(number, (figures, usage)): (u32, (NodeFigures, Option<StepUsage>))| {
             let usage = match question.level {
                 Level::Node => figures.usage(),
                 Level::Workload(_) => usage?,
@@ -140,8 +140,8 @@ impl PrometheusView {
         Ok(by_step.into_iter().filter_map(of_step).collect())
     }
 
-    /// The least certain method behind the figures.
-    fn method(&self, question: &Question<'_>, range: TimeRange) -> Result<Method, ViewError> {
+    /// Where the figures come from, by node.
+    fn sources(&self, question: &Question<'_>, range: TimeRange) -> Result<BTreeMap<String, Sources>, ViewError> {
         let nodes: BTreeSet<&str> = question.ids.iter().map(|id| &*id.node).collect();
         let matchers = self.matchers.clone();
         let matchers = if nodes.is_empty() { matchers } else { matchers.one_of("node_name", nodes) };
@@ -149,19 +149,19 @@ impl PrometheusView {
         let query = |metric| (format!("last_over_time({}[{window}])", matchers.of(metric)), When::At(range.end));
         let answers =
             self.api.all(&[SOURCE_INFO, SOURCE_ERROR].map(query)).map_err(|error| self.unavailable(&error))?;
-        let mut sources: HashMap<&str, Sources> = HashMap::new();
+        let mut sources: BTreeMap<String, Sources> = BTreeMap::new();
         for (metric, answer) in [SOURCE_INFO, SOURCE_ERROR].iter().zip(&answers) {
             for row in &answer.rows {
-                let of_node = sources.entry(row.label("node_name").unwrap_or_default()).or_default();
+                let of_node = sources.entry(row.label("node_name").unwrap_or_default().to_owned()).or_default();
                 of_node.take(metric, |name| row.label(name), row.value().unwrap_or(f64::NAN));
             }
         }
-        Ok(sources.values().map(Sources::method).fold(Method::Measured, Method::weaker))
+        Ok(sources)
     }
 }
 
 /// What one point of a workload's metric adds, if it is one of `ids`.
-fn workload(metric: &Metric, row: &Row, kind: WorkloadKind, ids: &[WorkloadId], value: f64) -> Option<Usage> {
+fn workload(metric: &Metric, row: &Row, kind: WorkloadKind, ids: &[WorkloadId], value: f64) -> Option<StepUsage> {
     let label = |name: &str| row.label(name);
     let identity = Identity::read(kind, label)?;
     if !ids.is_empty() && !ids.iter().any(|id| is(id, &identity, label("node_name").unwrap_or_default())) {

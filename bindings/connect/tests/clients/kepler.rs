@@ -244,8 +244,8 @@ fn a_series_has_steps_no_shorter_than_the_polls_and_leaves_gaps_out() {
     let whole = view.inventory(range(0, 60)).unwrap();
     let idle = whole.nodes[0].split(|zone| zone.idle).total().map(|energy| energy.joules());
     let steps = cluster.steps.steps().iter();
-    let told: Option<f64> = steps.map(|step| step.value.idle.total().map(|energy| energy.joules())).sum();
-    assert_eq!(told.map(f64::round), idle.map(f64::round), "as far as the exporter tells it apart");
+    let reported: Option<f64> = steps.map(|step| step.value.idle.total().map(|energy| energy.joules())).sum();
+    assert_eq!(reported.map(f64::round), idle.map(f64::round), "as far as the exporter distinguishes it");
     let namespace = view.series(&Subject::Namespace("shop".into()), range(0, 60), Duration::from_secs(20)).unwrap();
     assert!(close(namespace.steps.steps()[0].value.energy.cpu(), 20.0));
     let unknown = view.series(&Subject::Namespace("none".into()), range(0, 60), Duration::from_secs(20)).unwrap_err();
@@ -260,7 +260,7 @@ fn a_series_has_steps_no_shorter_than_the_polls_and_leaves_gaps_out() {
 }
 
 #[test]
-fn estimates_are_told_with_their_error() {
+fn estimates_are_reported_with_their_error() {
     let exporter = Exporter::start();
     let view = view(&[&exporter]);
     let estimated = |joules| {

@@ -4,11 +4,14 @@ use crate::support::cluster::{
     Authority, TOKEN, kubelet, log_directories, recorded, recorded_kubelet, service_account,
 };
 use crate::support::{Reply, Server};
-use kepler_connect::kubernetes::{Access, LabelFilter, Mode, Options, Refresher, Token, read_pods};
+use kepler_connect::kubernetes::{
+    Access, BearerToken, Kubeconfig, LabelFilter, Mode, Options, Refresher, follow_cluster, read_pods,
+};
 use kepler_core::availability::{Remedy, Unavailable};
 use kepler_core::directory::{Directory, PodDirectory};
 use kepler_core::workload::PodOwner;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -274,7 +277,7 @@ fn a_list_in_pages_is_read_whole_and_from_the_start_where_a_page_has_been_forgot
 }
 
 #[test]
-fn the_log_directories_name_pods_and_containers_without_asking_anybody() {
+fn the_log_directories_name_pods_and_containers_without_any_request() {
     let root = tempfile::tempdir().unwrap();
     let mut options = Options::new("node-a", None);
     (options.logs, options.procfs) = (root.path().join("var/log"), root.path().join("proc"));
@@ -299,8 +302,121 @@ fn without_an_account_the_kubelet_is_asked_without_a_token() {
     std::fs::write(root.path().join("kubelet.crt"), &authority.pem).unwrap();
     let server = Server::start_tls(authority.server(&["node-a"]), |_| Reply::ok(recorded("kubelet-pods.json")));
     let mut without = access(&service_account(root.path(), &authority), None);
-    without.token = Token::None;
+    without.token = BearerToken::None;
     let options = options(without, &server.address.to_string(), root.path());
     assert_eq!(probe(&options, "kubelet"), Ok(13));
     assert_eq!(server.asked()[0].header("authorization"), None);
+}
+
+#[test]
+fn a_compressed_answer_is_read_and_a_bomb_or_a_cut_one_is_none() {
+    let (root, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let account = service_account(root.path(), &authority);
+    let compress = |text: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    };
+    let whole = compress(recorded("pods-of-node.json").as_bytes());
+    let cut = whole[..whole.len() / 2].to_vec();
+    // 300 MB of blanks before the list would begin.
+    let bomb = compress(&vec![b' '; 300 << 20]);
+    // A slow machine reaches the limit in time before the one in length.
+    let (broken, endless) = (&["broke off"][..], &["longer than", "broke off"][..]);
+    for (body, expected) in [(whole, None), (cut, Some(broken)), (bomb, Some(endless))] {
+        let server = Server::start_tls(authority.server(&["127.0.0.1"]), move |request| {
+            assert_eq!(request.header("accept-encoding"), Some("gzip"));
+            Reply::Full(200, vec![("content-encoding", "gzip".into())], body.clone())
+        });
+        let mut options = options(access(&account, Some(&server)), "127.0.0.1:1", root.path());
+        options.mode = Mode::ApiServer;
+        match (probe(&options, "apiserver"), expected) {
+            (found, None) => assert_eq!(found, Ok(13)),
+            (found, Some(expected)) => {
+                let refused = found.unwrap_err();
+                assert!(expected.iter().any(|text| refused.reason.contains(text)), "{expected:?}: {refused}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_client_certificate_of_a_kubeconfig_is_shown() {
+    let (root, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let server = Server::start_tls(authority.demanding_server(&["127.0.0.1"]), |request| {
+        assert_eq!(request.header("authorization"), None, "the certificate is enough");
+        Reply::ok(recorded("pods-of-node.json"))
+    });
+    let (certificate, key) = authority.certificate(&["someone"]);
+    for (name, text) in [("ca.crt", &authority.pem), ("c.crt", &certificate.pem()), ("c.key", &key.serialize_pem())] {
+        std::fs::write(root.path().join(name), text).unwrap();
+    }
+    let config = |user: &str| {
+        let text = format!(
+            r#"{{"contexts": [{{"name": "x", "context": {{"cluster": "x", "user": "x"}}}}], "users": [{{"name": "x", "user": {user}}}],
+                "clusters": [{{"name": "x", "cluster": {{"server": "https://{}", "certificate-authority": "ca.crt"}}}}]}}"#,
+            server.address
+        );
+        let mut options = options(
+            serde_json::from_str::<Kubeconfig>(&text).unwrap().access(root.path()).unwrap(),
+            "127.0.0.1:1",
+            root.path(),
+        );
+        options.mode = Mode::ApiServer;
+        probe(&options, "apiserver")
+    };
+    assert_eq!(config(r#"{"client-certificate": "c.crt", "client-key": "c.key"}"#), Ok(13));
+    assert!(config("{}").is_err(), "no answer without a certificate");
+    std::fs::write(root.path().join("c.key"), "no key").unwrap();
+    let refused = config(r#"{"client-certificate": "c.crt", "client-key": "c.key"}"#).unwrap_err();
+    assert!(refused.reason.contains("the client key"), "{refused}");
+}
+
+#[test]
+fn annotations_and_labels_about_energy_are_kept_and_no_others() {
+    let list = r#"{"kind": "PodList", "items": [{"metadata": {"name": "a", "uid": "u",
+        "labels": {"kepler.energy/pue": "1.9", "kepler.energy/language": "ko", "app": "shop"},
+        "annotations": {"secret": "x", "kepler.energy/pue": "1.2", "kepler.energy/budget": "LONG"}}}]}"#;
+    let list = list.replace("LONG", &"9".repeat(5000));
+    let read = |filter: &LabelFilter| read_pods(list.as_bytes(), filter).unwrap().remove(0).annotations;
+    let kept = read(&LabelFilter::default());
+    let shown: Vec<_> = kept.iter().map(|own| (own.name.as_str(), own.value.len(), own.is_label)).collect();
+    assert_eq!(shown, [("pue", 3, false), ("budget", 128, false), ("pue", 3, true), ("language", 2, true)]);
+    assert_eq!(kept[0].value, "1.2");
+    assert!(read(&LabelFilter::default().without_energy_annotations()).is_empty());
+}
+
+#[test]
+fn namespaces_and_the_region_of_the_node_are_asked_of_the_api_server_and_a_missing_right_takes_nothing_away() {
+    let (root, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let account = service_account(root.path(), &authority);
+    let server = Server::start_tls(authority.server(&["127.0.0.1"]), |request| {
+        assert!(request.header("accept").unwrap().contains("PartialObjectMetadata"));
+        match request.path() {
+            "/api/v1/namespaces" => Reply::ok(
+                r#"{"kind": "PartialObjectMetadataList", "metadata": {}, "items": [
+                    {"metadata": {"name": "plain", "labels": {"kubernetes.io/metadata.name": "plain"}}},
+                    {"metadata": {"name": "shop", "labels": {"kepler.energy/language": "ko"},
+                                  "annotations": {"kepler.energy/standard": "KR_CARBON_2050"}}}]}"#,
+            ),
+            "/api/v1/nodes/node-a" => Reply::ok(
+                r#"{"kind": "PartialObjectMetadata", "metadata": {"name": "node-a",
+                    "labels": {"topology.kubernetes.io/region": "ap-northeast-2"}}}"#,
+            ),
+            _ => Reply::Full(403, Vec::new(), recorded("apiserver-403.json").into_bytes()),
+        }
+    });
+    let directory = Directory::new();
+    let look = |node: &str| {
+        let patience = Duration::from_secs(30);
+        let _once = follow_cluster(access(&account, Some(&server)), Some(node.into()), directory.clone(), patience);
+        directory.cluster()
+    };
+    let facts = look("node-a");
+    assert_eq!(facts.region.as_deref(), Some("ap-northeast-2"));
+    let [shop] = facts.namespaces.as_slice() else { panic!("{facts:?}") };
+    let shown: Vec<_> = shop.annotations.iter().map(|own| format!("{}={}", own.name, own.value)).collect();
+    assert_eq!((shop.name.as_str(), shown.join(" ").as_str()), ("shop", "standard=KR_CARBON_2050 language=ko"));
+    assert_eq!(look("node-b"), facts, "what the server refuses is left as it was");
+    assert!(server.asked().iter().all(|request| request.method == "GET"));
 }

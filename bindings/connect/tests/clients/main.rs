@@ -7,6 +7,10 @@
     reason = "what tests share fails as tests do"
 )]
 
+#[cfg(all(feature = "kepler", feature = "kubernetes"))]
+mod cluster_hub;
+#[cfg(feature = "devices")]
+mod devices;
 #[cfg(all(feature = "electricity-maps", feature = "watttime", feature = "uk-carbon-intensity"))]
 mod intensity;
 #[cfg(feature = "kepler")]
@@ -17,6 +21,8 @@ mod kubernetes;
 mod models;
 #[cfg(feature = "prometheus")]
 mod prometheus;
+#[cfg(feature = "redfish")]
+mod redfish;
 mod support;
 #[cfg(feature = "uk-carbon-intensity")]
 mod tls;

@@ -79,6 +79,7 @@ kepler_pod_cpu_watts{{{node},pod_id="a",pod_name="steady",pod_namespace="{odd}",
 kepler_pod_cpu_joules_total{{{node},pod_id="b",pod_name="reset",pod_namespace="shop",state="running",zone="{zone}"}} {reset}
 kepler_pod_cpu_joules_total{{{node},pod_id="c",pod_name="gone",pod_namespace="shop",state="terminated",zone="{zone}"}} 77
 kepler_pod_cpu_watts{{{node},pod_id="c",pod_name="gone",pod_namespace="shop",state="terminated",zone="{zone}"}} 0
+kepler_pod_info{{{node},pod_id="a",owner_kind="Deployment",owner_name="web",qos_class="Burstable",zone_of="{zone}"}} 1
 kepler_process_cpu_joules_total{{{node},pid="42",comm="we(b",exe="/x",type="regular",state="running",container_id="",vm_id="",zone="{zone}"}} {}
 kepler_power_source_info{{{node},source="model",method="estimated",zone="{zone}"}} 1
 kepler_power_source_error_ratio{{{node},source="model",zone="{zone}"}} 0.3
@@ -140,6 +141,8 @@ fn a_real_prometheus_gives_energy_power_coverage_and_series() {
     assert!(near(steady.energy.zones[ZoneKind::Package], 120.0, 0.1), "{steady:?}");
     assert!(near(steady.energy.total(), 180.0, 0.1), "package and dram, without psys");
     assert_eq!(steady.power.unwrap().total().unwrap().watts(), 15.0);
+    let owner = steady.owner.as_ref().map(|owner| (owner.kind, &*owner.name));
+    assert_eq!(owner, Some((WorkloadKind::Deployment, "web")));
     assert_eq!((steady.running, steady.method), (true, Method::Estimated { error_ratio: 0.3 }));
     // Of the second in which it was lost a reset hides what came before it.
     assert!(near(pod(&inventory, "reset").energy.cpu(), 120.0, 0.2), "{:?}", pod(&inventory, "reset"));

@@ -5,25 +5,16 @@ use crate::support::{Reply, Server};
 use kepler_compliance::intensity::IntensitySource;
 use kepler_connect::intensity::{ProviderOptions, UkCarbonIntensity};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 const ANSWER: &str =
     r#"{"data":[{"from":"2026-05-01T10:00Z","to":"2026-05-01T10:30Z","intensity":{"forecast":170,"actual":160}}]}"#;
 
 /// A server of `localhost` and the file that holds its certificate.
 fn server(folder: &Path) -> (Server, PathBuf) {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_string()]).unwrap();
+    let (config, certificate) = crate::support::self_signed();
     let bundle = folder.join("ca.pem");
-    std::fs::write(&bundle, made.cert.pem()).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    (Server::start_tls(Arc::new(config), |_| Reply::ok(ANSWER)), bundle)
+    std::fs::write(&bundle, certificate).unwrap();
+    (Server::start_tls(config, |_| Reply::ok(ANSWER)), bundle)
 }
 
 fn ask(server: &Server, host: &str, bundle: Option<PathBuf>) -> Result<f64, String> {

@@ -3,6 +3,8 @@
 use super::{Family, Levels, RenderContext, Samples, Value};
 use kepler_core::host::Timestamp;
 use kepler_core::metric_names;
+use kepler_core::snapshot::State;
+use kepler_core::workload::{ResourceAmounts, Value as Attribute, WorkloadKind};
 
 /// A family about the list of pods: how its samples are made of the list's status.
 macro_rules! about {
@@ -20,6 +22,20 @@ macro_rules! about {
     };
 }
 
+/// A family of what pods or containers asked for.
+macro_rules! resources {
+    ($kind:ident, $name:ident, $help:literal, $cpu:ident, $memory:ident) => {
+        Family {
+            header: Family::gauge(metric_names::$name, None, $help),
+            level: Levels::of(WorkloadKind::$kind),
+            rows: |context| context.snapshot.map_or(0, |snapshot| snapshot.count(WorkloadKind::$kind)),
+            write: |context, row, samples| {
+                amounts(context, WorkloadKind::$kind, row, samples, |amounts| (amounts.$cpu, amounts.$memory));
+            },
+        }
+    };
+}
+
 pub(super) const FAMILIES: &[Family] = &[
     Family {
         header: Family::gauge(
@@ -31,6 +47,44 @@ pub(super) const FAMILIES: &[Family] = &[
         rows: |context| context.snapshot.map_or(0, |snapshot| snapshot.pods.len()),
         write: pod,
     },
+    Family {
+        header: Family::gauge(
+            metric_names::POD_ANNOTATION_INFO,
+            None,
+            "How a pod's energy is to be judged and shown, as its annotations kepler.energy/… say, a constant 1",
+        ),
+        level: Levels::POD,
+        rows: |context| context.snapshot.map_or(0, |snapshot| snapshot.pods.len()),
+        write: annotations,
+    },
+    resources!(
+        Pod,
+        POD_RESOURCE_REQUESTS,
+        "What a running pod asked the scheduler for, overhead included: cpu in cores, memory in bytes",
+        cpu_request_millicores,
+        memory_request_bytes
+    ),
+    resources!(
+        Pod,
+        POD_RESOURCE_LIMITS,
+        "What a running pod may use at most: cpu in cores, memory in bytes",
+        cpu_limit_millicores,
+        memory_limit_bytes
+    ),
+    resources!(
+        Container,
+        CONTAINER_RESOURCE_REQUESTS,
+        "What a running container of a pod asked for: cpu in cores, memory in bytes",
+        cpu_request_millicores,
+        memory_request_bytes
+    ),
+    resources!(
+        Container,
+        CONTAINER_RESOURCE_LIMITS,
+        "What a running container of a pod may use at most: cpu in cores, memory in bytes",
+        cpu_limit_millicores,
+        memory_limit_bytes
+    ),
     about!(
         gauge,
         KUBERNETES_SOURCE_INFO,
@@ -115,6 +169,58 @@ fn pod(context: &RenderContext<'_>, row: usize, samples: &mut Samples<'_>) {
         sample
     });
     sample.value(Value::Count(1));
+}
+
+/// What the annotations and labels of a pod say of its energy, one sample each.
+fn annotations(context: &RenderContext<'_>, row: usize, samples: &mut Samples<'_>) {
+    if context.plan.pod_info.hides(row) {
+        return;
+    }
+    let Some(row) = context.snapshot.and_then(|snapshot| snapshot.pods.get(row)) else { return };
+    let pod = &row.info;
+    for annotation in &pod.annotations {
+        samples
+            .sample()
+            .rendered(context.node_label)
+            .label("pod_id", &pod.id)
+            .label("pod_name", &pod.name)
+            .label("pod_namespace", &pod.namespace)
+            .label("annotation", &annotation.name)
+            .label("value", &annotation.value)
+            .label("written_as", if annotation.is_label { "label" } else { "annotation" })
+            .value(Value::Count(1));
+    }
+}
+
+/// Amounts of processors and memory, as kube-state-metrics writes them; none where nothing is set or known.
+fn amounts(
+    context: &RenderContext<'_>,
+    kind: WorkloadKind,
+    row: usize,
+    samples: &mut Samples<'_>,
+    of: impl Fn(&ResourceAmounts) -> (Option<u64>, Option<u64>),
+) {
+    let Some(running) = context.snapshot.and_then(|snapshot| snapshot.row(kind, row)) else { return };
+    let amounts = running.resources();
+    // What has ended holds nothing any more.
+    if amounts.is_empty() || running.state != State::Running || context.plan.hides(kind, row) {
+        return;
+    }
+    let (millicores, bytes) = of(&amounts);
+    let labels: &[&str] = match kind {
+        WorkloadKind::Pod => &["pod_id", "pod_name", "pod_namespace"],
+        _ => &["container_id", "container_name", "pod_id"],
+    };
+    #[expect(clippy::cast_precision_loss, reason = "no node has 2^53 thousandths of a processor")]
+    let cores = millicores.map(|millicores| Value::Number(millicores as f64 / 1000.0));
+    for (resource, unit, value) in [("cpu", "core", cores), ("memory", "byte", bytes.map(Value::Count))] {
+        let Some(value) = value else { continue };
+        let mut sample = samples.sample().rendered(context.node_label);
+        for (name, known) in running.attributes().labels().filter(|(name, _)| labels.contains(name)) {
+            sample = sample.label(name, if let Attribute::Text(text) = known { text } else { "" });
+        }
+        sample.label("resource", resource).label("unit", unit).value(value);
+    }
 }
 
 /// A label's name as kube-state-metrics writes it: `app.kubernetes.io/name` is `label_app_kubernetes_io_name`.

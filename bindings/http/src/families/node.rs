@@ -76,7 +76,7 @@ pub(super) const FAMILIES: &[Family] = &[
             "Active energy that no live or accounted workload explains in joules",
         ),
         |context, _, samples| {
-            for (kind, zone) in node_zones(context) {
+            for (kind, zone) in cpu_zones(context) {
                 samples
                     .sample()
                     .rendered(context.node_label)
@@ -107,7 +107,7 @@ pub(super) const FAMILIES: &[Family] = &[
     node(
         Family::gauge(metric_names::POWER_SOURCE_INFO, None, "Where the figures of a zone come from now, a constant 1"),
         |context, _, samples| {
-            for (kind, zone) in node_zones(context) {
+            for (kind, zone) in node_zones(context).filter(|(_, zone)| !zone.is_lost) {
                 samples
                     .sample()
                     .rendered(context.node_label)
@@ -135,6 +135,16 @@ pub(super) const FAMILIES: &[Family] = &[
                         .value(Value::Number(error_ratio));
                 }
             }
+        },
+    ),
+    node(
+        Family::gauge(
+            metric_names::NODE_CPU_IDLE_ERROR_WATTS,
+            None,
+            "Expected error of the learned idle power in watts, one standard deviation; absent while it is not known, and of an estimate",
+        ),
+        |context, _, samples| {
+            zones(context, samples, |zone| zone.idle_estimate.map(|idle| Value::Number(idle.error.watts())));
         },
     ),
     node(
@@ -185,8 +195,13 @@ pub(super) fn node_zones<'a>(context: &RenderContext<'a>) -> impl Iterator<Item 
     context.snapshot.into_iter().flat_map(|snapshot| snapshot.node.zones())
 }
 
+/// Zones of processors, memory and platform: accelerators have families of their own.
+fn cpu_zones<'a>(context: &RenderContext<'a>) -> impl Iterator<Item = (ZoneKind, &'a NodeZone)> + use<'a> {
+    node_zones(context).filter(|(kind, _)| *kind != ZoneKind::Gpu)
+}
+
 fn zones(context: &RenderContext<'_>, samples: &mut Samples<'_>, value: impl Fn(&NodeZone) -> Option<Value>) {
-    for (kind, zone) in node_zones(context) {
+    for (kind, zone) in cpu_zones(context) {
         if let Some(value) = value(zone) {
             samples
                 .sample()

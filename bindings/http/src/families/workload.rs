@@ -98,7 +98,7 @@ fn newest(snapshot: &Snapshot, kind: WorkloadKind) -> DuplicateSeries {
 }
 
 /// The row to write, with those whose figures are added to it.
-fn row_with_duplicates<'a>(
+pub(super) fn row_with_duplicates<'a>(
     context: &RenderContext<'a>,
     kind: WorkloadKind,
     row: usize,
@@ -123,7 +123,7 @@ fn labelled<'a>(context: &RenderContext<'_>, row: &AnyRow<'_>, samples: &'a mut 
     )
 }
 
-fn sample<'a>(context: &RenderContext<'_>, row: &AnyRow<'_>, samples: &'a mut Samples<'_>) -> Sample<'a> {
+pub(super) fn sample<'a>(context: &RenderContext<'_>, row: &AnyRow<'_>, samples: &'a mut Samples<'_>) -> Sample<'a> {
     let mut sample = labelled(context, row, samples);
     if context.options.compat == Some(Compat::RaplNames) && row.kind() == WorkloadKind::Container {
         let pod = row.parents().pod;

@@ -16,9 +16,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
@@ -29,7 +30,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const ICON: &str = "image/svg+xml";
 
 /// Each file: its path, its type, what is in it.
-const FILES: [(&str, &str, &str); 14] = [
+const FILES: [(&str, &str, &str); 16] = [
     ("/page/style.css", STYLE, include_str!("web/style.css")),
     ("/page/icon.svg", ICON, include_str!("web/icon.svg")),
     ("/page/main.js", SCRIPT, include_str!("web/main.js")),
@@ -41,6 +42,8 @@ const FILES: [(&str, &str, &str); 14] = [
     ("/page/export.js", SCRIPT, include_str!("web/export.js")),
     ("/page/figures.js", SCRIPT, include_str!("web/figures.js")),
     ("/page/overview.js", SCRIPT, include_str!("web/overview.js")),
+    ("/page/past.js", SCRIPT, include_str!("web/past.js")),
+    ("/page/rows.js", SCRIPT, include_str!("web/rows.js")),
     ("/page/state.js", SCRIPT, include_str!("web/state.js")),
     ("/page/words.js", SCRIPT, include_str!("web/words.js")),
     ("/page/workload.js", SCRIPT, include_str!("web/workload.js")),
@@ -49,29 +52,36 @@ const FILES: [(&str, &str, &str); 14] = [
 /// A file ready to be sent.
 struct File {
     media: &'static str,
-    plain: Vec<u8>,
-    packed: Vec<u8>,
+    text: Cow<'static, str>,
+    /// Compressed when a client first asks for it; empty if that failed.
+    gzipped: OnceLock<Vec<u8>>,
     tag: String,
 }
 
 impl File {
-    fn new(media: &'static str, text: &str) -> Self {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        // Writing into memory does not fail; without it the file is sent as it is.
-        let packed = encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).unwrap_or_default();
+    fn new(media: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
+        let text = text.into();
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
-        File { media, plain: text.as_bytes().to_vec(), packed, tag: format!("\"{:016x}\"", hasher.finish()) }
+        File { media, text, gzipped: OnceLock::new(), tag: format!("\"{:016x}\"", hasher.finish()) }
+    }
+
+    fn gzipped(&self) -> &[u8] {
+        self.gzipped.get_or_init(|| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+            // Writing into memory does not fail; without it the file is sent as it is.
+            encoder.write_all(self.text.as_bytes()).and_then(|()| encoder.finish()).unwrap_or_default()
+        })
     }
 
     fn answer(&self, headers: &HeaderMap) -> Response {
         let same = |known: &HeaderValue| known.to_str().is_ok_and(|known| known.contains(&self.tag));
         let is_known = headers.get_all(IF_NONE_MATCH).iter().any(same);
-        let is_packed = !self.packed.is_empty() && negotiate::gzip(headers);
-        let body = match (is_known, is_packed) {
-            (true, _) => Vec::new(),
-            (false, true) => self.packed.clone(),
-            (false, false) => self.plain.clone(),
+        let gzipped = if !is_known && negotiate::gzip(headers) { self.gzipped() } else { &[] };
+        let body = match (is_known, gzipped.is_empty()) {
+            (true, _) => Body::empty(),
+            (false, false) => Body::from(gzipped.to_vec()),
+            (false, true) => Body::from(self.text.clone()),
         };
         let status = if is_known { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
         let known = [
@@ -82,11 +92,11 @@ impl File {
             (CACHE_CONTROL, "no-cache"),
             (VARY, "accept-encoding"),
         ];
-        let mut response = (status, known, Body::from(body)).into_response();
+        let mut response = (status, known, body).into_response();
         if let Ok(tag) = HeaderValue::from_str(&self.tag) {
             response.headers_mut().insert(ETAG, tag);
         }
-        if is_packed && !is_known {
+        if !gzipped.is_empty() {
             response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
         response
@@ -96,8 +106,8 @@ impl File {
 /// `/`, unless it is taken, and the files that the page loads.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>(at_root: bool, paths: &[(&str, &str)]) -> Router<S> {
     let page = include_str!("web/index.html").replace(PLACE_OF_LINKS, &links(paths));
-    let root = at_root.then(|| ("/", File::new(HTML, &page)));
-    let files = FILES.iter().map(|(path, media, text)| (*path, File::new(media, text)));
+    let root = at_root.then(|| ("/", File::new(HTML, page)));
+    let files = FILES.iter().map(|(path, media, text)| (*path, File::new(media, *text)));
     root.into_iter().chain(files).fold(Router::new(), |routes, (path, file)| {
         let file = Arc::new(file);
         routes.route(path, get(move |headers: HeaderMap| async move { file.answer(&headers) }))
@@ -152,7 +162,7 @@ mod tests {
 
     #[test]
     fn the_whole_page_is_at_most_100_kib_compressed() {
-        let size = |text: &str| File::new(HTML, text).packed.len();
+        let size = |text: &str| File::new(HTML, text.to_owned()).gzipped().len();
         let whole: usize = FILES.iter().map(|(_, _, text)| size(text)).sum::<usize>() + size(&page());
         assert!(whole > 1000 && whole <= 100 * 1024, "{whole} bytes");
     }

@@ -34,8 +34,7 @@ pub(super) async fn read(request: Request, options: &RestOptions) -> Result<Valu
         return Ok(Value::Object(Map::new()));
     }
     serde_json::from_slice(&bytes).map_err(|error| {
-        let hint =
-            if bytes.starts_with(b"{") { "" } else { "; send a JSON object such as {\"workload_name\": \"web\"}" };
+        let hint = if bytes.starts_with(b"{") { "" } else { "; send a JSON object such as {\"workload\": \"web\"}" };
         Problem::new(Kind::BadJson, format!("{error}{hint}"))
     })
 }

@@ -7,10 +7,10 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use jiff::Timestamp;
 use kepler_compliance::carbon::{effective_intensity, emissions, facility_energy};
-use kepler_compliance::series::{Series, Step};
+use kepler_compliance::tariff::Cost;
 use kepler_compliance::text::Lang;
-use kepler_compliance::tools::{Length, Settings, Site, ToolError, Toolbox, site};
-use kepler_compliance::units::{Energy, Pue};
+use kepler_compliance::tools::{Length, Settings, Site, ToolError, Toolbox, cost_of_steps, site};
+use kepler_compliance::units::Energy;
 use kepler_compliance::view::{EnergySeries, Subject, TimeRange, ViewError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -110,7 +110,11 @@ fn carbon(toolbox: &Toolbox, asked: &CarbonQuery, now: Timestamp) -> Result<Carb
         energy_joules: energy.map(Energy::joules),
         facility_energy_kwh: energy.zip(pue).map(|(energy, pue)| facility_energy(energy, pue).kilowatt_hours()),
         emissions: energy.zip(pue).zip(grid).map(|((energy, pue), grid)| emissions(energy, pue, grid).grams()),
-        cost: series.as_ref().zip(pue).and_then(|(series, pue)| cost(series, range, pue, settings)),
+        cost: series
+            .as_ref()
+            .zip(pue)
+            .and_then(|(series, pue)| cost_of_steps(&series.steps, range, pue, settings))
+            .map(Cost::amount),
         currency: currency(settings),
         price_per_kwh: match settings.tariff {
             Some(_) => None,
@@ -129,27 +133,6 @@ fn step(range: TimeRange) -> Duration {
 
 fn total(series: &EnergySeries) -> Option<Energy> {
     series.steps.steps().iter().filter_map(|step| step.value.energy.total()).reduce(|a, b| a + b)
-}
-
-/// What the energy cost, if every part of it has a price.
-fn cost(series: &EnergySeries, range: TimeRange, pue: Pue, settings: &Settings) -> Option<f64> {
-    let prices = settings.prices(range.start, range.end)?;
-    let mut amount = 0.0;
-    for Step { start, end, value } in series.steps.steps() {
-        // The edge of a range is known to a millisecond or so; readings are not cut there.
-        let whole = Series::constant((*start).max(range.start), (*end).min(range.end), value.energy.total()?).ok()?;
-        let length = whole.steps().first()?.length();
-        let priced = whole.zip(&prices);
-        let covered: Duration = priced.steps().iter().map(Step::length).sum();
-        if covered < length {
-            return None;
-        }
-        for Step { start, end, value: (energy, price) } in priced.steps() {
-            let share = kepler_compliance::series::span(*start, *end).as_secs_f64() / length.as_secs_f64();
-            amount += (facility_energy(*energy, pue) * *price).amount() * share;
-        }
-    }
-    Some(amount)
 }
 
 fn currency(settings: &Settings) -> Option<String> {

@@ -5,6 +5,7 @@
 //! time-out.
 
 use super::node::{Node, latest};
+use super::nodes::Nodes;
 use super::problem::{Kind, Problem};
 use super::workloads::{Choice, Row, Sort, choose};
 use super::{Asked, query};
@@ -32,6 +33,9 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 /// How often a stream looks whether there is a newer snapshot. That is one atomic load.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// The same at a hub, which polls every few seconds.
+const LOOK_OF_HUB: Duration = Duration::from_secs(1);
+
 /// Rows of a level in an event at most.
 const MOST: usize = 1000;
 
@@ -48,7 +52,7 @@ pub(super) struct EventsQuery {
         )
     )]
     level: String,
-    /// How many workloads of a level at most.
+    /// Maximum number of workloads of each level.
     #[serde(default = "ten")]
     #[schemars(range(min = 1, max = 1000))]
     limit: usize,
@@ -97,8 +101,11 @@ pub(super) async fn answer(State(shared): Asked, RawQuery(text): RawQuery) -> Re
         let most = shared.options.streams;
         return Err(Problem::new(Kind::Busy, format!("{most} streams are open, and there may be no more")));
     };
-    latest(&shared)?;
-    let mut look = tokio::time::interval(LOOK);
+    let of_hub = shared.exporter.options().hub.is_some();
+    if !of_hub {
+        latest(&shared)?;
+    }
+    let mut look = tokio::time::interval(if of_hub { LOOK_OF_HUB } else { LOOK });
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let stream = Stream {
         exporter: Arc::clone(&shared.exporter),
@@ -130,20 +137,37 @@ struct Stream {
 }
 
 impl Stream {
+    /// The newest event that was not sent yet, and its number.
+    fn newest(&self) -> Option<(u64, Bytes)> {
+        let options = self.exporter.options();
+        if let Some(hub) = &options.hub {
+            let status = hub.status();
+            let number = status.polling.as_ref().map_or(0, |polling| polling.polls);
+            let is_new = self.seen != Some(number);
+            return is_new.then(|| (number, self.text("nodes", number, &Nodes::of(status, &options.build.version))));
+        }
+        let snapshot = self.exporter.feed().latest().filter(|snapshot| Some(snapshot.sequence) != self.seen)?;
+        Some((snapshot.sequence, self.event(&snapshot)))
+    }
+
     fn event(&self, snapshot: &Snapshot) -> Bytes {
         let node_name = &self.exporter.options().node_name;
         let rows = self.levels.iter().map(|&kind| (kind.plural(), choose(snapshot, kind, &self.choice).1));
         let event = Event { node: Node::of(snapshot, node_name), workloads: rows.collect() };
+        self.text("snapshot", snapshot.sequence, &event)
+    }
+
+    fn text(&self, name: &str, number: u64, data: &impl Serialize) -> Bytes {
         // The time after which a client whose stream broke asks again, once is enough.
         let retry = if self.seen.is_none() { "retry: 3000\n" } else { "" };
-        match kepler_compliance::numbers::to_json(&event) {
+        match kepler_compliance::numbers::to_json(data) {
             Ok(data) => {
-                let mut text = format!("{retry}id: {}\nevent: snapshot\ndata: ", snapshot.sequence).into_bytes();
+                let mut text = format!("{retry}id: {number}\nevent: {name}\ndata: ").into_bytes();
                 text.extend_from_slice(&data);
                 text.extend_from_slice(b"\n\n");
                 text.into()
             }
-            Err(error) => format!(": the snapshot is not JSON: {error}\n\n").into(),
+            Err(error) => format!(": the event is not JSON: {error}\n\n").into(),
         }
     }
 }
@@ -157,11 +181,9 @@ impl http_body::Body for Stream {
             if self.stopped.load(Ordering::Relaxed) {
                 return Poll::Ready(None);
             }
-            let newest = self.exporter.feed().latest().filter(|snapshot| Some(snapshot.sequence) != self.seen);
-            let text = match newest {
-                Some(snapshot) => {
-                    let event = self.event(&snapshot);
-                    self.seen = Some(snapshot.sequence);
+            let text = match self.newest() {
+                Some((number, event)) => {
+                    self.seen = Some(number);
                     Some(event)
                 }
                 None if self.spoke.elapsed() >= self.heartbeat => Some(Bytes::from_static(b": alive\n\n")),

@@ -37,7 +37,7 @@ impl Moment {
 /// Where the figures of a zone come from.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct ZoneSource {
-    /// `package`, `core`, `uncore`, `dram` or `psys`.
+    /// `package`, `core`, `uncore`, `dram`, `psys`, or `gpu` for all accelerators.
     zone: &'static str,
     /// The meter: `powercap`, `msr`, `perf`, `hwmon`, `model`, …
     source: &'static str,
@@ -64,12 +64,15 @@ pub(super) fn method(method: Method) -> (&'static str, Option<f64>) {
 }
 
 /// A quantity by zone.
-pub(super) struct ByZone(PerZone<Option<f64>>);
+pub(super) struct ByZone {
+    zones: PerZone<Option<f64>>,
+    total: Option<f64>,
+}
 
 impl Serialize for ByZone {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let known = self.0.iter().filter(|(_, value)| value.is_some()).map(|(zone, value)| (zone.name(), *value));
-        serializer.collect_map(known.chain([("total", self.0.total())]))
+        let known = self.zones.iter().filter(|(_, value)| value.is_some()).map(|(zone, value)| (zone.name(), *value));
+        serializer.collect_map(known.chain([("total", self.total)]))
     }
 }
 
@@ -81,11 +84,11 @@ impl JsonSchema for ByZone {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let mut properties: Map<String, Value> =
             ZoneKind::ALL.iter().map(|zone| (zone.name().to_owned(), json!({ "type": "number" }))).collect();
-        let about = "The sum of those that may be added; `null` where there is none.";
+        let about = "The sum of those that may be added: package and memory, or the platform where it is measured and they are estimated; `null` where there is none.";
         properties.insert("total".into(), json!({ "type": ["number", "null"], "description": about }));
         json_schema!({
             "type": "object",
-            "description": "A quantity by zone. `core` and `uncore` are parts of `package`, `psys` contains everything: do not add them. \
+            "description": "A quantity by zone. `core` and `uncore` are parts of `package`, `psys` contains everything: do not add them. `gpu` is all accelerators. \
                 Zones that this machine does not have are absent.",
             "properties": properties,
             "required": ["total"],
@@ -94,15 +97,25 @@ impl JsonSchema for ByZone {
 }
 
 impl ByZone {
+    fn of(snapshot: &Snapshot, zones: PerZone<Option<f64>>) -> Self {
+        ByZone { total: total(snapshot, &zones), zones }
+    }
+
     /// Of a workload: the zones that its node has.
     pub(super) fn joules(snapshot: &Snapshot, energy: &PerZone<Energy>) -> Self {
-        ByZone(known(snapshot, energy, Energy::joules))
+        ByZone::of(snapshot, known(snapshot, energy, Energy::joules))
     }
 
     /// Of a workload: the zones that its node has.
     pub(super) fn watts(snapshot: &Snapshot, power: &PerZone<Power>) -> Self {
-        ByZone(known(snapshot, power, Power::watts))
+        ByZone::of(snapshot, known(snapshot, power, Power::watts))
     }
+}
+
+/// The sum of a workload's values in the zones whose sum is the machine.
+pub(super) fn total(snapshot: &Snapshot, zones: &PerZone<Option<f64>>) -> Option<f64> {
+    let counted = snapshot.machine_zones();
+    zones.iter().filter(|(zone, _)| counted[*zone]).filter_map(|(_, value)| *value).reduce(|a, b| a + b)
 }
 
 /// The values of the zones that the node has.
@@ -123,11 +136,19 @@ pub(super) struct NodePower {
     active: f64,
     /// The part that an idle machine draws all the same.
     idle: f64,
+    /// The part of `idle` of which it is not known whether it is idle or caused by work: of accelerators whose idle power is not known
+    /// yet.
+    unsplit: f64,
 }
 
-impl From<ZonePower> for NodePower {
-    fn from(power: ZonePower) -> Self {
-        NodePower { total: power.total.watts(), active: power.active.watts(), idle: power.idle.watts() }
+impl NodePower {
+    pub(super) fn of(power: ZonePower, unsplit: Power) -> Self {
+        NodePower {
+            total: power.total.watts(),
+            active: power.active.watts(),
+            idle: power.idle.watts(),
+            unsplit: unsplit.watts(),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! `/api/v1/history`: energy over time.
 
+mod workloads;
+
 use super::figures::{Interval, method};
 use super::problem::{Kind, Problem};
 use super::{Asked, json, query, to_json};
@@ -9,11 +11,12 @@ use jiff::Timestamp;
 use kepler_compliance::series::Step;
 use kepler_compliance::tools::{Length, PowerWatts, Toolbox, WorkloadQualifiers, resolve};
 use kepler_compliance::units::{Energy, Power};
-use kepler_compliance::view::{EnergySplit, EnergyView, Subject, TimeRange, Usage, WorkloadKind};
+use kepler_compliance::view::{EnergySplit, EnergyView, StepUsage, Subject, TimeRange, WorkloadKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
+pub(super) use workloads::{WorkloadHistory, WorkloadHistoryQuery, answer as workloads};
 
 /// The steps of an answer at most.
 const MOST_STEPS: u128 = 10_000;
@@ -113,7 +116,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn of(usage: &Usage, length: Duration) -> Option<Self> {
+    fn of(usage: &StepUsage, length: Duration) -> Option<Self> {
         let (total, idle) = (usage.energy.total()?, usage.idle.total()?);
         let unattributed = usage.unattributed.total()?;
         let watts = |energy: Energy| energy.over(length).watts();
@@ -144,14 +147,14 @@ impl From<EnergySplit> for EnergyJoules {
         EnergyJoules {
             cpu: joules(energy.cpu()),
             memory: joules(energy.memory()),
-            gpu: joules(energy.gpu),
+            gpu: joules(energy.gpu()),
             total: joules(energy.total()),
         }
     }
 }
 
 impl HistoryStep {
-    fn of(step: &Step<Usage>, error_ratio: Option<f64>) -> Self {
+    fn of(step: &Step<StepUsage>, error_ratio: Option<f64>) -> Self {
         let (energy, length) = (step.value.energy, step.length());
         let power = energy.map(|energy| energy.over(length));
         let around = |(power, error_ratio): (Power, f64)| Interval::around(power.watts(), error_ratio);

@@ -1,14 +1,16 @@
 //! `/api/v1/node`.
 
+use super::accelerator::Accelerator;
 use super::figures::{Interval, Moment, NodePower, method};
+use super::platform::{Platform, Residual};
 use super::problem::{Kind, Problem};
 use super::{Asked, Shared, json, query, to_json};
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use jiff::Timestamp;
 use kepler_core::meter::Method;
-use kepler_core::snapshot::{NodeZone, PowerInterval, Snapshot, SourceHealth, ZonePower};
-use kepler_core::units::{Energy, ZoneKind};
+use kepler_core::snapshot::{NodeZone, PowerInterval, Snapshot, SocketZone, SourceHealth, ZonePower};
+use kepler_core::units::{Energy, Power, ZoneKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -33,6 +35,13 @@ pub(super) struct Node<'a> {
     total: Option<Total>,
     /// Each zone that this machine has. `core` and `uncore` are parts of `package`, `psys` contains everything.
     zones: Vec<Zone<'a>>,
+    /// GPUs and other accelerators; their sum is the zone `gpu`. One that is gone stays, with what it has drawn.
+    devices: Vec<Accelerator<'a>>,
+    /// Meters of the whole machine: its BMC, its firmware, a meter outside. They contain the zones and devices, and are never
+    /// added to them.
+    platform: Vec<Platform<'a>>,
+    /// What the machine draws beside the parts that have meters of their own; `null` where no meter of the whole node is read.
+    platform_residual: Option<Residual<'a>>,
     /// What could not be read so far.
     faults: Vec<Fault>,
     /// When each source last delivered.
@@ -48,14 +57,8 @@ struct Total {
     method: &'static str,
     /// Expected relative error of an estimate, one standard deviation: the largest of the zones; `null` if measured.
     error_ratio: Option<f64>,
-    /// Energy since the program started, joules.
-    energy_joules: f64,
-    /// The part of it caused by work.
-    active_energy_joules: f64,
-    /// The part that an idle machine draws all the same.
-    idle_energy_joules: f64,
-    /// The part of the active energy that no workload explains.
-    unattributed_energy_joules: f64,
+    #[serde(flatten)]
+    energy: ZoneEnergy,
     /// Mean power over the last interval, watts; `null` where that of a zone is not known.
     power_watts: Option<NodePower>,
     /// Where `power_watts.total` lies with 90 % probability at least if a zone is estimated; `null` if all are measured.
@@ -65,24 +68,18 @@ struct Total {
 /// A zone: `energy = idle + active`, and `active` = what workloads used + unattributed.
 #[derive(Serialize, JsonSchema)]
 struct Zone<'a> {
-    /// `package`, `core`, `uncore`, `dram` or `psys`.
+    /// `package`, `core`, `uncore`, `dram`, `psys`, or `gpu` for all accelerators.
     zone: &'static str,
     /// The zone's path in sysfs, or `aggregated-` and its name for several.
     path: &'a str,
-    /// The meter: `powercap`, `msr`, `perf`, `hwmon`, `model`, …
+    /// The meter: `powercap`, `msr`, `perf`, `hwmon`, `model`, `nvml`, …
     source: &'static str,
     /// `measured` or `estimated`.
     method: &'static str,
     /// Expected relative error of an estimate, one standard deviation; `null` if measured.
     error_ratio: Option<f64>,
-    /// Energy since the program started, joules.
-    energy_joules: f64,
-    /// The part of it caused by work.
-    active_energy_joules: f64,
-    /// The part that an idle machine draws all the same.
-    idle_energy_joules: f64,
-    /// The part of the active energy that no workload explains.
-    unattributed_energy_joules: f64,
+    #[serde(flatten)]
+    energy: ZoneEnergy,
     /// The part of the active energy of processes that came and went unseen, within that of their containers,
     /// pods and units.
     short_lived_energy_joules: f64,
@@ -90,10 +87,50 @@ struct Zone<'a> {
     unlisted_energy_joules: f64,
     /// `baseline` (idle power is learned) or `ratio` (energy times utilisation).
     idle_policy: &'static str,
+    /// The idle power that was learned by now, watts; `null` as long as it is not known (the policy is `ratio` then), and of an estimate.
+    idle_watts: Option<f64>,
+    /// One standard deviation of its error, watts: large where it was learned far from rest.
+    idle_error_watts: Option<f64>,
     /// Mean power over the last interval, watts; `null` where it is not known.
     power_watts: Option<NodePower>,
     /// Where `power_watts.total` lies with 90 % probability if it is estimated; `null` if it is measured or not known.
     interval_watts: Option<Interval>,
+    /// What each socket has of it; empty where there is one, or it is not known.
+    sockets: Vec<Socket>,
+}
+
+/// One socket's part of a zone.
+#[derive(Serialize, JsonSchema)]
+struct Socket {
+    /// Its number.
+    socket: u32,
+    /// Energy since the program started, joules.
+    energy_joules: f64,
+    /// Mean power over the last interval, watts; `null` where it is not known.
+    power_watts: Option<f64>,
+}
+
+impl Socket {
+    fn of(part: &SocketZone) -> Self {
+        let power_watts = part.power.map(Power::watts);
+        Socket { socket: part.socket, energy_joules: part.energy.joules(), power_watts }
+    }
+}
+
+/// `energy = idle + active`, and `active` = what workloads used + unattributed.
+#[derive(Serialize, JsonSchema)]
+struct ZoneEnergy {
+    /// Energy since the program started, joules.
+    energy_joules: f64,
+    /// The part of it caused by work.
+    active_energy_joules: f64,
+    /// The part that an idle machine draws all the same.
+    idle_energy_joules: f64,
+    /// The part of `idle_energy_joules` of which it is not known whether it was idle or caused by work: of accelerators whose idle
+    /// power was not known yet.
+    unsplit_energy_joules: f64,
+    /// The part of the active energy that no workload explains.
+    unattributed_energy_joules: f64,
 }
 
 /// How often something could not be read.
@@ -125,6 +162,9 @@ impl<'a> Node<'a> {
             processors: snapshot.node.processors,
             total: Total::of(snapshot),
             zones: snapshot.node.zones().map(|(kind, zone)| Zone::of(kind, zone)).collect(),
+            devices: snapshot.devices.iter().map(Accelerator::of).collect(),
+            platform: snapshot.platform.iter().map(Platform::of).collect(),
+            platform_residual: snapshot.platform_residual.as_ref().map(Residual::of),
             faults: Fault::all(snapshot),
             sources: Source::all(snapshot),
         }
@@ -150,11 +190,10 @@ impl Source {
 
 impl Total {
     fn of(snapshot: &Snapshot) -> Option<Self> {
-        let addable = ZoneKind::addable(|zone| snapshot.node.zones[zone].is_some());
+        let addable = snapshot.machine_zones();
         let zones: Vec<(ZoneKind, &NodeZone)> = snapshot.node.zones().filter(|(kind, _)| addable[*kind]).collect();
         let method_of = |(_, zone): &(ZoneKind, &NodeZone)| zone.method;
         let (name, error_ratio) = method(zones.iter().map(method_of).reduce(Method::weaker)?);
-        let joules = |part: fn(&NodeZone) -> Energy| zones.iter().map(|(_, zone)| part(zone)).sum::<Energy>().joules();
         let powers: Option<Vec<ZonePower>> = zones.iter().map(|(_, zone)| zone.power).collect();
         let power = powers.and_then(|powers| powers.into_iter().reduce(add));
         // Ends of all intervals at once are an interval that is wide enough however the errors hang together.
@@ -170,13 +209,24 @@ impl Total {
             zones: zones.iter().map(|(kind, _)| kind.name()).collect(),
             method: name,
             error_ratio,
+            energy: ZoneEnergy::sum(zones.iter().map(|(_, zone)| *zone)),
+            power_watts: power
+                .map(|power| NodePower::of(power, zones.iter().map(|(_, zone)| zone.unsplit_power).sum())),
+            interval_watts: interval.map(Interval::from),
+        })
+    }
+}
+
+impl ZoneEnergy {
+    fn sum<'a>(zones: impl Iterator<Item = &'a NodeZone> + Clone) -> Self {
+        let joules = |part: fn(&NodeZone) -> Energy| zones.clone().map(part).sum::<Energy>().joules();
+        ZoneEnergy {
             energy_joules: joules(|zone| zone.energy),
             active_energy_joules: joules(|zone| zone.active_energy),
             idle_energy_joules: joules(|zone| zone.idle_energy),
+            unsplit_energy_joules: joules(|zone| zone.unsplit_energy),
             unattributed_energy_joules: joules(|zone| zone.unattributed_energy),
-            power_watts: power.map(NodePower::from),
-            interval_watts: interval.map(Interval::from),
-        })
+        }
     }
 }
 
@@ -193,15 +243,15 @@ impl<'a> Zone<'a> {
             source: zone.source,
             method,
             error_ratio,
-            energy_joules: zone.energy.joules(),
-            active_energy_joules: zone.active_energy.joules(),
-            idle_energy_joules: zone.idle_energy.joules(),
-            unattributed_energy_joules: zone.unattributed_energy.joules(),
+            energy: ZoneEnergy::sum([zone].into_iter()),
             short_lived_energy_joules: zone.short_lived_energy.joules(),
             unlisted_energy_joules: zone.unlisted_energy.joules(),
             idle_policy: zone.idle_policy.name(),
-            power_watts: zone.power.map(NodePower::from),
+            power_watts: zone.power.map(|power| NodePower::of(power, zone.unsplit_power)),
+            idle_watts: zone.idle_estimate.map(|idle| idle.power.watts()),
+            idle_error_watts: zone.idle_estimate.map(|idle| idle.error.watts()),
             interval_watts: zone.interval.map(Interval::from),
+            sockets: zone.sockets.iter().map(Socket::of).collect(),
         }
     }
 }
@@ -214,6 +264,10 @@ pub(super) async fn answer(State(shared): Asked, RawQuery(text): RawQuery) -> Re
 
 /// The newest snapshot.
 pub(super) fn latest(shared: &Shared) -> Result<Arc<Snapshot>, Problem> {
+    if shared.exporter.options().hub.is_some() {
+        let reason = "this is a hub, which measures no node: /api/v1/nodes lists those it asks, /tools and /api/v1/history answer of them";
+        return Err(Problem::new(Kind::NotFound, reason));
+    }
     let none = || Problem::new(Kind::Unavailable, "no snapshot has been taken yet; ask again in a second");
     shared.exporter.feed().latest().ok_or_else(none)
 }

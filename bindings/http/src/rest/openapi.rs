@@ -2,8 +2,9 @@
 
 use super::carbon::{Carbon, CarbonQuery};
 use super::events::EventsQuery;
-use super::history::{History, HistoryQuery};
+use super::history::{History, HistoryQuery, WorkloadHistory, WorkloadHistoryQuery};
 use super::node::Node;
+use super::nodes::Nodes;
 use super::problem::Problem;
 use super::schema::Components;
 use super::sources::Sources;
@@ -52,6 +53,7 @@ fn document(shared: &Shared) -> Value {
     for (path, operation) in measured(&mut components) {
         paths.insert(path, json!({ "get": operation }));
     }
+    paths.insert("/api/v1/nodes".into(), json!({ "get": nodes(&mut components) }));
     for (path, operation) in others() {
         paths.insert(path.into(), json!({ "get": operation }));
     }
@@ -143,16 +145,27 @@ fn required(tool: &Tool) -> Vec<&str> {
 /// Arguments that are answered on any machine: this program is a workload itself.
 fn example(required: &[&str]) -> Value {
     let value = |name: &str| match name {
-        "workload_name" => json!("kepler"),
+        "workload" => json!("kepler"),
         "duration" => json!("2h"),
         _ => Value::Null,
     };
     required.iter().map(|name| ((*name).to_owned(), value(name))).collect::<Map<_, _>>().into()
 }
 
+/// The nodes of a hub.
+fn nodes(components: &mut Components) -> Value {
+    let nodes = components.answer::<Nodes>();
+    let nodes = json!({
+        "summary": "The nodes of a hub",
+        "description": "Who answers, who does not and why. Only of `kepler hub`: a node has no such list.",
+        "responses": { "200": content("Each node.", "application/json", nodes) },
+    });
+    operation("list_nodes", "Figures", &[400, 401, 403, 404, 500], nodes)
+}
+
 /// Figures of this node and their history.
 fn measured(components: &mut Components) -> Vec<(String, Value)> {
-    let errors = [400, 401, 403, 500, 503];
+    let errors = [400, 401, 403, 404, 500, 503];
     let list = |id: &str, what: &str, parameters: Vec<Value>, schema: Value| {
         let about = format!("The {what}, filtered, sorted and cut.");
         let summary = format!("List {what}");
@@ -176,13 +189,14 @@ fn measured(components: &mut Components) -> Vec<(String, Value)> {
         "parameters": components.parameters::<HistoryQuery>(&[]),
         "responses": { "200": content("The steps of the range that are known.", "application/json", history) },
     });
+    let past = past_workloads(components);
     let rows = WorkloadKind::MEASURED.map(|kind| (kind, row_schema(kind, components)));
     let lists = rows.iter().map(|(kind, row)| (kind.plural().to_owned(), json!({ "type": "array", "items": row })));
     let _event = components.extended::<Node<'_>>("Event".into(), lists.collect());
     let events = json!({
         "summary": "A snapshot at each measurement",
         "description": "Server-sent events named `snapshot`; their `id` is the snapshot's, their data a JSON object (schema Event). \
-            A slow client misses snapshots. Comments tell that a quiet stream is alive. Swagger UI shows nothing until the stream ends: use `curl -N`.",
+            A slow client misses snapshots. A hub sends its nodes instead (schema Nodes), as events named `nodes`, after each poll. Comments tell that a quiet stream is alive. Swagger UI shows nothing until the stream ends: use `curl -N`.",
         "parameters": components.parameters::<EventsQuery>(&[]),
         "responses": { "200": content("The stream.", "text/event-stream", json!({ "type": "string" })) },
     });
@@ -213,8 +227,21 @@ fn measured(components: &mut Components) -> Vec<(String, Value)> {
         "/api/v1/history".to_owned(),
         operation("get_history", "Figures", &[400, 401, 403, 404, 500, 503], history),
     ));
+    paths.push(("/api/v1/history/workloads".to_owned(), past));
     paths.push(("/api/v1/events".to_owned(), operation("stream_events", "Figures", &errors, events)));
     paths
+}
+
+/// Workloads of a time that has passed.
+fn past_workloads(components: &mut Components) -> Value {
+    let past = components.answer::<WorkloadHistory>();
+    let past = json!({
+        "summary": "Who used how much in a time",
+        "description": "The workloads of a time that has passed, those that have ended included; from what tools answer from.",
+        "parameters": components.parameters::<WorkloadHistoryQuery>(&[]),
+        "responses": { "200": content("The workloads with what they used in the time.", "application/json", past) },
+    });
+    operation("list_workloads_of_a_time", "Figures", &[400, 401, 403, 404, 500, 503], past)
 }
 
 /// The schema of a workload of a kind with its figures.

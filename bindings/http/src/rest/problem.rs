@@ -3,8 +3,8 @@
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use kepler_compliance::tools::CallError;
 use kepler_compliance::tools::ToolError;
-use kepler_compliance::tools::registry::CallError;
 use kepler_compliance::view::ViewError;
 use kepler_core::printable;
 use kepler_guard::{Rejection, WorkError};
@@ -90,12 +90,13 @@ impl Problem {
     pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
         let (name, title, status) = kind.parts();
         let uri = format!("urn:problem-type:kepler:{name}");
-        Problem { uri, title, status: status.as_u16(), detail: detail.into(), parameter: None, kind }
+        let detail = printable::bounded(detail.into());
+        Problem { uri, title, status: status.as_u16(), detail, parameter: None, kind }
     }
 
     /// The same, said in other words.
     pub(super) fn in_words(self, detail: String) -> Self {
-        Problem { detail, ..self }
+        Problem { detail: printable::bounded(detail), ..self }
     }
 
     pub(super) fn parameter(mut self, name: impl Into<String>) -> Self {

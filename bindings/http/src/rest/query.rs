@@ -1,10 +1,18 @@
 //! Query parameters: typed and strict, since a misspelt filter would be ignored otherwise.
 
 use super::problem::{Kind, Problem};
+use kepler_compliance::tools::registry::LONGEST_TEXT;
 use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 
 /// Reads `a=b&c=d`.
 pub(super) fn read<Q: DeserializeOwned>(query: Option<&str>) -> Result<Q, Problem> {
+    let too_long = |pair: &(Cow<'_, str>, Cow<'_, str>)| pair.0.len().max(pair.1.len()) > LONGEST_TEXT;
+    if let Some((name, value)) = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).find(too_long) {
+        let (name, length) = (kepler_guard::shortened(&name), value.len().max(name.len()));
+        let reason = format!("{name}: {length} bytes are more than any name has ({LONGEST_TEXT})");
+        return Err(Problem::new(Kind::BadParameter, reason).parameter(name));
+    }
     let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.unwrap_or_default().as_bytes()));
     serde_path_to_error::deserialize(pairs).map_err(|error| {
         let path = error.path().to_string();

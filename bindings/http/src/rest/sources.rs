@@ -17,7 +17,7 @@ pub struct UnusedSource {
     pub source: String,
     /// Why it is not used.
     pub reason: String,
-    /// What would change that, in words for whoever runs this program.
+    /// What would change that, in words for the operator.
     pub remedy: String,
 }
 

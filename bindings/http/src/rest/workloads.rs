@@ -1,6 +1,7 @@
 //! `/api/v1/processes`, `containers`, `pods`, … one route a kind: filtered, sorted, limited lists.
 
-use super::figures::{ByZone, Moment, ZoneSource, known};
+use super::accelerator::AcceleratorUse;
+use super::figures::{ByZone, Moment, ZoneSource, known, total};
 use super::node::latest;
 use super::problem::{Kind, Problem};
 use super::workload::{Who, called, has, is_in_container, is_in_pod, is_in_unit, without};
@@ -17,42 +18,42 @@ use std::sync::Arc;
 /// The most rows of an answer.
 pub(super) const MOST: usize = 10_000;
 
-/// Which workloads, in which order, how many.
+/// Filter, order and size of a list of workloads.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Choice {
-    /// Only those of this name; `*` stands for anything: `nginx`, `web-*`. A process's is its command name.
+    /// Only workloads of this name; `*` matches anything: `nginx`, `web-*`. A process's name is its command name.
     #[serde(default)]
     name: Option<String>,
-    /// Only what is, or runs in, a pod of this namespace.
+    /// Only pods of this namespace, and what runs in them.
     #[serde(default)]
     namespace: Option<String>,
-    /// Only what is, or runs in, the pod of this name or UID.
+    /// Only the pod of this name or UID, and what runs in it.
     #[serde(default)]
     pod: Option<String>,
-    /// Only what is, or runs in, the container of this name or id; of an id the first 12 digits do.
+    /// Only the container of this name or id, and what runs in it; the first 12 digits of an id suffice.
     #[serde(default)]
     container: Option<String>,
     /// Only what runs in the systemd unit of this name or cgroup.
     #[serde(default)]
     unit: Option<String>,
-    /// Only those of which some attribute (name, path, id, unit, …) contains this text, whatever its case.
+    /// Only workloads with an attribute (name, path, id, unit, …) that contains this text, ignoring case.
     #[serde(default)]
     search: Option<String>,
-    /// Those that run, that have ended and are still listed, or both.
+    /// Running workloads, terminated ones that are still listed, or both.
     #[serde(default)]
     state: Wanted,
-    /// Only those that draw at least this much, watts.
+    /// Only workloads that draw at least this much, watts.
     #[serde(default)]
     #[schemars(range(min = 0.0))]
     min_power_watts: Option<f64>,
-    /// What they are sorted by.
+    /// What to sort by.
     #[serde(default)]
     sort: Sort,
     /// The direction; without it figures begin with the largest and names with the first.
     #[serde(default)]
     order: Option<Order>,
-    /// How many at most.
+    /// Maximum number of rows.
     #[serde(default = "hundred")]
     #[schemars(range(min = 1, max = 10_000))]
     limit: usize,
@@ -62,14 +63,14 @@ const fn hundred() -> usize {
     100
 }
 
-/// Which states.
+/// The states to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Wanted {
-    /// Those that run.
+    /// Running workloads.
     #[default]
     Running,
-    /// Those that have ended and are still listed.
+    /// Terminated workloads that are still listed.
     Terminated,
     /// Both.
     All,
@@ -148,11 +149,11 @@ impl Choice {
 }
 
 fn power(snapshot: &Snapshot, row: &AnyRow<'_>) -> f64 {
-    known(snapshot, row.power, Power::watts).total().unwrap_or_default()
+    total(snapshot, &known(snapshot, row.power, Power::watts)).unwrap_or_default()
 }
 
 fn energy(snapshot: &Snapshot, row: &AnyRow<'_>) -> f64 {
-    known(snapshot, row.energy, Energy::joules).total().unwrap_or_default()
+    total(snapshot, &known(snapshot, row.energy, Energy::joules)).unwrap_or_default()
 }
 
 /// Whether a text fits a pattern in which `*` stands for anything.
@@ -199,6 +200,9 @@ pub(super) struct Row<'a> {
     energy_joules: ByZone,
     /// Mean power over the last interval, watts; 0 once terminated.
     power_watts: ByZone,
+    /// What the zone `gpu` consists of; absent where it used no accelerator.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    devices: Vec<AcceleratorUse<'a>>,
 }
 
 /// The rows of a kind that are chosen, and how many fit.
@@ -214,6 +218,7 @@ pub(super) fn choose<'a>(snapshot: &'a Snapshot, kind: WorkloadKind, choice: &Ch
         cpu_seconds: row.cpu_time.as_secs_f64(),
         energy_joules: ByZone::joules(snapshot, row.energy),
         power_watts: ByZone::watts(snapshot, row.power),
+        devices: AcceleratorUse::all(snapshot, row.devices, row.state == RunState::Running),
     };
     (matched, chosen.into_iter().map(show).collect())
 }

@@ -1,7 +1,7 @@
 //! Basic authentication (RFC 7617) with bcrypt hashes.
 //!
-//! A check costs tens of milliseconds of CPU by design, so passwords that were right are remembered as SHA-256
-//! digests, also when the file is read again, and so are some that were wrong. Checks run off the executor's thread, one
+//! A check costs tens of milliseconds of CPU by design, so passwords that were right are remembered, as digests under a
+//! key of this process, also when the file is read again, and so are some that were wrong. Checks run off the executor's thread, one
 //! for each eight processors: guessing passwords cannot take more from the node that is measured. Few may wait ([`turns`]).
 
 mod turns;
@@ -10,10 +10,11 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ring::digest::{SHA256, digest};
+use ring::hmac::{self, HMAC_SHA256};
+use ring::rand::SystemRandom;
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use turns::{Check, Turns};
 
 /// The hash that an unknown user's password is checked against, so that the time of an answer does not
@@ -71,12 +72,11 @@ impl Users {
         lock(&self.memory).right = known;
     }
 
-    /// Whether the credentials in `headers`, sent from an address, are those of a user.
-    pub(super) async fn judge(&self, headers: &HeaderMap, from: Option<IpAddr>) -> Verdict {
+    /// Whether the credentials in `headers`, sent over a connection, are those of a user.
+    pub(super) async fn judge(&self, headers: &HeaderMap, from: Option<SocketAddr>) -> Verdict {
         let Some(credentials) = credentials(headers) else { return Verdict::Wrong };
         let Some((user, password)) = credentials.split_once(':') else { return Verdict::Wrong };
-        let hashed = digest(&SHA256, credentials.as_bytes());
-        let Ok(fingerprint) = Fingerprint::try_from(hashed.as_ref()) else { return Verdict::Wrong };
+        let Some(fingerprint) = fingerprint(&credentials) else { return Verdict::Wrong };
         if let Some(known) = lock(&self.memory).known(user, &fingerprint) {
             return known;
         }
@@ -92,6 +92,7 @@ impl Users {
         let matches = tokio::task::spawn_blocking(move || bcrypt::verify(password, &hash).unwrap_or(false)).await;
         let right = exists && matches.unwrap_or(false);
         lock(&self.memory).note(user, fingerprint, right);
+        self.turns.learn(from, right);
         if right { Verdict::Admitted } else { Verdict::Wrong }
     }
 }
@@ -114,6 +115,16 @@ impl Memory {
             self.wrong.push_back(fingerprint);
         }
     }
+}
+
+/// Tells credentials apart, by a key that never leaves this process: what is remembered of a password cannot be tried out
+/// elsewhere faster than its bcrypt hash.
+fn fingerprint(credentials: &str) -> Option<Fingerprint> {
+    static KEY: OnceLock<hmac::Key> = OnceLock::new();
+    // A system without random numbers has digests without a secret.
+    let no_secret = |_| hmac::Key::new(HMAC_SHA256, b"kepler");
+    let key = KEY.get_or_init(|| hmac::Key::generate(HMAC_SHA256, &SystemRandom::new()).unwrap_or_else(no_secret));
+    Fingerprint::try_from(hmac::sign(key, credentials.as_bytes()).as_ref()).ok()
 }
 
 /// What is kept here is valid after every step, so a panic elsewhere spoils nothing.
@@ -139,8 +150,13 @@ mod tests {
         HeaderMap::from_iter([(AUTHORIZATION, format!("Basic {}", STANDARD.encode(credentials)).parse().unwrap())])
     }
 
-    fn from(last: u8) -> Option<IpAddr> {
-        Some([192, 0, 2, last].into())
+    /// An address, each time from the same port.
+    fn from(last: u8) -> Option<SocketAddr> {
+        connection(last, 1)
+    }
+
+    fn connection(last: u8, port: u16) -> Option<SocketAddr> {
+        Some(([192, 0, 2, last], port).into())
     }
 
     #[test]
@@ -185,13 +201,8 @@ mod tests {
     /// Fifty guesses a second from the address of the right one, each at a check that takes longer than there is time for.
     #[tokio::test]
     async fn the_right_password_has_its_turn_within_a_second_beside_fifty_wrong_ones_a_second_from_its_own_address() {
-        // A cost at which a check takes 40 ms here, whatever the build: more than fifty a second leave time for.
-        let took = |cost: u32| {
-            let begun = std::time::Instant::now();
-            bcrypt::hash("secret", cost).unwrap();
-            begun.elapsed()
-        };
-        let cost = (4..=12).find(|cost| took(*cost) > Duration::from_millis(40)).unwrap();
+        // More than fifty a second leave time for.
+        let cost = costly();
         let users = Arc::new(Users::new([("ann".to_owned(), bcrypt::hash("secret", cost).unwrap())].into()));
         let attacking = Arc::clone(&users);
         let attack = tokio::spawn(async move {
@@ -203,7 +214,7 @@ mod tests {
         });
         tokio::time::sleep(Duration::from_millis(500)).await;
         let begun = std::time::Instant::now();
-        // What a client does that is told to come again.
+        // What a client does that is asked to retry.
         let mut tries = 1;
         while users.judge(&headers("ann:secret"), from(1)).await == Verdict::Busy {
             tries += 1;
@@ -216,6 +227,73 @@ mod tests {
         attack.abort();
         assert!(once < Duration::from_secs(2), "{once:?}");
         println!("cost {cost}: admitted after {tries} tries and {once:?}");
+    }
+
+    /// A cost at which a check takes 40 ms here, whatever the build.
+    fn costly() -> u32 {
+        let took = |cost: u32| {
+            let begun = std::time::Instant::now();
+            bcrypt::hash("secret", cost).unwrap();
+            begun.elapsed()
+        };
+        (4..=12).find(|cost| took(*cost) > Duration::from_millis(40)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_right_password_is_answered_at_once_beside_a_hundred_connections_that_guess_from_its_own_address() {
+        let cost = costly();
+        let users = Arc::new(Users::new([("ann".to_owned(), bcrypt::hash("secret", cost).unwrap())].into()));
+        let guess = |port: u16| {
+            let users = Arc::clone(&users);
+            tokio::spawn(async move {
+                for number in 0.. {
+                    let headers = headers(&format!("ann:{port}-{number}"));
+                    assert_ne!(users.judge(&headers, connection(1, port)).await, Verdict::Admitted);
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            })
+        };
+        let guessing: Vec<_> = (1000..1100).map(guess).collect();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        // Never seen before, over several new connections; and then known.
+        for port in 1..=5 {
+            lock(&users.memory).right.clear();
+            let begun = std::time::Instant::now();
+            let verdict = users.judge(&headers("ann:secret"), connection(1, port)).await;
+            println!("cost {cost}: {verdict:?} after {:?}", begun.elapsed());
+            assert_eq!(verdict, Verdict::Admitted, "it has its turn without coming again");
+        }
+        let begun = std::time::Instant::now();
+        assert_eq!(users.judge(&headers("ann:secret"), connection(1, 99)).await, Verdict::Admitted);
+        println!("known: after {:?}", begun.elapsed());
+        guessing.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+
+    /// Each guess over a connection of its own, and again when it had to go.
+    #[tokio::test]
+    async fn an_address_that_guesses_over_ever_new_connections_keeps_no_other_from_its_turn() {
+        let cost = costly();
+        let users = Arc::new(Users::new([("ann".to_owned(), bcrypt::hash("secret", cost).unwrap())].into()));
+        let attacking = Arc::clone(&users);
+        let attack = tokio::spawn(async move {
+            for number in 0..u16::MAX {
+                let (users, headers) = (Arc::clone(&attacking), headers(&format!("ann:{number}")));
+                tokio::spawn(async move {
+                    while users.judge(&headers, connection(1, number)).await == Verdict::Busy {
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    }
+                });
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+        while !users.turns.is_suspect(from(1)) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        for last in 2..7 {
+            lock(&users.memory).right.clear();
+            assert_eq!(users.judge(&headers("ann:secret"), from(last)).await, Verdict::Admitted, "the first time");
+        }
+        attack.abort();
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 /// always verified, also where no name is required.
 #[derive(Debug)]
 pub(super) struct ClientVerifier {
-    /// Verifies who has signed it; none: anybody.
+    /// Verifies the signature; `None` accepts any.
     pub(super) authority: Option<Arc<dyn ClientCertVerifier>>,
     pub(super) required: bool,
     /// Names of which it must have one; none: any.
@@ -107,6 +107,12 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
         return Some(bytes.into());
     }
     <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from)
+}
+
+/// Whether a certificate is of this public key; `None` if it cannot be read.
+pub(super) fn has_key(certificate: &[u8], key: &[u8]) -> Option<bool> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    Some(certificate.public_key().raw == key)
 }
 
 /// When a certificate ends to be valid, in seconds since 1970. None if it cannot be read.

@@ -194,3 +194,38 @@ fn a_file_of_something_else_is_refused_without_a_word_of_its_secrets() {
     std::fs::write(&path, "basic_auth_user: { me: x }\n").unwrap();
     assert!(WebConfig::from_file(&path).unwrap_err().to_string().contains("`basic_auth_user`"));
 }
+
+/// `openssl x509 -req` without extensions makes such a certificate.
+#[test]
+fn a_certificate_of_version_1_is_known_by_its_key() {
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
+    const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----
+MIIBEjCBuAIBAzAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwIBcN
+MjYwMTAxMDAwMDAwWhgPMjEyNjAxMDEwMDAwMDBaMBQxEjAQBgNVBAMMCWxvY2Fs
+aG9zdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABLVY5SIyfTYmfM+77212WJGy
+iPy4ZZFSCxDaqbdvDTOkWTaCBSWrg1KsDTq8Z9aL3npA7khhCjfc5f7ly1K9UHkw
+CgYIKoZIzj0EAwIDSQAwRgIhAKPc1OVvegz10bUw7F2OgV5Pl5TOfKv2VfkEprf2
+NyKLAiEAgbtiHb0pQv0kohimCC/ARIMMpPO+CYGqtCheihpsmTU=
+-----END CERTIFICATE-----
+";
+    const KEY: &str = "-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEtVjlIjJ9NiZ8z7vvbXZYkbKI/Lhl
+kVILENqpt28NM6RZNoIFJauDUqwNOrxn1oveekDuSGEKN9zl/uXLUr1QeQ==
+-----END PUBLIC KEY-----
+";
+    let certificate = CertificateDer::from_pem_slice(CERTIFICATE.as_bytes()).unwrap();
+    let key = SubjectPublicKeyInfoDer::from_pem_slice(KEY.as_bytes()).unwrap();
+    let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    assert_eq!(client_cert::has_key(&certificate, &key), Some(true));
+    assert_eq!(client_cert::has_key(other.cert.der(), &key), Some(false));
+    assert_eq!(client_cert::has_key(b"none", &key), None);
+}
+
+#[test]
+fn a_key_of_another_certificate_is_refused() {
+    let [one, other] = [(); 2].map(|()| rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap());
+    let (cert, key) = (serde_json_string(&one.cert.pem()), serde_json_string(&other.signing_key.serialize_pem()));
+    let error = read(&format!("tls_server_config:\n  cert: {cert}\n  key: {key}\n")).unwrap_err();
+    assert!(error.contains("key of another certificate"), "{error}");
+}

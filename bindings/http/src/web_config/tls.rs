@@ -1,7 +1,7 @@
 //! The keys of `tls_server_config` that rustls supports.
 
 use super::WebConfigError;
-use super::client_cert::{ClientVerifier, not_after};
+use super::client_cert::{ClientVerifier, has_key, not_after};
 use super::file::{ClientAuth, Tls, Version};
 use kepler_core::host::file::{self, FileLimits};
 use rustls::crypto::CryptoProvider;
@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{NamedGroup, RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls::{InconsistentKeys, NamedGroup, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,6 +35,24 @@ pub(super) struct Loaded {
     pub(super) files: Vec<PathBuf>,
 }
 
+/// Whether certificate and key are a pair. rustls reads no certificate of version 1, which OpenSSL makes where no extension is
+/// asked for; serving one takes no more than its key.
+fn check_pair(certified: &CertifiedKey) -> Result<(), String> {
+    let foreign = || "does not go with key_file: that is the key of another certificate".to_owned();
+    match certified.keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(()),
+        Err(rustls::Error::InconsistentKeys(_)) => Err(foreign()),
+        Err(error) => {
+            let (certificate, key) = (certified.cert.first(), certified.key.public_key());
+            match certificate.zip(key).and_then(|(certificate, key)| has_key(certificate, &key)) {
+                Some(true) => Ok(()),
+                Some(false) => Err(foreign()),
+                None => Err(format!("is no certificate that can be used: {error}")),
+            }
+        }
+    }
+}
+
 /// Reads what the section names.
 pub(super) fn load(tls: Tls, path: &Path) -> Result<Loaded, WebConfigError> {
     let source = Source { path, folder: path.parent().unwrap_or(Path::new("")) };
@@ -50,8 +68,12 @@ pub(super) fn load(tls: Tls, path: &Path) -> Result<Loaded, WebConfigError> {
         None => builder.with_no_client_auth(),
     };
     let expires = chain.first().and_then(not_after);
-    let certified = CertifiedKey::from_der(chain, private, &provider)
-        .map_err(|error| source.value("cert_file", format!("does not go with key_file: {error}")))?;
+    let private = provider.key_provider.load_private_key(private);
+    let private = private.map_err(|error| key.error(error))?;
+    let certified = CertifiedKey::new(chain, private);
+    if let Err(reason) = check_pair(&certified) {
+        return Err(source.value("cert_file", reason));
+    }
     let mut config = builder.with_cert_resolver(Arc::new(OneCertificate(Arc::new(certified))));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.ignore_client_order = tls.prefer_server_cipher_suites.unwrap_or(true) && !tls.cipher_suites.is_empty();
@@ -84,7 +106,7 @@ struct Pem {
 }
 
 impl Pem {
-    fn error(&self, error: rustls::pki_types::pem::Error) -> WebConfigError {
+    fn error(&self, error: impl ToString) -> WebConfigError {
         WebConfigError::Pem { path: self.path.clone(), key: self.key, reason: error.to_string() }
     }
 }

@@ -10,7 +10,7 @@
 use crate::support::{Sample, exporter, inhabited, options, parse, process, row, snapshot, text, values};
 use kepler_core::snapshot::{PowerInterval, State};
 use kepler_core::units::{Energy, Power, ZoneKind};
-use kepler_http::{Compat, Format, Levels};
+use kepler_http::{Compat, FacilityFigure, FacilityFigures, FacilitySource, Format, Levels};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -35,6 +35,10 @@ process_virtual_memory_bytes gauge
 process_resident_memory_bytes gauge
 process_start_time_seconds gauge
 kepler_pod_info gauge node_name,owner_kind,owner_name,pod_id,pod_name,pod_namespace,qos_class
+kepler_pod_resource_requests gauge node_name,pod_id,pod_name,pod_namespace,resource,unit
+kepler_pod_resource_limits gauge node_name,pod_id,pod_name,pod_namespace,resource,unit
+kepler_container_resource_requests gauge container_id,container_name,node_name,pod_id,resource,unit
+kepler_container_resource_limits gauge container_id,container_name,node_name,pod_id,resource,unit
 kepler_node_cpu_usage_ratio gauge node_name
 kepler_node_cpu_joules_total counter node_name,path,zone
 kepler_node_cpu_watts gauge node_name,path,zone
@@ -82,6 +86,34 @@ fn names_types_and_labels_are_those_of_the_contract() {
 }
 
 #[test]
+fn what_electricity_emits_and_costs_is_told_with_its_source_as_far_as_it_is_known() {
+    let mut figures = FacilityFigures::default();
+    figures.zone = "SE".into();
+    figures.grid_intensity = Some(FacilityFigure::new(35.8, "published", "https://a.example/\"x\""));
+    figures.price = Some((0.2, "EUR".into()));
+    let options = options().with(|options| options.facility = Some(FacilitySource::new(move || figures.clone())));
+    let samples = parse(&text(&exporter(Some(inhabited()), options), Format::Text), Format::Text);
+    let grid = [("node_name", "node-1"), ("zone", "SE"), ("method", "published")];
+    assert_eq!(values(&samples, "kepler_grid_intensity_grams_per_kwh", &grid), ["35.8"]);
+    assert_eq!(values(&samples, "kepler_energy_price", &[("currency", "EUR")]), ["0.2"]);
+    assert!(values(&samples, "kepler_facility_pue", &[]).is_empty(), "not known is no series");
+}
+
+#[test]
+fn a_zone_that_nothing_reads_any_more_has_its_books_and_no_source() {
+    let mut snapshot = inhabited();
+    let zone = snapshot.node.zones[ZoneKind::Package].as_mut().unwrap();
+    (zone.power, zone.fault, zone.is_lost) = (None, Some("stuck"), true);
+    let samples = samples(snapshot);
+    let package = [("zone", "package")];
+    assert_eq!(values(&samples, "kepler_node_cpu_joules_total", &package), ["120.5"]);
+    for family in ["kepler_node_cpu_watts", "kepler_power_source_info"] {
+        assert!(values(&samples, family, &package).is_empty(), "{family}");
+    }
+    assert_eq!(values(&samples, "kepler_power_source_info", &[("zone", "dram")]), ["1"]);
+}
+
+#[test]
 fn figures_are_those_of_the_snapshot() {
     let samples = samples(inhabited());
     let one = |name: &str, labels: &[(&str, &str)]| {
@@ -103,6 +135,10 @@ fn figures_are_those_of_the_snapshot() {
     assert_eq!(one("kepler_process_cpu_seconds_total", &[("vm_id", "6b1f"), ("type", "vm")]), "1.25");
     assert_eq!(one("kepler_pod_cpu_joules_total", &[("pod_name", "web-0"), ("zone", "package")]), "2");
     assert_eq!(one("kepler_unit_cpu_watts", &[("unit", "sshd.service")]), "0.5");
+    let cores = [("pod_name", "web-0"), ("resource", "cpu"), ("unit", "core")];
+    assert_eq!(one("kepler_pod_resource_requests", &cores), "0.25");
+    let bytes = [("container_id", "f00d"), ("resource", "memory"), ("unit", "byte")];
+    assert_eq!(one("kepler_container_resource_limits", &bytes), "134217728");
     let job = [("job_id", "4711"), ("scheduler", "slurm"), ("state", "running")];
     assert_eq!(one("kepler_job_cpu_joules_total", &[&job[..], &[("zone", "package")]].concat()), "4");
     assert_eq!(

@@ -7,10 +7,12 @@
     reason = "what tests share fails as tests do"
 )]
 
+mod accelerators;
 mod exposition;
 mod overload;
 #[cfg(feature = "rest")]
 mod page;
+mod platform;
 mod protobuf;
 #[cfg(feature = "docs")]
 mod rest;

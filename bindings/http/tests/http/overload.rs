@@ -90,7 +90,7 @@ fn assert_answers(address: SocketAddr) {
 }
 
 #[test]
-fn unfinished_bodies_and_silent_streams_keep_nobody_from_probes_and_scrapes() {
+fn unfinished_bodies_and_silent_streams_hold_up_no_probe_or_scrape() {
     let address = start(inhabited(), |limits| {
         limits.max_connections = 16;
         limits.body_timeout = Duration::from_secs(600);
@@ -185,7 +185,7 @@ fn the_bodies_of_all_requests_have_a_limit_in_sum_which_comes_back() {
 }
 
 #[test]
-fn scrapes_that_are_never_taken_keep_nobody_from_probes_and_give_way_to_scrapes_that_are() {
+fn scrapes_that_are_never_read_hold_up_no_probe_and_give_way_to_scrapes_that_are() {
     let address = start(populated(8000), |limits| limits.max_connections = 8);
     let scrape = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let attack: Vec<_> = (0..20).map(|_| send(address, scrape)).collect();
@@ -258,6 +258,24 @@ fn on_the_loopback_interface_every_route_asks_for_a_name_of_this_server() {
         "{whole}"
     );
     assert_eq!(with("http://evil.example/metrics", "Host: localhost\r\n"), "400", "absolute form");
+}
+
+#[test]
+fn health_checks_of_load_balancers_are_answered_in_http_1_0_without_a_host() {
+    let address = start(inhabited(), |_| {});
+    for (request, status) in [
+        ("GET /livez", "200"),
+        ("HEAD /livez", "200"),
+        // As HAProxy's `option httpchk` asks.
+        ("OPTIONS /", "204"),
+        ("OPTIONS /livez", "204"),
+        ("OPTIONS /nothing", "404"),
+        ("GET /metrics", "200"),
+        ("POST /length", "400"),
+    ] {
+        let answer = read(send(address, &format!("{request} HTTP/1.0\r\n\r\n")));
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{request}: {answer}");
+    }
 }
 
 #[test]

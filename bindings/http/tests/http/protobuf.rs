@@ -154,5 +154,5 @@ fn messages_hold_what_the_text_says() {
 
 #[test]
 fn a_family_of_thousands_of_samples_is_one_message() {
-    assert_equal(&exporter(Some(populated(4_000)), options()));
+    assert_equal(&exporter(Some(populated(1_500)), options()));
 }

@@ -166,8 +166,11 @@ fn paths_and_methods_that_do_not_exist_are_refused_properly() {
     assert!(head.starts_with("http/1.1 405") && head.contains("allow: get,head"), "{head}");
     let (head, body) = server.ask("HEAD /metrics", "");
     assert!(head.starts_with("http/1.1 200") && head.contains("version=0.0.4") && body.is_empty(), "{head}");
-    let (head, body) = server.ask("GET /debug/pprof/profile", "");
-    assert!(head.starts_with("http/1.1 404") && String::from_utf8(body).unwrap().contains("perf record"), "{head}");
+    for path in ["/debug/pprof", "/debug/pprof/", "/debug/pprof/profile?seconds=1", "/debug/pprof/heap"] {
+        let (head, body) = server.ask(&format!("GET {path}"), "");
+        assert!(head.starts_with("http/1.1 404"), "{path}: {head}");
+        assert!(String::from_utf8(body).unwrap().contains("perf record"), "{path}");
+    }
     let (head, body) = server.ask("GET /", "");
     assert!(head.contains("text/html") && String::from_utf8(body).unwrap().contains("/metrics"));
 }

@@ -108,3 +108,53 @@ fn a_key_that_does_not_belong_to_the_certificate_is_refused_at_the_start() {
     let error = WebConfig::from_file(&path).unwrap_err().to_string();
     assert!(error.contains("server.key") && error.contains("key_file"), "{error}");
 }
+
+/// Asks once over a connection of its own, from an address of this machine.
+async fn ask_from(source: [u8; 4], address: SocketAddr, credentials: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind((source, 0).into()).unwrap();
+    let mut stream = socket.connect(address).await.unwrap();
+    let authorization = base64::engine::Engine::encode(&base64::engine::general_purpose::STANDARD, credentials);
+    let request = format!(
+        "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Basic {authorization}\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn who_guesses_over_ever_new_connections_delays_no_other_client() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let folder = tempfile::tempdir().unwrap();
+    // Dear enough that guesses come faster than they are checked, whatever the build.
+    let took = |cost: &u32| {
+        let begun = Instant::now();
+        bcrypt::hash("secret", *cost).unwrap();
+        begun.elapsed()
+    };
+    let cost = (4..=12).find(|cost| took(cost) > Duration::from_millis(40)).unwrap();
+    let address =
+        start(&format!("basic_auth_users:\n  ann: {}\n", bcrypt::hash("secret", cost).unwrap()), folder.path());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (wrong, busy) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    runtime.block_on(async {
+        for guesser in 0..16 {
+            let (wrong, busy) = (Arc::clone(&wrong), Arc::clone(&busy));
+            tokio::spawn(async move {
+                for number in 0.. {
+                    let answer = ask_from([127, 0, 0, 2], address, &format!("ann:{guesser}-{number}")).await;
+                    wrong.fetch_add(usize::from(answer.starts_with("HTTP/1.1 401")), Ordering::Relaxed);
+                    busy.fetch_add(usize::from(answer.starts_with("HTTP/1.1 429")), Ordering::Relaxed);
+                }
+            });
+        }
+        while wrong.load(Ordering::Relaxed) < 4 || busy.load(Ordering::Relaxed) < 4 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let answer = ask_from([127, 0, 0, 1], address, "ann:secret").await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "the first time: {answer}");
+    });
+}

@@ -97,7 +97,7 @@ async fn by_legacy(link: &Arc<Link>, url: Option<Url>, message: &Message) -> Res
     legacy::post(link, &url, message).await
 }
 
-/// Another stream, unless somebody else has just begun one.
+/// Another stream, unless another task has just begun one.
 async fn begin_stream(link: &Arc<Link>, message: &Message) -> Result<Url, Failure> {
     let _beginning = link.beginning.lock().await;
     if let Transport::Legacy(Some(url)) = link.transport() {

@@ -53,7 +53,7 @@ pub(super) async fn connect(link: &Arc<Link>) -> Result<Url, Failure> {
     let endpoint = endpoint.map_err(|_| Failure::Lost("its stream names no address to post to".to_owned()))??;
     let url = link.remote.url.join(&endpoint).map_err(|error| Failure::Lost(format!("`{endpoint}`: {error}")))?;
     if url.origin() != link.remote.url.origin() {
-        // It could be sent the token, or what the client says to somebody else.
+        // It could be sent the token, or what the client says to another server.
         return Err(Failure::Lost(format!("it wants messages to go to another server, {url}")));
     }
     link.set_transport(Transport::Legacy(Some(url.clone())));

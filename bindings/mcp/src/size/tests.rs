@@ -1,13 +1,13 @@
 use super::*;
 use jiff::Timestamp;
-use kepler_compliance::intensity::Table;
+use kepler_compliance::intensity::IntensityTable;
 use kepler_compliance::series::Series;
 use kepler_compliance::standards::Standards;
 use kepler_compliance::tools::{Toolbox, registry};
 use kepler_compliance::units::{Energy, ZoneKind};
 use kepler_compliance::view::{
     Containment, EnergySeries, EnergySplit, EnergyView, Inventory, NewestReading, NodeEnergy, NodeZoneEnergy, Skipped,
-    Subject, TimeRange, Usage, ViewError, WorkloadEnergy, WorkloadId, WorkloadKind,
+    StepUsage, Subject, TimeRange, ViewError, WorkloadEnergy, WorkloadId, WorkloadKind,
 };
 use kepler_compliance::zones::Zones;
 use kepler_core::meter::Method;
@@ -97,7 +97,7 @@ impl EnergyView for Crowd {
         let count = (range.length().as_secs_f64() / step.as_secs_f64()) as usize;
         // Spikes, so that there are anomalies too.
         let joules = |index: usize| if index.is_multiple_of(9) { 9_000.0 } else { 100.0 + index as f64 / 7.0 };
-        let usage = (0..count).map(|index| Usage::new(split(joules(index)), None));
+        let usage = (0..count).map(|index| StepUsage::new(split(joules(index)), None));
         Ok(EnergySeries::new(Series::regular(range.start, step, usage).unwrap(), Method::Measured, "7"))
     }
 
@@ -108,7 +108,7 @@ impl EnergyView for Crowd {
 
 fn toolbox(each: usize, nodes: usize, length: usize) -> Toolbox {
     let zones = Zones::embedded().unwrap();
-    let intensity = Arc::new(Table::from_zones(&zones));
+    let intensity = Arc::new(IntensityTable::from_zones(&zones));
     let view = Crowd { each, nodes, length, known: Mutex::default() };
     let mut toolbox = Toolbox::new(Arc::new(view), Standards::embedded().unwrap(), zones, intensity);
     toolbox.settings.region = Some("ap-northeast-2".into());
@@ -119,7 +119,7 @@ fn toolbox(each: usize, nodes: usize, length: usize) -> Toolbox {
 fn required(tool: &Tool, workload: &str) -> Map<String, Value> {
     let names = tool.input_schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
     let value = |name: &Value| match name.as_str().unwrap() {
-        "workload_name" => json!(workload),
+        "workload" => json!(workload),
         "duration" => json!("4h"),
         other => panic!("{}: what is a valid `{other}`?", tool.name),
     };
@@ -130,7 +130,7 @@ fn ask(toolbox: &Toolbox, tool: &Tool, more: Value) -> (usize, Value) {
     let mut arguments = required(tool, &long("workload", 0));
     arguments.extend(more.as_object().unwrap().clone());
     let context = toolbox.context(Timestamp::from_second(1_790_000_000).unwrap());
-    let answer = Wish::new(arguments).unwrap().answer(tool, |arguments| tool.call(&context, arguments));
+    let answer = Wish::new(arguments).unwrap().answer(tool, &context);
     let result = answer.unwrap_or_else(|error| panic!("{}: {error}", tool.name));
     let sent = serde_json::to_string(&result).unwrap().len();
     (sent, result.structured_content.unwrap())
@@ -149,8 +149,8 @@ fn no_tool_answers_with_more_than_8_kb_however_many_workloads_there_are_and_in_b
         println!("{} in whole: {whole} bytes", tool.name);
         assert!(whole <= DEFAULT || sent * 2 > DEFAULT, "{}: {sent} of {whole} is cut too far", tool.name);
         let properties = tool.input_schema["properties"].as_object().unwrap();
-        if properties.contains_key("workload_name") {
-            let (sent, _) = ask(&toolbox, tool, json!({ "workload_name": long("workload", 0) }));
+        if properties.contains_key("workload") {
+            let (sent, _) = ask(&toolbox, tool, json!({ "workload": long("workload", 0) }));
             assert!(sent <= DEFAULT, "{} of a workload: {sent} bytes", tool.name);
         }
         // Mistakes name what would be valid, and are bounded as well.
@@ -158,7 +158,7 @@ fn no_tool_answers_with_more_than_8_kb_however_many_workloads_there_are_and_in_b
         for name in properties.keys().filter(|name| *name != "lang") {
             let mut arguments = required(tool, &long("workload", 0));
             arguments.insert(name.clone(), json!(long("work", 9)));
-            if let Err(error) = Wish::new(arguments).unwrap().answer(tool, |arguments| tool.call(&context, arguments)) {
+            if let Err(error) = Wish::new(arguments).unwrap().answer(tool, &context) {
                 assert!(error.to_string().len() <= DEFAULT, "{} {name}: {} bytes", tool.name, error.to_string().len());
             }
         }

@@ -14,7 +14,7 @@ const STAGE: &str = ".training";
 /// A pipeline cannot be kept.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InstallError {
-    /// Somebody else's has that name.
+    /// A model of another origin has that name.
     #[error("name: {} is there and was not trained here, so that it is left as it is; give another name", path.display())]
     Foreign {
         /// Its directory.

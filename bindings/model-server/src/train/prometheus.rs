@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_the_query_and_the_place() {
+    fn what_is_wrong_is_reported_with_the_query_and_the_place() {
         for (answer, expected) in [
             (r#"[{"value": [1, "2"]}]"#, "instant query"),
             (r#"[{"values": [[1, "two"]]}]"#, "\"two\""),

@@ -1,129 +1,162 @@
-"""The command `kepler-power`: measures another command."""
+"""The command `kepler-power`: measures another command, and shows runs that have ended."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import signal
-import subprocess
+import re
 import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any, Optional
 
-from . import __version__
+from . import __version__, _verbs
+from ._command import Signals
 from ._options import add_facility
+from ._report import Command, Report, Run
+from ._rest import Rest, busy_seconds
 from ._text import shown
 from .errors import EstimateWarning, KeplerError
-from .figures import Share
 from .measurement import Measurement, measure
 
 _NOT_FOUND, _NOT_EXECUTABLE, _USAGE = 127, 126, 2
+_VERSUS = "--vs"
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Runs the command line; returns the exit status: that of the measured command."""
     parser = argparse.ArgumentParser(
-        prog="kepler-power", description="Measure the energy and the carbon of a command and of all it starts."
+        prog="kepler-power", description="Measure the energy and the carbon of a command and of all it starts, and compare runs."
     )
     parser.add_argument("--version", action="version", version=f"kepler-power {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True)
     verb = verbs.add_parser(
         "measure",
-        usage="kepler-power measure [options] -- COMMAND [ARGUMENT ...]",
+        usage="kepler-power measure [options] -- COMMAND [ARGUMENT ...] [--vs COMMAND [ARGUMENT ...]]",
         help="run a command and report the energy it used",
-        description="Runs a command; the energy it used, with all it starts, goes to standard error or a file. Its exit status is passed on.",
+        description="Runs a command; the energy it used, with all it starts, goes to standard error or a file. Its exit status is passed on. "
+        "The program `kepler measure` has the same words, and watches running processes, containers and units besides.",
     )
-    verb.add_argument("--name", help="what to call it; the command's own name if not given")
+    verb.add_argument("-r", "--runs", type=_count, default=1, metavar="N", help="run it N times; mean, deviation and interval")
+    verb.add_argument("-w", "--warmup", type=int, default=0, metavar="N", help="run it N times before, unmeasured")
+    baseline = "measure the machine at rest for so long before (10s), and say what the command drew beyond that"
+    verb.add_argument("--baseline", type=_seconds, metavar="DURATION", help=baseline)
+    verb.add_argument("-i", "--ignore-failure", action="store_true", help="go on with further runs when one fails")
+    verb.add_argument("--name", help="what to call the command in the report")
     add_facility(verb)
-    verb.add_argument("--json", action="store_true", help="report as JSON")
-    verb.add_argument("--output", metavar="FILE", help="write it there instead of standard error")
+    verb.add_argument("--format", choices=("text", "json", "csv"), help="how the report is written; by the name of the file if not given")
+    verb.add_argument("-o", "--output", metavar="FILE", help="write the report to this file")
     verb.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    _verbs.add(verbs)
     options = parser.parse_args(arguments)
-    command = options.command[1:] if options.command[:1] == ["--"] else options.command
-    if not command:
+    if options.verb != "measure":
+        return _verbs.run(options)
+    words = options.command[1:] if options.command[:1] == ["--"] else options.command
+    if not words:
         verb.error("no command was given: kepler-power measure -- COMMAND [ARGUMENT ...]")
+    commands = _split(words)
+    if len(commands) > 2 or not all(commands):
+        verb.error(f"give two commands, one on either side of `{_VERSUS}`")
+    if options.name and len(commands) > 1:
+        verb.error("--name is of one command")
     with warnings.catch_warnings():
-        # One line is enough on a terminal, without the source line that Python shows.
-        warnings.showwarning = _say
-        warnings.simplefilter("ignore" if options.json else "default", EstimateWarning)
+        # The report says what is estimated.
+        warnings.simplefilter("ignore", EstimateWarning)
         try:
-            return _measure(options, command)
+            return _measure(options, [Command(command, options.name) for command in commands])
         except KeplerError as error:
             print(f"kepler-power: {error}", file=sys.stderr)
             return _USAGE
 
 
-def _say(message: object, *rest: object, **more: object) -> None:
-    print(f"kepler-power: {message}", file=sys.stderr)
+def _split(words: Sequence[str]) -> list[list[str]]:
+    """One command, or two with `--vs` between them."""
+    commands: list[list[str]] = [[]]
+    for word in words:
+        if word == _VERSUS:
+            commands.append([])
+        else:
+            commands[-1].append(word)
+    return commands
 
 
-def _measure(options: Any, command: Sequence[str]) -> int:
-    measurement = measure(
-        options.name or os.path.basename(command[0]),
-        region=options.region,
-        pue=options.pue,
-        grid_intensity=options.grid_intensity,
-    )
-    with measurement:
+def _measure(options: Any, commands: Sequence[Command]) -> int:
+    def begin() -> Measurement:
+        place = {"region": options.region, "pue": options.pue, "grid_intensity": options.grid_intensity}
+        return measure(options.name or os.path.basename(commands[0].arguments[0]), **place)
+
+    failed = 0
+    with Signals() as signals:
         try:
-            child = subprocess.Popen(command)
-        except FileNotFoundError:
-            print(f"kepler-power: there is no command `{shown(command[0])}`", file=sys.stderr)
+            for command in [command for command in commands for _ in range(options.warmup)]:
+                status = signals.run(command.arguments)
+                if status and not options.ignore_failure:
+                    print(f"kepler-power: a warm-up of `{shown(command.name)}` failed", file=sys.stderr)
+                    return _as_shell(status)
+            rest = Rest(begin, lambda: signals.sleep(options.baseline)) if options.baseline else None
+            for round in range(options.runs):
+                # They take turns, A B B A: a drift of temperature or load weighs on both alike.
+                for command in commands if round % 2 == 0 else reversed(commands):
+                    busy, measurement = busy_seconds(), begin()
+                    with measurement:
+                        status = signals.run(command.arguments)
+                    after = busy_seconds()
+                    used = None if busy is None or after is None else after - busy
+                    command.runs.append(Run(measurement, status, rest, used))
+                    failed = failed or status
+                    if status and not options.ignore_failure:
+                        return _report(options, commands, rest, failed)
+        except InterruptedError:
+            print("kepler-power: interrupted during the baseline", file=sys.stderr)
+            return 1
+        except FileNotFoundError as error:
+            print(f"kepler-power: there is no command `{shown(str(error.filename))}`", file=sys.stderr)
             return _NOT_FOUND
         except OSError as error:
-            print(f"kepler-power: `{shown(command[0])}` cannot be run: {error.strerror}", file=sys.stderr)
+            print(f"kepler-power: `{shown(str(error.filename))}` cannot be run: {error.strerror}", file=sys.stderr)
             return _NOT_EXECUTABLE
-        # Ctrl-C reaches the whole group: the command decides what to do about it.
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        forward = signal.signal(signal.SIGTERM, lambda signal, frame: child.terminate())
-        try:
-            status = child.wait()
-        finally:
-            signal.signal(signal.SIGINT, before)
-            signal.signal(signal.SIGTERM, forward)
-    share = measurement.children
-    if options.json:
-        figures = {
-            "command": list(command),
-            "exit_status": status,
-            "command_joules": share.energy.joules,
-            "command_watts": share.power.watts,
-            "command_cpu_seconds": share.cpu_seconds,
-            "command_co2e_grams": share.co2e.grams,
-            **measurement.to_dict(),
-        }
-        # Readable in any language, with what acts on a terminal as JSON's own escapes.
-        text = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in json.dumps(figures, ensure_ascii=False))
-    else:
-        text = "\n".join(map(shown, _lines(measurement, share)))
+        return _report(options, commands, rest, failed)
+
+
+def _report(options: Any, commands: Sequence[Command], rest: Optional[Rest], status: int) -> int:
+    text = Report(commands, rest).render(_format(options))
     try:
         if options.output:
             with open(options.output, "w", encoding="utf-8") as file:
-                file.write(text + "\n")
+                file.write(text)
         else:
-            print(text, file=sys.stderr)
+            print(text, end="", file=sys.stderr)
     except OSError as error:
         print(f"kepler-power: cannot write {options.output}: {error.strerror}", file=sys.stderr)
-        return status or 1
-    # As a shell reports a command that a signal ended.
+        return _as_shell(status) or 1
+    return _as_shell(status)
+
+
+def _as_shell(status: int) -> int:
+    """As a shell reports a command that a signal ended."""
     return 128 - status if status < 0 else status
 
 
-def _lines(measurement: Measurement, share: Share) -> list[str]:
-    """The command's share, what it is a share of, and what that rests on."""
-    co2e, error = measurement.co2e, measurement.error_ratio
-    error_note = f", ± {error * 100:.0f} %" if 0.01 < error < 10 else ""
-    where = f"region {co2e.region}" if co2e.region else "stated intensity"
-    lines = [
-        f"{measurement.name}: {share.energy} ({share.power}), {share.co2e}; "
-        f"{share.cpu_seconds:.3g} CPU s in {measurement.seconds:.3g} s",
-        f"whole machine: {measurement.energy} ({measurement.power}), {co2e}; {measurement.source.method} by {measurement.source.name}{error_note}",
-        f"{co2e.grid_intensity:.3g} gCO2e/kWh: {where}{' (assumed: give --region)' if co2e.basis == 'assumed' else ''}; "
-        f"PUE {co2e.pue:.3g} ({co2e.pue_basis})",
-    ]
-    return lines
+def _count(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 100_000:
+        raise argparse.ArgumentTypeError("give 1 to 100000")
+    return number
+
+
+def _seconds(text: str) -> float:
+    """`10s`, `500ms`, `2m`."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
+    seconds = float(found[1]) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600}[found[2]] if found else 0
+    if not 0.1 <= seconds <= 86400:
+        raise argparse.ArgumentTypeError(f"`{text}`: give a length of time such as 10s, from 100ms to 24h")
+    return seconds
+
+
+def _format(options: Any) -> str:
+    """As asked for, or as the name of the file says."""
+    extension = os.path.splitext(options.output or "")[1]
+    return options.format or {".json": "json", ".csv": "csv"}.get(extension, "text")
 
 
 if __name__ == "__main__":

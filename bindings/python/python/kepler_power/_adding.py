@@ -6,7 +6,7 @@ import os
 from _thread import RLock
 
 # One for all figures: it is held for a microsecond. Re-entrant, since a signal handler may add in the middle of adding.
-# Whoever forks takes it; no meter is read under it, as that waits for forks.
+# A fork takes it; no meter is read under it, as that waits for forks.
 adding = RLock()
 
 os.register_at_fork(before=adding.acquire, after_in_parent=adding.release, after_in_child=adding.release)

@@ -47,7 +47,13 @@ class Host:
 
 # measure.rs
 class Stopwatch:
-    def __new__(cls, host: Optional[Host] = None, sources: Optional[list[str]] = None) -> Stopwatch: ...
+    def __new__(
+        cls,
+        host: Optional[Host] = None,
+        sources: Optional[list[str]] = None,
+        accelerators: bool = True,
+        nvml_library: Optional[str] = None,
+    ) -> Stopwatch: ...
     def mark(self) -> Mark: ...
     def unavailable(self) -> _Unavailable: ...
     @property
@@ -75,6 +81,17 @@ class Spent:
     def tree_microjoules(self) -> Optional[int]: ...
     def zones(self) -> list[tuple[str, int, str, str, Optional[float], Optional[int], bool, bool]]:
         """Name, µJ, source, method, error ratio, idle µJ, is uncertain, is counted."""
+    def devices(
+        self,
+    ) -> list[
+        tuple[
+            tuple[str, list[str], int, str, str],
+            tuple[str, str, Optional[float]],
+            tuple[Optional[int], Optional[int], Optional[int], Optional[int]],
+            tuple[float, bool],
+        ]
+    ]:
+        """Who it is, its source, µJ (all, idle, of this process, of its tree), seconds and whether uncertain."""
 
 # monitor.rs
 class Monitor:

@@ -1,4 +1,4 @@
-"""Does it keep a carbon standard, and what would help? The eight tools, the regions and the rules.
+"""Does it meet a carbon standard, and what would help? The tools, the regions and the rules.
 
 Each tool is a function with keyword arguments; each answer is a frozen dataclass with ``to_dict()``. What is not
 known is ``None`` and makes a judgement ``INSUFFICIENT_DATA``; it is never a zero. Power is the mean over the window of

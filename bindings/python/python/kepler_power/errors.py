@@ -102,8 +102,8 @@ class MissingDependencyError(KeplerError, ImportError):
 
 
 class EstimateWarning(UserWarning):
-    """There is no hardware counter to read, so energy is estimated. Given once a process."""
+    """There is no hardware counter to read, so energy is estimated. Warned of once a process."""
 
 
 class PartialFigureWarning(UserWarning):
-    """A part of the machine has no meter and no estimate: sums leave it out, and are marked partial. Given once a process."""
+    """A part of the machine has no meter and no estimate: sums leave it out, and are marked partial. Warned of once a process."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Optional
 
+from .devices import Device, visible
 from .errors import MeterError
 from .quantities import Carbon, Energy, Power
 from .settings import carbon_of
@@ -17,7 +19,7 @@ __all__ = ["Figures", "Share", "Source", "Zone"]
 
 # Seconds between two updates of what a meter shows (docs/accuracy.md): RAPL counters a millisecond, /proc/stat a
 # tick of 10 ms, sensors of hwmon a second at worst.
-_RESOLUTION = {"powercap": 0.001, "msr": 0.001, "perf": 0.001, "hwmon": 1.0, "model": 0.01}
+_RESOLUTION = {"powercap": 0.001, "msr": 0.001, "perf": 0.001, "hwmon": 1.0, "model": 0.01, "nvml": 1.0, "drm": 1.0}
 
 
 def combined(methods: Iterable[str]) -> str:
@@ -37,7 +39,7 @@ class Source:
     __slots__ = ("error_ratio", "method", "name", "resolution_seconds")
 
     name: str
-    """The meter: powercap, msr, perf, hwmon or model."""
+    """The meter: powercap, msr, perf, hwmon or model; nvml or drm of accelerators."""
     method: str
     """``measured``; ``partial``: a part of it has no meter and is estimated; ``estimated``: all of it is."""
     error_ratio: Optional[float]
@@ -72,7 +74,7 @@ class Source:
 
 
 class Zone:
-    """What one part of the machine drew, summed over sockets: package, core, uncore, dram or psys."""
+    """What one part of the machine drew, summed over sockets: package, core, uncore, dram, psys or gpu."""
 
     __slots__ = ("energy", "idle_energy", "is_counted", "is_uncertain", "name", "source")
 
@@ -85,7 +87,7 @@ class Zone:
     source: Source
     """The meter it comes from."""
     is_counted: bool
-    """Whether it is part of the machine's sum: package and dram, or psys where there is neither."""
+    """Whether it is part of the machine's sum: package, dram and gpu, or psys where there is neither package nor dram."""
     is_uncertain: bool
     """Whether a counter was reset, or could not be read in time."""
 
@@ -110,7 +112,7 @@ class Zone:
 
 
 class Share:
-    """The part of the machine's energy that goes to someone, by CPU time."""
+    """The part of the machine's energy that goes to someone: by CPU time, and of accelerators by how busy they were kept."""
 
     __slots__ = ("_facility", "_seconds", "cpu_seconds", "energy", "ratio")
 
@@ -145,7 +147,7 @@ class Share:
 class _Sum:
     """One or more intervals, added up."""
 
-    __slots__ = ("microjoules", "own", "own_cpu", "seconds", "tree", "tree_cpu", "zones")
+    __slots__ = ("devices", "microjoules", "own", "own_cpu", "seconds", "tree", "tree_cpu", "zones")
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -155,6 +157,7 @@ class _Sum:
         self.own_cpu = 0.0
         self.tree_cpu = 0.0
         self.zones: dict[str, Zone] = {}
+        self.devices: dict[str, Device] = {}
 
     def add(self, spent: Spent) -> None:
         self.seconds += spent.seconds
@@ -181,6 +184,13 @@ class _Sum:
                 zone.idle_energy = before.idle_energy + zone.idle_energy if known else None  # type: ignore[operator]
                 zone.is_uncertain = before.is_uncertain or zone.is_uncertain
             self.zones[name] = zone
+        for who, source_of, amounts, (seconds, uncertain) in spent.devices():
+            device = Device(who, Source(*source_of), amounts, seconds, uncertain)
+            earlier = self.devices.get(device.uuid)
+            if earlier is None:
+                self.devices[device.uuid] = device
+            else:
+                earlier.add(device)
 
     def energy(self) -> Energy:
         """The machine's; an error where none was known."""
@@ -211,7 +221,7 @@ class Figures:
 
     @property
     def energy(self) -> Energy:
-        """What the machine drew: its processors and memory, or the platform where there are no meters of these."""
+        """What the machine drew: its processors, memory and accelerators, or the platform where there are no meters of these."""
         return self._sum().energy()
 
     @property
@@ -227,7 +237,7 @@ class Figures:
 
     @property
     def process(self) -> Share:
-        """This process's share of the machine's energy, by CPU time."""
+        """This process's share of the machine's energy: by CPU time, and of accelerators by how busy it kept them."""
         total = self._sum()
         return Share(total.own, total.microjoules or 0, total.own_cpu, total.seconds, self._facility)
 
@@ -250,6 +260,12 @@ class Figures:
         return self._sum().zones
 
     @property
+    def devices(self) -> Sequence[Device]:
+        """The GPUs and other accelerators that this process may use, as it counts them: ``devices[0]`` is ``cuda:0``, with
+        ``CUDA_VISIBLE_DEVICES`` as the environment has it now. ``zones["gpu"]`` is the sum of all that the machine has."""
+        return visible(self._sum().devices.values(), os.environ)
+
+    @property
     def source(self) -> Source:
         """Where ``energy`` comes from: the meter of the package, or of what stands in for it. Its method is
         ``partial`` where that of the zones that count differs."""
@@ -270,7 +286,12 @@ class Figures:
         """Expected relative error of ``energy``, one standard deviation: that of the meter's method, and that of catching its
         last update at both ends. Above 1, the interval was too short for the meter."""
         source, seconds = self.source, self.seconds
-        short = source.resolution_seconds / seconds if seconds else math.inf
+        counted = [zone for zone in self.zones.values() if zone.is_counted]
+        joules = sum(zone.energy.joules for zone in counted)
+        # Each meter is late by its own time, and that weighs as much as what it shows.
+        late = sum(zone.energy.joules * zone.source.resolution_seconds for zone in counted)
+        resolution = late / joules if joules else source.resolution_seconds
+        short = resolution / seconds if seconds else math.inf
         return math.hypot(source.error_ratio or 0.0, short)
 
     @property
@@ -306,6 +327,8 @@ class Figures:
             "children_cpu_seconds": self.children.cpu_seconds,
             "zones_joules": {name: zone.energy.joules for name, zone in self.zones.items()},
             "zones_method": {name: zone.source.method for name, zone in self.zones.items()},
+            **_of_devices(list(self._sum().devices.values())),
+            "devices": [device.to_dict() for device in self.devices],
         }
 
     def __str__(self) -> str:
@@ -318,6 +341,20 @@ class Figures:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self}>"
+
+
+def _of_devices(devices: Sequence[Device]) -> dict[str, Optional[float]]:
+    """Sums over all accelerators of the machine; none where there are none, or one is not known."""
+
+    def total(amounts: list[Optional[Energy]]) -> Optional[float]:
+        known = [amount.joules for amount in amounts if amount is not None]
+        return sum(known) if known and len(known) == len(amounts) else None
+
+    return {
+        "gpu_joules": total([device.energy for device in devices]),
+        "process_gpu_joules": total([device.process_energy for device in devices]),
+        "tree_gpu_joules": total([device.tree_energy for device in devices]),
+    }
 
 
 def assumed(co2e: Carbon) -> str:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar, Token
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from ._adding import adding
 from ._native import Facility, Host, Mark, Spent, Stopwatch
+from ._statistics import Passes
 from .errors import KeplerError
 from .figures import Figures, _Sum
 from .settings import current, facility_for
+
+if TYPE_CHECKING:
+    from .forecast import Forecast
+    from .live import Live, Show
 
 __all__ = ["Measurement", "Phase", "PhaseTotal", "measure"]
 
@@ -35,7 +41,7 @@ class _Interval(Figures):
 class PhaseTotal(Figures):
     """All passes through a phase, added up."""
 
-    __slots__ = ("_total", "count")
+    __slots__ = ("_passes", "_total", "count")
 
     count: int
     """How often it was entered and left."""
@@ -43,6 +49,7 @@ class PhaseTotal(Figures):
     def __init__(self, name: str, facility: Facility) -> None:
         super().__init__(name, facility)
         self.count = 0
+        self._passes = Passes()
         self._total = _Sum()
 
     def _sum(self) -> _Sum:
@@ -95,6 +102,7 @@ class Phase:
         with adding:
             total.count += 1
             total._total.add(spent)
+            total._passes.add((spent.microjoules or 0) / 1e6, spent.seconds)
 
     async def __aenter__(self) -> Phase:
         return self.__enter__()
@@ -111,11 +119,18 @@ class Measurement(Figures):
     same, and this process's share counts from the fork.
     """
 
-    __slots__ = ("_lap_start", "_laps", "_phases", "_spent", "_start", "_started_at", "_stopwatch", "_total")
+    __slots__ = (
+        *("_lap_start", "_laps", "_live", "_phases", "_progress", "_spent", "_start", "_started_at", "_stopwatch"),
+        "_total",
+    )
 
-    def __init__(self, name: str, stopwatch: Stopwatch, facility: Facility) -> None:
+    def __init__(
+        self, name: str, stopwatch: Stopwatch, facility: Facility, progress: Union[bool, Show] = False
+    ) -> None:
         super().__init__(name, facility)
         self._stopwatch = stopwatch
+        self._progress = progress
+        self._live: Optional[Live] = None
         self._start: Optional[Mark] = None
         self._spent: Optional[Spent] = None
         self._total: Optional[_Sum] = None
@@ -134,14 +149,22 @@ class Measurement(Figures):
         self._spent = self._total = self._laps = self._phases = self._lap_start = None
         self._start = mark = self._stopwatch.mark()
         self._started_at = mark.timestamp
+        if self._progress is not False:
+            from .live import Live
+
+            self._live = Live(self, self._progress)
+            self._live.start(mark)
         return self
 
     def stop(self) -> Measurement:
         """Stops it. Stopping what does not run changes nothing."""
         start = self._start
         if start is not None:
-            self._spent = start.until(self._stopwatch.mark())
+            end = self._stopwatch.mark()
+            self._spent = start.until(end)
             self._start = self._lap_start = None
+            if self._live is not None:
+                self._live.stop(end)
         return self
 
     def lap(self, name: Optional[str] = None) -> Figures:
@@ -180,6 +203,42 @@ class Measurement(Figures):
     def laps(self) -> Sequence[Figures]:
         """The laps taken."""
         return self._laps or []
+
+    def forecast(self, *, level: float = 0.9, **total: int) -> Forecast:
+        """What the run will have used at its end: the passes through a phase so far tell of those to come.
+
+        >>> import kepler_power
+        >>> with kepler_power.measure("train") as m:
+        ...     for _ in range(4):
+        ...         with m.phase("epoch"):
+        ...             _ = sum(range(100_000))
+        ...     forecast = m.forecast(epochs=100)
+        >>> forecast.energy > m.energy and forecast.energy_interval is not None
+        True
+
+        From the fourth pass on the first, which compiles and fills caches, does not count for those to come. Where energy is estimated, the
+        interval has the estimate's error in it.
+
+        :param total: the phase's name, in the singular or the plural, and how many passes the whole run has. Where no phase has
+            that name the laps are what is meant.
+        :param level: how probable it is that the interval holds what will be used.
+        :raises kepler_power.errors.DataError: nothing to go by has ended yet.
+        """
+        from .errors import ConfigurationError
+        from .forecast import forecast
+
+        if len(total) != 1:
+            raise ConfigurationError("a forecast is for one unit", "as in m.forecast(epochs=10)")
+        ((unit, number),) = total.items()
+        return forecast(self, unit, number, level)
+
+    @property
+    def curve(self) -> Sequence[tuple[float, float]]:
+        """The machine's power over time as pairs of seconds since the start and watts until then: once a second where it was made with
+        `progress`, else empty."""
+        from .live import curve
+
+        return [] if self._live is None else curve(self._live.points)
 
     @property
     def is_running(self) -> bool:
@@ -240,7 +299,39 @@ class Measurement(Figures):
     def __repr__(self) -> str:
         return f"<Measurement {self}>"
 
+    def plot(self, ax: Optional[Any] = None) -> Any:
+        """Draws the machine's energy, its parts, phases and laps as bars, by matplotlib; an estimate with its error.
+
+        :param ax: axes of yours to draw into; without it a figure of its own.
+        :returns: the axes.
+        :raises kepler_power.errors.MissingDependencyError: matplotlib is not installed.
+        """
+        from ._plot import plot
+
+        return plot(self, ax)
+
+    def latex(self) -> str:
+        """A sentence for a paper: how long, how much energy, by what meter and how certain, emissions and what they rest on."""
+        from ._latex import sentence
+
+        return sentence(self)
+
+    def save(self, path: Union[str, os.PathLike[str]]) -> None:
+        """Adds it as a row to a CSV file, which :mod:`kepler_power.runs` and the command ``kepler-power board`` read."""
+        from .runs import save
+
+        save(self, path)
+
+    def report(self, path: Union[str, os.PathLike[str]]) -> None:
+        """Writes a page of HTML about it, with a chart, that needs nothing else and prints well."""
+        from ._page import page
+
+        text = page(self)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
     def _repr_html_(self) -> str:
+        from ._chart import bars, curve_svg, svg
         from ._html import table
 
         if self._start is None and self._spent is None:
@@ -251,7 +342,8 @@ class Measurement(Figures):
         co2e = self.co2e
         where = (co2e.region or "stated") + (", assumed: give region=" if co2e.basis == "assumed" else "")
         pue = f"PUE {co2e.pue:g} ({co2e.pue_basis})"
-        return table(head, rows, f"{self.source}; {co2e.grid_intensity:.0f} gCO2e/kWh ({where}), {pue}")
+        note = f"{self.source}; {co2e.grid_intensity:.0f} gCO2e/kWh ({where}), {pue}"
+        return table(head, rows, note) + svg(bars(self)) + curve_svg(self.curve)
 
 
 def _cells(title: str, figures: Figures) -> list[str]:
@@ -267,6 +359,7 @@ def measure(
     grid_intensity: Optional[float] = None,
     host: Optional[Host] = None,
     meters: Optional[Sequence[str]] = None,
+    progress: Union[bool, Show] = False,
 ) -> Measurement:
     """Measures what happens inside a ``with`` or ``async with`` block, or between `start` and `stop`.
 
@@ -277,7 +370,10 @@ def measure(
 
     Arguments not given are those of :func:`configure` and :func:`use_meters`; see there what they mean, and what is raised
     for a bad one. A region given here is another facility than the process's; a PUE or an intensity alone changes only that of it.
-    Entering and leaving costs some microseconds; nothing is sampled in between.
+    Entering and leaving costs some microseconds; nothing is sampled in between unless `progress` asks for it.
+
+    :param progress: ``True`` shows watts once a second, in a line of the terminal or below the cell of a notebook (nothing where the output is a
+        file); a function is called with a :class:`kepler_power.live.Progress` instead, on a thread of its own.
     """
     settings = current()
-    return Measurement(name, settings.stopwatch(host, meters), facility_for(region, pue, grid_intensity))
+    return Measurement(name, settings.stopwatch(host, meters), facility_for(region, pue, grid_intensity), progress)

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from importlib import import_module
-from typing import Any, NoReturn, Optional
+from typing import TYPE_CHECKING, Any, Callable, NoReturn, Optional, Union
 
 from ._options import add_facility
 from .errors import ConfigurationError
 from .measurement import Measurement, measure
 
-__all__ = ["register"]
+if TYPE_CHECKING:
+    from .live import Progress, Show
+    from .repeats import Repeats
+
+__all__ = ["cell_display", "register"]
+
+# Moments that the curve below a running cell has, and times that a cell may be repeated.
+_MOMENTS, _REPEATS = 120, 10_000
 
 
 class _Parser(argparse.ArgumentParser):
@@ -25,6 +33,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="%%energy", add_help=False)
     parser.add_argument("name", nargs="?", default="cell", metavar="NAME")
     add_facility(parser)
+    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="run the cell so often, and show mean and spread")
+    parser.add_argument("--no-live", action="store_true", help="show nothing while the cell runs")
     return parser
 
 
@@ -32,23 +42,31 @@ def register(ipython: Any) -> None:
     """Registers the magics with a running IPython."""
 
     def energy(line: str, cell: Optional[str] = None) -> None:
-        """Measures a cell (`%%energy NAME --region REGION`) or a statement (`%energy statement`).
+        """Measures a cell (`%%energy NAME --region REGION --repeat N`) or a statement (`%energy statement`).
 
-        Shows the figures, and keeps the measurement as `_energy`.
+        Shows the figures, and keeps the measurement as `_energy`; of a repeated cell all of them, with mean and spread. A cell that runs for more
+        than a second shows its watts meanwhile.
         """
         # By name: only a part of it has types.
         display = import_module("IPython.display").display
-        if cell is None:
-            measurement, code = measure("statement"), line
-        else:
-            measurement, code = _measurement(line), cell
+        options = {} if cell is None else _options(line)
+        code, times = line if cell is None else cell, options.pop("repeat", 1)
+        name, is_live = options.pop("name", "statement"), not options.pop("no_live", False)
         if _awaits(ipython, code):
             remedy = "write `async with kepler_power.measure() as m:` in the cell instead"
             raise ConfigurationError("%energy cannot measure a cell with a top-level await", remedy)
-        with measurement:
-            ipython.run_cell(code, store_history=False)
-        ipython.user_ns["_energy"] = measurement
-        display(measurement)
+        measurements: list[Measurement] = []
+        while len(measurements) < times:
+            # A line that a terminal shows would be in the way of what the cell prints.
+            measurement = measure(name, progress=is_live and _has_cells(ipython), **options)
+            with measurement:
+                done = ipython.run_cell(code, store_history=False)
+            measurements.append(measurement)
+            if not done.success:
+                break
+        found = _shown(measurements)
+        ipython.user_ns["_energy"] = found
+        display(found)
 
     ipython.register_magic_function(energy, magic_kind="line_cell", magic_name="energy")
 
@@ -62,6 +80,53 @@ def _awaits(ipython: Any, code: str) -> bool:
     return bool(ipython.should_run_async(code, transformed_cell=transformed))
 
 
-def _measurement(line: str) -> Measurement:
+def _options(line: str) -> dict[str, Any]:
     given = vars(_parser().parse_args(shlex.split(line)))
-    return measure(given.pop("name"), **given)
+    if not 1 <= given["repeat"] <= _REPEATS:
+        raise ConfigurationError(f"--repeat {given['repeat']} is not possible", f"give 1 to {_REPEATS}")
+    return given
+
+
+def _shown(measurements: list[Measurement]) -> Union[Measurement, Repeats]:
+    if len(measurements) == 1:
+        return measurements[0]
+    from .repeats import Repeats
+
+    return Repeats(measurements)
+
+
+def _has_cells(ipython: Any) -> bool:
+    return hasattr(ipython, "kernel")
+
+
+def cell_display() -> Optional[tuple[Show, Callable[[], object]]]:
+    """What shows a running measurement below the cell, and what removes it; none outside of a notebook.
+
+    By the display that every notebook has: no widget has to be installed, neither here nor in the browser.
+    """
+    ipython = sys.modules["IPython"].get_ipython()
+    if ipython is None or not _has_cells(ipython):
+        return None
+    from ._chart import curve_svg
+    from ._html import table
+
+    display: Any = import_module("IPython.display")
+    points: list[tuple[float, float]] = []
+    handles: list[Any] = []
+
+    def show(progress: Progress) -> None:
+        points.append((progress.seconds, progress.watts))
+        recent = points[-_MOMENTS:]
+        start = recent[0][0] if len(points) > _MOMENTS else 0.0
+        text = table((), [[str(progress)]]) + curve_svg([(seconds - start, watts) for seconds, watts in recent])
+        if handles:
+            handles[0].update(display.HTML(text))
+        else:
+            # At the first second: a cell that is over before leaves nothing behind.
+            handles.append(display.display(display.HTML(text), display_id=True))
+
+    def clear() -> None:
+        for handle in handles:
+            handle.update(display.HTML(""))
+
+    return show, clear

@@ -115,7 +115,7 @@ class Carbon:
     pue_basis: str
     """``measured``, ``published``, ``estimated``, or ``assumed``: also where no PUE is known and 1 stands in."""
     grid_method: Optional[str]
-    """How the intensity was made: ``direct`` (at the stack) or ``lifecycle``; none where it was stated."""
+    """How the intensity was made: ``direct`` (at the stack) or ``lifecycle``; none where it is not stated."""
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from ._facility import Facility, facility
 from ._native import Host, Stopwatch
@@ -28,8 +28,7 @@ def carbon_of(energy: Energy, where: Facility) -> Carbon:
     is_assumed_beside_stated = where.is_grid_intensity_stated and not where.is_region_stated
     region = None if is_assumed_beside_stated else where.region
     pue, pue_basis = (1.0, "assumed") if where.pue is None else (where.pue, where.pue_basis or "assumed")
-    method = None if where.is_grid_intensity_stated else where.grid_method
-    return Carbon(grams, intensity, pue, region, basis, where.grid_source or "", pue_basis, method)
+    return Carbon(grams, intensity, pue, region, basis, where.grid_source or "", pue_basis, where.grid_method)
 
 
 # Finding a region's figures takes longer than a measurement; a program has few facilities.
@@ -65,16 +64,19 @@ class Settings:
         self.host: Optional[Host] = Host(procfs=procfs or None, sysfs=sysfs or None) if procfs or sysfs else None
         meter = environment.get("KEPLER_METER", "auto").strip()
         self.meters: Optional[list[str]] = None if meter in ("", "auto") else [meter]
-        self._stopwatches: dict[tuple[Optional[Host], Optional[tuple[str, ...]]], Stopwatch] = {}
+        self.accelerators = environment.get("KEPLER_EXPERIMENTAL_GPU_ENABLED", "true").strip().lower() not in ("false", "0", "no", "off")
+        self.nvml_library: Optional[str] = environment.get("KEPLER_EXPERIMENTAL_GPU_NVML_LIBRARY") or None
+        self._stopwatches: dict[tuple[Any, ...], Stopwatch] = {}
 
     def stopwatch(self, host: Optional[Host], meters: Optional[Sequence[str]]) -> Stopwatch:
         """The one stopwatch of this machine and these meters; its files stay open."""
         host = self.host if host is None else host
         meters = self.meters if meters is None else meters
-        key = (host, None if meters is None else tuple(meters))
+        key = (host, None if meters is None else tuple(meters), self.accelerators, self.nvml_library)
         found = self._stopwatches.get(key)
         if found is None:
-            found = Stopwatch(host, None if meters is None else list(meters))
+            names = None if meters is None else list(meters)
+            found = Stopwatch(host, names, self.accelerators, self.nvml_library)
             _warn_of_estimate(found)
             found = self._stopwatches.setdefault(key, found)
         return found
@@ -126,17 +128,28 @@ def current() -> Settings:
     return _current
 
 
-def use_meters(meters: Optional[Sequence[str]] = None, *, host: Optional[Host] = None) -> None:
+def use_meters(
+    meters: Optional[Sequence[str]] = None,
+    *,
+    host: Optional[Host] = None,
+    accelerators: Optional[bool] = None,
+    nvml_library: Optional[Union[str, os.PathLike[str]]] = None,
+) -> None:
     """States what measurements and monitors of this process read from now on. What is not given stays as it is.
 
-    Without a call the environment decides, as for ``kepler serve``: ``KEPLER_METER``, ``KEPLER_HOST_PROCFS``, ``KEPLER_HOST_SYSFS``.
+    Without a call the environment decides, as for ``kepler serve``: ``KEPLER_METER``, ``KEPLER_HOST_PROCFS``, ``KEPLER_HOST_SYSFS``,
+    ``KEPLER_EXPERIMENTAL_GPU_ENABLED``, ``KEPLER_EXPERIMENTAL_GPU_NVML_LIBRARY``.
     What ``kepler calibrate`` learned of this machine is used in any case; ``KEPLER_CALIBRATION_PATH`` names another file.
 
     :param meters: which meters to use, best first: powercap, msr, perf, hwmon, model. One alone is forced.
     :param host: where the kernel's interfaces are.
+    :param accelerators: whether GPUs and other accelerators are read. Where there are none, nothing is loaded for them.
+    :param nvml_library: NVIDIA's library, where it is not in its usual place.
     :raises kepler_power.errors.MeterError: a meter that cannot be used here.
     """
     settings = current()
+    settings.accelerators = settings.accelerators if accelerators is None else accelerators
+    settings.nvml_library = settings.nvml_library if nvml_library is None else os.fspath(nvml_library)
     settings.stopwatch(host, meters)
     settings.host = settings.host if host is None else host
     settings.meters = settings.meters if meters is None else list(meters)

@@ -1,9 +1,9 @@
 //! The embedded data: zones, standards, and the table of yearly intensities.
 
 use crate::errors::{ConfigurationError, DataError, message_and_remedy, unknown_region, unknown_standard};
-use kepler_compliance::intensity::Table;
+use kepler_compliance::intensity::IntensityTable;
 use kepler_compliance::standards::{Rule, Standards};
-use kepler_compliance::zones::{PublishedPue, TableFigure, Zone, Zones};
+use kepler_compliance::zones::{GridZone, PublishedPue, TableFigure, Zones};
 use pyo3::prelude::*;
 use serde::Serialize;
 use std::path::Path;
@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 pub(super) struct Data {
     pub(super) zones: Zones,
     pub(super) standards: Standards,
-    pub(super) table: Arc<Table>,
+    pub(super) table: Arc<IntensityTable>,
 }
 
 pub(super) fn data() -> PyResult<&'static Data> {
@@ -21,7 +21,7 @@ pub(super) fn data() -> PyResult<&'static Data> {
     let read = || {
         let zones = Zones::embedded().map_err(|error| error.to_string())?;
         let standards = Standards::embedded().map_err(|error| error.to_string())?;
-        let table = Arc::new(Table::from_zones(&zones));
+        let table = Arc::new(IntensityTable::from_zones(&zones));
         Ok(Data { zones, standards, table })
     };
     DATA.get_or_init(read).as_ref().map_err(|error| DataError::new_err((error.clone(), "")))
@@ -48,14 +48,14 @@ pub(super) fn json(answer: &impl Serialize) -> PyResult<String> {
 #[derive(Serialize)]
 struct ShownZone<'a> {
     #[serde(flatten)]
-    zone: &'a Zone,
+    zone: &'a GridZone,
     /// The figure that speaks for the zone, its country's included.
     intensity: Option<kepler_compliance::intensity::IntensityFigure>,
     figures: &'a [TableFigure],
     caveats: Vec<String>,
 }
 
-fn shown<'a>(zones: &'a Zones, zone: &'a Zone) -> ShownZone<'a> {
+fn shown<'a>(zones: &'a Zones, zone: &'a GridZone) -> ShownZone<'a> {
     let found = zones.intensity(zone);
     let caveats = found.iter().flat_map(|found| &found.caveats).map(|text| text.en.clone()).collect();
     ShownZone { zone, intensity: found.map(|found| found.figure), figures: zones.figures(zone), caveats }

@@ -4,7 +4,7 @@ use super::data::{data, json};
 use crate::errors::{ConfigurationError, tool_error};
 use jiff::Timestamp;
 use kepler_compliance::carbon::{effective_intensity, emissions};
-use kepler_compliance::intensity::AccountingMethod;
+use kepler_compliance::intensity::{AccountingMethod, HIGHEST_INTENSITY};
 use kepler_compliance::standards::{Basis, SiteFacts};
 use kepler_compliance::tariff::EnergyPrice;
 use kepler_compliance::text::Lang;
@@ -53,46 +53,6 @@ impl Facility {
         Ok(Facility { settings: toolbox.settings, currency, site })
     }
 
-    #[allow(clippy::too_many_arguments, reason = "as the constructor, which names them")]
-    fn stated(
-        region: Option<String>,
-        pue: Option<f64>,
-        pue_basis: &str,
-        grid_intensity: Option<f64>,
-        price: Option<f64>,
-        currency: &str,
-        intensity_method: Option<&str>,
-        facts: SiteFacts,
-    ) -> PyResult<Self> {
-        let basis = basis(pue_basis)?;
-        let wrong = |message: String, remedy: &str| ConfigurationError::new_err((message, remedy.to_owned()));
-        let at_least_zero = |what: &str, value: f64| {
-            let sound = value.is_finite() && value >= 0.0;
-            sound
-                .then_some(value)
-                .ok_or_else(|| wrong(format!("{what} of {value}"), "give a finite figure of 0 or more"))
-        };
-        let pue = pue.map(|ratio| {
-            let value = Pue::new(ratio).map_err(|error| wrong(error.to_string(), ""));
-            value.map(|value| StatedPue::new(value, basis))
-        });
-        let grid_intensity = grid_intensity.map(|grams| at_least_zero("a grid intensity", grams));
-        let price = price.map(|price| at_least_zero("a price", price));
-        let currency = currency.trim().to_uppercase();
-        if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
-            return Err(wrong(format!("`{currency}` is not a currency"), "write it as KRW or EUR (ISO 4217)"));
-        }
-        let price = price.transpose()?.map(|price| Price::new(EnergyPrice::per_kilowatt_hour(price), currency.clone()));
-        let mut settings = Settings::default();
-        settings.region = region.filter(|region| !region.trim().is_empty());
-        settings.pue = pue.transpose()?;
-        settings.grid_intensity = grid_intensity.transpose()?.map(CarbonIntensity::from_grams_per_kilowatt_hour);
-        settings.intensity_method = intensity_method.map(method).transpose()?;
-        settings.price = price;
-        settings.facts = facts;
-        Facility::of(settings, currency)
-    }
-
     /// The settings that the tools use.
     pub(super) const fn settings(&self) -> &Settings {
         &self.settings
@@ -106,6 +66,54 @@ impl Facility {
 
     fn price(&self) -> Option<f64> {
         self.settings.price.as_ref().map(|price| price.per_kwh.value())
+    }
+}
+
+/// What is stated of a facility, as its constructor and the environment state it.
+struct Stated<'a> {
+    region: Option<String>,
+    pue: Option<f64>,
+    pue_basis: &'a str,
+    grid_intensity: Option<f64>,
+    price: Option<f64>,
+    currency: &'a str,
+    intensity_method: Option<&'a str>,
+    facts: SiteFacts,
+}
+
+/// Beyond what a kilowatt-hour costs in any currency.
+const HIGHEST_PRICE: f64 = 1e9;
+
+impl Stated<'_> {
+    /// Checks each value, and looks up what is not stated.
+    fn facility(self) -> PyResult<Facility> {
+        let basis = basis(self.pue_basis)?;
+        let wrong = |message: String, remedy: &str| ConfigurationError::new_err((message, remedy.to_owned()));
+        let up_to = |what: &str, highest: f64, value: f64| {
+            let sound = (0.0..=highest).contains(&value);
+            sound
+                .then_some(value)
+                .ok_or_else(|| wrong(format!("{what} of {value:e}"), &format!("give a figure from 0 to {highest}")))
+        };
+        let pue = self.pue.map(|ratio| {
+            let value = Pue::new(ratio).map_err(|error| wrong(error.to_string(), ""));
+            value.map(|value| StatedPue::new(value, basis))
+        });
+        let grid_intensity = self.grid_intensity.map(|grams| up_to("a grid intensity", HIGHEST_INTENSITY, grams));
+        let price = self.price.map(|price| up_to("a price", HIGHEST_PRICE, price));
+        let currency = self.currency.trim().to_uppercase();
+        if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            return Err(wrong(format!("`{currency}` is not a currency"), "write it as KRW or EUR (ISO 4217)"));
+        }
+        let price = price.transpose()?.map(|price| Price::new(EnergyPrice::per_kilowatt_hour(price), currency.clone()));
+        let mut settings = Settings::default();
+        settings.region = self.region.filter(|region| !region.trim().is_empty());
+        settings.pue = pue.transpose()?;
+        settings.grid_intensity = grid_intensity.transpose()?.map(CarbonIntensity::from_grams_per_kilowatt_hour);
+        settings.intensity_method = self.intensity_method.map(method).transpose()?;
+        settings.price = price;
+        settings.facts = self.facts;
+        Facility::of(settings, currency)
     }
 }
 
@@ -125,7 +133,7 @@ impl Facility {
         facts: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let facts = facts.map(site_facts).transpose()?.unwrap_or_default();
-        Facility::stated(region, pue, pue_basis, grid_intensity, price, currency, intensity_method, facts)
+        Stated { region, pue, pue_basis, grid_intensity, price, currency, intensity_method, facts }.facility()
     }
 
     /// The facility that the environment states: ``KEPLER_REGION``, ``KEPLER_PUE``, ``KEPLER_PUE_BASIS``,
@@ -154,16 +162,17 @@ impl Facility {
                 .ok_or_else(|| wrong(format!("environment variable KEPLER_FACT: `{stated}` is not NAME=VALUE")))?;
             facts.state(name, value).map_err(|error| wrong(format!("environment variable KEPLER_FACT: {error}")))?;
         }
-        Facility::stated(
-            text("KEPLER_REGION"),
-            number("KEPLER_PUE")?,
-            basis.as_deref().unwrap_or("assumed"),
-            number("KEPLER_GRID_INTENSITY")?,
-            number("KEPLER_PRICE")?,
-            currency.as_deref().unwrap_or("KRW"),
-            text("KEPLER_INTENSITY_METHOD").as_deref(),
+        Stated {
+            region: text("KEPLER_REGION"),
+            pue: number("KEPLER_PUE")?,
+            pue_basis: basis.as_deref().unwrap_or("assumed"),
+            grid_intensity: number("KEPLER_GRID_INTENSITY")?,
+            price: number("KEPLER_PRICE")?,
+            currency: currency.as_deref().unwrap_or("KRW"),
+            intensity_method: text("KEPLER_INTENSITY_METHOD").as_deref(),
             facts,
-        )
+        }
+        .facility()
     }
 
     /// The region, as it was named; ``ap-northeast-2`` where none was.
@@ -233,14 +242,10 @@ impl Facility {
     }
 
     /// By what method the grid intensity was made: ``direct`` (at the stack) or ``lifecycle``; figures of
-    /// different methods do not compare. ``None`` where no intensity is known.
+    /// different methods do not compare. ``None`` where no intensity is known, or its method is not stated.
     #[getter]
     fn grid_method(&self) -> Option<&'static str> {
-        let method = self.site.grid_intensity.as_ref()?.method?;
-        Some(match method {
-            AccountingMethod::Direct => "direct",
-            AccountingMethod::Lifecycle => "lifecycle",
-        })
+        self.site.grid_intensity.as_ref()?.method.map(method_name)
     }
 
     /// Power usage effectiveness; ``None`` where it is not known.
@@ -339,7 +344,7 @@ impl Facility {
         if !self.settings.facts.is_empty() {
             stated.set_item("facts", self.facts(py)?)?;
         }
-        stated.set_item("intensity_method", self.settings.intensity_method.and(self.grid_method()))?;
+        stated.set_item("intensity_method", self.settings.intensity_method.map(method_name))?;
         Ok((PyTuple::new(py, [self.settings.region.as_deref()])?, stated))
     }
 }
@@ -360,6 +365,13 @@ const fn basis_name(basis: Basis) -> &'static str {
         Basis::Estimated => "estimated",
         Basis::Assumed => "assumed",
         Basis::Partial => "partial",
+    }
+}
+
+const fn method_name(method: AccountingMethod) -> &'static str {
+    match method {
+        AccountingMethod::Direct => "direct",
+        AccountingMethod::Lifecycle => "lifecycle",
     }
 }
 

@@ -70,18 +70,25 @@ impl ProviderArgument {
 static PROVIDERS: Mutex<Vec<(ProviderArgument, Arc<dyn IntensitySource>)>> = Mutex::new(Vec::new());
 const PROVIDERS_KEPT: usize = 16;
 
-/// What is not known of a caller's figures: they are taken for direct averages, which such figures mostly are.
-fn provenance(zone: &str, source: &str) -> Provenance {
-    Provenance::new(zone, AccountingMethod::Direct, Boundary::Unstated, IntensityKind::Average, source)
+/// What is not known of a caller's figures: they are taken for averages, and for direct ones unless a method is stated.
+fn provenance(zone: &str, source: &str, method: Option<AccountingMethod>) -> Provenance {
+    let by = |method| Provenance::new(zone, method, Boundary::Unstated, IntensityKind::Average, source);
+    method.map_or_else(|| by(AccountingMethod::Direct).with_assumed_method(), by)
 }
 
 impl IntensityArgument {
-    /// A source that speaks for the region's zone.
-    pub(super) fn source(self, data: &Data, region: &str) -> PyResult<Arc<dyn IntensitySource>> {
+    /// A source that speaks for the region's zone; `method` is that of figures that do not say it.
+    pub(super) fn source(
+        self,
+        data: &Data,
+        region: &str,
+        method: Option<AccountingMethod>,
+    ) -> PyResult<Arc<dyn IntensitySource>> {
         let zone = data.zones.find(region).map_err(|error| unknown_region(&error))?;
         let wrong = |error: &dyn std::fmt::Display| DataError::new_err(message_and_remedy(&error));
         let mut options = FileOptions::default();
         options.zone = Some(zone.id.clone());
+        options.method = method;
         Ok(match self {
             IntensityArgument::Provider(given) => provider(data, given)?,
             IntensityArgument::Named(path) => match path.to_str().filter(|name| NAMES.contains(name)) {
@@ -107,7 +114,7 @@ impl IntensityArgument {
                 }
                 let time_zone = zone.time_zone.as_deref().and_then(|name| TimeZone::get(name).ok());
                 let (time_zone, provenance) =
-                    (time_zone.unwrap_or(TimeZone::UTC), provenance(&zone.id, "given profile"));
+                    (time_zone.unwrap_or(TimeZone::UTC), provenance(&zone.id, "given profile", method));
                 let profile = HourlyProfile::new("given profile", provenance, time_zone, days);
                 Arc::new(profile.map_err(|error| wrong(&error))?)
             }

@@ -8,7 +8,8 @@ use super::source::{Meters, Observation, Origin};
 use crate::errors::{ConfigurationError, message_and_remedy, tool_error};
 use jiff::Timestamp;
 use kepler_compliance::intensity::IntensitySource;
-use kepler_compliance::tools::registry::{CallError, Tool, find, tools};
+use kepler_compliance::tools::CallError;
+use kepler_compliance::tools::registry::{Tool, WINDOW_ARGUMENT, find, tools};
 use kepler_compliance::tools::{DEFAULT_REGION, Length, Toolbox};
 use kepler_compliance::view::{EnergyView, NoView};
 use pyo3::prelude::*;
@@ -62,7 +63,7 @@ fn call_tool(
     let settings = facility.get().settings().clone();
     let region = arguments.get("region").and_then(Value::as_str).or(settings.region.as_deref());
     let intensity: Arc<dyn IntensitySource> = match intensity {
-        Some(given) => given.source(data, region.unwrap_or(DEFAULT_REGION))?,
+        Some(given) => given.source(data, region.unwrap_or(DEFAULT_REGION), settings.intensity_method)?,
         None => data.table.clone(),
     };
     let standards = standards(standards_dir.as_deref())?;
@@ -74,14 +75,14 @@ fn call_tool(
         SourceArgument::Observation(observation) => Some(observation),
         SourceArgument::Text(text) => {
             let origin = Origin::parse(&text)?;
-            let window = length(tool, &arguments)?;
+            let window = length(&arguments)?;
             let is_needed = tool.needs_energy(Value::Object(arguments.clone())).map_err(call_error)?;
             is_needed.then(|| Py::new(py, origin.observe(py, window, meters)?)).transpose()?
         }
     };
     let observation = observed.as_ref().map(Py::get);
     if let Some(observation) = observation {
-        usual_window(tool, &mut arguments, observation);
+        usual_window(&mut arguments, observation);
     }
     let taken = observation.and_then(|observation| observation.taken);
     let view: Arc<dyn EnergyView> =
@@ -102,15 +103,15 @@ fn call_tool(
 }
 
 /// The window asked for, which a source that must be waited for is observed for.
-fn length(tool: &Tool, arguments: &Map<String, Value>) -> PyResult<Option<Length>> {
-    let asked = arguments.get(tool.window_argument).and_then(Value::as_str);
+fn length(arguments: &Map<String, Value>) -> PyResult<Option<Length>> {
+    let asked = arguments.get(WINDOW_ARGUMENT).and_then(Value::as_str);
     asked.map(|text| text.parse().map_err(|error| ConfigurationError::new_err(message_and_remedy(&error)))).transpose()
 }
 
 /// Where no window is asked for, that which was observed.
-fn usual_window(tool: &Tool, arguments: &mut Map<String, Value>, observation: &Observation) {
+fn usual_window(arguments: &mut Map<String, Value>, observation: &Observation) {
     let seconds = observation.window.as_secs().max(1);
-    arguments.entry(tool.window_argument).or_insert_with(|| Value::String(format!("{seconds}s")));
+    arguments.entry(WINDOW_ARGUMENT).or_insert_with(|| Value::String(format!("{seconds}s")));
 }
 
 fn call_error(error: CallError) -> PyErr {

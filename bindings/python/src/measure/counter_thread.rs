@@ -1,7 +1,7 @@
 //! Reading counters during long measurements, so that no wrap is missed.
 
+use super::Meters;
 use crate::fork;
-use kepler_core::stopwatch::Stopwatch;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -24,7 +24,7 @@ impl CounterThread {
     }
 
     /// Sees to it that the meters are read as long as what it returns is kept.
-    pub(super) fn hold(&self, meters: &Arc<Mutex<Stopwatch>>) -> Arc<()> {
+    pub(super) fn hold(&self, meters: &Arc<Mutex<Meters>>) -> Arc<()> {
         let held = Arc::clone(&self.held);
         let Some(interval) = self.interval else { return held };
         // Either this sees that the thread is gone, or the thread sees this mark: see `keep_up`.
@@ -49,7 +49,7 @@ impl CounterThread {
     }
 }
 
-fn keep_up(interval: Duration, meters: &Weak<Mutex<Stopwatch>>, marks: &Weak<()>, process: &AtomicU32) {
+fn keep_up(interval: Duration, meters: &Weak<Mutex<Meters>>, marks: &Weak<()>, process: &AtomicU32) {
     let me = std::process::id();
     loop {
         std::thread::sleep(interval);

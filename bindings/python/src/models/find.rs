@@ -4,7 +4,7 @@ use super::PowerModel;
 use crate::errors::{ConfigurationError, DataError, ModelError, message_and_remedy};
 use kepler_core::host::Host;
 use kepler_core::model::{
-    Catalogue, Conversion, EnergySource, Entry, Machine, OutputType, Quantity, Request, Semantics,
+    Catalogue, Conversion, EnergySource, Entry, Machine, ModelRequest, OutputType, Quantity, Semantics,
 };
 use pyo3::prelude::*;
 use std::path::PathBuf;
@@ -84,7 +84,7 @@ fn find_model(
         None => Conversion::Refuse,
     };
     let catalogue = open(directory)?;
-    let mut request = Request::new(source, kind, &machine, &given);
+    let mut request = ModelRequest::new(source, kind, &machine, &given);
     request.conversion = conversion;
     let found =
         py.detach(|| catalogue.best_for(&request)).map_err(|error| DataError::new_err(message_and_remedy(&error)))?;

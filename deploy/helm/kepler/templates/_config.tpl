@@ -23,12 +23,20 @@
 {{- $web := $config.web | default dict -}}
 {{- $hosts := include "kepler.serviceHosts" (dict "name" (include "kepler.fullname" .) "namespace" (include "kepler.namespace" .)) | fromYamlArray -}}
 {{- if .Values.nodePort.enabled -}}
-{{- $name := printf "%s-%s" (include "kepler.fullname" .) (include "kepler.scheme" .) -}}
-{{- $hosts = concat $hosts (include "kepler.serviceHosts" (dict "name" $name "namespace" (include "kepler.namespace" .)) | fromYamlArray) -}}
+{{- range include "kepler.schemes" . | fromYamlArray -}}
+{{- $name := printf "%s-%s" (include "kepler.fullname" $) . -}}
+{{- $hosts = concat $hosts (include "kepler.serviceHosts" (dict "name" $name "namespace" (include "kepler.namespace" $)) | fromYamlArray) -}}
+{{- end -}}
 {{- end -}}
 {{- $_ := set $web "allowedHosts" (concat ($web.allowedHosts | default list) $hosts | uniq) -}}
 {{- if .Values.tls.enabled -}}
 {{- $_ := set $web "configFile" "/etc/kepler/web-config.yaml" -}}
+{{- end -}}
+{{- with include "kepler.plainPort" . -}}
+{{- $_ := set $web "plainListenAddresses" (list (printf ":%s" .)) -}}
+{{- end -}}
+{{- if include "kepler.asksForTokens" . -}}
+{{- $_ := set $web "kubernetesAudience" (include "kepler.audience" .) -}}
 {{- end -}}
 {{- $_ := set $config "web" $web -}}
 {{- if not .Values.daemonset.hostMounts -}}

@@ -81,3 +81,27 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 {{- define "kepler.scheme" -}}
 {{- ternary "https" "http" .Values.tls.enabled }}
 {{- end }}
+
+{{/* The port without TLS beside the one with it; empty where there is none. */}}
+{{- define "kepler.plainPort" -}}
+{{- if and .Values.tls.enabled .Values.tls.plain.enabled }}{{ .Values.tls.plain.port }}{{ end -}}
+{{- end }}
+
+{{/* By which schemes the agents are asked. */}}
+{{- define "kepler.schemes" -}}
+- {{ include "kepler.scheme" . }}
+{{- if include "kepler.plainPort" . }}
+- http
+{{- end }}
+{{- end }}
+
+{{/* Whether the agents answer only who shows a token: asked for by the values, or by a PowerMonitor's `security.mode: rbac`. */}}
+{{- define "kepler.asksForTokens" -}}
+{{- $security := ((include "kepler.powerMonitor" . | fromYaml).deployment | default dict).security | default dict -}}
+{{- if or .Values.kubernetesAuth.enabled (and (eq ($security.mode | default "none") "rbac") .Values.tls.enabled) }}true{{ end -}}
+{{- end }}
+
+{{/* Whom tokens for the agents are for. */}}
+{{- define "kepler.audience" -}}
+{{- .Values.kubernetesAuth.audience | default (printf "%s.%s.svc" (include "kepler.fullname" .) (include "kepler.namespace" .)) }}
+{{- end }}

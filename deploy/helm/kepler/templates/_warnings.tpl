@@ -1,4 +1,4 @@
-{{/* What of the values has no effect, or not the one that somebody may expect: one warning a line. */}}
+{{/* Values without effect, or with one that may surprise: one warning a line. */}}
 {{- define "kepler.warnings" -}}
 {{- include "kepler.unknownValues" . -}}
 {{- include "kepler.unknownKeys" (dict "section" .Values.config "prefix" "" "known" (.Files.Lines "files/config-keys.txt")) -}}
@@ -18,9 +18,6 @@
 {{- if (dig "experimental" "gpu" "enabled" false $config) }}
 `config.experimental.gpu` has no effect yet.
 {{- end }}
-{{- if (dig "experimental" "platform" "redfish" "enabled" false $config) }}
-`config.experimental.platform.redfish` may have no effect yet: the program's log says so.
-{{- end }}
 {{- if .Values.rbac.nodesProxy }}
 `rbac.nodesProxy` lets the node agent's token run commands in every container of every node.
 {{- end }}
@@ -33,11 +30,11 @@
 {{- else if eq .Values.profile "restricted" }}
 The profile `restricted` reads no energy counters: power is estimated from the CPU time in /proc.
 {{- end }}
-{{- if and .Values.hub.enabled (not .Values.hub.source) }}
-`hub.source` is empty: the hub asks the agents' Service, which answers for one node at a time. On more than one node set `hub.source: prometheus=URL`.
+{{- if and .Values.hub.enabled (hasPrefix "endpoints=" .Values.hub.source) (ne .Values.hub.source (printf "endpoints=%s/%s" (include "kepler.namespace" .) (include "kepler.fullname" .))) }}
+`hub.source` names another Service than this release's: the hub needs a Role with `list` and `watch` of its EndpointSlices.
 {{- end }}
-{{- if and .Values.hub.enabled (not .Values.hub.tokenSecret.name) (ne .Values.hub.service.type "ClusterIP") }}
-The hub answers whoever reaches its port {{ .Values.hub.service.nodePort }} of a node: set `hub.tokenSecret`, or keep that port closed.
+{{- if and .Values.hub.enabled (not .Values.hub.tokenSecret.name) (not .Values.hub.kubernetesAuth) (ne .Values.hub.service.type "ClusterIP") }}
+The hub answers whoever reaches its port {{ .Values.hub.service.nodePort }} of a node: set `hub.tokenSecret` or `hub.kubernetesAuth`, or keep that port closed.
 {{- end }}
 {{- if and .Values.hub.enabled .Values.tls.enabled (not .Values.hub.source) (not .Values.hub.sourceCASecret) }}
 The agents have certificates: the hub needs `hub.sourceCASecret` to verify them, unless a public authority signed them.
@@ -46,14 +43,14 @@ The agents have certificates: the hub needs `hub.sourceCASecret` to verify them,
 {{- end }}
 
 {{- define "kepler.unknownValues" -}}
-{{- $known := list "image" "imagePullSecrets" "nameOverride" "fullnameOverride" "namespace" "profile" "serviceAccount" "rbac" "scc" "service" "nodePort" "daemonset" "extraArgs" "extraEnv" "extraEnvFrom" "extraVolumes" "extraVolumeMounts" "config" "tls" "redfish" "serviceMonitor" "podMonitor" "networkPolicy" "grafana" "labels" "annotations" "hub" "modelServer" "powerMonitor" "global" -}}
+{{- $known := list "image" "imagePullSecrets" "nameOverride" "fullnameOverride" "namespace" "profile" "serviceAccount" "rbac" "scc" "service" "nodePort" "daemonset" "extraArgs" "extraEnv" "extraEnvFrom" "extraVolumes" "extraVolumeMounts" "config" "tls" "kubernetesAuth" "redfish" "serviceMonitor" "podMonitor" "networkPolicy" "grafana" "labels" "annotations" "hub" "modelServer" "powerMonitor" "global" -}}
 {{- range $key := keys .Values | sortAlpha }}
 {{- if not (has $key $known) }}
 `{{ $key }}` is no value of this chart, and has no effect.
 {{- end }}
 {{- end }}
 {{- $sections := dict
-  "daemonset" (list "hostPID" "hostUsers" "tolerations" "nodeSelector" "affinity" "securityContext" "podSecurityContext" "resources" "livenessProbe" "startupProbe" "readinessProbe" "updateStrategy" "priorityClassName" "podLabels" "podAnnotations" "hostMounts" "hostLogs" "kubeletCertificate" "nvidia")
+  "daemonset" (list "hostPID" "hostUsers" "tolerations" "nodeSelector" "affinity" "securityContext" "podSecurityContext" "resources" "livenessProbe" "startupProbe" "readinessProbe" "updateStrategy" "priorityClassName" "podLabels" "podAnnotations" "hostMounts" "hostLogs" "kubeletCertificate" "nvidia" "runtimeClassName" "podResources")
   "redfish" (list "secretName" "secretKey")
   "modelServer" (list "enabled" "name" "namespace" "volume" "train" "service" "logLevel" "resources" "nodeSelector" "tolerations" "affinity") -}}
 {{- range $section := keys $sections | sortAlpha }}
@@ -87,7 +84,7 @@ The agents have certificates: the hub needs `hub.sourceCASecret` to verify them,
 {{- $deployment := $asked.deployment | default dict -}}
 {{- $security := $deployment.security | default dict -}}
 {{- if and (eq ($security.mode | default "none") "rbac") (not .Values.tls.enabled) }}
-`powerMonitor…security.mode: rbac` is not done: there is no proxy that asks the API server who may read /metrics. Set `tls.enabled` with `tls.clientCAKey` or `tls.webConfig.basic_auth_users`, and `networkPolicy.enabled`.
+`powerMonitor…security.mode: rbac` needs `tls.enabled`: without it the agents answer everybody, as a token would be read on the way.
 {{- end }}
 {{- if and $security.allowedSANames (not .Values.tls.clientCAKey) }}
 `powerMonitor…security.allowedSANames` holds only with `tls.enabled` and `tls.clientCAKey`, for names in clients' certificates.

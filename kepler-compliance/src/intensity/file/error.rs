@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// A file that cannot be used as a series of intensities.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum FileError {
+pub enum IntensityFileError {
     /// It cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {

@@ -1,14 +1,12 @@
 //! Rows with times and values, converted to common units.
 
-use crate::intensity::{AccountingMethod, Boundary, IntensityKind, SeriesBasis};
+use crate::intensity::{AccountingMethod, Boundary, HIGHEST_INTENSITY, IntensityKind, SeriesBasis};
+use crate::numbers::figure;
 use crate::units::CarbonIntensity;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use std::time::Duration;
-
-/// More than any grid emits per kilowatt-hour: oil shale is at about 1,300 g.
-const HIGHEST: f64 = 3000.0;
 
 /// Rows of one origin.
 #[derive(Debug, Default)]
@@ -102,10 +100,11 @@ impl Row {
 
 fn intensity(grams: f64) -> Result<CarbonIntensity, Fault> {
     if !grams.is_finite() || grams < 0.0 {
-        return Err(("g_per_kwh", format!("{grams} g/kWh is no intensity: give a figure of zero or more")));
+        return Err(("g_per_kwh", format!("{} g/kWh is no intensity: give a figure of zero or more", figure(grams))));
     }
-    if grams > HIGHEST {
-        let reason = format!("{grams} g/kWh is more than any grid emits ({HIGHEST}): is it another unit?");
+    if grams > HIGHEST_INTENSITY {
+        let grams = figure(grams);
+        let reason = format!("{grams} g/kWh is more than any grid emits ({HIGHEST_INTENSITY}): is it another unit?");
         return Err(("g_per_kwh", reason));
     }
     Ok(CarbonIntensity::from_grams_per_kilowatt_hour(grams))

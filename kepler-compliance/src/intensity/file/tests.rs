@@ -1,11 +1,11 @@
 use super::*;
 use crate::series::Step;
 
-fn parse_with(text: &str, options: &FileOptions) -> Result<FileSource, FileError> {
+fn parse_with(text: &str, options: &FileOptions) -> Result<FileSource, IntensityFileError> {
     FileSource::parse(Path::new("grid"), text, &Zones::embedded().unwrap(), options)
 }
 
-fn parse(text: &str) -> Result<FileSource, FileError> {
+fn parse(text: &str) -> Result<FileSource, IntensityFileError> {
     parse_with(text, &FileOptions::default())
 }
 
@@ -65,7 +65,7 @@ fn exports_of_electricity_maps_give_the_column_of_the_method_asked_for() {
         );
         let direct = parse(&text).unwrap();
         assert_eq!(steps(&direct, "SE-SE3").len(), 1, "an empty cell is a gap");
-        let lifecycle = FileOptions { method: AccountingMethod::Lifecycle, ..FileOptions::default() };
+        let lifecycle = FileOptions { method: Some(AccountingMethod::Lifecycle), ..FileOptions::default() };
         let lifecycle = parse_with(&text, &lifecycle).unwrap();
         assert_eq!(steps(&lifecycle, "SE-SE3")[1].2, 22.4);
         let figure = lifecycle.current("SE-SE3", at("2026-01-01T01:10:00Z")).unwrap().figure;
@@ -141,7 +141,7 @@ fn a_stale_series_speaks_for_nothing_and_says_its_age() {
     assert!(matches!(&late, IntensityError::Stale { age, .. } if age.as_secs() == 365 * 86_400), "{late}");
     assert!(late.to_string().contains("365 d ago"), "{late}");
     let forecast = source.forecast("KR", at("2026-11-28T01:00:00Z"), at("2026-11-29T01:00:00Z"));
-    assert!(matches!(forecast, Err(IntensityError::Stale { .. })));
+    assert!(matches!(forecast, Err(IntensityError::Ended { .. })));
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn a_file_without_values_is_an_error() {
         r#"{"Emissions": []}"#,
         "{\"zone\":\"KR\",\"history\":[]}",
     ] {
-        assert!(matches!(parse(text), Err(FileError::Empty { .. })), "{text:?}");
+        assert!(matches!(parse(text), Err(IntensityFileError::Empty { .. })), "{text:?}");
     }
 }
 

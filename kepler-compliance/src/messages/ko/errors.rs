@@ -1,9 +1,9 @@
 //! Why a tool has no answer.
 
-use super::{job, plan, render};
+use super::planning::{job, plan};
+use super::render;
 use crate::messages::Message;
-use crate::tools::registry::CallError;
-use crate::tools::{ArgumentRemedy, ToolError};
+use crate::tools::{ArgumentRemedy, CallError, ToolError};
 use crate::view::{ViewError, WorkloadKind};
 
 /// What a kind of workload is called.
@@ -70,7 +70,7 @@ fn view(error: &ViewError) -> String {
     match error {
         ViewError::Unavailable { origin, reason } => format!("{origin}이(가) 답할 수 없습니다: {reason}"),
         ViewError::Invalid { range, step } => format!(
-            "{}부터 {}까지를 {}초 단위로 답할 수 없습니다. 끝은 시작보다 늦고 단위는 0보다 커야 합니다.",
+            "{:.0}부터 {:.0}까지를 {}초 단위로 답할 수 없습니다. 끝은 시작보다 늦고 단위는 0보다 커야 합니다.",
             range.start,
             range.end,
             step.as_secs_f64()
@@ -90,6 +90,10 @@ fn remedy(remedy: &ArgumentRemedy) -> String {
         }
         ArgumentRemedy::Namespaces { nearest, others } => {
             format!("워크로드가 있는 비슷한 네임스페이스: {}. 그 외 {others}개가 있습니다.", nearest.join(", "))
+        }
+        ArgumentRemedy::Nodes { nearest, others: 0 } => format!("값이 있는 노드: {}.", nearest.join(", ")),
+        ArgumentRemedy::Nodes { nearest, others } => {
+            format!("값이 있는 비슷한 노드: {}. 그 외 {others}개가 있습니다.", nearest.join(", "))
         }
         ArgumentRemedy::NoControllers => {
             "이 출처는 어떤 파드가 무엇에 속하는지 모릅니다. 파드를 조회하세요.".to_owned()

@@ -5,7 +5,7 @@
 
 use super::{Anomaly, Slope};
 use crate::series::{Step, span};
-use crate::view::{EnergySeries, Usage};
+use crate::view::{EnergySeries, StepUsage};
 
 /// Beyond this many robust deviations a step is an anomaly (Iglewicz and Hoaglin, 1993).
 const ANOMALY: f64 = 3.5;
@@ -19,7 +19,7 @@ const COUNTER_UNIT: f64 = 1.0 / 16_384.0;
 
 /// The steps that statistics look at, with their power, watts.
 pub(super) struct Points<'a> {
-    steps: Vec<(&'a Step<Usage>, f64)>,
+    steps: Vec<(&'a Step<StepUsage>, f64)>,
     sorted: Vec<f64>,
     /// How far an edge of a step may be off, seconds.
     resolution: f64,
@@ -30,7 +30,7 @@ impl<'a> Points<'a> {
     pub(super) fn of(series: &'a EnergySeries) -> Self {
         let steps = series.steps.steps();
         let longest = steps.iter().map(Step::length).max().unwrap_or_default();
-        let point = |step: &'a Step<Usage>| Some((step, step.value.energy.total()?.over(step.length()).watts()));
+        let point = |step: &'a Step<StepUsage>| Some((step, step.value.energy.total()?.over(step.length()).watts()));
         let steps: Vec<_> = steps.iter().filter(|step| step.length() * 2 >= longest).filter_map(point).collect();
         let mut sorted: Vec<f64> = steps.iter().map(|(_, watts)| *watts).collect();
         sorted.sort_by(f64::total_cmp);
@@ -43,7 +43,7 @@ impl<'a> Points<'a> {
     }
 
     /// The highest step.
-    pub(super) fn peak(&self) -> Option<(&'a Step<Usage>, f64)> {
+    pub(super) fn peak(&self) -> Option<(&'a Step<StepUsage>, f64)> {
         self.steps.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1))
     }
 
@@ -61,7 +61,7 @@ impl<'a> Points<'a> {
 /// Least squares through the middles of the steps.
 pub(super) fn slope(points: &Points<'_>) -> Option<Slope> {
     let first = points.steps.first()?.0.start;
-    let hours = |step: &Step<Usage>| (span(first, step.start) + step.length() / 2).as_secs_f64() / 3600.0;
+    let hours = |step: &Step<StepUsage>| (span(first, step.start) + step.length() / 2).as_secs_f64() / 3600.0;
     let xy: Vec<(f64, f64)> = points.steps.iter().map(|(step, watts)| (hours(step), *watts)).collect();
     let n = xy.len() as f64;
     if xy.len() < 3 {
@@ -114,7 +114,7 @@ pub(super) fn anomalies(points: &Points<'_>) -> Vec<Anomaly> {
     if deviation <= 0.0 {
         return Vec::new();
     }
-    let of = |(step, watts): &(&Step<Usage>, f64)| {
+    let of = |(step, watts): &(&Step<StepUsage>, f64)| {
         let deviations = (watts - median) / deviation;
         (deviations.abs() > ANOMALY).then_some(Anomaly { at: step.start, power_watts: *watts, deviations })
     };
@@ -145,7 +145,7 @@ mod tests {
         let step = |&(watts, seconds): &(f64, f64)| {
             let start = at;
             at += Duration::from_secs_f64(seconds);
-            let mut value = Usage::default();
+            let mut value = StepUsage::default();
             value.energy.zones[ZoneKind::Package] = Some(Energy::from_joules(watts * seconds));
             Step { start, end: at, value }
         };

@@ -1,16 +1,16 @@
 //! Distributes intervals of any length over steps of one length.
 
-use super::super::{EnergySplit, Usage};
+use super::super::{EnergySplit, StepUsage};
 use crate::series::{Step, span};
-use crate::units::{Energy, PerZone};
+use crate::units::Energy;
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// Steps of a fixed length, into which stretches of other lengths are sorted.
+/// Steps of a fixed length, into which intervals of other lengths are sorted.
 pub(super) struct Buckets {
     start: Timestamp,
     length: Duration,
-    steps: Vec<Step<Usage>>,
+    steps: Vec<Step<StepUsage>>,
 }
 
 impl Buckets {
@@ -20,7 +20,7 @@ impl Buckets {
 
     /// Adds what was used from `from` to `to`, as drawn evenly; what of it lies before the start is
     /// left in the first step, so that nothing is lost.
-    pub(super) fn add(&mut self, from: Timestamp, to: Timestamp, usage: Usage) {
+    pub(super) fn add(&mut self, from: Timestamp, to: Timestamp, usage: StepUsage) {
         let (mut at, mut left) = (from, usage);
         while at < to {
             let edge = self.edge_after(at).min(to);
@@ -32,17 +32,17 @@ impl Buckets {
         }
     }
 
-    pub(super) fn into_steps(self) -> Vec<Step<Usage>> {
+    pub(super) fn into_steps(self) -> Vec<Step<StepUsage>> {
         self.steps
     }
 
-    fn push(&mut self, start: Timestamp, end: Timestamp, usage: Usage) {
+    fn push(&mut self, start: Timestamp, end: Timestamp, usage: StepUsage) {
         let begins_step =
             self.edge_after(start) != self.steps.last().map_or(Timestamp::MIN, |last| self.edge_after(last.start));
         match self.steps.last_mut() {
             Some(last) if !begins_step && last.end == start => {
                 last.end = end;
-                last.value = Usage {
+                last.value = StepUsage {
                     energy: last.value.energy.plus(&usage.energy),
                     idle: last.value.idle.plus(&usage.idle),
                     unattributed: last.value.unattributed.plus(&usage.unattributed),
@@ -68,11 +68,11 @@ fn share_of(from: Timestamp, edge: Timestamp, to: Timestamp) -> f64 {
     if whole > 0.0 { span(from, edge).as_secs_f64() / whole } else { 1.0 }
 }
 
-fn part_of(usage: &Usage, share: f64) -> Usage {
+fn part_of(usage: &StepUsage, share: f64) -> StepUsage {
     let part = |split: &EnergySplit| {
         split.map(|energy| Energy::from_microjoules((energy.microjoules() as f64 * share) as u64).min(energy))
     };
-    Usage {
+    StepUsage {
         energy: part(&usage.energy),
         idle: part(&usage.idle),
         unattributed: part(&usage.unattributed),
@@ -80,15 +80,11 @@ fn part_of(usage: &Usage, share: f64) -> Usage {
     }
 }
 
-fn rest_of(usage: &Usage, part: &Usage) -> Usage {
-    let rest = |all: &EnergySplit, part: &EnergySplit| {
-        let zone = |zone| all.zones[zone].zip(part.zones[zone]).map(|(all, part)| all - part);
-        EnergySplit { zones: PerZone::from_fn(zone), gpu: all.gpu }
-    };
-    Usage {
-        energy: rest(&usage.energy, &part.energy),
-        idle: rest(&usage.idle, &part.idle),
-        unattributed: rest(&usage.unattributed, &part.unattributed),
+fn rest_of(usage: &StepUsage, part: &StepUsage) -> StepUsage {
+    StepUsage {
+        energy: usage.energy.minus(&part.energy),
+        idle: usage.idle.minus(&part.idle),
+        unattributed: usage.unattributed.minus(&part.unattributed),
         cpu_time: usage.cpu_time.zip(part.cpu_time).map(|(all, part)| all.saturating_sub(part)),
     }
 }

@@ -3,6 +3,7 @@
 use super::super::containment::Nesting;
 use super::super::{Containment, Owner, Resources, WorkloadId};
 use super::RingOptions;
+use super::devices::{self, DeviceDrawn, DeviceUsed, Devices};
 use crate::differ::{Differ, Order, ZoneCounters};
 use crate::series::span;
 use crate::units::{Energy, PerZone, Power};
@@ -28,6 +29,8 @@ pub(super) struct Sample {
     pub(super) node: PerZone<Option<ZoneCounters>>,
     /// Those that used anything.
     pub(super) rows: Vec<Used>,
+    /// Accelerators that drew anything.
+    pub(super) devices: Vec<DeviceDrawn>,
 }
 
 /// A workload's energy and CPU time.
@@ -37,6 +40,8 @@ pub(super) struct Used {
     pub(super) who: Arc<Identified>,
     pub(super) energy: PerZone<Energy>,
     pub(super) cpu_time: Duration,
+    /// What of it each accelerator drew.
+    pub(super) devices: Box<[DeviceUsed]>,
 }
 
 /// Who a workload is, and what contains it.
@@ -57,6 +62,8 @@ pub(super) struct Known {
     pub(super) power: PerZone<Power>,
     /// What it asked for, as it is now: that can be changed while it runs.
     pub(super) resources: Option<Resources>,
+    /// What its newest row showed of accelerators.
+    devices: Vec<DeviceUsed>,
 }
 
 /// What is known of the node's zone now.
@@ -85,6 +92,7 @@ pub(super) struct Ledger {
     rows: usize,
     pub(super) newest: Option<Newest>,
     pub(super) zones: PerZone<Option<ZoneNow>>,
+    pub(super) devices: Devices,
     differ: Differ<Option<Known>>,
     next_serial: u64,
 }
@@ -98,6 +106,7 @@ impl Ledger {
             rows: 0,
             newest: None,
             zones: PerZone::default(),
+            devices: Devices::default(),
             differ: Differ::default(),
             next_serial: 0,
         }
@@ -129,13 +138,14 @@ impl Ledger {
         }
         let length = self.differ.known_for(snapshot, order);
         let node = self.differ.zones_used(snapshot, order);
+        let devices = self.devices.advance(snapshot, order);
         let rows = self.read(snapshot, order);
         self.differ.commit(snapshot);
         // Of a sampler that has just begun nothing is known yet.
         if !length.is_zero() {
             let end = snapshot.at.boottime;
             self.rows += rows.len();
-            self.samples.push_back(Sample { start: end.saturating_sub(length), end, node, rows });
+            self.samples.push_back(Sample { start: end.saturating_sub(length), end, node, rows, devices });
         }
         self.zones = PerZone::from_fn(|zone| {
             let zone = snapshot.node.zones[zone].as_ref()?;
@@ -152,7 +162,7 @@ impl Ledger {
 
     /// What each workload used since the snapshot before.
     fn read(&mut self, snapshot: &Snapshot, order: Order) -> Vec<Used> {
-        let Ledger { node, differ, next_serial, .. } = self;
+        let Ledger { node, differ, next_serial, devices, .. } = self;
         let nesting = Nesting::of(snapshot);
         let mut rows = Vec::new();
         differ.read(snapshot, order, |change| {
@@ -176,6 +186,7 @@ impl Ledger {
                     running: true,
                     power: PerZone::default(),
                     resources: None,
+                    devices: Vec::new(),
                 }
             });
             // A process changes its name by exec; Kubernetes tells a pod's name after its first energy.
@@ -184,9 +195,10 @@ impl Ledger {
             }
             (known.running, known.power) = (row.state == State::Running, *row.power);
             known.resources = Resources::of(row.resources());
+            let devices = devices.used(row.devices, order, &mut known.devices);
             if !change.used.is_zero() {
                 let (energy, cpu_time) = (change.used.energy, change.used.cpu_time);
-                rows.push(Used { serial: known.serial, who: Arc::clone(&known.who), energy, cpu_time });
+                rows.push(Used { serial: known.serial, who: Arc::clone(&known.who), energy, cpu_time, devices });
             }
         });
         rows.shrink_to_fit();
@@ -239,6 +251,7 @@ impl Sample {
             (Some(a), Some(b)) => Some(a.plus(&b)),
             (a, b) => a.or(b),
         });
+        devices::extend(&mut self.devices, later.devices);
         self.rows.extend(later.rows);
         self.rows.sort_by_key(|used| used.serial);
         // The sort is stable, so the later row is the second one: its name is the newer.
@@ -247,6 +260,11 @@ impl Sample {
             if same {
                 earlier.energy.iter_mut().for_each(|(zone, sum)| *sum += later.energy[zone]);
                 earlier.cpu_time += later.cpu_time;
+                if !later.devices.is_empty() {
+                    let mut sum = std::mem::take(&mut earlier.devices).into_vec();
+                    devices::add(&mut sum, &later.devices);
+                    earlier.devices = sum.into();
+                }
                 earlier.who = Arc::clone(&later.who);
             }
             same

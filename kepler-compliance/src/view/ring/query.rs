@@ -1,18 +1,22 @@
 //! Answers from the ledger.
 
+use super::super::counted;
 use super::super::{
-    EnergySeries, EnergySplit, Inventory, NoDataReason, NodeEnergy, NodeZoneEnergy, Split, Subject, TimeRange, Usage,
-    ViewError, WorkloadEnergy, WorkloadId, WorkloadKind,
+    EnergySeries, EnergySplit, Inventory, NoDataReason, NodeEnergy, NodeZoneEnergy, Split, StepUsage, Subject,
+    TimeRange, ViewError, WorkloadEnergy, WorkloadId, WorkloadKind,
 };
 use super::buckets::Buckets;
+use super::devices::{self, DeviceUsed};
 use super::ledger::{Identified, Ledger, Sample};
 use crate::differ::ZoneCounters;
 use crate::series::Series;
-use crate::units::{Energy, PerZone};
-use kepler_core::meter::Method;
+use crate::units::{Energy, PerZone, ZoneKind};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// As many workloads are few.
+const FEW: usize = 8;
 
 /// Samples of a range, with the times they cover.
 struct Selection<'a> {
@@ -24,36 +28,41 @@ struct Selection<'a> {
 pub(super) fn inventory(ledger: &Ledger, origin: &str, range: TimeRange) -> Result<Inventory, ViewError> {
     let selection = selection(ledger, origin, range, range.length())?;
     let zones = node_zones(ledger, &selection.samples);
-    let method = worst_method(&zones);
     let node = NodeEnergy {
         name: Arc::clone(&ledger.node),
         covered: selection.covered,
         zones,
-        gpu: None,
         processors: ledger.newest.map(|newest| newest.processors),
+        devices: ledger.devices.drawn(selection.samples.iter().flat_map(|sample| &sample.devices), selection.covered),
     };
     Ok(Inventory {
         moment: moment(ledger),
         asked: range,
         covered: selection.covered,
         coverage: selection.coverage,
-        workloads: workloads(ledger, &selection.samples, &node, method),
+        workloads: workloads(ledger, &selection.samples, &node),
         nodes: vec![node],
         skipped: Vec::new(),
     })
 }
 
-fn workloads(ledger: &Ledger, samples: &[&Sample], node: &NodeEnergy, method: Method) -> Vec<WorkloadEnergy> {
-    let split = |energy: &PerZone<Energy>| EnergySplit {
-        zones: PerZone::from_fn(|zone| node.zones[zone].as_ref().map(|_| energy[zone])),
-        gpu: None,
+/// What the samples say of one workload: energy by zone, CPU time, energy of devices.
+type Used = (PerZone<Energy>, Duration, Vec<DeviceUsed>);
+
+fn workloads(ledger: &Ledger, samples: &[&Sample], node: &NodeEnergy) -> Vec<WorkloadEnergy> {
+    let (method, counted) = (node.method(), node.counted());
+    let split = |energy: &PerZone<Energy>| {
+        let zones = PerZone::from_fn(|zone| node.zones[zone].as_ref().map(|_| energy[zone]));
+        EnergySplit::new(zones).counting(&counted)
     };
-    let mut sums: HashMap<u64, (&Arc<Identified>, PerZone<Energy>, Duration)> = HashMap::new();
+    let mut sums: HashMap<u64, (&Arc<Identified>, Used)> = HashMap::new();
     for used in samples.iter().flat_map(|sample| &sample.rows) {
-        let sum = sums.entry(used.serial).or_insert((&used.who, PerZone::default(), Duration::ZERO));
-        sum.0 = &used.who;
-        sum.1.iter_mut().for_each(|(zone, energy)| *energy += used.energy[zone]);
-        sum.2 += used.cpu_time;
+        let (who, (energy, cpu_time, devices)) =
+            sums.entry(used.serial).or_insert_with(|| (&used.who, Used::default()));
+        *who = &used.who;
+        energy.iter_mut().for_each(|(zone, energy)| *energy += used.energy[zone]);
+        *cpu_time += used.cpu_time;
+        devices::add(devices, &used.devices);
     }
     // Power is known from the second snapshot on.
     let has_power = ledger.newest.is_some_and(|newest| !newest.interval.is_zero());
@@ -64,23 +73,24 @@ fn workloads(ledger: &Ledger, samples: &[&Sample], node: &NodeEnergy, method: Me
         if !known.running && sum.is_none() {
             continue;
         }
-        let (energy, cpu_time) = sum.map_or_else(Default::default, |(_, energy, cpu_time)| (energy, cpu_time));
+        let (energy, cpu_time, used) = sum.map(|(_, used)| used).unwrap_or_default();
         rows.push(WorkloadEnergy {
             id: known.who.id.clone(),
             owner: known.who.owner.clone(),
             running: known.running,
             energy: split(&energy),
-            power: (known.running && has_power).then(|| Split {
-                zones: PerZone::from_fn(|zone| node.zones[zone].as_ref().map(|_| known.power[zone])),
-                gpu: None,
+            power: (known.running && has_power).then(|| {
+                let zones = PerZone::from_fn(|zone| node.zones[zone].as_ref().map(|_| known.power[zone]));
+                Split::new(zones).counting(&counted)
             }),
             cpu_time: Some(cpu_time),
             method,
             resources: known.resources,
             containment: known.who.containment.clone(),
+            devices: ledger.devices.named(&used),
         });
     }
-    rows.extend(sums.into_values().map(|(who, energy, cpu_time)| WorkloadEnergy {
+    rows.extend(sums.into_values().map(|(who, (energy, cpu_time, used))| WorkloadEnergy {
         id: who.id.clone(),
         owner: who.owner.clone(),
         running: false,
@@ -90,6 +100,7 @@ fn workloads(ledger: &Ledger, samples: &[&Sample], node: &NodeEnergy, method: Me
         method,
         resources: None,
         containment: who.containment.clone(),
+        devices: ledger.devices.named(&used),
     }));
     rows
 }
@@ -102,13 +113,16 @@ pub(super) fn series(
     step: Duration,
 ) -> Result<EnergySeries, ViewError> {
     let selection = selection(ledger, origin, range, step)?;
-    let zones = node_zones(ledger, &selection.samples);
+    let mut node = NodeEnergy::new(Arc::clone(&ledger.node), selection.covered);
+    node.zones = node_zones(ledger, &selection.samples);
+    // Each row of each sample is asked about: comparing with a few names costs a tenth of hashing one.
     let asked = match subject {
-        Subject::Workloads(ids) => ids.iter().collect(),
-        Subject::Cluster | Subject::Node(_) | Subject::Namespace(_) => HashSet::new(),
+        Subject::Workloads(ids) if ids.len() > FEW => ids.iter().collect(),
+        _ => HashSet::new(),
     };
     let is_of = |id: &WorkloadId| match subject {
         Subject::Namespace(namespace) => id.kind == WorkloadKind::Pod && id.namespace.as_ref() == Some(namespace),
+        Subject::Workloads(ids) if ids.len() <= FEW => ids.contains(id),
         Subject::Workloads(_) => asked.contains(id),
         Subject::Cluster | Subject::Node(_) => false,
     };
@@ -127,7 +141,7 @@ pub(super) fn series(
     let mut builder = Buckets::new(range.start, step);
     for sample in &selection.samples {
         let (Some(start), Some(end)) = (ledger.wall(sample.start), ledger.wall(sample.end)) else { continue };
-        let usage = if whole_node { of_node(sample, &zones) } else { of_workloads(sample, &zones, is_of) };
+        let usage = if whole_node { of_node(sample, &node) } else { of_workloads(sample, &node, is_of) };
         builder.add(start, end, usage);
     }
     let steps = Series::new(builder.into_steps()).map_err(|error| ViewError::Unavailable {
@@ -136,7 +150,7 @@ pub(super) fn series(
     })?;
     Ok(EnergySeries {
         steps,
-        method: worst_method(&zones),
+        method: node.method(),
         coverage: selection.coverage,
         resolution: Duration::ZERO,
         moment: moment(ledger),
@@ -144,12 +158,13 @@ pub(super) fn series(
 }
 
 /// What the node used in a sample, in each zone that it has.
-fn of_node(sample: &Sample, zones: &PerZone<Option<NodeZoneEnergy>>) -> Usage {
+fn of_node(sample: &Sample, node: &NodeEnergy) -> StepUsage {
+    let (zones, counted) = (&node.zones, node.counted());
     let split = |part: fn(&ZoneCounters) -> Energy| {
         let of = |zone| sample.node[zone].as_ref().map_or(Energy::ZERO, part);
-        EnergySplit { zones: PerZone::from_fn(|zone| zones[zone].as_ref().map(|_| of(zone))), gpu: None }
+        EnergySplit::new(PerZone::from_fn(|zone| zones[zone].as_ref().map(|_| of(zone)))).counting(&counted)
     };
-    Usage {
+    StepUsage {
         energy: split(|used| used.energy),
         idle: split(|used| used.idle),
         unattributed: split(|used| used.unattributed),
@@ -158,19 +173,15 @@ fn of_node(sample: &Sample, zones: &PerZone<Option<NodeZoneEnergy>>) -> Usage {
 }
 
 /// What the workloads used in a sample that `is_of` names.
-fn of_workloads(
-    sample: &Sample,
-    zones: &PerZone<Option<NodeZoneEnergy>>,
-    is_of: impl Fn(&WorkloadId) -> bool,
-) -> Usage {
+fn of_workloads(sample: &Sample, node: &NodeEnergy, is_of: impl Fn(&WorkloadId) -> bool) -> StepUsage {
     let mut energy = PerZone::<Energy>::default();
     let mut cpu_time = Duration::ZERO;
     for used in sample.rows.iter().filter(|used| is_of(&used.who.id)) {
         energy.iter_mut().for_each(|(zone, sum)| *sum += used.energy[zone]);
         cpu_time += used.cpu_time;
     }
-    let split = PerZone::from_fn(|zone| zones[zone].as_ref().map(|_| energy[zone]));
-    Usage { energy: EnergySplit { zones: split, gpu: None }, cpu_time: Some(cpu_time), ..Usage::default() }
+    let split = PerZone::from_fn(|zone| node.zones[zone].as_ref().map(|_| energy[zone]));
+    StepUsage::new(EnergySplit::new(split).counting(&node.counted()), Some(cpu_time))
 }
 
 /// The samples that ended in the range.
@@ -205,7 +216,7 @@ fn moment(ledger: &Ledger) -> String {
 }
 
 fn node_zones(ledger: &Ledger, samples: &[&Sample]) -> PerZone<Option<NodeZoneEnergy>> {
-    PerZone::from_fn(|kind| {
+    let mut zones = PerZone::from_fn(|kind| {
         let now = ledger.zones[kind].as_ref()?;
         let mut sum = ZoneCounters::default();
         for used in samples.iter().filter_map(|sample| sample.node[kind]) {
@@ -223,10 +234,11 @@ fn node_zones(ledger: &Ledger, samples: &[&Sample]) -> PerZone<Option<NodeZoneEn
             method: now.method,
             source: now.source.into(),
         })
-    })
-}
-
-/// The weakest of all zones.
-fn worst_method(zones: &PerZone<Option<NodeZoneEnergy>>) -> Method {
-    zones.iter().filter_map(|(_, zone)| zone.as_ref()).map(|zone| zone.method).fold(Method::Measured, Method::weaker)
+    });
+    // A platform that was not there all the time does not stand for parts that were.
+    let is_whole = |kind: ZoneKind| samples.iter().all(|sample| sample.node[kind].is_some());
+    if counted(&zones)[ZoneKind::Psys] && zones[ZoneKind::Package].is_some() && !is_whole(ZoneKind::Psys) {
+        zones[ZoneKind::Psys] = None;
+    }
+    zones
 }

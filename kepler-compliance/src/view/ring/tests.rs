@@ -1,6 +1,6 @@
 use super::*;
 use crate::units::{Energy, ZoneKind};
-use crate::view::{EnergySplit, LiveView, Usage, WorkloadEnergy, WorkloadKind};
+use crate::view::{EnergySplit, LiveView, StepUsage, WorkloadEnergy, WorkloadKind};
 use jiff::Timestamp;
 use kepler_core::host;
 use kepler_core::meter::Method;
@@ -107,7 +107,7 @@ fn a_window_holds_differences_and_both_the_running_and_the_terminated() {
     // A series tells the node's parts apart as the inventory does, however its steps cut the readings.
     for steps in [1, 3, 7] {
         let series = ring.series(&Subject::Cluster, machine.last(5), STEP / steps).unwrap();
-        let sum = |part: fn(&Usage) -> EnergySplit| -> Energy {
+        let sum = |part: fn(&StepUsage) -> EnergySplit| -> Energy {
             series.steps.steps().iter().map(|step| part(&step.value).total().unwrap()).sum()
         };
         assert_eq!((sum(|usage| usage.energy), sum(|usage| usage.idle)), (zone.energy, zone.idle.unwrap()));
@@ -329,7 +329,7 @@ fn a_live_view_answers_the_same_until_there_is_a_newer_snapshot() {
 }
 
 #[test]
-fn what_contains_a_workload_is_told_of_every_kind() {
+fn what_contains_a_workload_is_reported_of_every_kind() {
     use crate::view::Containment;
     use kepler_core::workload::{ContainerInfo, UnitInfo, VmInfo};
     let unit = Arc::new(UnitInfo::new("machine.scope", "/machine.slice/machine.scope"));
@@ -380,7 +380,7 @@ fn what_contains_a_workload_is_told_of_every_kind() {
 }
 
 #[test]
-fn a_pods_controller_and_what_it_asked_for_are_told_as_they_are_now() {
+fn a_pods_controller_and_what_it_asked_for_are_reported_as_they_are_now() {
     use kepler_core::workload::PodOwner;
     let record = |ring: &HistoryRing, machine: &Machine, owner: &str, millicores: u64| {
         let mut snapshot = machine.snapshot();
@@ -391,9 +391,12 @@ fn a_pods_controller_and_what_it_asked_for_are_told_as_they_are_now() {
         snapshot.pods.push(Row::new(pod, State::Running));
         ring.record(&snapshot);
     };
-    for (owner, kind) in
-        [("Deployment", Some(WorkloadKind::Deployment)), ("CronJob", Some(WorkloadKind::Job)), ("Rollout", None)]
-    {
+    for (owner, kind) in [
+        ("Deployment", Some(WorkloadKind::Deployment)),
+        ("CronJob", Some(WorkloadKind::Job)),
+        ("Rollout", Some(WorkloadKind::Controller)),
+        ("", None),
+    ] {
         let (ring, mut machine) = (ring(), Machine::new());
         record(&ring, &machine, owner, 100);
         record(&ring, machine.pass(), owner, 250);
@@ -402,5 +405,53 @@ fn a_pods_controller_and_what_it_asked_for_are_told_as_they_are_now() {
         assert_eq!(row.owner.as_ref().map(|owner| owner.kind), kind);
         assert!(row.owner.as_ref().is_none_or(|owner| *owner.name == *"report"));
         assert_eq!(row.resources.and_then(|resources| resources.cpu_request_cores), Some(0.25), "it was resized");
+    }
+}
+
+#[test]
+fn a_platform_that_is_measured_is_the_total_where_the_package_is_estimated() {
+    let (ring, mut machine) = (ring(), Machine::new());
+    let record = |machine: &Machine, has_platform: bool| {
+        let mut snapshot = machine.snapshot();
+        if let Some(package) = snapshot.node.zones[ZoneKind::Package].as_mut() {
+            package.method = Method::Estimated { error_ratio: 0.4 };
+        }
+        let mut platform = NodeZone::new("psys", "fake", Method::Measured);
+        (platform.energy, platform.power) =
+            (Energy::from_joules(machine.node as f64 * 2.0), Some(ZonePower::default()));
+        (platform.active_energy, platform.idle_energy) = (platform.energy, Energy::ZERO);
+        snapshot.node.zones[ZoneKind::Psys] = has_platform.then_some(platform);
+        for row in &mut snapshot.processes {
+            row.energy[ZoneKind::Psys] = row.energy[ZoneKind::Package] + row.energy[ZoneKind::Package];
+        }
+        ring.record(&snapshot);
+    };
+    let step = |machine: &mut Machine| {
+        machine.pass();
+        machine.node += 50;
+        machine.processes[0].1 += 10;
+    };
+    machine.processes = vec![(1, 0, true)];
+    record(&machine, false);
+    step(&mut machine);
+    record(&machine, false);
+    step(&mut machine);
+    record(&machine, true);
+    let total = |inventory: &Inventory| inventory.nodes[0].energy().total().unwrap().joules();
+    let inventory = ring.inventory(machine.last(15)).unwrap();
+    assert_eq!(total(&inventory), 100.0, "the platform was not there all the time");
+    for _ in 0..3 {
+        step(&mut machine);
+        record(&machine, true);
+    }
+    let inventory = ring.inventory(machine.last(15)).unwrap();
+    assert_eq!(total(&inventory), 300.0);
+    assert_eq!(inventory.nodes[0].method(), Method::Measured, "the total is");
+    let process = of(&inventory, 1).unwrap();
+    assert_eq!((joules(process), process.method), (60.0, Method::Measured));
+    for (subject, joules) in [(Subject::Cluster, 300.0), (Subject::Workloads(vec![process.id.clone()]), 60.0)] {
+        let series = ring.series(&subject, machine.last(15), Duration::from_secs(4)).unwrap();
+        let steps = series.steps.steps().iter().map(|step| step.value.energy.total().unwrap().joules());
+        assert_eq!((steps.sum::<f64>(), series.method), (joules, Method::Measured), "{subject:?}");
     }
 }

@@ -68,7 +68,7 @@ fn a_hybrid_without_any_rating_counts_all_time_alike() {
 }
 
 #[test]
-fn big_little_is_told_by_capacity() {
+fn big_little_is_recognised_by_capacity() {
     let files = [("0", "446\n"), ("1", "446\n"), ("2", "1024\n")]
         .map(|(cpu, text)| (format!("devices/system/cpu/cpu{cpu}/cpu_capacity"), text));
     let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();

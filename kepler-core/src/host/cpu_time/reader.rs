@@ -6,7 +6,7 @@ use crate::host::{CpuDomains, Host, parse_decimal};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Reads [`CpuTimes`] again and again through one open file and one buffer.
@@ -33,7 +33,11 @@ impl CpuTimesReader {
     /// # Errors
     /// When it cannot be opened.
     pub fn open(host: &Host) -> Result<Self, CpuTimesError> {
-        let path = host.procfs().join("stat");
+        Self::open_below(host.procfs())
+    }
+
+    pub(super) fn open_below(procfs: &Path) -> Result<Self, CpuTimesError> {
+        let path = procfs.join("stat");
         let file = File::open(&path).map_err(|source| CpuTimesError::Read { path: path.clone(), source })?;
         let ticks_per_second = rustix::param::clock_ticks_per_second().max(1);
         Ok(CpuTimesReader {

@@ -59,7 +59,7 @@ fn work_shorter_than_a_tick_is_known_by_the_idle_time_that_is_missing() {
 /// Processor 1 goes off line and comes back: its idle time is the tick-based count while it is away, and starts at zero
 /// afterwards (before Linux 6.8). The node's own line, which holds processors that are off line, falls with it.
 #[test]
-fn a_processor_that_goes_and_comes_back_makes_nobody_busy() {
+fn a_processor_that_goes_and_comes_back_adds_no_busy_time() {
     let (busy, decreases) = follow(&[
         "cpu  100 0 0 1900000\ncpu0 50 0 0 950000\ncpu1 50 0 0 950000\n",
         "cpu  120 0 0 1900180\ncpu0 60 0 0 950090\ncpu1 60 0 0 950090\n",
@@ -93,7 +93,7 @@ fn idle_time_that_jumps_ahead_makes_a_busy_machine_no_idle_one() {
 
 /// As a guest of Xen showed after a migration, and Ubuntu's 4.4 kernel at any time (node_exporter issue 742).
 #[test]
-fn steal_that_falls_at_every_reading_makes_nobody_busy() {
+fn steal_that_falls_at_every_reading_adds_no_busy_time() {
     let (busy, decreases) = follow(&[
         "cpu  0 0 0 0\ncpu0 0 0 0 0 0 0 0 194028\n",
         "cpu  0 0 0 0\ncpu0 30 0 0 70 0 0 0 1844674406123\n",
@@ -105,7 +105,7 @@ fn steal_that_falls_at_every_reading_makes_nobody_busy() {
 }
 
 #[test]
-fn iowait_that_goes_up_and_down_takes_no_time_from_anybody() {
+fn iowait_that_goes_up_and_down_takes_no_busy_time() {
     let (busy, decreases) = follow(&[
         "cpu  0 0 0 0\ncpu0 0 0 0 0 5482\n",
         "cpu  0 0 0 0\ncpu0 20 0 0 80 5481\n",

@@ -9,9 +9,9 @@
 use super::watch::BusyClock;
 use crate::counter::EnergyDelta;
 use crate::host::{BusyTime, CpuDomains, CpuTimes, Host, Timestamp};
-use crate::meter::{Drawn, ReadError, Zone};
+use crate::meter::{Drawn, ReadError, ReadFault, Zone};
 use crate::units::{Energy, PerZone, Power, ZoneKind};
-use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a socket draws at rest, of what it draws at full load.
@@ -99,7 +99,7 @@ impl Fill {
         &mut self,
         at: Timestamp,
         drawn: &[Present],
-        busy: &mut BusyClock,
+        busy: &BusyClock,
         readings: &mut Vec<Result<Drawn, ReadError>>,
     ) {
         self.read_processors(at, busy);
@@ -129,8 +129,8 @@ impl Fill {
                 // The first reading: nothing is known of the others yet.
                 None if elapsed.is_zero() => readings.push(Ok(part.last)),
                 None => {
-                    let source = io::Error::new(io::ErrorKind::InvalidData, "no present zone to estimate it from");
-                    readings.push(Err(ReadError { path: part.zone.path.clone(), source }));
+                    let fault = ReadFault::Invalid("no present zone to estimate it from");
+                    readings.push(Err(ReadError::new(Arc::clone(&part.zone.path), fault)));
                 }
             }
         }
@@ -166,9 +166,10 @@ impl Fill {
         Some((Power::from_watts(alike * at(own) / at(others)), ERROR_ALIKE + ERROR_UNLIKE * (own - others).abs()))
     }
 
-    fn read_processors(&mut self, at: Timestamp, busy: &mut BusyClock) {
+    fn read_processors(&mut self, at: Timestamp, busy: &BusyClock) {
         self.shares.fill(None);
-        let Some(reader) = busy.processors(at) else { return };
+        let Some(reading) = busy.processors(at) else { return };
+        let Some(reader) = reading.reader() else { return };
         reader.by_domain(&self.domains, &mut self.times);
         for ((times, busy), share) in self.times.iter().zip(&mut self.busy).zip(&mut self.shares) {
             let Some(window) = busy.advance(*times, at) else { continue };

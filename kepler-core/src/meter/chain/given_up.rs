@@ -1,9 +1,9 @@
 //! Sources whose readings succeed and are not to be believed.
 
 use super::ChainOptions;
-use super::watch::Distrust;
 use crate::availability::Unavailable;
 use crate::host::{Host, Timestamp};
+use crate::meter::Distrust;
 use crate::meter::Reading;
 use crate::units::ZoneKind;
 use std::time::Duration;

@@ -4,6 +4,7 @@ use super::Active;
 use super::watch::ZoneWatch;
 use crate::meter::Drawn;
 use crate::units::{Energy, PerZone, ZoneKind};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The most zones that are remembered. A machine has some tens.
@@ -28,7 +29,7 @@ struct Key {
     source: &'static str,
     kind: ZoneKind,
     package: Option<u32>,
-    path: String,
+    path: Arc<str>,
     epoch: u64,
 }
 
@@ -95,7 +96,7 @@ fn keys(active: &Active) -> Vec<Key> {
         source: active.meter.source(),
         kind: zone.kind,
         package: zone.package,
-        path: zone.path.clone(),
+        path: Arc::clone(&zone.path),
         epoch: active.epoch,
     };
     active.meter.inventory().zones.iter().map(key).collect()

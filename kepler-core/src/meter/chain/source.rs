@@ -30,7 +30,7 @@ pub enum Source {
     Hwmon,
     /// An estimate from utilisation.
     Model,
-    /// A power model that somebody configured.
+    /// A configured power model.
     #[cfg(feature = "models")]
     ModelFile(Arc<ConfiguredModel>),
     /// An artificial meter for development, with these zones.
@@ -40,10 +40,26 @@ pub enum Source {
 }
 
 impl Source {
+    /// The sources that need nothing but their name, best first.
+    pub const PLAIN: [Source; 5] = [Source::Powercap, Source::Msr, Source::Perf, Source::Hwmon, Source::Model];
+
     /// The sources of `auto`, best first.
     #[must_use]
     pub fn auto() -> Vec<Source> {
-        vec![Source::Powercap, Source::Msr, Source::Perf, Source::Hwmon, Source::Model]
+        Source::PLAIN.to_vec()
+    }
+
+    /// The [plain](Source::PLAIN) source of a name.
+    ///
+    /// ```
+    /// use kepler_core::meter::chain::Source;
+    ///
+    /// assert_eq!(Source::named("hwmon"), Some(Source::Hwmon));
+    /// assert_eq!(Source::named("replay"), None, "it needs a file");
+    /// ```
+    #[must_use]
+    pub fn named(name: &str) -> Option<Source> {
+        Source::PLAIN.into_iter().find(|source| source.name() == name)
     }
 
     /// The name it goes by in settings and in the `source` label.

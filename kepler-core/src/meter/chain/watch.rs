@@ -1,11 +1,13 @@
 //! Whether a zone's readings are to be believed: errors, counters that stand still, counters that reset all the time.
 
+use super::silent::is_always_drawn;
 use crate::counter::EnergyDelta;
-use crate::host::{CpuTimesReader, Host, Timestamp};
+use crate::host::{Host, SharedReading, Timestamp};
 use crate::meter::follower::Follower;
-use crate::meter::{Drawn, ReadError, Reading, Zone};
-use crate::units::{Energy, Power, ZoneKind};
-use std::io;
+use crate::meter::{Distrust, Drawn, ReadError, ReadFault, Reading, Zone};
+use crate::units::{Energy, Power};
+use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Failed readings in a row after which a zone is taken as lost. A counter that is back sooner shows what was drawn
@@ -20,56 +22,29 @@ const RESET_WEIGHT: u32 = 3;
 /// still for this long, while processors were busy for this CPU time, does not count.
 const STANDS_STILL: Duration = Duration::from_secs(3);
 const BUSY_MEANWHILE: Duration = Duration::from_millis(500);
-/// A zone that comes and goes is reported once in this time.
+/// A zone that comes and goes is reported once in this time, and one that has gone for good sooner.
 const REPORT_INTERVAL: Duration = Duration::from_secs(600);
+const REPORT_LOSS_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Why a reading that succeeded is not believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::meter) enum Distrust {
-    /// The counter stands still although processors are busy, as in virtual machines that show counters they lack.
-    #[error("it stands still while processors are busy")]
-    Stuck,
-    /// The counter is reset at every reading, or its unit is not what it says.
-    #[error("it is reset at every reading, or its unit is wrong")]
-    Resets,
-}
-
-impl Distrust {
-    /// The `reason` label.
-    pub(in crate::meter) const fn name(self) -> &'static str {
-        match self {
-            Distrust::Stuck => "stuck",
-            Distrust::Resets => "resets",
-        }
-    }
-}
-
-/// Reads how long processors were busy, where somebody asks: most readings do not. Once a reading, whoever asks.
+/// Tells how long processors were busy, when asked: most readings do not ask.
 #[derive(Debug, Default)]
 pub(super) struct BusyClock {
-    reader: Option<CpuTimesReader>,
-    /// When it was last read, and how long they had been busy by then.
-    last: Option<(Timestamp, Option<Duration>)>,
+    /// `None` for a chain of one meter that was at hand, which is not doubted.
+    host: Option<Host>,
 }
 
 impl BusyClock {
     pub(super) fn new(host: &Host) -> Self {
-        BusyClock { reader: CpuTimesReader::open(host).ok(), last: None }
+        BusyClock { host: Some(host.clone()) }
     }
 
-    fn busy(&mut self, at: Timestamp) -> Option<Duration> {
-        if let Some((_, busy)) = self.last.filter(|(read, _)| *read == at) {
-            return busy;
-        }
-        let busy = self.reader.as_mut()?.read().ok().map(|times| times.busy);
-        self.last = Some((at, busy));
-        busy
+    fn busy(&self, at: Timestamp) -> Option<Duration> {
+        self.processors(at).map(|reading| reading.times.busy)
     }
 
     /// What each processor did by `at`, if that can be read.
-    pub(super) fn processors(&mut self, at: Timestamp) -> Option<&CpuTimesReader> {
-        self.busy(at)?;
-        self.reader.as_ref()
+    pub(super) fn processors(&self, at: Timestamp) -> Option<SharedReading<'_>> {
+        self.host.as_ref()?.cpu_times(at).ok()
     }
 }
 
@@ -89,7 +64,7 @@ pub(super) struct ZoneWatch {
 impl ZoneWatch {
     pub(super) fn new(zone: &Zone) -> Self {
         ZoneWatch {
-            follower: Follower::new(zone),
+            follower: Follower::new(zone.modulus, zone.max_power),
             last: None,
             failures: 0,
             resets: 0,
@@ -114,6 +89,13 @@ impl ZoneWatch {
         self.last
     }
 
+    /// Opening it again did not find it either: that is written, unless its first failure was.
+    pub(super) fn miss(&mut self, source: &'static str, zone: &Zone, reason: &str, at: &Timestamp) {
+        if self.report.is_failing && !self.report.is_written {
+            self.report.write(source, zone, reason, at);
+        }
+    }
+
     /// An estimate stands in for the zone from now on, or another source.
     pub(super) fn lose(&mut self) {
         self.follower.lose();
@@ -132,7 +114,7 @@ impl ZoneWatch {
         zone: &Zone,
         reading: Result<Reading, ReadError>,
         at: Timestamp,
-        busy: Option<&mut BusyClock>,
+        busy: Option<&BusyClock>,
     ) -> Result<Drawn, ReadError> {
         let is_sensor = busy.is_some();
         let reading = self.judge(source, zone, reading, at, busy)?;
@@ -157,7 +139,7 @@ impl ZoneWatch {
         zone: &Zone,
         reading: Result<Reading, ReadError>,
         at: Timestamp,
-        busy: &mut BusyClock,
+        busy: &BusyClock,
     ) -> Result<(), ReadError> {
         self.judge(source, zone, reading, at, Some(busy))?;
         self.report.succeeded(source, zone);
@@ -171,13 +153,13 @@ impl ZoneWatch {
         zone: &Zone,
         reading: Result<Reading, ReadError>,
         at: Timestamp,
-        busy: Option<&mut BusyClock>,
+        busy: Option<&BusyClock>,
     ) -> Result<Reading, ReadError> {
         let reading = match reading {
             Ok(reading) => reading,
             Err(error) => {
                 self.failures = self.failures.saturating_add(1);
-                self.report.failed(source, zone, &error.source, &at);
+                self.report.failed(source, zone, &error.source, &at, self.is_lost());
                 return Err(error);
             }
         };
@@ -193,13 +175,13 @@ impl ZoneWatch {
     }
 
     fn disbelieve(&mut self, source: &'static str, zone: &Zone, distrust: Distrust, at: &Timestamp) -> ReadError {
-        let error = io::Error::new(io::ErrorKind::InvalidData, distrust);
-        self.report.failed(source, zone, &error, at);
-        ReadError { path: zone.path.clone(), source: error }
+        let error = ReadError::new(Arc::clone(&zone.path), distrust);
+        self.report.failed(source, zone, &error.source, at, true);
+        error
     }
 
-    fn look_for_standstill(&mut self, zone: &Zone, reading: Reading, at: Timestamp, busy: &mut BusyClock) {
-        let is_always_drawn = matches!(zone.kind, ZoneKind::Package | ZoneKind::Dram | ZoneKind::Psys);
+    fn look_for_standstill(&mut self, zone: &Zone, reading: Reading, at: Timestamp, busy: &BusyClock) {
+        let is_always_drawn = is_always_drawn(zone.kind);
         let stands = match reading {
             Reading::Counter(_) => self.last == Some(reading),
             Reading::Power(power) => power == Power::ZERO,
@@ -237,22 +219,28 @@ struct Report {
 }
 
 impl Report {
-    fn failed(&mut self, source: &'static str, zone: &Zone, error: &io::Error, at: &Timestamp) {
-        if std::mem::replace(&mut self.is_failing, true) {
+    fn failed(&mut self, source: &'static str, zone: &Zone, error: &ReadFault, at: &Timestamp, is_lost: bool) {
+        let begins = !std::mem::replace(&mut self.is_failing, true);
+        if self.is_written && !begins {
             return;
         }
-        if self.written.is_some_and(|written| at.monotonic.saturating_sub(written) < REPORT_INTERVAL) {
-            self.unwritten += 1;
+        let interval = if is_lost { REPORT_LOSS_INTERVAL } else { REPORT_INTERVAL };
+        if self.written.is_some_and(|written| at.monotonic.saturating_sub(written) < interval) {
+            self.unwritten += u32::from(begins);
             return;
         }
-        tracing::warn!(source, zone = %zone.kind, path = zone.path, %error, earlier = self.unwritten, "a zone stopped giving numbers");
+        self.write(source, zone, error, at);
+    }
+
+    fn write(&mut self, source: &'static str, zone: &Zone, error: impl Display, at: &Timestamp) {
+        tracing::warn!(source, zone = %zone.kind, path = &*zone.path, %error, earlier = self.unwritten, "a zone stopped giving numbers");
         (self.written, self.is_written, self.unwritten) = (Some(at.monotonic), true, 0);
     }
 
     fn succeeded(&mut self, source: &'static str, zone: &Zone) {
         self.is_failing = false;
         if std::mem::take(&mut self.is_written) {
-            tracing::info!(source, zone = %zone.kind, path = zone.path, "a zone gives numbers again");
+            tracing::info!(source, zone = %zone.kind, path = &*zone.path, "a zone gives numbers again");
         }
     }
 }

@@ -96,11 +96,11 @@ fn a_host_that_stops_telling_is_an_error_of_each_zone_and_the_gap_is_covered_lat
 
 /// A model of ours with an interval, trained between 0 and 1,000 ms/s of CPU time.
 fn ours() -> ConfiguredModel {
-    use crate::model::format::{Component, Document, Feature, Interval, Linear, Support, Term};
+    use crate::model::format::{Component, Document, Feature, IntervalKnots, Linear, Support, Term};
     let linear = Linear { bias: 10.0, coefficients: vec![0.01] };
     let component = Component {
         terms: vec![Term::linear(1.0, linear)],
-        interval: Some(Interval { confidence: 0.9, knots: vec![[0.0, 1.0, 2.0]] }),
+        interval: Some(IntervalKnots { confidence: 0.9, knots: vec![[0.0, 1.0, 2.0]] }),
         ..Component::default()
     };
     let document = Document {

@@ -296,7 +296,7 @@ fn the_default_model_reads_and_rises_with_the_busy_share() {
 
 #[cfg(feature = "models")]
 #[test]
-fn a_class_that_nobody_measured_is_counted_and_widens_the_interval() {
+fn an_unmeasured_class_is_counted_and_widens_the_interval() {
     let tree = Tree::new(MILAN);
     tree.stat(2, 0, 0, 0);
     let mut meter = Estimate::open(&tree.host());

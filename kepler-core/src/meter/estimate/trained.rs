@@ -28,7 +28,7 @@ pub(super) struct Trained {
 
 impl Trained {
     pub(super) fn of(class: &CpuClass) -> Option<Self> {
-        default_model().map(|model| Trained { model, full_watts: class.full.watts() })
+        default_model().map(|model| Trained { model, full_watts: class.scale_watts() })
     }
 
     /// Of one logical CPU that is busy for this share of the time.

@@ -26,7 +26,7 @@ const CHIPS: [(&str, Sensors); 8] = [
         &[("core_vrd", ZoneKind::Core), ("soc", ZoneKind::Uncore), ("dimm", ZoneKind::Dram), ("rca", ZoneKind::Uncore)],
     ),
     // The ACPI power meter: the whole platform, as the firmware defines it (ACPI 6.5, 10.4). NVIDIA Grace has four for each
-    // socket, told apart by `power1_oem_info`: the module with all on it, the Grace socket, and of that the CPU rail
+    // socket, distinguished by `power1_oem_info`: the module with all on it, the Grace socket, and of that the CPU rail
     // and the SoC rail (Grace Performance Tuning Guide, "Power Telemetry").
     (
         "power_meter",
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn jetson_rails_are_told_apart() {
+    fn jetson_rails_are_distinguished() {
         for (label, kind) in [
             ("vdd_in", Some(ZoneKind::Psys)),
             ("pom_5v_in", Some(ZoneKind::Psys)),

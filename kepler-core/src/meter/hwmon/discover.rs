@@ -42,7 +42,7 @@ impl Candidate {
     /// Opens its files. A sensor may be part of two zones, so a candidate may be opened twice.
     pub(super) fn open(&self) -> Result<Sensor, ReadError> {
         let open = |path: &PathBuf| {
-            Attribute::open(path.clone()).map_err(|source| ReadError { path: path.display().to_string(), source })
+            Attribute::open(path.clone()).map_err(|error| ReadError::new(path.to_string_lossy(), error))
         };
         Ok(match &self.source {
             Source::Energy(path) => Sensor::Energy(open(path)?),

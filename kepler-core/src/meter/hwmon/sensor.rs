@@ -4,9 +4,8 @@
 //! `powerN_average` µW, `inN_input` mV, `currN_input` mA (so that mV · mA is µW).
 
 use crate::meter::sysfs::Attribute;
-use crate::meter::{ReadError, Reading};
+use crate::meter::{ReadError, ReadFault, Reading};
 use crate::units::{Energy, Power};
-use std::io;
 use std::path::Path;
 
 /// A register of all ones, which is what an absent or sleeping device answers.
@@ -26,16 +25,12 @@ pub(super) enum Sensor {
     VoltageCurrent(Attribute, Attribute),
 }
 
-fn error(attribute: &Attribute, source: io::Error) -> ReadError {
-    ReadError { path: attribute.path().display().to_string(), source }
-}
-
 fn invalid(attribute: &Attribute, what: &'static str) -> ReadError {
-    error(attribute, io::Error::new(io::ErrorKind::InvalidData, what))
+    attribute.error(ReadFault::Invalid(what))
 }
 
 fn read(attribute: &mut Attribute) -> Result<u64, ReadError> {
-    attribute.read().map_err(|source| error(attribute, source))
+    attribute.read().map_err(|fault| attribute.error(fault))
 }
 
 /// Microwatts as power, if they can be true.
@@ -61,7 +56,7 @@ impl Sensor {
     }
 
     /// Reads the sensor. What says "unknown", is negative, or exceeds `max` is an error of the kind
-    /// [`io::ErrorKind::InvalidData`].
+    /// [`std::io::ErrorKind::InvalidData`].
     pub(super) fn read(&mut self, max: Power) -> Result<Reading, ReadError> {
         match self {
             Sensor::Energy(energy) => match read(energy)? {

@@ -184,7 +184,7 @@ fn devices_that_are_no_processors_are_skipped_with_a_reason() {
 }
 
 #[test]
-fn without_a_usable_sensor_the_refusal_says_what_was_there() {
+fn without_a_usable_sensor_the_reason_says_what_was_there() {
     let tree = Tree::new(1);
     let unavailable = tree.open(&HwmonRules::default()).unwrap_err();
     assert!(

@@ -127,7 +127,7 @@ fn an_event_in_another_unit_is_not_believed() {
 }
 
 #[test]
-fn without_a_pmu_the_refusal_depends_on_the_machine() {
+fn without_a_pmu_the_reason_depends_on_the_machine() {
     let tree = tempfile::tempdir().unwrap();
     let host = Host::default().with_sysfs(tree.path()).with_procfs(tree.path());
     let metal = Perf::open(&host).unwrap_err();
@@ -138,7 +138,7 @@ fn without_a_pmu_the_refusal_depends_on_the_machine() {
 }
 
 #[test]
-fn missing_privileges_are_told_apart_from_blocked_calls() {
+fn missing_privileges_are_distinguished_from_blocked_calls() {
     let pmu = Path::new("/sys/bus/event_source/devices/power");
     let unavailable = |errno: Errno| refused(pmu, "energy-pkg", &errno.into()).remedy.to_string();
     assert!(unavailable(Errno::ACCESS).contains("perf_event_paranoid to 0"));

@@ -11,9 +11,10 @@ use std::path::Path;
 pub(super) fn remedy(error: &ReadError) -> Remedy {
     match error.source.kind() {
         // energy_uj is of mode 0400 since Linux 5.10.
-        io::ErrorKind::PermissionDenied => Remedy::MakeReadable { path: error.path.clone().into() },
-        io::ErrorKind::InvalidData => Remedy::CheckKernelLog,
-        _ => Remedy::any([Remedy::MountRoot { root: Root::Sysfs }, Remedy::load(DRIVERS)]),
+        io::ErrorKind::PermissionDenied => Remedy::MakeReadable { path: (*error.path).into() },
+        io::ErrorKind::NotFound => Remedy::any([Remedy::MountRoot { root: Root::Sysfs }, Remedy::load(DRIVERS)]),
+        // It is there, and its driver or firmware fails.
+        _ => Remedy::CheckKernelLog,
     }
 }
 

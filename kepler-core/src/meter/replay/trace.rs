@@ -2,7 +2,7 @@
 
 use crate::host::file::{self, FileLimits};
 use crate::meter::{Method, Zone};
-use crate::units::{Energy, Power};
+use crate::units::{Energy, Power, ZoneKind};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -190,7 +190,8 @@ fn zone(cell: &str, path: &str) -> Option<Zone> {
         Some((kind, package)) => (kind, Some(package.parse().ok()?)),
         None => (cell, None),
     };
-    Some(Zone { package, ..Zone::new(kind.parse().ok()?, format!("{path} {cell}")) })
+    let kind = kind.parse().ok().filter(|kind| ZoneKind::METERED.contains(kind))?;
+    Some(Zone { package, ..Zone::new(kind, format!("{path} {cell}")) })
 }
 
 fn fault(line: usize, column: usize, problem: String) -> Fault {

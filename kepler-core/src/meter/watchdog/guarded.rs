@@ -1,8 +1,8 @@
 //! Zones that are read on a thread of their own, each with a deadline.
 
-use super::{PATIENCE, STACK, Ticket, may_risk_another, no_answer};
+use super::{PATIENCE, STACK, Ticket, may_risk_another};
 use crate::host::Timestamp;
-use crate::meter::{EnergyMeter, Inventory, Method, Quality, ReadError, Reading, Skipped, Zone};
+use crate::meter::{EnergyMeter, MeterInventory, Method, Quality, ReadError, ReadFault, Reading, SkippedZone, Zone};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
@@ -31,7 +31,7 @@ pub(in crate::meter) trait Probe: Send + 'static {
 pub(in crate::meter) struct Guarded<P> {
     source: &'static str,
     zones: Vec<Zone>,
-    skipped: Vec<Skipped>,
+    skipped: Vec<SkippedZone>,
     shared: Arc<Shared<P>>,
     /// Threads do not outlive a fork.
     process: u32,
@@ -74,7 +74,12 @@ struct Slot<P> {
 
 impl<P: Probe> Guarded<P> {
     /// A meter of these zones, each with its probe in the same order.
-    pub(in crate::meter) fn new(source: &'static str, zones: Vec<Zone>, skipped: Vec<Skipped>, probes: Vec<P>) -> Self {
+    pub(in crate::meter) fn new(
+        source: &'static str,
+        zones: Vec<Zone>,
+        skipped: Vec<SkippedZone>,
+        probes: Vec<P>,
+    ) -> Self {
         let slot = |probe: P| Slot {
             path: probe.path().to_owned(),
             probe: Some(probe),
@@ -113,14 +118,14 @@ impl<P: Probe> EnergyMeter for Guarded<P> {
         Quality::of(Method::Measured)
     }
 
-    fn inventory(&self) -> Inventory<'_> {
-        Inventory::of(&self.zones).with_skipped(&self.skipped)
+    fn inventory(&self) -> MeterInventory<'_> {
+        MeterInventory::of(&self.zones).with_skipped(&self.skipped)
     }
 
     fn read(&mut self, _at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
         readings.clear();
         self.notice_fork();
-        let no_answer_of = |zone: &Zone| ReadError { path: zone.path.clone(), source: no_answer() };
+        let no_answer_of = |zone: &Zone| ReadError::new(Arc::clone(&zone.path), ReadFault::NoAnswer);
         if self.is_orphaned {
             readings.extend(self.zones.iter().map(|zone| Err(no_answer_of(zone))));
             return;

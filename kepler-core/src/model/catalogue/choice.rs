@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// What a model is wanted for.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct Request<'a> {
+pub struct ModelRequest<'a> {
     /// RAPL components or the platform.
     pub source: EnergySource,
     /// With or without idle power.
@@ -21,11 +21,11 @@ pub struct Request<'a> {
     pub conversion: Conversion,
 }
 
-impl<'a> Request<'a> {
+impl<'a> ModelRequest<'a> {
     /// A model for `machine`, of these quantities as they are.
     #[must_use]
     pub const fn new(source: EnergySource, output: OutputType, machine: &'a Machine, given: &'a [Quantity]) -> Self {
-        Request { source, output, machine, given, conversion: Conversion::Refuse }
+        ModelRequest { source, output, machine, given, conversion: Conversion::Refuse }
     }
 }
 
@@ -97,7 +97,7 @@ impl Catalogue {
     ///
     /// # Errors
     /// There is none within [`MAX_DISTANCE`]. The generic class of the processor is then the better guess.
-    pub fn best_for(&self, request: &Request<'_>) -> Result<Selection, NoModel> {
+    pub fn best_for(&self, request: &ModelRequest<'_>) -> Result<Selection, NoModel> {
         let wanted = |entry: &&Entry| entry.source == request.source && entry.output == request.output;
         let candidates = self.entries.iter().filter(wanted).filter_map(|entry| {
             let difference = request.machine.difference(entry.machine.as_ref()?);
@@ -137,7 +137,7 @@ fn rank(entry: &Entry) -> (Reverse<usize>, Trainer) {
 }
 
 /// Reads a model if what the caller measures fits it.
-fn load_for(entry: &Entry, request: &Request<'_>) -> Result<Model, PassedOver> {
+fn load_for(entry: &Entry, request: &ModelRequest<'_>) -> Result<Model, PassedOver> {
     let model = entry.load()?;
     model.bind(request.given, request.conversion)?;
     Ok(model)

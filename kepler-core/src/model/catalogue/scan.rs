@@ -1,8 +1,8 @@
 //! Listing directories. The depth is fixed, so links cannot make it go round.
 
-use super::{EnergySource, Entry, FeatureGroup, MAX_ENTRIES, OutputType, Skipped};
+use super::{EnergySource, Entry, FeatureGroup, MAX_ENTRIES, OutputType, SkippedFile};
 use crate::model::file;
-use crate::model::{Fault, Machine, ModelError, Semantics, Trainer};
+use crate::model::{Machine, ModelError, ModelFault, Semantics, Trainer};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// A scan in progress.
 pub(super) struct Scan {
     pub(super) entries: Vec<Entry>,
-    pub(super) skipped: Vec<Skipped>,
+    pub(super) skipped: Vec<SkippedFile>,
     /// Directory entries that may still be looked at.
     left: usize,
 }
@@ -35,7 +35,7 @@ impl Scan {
         for entry in fs::read_dir(directory).map_err(failed)? {
             self.left = self.left.checked_sub(1).ok_or_else(|| {
                 let limit = MAX_ENTRIES as u64;
-                ModelError::new(directory, Fault::Limit { what: "directory entries", found: limit + 1, limit })
+                ModelError::new(directory, ModelFault::Limit { what: "directory entries", found: limit + 1, limit })
             })?;
             paths.push(entry.map_err(failed)?.path());
         }
@@ -102,7 +102,7 @@ impl Scan {
     }
 
     fn skip(&mut self, path: PathBuf, reason: &'static str) {
-        self.skipped.push(Skipped { path, reason });
+        self.skipped.push(SkippedFile { path, reason });
     }
 }
 

@@ -21,8 +21,8 @@ fn m5() -> Machine {
     }
 }
 
-fn request(machine: &Machine) -> Request<'_> {
-    Request {
+fn request(machine: &Machine) -> ModelRequest<'_> {
+    ModelRequest {
         source: EnergySource::RaplSysfs,
         output: OutputType::AbsPower,
         machine,
@@ -79,7 +79,7 @@ fn beyond_the_limit_there_is_none_and_the_nearest_is_named() {
 #[test]
 fn semantics_are_refused_unless_conversion_is_allowed() {
     let machine = m5();
-    let request = Request { conversion: Conversion::Refuse, ..request(&machine) };
+    let request = ModelRequest { conversion: Conversion::Refuse, ..request(&machine) };
     let none = Catalogue::open(database()).unwrap().best_for(&request).unwrap_err();
     assert!(none.to_string().contains("one idle CPU counted as busy"), "{none}");
 }

@@ -5,7 +5,7 @@
 //! `base_score` as a list in a string.
 
 use super::super::MAX_TREES;
-use super::super::error::{Fault, ModelError};
+use super::super::error::{ModelError, ModelFault};
 use super::super::siblings::Siblings;
 use super::{FileNode, TreeFault, Trees};
 use crate::units::ZoneKind;
@@ -96,10 +96,10 @@ impl Trees {
     }
 }
 
-fn build(document: Document, zone: ZoneKind, names: &[String], inputs: Vec<(usize, f64)>) -> Result<Trees, Fault> {
+fn build(document: Document, zone: ZoneKind, names: &[String], inputs: Vec<(usize, f64)>) -> Result<Trees, ModelFault> {
     let Learner { feature_names, gradient_booster: booster, learner_model_param: parameters, objective } =
         document.learner;
-    let unsupported = |what: String| Err(Fault::Unsupported { zone, what });
+    let unsupported = |what: String| Err(ModelFault::Unsupported { zone, what });
     if booster.name != "gbtree" {
         return unsupported(format!("booster `{}`", booster.name));
     }
@@ -117,7 +117,7 @@ fn build(document: Document, zone: ZoneKind, names: &[String], inputs: Vec<(usiz
     }
     let trees = booster.model.trees;
     if trees.len() > MAX_TREES {
-        return Err(Fault::Limit { what: "trees", found: trees.len() as u64, limit: MAX_TREES as u64 });
+        return Err(ModelFault::Limit { what: "trees", found: trees.len() as u64, limit: MAX_TREES as u64 });
     }
     let base_score = match parameters.base_score.parse::<f32>() {
         Some(score) if score.is_finite() => score,
@@ -125,8 +125,8 @@ fn build(document: Document, zone: ZoneKind, names: &[String], inputs: Vec<(usiz
     };
     let mut result = Trees { inputs, base_score, trees: Vec::new(), nodes: Vec::new(), values: Vec::new() };
     for (number, tree) in trees.iter().enumerate() {
-        let given = nodes(tree).map_err(|fault| Fault::Tree { zone, tree: number, fault })?;
-        result.push(&given, names.len()).map_err(|fault| Fault::Tree { zone, tree: number, fault })?;
+        let given = nodes(tree).map_err(|fault| ModelFault::Tree { zone, tree: number, fault })?;
+        result.push(&given, names.len()).map_err(|fault| ModelFault::Tree { zone, tree: number, fault })?;
     }
     Ok(result)
 }

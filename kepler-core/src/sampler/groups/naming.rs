@@ -104,6 +104,11 @@ impl Groups {
             for position in 0..self.slots.len() {
                 self.name_container(position, &mut round);
             }
+            if round.has_named {
+                for position in 0..self.slots.len() {
+                    self.rename_around_job(position);
+                }
+            }
             if round.asks {
                 directory.ask();
             }
@@ -127,9 +132,12 @@ impl Groups {
             return;
         };
         if group.naming == Naming::Named {
-            // Limits may be changed in place; the rest stays as it was first seen.
-            if info.resources != entry.resources && !entry.resources.is_empty() {
-                group.info = GroupInfo::Pod(Arc::new(PodInfo { resources: entry.resources, ..PodInfo::clone(info) }));
+            // Limits may be changed in place, and annotations at any time; the rest stays as it was first seen.
+            let is_resized = info.resources != entry.resources && !entry.resources.is_empty();
+            if is_resized || info.annotations != entry.annotations {
+                let resources = if is_resized { entry.resources } else { info.resources };
+                let annotations = entry.annotations.clone();
+                group.info = GroupInfo::Pod(Arc::new(PodInfo { resources, annotations, ..PodInfo::clone(info) }));
             }
             return;
         }
@@ -191,6 +199,26 @@ impl Groups {
         group.naming = named;
     }
 
+    /// A job within a container or pod describes that as it is named by now.
+    fn rename_around_job(&mut self, position: usize) {
+        let Some(Some(group)) = self.slots.get(position) else { return };
+        let GroupInfo::Job(info) = &group.info else { return };
+        let Some(around) = group.within.and_then(|within| self.info(within)) else { return };
+        let mut next = Arc::clone(info);
+        match around {
+            GroupInfo::Container(container) if info.container.as_ref().is_some_and(|own| own.id == container.id) => {
+                Arc::make_mut(&mut next).container = Some(Arc::clone(container));
+            }
+            GroupInfo::Pod(pod) if info.pod.as_ref().is_some_and(|own| own.id == pod.id) => {
+                Arc::make_mut(&mut next).pod = Some(Arc::clone(pod));
+            }
+            _ => return,
+        }
+        if let Some(Some(group)) = self.slots.get_mut(position) {
+            group.info = GroupInfo::Job(next);
+        }
+    }
+
     /// The pod around a container, and whether it is shown.
     fn pod_around(&self, container: &Group) -> Option<(&Arc<PodInfo>, bool)> {
         let group = self.get(container.within?)?;
@@ -248,6 +276,7 @@ fn named(info: &PodInfo, entry: &PodEntry) -> PodInfo {
         qos_class: entry.qos_class.clone(),
         labels: entry.labels.clone(),
         resources: entry.resources,
+        annotations: entry.annotations.clone(),
         ..info.clone()
     }
 }

@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_units_of_a_hybrid_processor_are_told_apart() {
+    fn the_units_of_a_hybrid_processor_are_distinguished() {
         let root = tempfile::tempdir().unwrap();
         for (name, number, cpus) in [("cpu_core", "4", "0-3"), ("cpu_atom", "10", "4-5")] {
             let unit = root.path().join("bus/event_source/devices").join(name);

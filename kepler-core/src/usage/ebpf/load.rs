@@ -3,7 +3,7 @@
 use super::record::{Control, Cpu, Dying, EVENTS, EndedKey, Group, GroupKey, Task, TaskKey};
 use super::table::{Array, PerCpu, Plain, Table, give_memory_back};
 use super::{EbpfOptions, SOURCE};
-use crate::availability::{Capability, Limit, Remedy, Root, Unavailable};
+use crate::availability::{Capability, Remedy, ResourceLimit, Root, Unavailable};
 use crate::host::{Host, ProcessVisibility};
 use crate::usage::cgroup::CgroupTree;
 use crate::usage::clock::is_procfs;
@@ -14,9 +14,13 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::error::Error;
 use std::fs;
 use std::io;
+use std::path::Path;
 
 /// Made from `kepler.bpf.c` by `bpf/build.sh`; `./test` checks that it is.
 static OBJECT: &[u8] = include_bytes_aligned!("../../../bpf/kepler.bpf.o");
+
+/// What [`EbpfLoader::new`] parses.
+const TYPES_OF_LOADER: &str = "/sys/kernel/btf/vmlinux";
 
 /// Program and tracepoint.
 const PROGRAMS: [(&str, &str); 3] =
@@ -46,22 +50,15 @@ pub(super) struct Set {
 impl Program {
     /// Loads the program; it is not attached yet.
     pub(super) fn load(host: &Host, options: &EbpfOptions, domains: u32, counted: u32) -> Result<Self, Unavailable> {
-        let types = host.sysfs().join("kernel/btf/vmlinux");
-        let btf = Btf::parse_file(&types, aya::Endianness::default()).map_err(|error| {
-            // Linux 5.8 and newer of Debian 11, Ubuntu 20.10, RHEL 8.4 and later have it.
-            let option = Remedy::EnableKernelOption { option: "CONFIG_DEBUG_INFO_BTF" };
-            let remedy = Remedy::any([option, Remedy::MountRoot { root: Root::Sysfs }]);
-            let reason = format!("the kernel shows no type information at {}: {}", types.display(), whole(&error));
-            Unavailable::new(SOURCE, reason, remedy)
-        })?;
-        let load = |has_current| Self::load_with(host, options, domains, counted, has_current, &btf);
+        let types = kernel_types(host)?;
+        let load = |has_current| Self::load_with(host, options, domains, counted, has_current, types.as_ref());
         let loaded = match load(true) {
             // Before 5.11 tables counted as locked memory.
             Err(error) if is_denial_of_memory(error.as_ref()) && raise_memory_limit() => load(false),
             Err(error) if !is_denial_of_memory(error.as_ref()) => load(false),
             other => other,
         };
-        drop(btf);
+        drop(types);
         give_memory_back();
         loaded.map_err(|error| unavailable(host, error.as_ref()))
     }
@@ -72,12 +69,14 @@ impl Program {
         domains: u32,
         counted: u32,
         has_current: bool,
-        btf: &Btf,
+        types: Option<&Btf>,
     ) -> Result<Self, Box<dyn Error>> {
         let processors = aya::util::nr_cpus().map_err(|(_, error)| error)?;
         let is_v1 = u32::from(CgroupTree::find(host.cgroup()).is_some_and(|tree| tree.is_v1()));
         let mut loader = EbpfLoader::new();
-        loader.btf(Some(btf));
+        if types.is_some() {
+            loader.btf(types);
+        }
         loader.override_global("domains", &domains, true);
         loader.override_global("counted", &counted, true);
         loader.override_global("cgroup_v1", &is_v1, true);
@@ -128,6 +127,26 @@ impl Program {
         }
         Ok(())
     }
+}
+
+/// The types of the running kernel; none where the loader parses them itself, as it does with those below `/sys` whether it
+/// is to use them or not. Parsing them takes some 20 ms.
+fn kernel_types(host: &Host) -> Result<Option<Btf>, Unavailable> {
+    let path = host.sysfs().join("kernel/btf/vmlinux");
+    let unavailable = |reason: String| {
+        // Linux 5.8 and newer of Debian 11, Ubuntu 20.10, RHEL 8.4 and later have it.
+        let option = Remedy::EnableKernelOption { option: "CONFIG_DEBUG_INFO_BTF" };
+        let remedy = Remedy::any([option, Remedy::MountRoot { root: Root::Sysfs }]);
+        Unavailable::new(
+            SOURCE,
+            format!("the kernel shows no type information at {}: {reason}", path.display()),
+            remedy,
+        )
+    };
+    if path == Path::new(TYPES_OF_LOADER) {
+        return fs::File::open(&path).map(|_| None).map_err(|error| unavailable(error.to_string()));
+    }
+    Btf::parse_file(&path, aya::Endianness::default()).map(Some).map_err(|error| unavailable(whole(&error)))
 }
 
 fn missing(name: &str) -> io::Error {
@@ -256,7 +275,7 @@ fn denial(status: &str, lockdown: &str) -> (String, Remedy) {
     let reason = "bpf(2) is denied although this process has CAP_BPF and CAP_PERFMON: by seccomp, by a security module, or \
                   because the limit on locked memory is too low";
     let calls = Remedy::AllowSystemCall { calls: vec!["bpf", "perf_event_open"] };
-    let remedy = Remedy::any([calls, Remedy::RaiseLimit { limit: Limit::LockedMemory }]);
+    let remedy = Remedy::any([calls, Remedy::RaiseLimit { limit: ResourceLimit::LockedMemory }]);
     (reason.to_owned(), remedy)
 }
 
@@ -274,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn lockdown_and_seccomp_are_told_apart() {
+    fn lockdown_and_seccomp_are_distinguished() {
         let root = "CapEff:\t000001ffffffffff\n";
         assert!(denial(root, "none integrity [confidentiality]\n").0.contains("locked down"));
         assert!(denial(root, "none [integrity] confidentiality\n").0.contains("seccomp"));

@@ -1,6 +1,6 @@
 //! A driver whose attribute hangs: a file system in user space with one file, whose reads this test answers, or does not.
 //!
-//! To the reader it is what a sysfs attribute is: a regular file, whose `pread(2)` runs somebody's code. Mounting it takes root and
+//! To the reader it is what a sysfs attribute is: a regular file, whose `pread(2)` runs code of ours. Mounting it takes root and
 //! `/dev/fuse`; elsewhere the test says that it is skipped. Protocol: `include/uapi/linux/fuse.h`.
 
 use std::fs::File;

@@ -4,12 +4,14 @@
 
 use kepler_core::attribution::{IdlePolicy, Weights};
 use kepler_core::calibration::Calibration;
+use kepler_core::device::{DeviceDirectory, DeviceMeter};
 use kepler_core::directory::Directory;
 use kepler_core::host::Timestamp;
 use kepler_core::meter::chain::Source;
+use kepler_core::platform::PlatformBoard;
 use kepler_core::sampler::{Retention, Sampler, SamplerOptions};
 use kepler_core::sim::{PowercapTree, ProcessTree};
-use kepler_core::snapshot::{NodeZone, Row, Snapshot, State};
+use kepler_core::snapshot::{DeviceRow, NodeZone, Row, Snapshot, State};
 use kepler_core::units::{Energy, ZoneKind};
 use kepler_core::usage::UsageSource;
 use kepler_core::workload::ProcessInfo;
@@ -39,6 +41,10 @@ pub struct Setup {
     pub meter: Source,
     pub calibration: Option<Arc<Calibration>>,
     pub directory: Option<Directory>,
+    pub devices: Vec<Box<dyn DeviceMeter>>,
+    pub platform: Option<PlatformBoard>,
+    /// What the network knows of them.
+    pub device_directory: Option<DeviceDirectory>,
 }
 
 impl Default for Setup {
@@ -54,6 +60,9 @@ impl Default for Setup {
             meter: Source::Powercap,
             calibration: None,
             directory: None,
+            devices: Vec::new(),
+            platform: None,
+            device_directory: None,
         }
     }
 }
@@ -108,11 +117,14 @@ impl Machine {
         options.chain.calibration = setup.calibration;
         (options.policy, options.retention, options.weights) = (setup.policy, setup.retention, setup.weights);
         options.directory = setup.directory;
+        options.platform = setup.platform;
+        options.devices.directory = setup.device_directory;
         let mut sampler = Sampler::new(&processes.host(tree.sysfs()), options).unwrap();
+        sampler = sampler.with_devices(setup.devices);
         if let Some(source) = setup.usage_source {
             sampler = sampler.with_usage_source(source);
         }
-        // Far from boot, so that start times can be told apart.
+        // Far from boot, so that start times differ.
         let mut at = Timestamp::now();
         at.monotonic = Duration::from_secs(1000);
         at.boottime = Duration::from_secs(1000);
@@ -140,13 +152,14 @@ impl Machine {
     /// Everything balances to the microjoule, and no counter went back.
     fn check(&mut self, snapshot: &Snapshot) {
         self.seen_before = std::mem::take(&mut self.seen);
+        self.check_devices(snapshot);
         for (kind, zone) in snapshot.node.zones() {
             assert_eq!(zone.energy, zone.active_energy + zone.idle_energy, "{kind}");
             let processes: Energy = snapshot.processes.iter().map(|row| row.energy[kind]).sum();
             let NodeZone { short_lived_energy, unattributed_energy, unlisted_energy, .. } = *zone;
             let parts = processes + short_lived_energy + unattributed_energy + unlisted_energy;
             assert_eq!(zone.active_energy, parts, "{kind}");
-            // Nobody is in two containers or units, nor in two pods.
+            // No process is in two containers, units or pods.
             let containers: Energy = snapshot.containers.iter().map(|row| row.energy[kind]).sum();
             let units: Energy = snapshot.units.iter().map(|row| row.energy[kind]).sum();
             let pods: Energy = snapshot.pods.iter().map(|row| row.energy[kind]).sum();
@@ -175,6 +188,34 @@ impl Machine {
                 self.must_not_fall(format!("unit {} {kind}", row.info.cgroup), row.energy[kind]);
             }
         }
+    }
+
+    /// The accelerators' books are those of their sum, and every workload's share of the sum is the sum of its shares.
+    fn check_devices(&mut self, snapshot: &Snapshot) {
+        let Some(zone) = &snapshot.node.zones[ZoneKind::Gpu] else {
+            assert!(snapshot.devices.is_empty());
+            return;
+        };
+        let sum = |of: fn(&DeviceRow) -> Energy| snapshot.devices.iter().map(of).sum::<Energy>();
+        assert_eq!(zone.energy, sum(|row| row.energy));
+        assert_eq!(zone.active_energy, sum(|row| row.active_energy));
+        assert_eq!(zone.idle_energy, sum(|row| row.idle_energy + row.unsplit_energy));
+        assert_eq!(zone.unattributed_energy, sum(|row| row.unattributed_energy));
+        for (place, row) in snapshot.devices.iter().enumerate() {
+            assert_eq!(row.energy, row.active_energy + row.idle_energy + row.unsplit_energy);
+            let used = snapshot.processes.iter().flat_map(|row| &row.devices);
+            let used: Energy = used.filter(|used| used.device as usize == place).map(|used| used.energy).sum();
+            assert!(used + row.unattributed_energy <= row.active_energy, "what ended is not listed");
+            self.must_not_fall(format!("device {place}"), row.energy);
+            self.must_not_fall(format!("device {place} active"), row.active_energy);
+            self.must_not_fall(format!("device {place} unattributed"), row.unattributed_energy);
+        }
+        snapshot.for_each(|row| {
+            let (energy, power) = (row.energy[ZoneKind::Gpu], row.power[ZoneKind::Gpu]);
+            assert_eq!(row.devices.iter().map(|used| used.energy).sum::<Energy>(), energy, "{}", row.identity());
+            let watts: f64 = row.devices.iter().map(|used| used.power.watts()).sum();
+            assert!((watts - power.watts()).abs() < 1e-6, "{}", row.identity());
+        });
     }
 
     /// What was shown at the tick before must not be less now. What was not, may start again.

@@ -4,6 +4,7 @@ use super::super::Config;
 use super::super::raw_setting::{Problem, RawSetting};
 use super::super::yaml::{Content, Entry};
 use super::Outcome;
+use kepler_compliance::intensity::HIGHEST_INTENSITY;
 use kepler_compliance::standards::Basis;
 use kepler_compliance::tariff::EnergyPrice;
 use kepler_compliance::tools::{Price, StatedPue};
@@ -71,13 +72,25 @@ fn fact(config: &mut Config, origin: &str, entry: &Entry) -> Outcome {
     Ok(())
 }
 
+/// Beyond what a kilowatt-hour costs in any currency.
+const HIGHEST_PRICE: f64 = 1e9;
+
+/// A number that can be: one beyond is a slip of the hand or of units, and would make sums that are none.
+fn at_most(raw: &RawSetting, highest: f64) -> Result<f64, Problem> {
+    match raw.number()? {
+        number if number <= highest => Ok(number),
+        number => Err(Problem(format!("{}: {number:e} is more than can be; give at most {highest}", raw.origin()))),
+    }
+}
+
 pub(in super::super) fn grid_intensity(config: &mut Config, raw: &RawSetting) -> Outcome {
-    config.facility.grid_intensity = Some(CarbonIntensity::from_grams_per_kilowatt_hour(raw.number()?));
+    let grams = at_most(raw, HIGHEST_INTENSITY)?;
+    config.facility.grid_intensity = Some(CarbonIntensity::from_grams_per_kilowatt_hour(grams));
     Ok(())
 }
 
 pub(in super::super) fn price(config: &mut Config, raw: &RawSetting) -> Outcome {
-    let per_kwh = EnergyPrice::per_kilowatt_hour(raw.number()?);
+    let per_kwh = EnergyPrice::per_kilowatt_hour(at_most(raw, HIGHEST_PRICE)?);
     config.facility.price = Some(Price::new(per_kwh, config.currency.clone()));
     Ok(())
 }

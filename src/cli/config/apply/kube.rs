@@ -1,7 +1,7 @@
 //! Where pods' names come from.
 
 use super::super::raw_setting::{Problem, RawSetting};
-use super::super::{Config, PodInformer};
+use super::super::{Annotated, Config, PodInformer};
 use super::{Outcome, file};
 use std::time::Duration;
 
@@ -45,6 +45,19 @@ pub(in super::super) fn kubelet_certificate(config: &mut Config, raw: &RawSettin
 
 pub(in super::super) fn kubelet_insecure(config: &mut Config, raw: &RawSetting) -> Outcome {
     config.kube.kubelet_insecure = raw.switch()?;
+    Ok(())
+}
+
+/// The help of `--kube.annotations`.
+pub(in super::super) const WHOSE: &str = "Whose annotations kepler.energy/… choose how energy is judged and shown: none, pods, \
+    cluster (namespaces too, and the region of nodes by their labels: asks the API server) [default: pods]";
+
+pub(in super::super) fn annotations(config: &mut Config, raw: &RawSetting) -> Outcome {
+    config.kube.annotations = raw.text()?.choice(&[
+        ("none", Annotated::Nothing),
+        ("pods", Annotated::Pods),
+        ("cluster", Annotated::Cluster),
+    ])?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use super::super::raw_setting::{Problem, RawSetting, Value};
 use super::super::{Config, Meter, chip_rules};
 use super::Outcome;
 use kepler_core::attribution::{IdlePolicy, Weight, Weights};
+use kepler_core::meter::chain::Source;
 use kepler_core::units::ZoneKind;
 use kepler_core::usage::UsageChoice;
 use std::path::PathBuf;
@@ -39,7 +40,7 @@ pub(in super::super) fn fake_meter(config: &mut Config, raw: &RawSetting) -> Out
 }
 
 pub(in super::super) fn fake_zones(config: &mut Config, raw: &RawSetting) -> Outcome {
-    let kinds = ZoneKind::ALL.map(|kind| (kind.name(), kind));
+    let kinds = ZoneKind::METERED.map(|kind| (kind.name(), kind));
     let values = raw.list()?;
     if !values.is_empty() {
         config.fake_zones.clear();
@@ -116,7 +117,7 @@ pub(in super::super) fn weights(config: &mut Config, raw: &RawSetting) -> Outcom
         let Some((zone, weight)) = value.text.split_once('=') else {
             return Err(value.problem(format_args!("`{}` is not ZONE=WEIGHT, such as `package=cycles`", value.text)));
         };
-        let zones = ZoneKind::ALL.map(|kind| (kind.name(), kind));
+        let zones = ZoneKind::METERED.map(|kind| (kind.name(), kind));
         let weights = Weight::ALL.map(|weight| (weight.name(), weight));
         let part = |text| Value::new(text, value.origin.as_str());
         config.weights[part(zone).choice(&zones)?] = Some(part(weight).choice(&weights)?);
@@ -140,29 +141,22 @@ pub(in super::super) fn hwmon_chip_rules(config: &mut Config, raw: &RawSetting) 
 }
 
 fn zone_kinds(raw: &RawSetting) -> Result<Vec<ZoneKind>, Problem> {
-    let kinds = ZoneKind::ALL.map(|kind| (kind.name(), kind));
+    let kinds = ZoneKind::METERED.map(|kind| (kind.name(), kind));
     raw.list()?.iter().map(|value| value.choice(&kinds)).collect()
 }
 
 /// One of our meters, or Kepler's `rapl`.
 fn one_meter(value: &Value) -> Result<Meter, Problem> {
     if let Some(file) = value.text.strip_prefix("replay=").filter(|file| !file.is_empty()) {
-        return Ok(Meter::Replay(PathBuf::from(file)));
+        return Ok(Meter::Of(Source::Replay(PathBuf::from(file))));
     }
-    Ok(match value.text.to_ascii_lowercase().as_str() {
-        "auto" => Meter::Auto,
-        "rapl" => Meter::Rapl,
-        "powercap" => Meter::Powercap,
-        "msr" => Meter::Msr,
-        "perf" => Meter::Perf,
-        "hwmon" => Meter::Hwmon,
-        "model" => Meter::Model,
-        "fake" => Meter::Fake,
-        _ => {
-            return Err(value.problem(format_args!(
-                "`{}` is not one of `auto`, `powercap`, `msr`, `perf`, `hwmon`, `model`, `fake`, `replay=FILE`",
-                value.text
-            )));
-        }
-    })
+    match value.text.to_ascii_lowercase().as_str() {
+        "auto" => Ok(Meter::Auto),
+        "rapl" => Ok(Meter::Rapl),
+        "fake" => Ok(Meter::Fake),
+        name => Source::named(name).map(Meter::Of).ok_or_else(|| {
+            let plain = Source::PLAIN.map(|source| format!("`{}`", source.name())).join(", ");
+            value.problem(format_args!("`{}` is not one of `auto`, {plain}, `fake`, `replay=FILE`", value.text))
+        }),
+    }
 }

@@ -5,6 +5,8 @@ use super::super::address::ListenAddress;
 use super::super::raw_setting::{Problem, RawSetting, Value};
 use super::{Outcome, file};
 use kepler_http::BadTelemetryPath;
+#[cfg(feature = "mcp")]
+use kepler_mcp::{OutputSchemas, ToolSelection};
 
 pub(in super::super) fn telemetry_path(config: &mut Config, raw: &RawSetting) -> Outcome {
     let value = raw.text()?;
@@ -18,6 +20,16 @@ pub(in super::super) fn listen(config: &mut Config, raw: &RawSetting) -> Outcome
         return Err(Problem(format!("{}: at least one address is needed, such as `:28282`", raw.origin())));
     }
     config.listen = addresses.iter().map(ListenAddress::parse).collect::<Result<_, _>>()?;
+    Ok(())
+}
+
+pub(in super::super) fn listen_plain(config: &mut Config, raw: &RawSetting) -> Outcome {
+    config.listen_plain = raw.list()?.iter().map(ListenAddress::parse).collect::<Result<_, _>>()?;
+    Ok(())
+}
+
+pub(in super::super) fn kubernetes_audience(config: &mut Config, raw: &RawSetting) -> Outcome {
+    config.web.kubernetes_audience = Some(raw.text()?.text.clone()).filter(|audience| !audience.is_empty());
     Ok(())
 }
 
@@ -75,5 +87,42 @@ pub(in super::super) fn mcp_token_file(config: &mut Config, raw: &RawSetting) ->
 #[cfg(feature = "mcp")]
 pub(in super::super) fn mcp_legacy_sse(config: &mut Config, raw: &RawSetting) -> Outcome {
     config.mcp.legacy_sse = raw.switch()?;
+    Ok(())
+}
+
+/// The texts of a list, each of which may be several separated by commas.
+#[cfg(feature = "mcp")]
+fn names(raw: &RawSetting) -> Result<Vec<(&Value, String)>, Problem> {
+    let split = |value: &'_ Value| -> Vec<String> {
+        value.text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+    };
+    Ok(raw.list()?.iter().flat_map(|value| split(value).into_iter().map(move |name| (value, name))).collect())
+}
+
+#[cfg(feature = "mcp")]
+pub(in super::super) fn mcp_tools(config: &mut Config, raw: &RawSetting) -> Outcome {
+    config.mcp.tools.clear();
+    for (value, name) in names(raw)? {
+        ToolSelection::new::<_, &str>(&[&name], &[]).map_err(|error| value.problem(error))?;
+        config.mcp.tools.push(name);
+    }
+    Ok(())
+}
+
+#[cfg(feature = "mcp")]
+pub(in super::super) fn mcp_toolsets(config: &mut Config, raw: &RawSetting) -> Outcome {
+    config.mcp.toolsets.clear();
+    for (value, name) in names(raw)? {
+        ToolSelection::new::<&str, _>(&[], &[&name]).map_err(|error| value.problem(error))?;
+        config.mcp.toolsets.push(name);
+    }
+    Ok(())
+}
+
+#[cfg(feature = "mcp")]
+pub(in super::super) fn mcp_output_schemas(config: &mut Config, raw: &RawSetting) -> Outcome {
+    let value = raw.text()?;
+    config.mcp.output_schemas =
+        OutputSchemas::named(&value.text.to_lowercase()).map_err(|error| value.problem(error))?;
     Ok(())
 }

@@ -1,12 +1,9 @@
 //! The table of all settings.
 
 use super::super::raw_setting::Form;
-use super::super::{Manner, apply};
-use super::Effect::{Adapt, Later, Nothing, Set};
+use super::super::{Manner, apply, apply::kube::WHOSE};
+use super::Effect::{Adapt, Nothing, Set};
 use super::{Setting, key};
-
-const REDFISH: &str = "platform power over Redfish";
-const GPU: &str = "GPU power";
 
 /// The table, in the order of `--help`.
 pub(crate) static SETTINGS: &[Setting] =
@@ -20,7 +17,7 @@ pub(crate) static SETTINGS: &[Setting] =
         key("log.level", Form::Text, Set(apply::log_level)).flag(
             "log.level",
             "LEVEL",
-            "Least severe messages to log: trace, debug, info, warn, error [default: info]",
+            "Lowest severity that is logged: trace, debug, info, warn, error [default: info]",
         ),
         key("log.format", Form::Text, Set(apply::log_format)).flag(
             "log.format",
@@ -58,19 +55,19 @@ pub(crate) static SETTINGS: &[Setting] =
         key("model.url", Form::Text, Set(apply::meters::model_url)).flag(
             "model.url",
             "URL",
-            "The same from this address, fetched at the start; the last good copy is kept and used while it cannot be reached",
+            "The same, fetched from this address at the start; the last good copy is kept and used while the address cannot be reached",
         ),
         #[cfg(feature = "model-server")]
         key("model.sha256", Form::Text, Set(apply::meters::model_sha256)).flag(
             "model.sha256",
             "HEX",
-            "What the SHA-256 of the file at --model.url must be [default: any]",
+            "Required SHA-256 of the file at --model.url [default: any]",
         ),
         #[cfg(feature = "model-server")]
         key("model.cacheDir", Form::Text, Set(apply::meters::model_cache)).flag(
             "model.cache-dir",
             "DIR",
-            "Where the copy is kept [default: $CACHE_DIRECTORY, $XDG_CACHE_HOME/kepler, ~/.cache/kepler]",
+            "Directory in which the copy is kept [default: $CACHE_DIRECTORY, $XDG_CACHE_HOME/kepler, ~/.cache/kepler]",
         ),
         #[cfg(feature = "model-server")]
         key("model.semantics", Form::Text, Set(apply::meters::model_semantics)).flag(
@@ -130,8 +127,7 @@ pub(crate) static SETTINGS: &[Setting] =
         key("monitor.maxTerminated", Form::Integer, Set(apply::max_terminated)).flag(
             "monitor.max-terminated",
             "N",
-            "Terminated workloads of a kind to remember, by energy; 0 for none, -1 for all \
-             [default: 500]",
+            "Terminated workloads of a kind to remember, by energy; 0 for none, -1 for all [default: 500]",
         ),
         key("monitor.minTerminatedEnergyThreshold", Form::Number, Set(apply::min_terminated_energy)).flag(
             "monitor.min-terminated-energy",
@@ -151,8 +147,7 @@ pub(crate) static SETTINGS: &[Setting] =
         key("exporter.prometheus.metricsLevel", Form::List, Set(apply::levels)).flag(
             "metrics",
             "LEVEL",
-            "Export metrics of node, process, container, vm, pod, unit, job; may be repeated [default: \
-             all]",
+            "Export metrics of node, process, container, vm, pod, unit, job; may be repeated [default: all]",
         ),
         key("exporter.prometheus.compat", Form::Text, Set(apply::compat)).flag(
             "metrics.compat",
@@ -167,14 +162,17 @@ pub(crate) static SETTINGS: &[Setting] =
         key("web.listenAddresses", Form::List, Set(apply::web::listen)).flag(
             "web.listen-address",
             "ADDRESS",
-            "Serve HTTP at HOST:PORT, or :PORT for all interfaces; may be repeated [default: \
-             127.0.0.1:28282]",
+            "Serve HTTP at HOST:PORT, or :PORT for all interfaces; may be repeated [default: 127.0.0.1:28282]",
+        ),
+        key("web.plainListenAddresses", Form::List, Set(apply::web::listen_plain)).flag(
+            "web.plain-listen-address",
+            "ADDRESS",
+            "Serve HTTP at this address without TLS also where --web.config-file asks for TLS; may be repeated",
         ),
         key("web.configFile", Form::Text, Set(apply::web::web_config)).flag(
             "web.config-file",
             "FILE",
-            "TLS and authentication of the HTTP server, in the format of Prometheus' exporter \
-             toolkit",
+            "TLS and authentication of the HTTP server, in the format of Prometheus' exporter toolkit",
         )
         .or(&["web.config.file"]),
         key("web.telemetryPath", Form::Text, Set(apply::web::telemetry_path)).flag(
@@ -185,45 +183,62 @@ pub(crate) static SETTINGS: &[Setting] =
         key("web.allowedHosts", Form::List, Set(apply::web::web_hosts)).flag(
             "web.allowed-host",
             "HOST",
-            "Answer questions (/tools, /api, /mcp) under this name, with or without a port; may be repeated \
+            "Accept requests to /tools, /api and /mcp under this host name, with or without a port; may be repeated \
              [default: localhost, IP addresses, the names listened at, the node's name]",
         ),
         key("web.allowedOrigins", Form::List, Set(apply::web::web_origins)).flag(
             "web.allowed-origin",
             "ORIGIN",
-            "Answer questions of web pages of this origin, such as https://ops.example; may be repeated \
-             [default: none but its own]",
+            "Accept requests from web pages of this origin, such as https://ops.example; may be repeated",
         ),
         key("web.tokenFile", Form::Text, Set(apply::web::web_token_file)).flag(
             "web.token-file",
             "FILE",
-            "Answer questions only of who sends what this file holds as a bearer token",
+            "Require the bearer token in this file for /tools, /api and /mcp",
+        ),
+        key("web.kubernetesAudience", Form::Text, Set(apply::web::kubernetes_audience)).flag(
+            "web.kubernetes-audience",
+            "AUDIENCE",
+            "Answer only who sends a token of Kubernetes for this audience, such as kepler.kepler.svc, and may get the \
+             path by a rule on nonResourceURLs (TokenReview, SubjectAccessReview); probes stay open [default: none]",
         ),
         key("energy.source", Form::Text, Set(apply::source)).flag(
             "source",
             "SOURCE",
-            "Where the tools take energy figures from: local, kepler=URL[,URL…] (each exporter's own address), \
-             prometheus=URL [default: local]",
+            "Where energy figures come from: local, kepler=URL[,URL…] (each exporter's own address), \
+             endpoints=[NAMESPACE/]SERVICE[:PORT] (all exporters behind a Service of Kubernetes), dns=HOST:PORT (all \
+             exporters behind a name), prometheus=URL; with any but local nothing is measured here [default: local]",
+        ),
+        key("energy.interval", Form::Duration, Set(apply::source_interval)).flag(
+            "source.interval",
+            "DURATION",
+            "Time between two polls of other exporters, at least 1s [default: 15s of those behind a Service or a name, \
+             else 3s or the interval]",
         ),
         key("energy.caFile", Form::Text, Set(apply::source_ca_file)).flag(
             "source.ca-file",
             "FILE",
             "Trust the certificates in this file (PEM) and no others when asking the source [default: the system's]",
         ),
+        key("energy.tokenFile", Form::Text, Set(apply::source_token_file)).flag(
+            "source.token-file",
+            "FILE",
+            "Show exporters that are asked over TLS the token in this file, which is read again for each request",
+        ),
         key("history.path", Form::Text, Set(apply::history_path)).flag(
             "history.path",
             "FILE",
-            "Remember energy across restarts in this SQLite file [default: none, an hour in memory]",
+            "Keep the history of energy across restarts in this SQLite file [default: none, an hour in memory]",
         ),
         key("history.retention", Form::Duration, Set(apply::history_retention)).flag(
             "history.retention",
             "DURATION",
-            "How long to remember it [default: 9600h]",
+            "How long to keep it [default: 9600h]",
         ),
         key("history.maxSizeMiB", Form::Integer, Set(apply::history_max_size)).flag(
             "history.max-size-mib",
             "N",
-            "How large the file may become; the oldest goes first [default: 1024]",
+            "Largest size of the file; the oldest rows are deleted first [default: 1024]",
         ),
         #[cfg(feature = "mcp")]
         key("mcp.enabled", Form::Switch, Set(apply::web::mcp)).flag(
@@ -235,27 +250,44 @@ pub(crate) static SETTINGS: &[Setting] =
         key("mcp.allowedHosts", Form::List, Set(apply::web::mcp_hosts)).flag(
             "mcp.allowed-host",
             "HOST",
-            "Answer at /mcp under this name, with or without a port; may be repeated [default: \
+            "Accept requests to /mcp under this host name, with or without a port; may be repeated [default: \
              loopback, the addresses listened at, the node's name]",
         ),
         #[cfg(feature = "mcp")]
         key("mcp.allowedOrigins", Form::List, Set(apply::web::mcp_origins)).flag(
             "mcp.allowed-origin",
             "ORIGIN",
-            "Answer web pages of this origin at /mcp, such as https://ops.example; may be repeated \
-             [default: none]",
+            "Accept requests to /mcp from web pages of this origin, such as https://ops.example; may be repeated",
         ),
         #[cfg(feature = "mcp")]
         key("mcp.tokenFile", Form::Text, Set(apply::web::mcp_token_file)).flag(
             "mcp.token-file",
             "FILE",
-            "Answer at /mcp only who sends what this file holds as a bearer token",
+            "Require the bearer token in this file for /mcp",
         ),
         #[cfg(feature = "mcp")]
         key("mcp.legacySse", Form::Switch, Set(apply::web::mcp_legacy_sse)).flag(
             "mcp.legacy-sse",
             "BOOL",
             "Serve MCP's older transport as well, at /sse and /messages [default: false]",
+        ),
+        #[cfg(feature = "mcp")]
+        key("mcp.tools", Form::List, Set(apply::web::mcp_tools)).flag(
+            "mcp.tools",
+            "NAMES",
+            "Offer AI assistants these tools, separated by commas; may be repeated [default: all]",
+        ),
+        #[cfg(feature = "mcp")]
+        key("mcp.toolsets", Form::List, Set(apply::web::mcp_toolsets)).flag(
+            "mcp.toolsets",
+            "SETS",
+            "Offer AI assistants the tools of these sets: energy, compliance, tuning [default: all]",
+        ),
+        #[cfg(feature = "mcp")]
+        key("mcp.outputSchemas", Form::Text, Set(apply::web::mcp_output_schemas)).flag(
+            "mcp.output-schemas",
+            "WHEN",
+            "List tools with schemas of their answers: on, off, or auto, which omits them for clients that do not use them [default: auto]",
         ),
         key("kube.nodeName", Form::Text, Set(apply::node_name)).flag(
             "kube.node-name",
@@ -276,13 +308,12 @@ pub(crate) static SETTINGS: &[Setting] =
         key("kube.podInformer.mode", Form::Text, Set(apply::kube::mode)).flag(
             "kube.pod-informer.mode",
             "SOURCE",
-            "Who is asked first for pods: kubelet, apiserver (by a watch), files (the kubelet's log directories) \
-             [default: kubelet]",
+            "Where pods are looked up first: kubelet, apiserver (by a watch), files (its log directories) [default: kubelet]",
         ),
         key("kube.podInformer.pollInterval", Form::Duration, Set(apply::kube::poll_interval)).flag(
             "kube.pod-informer.poll-interval",
             "DURATION",
-            "Time between two lists of pods; an unknown pod is asked for at once [default: 15s]",
+            "Time between two lists of pods; an unknown pod is looked up at once [default: 15s]",
         ),
         key("kube.kubelet.address", Form::Text, Set(apply::kube::kubelet_address)).flag(
             "kube.kubelet-address",
@@ -292,42 +323,47 @@ pub(crate) static SETTINGS: &[Setting] =
         key("kube.kubelet.certificate", Form::Text, Set(apply::kube::kubelet_certificate)).flag(
             "kube.kubelet-certificate",
             "FILE",
-            "Trust the kubelet by these certificates, beside the cluster's [default: var/lib/kubelet/pki/kubelet.crt of the host]",
+            "Trust these certificates for the kubelet, in addition to the cluster's [default: var/lib/kubelet/pki/kubelet.crt of the host]",
         ),
         key("kube.kubelet.insecure", Form::Switch, Set(apply::kube::kubelet_insecure)).flag(
             "kube.kubelet-insecure",
             "BOOL",
-            "Do not look at the kubelet's certificate: whoever answers there gets the token [default: false]",
+            "Do not verify the kubelet's certificate: any server that answers there gets the token [default: false]",
         ),
         key("kube.podLabels", Form::List, Set(apply::kube::pod_labels)).flag(
             "kube.pod-label",
             "NAME",
-            "Show this label of pods in kepler_pod_info; `app.kubernetes.io/*` for all that begin so; may be repeated \
-             [default: none]",
+            "Show this label of pods in kepler_pod_info; `app.kubernetes.io/*` for all with that prefix; may be repeated",
         ),
+        key("kube.annotations", Form::Text, Set(apply::kube::annotations)).flag("kube.annotations", "WHOSE", WHOSE),
         key("debug.pprof.enabled", Form::Switch, Nothing("pprof belongs to Go programs; use `perf` on this one")).flag(
             "debug.pprof",
             "BOOL",
             "Accepted without effect",
         ),
-        key("experimental.platform.redfish.enabled", Form::Switch, Later(REDFISH)).flag(
+        key("experimental.platform.redfish.enabled", Form::Switch, Set(apply::platform::redfish)).flag(
             "experimental.platform.redfish.enabled",
             "BOOL",
-            "Comes later: platform power over Redfish",
+            "Read what the whole machine draws from its service processor (BMC), over Redfish [default: false]",
         ),
-        key("experimental.platform.redfish.nodeName", Form::Text, Later(REDFISH)).flag(
+        key("experimental.platform.redfish.nodeName", Form::Text, Set(apply::platform::node_name)).flag(
             "experimental.platform.redfish.node-name",
             "NAME",
-            "Comes later: this node in the file of BMCs",
+            "This node's name in the file of BMCs [default: as --kube.node-name, else the host's]",
         ),
-        key("experimental.platform.redfish.configFile", Form::Text, Later(REDFISH)).flag(
+        key("experimental.platform.redfish.configFile", Form::Text, Set(apply::platform::bmc_file)).flag(
             "experimental.platform.redfish.config-file",
             "FILE",
-            "Comes later: the file of BMCs",
+            "The file of BMCs, as Kepler has it: `nodes:` and `bmcs:`",
         ),
-        key("experimental.platform.redfish.nodeID", Form::Text, Later(REDFISH)),
-        key("experimental.platform.redfish.staleness", Form::Duration, Later(REDFISH)),
-        key("experimental.platform.redfish.httpTimeout", Form::Duration, Later(REDFISH)),
+        // The same under the name that Kepler gave it before v0.11.
+        key("experimental.platform.redfish.nodeID", Form::Text, Set(apply::platform::node_name)),
+        key(
+            "experimental.platform.redfish.staleness",
+            Form::Duration,
+            Nothing("a scrape never asks a BMC here, so no answer has to be kept for the next scrape"),
+        ),
+        key("experimental.platform.redfish.httpTimeout", Form::Duration, Set(apply::platform::timeout)),
         key("experimental.hwmon.forceEnabled", Form::Switch, Set(apply::meters::force_hwmon)).flag(
             "experimental.hwmon.force-enabled",
             "BOOL",
@@ -341,20 +377,35 @@ pub(crate) static SETTINGS: &[Setting] =
             "Use only the hwmon sensor with this label; may be repeated [default: all known]",
         ),
         key("experimental.hwmon.chipRules", Form::Any, Set(apply::meters::hwmon_chip_rules)),
-        key("experimental.gpu.enabled", Form::Switch, Later(GPU)).flag(
+        key("experimental.gpu.enabled", Form::Switch, Set(apply::gpu::enabled)).flag(
             "experimental.gpu.enabled",
             "BOOL",
-            "Comes later: GPU power",
+            "Read GPUs and other accelerators [default: true; nothing is loaded where there is none]",
         ),
-        key("experimental.gpu.idlePower", Form::Number, Later(GPU)).flag(
+        key("experimental.gpu.idlePower", Form::Number, Set(apply::gpu::idle_power)).flag(
             "experimental.gpu.idle-power",
             "WATTS",
-            "Comes later: idle power of a GPU",
+            "Power that each GPU draws when idle; 0 to learn it [default: 0]",
         ),
-        key("experimental.gpu.dcgmEndpoint", Form::Text, Later(GPU)).flag(
+        key("experimental.gpu.nvmlLibrary", Form::Text, Set(apply::gpu::nvml_library)).flag(
+            "experimental.gpu.nvml-library",
+            "FILE",
+            "NVIDIA's library, where it is not in its usual place [default: libnvidia-ml.so.1]",
+        ),
+        key("exporter.prometheus.gpusSummed", Form::Switch, Set(apply::gpu::summed)).flag(
+            "metrics.gpus-summed",
+            "BOOL",
+            "Give each workload one series for all GPUs, as Go Kepler does, where there are several [default: false]",
+        ),
+        key("experimental.gpu.dcgmEndpoint", Form::Text, Set(apply::gpu::dcgm_endpoint)).flag(
             "experimental.gpu.dcgm-endpoint",
             "URL",
-            "Comes later: where dcgm-exporter serves its metrics",
+            "Where this node's dcgm-exporter serves its metrics: how busy instances (MIG) are [default: not asked]",
+        ),
+        key("experimental.gpu.podResources", Form::Text, Set(apply::gpu::pod_resources)).flag(
+            "experimental.gpu.pod-resources",
+            "SOCKET",
+            "The kubelet's socket that tells which container has which GPU [default: in its usual place, with --kube.enable]",
         ),
         key(
             "monitor.staleness",
@@ -367,11 +418,12 @@ pub(crate) static SETTINGS: &[Setting] =
         key("cpu.meters", Form::List, Set(apply::meters::preferred_meters)),
         key("dev.fake-cpu-meter.enabled", Form::Switch, Set(apply::meters::fake_meter)),
         key("dev.fake-cpu-meter.zones", Form::List, Set(apply::meters::fake_zones)),
+        key("dev.fake-gpu.enabled", Form::Switch, Set(apply::gpu::fake)),
+        key("dev.fake-gpu.users", Form::List, Set(apply::gpu::fake_users)),
         key("facility.region", Form::Text, Set(apply::facility::region)).flag(
             "region",
             "REGION",
-            "Where the facility stands: an AWS, GCP or Azure region, a country, a grid zone or a city \
-             [default: ap-northeast-2, assumed]",
+            "Where the facility is: an AWS, GCP or Azure region, a country, a grid zone or a city [default: ap-northeast-2]",
         ),
         key("facility.pue", Form::Number, Set(apply::facility::pue)).flag(
             "pue",
@@ -381,12 +433,12 @@ pub(crate) static SETTINGS: &[Setting] =
         key("facility.pue_basis", Form::Text, Set(apply::facility::pue_basis)).flag(
             "pue-basis",
             "BASIS",
-            "How the PUE was found: measured, published, estimated, assumed [default: assumed]",
+            "How the PUE was determined: measured, published, estimated, assumed [default: assumed]",
         ),
         key("facility.facts", Form::List, Set(apply::facility::facts)).flag(
             "fact",
             "NAME=VALUE",
-            "What rules need to know of the site, as connection_kw=450, operation_start=2026-09-01 or cool_climate=yes; \
+            "A fact about the site that rules need, such as connection_kw=450, operation_start=2026-09-01 or cool_climate=yes; \
              may be repeated; a verdict names what it lacks",
         ),
         key("carbon.grid_intensity", Form::Number, Set(apply::facility::grid_intensity)).flag(
@@ -407,18 +459,18 @@ pub(crate) static SETTINGS: &[Setting] =
         key("carbon.intensityValidity", Form::Duration, Set(apply::intensity::validity)).flag(
             "intensity.validity",
             "DURATION",
-            "How long after its last value a series still speaks for now [default: a file's step, 2h at most; providers: 2h]",
+            "How long the last value of a series stays valid [default: a file's step, 2h at most; providers: 2h]",
         ),
         key("carbon.intensityTokenFile", Form::Text, Set(apply::intensity::token_file)).flag(
             "intensity.token-file",
             "FILE",
-            "What the provider asks for: Electricity Maps a token, WattTime USER:PASSWORD [default: from \
+            "Credentials for the provider: a token for Electricity Maps, USER:PASSWORD for WattTime [default: from \
              ELECTRICITY_MAPS_TOKEN, WATTTIME_USER and WATTTIME_PASSWORD]",
         ),
         key("carbon.intensityUrl", Form::Text, Set(apply::intensity::url)).flag(
             "intensity.url",
             "URL",
-            "Where the provider is asked [default: its public address]",
+            "Address of the provider [default: its public address]",
         ),
         key("carbon.intensityRegions", Form::List, Set(apply::intensity::regions)).flag(
             "intensity.region",
@@ -433,7 +485,7 @@ pub(crate) static SETTINGS: &[Setting] =
         key("price.per_kwh", Form::Number, Set(apply::facility::price)).flag(
             "price",
             "AMOUNT",
-            "What the facility pays for a kilowatt-hour",
+            "Price of a kilowatt-hour at the facility",
         ),
         key("price.tariff", Form::Text, Set(apply::intensity::tariff)).flag(
             "tariff",

@@ -1,43 +1,53 @@
-//! A list, and then what changes, for as long as anybody listens.
+//! A list, and then what changes, until the receiver is gone.
 
+use super::super::access::Access;
+use super::super::failure::SourceFailure;
 use super::super::pace::{Backoff, pause};
-use super::super::refusal::Refusal;
-use super::watch::Event;
-use super::{ApiServer, Connection};
-use kepler_core::directory::PodEntry;
-use std::sync::Arc;
+use super::Connection;
+use super::watch::{Collection, Event, Watch, Watched};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Sender;
-use std::thread::Thread;
+
+/// What can be followed.
+pub(in crate::kubernetes) trait Followed {
+    /// What the server sends.
+    type Object: Watched;
+    /// What is made of it.
+    type Item;
+
+    fn access(&self) -> &Access;
+    fn collection(&self) -> Collection;
+    fn item(&self, object: Self::Object) -> Self::Item;
+    /// All there are, and the moment of the cluster's history that shows.
+    fn list(&self, connection: &Connection) -> Result<(Vec<Self::Item>, String), SourceFailure>;
+    /// Whether a watch is asked for what there is, instead of a list: less for the server to hold at once. It needs a
+    /// recent etcd; without it the list is asked for.
+    fn lists_by_watch(&self) -> bool {
+        false
+    }
+}
 
 /// What a follower hears.
 #[derive(Debug)]
-pub(in crate::kubernetes) enum News {
-    /// All pods there are.
-    List(Vec<PodEntry>),
+pub(in crate::kubernetes) enum News<T> {
+    /// All there are.
+    List(Vec<T>),
     /// What happened to one.
-    Event(Event),
+    Event(Event<T>),
     /// It cannot be followed now.
-    Refused(Refusal),
+    Refused(SourceFailure),
 }
 
-/// Follows the node's pods on the calling thread, and wakes `listener` when there is news.
-pub(in crate::kubernetes) fn follow(
-    server: &ApiServer,
-    news: &Sender<News>,
-    listener: &Thread,
-    stop: &Arc<AtomicBool>,
+/// Follows on the calling thread, until `hear` says that there is no listener left, or `stop` is set.
+pub(in crate::kubernetes) fn follow<F: Followed>(
+    followed: &F,
+    mut hear: impl FnMut(News<F::Item>) -> bool,
+    stop: &AtomicBool,
 ) {
-    let mut backoff = Backoff::default();
-    let tell = |what: News| {
-        let heard = news.send(what).is_ok();
-        listener.unpark();
-        heard && !stop.load(Ordering::Acquire)
-    };
+    let (mut backoff, mut by_watch) = (Backoff::default(), followed.lists_by_watch());
+    let mut tell = |news| hear(news) && !stop.load(Ordering::Acquire);
     loop {
-        let outcome = once(server, &tell, &mut backoff);
-        let Err(refusal) = outcome else { return };
-        // A list that has to be made again is no fault; many agents are told so at once, so not all of them at once.
+        let Err(refusal) = once(followed, &mut tell, &mut backoff, &mut by_watch) else { return };
+        // A list that has to be made again is no fault. Many followers learn of it at the same time, so each waits a little.
         let is_expired = refusal.fault == "expired";
         if !is_expired && !tell(News::Refused(refusal)) {
             return;
@@ -49,24 +59,56 @@ pub(in crate::kubernetes) fn follow(
     }
 }
 
-/// One list and the watches that go on from it. `Ok` when nobody listens any more.
-fn once(server: &ApiServer, tell: &impl Fn(News) -> bool, backoff: &mut Backoff) -> Result<(), Refusal> {
-    let connection = Connection::open(&server.access)?;
-    let list = server.list_pods(&connection)?;
-    let mut version = list.resource_version;
-    if !tell(News::List(list.pods)) {
-        return Ok(());
+/// What there is, and the watches that go on from it. `Ok` when there is no listener left.
+fn once<F: Followed>(
+    followed: &F,
+    tell: &mut impl FnMut(News<F::Item>) -> bool,
+    backoff: &mut Backoff,
+    by_watch: &mut bool,
+) -> Result<(), SourceFailure> {
+    let (connection, collection) = (Connection::open(followed.access())?, followed.collection());
+    let mut watch = None;
+    let mut version = String::new();
+    if *by_watch {
+        match initial(followed, &connection, &collection) {
+            Ok((items, begun)) => {
+                if !tell(News::List(items)) {
+                    return Ok(());
+                }
+                watch = Some(begun);
+            }
+            Err(refusal) if matches!(refusal.fault, "watch" | "status" | "broken") => {
+                tracing::debug!("listing, as no watch can begin with what there is: {}", refusal.reason);
+                *by_watch = false;
+            }
+            Err(refusal) => return Err(refusal),
+        }
+    }
+    if watch.is_none() {
+        let (items, listed) = followed.list(&connection)?;
+        version = listed;
+        if !tell(News::List(items)) {
+            return Ok(());
+        }
     }
     loop {
-        let mut watch = server.watch(&connection, &version)?;
+        let mut under_way = match watch.take() {
+            Some(begun) => begun,
+            None => Watch::begin(&connection, &collection, Some(&version))?,
+        };
         let mut events = 0_u64;
-        while let Some(event) = watch.next()? {
+        while let Some(event) = under_way.next()? {
             events += 1;
+            let event = match event {
+                Event::Present(object) => Event::Present(Box::new(followed.item(*object))),
+                Event::Gone(uid) => Event::Gone(uid),
+                Event::Bookmark(is_end) => Event::Bookmark(is_end),
+            };
             if !tell(News::Event(event)) {
                 return Ok(());
             }
         }
-        version.clone_from(&watch.resource_version);
+        version.clone_from(&under_way.resource_version);
         if events > 0 {
             *backoff = Backoff::default();
         } else {
@@ -74,4 +116,26 @@ fn once(server: &ApiServer, tell: &impl Fn(News) -> bool, backoff: &mut Backoff)
             pause(backoff.next());
         }
     }
+}
+
+/// What there is, and the watch that listed it.
+type Begun<F> = (Vec<<F as Followed>::Item>, Watch<<F as Followed>::Object>);
+
+/// A watch that begins with what there is.
+fn initial<F: Followed>(
+    followed: &F,
+    connection: &Connection,
+    collection: &Collection,
+) -> Result<Begun<F>, SourceFailure> {
+    let mut watch = Watch::begin(connection, collection, None)?;
+    let mut items = Vec::new();
+    while let Some(event) = watch.next()? {
+        match event {
+            Event::Present(object) => items.push(followed.item(*object)),
+            Event::Bookmark(true) => return Ok((items, watch)),
+            Event::Gone(_) | Event::Bookmark(false) => {}
+        }
+    }
+    let reason = "the API server's watch ended before it had listed what there is";
+    Err(SourceFailure::new("broken", reason, kepler_core::availability::Remedy::Wait))
 }

@@ -4,7 +4,7 @@ use kepler_core::directory::ContainerEntry;
 use kepler_core::workload::ContainerKind;
 use std::collections::VecDeque;
 
-/// Answers what it is told to, then fails.
+/// Gives prepared answers, then fails.
 struct Scripted(&'static str, VecDeque<Result<Vec<PodEntry>, &'static str>>);
 
 impl PodSource for Scripted {
@@ -12,9 +12,9 @@ impl PodSource for Scripted {
         self.0
     }
 
-    fn list(&mut self) -> Result<Vec<PodEntry>, Refusal> {
+    fn list(&mut self) -> Result<Vec<PodEntry>, SourceFailure> {
         let answer = self.1.pop_front().unwrap_or(Err("over"));
-        answer.map_err(|fault| Refusal::new(fault, fault, Remedy::Wait))
+        answer.map_err(|fault| SourceFailure::new(fault, fault, Remedy::Wait))
     }
 }
 
@@ -81,12 +81,12 @@ fn a_watch_stands_before_all_sources_and_they_stand_in_for_it() {
     tell.send(News::List(vec![pod("a", "1"), pod("b", "2")])).unwrap();
     tell.send(News::Event(Event::Gone("b".into()))).unwrap();
     tell.send(News::Event(Event::Present(Box::new(pod("c", "3"))))).unwrap();
-    tell.send(News::Event(Event::Bookmark)).unwrap();
+    tell.send(News::Event(Event::Bookmark(false))).unwrap();
     assert!(refreshing.take_news() && refreshing.refresh(false) == Outcome::Answered);
     let mut uids: Vec<_> = refreshing.directory.pods().iter().map(|pod| pod.uid.clone()).collect();
     uids.sort();
     assert_eq!((uids.join(","), refreshing.directory.status().source), ("a,c".to_owned(), Some("apiserver")));
-    tell.send(News::Refused(Refusal::new("forbidden", "no", Remedy::Wait))).unwrap();
+    tell.send(News::Refused(SourceFailure::new("forbidden", "no", Remedy::Wait))).unwrap();
     refreshing.take_news();
     assert_eq!(refreshing.refresh(true), Outcome::Answered);
     let status = refreshing.directory.status();

@@ -4,7 +4,9 @@
 
 use super::{Reply, Request, Server};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,9 +36,7 @@ impl Authority {
 
     /// A server's configuration with a certificate of these names.
     pub(crate) fn server(&self, names: &[&str]) -> Arc<rustls::ServerConfig> {
-        let key = KeyPair::generate().unwrap();
-        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.issuer).unwrap();
+        let (certificate, key) = self.certificate(names);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
         let config =
@@ -45,9 +45,33 @@ impl Authority {
     }
 }
 
+impl Authority {
+    /// The same for a server that answers only who shows a certificate of this authority.
+    pub(crate) fn demanding_server(&self, names: &[&str]) -> Arc<rustls::ServerConfig> {
+        let (certificate, key) = self.certificate(names);
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add_parsable_certificates(CertificateDer::pem_slice_iter(self.pem.as_bytes()).map(Result::unwrap));
+        let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().unwrap();
+        let config =
+            rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
+        Arc::new(
+            config.with_client_cert_verifier(clients).with_single_cert(vec![certificate.der().clone()], key).unwrap(),
+        )
+    }
+
+    /// A certificate of these names and its key.
+    pub(crate) fn certificate(&self, names: &[&str]) -> (rcgen::Certificate, KeyPair) {
+        let key = KeyPair::generate().unwrap();
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        (CertificateParams::new(names).unwrap().signed_by(&key, &self.issuer).unwrap(), key)
+    }
+}
+
 pub(crate) const TOKEN: &str = "eyJhbGciOi.good";
 
-/// What a kubelet answers: pods to whoever has the token, else what a real one says.
+/// What a kubelet answers: pods to a client with the token, else what a real one says.
 pub(crate) fn kubelet(request: &Request, pods: impl FnOnce() -> Reply) -> Reply {
     match request.header("authorization") {
         Some(header) if header == format!("Bearer {TOKEN}") => match request.path() {
@@ -63,6 +87,19 @@ pub(crate) fn service_account(directory: &Path, authority: &Authority) -> PathBu
     fs::write(directory.join("token"), format!("{TOKEN}\n")).unwrap();
     fs::write(directory.join("ca.crt"), &authority.pem).unwrap();
     directory.to_owned()
+}
+
+/// A kubeconfig for the API server at `server`, whose token is in a file beside it.
+pub(crate) fn kubeconfig(directory: &Path, authority: &Authority, server: &str) -> String {
+    service_account(directory, authority);
+    let path = directory.join("kubeconfig");
+    let text = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: test\ncontexts:\n- name: test\n  context: {{cluster: test, user: test}}\n\
+         clusters:\n- name: test\n  cluster: {{server: \"{server}\", certificate-authority: ca.crt}}\n\
+         users:\n- name: test\n  user: {{tokenFile: token}}\n"
+    );
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
 }
 
 /// A kubelet of the node `node-a` that answers with the recorded pods.

@@ -158,6 +158,20 @@ impl Drop for Server {
     }
 }
 
+/// TLS of `localhost` with a self-signed certificate, and that certificate as PEM.
+pub(crate) fn self_signed() -> (Arc<rustls::ServerConfig>, String) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_string()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    (Arc::new(config), made.cert.pem())
+}
+
 fn serve(stream: &mut (impl Read + Write), asked: &Mutex<Vec<Request>>, respond: &impl Fn(&Request) -> Reply) {
     let Some(request) = read(&mut *stream) else { return };
     asked.lock().unwrap().push(request.clone());

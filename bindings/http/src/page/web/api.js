@@ -96,12 +96,12 @@ async function* eventsOf(body) {
 const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /**
- * Follows the node: `onNode` for each snapshot, `onState` with `live`, `polling`, `unreachable`, `waiting` or `locked`. It
+ * Follows the node: `onNode` for each snapshot, or `onHub` where there are many; `onState` with `live`, `polling`, `unreachable`, `waiting` or `locked`. It
  * opens the stream by `fetch`, since an `EventSource` sends no token.
  */
 export class Stream {
-  constructor(onNode, onState) {
-    Object.assign(this, { onNode, onState, stopped: true });
+  constructor(onNode, onHub, onState) {
+    Object.assign(this, { onNode, onHub, onState, stopped: true });
   }
 
   start() {
@@ -128,7 +128,9 @@ export class Stream {
           for await (const node of eventsOf(response.body)) {
             pause = 1000;
             this.onState("live");
-            this.onNode(node);
+            // A hub measures nothing itself, and tells of its nodes instead.
+            if (node.nodes) this.onHub(node);
+            else this.onNode(node);
           }
           throw new Failure(0, word("unreachable"));
         }

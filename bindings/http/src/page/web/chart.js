@@ -16,14 +16,14 @@ export function seriesOf(history) {
     start: Date.parse(step.start), end: Date.parse(step.end), total: step.power_watts.total,
     parts: step.parts_watts, interval: step.interval_watts,
   }));
-  return { from: Date.parse(history.from), to: Date.parse(history.to), steps, method: history.method, coverage: history.coverage };
+  return { from: Date.parse(history.from), to: Date.parse(history.to), steps, method: history.method, errorRatio: history.error_ratio, coverage: history.coverage };
 }
 
-export const CSV_HEADS = ["start", "end", "total_watts", "idle_watts", "workloads_watts", "unattributed_watts", "lower_watts", "upper_watts", "method"];
+export const CSV_HEADS = ["start", "end", "total_watts", "idle_watts", "workloads_watts", "unattributed_watts", "lower_watts", "upper_watts", "method", "error_ratio", "coverage"];
 export function csvRows(series) {
   const iso = (time) => new Date(time).toISOString();
   return series.steps.map(({ start, end, total, parts, interval }) => [
-    iso(start), iso(end), total, parts?.idle, parts?.workloads, parts?.unattributed, interval?.lower, interval?.upper, series.method,
+    iso(start), iso(end), total, parts?.idle, parts?.workloads, parts?.unattributed, interval?.lower, interval?.upper, series.method, series.errorRatio, series.coverage,
   ]);
 }
 
@@ -60,7 +60,9 @@ function runs(steps) {
 let charts = 0;
 
 export class Chart {
-  constructor(element) {
+  /** `choose` is called with the step that is clicked, `chosen` tells which is shown elsewhere. */
+  constructor(element, choose, chosen) {
+    Object.assign(this, { choose, chosen });
     this.hatch = `hatch-${charts++}`;
     this.legend = h("div", { class: "legend", "aria-live": "off" });
     this.drawing = h("div", { class: "drawing" });
@@ -104,8 +106,9 @@ export class Chart {
     const isEstimated = series.method !== "measured";
     const svg = s("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", tabindex: 0, "data-key": "chart", class: "power", "aria-label": this.label() },
       s("defs", {}, s("pattern", { id: this.hatch, width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" }, s("line", { x1: 0, y1: 0, x2: 0, y2: 6, class: "hatch" }))),
-      this.axes(most), this.areas(isEstimated), this.pointer = s("line", { class: "pointer", "data-pointer": "", y1: MARGIN.top, y2: height - MARGIN.bottom, display: "none" }));
+      this.axes(most), this.areas(isEstimated), this.mark(), this.pointer = s("line", { class: "pointer", "data-pointer": "", y1: MARGIN.top, y2: height - MARGIN.bottom, display: "none" }));
     svg.addEventListener("pointermove", (event) => this.point(this.stepAt(event.clientX - svg.getBoundingClientRect().left)));
+    if (this.choose) svg.addEventListener("click", (event) => this.pick(this.stepAt(event.clientX - svg.getBoundingClientRect().left)));
     svg.addEventListener("pointerleave", () => this.point(null));
     svg.addEventListener("blur", () => this.point(null));
     svg.addEventListener("keydown", (event) => this.key(event));
@@ -127,6 +130,7 @@ export class Chart {
     if (series.steps[0].start - series.from > (series.to - series.from) * 0.02) notes.push(word("since", moment(series.steps[0].start, Infinity)));
     else if (series.coverage < 0.95) notes.push(word("covered_part", `${Math.round(series.coverage * 100)} %`));
     if (isEstimated) notes.push(word("estimated_hatch"));
+    if (this.choose) notes.push(word("chart_choose"));
     setText(this.note, notes.join(" "));
   }
 
@@ -173,6 +177,23 @@ export class Chart {
     return group;
   }
 
+  /** What is chosen, over the drawing. */
+  mark() {
+    const past = this.chosen?.();
+    if (!past || past.end < this.from || past.start > this.to) return "";
+    const [left, right] = [Math.max(this.x(past.start), MARGIN.left), Math.min(this.x(past.end), this.width - MARGIN.right)];
+    return s("rect", { class: "chosen", "data-pointer": "", x: left, y: MARGIN.top, width: Math.max(right - left, 2), height: this.height - MARGIN.top - MARGIN.bottom });
+  }
+
+  /** The step of that number, in full: the first one is cut to what is known of it, which may be less than two readings. */
+  pick(at) {
+    const { steps, to } = this.series;
+    const step = steps[at];
+    if (!step) return;
+    const length = Math.max(...steps.map(({ start, end }) => end - start));
+    this.choose({ start: step.start, end: Math.min(Math.max(step.end, step.start + length), to) });
+  }
+
   stepAt(px) {
     const { steps } = this.series;
     const at = steps.findIndex((step) => px >= this.x(step.start) && px <= this.x(step.end));
@@ -181,6 +202,10 @@ export class Chart {
 
   key(event) {
     const { steps } = this.series;
+    if (event.key === "Enter" && this.choose && this.pointed !== null) {
+      event.preventDefault();
+      return this.pick(this.pointed);
+    }
     const move = { ArrowLeft: -1, ArrowRight: 1, Home: -steps.length, End: steps.length }[event.key];
     if (move === undefined) return;
     event.preventDefault();
@@ -209,10 +234,15 @@ export class Chart {
   }
 }
 
-/** A small line of the last values. */
+/** A small line of the last values, `null` where one is not known. */
 export function sparkline(values) {
   const [width, height] = [92, 20];
-  const most = Math.max(...values, 1e-9);
-  const points = values.map((value, at) => `${(width - (values.length - 1 - at) * (width / 59)).toFixed(1)},${(height - 1 - value / most * (height - 3)).toFixed(1)}`);
-  return s("svg", { class: "spark", width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" }, s("polyline", { points: points.join(" ") }));
+  const most = Math.max(...values.map((value) => value ?? 0), 1e-9);
+  // What is not known is a gap.
+  const lines = [[]];
+  values.forEach((value, at) => {
+    if (value === null) return lines.at(-1).length ? lines.push([]) : undefined;
+    return lines.at(-1).push(`${(width - (values.length - 1 - at) * (width / 59)).toFixed(1)},${(height - 1 - value / most * (height - 3)).toFixed(1)}`);
+  });
+  return s("svg", { class: "spark", width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" }, ...lines.filter((line) => line.length).map((line) => s("polyline", { points: line.join(" ") })));
 }

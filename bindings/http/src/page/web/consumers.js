@@ -4,8 +4,10 @@ import { get, tool } from "./api.js";
 import { sparkline } from "./chart.js";
 import { byId, h, replace, segmented, setText } from "./dom.js";
 import { exports } from "./export.js";
-import { carbonRate, gramsPerHour, joules, percent, watts } from "./figures.js";
-import { address, KINDS, setState, state } from "./state.js";
+import { carbonRate, gramsPerHour, joules, moment, percent, watts } from "./figures.js";
+import { past, trends } from "./past.js";
+import { keyOf, VALUES } from "./rows.js";
+import { address, KINDS, pastOf, setState, state } from "./state.js";
 import { lang, word } from "./words.js";
 
 export const PLURAL = { process: "processes", container: "containers", pod: "pods", unit: "units", vm: "vms", job: "jobs", command: "commands" };
@@ -16,9 +18,7 @@ const SORTABLE = COLUMNS.filter((column) => column !== "trend");
 /** Kinds whose processes can be listed, and by which parameter. */
 const PARENTS = { container: ["container", "id"], pod: ["pod", "id"], unit: ["unit", "cgroup"] };
 const VERDICTS_EVERY = 30000;
-const VALUES = 60;
 
-const keyOf = (kind, row) => `${kind} ${row.pid !== undefined ? `${row.pid}/${row.start_ticks}` : kind === "command" ? `${row.comm}@${row.container_id ?? row.cgroup ?? row.job_id ?? ""}` : row.id ?? row.cgroup ?? row.name}`;
 
 /** What a workload is called: as the tools name it. */
 export const nameOf = (row) => row.comm ?? row.name ?? row.id ?? row.cgroup ?? "";
@@ -44,9 +44,21 @@ export function badge(status) {
   return h("span", { class: `badge ${status.toLowerCase().replaceAll("_", "-")}` }, h("span", { "aria-hidden": "true" }, sign), " ", h("span", { class: "label" }, word(status)));
 }
 
+/** The methods, the weakest first. */
+const METHODS = ["estimated", "partial", "measured"];
+
+/** How a row's total was found, and how far off it may be: by the weakest of the zones that it is made of. */
+function foundBy(zones, energy) {
+  const known = zones.filter(({ zone }) => energy[zone] !== null && energy[zone] !== undefined);
+  const whole = known.filter(({ zone }) => energy[zone] === energy.total);
+  const counted = whole.length ? whole : known.filter(({ zone }) => !["psys", "core", "uncore"].includes(zone));
+  const [weakest] = counted.sort((a, b) => METHODS.indexOf(a.method) - METHODS.indexOf(b.method));
+  return [weakest?.method, weakest?.error_ratio];
+}
+
 export class Consumers {
-  constructor(intensity) {
-    this.intensity = intensity;
+  constructor(intensity, origin) {
+    Object.assign(this, { intensity, origin });
     this.rows = new Map();
     this.trends = new Map();
     this.verdicts = new Map();
@@ -66,7 +78,10 @@ export class Consumers {
     this.shown = h("span", { class: "fine" });
     this.more = h("button", { type: "button", class: "quiet", onclick: () => setState({ rows: String(Math.min(Number(state().rows) * 2, 1000)) }) }, word("more"));
     const table = h("table", { class: "consumers" }, h("caption", { class: "sr" }, word("consumers_caption")), h("thead", {}, h("tr", {}, ...this.heads.values())), this.body);
-    replace(this.element, h("div", { class: "scroll" }, table), this.message, h("p", { class: "below" }, this.shown, " ", this.more));
+    this.past = h("p", { class: "past", role: "status" });
+    this.past.hidden = true;
+    this.answer = undefined;
+    replace(this.element, this.past, h("div", { class: "scroll" }, table), this.message, h("p", { class: "below" }, this.shown, " ", this.more));
     this.headings();
     this.kinds();
   }
@@ -96,6 +111,9 @@ export class Consumers {
     const { kind, sort, order, q, rows } = state();
     const asked = (this.asked ?? 0) + 1;
     this.asked = asked;
+    const time = pastOf(state().at);
+    if (time) return void this.showPast(time, asked);
+    this.past.hidden = true;
     const query = { sort: SERVER_SORT[sort], order: sort === "verdict" ? "desc" : order, limit: rows, search: q };
     // Ended commands are no running workloads: what they used is what counts.
     if (kind === "command") Object.assign(query, { state: "all", sort: sort === "name" ? "name" : "energy" });
@@ -110,10 +128,58 @@ export class Consumers {
         this.kinds();
       }
       this.draw(children);
+      this.remember(kind, answer);
     } catch (error) {
       if (asked !== this.asked || error.status === 0 || error.status === 401) return;
       setText(this.message, word("failed", error.message));
       this.message.hidden = false;
+    }
+  }
+
+  /** Who used how much in a time that has passed: it does not change, so it is asked for once. */
+  async showPast(time, asked) {
+    const { kind, sort, order, q, rows, at } = state();
+    const key = [kind, sort, order, q, rows, at].join(" ");
+    if (this.answer?.key === key || this.asking === key) return;
+    this.asking = key;
+    const span = (time.end - time.start) / 1000;
+    const say = (text) => replace(this.past, h("span", {}, text), h("button", { type: "button", class: "quiet", "data-key": "now", onclick: () => setState({ at: "" }) }, word("now")));
+    const edges = [moment(time.start, Math.min(span, 3600)), moment(time.end, Math.min(span, 3600))];
+    this.past.hidden = false;
+    say(word("past_asking", ...edges));
+    try {
+      const answer = await past(time, { kind, sort, order, q, rows });
+      if (key !== [state().kind, state().sort, state().order, state().q, state().rows, state().at].join(" ")) return;
+      this.answer = { kind, key, ...answer };
+      say(word("past", ...edges, answer.source));
+      this.draw(new Map());
+    } catch (error) {
+      if (error.status === 0 || error.status === 401) return;
+      this.rows.forEach(({ element }) => element.remove());
+      this.rows.clear();
+      say(word("past_asking", ...edges));
+      setText(this.message, error.status === 404 ? word("past_none") : word("failed", error.message));
+      this.message.hidden = false;
+    } finally {
+      this.asking = undefined;
+    }
+  }
+
+  /** Begins the trends of rows that are new here with what the server remembers of them. */
+  async remember(kind, answer) {
+    const isNew = (row) => !this.trends.get(keyOf(kind, row))?.isRemembered;
+    if (!answer.items.some(isNew) || performance.now() - (this.remembered?.[kind] ?? -Infinity) < VERDICTS_EVERY) return;
+    // Another source is asked workload by workload, which would take long.
+    if (this.origin() !== "live") return;
+    (this.remembered ??= {})[kind] = performance.now();
+    const known = await trends(kind, answer.snapshot.interval_seconds).catch(() => undefined);
+    for (const [key, values] of known ?? []) {
+      const trend = this.trends.get(key) ?? { id: 0, values: [] };
+      if (trend.isRemembered) continue;
+      trend.values = [...values.slice(0, Math.max(VALUES - trend.values.length, 0)), ...trend.values].slice(-VALUES);
+      trend.isRemembered = true;
+      this.trends.set(key, trend);
+      if (!this.answer?.key) this.rows.get(key)?.trend.replaceChildren(sparkline(trend.values));
     }
   }
 
@@ -152,6 +218,7 @@ export class Consumers {
   draw(children) {
     const { kind, items, matched, snapshot } = this.answer;
     if (children) this.known = children;
+    const isPast = Boolean(this.answer.key);
     let rows = items;
     if (state().sort === "verdict") {
       const rank = (row) => ["NON_COMPLIANT", "INSUFFICIENT_DATA", "NOT_APPLICABLE", "COMPLIANT"].indexOf(this.verdict(kind, row) ?? "");
@@ -161,11 +228,11 @@ export class Consumers {
     for (const row of rows) {
       const key = keyOf(kind, row);
       wanted.push(this.row(key, kind, row, snapshot, false));
-      for (const child of (this.expanded.has(key) && this.known?.get(key)) || []) wanted.push(this.row(`${key} ${keyOf("process", child)}`, "process", child, snapshot, true));
+      for (const child of (!isPast && this.expanded.has(key) && this.known?.get(key)) || []) wanted.push(this.row(`${key} ${keyOf("process", child)}`, "process", child, snapshot, true));
     }
     this.place(wanted);
     const { q } = state();
-    setText(this.message, items.length ? "" : q ? word("none_found", q) : word("none_of_kind"));
+    setText(this.message, items.length ? "" : q ? word("none_found", q) : word(isPast ? "past_none" : "none_of_kind"));
     this.message.hidden = items.length > 0;
     setText(this.shown, items.length ? word("shown", items.length, matched) : "");
     this.more.hidden = items.length >= matched || Number(state().rows) >= 1000;
@@ -192,7 +259,8 @@ export class Consumers {
     }
     const power = row.power_watts.total;
     const trend = this.trends.get(key) ?? { id: 0, values: [] };
-    if (trend.id !== snapshot.id) {
+    if (this.answer.key) cells.trend.replaceChildren();
+    else if (trend.id !== snapshot.id) {
       trend.values = [...trend.values, power ?? 0].slice(-VALUES);
       trend.id = snapshot.id;
       this.trends.set(key, trend);
@@ -205,7 +273,8 @@ export class Consumers {
     cells.share.style.setProperty("--share", String(Math.min(share ?? 0, 1)));
     setText(cells.energy, joules(row.energy_joules.total));
     setText(cells.carbon, gramsPerHour(carbonRate(power, this.intensity())));
-    const verdict = this.verdict(kind, row);
+    // Verdicts are of now.
+    const verdict = this.answer.key ? undefined : this.verdict(kind, row);
     if (cells.status !== verdict || cells.lang !== lang()) {
       cells.verdict.replaceChildren(badge(verdict));
       [cells.status, cells.lang] = [verdict, lang()];
@@ -214,7 +283,7 @@ export class Consumers {
   }
 
   share(power) {
-    const total = this.node?.total?.power_watts?.total;
+    const total = this.answer?.key ? this.answer.total : this.node?.total?.power_watts?.total;
     return total > 0 && power !== null ? power / total : null;
   }
 
@@ -236,7 +305,7 @@ export class Consumers {
 
   expander(key, kind, row, name) {
     const way = PARENTS[kind];
-    if (!way) return "";
+    if (!way || state().at) return "";
     const button = h("button", { type: "button", class: "expander", "aria-expanded": String(this.expanded.has(key)), "aria-label": word("expand", name), "data-key": `expand ${key}` }, "▸");
     button.addEventListener("click", () => {
       if (!this.expanded.delete(key)) this.expanded.set(key, { of: kind, parameter: way[0], value: row[way[1]] });
@@ -247,11 +316,11 @@ export class Consumers {
   }
 
   csv() {
-    const { kind, items = [], snapshot } = this.answer ?? { kind: state().kind };
-    const heads = ["snapshot", "at", "kind", "name", "namespace", "identity", "power_watts", "share", "energy_joules", "emissions_gCO2eq_per_hour", "verdict"];
+    const { kind, items = [], snapshot, zones = [] } = this.answer ?? { kind: state().kind };
+    const heads = ["snapshot", "at", "kind", "name", "namespace", "identity", "power_watts", "share", "energy_joules", "method", "error_ratio", "emissions_gCO2eq_per_hour", "verdict"];
     return [heads, items.map((row) => [
       snapshot.id, snapshot.at, kind, nameOf(row), namespaceOf(row), keyOf(kind, row).slice(kind.length + 1), row.power_watts.total,
-      this.share(row.power_watts.total), row.energy_joules.total, carbonRate(row.power_watts.total, this.intensity()), this.verdict(kind, row),
+      this.share(row.power_watts.total), row.energy_joules.total, ...foundBy(zones, row.energy_joules), carbonRate(row.power_watts.total, this.intensity()), this.verdict(kind, row),
     ])];
   }
 }

@@ -1,4 +1,4 @@
-// Elements from names and attributes. Text goes in as text, whoever chose it: nothing is parsed as markup.
+// Elements from names and attributes. Text goes in as text, whatever it is: nothing is parsed as markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 

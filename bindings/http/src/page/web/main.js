@@ -5,8 +5,8 @@ import { Cluster } from "./cluster.js";
 import { Consumers } from "./consumers.js";
 import { byId, setText } from "./dom.js";
 import { length } from "./figures.js";
-import { History, ranges, showNow, showSources, showToday, showZones, today } from "./overview.js";
-import { onState, setState, state } from "./state.js";
+import { History, ranges, showDevices, showHub, showNow, showPlatform, showSources, showToday, showZones, today } from "./overview.js";
+import { onState, pastOf, setState, state } from "./state.js";
 import { lang, setLang, word } from "./words.js";
 import { WorkloadPage } from "./workload.js";
 
@@ -15,15 +15,16 @@ const SLOWLY = 15000;
 
 setLang(state().lang);
 
-let node, carbon, sources, origin, received, slowly;
+let node, hub, carbon, sources, origin, received, slowly;
 let connection = ["connecting", ""];
 let isPaused = false;
 
-const history = new History(byId("chart"), byId("chart-exports"), () => node?.node_name ?? "node", () => ({}));
-const consumers = new Consumers(() => carbon?.effective_intensity_gCO2eq_kWh);
+const history = new History(byId("chart"), byId("chart-exports"), () => node?.node_name ?? (hub ? "hub" : "node"), () => ({}),
+  ({ start, end }) => { if (!hub) setState({ at: `${start}-${end}` }); }, () => pastOf(state().at));
+const consumers = new Consumers(() => carbon?.effective_intensity_gCO2eq_kWh, () => origin);
 const cluster = new Cluster();
 const workload = new WorkloadPage();
-const stream = new Stream(arrived, (name, detail) => { connection = [name, detail]; showStatus(); });
+const stream = new Stream(arrived, arrivedHub, (name, detail) => { connection = [name, detail]; showStatus(); });
 
 function arrived(newest) {
   [node, received] = [newest, performance.now()];
@@ -32,8 +33,34 @@ function arrived(newest) {
   refresh();
 }
 
+/** A hub has no figures of its own: what is of one node is not shown. */
+function arrivedHub(newest) {
+  [hub, received] = [newest, performance.now()];
+  document.body.classList.add("hub");
+  setText(byId("node"), hub.source);
+  setText(byId("version"), `Kepler ${hub.version}`);
+  showHub(hub);
+  showStatus();
+  refresh();
+}
+
+/** What a hub knows of all its nodes. */
+function refreshHub(force) {
+  document.title = `${hub.source} · Kepler`;
+  if (state().workload) return workload.refresh(force);
+  // Before the second poll there is nothing to ask for.
+  history.refresh(force).then((answer) => {
+    origin = answer?.source ?? origin;
+    if (origin && !state().workload) cluster.refresh(origin, force);
+  });
+  if (!force && slowly !== undefined && performance.now() - slowly < SLOWLY) return undefined;
+  slowly = performance.now();
+  return today().then((answer) => showToday(carbon = answer), (error) => console.info(error.message));
+}
+
 /** Shows the newest snapshot, and asks for what belongs to it. */
 function refresh(force = false) {
+  if (hub) return void refreshHub(force);
   if (!node) return;
   document.title = `${byId("watts").textContent} · ${node.node_name} · Kepler`;
   const isDue = force || slowly === undefined || performance.now() - slowly >= SLOWLY;
@@ -48,6 +75,8 @@ function refresh(force = false) {
   }
   showNow(node);
   showZones(node);
+  showDevices(node);
+  showPlatform(node);
   if (!node.total?.power_watts && !history.chart.series) history.chart.say(word("no_history"));
   // Before the second reading there is no energy to ask for.
   if (node.total?.power_watts) history.refresh(force).then((answer) => {
@@ -67,8 +96,8 @@ async function refreshSlowly() {
   await Promise.all(shown.map((part) => part.catch(quietly)));
 }
 
-/** Seconds since the newest snapshot was taken. */
-const age = () => node.snapshot.age_seconds + (performance.now() - received) / 1000;
+/** Seconds since the newest snapshot was taken, or the nodes of a hub were polled. */
+const age = () => (hub ? hub.age_seconds ?? 0 : node.snapshot.age_seconds) + (performance.now() - received) / 1000;
 
 function showStatus() {
   let [name, detail] = isPaused ? ["paused", ""] : connection;
@@ -77,9 +106,10 @@ function showStatus() {
   if (name === "unreachable") text = word("banner_unreachable");
   if (name === "waiting") text = word("banner_waiting");
   if (name === "polling") text = word("banner_polling", detail);
-  if (node) {
+  if (node || hub) {
     const seconds = age();
-    if ((name === "live" || name === "polling") && seconds > Math.max(15, node.snapshot.interval_seconds * 3)) {
+    const interval = hub ? hub.interval_seconds ?? Infinity : node.snapshot.interval_seconds;
+    if ((name === "live" || name === "polling") && seconds > Math.max(15, interval * 3)) {
       name = "stale";
       text = word("banner_stale", length(seconds));
     }
@@ -119,7 +149,7 @@ function showPause() {
   setText(byId("pause"), word(isPaused ? "resume" : "pause"));
 }
 
-/** Listens only while somebody can see it. */
+/** Listens only while the page is visible. */
 function listen() {
   if (isPaused || document.hidden) stream.stop();
   else stream.start();
@@ -145,6 +175,10 @@ onState((now, before) => {
     ranges(byId("ranges"));
     if (now.workload) workload.rangeChanged();
   }
+  if (now.at !== before.at) {
+    consumers.build();
+    history.chart.draw();
+  }
   consumers.headings();
   if (now.kind !== before.kind) consumers.kinds();
   refresh(true);
@@ -164,7 +198,8 @@ byId("home").addEventListener("click", (event) => {
 document.addEventListener("visibilitychange", listen);
 document.addEventListener("keydown", (event) => {
   const isTyping = event.target.matches("input, textarea") || event.ctrlKey || event.metaKey || event.altKey || byId("token").open;
-  if (event.key === "Escape" && state().workload && !byId("token").open) setState({ workload: "", of: "process", ns: "" });
+  if (event.key === "Escape" && !state().workload && state().at && !isTyping) setState({ at: "" });
+  else if (event.key === "Escape" && state().workload && !byId("token").open) setState({ workload: "", of: "process", ns: "" });
   else if (event.key === "/" && !isTyping && !state().workload) {
     event.preventDefault();
     byId("search").focus();

@@ -27,7 +27,8 @@ export function showNow(node) {
   byId("watts").classList.toggle("estimated", Boolean(isEstimated));
   const split = byId("split");
   split.hidden = !power;
-  const text = power ? word("split_text", watts(power.idle), watts(power.active)) : word(total ? "no_power" : "no_zones");
+  const splitOf = ({ idle, active, unsplit }) => (unsplit ? word("unsplit_text", watts(idle - unsplit), watts(active), watts(unsplit)) : word("split_text", watts(idle), watts(active)));
+  const text = power ? splitOf(power) : word(total ? "no_power" : "no_zones");
   setText(byId("split-text"), `${text} · ${word("busy", percent(node.usage_ratio), node.processors)}`);
   if (power) {
     split.setAttribute("aria-label", text);
@@ -44,14 +45,15 @@ export function showNow(node) {
   replace(byId("basis"), tag, parts.length > 1 ? ` ${parts.slice(1).join(" · ")}` : "");
 }
 
-/** Since midnight on the clock of whoever looks. */
+/** Since midnight on the viewer's clock. */
 export async function today() {
   const midnight = new Date();
   midnight.setHours(0, 0, 0, 0);
   return get("/api/v1/carbon", { from: midnight.toISOString(), lang: lang() });
 }
 
-const tile = (name, figure, ...notes) => h("div", { class: "tile" }, h("dt", {}, name), h("dd", { class: "figure" }, figure), ...notes.filter(Boolean).map((note) => h("dd", { class: "fine" }, note)));
+const tile = (name, figure, ...notes) => tileOf("figure", name, figure, ...notes);
+const tileOf = (style, name, figure, ...notes) => h("div", { class: "tile" }, h("dt", {}, name), h("dd", { class: style }, figure), ...notes.filter(Boolean).map((note) => h("dd", { class: "fine" }, note)));
 
 function inputNote(input) {
   if (!input) return word("not_known");
@@ -68,7 +70,7 @@ export function showToday(carbon) {
     tile(word("energy"), wattHours(carbon.energy_joules), how(carbon.method ?? "not_known"), facility),
     tile(word("carbon"), grams(carbon.emissions_gCO2eq), note(word("grid"), gridFigure, site.grid_intensity), note(word("pue"), site.pue ? number(site.pue.value) : UNKNOWN, site.pue)),
     tile(word("cost"), money(carbon.cost, carbon.currency), price),
-    tile(word("region"), site.region, `${site.zone_name}, ${site.country}`),
+    tileOf("figure name", word("region"), site.region, `${site.zone_name}, ${site.country}`),
   );
   const notes = [];
   if (carbon.method === null) notes.push(word("today_none"));
@@ -78,8 +80,8 @@ export function showToday(carbon) {
 
 /** A chart of power over the chosen range, of all or of one workload. */
 export class History {
-  constructor(element, exportsElement, name, query) {
-    this.chart = new Chart(element);
+  constructor(element, exportsElement, name, query, choose, chosen) {
+    this.chart = new Chart(element, choose, chosen);
     this.query = query;
     this.first = undefined;
     exports(exportsElement, () => `kepler-${name()}-${state().range}`, () => [CSV_HEADS, this.chart.series ? csvRows(this.chart.series) : []], () => this.chart.svg());
@@ -130,13 +132,60 @@ export function showZones(node) {
   if (!node.zones.length) return replace(byId("zones"), h("p", { class: "nothing" }, word("no_zones")));
   const names = node.zones.map(({ zone }) => zone);
   const note = (zone) => ((zone === "core" || zone === "uncore") && names.includes("package") ? word("within_package") : zone === "psys" && names.length > 1 ? word("contains_all") : "");
-  const rows = node.zones.map((zone) => h("tr", {},
+  const socketOf = ({ socket, power_watts: power, energy_joules: energy }) => h("tr", { class: "child" },
+    h("th", { scope: "row", class: "name" }, h("span", { class: "child", "aria-hidden": "true" }, "└ "), word("socket", socket)), cell(watts(power), "power"), cell("", "idle"), cell(joules(energy), "energy"), h("td", { class: "source" }));
+  const rows = node.zones.flatMap((zone) => [h("tr", {},
     h("th", { scope: "row", class: "name", title: zone.path }, zone.zone, h("span", { class: "about" }, note(zone.zone))),
-    cell(watts(zone.power_watts?.total), "power"), cell(watts(zone.power_watts?.idle), "idle"), cell(joules(zone.energy_joules), "energy"),
-    h("td", { class: "source" }, h("span", { class: `tag ${zone.method}` }, how(zone.method, zone.source)), zone.error_ratio === null ? "" : ` ±${percent(zone.error_ratio)}`)));
+    cell(watts(zone.power_watts?.total), "power"), cell(zone.power_watts?.unsplit ? word("unsplit_idle") : watts(zone.power_watts?.idle), "idle"), cell(joules(zone.energy_joules), "energy"),
+    h("td", { class: "source" }, h("span", { class: `tag ${zone.method}` }, how(zone.method, zone.source)), zone.error_ratio === null ? "" : ` ±${percent(zone.error_ratio)}`)),
+    ...(zone.sockets ?? []).toSorted((a, b) => a.socket - b.socket).map(socketOf)]);
   const head = (text, name) => h("th", { scope: "col", class: name }, text);
   replace(byId("zones"), h("div", { class: "scroll" }, h("table", {}, h("caption", { class: "sr" }, word("zones_caption")),
     h("thead", {}, h("tr", {}, head(word("zone"), "name"), head(word("power"), "power"), head(word("idle"), "idle"), head(word("energy"), "energy"), head(word("source"), "source"))), h("tbody", {}, rows))));
+}
+
+export function showDevices(node) {
+  const devices = node.devices ?? [];
+  if (!devices.length) return replace(byId("devices"));
+  const said = ({ fault, idle_policy }) => (fault ? word("device_fault", fault.replaceAll("_", " ")) : idle_policy ? "" : word("device_unsplit"));
+  const rows = devices.map((device) => h("tr", {},
+    h("th", { scope: "row", class: "name", title: device.uuid }, `${device.gpu} · ${device.name}`, h("span", { class: "about" }, said(device))),
+    cell(watts(device.power_watts?.total), "power"), cell(watts(device.power_watts?.idle ?? undefined), "idle"), cell(joules(device.energy_joules), "energy"),
+    cell(device.usage_ratio === null ? "–" : percent(device.usage_ratio), "usage"),
+    h("td", { class: "source" }, h("span", { class: `tag ${device.method}` }, how(device.method, device.source)), device.error_ratio === null ? "" : ` ±${percent(device.error_ratio)}`)));
+  const head = (text, name) => h("th", { scope: "col", class: name }, text);
+  replace(byId("devices"), h("div", { class: "scroll" }, h("table", {}, h("caption", { class: "sr" }, word("devices_caption")),
+    h("thead", {}, h("tr", {}, head(word("device"), "name"), head(word("power"), "power"), head(word("idle"), "idle"), head(word("energy"), "energy"), head(word("device_usage"), "usage"), head(word("source"), "source"))), h("tbody", {}, rows))));
+}
+
+/** Meters of the whole machine, and what it draws beside its metered parts. Nothing where there is none. */
+export function showPlatform(node) {
+  const meters = node.platform ?? [];
+  if (!meters.length) return replace(byId("platform"));
+  const head = (text, name) => h("th", { scope: "col", class: name }, text);
+  const about = ({ fault, scope }) => (fault ? word("device_fault", fault.replaceAll("_", " ")) : scope === "node" ? "" : word(`platform_${scope}`));
+  const rows = meters.map((meter) => h("tr", {},
+    h("th", { scope: "row", class: "name", title: meter.path }, [meter.bmc_id, meter.chassis_id].filter(Boolean).join(" · ") || meter.source, h("span", { class: "about" }, about(meter))),
+    cell(watts(meter.power_watts ?? undefined), "power"), cell(joules(meter.energy_joules), "energy"),
+    cell(meter.age_seconds === null ? "–" : length(meter.age_seconds), "usage"),
+    h("td", { class: "source" }, h("span", { class: `tag ${meter.method}` }, how(meter.method, meter.source)), ` ${meter.source_type}`)));
+  const rest = node.platform_residual;
+  if (rest) rows.push(h("tr", {}, h("th", { scope: "row", class: "name" }, word("platform_rest"), h("span", { class: "about" }, rest.fault ? word("platform_below_parts") : "")),
+    cell(watts(rest.power_watts ?? undefined), "power"), cell(joules(rest.energy_joules), "energy"), cell("", "usage"), h("td", { class: "source" }, h("span", { class: `tag ${rest.method}` }, how(rest.method)))));
+  replace(byId("platform"), h("div", { class: "scroll" }, h("table", {}, h("caption", { class: "sr" }, word("platform_caption")),
+    h("thead", {}, h("tr", {}, head(word("platform"), "name"), head(word("power"), "power"), head(word("energy"), "energy"), head(word("platform_age"), "usage"), head(word("source"), "source"))), h("tbody", {}, rows))));
+}
+
+/** How a hub fares with each of its nodes, those first that it gets nothing from. */
+export function showHub(hub) {
+  const rank = ({ state }) => (state === "scraped" ? 1 : 0);
+  const item = ({ node, state, age_seconds, fault }) => {
+    const isWell = state === "scraped";
+    const text = isWell ? word("source_ok") : word(`node_${state}`);
+    return h("li", {}, h("span", { class: `badge ${isWell ? "compliant" : "non-compliant"}` }, h("span", { "aria-hidden": "true" }, isWell ? "✓" : "!"), " ", text), " ", h("b", {}, node), age_seconds === null ? "" : h("span", { class: "about" }, word("ago", length(age_seconds))), fault ? h("p", { class: "fine" }, fault) : "");
+  };
+  const nodes = [...hub.nodes].sort((a, b) => rank(a) - rank(b));
+  replace(byId("sources"), hub.unlisted ? h("p", { class: "fine" }, hub.unlisted) : "", h("ul", { class: "plain" }, nodes.slice(0, 300).map(item)));
 }
 
 export function showSources(sources) {
@@ -144,7 +193,8 @@ export function showSources(sources) {
   const late = Math.max(15, sources.snapshot.interval_seconds * 3);
   const item = ({ source, last_success }) => {
     const age = silent(last_success);
-    const isLate = age > late;
+    // A service processor answers when it can.
+    const isLate = age > (source === "redfish" ? 120 : late);
     const zones = sources.zones.filter((zone) => zone.source === source).map(({ zone }) => zone);
     return h("li", {}, h("span", { class: `badge ${isLate ? "non-compliant" : "compliant"}` }, h("span", { "aria-hidden": "true" }, isLate ? "!" : "✓"), " ", isLate ? word("source_late", length(age)) : word("source_ok")), " ", h("b", {}, source), zones.length ? h("span", { class: "about" }, zones.join(", ")) : "");
   };

@@ -14,11 +14,19 @@ const RULES = {
   q: { usual: "", allows: (value) => value.length <= 200 },
   // The workload that has a page of its own: name, kind, namespace.
   workload: { usual: "", allows: (value) => value.length <= 500 },
-  of: { usual: "process", allows: (value) => [...KINDS, "deployment", "statefulset", "daemonset"].includes(value) },
+  of: { usual: "process", allows: (value) => [...KINDS, "deployment", "statefulset", "daemonset", "controller"].includes(value) },
   ns: { usual: "", allows: (value) => value.length <= 300 },
+  // The time whose workloads are shown, milliseconds since 1970: start-end; now without one.
+  at: { usual: "", allows: (value) => /^\d{12,13}-\d{12,13}$/.test(value) && pastOf(value).end > pastOf(value).start },
   verdict: { usual: "all", allows: (value) => FILTERS.includes(value) },
   lang: { usual: "", allows: (value) => value === "en" || value === "ko" },
 };
+
+/** The time that `at` means; undefined for now. */
+export function pastOf(at) {
+  const [start, end] = at.split("-").map(Number);
+  return at ? { start, end } : undefined;
+}
 
 const listeners = [];
 let current = parse(location.hash);

@@ -9,7 +9,7 @@ import { setState, state } from "./state.js";
 import { lang, word } from "./words.js";
 
 const JUDGED_EVERY = 10000;
-const LENGTHS = { process: "process", container: "container", pod: "pod", unit: "unit", vm: "vm", job: "job", command: "process", deployment: "deployment", statefulset: "statefulset", daemonset: "daemonset" };
+const LENGTHS = { process: "process", container: "container", pod: "pod", unit: "unit", vm: "vm", job: "job", command: "process", deployment: "deployment", statefulset: "statefulset", daemonset: "daemonset", controller: "controller" };
 
 export class WorkloadPage {
   constructor() {
@@ -54,7 +54,7 @@ export class WorkloadPage {
     this.judged = performance.now();
     const { workload, of, ns } = state();
     try {
-      const answer = await tool("assess_workload_compliance", { workload_name: workload, kind: LENGTHS[of], namespace: ns || "default", lang: lang() });
+      const answer = await tool("assess_workload_compliance", { workload, kind: LENGTHS[of], namespace: ns || "default", lang: lang() });
       if (state().workload === workload) this.show(answer);
     } catch (error) {
       if (state().workload !== workload || error.status === 0 || error.status === 401) return;

@@ -2,12 +2,17 @@
 //!
 //! A check takes a whole processor for a while, so that only a few run at a time and few wait. When there are too many,
 //! one has to go: the oldest of its kind. Who had to go and comes again with the same credentials has precedence over
-//! those that come for the first time: who guesses sends others each time, who knows the password sends the same. Of
-//! the rest the newest is next, since whoever has waited long may be gone.
+//! those that come for the first time: who guesses sends others each time, who knows the password sends the same. For
+//! the same reason a connection over which other credentials came before is behind one over which these are the first,
+//! and addresses from which wrong ones came are behind all others, however many connections they open.
+//! Of the rest the newest is next, since a client that has waited long may be gone.
+
+mod origins;
 
 use super::{Fingerprint, lock};
+use origins::{Origin, Origins};
 use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Mutex;
 use tokio::sync::oneshot;
 
@@ -17,11 +22,14 @@ const MOST_WAITING: usize = 12;
 pub(super) const MOST_FROM_ONE: usize = 4;
 /// Credentials that had to go and are known again.
 const MOST_SENT_AWAY: usize = 256;
+/// Connections whose last credentials are known: as many as may be open.
+const MOST_CONNECTIONS: usize = 1024;
 
 /// What a check is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Check {
-    pub(super) from: Option<IpAddr>,
+    /// The connection.
+    pub(super) from: Option<SocketAddr>,
     pub(super) user_exists: bool,
     pub(super) fingerprint: Fingerprint,
 }
@@ -37,12 +45,42 @@ struct State {
     running: usize,
     waiting: Vec<Waiting>,
     sent_away: VecDeque<Fingerprint>,
+    connections: VecDeque<Connection>,
+    origins: Origins,
+}
+
+/// What came over a connection.
+struct Connection {
+    from: SocketAddr,
+    last: Fingerprint,
+    /// Whether different credentials came.
+    guesses: bool,
+}
+
+/// In the order in which they are let go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// It had to go before.
+    CameAgain,
+    First,
+    /// It had to go before, and wrong ones came from its address.
+    SuspectCameAgain,
+    /// Wrong ones came from its address.
+    Suspect,
+    /// Others came over its connection.
+    Guess,
+}
+
+impl Rank {
+    /// Those that came again are taken in their order, and do not give way to others of their rank.
+    fn came_again(self) -> bool {
+        matches!(self, Rank::CameAgain | Rank::SuspectCameAgain)
+    }
 }
 
 struct Waiting {
     check: Check,
-    /// Whether it has precedence.
-    came_again: bool,
+    rank: Rank,
     go: oneshot::Sender<()>,
 }
 
@@ -59,14 +97,27 @@ impl Turns {
     pub(super) async fn wait(&self, check: Check) -> Option<Turn<'_>> {
         let going = {
             let mut state = lock(&self.state);
+            let rank = state.rank(&check);
             if state.running < self.at_once {
                 state.running += 1;
                 return Some(Turn(self));
             }
-            state.enter(check, self.at_once)?
+            state.enter(check, rank, self.at_once)?
         };
-        // Whoever is sent away finds the sender gone.
+        // A client that is rejected finds the sender gone.
         going.await.ok().map(|()| Turn(self))
+    }
+
+    /// What a check came to.
+    pub(super) fn learn(&self, from: Option<SocketAddr>, is_right: bool) {
+        if let Some(from) = from {
+            lock(&self.state).origins.learn(Origin::of(from.ip()), is_right);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_suspect(&self, from: Option<SocketAddr>) -> bool {
+        from.is_some_and(|from| lock(&self.state).origins.is_suspect(Origin::of(from.ip())))
     }
 
     #[cfg(test)]
@@ -77,13 +128,39 @@ impl Turns {
 }
 
 impl State {
-    /// A place among those who wait; none if all of them have precedence.
-    fn enter(&mut self, check: Check, at_once: usize) -> Option<oneshot::Receiver<()>> {
+    /// How urgent a check is, by what came from its address and over its connection before.
+    fn rank(&mut self, check: &Check) -> Rank {
+        let guesses = check.from.is_some_and(|from| self.guesses(from, check.fingerprint));
+        let is_suspect = check.from.is_some_and(|from| self.origins.is_suspect(Origin::of(from.ip())));
+        match (is_suspect, self.sent_away.contains(&check.fingerprint)) {
+            (false, true) => Rank::CameAgain,
+            (true, true) => Rank::SuspectCameAgain,
+            _ if guesses => Rank::Guess,
+            (false, false) => Rank::First,
+            (true, false) => Rank::Suspect,
+        }
+    }
+
+    fn guesses(&mut self, from: SocketAddr, fingerprint: Fingerprint) -> bool {
+        if let Some(known) = self.connections.iter_mut().find(|known| known.from == from) {
+            known.guesses |= known.last != fingerprint;
+            known.last = fingerprint;
+            return known.guesses;
+        }
+        if self.connections.len() >= MOST_CONNECTIONS {
+            self.connections.pop_front();
+        }
+        self.connections.push_back(Connection { from, last: fingerprint, guesses: false });
+        false
+    }
+
+    /// A place among those who wait; none if all of them are more urgent.
+    fn enter(&mut self, check: Check, rank: Rank, at_once: usize) -> Option<oneshot::Receiver<()>> {
         // Clients that went away wait for nothing.
         self.waiting.retain(|one| !one.go.is_closed());
-        let came_again = self.sent_away.contains(&check.fingerprint);
         let (go, going) = oneshot::channel();
-        let alike = |one: &Check| one.from == check.from && one.user_exists == check.user_exists;
+        let address = |check: &Check| check.from.map(|from| Origin::of(from.ip()));
+        let alike = |one: &Check| address(one) == address(&check) && one.user_exists == check.user_exists;
         let unknown = |one: &Check| !one.user_exists && !check.user_exists;
         let count = |of: &dyn Fn(&Check) -> bool| self.waiting.iter().filter(|one| of(&one.check)).count();
         let full: Option<&dyn Fn(&Check) -> bool> = if count(&alike) >= MOST_FROM_ONE * at_once {
@@ -96,14 +173,18 @@ impl State {
             None
         };
         if let Some(kind) = full {
-            let Some(oldest) = self.waiting.iter().position(|one| kind(&one.check) && !one.came_again) else {
+            // Of those that are least urgent the oldest.
+            let of_kind = self.waiting.iter().enumerate().filter(|(_, one)| kind(&one.check));
+            let least = of_kind.reduce(|a, b| if b.1.rank > a.1.rank { b } else { a });
+            let gives_way = |one: &Waiting| one.rank > rank || (one.rank == rank && !rank.came_again());
+            let Some((oldest, _)) = least.filter(|(_, one)| gives_way(one)) else {
                 self.send_away(check.fingerprint);
                 return None;
             };
             let gone = self.waiting.remove(oldest);
             self.send_away(gone.check.fingerprint);
         }
-        self.waiting.push(Waiting { check, came_again, go });
+        self.waiting.push(Waiting { check, rank, go });
         Some(going)
     }
 
@@ -117,8 +198,11 @@ impl State {
     /// Lets the next one go; whether there is any.
     fn next(&mut self) -> bool {
         while !self.waiting.is_empty() {
-            let first = self.waiting.iter().position(|one| one.came_again);
-            let next = self.waiting.remove(first.unwrap_or(self.waiting.len() - 1));
+            let ranks = self.waiting.iter().enumerate().map(|(index, one)| (index, one.rank));
+            // Of those that came again the first, of all others the newest.
+            let most = ranks.reduce(|a, b| if b.1 < a.1 || (b.1 == a.1 && !b.1.came_again()) { b } else { a });
+            let Some((index, _)) = most else { return false };
+            let next = self.waiting.remove(index);
             // It fails where the client has gone away meanwhile.
             if next.go.send(()).is_ok() {
                 return true;

@@ -1,10 +1,13 @@
 //! A node made by hand, and a small parser of what the exporter says of it.
 #![allow(dead_code, unreachable_pub, reason = "shared by several test programs, each of which uses its part")]
 
-use kepler_core::attribution::Weight;
+use kepler_core::attribution::{IdlePolicy, Weight};
+use kepler_core::device::Device;
 use kepler_core::host::{Processor, Timestamp};
 use kepler_core::meter::Method;
-use kepler_core::snapshot::{Fault, Feed, NodeZone, Row, Snapshot, SourceHealth, State, ZonePower};
+use kepler_core::snapshot::{
+    DeviceRow, DeviceUse, Fault, Feed, NodeZone, Row, Snapshot, SourceHealth, State, ZonePower,
+};
 use kepler_core::units::{Energy, PerZone, Power, ZoneKind};
 use kepler_core::workload::{ContainerInfo, JobInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo};
 use kepler_http::{ExportOptions, Exporter, Format};
@@ -63,8 +66,11 @@ pub fn snapshot() -> Snapshot {
 pub fn inhabited() -> Snapshot {
     let mut pod = PodInfo::new("0c5e-11");
     (pod.name, pod.namespace, pod.cgroup) = ("web-0".into(), "shop".into(), "/kubepods/pod0c5e-11".into());
+    pod.resources.cpu_request_millicores = Some(250);
+    pod.resources.memory_limit_bytes = Some(128 << 20);
     let pod = Arc::new(pod);
     let mut container = ContainerInfo::new("f00d", "containerd");
+    container.resources = pod.resources;
     (container.name, container.cgroup) = ("nginx".into(), "/kubepods/pod0c5e-11/f00d".into());
     container.pod = Some(Arc::clone(&pod));
     let container = Arc::new(container);
@@ -86,6 +92,45 @@ pub fn inhabited() -> Snapshot {
     snapshot.vms = vec![row(vm, State::Running, 3.0)];
     snapshot.units = vec![row(UnitInfo::new("sshd.service", "/system.slice/sshd.service"), State::Running, 1.5)];
     snapshot.jobs = vec![row(job, State::Running, 4.0)];
+    snapshot
+}
+
+/// The same with two accelerators, of which the first is used by a process, its container and its pod, and the second not
+/// used yet; whether it is idle is unknown.
+pub fn accelerated() -> Snapshot {
+    let mut snapshot = inhabited();
+    let device = |index: u32, uuid: &str| {
+        let device = Device::new(uuid, "nvidia", "H200").with(|device| device.index = index);
+        DeviceRow::new(device, "nvml", Method::Measured)
+    };
+    let (mut used, mut unknown) = (device(0, "GPU-4f1c"), device(1, "GPU-77aa"));
+    used.energy = Energy::from_joules(300.0);
+    (used.active_energy, used.idle_energy) = (Energy::from_joules(250.0), Energy::from_joules(50.0));
+    used.unattributed_energy = Energy::from_joules(50.0);
+    used.power = Some(ZonePower::new(Power::from_watts(300.0), Power::from_watts(250.0), Power::from_watts(50.0)));
+    (used.idle_policy, used.idle_power) = (Some(IdlePolicy::Baseline), Some(Power::from_watts(50.0)));
+    (used.utilisation, used.age) = (Some(0.9), Some(Duration::from_millis(250)));
+    (unknown.energy, unknown.unsplit_energy) = (Energy::from_joules(70.0), Energy::from_joules(70.0));
+    unknown.power = Some(ZonePower::new(Power::from_watts(70.0), Power::ZERO, Power::from_watts(70.0)));
+    let mut sum = NodeZone::new("aggregated-gpu", "nvml", Method::Measured);
+    (sum.energy, sum.active_energy) = (Energy::from_joules(370.0), Energy::from_joules(250.0));
+    (sum.idle_energy, sum.unsplit_energy) = (Energy::from_joules(120.0), Energy::from_joules(70.0));
+    sum.unsplit_power = Power::from_watts(70.0);
+    sum.power = Some(ZonePower::new(Power::from_watts(370.0), Power::from_watts(250.0), Power::from_watts(120.0)));
+    snapshot.node.zones[ZoneKind::Gpu] = Some(sum);
+    snapshot.devices = vec![used, unknown];
+    let share = |joules| vec![DeviceUse::new(0, Energy::from_joules(joules), Power::from_watts(joules))];
+    snapshot.processes[1].devices = share(200.0);
+    // Two rows of the same labels: a terminated process, and one that had its number before.
+    snapshot.processes[3].devices = share(7.0);
+    snapshot.processes.push(snapshot.processes[3].clone());
+    snapshot.containers[0].devices = share(200.0);
+    snapshot.pods[0].devices = share(200.0);
+    snapshot.pods[0].devices.push(DeviceUse::new(1, Energy::from_joules(3.0), Power::ZERO));
+    for row in &mut snapshot.processes {
+        row.energy[ZoneKind::Gpu] = row.devices.iter().map(|used| used.energy).sum();
+        row.power[ZoneKind::Gpu] = row.devices.iter().map(|used| used.power).sum();
+    }
     snapshot
 }
 

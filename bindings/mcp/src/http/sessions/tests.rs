@@ -68,7 +68,7 @@ fn a_session_with_a_request_under_way_neither_sleeps_nor_expires() {
 }
 
 #[test]
-fn who_listens_keeps_the_session_and_is_told_of_its_end() {
+fn a_listener_keeps_the_session_and_learns_of_its_end() {
     let begin = Instant::now();
     let mut known = book(1, begin);
     let (listening, ended) = known.listen(&id(0)).unwrap();

@@ -1,32 +1,93 @@
 """What scripts read of CodeCarbon's trackers although it is not public there.
 
-Found in public code: model cards of sentence-transformers ask ``_prepare_emissions_data()``, benchmarks read
-``_total_energy.kWh``, examples print ``_tasks``.
+Found in public code: model cards of sentence-transformers and PyLate ask ``_start_time`` and ``_prepare_emissions_data()``, benchmarks read
+``_total_energy.kWh``, examples print ``_tasks``, lamarr-energy-tracker reads ``_output_dir``, pytest-codecarbon sets ``_project_name``.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Optional
 
+from ._parameters import COMMON, IGNORED, OFFLINE
 from .core.units import Energy, Power, Water
 from .external.hardware import CPU, GPU
 from .external.ram import RAM
 
 if TYPE_CHECKING:
+    from ._location import Location
     from ._machine import Machine
+    from ._parameters import Parameters
     from ._run import About, Run
     from .external.hardware import BaseHardware
     from .output_methods.emissions_data import EmissionsData
+
+
+# What a parameter is where it was not given, by its type.
+_DEFAULTS: dict[str, Any] = {
+    "api_call_interval": 8,
+    "experiment_name": "base",
+    "log_level": "info",
+    "measure_power_secs": 15.0,
+    "on_csv_write": "append",
+    "output_dir": ".",
+    "output_file": "emissions.csv",
+    "pue": 1.0,
+    "save_to_api": False,
+    "save_to_file": True,
+    "save_to_logger": False,
+    "save_to_logfire": False,
+    "save_to_prometheus": False,
+    "tracking_mode": "machine",
+}
+_LOCATION = ("country_name", "country_iso_code", "region", "cloud_provider", "cloud_region")
 
 
 class CodeCarbonAttributes:
     """Read-only views of the newest figures. Energy that is not known is NaN, as in rows."""
 
     _about: About
+    _location: Location
     _machine: Machine
+    _parameters: Parameters
     _run: Optional[Run]
     _sent: Optional[EmissionsData]
     final_emissions_data: Optional[EmissionsData]
+    _start_time: Optional[float] = None
+    """By the clock of `time.perf_counter`; none before the first start."""
+
+    def __getattr__(self, name: str) -> Any:
+        """``_output_dir`` and its like: parameters as they were given, and the location."""
+        own = name[1:] if name.startswith("_") else ""
+        if own in _LOCATION and "_location" in self.__dict__:
+            return getattr(self._location, own)
+        if (own in COMMON or own in OFFLINE or own in IGNORED) and "_parameters" in self.__dict__:
+            default = _DEFAULTS.get(own)
+            if isinstance(default, bool):
+                return self._parameters.flag(own, default)
+            value = self._parameters.get(own, default)
+            return type(default)(value) if isinstance(default, (int, float)) else value
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @property
+    def _project_name(self) -> str:
+        return self._about.project_name
+
+    @_project_name.setter
+    def _project_name(self, name: str) -> None:
+        self._describe(self._about._replace(project_name=name))
+
+    @property
+    def _experiment_id(self) -> str:
+        return self._about.experiment_id
+
+    @_experiment_id.setter
+    def _experiment_id(self, experiment: str) -> None:
+        self._describe(self._about._replace(experiment_id=experiment))
+
+    def _describe(self, about: About) -> None:
+        self._about = about
+        if self._run is not None:
+            self._run.about = about
 
     def _row(self, run: Run) -> EmissionsData:
         raise NotImplementedError

@@ -11,6 +11,7 @@ from . import _memory
 from .output_methods.emissions_data import UNKNOWN
 
 if TYPE_CHECKING:
+    from ..devices import Device
     from ..figures import Source, Zone
     from ._machine import Machine
 
@@ -74,11 +75,13 @@ class Meter:
     def read(self) -> Reading:
         """What was used until now."""
         total = self._measurement._sum()
-        whole = total.microjoules or 0
-        # The process's share is by CPU time; what it is of all zones is taken for each.
-        share = (total.tree / whole if whole else 0.0) if self._of_process else 1.0
         counted = {name: zone for name, zone in total.zones.items() if zone.is_counted}
-        memory = counted.pop("dram", None)
+        memory, accelerators = counted.pop("dram", None), counted.pop("gpu", None)
+        devices = list(total.devices.values()) if accelerators is not None else []
+        # The process's share is by CPU time, and what it is of all zones is taken for each; that of accelerators is their own.
+        whole = (total.microjoules or 0) - sum(device.energy.microjoules for device in devices if device.energy is not None)
+        tree = total.tree - sum(device.tree_energy.microjoules for device in devices if device.tree_energy is not None)
+        share = (tree / whole if whole else 0.0) if self._of_process else 1.0
         if memory is not None:
             ram = _part([memory], share)
         elif "psys" in counted:
@@ -88,11 +91,21 @@ class Meter:
         else:
             joules = self._memory_watts * total.seconds * share
             ram = Part(joules, "unknown" if math.isnan(joules) else "estimated", _memory.ERROR_RATIO)
-        return Reading(total.seconds, _part(list(counted.values()), share), ram, self._gpu)
+        gpu = self._gpu if accelerators is None else _of_devices(devices, accelerators.source, self._of_process)
+        return Reading(total.seconds, _part(list(counted.values()), share), ram, gpu)
 
     def stop(self) -> None:
         """Counts no longer."""
         self._measurement.stop()
+
+
+def _of_devices(devices: list[Device], source: Source, of_process: bool) -> Part:
+    """The sum of accelerators, or of the process's part of them; unknown where that of one is."""
+    amounts = [device.tree_energy if of_process else device.energy for device in devices]
+    known = [amount.joules for amount in amounts if amount is not None]
+    if len(known) < len(amounts):
+        return Part(UNKNOWN, "unknown")
+    return Part(sum(known), source.method, _error(source))
 
 
 def _part(zones: list[Zone], share: float) -> Part:

@@ -149,7 +149,7 @@ class Parameters:
         """A text."""
         return str(self.get(name, default))
 
-    def number(self, name: str, default: Optional[float]) -> Optional[float]:
+    def number(self, name: str, default: Optional[float], highest: float = 1e9) -> Optional[float]:
         """A number of 0 or more."""
         value = self.get(name, default)
         if value is None:
@@ -158,8 +158,8 @@ class Parameters:
             number = float(value)
         except (TypeError, ValueError):
             number = -1.0
-        if not 0 <= number < float("inf"):
-            raise ConfigurationError(f"{name} = {value!r}", "give a finite number of 0 or more")
+        if not 0 <= number <= highest:
+            raise ConfigurationError(f"{name} = {value!r}", f"give a number from 0 to {highest:g}")
         return number
 
     def flag(self, name: str, default: bool) -> bool:

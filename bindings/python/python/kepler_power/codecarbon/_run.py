@@ -30,7 +30,7 @@ class Run:
 
     def __init__(self, run_id: str, about: About, location: Location, machine: Machine) -> None:
         self.run_id = run_id
-        self._about, self._location, self._machine = about, location, machine
+        self.about, self._location, self._machine = about, location, machine
         self._roots = Roots.now()
         self._meter = Meter(about.tracking_mode, machine)
         self._first_load = Load.now(self._roots)
@@ -46,7 +46,7 @@ class Run:
         load = Load.now(self._roots)
         self._ram_percent.append(load.ram_percent)
         self._ram_used_gb.append(load.ram_used_gb)
-        about, location, machine = self._about, self._location, self._machine
+        about, location, machine = self.about, self._location, self._machine
         gpus = machine.accelerators
         pue = 1.0 if about.pue is None else about.pue
         wue = UNKNOWN if about.wue is None else about.wue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import threading
+import time
 import uuid
 import warnings
 from collections.abc import Callable
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 _PROJECT = "codecarbon"
 # What CodeCarbon writes where no experiment is named.
 _EXPERIMENT_ID = "5b0fa12a-3dd7-45bb-9766-cc326314d9f1"
+# As of every stated intensity (gCO2e/kWh) and PUE: beyond it is another unit.
+_HIGHEST_INTENSITY, _HIGHEST_PUE = 3000.0, 100.0
 # Seconds between readings in CodeCarbon, and readings between two calls of `live_out`.
 _MEASURE_SECONDS, _LIVE_EVERY = 15.0, 8
 
@@ -54,7 +57,7 @@ class BaseEmissionsTracker(CodeCarbonAttributes):
             set_logger_format(parameters.text("logger_preamble", ""))
         self._output_handlers = outputs(parameters)
         self._live = _live(parameters, self._output_handlers, self._write_live)
-        self._location = self._find_location(parameters.number("force_carbon_intensity_g_co2e_kwh", None), stacklevel + 1)
+        self._location = self._find_location(parameters.number("force_carbon_intensity_g_co2e_kwh", None, _HIGHEST_INTENSITY), stacklevel + 1)
         if self._location.intensity.grams_per_kwh is None:
             logger.warning("no intensity is published for %s; emissions are not known", self._location.country_name)
         self._machine = Machine.of(Roots.now())
@@ -81,6 +84,7 @@ class BaseEmissionsTracker(CodeCarbonAttributes):
     def _begin(self) -> Run:
         if self._has_run:
             self.run_id, self._tasks = uuid.uuid4(), {}
+        self._start_time = time.perf_counter()
         self._run, self._sent, self._has_run = Run(str(self.run_id), self._about, self._location, self._machine), None, True
         _warn_of_what_is_not_measured(self._run.row())
         if self._live is not None:
@@ -194,7 +198,7 @@ class BaseEmissionsTracker(CodeCarbonAttributes):
 
 
 def _about(parameters: Parameters) -> About:
-    pue, wue = parameters.number("pue", None), parameters.number("wue", None)
+    pue, wue = parameters.number("pue", None, _HIGHEST_PUE), parameters.number("wue", None)
     if pue is not None and pue < 1.0:
         raise ConfigurationError(f"pue = {pue}", "a PUE is 1 or more: facility over IT energy")
     mode = parameters.text("tracking_mode", "machine")

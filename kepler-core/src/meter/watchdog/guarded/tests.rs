@@ -3,7 +3,7 @@ use crate::units::{Energy, ZoneKind};
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// A zone that counts its readings, and hangs while told to.
+/// A zone that counts its readings, and hangs on request.
 struct Scripted {
     path: PathBuf,
     count: u64,

@@ -1,0 +1,136 @@
+//! Why a source of pods did not answer, and what would change that.
+
+use crate::http::HttpError;
+use kepler_core::availability::{Remedy, Setting, Unavailable};
+use kepler_core::printable;
+use serde::Deserialize;
+
+/// One failure of a source.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct SourceFailure {
+    /// The kind of fault, a short fixed word.
+    pub(super) fault: &'static str,
+    /// What happened.
+    pub(super) reason: String,
+    /// What would help.
+    pub(super) remedy: Remedy,
+}
+
+/// A permission that a request needs, for the remedy to name.
+#[derive(Clone, Debug)]
+pub(super) struct Right {
+    pub(super) resource: &'static str,
+    pub(super) verbs: &'static [&'static str],
+}
+
+impl SourceFailure {
+    pub(super) fn new(fault: &'static str, reason: impl Into<String>, remedy: Remedy) -> Self {
+        SourceFailure { fault, reason: reason.into(), remedy }
+    }
+
+    pub(super) fn unavailable(self, source: &'static str) -> Unavailable {
+        Unavailable::new(source, self.reason, self.remedy)
+    }
+
+    /// A request that failed.
+    pub(super) fn of(error: &HttpError, right: &Right) -> Self {
+        match error {
+            HttpError::Status { status: 401, url, .. } => SourceFailure::new(
+                "unauthorized",
+                format!(
+                    "{url} does not know the token (status 401): it has expired or is of another cluster, or the API server, \
+                     which is asked about new tokens, is down"
+                ),
+                Remedy::Wait,
+            ),
+            HttpError::Status { status: 403, url, body, .. } => SourceFailure::new(
+                "forbidden",
+                format!("{url} refuses (status 403): {}", said(body)),
+                Remedy::GrantClusterRole { api_group: "", resource: right.resource, verbs: right.verbs.to_vec() },
+            ),
+            HttpError::Status { status: 404, url, .. } => {
+                let remedy = Remedy::CorrectSetting { setting: Setting::NodeName };
+                SourceFailure::new("not_found", format!("{url} is not there (status 404)"), remedy)
+            }
+            HttpError::Status { status: 410, url, .. } => {
+                SourceFailure::new("expired", format!("{url} has forgotten where we were (status 410)"), Remedy::Wait)
+            }
+            HttpError::Status { status, url, body, .. } => SourceFailure::new(
+                "status",
+                format!("{url} answers with status {status}: {}", said(body)),
+                Remedy::Wait,
+            ),
+            HttpError::TimedOut { .. } => SourceFailure::new("timeout", error.to_string(), Remedy::Wait),
+            HttpError::TooLarge { .. } => SourceFailure::new("too_large", error.to_string(), Remedy::None),
+            HttpError::Unreachable { url, reason } if reason.contains("certificate") => SourceFailure::new(
+                "certificate",
+                format!("the certificate of {url} is not trusted: {reason}"),
+                Remedy::MountHostPath { path: "/var/lib/kubelet/pki/kubelet.crt".into() },
+            ),
+            HttpError::Unreachable { .. } => {
+                let remedy = Remedy::CorrectSetting { setting: Setting::KubeletAddress };
+                SourceFailure::new("unreachable", error.to_string(), Remedy::any([Remedy::Wait, remedy]))
+            }
+            _ => SourceFailure::new("broken", error.to_string(), Remedy::Wait),
+        }
+    }
+
+    /// An answer that is none.
+    pub(super) fn malformed(url: &str, error: &serde_json::Error) -> Self {
+        if error.is_io() {
+            return SourceFailure::new("broken", format!("the answer of {url} broke off: {error}"), Remedy::Wait);
+        }
+        SourceFailure::new("malformed", format!("the answer of {url} cannot be read: {error}"), Remedy::Wait)
+    }
+}
+
+/// As much of what a server says is repeated.
+const LONGEST: usize = 300;
+
+/// What a server says when it refuses: a `Status` object's message, or a line of text.
+fn said(body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Status {
+        message: String,
+    }
+    let text = match serde_json::from_slice::<Status>(body) {
+        Ok(status) => status.message,
+        Err(_) => String::from_utf8_lossy(body).into_owned(),
+    };
+    let short: String = text.trim().chars().take(LONGEST).collect();
+    if short.is_empty() { "without saying why".to_owned() } else { printable::bytes(short.as_bytes()).into_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(status: u16, body: &str) -> SourceFailure {
+        let (redirect, retry_after, body) = (None, None, body.as_bytes().to_vec());
+        let error = HttpError::Status { url: "https://node-a:10250/pods".into(), status, redirect, retry_after, body };
+        SourceFailure::of(&error, &Right { resource: "nodes/pods", verbs: &["get"] })
+    }
+
+    #[test]
+    fn a_refusal_names_the_rule_that_is_missing() {
+        let recorded = "Forbidden (user=system:serviceaccount:kepler-system:nobody, verb=get, resource=nodes, subresource(s)=[pods proxy])";
+        let failure = status(403, recorded);
+        assert!(failure.reason.contains("system:serviceaccount:kepler-system:nobody"), "{}", failure.reason);
+        let rule = Remedy::GrantClusterRole { api_group: "", resource: "nodes/pods", verbs: vec!["get"] };
+        assert_eq!((failure.fault, failure.remedy), ("forbidden", rule));
+        let json = r#"{"kind":"Status","message":"pods is forbidden: User \"x\" cannot list","code":403}"#;
+        assert!(status(403, json).reason.ends_with("pods is forbidden: User \"x\" cannot list"));
+    }
+
+    #[test]
+    fn a_token_that_is_not_known_may_be_known_later() {
+        assert_eq!(status(401, "Unauthorized").remedy, Remedy::Wait);
+    }
+
+    #[test]
+    fn what_a_server_says_is_cut_and_escaped() {
+        assert!(!status(500, "\u{1b}[31mred").reason.contains('\u{1b}'));
+        assert!(status(500, &"x".repeat(9000)).reason.len() < 500);
+        assert!(status(503, "").reason.ends_with("without saying why"));
+    }
+}

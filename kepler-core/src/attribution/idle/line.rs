@@ -1,0 +1,146 @@
+//! The line through points of utilisation and power, and how far off it may be where it meets zero.
+
+use super::{BINS, IdleEstimate, POINTS};
+use crate::units::Power;
+
+/// Points needed in all, and their spread in utilisation, before the lower edge is trusted.
+const MIN_POINTS: usize = 6;
+const MIN_SPREAD: f64 = 0.15;
+/// The further the points are from zero, the further apart they must be for the lower edge to say something about zero.
+const MIN_SPREAD_TO_DISTANCE: f64 = 0.5;
+/// A point this close to zero utilisation shows the idle power directly.
+const NEARLY_IDLE: f64 = 0.03;
+/// Weight of points above the line against points below it: the line follows the lower edge.
+const UPPER_WEIGHT: f64 = 0.15;
+/// Points of a machine that is never near rest, and their spread, before a line is tried at all.
+const MIN_POINTS_FAR: usize = 8;
+const MIN_SPREAD_FAR: f64 = 0.05;
+/// Such a line is trusted when its slope is this many standard errors from zero, and its meeting with zero is known
+/// to this share of the power seen.
+const MIN_SLOPE_TO_ERROR: f64 = 4.0;
+const MAX_ERROR: f64 = 0.10;
+/// Power of real machines rises more steeply near idle than near full load. By how much such a line may be off for that, one
+/// standard deviation, as a share of what it falls between the points and zero.
+const CURVATURE: f64 = 0.2;
+/// A point that lies further off than this many standard deviations counts the less for it: energy that was read late is
+/// missing in one interval and too much in the next.
+const FAR_OFF: f64 = 3.0;
+
+/// Rounds of reweighting the points, and how many of them do so by the distance from the line only, not yet by the side: the edge is
+/// looked for among points that belong together.
+const ROUNDS: usize = 12;
+const ROUNDS_EVEN: usize = 4;
+
+/// A point: utilisation, watts, and the weight that its bin gives it.
+pub(super) type Point = (f64, f64, f64);
+
+/// Idle power by points that can be gone through again and again; `least` is what the machine was seen to draw at least.
+pub(super) fn idle<I: Iterator<Item = Point>>(points: impl Fn() -> I, least: f64) -> Option<IdleEstimate> {
+    let (mut count, mut low, mut high) = (0usize, f64::MAX, 0.0f64);
+    for (utilisation, _, _) in points() {
+        count += 1;
+        (low, high) = (low.min(utilisation), high.max(utilisation));
+    }
+    let least = least.max(0.0);
+    if count < MIN_POINTS {
+        return None;
+    }
+    if high < NEARLY_IDLE || (low <= NEARLY_IDLE && high - low < NEARLY_IDLE) {
+        let error = points().map(|(_, watts, _)| (watts - least).powi(2)).sum::<f64>() / count as f64;
+        return Some(estimate(least, error.sqrt()));
+    }
+    let near = low <= NEARLY_IDLE || high - low >= MIN_SPREAD.max(low * MIN_SPREAD_TO_DISTANCE);
+    if near {
+        // Power rises more steeply near idle than near full load, so points far from zero say less about it.
+        let line = Line::through(&points, |x| 1.0 / (0.1 + x), UPPER_WEIGHT)?;
+        let error = line.error + CURVATURE * line.slope.max(0.0) * low;
+        return Some(estimate(line.intercept.clamp(0.0, least), error));
+    }
+    if count < MIN_POINTS_FAR || high - low < MIN_SPREAD_FAR {
+        return None;
+    }
+    // Never near rest: how power follows utilisation up there is all there is. No edge is looked for, which noise would move.
+    let line = Line::through(&points, |_| 1.0, 1.0)?;
+    let mean = line.intercept + line.slope * line.centre;
+    let trusted = line.slope > MIN_SLOPE_TO_ERROR * line.slope_error && line.error <= MAX_ERROR * mean;
+    let error = line.error.hypot(CURVATURE * line.slope * low);
+    (trusted && line.intercept >= -line.error).then(|| estimate(line.intercept.clamp(0.0, least), error))
+}
+
+fn estimate(watts: f64, error: f64) -> IdleEstimate {
+    IdleEstimate { power: Power::from_watts(watts), error: Power::from_watts(error) }
+}
+
+/// `watts = intercept + slope · utilisation`.
+#[derive(Clone, Copy, Debug, Default)]
+struct Line {
+    intercept: f64,
+    slope: f64,
+    /// Mean utilisation of the points.
+    centre: f64,
+    /// One standard error of the intercept and of the slope.
+    error: f64,
+    slope_error: f64,
+}
+
+impl Line {
+    /// Asymmetric least squares: fit, then weigh points above the line by `upper`, until it rests where they balance.
+    fn through<I: Iterator<Item = Point>>(
+        points: &impl Fn() -> I,
+        importance: impl Fn(f64) -> f64,
+        upper: f64,
+    ) -> Option<Line> {
+        let mut line = Line::default();
+        let mut typical = f64::INFINITY;
+        for round in 0..ROUNDS {
+            let (mut w, mut wx, mut wy, mut wxx, mut wxy) = (0.0, 0.0, 0.0, 0.0, 0.0);
+            for (x, y, share) in points() {
+                let off = y - line.intercept - line.slope * x;
+                let side = if round >= ROUNDS_EVEN && off > 0.0 { upper } else { 1.0 };
+                let limit = FAR_OFF * typical;
+                let weight = share * importance(x) * side * if off.abs() > limit { (limit / off).powi(2) } else { 1.0 };
+                w += weight;
+                wx += weight * x;
+                wy += weight * y;
+                wxx += weight * x * x;
+                wxy += weight * x * y;
+            }
+            let determinant = w * wxx - wx * wx;
+            if determinant <= f64::EPSILON * w * wxx {
+                return None;
+            }
+            line.slope = ((w * wxy - wx * wy) / determinant).max(0.0);
+            line.centre = wx / w;
+            line.intercept = wy / w - line.slope * line.centre;
+            typical = spread_about(points, line).max(1e-3 * (wy / w).abs());
+            let limit = FAR_OFF * typical;
+            let (mut squares, mut shares, mut spread, mut count) = (0.0, 0.0, 0.0, 0.0);
+            for (x, y, share) in points() {
+                let off = (y - line.intercept - line.slope * x).abs().min(limit);
+                squares += share * off * off;
+                spread += share * (x - line.centre).powi(2);
+                shares += share;
+                count += 1.0;
+            }
+            let variance = squares / shares * count / (count - 2.0f64).max(1.0);
+            let spread = (spread / shares).max(f64::MIN_POSITIVE);
+            line.slope_error = (variance / (count * spread)).sqrt();
+            line.error = (variance / count * (1.0 + line.centre * line.centre / spread)).sqrt();
+        }
+        Some(line)
+    }
+}
+
+/// How far points lie from a line, as a standard deviation, by the middle one: half of them may be anywhere.
+fn spread_about<I: Iterator<Item = Point>>(points: &impl Fn() -> I, line: Line) -> f64 {
+    let mut offs = [0.0; BINS * POINTS];
+    let mut count = 0;
+    for (slot, (x, y, _)) in offs.iter_mut().zip(points()) {
+        *slot = (y - line.intercept - line.slope * x).abs();
+        count += 1;
+    }
+    let Some(offs) = offs.get_mut(..count).filter(|offs| !offs.is_empty()) else { return 0.0 };
+    let (_, middle, _) = offs.select_nth_unstable_by(count / 2, f64::total_cmp);
+    // Of a normal distribution the middle deviation is 0.67 of the standard deviation.
+    1.48 * *middle
+}

@@ -1,0 +1,223 @@
+//! The whole machine: takes over what its meters have shown, and works out what is left beside the machine's parts.
+//!
+//! A meter's readings are not of the moments of ticks. So the parts' energy at each tick is remembered for some minutes, and
+//! what they drew between two readings is read off in between.
+
+use super::faults::Faults;
+use crate::host::Timestamp;
+use crate::meter::Method;
+use crate::platform::{BoardRow, PlatformBoard, PlatformMeter, PlatformScope, Segment};
+use crate::snapshot::{PlatformResidual, PlatformRow, Snapshot};
+use crate::units::{Energy, PerZone, ZoneKind};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the parts' energy is remembered: as long as a reading may be old, and the gap before it.
+const REMEMBERED: Duration = Duration::from_secs(900);
+/// Moments remembered at most, and how far apart they are at least.
+const MOST: usize = 2048;
+const LEAST_APART: Duration = Duration::from_millis(450);
+/// The load is smoothed over this time: BMCs show means.
+const SMOOTHED: f64 = 60.0;
+/// Parts that say more than this share beyond the whole are no error of measurement.
+const TOLERATED: f64 = 1.05;
+
+/// All meters of the whole machine.
+#[derive(Default)]
+pub(super) struct Platform {
+    board: PlatformBoard,
+    rows: Vec<BoardRow>,
+    segments: Vec<Segment>,
+    load: Option<f64>,
+    /// Which zones are parts, and what they had drawn.
+    zones: PerZone<bool>,
+    parts: VecDeque<Parts>,
+    residual: Option<Residual>,
+}
+
+/// What the parts had drawn by a moment.
+#[derive(Clone, Copy)]
+struct Parts {
+    at: Duration,
+    zones: Energy,
+    gpus: Energy,
+}
+
+/// What is left of the whole.
+struct Residual {
+    meter: Arc<PlatformMeter>,
+    method: Method,
+    /// Whole less parts, microjoules; and the most that it has been.
+    balance: i128,
+    highest: i128,
+    covered: Duration,
+    watts: Option<f64>,
+    fault: Option<&'static str>,
+}
+
+impl Platform {
+    pub(super) fn new(board: PlatformBoard) -> Self {
+        Platform { board, ..Platform::default() }
+    }
+
+    /// Takes over what was reported. `snapshot` already shows this tick's zones and devices.
+    pub(super) fn tick(&mut self, at: Timestamp, snapshot: &Snapshot, faults: &mut Faults) {
+        let load = snapshot.node.usage_ratio;
+        let weight = 1.0 - (-snapshot.interval.as_secs_f64() / SMOOTHED).exp();
+        let load = self.load.map_or(load, |before| before + (load - before) * weight);
+        self.load = Some(load);
+        self.remember(at, snapshot);
+        let (rows, segments) = (&mut self.rows, &mut self.segments);
+        rows.clear();
+        segments.clear();
+        let (mut failed, mut delivered) = (Vec::new(), Vec::new());
+        let mut of_node: Option<Arc<PlatformMeter>> = None;
+        self.board.take(
+            load,
+            |row, new| {
+                let is_node = row.meter.scope == PlatformScope::Node && row.fault != Some("replaced");
+                if is_node && of_node.is_none() {
+                    of_node = Some(Arc::clone(&row.meter));
+                    segments.extend_from_slice(new);
+                }
+                rows.push(row);
+            },
+            |source, reason, count| failed.push((source, reason, count)),
+            |source, at| delivered.push((source, at)),
+        );
+        failed.into_iter().for_each(|(source, reason, count)| faults.failed_times(source, reason, count));
+        delivered.into_iter().for_each(|(source, at)| faults.succeeded(source, at));
+        if let Some(meter) = of_node {
+            self.subtract(&meter, snapshot);
+        }
+    }
+
+    fn remember(&mut self, at: Timestamp, snapshot: &Snapshot) {
+        let now = at.monotonic;
+        let energy = |zone: ZoneKind| snapshot.node.zones[zone].as_ref().map_or(Energy::ZERO, |zone| zone.energy);
+        let parts = ZoneKind::addable(|zone| zone != ZoneKind::Gpu && snapshot.node.zones[zone].is_some());
+        let zones = parts.iter().filter(|(_, is_part)| **is_part).map(|(zone, _)| energy(zone)).sum();
+        if self.zones != parts {
+            // Sums of other zones than before have nothing to do with each other.
+            self.parts.clear();
+            self.zones = parts;
+        }
+        if !parts.iter().any(|(_, is_part)| *is_part) && snapshot.devices.is_empty() {
+            return;
+        }
+        let entry = Parts { at: now, zones, gpus: energy(ZoneKind::Gpu) };
+        // At a quick pace the newest stands in for the one before, until that is far enough from its own.
+        let before_last = self.parts.len().checked_sub(2).and_then(|index| self.parts.get(index));
+        if before_last.is_some_and(|before| now.saturating_sub(before.at) < LEAST_APART) {
+            self.parts.pop_back();
+        }
+        self.parts.push_back(entry);
+        let is_old = |parts: &Parts| now.saturating_sub(parts.at) > REMEMBERED;
+        while self.parts.len() > MOST || self.parts.front().is_some_and(is_old) {
+            self.parts.pop_front();
+        }
+    }
+
+    /// What the parts had drawn by a moment, microjoules; `None` before the first tick.
+    fn parts_at(&self, moment: Duration, with_gpus: bool) -> Option<f64> {
+        let sum = |parts: &Parts| {
+            let gpus = if with_gpus { parts.gpus } else { Energy::ZERO };
+            (parts.zones + gpus).microjoules() as f64
+        };
+        let after = self.parts.partition_point(|parts| parts.at < moment);
+        let later = self.parts.get(after)?;
+        if later.at == moment {
+            return Some(sum(later));
+        }
+        let earlier = self.parts.get(after.checked_sub(1)?)?;
+        let share = moment.saturating_sub(earlier.at).as_secs_f64() / later.at.saturating_sub(earlier.at).as_secs_f64();
+        Some(sum(earlier) + (sum(later) - sum(earlier)) * share)
+    }
+
+    fn subtract(&mut self, meter: &Arc<PlatformMeter>, snapshot: &Snapshot) {
+        let segments = std::mem::take(&mut self.segments);
+        let mut residual = match self.residual.take() {
+            Some(residual) => residual,
+            None => Residual::new(meter),
+        };
+        residual.meter = Arc::clone(meter);
+        let parts = |zone: ZoneKind| match zone {
+            ZoneKind::Gpu => meter.contains_gpus,
+            _ => true,
+        };
+        let methods = snapshot.machine_zones();
+        let methods =
+            snapshot.node.zones().filter(|(zone, _)| methods[*zone] && parts(*zone)).map(|(_, zone)| zone.method);
+        residual.method = methods.fold(meter.method, Method::weaker);
+        for segment in &segments {
+            let known =
+                self.parts_at(segment.from, meter.contains_gpus).zip(self.parts_at(segment.to, meter.contains_gpus));
+            match known {
+                Some((from, to)) => residual.add(segment, to - from),
+                None => residual.watts = None,
+            }
+        }
+        (self.residual, self.segments) = (Some(residual), segments);
+    }
+
+    /// Shows the meters and the rest.
+    pub(super) fn publish(&self, snapshot: &mut Snapshot, at: &Timestamp) {
+        snapshot.platform.clear();
+        for row in &self.rows {
+            let age = row.newest.map(|(newest, _)| at.since(&newest));
+            let is_stale = age.is_some_and(|age| age > row.meter.max_age);
+            let fault = row.fault.or(is_stale.then_some("stale"));
+            // A meter that fails once shows its last figure as long as that is not old.
+            let is_shown = !is_stale && !matches!(fault, Some("stale" | "implausible" | "frozen" | "replaced"));
+            snapshot.platform.push(PlatformRow {
+                meter: Arc::clone(&row.meter),
+                energy: row.energy,
+                covered: row.covered,
+                power: row.newest.filter(|_| is_shown).map(|(_, power)| power),
+                age,
+                fault,
+            });
+        }
+        snapshot.platform_residual = self.residual.as_ref().map(|residual| {
+            let is_shown = snapshot.platform.iter().any(|row| row.meter == residual.meter && row.power.is_some());
+            PlatformResidual {
+                meter: Arc::clone(&residual.meter),
+                energy: microjoules(residual.highest),
+                deficit: microjoules(residual.highest - residual.balance),
+                covered: residual.covered,
+                watts: residual.watts.filter(|_| is_shown),
+                method: residual.method,
+                fault: residual.fault.filter(|_| is_shown),
+            }
+        });
+    }
+}
+
+impl Residual {
+    fn new(meter: &Arc<PlatformMeter>) -> Self {
+        Residual {
+            meter: Arc::clone(meter),
+            method: meter.method,
+            balance: 0,
+            highest: 0,
+            covered: Duration::ZERO,
+            watts: None,
+            fault: None,
+        }
+    }
+
+    /// Takes what the whole drew in a time, and what its parts did, in microjoules.
+    fn add(&mut self, segment: &Segment, parts: f64) {
+        let (whole, elapsed) = (segment.energy.microjoules() as f64, segment.to.saturating_sub(segment.from));
+        self.balance += i128::from(segment.energy.microjoules()) - parts.round() as i128;
+        self.highest = self.highest.max(self.balance);
+        self.covered += elapsed;
+        self.watts = (!elapsed.is_zero()).then(|| (whole - parts) / 1e6 / elapsed.as_secs_f64());
+        self.fault = (parts > whole * TOLERATED).then_some("below_parts");
+    }
+}
+
+fn microjoules(amount: i128) -> Energy {
+    Energy::from_microjoules(u64::try_from(amount.max(0)).unwrap_or(u64::MAX))
+}

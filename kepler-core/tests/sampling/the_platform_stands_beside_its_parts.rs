@@ -1,0 +1,130 @@
+//! Meters of the whole machine: summed up by their readings' own times, never added to zones, less their parts.
+
+use crate::machine::{DRAM, Machine, PACKAGE, Setup};
+use crate::rig::faults;
+use kepler_core::host::Timestamp;
+use kepler_core::platform::{PlatformBoard, PlatformMeter, PlatformReading, PlatformScope};
+use kepler_core::snapshot::Snapshot;
+use kepler_core::units::{Energy, Power, ZoneKind};
+use std::sync::Arc;
+use std::time::Duration;
+
+fn machine() -> (Machine, PlatformBoard) {
+    let platform = PlatformBoard::default();
+    (Machine::of(Setup { platform: Some(platform.clone()), ..Setup::default() }), platform)
+}
+
+fn meter() -> PlatformMeter {
+    PlatformMeter::new("redfish", "bmc-1", "1")
+}
+
+fn reading(watts: f64, received: Timestamp, age: u64) -> PlatformReading {
+    PlatformReading::new(Power::from_watts(watts), received).aged(Duration::from_secs(age))
+}
+
+/// Ten seconds go by, in which package and memory draw 40 W and 10 W.
+fn ten_seconds(machine: &mut Machine) -> Arc<Snapshot> {
+    machine.tree.draw(PACKAGE, Energy::from_joules(400.0)).unwrap();
+    machine.tree.draw(DRAM, Energy::from_joules(100.0)).unwrap();
+    machine.tick(10.0)
+}
+
+#[test]
+fn what_is_left_of_the_whole_is_that_of_the_readings_own_time() {
+    let (mut machine, board) = machine();
+    machine.tick(1.0);
+    for _ in 0..3 {
+        ten_seconds(&mut machine);
+    }
+    // Twenty seconds ago and five seconds ago: 15 s between ticks, in which the parts drew 50 W.
+    board.report(&meter(), reading(200.0, machine.at, 20));
+    board.report(&meter(), reading(200.0, machine.at, 5));
+    let snapshot = ten_seconds(&mut machine);
+    let (row, rest) = (&snapshot.platform[0], snapshot.platform_residual.as_ref().unwrap());
+    assert_eq!((row.energy, row.covered), (Energy::from_joules(3000.0), Duration::from_secs(15)));
+    assert_eq!(row.age, Some(Duration::from_secs(15)));
+    assert_eq!(rest.energy.microjoules().abs_diff(Energy::from_joules(2250.0).microjoules()) / 10, 0);
+    assert!((rest.watts.unwrap() - 150.0).abs() < 1e-3, "{rest:?}");
+    // It stands beside the zones: nothing of it is in them.
+    assert_eq!(snapshot.node.zones[ZoneKind::Package].as_ref().unwrap().energy, Energy::from_joules(1600.0));
+    assert!(snapshot.node.zones[ZoneKind::Psys].is_none());
+}
+
+#[test]
+fn a_rest_never_falls_and_what_the_parts_say_beyond_the_whole_is_made_up_for() {
+    let (mut machine, board) = machine();
+    machine.tick(1.0);
+    let mut rests = Vec::new();
+    for watts in [100.0, 100.0, 20.0, 20.0, 20.0, 180.0, 180.0, 180.0] {
+        board.report(&meter(), reading(watts, machine.at, 0));
+        let snapshot = ten_seconds(&mut machine);
+        rests.push(snapshot.platform_residual.clone().unwrap());
+    }
+    assert!(rests.windows(2).all(|pair| pair[0].energy <= pair[1].energy));
+    assert_eq!(rests[4].fault, Some("below_parts"));
+    assert!(rests[4].watts.unwrap() < 0.0 && rests[4].deficit > Energy::ZERO);
+    let last = rests.last().unwrap();
+    // Trapezoids of ten seconds each, less the parts' 500 J.
+    let whole = [100.0, 60.0, 20.0, 20.0, 100.0, 180.0, 180.0].map(|watts| watts * 10.0).iter().sum::<f64>();
+    assert!((last.energy.joules() - (whole - 7.0 * 500.0)).abs() < 1e-3, "{last:?}");
+    assert_eq!((last.deficit, last.fault), (Energy::ZERO, None));
+}
+
+#[test]
+fn what_is_not_believed_is_counted_by_reason_and_shows_no_power() {
+    let (mut machine, board) = machine();
+    machine.tick(1.0);
+    board.report(&meter(), reading(250.0, machine.at, 0));
+    assert_eq!(ten_seconds(&mut machine).platform[0].power, Some(Power::from_watts(250.0)));
+    for (watts, age, reason) in
+        [(160_000.0, 0, "implausible"), (4_294_967_295.0, 0, "implausible"), (300.0, 3600, "stale")]
+    {
+        board.report(&meter(), reading(watts, machine.at, age));
+        let snapshot = ten_seconds(&mut machine);
+        let row = &snapshot.platform[0];
+        assert_eq!((row.power, row.fault, row.energy), (None, Some(reason), Energy::ZERO));
+    }
+    board.fail(&meter(), "timeout");
+    let snapshot = ten_seconds(&mut machine);
+    assert_eq!(snapshot.platform[0].power, Some(Power::from_watts(250.0)), "one failure does not age a figure");
+    assert_eq!(["implausible", "stale", "timeout"].map(|reason| faults(&snapshot, "redfish", reason)), [2, 1, 1]);
+    for _ in 0..12 {
+        ten_seconds(&mut machine);
+    }
+    let snapshot = machine.tick(1.0);
+    assert_eq!(snapshot.platform[0].power, None, "it is two minutes old");
+}
+
+#[test]
+fn a_frozen_meter_is_found_by_the_load_that_goes_up_and_down_under_it() {
+    let (mut machine, board) = machine();
+    machine.tick(1.0);
+    let mut last = machine.tick(1.0);
+    for second in 0..60 {
+        let busy = if second < 20 { 0 } else { 2000 };
+        machine.processes.work_unseen(busy, None).unwrap();
+        machine.processes.rest(2000 - busy).unwrap();
+        board.report(&meter(), reading(250.0, machine.at, 0));
+        last = ten_seconds(&mut machine);
+    }
+    assert_eq!(last.platform[0].fault, Some("frozen"));
+    let energy = last.platform[0].energy;
+    board.report(&meter(), reading(251.0, machine.at, 0));
+    machine.tick(10.0);
+    board.report(&meter(), reading(251.0, machine.at, 0));
+    let after = machine.tick(10.0);
+    assert_eq!((after.platform[0].fault, after.platform[0].energy), (None, energy + Energy::from_joules(2510.0)));
+}
+
+#[test]
+fn of_an_enclosure_that_several_nodes_share_nothing_is_left_for_this_one() {
+    let (mut machine, board) = machine();
+    machine.tick(1.0);
+    let shared = meter().with(|meter| meter.scope = PlatformScope::Shared);
+    for _ in 0..3 {
+        board.report(&shared, reading(2000.0, machine.at, 0));
+        ten_seconds(&mut machine);
+    }
+    let snapshot = machine.tick(1.0);
+    assert_eq!((snapshot.platform.len(), snapshot.platform_residual.is_none()), (1, true));
+}

@@ -1,0 +1,33 @@
+//! Applies the settings of platform power.
+
+use super::super::Config;
+use super::super::raw_setting::RawSetting;
+use super::Outcome;
+use std::time::Duration;
+
+pub(in super::super) fn redfish(config: &mut Config, raw: &RawSetting) -> Outcome {
+    config.redfish.enabled = raw.switch()?;
+    Ok(())
+}
+
+pub(in super::super) fn node_name(config: &mut Config, raw: &RawSetting) -> Outcome {
+    config.redfish.node_name = Some(raw.text()?.text.clone()).filter(|name| !name.is_empty());
+    Ok(())
+}
+
+pub(in super::super) fn bmc_file(config: &mut Config, raw: &RawSetting) -> Outcome {
+    config.redfish.file = Some(raw.text()?.clone()).filter(|file| !file.text.is_empty());
+    Ok(())
+}
+
+/// The longest that any BMC has been seen to need is a minute.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(300);
+
+pub(in super::super) fn timeout(config: &mut Config, raw: &RawSetting) -> Outcome {
+    let timeout = raw.duration()?;
+    if timeout > LONGEST_TIMEOUT {
+        return Err(raw.text()?.problem("a request may take 5 minutes at most; give less"));
+    }
+    config.redfish.timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
+    Ok(())
+}

@@ -1,0 +1,121 @@
+"""Platform power over Redfish, against a real Redfish server (sushy-static) on a tree of our own making."""
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from polling import wait_until
+
+CHASSIS = "/redfish/v1/Chassis/1"
+
+
+class Bmc:
+    """`sushy-static` at a free port; its resources are files, which a test changes."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.write("/redfish/v1", {"Id": "RootService", "Chassis": {"@odata.id": "/redfish/v1/Chassis"}})
+        self.write("/redfish/v1/Chassis", {"Members": [{"@odata.id": CHASSIS}]})
+        self.write(CHASSIS, {"Id": "1", "Name": "Computer System Chassis", "Power": {"@odata.id": f"{CHASSIS}/Power"}})
+        self.show(250)
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        program = str(Path(sys.executable).with_name("sushy-static"))
+        command = [program, "--interface", "127.0.0.1", "--port", str(self.port), "--mockup-files", str(root / "redfish/v1")]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(self._answers, "sushy-static answers")
+
+    def _answers(self) -> bool:
+        with socket.socket() as client:
+            return client.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def write(self, path: str, resource: dict) -> None:
+        file = self.root / path.lstrip("/") / "index.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # Whole, whenever it is read.
+        draft = file.with_suffix(".new")
+        draft.write_text(json.dumps({"@odata.id": path} | resource))
+        draft.rename(file)
+
+    def show(self, watts: float | None) -> None:
+        control = {"MemberId": "0", "Name": "System Power Control", "PowerConsumedWatts": watts}
+        self.write(f"{CHASSIS}/Power", {"Id": "Power", "PowerControl": [control]})
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def bmc(tmp_path):
+    server = Bmc(tmp_path / "mockup")
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def flags(tmp_path):
+    """Writes the file of BMCs, in Go Kepler's own form but for a quick interval, and gives the flags."""
+
+    def write(text: str) -> tuple[str, ...]:
+        file = tmp_path / "redfish.yaml"
+        file.write_text(text)
+        redfish = "--experimental.platform.redfish"
+        return f"{redfish}.enabled", f"{redfish}.node-name=worker-1", f"{redfish}.config-file={file}"
+
+    return write
+
+
+def file_of(bmc: Bmc) -> str:
+    return f'nodes:\n  worker-1: bmc-1\nbmcs:\n  bmc-1:\n    endpoint: http://127.0.0.1:{bmc.port}\n    username: ""\n    password: ""\n    interval: 1s\n'
+
+
+def test_a_bmc_is_found_summed_up_and_shown_everywhere(kepler, kepler_bin, bmc, flags):
+    given = flags(file_of(bmc))
+    doctor = subprocess.run([kepler_bin, "doctor", *given], capture_output=True, text=True, timeout=60)
+    assert "chassis 1 (node): 250.0 W" in doctor.stdout, doctor.stdout + doctor.stderr
+    server = kepler("--monitor.interval=200ms", *given)
+
+    def joules() -> float:
+        return server.scrape().sum("kepler_platform_joules_total")
+
+    wait_until(lambda: joules() > 0, "platform energy")
+    (series, watts), = server.scrape().select("kepler_platform_watts").items()
+    assert watts == 250
+    labels = {name: series.label(name) for name in ("source", "bmc_id", "chassis_id", "source_id", "source_type")}
+    assert labels == {"source": "redfish", "bmc_id": "bmc-1", "chassis_id": "1", "source_id": "0", "source_type": "PowerControl"}
+    scrape = server.scrape()
+    mean = scrape.sum("kepler_platform_joules_total") / scrape.sum("kepler_platform_covered_seconds_total")
+    assert mean == pytest.approx(250, abs=0.01)
+    node = json.loads(server.get("/api/v1/node").body)
+    assert node["platform"][0]["power_watts"] == 250 and node["platform"][0]["scope"] == "node"
+    # Absurd figures add nothing and are counted; the next good one goes on.
+    bmc.show(160_000)
+    wait_until(lambda: server.scrape().select("kepler_read_errors_total", source="redfish", reason="implausible"), "the fault")
+    assert not server.scrape().select("kepler_platform_watts")
+    assert "redfish.yaml:4" in server.log and "implausible" in server.log
+    before = joules()
+    bmc.show(300)
+    wait_until(lambda: joules() > before, "energy goes on")
+    assert joules() - before < 300 * 60
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("nodes:\n  worker-2: b\nbmcs:\n  b:\n    endpoint: http://127.0.0.1:1\n", "there is no node `worker-1`"),
+        ("nodes:\n  worker-1: a\n  worker-1: b\nbmcs:\n  a:\n    endpoint: http://127.0.0.1:1\n  b:\n    endpoint: http://127.0.0.1:1\n", "redfish.yaml:3: node `worker-1`"),
+        ("nodes:\n  worker-1: b\nbmcs:\n  b:\n    endpoint: http://127.0.0.1:1\n    username: x\n", "redfish.yaml:4: BMC `b` has a `username` and no `password`"),
+        ("nodes:\n  worker-1: b\nbmcs:\n  b:\n    endpoint: http://127.0.0.1:1\n", "redfish.yaml:4: BMC `b` gives no power"),
+    ],
+    ids=["missing node", "node twice", "no password", "unreachable"],
+)
+def test_what_is_wrong_is_said_with_its_place_and_the_rest_is_measured(kepler, flags, text, said):
+    server = kepler("--monitor.interval=200ms", *flags(text))
+    wait_until(lambda: said in server.log, said)
+    wait_until(lambda: server.scrape().sum("kepler_read_errors_total", source="redfish") > 0, "the fault is counted")
+    assert server.is_ready()
