@@ -183,6 +183,11 @@ export class Consumers {
     }
   }
 
+  /** Begins the trends of what is shown, once it is known whose figures these are. */
+  beginTrends() {
+    if (this.answer && !this.answer.key) this.remember(this.answer.kind, this.answer);
+  }
+
   /** The processes of what is expanded. */
   async children(kind) {
     const ways = [...this.expanded].filter(([, { of }]) => of === kind);

@@ -80,7 +80,10 @@ function refresh(force = false) {
   if (!node.total?.power_watts && !history.chart.series) history.chart.say(word("no_history"));
   // Before the second reading there is no energy to ask for.
   if (node.total?.power_watts) history.refresh(force).then((answer) => {
+    const isNew = origin === undefined;
     origin = answer?.source ?? origin;
+    // Also where the page was paused meanwhile.
+    if (isNew) consumers.beginTrends();
     if (origin && !state().workload) cluster.refresh(origin, force);
   });
   consumers.refresh(node);
