@@ -52,6 +52,8 @@ pub mod devices;
 mod energy;
 #[cfg(feature = "kepler")]
 pub mod exposition;
+#[cfg(feature = "external")]
+pub mod external;
 #[cfg(feature = "_client")]
 pub mod http;
 #[cfg(any(feature = "electricity-maps", feature = "watttime", feature = "uk-carbon-intensity"))]
@@ -64,6 +66,8 @@ pub mod kubernetes;
 pub mod models;
 #[cfg(feature = "prometheus")]
 pub mod prometheus;
+#[cfg(any(feature = "external", feature = "redfish"))]
+mod reading_times;
 #[cfg(feature = "redfish")]
 pub mod redfish;
 #[cfg(feature = "kepler")]
