@@ -10,6 +10,7 @@
 //! | `watttime` | [`intensity::WattTime`] | [`IntensitySource`] |
 //! | `uk-carbon-intensity` | [`intensity::UkCarbonIntensity`] | [`IntensitySource`] |
 //! | `kubernetes` | [`kubernetes::Refresher`]: names, owners and resources of this node's pods | [`Directory`] |
+//! | `external` | [`external::ExternalSource`]: what a machine draws, from a meter outside of it | [`PlatformBoard`] |
 //! | `redfish` | [`redfish::RedfishPoller`]: what a server draws, from its service processor | [`PlatformBoard`] |
 //! | `devices` | [`devices::DevicesFollower`]: activity of GPU instances, and who has which device | [`DeviceDirectory`] |
 //! | `models` | [`models::fetch`]: a power model from a URL | |

@@ -121,7 +121,7 @@ impl PlatformHwmon {
             };
             match sensor.read("hwmon") {
                 Ok(reading) => {
-                    sum = sum + reading.power;
+                    sum += reading.power;
                     age = age.max(reading.age);
                 }
                 Err(error) if supplies.len() > 1 => {

@@ -80,8 +80,8 @@ fn what_is_no_reading_says_where_and_why() {
         assert!(!error.to_string().contains("secret"), "{error}");
     }
     assert_eq!(read(json_meter(&server, "/null", "/apower")).unwrap_err().fault, "malformed");
-    let nobody = ExternalMeter::new("plug", ExternalPlace::json("http://127.0.0.1:9/x", "/apower"));
-    assert_eq!(read(nobody).unwrap_err().fault, "unreachable");
+    let unreachable = ExternalMeter::new("plug", ExternalPlace::json("http://127.0.0.1:9/x", "/apower"));
+    assert_eq!(read(unreachable).unwrap_err().fault, "unreachable");
 }
 
 /// The answer of Prometheus to an instant query.
