@@ -1,12 +1,13 @@
 //! The recorded readings of one exporter.
 
+use super::platform::PlatformTracks;
 use super::scrape::{Scrape, Shown};
 use super::track::{Reading, Track};
 use crate::energy::{DeviceFigures, Identity, Key, NodeFigures, Quantity, Sources, WorkloadFigures, slot};
 use jiff::Timestamp;
 use kepler_compliance::series::span;
 use kepler_compliance::units::ZoneKind;
-use kepler_compliance::view::{Owner, Resources, Split, TimeRange, WorkloadKind};
+use kepler_compliance::view::{Owner, PlatformEnergy, Resources, Split, TimeRange, WorkloadKind};
 use kepler_core::workload::EnergyAnnotation;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub(super) struct Node {
     devices: BTreeMap<Arc<str>, Device>,
     sources: Sources,
     processors: Option<u32>,
+    platform: PlatformTracks,
     workloads: HashMap<Key, Row>,
     /// Workloads that the newest reading showed and that are not kept.
     unkept: usize,
@@ -99,6 +101,7 @@ impl Node {
             }
         }
         (self.watts, self.sources, self.processors) = (figures.watts, figures.sources, figures.processors);
+        self.platform.take(scrape.platform, since, at);
         self.unkept = 0;
         for (key, shown) in scrape.workloads {
             let owner = shown.owner_in(&scrape.owners);
@@ -154,6 +157,7 @@ impl Node {
                 track.forget_before(limit);
             }
         }
+        self.platform.forget_before(limit);
         self.workloads.retain(|_, row| row.last > limit);
         for row in self.workloads.values_mut() {
             row.forget_before(limit);
@@ -164,7 +168,7 @@ impl Node {
     fn tracks(&mut self) -> impl Iterator<Item = &mut Track> {
         let of_node = self.counters.iter_mut().flat_map(parts);
         let of_devices = self.devices.values_mut().flat_map(|device| device.counters.iter_mut().flatten());
-        of_node.chain(of_devices).chain(self.workloads.values_mut().flat_map(Row::tracks))
+        of_node.chain(of_devices).chain(self.platform.tracks()).chain(self.workloads.values_mut().flat_map(Row::tracks))
     }
 
     /// Points that are kept of all counters.
@@ -258,6 +262,11 @@ impl Node {
             figures.watts = self.watts;
         }
         figures
+    }
+
+    /// What meters of the whole machine showed in `range`.
+    pub(super) fn platform(&self, range: TimeRange) -> Vec<PlatformEnergy> {
+        self.platform.between(range, self.powers(range), self.newest())
     }
 
     /// What the workloads that `wanted` names, and that were there, used in `range`.

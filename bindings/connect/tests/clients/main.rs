@@ -13,6 +13,8 @@ mod accelerators;
 mod cluster_hub;
 #[cfg(feature = "devices")]
 mod devices;
+#[cfg(feature = "external")]
+mod external;
 #[cfg(all(feature = "electricity-maps", feature = "watttime", feature = "uk-carbon-intensity"))]
 mod intensity;
 #[cfg(feature = "kepler")]
