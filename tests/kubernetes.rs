@@ -201,6 +201,66 @@ fn a_kubelet_that_comes_late_and_goes_again_stops_nothing_and_takes_no_name_back
     assert!(metrics(&server).contains("pod_name=\"redis-cache-0\""));
 }
 
+/// A wrong name: the kubelet's certificate has another one, and the API server lists no pods of such a node.
+#[test]
+fn a_wrong_node_name_is_said_and_the_log_directories_name_pods() {
+    let (host, account, authority) = (host(), tempfile::tempdir().unwrap(), Authority::new());
+    cluster::log_directories(host.path());
+    let kubelet = cluster::recorded_kubelet(&authority);
+    let api = Server::start_tls(authority.server(&["127.0.0.1"]), |_| {
+        Reply::ok(r#"{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"1249"},"items":[]}"#)
+    });
+    let kubeconfig = cluster::kubeconfig(account.path(), &authority, &format!("https://{}", api.address));
+    let mut flags = flags(host.path(), &kubelet, &kubeconfig);
+    let node = flags.iter_mut().find(|flag| flag.starts_with("--kube.node-name")).unwrap();
+    *node = "--kube.node-name=node-b".to_owned();
+    let mut arguments = vec!["doctor"];
+    arguments.extend(flags.iter().map(String::as_str));
+    let page = text(&run(&arguments).stdout);
+    assert!(page.contains("certificate is only valid for DnsName(\"node-a\")"), "{page}");
+    assert!(page.contains("lists no pod on a node `node-b`"), "{page}");
+    let remedy = "remedy: state this node's name in the cluster with --kube.node-name, or in NODE_NAME";
+    assert_eq!(page.matches(remedy).count(), 2, "{page}");
+    assert!(kubelet.asked().is_empty(), "no token goes to another node");
+    let server = start(&flags);
+    let text = wait_for(&server, |text| text.contains("pod_name=\"redis-cache-0\""));
+    assert!(text.contains("source=\"apiserver\",reason=\"no_pods\"}"), "{text}");
+}
+
+/// What a kubelet says after the first measurements completes what the log directories have named: no series of energy begins
+/// or ends by it.
+#[test]
+fn a_kubelet_that_is_slow_splits_no_series() {
+    let (host, account, authority) = (host(), tempfile::tempdir().unwrap(), Authority::new());
+    cluster::log_directories(host.path());
+    let waits = Arc::new(AtomicBool::new(true));
+    let (still, pods) = (Arc::clone(&waits), recorded("kubelet-pods.json"));
+    let kubelet = Server::start_tls(authority.server(&["node-a"]), move |request| {
+        while still.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        cluster::kubelet(request, || Reply::ok(pods.clone()))
+    });
+    let kubeconfig = cluster::kubeconfig(account.path(), &authority, "https://127.0.0.1:9");
+    let server = start(&flags(host.path(), &kubelet, &kubeconfig));
+    let series = |text: &str| -> Vec<String> {
+        let energy = text.lines().filter(|line| {
+            line.starts_with("kepler_pod_cpu_joules_total{") || line.starts_with("kepler_container_cpu_joules_total{")
+        });
+        let mut series: Vec<_> = energy.filter_map(|line| Some(line.rsplit_once(' ')?.0.to_owned())).collect();
+        series.sort();
+        series
+    };
+    // The one pod that has no directory of logs is shown after two seconds, without a name.
+    let before = wait_for(&server, |text| text.contains("pod_name=\"\""));
+    line(&before, &["kepler_kubernetes_source_info{", "source=\"files\"} 1"]);
+    assert!(line(&before, &["kepler_pod_info{", "pod_name=\"redis-cache-0\""]).contains("owner_kind=\"\""));
+    waits.store(false, Ordering::Relaxed);
+    let after = wait_for(&server, |text| text.contains("owner_kind=\"StatefulSet\",owner_name=\"redis-cache\""));
+    assert_eq!(series(&before), series(&after));
+    line(&after, &["kepler_kubernetes_source_info{", "source=\"kubelet\"} 1"]);
+}
+
 #[test]
 fn a_wrong_kubeconfig_is_said_and_stops_nothing() {
     let host = host();

@@ -26,7 +26,7 @@ const MOST_ADDRESSES: usize = 12;
 /// The node is one hop away.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-const RIGHT: Right = Right { resource: "nodes/pods", verbs: &["get"] };
+const RIGHT: Right = Right { api_group: "", resource: "nodes/pods", verbs: &["get"] };
 
 /// Asks the kubelet.
 pub(super) struct Kubelet {
@@ -103,7 +103,7 @@ impl Kubelet {
         let answer = answer.map_err(|error| SourceFailure::of(&error, &RIGHT))?;
         let PodList { pods, .. } =
             read_list(BufReader::with_capacity(64 << 10, Bounded::new(answer, MAX_BODY)), &self.labels)
-                .map_err(|error| SourceFailure::malformed(url.as_str(), &error))?;
+                .map_err(|error| SourceFailure::malformed(url.as_str(), error))?;
         Ok(pods)
     }
 }

@@ -15,6 +15,11 @@ pub(super) trait PodSource: Send {
     /// Its fixed name.
     fn name(&self) -> &'static str;
 
+    /// Whether it is read at once, from this machine alone.
+    fn is_local(&self) -> bool {
+        false
+    }
+
     /// All pods of this node, as far as it knows them.
     fn list(&mut self) -> Result<Vec<PodEntry>, SourceFailure>;
 }
