@@ -11,8 +11,9 @@ pub(super) use watch::{Collection, Event, WHOLE, Watched};
 
 use super::access::{Access, AccessError};
 use super::failure::{Right, SourceFailure};
+use super::pace::TIMEOUT;
 use super::pods::{LabelFilter, ListMetadata, Metadata, Pod, PodList, entry, read_list};
-use super::source::{Bounded, MAX_BODY, PodSource, TIMEOUT};
+use super::source::{Bounded, MAX_BODY, PodSource};
 use crate::http::peer::{Peer, PeerClient, PeerTrust};
 use crate::http::{Auth, ClientOptions, HttpError, decompressed};
 use kepler_core::availability::{Remedy, Setting};
@@ -80,7 +81,9 @@ impl Connection {
         right: &Right,
     ) -> Result<(Url, Box<dyn Read + Send>), SourceFailure> {
         let mut url = self.url(path);
-        url.query_pairs_mut().extend_pairs(query);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
         let auth = self.auth()?;
         let headers = [("accept", accept), ("accept-encoding", "gzip")];
         let answer = self.http.stream(&url, &auth, &headers, timeout).map_err(|error| failure(&error, right))?;

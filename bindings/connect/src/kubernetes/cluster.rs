@@ -6,8 +6,9 @@
 use super::access::Access;
 use super::apiserver::{self, Collection, Connection, Watched};
 use super::failure::{Right, SourceFailure};
+use super::pace::TIMEOUT;
 use super::pods::Metadata;
-use super::source::{Bounded, TIMEOUT};
+use super::source::Bounded;
 use kepler_core::availability::Unavailable;
 use kepler_core::directory::{ClusterFacts, Directory, NamespaceEntry};
 use serde::Deserialize;

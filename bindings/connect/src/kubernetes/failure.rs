@@ -1,6 +1,6 @@
 //! Why a source of pods did not answer, and what would change that.
 
-use super::source::TIMEOUT;
+use super::pace::TIMEOUT;
 use crate::http::HttpError;
 use kepler_core::availability::{Remedy, Setting, Unavailable};
 use kepler_core::printable;

@@ -5,8 +5,9 @@
 
 use super::access::{Access, AccessError};
 use super::failure::{Right, SourceFailure};
+use super::pace::TIMEOUT;
 use super::pods::{LabelFilter, PodList, read_list};
-use super::source::{Bounded, MAX_BODY, PodSource, TIMEOUT};
+use super::source::{Bounded, MAX_BODY, PodSource};
 use super::{apiserver, node_addresses};
 use crate::http::peer::{Peer, PeerClient, PeerTrust};
 use kepler_core::availability::{Remedy, Setting};
@@ -100,7 +101,13 @@ impl Kubelet {
         };
         let url = Url::parse(&text).map_err(node)?;
         let answer = client.stream(&url, &auth, &[("accept", "application/json")], TIMEOUT);
-        let answer = answer.map_err(|error| SourceFailure::of(&error, &RIGHT))?;
+        let answer = answer.map_err(|error| {
+            let mut failure = SourceFailure::of(&error, &RIGHT);
+            if failure.fault == "unreachable" {
+                failure.reason = format!("{} (tried at {address})", failure.reason);
+            }
+            failure
+        })?;
         let PodList { pods, .. } =
             read_list(BufReader::with_capacity(64 << 10, Bounded::new(answer, MAX_BODY)), &self.labels)
                 .map_err(|error| SourceFailure::malformed(url.as_str(), error))?;

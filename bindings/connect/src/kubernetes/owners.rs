@@ -8,8 +8,9 @@
 use super::access::Access;
 use super::apiserver::Connection;
 use super::failure::{Right, SourceFailure};
+use super::pace::TIMEOUT;
 use super::pods::Metadata;
-use super::source::{Bounded, TIMEOUT};
+use super::source::Bounded;
 use crate::kepler::{KeplerView, PodController};
 use kepler_compliance::view::Owner;
 use serde::Deserialize;

@@ -3,10 +3,7 @@
 use super::failure::SourceFailure;
 use kepler_core::directory::PodEntry;
 use std::io::{self, Read};
-use std::time::Duration;
 
-/// A list takes no longer.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 /// A list is not longer: 10,000 pods have some 70 MB.
 pub(super) const MAX_BODY: u64 = 256 << 20;
 
