@@ -54,6 +54,7 @@ mod inventory;
 mod layered;
 mod live;
 mod none;
+mod platform;
 mod ring;
 mod split;
 
@@ -67,6 +68,7 @@ pub use kepler_core::workload::WorkloadKind;
 pub use layered::LayeredView;
 pub use live::LiveView;
 pub use none::NoView;
+pub use platform::{PlatformEnergy, PlatformIdentity};
 pub use ring::{HistoryRing, RingOptions};
 pub use split::{EnergySplit, PowerSplit, Split};
 

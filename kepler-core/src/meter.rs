@@ -53,7 +53,7 @@ pub mod msr;
 pub mod perf;
 pub mod powercap;
 pub mod replay;
-mod sysfs;
+pub(crate) mod sysfs;
 mod uncertainty;
 mod watchdog;
 

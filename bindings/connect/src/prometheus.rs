@@ -51,7 +51,11 @@ use crate::energy::{
     WorkloadFigures, hull, owner_of_pod, rows, skipped,
 };
 use crate::http::{Auth, ClientOptions, Http, HttpError, base_url, shown};
-use api::{Answer, Api, ApiError, When};
+use api::{Answer, ApiError};
+#[cfg(feature = "external")]
+pub(crate) use api::{Api, When};
+#[cfg(not(feature = "external"))]
+use api::{Api, When};
 use kepler_compliance::view::{
     EnergySeries, EnergyView, Inventory, NewestReading, Skipped, Subject, TimeRange, ViewError, WorkloadKind,
 };

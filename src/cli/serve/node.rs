@@ -25,7 +25,7 @@ use std::sync::Arc;
 /// When the meter asked for cannot be used, or the host cannot be read.
 pub(super) fn start(config: &Config) -> Result<Role, Failure> {
     let known = Known::start(config);
-    let platform = config.redfish.enabled.then(|| Platform::start(config));
+    let platform = config.platform.is_any().then(|| Platform::start(config));
     let sampler =
         sampling::open_with_platform(config, &known, platform.as_ref().map(|platform| platform.board.clone()))?;
     let unused_sources = rest::unused_sources(&sampler);

@@ -1,12 +1,13 @@
 //! The recorded readings of one exporter.
 
+use super::platform::PlatformTracks;
 use super::scrape::{Scrape, Shown};
 use super::track::{Reading, Track};
 use crate::energy::{Identity, Key, NodeFigures, Quantity, Sources, WorkloadFigures, slot};
 use jiff::Timestamp;
 use kepler_compliance::series::span;
 use kepler_compliance::units::ZoneKind;
-use kepler_compliance::view::{Owner, Resources, Split, TimeRange, WorkloadKind};
+use kepler_compliance::view::{Owner, PlatformEnergy, Resources, Split, TimeRange, WorkloadKind};
 use kepler_core::workload::EnergyAnnotation;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub(super) struct Node {
     watts: Split<f64>,
     sources: Sources,
     processors: Option<u32>,
+    platform: PlatformTracks,
     workloads: HashMap<Key, Row>,
     /// Workloads that the newest reading showed and that are not kept.
     unkept: usize,
@@ -84,6 +86,7 @@ impl Node {
             }
         }
         (self.watts, self.sources, self.processors) = (figures.watts, figures.sources, figures.processors);
+        self.platform.take(scrape.platform, since, at);
         self.unkept = 0;
         for (key, shown) in scrape.workloads {
             let owner = shown.owner_in(&scrape.owners);
@@ -115,6 +118,7 @@ impl Node {
                 track.forget_before(limit);
             }
         }
+        self.platform.forget_before(limit);
         self.workloads.retain(|_, row| row.last > limit);
         for row in self.workloads.values_mut() {
             row.forget_before(limit);
@@ -125,7 +129,9 @@ impl Node {
     fn tracks(&mut self) -> impl Iterator<Item = &mut Track> {
         let of_node = self.counters.iter_mut().flat_map(parts);
         let of_rows = self.workloads.values_mut();
-        of_node.chain(of_rows.flat_map(|row| row.joules.iter_mut().map(|(_, track)| track).chain(&mut row.cpu_seconds)))
+        of_node
+            .chain(self.platform.tracks())
+            .chain(of_rows.flat_map(|row| row.joules.iter_mut().map(|(_, track)| track).chain(&mut row.cpu_seconds)))
     }
 
     /// Points that are kept of all counters.
@@ -204,6 +210,11 @@ impl Node {
             figures.watts = self.watts;
         }
         figures
+    }
+
+    /// What meters of the whole machine showed in `range`.
+    pub(super) fn platform(&self, range: TimeRange) -> Vec<PlatformEnergy> {
+        self.platform.between(range, self.powers(range), self.newest())
     }
 
     /// What the workloads that `wanted` names, and that were there, used in `range`.

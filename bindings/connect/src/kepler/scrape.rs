@@ -1,5 +1,6 @@
 //! Parses one scrape of an exporter.
 
+use super::platform::Platforms;
 use super::track::Reading;
 use crate::energy::{
     Identity, Key, Level, METRICS, Metric, NodeFigures, Quantity, RESOURCES, SOURCE_ERROR, SOURCE_INFO, add,
@@ -29,6 +30,8 @@ pub(super) struct Scrape {
     pub(super) annotations: HashMap<Arc<str>, Vec<EnergyAnnotation>>,
     /// Requests and limits of pods and containers by kind and identifier.
     pub(super) resources: HashMap<(WorkloadKind, Arc<str>), Resources>,
+    /// Meters of the whole machine.
+    pub(super) platform: Platforms,
     /// Whether it is an exporter of Kepler's.
     is_kepler: bool,
 }
@@ -166,6 +169,7 @@ impl Scrape {
                     self.annotations.entry(pod.into()).or_default().push(annotation);
                 }
             }
+            (name, _) if Platforms::knows(name) => self.platform.take(name, label, sample.value),
             (metric_names::NODE_CPU_INFO, _) => *self.figures.processors.get_or_insert_default() += 1,
             (_, Some(metric)) => {
                 let Some(part) = metric.part(label) else { return };

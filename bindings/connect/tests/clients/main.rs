@@ -11,6 +11,8 @@
 mod cluster_hub;
 #[cfg(feature = "devices")]
 mod devices;
+#[cfg(feature = "external")]
+mod external;
 #[cfg(all(feature = "electricity-maps", feature = "watttime", feature = "uk-carbon-intensity"))]
 mod intensity;
 #[cfg(feature = "kepler")]
