@@ -70,7 +70,7 @@ pub(super) struct Known {
 }
 
 /// Everything asked in one read transaction is of one state of the file.
-pub(super) struct Reading<'a>(Transaction<'a>);
+pub(super) struct Reading<'a>(pub(super) Transaction<'a>);
 
 impl HistoryReader {
     /// Opens the history at `path` to read.
@@ -173,7 +173,8 @@ impl Reading<'_> {
         Ok(Intervals(intervals))
     }
 
-    fn version(&self) -> rusqlite::Result<i64> {
+    /// The version of the tables.
+    pub(super) fn version(&self) -> rusqlite::Result<i64> {
         self.0.pragma_query_value(None, "user_version", |row| row.get(0))
     }
 

@@ -1,5 +1,6 @@
 //! The history as a source of energy figures.
 
+use super::device_reader::Devices;
 use super::reader::{HistoryReader, Interval, Intervals, NodeRow, Reading, Source, WorkloadRow};
 use super::share::Span;
 use super::steps::{Steps, time};
@@ -93,6 +94,9 @@ fn inventory(reading: &Reading<'_>, range: TimeRange, asked: Span) -> rusqlite::
     let mut described = NodeEnergy::new(node.clone(), covered);
     described.zones = node_zones(reading, &intervals, asked, &sources, newest)?;
     described.processors = reading.processors(asked)?;
+    let of_newest = newest.map(|newest| (newest, awake(newest)));
+    let mut devices = Devices::read(reading, &intervals, asked, covered, of_newest)?;
+    described.devices = std::mem::take(&mut devices.drawn);
     let (method, counted) = (described.method(), described.counted());
 
     let mut sums: HashMap<i64, Sum> = HashMap::new();
@@ -119,7 +123,7 @@ fn inventory(reading: &Reading<'_>, range: TimeRange, asked: Span) -> rusqlite::
             method,
             resources: None,
             containment: Containment::Unknown,
-            devices: Vec::new(),
+            devices: devices.used.remove(&id).unwrap_or_default(),
         });
     }
     Ok(Some(Inventory {

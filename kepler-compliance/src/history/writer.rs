@@ -2,6 +2,8 @@
 
 use super::account::{Accounts, Workload, WorkloadRow};
 use super::age::AgeClock;
+use super::columns::microjoules;
+use super::devices::DeviceAccounts;
 use super::elapsed::{Elapsed, wall_ms};
 use super::{HistoryError, HistoryOptions, columns, millis, retention, schema};
 use crate::differ::{Order, ZoneCounters};
@@ -22,6 +24,7 @@ pub(super) struct Writer {
     connection: Connection,
     options: HistoryOptions,
     accounts: Accounts,
+    devices: DeviceAccounts,
     age: AgeClock,
     current: Option<Interval>,
 }
@@ -62,6 +65,7 @@ impl Writer {
             connection,
             options,
             accounts: Accounts::default(),
+            devices: DeviceAccounts::default(),
             age: AgeClock::starting_at(newest),
             current: None,
         })
@@ -74,6 +78,8 @@ impl Writer {
             if order == Order::First {
                 self.accounts.read(snapshot, order);
                 self.accounts.commit(snapshot);
+                self.devices.read(snapshot);
+                self.devices.commit();
                 self.age.advance(wall_ms(&snapshot.at), &snapshot.at);
             }
             return Ok(());
@@ -84,11 +90,13 @@ impl Writer {
         }
         self.age.advance(elapsed.end_ms, &snapshot.at);
         self.accounts.read(snapshot, order);
+        self.devices.read(snapshot);
         match self.write(snapshot, order, elapsed) {
             Ok(interval) => {
                 let has_closed = self.current.is_some_and(|current| current.id != interval.id);
                 self.current = Some(interval);
                 self.accounts.commit(snapshot);
+                self.devices.commit();
                 if has_closed { self.bound() } else { Ok(()) }
             }
             Err(source) => {
@@ -120,6 +128,7 @@ impl Writer {
         let interval = place(&transaction, self.current, elapsed, &self.options, self.age.now_ms(), snapshot)?;
         write_node(&transaction, interval, snapshot, &zones)?;
         write_workloads(&transaction, interval, &mut self.accounts, &zones)?;
+        self.devices.write(&transaction, interval.block, interval.id, &self.accounts)?;
         transaction.commit()?;
         Ok(interval)
     }
@@ -283,9 +292,4 @@ fn introduce(
             ],
             |row| row.get(0),
         )
-}
-
-/// As SQLite keeps it: 9.2 TJ at most.
-fn microjoules(energy: crate::units::Energy) -> i64 {
-    i64::try_from(energy.microjoules()).unwrap_or(i64::MAX)
 }

@@ -12,6 +12,7 @@
 mod answers;
 mod bounds;
 mod conservation;
+mod devices;
 mod faults;
 mod fleet;
 mod kill;
