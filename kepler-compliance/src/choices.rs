@@ -71,6 +71,9 @@ pub struct Choices {
     pub pods: HashMap<Arc<str>, Vec<EnergyAnnotation>>,
     /// By the namespace's name.
     pub namespaces: HashMap<Arc<str>, Vec<EnergyAnnotation>>,
+    /// Labels of pods that are kept, by the pod's UID; under the names that the source shows (`app_kubernetes_io_name` of
+    /// an exporter). They choose nothing: workloads are found by them.
+    pub labels: HashMap<Arc<str>, Vec<(String, String)>>,
     /// Regions by the node's name, as labels say.
     pub regions: HashMap<Arc<str>, String>,
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 struct OfNode {
     feed: Feed,
     node: String,
+    annotated: Annotated,
     directory: Directory,
 }
 
@@ -20,6 +21,12 @@ impl ChoiceSource for OfNode {
     fn choices(&self) -> Choices {
         let mut choices = Choices::default();
         let snapshot = self.feed.latest();
+        for row in snapshot.iter().flat_map(|snapshot| &snapshot.pods).filter(|row| !row.info.labels.is_empty()) {
+            choices.labels.insert(row.info.id.as_str().into(), row.info.labels.clone());
+        }
+        if self.annotated == Annotated::Nothing {
+            return choices;
+        }
         for row in snapshot.iter().flat_map(|snapshot| &snapshot.pods).filter(|row| !row.info.annotations.is_empty()) {
             choices.pods.insert(row.info.id.as_str().into(), row.info.annotations.clone());
         }
@@ -60,10 +67,10 @@ fn add(choices: &mut Choices, directory: &Directory, node: Option<&str>) {
 /// What is chosen on a node whose pods are named by `directory`; nothing where Kubernetes is not asked.
 pub(super) fn of_node(config: &Config, feed: Feed, directory: Option<Directory>) -> Arc<dyn ChoiceSource> {
     match directory {
-        Some(directory) if config.kube.annotations != Annotated::Nothing => {
-            Arc::new(OfNode { feed, node: config.node_name(), directory })
+        Some(directory) => {
+            Arc::new(OfNode { feed, node: config.node_name(), annotated: config.kube.annotations, directory })
         }
-        _ => Arc::new(NoChoices),
+        None => Arc::new(NoChoices),
     }
 }
 

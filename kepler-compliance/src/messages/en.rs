@@ -59,6 +59,10 @@ fn energy(message: &EnergyMessage) -> String {
         M::LeftOut { what, reason } => format!("{what} is left out: {reason}"),
         M::OthersLeftOut { count: 1 } => "Another one is left out.".to_owned(),
         M::OthersLeftOut { count } => format!("{count} others are left out."),
+        M::NoLabels => {
+            "No labels of pods are known here: have those that matter shown (`kube.podLabels` of the exporters)."
+                .to_owned()
+        }
         M::NoData { origin, range, reason } => format!("{origin} has no energy figures from {range}: {reason}"),
         M::NotRunning => "It no longer runs: energy is known, power is not.".to_owned(),
         M::Unassigned { percent: share } => {

@@ -57,6 +57,10 @@ fn energy(message: &EnergyMessage) -> String {
         ),
         M::LeftOut { what, reason } => format!("{what} 제외됨: {reason}"),
         M::OthersLeftOut { count } => format!("그 외 {count}개가 제외되었습니다."),
+        M::NoLabels => {
+            "파드 레이블이 알려져 있지 않습니다. 필요한 레이블을 표시하도록 설정하십시오(익스포터의 `kube.podLabels`)."
+                .to_owned()
+        }
         M::NoData { origin, range, reason } => {
             format!(
                 "{origin}에 {:.0}부터 {:.0}까지의 에너지 데이터가 없습니다: {}",

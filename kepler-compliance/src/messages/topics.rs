@@ -52,6 +52,8 @@ pub enum EnergyMessage {
         /// How many.
         count: usize,
     },
+    /// No labels of pods are known, so that none can be found by them.
+    NoLabels,
     /// There are none of a range.
     NoData {
         /// The view that was asked.

@@ -2,6 +2,7 @@
 
 use super::fixture::{Row, World, near, split};
 use super::kinds::host;
+use kepler_compliance::choices::{ChoiceSource, Choices};
 use kepler_compliance::standards::{Basis, Status};
 use kepler_compliance::tools::{
     EnergyBy, EnergyRequest, EnergyResponse, FindRequest, FindResponse, PowerNowRequest, PowerNowResponse, ToolError,
@@ -207,4 +208,44 @@ fn a_name_that_nothing_has_suggests_those_like_it() {
     assert!(error.contains("node-1, node-2"), "{error}");
     let error = unknown(FindRequest::default().with(|asked| asked.namespace = Some("shopp".to_owned())));
     assert!(error.contains("shop"), "{error}");
+}
+
+/// Labels as an exporter shows them, of the rows of `cluster` by their UID.
+struct Labelled(&'static [(&'static str, &'static [(&'static str, &'static str)])]);
+
+impl ChoiceSource for Labelled {
+    fn choices(&self) -> Choices {
+        let mut choices = Choices::default();
+        for (uid, labels) in self.0 {
+            let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            choices.labels.insert((*uid).into(), labels.collect());
+        }
+        choices
+    }
+}
+
+#[test]
+fn workloads_are_found_by_the_labels_of_their_pods() {
+    let world = cluster();
+    let labels = Labelled(&[
+        ("uid-0", &[("app_kubernetes_io_name", "shop-front"), ("track", "stable")]),
+        ("uid-1", &[("app_kubernetes_io_name", "shop-front"), ("track", "canary")]),
+        ("uid-2", &[("app_kubernetes_io_name", "store")]),
+    ]);
+    let context = world.context().choosing(&labels);
+    let find =
+        |change: &dyn Fn(&mut FindRequest)| find_workloads(&context, &FindRequest::default().with(change)).unwrap();
+    let names = |answer: &FindResponse| answer.workloads.iter().map(|row| row.workload.clone()).collect::<Vec<_>>();
+    let by_label = |label: &str| find(&|asked: &mut FindRequest| asked.label = Some(label.to_owned()));
+    let front = by_label("app.kubernetes.io/name=shop-front");
+    assert_eq!(names(&front), ["web-7d4b9c6f5-x2x9z", "web-7d4b9c6f5-b5b5b"]);
+    assert_eq!(front.workloads[0].labels["track"], "stable");
+    assert_eq!(names(&by_label("track=canary")), ["web-7d4b9c6f5-b5b5b"]);
+    assert_eq!(by_label("track").total, 2);
+    let (none, any) = (by_label("track=beta"), find(&|asked: &mut FindRequest| asked.query = Some("STORE".to_owned())));
+    assert!(none.total == 0 && none.evidence.caveats.is_empty(), "{none:?}");
+    assert_eq!(names(&any), ["Redis-0"], "a label has the word");
+    let unlabelled =
+        find_workloads(&world.context(), &FindRequest::default().with(|asked| asked.label = Some("app=web".into())));
+    assert!(unlabelled.unwrap().evidence.caveats[0].contains("No labels of pods are known"), "unknown is not none");
 }

@@ -25,6 +25,8 @@ impl ChoiceSource for KeplerView {
         for tracked in &state.roster.tracked {
             let pods = tracked.node.annotated().map(|(uid, annotations)| (Arc::clone(uid), annotations.to_vec()));
             choices.pods.extend(pods);
+            let labels = tracked.node.labelled().map(|(uid, labels)| (Arc::clone(uid), labels.to_vec()));
+            choices.labels.extend(labels);
         }
         let located = state.roster.known.iter().filter_map(|node| Some((Arc::clone(&node.name), node.region.clone()?)));
         choices.regions.extend(located);

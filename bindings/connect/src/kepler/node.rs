@@ -51,6 +51,8 @@ struct Row {
     resources: Option<Box<Resources>>,
     /// Few pods have any.
     annotations: Option<Box<[EnergyAnnotation]>>,
+    /// Those that its exporter shows of a pod.
+    labels: Option<Box<[(String, String)]>>,
     first: Timestamp,
     last: Timestamp,
     running: bool,
@@ -109,6 +111,7 @@ impl Node {
             let is_pod = shown.identity.kind == WorkloadKind::Pod;
             let annotations =
                 is_pod.then(|| scrape.annotations.remove(&shown.identity.uid)).flatten().map(Vec::into_boxed_slice);
+            let labels = is_pod.then(|| scrape.labels.remove(&shown.identity.uid)).flatten().map(Vec::into_boxed_slice);
             if self.workloads.len() >= most && !self.workloads.contains_key(&key) {
                 self.unkept += 1;
                 continue;
@@ -118,6 +121,10 @@ impl Node {
             row.name_owner(owner);
             row.note_resources(resources);
             row.annotations = annotations;
+            // Of a pod that has ended none are shown any more.
+            if labels.is_some() {
+                row.labels = labels;
+            }
             row.take(shown, since, at);
         }
         self.readings.push_back(at);
@@ -189,6 +196,11 @@ impl Node {
     /// The pods that say how their energy is to be judged and shown.
     pub(super) fn annotated(&self) -> impl Iterator<Item = (&Arc<str>, &[EnergyAnnotation])> {
         self.workloads.values().filter_map(|row| Some((&row.identity.uid, row.annotations.as_deref()?)))
+    }
+
+    /// The pods whose labels are shown.
+    pub(super) fn labelled(&self) -> impl Iterator<Item = (&Arc<str>, &[(String, String)])> {
+        self.workloads.values().filter_map(|row| Some((&row.identity.uid, row.labels.as_deref()?)))
     }
 
     /// Workloads that are known.
@@ -299,9 +311,22 @@ impl Node {
 impl Row {
     fn new(identity: Identity, first: Timestamp) -> Self {
         let (joules, devices, watts) = (Vec::new(), Box::default(), Vec::new());
-        let (owner, resources, annotations, cpu_seconds) = (None, None, None, None);
+        let (owner, resources, annotations, labels, cpu_seconds) = (None, None, None, None, None);
         let (last, running) = (first, false);
-        Row { identity, owner, resources, annotations, first, last, running, joules, devices, cpu_seconds, watts }
+        Row {
+            identity,
+            owner,
+            resources,
+            annotations,
+            labels,
+            first,
+            last,
+            running,
+            joules,
+            devices,
+            cpu_seconds,
+            watts,
+        }
     }
 
     /// All tracks.

@@ -12,6 +12,7 @@ use kepler_compliance::units::ZoneKind;
 use kepler_compliance::view::{Owner, Resources, Split, WorkloadKind};
 use kepler_core::metric_names;
 use kepler_core::workload::EnergyAnnotation;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read};
 use std::sync::{Arc, LazyLock};
@@ -28,6 +29,8 @@ pub(super) struct Scrape {
     pub(super) owners: HashMap<Arc<str>, Owner>,
     /// Annotations about energy by the identifier of their pod.
     pub(super) annotations: HashMap<Arc<str>, Vec<EnergyAnnotation>>,
+    /// Labels of pods by the identifier of their pod.
+    pub(super) labels: HashMap<Arc<str>, Vec<(String, String)>>,
     /// Requests and limits of pods and containers by kind and identifier.
     pub(super) resources: HashMap<(WorkloadKind, Arc<str>), Resources>,
     /// Meters of the whole machine.
@@ -172,6 +175,9 @@ impl Scrape {
                 if let Some((pod, owner)) = owner_of_pod(label) {
                     self.owners.insert(pod.into(), owner);
                 }
+                if let Some((pod, labels)) = labels_of_pod(sample).filter(|(_, labels)| !labels.is_empty()) {
+                    self.labels.insert(pod.into(), labels);
+                }
             }
             (metric_names::POD_ANNOTATION_INFO, _) => {
                 if let Some((pod, annotation)) = annotation_of_pod(label) {
@@ -261,6 +267,15 @@ impl Shown {
 fn annotation_of_pod<'a>(label: impl Fn(&str) -> Option<&'a str>) -> Option<(&'a str, EnergyAnnotation)> {
     let is_label = label("written_as") == Some("label");
     Some((label("pod_id")?, EnergyAnnotation::new(label("annotation")?, label("value")?, is_label)))
+}
+
+/// Labels of a pod that are kept: a cluster's policy asks for a few.
+const MOST_LABELS: usize = 64;
+
+/// A pod's own labels, `label_app` as `app`, in `kepler_pod_info`.
+fn labels_of_pod<'a>(sample: &'a Sample<'_>) -> Option<(&'a str, Vec<(String, String)>)> {
+    let own = |(name, value): &(&str, Cow<'_, str>)| Some((name.strip_prefix("label_")?.to_owned(), value.to_string()));
+    Some((sample.label("pod_id")?, sample.labels.iter().filter_map(own).take(MOST_LABELS).collect()))
 }
 
 #[cfg(test)]
