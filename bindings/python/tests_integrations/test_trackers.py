@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,8 @@ def test_mlflow_has_metrics_and_tags(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     from kepler_power.integrations import mlflow as ours
 
-    mlflow.set_tracking_uri(f"file://{tmp_path}")
+    # A store that is there already gets no experiment of its own.
+    mlflow.set_tracking_uri(f"file://{tmp_path / 'runs'}")
     with pytest.raises(kepler_power.ConfigurationError, match="no run of MLflow is active"):
         ours.log(measured())
     with mlflow.start_run() as run:
@@ -63,11 +65,15 @@ def work(number: int) -> int:
     return sum(n * n for n in range(100_000 + number))
 
 
-def test_tasks_and_actors_of_ray_are_added_up(tmp_path: Path) -> None:
+def test_tasks_and_actors_of_ray_are_added_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ray = pytest.importorskip("ray")
+    # A job that an earlier test began in this process would go on in the workers.
+    monkeypatch.delenv("KEPLER_JOB_ID", raising=False)
     from kepler_power.integrations.ray import remote
 
-    ray.init(num_cpus=2, include_dashboard=False, configure_logging=False, log_to_driver=False)
+    # Workers import this file by name.
+    environment = {"env_vars": {"PYTHONPATH": str(Path(__file__).parent)}}
+    ray.init(num_cpus=2, include_dashboard=False, configure_logging=False, log_to_driver=False, runtime_env=environment)
     try:
         with distributed.collect(directory=tmp_path) as job:
             task, other = remote(job, work), remote(job, work, num_cpus=1)
@@ -108,5 +114,11 @@ def test_a_flow_of_prefect_says_in_its_log_what_it_used(caplog: pytest.LogCaptur
         return train(3)
 
     with prefect_test_harness():
-        assert pipeline() == work(3)
+        # Prefect's loggers hand nothing on.
+        tasks = logging.getLogger("prefect.task_runs")
+        tasks.addHandler(caplog.handler)
+        try:
+            assert pipeline() == work(3)
+        finally:
+            tasks.removeHandler(caplog.handler)
     assert "energy of" in caplog.text and "train" in caplog.text
