@@ -1,5 +1,7 @@
 """Forty questions in English and Korean: the published descriptions lead to the right tool, and its answer is right."""
 
+import json
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ import anyio
 import cluster
 import pytest
 from cluster import ALL, GRID, PUE, WORKLOADS, watts_in, watts_of
+from conftest import FOLDER, NODE
 from mcp import Client, StdioServerParameters
 from retrieval import Chooser
 
@@ -144,5 +147,21 @@ async def test_its_answer_is_right(client: Client, question: str, tool: str, arg
     answer = await client.call_tool(tool, arguments)
     assert not answer.is_error, answer.content[0].text
     assert is_right(answer.structured_content), answer.content[0].text
-    # A typical answer leaves room for the conversation; two letters of Korean are about a token.
-    assert len(answer.content[0].text.encode()) <= 4000, len(answer.content[0].text)
+
+
+def tokens(texts: list[str]) -> list[int]:
+    """How many tokens each text has, by the tokenizer o200k."""
+    done = subprocess.run([NODE, "tokens.mjs"], cwd=FOLDER, input=json.dumps(texts), capture_output=True, text=True, timeout=60, check=True)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.skipif(NODE is None, reason="SKIPPED: run `npm ci` in tests/mcp, and have Node on the path")
+async def test_answers_and_the_list_of_tools_leave_room_for_the_conversation(client: Client) -> None:
+    answers = [(await client.call_tool(tool, arguments)).content[0].text for _, tool, arguments, _ in QUESTIONS]
+    listed = [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in (await client.list_tools()).tools]
+    bare = [{name: value for name, value in tool.items() if name != "outputSchema"} for tool in listed]
+    lists = [json.dumps({"tools": tools}, separators=(",", ":")) for tools in (listed, bare)]
+    *weights, whole, without = tokens(answers + lists)
+    heavy = {question[0]: weight for question, weight in zip(QUESTIONS, weights) if weight > 1000}
+    assert not heavy, heavy
+    assert whole <= 6000 and without <= 3000, (whole, without)

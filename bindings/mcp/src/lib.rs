@@ -10,6 +10,7 @@
 //!
 //! # Features
 //! - `http`: the streamable HTTP transport, and the older one over SSE ([`http`](../kepler_mcp/http/index.html)).
+//! - `oauth`: tokens of an OAuth authorization server, over `http`.
 //! - `bridge`: a server over standard input and output that stands for a remote one ([`bridge`](../kepler_mcp/bridge/index.html)).
 //!
 //! ```
@@ -36,6 +37,7 @@
 
 #[cfg(feature = "bridge")]
 pub mod bridge;
+mod brief;
 mod completion;
 #[cfg(feature = "http")]
 pub mod http;

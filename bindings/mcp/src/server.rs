@@ -6,7 +6,7 @@ use crate::watch::ObservedToolbox;
 use crate::{completion, prompts, resources, schema};
 use kepler_compliance::tools::{CallError, registry};
 use kepler_compliance::tools::{
-    Context, EnergyRequest, FindRequest, PowerNowRequest, SummaryRequest, ToolRequest, Toolbox,
+    Context, EnergyRequest, FindRequest, PowerNowRequest, SummaryRequest, ToolRequest, Toolbox, Toolset,
 };
 use kepler_core::printable;
 use kepler_guard::{WorkError, WorkLimit};
@@ -30,7 +30,7 @@ for any past time, {find} for exact names, {summary} for the whole with its verd
 are none, from an estimate: `inputs` and `caveats` of each answer say which; repeat them. `null` is unknown, never zero, \
 and INSUFFICIENT_DATA is no verdict. A monthly figure is a projection from the window. Standards differ in force (law, \
 certificate, internal yardstick): read the resource of a standard before calling its breach unlawful. An answer has at \
-most 8000 bytes: `left_out` counts what it lacks, `max_answer_bytes` (2000 to 1000000) or `limit` asks for more.";
+most 7200 bytes: `more` counts what it lacks, `max_answer_bytes` (2000 to 1000000) or `limit` asks for more.";
 
 /// Answers that are worked out at a time, by default.
 const DEFAULT_AT_ONCE: usize = 4;
@@ -134,6 +134,20 @@ fn narrowed(selection: &ToolSelection, _: &RequestContext<RoleServer>) -> Result
     Ok(selection.clone())
 }
 
+/// Whether the token of the request permits tools of this set.
+#[cfg(feature = "oauth")]
+fn is_permitted(set: Toolset, request: &RequestContext<RoleServer>) -> bool {
+    let parts = request.extensions.get::<axum::http::request::Parts>();
+    let scopes = parts.and_then(|parts| parts.extensions.get::<crate::http::oauth::Scopes>());
+    // Without OAuth there are none.
+    scopes.is_none_or(|scopes| scopes.permit(set))
+}
+
+#[cfg(not(feature = "oauth"))]
+fn is_permitted(_: Toolset, _: &RequestContext<RoleServer>) -> bool {
+    true
+}
+
 /// The tools of a selection, as a client of that name is shown them.
 fn listed(tools: &[Tool], selection: &ToolSelection, client: Option<&str>) -> Vec<Tool> {
     let mut tools: Vec<Tool> = tools.iter().filter(|tool| selection.offers(&tool.name)).cloned().collect();
@@ -210,6 +224,9 @@ impl ServerHandler for McpServer {
         let tool = registry::find(&request.name).map_err(|error| mistaken(&error))?;
         if !self.selection(&context)?.offers(tool.name) {
             return Err(ErrorData::invalid_params(format!("the tool `{}` is not offered here", tool.name), None));
+        }
+        if !is_permitted(tool.toolset, &context) {
+            return Err(ErrorData::invalid_params(format!("the token does not permit `{}`", tool.name), None));
         }
         let wish = match Wish::new(request.arguments.unwrap_or_default()) {
             Ok(wish) => wish,

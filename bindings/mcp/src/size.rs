@@ -2,9 +2,10 @@
 //!
 //! A model reads an answer whole, and a host can have thousands of workloads. Without a wish of the caller an answer
 //! has at most [`DEFAULT`] bytes, both of its forms together: an answer of a tool with a `limit` lists fewer items, and what
-//! is still too long loses the end of its longest lists. `left_out` says which, and how many there are.
+//! is still too long loses the end of its longest lists. `more` says which, and how many there are.
 //! [`ARGUMENT`], which every tool takes and the instructions name once for all, asks for more; so does a `limit` of the caller's own.
 
+use crate::brief::brief;
 use kepler_compliance::text::Lang;
 use kepler_compliance::tools::registry::{Tool, ToolAnswer, language};
 use kepler_compliance::tools::{CallError, Context};
@@ -13,11 +14,11 @@ use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Map, Value, json};
 
 /// Bytes of an answer as it is sent, without a wish of the caller.
-pub(crate) const DEFAULT: usize = 8_000;
+pub(crate) const DEFAULT: usize = 7_200;
 /// The argument that asks for more, or less.
 pub(crate) const ARGUMENT: &str = "max_answer_bytes";
 /// Where an answer says what it leaves out.
-pub(crate) const LEFT_OUT: &str = "left_out";
+pub(crate) const MORE: &str = "more";
 
 /// The fewest bytes that may be asked for, and the most.
 const FEWEST: usize = 2_000;
@@ -26,7 +27,7 @@ const MOST: usize = 1_000_000;
 const LIMIT: &str = "limit";
 /// Items of other lists that are left room for when a limit is chosen.
 const OTHERS_KEPT: usize = 3;
-/// Room for `left_out` itself: its words, and a line for each list.
+/// Room for `more` itself: its words, and a line for each list.
 const ROOM: usize = 400;
 /// How much longer a list of sentences may be than other lists.
 const SENTENCES: usize = 4;
@@ -70,18 +71,25 @@ impl Wish {
         let answer = tool.answer(context, Value::Object(self.arguments))?;
         let most = match self.most {
             Some(most) => most,
-            None if own_limit => return Ok(result(answer.into_json())),
+            None if own_limit => return Ok(result(briefly(answer.into_json()))),
             None => DEFAULT,
         };
         let limit = if own_limit { None } else { default_limit(tool) };
-        match limit.filter(|_| size_of(answer.json()) > most) {
-            None => Ok(fit(answer.into_json(), most, &[])),
+        let whole = briefly(answer.json().clone());
+        match limit.filter(|_| size_of(&whole) > most) {
+            None => Ok(fit(whole, most, &[])),
             Some(limit) => {
-                let (answer, lists) = fewer(&answer, limit, most)?;
-                Ok(fit(answer, most, &lists))
+                let (shorter, lists) = fewer(&answer, &whole, limit, most)?;
+                Ok(fit(shorter, most, &lists))
             }
         }
     }
+}
+
+/// An answer as a model reads it.
+fn briefly(mut answer: Value) -> Value {
+    brief(&mut answer);
+    answer
 }
 
 /// How many items the tool gives without a `limit`, if it has that argument.
@@ -92,8 +100,8 @@ fn default_limit(tool: &Tool) -> Option<usize> {
 
 /// The answer with as many items as there is room for beside the rest of it, whose other lists can be shortened. The tool
 /// itself counts the items that are not listed. Also gives the lists that are limited.
-fn fewer(whole: &ToolAnswer, limit: usize, most: usize) -> Result<(Value, Vec<String>), CallError> {
-    let (one, answer) = (whole.shortened(1)?, whole.json());
+fn fewer(whole: &ToolAnswer, answer: &Value, limit: usize, most: usize) -> Result<(Value, Vec<String>), CallError> {
+    let one = briefly(whole.shortened(1)?);
     let count = |answer: &Value, name: &str| answer.get(name).and_then(Value::as_array).map_or(0, Vec::len);
     let names: Vec<String> = one.as_object().map_or_else(Vec::new, |fields| fields.keys().cloned().collect());
     let (limited, others): (Vec<_>, Vec<_>) =
@@ -119,7 +127,7 @@ fn fewer(whole: &ToolAnswer, limit: usize, most: usize) -> Result<(Value, Vec<St
     let mut answer = one;
     // The tool may say more of those that it then counts.
     while limit > 1 {
-        answer = whole.shortened(limit)?;
+        answer = briefly(whole.shortened(limit)?);
         if without_others(answer.clone()) + ROOM <= most {
             break;
         }
@@ -187,7 +195,7 @@ fn longest(value: &Value, path: &str, kept: &[String]) -> Option<(usize, String,
     }
     let below: Vec<(String, &Value)> = match value {
         Value::Object(fields) => {
-            let known = fields.iter().filter(|(name, _)| path.is_empty().then_some(name.as_str()) != Some(LEFT_OUT));
+            let known = fields.iter().filter(|(name, _)| path.is_empty().then_some(name.as_str()) != Some(MORE));
             known.map(|(name, value)| (format!("{path}/{}", escaped(name)), value)).collect()
         }
         Value::Array(items) => items.iter().enumerate().map(|(at, value)| (format!("{path}/{at}"), value)).collect(),
@@ -248,12 +256,12 @@ fn say(answer: &mut Value, lists: &[(String, usize)], texts_cut: bool) {
             shown.insert(name, json!({ "shown": list.len(), "total": total }));
         }
     }
-    let mut left_out = json!({ "lists": shown, "ask_for_more_with": ARGUMENT });
-    if let (true, Value::Object(fields)) = (texts_cut, &mut left_out) {
+    let mut more = json!({ "lists": shown, "ask_for_more_with": ARGUMENT });
+    if let (true, Value::Object(fields)) = (texts_cut, &mut more) {
         fields.insert("texts_cut_at_bytes".to_owned(), json!(LONG_TEXT));
     }
     if let Value::Object(fields) = answer {
-        fields.insert(LEFT_OUT.to_owned(), left_out);
+        fields.insert(MORE.to_owned(), more);
     }
 }
 

@@ -91,7 +91,9 @@ impl fmt::Display for Period {
         match self {
             Period::Year(year) => write!(f, "{year}"),
             Period::Years { from, to } => write!(f, "{from}-{to}"),
-            Period::Interval { start, end } => write!(f, "{start}/{end}"),
+            // A figure that holds for a moment, such as one that is stated in the settings.
+            Period::Interval { start, end } if start == end => write!(f, "{start:.0}"),
+            Period::Interval { start, end } => write!(f, "{start:.0}/{end:.0}"),
         }
     }
 }
@@ -252,7 +254,10 @@ impl IntensityFigure {
         note(a.method != b.method, "method", "산정 방법이", text(&a.method), text(&b.method));
         note(a.kind != b.kind, "kind", "종류(평균/한계)가", text(&a.kind), text(&b.kind));
         note(a.boundary != b.boundary, "boundary", "경계가", text(&a.boundary), text(&b.boundary));
-        note(self.period != other.period, "period", "기간이", self.period.to_string(), other.period.to_string());
+        // What is stated for a moment has no period to differ in; its source says that it is stated.
+        let has_period = |figure: &Self| !matches!(figure.period, Period::Interval { start, end } if start == end);
+        let periods_differ = self.period != other.period && has_period(self) && has_period(other);
+        note(periods_differ, "period", "기간이", self.period.to_string(), other.period.to_string());
         note(a.source != b.source, "source", "출처가", a.source.clone(), b.source.clone());
         caveats
     }

@@ -137,13 +137,13 @@ fn ask(toolbox: &Toolbox, tool: &Tool, more: Value) -> (usize, Value) {
 }
 
 #[test]
-fn no_tool_answers_with_more_than_8_kb_however_many_workloads_there_are_and_in_both_languages() {
+fn no_tool_answers_with_more_than_its_bound_however_many_workloads_there_are_and_in_both_languages() {
     let toolbox = toolbox(1_334, 200, LONGEST);
     for tool in registry::tools() {
         for lang in ["en", "ko"] {
             let (sent, answer) = ask(&toolbox, tool, json!({ "lang": lang }));
             assert!(sent <= DEFAULT, "{} in {lang}: {sent} bytes", tool.name);
-            println!("{} {lang}: {sent} bytes {}", tool.name, answer[LEFT_OUT]);
+            println!("{} {lang}: {sent} bytes {}", tool.name, answer[MORE]);
         }
         let ((whole, _), (sent, _)) = (ask(&toolbox, tool, json!({ ARGUMENT: MOST })), ask(&toolbox, tool, json!({})));
         println!("{} in whole: {whole} bytes", tool.name);
@@ -171,9 +171,9 @@ fn an_ordinary_host_is_answered_in_whole() {
     for tool in registry::tools() {
         let named = required(tool, &named("workload", 0, 24));
         let (sent, answer) = ask(&toolbox, tool, Value::Object(named));
-        println!("{}: {sent} bytes {}", tool.name, answer[LEFT_OUT]);
+        println!("{}: {sent} bytes {}", tool.name, answer[MORE]);
         // A day in a hundred steps is the one long list: the newest are there, and figures are of all of them.
-        let left_out = answer.get(LEFT_OUT).map(|left_out| left_out["lists"].as_object().unwrap().keys().collect());
+        let left_out = answer.get(MORE).map(|left_out| left_out["lists"].as_object().unwrap().keys().collect());
         let left_out: Vec<&String> = left_out.unwrap_or_default();
         assert!(left_out.is_empty() || left_out == ["series"], "{}: {left_out:?}", tool.name);
     }
@@ -198,7 +198,7 @@ fn a_caller_gets_as_much_as_it_asks_for() {
     let toolbox = toolbox(100, 1, 40);
     let tool = registry::find("list_workloads_by_compliance").unwrap();
     let (sent, answer) = ask(&toolbox, tool, json!({ "limit": 60 }));
-    assert!(sent > DEFAULT && answer["workloads"].as_array().unwrap().len() == 60 && answer.get(LEFT_OUT).is_none());
+    assert!(sent > DEFAULT && answer["workloads"].as_array().unwrap().len() == 60 && answer.get(MORE).is_none());
     let (sent, _) = ask(&toolbox, tool, json!({ ARGUMENT: 20_000 }));
     assert!((DEFAULT..=20_000).contains(&sent), "{sent}");
     for wrong in [json!(0), json!(-1), json!("8000"), json!(MOST + 1), json!(1.5)] {
@@ -217,14 +217,14 @@ fn steps_in_time_lose_their_oldest_and_other_lists_their_last() {
     assert!(serde_json::to_string(&result).unwrap().len() <= DEFAULT);
     assert_eq!(answer["series"].as_array().unwrap().last().unwrap()["start"], "2026-11-21T00:00:59Z");
     assert!(answer["names"][0].as_str().unwrap().starts_with("0-"));
-    assert_eq!(answer[LEFT_OUT]["lists"]["series"]["total"], 60);
+    assert_eq!(answer[MORE]["lists"]["series"]["total"], 60);
 }
 
 #[test]
 fn an_answer_of_long_texts_alone_is_cut_too() {
     let result = fit(json!({ "a": "한".repeat(9_000), "b": { "c": "y".repeat(9_000) } }), DEFAULT, &[]);
     assert!(serde_json::to_string(&result).unwrap().len() <= DEFAULT);
-    assert_eq!(result.structured_content.unwrap()[LEFT_OUT]["texts_cut_at_bytes"], LONG_TEXT);
+    assert_eq!(result.structured_content.unwrap()[MORE]["texts_cut_at_bytes"], LONG_TEXT);
 }
 
 #[test]
