@@ -14,6 +14,8 @@ pub(crate) mod flags;
 mod layers;
 mod load;
 mod manner;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod passthrough;
 mod platform;
 mod raw_setting;
@@ -29,6 +31,8 @@ pub(crate) use file::looks_like_settings;
 pub(crate) use flags::{Flags, parse as parse_flags};
 pub(crate) use load::{check, check_text, load};
 pub(crate) use manner::Manner;
+#[cfg(feature = "mcp")]
+pub(crate) use mcp::Mcp;
 pub(crate) use passthrough::PassthroughSettings;
 pub(crate) use platform::PlatformSettings;
 pub(crate) use raw_setting::{Problem, Value};
@@ -299,53 +303,6 @@ pub(crate) struct History {
 impl Default for History {
     fn default() -> Self {
         History { path: None, retention: defaults::HISTORY_RETENTION, max_bytes: defaults::HISTORY_BYTES }
-    }
-}
-
-/// The MCP server over HTTP.
-#[cfg(feature = "mcp")]
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Mcp {
-    /// Whether it is offered.
-    pub(crate) enabled: bool,
-    /// Names by which clients may reach it, beside those of the addresses that are listened at.
-    pub(crate) hosts: Vec<String>,
-    /// Web pages that may ask.
-    pub(crate) origins: Vec<String>,
-    /// The file of the token that clients must send.
-    pub(crate) token_file: Option<PathBuf>,
-    /// Whether HTTP with SSE of 2024-11-05 is offered too.
-    pub(crate) legacy_sse: bool,
-    /// Names of the tools that are offered; all of them where neither they nor sets are given.
-    pub(crate) tools: Vec<String>,
-    /// Names of the sets of tools that are offered.
-    pub(crate) toolsets: Vec<String>,
-    /// Whether tools are listed with schemas of their answers.
-    pub(crate) output_schemas: kepler_mcp::OutputSchemas,
-}
-
-#[cfg(feature = "mcp")]
-impl Mcp {
-    /// The tools that are offered. Names are checked where they are read.
-    pub(crate) fn selection(&self) -> kepler_mcp::ToolSelection {
-        let selection = kepler_mcp::ToolSelection::new(&self.tools, &self.toolsets).unwrap_or_default();
-        selection.with_output_schemas(self.output_schemas)
-    }
-}
-
-#[cfg(feature = "mcp")]
-impl Default for Mcp {
-    fn default() -> Self {
-        Mcp {
-            enabled: true,
-            hosts: Vec::new(),
-            origins: Vec::new(),
-            token_file: None,
-            legacy_sse: false,
-            tools: Vec::new(),
-            toolsets: Vec::new(),
-            output_schemas: kepler_mcp::OutputSchemas::Auto,
-        }
     }
 }
 

@@ -19,6 +19,13 @@ impl Token {
     pub fn text(&self) -> &str {
         &self.0
     }
+
+    /// Whether this is what a client gave, in a time that tells nothing of it.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn is(&self, given: &[u8]) -> bool {
+        subtle::ConstantTimeEq::ct_eq(given, self.0.as_bytes()).into()
+    }
 }
 
 impl fmt::Debug for Token {

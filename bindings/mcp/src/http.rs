@@ -24,6 +24,8 @@
 //! ```
 
 mod legacy;
+#[cfg(feature = "oauth")]
+pub(crate) mod oauth;
 mod sessions;
 
 use crate::Token;
@@ -34,6 +36,9 @@ use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+#[cfg(feature = "oauth")]
+pub use oauth::{OAuth, OAuthError, OAuthOptions};
+
 use kepler_guard::{GuardLayer, Policy, Rejection, SettingNames};
 use rmcp::ServerHandler;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
@@ -58,6 +63,9 @@ pub struct HttpOptions {
     pub setting_names: SettingNames,
     /// What clients must send as `Authorization: Bearer …`; default nothing.
     pub bearer_token: Option<Token>,
+    /// Whose tokens are taken beside `bearer_token`; default none's.
+    #[cfg(feature = "oauth")]
+    pub oauth: Option<OAuth>,
     /// Largest request in bytes; default 256 KiB. Larger ones are answered with 413.
     pub body_limit: usize,
     /// Sessions at a time; default 4096, as a quiet one holds less than a KiB. One more ends the one that has
@@ -87,6 +95,8 @@ impl Default for HttpOptions {
             allowed_origins: Vec::new(),
             setting_names: SettingNames::default(),
             bearer_token: None,
+            #[cfg(feature = "oauth")]
+            oauth: None,
             body_limit: 256 * 1024,
             max_sessions: 4096,
             session_expiry: Duration::from_secs(30 * 60),
@@ -117,10 +127,17 @@ pub fn router(server: impl ServerHandler + Clone, options: HttpOptions) -> Route
         routes = routes.merge(legacy::routes(server.clone(), &options));
     }
     let service = StreamableHttpService::new(move || Ok(server.clone()), sessions, config);
-    let policy = Policy::new(&options.allowed_hosts, &options.allowed_origins, options.bearer_token.clone());
+    let routes = routes.route_service("/mcp", service).layer(middleware::from_fn(ended));
+    let token = options.bearer_token.clone();
+    #[cfg(feature = "oauth")]
+    let (routes, token) = match &options.oauth {
+        Some(oauth) => (oauth::protect(routes, oauth, token, options.body_limit), None),
+        None => (routes, token),
+    };
+    let policy = Policy::new(&options.allowed_hosts, &options.allowed_origins, token);
     let guard = GuardLayer::new(policy.naming(options.setting_names), rejected);
     let cors = cors(&options.allowed_origins);
-    routes.route_service("/mcp", service).layer(middleware::from_fn(ended)).layer(guard).layer(cors)
+    routes.layer(guard).layer(cors)
 }
 
 /// A session that has been ended: 204, which clients take for done (Python's and TypeScript's SDK warn of 202).
@@ -146,5 +163,5 @@ fn cors(origins: &[String]) -> CorsLayer {
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers([HeaderName::from_static("mcp-session-id")])
+        .expose_headers([HeaderName::from_static("mcp-session-id"), WWW_AUTHENTICATE])
 }

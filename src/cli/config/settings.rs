@@ -1,5 +1,7 @@
 //! All settings: key in the file, flag, form, effect.
 
+#[cfg(feature = "mcp")]
+mod mcp;
 mod passthrough;
 mod platform;
 mod table;

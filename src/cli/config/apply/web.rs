@@ -84,6 +84,37 @@ pub(in super::super) fn mcp_token_file(config: &mut Config, raw: &RawSetting) ->
     Ok(())
 }
 
+/// A text with its place; none where it is empty.
+#[cfg(feature = "mcp")]
+fn stated(raw: &RawSetting) -> Result<Option<Value>, Problem> {
+    let value = raw.text()?;
+    Ok((!value.text.is_empty()).then(|| value.clone()))
+}
+
+#[cfg(feature = "mcp")]
+pub(in super::super) fn mcp_oauth_issuer(config: &mut Config, raw: &RawSetting) -> Outcome {
+    config.mcp.oauth_issuer = stated(raw)?;
+    Ok(())
+}
+
+#[cfg(feature = "mcp")]
+pub(in super::super) fn mcp_oauth_resource(config: &mut Config, raw: &RawSetting) -> Outcome {
+    config.mcp.oauth_resource = stated(raw)?;
+    Ok(())
+}
+
+#[cfg(feature = "mcp")]
+pub(in super::super) fn mcp_oauth_audience(config: &mut Config, raw: &RawSetting) -> Outcome {
+    config.mcp.oauth_audience = stated(raw)?;
+    Ok(())
+}
+
+#[cfg(feature = "mcp")]
+pub(in super::super) fn mcp_oauth_jwks(config: &mut Config, raw: &RawSetting) -> Outcome {
+    config.mcp.oauth_jwks = stated(raw)?;
+    Ok(())
+}
+
 #[cfg(feature = "mcp")]
 pub(in super::super) fn mcp_legacy_sse(config: &mut Config, raw: &RawSetting) -> Outcome {
     config.mcp.legacy_sse = raw.switch()?;

@@ -3,6 +3,8 @@
 use super::super::raw_setting::Form;
 use super::super::{Manner, apply, apply::kube::WHOSE};
 use super::Effect::{Adapt, Nothing, Set};
+#[cfg(feature = "mcp")]
+use super::mcp;
 use super::{Setting, key, passthrough, platform};
 
 /// The table, in the order of `--help`.
@@ -266,6 +268,14 @@ pub(crate) static SETTINGS: &[Setting] =
             "Require the bearer token in this file for /mcp",
         ),
         #[cfg(feature = "mcp")]
+        mcp::OAUTH_ISSUER,
+        #[cfg(feature = "mcp")]
+        mcp::OAUTH_RESOURCE,
+        #[cfg(feature = "mcp")]
+        mcp::OAUTH_AUDIENCE,
+        #[cfg(feature = "mcp")]
+        mcp::OAUTH_JWKS,
+        #[cfg(feature = "mcp")]
         key("mcp.legacySse", Form::Switch, Set(apply::web::mcp_legacy_sse)).flag(
             "mcp.legacy-sse",
             "BOOL",
@@ -284,11 +294,7 @@ pub(crate) static SETTINGS: &[Setting] =
             "Offer AI assistants the tools of these sets: energy, compliance, tuning [default: all]",
         ),
         #[cfg(feature = "mcp")]
-        key("mcp.outputSchemas", Form::Text, Set(apply::web::mcp_output_schemas)).flag(
-            "mcp.output-schemas",
-            "WHEN",
-            "List tools with schemas of their answers: on, off, or auto, which omits them for clients that do not use them [default: auto]",
-        ),
+        mcp::OUTPUT_SCHEMAS,
         key("kube.nodeName", Form::Text, Set(apply::node_name)).flag(
             "kube.node-name",
             "NAME",
