@@ -169,7 +169,7 @@ def test_a_server_that_goes_is_said_and_found_again(top_bin, serving):
     address = f"127.0.0.1:{free_port()}"
     server = serving(address=address)
     with Terminal([str(top_bin), "top", f"http://{address}"], columns=120) as terminal:
-        terminal.wait_for("W▼")
+        terminal.wait_for("live")
         server.stop()
         text = terminal.wait_for(lambda text: "STALE" in text and "cannot be reached" in text)
         assert "W▼" in text, "the last figures stay"
