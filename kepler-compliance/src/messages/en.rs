@@ -48,7 +48,7 @@ fn energy(message: &EnergyMessage) -> String {
             )
         }
         M::Coverage { ratio, covered } => format!(
-            "The figures cover {} % of the window and the nodes ({} of readings).",
+            "The figures cover {} % of the window and the nodes ({} from the first reading to the last).",
             percent(ratio * 100.0),
             exactly(*covered, Lang::En)
         ),

@@ -47,7 +47,7 @@ fn energy(message: &EnergyMessage) -> String {
             percent(error_ratio * 100.0)
         ),
         M::Coverage { ratio, covered } => format!(
-            "수치는 요청한 기간과 노드의 {} %만 포함합니다 (측정 시간 {}).",
+            "수치는 요청한 기간과 노드의 {} %만 포함합니다 (첫 측정부터 마지막 측정까지 {}).",
             percent(ratio * 100.0),
             exactly(*covered, Lang::Ko)
         ),
