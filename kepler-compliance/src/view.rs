@@ -58,8 +58,10 @@ mod platform;
 mod ring;
 mod split;
 
+#[cfg(feature = "history")]
+pub(crate) use device::add_used;
 pub(crate) use device::weaker;
-pub use device::{DeviceEnergy, WorkloadDeviceEnergy};
+pub use device::{DeviceEnergy, WorkloadDeviceEnergy, told_device};
 pub use inventory::{
     Containment, Inventory, NodeEnergy, NodeZoneEnergy, Owner, Resources, Skipped, WorkloadEnergy, WorkloadId,
 };

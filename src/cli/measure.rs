@@ -1,5 +1,6 @@
 //! `kepler measure`: what a command, or something that runs already, used.
 
+mod above;
 mod accelerators;
 mod command;
 mod figures;

@@ -5,7 +5,7 @@
 mod figures;
 mod source;
 
-pub(crate) use figures::{NodeFigures, WorkloadFigures, is, plus, rows};
+pub(crate) use figures::{DeviceFigures, NodeFigures, WorkloadFigures, is, plus, rows};
 pub(crate) use source::{SOURCE_ERROR, SOURCE_INFO, Sources};
 
 use kepler_compliance::units::ZoneKind;
@@ -80,7 +80,21 @@ fn of_kind(kind: WorkloadKind) -> impl Iterator<Item = Metric> {
     })
 }
 
+/// Labels that tell a node's accelerators apart. Go Kepler's series have them at node level.
+pub(crate) const DEVICE_LABELS: [&str; 4] = ["gpu_uuid", "gpu", "gpu_name", "vendor"];
+
 impl Metric {
+    /// Whether it is of accelerators.
+    #[cfg(feature = "prometheus")]
+    pub(crate) const fn is_of_devices(&self) -> bool {
+        self.gpu
+    }
+
+    /// The identifier of the accelerator that a series is of, where it is of one.
+    pub(crate) fn device<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> Option<&'a str> {
+        label("gpu_uuid").filter(|uuid| self.gpu && !uuid.is_empty())
+    }
+
     /// The part a series is of; none for a zone that is not known.
     pub(crate) fn part<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> Option<ZoneKind> {
         if self.gpu {

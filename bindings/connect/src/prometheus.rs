@@ -47,8 +47,8 @@ mod promql;
 mod series;
 
 use crate::energy::{
-    Identity, IdentityLabels, Key, Level, METRICS, Metric, NodeFigures, Quantity, RESOURCES, SOURCE_ERROR, SOURCE_INFO,
-    WorkloadFigures, hull, owner_of_pod, rows, skipped,
+    DEVICE_LABELS, Identity, IdentityLabels, Key, Level, METRICS, Metric, NodeFigures, Quantity, RESOURCES,
+    SOURCE_ERROR, SOURCE_INFO, WorkloadFigures, hull, owner_of_pod, rows, skipped,
 };
 use crate::http::{Auth, ClientOptions, Http, HttpError, base_url, shown};
 use api::{Answer, ApiError};
@@ -141,8 +141,15 @@ fn figures_of(metric: &Metric, matchers: &Matchers, window: Duration) -> String 
         Level::Node => None,
         Level::Workload(kind) => Some(IdentityLabels::of(kind)),
     };
+    // A workload's series name a device by what does not change only: its number may.
+    let of_devices = match (metric.is_of_devices(), metric.level) {
+        (false, _) => 0,
+        (true, Level::Node) => DEVICE_LABELS.len(),
+        (true, Level::Workload(_)) => 1,
+    };
     let by = ["node_name", "zone"]
         .into_iter()
+        .chain(DEVICE_LABELS.into_iter().take(of_devices))
         .chain(identity.into_iter().flat_map(IdentityLabels::all))
         .collect::<Vec<_>>()
         .join(",");
@@ -166,7 +173,10 @@ impl Found {
         let label = |name: &str| row.label(name);
         let (Some(part), Some(value)) = (metric.part(label), row.value()) else { return };
         match metric.level {
-            Level::Node => self.figures.add(metric.quantity, part, value),
+            Level::Node => match metric.device(label) {
+                Some(uuid) => self.figures.add_of_device(uuid, metric.quantity, value, label),
+                None => self.figures.add(metric.quantity, part, value),
+            },
             Level::Workload(kind) => {
                 let Some(identity) = Identity::read(kind, label) else { return };
                 let row =
@@ -175,6 +185,9 @@ impl Found {
                     row.identity = identity;
                 }
                 row.running |= metric.quantity == Quantity::Watts;
+                if let Some(uuid) = metric.device(label) {
+                    row.note_device(uuid, metric.quantity, value);
+                }
                 row.add(metric.quantity, part, value);
             }
         }

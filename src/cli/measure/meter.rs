@@ -1,5 +1,6 @@
 //! The machine's meters, and what was drawn between two moments for whom.
 
+use super::above;
 use super::accelerators::{Accelerators, Users};
 use super::relay::{Event, Relay};
 use crate::cli::config::Config;
@@ -30,7 +31,22 @@ pub(super) struct Meter {
     /// How long the counters stand still between two values.
     pub(super) refresh: Duration,
     /// What the machine drew before, where that was asked for.
-    pub(super) rest: Option<Spent>,
+    pub(super) rest: Option<Rest>,
+}
+
+/// The machine at rest.
+pub(super) struct Rest {
+    pub(super) machine: Spent,
+    /// Its accelerators.
+    accelerators: Vec<DeviceSpent>,
+}
+
+impl Rest {
+    /// What it drew, with its accelerators.
+    pub(super) fn watts(&self) -> Option<f64> {
+        let of_devices = of_accelerators(&self.machine, &self.accelerators, |device| device.energy);
+        Some(self.machine.power()?.watts() + of_devices.over(self.machine.elapsed).watts())
+    }
 }
 
 /// Where the CPU time of those who are measured stands, given what was spent since the start; none when they have gone.
@@ -90,6 +106,7 @@ impl Meter {
         progress: &mut Progress,
     ) -> Result<(), Failure> {
         self.stopwatch.count_busy_time();
+        let devices = self.accelerators.mark();
         let start = self.stopwatch.mark();
         let end = Instant::now() + duration;
         loop {
@@ -105,9 +122,13 @@ impl Meter {
                 return Err(Failure::Io { what: "measure the machine at rest", source });
             }
             self.stopwatch.keep_up();
+            self.accelerators.keep_up();
         }
         progress.clear();
-        self.rest = Some(start.until(&self.stopwatch.mark()));
+        let machine = start.until(&self.stopwatch.mark());
+        let devices = devices.as_ref().zip(self.accelerators.mark());
+        let accelerators = devices.map(|(from, to)| from.until(&to)).unwrap_or_default();
+        self.rest = Some(Rest { machine, accelerators });
         Ok(())
     }
 
@@ -169,12 +190,13 @@ impl Account {
             let own: Energy = counted.map(|zone| self.own[zone]).sum();
             own + of_accelerators(&spent, &accelerators, |device| device.tree)
         });
-        let rest = meter.rest.as_ref();
         let cpu = self.cpu.unwrap_or_default();
+        let above = meter.rest.as_ref().map(|rest| above_rest(&spent, &accelerators, rest, cpu));
+        let (above_rest, own_above_rest) = above.unwrap_or_default();
         Drawn {
             started: self.started,
-            above_rest: rest.and_then(|rest| spent.above_rest(rest)),
-            own_above_rest: rest.and_then(|rest| spent.part_above_rest(rest, cpu)),
+            above_rest,
+            own_above_rest,
             // Shorter than the counters stand still, or they did not move at all: nothing was seen, which is not nothing.
             is_resolved: spent.elapsed >= meter.refresh && machine.is_some_and(|machine| machine.energy > Energy::ZERO),
             resolution: meter.refresh.as_secs_f64() / spent.elapsed.as_secs_f64().max(f64::MIN_POSITIVE),
@@ -185,6 +207,19 @@ impl Account {
             accelerators,
         }
     }
+}
+
+/// What the machine drew beyond rest, joules, and the part of that of those who used `cpu` time, accelerators included.
+fn above_rest(spent: &Spent, devices: &[DeviceSpent], rest: &Rest, cpu: Duration) -> (Option<f64>, Option<Energy>) {
+    let is_platform = spent.machine().is_some_and(|machine| machine.zones[ZoneKind::Psys]);
+    let times = spent.elapsed.as_secs_f64() / rest.machine.elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
+    let of_devices = match is_platform {
+        true => Some(above::Above::default()),
+        false => above::of_accelerators(devices, &rest.accelerators, times),
+    };
+    let machine = spent.above_rest(&rest.machine).zip(of_devices).map(|(own, devices)| own + devices.machine);
+    let own = spent.part_above_rest(&rest.machine, cpu).zip(of_devices);
+    (machine, own.map(|(own, devices)| own + Energy::from_joules(devices.own)))
 }
 
 /// What accelerators add to the machine's energy, or to a part of it: nothing where a platform stands for all of it.

@@ -12,7 +12,7 @@ use kepler_compliance::units::ZoneKind;
 use kepler_compliance::view::{Owner, Resources, Split, WorkloadKind};
 use kepler_core::metric_names;
 use kepler_core::workload::EnergyAnnotation;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read};
 use std::sync::{Arc, LazyLock};
 
@@ -66,12 +66,17 @@ const PIECE: usize = 64 << 10;
 /// No line is longer.
 const LONGEST_LINE: usize = 1 << 20;
 
+/// No node has more accelerators.
+const MOST_DEVICES: usize = 256;
+
 /// What it showed of a workload.
 #[derive(Debug)]
 pub(super) struct Shown {
     pub(super) identity: Identity,
     pub(super) running: bool,
     pub(super) joules: Split<Reading>,
+    /// Joules of accelerators that are told apart, by their identifiers. They are no part of `joules`.
+    pub(super) devices: BTreeMap<Arc<str>, Reading>,
     pub(super) cpu_seconds: Reading,
     /// Of what runs.
     pub(super) watts: Split<f64>,
@@ -130,6 +135,10 @@ impl Scrape {
                 self.of_node(&sample).map_err(Unreadable::malformed)?;
             }
             self.take(&sample, known);
+            if self.figures.devices.len() > MOST_DEVICES {
+                let reason = format!("it shows more than {MOST_DEVICES} accelerators");
+                return Err(Unreadable { fault: "too_large", reason });
+            }
             if self.workloads.len() > extent.workloads {
                 let reason = format!("it shows more than {} workloads", extent.workloads);
                 return Err(Unreadable { fault: "too_large", reason });
@@ -174,11 +183,15 @@ impl Scrape {
             (_, Some(metric)) => {
                 let Some(part) = metric.part(label) else { return };
                 match metric.level {
-                    Level::Node => self.figures.add(metric.quantity, part, sample.value),
+                    Level::Node => match metric.device(label) {
+                        Some(uuid) => self.figures.add_of_device(uuid, metric.quantity, sample.value, label),
+                        None => self.figures.add(metric.quantity, part, sample.value),
+                    },
                     Level::Workload(kind) => {
                         let Some(identity) = Identity::read(kind, label) else { return };
                         let shown = self.workloads.entry(identity.key()).or_insert_with(|| Shown::new(identity));
-                        shown.add(metric.quantity, part, label("state"), sample.value);
+                        let device = metric.device(label);
+                        shown.add(metric.quantity, (part, device), label("state"), sample.value);
                     }
                 }
             }
@@ -221,10 +234,12 @@ impl Shown {
 
     fn new(identity: Identity) -> Self {
         let (joules, watts) = (Split::default(), Split::default());
-        Shown { identity, running: false, joules, cpu_seconds: Reading::default(), watts }
+        Shown { identity, running: false, joules, devices: BTreeMap::new(), cpu_seconds: Reading::default(), watts }
     }
 
-    fn add(&mut self, quantity: Quantity, part: ZoneKind, state: Option<&str>, value: f64) {
+    /// Adds what a series of a zone shows, or of one accelerator.
+    fn add(&mut self, quantity: Quantity, of: (ZoneKind, Option<&str>), state: Option<&str>, value: f64) {
+        let (part, device) = of;
         let terminated = state == Some("terminated");
         // The CPU time of a process has no state, so it does not tell whether it runs.
         self.running |= !terminated && (state.is_some() || quantity != Quantity::CpuSeconds);
@@ -232,7 +247,10 @@ impl Shown {
             Quantity::Watts if terminated => return,
             Quantity::Watts => return add(&mut self.watts, part, value),
             Quantity::CpuSeconds => &mut self.cpu_seconds,
-            _ => slot(&mut self.joules, part).get_or_insert_default(),
+            _ => match device {
+                Some(uuid) => self.devices.entry(uuid.into()).or_default(),
+                None => slot(&mut self.joules, part).get_or_insert_default(),
+            },
         };
         let slot = if terminated { &mut reading.terminated } else { &mut reading.running };
         *slot = Some(slot.unwrap_or(0.0) + value);

@@ -7,6 +7,8 @@
     reason = "what tests share fails as tests do"
 )]
 
+#[cfg(feature = "kepler")]
+mod accelerators;
 #[cfg(all(feature = "kepler", feature = "kubernetes"))]
 mod cluster_hub;
 #[cfg(feature = "devices")]

@@ -390,8 +390,8 @@ class DevicePower(Answer):
     """How the workloads' parts were found: ``utilisation``, ``instance_activity``, ``instance_slices`` or
     ``allocation``; ``None`` while no process used it.
     """
-    unattributed_watts: float
-    """The part that no known workload explains, watts."""
+    unattributed_watts: Optional[float]
+    """The part that no known workload explains, watts; ``None`` where the source does not say."""
     usage_ratio: Optional[float]
     """The share of time in which it was busy at its newest reading, 0 to 1, where it tells."""
     uuid: str
@@ -511,7 +511,7 @@ class DeviceJoules(Answer):
     ``allocation``.
     """
     unattributed_joules: Optional[float]
-    """Of nodes: the part that no known workload explains, joules."""
+    """Of nodes: the part that no known workload explains, joules; ``None`` where the source does not say."""
     uuid: str
     """Its identifier."""
 
