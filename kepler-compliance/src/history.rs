@@ -47,6 +47,7 @@ mod elapsed;
 mod error;
 mod fleet;
 mod lock;
+mod platform;
 mod reader;
 mod retention;
 mod schema;

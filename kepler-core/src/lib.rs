@@ -101,6 +101,7 @@ pub mod calibration;
 pub mod counter;
 pub mod device;
 pub mod directory;
+pub mod guests;
 pub mod host;
 mod measure;
 pub mod meter;

@@ -45,6 +45,7 @@ pub mod estimate;
 pub mod fake;
 mod fault;
 mod follower;
+pub mod host;
 pub mod hwmon;
 mod inventory;
 mod limits;

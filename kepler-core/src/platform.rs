@@ -99,6 +99,12 @@ impl PlatformScope {
             PlatformScope::Shared => "shared",
         }
     }
+
+    /// The one with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [PlatformScope::Node, PlatformScope::Part, PlatformScope::Shared].into_iter().find(|scope| scope.name() == name)
+    }
 }
 
 impl PlatformMeter {

@@ -14,6 +14,7 @@ pub(crate) mod flags;
 mod layers;
 mod load;
 mod manner;
+mod passthrough;
 mod platform;
 mod raw_setting;
 mod resemblance;
@@ -28,6 +29,7 @@ pub(crate) use file::looks_like_settings;
 pub(crate) use flags::{Flags, parse as parse_flags};
 pub(crate) use load::{check, check_text, load};
 pub(crate) use manner::Manner;
+pub(crate) use passthrough::PassthroughSettings;
 pub(crate) use platform::PlatformSettings;
 pub(crate) use raw_setting::{Problem, Value};
 pub(crate) use view_source::{Service, ViewSource};
@@ -93,6 +95,8 @@ pub(crate) struct Config {
     pub(crate) gpus_summed: bool,
     /// `experimental.platform`: meters of the whole machine.
     pub(crate) platform: PlatformSettings,
+    /// `passthrough`: the host's figures inside its guests.
+    pub(crate) passthrough: PassthroughSettings,
     /// `dev.fake-gpu.enabled`.
     pub(crate) fake_gpus: bool,
     /// `dev.fake-gpu.users`: processes and their shares of the first one's time.
@@ -405,6 +409,7 @@ impl Default for Config {
             pod_resources: None,
             gpus_summed: false,
             platform: PlatformSettings::default(),
+            passthrough: PassthroughSettings::default(),
             fake_gpus: false,
             fake_gpu_users: Vec::new(),
             fake_meter: false,

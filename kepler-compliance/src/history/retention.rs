@@ -64,6 +64,7 @@ fn drop_block(connection: &mut Connection, block: i64) -> rusqlite::Result<()> {
         "DELETE FROM device_energy WHERE block = ?1",
         "DELETE FROM device_source WHERE block = ?1",
         "DELETE FROM node_energy WHERE interval IN (SELECT id FROM interval WHERE block = ?1)",
+        "DELETE FROM platform_energy WHERE interval IN (SELECT id FROM interval WHERE block = ?1)",
         "DELETE FROM interval WHERE block = ?1",
         "DELETE FROM source WHERE block = ?1",
         "DELETE FROM workload WHERE last_block <= ?1",
@@ -105,6 +106,10 @@ fn thin(connection: &mut Connection, before_ms: i64) -> rusqlite::Result<()> {
                  SELECT (SELECT id FROM kept), zone, sum(energy_uj), sum(idle_uj), sum(unattributed_uj)
                  FROM main.node_energy WHERE interval IN (SELECT id FROM main.interval WHERE block = {block})
                  GROUP BY zone;
+             CREATE TEMP TABLE merged_platform AS
+                 SELECT (SELECT id FROM kept), platform, sum(energy_uj), sum(covered_ms)
+                 FROM main.platform_energy WHERE interval IN (SELECT id FROM main.interval WHERE block = {block})
+                 GROUP BY platform;
              CREATE TEMP TABLE merged_workload AS
                  SELECT block, workload, (SELECT id FROM kept), sum(cpu_us), {sums}
                  FROM main.workload_energy WHERE block = {block} GROUP BY block, workload;
@@ -120,15 +125,17 @@ fn thin(connection: &mut Connection, before_ms: i64) -> rusqlite::Result<()> {
              DELETE FROM main.device_energy WHERE block = {block};
              DELETE FROM main.workload_device_energy WHERE block = {block};
              DELETE FROM main.node_energy WHERE interval IN (SELECT id FROM main.interval WHERE block = {block});
+             DELETE FROM main.platform_energy WHERE interval IN (SELECT id FROM main.interval WHERE block = {block});
              DELETE FROM main.interval WHERE block = {block};
              INSERT INTO main.interval (id, block, start_ms, end_ms, covered_ms)
                  SELECT id, {block}, start_ms, end_ms, covered_ms FROM kept;
              INSERT INTO main.node_energy SELECT * FROM merged_node;
+             INSERT INTO main.platform_energy SELECT * FROM merged_platform;
              INSERT INTO main.workload_energy SELECT * FROM merged_workload;
              INSERT INTO main.device_energy SELECT * FROM merged_device;
              INSERT INTO main.workload_device_energy SELECT * FROM merged_share;
              UPDATE main.block SET thinned = 1 WHERE id = {block};
-             DROP TABLE kept; DROP TABLE merged_node; DROP TABLE merged_workload;
+             DROP TABLE kept; DROP TABLE merged_node; DROP TABLE merged_platform; DROP TABLE merged_workload;
              DROP TABLE merged_device; DROP TABLE merged_share;"
         ))?;
         transaction.commit()?;

@@ -51,6 +51,31 @@ CREATE TABLE node_energy (
     PRIMARY KEY (interval, zone)
 ) STRICT, WITHOUT ROWID;
 
+-- Meters of the whole machine, which contain the zones: its BMC, its firmware, a meter outside.
+CREATE TABLE platform (
+    id            INTEGER PRIMARY KEY,
+    source        TEXT NOT NULL,    -- redfish, ipmi, acpi, hwmon, prometheus, http
+    bmc_id        TEXT NOT NULL,
+    chassis_id    TEXT NOT NULL,
+    source_type   TEXT NOT NULL,    -- EnvironmentMetrics, PowerSupply, PowerControl, DCMI, PowerMeter, Query, JSON
+    source_id     TEXT NOT NULL,
+    source_name   TEXT NOT NULL,
+    scope         TEXT NOT NULL,    -- node, part, shared
+    contains_gpus INTEGER NOT NULL CHECK (contains_gpus IN (0, 1)),
+    method        TEXT NOT NULL CHECK (method IN ('measured', 'partial', 'estimated')),
+    error_ratio   REAL,
+    UNIQUE (source, bmc_id, chassis_id, source_type, source_id)
+) STRICT;
+
+-- What they showed within the interval, microjoules; and the time that this is of, by the readings' own times.
+CREATE TABLE platform_energy (
+    interval   INTEGER NOT NULL,    -- interval.id
+    platform   INTEGER NOT NULL,    -- platform.id
+    energy_uj  INTEGER NOT NULL CHECK (energy_uj >= 0),
+    covered_ms INTEGER NOT NULL CHECK (covered_ms >= 0),
+    PRIMARY KEY (interval, platform)
+) STRICT, WITHOUT ROWID;
+
 -- Active energy of workloads, microjoules used within the interval. NULL: the node has no such zone.
 -- A running workload has a row with zeros where it used nothing; no row: it was not there.
 CREATE TABLE workload_energy (

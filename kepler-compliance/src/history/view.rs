@@ -4,7 +4,7 @@ use super::device_reader::Devices;
 use super::reader::{HistoryReader, Interval, Intervals, NodeRow, Reading, Source, WorkloadRow};
 use super::share::Span;
 use super::steps::{Steps, time};
-use super::{HistoryError, millis};
+use super::{HistoryError, millis, platform};
 use crate::units::{Energy, PerZone, ZoneKind};
 use crate::view::{
     Containment, EnergySeries, EnergySplit, EnergyView, Inventory, NewestReading, NoDataReason, NodeEnergy,
@@ -97,6 +97,7 @@ fn inventory(reading: &Reading<'_>, range: TimeRange, asked: Span) -> rusqlite::
     let of_newest = newest.map(|newest| (newest, awake(newest)));
     let mut devices = Devices::read(reading, &intervals, asked, covered, of_newest)?;
     described.devices = std::mem::take(&mut devices.drawn);
+    described.platform = platform::sums(reading.platform(asked)?, &intervals, asked);
     let (method, counted) = (described.method(), described.counted());
 
     let mut sums: HashMap<i64, Sum> = HashMap::new();

@@ -5,6 +5,7 @@ use super::age::AgeClock;
 use super::columns::microjoules;
 use super::devices::DeviceAccounts;
 use super::elapsed::{Elapsed, wall_ms};
+use super::platform::PlatformAccounts;
 use super::{HistoryError, HistoryOptions, columns, millis, retention, schema};
 use crate::differ::{Order, ZoneCounters};
 use crate::units::{PerZone, ZoneKind};
@@ -25,6 +26,7 @@ pub(super) struct Writer {
     options: HistoryOptions,
     accounts: Accounts,
     devices: DeviceAccounts,
+    platform: PlatformAccounts,
     age: AgeClock,
     current: Option<Interval>,
 }
@@ -66,6 +68,7 @@ impl Writer {
             options,
             accounts: Accounts::default(),
             devices: DeviceAccounts::default(),
+            platform: PlatformAccounts::default(),
             age: AgeClock::starting_at(newest),
             current: None,
         })
@@ -80,6 +83,7 @@ impl Writer {
                 self.accounts.commit(snapshot);
                 self.devices.read(snapshot);
                 self.devices.commit();
+                self.platform.commit(snapshot);
                 self.age.advance(wall_ms(&snapshot.at), &snapshot.at);
             }
             return Ok(());
@@ -97,6 +101,7 @@ impl Writer {
                 self.current = Some(interval);
                 self.accounts.commit(snapshot);
                 self.devices.commit();
+                self.platform.commit(snapshot);
                 if has_closed { self.bound() } else { Ok(()) }
             }
             Err(source) => {
@@ -127,6 +132,7 @@ impl Writer {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let interval = place(&transaction, self.current, elapsed, &self.options, self.age.now_ms(), snapshot)?;
         write_node(&transaction, interval, snapshot, &zones)?;
+        self.platform.write(&transaction, interval.id, snapshot, order)?;
         write_workloads(&transaction, interval, &mut self.accounts, &zones)?;
         self.devices.write(&transaction, interval.block, interval.id, &self.accounts)?;
         transaction.commit()?;

@@ -220,7 +220,7 @@ fn a_file_of_version_4_is_read_as_it_is_and_tells_devices_apart_once_it_is_writt
         history.record(&with_devices(sequence, counted(sequence))).unwrap();
     }
     drop(history);
-    let version_4 = "DROP VIEW device_joules; DROP TABLE device; DROP TABLE device_source; DROP TABLE device_energy;
+    let version_4 = "DROP TABLE platform; DROP TABLE platform_energy; DROP VIEW device_joules; DROP TABLE device; DROP TABLE device_source; DROP TABLE device_energy;
         DROP TABLE workload_device_energy; PRAGMA user_version = 4;";
     Connection::open(temp.path()).unwrap().execute_batch(version_4).unwrap();
     let before = ask(&temp, range(0, 1000));
@@ -231,7 +231,7 @@ fn a_file_of_version_4_is_read_as_it_is_and_tells_devices_apart_once_it_is_writt
         history.record(&with_devices(sequence, counted(sequence))).unwrap();
     }
     drop(history);
-    assert_eq!(temp.number("PRAGMA user_version"), 5);
+    assert_eq!(temp.number("PRAGMA user_version"), 6);
     let after = ask(&temp, range(0, 1000));
     assert_eq!(figures(&after.nodes[0].devices[0])[0], 300.0);
     assert_eq!(after.nodes[0].zones[ZoneKind::Gpu].as_ref().unwrap().energy, joules(820), "what was there stays");

@@ -16,6 +16,7 @@ mod devices;
 mod faults;
 mod fleet;
 mod kill;
+mod platform;
 mod report;
 mod snapshots;
 

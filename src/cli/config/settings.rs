@@ -1,5 +1,6 @@
 //! All settings: key in the file, flag, form, effect.
 
+mod passthrough;
 mod platform;
 mod table;
 

@@ -55,12 +55,7 @@ impl Platforms {
             metric_names::PLATFORM_COVERED_SECONDS_TOTAL => shown.covered_seconds = Some(value),
             metric_names::PLATFORM_READING_AGE_SECONDS => shown.age_seconds = Some(value),
             _ => {
-                shown.scope = match label("scope") {
-                    Some("node") => Some(PlatformScope::Node),
-                    Some("part") => Some(PlatformScope::Part),
-                    Some("shared") => Some(PlatformScope::Shared),
-                    _ => None,
-                };
+                shown.scope = label("scope").and_then(PlatformScope::named);
                 shown.contains_gpus = label("contains_gpus").map(|text| text == "true");
                 shown.is_estimated = label("method") == Some("estimated");
             }

@@ -1,7 +1,7 @@
 //! Meters of the whole machine in the ring: which were ever seen, and what each showed between two snapshots.
 
 use super::super::{PlatformEnergy, PlatformIdentity};
-use crate::differ::{Order, risen};
+use crate::differ::{Order, platform_used};
 use crate::units::Energy;
 use kepler_core::snapshot::{PlatformRow, Snapshot};
 use std::time::Duration;
@@ -30,13 +30,8 @@ impl Platforms {
         let mut drawn = Vec::new();
         for row in &snapshot.platform {
             let place = self.known.iter().position(|known| known.meter.is_same(&row.meter));
-            let before = place.and_then(|place| self.known.get(place)).map(|known| (known.energy, known.covered));
-            let (energy, covered) = before.unwrap_or_default();
-            let (energy, covered) = match order {
-                Order::First | Order::Same => (Energy::ZERO, Duration::ZERO),
-                Order::Next if row.covered >= covered => (risen(energy, row.energy), row.covered - covered),
-                Order::Next | Order::Restarted => (row.energy, row.covered),
-            };
+            let before = place.and_then(|place| self.known.get(place));
+            let (energy, covered) = platform_used(before, row, order);
             let meter = place.unwrap_or(self.known.len());
             match self.known.get_mut(meter) {
                 Some(known) => known.clone_from(row),

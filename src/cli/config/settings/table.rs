@@ -3,7 +3,7 @@
 use super::super::raw_setting::Form;
 use super::super::{Manner, apply, apply::kube::WHOSE};
 use super::Effect::{Adapt, Nothing, Set};
-use super::{Setting, key, platform};
+use super::{Setting, key, passthrough, platform};
 
 /// The table, in the order of `--help`.
 pub(crate) static SETTINGS: &[Setting] =
@@ -353,6 +353,10 @@ pub(crate) static SETTINGS: &[Setting] =
         platform::HWMON,
         platform::HWMON_GPUS,
         platform::METERS,
+        passthrough::DIRECTORY,
+        passthrough::CHANNELS,
+        passthrough::IDLE,
+        passthrough::SOURCE,
         key("experimental.hwmon.forceEnabled", Form::Switch, Set(apply::meters::force_hwmon)).flag(
             "experimental.hwmon.force-enabled",
             "BOOL",
