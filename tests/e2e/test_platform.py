@@ -108,6 +108,22 @@ def plug():
     server.server_close()
 
 
+def test_a_bmc_that_hangs_delays_no_measurement_no_scrape_and_not_the_end(kepler, flags):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        text = f"nodes:\n  worker-1: b\nbmcs:\n  b:\n    endpoint: http://127.0.0.1:{silent.getsockname()[1]}\n"
+        server = kepler("--monitor.interval=200ms", "--meter=fake", *flags(text))
+        silent.settimeout(30)
+        held, _ = silent.accept()
+        with held:
+            # The request is under way and stays so: five measurements come and are scraped meanwhile.
+            joules = [server.scrape().sum("kepler_node_cpu_joules_total", zone="package")]
+            while len(joules) < 5:
+                wait_until(lambda: server.scrape().sum("kepler_node_cpu_joules_total", zone="package") > joules[-1], "another measurement")
+                joules.append(server.scrape().sum("kepler_node_cpu_joules_total", zone="package"))
+            assert not server.scrape().select("kepler_platform_watts")
+            assert server.stop() == 0
+
+
 def test_a_plug_is_read_beside_the_bmc_and_what_is_left_is_that_of_the_plug(kepler, bmc, flags, plug, tmp_path):
     meters = tmp_path / "meters.yaml"
     address = f"http://127.0.0.1:{plug.server_port}"
