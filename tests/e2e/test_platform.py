@@ -1,5 +1,6 @@
 """Platform power over Redfish, against a real Redfish server (sushy-static) on a tree of our own making."""
 
+import csv
 import http.server
 import json
 import socket
@@ -106,6 +107,17 @@ def plug():
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+def test_a_measured_command_has_what_the_plug_showed_meanwhile(kepler_bin, plug, tmp_path):
+    meters = tmp_path / "meters.yaml"
+    meters.write_text(f"meters:\n  plug:\n    url: http://127.0.0.1:{plug.server_port}/cm?cmnd=Status%208\n    field: /StatusSNS/ENERGY/Power\n    interval: 1s\n")
+    flags = (f"--experimental.platform.external.config-file={meters}", "--meter=fake", "--format=csv", f"--output={tmp_path}/run.csv")
+    subprocess.run([kepler_bin, "measure", *flags, "--", "sleep", "4"], check=True, timeout=60)
+    (run,) = csv.DictReader((tmp_path / "run.csv").open())
+    assert (run["platform_source"], run["platform_source_id"], run["platform_method"]) == ("http", "/StatusSNS/ENERGY/Power", "measured")
+    assert float(run["platform_joules"]) / float(run["platform_covered_seconds"]) == pytest.approx(82, abs=0.01)
+    assert float(run["platform_watts"]) == 82 and float(run["platform_age_seconds"]) < 30
 
 
 def test_a_bmc_that_hangs_delays_no_measurement_no_scrape_and_not_the_end(kepler, flags):
