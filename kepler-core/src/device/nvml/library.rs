@@ -197,6 +197,8 @@ pub(super) struct Nvml {
     samples: Option<Samples>,
     compute: Option<Processes>,
     graphics: Option<Processes>,
+    /// Clients of a multi-process server (MPS): they are in neither of the other lists.
+    mps: Option<Processes>,
     mig_mode: Option<TwoNumbers>,
     minor: Option<Number>,
     most_instances: Option<Number>,
@@ -263,6 +265,7 @@ impl Nvml {
             samples: find(&library, &["nvmlDeviceGetProcessUtilization"]),
             compute: processes("Compute"),
             graphics: processes("Graphics"),
+            mps: processes("MPSCompute"),
             mig_mode: find(&library, &["nvmlDeviceGetMigMode"]),
             minor: find(&library, &["nvmlDeviceGetMinorNumber"]),
             most_instances: find(&library, &["nvmlDeviceGetMaxMigDeviceCount"]),
@@ -383,11 +386,11 @@ impl Nvml {
         }
     }
 
-    /// The processes that have a compute or a graphics context on a device. Numbers may be those of another namespace.
+    /// The processes that have a compute or a graphics context on a device, clients of MPS included. Numbers may be those of another namespace.
     pub(super) fn processes(&self, device: Handle, pids: &mut Vec<u32>) -> Result<(), Code> {
         pids.clear();
         let mut is_known = false;
-        for call in [self.compute, self.graphics].into_iter().flatten() {
+        for call in [self.compute, self.graphics, self.mps].into_iter().flatten() {
             let mut infos = [ProcessInfo::default(); 1024];
             let mut count = infos.len() as c_uint;
             // SAFETY: it fills at most as many structures of this layout as it is told that there are.
