@@ -26,6 +26,7 @@ mod migrate;
 #[cfg(feature = "model-server")]
 mod model_server;
 mod page;
+mod passthrough;
 mod permissions;
 mod platform;
 #[cfg(feature = "model-server")]

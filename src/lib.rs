@@ -12,7 +12,7 @@
 //! | `train` | `train` | power models from recorded rows |
 //! | `model_server` | `model-server` | the wire formats of Kepler's Model Server |
 //!
-//! Features of those crates have the same names here: `archives`, `calibration`, `commands`, `drm`, `ebpf`, `models`, `names`, `nvml`, `perf`, `serde` and
+//! Features of those crates have the same names here: `archives`, `calibration`, `commands`, `drm`, `ebpf`, `ipmi`, `models`, `names`, `nvml`, `perf`, `serde` and
 //! `sim` of `core`; `history` of `compliance`; `rest`, `docs`, `tls` and `zstd` of `http`; `parquet` of `train`.
 //!
 //! The program `kepler` is built from the same parts with the feature `cli`, its subcommand `top` with the feature `top`; both are on by default. A tool that embeds the

@@ -19,6 +19,11 @@ use support::{Reply, Server};
 
 /// The host of the recorded cluster: its processes with their cgroups, and a processor package.
 fn host() -> tempfile::TempDir {
+    host_with(|cgroup| cgroup.to_owned())
+}
+
+/// The same, its cgroups in another form.
+fn host_with(form: impl Fn(&str) -> String) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     let procfs = root.path().join("proc");
     let processes = recorded("proc-pid-cgroup.txt");
@@ -30,7 +35,7 @@ fn host() -> tempfile::TempDir {
         fs::create_dir_all(&directory).unwrap();
         let stat = format!("{pid} ({comm}) S 1 {pid} {pid} 0 -1 4194304 0 0 0 0 50 0 0 0 20 0 1 0 5000 0 0\n");
         fs::write(directory.join("stat"), stat).unwrap();
-        fs::write(directory.join("cgroup"), cgroup).unwrap();
+        fs::write(directory.join("cgroup"), form(cgroup)).unwrap();
         fs::write(directory.join("environ"), "HOSTNAME=vm\0").unwrap();
         fs::write(directory.join("cmdline"), format!("{comm}\0")).unwrap();
     }
@@ -91,6 +96,11 @@ fn line<'a>(text: &'a str, parts: &[&str]) -> &'a str {
     let found = lines.next().unwrap_or_else(|| panic!("no line with {parts:?} in\n{text}"));
     assert_eq!(lines.next(), None, "{parts:?}");
     found
+}
+
+/// What a command prints.
+fn text_of(arguments: &[String]) -> String {
+    text(&run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).stdout)
 }
 
 const JOULES: &str = "kepler_pod_cpu_joules_total{";
@@ -201,6 +211,134 @@ fn a_kubelet_that_comes_late_and_goes_again_stops_nothing_and_takes_no_name_back
     assert!(metrics(&server).contains("pod_name=\"redis-cache-0\""));
 }
 
+/// What of the pods is in a line of the recorded cgroups: QoS class, pod, container.
+fn parts(cgroup: &str) -> Option<(&str, &str, &str)> {
+    let path = cgroup.lines().next()?.split_once("/kubepods/")?.1;
+    let (class, rest) = if path.starts_with("pod") { ("", path) } else { path.split_once('/')? };
+    let (pod, container) = rest.split_once('/').unwrap_or((rest, ""));
+    Some((class, pod, container))
+}
+
+/// The file of a process in a container of a pod of a class.
+type Form<'a> = &'a dyn Fn(&str, &str, &str) -> String;
+
+#[test]
+fn every_form_of_cgroup_leads_to_the_same_names() {
+    let (account, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let kubelet = cluster::recorded_kubelet(&authority);
+    let kubeconfig = cluster::kubeconfig(account.path(), &authority, "https://127.0.0.1:9");
+    let slice = |root: &str, class: &str, pod: &str| {
+        let (pod, class) = (pod.replace('-', "_"), if class.is_empty() { String::new() } else { format!("-{class}") });
+        let around = if class.is_empty() { String::new() } else { format!("/{root}{class}.slice") };
+        format!("/{root}.slice{around}/{root}{class}-{pod}.slice")
+    };
+    let systemd = |root: &'static str, prefix: &'static str, end: &'static str| {
+        move |class: &str, pod: &str, id: &str| {
+            let leaf = if id.is_empty() { String::new() } else { format!("/{prefix}{id}{end}") };
+            format!("0::{}{leaf}\n", slice(root, class, pod))
+        }
+    };
+    let (crio, kind) =
+        (systemd("kubepods", "crio-", ".scope/container"), systemd("kubelet-kubepods", "cri-containerd-", ".scope"));
+    let hybrid = |class: &str, pod: &str, id: &str| {
+        let path = format!("{}/docker-{id}.scope", slice("kubepods", class, pod));
+        format!("4:cpu,cpuacct:{path}\n1:name=systemd:{path}\n0::/system.slice/docker.service\n")
+    };
+    // A node that is a container itself: it is not called what a process in one of its pods has in its environment.
+    let docker = |class: &str, pod: &str, id: &str| {
+        let node = "ab".repeat(32);
+        let class = if class.is_empty() { String::new() } else { format!("/{class}") };
+        let path = format!("/docker/{node}/kubelet/kubepods{class}/{pod}/{id}");
+        format!("4:cpu,cpuacct:{path}\n1:name=systemd:{path}\n")
+    };
+    let forms: [Form<'_>; 4] = [&crio, &kind, &hybrid, &docker];
+    for form in forms {
+        let host = host_with(|cgroup| match parts(cgroup) {
+            Some((class, pod, container)) => form(class, pod, container),
+            None => cgroup.to_owned(),
+        });
+        let server = start(&flags(host.path(), &kubelet, &kubeconfig));
+        let text = wait_for(&server, |text| text.contains(JOULES));
+        let names = |family: &str, label: &str| -> Vec<String> {
+            let lines = text.lines().filter(|line| line.starts_with(family));
+            let of = |line: &str| Some(line.split_once(&format!("{label}=\""))?.1.split_once('"')?.0.to_owned());
+            // A pod that is not listed and its containers, and the node, have no name.
+            let is_id = |name: &String| name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let is_name = |name: &String| !(name.is_empty() || is_id(name));
+            let mut names: Vec<String> = lines.filter_map(of).filter(is_name).collect();
+            names.sort();
+            names.dedup();
+            names
+        };
+        let pods = names(JOULES, "pod_name");
+        assert_eq!(pods.len(), 10, "{pods:?}");
+        let containers = names("kepler_container_cpu_joules_total{", "container_name");
+        let expected =
+            ["agent", "busy", "debugger", "exporter-sidecar", "idle", "kepler", "nginx", "redis", "stress", "web"];
+        assert_eq!(containers, expected);
+    }
+}
+
+/// A wrong name: the kubelet's certificate has another one, and the API server lists no pods of such a node.
+#[test]
+fn a_wrong_node_name_is_said_and_the_log_directories_name_pods() {
+    let (host, account, authority) = (host(), tempfile::tempdir().unwrap(), Authority::new());
+    cluster::log_directories(host.path());
+    let kubelet = cluster::recorded_kubelet(&authority);
+    let api = Server::start_tls(authority.server(&["127.0.0.1"]), |_| {
+        Reply::ok(r#"{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"1249"},"items":[]}"#)
+    });
+    let kubeconfig = cluster::kubeconfig(account.path(), &authority, &format!("https://{}", api.address));
+    let mut flags = flags(host.path(), &kubelet, &kubeconfig);
+    let node = flags.iter_mut().find(|flag| flag.starts_with("--kube.node-name")).unwrap();
+    *node = "--kube.node-name=node-b".to_owned();
+    let mut arguments = vec!["doctor"];
+    arguments.extend(flags.iter().map(String::as_str));
+    let page = text(&run(&arguments).stdout);
+    assert!(page.contains("certificate is only valid for DnsName(\"node-a\")"), "{page}");
+    assert!(page.contains("lists no pod on a node `node-b`"), "{page}");
+    let remedy = "remedy: state this node's name in the cluster with --kube.node-name, or in NODE_NAME";
+    assert_eq!(page.matches(remedy).count(), 2, "{page}");
+    assert!(kubelet.asked().is_empty(), "no token goes to another node");
+    let server = start(&flags);
+    let text = wait_for(&server, |text| text.contains("pod_name=\"redis-cache-0\""));
+    assert!(text.contains("source=\"apiserver\",reason=\"no_pods\"}"), "{text}");
+}
+
+/// What a kubelet says after the first measurements completes what the log directories have named: no series of energy begins
+/// or ends by it.
+#[test]
+fn a_kubelet_that_is_slow_splits_no_series() {
+    let (host, account, authority) = (host(), tempfile::tempdir().unwrap(), Authority::new());
+    cluster::log_directories(host.path());
+    let waits = Arc::new(AtomicBool::new(true));
+    let (still, pods) = (Arc::clone(&waits), recorded("kubelet-pods.json"));
+    let kubelet = Server::start_tls(authority.server(&["node-a"]), move |request| {
+        while still.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        cluster::kubelet(request, || Reply::ok(pods.clone()))
+    });
+    let kubeconfig = cluster::kubeconfig(account.path(), &authority, "https://127.0.0.1:9");
+    let server = start(&flags(host.path(), &kubelet, &kubeconfig));
+    let series = |text: &str| -> Vec<String> {
+        let energy = text.lines().filter(|line| {
+            line.starts_with("kepler_pod_cpu_joules_total{") || line.starts_with("kepler_container_cpu_joules_total{")
+        });
+        let mut series: Vec<_> = energy.filter_map(|line| Some(line.rsplit_once(' ')?.0.to_owned())).collect();
+        series.sort();
+        series
+    };
+    // The one pod that has no directory of logs is shown after two seconds, without a name.
+    let before = wait_for(&server, |text| text.contains("pod_name=\"\""));
+    line(&before, &["kepler_kubernetes_source_info{", "source=\"files\"} 1"]);
+    assert!(line(&before, &["kepler_pod_info{", "pod_name=\"redis-cache-0\""]).contains("owner_kind=\"\""));
+    waits.store(false, Ordering::Relaxed);
+    let after = wait_for(&server, |text| text.contains("owner_kind=\"StatefulSet\",owner_name=\"redis-cache\""));
+    assert_eq!(series(&before), series(&after));
+    line(&after, &["kepler_kubernetes_source_info{", "source=\"kubelet\"} 1"]);
+}
+
 #[test]
 fn a_wrong_kubeconfig_is_said_and_stops_nothing() {
     let host = host();
@@ -215,6 +353,12 @@ fn a_wrong_kubeconfig_is_said_and_stops_nothing() {
     let more = ["--kube.enable".to_owned(), format!("--kube.config={}", path.display())];
     let server = start(&[&flags[..], &more].concat());
     assert!(server.log.iter().any(|line| line.contains("by running `aws` (exec)")), "{:#?}", server.log);
+    let arguments = [&["doctor".to_owned()], &flags[..], &more].concat();
+    let page = text_of(&arguments);
+    for source in ["kubelet ", "apiserver"] {
+        let found = line(&page, &[source, "not usable", "by running `aws` (exec)"]);
+        assert!(found.starts_with("  "), "{found}");
+    }
     wait_for(&server, |text| text.contains("kepler_node_cpu_joules_total"));
 }
 

@@ -224,8 +224,9 @@ def gpu() -> list[dict]:
         series("Containers on GPUs", (f"topk(15, sum by (container_name, container_id) (kepler_container_gpu_watts{{{live}}}))", "{{container_name}} {{container_id}}")),
         series("Pods on GPUs", (f"topk(15, sum by (pod_namespace, pod_name) (kepler_pod_gpu_watts{{{live}}}))", "{{pod_namespace}}/{{pod_name}}")),
         bars("Energy of GPUs in the time shown", (f"sum by (node_name, gpu) (increase(kepler_node_gpu_joules_total{{{NODE}}}[$__range])) / {KWH:g}", "{{node_name}} {{gpu}}"), height=8),
-        series("Platform, as its BMC measures it", (f"sum by (node_name, source_name) (kepler_platform_watts{{{NODE}}})", "{{node_name}} {{source_name}}")),
-        series("What the processors' zones do not explain of it", (f'sum by (node_name) (kepler_platform_watts{{{NODE}}}) - on (node_name) sum by (node_name) (kepler_node_cpu_watts{{{NODE},zone=~"package|dram"}})', "{{node_name}}")),
+        series("Platform, as its BMC measures it", (f"kepler_platform_watts{{{NODE}}}", "{{node_name}} {{bmc_id}} {{chassis_id}} {{source_type}} {{source_id}}")),
+        series("Platform, beside package, memory and GPUs", (f"kepler_platform_residual_watts{{{NODE}}}", "{{node_name}}"), note=f"Fans, disks, network, losses of power supplies. {OURS}"),
+        series("Platform: age of the newest reading", (f"kepler_platform_reading_age_seconds{{{NODE}}}", "{{node_name}} {{bmc_id}} {{source_type}} {{source_id}}"), unit="s", note=OURS),
     ]  # fmt: skip
 
 

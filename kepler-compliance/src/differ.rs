@@ -18,7 +18,7 @@
 use crate::units::{Energy, PerZone};
 use crate::view::{WorkloadKind, for_each_listed};
 use kepler_core::host::Timestamp;
-use kepler_core::snapshot::{AnyRow, Snapshot};
+use kepler_core::snapshot::{AnyRow, PlatformRow, Snapshot};
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::time::Duration;
@@ -313,6 +313,16 @@ impl Counters {
 /// The rise of one counter; all of it where it fell, because then it began again at zero.
 pub(crate) fn risen(earlier: Energy, now: Energy) -> Energy {
     now.checked_sub(earlier).unwrap_or(now)
+}
+
+/// What a meter of the whole machine has shown since the row `before`, and the time that it is of.
+pub(crate) fn platform_used(before: Option<&PlatformRow>, row: &PlatformRow, order: Order) -> (Energy, Duration) {
+    let (energy, covered) = before.map(|before| (before.energy, before.covered)).unwrap_or_default();
+    match order {
+        Order::First | Order::Same => (Energy::ZERO, Duration::ZERO),
+        Order::Next if row.covered >= covered => (risen(energy, row.energy), row.covered - covered),
+        Order::Next | Order::Restarted => (row.energy, row.covered),
+    }
 }
 
 /// The counters of the node.

@@ -6,7 +6,7 @@
 //!
 //! # What is stored
 //! For every interval (5 minutes by default) what the node and each pod, container, unit,
-//! virtual machine and process *name* used within it, in integer microjoules by zone. Each record adds to the open
+//! virtual machine and process *name* used within it, in integer microjoules by zone, and what of it was drawn by each accelerator. Each record adds to the open
 //! interval in one transaction, so a crash loses what was used since the last record and nothing else.
 //! Intervals begin and end with records: they are a little off the round minute, and no energy is split.
 //!
@@ -41,10 +41,13 @@
 mod account;
 mod age;
 mod columns;
+mod device_reader;
+mod devices;
 mod elapsed;
 mod error;
 mod fleet;
 mod lock;
+mod platform;
 mod reader;
 mod retention;
 mod schema;

@@ -52,6 +52,7 @@ mod judge;
 mod judges;
 mod list;
 mod optimizations;
+mod platform;
 mod power_now;
 mod price;
 mod regions;
@@ -73,6 +74,7 @@ pub use find::{FindRequest, FindResponse, FoundWorkload, find_workloads};
 pub use hotspots::{Hotspot, HotspotsRequest, HotspotsResponse, Remainder, get_power_hotspots};
 pub use impact::{ImpactRequest, ImpactResponse, ImpactState, ImpactStep, compare_optimization_impact};
 pub use list::{ListRequest, ListResponse, ListedWorkload, StatusCounts, StatusFilter, list_workloads_by_compliance};
+pub use platform::PlatformFigures;
 pub use power_now::{Consumer, PowerNowRequest, PowerNowResponse, get_power_now};
 pub use regions::{MigrationAdvice, RankedRegion, RegionalRequest, RegionalResponse, get_regional_comparison};
 pub use report::{

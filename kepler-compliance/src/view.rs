@@ -54,11 +54,14 @@ mod inventory;
 mod layered;
 mod live;
 mod none;
+mod platform;
 mod ring;
 mod split;
 
+#[cfg(feature = "history")]
+pub(crate) use device::add_used;
 pub(crate) use device::weaker;
-pub use device::{DeviceEnergy, WorkloadDeviceEnergy};
+pub use device::{DeviceEnergy, WorkloadDeviceEnergy, told_device};
 pub use inventory::{
     Containment, Inventory, NodeEnergy, NodeZoneEnergy, Owner, Resources, Skipped, WorkloadEnergy, WorkloadId,
 };
@@ -67,6 +70,7 @@ pub use kepler_core::workload::WorkloadKind;
 pub use layered::LayeredView;
 pub use live::LiveView;
 pub use none::NoView;
+pub use platform::{PlatformEnergy, PlatformIdentity};
 pub use ring::{HistoryRing, RingOptions};
 pub use split::{EnergySplit, PowerSplit, Split};
 

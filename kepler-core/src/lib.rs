@@ -89,9 +89,10 @@
 //! | `names` | container names from Docker's and Podman's own files |
 //! | `models` | published power models ([`model`](../kepler_core/model/index.html)) |
 //! | `archives` | the same from zip archives |
+//! | `ipmi` | the power of the whole machine from its BMC, by `/dev/ipmi0` |
 //! | `sim` | simulated hosts whose truth is known (`sim`), for tests and demonstrations |
-#![cfg_attr(not(any(test, feature = "ebpf", feature = "nvml")), forbid(unsafe_code))]
-#![cfg_attr(all(not(test), any(feature = "ebpf", feature = "nvml")), deny(unsafe_code))]
+#![cfg_attr(not(any(test, feature = "ebpf", feature = "ipmi", feature = "nvml")), forbid(unsafe_code))]
+#![cfg_attr(all(not(test), any(feature = "ebpf", feature = "ipmi", feature = "nvml")), deny(unsafe_code))]
 
 mod activity;
 pub mod attribution;
@@ -100,6 +101,7 @@ pub mod calibration;
 pub mod counter;
 pub mod device;
 pub mod directory;
+pub mod guests;
 pub mod host;
 mod measure;
 pub mod meter;

@@ -45,6 +45,7 @@ pub mod estimate;
 pub mod fake;
 mod fault;
 mod follower;
+pub mod host;
 pub mod hwmon;
 mod inventory;
 mod limits;
@@ -53,7 +54,7 @@ pub mod msr;
 pub mod perf;
 pub mod powercap;
 pub mod replay;
-mod sysfs;
+pub(crate) mod sysfs;
 mod uncertainty;
 mod watchdog;
 

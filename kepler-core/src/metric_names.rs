@@ -110,6 +110,8 @@ pub const NODE_PACKAGE_JOULES_TOTAL: &str = "kepler_node_package_joules_total";
 pub const PLATFORM_JOULES_TOTAL: &str = "kepler_platform_joules_total";
 /// The time that a meter of the whole machine has shown energy for, in seconds.
 pub const PLATFORM_COVERED_SECONDS_TOTAL: &str = "kepler_platform_covered_seconds_total";
+/// What a meter of the whole machine measures and how.
+pub const PLATFORM_INFO: &str = "kepler_platform_info";
 /// How old the newest reading of a meter of the whole machine is, in seconds.
 pub const PLATFORM_READING_AGE_SECONDS: &str = "kepler_platform_reading_age_seconds";
 /// Energy of the whole machine beside that of its metered parts, in joules.

@@ -24,10 +24,18 @@
 
 mod board;
 mod followed;
+mod hwmon;
+#[cfg(feature = "ipmi")]
+mod ipmi;
+mod poller;
 
 pub(crate) use board::BoardRow;
 pub use board::PlatformBoard;
 pub(crate) use followed::Segment;
+pub use hwmon::PlatformHwmon;
+#[cfg(feature = "ipmi")]
+pub use ipmi::Ipmi;
+pub use poller::{PlatformError, PlatformPoller, PlatformSource};
 
 use crate::host::Timestamp;
 use crate::meter::Method;
@@ -90,6 +98,12 @@ impl PlatformScope {
             PlatformScope::Part => "part",
             PlatformScope::Shared => "shared",
         }
+    }
+
+    /// The one with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [PlatformScope::Node, PlatformScope::Part, PlatformScope::Shared].into_iter().find(|scope| scope.name() == name)
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) mod flags;
 mod layers;
 mod load;
 mod manner;
+mod passthrough;
+mod platform;
 mod raw_setting;
 mod resemblance;
 pub(crate) mod settings;
@@ -27,6 +29,8 @@ pub(crate) use file::looks_like_settings;
 pub(crate) use flags::{Flags, parse as parse_flags};
 pub(crate) use load::{check, check_text, load};
 pub(crate) use manner::Manner;
+pub(crate) use passthrough::PassthroughSettings;
+pub(crate) use platform::PlatformSettings;
 pub(crate) use raw_setting::{Problem, Value};
 pub(crate) use view_source::{Service, ViewSource};
 
@@ -89,8 +93,10 @@ pub(crate) struct Config {
     pub(crate) pod_resources: Option<PathBuf>,
     /// Whether a workload has one series for all accelerators.
     pub(crate) gpus_summed: bool,
-    /// `experimental.platform.redfish`: this node's service processor.
-    pub(crate) redfish: RedfishSettings,
+    /// `experimental.platform`: meters of the whole machine.
+    pub(crate) platform: PlatformSettings,
+    /// `passthrough`: the host's figures inside its guests.
+    pub(crate) passthrough: PassthroughSettings,
     /// `dev.fake-gpu.enabled`.
     pub(crate) fake_gpus: bool,
     /// `dev.fake-gpu.users`: processes and their shares of the first one's time.
@@ -155,19 +161,6 @@ pub(crate) struct Config {
     pub(crate) pue_basis: Basis,
     /// The currency of a price that is stated without one.
     pub(crate) currency: String,
-}
-
-/// Platform power over Redfish.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct RedfishSettings {
-    /// Whether it is read.
-    pub(crate) enabled: bool,
-    /// This node's name in the file of BMCs, if not the usual one.
-    pub(crate) node_name: Option<String>,
-    /// The file of BMCs.
-    pub(crate) file: Option<Value>,
-    /// How long a request may take; as long as the BMC needs, within limits, if not given.
-    pub(crate) timeout: Option<Duration>,
 }
 
 /// Where grid intensities over time come from; nothing is the zone table's yearly averages.
@@ -415,7 +408,8 @@ impl Default for Config {
             dcgm_endpoint: None,
             pod_resources: None,
             gpus_summed: false,
-            redfish: RedfishSettings::default(),
+            platform: PlatformSettings::default(),
+            passthrough: PassthroughSettings::default(),
             fake_gpus: false,
             fake_gpu_users: Vec::new(),
             fake_meter: false,

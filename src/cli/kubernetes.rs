@@ -40,7 +40,14 @@ impl Pods {
             return None;
         }
         let directory = Directory::new();
-        match Refresher::start(options(config), directory.clone()) {
+        let access = match access(config) {
+            Ok(access) => Some(access),
+            Err(error) => {
+                tracing::warn!("neither the kubelet nor the API server can be asked for pods: {error}");
+                None
+            }
+        };
+        match Refresher::start(options(config, access), directory.clone()) {
             Ok(refresher) => {
                 let cluster = cluster(config, Some(config.node_name()), &directory);
                 refresher.wait_for_first(PATIENCE);
@@ -67,15 +74,8 @@ pub(super) fn cluster(config: &Config, node: Option<String>, directory: &Directo
     follow_cluster(access, node, directory.clone(), PATIENCE).map_err(|error| unknown(&error)).ok()
 }
 
-/// How pods are found. What is wrong with the access is said; the log directories are left then.
-pub(super) fn options(config: &Config) -> Options {
-    let access = match access(config) {
-        Ok(access) => Some(access),
-        Err(error) => {
-            tracing::warn!("neither the kubelet nor the API server can be asked for pods: {error}");
-            None
-        }
-    };
+/// How pods are found. Without access to the cluster the log directories are left.
+pub(super) fn options(config: &Config, access: Option<Access>) -> Options {
     let mut options = Options::new(config.node_name(), access);
     options.mode = match config.kube.mode {
         PodInformer::Kubelet => Mode::Kubelet,

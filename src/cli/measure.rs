@@ -1,10 +1,12 @@
 //! `kepler measure`: what a command, or something that runs already, used.
 
+mod above;
 mod accelerators;
 mod command;
 mod figures;
 mod meter;
 mod own_cgroup;
+mod platform;
 mod relay;
 mod report;
 mod statistics;

@@ -1,13 +1,17 @@
 //! From the configuration to meters of the whole machine. Nothing here stops the program: without them there are zones.
 
 mod bmcs;
+mod meters;
 
-use super::config::{Config, yaml};
+use super::config::{Config, Value, yaml};
 use bmcs::BmcFile;
+use kepler_connect::external::ExternalSource;
 use kepler_connect::redfish::{Bmc, HostIdentity, RedfishPoller};
 use kepler_core::host::file::{self, FileLimits};
-use kepler_core::platform::PlatformBoard;
+use kepler_core::platform::{Ipmi, PlatformBoard, PlatformHwmon, PlatformPoller, PlatformSource};
+use meters::{MeterFile, Outside};
 use std::path::Path;
+use std::time::Duration;
 
 /// Those of thousands of nodes have a megabyte.
 const MAX_FILE: u64 = 8 << 20;
@@ -15,27 +19,94 @@ const MAX_FILE: u64 = 8 << 20;
 /// A board that is kept up to date as long as this lives.
 pub(super) struct Platform {
     pub(super) board: PlatformBoard,
-    _poller: Option<RedfishPoller>,
+    _redfish: Option<RedfishPoller>,
+    _others: Vec<PlatformPoller>,
 }
 
 impl Platform {
-    /// Begins to ask this node's BMC. It waits for no answer: a BMC may take a minute.
+    /// Begins to read all meters that are configured. It waits for no answer: a BMC may take a minute.
     pub(super) fn start(config: &Config) -> Self {
         let board = PlatformBoard::default();
-        let chosen = bmc(config);
-        chosen.problems.iter().for_each(|problem| tracing::warn!("{problem}"));
-        match chosen.bmc {
-            Ok(bmc) => {
-                let poller = RedfishPoller::start(bmc, board.clone());
-                Platform { board, _poller: Some(poller) }
-            }
-            Err(why) => {
-                tracing::error!("no platform power over Redfish: {why}");
-                board.fail_all("redfish", "", "configuration");
-                Platform { board, _poller: None }
-            }
+        let redfish = config.platform.redfish.enabled.then(|| redfish(config, &board)).flatten();
+        let start = |found: Found| PlatformPoller::start(found.source, found.name, found.interval, board.clone());
+        let others = sources(config).into_iter().map(start).collect();
+        Platform { board, _redfish: redfish, _others: others }
+    }
+}
+
+/// Begins to ask this node's BMC over the network.
+fn redfish(config: &Config, board: &PlatformBoard) -> Option<RedfishPoller> {
+    let chosen = bmc(config);
+    chosen.problems.iter().for_each(|problem| tracing::warn!("{problem}"));
+    match chosen.bmc {
+        Ok(bmc) => Some(RedfishPoller::start(bmc, board.clone())),
+        Err(why) => {
+            tracing::error!("no platform power over Redfish: {why}");
+            board.fail_all("redfish", "", "configuration");
+            None
         }
     }
+}
+
+/// A source that can be read.
+pub(super) struct Found {
+    pub(super) source: Box<dyn PlatformSource>,
+    /// What messages call it.
+    pub(super) name: String,
+    pub(super) interval: Duration,
+}
+
+/// How often the machine's own meters are read: a BMC takes milliseconds over its own interface, and firmware shows means of
+/// seconds.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// The meters of the machine itself that are configured.
+pub(super) fn sources(config: &Config) -> Vec<Found> {
+    let settings = &config.platform;
+    let mut found = Vec::new();
+    if settings.ipmi.enabled {
+        let device = settings.ipmi_device.clone().unwrap_or_else(|| Ipmi::DEVICE.into());
+        let source = Box::new(Ipmi::new(device, !settings.ipmi.without_gpus));
+        found.push(Found { source, name: "ipmi".to_owned(), interval: INTERVAL });
+    }
+    if settings.hwmon.enabled {
+        let source = Box::new(PlatformHwmon::new(&config.host(), !settings.hwmon.without_gpus));
+        found.push(Found { source, name: "hwmon".to_owned(), interval: INTERVAL });
+    }
+    if let Some(file) = &settings.meters {
+        found.extend(outside(config, file));
+    }
+    found
+}
+
+/// The meters outside of the machine. What cannot be used is said, and the rest goes on.
+fn outside(config: &Config, file: &Value) -> Vec<Found> {
+    let name = settings_name(config);
+    let read = document(Path::new(&file.text)).and_then(|root| MeterFile::of(&root, Path::new(&file.text), &name));
+    let MeterFile { meters, problems } = match read {
+        Ok(file) => file,
+        Err(what) => {
+            tracing::error!("no platform power of meters outside: {}: {what}", file.origin);
+            return Vec::new();
+        }
+    };
+    problems.iter().for_each(|problem| tracing::warn!("{problem}"));
+    let open = |Outside { meter, interval, origin }: Outside| {
+        let name = format!("{origin}: meter `{}`", meter.id);
+        match ExternalSource::new(meter) {
+            Ok(source) => Some(Found { source: Box::new(source), name, interval }),
+            Err(error) => {
+                tracing::error!("{name} cannot be read: {error}");
+                None
+            }
+        }
+    };
+    meters.into_iter().filter_map(open).collect()
+}
+
+/// This node's name in files of many nodes.
+fn settings_name(config: &Config) -> String {
+    config.platform.redfish.node_name.clone().unwrap_or_else(|| config.node_name())
 }
 
 /// This node's BMC, and what is wrong with others in the file.
@@ -46,7 +117,7 @@ pub(super) struct ChosenBmc {
 
 /// The BMC of this node, as the file has it.
 pub(super) fn bmc(config: &Config) -> ChosenBmc {
-    let settings = &config.redfish;
+    let settings = &config.platform.redfish;
     let Some(path) = &settings.file else {
         let what = "no file says which BMCs there are; name it (`experimental.platform.redfish.configFile`, \
                     --experimental.platform.redfish.config-file)";
@@ -56,7 +127,7 @@ pub(super) fn bmc(config: &Config) -> ChosenBmc {
         Ok(file) => file,
         Err(what) => return ChosenBmc { bmc: Err(format!("{}: {what}", path.origin)), problems: Vec::new() },
     };
-    let name = settings.node_name.clone().unwrap_or_else(|| config.node_name());
+    let name = settings_name(config);
     let bmc = read.of_node(&name).map(|mut bmc| {
         bmc.timeout = settings.timeout;
         bmc.host = HostIdentity::read(&config.host(), name);
@@ -66,10 +137,20 @@ pub(super) fn bmc(config: &Config) -> ChosenBmc {
 }
 
 fn read(path: &Path) -> Result<BmcFile, String> {
+    BmcFile::of(&document(path)?, path)
+}
+
+/// A file in YAML.
+fn document(path: &Path) -> Result<yaml::Node, String> {
     let shown = path.display();
     let text = file::read_text(path, FileLimits::bytes(MAX_FILE))
         .map_err(|error| format!("{shown} cannot be read: {}", error.reason()))?;
     let document = yaml::parse(&text).map_err(|error| format!("{shown}:{}: {}", error.line, error.what))?;
-    let root = document.root.ok_or_else(|| format!("{shown} is empty"))?;
-    BmcFile::of(&root, path)
+    document.root.ok_or_else(|| format!("{shown} is empty"))
+}
+
+/// The known word that is meant, probably.
+fn similar<'a>(wanted: &str, known: &[&'a str]) -> Option<&'a str> {
+    let distance = |known: &&str| strsim::damerau_levenshtein(&known.to_lowercase(), &wanted.to_lowercase());
+    known.iter().copied().min_by_key(|known| distance(known)).filter(|known| distance(known) <= 2)
 }

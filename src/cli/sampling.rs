@@ -13,6 +13,7 @@ use kepler_core::device::DeviceOptions;
 use kepler_core::device::fake::FakeDevices;
 use kepler_core::directory::Directory;
 use kepler_core::meter::chain::{ChainOptions, Source};
+use kepler_core::meter::host::HostFigures;
 use kepler_core::platform::PlatformBoard;
 use kepler_core::sampler::{Sampler, SamplerError, SamplerOptions};
 use std::path::Path;
@@ -134,11 +135,21 @@ fn calibration(config: &Config) -> Option<Arc<Calibration>> {
 
 fn uncalibrated(config: &Config) -> ChainOptions {
     ChainOptions::default().with(|options| {
-        options.sources = with_model(sources(config), config);
+        options.sources = with_host(with_model(sources(config), config), config);
         options.zones.clone_from(&config.zones);
         options.hwmon.zones.clone_from(&config.hwmon_zones);
         options.hwmon.chip_rules.clone_from(&config.hwmon_chip_rules);
     })
+}
+
+/// Inside a virtual machine its host's figures stand before all others, where nothing else is forced.
+fn with_host(mut sources: Vec<Source>, config: &Config) -> Vec<Source> {
+    let port = Path::new(HostFigures::PORT);
+    let path = config.passthrough.source.clone().or_else(|| port.exists().then(|| port.to_owned()));
+    if let Some(path) = path.filter(|_| sources.contains(&Source::Model)) {
+        sources.insert(0, Source::Host(path));
+    }
+    sources
 }
 
 /// The configured model stands before the estimate that needs none.

@@ -22,13 +22,20 @@ class Gpu:
         self.library, self.descriptor, self.watts = folder / "libnvidia-ml.so.1", descriptor, watts
         self.lines: list[str] = []
         self.more = ""
-        self._begun = time.monotonic()
+        self._counted, self._joules = time.monotonic(), 0.0
+        self._writing = threading.Lock()
         compiler = os.environ.get("CC", "cc")
         subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", self.library, SOURCE, "-ldl"], check=True, timeout=60)
         self.write()
 
     def write(self) -> None:
-        millijoules = int((time.monotonic() - self._begun) * self.watts * 1000)
+        with self._writing:
+            self._write()
+
+    def _write(self) -> None:
+        now = time.monotonic()
+        self._joules += (now - self._counted) * self.watts
+        self._counted, millijoules = now, int(self._joules * 1000)
         script = f"gpu uuid=GPU-e2e name=H200 bus=0x41 energy={millijoules} limit=700000 util=90 {self.more}\n" + "".join(
             f"{line}\n" for line in self.lines
         )

@@ -1,5 +1,6 @@
 """A sysfs with RAPL zones, whose counters stand where a test puts them."""
 
+import os
 from pathlib import Path
 
 # 2^32 units of 61 µJ, as Intel's packages.
@@ -20,8 +21,14 @@ class PowercapTree:
         self.set(entry, microjoules)
 
     def set(self, entry: str, content: int | str) -> None:
-        """What the counter shows from now on, under descriptors that are open already as well."""
-        self.counter(entry).write_text(f"{content}\n")
+        """What the counter shows from now on, under descriptors that are open already as well, and never a part of it."""
+        file = os.open(self.counter(entry), os.O_WRONLY | os.O_CREAT, 0o644)
+        text = f"{content}\n".encode() if content != "" else b""
+        # One write: a file that is emptied first would be read empty now and then.
+        text = text.rjust(os.fstat(file).st_size, b"0") if isinstance(content, int) else text
+        os.pwrite(file, text, 0)
+        os.ftruncate(file, len(text))
+        os.close(file)
 
     def counter(self, entry: str) -> Path:
         return self._class / entry / "energy_uj"

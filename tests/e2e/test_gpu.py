@@ -112,6 +112,34 @@ def test_through_nvidias_library_a_container_has_what_the_device_drew_beyond_its
             assert whole["devices"][0]["energy_joules"] >= sum(joules.values())
 
 
+def test_measure_says_what_a_command_made_the_device_draw_beyond_rest(kepler_bin, nvidia, tmp_path, figure):
+    """A device of 50 W at rest and 300 W while a command uses it."""
+    nvidia.watts, begun = 50, tmp_path / "begun"
+    work = f"echo $$ > {begun}.new; mv {begun}.new {begun}; i=0; end=$(($(date +%s) + 11)); while [ $(date +%s) -lt $end ]; do i=$((i + 1)); done"
+    command = [
+        kepler_bin, "measure", "--meter=fake", "--baseline=8s", "--format=json", "-o", tmp_path / "out.json",
+        f"--experimental.gpu.nvml-library={nvidia.library}", "--", "sh", "-c", work,
+    ]  # fmt: skip
+    with subprocess.Popen(command, pass_fds=(nvidia.descriptor,), cwd=tmp_path) as measuring:
+        pid = int(wait_until(lambda: begun.exists() and begun.read_text(), "the command", seconds=60))
+        nvidia.watts, nvidia.more = 300, ""
+        nvidia.lines = [f"process gpu=0 pid={pid} sm=90"]
+        assert measuring.wait(timeout=60) == 0
+    report = json.loads((tmp_path / "out.json").read_text())
+    (run,), baseline = report["measurements"][0]["runs"], report["baseline"]
+    (device,) = run["accelerators"]
+    seconds = run["duration_seconds"]
+    of_zones = sum(zone["machine_joules"] for zone in run["zones"] if zone["is_counted"] and zone["zone"] != "gpu")
+    above = run["machine"]["above_baseline_joules"]
+    figure(f"{device['machine_joules']:.0f} J in {seconds:.1f} s, above a baseline of {baseline['power_watts']:.1f} W {above:.0f} J; zones {of_zones:.0f} J")
+    assert baseline["power_watts"] >= 50
+    # Readings a second apart, at both ends.
+    assert device["machine_joules"] == pytest.approx(300 * seconds, rel=0.15)
+    assert 250 * seconds * 0.8 < above < 250 * seconds * 1.1 + of_zones
+    if run["above_baseline_joules"] is not None:
+        assert run["above_baseline_joules"] > 250 * seconds * 0.8
+
+
 class Dcgm(BaseHTTPRequestHandler):
     """What dcgm-exporter says of two instances."""
 

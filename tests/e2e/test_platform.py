@@ -1,9 +1,13 @@
 """Platform power over Redfish, against a real Redfish server (sushy-static) on a tree of our own making."""
 
+import csv
+import http.server
 import json
 import socket
 import subprocess
 import sys
+import threading
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -74,6 +78,80 @@ def file_of(bmc: Bmc) -> str:
     return f'nodes:\n  worker-1: bmc-1\nbmcs:\n  bmc-1:\n    endpoint: http://127.0.0.1:{bmc.port}\n    username: ""\n    password: ""\n    interval: 1s\n'
 
 
+def tool(server, name: str, **arguments) -> dict:
+    request = urllib.request.Request(f"http://{server.address}/tools/{name}", json.dumps(arguments).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+@pytest.fixture
+def plug():
+    """A plug that answers as Tasmota does to `Status 8`."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            is_known = self.path == "/cm?cmnd=Status%208"
+            sensors = {"Time": "2026-01-05T11:02:21", "ENERGY": {"Total": 512.013, "Power": server.watts, "Voltage": 231}}
+            self.send_response(200 if is_known else 404)
+            self.end_headers()
+            self.wfile.write(json.dumps({"StatusSNS": sensors}).encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.watts = 82
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_measured_command_has_what_the_plug_showed_meanwhile(kepler_bin, plug, tmp_path):
+    meters = tmp_path / "meters.yaml"
+    meters.write_text(f"meters:\n  plug:\n    url: http://127.0.0.1:{plug.server_port}/cm?cmnd=Status%208\n    field: /StatusSNS/ENERGY/Power\n    interval: 1s\n")
+    flags = (f"--experimental.platform.external.config-file={meters}", "--meter=fake", "--format=csv", f"--output={tmp_path}/run.csv")
+    subprocess.run([kepler_bin, "measure", *flags, "--", "sleep", "4"], check=True, timeout=60)
+    (run,) = csv.DictReader((tmp_path / "run.csv").open())
+    assert (run["platform_source"], run["platform_source_id"], run["platform_method"]) == ("http", "/StatusSNS/ENERGY/Power", "measured")
+    assert float(run["platform_joules"]) / float(run["platform_covered_seconds"]) == pytest.approx(82, abs=0.01)
+    assert float(run["platform_watts"]) == 82 and float(run["platform_age_seconds"]) < 30
+
+
+def test_a_bmc_that_hangs_delays_no_measurement_no_scrape_and_not_the_end(kepler, flags):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        text = f"nodes:\n  worker-1: b\nbmcs:\n  b:\n    endpoint: http://127.0.0.1:{silent.getsockname()[1]}\n"
+        server = kepler("--monitor.interval=200ms", "--meter=fake", *flags(text))
+        silent.settimeout(30)
+        held, _ = silent.accept()
+        with held:
+            # The request is under way and stays so: five measurements come and are scraped meanwhile.
+            joules = [server.scrape().sum("kepler_node_cpu_joules_total", zone="package")]
+            while len(joules) < 5:
+                wait_until(lambda: server.scrape().sum("kepler_node_cpu_joules_total", zone="package") > joules[-1], "another measurement")
+                joules.append(server.scrape().sum("kepler_node_cpu_joules_total", zone="package"))
+            assert not server.scrape().select("kepler_platform_watts")
+            assert server.stop() == 0
+
+
+def test_a_plug_is_read_beside_the_bmc_and_what_is_left_is_that_of_the_plug(kepler, bmc, flags, plug, tmp_path):
+    meters = tmp_path / "meters.yaml"
+    address = f"http://127.0.0.1:{plug.server_port}"
+    meters.write_text(f"meters:\n  plug:\n    url: {address}/cm?cmnd=Status%208\n    field: /StatusSNS/ENERGY/Power\n    interval: 1s\n  lost:\n    url: {address}/else\n    field: /x\n  half:\n    url: {address}\n")
+    server = kepler("--monitor.interval=200ms", *flags(file_of(bmc)), f"--experimental.platform.external.config-file={meters}")
+    wait_until(lambda: len(server.scrape().select("kepler_platform_watts")) == 2, "both meters")
+    watts = {series.label("source"): value for series, value in server.scrape().select("kepler_platform_watts").items()}
+    assert watts == {"redfish": 250, "http": 82}
+    wait_until(lambda: [row.label("source") for row in server.scrape().select("kepler_platform_residual_watts")] == ["http"], "the rest of the plug's")
+    assert "meters.yaml:9: meter `half` has no `field`" in server.log
+    wait_until(lambda: server.scrape().sum("kepler_read_errors_total", source="http", reason="status") > 0, "the one that is lost")
+    plug.watts = -1
+    wait_until(lambda: server.scrape().select("kepler_read_errors_total", source="http", reason="implausible"), "the absurd figure")
+    wait_until(lambda: [row.label("source") for row in server.scrape().select("kepler_platform_watts")] == ["redfish"], "it is not shown")
+
+
 def test_a_bmc_is_found_summed_up_and_shown_everywhere(kepler, kepler_bin, bmc, flags):
     given = flags(file_of(bmc))
     doctor = subprocess.run([kepler_bin, "doctor", *given], capture_output=True, text=True, timeout=60)
@@ -91,6 +169,10 @@ def test_a_bmc_is_found_summed_up_and_shown_everywhere(kepler, kepler_bin, bmc, 
     scrape = server.scrape()
     mean = scrape.sum("kepler_platform_joules_total") / scrape.sum("kepler_platform_covered_seconds_total")
     assert mean == pytest.approx(250, abs=0.01)
+    answer = tool(server, "get_power_now")["platform"][0]
+    assert (answer["source_type"], answer["power_watts"], answer["scope"], answer["basis"]) == ("PowerControl", 250, "node", "measured")
+    energy = tool(server, "get_energy", window="1m")["platform"][0]
+    assert energy["energy_joules"] / energy["covered_seconds"] == pytest.approx(250, abs=0.01)
     node = json.loads(server.get("/api/v1/node").body)
     assert node["platform"][0]["power_watts"] == 250 and node["platform"][0]["scope"] == "node"
     # Absurd figures add nothing and are counted; the next good one goes on.

@@ -28,7 +28,6 @@ def test_four_thousand_processes_are_shown_in_little_memory_and_time(kepler, fig
     assert listed >= PROCESSES
     # Of its own: how large the file is depends on how it was built.
     assert own <= 20 * MEBIBYTE
-    assert median < 200
     assert collect < 0.2
 
 

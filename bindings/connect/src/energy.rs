@@ -5,13 +5,13 @@
 mod figures;
 mod source;
 
-pub(crate) use figures::{NodeFigures, WorkloadFigures, is, plus, rows};
+pub(crate) use figures::{DeviceFigures, NodeFigures, WorkloadFigures, is, plus, rows};
 pub(crate) use source::{SOURCE_ERROR, SOURCE_INFO, Sources};
 
 use kepler_compliance::units::ZoneKind;
 use kepler_compliance::view::{Owner, Resources, Skipped, Split, TimeRange, WorkloadKind};
 use kepler_core::metric_names::{self, WorkloadMetrics};
-use kepler_core::workload::PodOwner;
+use kepler_core::workload::{EnergyAnnotation, PodOwner};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -80,7 +80,21 @@ fn of_kind(kind: WorkloadKind) -> impl Iterator<Item = Metric> {
     })
 }
 
+/// Labels that tell a node's accelerators apart. Go Kepler's series have them at node level.
+pub(crate) const DEVICE_LABELS: [&str; 4] = ["gpu_uuid", "gpu", "gpu_name", "vendor"];
+
 impl Metric {
+    /// Whether it is of accelerators.
+    #[cfg(feature = "prometheus")]
+    pub(crate) const fn is_of_devices(&self) -> bool {
+        self.gpu
+    }
+
+    /// The identifier of the accelerator that a series is of, where it is of one.
+    pub(crate) fn device<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> Option<&'a str> {
+        label("gpu_uuid").filter(|uuid| self.gpu && !uuid.is_empty())
+    }
+
     /// The part a series is of; none for a zone that is not known.
     pub(crate) fn part<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> Option<ZoneKind> {
         if self.gpu {
@@ -169,6 +183,12 @@ impl Identity {
 pub(crate) fn owner_of_pod<'a>(label: impl Fn(&str) -> Option<&'a str>) -> Option<(&'a str, Owner)> {
     let owner = PodOwner::new(label("owner_kind")?, label("owner_name")?);
     Some((label("pod_id")?, Owner::of(&owner)?))
+}
+
+/// The pod of a series of `kepler_pod_annotation_info`, and what that says.
+pub(crate) fn annotation_of_pod<'a>(label: impl Fn(&str) -> Option<&'a str>) -> Option<(&'a str, EnergyAnnotation)> {
+    let is_label = label("written_as") == Some("label");
+    Some((label("pod_id")?, EnergyAnnotation::new(label("annotation")?, label("value")?, is_label)))
 }
 
 /// What a series says of the requests or limits of a pod or container: whose, of what, and whether it is a limit.

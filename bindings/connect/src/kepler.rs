@@ -56,6 +56,7 @@ mod known_node;
 mod names;
 mod node;
 mod owners;
+mod platform;
 mod roster;
 mod scrape;
 mod target;

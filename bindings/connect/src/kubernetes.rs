@@ -205,7 +205,7 @@ impl Refresher {
             stop: Arc::clone(&stop),
             first: Some(done),
             kept: Kept::default(),
-            refused: Arc::default(),
+            said: Mutex::default(),
         };
         let thread = std::thread::Builder::new().name("kepler-pods".into()).spawn(move || refreshing.run())?;
         let thread = thread.thread().clone();

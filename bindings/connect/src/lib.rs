@@ -10,6 +10,7 @@
 //! | `watttime` | [`intensity::WattTime`] | [`IntensitySource`] |
 //! | `uk-carbon-intensity` | [`intensity::UkCarbonIntensity`] | [`IntensitySource`] |
 //! | `kubernetes` | [`kubernetes::Refresher`]: names, owners and resources of this node's pods | [`Directory`] |
+//! | `external` | [`external::ExternalSource`]: what a machine draws, from a meter outside of it | [`PlatformBoard`] |
 //! | `redfish` | [`redfish::RedfishPoller`]: what a server draws, from its service processor | [`PlatformBoard`] |
 //! | `devices` | [`devices::DevicesFollower`]: activity of GPU instances, and who has which device | [`DeviceDirectory`] |
 //! | `models` | [`models::fetch`]: a power model from a URL | |
@@ -52,6 +53,8 @@ pub mod devices;
 mod energy;
 #[cfg(feature = "kepler")]
 pub mod exposition;
+#[cfg(feature = "external")]
+pub mod external;
 #[cfg(feature = "_client")]
 pub mod http;
 #[cfg(any(feature = "electricity-maps", feature = "watttime", feature = "uk-carbon-intensity"))]
@@ -64,6 +67,8 @@ pub mod kubernetes;
 pub mod models;
 #[cfg(feature = "prometheus")]
 pub mod prometheus;
+#[cfg(any(feature = "external", feature = "redfish"))]
+mod reading_times;
 #[cfg(feature = "redfish")]
 pub mod redfish;
 #[cfg(feature = "kepler")]

@@ -47,11 +47,17 @@ mod promql;
 mod series;
 
 use crate::energy::{
-    Identity, IdentityLabels, Key, Level, METRICS, Metric, NodeFigures, Quantity, RESOURCES, SOURCE_ERROR, SOURCE_INFO,
-    WorkloadFigures, hull, owner_of_pod, rows, skipped,
+    DEVICE_LABELS, Identity, IdentityLabels, Key, Level, METRICS, Metric, NodeFigures, Quantity, RESOURCES,
+    SOURCE_ERROR, SOURCE_INFO, WorkloadFigures, annotation_of_pod, hull, owner_of_pod, rows, skipped,
 };
 use crate::http::{Auth, ClientOptions, Http, HttpError, base_url, shown};
-use api::{Answer, Api, ApiError, When};
+use api::{Answer, ApiError};
+#[cfg(feature = "external")]
+pub(crate) use api::{Api, When};
+#[cfg(not(feature = "external"))]
+use api::{Api, When};
+use jiff::Timestamp;
+use kepler_compliance::choices::{ChoiceSource, Choices};
 use kepler_compliance::view::{
     EnergySeries, EnergyView, Inventory, NewestReading, Skipped, Subject, TimeRange, ViewError, WorkloadKind,
 };
@@ -137,8 +143,15 @@ fn figures_of(metric: &Metric, matchers: &Matchers, window: Duration) -> String 
         Level::Node => None,
         Level::Workload(kind) => Some(IdentityLabels::of(kind)),
     };
+    // A workload's series name a device by what does not change only: its number may.
+    let of_devices = match (metric.is_of_devices(), metric.level) {
+        (false, _) => 0,
+        (true, Level::Node) => DEVICE_LABELS.len(),
+        (true, Level::Workload(_)) => 1,
+    };
     let by = ["node_name", "zone"]
         .into_iter()
+        .chain(DEVICE_LABELS.into_iter().take(of_devices))
         .chain(identity.into_iter().flat_map(IdentityLabels::all))
         .collect::<Vec<_>>()
         .join(",");
@@ -162,7 +175,10 @@ impl Found {
         let label = |name: &str| row.label(name);
         let (Some(part), Some(value)) = (metric.part(label), row.value()) else { return };
         match metric.level {
-            Level::Node => self.figures.add(metric.quantity, part, value),
+            Level::Node => match metric.device(label) {
+                Some(uuid) => self.figures.add_of_device(uuid, metric.quantity, value, label),
+                None => self.figures.add(metric.quantity, part, value),
+            },
             Level::Workload(kind) => {
                 let Some(identity) = Identity::read(kind, label) else { return };
                 let row =
@@ -171,6 +187,9 @@ impl Found {
                     row.identity = identity;
                 }
                 row.running |= metric.quantity == Quantity::Watts;
+                if let Some(uuid) = metric.device(label) {
+                    row.note_device(uuid, metric.quantity, value);
+                }
                 row.add(metric.quantity, part, value);
             }
         }
@@ -183,6 +202,27 @@ fn warnings(answers: &[Answer]) -> Vec<Skipped> {
     messages.sort();
     messages.dedup();
     messages.into_iter().map(|warning| skipped("warning of Prometheus", warning)).collect()
+}
+
+/// What pods say, as their exporters show it now. Prometheus is asked each time; where it does not answer, nothing is chosen, and
+/// the question that this is for is not answered either.
+impl ChoiceSource for PrometheusView {
+    fn choices(&self) -> Choices {
+        let shown = self.matchers.of(metric_names::POD_ANNOTATION_INFO);
+        let query = format!("group by (pod_id, annotation, value, written_as) ({shown})");
+        let mut choices = Choices::default();
+        match self.api.query(&query, When::At(Timestamp::now())) {
+            Ok(answer) => {
+                for row in &answer.rows {
+                    if let Some((pod, annotation)) = annotation_of_pod(|name| row.label(name)) {
+                        choices.pods.entry(pod.into()).or_default().push(annotation);
+                    }
+                }
+            }
+            Err(error) => tracing::debug!("what pods choose is not known: {error}"),
+        }
+        choices
+    }
 }
 
 impl EnergyView for PrometheusView {

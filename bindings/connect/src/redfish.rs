@@ -28,7 +28,6 @@
 //! # drop(poller);
 //! ```
 
-mod age;
 mod chassis;
 mod client;
 mod error;

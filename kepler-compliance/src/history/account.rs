@@ -113,6 +113,11 @@ impl Accounts {
         }
     }
 
+    /// Where a workload stands in the file.
+    pub(super) fn row(&self, kind: WorkloadKind, uid: &str) -> Option<WorkloadRow> {
+        self.workloads.get(&kind)?.get(uid)?.row
+    }
+
     /// Forgets where workloads stand in the file, after a write that failed.
     pub(super) fn forget_rows(&mut self) {
         for workload in self.workloads.values_mut().flat_map(HashMap::values_mut) {

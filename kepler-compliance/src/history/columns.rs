@@ -36,6 +36,11 @@ pub(super) fn energy(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<En
     Ok(microjoules.map(|microjoules| Energy::from_microjoules(u64::try_from(microjoules).unwrap_or(0))))
 }
 
+/// As SQLite keeps it: 9.2 TJ at most.
+pub(super) fn microjoules(energy: Energy) -> i64 {
+    i64::try_from(energy.microjoules()).unwrap_or(i64::MAX)
+}
+
 /// The energy of each zone, from `column` on.
 pub(super) fn zones(row: &Row<'_>, column: usize) -> rusqlite::Result<PerZone<Option<Energy>>> {
     let mut zones = PerZone::default();

@@ -9,6 +9,7 @@
 //! One connection writes and reads. Reading locks out writing for as long as a question takes.
 
 mod answer;
+mod devices;
 mod write;
 
 use super::HistoryError;
@@ -23,8 +24,11 @@ use std::time::Duration;
 const TABLES: &str = include_str!("fleet/schema.sql");
 /// `kpFL` in ASCII: what `PRAGMA application_id` says of the history of a fleet.
 const APPLICATION_ID: i64 = 0x6b70_464c;
-/// What `PRAGMA user_version` says.
-const VERSION: i64 = 1;
+/// What `PRAGMA user_version` says. 1: no accelerator was told from another. 2: each has its energy, and workloads what they used
+/// of each.
+const VERSION: i64 = 2;
+/// How the tables of accelerators begin and end.
+const DEVICES: (&str, &str) = ("-- Accelerators of nodes.", "-- Nodes that were missing");
 /// How long to wait for a user who has the file open with `sqlite3`.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Pages that are kept in memory, in KiB.
@@ -153,7 +157,7 @@ fn open(path: &Path) -> Result<Connection, HistoryError> {
     let tables = number(&connection, "SELECT count(*) FROM sqlite_schema").map_err(failed)?;
     match (application, version, tables) {
         (0, 0, 0) => connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(failed)?,
-        (APPLICATION_ID, VERSION, _) => {}
+        (APPLICATION_ID, 1..=VERSION, _) => {}
         (APPLICATION_ID, found, _) => return Err(HistoryError::Newer { path: path.to_owned(), found, known: VERSION }),
         (super::schema::APPLICATION_ID, ..) => {
             let found = "the history of one node".into();
@@ -172,6 +176,12 @@ fn open(path: &Path) -> Result<Connection, HistoryError> {
         let transaction = connection.transaction().map_err(failed)?;
         transaction.execute_batch(TABLES).map_err(failed)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+        transaction.pragma_update(None, "user_version", VERSION).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+    } else if version < VERSION {
+        let devices = TABLES.split_once(DEVICES.0).and_then(|(_, rest)| rest.split_once(DEVICES.1));
+        let transaction = connection.transaction().map_err(failed)?;
+        transaction.execute_batch(devices.map_or("", |(tables, _)| tables)).map_err(failed)?;
         transaction.pragma_update(None, "user_version", VERSION).map_err(failed)?;
         transaction.commit().map_err(failed)?;
     }

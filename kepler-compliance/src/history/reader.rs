@@ -4,8 +4,9 @@ use super::columns::energy;
 use super::share::Span;
 use super::{HistoryError, columns, schema};
 use crate::units::{Energy, PerZone, ZoneKind};
-use crate::view::{Owner, WorkloadId, WorkloadKind};
+use crate::view::{Owner, PlatformEnergy, PlatformIdentity, WorkloadId, WorkloadKind};
 use kepler_core::meter::Method;
+use kepler_core::platform::PlatformScope;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,6 +53,16 @@ pub(super) struct NodeRow {
     pub(super) unattributed: Energy,
 }
 
+/// What a meter of the whole machine showed in an interval.
+pub(super) struct PlatformRecord {
+    pub(super) platform: i64,
+    pub(super) interval: i64,
+    pub(super) energy: Energy,
+    pub(super) covered_ms: i64,
+    /// The meter, with nothing shown.
+    pub(super) known: PlatformEnergy,
+}
+
 /// Where a zone's figures came from.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
@@ -70,7 +81,7 @@ pub(super) struct Known {
 }
 
 /// Everything asked in one read transaction is of one state of the file.
-pub(super) struct Reading<'a>(Transaction<'a>);
+pub(super) struct Reading<'a>(pub(super) Transaction<'a>);
 
 impl HistoryReader {
     /// Opens the history at `path` to read.
@@ -173,8 +184,45 @@ impl Reading<'_> {
         Ok(Intervals(intervals))
     }
 
-    fn version(&self) -> rusqlite::Result<i64> {
+    /// The version of the tables.
+    pub(super) fn version(&self) -> rusqlite::Result<i64> {
         self.0.pragma_query_value(None, "user_version", |row| row.get(0))
+    }
+
+    /// What meters of the whole machine showed in `range`.
+    pub(super) fn platform(&self, range: Span) -> rusqlite::Result<Vec<PlatformRecord>> {
+        if self.version()? < schema::WITH_PLATFORM {
+            return Ok(Vec::new());
+        }
+        let mut statement = self.0.prepare_cached(
+            "SELECT e.platform, e.interval, e.energy_uj, e.covered_ms, p.source, p.bmc_id, p.chassis_id, p.source_type,
+                 p.source_id, p.source_name, p.scope, p.contains_gpus, p.method, p.error_ratio
+             FROM block AS b CROSS JOIN interval AS i ON i.block = b.id CROSS JOIN platform_energy AS e ON e.interval = i.id
+             JOIN platform AS p ON p.id = e.platform WHERE b.end_ms >= ?1 AND b.start_ms < ?2",
+        )?;
+        let rows = statement.query_map(params![range.start, range.end], |row| {
+            let text = |column| row.get::<_, String>(column).map(Arc::from);
+            let mut meter = PlatformIdentity::default();
+            (meter.source, meter.bmc_id, meter.chassis_id) = (text(4)?, text(5)?, text(6)?);
+            (meter.source_type, meter.source_id, meter.source_name) = (text(7)?, text(8)?, text(9)?);
+            let mut known = PlatformEnergy::new(meter);
+            known.scope = PlatformScope::named(&row.get::<_, String>(10)?);
+            known.contains_gpus = Some(row.get(11)?);
+            let error_ratio = row.get::<_, Option<f64>>(13)?.unwrap_or(1.0);
+            known.method = match row.get::<_, String>(12)?.as_str() {
+                "partial" => Method::Partial { error_ratio },
+                "estimated" => Method::Estimated { error_ratio },
+                _ => Method::Measured,
+            };
+            Ok(PlatformRecord {
+                platform: row.get(0)?,
+                interval: row.get(1)?,
+                energy: energy(row, 2)?.unwrap_or_default(),
+                covered_ms: row.get(3)?,
+                known,
+            })
+        })?;
+        rows.collect()
     }
 
     /// The meters of all zones in `range`: the newest name, measured only if always measured.

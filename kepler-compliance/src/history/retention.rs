@@ -1,6 +1,6 @@
 //! Bounds: by age and by size, oldest first; older intervals are merged into one a block.
 
-use super::{HistoryOptions, columns, millis};
+use super::{HistoryOptions, columns, devices, millis};
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::time::Duration;
 
@@ -60,7 +60,11 @@ fn drop_block(connection: &mut Connection, block: i64) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for sql in [
         "DELETE FROM workload_energy WHERE block = ?1",
+        "DELETE FROM workload_device_energy WHERE block = ?1",
+        "DELETE FROM device_energy WHERE block = ?1",
+        "DELETE FROM device_source WHERE block = ?1",
         "DELETE FROM node_energy WHERE interval IN (SELECT id FROM interval WHERE block = ?1)",
+        "DELETE FROM platform_energy WHERE interval IN (SELECT id FROM interval WHERE block = ?1)",
         "DELETE FROM interval WHERE block = ?1",
         "DELETE FROM source WHERE block = ?1",
         "DELETE FROM workload WHERE last_block <= ?1",
@@ -68,6 +72,7 @@ fn drop_block(connection: &mut Connection, block: i64) -> rusqlite::Result<()> {
     ] {
         transaction.prepare_cached(sql)?.execute(params![block])?;
     }
+    transaction.prepare_cached("DELETE FROM device WHERE id NOT IN (SELECT device FROM device_source)")?.execute([])?;
     transaction.commit()?;
     shrink(connection)
 }
@@ -92,7 +97,7 @@ fn thin(connection: &mut Connection, before_ms: i64) -> rusqlite::Result<()> {
         .collect::<rusqlite::Result<Vec<_>>>()?;
     for block in blocks {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let sums = columns::SUMS.as_str();
+        let (sums, weakest) = (columns::SUMS.as_str(), devices::SHARES);
         transaction.execute_batch(&format!(
             "CREATE TEMP TABLE kept AS
                  SELECT min(id) AS id, min(start_ms) AS start_ms, max(end_ms) AS end_ms, sum(covered_ms) AS covered_ms
@@ -101,18 +106,37 @@ fn thin(connection: &mut Connection, before_ms: i64) -> rusqlite::Result<()> {
                  SELECT (SELECT id FROM kept), zone, sum(energy_uj), sum(idle_uj), sum(unattributed_uj)
                  FROM main.node_energy WHERE interval IN (SELECT id FROM main.interval WHERE block = {block})
                  GROUP BY zone;
+             CREATE TEMP TABLE merged_platform AS
+                 SELECT (SELECT id FROM kept), platform, sum(energy_uj), sum(covered_ms)
+                 FROM main.platform_energy WHERE interval IN (SELECT id FROM main.interval WHERE block = {block})
+                 GROUP BY platform;
              CREATE TEMP TABLE merged_workload AS
                  SELECT block, workload, (SELECT id FROM kept), sum(cpu_us), {sums}
                  FROM main.workload_energy WHERE block = {block} GROUP BY block, workload;
+             CREATE TEMP TABLE merged_device AS
+                 SELECT block, device, (SELECT id FROM kept), sum(energy_uj), sum(active_uj), sum(idle_uj), sum(unattributed_uj)
+                 FROM main.device_energy WHERE block = {block} GROUP BY block, device;
+             CREATE TEMP TABLE merged_share AS
+                 SELECT block, workload, device, kept_id, energy_uj, shares_by FROM (
+                     SELECT block, workload, device, (SELECT id FROM kept) AS kept_id, sum(energy_uj) AS energy_uj, shares_by,
+                            max(coalesce(instr('{weakest}', shares_by), 0))
+                     FROM main.workload_device_energy WHERE block = {block} GROUP BY block, workload, device);
              DELETE FROM main.workload_energy WHERE block = {block};
+             DELETE FROM main.device_energy WHERE block = {block};
+             DELETE FROM main.workload_device_energy WHERE block = {block};
              DELETE FROM main.node_energy WHERE interval IN (SELECT id FROM main.interval WHERE block = {block});
+             DELETE FROM main.platform_energy WHERE interval IN (SELECT id FROM main.interval WHERE block = {block});
              DELETE FROM main.interval WHERE block = {block};
              INSERT INTO main.interval (id, block, start_ms, end_ms, covered_ms)
                  SELECT id, {block}, start_ms, end_ms, covered_ms FROM kept;
              INSERT INTO main.node_energy SELECT * FROM merged_node;
+             INSERT INTO main.platform_energy SELECT * FROM merged_platform;
              INSERT INTO main.workload_energy SELECT * FROM merged_workload;
+             INSERT INTO main.device_energy SELECT * FROM merged_device;
+             INSERT INTO main.workload_device_energy SELECT * FROM merged_share;
              UPDATE main.block SET thinned = 1 WHERE id = {block};
-             DROP TABLE kept; DROP TABLE merged_node; DROP TABLE merged_workload;"
+             DROP TABLE kept; DROP TABLE merged_node; DROP TABLE merged_platform; DROP TABLE merged_workload;
+             DROP TABLE merged_device; DROP TABLE merged_share;"
         ))?;
         transaction.commit()?;
     }

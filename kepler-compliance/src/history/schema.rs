@@ -12,8 +12,12 @@ pub(super) const APPLICATION_ID: i64 = 0x6b70_4c52;
 ///
 /// 1 (0.1.0): the table of workloads took five kinds only. 2: it takes every kind. 3: sources say how their figures come to
 /// be, to distinguish what is partly measured from what is estimated. 4: pods have their controllers, and workloads the
-/// energy of accelerators.
-pub(super) const VERSION: i64 = 4;
+/// energy of accelerators. 5: each accelerator has its energy, and workloads what they used of each. 6: meters of the
+/// whole machine.
+pub(super) const VERSION: i64 = 6;
+
+/// The version from which there are meters of the whole machine.
+pub(super) const WITH_PLATFORM: i64 = 6;
 
 /// The version from which pods have their controllers.
 const WITH_OWNER: i64 = 4;
@@ -24,10 +28,19 @@ pub(super) const WITH_METHOD: i64 = 3;
 /// The version from which workloads have the energy of accelerators.
 pub(super) const WITH_GPU: i64 = 4;
 
+/// The version from which accelerators are told apart.
+pub(super) const WITH_DEVICES: i64 = 5;
+
 /// What the table of workloads said in version 1.
 const KINDS_OF_VERSION_1: &str = " CHECK (kind IN ('pod', 'container', 'unit', 'vm', 'process'))";
 
 const TABLES: &str = include_str!("schema.sql");
+
+/// How the tables of accelerators begin and end.
+const DEVICES: (&str, &str) = ("CREATE TABLE device (", "-- node: the node's name.");
+
+/// Between these stand the tables of meters of the whole machine.
+const PLATFORM: [&str; 2] = ["CREATE TABLE platform (", "-- Active energy of workloads"];
 
 /// How the views begin, which stand behind the tables.
 const VIEWS: &str = "CREATE VIEW workload_joules AS";
@@ -95,20 +108,29 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
         )?;
     }
     if found < WITH_GPU {
-        transaction.execute_batch(
-            "ALTER TABLE workload_energy ADD COLUMN gpu_uj INTEGER CHECK (gpu_uj >= 0);
-             DROP VIEW IF EXISTS workload_joules;
-             DROP VIEW IF EXISTS node_joules;",
-        )?;
-        // As in a new file.
-        if let Some((_, views)) = TABLES.split_once(VIEWS) {
-            transaction.execute_batch(&format!("{VIEWS}{views}"))?;
-        }
+        transaction.execute_batch("ALTER TABLE workload_energy ADD COLUMN gpu_uj INTEGER CHECK (gpu_uj >= 0)")?;
     }
     if found < WITH_OWNER {
         transaction.execute_batch(
             "ALTER TABLE workload ADD COLUMN owner_kind TEXT; ALTER TABLE workload ADD COLUMN owner_name TEXT;",
         )?;
+    }
+    if found < WITH_DEVICES {
+        // As in a new file.
+        let devices = TABLES.split_once(DEVICES.0).and_then(|(_, rest)| rest.split_once(DEVICES.1));
+        if let (Some((tables, _)), Some((_, views))) = (devices, TABLES.split_once(VIEWS)) {
+            transaction.execute_batch(&format!("{}{tables}", DEVICES.0))?;
+            transaction.execute_batch("DROP VIEW IF EXISTS workload_joules; DROP VIEW IF EXISTS node_joules;")?;
+            transaction.execute_batch(&format!("{VIEWS}{views}"))?;
+        }
+    }
+    if found < WITH_PLATFORM {
+        // As in a new file.
+        let [begin, end] = PLATFORM;
+        let tables = TABLES.split_once(begin).and_then(|(_, rest)| rest.split_once(end));
+        if let Some((tables, _)) = tables {
+            transaction.execute_batch(&format!("{begin}{tables}"))?;
+        }
     }
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()

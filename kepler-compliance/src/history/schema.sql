@@ -51,6 +51,31 @@ CREATE TABLE node_energy (
     PRIMARY KEY (interval, zone)
 ) STRICT, WITHOUT ROWID;
 
+-- Meters of the whole machine, which contain the zones: its BMC, its firmware, a meter outside.
+CREATE TABLE platform (
+    id            INTEGER PRIMARY KEY,
+    source        TEXT NOT NULL,    -- redfish, ipmi, acpi, hwmon, prometheus, http
+    bmc_id        TEXT NOT NULL,
+    chassis_id    TEXT NOT NULL,
+    source_type   TEXT NOT NULL,    -- EnvironmentMetrics, PowerSupply, PowerControl, DCMI, PowerMeter, Query, JSON
+    source_id     TEXT NOT NULL,
+    source_name   TEXT NOT NULL,
+    scope         TEXT NOT NULL,    -- node, part, shared
+    contains_gpus INTEGER NOT NULL CHECK (contains_gpus IN (0, 1)),
+    method        TEXT NOT NULL CHECK (method IN ('measured', 'partial', 'estimated')),
+    error_ratio   REAL,
+    UNIQUE (source, bmc_id, chassis_id, source_type, source_id)
+) STRICT;
+
+-- What they showed within the interval, microjoules; and the time that this is of, by the readings' own times.
+CREATE TABLE platform_energy (
+    interval   INTEGER NOT NULL,    -- interval.id
+    platform   INTEGER NOT NULL,    -- platform.id
+    energy_uj  INTEGER NOT NULL CHECK (energy_uj >= 0),
+    covered_ms INTEGER NOT NULL CHECK (covered_ms >= 0),
+    PRIMARY KEY (interval, platform)
+) STRICT, WITHOUT ROWID;
+
 -- Active energy of workloads, microjoules used within the interval. NULL: the node has no such zone.
 -- A running workload has a row with zeros where it used nothing; no row: it was not there.
 CREATE TABLE workload_energy (
@@ -69,6 +94,49 @@ CREATE TABLE workload_energy (
 
 CREATE INDEX block_by_end ON block (end_ms);
 CREATE INDEX interval_by_block ON interval (block, start_ms, end_ms, covered_ms); -- holds all: no search a row
+
+-- Accelerators of which the file holds energy.
+CREATE TABLE device (
+    id     INTEGER PRIMARY KEY,
+    uuid   TEXT NOT NULL UNIQUE,    -- GPU-..., else the PCI address
+    gpu    INTEGER NOT NULL,        -- its newest number on the node
+    vendor TEXT NOT NULL,
+    name   TEXT NOT NULL            -- the product
+) STRICT;
+
+-- Which meter an accelerator's figures come from, and how workloads' parts of it were found.
+CREATE TABLE device_source (
+    block       INTEGER NOT NULL,   -- block.id
+    device      INTEGER NOT NULL,   -- device.id
+    source      TEXT NOT NULL,      -- nvml, drm, ...
+    method      TEXT NOT NULL CHECK (method IN ('measured', 'partial', 'estimated')), -- the weakest in the block
+    error_ratio REAL,
+    shares_by   TEXT,               -- the weakest: utilisation, instance_activity, instance_slices, allocation. NULL: no user
+    PRIMARY KEY (block, device)
+) STRICT, WITHOUT ROWID;
+
+-- Energy of accelerators, microjoules used within the interval. What is neither active nor idle may be either.
+CREATE TABLE device_energy (
+    block           INTEGER NOT NULL, -- block.id
+    device          INTEGER NOT NULL, -- device.id
+    interval        INTEGER NOT NULL, -- interval.id
+    energy_uj       INTEGER NOT NULL CHECK (energy_uj >= 0),
+    active_uj       INTEGER NOT NULL CHECK (active_uj >= 0),
+    idle_uj         INTEGER NOT NULL CHECK (idle_uj >= 0),
+    unattributed_uj INTEGER NOT NULL CHECK (unattributed_uj >= 0), -- active energy that no workload explains
+    PRIMARY KEY (block, device, interval)
+) STRICT, WITHOUT ROWID;
+
+-- Active energy of workloads on one accelerator, a part of workload_energy.gpu_uj. No row: none.
+CREATE TABLE workload_device_energy (
+    block     INTEGER NOT NULL,     -- block.id
+    workload  INTEGER NOT NULL,     -- workload.id
+    device    INTEGER NOT NULL,     -- device.id
+    interval  INTEGER NOT NULL,     -- interval.id
+    energy_uj INTEGER NOT NULL CHECK (energy_uj >= 0),
+    shares_by TEXT,                 -- as in device_source
+    PRIMARY KEY (block, workload, device, interval)
+) STRICT, WITHOUT ROWID;
 
 -- node: the node's name. resolution_ms: the length of an interval before it is thinned.
 CREATE TABLE setting (
@@ -101,3 +169,15 @@ SELECT datetime(i.start_ms / 1000, 'unixepoch') AS start,
 FROM node_energy AS n
 JOIN interval AS i ON i.id = n.interval
 JOIN source AS s ON s.block = i.block AND s.zone = n.zone;
+
+CREATE VIEW device_joules AS
+SELECT datetime(i.start_ms / 1000, 'unixepoch') AS start,
+       (i.end_ms - i.start_ms) / 1000.0 AS seconds,
+       d.gpu, d.uuid, d.name AS device,
+       w.kind, w.namespace, w.name,
+       e.energy_uj / 1e6 AS joules,
+       e.shares_by
+FROM workload_device_energy AS e
+JOIN device AS d ON d.id = e.device
+JOIN workload AS w ON w.id = e.workload
+JOIN interval AS i ON i.id = e.interval;

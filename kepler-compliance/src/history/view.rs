@@ -1,9 +1,10 @@
 //! The history as a source of energy figures.
 
+use super::device_reader::Devices;
 use super::reader::{HistoryReader, Interval, Intervals, NodeRow, Reading, Source, WorkloadRow};
 use super::share::Span;
 use super::steps::{Steps, time};
-use super::{HistoryError, millis};
+use super::{HistoryError, millis, platform};
 use crate::units::{Energy, PerZone, ZoneKind};
 use crate::view::{
     Containment, EnergySeries, EnergySplit, EnergyView, Inventory, NewestReading, NoDataReason, NodeEnergy,
@@ -93,6 +94,10 @@ fn inventory(reading: &Reading<'_>, range: TimeRange, asked: Span) -> rusqlite::
     let mut described = NodeEnergy::new(node.clone(), covered);
     described.zones = node_zones(reading, &intervals, asked, &sources, newest)?;
     described.processors = reading.processors(asked)?;
+    let of_newest = newest.map(|newest| (newest, awake(newest)));
+    let mut devices = Devices::read(reading, &intervals, asked, covered, of_newest)?;
+    described.devices = std::mem::take(&mut devices.drawn);
+    described.platform = platform::sums(reading.platform(asked)?, &intervals, asked);
     let (method, counted) = (described.method(), described.counted());
 
     let mut sums: HashMap<i64, Sum> = HashMap::new();
@@ -119,7 +124,7 @@ fn inventory(reading: &Reading<'_>, range: TimeRange, asked: Span) -> rusqlite::
             method,
             resources: None,
             containment: Containment::Unknown,
-            devices: Vec::new(),
+            devices: devices.used.remove(&id).unwrap_or_default(),
         });
     }
     Ok(Some(Inventory {

@@ -2,7 +2,10 @@
 
 use super::account::{Accounts, Workload, WorkloadRow};
 use super::age::AgeClock;
+use super::columns::microjoules;
+use super::devices::DeviceAccounts;
 use super::elapsed::{Elapsed, wall_ms};
+use super::platform::PlatformAccounts;
 use super::{HistoryError, HistoryOptions, columns, millis, retention, schema};
 use crate::differ::{Order, ZoneCounters};
 use crate::units::{PerZone, ZoneKind};
@@ -22,6 +25,8 @@ pub(super) struct Writer {
     connection: Connection,
     options: HistoryOptions,
     accounts: Accounts,
+    devices: DeviceAccounts,
+    platform: PlatformAccounts,
     age: AgeClock,
     current: Option<Interval>,
 }
@@ -62,6 +67,8 @@ impl Writer {
             connection,
             options,
             accounts: Accounts::default(),
+            devices: DeviceAccounts::default(),
+            platform: PlatformAccounts::default(),
             age: AgeClock::starting_at(newest),
             current: None,
         })
@@ -74,6 +81,9 @@ impl Writer {
             if order == Order::First {
                 self.accounts.read(snapshot, order);
                 self.accounts.commit(snapshot);
+                self.devices.read(snapshot);
+                self.devices.commit();
+                self.platform.commit(snapshot);
                 self.age.advance(wall_ms(&snapshot.at), &snapshot.at);
             }
             return Ok(());
@@ -84,11 +94,14 @@ impl Writer {
         }
         self.age.advance(elapsed.end_ms, &snapshot.at);
         self.accounts.read(snapshot, order);
+        self.devices.read(snapshot);
         match self.write(snapshot, order, elapsed) {
             Ok(interval) => {
                 let has_closed = self.current.is_some_and(|current| current.id != interval.id);
                 self.current = Some(interval);
                 self.accounts.commit(snapshot);
+                self.devices.commit();
+                self.platform.commit(snapshot);
                 if has_closed { self.bound() } else { Ok(()) }
             }
             Err(source) => {
@@ -119,7 +132,9 @@ impl Writer {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let interval = place(&transaction, self.current, elapsed, &self.options, self.age.now_ms(), snapshot)?;
         write_node(&transaction, interval, snapshot, &zones)?;
+        self.platform.write(&transaction, interval.id, snapshot, order)?;
         write_workloads(&transaction, interval, &mut self.accounts, &zones)?;
+        self.devices.write(&transaction, interval.block, interval.id, &self.accounts)?;
         transaction.commit()?;
         Ok(interval)
     }
@@ -283,9 +298,4 @@ fn introduce(
             ],
             |row| row.get(0),
         )
-}
-
-/// As SQLite keeps it: 9.2 TJ at most.
-fn microjoules(energy: crate::units::Energy) -> i64 {
-    i64::try_from(energy.microjoules()).unwrap_or(i64::MAX)
 }

@@ -27,8 +27,8 @@ pub struct DevicePower {
     pub power_watts: f64,
     /// The part that it draws without work, too, watts; `null` where part of the window cannot be told apart.
     pub idle_watts: Option<f64>,
-    /// The part that no known workload explains, watts.
-    pub unattributed_watts: f64,
+    /// The part that no known workload explains, watts; `null` where the source does not say.
+    pub unattributed_watts: Option<f64>,
     /// The share of time in which it was busy at its newest reading, 0 to 1, where it tells.
     pub usage_ratio: Option<f64>,
     /// How the power came about.
@@ -72,7 +72,7 @@ pub struct DeviceJoules {
     pub energy_joules: f64,
     /// Of nodes: the part that it draws without work, too, joules; `null` where part of the time cannot be told apart.
     pub idle_joules: Option<f64>,
-    /// Of nodes: the part that no known workload explains, joules.
+    /// Of nodes: the part that no known workload explains, joules; `null` where the source does not say.
     pub unattributed_joules: Option<f64>,
     /// How the energy came about.
     pub basis: Basis,
@@ -173,7 +173,7 @@ pub(super) fn power(inventory: &Inventory) -> Vec<DevicePower> {
                 name: (*device.device.name).to_owned(),
                 power_watts: watts(device.energy),
                 idle_watts: (device.unsplit == Energy::ZERO).then(|| watts(device.idle)),
-                unattributed_watts: watts(device.unattributed),
+                unattributed_watts: device.unattributed.map(watts),
                 usage_ratio: device.utilisation,
                 basis: basis_of(device.method),
                 shares_by: name(device.shares_by),
@@ -196,7 +196,7 @@ fn whole(node: &str, device: &DeviceEnergy) -> DeviceJoules {
         name: (*device.device.name).to_owned(),
         energy_joules: device.energy.joules(),
         idle_joules: (device.unsplit == Energy::ZERO).then(|| device.idle.joules()),
-        unattributed_joules: Some(device.unattributed.joules()),
+        unattributed_joules: device.unattributed.map(|energy| energy.joules()),
         basis: basis_of(device.method),
         shares_by: name(device.shares_by),
     }

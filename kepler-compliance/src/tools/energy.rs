@@ -10,6 +10,7 @@ use super::figures::Windows;
 use super::find::check_node;
 use super::groups::{check_namespace, groups};
 use super::judges::facility_of;
+use super::platform::{self, PlatformFigures};
 use super::power_now::of_node;
 use super::report::step_of;
 use super::resolve::{Resolved, resolve, shown};
@@ -166,6 +167,9 @@ pub struct EnergyResponse {
     /// What of the energy went through which accelerator, where there are some and the source tells them apart.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<DeviceJoules>,
+    /// Of nodes: meters of whole machines, where there are some. They contain the energy above and are no part of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platform: Vec<PlatformFigures>,
     /// Step by step, where steps were asked for; times without data are left out.
     pub series: Vec<EnergyStep>,
     /// What the workload's pods, namespace or nodes choose for this answer.
@@ -259,6 +263,7 @@ pub fn get_energy(context: &Context<'_>, request: &EnergyRequest) -> Result<Ener
         let part = |figure: fn(&NodeZoneEnergy) -> Option<Energy>| {
             inventory.nodes.iter().filter_map(|node| node.split(figure).total()).reduce(|a, b| a + b)
         };
+        response.platform = platform::figures(&inventory);
         response.idle_joules = part(|zone| zone.idle).map(Energy::joules);
         response.unattributed_joules = part(|zone| zone.unattributed).map(Energy::joules);
     }
@@ -318,6 +323,7 @@ fn frame(request: &EnergyRequest, range: TimeRange, facility: &Facility) -> Ener
         groups_total: 0,
         other_groups_joules: None,
         devices: Vec::new(),
+        platform: Vec::new(),
         series: Vec::new(),
         choices: Vec::new(),
         skipped: Vec::new(),

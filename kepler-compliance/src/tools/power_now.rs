@@ -6,6 +6,7 @@ use super::find::check_node;
 use super::groups::{check_namespace, groups};
 use super::hotspots::{Breakdown, Remainder, by_power, mean};
 use super::judges::{Judges, Terms};
+use super::platform::{self, PlatformFigures};
 use super::{Length, ToolError, ToolRequest, Toolset};
 use crate::carbon::facility_energy;
 use crate::choices::WorkloadChoice;
@@ -126,6 +127,9 @@ pub struct PowerNowResponse {
     /// GPUs and other accelerators, where there are some and the source tells them apart.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<DevicePower>,
+    /// Meters of whole machines, where there are some. They contain what is above and are no part of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platform: Vec<PlatformFigures>,
     /// The standard that consumers are judged by.
     pub standard: String,
     /// What could not be looked at, and why.
@@ -214,6 +218,7 @@ pub fn get_power_now(context: &Context<'_>, request: &PowerNowRequest) -> Result
     response.currency = context.settings.currency().filter(|_| response.cost_per_hour.is_some()).map(str::to_owned);
     response.remainder = Some(breakdown.remainder);
     response.devices = devices::power(&inventory);
+    response.platform = platform::figures(&inventory);
     response.skipped = inventory.skipped.iter().map(Skip::from).collect();
     let method = inventory.nodes.iter().map(NodeEnergy::method).reduce(Method::weaker);
     response.basis = method.map(basis_of);
@@ -242,6 +247,7 @@ fn frame(request: &PowerNowRequest, judges: &Judges<'_>) -> PowerNowResponse {
         consumers: Vec::new(),
         remainder: None,
         devices: Vec::new(),
+        platform: Vec::new(),
         standard: judge.standard().to_owned(),
         skipped: Vec::new(),
         evidence: Evidence::none(request.window, &facility.caveats, request.lang),

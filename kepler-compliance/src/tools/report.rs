@@ -5,6 +5,7 @@
 
 use super::answer::{Skip, energy_caveats};
 use super::groups::groups;
+use super::platform::{self, PlatformFigures};
 use super::{Figures, ToolError};
 use crate::carbon::{Contract, ContractError, MarketBased, emissions, emissions_over, facility_energy, market_based};
 use crate::context::Context;
@@ -115,6 +116,9 @@ pub struct Report {
     pub mean_intensity: Option<f64>,
     /// Who used it, the largest first.
     pub rows: Vec<ReportRow>,
+    /// Meters of whole machines, where there are some. They contain what is above and are no part of its sums.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub platform: Vec<PlatformFigures>,
     /// The course of all nodes.
     pub steps: Vec<ReportStep>,
     /// What could not be looked at, and why.
@@ -249,6 +253,7 @@ pub fn report(context: &Context<'_>, request: &ReportRequest) -> Result<Report, 
         mean_intensity: carbon.grid.map(CarbonIntensity::grams_per_kilowatt_hour),
         site,
         rows,
+        platform: platform::figures(&inventory),
         steps: series.steps.steps().iter().map(course).collect(),
         skipped: inventory.skipped.iter().map(Skip::from).collect(),
         caveats,

@@ -24,16 +24,16 @@ pub struct DeviceEnergy {
     pub idle: Energy,
     /// The part drawn while neither its idle power nor its utilisation was known: it may be either.
     pub unsplit: Energy,
-    /// The part of `active` that no known workload explains.
-    pub unattributed: Energy,
+    /// The part of `active` that no known workload explains; `None` where the source does not tell it.
+    pub unattributed: Option<Energy>,
     /// Power now: the mean between its last two readings; `None` while that is not known.
     pub power: Option<Power>,
     /// The share of time in which it was busy at its newest reading, where it tells.
     pub utilisation: Option<f64>,
     /// Measured or estimated.
     pub method: Method,
-    /// The meter it is read by.
-    pub source: &'static str,
+    /// The meter it is read by; empty where the source does not say.
+    pub source: Arc<str>,
     /// How it was found what each user had of it, at its newest reading with users.
     pub shares_by: Option<SharesBy>,
     /// Why it cannot be read now.
@@ -43,7 +43,7 @@ pub struct DeviceEnergy {
 impl DeviceEnergy {
     /// An accelerator that drew nothing. Its fields are public, to be filled in.
     #[must_use]
-    pub fn new(device: impl Into<Arc<Device>>, covered: TimeRange, source: &'static str) -> Self {
+    pub fn new(device: impl Into<Arc<Device>>, covered: TimeRange, source: impl Into<Arc<str>>) -> Self {
         let device = device.into();
         DeviceEnergy {
             method: device.method,
@@ -53,27 +53,38 @@ impl DeviceEnergy {
             active: Energy::ZERO,
             idle: Energy::ZERO,
             unsplit: Energy::ZERO,
-            unattributed: Energy::ZERO,
+            unattributed: Some(Energy::ZERO),
             power: None,
             utilisation: None,
-            source,
+            source: source.into(),
             shares_by: None,
             fault: None,
         }
     }
 
     /// Adds what was drawn before.
-    pub(super) fn add(&mut self, before: &DeviceEnergy) {
+    pub(crate) fn add(&mut self, before: &DeviceEnergy) {
         self.covered.start = self.covered.start.min(before.covered.start);
         self.energy += before.energy;
         self.active += before.active;
         self.idle += before.idle;
         self.unsplit += before.unsplit;
-        self.unattributed += before.unattributed;
+        // What is not known of a part is not known of the sum.
+        self.unattributed = self.unattributed.zip(before.unattributed).map(|(now, before)| now + before);
         self.method = self.method.weaker(before.method);
         self.shares_by = weaker(self.shares_by, before.shares_by);
     }
 }
+
+/// A device that another program told of, in its words.
+#[must_use]
+pub fn told_device(uuid: &str, vendor: &str, name: &str, index: u32) -> Device {
+    let vendor = VENDORS.into_iter().find(|known| *known == vendor).unwrap_or("other");
+    Device::new(uuid, vendor, name).with(|device| device.index = index)
+}
+
+/// The makers whose accelerators meters name.
+const VENDORS: [&str; 5] = ["nvidia", "amd", "intel", "rebellions", "furiosa"];
 
 /// What a workload used of one accelerator of its node: a part of its energy in the zone [`ZoneKind::Gpu`](crate::units::ZoneKind::Gpu).
 #[derive(Clone, Debug, PartialEq)]
@@ -95,7 +106,7 @@ impl WorkloadDeviceEnergy {
 }
 
 /// Adds what was used before of the same accelerators.
-pub(super) fn add_used(to: &mut Vec<WorkloadDeviceEnergy>, before: &[WorkloadDeviceEnergy]) {
+pub(crate) fn add_used(to: &mut Vec<WorkloadDeviceEnergy>, before: &[WorkloadDeviceEnergy]) {
     for used in before {
         match to.iter_mut().find(|known| known.uuid == used.uuid) {
             Some(known) => {

@@ -1,6 +1,6 @@
 //! Inventories: nodes and workloads with their energy.
 
-use super::{DeviceEnergy, EnergySplit, PowerSplit, TimeRange, WorkloadDeviceEnergy};
+use super::{DeviceEnergy, EnergySplit, PlatformEnergy, PowerSplit, TimeRange, WorkloadDeviceEnergy};
 use crate::units::{Energy, PerZone, Power, ZoneKind};
 use kepler_core::meter::Method;
 use kepler_core::snapshot::{AnyRow, Snapshot};
@@ -58,12 +58,21 @@ pub struct NodeEnergy {
     /// Its accelerators, where the source tells them apart. Together they have the energy of the zone
     /// [`ZoneKind::Gpu`], or, where the source tells them apart for a part of the range only, less.
     pub devices: Vec<DeviceEnergy>,
+    /// Meters of the whole machine. Each contains the zones and accelerators, so none is part of a sum.
+    pub platform: Vec<PlatformEnergy>,
 }
 
 impl NodeEnergy {
     /// A node of which no zone is known yet.
     pub fn new(name: impl Into<Arc<str>>, covered: TimeRange) -> Self {
-        NodeEnergy { name: name.into(), covered, zones: PerZone::default(), processors: None, devices: Vec::new() }
+        NodeEnergy {
+            name: name.into(),
+            covered,
+            zones: PerZone::default(),
+            processors: None,
+            devices: Vec::new(),
+            platform: Vec::new(),
+        }
     }
 }
 

@@ -104,6 +104,12 @@ impl NodeEnergy {
                 None => self.devices.push(device.clone()),
             }
         }
+        for platform in &before.platform {
+            match self.platform.iter_mut().find(|known| known.meter == platform.meter) {
+                Some(known) => known.add(platform),
+                None => self.platform.push(platform.clone()),
+            }
+        }
         if is_mixed {
             // A platform that was not measured all the time does not stand for parts that were known all the time.
             self.zones[ZoneKind::Psys] = None;
@@ -263,7 +269,7 @@ mod tests {
                 asked,
                 covered,
                 coverage: covered.length().as_secs_f64() / asked.length().as_secs_f64(),
-                nodes: vec![NodeEnergy { name: "node".into(), covered, zones, processors: None, devices: Vec::new() }],
+                nodes: vec![NodeEnergy { zones, ..NodeEnergy::new("node", covered) }],
                 workloads: vec![row],
                 skipped: Vec::new(),
             }))

@@ -3,6 +3,7 @@
 mod buckets;
 mod devices;
 mod ledger;
+mod platform;
 mod query;
 
 use super::{EnergySeries, EnergyView, Inventory, NewestReading, Subject, TimeRange, ViewError};

@@ -12,9 +12,11 @@
 mod answers;
 mod bounds;
 mod conservation;
+mod devices;
 mod faults;
 mod fleet;
 mod kill;
+mod platform;
 mod report;
 mod snapshots;
 

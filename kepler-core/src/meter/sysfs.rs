@@ -84,7 +84,7 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 }
 
 /// The text of a small attribute, such as a name.
-pub(super) fn read_text(path: &Path) -> io::Result<String> {
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
     let mut buffer = vec![0; LONGEST_TEXT];
     let length = open(path)?.read_at(&mut buffer, 0)?;
     buffer.truncate(length);

@@ -138,12 +138,13 @@ impl Groups {
         let has_job = job_around.is_some() || job_within.is_some();
         for mut info in outer {
             info.job.clone_from(&job_around);
-            within = Some(self.container(info, within, pid, from_start));
+            // A process of a container in it has that one's environment.
+            within = Some(self.container(info, within, None, from_start));
         }
         let group = match (container, pod, unit) {
             (Some(mut info), ..) => {
                 info.job = job_around;
-                Some(self.container(info, within, pid, from_start))
+                Some(self.container(info, within, Some(pid), from_start))
             }
             (None, Some(pod), _) => Some(self.pod(pod.into(), within, from_start)),
             (None, None, Some(unit)) if !has_job => {
@@ -189,7 +190,7 @@ impl Groups {
         &mut self,
         mut info: ContainerInfo,
         within: Option<GroupIndex>,
-        pid: u32,
+        pid: Option<u32>,
         from_start: bool,
     ) -> GroupIndex {
         let is_nested = info.pod.as_ref().is_some_and(|pod| !self.is_directly_in_pod(within, pod));
@@ -197,7 +198,7 @@ impl Groups {
         if let Some(&index) = self.by_key.get(&Key::container(&info)) {
             return index;
         }
-        let environment = self.reader.environ(pid).unwrap_or_default();
+        let environment = pid.and_then(|pid| self.reader.environ(pid).ok()).unwrap_or_default();
         info.name = self.names.name(&info, environment);
         let job = info.job.as_ref().and(within);
         let index = self.find_or_add(GroupInfo::Container(Arc::new(info)), pod.or(within), pod.or(job), from_start);

@@ -7,7 +7,7 @@ use super::faults::Faults;
 use crate::host::Timestamp;
 use crate::meter::Method;
 use crate::platform::{BoardRow, PlatformBoard, PlatformMeter, PlatformScope, Segment};
-use crate::snapshot::{PlatformResidual, PlatformRow, Snapshot};
+use crate::snapshot::{PlatformResidual, Snapshot};
 use crate::units::{Energy, PerZone, ZoneKind};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -52,6 +52,8 @@ struct Residual {
     balance: i128,
     highest: i128,
     covered: Duration,
+    /// The end of what was counted, on the monotonic clock.
+    until: Duration,
     watts: Option<f64>,
     fault: Option<&'static str>,
 }
@@ -72,13 +74,16 @@ impl Platform {
         rows.clear();
         segments.clear();
         let (mut failed, mut delivered) = (Vec::new(), Vec::new());
-        let mut of_node: Option<Arc<PlatformMeter>> = None;
+        let before = self.residual.as_ref().map(|residual| Arc::clone(&residual.meter));
+        let mut of_node: Option<(u8, Arc<PlatformMeter>)> = None;
         self.board.take(
             load,
             |row, new| {
                 let is_node = row.meter.scope == PlatformScope::Node && row.fault != Some("replaced");
-                if is_node && of_node.is_none() {
-                    of_node = Some(Arc::clone(&row.meter));
+                let rank = rank(&row, at, before.as_deref());
+                if is_node && of_node.as_ref().is_none_or(|(best, _)| rank < *best) {
+                    of_node = Some((rank, Arc::clone(&row.meter)));
+                    segments.clear();
                     segments.extend_from_slice(new);
                 }
                 rows.push(row);
@@ -88,7 +93,7 @@ impl Platform {
         );
         failed.into_iter().for_each(|(source, reason, count)| faults.failed_times(source, reason, count));
         delivered.into_iter().for_each(|(source, at)| faults.succeeded(source, at));
-        if let Some(meter) = of_node {
+        if let Some((_, meter)) = of_node {
             self.subtract(&meter, snapshot);
         }
     }
@@ -96,7 +101,10 @@ impl Platform {
     fn remember(&mut self, at: Timestamp, snapshot: &Snapshot) {
         let now = at.monotonic;
         let energy = |zone: ZoneKind| snapshot.node.zones[zone].as_ref().map_or(Energy::ZERO, |zone| zone.energy);
-        let parts = ZoneKind::addable(|zone| zone != ZoneKind::Gpu && snapshot.node.zones[zone].is_some());
+        let parts = ZoneKind::addable(|zone| {
+            // A platform zone is the whole by another meter.
+            !matches!(zone, ZoneKind::Gpu | ZoneKind::Psys) && snapshot.node.zones[zone].is_some()
+        });
         let zones = parts.iter().filter(|(_, is_part)| **is_part).map(|(zone, _)| energy(zone)).sum();
         if self.zones != parts {
             // Sums of other zones than before have nothing to do with each other.
@@ -136,12 +144,15 @@ impl Platform {
     }
 
     fn subtract(&mut self, meter: &Arc<PlatformMeter>, snapshot: &Snapshot) {
-        let segments = std::mem::take(&mut self.segments);
+        let mut segments = std::mem::take(&mut self.segments);
         let mut residual = match self.residual.take() {
             Some(residual) => residual,
             None => Residual::new(meter),
         };
         residual.meter = Arc::clone(meter);
+        // What another meter has shown already counts once.
+        let until = residual.until;
+        segments.retain(|segment| segment.from >= until);
         let parts = |zone: ZoneKind| match zone {
             ZoneKind::Gpu => meter.contains_gpus,
             _ => true,
@@ -151,6 +162,7 @@ impl Platform {
             snapshot.node.zones().filter(|(zone, _)| methods[*zone] && parts(*zone)).map(|(_, zone)| zone.method);
         residual.method = methods.fold(meter.method, Method::weaker);
         for segment in &segments {
+            residual.until = residual.until.max(segment.to);
             let known =
                 self.parts_at(segment.from, meter.contains_gpus).zip(self.parts_at(segment.to, meter.contains_gpus));
             match known {
@@ -164,21 +176,7 @@ impl Platform {
     /// Shows the meters and the rest.
     pub(super) fn publish(&self, snapshot: &mut Snapshot, at: &Timestamp) {
         snapshot.platform.clear();
-        for row in &self.rows {
-            let age = row.newest.map(|(newest, _)| at.since(&newest));
-            let is_stale = age.is_some_and(|age| age > row.meter.max_age);
-            let fault = row.fault.or(is_stale.then_some("stale"));
-            // A meter that fails once shows its last figure as long as that is not old.
-            let is_shown = !is_stale && !matches!(fault, Some("stale" | "implausible" | "frozen" | "replaced"));
-            snapshot.platform.push(PlatformRow {
-                meter: Arc::clone(&row.meter),
-                energy: row.energy,
-                covered: row.covered,
-                power: row.newest.filter(|_| is_shown).map(|(_, power)| power),
-                age,
-                fault,
-            });
-        }
+        snapshot.platform.extend(self.rows.iter().map(|row| row.shown(at)));
         snapshot.platform_residual = self.residual.as_ref().map(|residual| {
             let is_shown = snapshot.platform.iter().any(|row| row.meter == residual.meter && row.power.is_some());
             PlatformResidual {
@@ -202,6 +200,7 @@ impl Residual {
             balance: 0,
             highest: 0,
             covered: Duration::ZERO,
+            until: Duration::ZERO,
             watts: None,
             fault: None,
         }
@@ -216,6 +215,21 @@ impl Residual {
         self.watts = (!elapsed.is_zero()).then(|| (whole - parts) / 1e6 / elapsed.as_secs_f64());
         self.fault = (parts > whole * TOLERATED).then_some("below_parts");
     }
+}
+
+/// Which of several meters of the node the rest is that of; the least. One that shows something now stands before those that do
+/// not; the one so far before others of its kind; then one that an operator has put at the socket, then the BMC's.
+fn rank(row: &BoardRow, at: Timestamp, before: Option<&PlatformMeter>) -> u8 {
+    let is_old = row.newest.is_none_or(|(newest, _)| at.since(&newest) > row.meter.max_age);
+    let source = match row.meter.source {
+        "http" | "prometheus" => 0,
+        "redfish" => 1,
+        "ipmi" => 2,
+        "acpi" => 3,
+        _ => 4,
+    };
+    let is_other = !before.is_some_and(|before| before.is_same(&row.meter));
+    u8::from(is_old) * 32 + source * 2 + u8::from(is_other)
 }
 
 fn microjoules(amount: i128) -> Energy {

@@ -108,6 +108,46 @@ fn a_name_once_shown_stays_whatever_is_listed_later_and_after_the_end() {
 }
 
 #[test]
+fn a_pod_of_which_only_names_were_known_gets_the_rest_later_and_keeps_its_names() {
+    let directory = Directory::new();
+    let mut machine = machine(&directory);
+    machine.tick(1.0);
+    machine.spawn(10, b"nginx", &cgroup(WEB));
+    let mut names = PodEntry::new(UID, "nginx-light-76bcb6cd6b-fdp5j", "workload-test");
+    names.lists_containers = true;
+    names.containers = vec![ContainerEntry::new("nginx", ContainerKind::Regular, [WEB.to_owned()])];
+    directory.publish(PodDirectory::new("files", machine.at, vec![names.clone()]));
+    assert_eq!(machine.tick(1.0).pods.first().unwrap().info.owner, None);
+    let mut whole = names.clone();
+    whole.owner = Some(PodOwner::new("Deployment", "nginx-light"));
+    whole.qos_class = "Burstable".to_owned();
+    whole.labels = vec![("app".to_owned(), "nginx".to_owned())];
+    whole.containers = vec![ContainerEntry::new("nginx", ContainerKind::Sidecar, [WEB.to_owned()])];
+    let mut of_another_name = whole.clone();
+    of_another_name.name = "other".to_owned();
+    directory.publish(PodDirectory::new("kubelet", machine.at, vec![of_another_name]));
+    assert_eq!(machine.tick(1.0).pods.first().unwrap().info.owner, None);
+    directory.publish(PodDirectory::new("kubelet", machine.at, vec![whole.clone()]));
+    let told = |snapshot: &Snapshot| {
+        let (pod, container) = (&snapshot.pods.first().unwrap().info, &snapshot.containers.first().unwrap().info);
+        (pod.owner.clone(), pod.qos_class.clone(), pod.labels.clone(), container.name.clone(), container.kind)
+    };
+    let expected = (
+        whole.owner.clone(),
+        whole.qos_class.clone(),
+        whole.labels.clone(),
+        "nginx".to_owned(),
+        Some(ContainerKind::Sidecar),
+    );
+    assert_eq!(told(&machine.tick(1.0)), expected);
+    whole.qos_class = "Guaranteed".to_owned();
+    for later in [whole, names] {
+        directory.publish(PodDirectory::new("kubelet", machine.at, vec![later]));
+        assert_eq!(told(&machine.tick(1.0)), expected, "from then on it stays");
+    }
+}
+
+#[test]
 fn what_is_not_listed_within_two_seconds_is_shown_without_a_name_and_may_get_one_later() {
     let directory = Directory::new();
     let mut machine = machine(&directory);

@@ -128,3 +128,29 @@ fn of_an_enclosure_that_several_nodes_share_nothing_is_left_for_this_one() {
     let snapshot = machine.tick(1.0);
     assert_eq!((snapshot.platform.len(), snapshot.platform_residual.is_none()), (1, true));
 }
+
+#[test]
+fn of_several_meters_of_the_node_the_rest_is_that_of_one_and_no_time_counts_twice() {
+    let (mut machine, board) = machine();
+    machine.tick(1.0);
+    let acpi = PlatformMeter::new("acpi", "", "");
+    for _ in 0..4 {
+        board.report(&acpi, reading(150.0, machine.at, 0));
+        ten_seconds(&mut machine);
+    }
+    let rest = |snapshot: &Snapshot| snapshot.platform_residual.clone().unwrap();
+    board.report(&acpi, reading(150.0, machine.at, 0));
+    let before = rest(&ten_seconds(&mut machine));
+    assert_eq!((before.meter.source, before.covered), ("acpi", Duration::from_secs(40)));
+    // A BMC is asked from now on; its first two readings lie in a time that is counted already.
+    board.report(&meter(), reading(250.0, machine.at, 35));
+    board.report(&meter(), reading(250.0, machine.at, 15));
+    board.report(&meter(), reading(250.0, machine.at, 5));
+    board.report(&acpi, reading(150.0, machine.at, 0));
+    let after = rest(&ten_seconds(&mut machine));
+    assert_eq!((after.meter.source, after.covered), ("redfish", Duration::from_secs(40)));
+    board.report(&meter(), reading(250.0, machine.at, 0));
+    let after = rest(&ten_seconds(&mut machine));
+    assert_eq!(after.covered, Duration::from_secs(55));
+    assert!((after.energy - before.energy).joules() > 200.0 * 14.0);
+}

@@ -5,6 +5,7 @@ pub(super) mod gpu;
 pub(super) mod intensity;
 pub(super) mod kube;
 pub(super) mod meters;
+pub(super) mod passthrough;
 pub(super) mod platform;
 pub(super) mod web;
 

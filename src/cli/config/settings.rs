@@ -1,5 +1,7 @@
 //! All settings: key in the file, flag, form, effect.
 
+mod passthrough;
+mod platform;
 mod table;
 
 pub(crate) use table::SETTINGS;

@@ -1,9 +1,9 @@
 //! Whether pods can be named here.
 
-use super::super::config::Config;
+use super::super::config::{Config, PodInformer};
 use super::super::kubernetes;
 use super::super::remedies;
-use kepler_core::availability::Remedy;
+use kepler_core::availability::{Remedy, Setting};
 use serde::Serialize;
 use std::fmt;
 
@@ -36,18 +36,28 @@ impl Kubernetes {
         if !config.kube.enabled {
             return None;
         }
-        let options = kubernetes::options(config);
-        let sources = options.probe().into_iter().map(|(source, outcome)| match outcome {
+        let access = kubernetes::access(config);
+        let mut sources = Vec::new();
+        if let Err(error) = access.as_ref().map(|_| ()).map_err(ToString::to_string)
+            && config.kube.mode != PodInformer::Files
+        {
+            let remedy = Remedy::CorrectSetting { setting: Setting::Kubeconfig };
+            let refused = |source| Source::refused(source, error.clone(), remedy.clone());
+            sources.extend(["kubelet", "apiserver"].map(refused));
+        }
+        let options = kubernetes::options(config, access.ok());
+        sources.extend(options.probe().into_iter().map(|(source, outcome)| match outcome {
             Ok(pods) => Source { source, pods: Some(pods), reason: None, remedy: None, action: None },
-            Err(unavailable) => Source {
-                source,
-                pods: None,
-                remedy: Some(remedies::text(&unavailable.remedy)),
-                reason: Some(unavailable.reason),
-                action: Some(unavailable.remedy),
-            },
-        });
-        Some(Kubernetes { node_name: config.node_name(), sources: sources.collect() })
+            Err(unavailable) => Source::refused(source, unavailable.reason, unavailable.remedy),
+        }));
+        Some(Kubernetes { node_name: config.node_name(), sources })
+    }
+}
+
+impl Source {
+    fn refused(source: &'static str, reason: String, remedy: Remedy) -> Self {
+        let text = remedies::text(&remedy);
+        Source { source, pods: None, reason: Some(reason), remedy: Some(text), action: Some(remedy) }
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::super::config::Config;
 use super::super::platform;
+use super::super::remedies;
 use kepler_connect::redfish::{self, FoundChassis};
 use kepler_core::host::Timestamp;
-use kepler_core::platform::{PlatformBoard, PlatformMeter};
+use kepler_core::platform::{PlatformBoard, PlatformMeter, PlatformReading};
 use serde::Serialize;
 use std::fmt;
 
@@ -49,13 +50,12 @@ struct Chassis {
 }
 
 impl Chassis {
-    fn of(found: FoundChassis) -> Self {
-        let FoundChassis { meter, reading, .. } = found;
+    fn of(meter: &PlatformMeter, reading: PlatformReading) -> Self {
         // Believed or not by the rules that a running program has.
         let board = PlatformBoard::default();
-        board.report(&meter, reading);
+        board.report(meter, reading);
         let age = Timestamp::now().since(&reading.received) + reading.age;
-        let PlatformMeter { chassis_id, scope, source_type, source_id, path, .. } = &meter;
+        let PlatformMeter { chassis_id, scope, source_type, source_id, path, .. } = meter;
         Chassis {
             chassis_id: chassis_id.to_string(),
             scope: Some(scope.name()),
@@ -64,15 +64,45 @@ impl Chassis {
             path: Some(path.to_string()),
             power_watts: Some(reading.power.watts()),
             age_seconds: Some(age.as_secs_f64()),
-            reason: board.fault(&meter).map(|fault| format!("this figure is {fault} and adds no energy")),
+            reason: board.fault(meter).map(|fault| format!("this figure is {fault} and adds no energy")),
         }
     }
 }
 
 impl Platform {
+    /// Asks all meters that are configured once.
+    pub(super) fn ask_all(config: &Config) -> Vec<Self> {
+        let others = platform::sources(config).into_iter().map(Platform::read);
+        Platform::ask(config).into_iter().chain(others).collect()
+    }
+
+    /// Reads a meter of the machine itself, or one outside.
+    fn read(found: platform::Found) -> Self {
+        let platform::Found { mut source, name, .. } = found;
+        let mut shown = Platform {
+            source: source.source(),
+            bmc: Some(source.id().to_owned()).filter(|id| !id.is_empty()),
+            origin: Some(name).filter(|name| name != source.source()),
+            chassis: Vec::new(),
+            reason: None,
+            problems: Vec::new(),
+        };
+        match source.read() {
+            Ok(readings) => {
+                shown.chassis = readings.into_iter().map(|(meter, reading)| Chassis::of(&meter, reading)).collect();
+            }
+            Err(error) => {
+                let remedy = &error.unavailable.remedy;
+                let rest = if remedy.is_none() { String::new() } else { format!("; {}", remedies::text(remedy)) };
+                shown.reason = Some(error.unavailable.reason + &rest);
+            }
+        }
+        shown
+    }
+
     /// Asks the service processor once, if it is to be read at all.
-    pub(super) fn ask(config: &Config) -> Option<Self> {
-        if !config.redfish.enabled {
+    fn ask(config: &Config) -> Option<Self> {
+        if !config.platform.redfish.enabled {
             return None;
         }
         let platform::ChosenBmc { bmc, problems } = platform::bmc(config);
@@ -84,7 +114,10 @@ impl Platform {
         };
         match redfish::probe(&bmc) {
             Ok((chassis, without)) => {
-                found.chassis = chassis.into_iter().map(Chassis::of).collect();
+                found.chassis = chassis
+                    .into_iter()
+                    .map(|FoundChassis { meter, reading, .. }| Chassis::of(&meter, reading))
+                    .collect();
                 found.chassis.extend(without.into_iter().map(|(chassis_id, why)| Chassis {
                     chassis_id,
                     scope: None,
@@ -105,8 +138,14 @@ impl Platform {
 
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\nPlatform power")?;
-        let of_bmc = self.bmc.as_ref().map(|id| format!("BMC {id}")).unwrap_or_default();
+        let of_bmc = self
+            .bmc
+            .as_ref()
+            .map(|id| match self.source {
+                "redfish" => format!("BMC {id}"),
+                _ => id.clone(),
+            })
+            .unwrap_or_default();
         let origin = self.origin.as_ref().map(|origin| format!(" ({origin})")).unwrap_or_default();
         match &self.reason {
             Some(reason) => writeln!(f, "  {:<9} not usable: {of_bmc}{origin} {reason}", self.source)?,
@@ -118,7 +157,8 @@ impl fmt::Display for Platform {
                 let text = |text: &Option<String>| text.clone().unwrap_or_default();
                 let (kind, source) = (text(&chassis.source_type), text(&chassis.source_id));
                 let scope = chassis.scope.unwrap_or_default();
-                writeln!(f, "            chassis {id} ({scope}): {watts:.1} W, {age:.0} s old, by {kind} {source}")?;
+                let of = if id.is_empty() { String::new() } else { format!("chassis {id} ") };
+                writeln!(f, "            {of}({scope}): {watts:.1} W, {age:.0} s old, by {kind} {source}")?;
                 writeln!(f, "            {}", text(&chassis.path))?;
             } else {
                 writeln!(f, "            chassis {id}: not read")?;

@@ -38,8 +38,8 @@ pub(super) struct Report {
     #[serde(flatten)]
     accelerators: Accelerators,
     /// What shows the power of the whole machine, if that is to be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    platform: Option<Platform>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    platform: Vec<Platform>,
     /// Capabilities.
     permissions: Vec<Permission>,
     /// Where this runs.
@@ -140,7 +140,7 @@ impl Report {
             usage_unavailable: verdict.usage_unavailable,
             counters_unavailable: verdict.counters_unavailable,
             accelerators: verdict.accelerators,
-            platform: Platform::ask(config),
+            platform: Platform::ask_all(config),
             permissions: permissions::read(&host),
             environment: environment::read(&host),
             kubernetes: Kubernetes::ask(config),
@@ -267,7 +267,10 @@ impl fmt::Display for Report {
             }
         }
         write!(f, "{}", self.accelerators)?;
-        if let Some(platform) = &self.platform {
+        if !self.platform.is_empty() {
+            writeln!(f, "\nPlatform power")?;
+        }
+        for platform in &self.platform {
             write!(f, "{platform}")?;
         }
         writeln!(f, "\nProcesses")?;

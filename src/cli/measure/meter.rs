@@ -1,12 +1,17 @@
 //! The machine's meters, and what was drawn between two moments for whom.
 
+use super::above;
 use super::accelerators::{Accelerators, Users};
+use super::platform::PlatformDrawn;
 use super::relay::{Event, Relay};
 use crate::cli::config::Config;
 use crate::cli::exit::Failure;
+use crate::cli::platform::Platform;
 use crate::cli::progress::Progress;
 use crate::cli::sampling;
+use kepler_core::host::Timestamp;
 use kepler_core::meter::Method;
+use kepler_core::snapshot::PlatformRow;
 use kepler_core::stopwatch::{DeviceMark, DeviceSpent, Mark, Spent, Stopwatch};
 use kepler_core::units::{Energy, PerZone, ZoneKind};
 use std::io;
@@ -27,10 +32,27 @@ const TICK: Duration = Duration::from_millis(10);
 pub(super) struct Meter {
     stopwatch: Stopwatch,
     accelerators: Accelerators,
+    /// Meters of the whole machine, where they are configured.
+    platform: Option<Platform>,
     /// How long the counters stand still between two values.
     pub(super) refresh: Duration,
     /// What the machine drew before, where that was asked for.
-    pub(super) rest: Option<Spent>,
+    pub(super) rest: Option<Rest>,
+}
+
+/// The machine at rest.
+pub(super) struct Rest {
+    pub(super) machine: Spent,
+    /// Its accelerators.
+    accelerators: Vec<DeviceSpent>,
+}
+
+impl Rest {
+    /// What it drew, with its accelerators.
+    pub(super) fn watts(&self) -> Option<f64> {
+        let of_devices = of_accelerators(&self.machine, &self.accelerators, |device| device.energy);
+        Some(self.machine.power()?.watts() + of_devices.over(self.machine.elapsed).watts())
+    }
 }
 
 /// Where the CPU time of those who are measured stands, given what was spent since the start; none when they have gone.
@@ -44,7 +66,8 @@ impl Meter {
     pub(super) fn open(config: &Config, users: Users) -> Result<Self, Failure> {
         let stopwatch = Stopwatch::open(&config.host(), sampling::chain(config)).map_err(Failure::Meter)?;
         let accelerators = Accelerators::open(config, users);
-        let mut meter = Meter { stopwatch, accelerators, refresh: Duration::ZERO, rest: None };
+        let platform = config.platform.is_any().then(|| Platform::start(config));
+        let mut meter = Meter { stopwatch, accelerators, platform, refresh: Duration::ZERO, rest: None };
         meter.refresh = meter.watch_refresh();
         Ok(meter)
     }
@@ -90,6 +113,7 @@ impl Meter {
         progress: &mut Progress,
     ) -> Result<(), Failure> {
         self.stopwatch.count_busy_time();
+        let devices = self.accelerators.mark();
         let start = self.stopwatch.mark();
         let end = Instant::now() + duration;
         loop {
@@ -105,18 +129,28 @@ impl Meter {
                 return Err(Failure::Io { what: "measure the machine at rest", source });
             }
             self.stopwatch.keep_up();
+            self.accelerators.keep_up();
         }
         progress.clear();
-        self.rest = Some(start.until(&self.stopwatch.mark()));
+        let machine = start.until(&self.stopwatch.mark());
+        let devices = devices.as_ref().zip(self.accelerators.mark());
+        let accelerators = devices.map(|(from, to)| from.until(&to)).unwrap_or_default();
+        self.rest = Some(Rest { machine, accelerators });
         Ok(())
+    }
+
+    fn platform(&self) -> Vec<PlatformRow> {
+        self.platform.as_ref().map(|platform| platform.board.rows(&Timestamp::now())).unwrap_or_default()
     }
 
     /// Begins to account.
     pub(super) fn begin(&mut self) -> Account {
+        let platform = self.platform();
         let accelerators = self.accelerators.mark();
         let mark = self.stopwatch.mark();
         Account {
             accelerators,
+            platform,
             started: SystemTime::now(),
             start: mark,
             last: mark,
@@ -133,6 +167,8 @@ pub(super) struct Account {
     last: Mark,
     cpu: Option<Duration>,
     own: PerZone<Energy>,
+    /// Of meters of the whole machine at the start.
+    platform: Vec<PlatformRow>,
     /// Of accelerators at the start.
     accelerators: Option<DeviceMark>,
 }
@@ -169,12 +205,13 @@ impl Account {
             let own: Energy = counted.map(|zone| self.own[zone]).sum();
             own + of_accelerators(&spent, &accelerators, |device| device.tree)
         });
-        let rest = meter.rest.as_ref();
         let cpu = self.cpu.unwrap_or_default();
+        let above = meter.rest.as_ref().map(|rest| above_rest(&spent, &accelerators, rest, cpu));
+        let (above_rest, own_above_rest) = above.unwrap_or_default();
         Drawn {
             started: self.started,
-            above_rest: rest.and_then(|rest| spent.above_rest(rest)),
-            own_above_rest: rest.and_then(|rest| spent.part_above_rest(rest, cpu)),
+            above_rest,
+            own_above_rest,
             // Shorter than the counters stand still, or they did not move at all: nothing was seen, which is not nothing.
             is_resolved: spent.elapsed >= meter.refresh && machine.is_some_and(|machine| machine.energy > Energy::ZERO),
             resolution: meter.refresh.as_secs_f64() / spent.elapsed.as_secs_f64().max(f64::MIN_POSITIVE),
@@ -183,8 +220,22 @@ impl Account {
             cpu,
             spent,
             accelerators,
+            platform: PlatformDrawn::between(&self.platform, &meter.platform()),
         }
     }
+}
+
+/// What the machine drew beyond rest, joules, and the part of that of those who used `cpu` time, accelerators included.
+fn above_rest(spent: &Spent, devices: &[DeviceSpent], rest: &Rest, cpu: Duration) -> (Option<f64>, Option<Energy>) {
+    let is_platform = spent.machine().is_some_and(|machine| machine.zones[ZoneKind::Psys]);
+    let times = spent.elapsed.as_secs_f64() / rest.machine.elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
+    let of_devices = match is_platform {
+        true => Some(above::Above::default()),
+        false => above::of_accelerators(devices, &rest.accelerators, times),
+    };
+    let machine = spent.above_rest(&rest.machine).zip(of_devices).map(|(own, devices)| own + devices.machine);
+    let own = spent.part_above_rest(&rest.machine, cpu).zip(of_devices);
+    (machine, own.map(|(own, devices)| own + Energy::from_joules(devices.own)))
 }
 
 /// What accelerators add to the machine's energy, or to a part of it: nothing where a platform stands for all of it.
@@ -239,6 +290,8 @@ pub(super) struct Drawn {
     pub(super) cpu: Duration,
     /// What accelerators drew, and their part of that.
     pub(super) accelerators: Vec<DeviceSpent>,
+    /// What meters of the whole machine showed.
+    pub(super) platform: Vec<PlatformDrawn>,
     /// Their part of the machine's energy.
     pub(super) own: Option<Energy>,
     /// Their part by zone.

@@ -163,11 +163,12 @@ impl Report {
         lang: Lang,
     ) -> Self {
         let baseline = meter.rest.as_ref().map(|rest| Baseline {
-            duration_seconds: rest.elapsed.as_secs_f64(),
-            power_watts: rest.power().map(|power| power.watts()),
+            duration_seconds: rest.machine.elapsed.as_secs_f64(),
+            power_watts: rest.watts(),
             busy_processors: rest
+                .machine
                 .busy
-                .map(|busy| busy.as_secs_f64() / rest.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)),
+                .map(|busy| busy.as_secs_f64() / rest.machine.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)),
         });
         let comparison = match measurements.as_slice() {
             [first, second] => Some(Comparison::of(first, second, baseline.is_some())),

@@ -2,6 +2,7 @@
 
 use super::super::config::duration;
 use super::super::config::yaml::{Content, Entry, Node};
+use super::similar;
 use kepler_connect::http::Secret;
 use kepler_connect::redfish::{Bmc, BmcAccount, BmcLogin};
 use kepler_core::host::file::{self, FileLimits};
@@ -284,12 +285,6 @@ impl Draft {
         };
         Ok(bmc)
     }
-}
-
-/// The known word that is meant, probably.
-fn similar<'a>(wanted: &str, known: &[&'a str]) -> Option<&'a str> {
-    let distance = |known: &&str| strsim::damerau_levenshtein(&known.to_lowercase(), &wanted.to_lowercase());
-    known.iter().copied().min_by_key(|known| distance(known)).filter(|known| distance(known) <= 2)
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! A row for the total, for its idle and unattributed parts, and for each workload; each with its state. What is not known is empty.
+//! A row for the total, for its idle and unattributed parts, for each workload and each meter of a whole machine; each with its state. What is not known is empty.
 
 use crate::cli::comma::{number, row};
-use kepler_compliance::tools::{Amounts, Input, Report};
+use kepler_compliance::tools::{Amounts, Input, PlatformFigures, Report};
 
-const COLUMNS: [&str; 24] = [
+const COLUMNS: [&str; 32] = [
     "scope",
     "kind",
     "namespace",
@@ -28,6 +28,14 @@ const COLUMNS: [&str; 24] = [
     "grid_intensity_basis",
     "pue",
     "pue_basis",
+    "platform_source",
+    "bmc_id",
+    "chassis_id",
+    "source_type",
+    "source_id",
+    "covered_seconds",
+    "age_seconds",
+    "fault",
 ];
 
 /// Who a row is, and what is known of it beside the amounts.
@@ -38,6 +46,7 @@ struct Who<'a> {
     name: &'a str,
     method: (&'a str, Option<f64>),
     rest: [Option<f64>; 3],
+    platform: Option<&'a PlatformFigures>,
 }
 
 pub(super) fn table(report: &Report) -> String {
@@ -45,7 +54,7 @@ pub(super) fn table(report: &Report) -> String {
     let method = (report.method, report.error_ratio);
     let nodes = [("total", &report.total), ("idle", &report.idle), ("unattributed", &report.unattributed)];
     for (scope, amounts) in nodes {
-        let who = Who { scope, kind: "", namespace: "", name: "", method, rest: [None; 3] };
+        let who = Who { scope, kind: "", namespace: "", name: "", method, rest: [None; 3], platform: None };
         text.push_str(&line(report, &who, amounts));
     }
     for own in &report.rows {
@@ -56,8 +65,24 @@ pub(super) fn table(report: &Report) -> String {
             name: &own.name,
             method: (own.method, own.error_ratio),
             rest: [own.share, own.cpu_seconds, own.mean_power_watts],
+            platform: None,
         };
         text.push_str(&line(report, &who, &own.amounts));
+    }
+    for meter in &report.platform {
+        let basis = serde_json::to_value(meter.basis).ok().and_then(|name| name.as_str().map(str::to_owned));
+        let seconds = meter.covered_seconds.filter(|seconds| *seconds > 0.0);
+        let mean = meter.energy_joules.zip(seconds).map(|(joules, seconds)| joules / seconds);
+        let who = Who {
+            scope: "platform",
+            kind: "",
+            namespace: "",
+            name: &meter.node,
+            method: (basis.as_deref().unwrap_or_default(), None),
+            rest: [None, None, mean],
+            platform: Some(meter),
+        };
+        text.push_str(&line(report, &who, &Amounts::default()));
     }
     text
 }
@@ -77,7 +102,7 @@ fn line(report: &Report, who: &Who<'_>, amounts: &Amounts) -> String {
         number(Some(report.coverage)),
         who.method.0.to_owned(),
         number(who.method.1),
-        number(amounts.energy_joules),
+        number(who.platform.map_or(amounts.energy_joules, |meter| meter.energy_joules)),
         number(amounts.facility_energy_kwh),
         number(amounts.emissions_location),
         number(amounts.emissions_market),
@@ -92,7 +117,18 @@ fn line(report: &Report, who: &Who<'_>, amounts: &Amounts) -> String {
         number(site.pue.as_ref().map(|pue| pue.value)),
         basis(site.pue.as_ref()),
     ];
-    row(cells.into_iter())
+    let word = |text: fn(&PlatformFigures) -> &str| who.platform.map(text).unwrap_or_default().to_owned();
+    let platform = [
+        word(|meter| &meter.source),
+        word(|meter| &meter.bmc_id),
+        word(|meter| &meter.chassis_id),
+        word(|meter| &meter.source_type),
+        word(|meter| &meter.source_id),
+        number(who.platform.and_then(|meter| meter.covered_seconds)),
+        number(who.platform.and_then(|meter| meter.age_seconds)),
+        word(|meter| meter.fault.as_deref().unwrap_or_default()),
+    ];
+    row(cells.into_iter().chain(platform))
 }
 
 /// How a figure came about, as it stands in JSON.

@@ -4,7 +4,7 @@ use super::csv::basis;
 use super::words::{Word, how, word};
 use crate::cli::page::{digits, figure};
 use kepler_compliance::text::Lang;
-use kepler_compliance::tools::{Input, Report, ReportRow};
+use kepler_compliance::tools::{Input, PlatformFigures, Report, ReportRow};
 use kepler_core::printable;
 
 /// Rows that a page shows by themselves; the rest is one row.
@@ -89,6 +89,15 @@ pub(super) fn facts(report: &Report, lang: Lang) -> Vec<(&'static str, String)> 
         facts.push((word(Word::Missing, lang), missing.join(", ") + &more));
     }
     facts.push((word(Word::Source, lang), report.source.clone()));
+    for meter in &report.platform {
+        let PlatformFigures { node, source, source_type, source_id, .. } = meter;
+        let age = meter.age_seconds.map(|age| format!(", {age:.0} s")).unwrap_or_default();
+        let fault = meter.fault.as_ref().map(|fault| format!(", {fault}")).unwrap_or_default();
+        let covered = meter.covered_seconds.map(|seconds| format!("; {seconds:.0} s")).unwrap_or_default();
+        let shown = energy(report, meter.energy_joules, lang);
+        let from = format!("{node}: {source} {source_type} {source_id}{age}{fault}");
+        facts.push((word(Word::Platform, lang), format!("{shown} ({from}){covered}")));
+    }
     let site = &report.site;
     let (grid, pue) = (input(site.grid_intensity.as_ref(), lang), input(site.pue.as_ref(), lang));
     facts.push((word(Word::Grid, lang), format!("{}: {grid}; PUE {pue}", site.region)));

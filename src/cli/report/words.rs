@@ -31,6 +31,7 @@ pub(super) enum Word {
     Others,
     Notes,
     Unknown,
+    Platform,
 }
 
 /// How a figure came about, by its fixed name: `measured`, `estimated`, `published`, …
@@ -74,6 +75,7 @@ pub(super) const fn word(word: Word, lang: Lang) -> &'static str {
         Word::Others => ("others", "기타"),
         Word::Notes => ("Caveats", "유의 사항"),
         Word::Unknown => ("unknown", "알 수 없음"),
+        Word::Platform => ("Whole machine", "시스템 전체"),
     };
     match lang {
         Lang::Ko => ko,

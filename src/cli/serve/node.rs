@@ -4,6 +4,7 @@ use super::super::choices;
 use super::super::config::Config;
 use super::super::exit::Failure;
 use super::super::live;
+use super::super::passthrough::Passthrough;
 use super::super::permissions;
 use super::super::platform::Platform;
 use super::super::remedies;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 /// When the meter asked for cannot be used, or the host cannot be read.
 pub(super) fn start(config: &Config) -> Result<Role, Failure> {
     let known = Known::start(config);
-    let platform = config.redfish.enabled.then(|| Platform::start(config));
+    let platform = config.platform.is_any().then(|| Platform::start(config));
     let sampler =
         sampling::open_with_platform(config, &known, platform.as_ref().map(|platform| platform.board.clone()))?;
     let unused_sources = rest::unused_sources(&sampler);
@@ -34,6 +35,7 @@ pub(super) fn start(config: &Config) -> Result<Role, Failure> {
     let monitor = Monitor::start(sampler, config.interval).map_err(Failure::to("start measuring"))?;
     let table = config.stdout.then(|| table::start(monitor.feed(), config.interval));
     let table = table.transpose().map_err(Failure::to("start the table"))?;
+    let guests = Passthrough::start(config, monitor.feed())?;
     let history = live::HistoryThread::start(config, &monitor)?;
     let mut toolbox = live::toolbox(config, history.view())?;
     toolbox.choices = choices::of_node(config, monitor.feed(), known.pods());
@@ -43,7 +45,7 @@ pub(super) fn start(config: &Config) -> Result<Role, Failure> {
     (options.topology, options.directory) = (Topology::read(&config.host()), known.pods());
     let exporter = Arc::new(Exporter::new(monitor.feed(), options));
     // Dropped in this order: what reads ends before the monitor.
-    Ok(Role { exporter, toolbox, unused_sources, _held: Box::new((table, history, monitor, known, platform)) })
+    Ok(Role { exporter, toolbox, unused_sources, _held: Box::new((table, guests, history, monitor, known, platform)) })
 }
 
 /// What electricity emits and costs here, where it is configured: the figures of a region that is but assumed would be

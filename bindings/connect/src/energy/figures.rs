@@ -1,15 +1,87 @@
 //! Sums over a range, and inventory rows built from them.
 
+use super::source::Source;
 use super::{Identity, Quantity, Sources, add, slot};
 use kepler_compliance::units::{Energy, PerZone, Power, ZoneKind};
 use kepler_compliance::view::{
-    Containment, EnergySplit, NodeEnergy, NodeZoneEnergy, Owner, Resources, Split, StepUsage, TimeRange,
-    WorkloadEnergy, WorkloadId, WorkloadKind,
+    Containment, DeviceEnergy, EnergySplit, NodeEnergy, NodeZoneEnergy, Owner, Resources, Split, StepUsage, TimeRange,
+    WorkloadDeviceEnergy, WorkloadEnergy, WorkloadId, WorkloadKind, told_device,
 };
 use kepler_core::meter::Method;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// An accelerator's figures over a range, in joules and watts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DeviceFigures {
+    pub(crate) index: u32,
+    pub(crate) name: Arc<str>,
+    pub(crate) vendor: Arc<str>,
+    pub(crate) joules: Option<f64>,
+    pub(crate) active: Option<f64>,
+    pub(crate) idle: Option<f64>,
+    pub(crate) unattributed: Option<f64>,
+    pub(crate) watts: Option<f64>,
+}
+
+impl DeviceFigures {
+    /// Takes over who it is, from the labels of a series.
+    pub(crate) fn name<'a>(&mut self, label: impl Fn(&str) -> Option<&'a str>) {
+        if let Some(index) = label("gpu").and_then(|index| index.parse().ok()) {
+            self.index = index;
+        }
+        for (known, shown) in [(&mut self.name, label("gpu_name")), (&mut self.vendor, label("vendor"))] {
+            if let Some(shown) = shown.filter(|shown| **known != **shown) {
+                *known = shown.into();
+            }
+        }
+    }
+
+    /// The figure of that quantity.
+    pub(crate) fn figure(&mut self, quantity: Quantity) -> Option<&mut Option<f64>> {
+        Some(match quantity {
+            Quantity::Joules => &mut self.joules,
+            Quantity::ActiveJoules => &mut self.active,
+            Quantity::IdleJoules => &mut self.idle,
+            Quantity::UnattributedJoules => &mut self.unattributed,
+            Quantity::Watts => &mut self.watts,
+            Quantity::CpuSeconds => return None,
+        })
+    }
+
+    /// All of its energy. Go Kepler's parts may be more than what its counter showed, and our own counter more than the parts:
+    /// some may be either.
+    fn total(&self) -> Option<f64> {
+        more(self.joules, self.active, self.idle)
+    }
+
+    fn into_device(self, uuid: &str, covered: TimeRange, source: Source) -> DeviceEnergy {
+        let device = told_device(uuid, &self.vendor, &self.name, self.index);
+        let mut energy = DeviceEnergy::new(device, covered, source.name);
+        let of = |joules: Option<f64>| Energy::from_joules(joules.unwrap_or(0.0));
+        (energy.active, energy.idle) = (of(self.active), of(self.idle));
+        // What is not told apart may be either; rounding is not.
+        let rest = of(self.total()).saturating_sub(energy.active).saturating_sub(energy.idle);
+        let is_told_apart = self.active.is_some() && self.idle.is_some();
+        let is_rounding = rest.joules() <= (energy.active + energy.idle).joules() * ROUNDING;
+        energy.unsplit = if is_told_apart && is_rounding { Energy::ZERO } else { rest };
+        energy.energy = energy.active + energy.idle + energy.unsplit;
+        energy.unattributed = self.unattributed.map(Energy::from_joules);
+        energy.power = self.watts.map(Power::from_watts);
+        energy.method = source.method;
+        energy
+    }
+}
+
+/// Less than this share of the parts is rounding.
+const ROUNDING: f64 = 1e-4;
+
+/// The more of a counter and the sum of its parts.
+fn more(joules: Option<f64>, active: Option<f64>, idle: Option<f64>) -> Option<f64> {
+    let parts = active.zip(idle).map(|(active, idle)| active + idle);
+    joules.into_iter().chain(parts).reduce(f64::max)
+}
 
 /// A node's figures over a range, in joules and watts.
 #[derive(Clone, Debug, Default)]
@@ -21,9 +93,31 @@ pub(crate) struct NodeFigures {
     pub(crate) watts: Split<f64>,
     pub(crate) sources: Sources,
     pub(crate) processors: Option<u32>,
+    /// By their identifiers; their figures are part of those of the zone as well.
+    pub(crate) devices: BTreeMap<Arc<str>, DeviceFigures>,
 }
 
 impl NodeFigures {
+    /// Adds a figure of an accelerator: to its own, and to those of the zone.
+    pub(crate) fn add_of_device<'a>(
+        &mut self,
+        uuid: &str,
+        quantity: Quantity,
+        value: f64,
+        label: impl Fn(&str) -> Option<&'a str>,
+    ) {
+        if !self.devices.contains_key(uuid) {
+            self.devices.insert(uuid.into(), DeviceFigures::default());
+        }
+        if let Some(device) = self.devices.get_mut(uuid) {
+            device.name(label);
+            if let Some(figure) = device.figure(quantity) {
+                *figure = Some(figure.unwrap_or(0.0) + value);
+            }
+        }
+        self.add(quantity, ZoneKind::Gpu, value);
+    }
+
     pub(crate) fn add(&mut self, quantity: Quantity, part: ZoneKind, value: f64) {
         let split = match quantity {
             Quantity::Joules => &mut self.joules,
@@ -36,9 +130,14 @@ impl NodeFigures {
         add(split, part, value);
     }
 
-    /// All energy of a part: active plus idle where both are reported, since the total of Go Kepler is the raw
-    /// register, which wraps, and these two are not.
+    /// All energy of a part: of processors and memory active plus idle where both are reported, since the total of Go Kepler is
+    /// the raw register, which wraps, and these two are not; of accelerators what each drew.
     fn total(&mut self, part: ZoneKind) -> Option<f64> {
+        if part == ZoneKind::Gpu {
+            let of_devices = self.devices.values().filter_map(DeviceFigures::total).reduce(|a, b| a + b);
+            let zones = (self.joules.zones[part], self.active.zones[part], self.idle.zones[part]);
+            return of_devices.or_else(|| more(zones.0, zones.1, zones.2));
+        }
         match (*slot(&mut self.active, part), *slot(&mut self.idle, part)) {
             (Some(active), Some(idle)) => Some(active + idle),
             _ => *slot(&mut self.joules, part),
@@ -73,6 +172,10 @@ impl NodeFigures {
         let mut node = NodeEnergy::new(name, covered);
         node.zones = PerZone::from_fn(&mut zone);
         node.processors = self.processors;
+        let source = || self.sources.of(ZoneKind::Gpu);
+        let devices = self.devices.into_iter();
+        node.devices = devices.map(|(uuid, device)| device.into_device(&uuid, covered, source())).collect();
+        node.devices.sort_by_key(|device| device.device.index);
         node
     }
 }
@@ -90,12 +193,39 @@ pub(crate) struct WorkloadFigures {
     /// Of what runs; empty where not known.
     pub(crate) watts: Split<f64>,
     pub(crate) cpu_seconds: Option<f64>,
+    /// Joules by accelerator, where they are told apart; they are part of those of the zone as well.
+    pub(crate) devices: Vec<(Arc<str>, f64)>,
 }
 
 impl WorkloadFigures {
     pub(crate) fn new(identity: Identity) -> Self {
         let (joules, watts) = (Split::default(), Split::default());
-        WorkloadFigures { identity, owner: None, resources: None, running: false, joules, watts, cpu_seconds: None }
+        let (owner, resources, cpu_seconds, devices) = (None, None, None, Vec::new());
+        WorkloadFigures { identity, owner, resources, running: false, joules, watts, cpu_seconds, devices }
+    }
+
+    /// Notes which accelerator a figure is of.
+    pub(crate) fn note_device(&mut self, uuid: &str, quantity: Quantity, value: f64) {
+        if quantity != Quantity::Joules {
+            return;
+        }
+        match self.devices.iter_mut().find(|(known, _)| **known == *uuid) {
+            Some((_, joules)) => *joules += value,
+            None => self.devices.push((uuid.into(), value)),
+        }
+    }
+
+    /// What it used of each accelerator of its node. A series that names none is of the node's only one.
+    fn used(&self, node: &NodeEnergy) -> Vec<WorkloadDeviceEnergy> {
+        let one = |uuid: &Arc<str>, joules: f64| {
+            WorkloadDeviceEnergy::new(Arc::clone(uuid), Energy::from_joules(joules), None)
+        };
+        let is_used = |used: &WorkloadDeviceEnergy| used.energy > Energy::ZERO;
+        let joules = self.joules.zones[ZoneKind::Gpu].unwrap_or(0.0);
+        match (self.devices.as_slice(), node.devices.as_slice()) {
+            ([], [only]) => Some(one(&only.device.uuid, joules)).filter(is_used).into_iter().collect(),
+            (devices, _) => devices.iter().map(|(uuid, joules)| one(uuid, *joules)).filter(is_used).collect(),
+        }
     }
 
     pub(crate) fn add(&mut self, quantity: Quantity, part: ZoneKind, value: f64) {
@@ -119,6 +249,7 @@ pub(crate) fn rows(node: &NodeEnergy, method: Method, figures: Vec<WorkloadFigur
         pods.map(|row| (row.identity.uid.clone(), row.identity.namespace.clone())).collect();
     let row = |row: WorkloadFigures| {
         let StepUsage { mut energy, cpu_time, .. } = row.usage();
+        let devices = row.used(node);
         for (zone, part) in energy.zones.iter_mut() {
             // It was charged nothing in a zone that its node has.
             *part = part.or(node.zones[zone].as_ref().map(|_| Energy::ZERO));
@@ -138,6 +269,7 @@ pub(crate) fn rows(node: &NodeEnergy, method: Method, figures: Vec<WorkloadFigur
         workload.running = row.running;
         workload.power = known.then(|| row.watts.map(Power::from_watts).counting(&node.counted()));
         workload.cpu_time = cpu_time;
+        workload.devices = devices;
         workload.containment = containment;
         workload
     };
@@ -203,6 +335,44 @@ mod tests {
         let zones = &rows[0].energy.zones;
         assert_eq!((zones[ZoneKind::Package], zones[ZoneKind::Dram]), (Some(Energy::ZERO), None));
         assert_eq!((&*rows[0].id.name, rows[0].power, rows[0].cpu_time), ("u", None, None));
+    }
+
+    #[test]
+    fn what_a_device_drew_is_its_counter_or_its_parts_and_a_series_without_a_name_is_of_the_only_one() {
+        let range = TimeRange { start: jiff::Timestamp::UNIX_EPOCH, end: jiff::Timestamp::MAX };
+        let node_of = |shown: &[(&str, Quantity, f64)]| {
+            let mut figures = NodeFigures::default();
+            for &(uuid, quantity, value) in shown {
+                let label = |name: &str| (name == "gpu").then_some(if uuid == "GPU-b" { "1" } else { "0" });
+                figures.add_of_device(uuid, quantity, value, label);
+            }
+            figures.into_node("n".into(), range)
+        };
+        let joules = |device: &DeviceEnergy| {
+            [device.energy, device.active, device.idle, device.unsplit].map(|energy| energy.joules())
+        };
+        let (all, active, idle) = (Quantity::Joules, Quantity::ActiveJoules, Quantity::IdleJoules);
+        let node =
+            node_of(&[("GPU-b", all, 10.0), ("GPU-a", all, 100.0), ("GPU-a", active, 60.0), ("GPU-a", idle, 30.0)]);
+        assert_eq!(joules(&node.devices[0]), [100.0, 60.0, 30.0, 10.0], "ours, until the idle power is known");
+        assert_eq!(joules(&node.devices[1]), [10.0, 0.0, 0.0, 10.0], "nothing is told apart");
+        assert_eq!((node.devices[1].unattributed, node.devices[1].device.index), (None, 1));
+        assert_eq!(node.zones[ZoneKind::Gpu].as_ref().unwrap().energy, Energy::from_joules(110.0));
+        let other = node_of(&[("GPU-a", all, 100.0), ("GPU-a", active, 80.0), ("GPU-a", idle, 30.0)]);
+        assert_eq!(joules(&other.devices[0]), [110.0, 80.0, 30.0, 0.0], "Go Kepler's sums disagree");
+        let label = |name: &str| (name == "pod_id").then_some("u");
+        let used = |node: &NodeEnergy, named: bool| {
+            let mut row = WorkloadFigures::new(Identity::read(WorkloadKind::Pod, label).unwrap());
+            row.add(all, ZoneKind::Gpu, 7.0);
+            if named {
+                row.note_device("GPU-b", all, 7.0);
+            }
+            let rows = rows(node, Method::Measured, vec![row]);
+            rows[0].devices.iter().map(|used| (used.uuid.to_string(), used.energy.joules())).collect::<Vec<_>>()
+        };
+        assert_eq!(used(&other, false), [("GPU-a".to_owned(), 7.0)]);
+        assert_eq!(used(&node, false), [], "of two it is not known which");
+        assert_eq!(used(&node, true), [("GPU-b".to_owned(), 7.0)]);
     }
 
     #[test]

@@ -71,6 +71,7 @@ impl Http {
 
     /// GET: the body of a successful answer.
     #[cfg(any(
+        feature = "external",
         feature = "kepler",
         feature = "electricity-maps",
         feature = "watttime",

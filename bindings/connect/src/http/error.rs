@@ -110,7 +110,7 @@ impl HttpError {
     }
 
     /// The kind of fault, a fixed word.
-    #[cfg(feature = "kepler")]
+    #[cfg(any(feature = "external", feature = "kepler"))]
     pub(crate) fn fault(&self) -> &'static str {
         match self {
             HttpError::TimedOut { .. } => "timeout",

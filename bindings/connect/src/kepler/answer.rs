@@ -50,7 +50,8 @@ impl EnergyView for KeplerView {
         for (node, covered) in selected {
             let Some(name) = node.name() else { continue };
             let figures = node.figures(covered);
-            let energy = figures.into_node(name.clone(), covered);
+            let mut energy = figures.into_node(name.clone(), covered);
+            energy.platform = node.platform(covered);
             let mut workloads = node.workloads(covered, |_| true);
             for pod in workloads.iter_mut().filter(|row| row.owner.is_some()) {
                 let namespace = pod.identity.namespace.as_ref();

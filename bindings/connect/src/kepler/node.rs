@@ -1,19 +1,23 @@
 //! The recorded readings of one exporter.
 
+use super::platform::PlatformTracks;
 use super::scrape::{Scrape, Shown};
 use super::track::{Reading, Track};
-use crate::energy::{Identity, Key, NodeFigures, Quantity, Sources, WorkloadFigures, slot};
+use crate::energy::{DeviceFigures, Identity, Key, NodeFigures, Quantity, Sources, WorkloadFigures, slot};
 use jiff::Timestamp;
 use kepler_compliance::series::span;
 use kepler_compliance::units::ZoneKind;
-use kepler_compliance::view::{Owner, Resources, Split, TimeRange, WorkloadKind};
+use kepler_compliance::view::{Owner, PlatformEnergy, Resources, Split, TimeRange, WorkloadKind};
 use kepler_core::workload::EnergyAnnotation;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 const NODE_COUNTERS: [Quantity; 4] =
     [Quantity::Joules, Quantity::ActiveJoules, Quantity::IdleJoules, Quantity::UnattributedJoules];
+
+/// A reading may come so many times as late as the mean.
+const LATE: u32 = 2;
 
 #[derive(Debug, Default)]
 pub(super) struct Node {
@@ -21,13 +25,25 @@ pub(super) struct Node {
     readings: VecDeque<Timestamp>,
     counters: [Split<Track>; NODE_COUNTERS.len()],
     watts: Split<f64>,
+    /// Accelerators by their identifiers; of their zone nothing is counted beside them.
+    devices: BTreeMap<Arc<str>, Device>,
     sources: Sources,
     processors: Option<u32>,
+    platform: PlatformTracks,
     workloads: HashMap<Key, Row>,
     /// Workloads that the newest reading showed and that are not kept.
     unkept: usize,
     /// Why the newest poll brought nothing, or what was wrong with it.
     pub(super) fault: Option<String>,
+}
+
+/// An accelerator: each has its counters, since one that vanishes or begins again must not look like a sum that fell.
+#[derive(Debug)]
+struct Device {
+    last: Timestamp,
+    /// What the newest reading showed of it: who it is, and its power.
+    shown: DeviceFigures,
+    counters: [Option<Track>; NODE_COUNTERS.len()],
 }
 
 #[derive(Debug)]
@@ -43,6 +59,8 @@ struct Row {
     running: bool,
     /// Of those zones that there are: a fleet has tens of thousands of rows.
     joules: Vec<(ZoneKind, Track)>,
+    /// Of accelerators that are told apart: few rows have any.
+    devices: Box<[(Arc<str>, Track)]>,
     cpu_seconds: Option<Track>,
     watts: Vec<(ZoneKind, f64)>,
 }
@@ -66,8 +84,10 @@ impl Node {
         self.name = Some(name);
         let since = self.readings.back().copied();
         let mut figures = scrape.figures;
+        self.take_devices(std::mem::take(&mut figures.devices), since, at);
+        let of_zone = |part| part != ZoneKind::Gpu || self.devices.is_empty();
         for (quantity, tracks) in NODE_COUNTERS.into_iter().zip(&mut self.counters) {
-            for part in ZoneKind::ALL {
+            for part in ZoneKind::ALL.into_iter().filter(|part| of_zone(*part)) {
                 let shown = match quantity {
                     Quantity::ActiveJoules => &mut figures.active,
                     Quantity::IdleJoules => &mut figures.idle,
@@ -84,6 +104,7 @@ impl Node {
             }
         }
         (self.watts, self.sources, self.processors) = (figures.watts, figures.sources, figures.processors);
+        self.platform.take(scrape.platform, since, at);
         self.unkept = 0;
         for (key, shown) in scrape.workloads {
             let owner = shown.owner_in(&scrape.owners);
@@ -106,7 +127,31 @@ impl Node {
         self.forget_before(at.checked_sub(keep).unwrap_or(Timestamp::MIN));
     }
 
+    fn take_devices(&mut self, shown: BTreeMap<Arc<str>, DeviceFigures>, since: Option<Timestamp>, at: Timestamp) {
+        self.devices.values_mut().for_each(|device| device.shown.watts = None);
+        for (uuid, mut shown) in shown {
+            let counters = std::array::from_fn(|_| None);
+            let device = self.devices.entry(uuid).or_insert_with(|| Device {
+                last: at,
+                shown: DeviceFigures::default(),
+                counters,
+            });
+            for (quantity, track) in NODE_COUNTERS.into_iter().zip(&mut device.counters) {
+                if let Some(running) = shown.figure(quantity).and_then(|figure| *figure) {
+                    // As a zone that is new, it was there before it was shown.
+                    let since = track.as_ref().and(since);
+                    track.get_or_insert_default().take(since, at, Reading { running: Some(running), terminated: None });
+                }
+            }
+            (device.last, device.shown) = (at, shown);
+        }
+    }
+
     pub(super) fn forget_before(&mut self, limit: Timestamp) {
+        self.devices.retain(|_, device| device.last > limit);
+        for track in self.devices.values_mut().flat_map(|device| device.counters.iter_mut().flatten()) {
+            track.forget_before(limit);
+        }
         while self.readings.get(1).is_some_and(|&time| time <= limit) {
             self.readings.pop_front();
         }
@@ -115,6 +160,7 @@ impl Node {
                 track.forget_before(limit);
             }
         }
+        self.platform.forget_before(limit);
         self.workloads.retain(|_, row| row.last > limit);
         for row in self.workloads.values_mut() {
             row.forget_before(limit);
@@ -124,8 +170,8 @@ impl Node {
     /// All tracks.
     fn tracks(&mut self) -> impl Iterator<Item = &mut Track> {
         let of_node = self.counters.iter_mut().flat_map(parts);
-        let of_rows = self.workloads.values_mut();
-        of_node.chain(of_rows.flat_map(|row| row.joules.iter_mut().map(|(_, track)| track).chain(&mut row.cpu_seconds)))
+        let of_devices = self.devices.values_mut().flat_map(|device| device.counters.iter_mut().flatten());
+        of_node.chain(of_devices).chain(self.platform.tracks()).chain(self.workloads.values_mut().flat_map(Row::tracks))
     }
 
     /// Points that are kept of all counters.
@@ -182,9 +228,14 @@ impl Node {
         span(first, last).checked_div(intervals)
     }
 
-    /// Whether it was read in `range`, its end included.
+    /// Whether it was read in `range`, its end included; or before and after it, no farther apart than readings that are a little
+    /// late are.
     pub(super) fn read_in(&self, range: TimeRange) -> bool {
-        self.readings.iter().any(|&time| range.start < time && time <= range.end)
+        let after = self.readings.partition_point(|&time| time <= range.start);
+        let Some(&next) = self.readings.get(after) else { return false };
+        let before = after.checked_sub(1).and_then(|before| self.readings.get(before));
+        let longest = self.spacing().unwrap_or_default().saturating_mul(LATE);
+        next <= range.end || before.is_some_and(|&before| span(before, next) <= longest)
     }
 
     /// Whether the power of the newest reading is that of the end of `range`.
@@ -200,10 +251,30 @@ impl Node {
         for (quantity, tracks) in NODE_COUNTERS.into_iter().zip(&self.counters) {
             each(tracks, |part, track| figures.add(quantity, part, track.between(range.start, range.end)));
         }
-        if self.powers(range) {
+        let is_now = self.powers(range);
+        for (uuid, device) in &self.devices {
+            let mut own = DeviceFigures { watts: None, ..device.shown.clone() };
+            own.watts = device.shown.watts.filter(|_| is_now);
+            for (quantity, track) in NODE_COUNTERS.into_iter().zip(&device.counters) {
+                let used = track.as_ref().map(|track| track.between(range.start, range.end));
+                if let Some(figure) = own.figure(quantity) {
+                    *figure = used;
+                }
+                if let Some(used) = used {
+                    figures.add(quantity, ZoneKind::Gpu, used);
+                }
+            }
+            figures.devices.insert(Arc::clone(uuid), own);
+        }
+        if is_now {
             figures.watts = self.watts;
         }
         figures
+    }
+
+    /// What meters of the whole machine showed in `range`.
+    pub(super) fn platform(&self, range: TimeRange) -> Vec<PlatformEnergy> {
+        self.platform.between(range, self.powers(range), self.newest())
     }
 
     /// What the workloads that `wanted` names, and that were there, used in `range`.
@@ -218,6 +289,11 @@ impl Node {
             for (part, track) in &row.joules {
                 figures.add(Quantity::Joules, *part, track.between(range.start, range.end));
             }
+            for (uuid, track) in &row.devices {
+                let used = track.between(range.start, range.end);
+                figures.add(Quantity::Joules, ZoneKind::Gpu, used);
+                figures.note_device(uuid, Quantity::Joules, used);
+            }
             figures.cpu_seconds = row.cpu_seconds.as_ref().map(|track| track.between(range.start, range.end));
             if figures.running && self.powers(range) {
                 row.watts.iter().for_each(|&(part, watts)| figures.add(Quantity::Watts, part, watts));
@@ -230,9 +306,16 @@ impl Node {
 
 impl Row {
     fn new(identity: Identity, first: Timestamp) -> Self {
-        let (joules, watts) = (Vec::new(), Vec::new());
+        let (joules, devices, watts) = (Vec::new(), Box::default(), Vec::new());
         let (owner, resources, annotations, cpu_seconds) = (None, None, None, None);
-        Row { identity, owner, resources, annotations, first, last: first, running: false, joules, cpu_seconds, watts }
+        let (last, running) = (first, false);
+        Row { identity, owner, resources, annotations, first, last, running, joules, devices, cpu_seconds, watts }
+    }
+
+    /// All tracks.
+    fn tracks(&mut self) -> impl Iterator<Item = &mut Track> {
+        let of_devices = self.devices.iter_mut().map(|(_, track)| track);
+        self.joules.iter_mut().map(|(_, track)| track).chain(of_devices).chain(&mut self.cpu_seconds)
     }
 
     /// Takes over who controls it; what is known stays.
@@ -255,6 +338,20 @@ impl Row {
         for part in ZoneKind::ALL {
             if let Some(reading) = *slot(&mut shown.joules, part) {
                 self.with_track(part, |track| track.take(since, at, reading));
+            }
+        }
+        // Where they were not told apart before, their counters were part of the zone's.
+        let since_device = since.filter(|_| !self.joules.iter().any(|(part, _)| *part == ZoneKind::Gpu));
+        for (uuid, reading) in shown.devices {
+            match self.devices.iter_mut().find(|(known, _)| *known == uuid) {
+                Some((_, track)) => track.take(since, at, reading),
+                None => {
+                    let mut track = Track::default();
+                    track.take(since_device, at, reading);
+                    let mut devices = std::mem::take(&mut self.devices).into_vec();
+                    devices.push((uuid, track));
+                    self.devices = devices.into();
+                }
             }
         }
         if shown.cpu_seconds != Reading::default() {
@@ -282,10 +379,7 @@ impl Row {
     }
 
     fn forget_before(&mut self, limit: Timestamp) {
-        self.joules.iter_mut().for_each(|(_, track)| track.forget_before(limit));
-        if let Some(track) = &mut self.cpu_seconds {
-            track.forget_before(limit);
-        }
+        self.tracks().for_each(|track| track.forget_before(limit));
     }
 }
 

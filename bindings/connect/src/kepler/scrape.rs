@@ -1,9 +1,10 @@
 //! Parses one scrape of an exporter.
 
+use super::platform::Platforms;
 use super::track::Reading;
 use crate::energy::{
     Identity, Key, Level, METRICS, Metric, NodeFigures, Quantity, RESOURCES, SOURCE_ERROR, SOURCE_INFO, add,
-    owner_of_pod, slot,
+    annotation_of_pod, owner_of_pod, slot,
 };
 use crate::exposition::{Sample, samples};
 use crate::http::chain;
@@ -11,7 +12,7 @@ use kepler_compliance::units::ZoneKind;
 use kepler_compliance::view::{Owner, Resources, Split, WorkloadKind};
 use kepler_core::metric_names;
 use kepler_core::workload::EnergyAnnotation;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read};
 use std::sync::{Arc, LazyLock};
 
@@ -29,6 +30,8 @@ pub(super) struct Scrape {
     pub(super) annotations: HashMap<Arc<str>, Vec<EnergyAnnotation>>,
     /// Requests and limits of pods and containers by kind and identifier.
     pub(super) resources: HashMap<(WorkloadKind, Arc<str>), Resources>,
+    /// Meters of the whole machine.
+    pub(super) platform: Platforms,
     /// Whether it is an exporter of Kepler's.
     is_kepler: bool,
 }
@@ -63,12 +66,17 @@ const PIECE: usize = 64 << 10;
 /// No line is longer.
 const LONGEST_LINE: usize = 1 << 20;
 
+/// No node has more accelerators.
+const MOST_DEVICES: usize = 256;
+
 /// What it showed of a workload.
 #[derive(Debug)]
 pub(super) struct Shown {
     pub(super) identity: Identity,
     pub(super) running: bool,
     pub(super) joules: Split<Reading>,
+    /// Joules of accelerators that are told apart, by their identifiers. They are no part of `joules`.
+    pub(super) devices: BTreeMap<Arc<str>, Reading>,
     pub(super) cpu_seconds: Reading,
     /// Of what runs.
     pub(super) watts: Split<f64>,
@@ -127,6 +135,10 @@ impl Scrape {
                 self.of_node(&sample).map_err(Unreadable::malformed)?;
             }
             self.take(&sample, known);
+            if self.figures.devices.len() > MOST_DEVICES {
+                let reason = format!("it shows more than {MOST_DEVICES} accelerators");
+                return Err(Unreadable { fault: "too_large", reason });
+            }
             if self.workloads.len() > extent.workloads {
                 let reason = format!("it shows more than {} workloads", extent.workloads);
                 return Err(Unreadable { fault: "too_large", reason });
@@ -166,15 +178,20 @@ impl Scrape {
                     self.annotations.entry(pod.into()).or_default().push(annotation);
                 }
             }
+            (name, _) if Platforms::knows(name) => self.platform.take(name, label, sample.value),
             (metric_names::NODE_CPU_INFO, _) => *self.figures.processors.get_or_insert_default() += 1,
             (_, Some(metric)) => {
                 let Some(part) = metric.part(label) else { return };
                 match metric.level {
-                    Level::Node => self.figures.add(metric.quantity, part, sample.value),
+                    Level::Node => match metric.device(label) {
+                        Some(uuid) => self.figures.add_of_device(uuid, metric.quantity, sample.value, label),
+                        None => self.figures.add(metric.quantity, part, sample.value),
+                    },
                     Level::Workload(kind) => {
                         let Some(identity) = Identity::read(kind, label) else { return };
                         let shown = self.workloads.entry(identity.key()).or_insert_with(|| Shown::new(identity));
-                        shown.add(metric.quantity, part, label("state"), sample.value);
+                        let device = metric.device(label);
+                        shown.add(metric.quantity, (part, device), label("state"), sample.value);
                     }
                 }
             }
@@ -217,10 +234,12 @@ impl Shown {
 
     fn new(identity: Identity) -> Self {
         let (joules, watts) = (Split::default(), Split::default());
-        Shown { identity, running: false, joules, cpu_seconds: Reading::default(), watts }
+        Shown { identity, running: false, joules, devices: BTreeMap::new(), cpu_seconds: Reading::default(), watts }
     }
 
-    fn add(&mut self, quantity: Quantity, part: ZoneKind, state: Option<&str>, value: f64) {
+    /// Adds what a series of a zone shows, or of one accelerator.
+    fn add(&mut self, quantity: Quantity, of: (ZoneKind, Option<&str>), state: Option<&str>, value: f64) {
+        let (part, device) = of;
         let terminated = state == Some("terminated");
         // The CPU time of a process has no state, so it does not tell whether it runs.
         self.running |= !terminated && (state.is_some() || quantity != Quantity::CpuSeconds);
@@ -228,17 +247,14 @@ impl Shown {
             Quantity::Watts if terminated => return,
             Quantity::Watts => return add(&mut self.watts, part, value),
             Quantity::CpuSeconds => &mut self.cpu_seconds,
-            _ => slot(&mut self.joules, part).get_or_insert_default(),
+            _ => match device {
+                Some(uuid) => self.devices.entry(uuid.into()).or_default(),
+                None => slot(&mut self.joules, part).get_or_insert_default(),
+            },
         };
         let slot = if terminated { &mut reading.terminated } else { &mut reading.running };
         *slot = Some(slot.unwrap_or(0.0) + value);
     }
-}
-
-/// The pod of a series of `kepler_pod_annotation_info`, and what that says.
-fn annotation_of_pod<'a>(label: impl Fn(&str) -> Option<&'a str>) -> Option<(&'a str, EnergyAnnotation)> {
-    let is_label = label("written_as") == Some("label");
-    Some((label("pod_id")?, EnergyAnnotation::new(label("annotation")?, label("value")?, is_label)))
 }
 
 #[cfg(test)]

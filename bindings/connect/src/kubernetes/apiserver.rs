@@ -11,8 +11,9 @@ pub(super) use watch::{Collection, Event, WHOLE, Watched};
 
 use super::access::{Access, AccessError};
 use super::failure::{Right, SourceFailure};
+use super::pace::TIMEOUT;
 use super::pods::{LabelFilter, ListMetadata, Metadata, Pod, PodList, entry, read_list};
-use super::source::{Bounded, MAX_BODY, PodSource, TIMEOUT};
+use super::source::{Bounded, MAX_BODY, PodSource};
 use crate::http::peer::{Peer, PeerClient, PeerTrust};
 use crate::http::{Auth, ClientOptions, HttpError, decompressed};
 use kepler_core::availability::{Remedy, Setting};
@@ -23,7 +24,7 @@ use std::io::{BufReader, Read};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-const RIGHT: Right = Right { resource: "pods", verbs: &["list", "watch"] };
+const RIGHT: Right = Right { api_group: "", resource: "pods", verbs: &["list", "watch"] };
 
 /// Pods a page of a list: a page of 500 has some 3 MB.
 const PAGE: u32 = 500;
@@ -80,7 +81,9 @@ impl Connection {
         right: &Right,
     ) -> Result<(Url, Box<dyn Read + Send>), SourceFailure> {
         let mut url = self.url(path);
-        url.query_pairs_mut().extend_pairs(query);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
         let auth = self.auth()?;
         let headers = [("accept", accept), ("accept-encoding", "gzip")];
         let answer = self.http.stream(&url, &auth, &headers, timeout).map_err(|error| failure(&error, right))?;
@@ -144,12 +147,12 @@ impl ApiServer {
             let page = read_list(body, &self.labels).map_err(|error| {
                 let mut shown = url.clone();
                 shown.set_query(None);
-                SourceFailure::malformed(shown.as_str(), &error)
+                SourceFailure::malformed(shown.as_str(), error)
             })?;
             all.pods.extend(page.pods);
             all.resource_version = page.resource_version;
             if page.next.is_empty() {
-                return Ok(all);
+                return if all.pods.is_empty() { Err(self.no_pods()) } else { Ok(all) };
             }
             if page.next == next || all.pods.len() > super::pods::MOST_PODS {
                 return Err(SourceFailure::new(
@@ -160,6 +163,13 @@ impl ApiServer {
             }
             next = page.next;
         }
+    }
+
+    /// A node of another name has no pods either, and the API server says nothing about that.
+    fn no_pods(&self) -> SourceFailure {
+        let node = kepler_core::printable::line(&self.node);
+        let reason = format!("the API server lists no pod on a node `{node}`: it has none, or has another name");
+        SourceFailure::new("no_pods", reason, Remedy::CorrectSetting { setting: Setting::NodeName })
     }
 }
 
@@ -240,7 +250,7 @@ pub(super) fn list<T: Watched>(
         url.set_query(None);
         let body = BufReader::with_capacity(64 << 10, Bounded::new(body, MAX_BODY));
         let page: Page<T> =
-            serde_json::from_reader(body).map_err(|error| SourceFailure::malformed(url.as_str(), &error))?;
+            serde_json::from_reader(body).map_err(|error| SourceFailure::malformed(url.as_str(), error))?;
         all.extend(page.items.unwrap_or_default());
         let more = page.metadata.next.unwrap_or_default();
         if more.is_empty() {
@@ -282,11 +292,11 @@ pub(super) fn node_addresses(access: &Access, node: &str) -> Result<Vec<SocketAd
         #[serde(rename = "Port")]
         port: u16,
     }
-    let right = Right { resource: "nodes", verbs: &["get"] };
+    let right = Right { api_group: "", resource: "nodes", verbs: &["get"] };
     let connection = Connection::open(access)?;
     let (url, body) = connection.get(&["api", "v1", "nodes", node], &[], WHOLE, Duration::from_secs(3), &right)?;
     let node: Node = serde_json::from_reader(BufReader::new(Bounded::new(body, 4 << 20)))
-        .map_err(|error| SourceFailure::malformed(url.as_str(), &error))?;
+        .map_err(|error| SourceFailure::malformed(url.as_str(), error))?;
     let port =
         node.status.daemon_endpoints.and_then(|endpoints| endpoints.kubelet_endpoint).map_or(10250, |at| at.port);
     // Host names are among them, which are tried by themselves.

@@ -6,8 +6,9 @@
 use super::access::Access;
 use super::apiserver::{self, Collection, Connection, Watched};
 use super::failure::{Right, SourceFailure};
+use super::pace::TIMEOUT;
 use super::pods::Metadata;
-use super::source::{Bounded, TIMEOUT};
+use super::source::Bounded;
 use kepler_core::availability::Unavailable;
 use kepler_core::directory::{ClusterFacts, Directory, NamespaceEntry};
 use serde::Deserialize;
@@ -15,8 +16,8 @@ use std::io::{self, BufReader};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-const NAMESPACES: Right = Right { resource: "namespaces", verbs: &["list"] };
-const NODES: Right = Right { resource: "nodes", verbs: &["get"] };
+const NAMESPACES: Right = Right { api_group: "", resource: "namespaces", verbs: &["list"] };
+const NODES: Right = Right { api_group: "", resource: "nodes", verbs: &["get"] };
 const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 /// Time between two looks; after a failure sooner.
@@ -71,7 +72,7 @@ fn region_of(access: &Access, node: &str) -> Result<Option<String>, SourceFailur
     let connection = Connection::open(access)?;
     let (url, body) = connection.get(&["api", "v1", "nodes", node], &[], METADATA, TIMEOUT, &NODES)?;
     let object: Object = serde_json::from_reader(BufReader::new(Bounded::new(body, MAX_NODE)))
-        .map_err(|error| SourceFailure::malformed(url.as_str(), &error))?;
+        .map_err(|error| SourceFailure::malformed(url.as_str(), error))?;
     Ok(object.metadata.as_ref().and_then(region))
 }
 

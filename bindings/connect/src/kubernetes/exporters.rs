@@ -16,7 +16,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-const RIGHT: Right = Right { resource: "endpointslices.discovery.k8s.io", verbs: &["list", "watch"] };
+const RIGHT: Right = Right { api_group: "discovery.k8s.io", resource: "endpointslices", verbs: &["list", "watch"] };
 
 /// Which exporters are looked for.
 #[derive(Clone, Debug)]

@@ -1,9 +1,11 @@
 //! Why a source of pods did not answer, and what would change that.
 
+use super::pace::TIMEOUT;
 use crate::http::HttpError;
 use kepler_core::availability::{Remedy, Setting, Unavailable};
 use kepler_core::printable;
 use serde::Deserialize;
+use std::io;
 
 /// One failure of a source.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +21,8 @@ pub(super) struct SourceFailure {
 /// A permission that a request needs, for the remedy to name.
 #[derive(Clone, Debug)]
 pub(super) struct Right {
+    /// Empty for the core one.
+    pub(super) api_group: &'static str,
     pub(super) resource: &'static str,
     pub(super) verbs: &'static [&'static str],
 }
@@ -46,7 +50,11 @@ impl SourceFailure {
             HttpError::Status { status: 403, url, body, .. } => SourceFailure::new(
                 "forbidden",
                 format!("{url} refuses (status 403): {}", said(body)),
-                Remedy::GrantClusterRole { api_group: "", resource: right.resource, verbs: right.verbs.to_vec() },
+                Remedy::GrantClusterRole {
+                    api_group: right.api_group,
+                    resource: right.resource,
+                    verbs: right.verbs.to_vec(),
+                },
             ),
             HttpError::Status { status: 404, url, .. } => {
                 let remedy = Remedy::CorrectSetting { setting: Setting::NodeName };
@@ -62,11 +70,7 @@ impl SourceFailure {
             ),
             HttpError::TimedOut { .. } => SourceFailure::new("timeout", error.to_string(), Remedy::Wait),
             HttpError::TooLarge { .. } => SourceFailure::new("too_large", error.to_string(), Remedy::None),
-            HttpError::Unreachable { url, reason } if reason.contains("certificate") => SourceFailure::new(
-                "certificate",
-                format!("the certificate of {url} is not trusted: {reason}"),
-                Remedy::MountHostPath { path: "/var/lib/kubelet/pki/kubelet.crt".into() },
-            ),
+            HttpError::Unreachable { url, reason } if reason.contains("certificate") => certificate(url, reason),
             HttpError::Unreachable { .. } => {
                 let remedy = Remedy::CorrectSetting { setting: Setting::KubeletAddress };
                 SourceFailure::new("unreachable", error.to_string(), Remedy::any([Remedy::Wait, remedy]))
@@ -76,12 +80,48 @@ impl SourceFailure {
     }
 
     /// An answer that is none.
-    pub(super) fn malformed(url: &str, error: &serde_json::Error) -> Self {
-        if error.is_io() {
-            return SourceFailure::new("broken", format!("the answer of {url} broke off: {error}"), Remedy::Wait);
+    pub(super) fn malformed(url: &str, error: serde_json::Error) -> Self {
+        if !error.is_io() {
+            return SourceFailure::new(
+                "malformed",
+                format!("the answer of {url} cannot be read: {}", without_content(&error.to_string())),
+                Remedy::Wait,
+            );
         }
-        SourceFailure::new("malformed", format!("the answer of {url} cannot be read: {error}"), Remedy::Wait)
+        let error = io::Error::from(error);
+        let is_late = error.get_ref().and_then(|inner| inner.downcast_ref::<reqwest::Error>());
+        if error.kind() == io::ErrorKind::TimedOut || is_late.is_some_and(reqwest::Error::is_timeout) {
+            let reason = format!("{url} has begun to answer and has not ended within {} s", TIMEOUT.as_secs());
+            return SourceFailure::new("timeout", reason, Remedy::Wait);
+        }
+        let fault = if error.kind() == io::ErrorKind::FileTooLarge { "too_large" } else { "broken" };
+        SourceFailure::new(fault, format!("the answer of {url} broke off: {error}"), Remedy::Wait)
     }
+}
+
+/// What serde says without the text it has found, which may be a secret.
+fn without_content(said: &str) -> String {
+    match (said.split_once('"'), said.rsplit_once('"')) {
+        (Some((before, rest)), Some((_, after))) if rest.contains('"') => format!("{before}\"…\"{after}"),
+        _ => said.to_owned(),
+    }
+}
+
+/// A certificate that is not believed. What is said does not change from one attempt to the next, so it is logged once.
+fn certificate(url: &str, reason: &str) -> SourceFailure {
+    // rustls adds the time in seconds.
+    let reason = reason.split(": verification time").next().unwrap_or(reason);
+    let what = format!("the certificate of {url} is not trusted: {reason}");
+    if reason.contains("not valid for name") {
+        let remedy = Remedy::CorrectSetting { setting: Setting::NodeName };
+        return SourceFailure::new("certificate", what, remedy);
+    }
+    if reason.contains("certificate expired") || reason.contains("not valid yet") {
+        let reason = format!("{what} by this node's clock; set the clock, or renew the certificate");
+        return SourceFailure::new("certificate", reason, Remedy::Wait);
+    }
+    let remedy = Remedy::MountHostPath { path: "/var/lib/kubelet/pki/kubelet.crt".into() };
+    SourceFailure::new("certificate", what, remedy)
 }
 
 /// As much of what a server says is repeated.
@@ -108,7 +148,7 @@ mod tests {
     fn status(status: u16, body: &str) -> SourceFailure {
         let (redirect, retry_after, body) = (None, None, body.as_bytes().to_vec());
         let error = HttpError::Status { url: "https://node-a:10250/pods".into(), status, redirect, retry_after, body };
-        SourceFailure::of(&error, &Right { resource: "nodes/pods", verbs: &["get"] })
+        SourceFailure::of(&error, &Right { api_group: "", resource: "nodes/pods", verbs: &["get"] })
     }
 
     #[test]
@@ -120,6 +160,43 @@ mod tests {
         assert_eq!((failure.fault, failure.remedy), ("forbidden", rule));
         let json = r#"{"kind":"Status","message":"pods is forbidden: User \"x\" cannot list","code":403}"#;
         assert!(status(403, json).reason.ends_with("pods is forbidden: User \"x\" cannot list"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_certificate_says_what_to_change_and_is_the_same_each_time() {
+        let failure = |reason: &str| {
+            let reason = format!("error sending request: client error (Connect): invalid peer certificate: {reason}");
+            let error = HttpError::Unreachable { url: "https://node-b:10250/pods".into(), reason };
+            SourceFailure::of(&error, &Right { api_group: "", resource: "nodes/pods", verbs: &["get"] })
+        };
+        // As rustls 0.23 writes them.
+        let name =
+            failure(r#"certificate not valid for name "node-b"; certificate is only valid for DnsName("node-a")"#);
+        assert_eq!(name.remedy, Remedy::CorrectSetting { setting: Setting::NodeName });
+        assert!(name.reason.contains("node-a"), "{}", name.reason);
+        let early = |seconds: u64| {
+            failure(&format!(
+                "certificate not valid yet: verification time {} (UNIX), but certificate is not valid before 2208988800 \
+                 ({seconds} seconds in future)",
+                2_208_988_800 - seconds
+            ))
+        };
+        assert_eq!(early(412_956_395), early(412_956_394));
+        assert!(early(5).reason.contains("not valid yet by this node's clock"), "{}", early(5).reason);
+        let late = failure(
+            "certificate expired: verification time 9 (UNIX), but certificate is not valid after 8 (1 seconds ago)",
+        );
+        assert!(late.reason.contains("certificate expired by this node's clock"), "{}", late.reason);
+        let mount = Remedy::MountHostPath { path: "/var/lib/kubelet/pki/kubelet.crt".into() };
+        assert_eq!(failure("UnknownIssuer").remedy, mount);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_repeated() {
+        let error =
+            serde_json::from_str::<std::collections::BTreeMap<String, u8>>(r#"{"a": "hunter\"2"}"#).unwrap_err();
+        let reason = SourceFailure::malformed("https://node-a:10250/pods", error).reason;
+        assert!(reason.contains("invalid type: string \"…\", expected u8 at line 1"), "{reason}");
     }
 
     #[test]

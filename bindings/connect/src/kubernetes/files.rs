@@ -27,6 +27,10 @@ impl PodSource for Files {
         "files"
     }
 
+    fn is_local(&self) -> bool {
+        true
+    }
+
     fn list(&mut self) -> Result<Vec<PodEntry>, SourceFailure> {
         let directory = self.logs.join("pods");
         let names = names(&directory).map_err(|error| failure(&directory, &error))?;

@@ -5,8 +5,9 @@
 
 use super::access::{Access, AccessError};
 use super::failure::{Right, SourceFailure};
+use super::pace::TIMEOUT;
 use super::pods::{LabelFilter, PodList, read_list};
-use super::source::{Bounded, MAX_BODY, PodSource, TIMEOUT};
+use super::source::{Bounded, MAX_BODY, PodSource};
 use super::{apiserver, node_addresses};
 use crate::http::peer::{Peer, PeerClient, PeerTrust};
 use kepler_core::availability::{Remedy, Setting};
@@ -26,7 +27,7 @@ const MOST_ADDRESSES: usize = 12;
 /// The node is one hop away.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-const RIGHT: Right = Right { resource: "nodes/pods", verbs: &["get"] };
+const RIGHT: Right = Right { api_group: "", resource: "nodes/pods", verbs: &["get"] };
 
 /// Asks the kubelet.
 pub(super) struct Kubelet {
@@ -100,10 +101,16 @@ impl Kubelet {
         };
         let url = Url::parse(&text).map_err(node)?;
         let answer = client.stream(&url, &auth, &[("accept", "application/json")], TIMEOUT);
-        let answer = answer.map_err(|error| SourceFailure::of(&error, &RIGHT))?;
+        let answer = answer.map_err(|error| {
+            let mut failure = SourceFailure::of(&error, &RIGHT);
+            if failure.fault == "unreachable" {
+                failure.reason = format!("{} (tried at {address})", failure.reason);
+            }
+            failure
+        })?;
         let PodList { pods, .. } =
             read_list(BufReader::with_capacity(64 << 10, Bounded::new(answer, MAX_BODY)), &self.labels)
-                .map_err(|error| SourceFailure::malformed(url.as_str(), &error))?;
+                .map_err(|error| SourceFailure::malformed(url.as_str(), error))?;
         Ok(pods)
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-const RIGHT: Right = Right { resource: "nodes", verbs: &["list"] };
+const RIGHT: Right = Right { api_group: "", resource: "nodes", verbs: &["list"] };
 /// Metadata alone: a node's status lists its images, which are most of it.
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 /// Time between two lists.

@@ -8,8 +8,9 @@
 use super::access::Access;
 use super::apiserver::Connection;
 use super::failure::{Right, SourceFailure};
+use super::pace::TIMEOUT;
 use super::pods::Metadata;
-use super::source::{Bounded, TIMEOUT};
+use super::source::Bounded;
 use crate::kepler::{KeplerView, PodController};
 use kepler_compliance::view::Owner;
 use serde::Deserialize;
@@ -33,8 +34,12 @@ const MAX_BYTES: u64 = 4 << 20;
 /// Where objects of a kind are, and what asking for them needs.
 fn place(kind: &str) -> ([&'static str; 3], &'static str, Right) {
     match kind {
-        "Job" => (["apis", "batch", "v1"], "jobs", Right { resource: "jobs.batch", verbs: &["get"] }),
-        _ => (["apis", "apps", "v1"], "replicasets", Right { resource: "replicasets.apps", verbs: &["get"] }),
+        "Job" => (["apis", "batch", "v1"], "jobs", Right { api_group: "batch", resource: "jobs", verbs: &["get"] }),
+        _ => (
+            ["apis", "apps", "v1"],
+            "replicasets",
+            Right { api_group: "apps", resource: "replicasets", verbs: &["get"] },
+        ),
     }
 }
 
@@ -49,7 +54,7 @@ fn look_up(connection: &Connection, controller: &PodController) -> Result<Option
     };
     url.set_query(None);
     let object: Object = serde_json::from_reader(BufReader::new(Bounded::new(body, MAX_BYTES)))
-        .map_err(|error| SourceFailure::malformed(url.as_str(), &error))?;
+        .map_err(|error| SourceFailure::malformed(url.as_str(), error))?;
     Ok(object.metadata.and_then(|metadata| metadata.controller()).as_ref().and_then(Owner::of))
 }
 

@@ -3,6 +3,9 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
+/// An answer takes no longer.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
+
 /// `length`, give or take a fifth, at random.
 pub(super) fn jittered(length: Duration) -> Duration {
     // The standard library's seed of hashes is the system's randomness.

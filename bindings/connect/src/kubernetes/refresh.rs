@@ -31,7 +31,14 @@ pub(super) struct Refreshing {
     /// Tells that the first round is over.
     pub(super) first: Option<Sender<()>>,
     pub(super) kept: Kept,
-    pub(super) refused: Arc<Mutex<Vec<Unavailable>>>,
+    pub(super) said: Mutex<Said>,
+}
+
+/// What was logged last, so that it is said once.
+#[derive(Default)]
+pub(super) struct Said {
+    refused: Vec<Unavailable>,
+    source: Option<&'static str>,
 }
 
 /// The last answer of the best source that has answered.
@@ -39,10 +46,24 @@ pub(super) struct Refreshing {
 pub(super) struct Kept {
     rank: Option<usize>,
     pods: Vec<PodEntry>,
-    watched: HashMap<String, PodEntry>,
+    /// What the watch has brought; `None` before it has listed anything.
+    watched: Option<HashMap<String, PodEntry>>,
     /// Whether what is watched is up to date.
     is_watching: bool,
     refused: Option<SourceFailure>,
+    /// Whether the best source did not answer when it was asked last.
+    fails: bool,
+}
+
+impl Kept {
+    /// Whether what is kept was said by a better source than the one of this rank. A watch is the best of all.
+    fn is_better_than(&self, rank: usize) -> bool {
+        self.watched.is_some() || self.rank.is_some_and(|kept| rank > kept)
+    }
+
+    fn pods(&self) -> Vec<PodEntry> {
+        self.watched.as_ref().map_or_else(|| self.pods.clone(), |watched| watched.values().cloned().collect())
+    }
 }
 
 /// What a round came to.
@@ -59,26 +80,53 @@ impl Refreshing {
     pub(super) fn run(mut self) {
         self.directory.attend(std::thread::current());
         let (mut backoff, mut is_asked, mut looked_twice) = (Backoff::default(), false, true);
+        // Sources that have failed are left alone until then.
+        let mut rest_until = Instant::now();
         while !self.stop.load(Ordering::Acquire) {
-            let outcome = self.refresh(is_asked);
-            if let Some(first) = self.first.take_if(|_| outcome != Outcome::Pending) {
-                // The caller may no longer be waiting.
-                let _ = first.send(());
-            }
-            let now = Instant::now();
-            let (mut due, mut earliest) = (now + jittered(self.interval), now + jittered(GAP));
-            if outcome == Outcome::Failed {
-                earliest = now + backoff.next();
-                due = due.min(earliest);
-            } else {
-                backoff = Backoff::default();
-                looked_twice = !is_asked && looked_twice;
-                if !looked_twice && !self.kept.is_watching {
-                    due = due.min(now + jittered(SECOND_LOOK));
+            self.bridge(is_asked);
+            let mut now = Instant::now();
+            let (mut due, mut earliest) = (rest_until, now + jittered(GAP));
+            if now >= rest_until || self.kept.is_watching {
+                let outcome = self.refresh(is_asked);
+                if let Some(first) = self.first.take_if(|_| outcome != Outcome::Pending) {
+                    // The caller may no longer be waiting.
+                    let _ = first.send(());
+                }
+                now = Instant::now();
+                (due, earliest) = (now + jittered(self.interval), now + jittered(GAP));
+                if outcome == Outcome::Failed {
+                    rest_until = now + backoff.next();
+                    due = due.min(rest_until);
+                } else {
+                    backoff = Backoff::default();
+                    looked_twice = !is_asked && looked_twice;
+                    if !looked_twice && !self.kept.is_watching {
+                        due = due.min(now + jittered(SECOND_LOOK));
+                    }
+                    is_asked = false;
                 }
             }
+            let was_asked = is_asked;
             is_asked = self.wait(due, earliest);
             looked_twice |= !is_asked;
+            // What was asked for while they were left alone is still wanted.
+            is_asked |= was_asked;
+        }
+    }
+
+    /// Has the log directories name at once what a source before them may take its time for: everything before the first
+    /// answer, and what is asked for while that source fails.
+    fn bridge(&mut self, is_asked: bool) {
+        let is_first = self.directory.pods().source().is_none();
+        if self.kept.is_watching || !(is_first || is_asked && self.kept.fails) {
+            return;
+        }
+        let read_at = Timestamp::now();
+        let Some(source) = self.sources.last_mut().filter(|source| source.is_local()) else { return };
+        if let Ok(pods) = source.list()
+            && !pods.is_empty()
+        {
+            self.directory.publish(PodDirectory::new(source.name(), read_at, merged(self.kept.pods(), pods)));
         }
     }
 
@@ -109,14 +157,14 @@ impl Refreshing {
             any = true;
             match news {
                 News::List(pods) => {
-                    self.kept.watched = pods.into_iter().map(|pod| (pod.uid.clone(), pod)).collect();
+                    self.kept.watched = Some(pods.into_iter().map(|pod| (pod.uid.clone(), pod)).collect());
                     (self.kept.is_watching, self.kept.refused) = (true, None);
                 }
                 News::Event(Event::Present(pod)) => {
-                    self.kept.watched.insert(pod.uid.clone(), *pod);
+                    self.kept.watched.get_or_insert_default().insert(pod.uid.clone(), *pod);
                 }
                 News::Event(Event::Gone(uid)) => {
-                    self.kept.watched.remove(&uid);
+                    self.kept.watched.get_or_insert_default().remove(&uid);
                 }
                 News::Event(Event::Bookmark(_)) => {}
                 News::Refused(refusal) => {
@@ -133,19 +181,20 @@ impl Refreshing {
     fn refresh(&mut self, is_asked: bool) -> Outcome {
         let read_at = Timestamp::now();
         if self.kept.is_watching {
-            let pods = self.kept.watched.values().cloned().collect();
-            self.publish("apiserver", read_at, pods, Vec::new());
+            self.kept.fails = false;
+            self.publish("apiserver", read_at, self.kept.pods(), Vec::new());
             return Outcome::Answered;
         }
         if self.news.is_some() && self.kept.refused.is_none() {
             return Outcome::Pending;
         }
+        self.kept.fails = true;
         let mut refused: Vec<Unavailable> = Vec::new();
         if let Some(failure) = &self.kept.refused {
             refused.push(failure.clone().unavailable("apiserver"));
         }
         for rank in 0..self.sources.len() {
-            let is_worse = self.kept.rank.is_some_and(|kept| rank > kept);
+            let is_worse = self.kept.is_better_than(rank);
             if is_worse && !is_asked {
                 break;
             }
@@ -154,9 +203,9 @@ impl Refreshing {
             match source.list() {
                 Ok(pods) => {
                     let pods = if is_worse {
-                        merged(&self.kept.pods, pods)
+                        merged(self.kept.pods(), pods)
                     } else {
-                        self.kept.rank = Some(rank);
+                        (self.kept.rank, self.kept.fails) = (Some(rank), false);
                         self.kept.pods.clone_from(&pods);
                         pods
                     };
@@ -181,28 +230,29 @@ impl Refreshing {
 
     /// Says what is new: who answers, and who does not and why.
     fn report(&self, answered: Option<(&'static str, usize)>, refused: Vec<Unavailable>) {
-        let mut before = self.refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let is_first = self.directory.status().refreshes <= 1;
-        if is_first || *before != refused {
-            for unavailable in &refused {
-                let Unavailable { source_name, reason, remedy, .. } = unavailable;
-                if !before.contains(unavailable) {
-                    tracing::warn!("pods are not named by {source_name}: {reason}; {remedy}");
-                }
-            }
-            if let Some((source, count)) = answered {
-                tracing::info!("pods are named by {source}, which lists {count}");
-            }
+        let mut said = self.said();
+        for unavailable in refused.iter().filter(|unavailable| !said.refused.contains(unavailable)) {
+            let Unavailable { source_name, reason, remedy, .. } = unavailable;
+            tracing::warn!("pods are not named by {source_name}: {reason}; {remedy}");
         }
+        if let Some((source, count)) =
+            answered.filter(|(source, _)| said.source != Some(source) || said.refused != refused)
+        {
+            tracing::info!("pods are named by {source}, which lists {count}");
+        }
+        said.source = answered.map(|(source, _)| source);
         self.directory.set_unavailable(refused.clone());
-        *before = refused;
+        said.refused = refused;
+    }
+
+    fn said(&self) -> std::sync::MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
 /// What is known, and what another source knows beside it.
-fn merged(known: &[PodEntry], other: Vec<PodEntry>) -> Vec<PodEntry> {
-    let mut pods = known.to_vec();
-    let by_uid: HashMap<String, usize> = known
+fn merged(mut pods: Vec<PodEntry>, other: Vec<PodEntry>) -> Vec<PodEntry> {
+    let by_uid: HashMap<String, usize> = pods
         .iter()
         .enumerate()
         .flat_map(|(at, pod)| pod.other_uids.iter().chain([&pod.uid]).map(move |uid| (uid.clone(), at)))

@@ -80,7 +80,7 @@ impl Reviewer {
             "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
             "spec": { "token": token, "audiences": [self.audience] },
         });
-        let right = Right { resource: "tokenreviews.authentication.k8s.io", verbs: &["create"] };
+        let right = Right { api_group: "authentication.k8s.io", resource: "tokenreviews", verbs: &["create"] };
         let status: TokenStatus = create(connection, "authentication.k8s.io", "tokenreviews", &body, &right)?;
         // A server that knows no audiences takes any token; then it names none.
         let is_for_us = status.audiences.iter().flatten().any(|audience| *audience == self.audience);
@@ -100,7 +100,7 @@ fn authorize(connection: &Connection, user: &User, verb: &str, path: &str) -> Re
             "user": user.username, "uid": user.uid, "groups": user.groups, "extra": user.extra,
         },
     });
-    let right = Right { resource: "subjectaccessreviews.authorization.k8s.io", verbs: &["create"] };
+    let right = Right { api_group: "authorization.k8s.io", resource: "subjectaccessreviews", verbs: &["create"] };
     let status: AccessStatus = create(connection, "authorization.k8s.io", "subjectaccessreviews", &body, &right)?;
     Ok(status.allowed && !status.denied)
 }
@@ -119,7 +119,7 @@ fn create<T: for<'de> Deserialize<'de>>(
     }
     let (url, answer) = connection.post(&["apis", group, "v1", resource], body, TIMEOUT, right)?;
     let answer: Answer<T> = serde_json::from_reader(BufReader::new(Bounded::new(answer, MAX_BYTES)))
-        .map_err(|error| SourceFailure::malformed(url.as_str(), &error))?;
+        .map_err(|error| SourceFailure::malformed(url.as_str(), error))?;
     Ok(answer.status)
 }
 

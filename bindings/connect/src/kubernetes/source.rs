@@ -3,10 +3,7 @@
 use super::failure::SourceFailure;
 use kepler_core::directory::PodEntry;
 use std::io::{self, Read};
-use std::time::Duration;
 
-/// A list takes no longer.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 /// A list is not longer: 10,000 pods have some 70 MB.
 pub(super) const MAX_BODY: u64 = 256 << 20;
 
@@ -14,6 +11,11 @@ pub(super) const MAX_BODY: u64 = 256 << 20;
 pub(super) trait PodSource: Send {
     /// Its fixed name.
     fn name(&self) -> &'static str;
+
+    /// Whether it is read at once, from this machine alone.
+    fn is_local(&self) -> bool {
+        false
+    }
 
     /// All pods of this node, as far as it knows them.
     fn list(&mut self) -> Result<Vec<PodEntry>, SourceFailure>;

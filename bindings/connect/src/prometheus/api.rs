@@ -15,7 +15,7 @@ const AT_ONCE: usize = 6;
 
 /// A query that brought nothing.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ApiError {
+pub(crate) enum ApiError {
     /// No answer.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -27,9 +27,21 @@ pub(super) enum ApiError {
     Foreign { url: String, reason: String },
 }
 
+#[cfg(feature = "external")]
+impl ApiError {
+    /// The kind of fault, a fixed word.
+    pub(crate) fn fault(&self) -> &'static str {
+        match self {
+            ApiError::Http(error) => error.fault(),
+            ApiError::Refused { .. } => "refused",
+            ApiError::Foreign { .. } => "malformed",
+        }
+    }
+}
+
 /// One series of an answer, with its values at one or more times (seconds since 1970).
 #[derive(Debug, Deserialize)]
-pub(super) struct Row {
+pub(crate) struct Row {
     metric: HashMap<String, String>,
     #[serde(default)]
     value: Option<(f64, String)>,
@@ -38,28 +50,28 @@ pub(super) struct Row {
 }
 
 impl Row {
-    pub(super) fn label(&self, name: &str) -> Option<&str> {
+    pub(crate) fn label(&self, name: &str) -> Option<&str> {
         self.metric.get(name).map(String::as_str)
     }
 
     /// Times and values; what is not a finite number is left out.
-    pub(super) fn points(&self) -> impl Iterator<Item = (f64, f64)> {
+    pub(crate) fn points(&self) -> impl Iterator<Item = (f64, f64)> {
         let points = self.value.iter().chain(&self.values);
         points.filter_map(|(time, value)| Some((*time, value.parse().ok().filter(|value: &f64| value.is_finite())?)))
     }
 
     /// The value of an instant query.
-    pub(super) fn value(&self) -> Option<f64> {
+    pub(crate) fn value(&self) -> Option<f64> {
         self.points().next().map(|(_, value)| value)
     }
 }
 
 /// What a query brought.
 #[derive(Debug, Default)]
-pub(super) struct Answer {
-    pub(super) rows: Vec<Row>,
+pub(crate) struct Answer {
+    pub(crate) rows: Vec<Row>,
     /// Of the server: what may be missing.
-    pub(super) warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -83,7 +95,10 @@ enum Data {
 
 /// When a query is evaluated.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum When {
+pub(crate) enum When {
+    /// By the server's own clock.
+    #[cfg(feature = "external")]
+    Now,
     At(Timestamp),
     /// From the first to the last time, both included.
     Every {
@@ -94,20 +109,22 @@ pub(super) enum When {
 }
 
 #[derive(Debug)]
-pub(super) struct Api {
-    pub(super) http: Http,
-    pub(super) base: Url,
-    pub(super) auth: Auth,
+pub(crate) struct Api {
+    pub(crate) http: Http,
+    pub(crate) base: Url,
+    pub(crate) auth: Auth,
     /// For the server: to stop when we no longer wait.
-    pub(super) timeout: Duration,
+    pub(crate) timeout: Duration,
 }
 
 impl Api {
     /// Runs one query.
-    pub(super) fn query(&self, promql: &str, when: When) -> Result<Answer, ApiError> {
+    pub(crate) fn query(&self, promql: &str, when: When) -> Result<Answer, ApiError> {
         let timeout = format!("{}ms", self.timeout.as_millis());
         let mut form = vec![("query", promql), ("timeout", timeout.as_str())];
         let (url, times) = match when {
+            #[cfg(feature = "external")]
+            When::Now => (below(&self.base, &["api", "v1", "query"]), Vec::new()),
             When::At(time) => (below(&self.base, &["api", "v1", "query"]), vec![("time", seconds(time))]),
             When::Every { first, last, step } => (
                 below(&self.base, &["api", "v1", "query_range"]),
@@ -140,7 +157,7 @@ impl Api {
     }
 
     /// Runs queries side by side; answers come in their order. The first error ends it.
-    pub(super) fn all(&self, queries: &[(String, When)]) -> Result<Vec<Answer>, ApiError> {
+    pub(crate) fn all(&self, queries: &[(String, When)]) -> Result<Vec<Answer>, ApiError> {
         let next = AtomicUsize::new(0);
         let answers: Mutex<Vec<Option<Answer>>> = Mutex::new(queries.iter().map(|_| None).collect());
         let work = || {

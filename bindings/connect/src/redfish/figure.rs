@@ -1,9 +1,9 @@
 //! The figures of a chassis, in the order in which they are preferred.
 
-use super::age::ReadingTimes;
 use super::client::{Answer, BmcClient};
 use super::error::RedfishError;
 use super::resource::{self, ChassisResource, Sensor, Supply};
+use crate::reading_times::ReadingTimes;
 use kepler_core::host::Timestamp;
 use kepler_core::platform::PlatformReading;
 use kepler_core::units::Power;

@@ -7,7 +7,7 @@ use crate::support::{Reply, Server};
 use kepler_connect::kubernetes::{
     Access, BearerToken, Kubeconfig, LabelFilter, Mode, Options, Refresher, follow_cluster, read_pods,
 };
-use kepler_core::availability::{Remedy, Unavailable};
+use kepler_core::availability::{Remedy, Setting, Unavailable};
 use kepler_core::directory::{Directory, PodDirectory};
 use kepler_core::workload::PodOwner;
 use std::fmt::Write as _;
@@ -108,7 +108,9 @@ fn a_kubelet_is_known_by_its_own_certificate_and_by_the_nodes_name() {
     std::fs::write(root.path().join("kubelet.crt"), &own.pem).unwrap();
     assert_eq!(probe(&options, "kubelet"), Ok(13));
     options.node = "node-b".into();
-    assert!(probe(&options, "kubelet").unwrap_err().reason.contains("certificate"), "another node's");
+    let refused = probe(&options, "kubelet").unwrap_err();
+    assert!(refused.reason.contains("not valid for name"), "{refused}");
+    assert_eq!(refused.remedy, Remedy::CorrectSetting { setting: Setting::NodeName });
     options.kubelet_insecure = true;
     assert_eq!(probe(&options, "kubelet"), Ok(13), "where that is asked for");
 }
@@ -118,7 +120,8 @@ fn each_fault_of_a_kubelet_is_named_and_bounded_in_time() {
     let (root, authority) = (tempfile::tempdir().unwrap(), Authority::new());
     let account = service_account(root.path(), &authority);
     let whole = recorded("kubelet-pods.json");
-    let faults: [(&str, Reply); 6] = [
+    let faults: [(&str, Reply); 7] = [
+        ("has not ended within 10 s", Reply::Slow(whole.clone(), Duration::from_millis(200))),
         ("status 401", Reply::Full(401, Vec::new(), recorded("kubelet-401.txt").into())),
         ("subresource(s)=[pods proxy]", Reply::Full(403, Vec::new(), recorded("kubelet-403.txt").into())),
         ("broke off", Reply::Truncated(whole.clone())),
@@ -277,6 +280,24 @@ fn a_list_in_pages_is_read_whole_and_from_the_start_where_a_page_has_been_forgot
 }
 
 #[test]
+fn a_list_without_any_pod_is_that_of_another_node() {
+    let (root, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let account = service_account(root.path(), &authority);
+    // As the API server answers for a node that there is not.
+    let empty = r#"{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"1249"},"items":[]}"#;
+    let server = Server::start_tls(authority.server(&["127.0.0.1"]), move |_| Reply::ok(empty));
+    let mut options = options(access(&account, Some(&server)), "127.0.0.1:1", root.path());
+    options.mode = Mode::ApiServer;
+    let refused = probe(&options, "apiserver").unwrap_err();
+    assert!(refused.reason.contains("no pod on a node `node-a`"), "{refused}");
+    assert_eq!(refused.remedy, Remedy::CorrectSetting { setting: Setting::NodeName });
+    log_directories(root.path());
+    let directory = Directory::new();
+    let _refresher = Refresher::start(options, directory.clone()).unwrap();
+    assert_eq!(wait_for(&directory, |pods| !pods.is_empty()).source(), Some("files"));
+}
+
+#[test]
 fn the_log_directories_name_pods_and_containers_without_any_request() {
     let root = tempfile::tempdir().unwrap();
     let mut options = Options::new("node-a", None);
@@ -322,7 +343,7 @@ fn a_compressed_answer_is_read_and_a_bomb_or_a_cut_one_is_none() {
     // 300 MB of blanks before the list would begin.
     let bomb = compress(&vec![b' '; 300 << 20]);
     // A slow machine reaches the limit in time before the one in length.
-    let (broken, endless) = (&["broke off"][..], &["longer than", "broke off"][..]);
+    let (broken, endless) = (&["broke off"][..], &["longer than", "has not ended within"][..]);
     for (body, expected) in [(whole, None), (cut, Some(broken)), (bomb, Some(endless))] {
         let server = Server::start_tls(authority.server(&["127.0.0.1"]), move |request| {
             assert_eq!(request.header("accept-encoding"), Some("gzip"));

@@ -7,10 +7,14 @@
     reason = "what tests share fails as tests do"
 )]
 
+#[cfg(feature = "kepler")]
+mod accelerators;
 #[cfg(all(feature = "kepler", feature = "kubernetes"))]
 mod cluster_hub;
 #[cfg(feature = "devices")]
 mod devices;
+#[cfg(feature = "external")]
+mod external;
 #[cfg(all(feature = "electricity-maps", feature = "watttime", feature = "uk-carbon-intensity"))]
 mod intensity;
 #[cfg(feature = "kepler")]

@@ -4,6 +4,7 @@
 
 use crate::support::{Reply, Server};
 use jiff::Timestamp;
+use kepler_compliance::choices::ChoiceSource;
 use kepler_compliance::view::{EnergyView, Inventory, Subject, TimeRange, ViewError, WorkloadEnergy, WorkloadKind};
 use kepler_connect::http::{Auth, Secret};
 use kepler_connect::prometheus::{PrometheusOptions, PrometheusView};
@@ -92,6 +93,17 @@ kepler_power_source_error_ratio{{{node},source="model",zone="{zone}"}} 0.3
             5.0 * joules,
         );
     }
+    for (gpu, watts) in [(0, 300.0), (1, 50.0)] {
+        let device = format!("gpu=\"{gpu}\",gpu_uuid=\"GPU-{gpu}\"");
+        text += &format!(
+            r#"kepler_node_gpu_joules_total{{{node},{device},gpu_name="H200",vendor="nvidia"}} {}
+kepler_node_gpu_watts{{{node},{device},gpu_name="H200",vendor="nvidia"}} {watts}
+kepler_pod_gpu_joules_total{{{node},pod_id="a",pod_name="steady",pod_namespace="{odd}",state="running",{device}}} {}
+"#,
+            watts * elapsed,
+            watts * elapsed / 2.0,
+        );
+    }
     text + &format!(
         "kepler_process_cpu_seconds_total{{{node},pid=\"42\",comm=\"we(b\",exe=\"/x\"}} {}\n",
         elapsed / 2.0
@@ -139,7 +151,7 @@ fn a_real_prometheus_gives_energy_power_coverage_and_series() {
     let steady = pod(&inventory, "steady");
     assert_eq!(steady.id.namespace.as_deref(), Some(ODD));
     assert!(near(steady.energy.zones[ZoneKind::Package], 120.0, 0.1), "{steady:?}");
-    assert!(near(steady.energy.total(), 180.0, 0.1), "package and dram, without psys");
+    assert!(near(steady.energy.total(), 180.0 + 2100.0, 0.1), "package, dram and GPUs, without psys");
     assert_eq!(steady.power.unwrap().total().unwrap().watts(), 15.0);
     let owner = steady.owner.as_ref().map(|owner| (owner.kind, &*owner.name));
     assert_eq!(owner, Some((WorkloadKind::Deployment, "web")));
@@ -151,6 +163,13 @@ fn a_real_prometheus_gives_energy_power_coverage_and_series() {
     let node = &inventory.nodes[0];
     assert!(near(node.energy().cpu(), 720.0, 0.1), "{:?}", node.energy());
     assert_eq!((node.processors, &*node.zones[ZoneKind::Dram].as_ref().unwrap().source), (Some(2), "model"));
+    let devices: Vec<_> = node.devices.iter().map(|device| (&*device.device.uuid, device.device.index)).collect();
+    assert_eq!(devices, [("GPU-0", 0), ("GPU-1", 1)]);
+    assert!(near(Some(node.devices[0].energy), 3600.0, 0.1) && near(Some(node.devices[1].energy), 600.0, 0.1));
+    assert_eq!((node.devices[0].unsplit, node.devices[0].unattributed), (node.devices[0].energy, None));
+    assert_eq!(node.devices[1].power.unwrap().watts(), 50.0);
+    let used: Vec<_> = steady.devices.iter().map(|used| (&*used.uuid, near(Some(used.energy), 1800.0, 0.1))).collect();
+    assert_eq!((used[0], used[1].0), (("GPU-0", true), "GPU-1"));
     let process = inventory.workloads.iter().find(|row| row.id.kind == WorkloadKind::Process).unwrap();
     assert!((process.cpu_time.unwrap().as_secs_f64() - 6.0).abs() < 0.6);
     assert!((0.45..=0.5).contains(&inventory.coverage), "one of two exporters is dead: {}", inventory.coverage);
@@ -254,6 +273,24 @@ fn warnings_of_the_server_are_among_what_is_left_out() {
     let inventory = view(&server.url()).inventory(range()).unwrap();
     assert_eq!(inventory.skipped.len(), 1);
     assert_eq!(inventory.skipped[0].reason, "store 2 is away");
+}
+
+#[test]
+fn what_pods_choose_is_read_of_what_their_exporters_show() {
+    let server = Server::start(|request| {
+        assert!(request.body.contains("kepler_pod_annotation_info"), "{}", request.body);
+        Reply::ok(
+            r#"{"status":"success","data":{"resultType":"vector","result":[
+            {"metric":{"pod_id":"a","annotation":"budget","value":"20 g/h","written_as":"annotation"},"value":[1777593900,"1"]},
+            {"metric":{"pod_id":"a","annotation":"language","value":"ko","written_as":"label"},"value":[1777593900,"1"]},
+            {"metric":{"annotation":"pue","value":"1.2"},"value":[1777593900,"1"]}]}}"#,
+        )
+    });
+    let choices = view(&server.url()).choices();
+    let own: Vec<_> = choices.pods["a"].iter().map(|own| (&*own.name, &*own.value, own.is_label)).collect();
+    assert_eq!((choices.pods.len(), own), (1, vec![("budget", "20 g/h", false), ("language", "ko", true)]));
+    let refusing = Server::start(|_| Reply::status(503));
+    assert!(view(&refusing.url()).choices().pods.is_empty());
 }
 
 #[test]

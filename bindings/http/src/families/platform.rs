@@ -4,6 +4,7 @@
 //! enclosure, `max by (bmc_id, chassis_id)` counts it once.
 
 use super::{Family, Levels, RenderContext, Samples, Value, once_known};
+use crate::encode::Sample;
 use kepler_core::metric_names;
 use kepler_core::platform::PlatformMeter;
 use kepler_core::snapshot::{PlatformResidual, PlatformRow};
@@ -16,6 +17,23 @@ pub(super) const FAMILIES: &[Family] = &[
             "Power of the whole machine as one of its meters shows it in watts",
         ),
         |context, _, samples| rows(context, samples, |row| row.power.map(|power| Value::Number(power.watts()))),
+    ),
+    node(
+        Family::gauge(
+            metric_names::PLATFORM_INFO,
+            None,
+            "What a meter of the whole machine measures (node, part, shared) and how, a constant 1",
+        ),
+        |context, _, samples| {
+            for row in context.snapshot.map_or(&[][..], |snapshot| &snapshot.platform) {
+                let meter = &row.meter;
+                labelled(context, meter, samples)
+                    .label("scope", meter.scope.name())
+                    .label("method", meter.method.name())
+                    .label("contains_gpus", if meter.contains_gpus { "true" } else { "false" })
+                    .value(Value::Number(1.0));
+            }
+        },
     ),
     node(
         Family::counter(
@@ -83,6 +101,10 @@ fn residual(
 }
 
 fn write(context: &RenderContext<'_>, meter: &PlatformMeter, samples: &mut Samples<'_>, value: Value) {
+    labelled(context, meter, samples).value(value);
+}
+
+fn labelled<'a>(context: &RenderContext<'_>, meter: &PlatformMeter, samples: &'a mut Samples<'_>) -> Sample<'a> {
     samples
         .sample()
         .rendered(context.node_label)
@@ -92,5 +114,4 @@ fn write(context: &RenderContext<'_>, meter: &PlatformMeter, samples: &mut Sampl
         .label("source_id", &meter.source_id)
         .label("source_name", &meter.source_name)
         .label("source_type", &meter.source_type)
-        .value(value);
 }

@@ -47,6 +47,7 @@ fn a_meter_of_the_whole_machine_has_keplers_labels_and_a_counter_beside_its_watt
         ("kepler_platform_watts", "250"),
         ("kepler_platform_joules_total", "2500"),
         ("kepler_platform_covered_seconds_total", "10"),
+        ("kepler_platform_info", "1"),
         ("kepler_platform_reading_age_seconds", "4.5"),
         ("kepler_platform_residual_joules_total", "12.5"),
         ("kepler_platform_residual_watts", "-3.5"),

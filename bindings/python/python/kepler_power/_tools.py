@@ -52,6 +52,7 @@ __all__ = [
     "NodeSummary",
     "Optimization",
     "OptimizationKind",
+    "PlatformFigures",
     "PowerNowResponse",
     "PowerWatts",
     "ProjectedMonthly",
@@ -390,12 +391,50 @@ class DevicePower(Answer):
     """How the workloads' parts were found: ``utilisation``, ``instance_activity``, ``instance_slices`` or
     ``allocation``; ``None`` while no process used it.
     """
-    unattributed_watts: float
-    """The part that no known workload explains, watts."""
+    unattributed_watts: Optional[float]
+    """The part that no known workload explains, watts; ``None`` where the source does not say."""
     usage_ratio: Optional[float]
     """The share of time in which it was busy at its newest reading, 0 to 1, where it tells."""
     uuid: str
     """Its globally unique identifier, else its PCI address."""
+
+
+@dataclass(frozen=True)
+class PlatformFigures(Answer):
+    """A meter of a whole machine: its BMC, its firmware, or a meter outside. It contains processors, memory and
+    accelerators, so it is not part of any sum here.
+    """
+
+    age_seconds: Optional[float]
+    """How old its newest believed reading is, seconds."""
+    basis: Basis
+    """How the figures came about."""
+    bmc_id: str
+    """Which BMC or outside meter."""
+    chassis_id: str
+    """Which chassis of it. Where several nodes show the same chassis of a BMC, that is one."""
+    contains_gpus: Optional[bool]
+    """Whether what accelerators draw is contained; ``None`` where the source does not say."""
+    covered_seconds: Optional[float]
+    """The time that this energy is of, seconds: less than the window where readings were missing."""
+    energy_joules: Optional[float]
+    """Energy over the window by its readings' own times, joules; ``None`` where no time is covered."""
+    fault: Optional[str]
+    """Why it cannot be read now or is not believed; ``None`` if it is fine."""
+    node: str
+    """Its node."""
+    power_watts: Optional[float]
+    """Its newest reading, watts; ``None`` where that is not believed or too old."""
+    scope: Optional[str]
+    """``node``, ``part`` or ``shared`` (more than this node); ``None`` where the source does not say."""
+    source: str
+    """By what it is asked: ``redfish``, ``ipmi``, ``acpi``, ``hwmon``, ``prometheus``, ``http``."""
+    source_id: str
+    """Which of the figures."""
+    source_name: str
+    """The same for people."""
+    source_type: str
+    """The kind of figure: ``EnvironmentMetrics``, ``PowerSupply``, ``PowerControl``, …"""
 
 
 @dataclass(frozen=True)
@@ -446,6 +485,7 @@ class PowerNowResponse(Answer):
         "caveats": many(plain),
         "consumers": many(one(Consumer)),
         "devices": many(one(DevicePower)),
+        "platform": many(one(PlatformFigures)),
         "power_watts": one(PowerWatts),
         "remainder": one(Remainder),
         "skipped": many(one(Skip)),
@@ -473,6 +513,8 @@ class PowerNowResponse(Answer):
     """The state that was seen: equal texts of one source rest on the same readings."""
     nodes: int
     """Nodes that answered."""
+    platform: tuple[PlatformFigures, ...]
+    """Meters of whole machines, where there are some. They contain what is above and are no part of it."""
     power_watts: PowerWatts
     """Mean power of the nodes, watts: idle, of workloads and unattributed."""
     region: str
@@ -511,7 +553,7 @@ class DeviceJoules(Answer):
     ``allocation``.
     """
     unattributed_joules: Optional[float]
-    """Of nodes: the part that no known workload explains, joules."""
+    """Of nodes: the part that no known workload explains, joules; ``None`` where the source does not say."""
     uuid: str
     """Its identifier."""
 
@@ -576,6 +618,7 @@ class EnergyResponse(Answer):
         "end": instant,
         "energy": one(UnitEnergy),
         "groups": many(one(EnergyGroup)),
+        "platform": many(one(PlatformFigures)),
         "series": many(one(EnergyStep)),
         "skipped": many(one(Skip)),
         "start": instant,
@@ -617,6 +660,8 @@ class EnergyResponse(Answer):
     """The state that was seen: equal texts of one source rest on the same readings."""
     other_groups_joules: Optional[float]
     """Energy of the groups that are not listed, joules."""
+    platform: tuple[PlatformFigures, ...]
+    """Of nodes: meters of whole machines, where there are some. They contain the energy above and are no part of it."""
     region: str
     """The region."""
     series: tuple[EnergyStep, ...]

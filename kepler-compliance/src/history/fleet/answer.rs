@@ -1,8 +1,10 @@
 //! Answers from the file.
 
 use super::super::columns::{self, energy};
+use super::super::devices::method_of;
 use super::super::share::Span;
 use super::super::steps::{Steps, time};
+use super::devices::Devices;
 use crate::units::{Energy, PerZone, ZoneKind};
 use crate::view::{
     Containment, EnergySeries, EnergySplit, Inventory, NoDataReason, NodeEnergy, NodeZoneEnergy, Owner, Skipped,
@@ -52,15 +54,6 @@ fn coverage<'a>(intervals: impl Iterator<Item = &'a Interval>, asked: Span) -> f
     (covered / asked.length().max(1) as f64).clamp(0.0, 1.0)
 }
 
-fn method(name: &str, error_ratio: Option<f64>) -> Method {
-    let error_ratio = error_ratio.unwrap_or(1.0);
-    match name {
-        "measured" => Method::Measured,
-        "partial" => Method::Partial { error_ratio },
-        _ => Method::Estimated { error_ratio },
-    }
-}
-
 /// What a node used in a zone in an interval.
 struct NodeRow {
     node: i64,
@@ -98,7 +91,7 @@ fn node_rows(connection: &Connection, interval: &Interval, part: Span) -> rusqli
             idle,
             unattributed,
             source: row.get::<_, String>(5)?.into(),
-            method: method(&row.get::<_, String>(6)?, row.get(7)?),
+            method: method_of(&row.get::<_, String>(6)?, row.get(7)?),
         });
     }
     Ok(found)
@@ -146,8 +139,15 @@ pub(super) fn inventory(connection: &Connection, range: TimeRange, asked: Span) 
             skipped.insert(row.get(0)?, row.get(1)?);
         }
     }
+    let of_all: Vec<_> = intervals.iter().map(|interval| (interval.id, interval.span)).collect();
+    let mut devices = Devices::read(connection, &of_all, asked, covered)?;
+    for (id, node) in &mut nodes {
+        node.devices = devices.drawn.remove(id).unwrap_or_default();
+    }
     for (id, usage) in workloads {
-        answer.workloads.extend(workload(connection, id, &names, &nodes, usage)?);
+        let row = workload(connection, id, &names, &nodes, usage)?;
+        let used = devices.used.remove(&id).unwrap_or_default();
+        answer.workloads.extend(row.map(|row| WorkloadEnergy { devices: used, ..row }));
     }
     answer.nodes = nodes.into_values().collect();
     answer.skipped = skipped.into_iter().map(|(what, reason)| Skipped::new(what, reason)).collect();

@@ -54,6 +54,43 @@ CREATE TABLE workload_energy (
     PRIMARY KEY (interval, workload)
 ) STRICT, WITHOUT ROWID;
 
+-- Accelerators of nodes.
+CREATE TABLE device (
+    id     INTEGER PRIMARY KEY,
+    node   INTEGER NOT NULL,        -- node.id
+    uuid   TEXT NOT NULL,           -- GPU-..., else the PCI address
+    gpu    INTEGER NOT NULL,        -- its newest number on the node
+    vendor TEXT NOT NULL,
+    name   TEXT NOT NULL,           -- the product
+    last   INTEGER NOT NULL,        -- the newest interval that knows it
+    UNIQUE (node, uuid)
+) STRICT;
+
+-- Energy of accelerators, microjoules used within the interval. What is neither active nor idle may be either.
+CREATE TABLE device_energy (
+    interval        INTEGER NOT NULL, -- interval.id
+    device          INTEGER NOT NULL, -- device.id
+    energy_uj       INTEGER NOT NULL CHECK (energy_uj >= 0),
+    active_uj       INTEGER NOT NULL CHECK (active_uj >= 0),
+    idle_uj         INTEGER NOT NULL CHECK (idle_uj >= 0),
+    unattributed_uj INTEGER CHECK (unattributed_uj >= 0), -- NULL is not known
+    source          TEXT NOT NULL,
+    method          TEXT NOT NULL CHECK (method IN ('measured', 'partial', 'estimated')),
+    error_ratio     REAL,
+    shares_by       TEXT,           -- how workloads' parts were found; NULL is not known
+    PRIMARY KEY (interval, device)
+) STRICT, WITHOUT ROWID;
+
+-- Active energy of workloads on one accelerator, a part of workload_energy.gpu_uj. No row: none.
+CREATE TABLE workload_device_energy (
+    interval  INTEGER NOT NULL,     -- interval.id
+    workload  INTEGER NOT NULL,     -- workload.id
+    device    INTEGER NOT NULL,     -- device.id
+    energy_uj INTEGER NOT NULL CHECK (energy_uj >= 0),
+    shares_by TEXT,
+    PRIMARY KEY (interval, workload, device)
+) STRICT, WITHOUT ROWID;
+
 -- Nodes that were missing, and why.
 CREATE TABLE skipped (
     interval INTEGER NOT NULL,      -- interval.id

@@ -1,8 +1,8 @@
 //! Writes records, one transaction each, and drops the oldest.
 
-use super::super::columns;
-use super::FleetHistoryOptions;
-use crate::units::{Energy, ZoneKind};
+use super::super::columns::{self, microjoules};
+use super::{FleetHistoryOptions, devices};
+use crate::units::ZoneKind;
 use crate::view::{Containment, Inventory, NodeEnergy, WorkloadEnergy, WorkloadKind};
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
@@ -33,16 +33,26 @@ pub(super) fn record(connection: &mut Connection, inventory: &Inventory) -> rusq
         .execute(params![start, end, inventory.coverage])?;
     let interval = transaction.last_insert_rowid();
     let mut nodes: HashMap<&str, i64> = HashMap::new();
+    let mut devices: HashMap<(&str, &str), i64> = HashMap::new();
     for node in &inventory.nodes {
         let id = transaction
             .prepare_cached("INSERT INTO node (name) VALUES (?1) ON CONFLICT DO UPDATE SET name = name RETURNING id")?
             .query_row([&*node.name], |row| row.get::<_, i64>(0))?;
         nodes.insert(&node.name, id);
         write_node(&transaction, interval, id, node)?;
+        for device in &node.devices {
+            let row = devices::write(&transaction, interval, id, device)?;
+            devices.insert((&node.name, &device.device.uuid), row);
+        }
     }
     for row in inventory.workloads.iter().filter(|row| is_kept(row)) {
         if let Some(&node) = nodes.get(&*row.id.node) {
-            write_workload(&transaction, interval, node, row)?;
+            let workload = write_workload(&transaction, interval, node, row)?;
+            for used in &row.devices {
+                if let Some(&device) = devices.get(&(&*row.id.node, &*used.uuid)) {
+                    devices::write_used(&transaction, interval, workload, device, used)?;
+                }
+            }
         }
     }
     let mut skipped = transaction.prepare_cached("INSERT OR IGNORE INTO skipped VALUES (?1, ?2, ?3)")?;
@@ -85,7 +95,7 @@ fn write_workload(
     interval: i64,
     node: i64,
     row: &WorkloadEnergy,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<i64> {
     let (id, owner) = (&row.id, row.owner.as_ref());
     let workload = transaction
         .prepare_cached(
@@ -113,12 +123,7 @@ fn write_workload(
     let cpu = row.cpu_time.map(|time| i64::try_from(time.as_micros()).unwrap_or(i64::MAX));
     let values = [Some(interval), Some(workload), cpu].into_iter().chain(zones);
     transaction.prepare_cached(&ADD_ENERGY)?.execute(rusqlite::params_from_iter(values))?;
-    Ok(())
-}
-
-/// As SQLite keeps it: 9.2 TJ at most.
-fn microjoules(energy: Energy) -> i64 {
-    i64::try_from(energy.microjoules()).unwrap_or(i64::MAX)
+    Ok(workload)
 }
 
 /// Drops what is too old or too much. The newest interval always stays.
@@ -170,9 +175,12 @@ fn drop_interval(connection: &mut Connection, id: i64) -> rusqlite::Result<()> {
     for sql in [
         "DELETE FROM workload_energy WHERE interval = ?1",
         "DELETE FROM node_energy WHERE interval = ?1",
+        "DELETE FROM workload_device_energy WHERE interval = ?1",
+        "DELETE FROM device_energy WHERE interval = ?1",
         "DELETE FROM skipped WHERE interval = ?1",
         "DELETE FROM interval WHERE id = ?1",
         "DELETE FROM workload WHERE last <= ?1",
+        "DELETE FROM device WHERE last <= ?1",
     ] {
         transaction.prepare_cached(sql)?.execute([id])?;
     }

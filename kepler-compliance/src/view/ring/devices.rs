@@ -142,7 +142,7 @@ impl Devices {
                 device.method = known.method;
                 (device.energy, device.active, device.idle) = (sum.energy, sum.active, sum.idle);
                 device.unsplit = sum.energy.saturating_sub(sum.active).saturating_sub(sum.idle);
-                device.unattributed = sum.unattributed;
+                device.unattributed = Some(sum.unattributed);
                 device.power = known.power.filter(|_| is_present);
                 device.utilisation = known.utilisation.filter(|_| is_present);
                 device.shares_by = known.shares_by;

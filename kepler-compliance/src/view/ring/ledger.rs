@@ -4,6 +4,7 @@ use super::super::containment::Nesting;
 use super::super::{Containment, Owner, Resources, WorkloadId};
 use super::RingOptions;
 use super::devices::{self, DeviceDrawn, DeviceUsed, Devices};
+use super::platform::{self, PlatformDrawn, Platforms};
 use crate::differ::{Differ, Order, ZoneCounters};
 use crate::series::span;
 use crate::units::{Energy, PerZone, Power};
@@ -31,6 +32,8 @@ pub(super) struct Sample {
     pub(super) rows: Vec<Used>,
     /// Accelerators that drew anything.
     pub(super) devices: Vec<DeviceDrawn>,
+    /// Meters of the whole machine that showed anything.
+    pub(super) platform: Vec<PlatformDrawn>,
 }
 
 /// A workload's energy and CPU time.
@@ -93,6 +96,7 @@ pub(super) struct Ledger {
     pub(super) newest: Option<Newest>,
     pub(super) zones: PerZone<Option<ZoneNow>>,
     pub(super) devices: Devices,
+    pub(super) platform: Platforms,
     differ: Differ<Option<Known>>,
     next_serial: u64,
 }
@@ -107,6 +111,7 @@ impl Ledger {
             newest: None,
             zones: PerZone::default(),
             devices: Devices::default(),
+            platform: Platforms::default(),
             differ: Differ::default(),
             next_serial: 0,
         }
@@ -139,13 +144,14 @@ impl Ledger {
         let length = self.differ.known_for(snapshot, order);
         let node = self.differ.zones_used(snapshot, order);
         let devices = self.devices.advance(snapshot, order);
+        let platform = self.platform.advance(snapshot, order);
         let rows = self.read(snapshot, order);
         self.differ.commit(snapshot);
         // Of a sampler that has just begun nothing is known yet.
         if !length.is_zero() {
             let end = snapshot.at.boottime;
             self.rows += rows.len();
-            self.samples.push_back(Sample { start: end.saturating_sub(length), end, node, rows, devices });
+            self.samples.push_back(Sample { start: end.saturating_sub(length), end, node, rows, devices, platform });
         }
         self.zones = PerZone::from_fn(|zone| {
             let zone = snapshot.node.zones[zone].as_ref()?;
@@ -252,6 +258,7 @@ impl Sample {
             (a, b) => a.or(b),
         });
         devices::extend(&mut self.devices, later.devices);
+        platform::extend(&mut self.platform, later.platform);
         self.rows.extend(later.rows);
         self.rows.sort_by_key(|used| used.serial);
         // The sort is stable, so the later row is the second one: its name is the newer.

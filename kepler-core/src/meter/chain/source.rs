@@ -8,6 +8,7 @@ use crate::meter::EnergyMeter;
 use crate::meter::configured::{Configured, ConfiguredModel};
 use crate::meter::estimate::Estimate;
 use crate::meter::fake::Fake;
+use crate::meter::host::HostFigures;
 use crate::meter::hwmon::{Hwmon, HwmonRules};
 use crate::meter::msr::Msr;
 use crate::meter::powercap::Powercap;
@@ -20,6 +21,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Source {
+    /// What the host of this virtual machine passes on: a port, a socket or a file.
+    Host(PathBuf),
     /// Linux powercap, `/sys/class/powercap`.
     Powercap,
     /// Model-specific registers, `/dev/cpu/N/msr`.
@@ -66,6 +69,7 @@ impl Source {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
+            Source::Host(_) => "host",
             Source::Powercap => "powercap",
             Source::Msr => "msr",
             Source::Perf => "perf",
@@ -90,6 +94,7 @@ impl Source {
 
     pub(super) fn open(&self, host: &Host, options: &ChainOptions) -> Result<Box<dyn EnergyMeter>, Unavailable> {
         Ok(match self {
+            Source::Host(path) => Box::new(HostFigures::open(path)?),
             Source::Powercap => Powercap::open(host)?.guarded(),
             Source::Msr => Msr::open(host)?.guarded(),
             #[cfg(feature = "perf")]

@@ -7,12 +7,13 @@
 //! | the pod is listed, not yet who of its containers runs | | shown without after [`HOLD`] |
 //! | the pod is not listed | shown without a name after [`HOLD`] | shown with it |
 //!
-//! What is not shown is charged all the same, itself and its pod.
+//! What is not shown is charged all the same, itself and its pod. Where a pod was named by a source that knows names only, the
+//! rest is added once a better one lists it: no series of energy changes by that.
 
 use super::{Group, GroupIndex, GroupInfo, Groups};
 use crate::directory::{Directory, PodDirectory, PodEntry};
 use crate::host::Timestamp;
-use crate::workload::{ContainerInfo, PodInfo};
+use crate::workload::{ContainerInfo, ContainerKind, PodInfo};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,6 +65,19 @@ impl Group {
     /// Whether a name may still come for it.
     pub(super) fn awaits_name(&self, at: Timestamp) -> bool {
         !self.is_shown() && self.since.is_none_or(|since| at.boottime_since(&since) < HOLD)
+    }
+
+    /// Adds to a pod of which only the names were known what else there is to know of it. Whether there was anything.
+    fn complete(&mut self, entry: &PodEntry) -> bool {
+        let GroupInfo::Pod(info) = &self.info else { return false };
+        let knew_names_only = info.owner.is_none() && info.qos_class.is_empty() && info.labels.is_empty();
+        let is_same = info.name == entry.name && info.namespace == entry.namespace;
+        // Every pod has a class, which only sources that know all of it tell.
+        if !knew_names_only || !is_same || entry.qos_class.is_empty() {
+            return false;
+        }
+        self.info = GroupInfo::Pod(Arc::new(named(info, entry)));
+        true
     }
 }
 
@@ -139,6 +153,7 @@ impl Groups {
                 let annotations = entry.annotations.clone();
                 group.info = GroupInfo::Pod(Arc::new(PodInfo { resources, annotations, ..PodInfo::clone(info) }));
             }
+            round.has_named |= group.complete(entry);
             return;
         }
         group.info = GroupInfo::Pod(Arc::new(named(info, entry)));
@@ -164,6 +179,12 @@ impl Groups {
             (Naming::Named, _, listed) => {
                 if let Some(listed) = listed.filter(|listed| listed.resources != info.resources) {
                     Arc::make_mut(&mut next).resources = listed.resources;
+                }
+                // What names alone tell of is taken for a regular one.
+                if let Some(listed) = listed
+                    .filter(|listed| info.kind == Some(ContainerKind::Regular) && listed.kind != ContainerKind::Regular)
+                {
+                    Arc::make_mut(&mut next).kind = Some(listed.kind);
                 }
                 Naming::Named
             }

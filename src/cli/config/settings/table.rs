@@ -3,7 +3,7 @@
 use super::super::raw_setting::Form;
 use super::super::{Manner, apply, apply::kube::WHOSE};
 use super::Effect::{Adapt, Nothing, Set};
-use super::{Setting, key};
+use super::{Setting, key, passthrough, platform};
 
 /// The table, in the order of `--help`.
 pub(crate) static SETTINGS: &[Setting] =
@@ -341,29 +341,22 @@ pub(crate) static SETTINGS: &[Setting] =
             "BOOL",
             "Accepted without effect",
         ),
-        key("experimental.platform.redfish.enabled", Form::Switch, Set(apply::platform::redfish)).flag(
-            "experimental.platform.redfish.enabled",
-            "BOOL",
-            "Read what the whole machine draws from its service processor (BMC), over Redfish [default: false]",
-        ),
-        key("experimental.platform.redfish.nodeName", Form::Text, Set(apply::platform::node_name)).flag(
-            "experimental.platform.redfish.node-name",
-            "NAME",
-            "This node's name in the file of BMCs [default: as --kube.node-name, else the host's]",
-        ),
-        key("experimental.platform.redfish.configFile", Form::Text, Set(apply::platform::bmc_file)).flag(
-            "experimental.platform.redfish.config-file",
-            "FILE",
-            "The file of BMCs, as Kepler has it: `nodes:` and `bmcs:`",
-        ),
-        // The same under the name that Kepler gave it before v0.11.
-        key("experimental.platform.redfish.nodeID", Form::Text, Set(apply::platform::node_name)),
-        key(
-            "experimental.platform.redfish.staleness",
-            Form::Duration,
-            Nothing("a scrape never asks a BMC here, so no answer has to be kept for the next scrape"),
-        ),
-        key("experimental.platform.redfish.httpTimeout", Form::Duration, Set(apply::platform::timeout)),
+        platform::REDFISH,
+        platform::NODE_NAME,
+        platform::BMC_FILE,
+        platform::NODE_ID,
+        platform::STALENESS,
+        platform::TIMEOUT,
+        platform::IPMI,
+        platform::IPMI_DEVICE,
+        platform::IPMI_GPUS,
+        platform::HWMON,
+        platform::HWMON_GPUS,
+        platform::METERS,
+        passthrough::DIRECTORY,
+        passthrough::CHANNELS,
+        passthrough::IDLE,
+        passthrough::SOURCE,
         key("experimental.hwmon.forceEnabled", Form::Switch, Set(apply::meters::force_hwmon)).flag(
             "experimental.hwmon.force-enabled",
             "BOOL",

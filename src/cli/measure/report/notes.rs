@@ -85,8 +85,8 @@ fn below_baseline(report: &Report) -> Option<Text> {
     let is_lost = |run: &Run| run.state < State::Unresolved && run.above_baseline_joules.is_none();
     report.runs().any(is_lost).then(|| {
         Text::new(
-            "The machine was not busier than at the baseline: other load ended, or left no room. What lies above it is unknown for some runs; measure on a calmer machine.",
-            "호스트가 기준 측정 때보다 바쁘지 않아(다른 부하가 끝났거나 여유 CPU가 없음) 일부 실행에서 기준 초과분을 알 수 없습니다. 더 한가한 상태에서 측정하십시오.",
+            "The machine, or an accelerator in use, was not busier than at the baseline (other load ended, or left no room), or an accelerator was not read in it. What lies above it is unknown for some runs; measure on a calmer machine, with a baseline of ten seconds.",
+            "호스트나 사용 중인 가속기가 기준 측정 때보다 바쁘지 않거나(다른 부하가 끝났거나 여유가 없음) 기준 측정 중에 가속기를 읽지 못해 일부 실행에서 기준 초과분을 알 수 없습니다. 더 한가한 상태에서 기준 시간을 10초로 두고 측정하십시오.",
         )
     })
 }

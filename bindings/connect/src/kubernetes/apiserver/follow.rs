@@ -6,6 +6,10 @@ use super::super::pace::{Backoff, pause};
 use super::Connection;
 use super::watch::{Collection, Event, Watch, Watched};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A watch that has lasted for so long was one, also if nothing has happened.
+const LONG: Duration = Duration::from_secs(5);
 
 /// What can be followed.
 pub(in crate::kubernetes) trait Followed {
@@ -96,6 +100,7 @@ fn once<F: Followed>(
             Some(begun) => begun,
             None => Watch::begin(&connection, &collection, Some(&version))?,
         };
+        let begun = Instant::now();
         let mut events = 0_u64;
         while let Some(event) = under_way.next()? {
             events += 1;
@@ -109,7 +114,7 @@ fn once<F: Followed>(
             }
         }
         version.clone_from(&under_way.resource_version);
-        if events > 0 {
+        if events > 0 || begun.elapsed() >= LONG {
             *backoff = Backoff::default();
         } else {
             // A server that ends watches at once is not asked in a loop.

@@ -111,7 +111,7 @@ impl<T: Watched> Watch<T> {
             Some(Ok(raw)) => raw,
             // The end of a connection, in the middle of nothing.
             Some(Err(error)) if error.is_eof() || error.is_io() => return Ok(None),
-            Some(Err(error)) => return Err(SourceFailure::malformed("the API server's watch", &error)),
+            Some(Err(error)) => return Err(SourceFailure::malformed("the API server's watch", error)),
         };
         let (kind, object) = (raw.kind, raw.object);
         if kind == "ERROR" {

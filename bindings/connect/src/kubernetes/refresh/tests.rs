@@ -12,6 +12,10 @@ impl PodSource for Scripted {
         self.0
     }
 
+    fn is_local(&self) -> bool {
+        self.0 == "files"
+    }
+
     fn list(&mut self) -> Result<Vec<PodEntry>, SourceFailure> {
         let answer = self.1.pop_front().unwrap_or(Err("over"));
         answer.map_err(|fault| SourceFailure::new(fault, fault, Remedy::Wait))
@@ -33,7 +37,7 @@ fn refreshing(sources: Vec<Scripted>) -> Refreshing {
         stop: Arc::default(),
         first: None,
         kept: Kept::default(),
-        refused: Arc::default(),
+        said: Mutex::default(),
     }
 }
 
@@ -91,6 +95,51 @@ fn a_watch_stands_before_all_sources_and_they_stand_in_for_it() {
     assert_eq!(refreshing.refresh(true), Outcome::Answered);
     let status = refreshing.directory.status();
     assert_eq!((status.source, status.unavailable[0].source_name), (Some("files"), "apiserver"));
+}
+
+#[test]
+fn what_a_watch_brought_is_kept_when_it_is_refused_and_others_only_add_to_it() {
+    let files = Scripted("files", [Ok(vec![pod("a", "1"), pod("b", "2")])].into());
+    let mut refreshing = refreshing(vec![files]);
+    let (tell, news) = std::sync::mpsc::channel();
+    refreshing.news = Some(news);
+    let mut known = pod("a", "1");
+    known.owner = Some(kepler_core::workload::PodOwner::new("Deployment", "web"));
+    tell.send(News::List(vec![known.clone()])).unwrap();
+    assert!(refreshing.take_news() && refreshing.refresh(false) == Outcome::Answered);
+    tell.send(News::Refused(SourceFailure::new("status", "429", Remedy::Wait))).unwrap();
+    refreshing.take_news();
+    assert_eq!(refreshing.refresh(false), Outcome::Failed, "nothing else is asked for");
+    assert_eq!((refreshing.directory.status().source, refreshing.directory.pods().len()), (Some("apiserver"), 1));
+    assert_eq!(refreshing.refresh(true), Outcome::Answered, "something unknown runs");
+    let pods = refreshing.directory.pods();
+    assert_eq!((pods.pod("a").unwrap().owner.as_ref(), pods.len()), (known.owner.as_ref(), 2));
+}
+
+#[test]
+fn the_log_directories_name_at_once_what_a_source_before_them_may_take_its_time_for() {
+    let mut known = pod("a", "1");
+    known.owner = Some(kepler_core::workload::PodOwner::new("Deployment", "web"));
+    let kubelet = Scripted("kubelet", [Ok(vec![known.clone()]), Err("timeout"), Ok(vec![known.clone()])].into());
+    let files = Scripted("files", (0..9).map(|_| Ok(vec![pod("a", "1"), pod("b", "2")])).collect());
+    let mut refreshing = refreshing(vec![kubelet, files]);
+    let named = |refreshing: &Refreshing| {
+        let pods = refreshing.directory.pods();
+        (pods.source(), pods.len(), pods.pod("a").and_then(|pod| pod.owner.clone()))
+    };
+    refreshing.bridge(false);
+    assert_eq!(named(&refreshing), (Some("files"), 2, None), "before the first answer");
+    assert_eq!(refreshing.refresh(false), Outcome::Answered);
+    refreshing.bridge(true);
+    assert_eq!(named(&refreshing), (Some("kubelet"), 1, known.owner.clone()), "it answers, and is asked");
+    assert_eq!(refreshing.refresh(false), Outcome::Failed);
+    refreshing.bridge(false);
+    assert_eq!(named(&refreshing).1, 1, "nothing unknown runs");
+    refreshing.bridge(true);
+    assert_eq!(named(&refreshing), (Some("files"), 2, known.owner.clone()), "what is known is kept");
+    assert_eq!(refreshing.refresh(true), Outcome::Answered);
+    refreshing.bridge(true);
+    assert_eq!(named(&refreshing), (Some("kubelet"), 1, known.owner.clone()), "it answers again");
 }
 
 #[test]

@@ -9,7 +9,7 @@ const TOLERATED: Duration = Duration::from_secs(60);
 
 /// What is known of the times of one sensor's readings.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ReadingTimes {
+pub(crate) struct ReadingTimes {
     /// The last one, and when it was seen first.
     last: Option<(Moment, Timestamp)>,
     /// Whether its clock is wrong and goes on all the same.
@@ -21,7 +21,7 @@ impl ReadingTimes {
     /// taken when it was received.
     ///
     /// A time that is years ago is that old, unless it has moved on with ours: then the clock is wrong, not the reading.
-    pub(super) fn age(&mut self, time: Option<&str>, reference: Option<Moment>, received: &Timestamp) -> Duration {
+    pub(crate) fn age(&mut self, time: Option<&str>, reference: Option<Moment>, received: &Timestamp) -> Duration {
         let Some(time) = time.and_then(|text| text.parse::<Moment>().ok()) else { return Duration::ZERO };
         let reference = reference.or_else(|| Moment::try_from(received.wall).ok()).unwrap_or_else(Moment::now);
         let by_clock = Duration::try_from(reference.duration_since(time));

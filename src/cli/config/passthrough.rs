@@ -1,0 +1,25 @@
+//! Settings of the host's figures inside its guests.
+
+use super::Value;
+use kepler_core::guests::GuestIdle;
+use std::path::PathBuf;
+
+/// What is passed on to virtual machines, and what comes from their host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PassthroughSettings {
+    /// Below this directory each machine has a tree of its own.
+    pub(crate) directory: Option<PathBuf>,
+    /// The sockets of the machines' virtio-serial channels: a path with `{id}` or `{name}`.
+    pub(crate) channels: Option<Value>,
+    /// What of the idle energy is a machine's.
+    pub(crate) idle: GuestIdle,
+    /// Inside a machine: where the host's figures are.
+    pub(crate) source: Option<PathBuf>,
+}
+
+impl PassthroughSettings {
+    /// Whether anything is passed on.
+    pub(crate) const fn is_any(&self) -> bool {
+        self.directory.is_some() || self.channels.is_some()
+    }
+}
