@@ -3,7 +3,6 @@
 use super::config::{Annotated, Config};
 use super::kubernetes;
 use kepler_compliance::choices::{ChoiceSource, Choices, NoChoices};
-use kepler_connect::kepler::KeplerView;
 use kepler_connect::kubernetes::ClusterFollower;
 use kepler_core::directory::Directory;
 use kepler_core::snapshot::Feed;
@@ -37,7 +36,7 @@ impl ChoiceSource for OfNode {
 
 /// In a hub: what exporters show of pods, and what the API server says beside that.
 struct OfHub {
-    exporters: Arc<KeplerView>,
+    exporters: Arc<dyn ChoiceSource>,
     annotated: Annotated,
     directory: Directory,
     _cluster: Option<ClusterFollower>,
@@ -74,9 +73,8 @@ pub(super) fn of_node(config: &Config, feed: Feed, directory: Option<Directory>)
     }
 }
 
-/// What is chosen in a cluster whose exporters are asked; nothing where there are none.
-pub(super) fn of_hub(config: &Config, exporters: Option<Arc<KeplerView>>) -> Arc<dyn ChoiceSource> {
-    let Some(exporters) = exporters else { return Arc::new(NoChoices) };
+/// What is chosen in a cluster whose exporters are asked, or a Prometheus that asks them.
+pub(super) fn of_hub(config: &Config, exporters: Arc<dyn ChoiceSource>) -> Arc<dyn ChoiceSource> {
     let (annotated, directory) = (config.kube.annotations, Directory::new());
     let cluster = kubernetes::cluster(config, None, &directory);
     Arc::new(OfHub { exporters, annotated, directory, _cluster: cluster })

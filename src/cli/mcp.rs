@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
     if let Some(followed) = ViewSource::follow(config)? {
         let mut toolbox = live::toolbox(config, Arc::clone(&followed.view))?;
-        toolbox.choices = choices::of_hub(config, followed.fleet.clone());
+        toolbox.choices = choices::of_hub(config, Arc::clone(&followed.choices));
         return serve(config, McpServer::asking_network(toolbox));
     }
     let known = Known::start(config);

@@ -6,6 +6,7 @@ mod command;
 mod figures;
 mod meter;
 mod own_cgroup;
+mod platform;
 mod relay;
 mod report;
 mod statistics;

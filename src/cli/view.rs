@@ -105,7 +105,10 @@ impl ViewSource {
                 }
                 Ok(poll(view, window))
             }
-            ViewSource::Prometheus(url) => Ok(Energy::of(Arc::new(prometheus(config, url)?), None)),
+            ViewSource::Prometheus(url) => {
+                let view = Arc::new(prometheus(config, url)?);
+                Ok(Energy { choices: Arc::clone(&view) as Arc<dyn ChoiceSource>, view, caveat: None })
+            }
         }
     }
 
@@ -131,8 +134,9 @@ impl ViewSource {
         let (fleet, finder, usual) = match &config.source {
             ViewSource::Local => return Ok(None),
             ViewSource::Prometheus(url) => {
-                let view: Arc<dyn EnergyView> = Arc::new(prometheus(config, url)?);
+                let view = Arc::new(prometheus(config, url)?);
                 return Ok(Some(Followed {
+                    choices: Arc::clone(&view) as Arc<dyn ChoiceSource>,
                     view,
                     fleet: None,
                     interval: config.interval,
@@ -149,13 +153,16 @@ impl ViewSource {
         let interval = config.source_interval.unwrap_or(usual);
         let watch = fleet.watch(interval).map_err(Failure::to("start polling"))?;
         let view: Arc<dyn EnergyView> = Arc::clone(&fleet) as Arc<dyn EnergyView>;
-        Ok(Some(Followed { view, fleet: Some(fleet), interval, _watch: Some(watch), _finder: finder }))
+        let choices: Arc<dyn ChoiceSource> = Arc::clone(&fleet) as Arc<dyn ChoiceSource>;
+        Ok(Some(Followed { view, choices, fleet: Some(fleet), interval, _watch: Some(watch), _finder: finder }))
     }
 }
 
 /// A view of other machines, kept up to date.
 pub(super) struct Followed {
     pub(super) view: Arc<dyn EnergyView>,
+    /// What pods choose, as exporters show it.
+    pub(super) choices: Arc<dyn ChoiceSource>,
     /// The exporters that are polled; none where a Prometheus is asked.
     pub(super) fleet: Option<Arc<KeplerView>>,
     /// The time between two polls.

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T | None], what: str, seconds: float = 15.0, step: float = 0.05) -> T:
+def wait_until(condition: Callable[[], T | None], what: str, seconds: float = 45.0, step: float = 0.05) -> T:
     """The first truthy result of `condition`; an `AssertionError` that names `what` after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:

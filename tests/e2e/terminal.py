@@ -58,7 +58,7 @@ class Terminal:
     def text(self) -> str:
         return "\n".join(self.lines)
 
-    def wait_for(self, condition: str | Callable[[str], object], seconds: float = 20) -> str:
+    def wait_for(self, condition: str | Callable[[str], object], seconds: float = 45) -> str:
         """The screen once it shows a text, or a condition holds for it."""
         holds = condition if callable(condition) else lambda text: condition in text
         end = time.monotonic() + seconds
@@ -90,7 +90,7 @@ class Terminal:
     def send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
-    def wait(self, seconds: float = 10) -> int:
+    def wait(self, seconds: float = 45) -> int:
         """The exit status, once it has ended."""
         end = time.monotonic() + seconds
         while self.status is None:

@@ -177,7 +177,7 @@ def test_new_figures_arrive_by_themselves_until_it_is_paused_or_hidden(page, bro
     page()
     first = text(browser, "#watts")
     wait_until(lambda: text(browser, "#watts") != first, "another power")
-    assert text(browser, "#status-text") == "Live"
+    wait_until(lambda: text(browser, "#status-text") == "Live", "that it is live")
     pause(browser)
     still = text(browser, "#watts")
     time.sleep(1.5)
@@ -203,8 +203,8 @@ def test_the_table_is_sorted_searched_and_shared_by_address(page, browser, tmp_p
         assert "sort=energy" in browser.current_url
         wait_until(lambda: find(browser, "thead th.energy").get_attribute("aria-sort") == "descending", "the order")
         pause(browser)
-        energies = [value(row["energy"]) for row in rows(browser)]
-        assert energies == sorted(energies, reverse=True)
+        # The heading says so at once, the rows come when the server has answered.
+        wait_until(lambda: (e := [value(row["energy"]) for row in rows(browser)]) == sorted(e, reverse=True), "its rows")
         find(browser, "thead th.energy button").click()
         wait_until(lambda: (e := [value(row["energy"]) for row in rows(browser)]) == sorted(e), "the other order")
         press(browser, "/")
@@ -362,7 +362,7 @@ def test_what_is_stale_or_unreachable_says_so(page, browser):
     finally:
         os.kill(server.pid, signal.SIGCONT)
     wait_until(lambda: text(browser, "#status-text") == "Live", "that it lives", seconds=40)
-    assert not find(browser, "#banner").is_displayed()
+    wait_until(lambda: not find(browser, "#banner").is_displayed(), "no banner")
     last = text(browser, "#watts")
     server.kill()
     wait_until(lambda: text(browser, "#status-text") == "Unreachable", "that it is gone", seconds=40)
@@ -431,7 +431,7 @@ def test_an_estimate_is_dashed_with_its_interval_and_a_measurement_is_not(page, 
     wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, "#chart path.line"), "the chart")
     assert not browser.find_elements(By.CSS_SELECTOR, "#chart path.band, #chart path.hatched")
     # 45 W of it are drawn by an idle machine; a sampler that has just begun may not know yet.
-    assert browser.find_elements(By.CSS_SELECTOR, "#chart path.area.idle")
+    wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, "#chart path.area.idle"), "the idle part")
 
 
 def test_it_speaks_korean_and_remembers_it_in_the_address(page, browser):
@@ -452,7 +452,7 @@ def test_what_is_seen_is_saved_as_csv_svg_and_png(page, browser, tmp_path):
     for button in browser.find_elements(By.CSS_SELECTOR, "#chart-exports button, #table-exports button"):
         button.click()
         time.sleep(0.3)
-    found = wait_until(lambda: (f := sorted((tmp_path / "saved").glob("kepler-*.*"))) and len(f) == 4 and all(path.suffix != ".crdownload" for path in f) and f, "four files", seconds=20)
+    found = wait_until(lambda: (f := sorted((tmp_path / "saved").glob("kepler-*.*"))) and len(f) == 4 and all(path.suffix != ".crdownload" for path in f) and f, "four files")
     by_type = {path.suffix: path for path in found if "processes" not in path.name}
     assert set(by_type) == {".csv", ".svg", ".png"}
     assert by_type[".png"].read_bytes().startswith(b"\x89PNG")
@@ -487,7 +487,7 @@ def test_what_is_measured_in_part_is_so_in_every_row_that_is_saved(kepler, brows
         if button.text == "CSV":
             button.click()
             time.sleep(0.3)
-    found = wait_until(lambda: (f := sorted((tmp_path / "saved").glob("kepler-*.csv"))) and len(f) == 2 and f, "two files", seconds=20)
+    found = wait_until(lambda: (f := sorted((tmp_path / "saved").glob("kepler-*.csv"))) and len(f) == 2 and f, "two files")
     counting.set()
     for path in found:
         rows = list(csv.DictReader(io.StringIO(path.read_text())))
@@ -505,7 +505,8 @@ def test_figures_of_other_machines_are_shown_with_their_source(kepler, browser, 
         assert far.address in text(browser, "#cluster .bar") and text(browser, "#node") != "far-away"
         wait_until(lambda: "e2e-spin" in text(browser, "#cluster"), "its workload", seconds=60)
     # The region here is marked among the cleaner ones, and the inventory is filtered by verdict.
-    assert "KR" in text(browser, "#cluster .bars .here") and len(texts(browser, "#cluster .bars li")) == 11
+    wait_until(lambda: len(texts(browser, "#cluster .bars li")) == 11, "the regions")
+    assert "KR" in text(browser, "#cluster .bars .here")
     script = "[...document.querySelectorAll('#cluster .segmented button')].find((b) => b.textContent.startsWith('Compliant')).click()"
     browser.execute_script(script)
     wait_until(lambda: "verdict=COMPLIANT" in browser.current_url and "e2e-spin" not in text(browser, "#cluster"), "none that complies", seconds=30)
@@ -553,7 +554,7 @@ def test_it_is_usable_by_keyboard(page, browser):
     pause(browser)
     chart = find(browser, "#chart svg.power")
     chart.send_keys(Keys.HOME)
-    assert text(browser, "#chart .legend") == chart.get_attribute("aria-label") != ""
+    wait_until(lambda: text(browser, "#chart .legend") == chart.get_attribute("aria-label") != "", "what the chart says")
 
 
 def test_the_page_is_small_and_its_policy_strict(kepler, figure):

@@ -1,5 +1,6 @@
 """Platform power over Redfish, against a real Redfish server (sushy-static) on a tree of our own making."""
 
+import csv
 import http.server
 import json
 import socket
@@ -106,6 +107,33 @@ def plug():
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+def test_a_measured_command_has_what_the_plug_showed_meanwhile(kepler_bin, plug, tmp_path):
+    meters = tmp_path / "meters.yaml"
+    meters.write_text(f"meters:\n  plug:\n    url: http://127.0.0.1:{plug.server_port}/cm?cmnd=Status%208\n    field: /StatusSNS/ENERGY/Power\n    interval: 1s\n")
+    flags = (f"--experimental.platform.external.config-file={meters}", "--meter=fake", "--format=csv", f"--output={tmp_path}/run.csv")
+    subprocess.run([kepler_bin, "measure", *flags, "--", "sleep", "4"], check=True, timeout=60)
+    (run,) = csv.DictReader((tmp_path / "run.csv").open())
+    assert (run["platform_source"], run["platform_source_id"], run["platform_method"]) == ("http", "/StatusSNS/ENERGY/Power", "measured")
+    assert float(run["platform_joules"]) / float(run["platform_covered_seconds"]) == pytest.approx(82, abs=0.01)
+    assert float(run["platform_watts"]) == 82 and float(run["platform_age_seconds"]) < 30
+
+
+def test_a_bmc_that_hangs_delays_no_measurement_no_scrape_and_not_the_end(kepler, flags):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        text = f"nodes:\n  worker-1: b\nbmcs:\n  b:\n    endpoint: http://127.0.0.1:{silent.getsockname()[1]}\n"
+        server = kepler("--monitor.interval=200ms", "--meter=fake", *flags(text))
+        silent.settimeout(30)
+        held, _ = silent.accept()
+        with held:
+            # The request is under way and stays so: five measurements come and are scraped meanwhile.
+            joules = [server.scrape().sum("kepler_node_cpu_joules_total", zone="package")]
+            while len(joules) < 5:
+                wait_until(lambda: server.scrape().sum("kepler_node_cpu_joules_total", zone="package") > joules[-1], "another measurement")
+                joules.append(server.scrape().sum("kepler_node_cpu_joules_total", zone="package"))
+            assert not server.scrape().select("kepler_platform_watts")
+            assert server.stop() == 0
 
 
 def test_a_plug_is_read_beside_the_bmc_and_what_is_left_is_that_of_the_plug(kepler, bmc, flags, plug, tmp_path):

@@ -11,7 +11,7 @@ pub(crate) use source::{SOURCE_ERROR, SOURCE_INFO, Sources};
 use kepler_compliance::units::ZoneKind;
 use kepler_compliance::view::{Owner, Resources, Skipped, Split, TimeRange, WorkloadKind};
 use kepler_core::metric_names::{self, WorkloadMetrics};
-use kepler_core::workload::PodOwner;
+use kepler_core::workload::{EnergyAnnotation, PodOwner};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -183,6 +183,12 @@ impl Identity {
 pub(crate) fn owner_of_pod<'a>(label: impl Fn(&str) -> Option<&'a str>) -> Option<(&'a str, Owner)> {
     let owner = PodOwner::new(label("owner_kind")?, label("owner_name")?);
     Some((label("pod_id")?, Owner::of(&owner)?))
+}
+
+/// The pod of a series of `kepler_pod_annotation_info`, and what that says.
+pub(crate) fn annotation_of_pod<'a>(label: impl Fn(&str) -> Option<&'a str>) -> Option<(&'a str, EnergyAnnotation)> {
+    let is_label = label("written_as") == Some("label");
+    Some((label("pod_id")?, EnergyAnnotation::new(label("annotation")?, label("value")?, is_label)))
 }
 
 /// What a series says of the requests or limits of a pod or container: whose, of what, and whether it is a limit.

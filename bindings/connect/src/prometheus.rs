@@ -48,7 +48,7 @@ mod series;
 
 use crate::energy::{
     DEVICE_LABELS, Identity, IdentityLabels, Key, Level, METRICS, Metric, NodeFigures, Quantity, RESOURCES,
-    SOURCE_ERROR, SOURCE_INFO, WorkloadFigures, hull, owner_of_pod, rows, skipped,
+    SOURCE_ERROR, SOURCE_INFO, WorkloadFigures, annotation_of_pod, hull, owner_of_pod, rows, skipped,
 };
 use crate::http::{Auth, ClientOptions, Http, HttpError, base_url, shown};
 use api::{Answer, ApiError};
@@ -56,6 +56,8 @@ use api::{Answer, ApiError};
 pub(crate) use api::{Api, When};
 #[cfg(not(feature = "external"))]
 use api::{Api, When};
+use jiff::Timestamp;
+use kepler_compliance::choices::{ChoiceSource, Choices};
 use kepler_compliance::view::{
     EnergySeries, EnergyView, Inventory, NewestReading, Skipped, Subject, TimeRange, ViewError, WorkloadKind,
 };
@@ -200,6 +202,27 @@ fn warnings(answers: &[Answer]) -> Vec<Skipped> {
     messages.sort();
     messages.dedup();
     messages.into_iter().map(|warning| skipped("warning of Prometheus", warning)).collect()
+}
+
+/// What pods say, as their exporters show it now. Prometheus is asked each time; where it does not answer, nothing is chosen, and
+/// the question that this is for is not answered either.
+impl ChoiceSource for PrometheusView {
+    fn choices(&self) -> Choices {
+        let shown = self.matchers.of(metric_names::POD_ANNOTATION_INFO);
+        let query = format!("group by (pod_id, annotation, value, written_as) ({shown})");
+        let mut choices = Choices::default();
+        match self.api.query(&query, When::At(Timestamp::now())) {
+            Ok(answer) => {
+                for row in &answer.rows {
+                    if let Some((pod, annotation)) = annotation_of_pod(|name| row.label(name)) {
+                        choices.pods.entry(pod.into()).or_default().push(annotation);
+                    }
+                }
+            }
+            Err(error) => tracing::debug!("what pods choose is not known: {error}"),
+        }
+        choices
+    }
 }
 
 impl EnergyView for PrometheusView {

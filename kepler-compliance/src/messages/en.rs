@@ -6,7 +6,7 @@ mod planning;
 mod verdict;
 
 use super::{EnergyMessage, FacilityMessage, HotspotMessage, Message, SummaryMessage, TrendMessage};
-use crate::lasting::lasting;
+use crate::lasting::{exactly, lasting};
 use crate::numbers::{figure, percent};
 use crate::text::Lang;
 
@@ -48,13 +48,13 @@ fn energy(message: &EnergyMessage) -> String {
             )
         }
         M::Coverage { ratio, covered } => format!(
-            "The figures cover {} % of the window and the nodes ({} s of readings).",
+            "The figures cover {} % of the window and the nodes ({} from the first reading to the last).",
             percent(ratio * 100.0),
-            figure(covered.as_secs_f64())
+            exactly(*covered, Lang::En)
         ),
         M::Stale { age } => format!(
-            "The newest reading is {} s old: nothing was read since, so these figures describe that time, not now.",
-            figure(age.as_secs_f64())
+            "The newest reading is {} old: nothing was read since, so these figures describe that time, not now.",
+            exactly(*age, Lang::En)
         ),
         M::LeftOut { what, reason } => format!("{what} is left out: {reason}"),
         M::OthersLeftOut { count: 1 } => "Another one is left out.".to_owned(),

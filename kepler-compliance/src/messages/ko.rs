@@ -7,7 +7,7 @@ mod planning;
 mod verdict;
 
 use super::{EnergyMessage, FacilityMessage, HotspotMessage, Message, SummaryMessage, TrendMessage};
-use crate::lasting::lasting;
+use crate::lasting::{exactly, lasting};
 use crate::numbers::{figure, percent};
 use crate::text::Lang;
 use crate::view::NoDataReason;
@@ -47,13 +47,13 @@ fn energy(message: &EnergyMessage) -> String {
             percent(error_ratio * 100.0)
         ),
         M::Coverage { ratio, covered } => format!(
-            "수치는 요청한 기간과 노드의 {} %만 포함합니다 (측정 시간 {}초).",
+            "수치는 요청한 기간과 노드의 {} %만 포함합니다 (첫 측정부터 마지막 측정까지 {}).",
             percent(ratio * 100.0),
-            figure(covered.as_secs_f64())
+            exactly(*covered, Lang::Ko)
         ),
         M::Stale { age } => format!(
-            "가장 최근 측정이 {}초 전이며 이후 측정이 없습니다. 현재가 아니라 그 시점의 상태입니다.",
-            figure(age.as_secs_f64())
+            "가장 최근 측정이 {} 전이며 이후 측정이 없습니다. 현재가 아니라 그 시점의 상태입니다.",
+            exactly(*age, Lang::Ko)
         ),
         M::LeftOut { what, reason } => format!("{what} 제외됨: {reason}"),
         M::OthersLeftOut { count } => format!("그 외 {count}개가 제외되었습니다."),

@@ -121,7 +121,7 @@ fn readings_that_have_stopped_show_in_coverage_caveats_and_the_age_of_inputs() {
     assert_eq!(answer["coverage"], json!(0.5));
     let caveats = answer["caveats"].as_array().unwrap();
     assert!(
-        caveats.iter().any(|caveat| caveat.as_str().unwrap().contains("newest reading is 65 s old")),
+        caveats.iter().any(|caveat| caveat.as_str().unwrap().contains("newest reading is 1 min 5 s old")),
         "{caveats:?}"
     );
     assert_eq!(answer["inputs"][0]["age_seconds"], json!(65));

@@ -3,6 +3,7 @@
 use super::followed::{Followed, Segment};
 use super::{PlatformMeter, PlatformReading};
 use crate::host::Timestamp;
+use crate::snapshot::PlatformRow;
 use crate::units::{Energy, Power};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -32,6 +33,25 @@ pub(crate) struct BoardRow {
     pub(crate) covered: Duration,
     pub(crate) newest: Option<(Timestamp, Power)>,
     pub(crate) fault: Option<&'static str>,
+}
+
+impl BoardRow {
+    /// The meter as it is shown at a moment: not with a figure that is old or not believed.
+    pub(crate) fn shown(&self, at: &Timestamp) -> PlatformRow {
+        let age = self.newest.map(|(newest, _)| at.since(&newest));
+        let is_stale = age.is_some_and(|age| age > self.meter.max_age);
+        let fault = self.fault.or(is_stale.then_some("stale"));
+        // A meter that fails once shows its last figure as long as that is not old.
+        let is_shown = !is_stale && !matches!(fault, Some("stale" | "implausible" | "frozen" | "replaced"));
+        PlatformRow {
+            meter: Arc::clone(&self.meter),
+            energy: self.energy,
+            covered: self.covered,
+            power: self.newest.filter(|_| is_shown).map(|(_, power)| power),
+            age,
+            fault,
+        }
+    }
 }
 
 impl PlatformBoard {
@@ -67,6 +87,23 @@ impl PlatformBoard {
         if let Some(followed) = self.lock().followed.iter_mut().find(|followed| followed.meter.is_same(meter)) {
             followed.fail("replaced");
         }
+    }
+
+    /// All meters as they are at a moment, for callers that have no sampler.
+    #[must_use]
+    pub fn rows(&self, at: &Timestamp) -> Vec<PlatformRow> {
+        let state = self.lock();
+        let row = |followed: &Followed| {
+            let row = BoardRow {
+                meter: Arc::clone(&followed.meter),
+                energy: followed.energy,
+                covered: followed.covered,
+                newest: followed.newest,
+                fault: followed.fault,
+            };
+            row.shown(at)
+        };
+        state.followed.iter().map(row).collect()
     }
 
     /// What a meter has measured since its first reading; `None` of one that has not reported.

@@ -7,7 +7,7 @@ use super::faults::Faults;
 use crate::host::Timestamp;
 use crate::meter::Method;
 use crate::platform::{BoardRow, PlatformBoard, PlatformMeter, PlatformScope, Segment};
-use crate::snapshot::{PlatformResidual, PlatformRow, Snapshot};
+use crate::snapshot::{PlatformResidual, Snapshot};
 use crate::units::{Energy, PerZone, ZoneKind};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -176,21 +176,7 @@ impl Platform {
     /// Shows the meters and the rest.
     pub(super) fn publish(&self, snapshot: &mut Snapshot, at: &Timestamp) {
         snapshot.platform.clear();
-        for row in &self.rows {
-            let age = row.newest.map(|(newest, _)| at.since(&newest));
-            let is_stale = age.is_some_and(|age| age > row.meter.max_age);
-            let fault = row.fault.or(is_stale.then_some("stale"));
-            // A meter that fails once shows its last figure as long as that is not old.
-            let is_shown = !is_stale && !matches!(fault, Some("stale" | "implausible" | "frozen" | "replaced"));
-            snapshot.platform.push(PlatformRow {
-                meter: Arc::clone(&row.meter),
-                energy: row.energy,
-                covered: row.covered,
-                power: row.newest.filter(|_| is_shown).map(|(_, power)| power),
-                age,
-                fault,
-            });
-        }
+        snapshot.platform.extend(self.rows.iter().map(|row| row.shown(at)));
         snapshot.platform_residual = self.residual.as_ref().map(|residual| {
             let is_shown = snapshot.platform.iter().any(|row| row.meter == residual.meter && row.power.is_some());
             PlatformResidual {

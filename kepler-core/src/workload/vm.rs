@@ -141,7 +141,10 @@ fn identifiers(monitor: Monitor, arguments: &Arguments<'_>) -> (String, String) 
     let option = |name| arguments.value(name).unwrap_or_default().to_owned();
     match monitor {
         Monitor::Qemu | Monitor::XenQemu => {
-            (option("-uuid"), arguments.value("-name").map(qemu_name).unwrap_or_default())
+            let uuid = option("-uuid");
+            // Proxmox gives it in the firmware's tables only; its names are not unique.
+            let uuid = if uuid.is_empty() { smbios_uuid(arguments) } else { uuid };
+            (uuid, arguments.value("-name").map(qemu_name).unwrap_or_default())
         }
         Monitor::CloudHypervisor => {
             let platform = arguments.value("-platform").unwrap_or_default();
@@ -153,6 +156,17 @@ fn identifiers(monitor: Monitor, arguments: &Arguments<'_>) -> (String, String) 
         Monitor::VirtualBox => (option("-startvm"), option("-comment")),
         Monitor::Vmware => (String::new(), vmx_file(arguments).unwrap_or_default().to_owned()),
     }
+}
+
+/// The UUID of QEMU's `-smbios type=1,uuid=…`; empty where there is none.
+fn smbios_uuid(arguments: &Arguments<'_>) -> String {
+    let values = arguments.0.windows(2).filter_map(|pair| match pair {
+        ["-smbios" | "--smbios", value] => Some(*value),
+        _ => None,
+    });
+    let of_system = values.filter(|value| value.split(',').any(|part| part == "type=1"));
+    let uuid = of_system.flat_map(|value| value.split(',')).find_map(|part| part.strip_prefix("uuid="));
+    uuid.unwrap_or_default().to_owned()
 }
 
 /// The file name, without its ending, of the machine's description.

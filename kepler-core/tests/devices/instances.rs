@@ -81,6 +81,16 @@ fn without_their_activity_instances_that_have_processes_count_by_slices_and_say_
 }
 
 #[test]
+fn clients_of_a_multi_process_server_are_users_of_their_instance() {
+    // The server is a process of the instance as well, and does nothing by itself: the driver does not tell how much.
+    let script = DIVIDED.replace("pid=43 kind=g", "pid=43 kind=m");
+    let mut rig = rig(&script);
+    let mut meter = open(&rig, &DeviceDirectory::new());
+    let expected = [(42, Some(1), 1.5), (43, Some(1), 1.5), (44, Some(5), 2.0)];
+    until(&mut rig, &mut meter, &script, &expected, SharesBy::InstanceSlices);
+}
+
+#[test]
 fn their_activity_counts_where_it_is_known_and_no_longer_than_it_is() {
     let mut rig = rig(DIVIDED);
     let directory = DeviceDirectory::new();

@@ -8,6 +8,7 @@
  *   instance gpu=0 place=0 id=1 uuid=MIG-a slices=3 profile=3g.20gb start=4 profile_id=9
  *   process gpu=0 pid=42 sm=60 enc=0 kind=c instance=1
  *
+ * The kind of a process is c (compute), g (graphics) or m (a client of a multi-process server, MPS).
  * Of each device, energy is in mJ and power in mW; "energy=no" is a device without a counter. "lost=15" has every call on
  * the device return that code, "hang=1" has reading its energy not return until the script says otherwise, "samples=no" has it
  * say nothing of use. With "mig=1" it is divided into its instances, whose processes it shows by their own handles alone; without
@@ -317,4 +318,8 @@ Code nvmlDeviceGetComputeRunningProcesses_v3(void *handle, unsigned *count, Proc
 
 Code nvmlDeviceGetGraphicsRunningProcesses_v3(void *handle, unsigned *count, Process *into) {
     return processes(handle, 'g', count, into);
+}
+
+Code nvmlDeviceGetMPSComputeRunningProcesses_v3(void *handle, unsigned *count, Process *into) {
+    return processes(handle, 'm', count, into);
 }

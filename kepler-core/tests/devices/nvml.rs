@@ -186,6 +186,24 @@ fn two_processes_at_60_and_30_percent_have_two_thirds_and_one_third() {
 }
 
 #[test]
+fn clients_of_a_multi_process_server_and_processes_that_take_turns_have_what_they_used() {
+    // The server 42 does next to nothing itself, two clients share the device by time: 50 and 25 %.
+    let processes =
+        "process gpu=0 pid=42 sm=0 kind=c\nprocess gpu=0 pid=43 sm=50 kind=m\nprocess gpu=0 pid=44 sm=25 kind=m\n";
+    let mut rig = Rig::new(&format!("{TWO}{processes}"));
+    [42, 43, 44].into_iter().for_each(|pid| rig.process(pid));
+    let mut meter = rig.open();
+    let share = |readings: &[Result<DeviceReading, ReadError>], pid: u32| {
+        let users = &readings[0].as_ref().ok()?.users;
+        users.iter().find(|user| user.pid == pid).map(|user| user.busy)
+    };
+    rig.until(&mut meter, |readings| {
+        let [server, first, second] = [42, 43, 44].map(|pid| share(readings, pid).unwrap_or(0.0));
+        server == 0.0 && second > 0.0 && (first / second - 2.0).abs() < 1e-6
+    });
+}
+
+#[test]
 fn a_process_of_another_namespace_is_hidden_and_its_share_known() {
     let mut rig = Rig::new(&format!("{TWO}process gpu=0 pid=42 sm=60\nprocess gpu=0 pid=1 sm=30\n"));
     rig.process(42);

@@ -238,6 +238,47 @@ fn one_that_cannot_be_read_does_not_silence_the_other() {
 }
 
 #[test]
+fn devices_of_two_vendors_are_both_counted() {
+    let named =
+        |uuid, vendor| Device::new(uuid, vendor, "x").with(|one| one.idle_power = Some(Power::from_watts(50.0)));
+    let (nvidia, amd) =
+        (Accelerators::new(&[named("GPU-1", "nvidia")]), Accelerators::new(&[named("0000:41:00.0", "amd")]));
+    let devices = vec![nvidia.named_meter("nvml"), amd.named_meter("drm")];
+    let mut machine = Machine::of(Setup { devices, ..Setup::default() });
+    machine.spawn(10, b"both", "/");
+    let mut snapshot = machine.tick(1.0);
+    for second in 0..3 {
+        nvidia.count(0, f64::from(second) * 300.0, Some(0.5), &[(10, 0.5)]);
+        amd.count(0, f64::from(second) * 100.0, Some(0.5), &[(10, 0.5)]);
+        snapshot = machine.tick(1.0);
+    }
+    let energies: Vec<f64> = snapshot.devices.iter().map(|device| device.energy.joules()).collect();
+    assert_eq!(energies, [600.0, 200.0]);
+    assert_eq!(snapshot.node.zones[ZoneKind::Gpu].as_ref().unwrap().energy, Energy::from_joules(800.0));
+    assert_eq!(of_process(&snapshot, 10), 400.0, "of both, for half of the time");
+}
+
+#[test]
+fn a_counter_of_32_bits_that_passes_its_end_loses_nothing_and_one_without_an_end_began_again() {
+    // Intel's register, and that of table 1.0: 2^32 units of 2^-14 and 2^-16 J.
+    for joules in [262_144.0, 65_536.0] {
+        let wraps = idles_at_50(0).with(|device| {
+            (device.modulus, device.max_power) = (Some(Energy::from_joules(joules)), Power::from_watts(1000.0));
+        });
+        let (mut machine, gpus) = machine(&[wraps, idles_at_50(1)]);
+        let mut snapshot = machine.tick(1.0);
+        for counted in [joules - 400.0, joules - 100.0, 200.0, 500.0] {
+            gpus.count(0, counted, Some(1.0), &[]);
+            gpus.count(1, counted, Some(1.0), &[]);
+            snapshot = machine.tick(1.0);
+        }
+        assert_eq!(snapshot.devices[0].energy, Energy::from_joules(900.0));
+        // 200 J may have been drawn before or after it began again: what it shows since is counted.
+        assert_eq!(snapshot.devices[1].energy, Energy::from_joules(800.0));
+    }
+}
+
+#[test]
 fn a_device_that_two_meters_find_is_counted_once() {
     let address: Arc<str> = "0000:41:00.0".into();
     let named =

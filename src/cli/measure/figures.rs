@@ -3,6 +3,7 @@
 use super::accelerators::AcceleratorFigures;
 use super::command::{End, Ended};
 use super::meter::Drawn;
+use super::platform::PlatformDrawn;
 use jiff::{SignedDuration, Timestamp};
 use kepler_compliance::carbon::{emissions, facility_energy};
 use kepler_compliance::series::Step;
@@ -81,6 +82,9 @@ pub(super) struct Run {
     /// GPUs and other accelerators, where there are some: the zone `gpu` by device.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) accelerators: Vec<AcceleratorFigures>,
+    /// Meters of the whole machine, where they are configured.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) platform: Vec<PlatformDrawn>,
     /// Processes that it started and that outlived it.
     pub(super) left_running: usize,
 }
@@ -195,6 +199,7 @@ impl Run {
             share: own.zip(whole).map(|(own, whole)| own.joules() / whole.joules()),
             emissions: place.emissions(own),
             cost: cost(own),
+            platform: drawn.platform.clone(),
             machine: Machine {
                 energy_joules: whole.map(Energy::joules),
                 above_baseline_joules: drawn.above_rest.filter(|_| is_known),

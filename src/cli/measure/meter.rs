@@ -2,12 +2,16 @@
 
 use super::above;
 use super::accelerators::{Accelerators, Users};
+use super::platform::PlatformDrawn;
 use super::relay::{Event, Relay};
 use crate::cli::config::Config;
 use crate::cli::exit::Failure;
+use crate::cli::platform::Platform;
 use crate::cli::progress::Progress;
 use crate::cli::sampling;
+use kepler_core::host::Timestamp;
 use kepler_core::meter::Method;
+use kepler_core::snapshot::PlatformRow;
 use kepler_core::stopwatch::{DeviceMark, DeviceSpent, Mark, Spent, Stopwatch};
 use kepler_core::units::{Energy, PerZone, ZoneKind};
 use std::io;
@@ -28,6 +32,8 @@ const TICK: Duration = Duration::from_millis(10);
 pub(super) struct Meter {
     stopwatch: Stopwatch,
     accelerators: Accelerators,
+    /// Meters of the whole machine, where they are configured.
+    platform: Option<Platform>,
     /// How long the counters stand still between two values.
     pub(super) refresh: Duration,
     /// What the machine drew before, where that was asked for.
@@ -60,7 +66,8 @@ impl Meter {
     pub(super) fn open(config: &Config, users: Users) -> Result<Self, Failure> {
         let stopwatch = Stopwatch::open(&config.host(), sampling::chain(config)).map_err(Failure::Meter)?;
         let accelerators = Accelerators::open(config, users);
-        let mut meter = Meter { stopwatch, accelerators, refresh: Duration::ZERO, rest: None };
+        let platform = config.platform.is_any().then(|| Platform::start(config));
+        let mut meter = Meter { stopwatch, accelerators, platform, refresh: Duration::ZERO, rest: None };
         meter.refresh = meter.watch_refresh();
         Ok(meter)
     }
@@ -132,12 +139,18 @@ impl Meter {
         Ok(())
     }
 
+    fn platform(&self) -> Vec<PlatformRow> {
+        self.platform.as_ref().map(|platform| platform.board.rows(&Timestamp::now())).unwrap_or_default()
+    }
+
     /// Begins to account.
     pub(super) fn begin(&mut self) -> Account {
+        let platform = self.platform();
         let accelerators = self.accelerators.mark();
         let mark = self.stopwatch.mark();
         Account {
             accelerators,
+            platform,
             started: SystemTime::now(),
             start: mark,
             last: mark,
@@ -154,6 +167,8 @@ pub(super) struct Account {
     last: Mark,
     cpu: Option<Duration>,
     own: PerZone<Energy>,
+    /// Of meters of the whole machine at the start.
+    platform: Vec<PlatformRow>,
     /// Of accelerators at the start.
     accelerators: Option<DeviceMark>,
 }
@@ -205,6 +220,7 @@ impl Account {
             cpu,
             spent,
             accelerators,
+            platform: PlatformDrawn::between(&self.platform, &meter.platform()),
         }
     }
 }
@@ -274,6 +290,8 @@ pub(super) struct Drawn {
     pub(super) cpu: Duration,
     /// What accelerators drew, and their part of that.
     pub(super) accelerators: Vec<DeviceSpent>,
+    /// What meters of the whole machine showed.
+    pub(super) platform: Vec<PlatformDrawn>,
     /// Their part of the machine's energy.
     pub(super) own: Option<Energy>,
     /// Their part by zone.

@@ -10,6 +10,7 @@ pub(super) fn part(entries: Vec<Entry>) -> Option<Part> {
     let part = match string(&entries, "kind") {
         Some("ConfigMap") => config_map(&entries)?,
         Some("PowerMonitor" | "PowerMonitorInternal") => power_monitor(&entries),
+        Some("Kepler") => kepler_resource(&entries),
         Some("DaemonSet" | "Deployment" | "Pod") => workload(&entries)?,
         Some(_) if find(&entries, "apiVersion").is_some() => return None,
         _ if find(&entries, "services").is_some() => compose(&entries)?,
@@ -18,27 +19,75 @@ pub(super) fn part(entries: Vec<Entry>) -> Option<Part> {
     Some(part)
 }
 
-/// A configuration file, or Helm values that hold one.
+/// A configuration file, or Helm values: of the chart itself, or of one that has it as a part.
 fn configuration(entries: Vec<Entry>) -> Option<Part> {
+    let inner = section(&entries, "kepler");
+    if !inner.is_empty() && names_kepler(inner) {
+        let mut part = helm_values(inner)?;
+        part.remarks
+            .insert(0, "these are the values of a chart that has Kepler's as a part, under `kepler`".to_owned());
+        return Some(part);
+    }
     if looks_like_settings(&entries) {
         return Some(Part { kind: "a configuration of Go Kepler", settings: entries, ..Part::default() });
     }
-    let settings = section(&entries, "config").to_vec();
-    if !looks_like_settings(&settings) {
+    helm_values(&entries)
+}
+
+/// Whether values are for a chart of Kepler's, also where they hold no settings.
+fn names_kepler(values: &[Entry]) -> bool {
+    let repository = string(values, "image.repository").unwrap_or_default();
+    let is_kepler = |key: &str| find(values, key).is_some();
+    repository.ends_with("sustainable_computing_io/kepler") || is_kepler("daemonset") || is_kepler("extraEnvVars")
+}
+
+fn helm_values(entries: &[Entry]) -> Option<Part> {
+    if !section(entries, "extraEnvVars").is_empty() {
+        let mut part = of_variables(section(entries, "extraEnvVars"), "Helm values of Kepler up to 0.9");
+        let others = names(entries, "extraEnvVars");
+        if !others.is_empty() {
+            part.remarks.push(format!(
+                "{others}: of another chart than ours, which has its own values (`deploy/helm/kepler/values.yaml`); left out here"
+            ));
+        }
+        part.remarks.extend(for_the_chart(entries));
+        return Some(part);
+    }
+    let settings = section(entries, "config").to_vec();
+    if !looks_like_settings(&settings) && !names_kepler(entries) {
         return None;
     }
-    let others: Vec<String> =
-        entries.iter().filter(|entry| entry.key != "config").map(|entry| format!("`{}`", entry.key)).collect();
+    let others = names(entries, "config");
     let mut remarks = Vec::new();
     if !others.is_empty() {
         remarks.push(format!(
-            "{}: for the chart, which takes this file as it is (`deploy/helm/kepler`); left out here",
-            others.join(", ")
+            "{others}: for the chart, which takes this file as it is (`deploy/helm/kepler`); left out here"
         ));
     }
-    remarks.extend(for_the_chart(&entries));
+    remarks.extend(for_the_chart(entries));
     Some(Part { kind: "Helm values of Go Kepler", settings, remarks, ..Part::default() })
 }
+
+/// The names of all entries but one.
+fn names(entries: &[Entry], but: &str) -> String {
+    let others = entries.iter().filter(|entry| entry.key != but).map(|entry| format!("`{}`", entry.key));
+    others.collect::<Vec<_>>().join(", ")
+}
+
+/// Values that Go Kepler's documentation and older charts have at the top, and its chart and ours below `daemonset`.
+const OF_THE_DAEMONSET: [&str; 11] = [
+    "resources",
+    "tolerations",
+    "nodeSelector",
+    "affinity",
+    "securityContext",
+    "podSecurityContext",
+    "podLabels",
+    "podAnnotations",
+    "priorityClassName",
+    "updateStrategy",
+    "hostPID",
+];
 
 /// What of Helm values the chart takes, and users may want to change.
 fn for_the_chart(entries: &[Entry]) -> Vec<String> {
@@ -46,6 +95,9 @@ fn for_the_chart(entries: &[Entry]) -> Vec<String> {
     let repository = string(entries, "image.repository").unwrap_or_default();
     if repository.ends_with("sustainable_computing_io/kepler") {
         remarks.push("`image.repository`: that is Go Kepler's image; leave it out, and `image.tag` with it".to_owned());
+    }
+    for key in OF_THE_DAEMONSET.iter().filter(|key| find(entries, key).is_some()) {
+        remarks.push(format!("`{key}`: the chart has it as `daemonset.{key}`; at the top it has no effect"));
     }
     if string(entries, "daemonset.securityContext.privileged") == Some("true") {
         remarks.push(
@@ -76,12 +128,14 @@ fn config_map(entries: &[Entry]) -> Option<Part> {
 
 /// The variables of Kepler up to 0.9 (its `manifests/config/exporter/exporter.yaml`) that have a like here.
 fn variables(data: &[Entry]) -> Option<Part> {
-    let value = |name: &str| string(data, name);
     let is_old = ["KEPLER_NAMESPACE", "BIND_ADDRESS", "METRIC_PATH", "ENABLE_PROCESS_METRICS"];
-    if !is_old.iter().any(|name| value(name).is_some()) {
-        return None;
-    }
-    let mut part = Part { kind: "a ConfigMap of Kepler up to 0.9", ..Part::default() };
+    let is_old = is_old.iter().any(|name| string(data, name).is_some());
+    is_old.then(|| of_variables(data, "a ConfigMap of Kepler up to 0.9"))
+}
+
+fn of_variables(data: &[Entry], kind: &'static str) -> Part {
+    let value = |name: &str| string(data, name);
+    let mut part = Part { kind, ..Part::default() };
     let text = |text: &str| Content::Text(text.to_owned());
     for Entry { key, .. } in data {
         let given = value(key).unwrap_or_default();
@@ -104,7 +158,30 @@ fn variables(data: &[Entry]) -> Option<Part> {
     put(&mut part.settings, "exporter.prometheus.compat", text("kepler-0.7"));
     part.remarks
         .push("the names of metrics of Kepler 0.7 are exported as well (`exporter.prometheus.compat`)".to_owned());
-    Some(part)
+    part
+}
+
+/// The operator's resource before PowerMonitor.
+fn kepler_resource(entries: &[Entry]) -> Part {
+    let mut part = Part { kind: "a Kepler of the Kepler Operator", ..Part::default() };
+    if let Some(level) = find(entries, "spec.exporter.config.logLevel") {
+        put(&mut part.settings, "log.level", level.clone());
+    }
+    if let Some(port) = string(entries, "spec.exporter.deployment.port") {
+        put(&mut part.settings, "web.listenAddresses", Content::Text(format!(":{port}")));
+    }
+    for key in [
+        "spec.nodeSelector",
+        "spec.tolerations",
+        "spec.exporter.deployment.nodeSelector",
+        "spec.exporter.deployment.tolerations",
+    ] {
+        if find(entries, key).is_some() {
+            let name = key.rsplit('.').next().unwrap_or(key);
+            part.remarks.push(format!("`{key}`: for the chart, as `daemonset.{name}`; left out here"));
+        }
+    }
+    part
 }
 
 /// A resource of the Kepler Operator (its API `v1alpha1`, 2026).
@@ -120,6 +197,10 @@ fn power_monitor(entries: &[Entry]) -> Part {
     for Entry { key, value, .. } in section(entries, "spec.kepler.config") {
         match KEYS.iter().find(|(name, _)| name == key) {
             Some((_, setting)) => put(&mut part.settings, setting, value.content.clone()),
+            None if key == "additionalConfigMaps" => part.remarks.push(format!(
+                "`spec.kepler.config.{key}`: settings of those that stand in the same file are among these; of others migrate \
+                 them as well"
+            )),
             None => part.remarks.push(format!("`spec.kepler.config.{key}`: the operator's own; left out")),
         }
     }

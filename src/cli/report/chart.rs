@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 220.0;
+const SEAM: f64 = 0.5;
 const LEFT: f64 = 60.0;
 const BOTTOM: f64 = 24.0;
 const TOP: f64 = 10.0;
@@ -45,7 +46,8 @@ pub(super) fn course(report: &Report, lang: Lang) -> String {
         );
     }
     for step in &report.steps {
-        let (from, width) = (x(step.from), (x(step.to) - x(step.from)).max(0.5));
+        // A little wider than the step: between neighbours no seam shows, on paper either.
+        let (from, width) = (x(step.from), x(step.to) - x(step.from) + SEAM);
         let mut below = 0.0;
         for (class, watts) in parts(step) {
             let (top, bottom) = (y(below + watts), y(below));

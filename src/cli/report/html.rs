@@ -14,7 +14,7 @@ body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper)
 h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}.period{color:var(--soft);margin:0}\
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}\
 th,td{text-align:start;padding:.25rem .5rem;border-bottom:1px solid var(--line);vertical-align:top}\
-.facts td,.who td:first-child{overflow-wrap:anywhere}.who{font-size:.85em}.who th{word-break:keep-all}.who td:last-child{white-space:nowrap}.who td:first-child{min-width:9rem}\
+.facts td,.who td:first-child,.who td:nth-child(3){overflow-wrap:anywhere}.who{font-size:.85em}.who th{word-break:keep-all}.who td:last-child{white-space:nowrap}.who td:first-child{min-width:9rem}\
 thead th{border-bottom:2px solid var(--line)}.facts th{font-weight:500;color:var(--soft);width:14rem}\
 .who td:nth-child(n+4):nth-child(-n+8){text-align:end;white-space:nowrap}.who th:nth-child(n+4):nth-child(-n+8){text-align:end}.scroll{overflow-x:auto}\
 svg{width:100%;height:auto;font:11px system-ui,sans-serif;fill:var(--ink)}.grid{stroke:var(--line)}.end{text-anchor:end}\
@@ -22,7 +22,7 @@ svg{width:100%;height:auto;font:11px system-ui,sans-serif;fill:var(--ink)}.grid{
 .legend{display:flex;gap:1rem;margin:.25rem 0;color:var(--soft)}.legend svg{width:10px;margin-inline-end:.4rem}\
 @media print{:root{color-scheme:light;--ink:#000;--soft:#444;--line:#bbb;--paper:#fff;--work:#0072b2;--idle:#999}\
 body{max-width:none;margin:0;font-size:10pt}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}\
-thead{display:table-header-group}tr,svg,h2{break-inside:avoid}h2{break-after:avoid}.scroll{overflow:visible}}\
+.who{font-size:7.5pt}.who th,.who td{padding:.2rem .3rem}.who td:nth-child(3){min-width:6rem}thead{display:table-header-group}tr,svg,h2{break-inside:avoid}h2{break-after:avoid}.scroll{overflow:visible}}\
 @page{size:A4;margin:15mm}";
 
 pub(super) fn page(report: &Report, lang: Lang) -> String {

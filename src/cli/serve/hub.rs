@@ -40,7 +40,7 @@ pub(super) fn start(config: &Config) -> Result<Role, Failure> {
     let mut toolbox = live::toolbox(config, view)?;
     // A region that only the labels of the nodes tell is the toolbox's by what they choose, and its answers say so.
     toolbox.settings.region.clone_from(region);
-    toolbox.choices = choices::of_hub(config, followed.fleet.clone());
+    toolbox.choices = choices::of_hub(config, Arc::clone(&followed.choices));
     let toolbox = Arc::new(toolbox);
     tracing::info!("a hub: nothing is measured here, figures are those of {}", followed.view.name());
     let mut options = export_options(config);

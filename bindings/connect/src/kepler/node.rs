@@ -16,6 +16,9 @@ use std::time::Duration;
 const NODE_COUNTERS: [Quantity; 4] =
     [Quantity::Joules, Quantity::ActiveJoules, Quantity::IdleJoules, Quantity::UnattributedJoules];
 
+/// A reading may come so many times as late as the mean.
+const LATE: u32 = 2;
+
 #[derive(Debug, Default)]
 pub(super) struct Node {
     name: Option<Arc<str>>,
@@ -237,9 +240,14 @@ impl Node {
         span(first, last).checked_div(intervals)
     }
 
-    /// Whether it was read in `range`, its end included.
+    /// Whether it was read in `range`, its end included; or before and after it, no farther apart than readings that are a little
+    /// late are.
     pub(super) fn read_in(&self, range: TimeRange) -> bool {
-        self.readings.iter().any(|&time| range.start < time && time <= range.end)
+        let after = self.readings.partition_point(|&time| time <= range.start);
+        let Some(&next) = self.readings.get(after) else { return false };
+        let before = after.checked_sub(1).and_then(|before| self.readings.get(before));
+        let longest = self.spacing().unwrap_or_default().saturating_mul(LATE);
+        next <= range.end || before.is_some_and(|&before| span(before, next) <= longest)
     }
 
     /// Whether the power of the newest reading is that of the end of `range`.

@@ -215,7 +215,7 @@ pub(super) fn share(covered: impl IntoIterator<Item = Duration>, expected: Durat
     if expected.is_zero() { 0.0 } else { (seconds / expected.as_secs_f64()).clamp(0.0, 1.0) }
 }
 
-/// Whether a node was read within `range`.
+/// The part of `range` that a node's readings speak for.
 pub(super) fn part_of(node: &Node, covered: TimeRange, range: TimeRange) -> Option<TimeRange> {
     overlap(range, covered).filter(|_| node.read_in(range))
 }

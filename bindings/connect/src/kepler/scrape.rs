@@ -4,7 +4,7 @@ use super::platform::Platforms;
 use super::track::Reading;
 use crate::energy::{
     Identity, Key, Level, METRICS, Metric, NodeFigures, Quantity, RESOURCES, SOURCE_ERROR, SOURCE_INFO, add,
-    owner_of_pod, slot,
+    annotation_of_pod, owner_of_pod, slot,
 };
 use crate::exposition::{Sample, samples};
 use crate::http::chain;
@@ -261,12 +261,6 @@ impl Shown {
         let slot = if terminated { &mut reading.terminated } else { &mut reading.running };
         *slot = Some(slot.unwrap_or(0.0) + value);
     }
-}
-
-/// The pod of a series of `kepler_pod_annotation_info`, and what that says.
-fn annotation_of_pod<'a>(label: impl Fn(&str) -> Option<&'a str>) -> Option<(&'a str, EnergyAnnotation)> {
-    let is_label = label("written_as") == Some("label");
-    Some((label("pod_id")?, EnergyAnnotation::new(label("annotation")?, label("value")?, is_label)))
 }
 
 /// Labels of a pod that are kept: a cluster's policy asks for a few.

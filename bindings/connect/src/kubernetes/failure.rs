@@ -84,7 +84,7 @@ impl SourceFailure {
         if !error.is_io() {
             return SourceFailure::new(
                 "malformed",
-                format!("the answer of {url} cannot be read: {error}"),
+                format!("the answer of {url} cannot be read: {}", without_content(&error.to_string())),
                 Remedy::Wait,
             );
         }
@@ -96,6 +96,14 @@ impl SourceFailure {
         }
         let fault = if error.kind() == io::ErrorKind::FileTooLarge { "too_large" } else { "broken" };
         SourceFailure::new(fault, format!("the answer of {url} broke off: {error}"), Remedy::Wait)
+    }
+}
+
+/// What serde says without the text it has found, which may be a secret.
+fn without_content(said: &str) -> String {
+    match (said.split_once('"'), said.rsplit_once('"')) {
+        (Some((before, rest)), Some((_, after))) if rest.contains('"') => format!("{before}\"…\"{after}"),
+        _ => said.to_owned(),
     }
 }
 
@@ -181,6 +189,14 @@ mod tests {
         assert!(late.reason.contains("certificate expired by this node's clock"), "{}", late.reason);
         let mount = Remedy::MountHostPath { path: "/var/lib/kubelet/pki/kubelet.crt".into() };
         assert_eq!(failure("UnknownIssuer").remedy, mount);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_repeated() {
+        let error =
+            serde_json::from_str::<std::collections::BTreeMap<String, u8>>(r#"{"a": "hunter\"2"}"#).unwrap_err();
+        let reason = SourceFailure::malformed("https://node-a:10250/pods", error).reason;
+        assert!(reason.contains("invalid type: string \"…\", expected u8 at line 1"), "{reason}");
     }
 
     #[test]

@@ -90,6 +90,28 @@ fn close(energy: Option<Energy>, joules: f64) -> bool {
 }
 
 #[test]
+fn a_poll_that_is_late_leaves_no_gap_in_a_series_and_one_that_is_missing_for_long_does() {
+    let exporter = Exporter::start();
+    let view = view(&[&exporter]);
+    // Two seconds apart on average; one comes late.
+    let times = [0, 2, 4, 5, 8, 10, 12, 13, 16, 18, 20, 22, 24, 26, 28, 30];
+    for time in times {
+        exporter.shows(&metrics("n", f64::from(time), "running"));
+        assert_eq!(view.poll(start() + time.seconds()), []);
+    }
+    let steps = |view: &KeplerView, end: i64| {
+        let series = view.series(&Subject::Cluster, range(0, end), Duration::from_secs(1)).unwrap();
+        let steps = series.steps.steps();
+        let covered: f64 = steps.iter().map(|step| step.length().as_secs_f64()).sum();
+        (covered.round(), steps.iter().map(|step| step.value.energy.cpu().unwrap().joules()).sum::<f64>().round())
+    };
+    assert_eq!(steps(&view, 30), (30.0, 90.0));
+    exporter.shows(&metrics("n", 60.0, "running"));
+    assert_eq!(view.poll(start() + 60.seconds()), []);
+    assert!(steps(&view, 60).0 < 40.0, "{:?}", steps(&view, 60));
+}
+
+#[test]
 fn energy_is_what_was_used_between_polls_and_zones_are_not_counted_twice() {
     let exporter = Exporter::start();
     let view = view(&[&exporter]);

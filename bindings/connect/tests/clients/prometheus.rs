@@ -4,6 +4,7 @@
 
 use crate::support::{Reply, Server};
 use jiff::Timestamp;
+use kepler_compliance::choices::ChoiceSource;
 use kepler_compliance::view::{EnergyView, Inventory, Subject, TimeRange, ViewError, WorkloadEnergy, WorkloadKind};
 use kepler_connect::http::{Auth, Secret};
 use kepler_connect::prometheus::{PrometheusOptions, PrometheusView};
@@ -272,6 +273,24 @@ fn warnings_of_the_server_are_among_what_is_left_out() {
     let inventory = view(&server.url()).inventory(range()).unwrap();
     assert_eq!(inventory.skipped.len(), 1);
     assert_eq!(inventory.skipped[0].reason, "store 2 is away");
+}
+
+#[test]
+fn what_pods_choose_is_read_of_what_their_exporters_show() {
+    let server = Server::start(|request| {
+        assert!(request.body.contains("kepler_pod_annotation_info"), "{}", request.body);
+        Reply::ok(
+            r#"{"status":"success","data":{"resultType":"vector","result":[
+            {"metric":{"pod_id":"a","annotation":"budget","value":"20 g/h","written_as":"annotation"},"value":[1777593900,"1"]},
+            {"metric":{"pod_id":"a","annotation":"language","value":"ko","written_as":"label"},"value":[1777593900,"1"]},
+            {"metric":{"annotation":"pue","value":"1.2"},"value":[1777593900,"1"]}]}}"#,
+        )
+    });
+    let choices = view(&server.url()).choices();
+    let own: Vec<_> = choices.pods["a"].iter().map(|own| (&*own.name, &*own.value, own.is_label)).collect();
+    assert_eq!((choices.pods.len(), own), (1, vec![("budget", "20 g/h", false), ("language", "ko", true)]));
+    let refusing = Server::start(|_| Reply::status(503));
+    assert!(view(&refusing.url()).choices().pods.is_empty());
 }
 
 #[test]

@@ -253,10 +253,12 @@ class Report:
         judged: dict[str, Any] = comparison[comparison["figure"]] or {}
         percent = "" if judged.get("ratio") is None else f"{_digits(abs(judged['ratio']) * 100)} % "
         p = "" if judged.get("p_value") is None else _p_value(judged["p_value"])
+        # `p = 0.03`, and `p < 0.0001`.
+        p = f"p {p}" if p.startswith("<") else f"p = {p}"
         said = {
-            "less": f"`{second}` uses {percent}less energy than `{first}` (p = {p}, Welch's t-test).",
-            "more": f"`{second}` uses {percent}more energy than `{first}` (p = {p}, Welch's t-test).",
-            "no_difference": f"No difference in energy shows at the 5 % level (p = {p}, Welch's t-test).",
+            "less": f"`{second}` uses {percent}less energy than `{first}` ({p}, Welch's t-test).",
+            "more": f"`{second}` uses {percent}more energy than `{first}` ({p}, Welch's t-test).",
+            "no_difference": f"No difference in energy shows at the 5 % level ({p}, Welch's t-test).",
             "unknown": "Too few runs, or too little known, to compare the energy.",
         }
         rows = [["", "difference", "95 %", "p"]]

@@ -7,7 +7,7 @@
 
 {{/* The configuration file: `config`, then what the PowerMonitor says, then what follows from other values. */}}
 {{- define "kepler.config" -}}
-{{- $config := deepCopy .Values.config -}}
+{{- $config := deepCopy (.Values.config | default dict) -}}
 {{- $asked := (include "kepler.powerMonitor" . | fromYaml).config | default dict -}}
 {{- range $from, $to := dict "logLevel" "log.level" "metricLevels" "exporter.prometheus.metricsLevel" "sampleRate" "monitor.interval" "staleness" "monitor.staleness" "maxTerminated" "monitor.maxTerminated" -}}
 {{- if hasKey $asked $from -}}
@@ -60,12 +60,12 @@
 {{- $_ := set $server "client_allowed_sans" . -}}
 {{- end -}}
 {{- end -}}
-{{- mergeOverwrite (dict "tls_server_config" $server) (deepCopy .Values.tls.webConfig) | toYaml -}}
+{{- mergeOverwrite (dict "tls_server_config" $server) (deepCopy (.Values.tls.webConfig | default dict)) | toYaml -}}
 {{- end }}
 
 {{/* The port that the first address of the configuration names. */}}
 {{- define "kepler.port" -}}
-{{- $web := .Values.config.web | default dict -}}
+{{- $web := (.Values.config | default dict).web | default dict -}}
 {{- regexFind "[0-9]+$" (first ($web.listenAddresses | default (list ":28282")) | toString) | default "28282" -}}
 {{- end }}
 

@@ -1,8 +1,11 @@
 {{/* Values without effect, or with one that may surprise: one warning a line. */}}
 {{- define "kepler.warnings" -}}
 {{- include "kepler.unknownValues" . -}}
-{{- include "kepler.unknownKeys" (dict "section" .Values.config "prefix" "" "known" (.Files.Lines "files/config-keys.txt")) -}}
+{{- include "kepler.unknownKeys" (dict "section" (.Values.config | default dict) "prefix" "" "known" (.Files.Lines "files/config-keys.txt")) -}}
 {{- $config := include "kepler.config" . | fromYaml -}}
+{{- if hasSuffix "sustainable_computing_io/kepler" (.Values.image.repository | default "") }}
+`image.repository` is Go Kepler's image: leave it out, and `image.tag` with it, or name an image of this program.
+{{- end }}
 {{- if (dig "monitor" "staleness" "" $config) }}
 `config.monitor.staleness` has no effect: a scrape never starts a measurement.
 {{- end }}
@@ -30,7 +33,7 @@
 {{- else if eq .Values.profile "restricted" }}
 The profile `restricted` reads no energy counters: power is estimated from the CPU time in /proc.
 {{- end }}
-{{- if and .Values.hub.enabled (hasPrefix "endpoints=" .Values.hub.source) (ne .Values.hub.source (printf "endpoints=%s/%s" (include "kepler.namespace" .) (include "kepler.fullname" .))) }}
+{{- if and .Values.hub.enabled (hasPrefix "endpoints=" (.Values.hub.source | default "")) (ne .Values.hub.source (printf "endpoints=%s/%s" (include "kepler.namespace" .) (include "kepler.fullname" .))) }}
 `hub.source` names another Service than this release's: the hub needs a Role with `list` and `watch` of its EndpointSlices.
 {{- end }}
 {{- if and .Values.hub.enabled (not .Values.hub.tokenSecret.name) (not .Values.hub.kubernetesAuth) (ne .Values.hub.service.type "ClusterIP") }}
@@ -44,9 +47,11 @@ The agents have certificates: the hub needs `hub.sourceCASecret` to verify them,
 
 {{- define "kepler.unknownValues" -}}
 {{- $known := list "image" "imagePullSecrets" "nameOverride" "fullnameOverride" "namespace" "profile" "serviceAccount" "rbac" "scc" "service" "nodePort" "daemonset" "extraArgs" "extraEnv" "extraEnvFrom" "extraVolumes" "extraVolumeMounts" "config" "tls" "kubernetesAuth" "redfish" "serviceMonitor" "podMonitor" "networkPolicy" "grafana" "labels" "annotations" "hub" "modelServer" "powerMonitor" "global" -}}
+{{- $agent := list "hostPID" "hostUsers" "tolerations" "nodeSelector" "affinity" "securityContext" "podSecurityContext" "resources" "livenessProbe" "startupProbe" "readinessProbe" "updateStrategy" "priorityClassName" "podLabels" "podAnnotations" "runtimeClassName" -}}
 {{- range $key := keys .Values | sortAlpha }}
 {{- if not (has $key $known) }}
-`{{ $key }}` is no value of this chart, and has no effect.
+`{{ $key }}` is no value of this chart, and has no effect
+{{- if has $key $agent }}: it is `daemonset.{{ $key }}`{{ else if eq $key "extraEnvVars" }}: it is of charts of Kepler up to 0.9, whose values `kepler migrate` reads{{ end }}.
 {{- end }}
 {{- end }}
 {{- $sections := dict
@@ -54,7 +59,7 @@ The agents have certificates: the hub needs `hub.sourceCASecret` to verify them,
   "redfish" (list "secretName" "secretKey")
   "modelServer" (list "enabled" "name" "namespace" "volume" "train" "service" "logLevel" "resources" "nodeSelector" "tolerations" "affinity") -}}
 {{- range $section := keys $sections | sortAlpha }}
-{{- range $key := keys (get $.Values $section) | sortAlpha }}
+{{- range $key := keys (get $.Values $section | default dict) | sortAlpha }}
 {{- if not (has $key (get $sections $section)) }}
 `{{ $section }}.{{ $key }}` is no value of this chart, and has no effect.
 {{- end }}

@@ -19,6 +19,8 @@ fn vm(exe: &str, arguments: &[&str]) -> Option<(&'static str, String, String)> {
 
 const UUID: &str = "1b5c3b3e-7a3a-4f0e-9d51-8a0f6d9a1c11";
 
+const SMBIOS: &str = "type=1,uuid=1b5c3b3e-7a3a-4f0e-9d51-8a0f6d9a1c11";
+
 #[test]
 fn machines_are_known_by_executable_with_id_and_name() {
     type Vm = (&'static str, &'static str, &'static str);
@@ -30,6 +32,12 @@ fn machines_are_known_by_executable_with_id_and_name() {
         ("/usr/libexec/qemu-kvm", &["-name", "guest=shop_web,debug-threads=on"], ("kvm", "shop_web", "shop_web")),
         ("/usr/libexec/qemu-kvm", &["--name=web"], ("kvm", "web", "web")),
         ("/usr/bin/kvm", &["-id", "100", "-name", "web,debug-threads=on"], ("kvm", "web", "web")),
+        // Proxmox VE 8: two machines may have one name.
+        (
+            "/usr/bin/qemu-system-x86_64",
+            &["-id", "100", "-name", "web,debug-threads=on", "-smbios", "type=0,uuid=no", "-smbios", SMBIOS],
+            ("kvm", UUID, "web"),
+        ),
         ("/usr/bin/qemu-system-x86_64", &["-name", "n4,process=x"], ("kvm", "n4", "n4")),
         ("/usr/lib/xen/bin/qemu-system-i386", &["-xen-domid", "5", "-name", "web"], ("xen", "web", "web")),
         (

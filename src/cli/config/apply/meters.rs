@@ -40,20 +40,28 @@ pub(in super::super) fn fake_meter(config: &mut Config, raw: &RawSetting) -> Out
 }
 
 pub(in super::super) fn fake_zones(config: &mut Config, raw: &RawSetting) -> Outcome {
-    let kinds = ZoneKind::METERED.map(|kind| (kind.name(), kind));
     let values = raw.list()?;
     if !values.is_empty() {
         config.fake_zones.clear();
     }
-    for value in values {
-        // Kepler's fake zones may have an index, `package-0`; ours are one of each kind.
-        let text = value.text.trim_end_matches(|c: char| c.is_ascii_digit());
-        let kind = Value { text: text.trim_end_matches('-').to_owned(), ..value.clone() }.choice(&kinds)?;
+    for kind in kinds_of(values)? {
         if !config.fake_zones.contains(&kind) {
             config.fake_zones.push(kind);
         }
     }
     Ok(())
+}
+
+/// Zones by their kinds. The kernel's name of one may have an index, `package-0`, and so do files in use: all of that kind are
+/// meant here.
+fn kinds_of(values: &[Value]) -> Result<Vec<ZoneKind>, Problem> {
+    let kinds = ZoneKind::METERED.map(|kind| (kind.name(), kind));
+    let kind = |value: &Value| {
+        let text = value.text.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('-');
+        let plain = kinds.iter().find(|(name, _)| text.eq_ignore_ascii_case(name));
+        plain.map_or_else(|| value.choice(&kinds), |(_, kind)| Ok(*kind))
+    };
+    values.iter().map(kind).collect()
 }
 
 pub(in super::super) fn policy(config: &mut Config, raw: &RawSetting) -> Outcome {
@@ -141,8 +149,15 @@ pub(in super::super) fn hwmon_chip_rules(config: &mut Config, raw: &RawSetting) 
 }
 
 fn zone_kinds(raw: &RawSetting) -> Result<Vec<ZoneKind>, Problem> {
-    let kinds = ZoneKind::METERED.map(|kind| (kind.name(), kind));
-    raw.list()?.iter().map(|value| value.choice(&kinds)).collect()
+    let mut kinds = kinds_of(raw.list()?)?;
+    let mut known = Vec::new();
+    kinds.retain(|kind| {
+        !known.contains(kind) && {
+            known.push(*kind);
+            true
+        }
+    });
+    Ok(kinds)
 }
 
 /// One of our meters, or Kepler's `rapl`.

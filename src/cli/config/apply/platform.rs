@@ -3,6 +3,7 @@
 use super::super::Config;
 use super::super::raw_setting::RawSetting;
 use super::Outcome;
+use kepler_core::platform::Ipmi;
 use std::time::Duration;
 
 pub(in super::super) fn redfish(config: &mut Config, raw: &RawSetting) -> Outcome {
@@ -42,7 +43,8 @@ pub(in super::super) fn ipmi_device(config: &mut Config, raw: &RawSetting) -> Ou
     if !text.text.is_empty() && !text.text.starts_with('/') {
         return Err(text.problem("is no path of a device; give one as /dev/ipmi0"));
     }
-    config.platform.ipmi_device = Some(text.text.as_str().into()).filter(|_| !text.text.is_empty());
+    let is_other = !text.text.is_empty() && text.text != Ipmi::DEVICE;
+    config.platform.ipmi_device = is_other.then(|| text.text.as_str().into());
     Ok(())
 }
 

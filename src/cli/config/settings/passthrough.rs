@@ -26,5 +26,5 @@ pub(super) const IDLE: Setting = key("passthrough.idle", Form::Text, Set(apply::
 pub(super) const SOURCE: Setting = key("passthrough.source", Form::Text, Set(apply::source)).flag(
     "passthrough.source",
     "PATH",
-    "Inside a virtual machine: where its host's figures are (a virtio port, a socket, a file `record`), before all other meters [default: /dev/virtio-ports/org.kepler.energy.0, if there is one]",
+    "Inside a virtual machine: where its host's figures are (a virtio port, a socket, a file `record`), before all other meters; without it /dev/virtio-ports/org.kepler.energy.0, where there is one",
 );

@@ -2,6 +2,7 @@
 
 use super::{Report, Run};
 use crate::cli::comma::{number, row};
+use crate::cli::measure::platform::PlatformDrawn;
 use kepler_core::units::ZoneKind;
 
 const COLUMNS: [&str; 33] = [
@@ -40,14 +41,31 @@ const COLUMNS: [&str; 33] = [
     "pue_basis",
 ];
 
+/// Of the meter of the whole machine: the one that measures the node and nothing else, if there is one.
+const PLATFORM: [&str; 8] = [
+    "platform_joules",
+    "platform_covered_seconds",
+    "platform_watts",
+    "platform_age_seconds",
+    "platform_method",
+    "platform_source",
+    "platform_source_type",
+    "platform_source_id",
+];
+
 pub(super) fn csv(report: &Report) -> String {
     let zones = ZoneKind::ALL.map(|zone| format!("machine_{}_joules", zone.name()));
-    let mut text = row(COLUMNS.iter().map(|name| (*name).to_owned()).chain(zones));
+    let platform = PLATFORM.iter().map(|name| (*name).to_owned());
+    let mut text = row(COLUMNS.iter().map(|name| (*name).to_owned()).chain(zones).chain(platform));
     for measurement in &report.measurements {
         for (number, run) in (1..).zip(&measurement.runs) {
             let subject = &measurement.subject;
             let first = [subject.kind.to_owned(), subject.name.clone(), u32::to_string(&number)];
-            text.push_str(&row(first.into_iter().chain(cells(report, run)).chain(zone_cells(run))));
+            text.push_str(&row(first
+                .into_iter()
+                .chain(cells(report, run))
+                .chain(zone_cells(run))
+                .chain(platform_cells(run))));
         }
     }
     text
@@ -100,4 +118,19 @@ fn zone_cells(run: &Run) -> impl Iterator<Item = String> {
         let zone = run.zones.iter().find(|zone| zone.zone == kind.name());
         number(zone.map(|zone| zone.machine_joules))
     })
+}
+
+fn platform_cells(run: &Run) -> [String; 8] {
+    let meter = run.platform.iter().find(|meter| meter.scope == "node").or_else(|| run.platform.first());
+    let word = |text: fn(&PlatformDrawn) -> &str| meter.map(text).unwrap_or_default().to_owned();
+    [
+        number(meter.and_then(|meter| meter.energy_joules)),
+        number(meter.map(|meter| meter.covered_seconds)),
+        number(meter.and_then(|meter| meter.power_watts)),
+        number(meter.and_then(|meter| meter.age_seconds)),
+        word(|meter| meter.method),
+        word(|meter| meter.source),
+        word(|meter| &meter.source_type),
+        word(|meter| &meter.source_id),
+    ]
 }

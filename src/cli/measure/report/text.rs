@@ -202,19 +202,25 @@ fn p_value(p: f64) -> String {
     if p < 0.0001 { "< 0.0001".to_owned() } else { page::digits(p) }
 }
 
+/// `p = 0.03`, `p < 0.0001`.
+fn stated(p: f64) -> String {
+    let value = p_value(p);
+    if value.starts_with('<') { format!("p {value}") } else { format!("p = {value}") }
+}
+
 fn verdict(comparison: &Comparison, first: &str, second: &str, lang: Lang) -> String {
     let judged = comparison.judged();
     let percent = judged.and_then(|own| own.ratio).map_or_else(String::new, |r| page::digits(100.0 * r.abs()) + " % ");
-    let p = judged.and_then(|own| own.p_value).map(p_value).unwrap_or_default();
+    let p = judged.and_then(|own| own.p_value).map(stated).unwrap_or_default();
     match (comparison.verdict, lang) {
-        ("less", Lang::Ko) => format!("`{second}`은(는) `{first}`보다 에너지를 {percent}덜 씁니다 (p = {p}, Welch)."),
-        ("more", Lang::Ko) => format!("`{second}`은(는) `{first}`보다 에너지를 {percent}더 씁니다 (p = {p}, Welch)."),
-        ("no_difference", Lang::Ko) => format!("5 % 수준에서 에너지 차이가 확인되지 않습니다 (p = {p}, Welch)."),
+        ("less", Lang::Ko) => format!("`{second}`은(는) `{first}`보다 에너지를 {percent}덜 씁니다 ({p}, Welch)."),
+        ("more", Lang::Ko) => format!("`{second}`은(는) `{first}`보다 에너지를 {percent}더 씁니다 ({p}, Welch)."),
+        ("no_difference", Lang::Ko) => format!("5 % 수준에서 에너지 차이가 확인되지 않습니다 ({p}, Welch)."),
         (_, Lang::Ko) => "실행이 너무 적거나 에너지를 알 수 없어 비교할 수 없습니다.".to_owned(),
-        ("less", _) => format!("`{second}` uses {percent}less energy than `{first}` (p = {p}, Welch's t-test)."),
-        ("more", _) => format!("`{second}` uses {percent}more energy than `{first}` (p = {p}, Welch's t-test)."),
+        ("less", _) => format!("`{second}` uses {percent}less energy than `{first}` ({p}, Welch's t-test)."),
+        ("more", _) => format!("`{second}` uses {percent}more energy than `{first}` ({p}, Welch's t-test)."),
         ("no_difference", _) => {
-            format!("No difference in energy shows at the 5 % level (p = {p}, Welch's t-test).")
+            format!("No difference in energy shows at the 5 % level ({p}, Welch's t-test).")
         }
         _ => "Too few runs, or too little known, to compare the energy.".to_owned(),
     }
@@ -258,5 +264,15 @@ fn followed(by: &str, lang: Lang) -> &'static str {
         ("process_clocks", Lang::Ko) => "프로세스 시계와 종료된 자식의 기록",
         ("cgroup", _) => "its cgroup: all descendants, however short they lived",
         _ => "process clocks, and the accounts of children that were waited for",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_p_value_is_less_than_and_not_equal_to_less_than() {
+        assert_eq!((stated(0.03).as_str(), stated(0.000_01).as_str()), ("p = 0.03", "p < 0.0001"));
     }
 }

@@ -43,6 +43,8 @@ fn title(app: &App, buffer: &mut Buffer, palette: Palette, area: Rect, now: Inst
         (Some(age), ..) => (format!(" {} {} ", words.stale, clock::length(age)), palette.alarm()),
         (None, _, true) => (format!(" {} ", words.paused), palette.chosen()),
         (None, 1.., false) => (format!(" {} ", words.past), palette.chosen()),
+        // Nothing is live that has not been seen yet; below it says what is waited for.
+        (None, 0, false) if app.node().is_none() => (String::new(), palette.note()),
         (None, 0, false) => (words.live.to_owned(), palette.note()),
     };
     let time = app.shown().map_or_else(String::new, |(at, _)| clock::time(&app.zone, at));

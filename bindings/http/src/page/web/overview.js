@@ -198,7 +198,7 @@ export function showSources(sources) {
     const zones = sources.zones.filter((zone) => zone.source === source).map(({ zone }) => zone);
     return h("li", {}, h("span", { class: `badge ${isLate ? "non-compliant" : "compliant"}` }, h("span", { "aria-hidden": "true" }, isLate ? "!" : "✓"), " ", isLate ? word("source_late", length(age)) : word("source_ok")), " ", h("b", {}, source), zones.length ? h("span", { class: "about" }, zones.join(", ")) : "");
   };
-  const fault = ({ source, reason, count }) => h("li", {}, h("b", {}, source), ` ${reason.replaceAll("_", " ")} · ${word("times", number(count, 6))}`);
+  const fault = ({ source, reason, count }) => h("li", {}, h("b", {}, source), ` ${reason.replaceAll("_", " ")} · ${count === 1 ? word("once") : word("times", number(count, 6))}`);
   const unused = ({ source, reason, remedy }) => h("li", {}, h("b", {}, source), ` ${reason}`, h("p", { class: "fine" }, word("remedy"), remedy));
   const isOpen = byId("sources").querySelector("details")?.open;
   replace(byId("sources"), h("ul", { class: "plain" }, sources.sources.map(item)),

@@ -133,7 +133,7 @@ const WORDS = {
   zones_caption: ["Power zones of this machine, with their sockets where there are several", "이 기기의 전력 영역과 소켓별 값"],
   socket: ["socket {0}", "소켓 {0}"],
   source_ok: ["delivers", "정상"], source_late: ["silent for {0}", "{0} 동안 응답 없음"],
-  faults: ["Could not be read", "읽지 못함"], times: ["{0} times", "{0}회"],
+  faults: ["Could not be read", "읽지 못함"], times: ["{0} times", "{0}회"], once: ["once", "1회"],
   unused: ["Not used", "사용하지 않음"], remedy: ["What would help: ", "해결 방법: "],
   all_well: ["Nothing failed so far.", "지금까지 실패가 없습니다."],
 
