@@ -197,6 +197,10 @@ fn power_monitor(entries: &[Entry]) -> Part {
     for Entry { key, value, .. } in section(entries, "spec.kepler.config") {
         match KEYS.iter().find(|(name, _)| name == key) {
             Some((_, setting)) => put(&mut part.settings, setting, value.content.clone()),
+            None if key == "additionalConfigMaps" => part.remarks.push(format!(
+                "`spec.kepler.config.{key}`: settings of those that stand in the same file are among these; of others migrate \
+                 them as well"
+            )),
             None => part.remarks.push(format!("`spec.kepler.config.{key}`: the operator's own; left out")),
         }
     }

@@ -1,6 +1,6 @@
 //! Recognises files made for Go Kepler, and extracts their settings.
 
-use super::super::config::yaml::{self, Content, Document, Entry};
+use super::super::config::yaml::{self, Content, Document, Entry, Node};
 use super::super::config::{Flags, parse_flags};
 use super::part::{Part, words};
 use super::{manifest, tree};
@@ -86,13 +86,22 @@ fn documents(text: &str) -> impl Iterator<Item = Vec<Entry>> {
             _ => texts.push(String::new()),
         }
     }
-    texts.into_iter().filter_map(|text| match yaml::parse(&text) {
-        Ok(Document { root: Some(node), .. }) => match node.content {
-            Content::Section(entries) => Some(entries),
-            _ => None,
-        },
-        _ => None,
+    texts.into_iter().flat_map(|text| match yaml::parse(&text) {
+        Ok(Document { root: Some(Node { content: Content::Section(entries), .. }), .. }) => objects(entries),
+        _ => Vec::new(),
     })
+}
+
+/// The objects of a list, as `kubectl get --output=yaml` writes it; else the document itself.
+fn objects(entries: Vec<Entry>) -> Vec<Vec<Entry>> {
+    if tree::string(&entries, "kind") != Some("List") {
+        return vec![entries];
+    }
+    let items = tree::items(&entries, "items").iter().filter_map(|item| match &item.content {
+        Content::Section(entries) => Some(entries.clone()),
+        _ => None,
+    });
+    items.collect()
 }
 
 /// Puts `more` into `settings`, section by section; what comes later wins.

@@ -195,10 +195,8 @@ pub(super) struct Nvml {
     power_limits: Option<TwoNumbers>,
     utilisation: Option<unsafe extern "C" fn(*mut c_void, *mut Utilisation) -> c_uint>,
     samples: Option<Samples>,
-    compute: Option<Processes>,
-    graphics: Option<Processes>,
-    /// Clients of a multi-process server (MPS): they are in neither of the other lists.
-    mps: Option<Processes>,
+    /// Compute, graphics, and clients of a multi-process server (MPS), which are in neither of the other lists.
+    processes: [Option<Processes>; 3],
     mig_mode: Option<TwoNumbers>,
     minor: Option<Number>,
     most_instances: Option<Number>,
@@ -263,9 +261,7 @@ impl Nvml {
             power_limits: find(&library, &["nvmlDeviceGetPowerManagementLimitConstraints"]),
             utilisation: find(&library, &["nvmlDeviceGetUtilizationRates"]),
             samples: find(&library, &["nvmlDeviceGetProcessUtilization"]),
-            compute: processes("Compute"),
-            graphics: processes("Graphics"),
-            mps: processes("MPSCompute"),
+            processes: ["Compute", "Graphics", "MPSCompute"].map(processes),
             mig_mode: find(&library, &["nvmlDeviceGetMigMode"]),
             minor: find(&library, &["nvmlDeviceGetMinorNumber"]),
             most_instances: find(&library, &["nvmlDeviceGetMaxMigDeviceCount"]),
@@ -390,7 +386,7 @@ impl Nvml {
     pub(super) fn processes(&self, device: Handle, pids: &mut Vec<u32>) -> Result<(), Code> {
         pids.clear();
         let mut is_known = false;
-        for call in [self.compute, self.graphics, self.mps].into_iter().flatten() {
+        for call in self.processes.into_iter().flatten() {
             let mut infos = [ProcessInfo::default(); 1024];
             let mut count = infos.len() as c_uint;
             // SAFETY: it fills at most as many structures of this layout as it is told that there are.
