@@ -70,7 +70,7 @@ pub use error::{ModelError, ModelFault, PredictError, TreeFault};
 pub use feature::{ParseSemanticsError, Quantity, Semantics};
 pub use interval::Interval;
 pub use machine::{Difference, Machine};
-pub use own::{MAX_INPUTS, component_name, zone};
+pub use own::{component_name, zone};
 pub use prediction::Prediction;
 pub use trainer::Trainer;
 
@@ -88,6 +88,8 @@ pub const MAX_FILE_BYTES: u64 = 16 << 20;
 pub const MAX_FEATURES: usize = 32;
 /// The most trees of one component. Published ones have 100.
 pub const MAX_TREES: usize = 10_000;
+/// The most inputs of a model in our own format.
+pub const MAX_INPUTS: usize = 64;
 /// The deepest tree, in splits from root to leaf. Published ones have 6.
 pub const MAX_DEPTH: u32 = 64;
 
@@ -250,18 +252,22 @@ impl Model {
     pub fn interval(&self, features: &[f64], prediction: &Prediction, zone: ZoneKind) -> Option<Interval> {
         let component = self.components.iter().find(|component| component.zone == zone)?;
         let (rule, power) = (component.interval.as_ref()?, prediction.power(zone)?.watts());
-        let widening = match (&self.inputs, &self.support) {
-            (Some(inputs), Some(support)) => support.widening(&inputs.of(features)),
-            _ => 1.0,
+        let (widening, nearness) = match (&self.inputs, &self.support) {
+            (Some(inputs), Some(support)) => {
+                let inputs = inputs.of(features);
+                (support.widening(&inputs), support.nearness(&inputs))
+            }
+            _ => (1.0, 1.0),
         };
         let factor = match &component.form {
             Form::Own(own) => own.factor(features),
             _ => 1.0,
         };
         let (below, above) = rule.margins(if factor == 0.0 { power } else { power / factor });
+        let far = rule.far * (1.0 - nearness);
         Some(Interval {
-            lower: Power::from_watts((power - below * factor * widening).max(0.0)),
-            upper: Power::from_watts(power + above * factor * widening),
+            lower: Power::from_watts((power - (below * widening + far) * factor).max(0.0)),
+            upper: Power::from_watts(power + (above * widening + far) * factor),
             confidence: rule.confidence,
             widening,
         })

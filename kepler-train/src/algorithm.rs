@@ -10,11 +10,13 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// Boosted trees for the mean and for the median, and extremely randomised trees, averaged: for rows in order of time.
+    /// Boosted and randomised trees, which fade into rising broken lines where no rows were.
     #[default]
     Ensemble,
-    /// The same boosted trees, a polynomial and the six nearest rows, weighted by how well they do together: for few rows in no order of time.
+    /// Boosted trees, a polynomial and the six nearest rows, weighted by how well they do together: for few rows in no order of time.
     Stack,
+    /// The rising broken lines alone.
+    Lines,
     /// Boosted trees: 100 of depth 6.
     Trees,
     /// Ordinary least squares.
@@ -23,10 +25,6 @@ pub enum Algorithm {
     Nnls,
     /// Ridge regression.
     Ridge,
-    /// Stochastic gradient descent.
-    Sgd,
-    /// Ridge regression on products of up to two features.
-    Polynomial,
     /// A logarithmic curve of one feature.
     Logarithmic,
     /// A logistic curve of one feature.
@@ -39,15 +37,14 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// All, the default first.
-    pub const ALL: [Algorithm; 12] = [
+    pub const ALL: [Algorithm; 11] = [
         Algorithm::Ensemble,
         Algorithm::Stack,
+        Algorithm::Lines,
         Algorithm::Trees,
         Algorithm::Ols,
         Algorithm::Nnls,
         Algorithm::Ridge,
-        Algorithm::Sgd,
-        Algorithm::Polynomial,
         Algorithm::Logarithmic,
         Algorithm::Logistic,
         Algorithm::Exponential,
@@ -60,12 +57,11 @@ impl Algorithm {
         match self {
             Algorithm::Ensemble => "ensemble",
             Algorithm::Stack => "stack",
+            Algorithm::Lines => "lines",
             Algorithm::Trees => "trees",
             Algorithm::Ols => "ols",
             Algorithm::Nnls => "nnls",
             Algorithm::Ridge => "ridge",
-            Algorithm::Sgd => "sgd",
-            Algorithm::Polynomial => "polynomial",
             Algorithm::Logarithmic => "logarithmic",
             Algorithm::Logistic => "logistic",
             Algorithm::Exponential => "exponential",
@@ -81,12 +77,11 @@ impl Algorithm {
         match self {
             Algorithm::Ensemble => ensemble(),
             Algorithm::Stack => stack(),
+            Algorithm::Lines => one(Learner::Additive),
             Algorithm::Trees => one(Learner::Trees(TreeSettings::default(), 1)),
             Algorithm::Ols => one(Learner::Linear(LinearMethod::Ordinary)),
             Algorithm::Nnls => one(Learner::Linear(LinearMethod::NonNegative)),
             Algorithm::Ridge => one(Learner::Linear(LinearMethod::Ridge(1e-3))),
-            Algorithm::Sgd => one(Learner::Linear(LinearMethod::Sgd(50))),
-            Algorithm::Polynomial => one(Learner::Linear(LinearMethod::Ridge(1e-6))).with_inputs(Inputs::Polynomial(2)),
             Algorithm::Logarithmic => curve(Shape::Logarithmic),
             Algorithm::Logistic => curve(Shape::Logistic),
             Algorithm::Exponential => curve(Shape::Exponential),
@@ -96,26 +91,28 @@ impl Algorithm {
 }
 
 /// Settings were compared on the blocked folds of one machine's package power (`docs/accuracy.md` says which, and what else was tried).
-fn boosted() -> Vec<Learner> {
+fn boosted(models: usize) -> Vec<Learner> {
     let bagged = TreeSettings { depth: 6, rate: 0.07, leaf: 5, rows: 0.6, ..TreeSettings::default() };
     let mean = TreeSettings { trees: 120, loss: Loss::Squared, ..bagged.clone() };
     let median = TreeSettings { trees: 150, loss: Loss::Absolute, ..bagged };
-    vec![Learner::Trees(mean, 3), Learner::Trees(median, 3)]
+    vec![Learner::Trees(mean, models), Learner::Trees(median, models)]
 }
 
-/// Boosted trees, which jump between measured rows, beside randomised ones, whose mean changes gradually.
+/// Far from the rows what activity implies; near them boosted trees, which jump between measured rows, beside randomised ones, whose mean
+/// changes gradually.
 fn ensemble() -> Recipe {
     let randomised = TreeSettings { trees: 50, depth: 10, growth: Growth::Randomised, ..TreeSettings::default() };
+    let mut learners = vec![Learner::Additive];
+    learners.extend(boosted(1));
+    // Half of the mean. The depth bounds the file of a model of very many rows.
     let randomised = Learner::Trees(randomised, 1);
-    let mut learners = boosted();
-    // Half of the mean each. The depth bounds the file of a model of very many rows.
     learners.extend([randomised.clone(), randomised]);
-    Recipe { learners, combine: Combine::Mean, ..Recipe::of("ensemble", Learner::Neighbours(1)) }
+    Recipe { learners, combine: Combine::Faded, ..Recipe::of("ensemble", Learner::Neighbours(1)) }
 }
 
-/// The boosted trees beside what is smooth and what remembers. Products of two features serve all of them.
+/// Boosted trees beside what is smooth and what remembers. Products of two features serve all of them.
 fn stack() -> Recipe {
-    let mut learners = boosted();
+    let mut learners = boosted(3);
     learners.extend([Learner::Linear(LinearMethod::Ridge(1e-6)), Learner::Neighbours(6)]);
     Recipe { learners, combine: Combine::Stacked, ..Recipe::of("stack", Learner::Neighbours(1)) }
         .with_inputs(Inputs::Polynomial(2))
@@ -169,6 +166,6 @@ mod tests {
                 assert!((power(&made) - 30.0 - row[0] / 50.0 - row[1] / 1e8).abs() < 25.0, "{algorithm}");
             }
         }
-        assert!("xgboost".parse::<Algorithm>().unwrap_err().to_string().contains("ensemble, stack, trees"));
+        assert!("xgboost".parse::<Algorithm>().unwrap_err().to_string().contains("ensemble, stack, lines"));
     }
 }

@@ -14,6 +14,7 @@
 
 mod machines;
 mod published_dataset;
+mod published_models;
 
 use crate::TrainError;
 use crate::validate::Validation;
@@ -90,6 +91,7 @@ pub fn run(
     };
     published_dataset::run(folder, how, &mut push)?;
     machines::run(folder, how, &mut push)?;
+    published_models::run(folder, &mut push)?;
     Ok(lines)
 }
 

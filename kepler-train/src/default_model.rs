@@ -256,7 +256,7 @@ fn quantile(values: impl Iterator<Item = (f64, f64)>, share: f64) -> f64 {
 
 fn interval((below, above): (f64, f64)) -> IntervalKnots {
     // Between two knots margins are interpolated: a share of the prediction everywhere.
-    IntervalKnots { confidence: CONFIDENCE, knots: vec![[0.0, 0.0, 0.0], [MOST, MOST * below, MOST * above]] }
+    IntervalKnots { confidence: CONFIDENCE, knots: vec![[0.0, 0.0, 0.0], [MOST, MOST * below, MOST * above]], far: 0.0 }
 }
 
 fn dataset(machines: &[Machine], exponent: i32) -> Result<Dataset, TrainError> {
@@ -293,7 +293,7 @@ fn support(machines: &[Machine], exponent: i32) -> Support {
     });
     let reach = gaps.fold(0.0, f64::max) / 2.0;
     let rows = seen.iter().flat_map(|watts| [0.0, *watts as f32]).collect();
-    Support { scales: vec![0.0, 1.0], rows, reach: reach.max(1e-3), growth: GROWTH }
+    Support { scales: vec![0.0, 1.0], floors: Vec::new(), rows, reach: reach.max(1e-3), growth: GROWTH }
 }
 
 fn card(data: &Dataset, machines: &[Machine], left_out: &[LeftOut]) -> Card {

@@ -54,7 +54,7 @@ pub fn idle_power(data: &Dataset, zone: ZoneKind, how: Idle) -> Result<f64, Trai
             quantile(&mut watts, 0.5)
         }
         Idle::Regression => {
-            let linear = linear::fit(data.rows(), data.width(), target, LinearMethod::NonNegative, 0)?;
+            let linear = linear::fit(data.rows(), data.width(), target, LinearMethod::NonNegative)?;
             // No machine idles below zero or above what it was seen to draw at least.
             linear.bias.clamp(0.0, target.iter().copied().fold(least, f64::max))
         }

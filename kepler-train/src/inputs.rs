@@ -94,6 +94,18 @@ pub(crate) fn design(data: &Dataset, factors: &Factors) -> Vec<f64> {
     rows.flat_map(|row| factors.iter().map(|factors| format::input(factors, row))).collect()
 }
 
+/// Standard deviation of each input; 0 for a constant.
+pub(crate) fn deviations(design: &[f64], width: usize) -> Vec<f64> {
+    let count = (design.len() / width.max(1)).max(1) as f64;
+    let column = |input| design.iter().skip(input).step_by(width.max(1));
+    let of = |input| {
+        let mean = column(input).sum::<f64>() / count;
+        let deviation = (column(input).map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
+        if deviation > 1e-12 * mean.abs() && deviation.is_finite() { deviation } else { 0.0 }
+    };
+    (0..width).map(of).collect()
+}
+
 /// The directions of inputs that are one of the named features (perhaps per something): power rises with them.
 pub(crate) fn directions(factors: &Factors, data: &Dataset, rising: &[String]) -> Vec<Direction> {
     let is_rising = |factors: &Vec<(usize, i32)>| match factors.split_first() {

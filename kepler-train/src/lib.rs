@@ -22,6 +22,7 @@
 //! The feature `parquet` reads and writes rows in Parquet beside CSV.
 #![forbid(unsafe_code)]
 
+mod additive;
 mod algorithm;
 pub mod compare;
 mod curve;
@@ -37,6 +38,7 @@ mod plot;
 mod random;
 mod recipe;
 pub mod report;
+mod support;
 mod table;
 mod trees;
 pub mod validate;

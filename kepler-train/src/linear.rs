@@ -1,4 +1,4 @@
-//! Linear models: least squares, plain, ridge and non-negative, and stochastic gradient descent.
+//! Linear models: least squares, plain, ridge and non-negative.
 //!
 //! Inputs are scaled to a standard deviation of 1 before anything is solved: counters of 10¹⁰ beside
 //! milliseconds would leave no digits.
@@ -6,7 +6,6 @@
 #![allow(clippy::indexing_slicing, reason = "matrices and vectors have the width they are made with here")]
 
 use crate::TrainError;
-use crate::random::Random;
 use kepler_core::model::format::Linear;
 use nalgebra::{DMatrix, DVector};
 
@@ -20,8 +19,6 @@ pub enum LinearMethod {
     NonNegative,
     /// Least squares plus this multiple of the squared coefficients of the scaled inputs, per row.
     Ridge(f64),
-    /// Stochastic gradient descent over that many passes.
-    Sgd(usize),
 }
 
 /// Mean and standard deviation of each input; a deviation of 0 (a constant) leaves the input out.
@@ -59,13 +56,7 @@ impl Scale {
 }
 
 /// Fits. `inputs`: flat rows of `width` numbers.
-pub(crate) fn fit(
-    inputs: &[f64],
-    width: usize,
-    target: &[f64],
-    method: LinearMethod,
-    seed: u64,
-) -> Result<Linear, TrainError> {
+pub(crate) fn fit(inputs: &[f64], width: usize, target: &[f64], method: LinearMethod) -> Result<Linear, TrainError> {
     let scale = Scale::of(inputs, width);
     let matrix = scale.matrix(inputs);
     let middle = target.iter().sum::<f64>() / target.len().max(1) as f64;
@@ -91,16 +82,33 @@ pub(crate) fn fit(
                 why: "the inputs depend on each other; give a larger strength".to_owned(),
             })?
         }
-        LinearMethod::NonNegative => non_negative(&matrix, &centred),
-        LinearMethod::Sgd(passes) => descend(&matrix, &centred, passes, seed),
+        LinearMethod::NonNegative => non_negative(&matrix, &centred, 1e-9),
     };
     Ok(scale.unscaled(coefficients.as_slice(), middle))
 }
 
-/// Lawson and Hanson's active set. The inputs are centred, so the bias takes no part.
-fn non_negative(matrix: &DMatrix<f64>, target: &DVector<f64>) -> DVector<f64> {
+/// The bias and the heights, none below zero, of steps whose sum is closest to a target; `design` says which share of each step a row has.
+pub(crate) fn rising_steps(design: &[f64], width: usize, target: &[f64], ridge: f64) -> (f64, Vec<f64>) {
+    let count = target.len().max(1) as f64;
+    let middle = target.iter().sum::<f64>() / count;
+    let means: Vec<f64> =
+        (0..width).map(|step| design.iter().skip(step).step_by(width.max(1)).sum::<f64>() / count).collect();
+    let centred =
+        design.chunks_exact(width.max(1)).flat_map(|row| row.iter().zip(&means).map(|(share, mean)| share - mean));
+    let matrix = DMatrix::from_row_iterator(design.len() / width.max(1), width, centred);
+    let watts = DVector::from_iterator(target.len(), target.iter().map(|watts| watts - middle));
+    let heights = non_negative(&matrix, &watts, ridge * count);
+    let bias = heights.iter().zip(&means).fold(middle, |bias, (height, mean)| bias - height * mean);
+    (bias, heights.as_slice().to_vec())
+}
+
+/// Lawson and Hanson's active set, with a ridge. The inputs are centred, so the bias takes no part.
+fn non_negative(matrix: &DMatrix<f64>, target: &DVector<f64>, ridge: f64) -> DVector<f64> {
     let width = matrix.ncols();
-    let (normal, image) = (matrix.tr_mul(matrix), matrix.tr_mul(target));
+    let (mut normal, image) = (matrix.tr_mul(matrix), matrix.tr_mul(target));
+    for input in 0..width {
+        normal[(input, input)] += ridge;
+    }
     let mut solution = DVector::zeros(width);
     let mut active: Vec<usize> = Vec::new();
     // Each round adds one input; the bound is for rounding errors that would make it add and remove without end.
@@ -113,8 +121,7 @@ fn non_negative(matrix: &DMatrix<f64>, target: &DVector<f64>) -> DVector<f64> {
         loop {
             let part = DMatrix::from_fn(active.len(), active.len(), |row, column| {
                 let (row, column) = (active.get(row), active.get(column));
-                row.zip(column)
-                    .map_or(0.0, |(&row, &column)| normal[(row, column)] + if row == column { 1e-9 } else { 0.0 })
+                row.zip(column).map_or(0.0, |(&row, &column)| normal[(row, column)])
             });
             let right = DVector::from_iterator(active.len(), active.iter().map(|&input| image[input]));
             let Some(tried) = part.cholesky().map(|cholesky| cholesky.solve(&right)) else { return solution };
@@ -167,36 +174,10 @@ pub(crate) fn positive_weights(columns: &[Vec<f64>], target: &[f64]) -> Vec<f64>
     weights
 }
 
-/// Gradient steps of one row each, in an order drawn again for every pass; the mean of the last half of all steps is taken.
-fn descend(matrix: &DMatrix<f64>, target: &DVector<f64>, passes: usize, seed: u64) -> DVector<f64> {
-    let mut random = Random::new(seed);
-    let mut order: Vec<usize> = (0..matrix.nrows()).collect();
-    let mut solution = DVector::zeros(matrix.ncols());
-    let mut mean = DVector::zeros(matrix.ncols());
-    let total = passes.max(1) * order.len();
-    // No step may overshoot the row it is for.
-    let longest = matrix.row_iter().map(|row| row.norm_squared()).fold(1.0, f64::max);
-    let (mut step, mut averaged) = (0, 0.0);
-    for _ in 0..passes.max(1) {
-        random.shuffle(&mut order);
-        for &row in &order {
-            let rate = (0.02 / (1.0 + 20.0 * step as f64 / total as f64)).min(1.0 / longest);
-            let inputs = matrix.row(row).transpose();
-            let error: f64 = target[row] - inputs.dot(&solution);
-            solution.axpy(rate * error, &inputs, 1.0);
-            step += 1;
-            if 2 * step > total {
-                averaged += 1.0;
-                mean += (&solution - &mean) / averaged;
-            }
-        }
-    }
-    mean
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Random;
 
     #[test]
     fn weights_are_those_of_the_columns_that_make_the_target_and_none_is_negative() {
@@ -225,10 +206,8 @@ mod tests {
     #[test]
     fn least_squares_finds_what_made_the_rows() {
         let (rows, target) = rows();
-        for (method, tolerance) in
-            [(LinearMethod::Ordinary, 1e-9), (LinearMethod::Ridge(0.0), 1e-6), (LinearMethod::Sgd(50), 0.02)]
-        {
-            let linear = fit(&rows, 3, &target, method, 0).unwrap();
+        for (method, tolerance) in [(LinearMethod::Ordinary, 1e-9), (LinearMethod::Ridge(0.0), 1e-6)] {
+            let linear = fit(&rows, 3, &target, method).unwrap();
             assert!((linear.coefficients[0] - 2.0).abs() < tolerance * 2.0, "{method:?} {linear:?}");
             assert!((linear.coefficients[1] + 1e-9).abs() < tolerance * 1e-9, "{method:?} {linear:?}");
             assert_eq!(linear.coefficients[2], 0.0);
@@ -239,7 +218,7 @@ mod tests {
     #[test]
     fn non_negative_coefficients_are_so_and_the_rest_does_its_best() {
         let (rows, target) = rows();
-        let linear = fit(&rows, 3, &target, LinearMethod::NonNegative, 0).unwrap();
+        let linear = fit(&rows, 3, &target, LinearMethod::NonNegative).unwrap();
         assert_eq!(linear.coefficients[1], 0.0);
         assert!((linear.coefficients[0] - 2.0).abs() < 0.3, "{linear:?}");
     }
@@ -247,17 +226,17 @@ mod tests {
     #[test]
     fn a_ridge_shrinks() {
         let (rows, target) = rows();
-        let plain = fit(&rows, 3, &target, LinearMethod::Ridge(0.0), 0).unwrap();
-        let shrunk = fit(&rows, 3, &target, LinearMethod::Ridge(1.0), 0).unwrap();
+        let plain = fit(&rows, 3, &target, LinearMethod::Ridge(0.0)).unwrap();
+        let shrunk = fit(&rows, 3, &target, LinearMethod::Ridge(1.0)).unwrap();
         assert!(shrunk.coefficients[0] < plain.coefficients[0] * 0.6);
-        assert!(fit(&rows, 3, &target, LinearMethod::Ridge(-1.0), 0).is_err());
+        assert!(fit(&rows, 3, &target, LinearMethod::Ridge(-1.0)).is_err());
     }
 
     #[test]
     fn inputs_that_depend_on_each_other_share_what_they_do() {
         let rows: Vec<f64> = (0..20).flat_map(|n| [f64::from(n), f64::from(n)]).collect();
         let target: Vec<f64> = (0..20).map(|n| 5.0 + 4.0 * f64::from(n)).collect();
-        let linear = fit(&rows, 2, &target, LinearMethod::Ordinary, 0).unwrap();
+        let linear = fit(&rows, 2, &target, LinearMethod::Ordinary).unwrap();
         assert!((linear.coefficients[0] - 2.0).abs() < 1e-9 && (linear.coefficients[1] - 2.0).abs() < 1e-9);
     }
 }

@@ -2,13 +2,16 @@
 
 mod stack;
 
-use crate::inputs::{self, Factors, Inputs};
+use crate::inputs::{self, Factors, Inputs, deviations};
 use crate::linear::{self, LinearMethod};
 use crate::random::Random;
 use crate::trees::{self, TreeSettings};
-use crate::{Dataset, TrainError, curve};
+use crate::{Dataset, TrainError, additive, curve, support};
 use kepler_core::model::format::{Component, Document, Feature, Function, Linear, Neighbours, Shape, Term};
 use kepler_core::model::{Card, Model, component_name};
+
+/// Features that power goes on rising with beyond what was seen: there is work to be done by more processors.
+const GO_ON: [&str; 2] = ["bpf_cpu_time_ms", "cpu_cycles"];
 
 /// One algorithm with its settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +19,8 @@ use kepler_core::model::{Card, Model, component_name};
 pub enum Learner {
     /// A linear function of the inputs.
     Linear(LinearMethod),
+    /// A sum of rising broken lines, one an input.
+    Additive,
     /// A curve of one feature.
     Curve {
         /// Which curve.
@@ -41,6 +46,8 @@ pub enum Combine {
     /// The sum with weights that are not negative, found on rows that the learners were not given, a fifth at a time, drawn
     /// at random: for rows in no order. Of rows that follow each other in time, neighbours would give the answer away.
     Stacked,
+    /// Near the rows the mean of the others, far from them the first.
+    Faded,
 }
 
 /// Everything that, with rows, determines a model to the last bit.
@@ -59,6 +66,8 @@ pub struct Recipe {
     pub rising: Vec<String>,
     /// The feature that power is learned per unit of, such as `threads`: a model then serves machines of any size.
     pub per: Option<String>,
+    /// How far the others take the place of the first near the rows ([`Combine::Faded`]), 0 … 1. [`crate::interval::fit`] finds it on groups that were held out.
+    pub faded: f64,
     /// Seed of the random number generator.
     pub seed: u64,
 }
@@ -74,6 +83,7 @@ impl Recipe {
             inputs: Inputs::Plain,
             rising: Vec::new(),
             per: None,
+            faded: 1.0,
             seed: 0,
         }
     }
@@ -119,6 +129,7 @@ impl Recipe {
             card: Some(self.card(data)),
             ..Document::default()
         };
+        document.support = (self.combine == Combine::Faded).then(|| support::of(&document.inputs, per.is_some(), data));
         for (zone, target) in data.targets() {
             let units =
                 per.map(|per| data.rows().iter().skip(per).step_by(data.width()).copied().collect::<Vec<f64>>());
@@ -153,11 +164,13 @@ impl Recipe {
         let mut terms: Vec<Term> = Vec::new();
         let share = match self.combine {
             Combine::Mean => 1.0 / self.learners.len() as f64,
+            Combine::Faded => 1.0 / (self.learners.len() - 1).max(1) as f64,
             Combine::Chain | Combine::Stacked => 1.0,
         };
         for (number, learner) in self.learners.iter().enumerate() {
             let functions = self.learn(learner, data, factors, design, &left, &mut seeds)?;
-            let weight = share / functions.len().max(1) as f64;
+            let first = self.combine == Combine::Faded && number == 0;
+            let weight = if first { 1.0 } else { share } / functions.len().max(1) as f64;
             let new: Vec<Term> = functions.into_iter().map(|function| Term { weight, function }).collect();
             if self.combine == Combine::Chain && number + 1 < self.learners.len() {
                 let document = Document {
@@ -175,6 +188,14 @@ impl Recipe {
             }
             terms.extend(new);
         }
+        if self.combine == Combine::Faded {
+            let mut others = terms.split_off(1);
+            // In place of the first, not beside it.
+            others.extend(terms.iter().map(|term| Term { weight: -term.weight, function: term.function.clone() }));
+            if self.faded > 0.0 && others.len() > 1 {
+                terms.push(Term { weight: self.faded, function: Function::Faded(others) });
+            }
+        }
         Ok(terms)
     }
 
@@ -189,8 +210,11 @@ impl Recipe {
     ) -> Result<Vec<Function>, TrainError> {
         let width = factors.len();
         match learner {
-            Learner::Linear(method) => {
-                Ok(vec![Function::Linear(linear::fit(design, width, target, *method, seeds.next())?)])
+            Learner::Linear(method) => Ok(vec![Function::Linear(linear::fit(design, width, target, *method)?)]),
+            Learner::Additive => {
+                let goes_on = |factors: &Vec<(usize, i32)>| matches!(factors.first(), Some((feature, 1)) if data.features().get(*feature).is_some_and(|name| GO_ON.contains(&name.as_str())));
+                let onward: Vec<usize> = (0..width).filter(|input| factors.get(*input).is_some_and(goes_on)).collect();
+                Ok(vec![Function::Additive(additive::fit(design, width, target, &onward))])
             }
             Learner::Curve { shape, feature } => {
                 let input = main_input(data, factors, feature.as_deref())?;
@@ -237,18 +261,6 @@ fn ranges(data: &Dataset) -> Vec<Feature> {
         upper: column(index).fold(f64::NEG_INFINITY, f64::max),
     };
     data.features().iter().enumerate().map(range).collect()
-}
-
-/// Standard deviation of each input; 0 for a constant.
-pub(crate) fn deviations(design: &[f64], width: usize) -> Vec<f64> {
-    let count = (design.len() / width.max(1)).max(1) as f64;
-    let column = |input| design.iter().skip(input).step_by(width.max(1));
-    let of = |input| {
-        let mean = column(input).sum::<f64>() / count;
-        let deviation = (column(input).map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
-        if deviation > 1e-12 * mean.abs() && deviation.is_finite() { deviation } else { 0.0 }
-    };
-    (0..width).map(of).collect()
 }
 
 /// The input that a curve is of: one that is a feature alone.

@@ -19,7 +19,7 @@
 
 pub(crate) mod folds;
 
-pub use folds::{Fold, blocks, by_group};
+pub use folds::{Fold, behaviour, blocks, by_group};
 
 use crate::{Dataset, Recipe, TrainError, interval};
 use kepler_core::model::{Model, Score, component_name};
@@ -49,8 +49,10 @@ pub struct HeldOut {
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Validation<'a> {
-    /// Whether intervals are calibrated in each fold, on training rows alone; takes eleven times as long.
+    /// Whether intervals are calibrated in each fold, on training rows alone; takes sixteen times as long.
     pub intervals: bool,
+    /// The groups, one a row, that intervals are to cover when they are not seen; without, [`behaviour`] makes some.
+    pub groups: Option<&'a [usize]>,
     /// How many folds are worked on at a time. The result does not depend on it.
     pub threads: NonZeroUsize,
     /// Called with the number of folds done and the number of all folds.
@@ -69,7 +71,7 @@ impl Validation<'_> {
 impl Default for Validation<'_> {
     fn default() -> Self {
         let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Validation { intervals: false, threads, progress: &|_, _| {} }
+        Validation { intervals: false, groups: None, threads, progress: &|_, _| {} }
     }
 }
 
@@ -91,7 +93,7 @@ pub fn cross_validate(
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(fold) = folds.get(number) else { return };
-            let held = hold_out(recipe, data, zone, target, fold, number, how.intervals);
+            let held = hold_out(recipe, data, zone, target, (fold, number), how);
             if let Ok(mut results) = results.lock() {
                 results.push((number, held));
             }
@@ -118,9 +120,8 @@ fn hold_out(
     data: &Dataset,
     zone: ZoneKind,
     target: &[f64],
-    fold: &Fold,
-    number: usize,
-    intervals: bool,
+    (fold, number): (&Fold, usize),
+    how: Validation<'_>,
 ) -> Result<Vec<HeldOut>, TrainError> {
     let mut held_out = vec![false; data.len()];
     for &row in fold {
@@ -133,8 +134,16 @@ fn hold_out(
     if training.len() < crate::MIN_ROWS {
         return Err(TrainError::TooFew { found: training.len(), needed: crate::MIN_ROWS });
     }
-    let document =
-        if intervals { interval::fit(recipe, &training, interval::CONFIDENCE)?.0 } else { recipe.fit(&training)? };
+    // Too few rows are left for one: the error alone is told.
+    let document = if how.intervals && training.len() >= interval::ROWS {
+        let groups: Vec<usize> = match how.groups {
+            Some(groups) => rest.iter().filter_map(|&row| groups.get(row).copied()).collect(),
+            None => behaviour(&training),
+        };
+        interval::fit_with(recipe, &training, interval::CONFIDENCE, &groups)?.0
+    } else {
+        recipe.fit(&training)?
+    };
     let model = Model::from_document(&document)?;
     predict(&model, data, zone, target, fold, number)
 }

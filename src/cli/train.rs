@@ -1,15 +1,17 @@
 //! `kepler train`: from measured rows to a model, with its card, report and plots.
 
+mod groups;
 mod rows;
 
 use super::exit::Failure;
 use super::progress::{Stage, during};
 use clap::Args;
+use groups::Groups;
 use kepler_core::model::format::Document;
 use kepler_core::model::{Model, Semantics, component_name};
 use kepler_core::units::ZoneKind;
 use kepler_train::compare::{self, Folder};
-use kepler_train::validate::{Fold, HeldOut, Validation, blocks, by_group, cross_validate, evaluate, score};
+use kepler_train::validate::{Fold, HeldOut, Validation, blocks, cross_validate, evaluate, score};
 use kepler_train::{Algorithm, Dataset, Recipe, TrainError, interval, published_weights, report};
 pub(super) use rows::Target;
 use std::fs;
@@ -37,7 +39,7 @@ pub(super) struct Train {
     /// Columns to predict from [default: those that `kepler record` writes]
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
     features: Vec<String>,
-    /// ensemble, stack, trees, ols, nnls, ridge, sgd, polynomial, logarithmic, logistic, exponential or knn
+    /// ensemble, stack, lines, trees, ols, nnls, ridge, logarithmic, logistic, exponential or knn
     #[arg(long, default_value = "ensemble")]
     algorithm: Algorithm,
     /// Features with which power never falls (ensemble and trees)
@@ -46,7 +48,8 @@ pub(super) struct Train {
     /// Learn power per unit of this column, such as threads
     #[arg(long, value_name = "COLUMN")]
     per: Option<String>,
-    /// Hold out one value of this column at a time (machine, workload) instead of ten blocks
+    /// Hold out one value of this column at a time [default: workload if the rows have it, else parts between which
+    /// recording stopped, else kinds of work told apart by what was counted]
     #[arg(long, value_name = "COLUMN")]
     leave_out: Option<String>,
     /// Give a column another name
@@ -119,14 +122,8 @@ fn make(asked: &Train, stage: &Stage) -> Result<String, Failure> {
     let recipe = asked.algorithm.recipe().with(|recipe| {
         (recipe.rising, recipe.per, recipe.seed) = (asked.rising.clone(), asked.per.clone(), asked.seed);
     });
-    let (folds, validation) = match &asked.leave_out {
-        Some(column) => {
-            let (groups, names) = table.groups(column).map_err(bad)?;
-            (by_group(&groups), format!("leave one {column} out ({})", names.len()))
-        }
-        None => (blocks(data.len(), FOLDS), format!("blocked {FOLDS}-fold")),
-    };
-    let (document, judged) = train(asked, &recipe, &data, (&folds, &validation), source, stage).map_err(bad)?;
+    let groups = Groups::of(asked.leave_out.as_deref(), &table, &data).map_err(bad)?;
+    let (document, judged) = train(asked, &recipe, &data, &groups, source, stage).map_err(bad)?;
     write(asked, &document)?;
     let mut page = format!("# {}\n\n", asked.output.display());
     if let Some(card) = &document.card {
@@ -152,21 +149,29 @@ fn train(
     asked: &Train,
     recipe: &Recipe,
     data: &Dataset,
-    (folds, validation): (&[Fold], &str),
+    groups: &Groups,
     source: String,
     stage: &Stage,
 ) -> Result<(Document, Judged), TrainError> {
     let mut scores = Vec::new();
     let mut judged = Vec::new();
     for (zone, _) in data.targets() {
-        let show = |done, of| stage.set(format!("({}: {done} of {of})", component_name(*zone)));
-        let how = Validation::default().with(|how| (how.intervals, how.progress) = (true, &show));
-        let held = cross_validate(recipe, data, *zone, folds, how)?;
-        scores.push(score(component_name(*zone), validation, &held));
-        judged.push((*zone, held));
+        let name = component_name(*zone);
+        let mut held_out = |folds: &[Fold], validation: &str| {
+            let show = |done, of| stage.set(format!("({name}, {validation}: {done} of {of})"));
+            let how = Validation::default()
+                .with(|how| (how.intervals, how.groups, how.progress) = (true, groups.given(), &show));
+            let held = cross_validate(recipe, data, *zone, folds, how)?;
+            scores.push(score(name, validation, &held));
+            Ok::<_, TrainError>(held)
+        };
+        let folds = groups.folds();
+        let outside = (folds.len() > 1).then(|| held_out(&folds, &groups.validation())).transpose()?;
+        let inside = held_out(&blocks(data.len(), FOLDS), &format!("blocked {FOLDS}-fold"))?;
+        judged.push((*zone, outside.unwrap_or(inside)));
     }
     stage.set("(the model)".to_owned());
-    let (mut document, _) = interval::fit(recipe, data, asked.confidence)?;
+    let (mut document, _) = interval::fit_with(recipe, data, asked.confidence, groups.rows())?;
     if let Some(card) = &mut document.card {
         card.scores = scores;
         card.source = source;
@@ -219,6 +224,10 @@ pub(super) struct Eval {
     /// Give a column another name
     #[arg(long, value_name = "OLD=NEW", value_delimiter = ',')]
     rename: Vec<String>,
+    /// Say also how it does on each value of this column [default: workload if the rows have it, else parts between which
+    /// recording stopped, else kinds of work told apart by what was counted]
+    #[arg(long, value_name = "COLUMN")]
+    group: Option<String>,
     /// Where to write report and plots: names begin with this
     #[arg(short, long, default_value = "eval")]
     output: PathBuf,
@@ -257,6 +266,7 @@ fn judge(asked: &Eval, stage: &Stage) -> Result<String, Failure> {
         ));
     }
     let data = Dataset::of(&table, model.features(), &targets).map_err(bad)?;
+    let groups = Groups::of(asked.group.as_deref(), &table, &data).map_err(bad)?;
     let mut page = format!("# {} on {} rows\n\n", asked.model.display(), data.len());
     let mut pictures = Vec::new();
     for (zone, _) in data.targets() {
@@ -266,6 +276,7 @@ fn judge(asked: &Eval, stage: &Stage) -> Result<String, Failure> {
         let outside = data.rows().chunks_exact(data.width()).filter(|row| model.outside(row) > 0).count();
         page += &format!("{name}: {}\n", score(name, "these rows", &held));
         page += &format!("{name}: {outside} rows outside the range trained with\n");
+        page += &groups.report(name, &held);
         pictures.push((format!("{name}.predicted"), report::predicted_plot(name, &held)));
         pictures.push((format!("{name}.residuals"), report::residual_plot(name, &held)));
     }

@@ -90,7 +90,7 @@ def rows_of_a_line(count: int = 300) -> str:
     return "\n".join(lines) + "\n"
 
 
-@pytest.mark.parametrize("algorithm", ["ensemble", "ols", "knn"])
+@pytest.mark.parametrize("algorithm", ["ensemble", "lines", "ols", "knn"])
 def test_any_csv_trains(models_bin, tmp_path, algorithm):
     data, model = tmp_path / "data.csv", tmp_path / "model.json"
     data.write_text(rows_of_a_line())
@@ -142,3 +142,24 @@ def test_rows_that_mean_something_else_are_not_judged_by(models_bin, tmp_path):
     assert done.returncode == 0, done.stderr
     judged = run(models_bin, "eval", model, tmp_path / "other.csv", "-o", tmp_path / "judged")
     assert judged.returncode == 2 and "mean different things" in judged.stderr
+
+
+def test_whole_workloads_are_held_out_and_coverage_is_told_by_each(models_bin, tmp_path):
+    lines = ["workload,a,b,package_power"]
+    for row in range(360):
+        work = ("web", "sort", "idle|ish")[row % 3]
+        a, b = 40.0 * (row % 100), 1e7 * (row % 83)
+        lines.append(f"{work},{a},{b},{30 + a / 100 + b / 2e8 + {'web': 0, 'sort': 4, 'idle|ish': -4}[work]}")
+    data, model = tmp_path / "data.csv", tmp_path / "m.json"
+    data.write_text("\n".join(lines) + "\n")
+    done = run(models_bin, "train", data, "--target=package", "--features=a,b", "-o", model)
+    assert done.returncode == 0, done.stderr
+    outside = float(re.search(r"leave one workload out \(3\): MAE ([\d.]+) W", done.stdout).group(1))
+    inside = float(re.search(r"blocked 10-fold: MAE ([\d.]+) W", done.stdout).group(1))
+    # What was not seen is off by what tells workloads apart.
+    assert outside > inside > 2, done.stdout
+    judged = run(models_bin, "eval", model, data, "-o", tmp_path / "judged")
+    assert judged.returncode == 0, judged.stderr
+    rows = re.findall(r"^\| (web|sort|idle\\\|ish) \| 120 \| [\d.]+ W \| [+-][\d.]+ W \| covers ([\d.]+) %", judged.stdout, re.M)
+    assert len(rows) == 3, judged.stdout
+    assert sum(float(share) for _, share in rows) / 3 > 85, judged.stdout

@@ -154,6 +154,31 @@ pub enum Function {
     Trees(Trees),
     /// The mean of the nearest training rows.
     Neighbours(Neighbours),
+    /// A sum of broken lines.
+    Additive(Additive),
+    /// Functions whose sum counts less the farther a row is from those trained with ([`Document::support`]): `e^(−3·(d − 1))` of it
+    /// at a distance of d > 1 reaches.
+    Faded(Vec<Term>),
+}
+
+/// `bias + Σ line(input)`, in watts: each a broken line of one input, constant before its first and after its last knot.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "version 1 of the file format")]
+pub struct Additive {
+    /// What the sum starts with.
+    pub bias: f64,
+    /// The lines.
+    pub lines: Vec<Line>,
+}
+
+/// A broken line of one input.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "version 1 of the file format")]
+pub struct Line {
+    /// Index of the input.
+    pub input: usize,
+    /// `[input, watts]` of each knot, inputs rising.
+    pub knots: Vec<[f64; 2]>,
 }
 
 /// `bias + Σ coefficient · input`, in watts.
@@ -237,6 +262,14 @@ pub struct IntervalKnots {
     pub confidence: f64,
     /// By predicted value, rising (watts; with `per`, watts of one of it): `[predicted, below, above]`. Between two the figures are interpolated, outside them constant.
     pub knots: Vec<[f64; 3]>,
+    /// What is added to either margin far from the rows trained with, where nothing is left of [`Function::Faded`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub far: f64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 /// Where the training rows lay.
@@ -245,7 +278,10 @@ pub struct IntervalKnots {
 pub struct Support {
     /// What each input is divided by before distances are taken; 0 leaves it out.
     pub scales: Vec<f64>,
-    /// Inputs of rows that stand for all, one row after the other.
+    /// If given, one an input: distances are taken between `ln(1 + |input| / floor)`, so that half as much is as far as twice as much.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub floors: Vec<f64>,
+    /// Inputs of rows that stand for all, one row after the other; with `floors`, their logarithms.
     pub rows: Vec<f32>,
     /// The distance within which rows are as good as seen.
     pub reach: f64,

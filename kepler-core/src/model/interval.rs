@@ -1,5 +1,6 @@
 //! How far off a prediction may be.
 
+use super::MAX_INPUTS;
 use super::error::ModelFault;
 use super::format;
 use crate::units::Power;
@@ -40,6 +41,8 @@ impl Interval {
 pub(super) struct Rule {
     pub(super) confidence: f64,
     knots: Vec<[f64; 3]>,
+    /// What is added to either margin far from the rows trained with.
+    pub(super) far: f64,
 }
 
 impl Rule {
@@ -47,6 +50,7 @@ impl Rule {
         let sound = given.confidence > 0.0
             && given.confidence < 1.0
             && !given.knots.is_empty()
+            && (0.0..=f64::MAX).contains(&given.far)
             && given.knots.iter().all(|[at, below, above]| {
                 at.is_finite() && (0.0..=f64::MAX).contains(below) && (0.0..=f64::MAX).contains(above)
             })
@@ -54,7 +58,7 @@ impl Rule {
         if !sound {
             return Err(ModelFault::Malformed("interval: confidence or knots are not usable".to_owned()));
         }
-        Ok(Rule { confidence: given.confidence, knots: given.knots.clone() })
+        Ok(Rule { confidence: given.confidence, knots: given.knots.clone(), far: given.far })
     }
 
     /// How far below and above a prediction the truth may lie.
@@ -68,10 +72,14 @@ impl Rule {
     }
 }
 
+/// How steeply that fades which holds near the rows trained with, per reach.
+const FADING: f64 = 3.0;
+
 /// Where the training rows lay.
 #[derive(Clone, Debug)]
 pub(super) struct Support {
     scales: Vec<f64>,
+    floors: Vec<f64>,
     rows: Vec<f32>,
     reach: f64,
     growth: f64,
@@ -84,24 +92,47 @@ impl Support {
             && !given.rows.is_empty()
             && given.rows.iter().all(|value| value.is_finite())
             && given.scales.iter().all(|scale| (0.0..=f64::MAX).contains(scale))
+            && (given.floors.is_empty() || given.floors.len() == inputs)
+            && given.floors.iter().all(|floor| *floor > 0.0 && floor.is_finite())
             && given.reach > 0.0
             && given.reach.is_finite()
             && (0.0..=f64::MAX).contains(&given.growth);
         if !sound {
-            return Err(ModelFault::Malformed("support: scales, rows, reach or growth are not usable".to_owned()));
+            return Err(ModelFault::Malformed(
+                "support: scales, floors, rows, reach or growth are not usable".to_owned(),
+            ));
         }
-        let (scales, rows) = (given.scales.clone(), given.rows.clone());
-        Ok(Support { scales, rows, reach: given.reach, growth: given.growth })
+        let (scales, floors, rows) = (given.scales.clone(), given.floors.clone(), given.rows.clone());
+        Ok(Support { scales, floors, rows, reach: given.reach, growth: given.growth })
     }
 
     /// How many times wider an interval becomes for these inputs.
     pub(super) fn widening(&self, inputs: &[f64]) -> f64 {
+        1.0 + self.growth * self.beyond(inputs)
+    }
+
+    /// How much of what fades with the distance is left: all within reach.
+    pub(super) fn nearness(&self, inputs: &[f64]) -> f64 {
+        (-FADING * self.beyond(inputs)).exp()
+    }
+
+    /// How many reaches these inputs are beyond reach.
+    fn beyond(&self, inputs: &[f64]) -> f64 {
+        let mut logarithms = [0.0; MAX_INPUTS];
+        let inputs = if self.floors.is_empty() {
+            inputs
+        } else {
+            for ((slot, input), floor) in logarithms.iter_mut().zip(inputs).zip(&self.floors) {
+                *slot = (input.abs() / floor).ln_1p();
+            }
+            logarithms.get(..self.floors.len()).unwrap_or_default()
+        };
         let nearest = self
             .rows
             .chunks_exact(self.scales.len().max(1))
             .map(|row| distance_squared(row, inputs, &self.scales))
             .fold(f64::INFINITY, f64::min);
-        1.0 + self.growth * (nearest.sqrt() / self.reach - 1.0).max(0.0)
+        (nearest.sqrt() / self.reach - 1.0).max(0.0)
     }
 }
 
@@ -117,8 +148,11 @@ mod tests {
 
     #[test]
     fn margins_are_interpolated_between_knots_and_constant_outside() {
-        let rule =
-            Rule::new(&format::IntervalKnots { confidence: 0.9, knots: vec![[10.0, 1.0, 2.0], [20.0, 3.0, 2.0]] });
+        let rule = Rule::new(&format::IntervalKnots {
+            confidence: 0.9,
+            knots: vec![[10.0, 1.0, 2.0], [20.0, 3.0, 2.0]],
+            far: 0.0,
+        });
         let rule = rule.unwrap();
         assert_eq!(rule.margins(0.0), (1.0, 2.0));
         assert_eq!(rule.margins(15.0), (2.0, 2.0));
@@ -129,7 +163,7 @@ mod tests {
     #[test]
     fn knots_out_of_order_or_negative_are_refused() {
         for knots in [vec![], vec![[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]], vec![[1.0, -1.0, 1.0]]] {
-            assert!(Rule::new(&format::IntervalKnots { confidence: 0.9, knots }).is_err());
+            assert!(Rule::new(&format::IntervalKnots { confidence: 0.9, knots, far: 0.0 }).is_err());
         }
     }
 

@@ -1,18 +1,18 @@
 //! Models in our [own format](super::format): proven sound once, then evaluated without allocating.
 
 use super::error::ModelFault;
-use super::format::{self, Function, Neighbours, Shape};
+use super::format::{self, Additive, Function, Line, Neighbours, Shape};
 use super::interval::{Rule, Support, distance_squared};
 use super::trees::Trees;
-use super::{BLOCK, Form, MAX_FEATURES, MAX_TREES, MOST_CHIPS, Model, ModelComponent, Trainer, ceiling};
+use super::{BLOCK, Form, MAX_FEATURES, MAX_INPUTS, MAX_TREES, MOST_CHIPS, Model, ModelComponent, Trainer, ceiling};
 use crate::units::ZoneKind;
 
-/// The most inputs of a model.
-pub const MAX_INPUTS: usize = 64;
 /// The most terms of a component.
 const MAX_TERMS: usize = 32;
 /// The most neighbours asked for.
 const MAX_NEIGHBOURS: usize = 32;
+/// The most knots of a broken line.
+const MAX_KNOTS: usize = 256;
 /// Powers of a feature in an input lie between plus and minus this.
 const MAX_POWER: i32 = 8;
 
@@ -63,6 +63,8 @@ pub(super) struct Own {
     inputs: Inputs,
     per: Option<usize>,
     terms: Vec<(f64, Term)>,
+    /// Terms that fade with the distance from what was seen.
+    faded: Option<(Support, Vec<(f64, Term)>)>,
 }
 
 #[derive(Clone, Debug)]
@@ -71,26 +73,63 @@ enum Term {
     Curve { shape: Shape, input: usize, scale: f64, weights: [f64; 4] },
     Trees(Trees),
     Neighbours(Neighbours),
+    Additive(Additive),
+}
+
+/// The weighted sum of terms.
+fn sum(terms: &[(f64, Term)], inputs: &[f64]) -> f64 {
+    terms.iter().fold(0.0, |sum, (weight, term)| sum + weight * term.raw(inputs))
 }
 
 impl Own {
-    fn new(zone: ZoneKind, given: &format::Component, inputs: &Inputs, features: usize) -> Result<Self, ModelFault> {
-        limit("terms", given.terms.len(), MAX_TERMS)?;
+    fn new(
+        zone: ZoneKind,
+        given: &format::Component,
+        inputs: &Inputs,
+        features: usize,
+        support: Option<&Support>,
+    ) -> Result<Self, ModelFault> {
+        let flat = given.terms.iter().flat_map(|term| match &term.function {
+            Function::Faded(terms) => terms.as_slice(),
+            _ => std::slice::from_ref(term),
+        });
+        limit("terms", flat.count(), MAX_TERMS)?;
         if given.terms.is_empty() || given.per.is_some_and(|index| index >= features) {
             return Err(ModelFault::Malformed(format!("{zone}: no terms, or `per` names no feature")));
         }
-        let terms = given.terms.iter().map(|term| {
+        let (mut terms, mut faded) = (Vec::new(), Vec::new());
+        for term in &given.terms {
             if !term.weight.is_finite() {
                 return Err(ModelFault::Number { zone, what: "weight of a term".to_owned(), value: term.weight });
             }
-            Ok((term.weight, Term::new(zone, &term.function, inputs.len())?))
-        });
-        Ok(Own { inputs: inputs.clone(), per: given.per, terms: terms.collect::<Result<_, _>>()? })
+            let Function::Faded(inner) = &term.function else {
+                terms.push((term.weight, Term::new(zone, &term.function, inputs.len())?));
+                continue;
+            };
+            for inner in inner {
+                let weight = term.weight * inner.weight;
+                if !weight.is_finite() {
+                    return Err(ModelFault::Number { zone, what: "weight of a term".to_owned(), value: weight });
+                }
+                faded.push((weight, Term::new(zone, &inner.function, inputs.len())?));
+            }
+        }
+        let faded = match (faded.is_empty(), support) {
+            (true, _) => None,
+            (false, Some(support)) => Some((support.clone(), faded)),
+            (false, None) => {
+                return Err(ModelFault::Malformed(format!(
+                    "{zone}: terms fade with the distance, and there is no support"
+                )));
+            }
+        };
+        Ok(Own { inputs: inputs.clone(), per: given.per, terms, faded })
     }
 
     /// The sum of terms, before it is multiplied by what it is per.
     pub(super) fn rate(&self, inputs: &[f64]) -> f64 {
-        self.terms.iter().fold(0.0, |sum, (weight, term)| sum + weight * term.raw(inputs))
+        let faded = self.faded.as_ref().map_or(0.0, |(support, terms)| support.nearness(inputs) * sum(terms, inputs));
+        sum(&self.terms, inputs) + faded
     }
 
     pub(super) fn raw(&self, features: &[f64]) -> f64 {
@@ -113,17 +152,28 @@ impl Own {
         let mut part = [0.0; BLOCK];
         let part = part.get_mut(..results.len()).unwrap_or_default();
         results.fill(0.0);
-        for (weight, term) in &self.terms {
-            match term {
-                Term::Trees(trees) => trees.raw_batch(&block, inputs, part),
-                other => {
-                    for (slot, inputs) in part.iter_mut().zip(block.chunks_exact(inputs)) {
-                        *slot = other.raw(inputs);
+        let mut add = |terms: &[(f64, Term)], results: &mut [f64]| {
+            for (weight, term) in terms {
+                match term {
+                    Term::Trees(trees) => trees.raw_batch(&block, inputs, part),
+                    other => {
+                        for (slot, inputs) in part.iter_mut().zip(block.chunks_exact(inputs)) {
+                            *slot = other.raw(inputs);
+                        }
                     }
                 }
+                for (result, part) in results.iter_mut().zip(&*part) {
+                    *result += weight * part;
+                }
             }
-            for (result, part) in results.iter_mut().zip(&*part) {
-                *result += weight * part;
+        };
+        add(&self.terms, results);
+        if let Some((support, terms)) = &self.faded {
+            let mut faded = [0.0; BLOCK];
+            let faded = faded.get_mut(..results.len()).unwrap_or_default();
+            add(terms, faded);
+            for ((result, faded), inputs) in results.iter_mut().zip(&*faded).zip(block.chunks_exact(inputs)) {
+                *result += support.nearness(inputs) * faded;
             }
         }
         for (result, row) in results.iter_mut().zip(rows.chunks_exact(width)) {
@@ -158,6 +208,20 @@ impl Term {
                     *slot = *weight;
                 }
                 Ok(Term::Curve { shape: curve.shape, input: curve.input, scale: curve.scale, weights })
+            }
+            Function::Faded(_) => Err(bad("faded terms cannot be faded again")),
+            Function::Additive(given) => {
+                let sound = |line: &Line| {
+                    line.input < inputs
+                        && (1..=MAX_KNOTS).contains(&line.knots.len())
+                        && line.knots.iter().flatten().all(|value| value.is_finite())
+                        && line.knots.is_sorted_by(|[a, _], [b, _]| a < b)
+                };
+                limit("broken lines", given.lines.len(), MAX_INPUTS)?;
+                if !given.bias.is_finite() || !given.lines.iter().all(sound) {
+                    return Err(bad("a broken line's input or knots are not usable"));
+                }
+                Ok(Term::Additive(given.clone()))
             }
             Function::Trees(given) => {
                 limit("trees", given.trees.len(), MAX_TREES)?;
@@ -194,7 +258,24 @@ impl Term {
             }
             Term::Trees(trees) => trees.raw(inputs),
             Term::Neighbours(neighbours) => nearest_mean(neighbours, inputs),
+            Term::Additive(Additive { bias, lines }) => lines.iter().fold(*bias, |sum, line| {
+                sum + on_line(&line.knots, inputs.get(line.input).copied().unwrap_or(f64::NAN))
+            }),
         }
+    }
+}
+
+/// A broken line, constant outside of its knots.
+fn on_line(knots: &[[f64; 2]], x: f64) -> f64 {
+    if x.is_nan() {
+        return x;
+    }
+    let after = knots.partition_point(|[at, _]| *at <= x);
+    let left = after.checked_sub(1).and_then(|before| knots.get(before)).or(knots.first());
+    match (left, knots.get(after)) {
+        (Some([a, y]), Some([b, z])) if b > a => y + (x - a) / (b - a) * (z - y),
+        (Some([_, y]), _) => *y,
+        (None, _) => f64::NAN,
     }
 }
 
@@ -247,10 +328,11 @@ pub(super) fn build(document: &format::Document) -> Result<Model, ModelFault> {
         }
     }
     let inputs = Inputs::new(document)?;
+    let support = document.support.as_ref().map(|given| Support::new(given, inputs.len())).transpose()?;
     let mut components = Vec::new();
     for (name, given) in &document.components {
         let zone = zone(name).ok_or_else(|| ModelFault::Malformed(format!("unknown component `{name}`")))?;
-        let form = Form::Own(Box::new(Own::new(zone, given, &inputs, document.features.len())?));
+        let form = Form::Own(Box::new(Own::new(zone, given, &inputs, document.features.len(), support.as_ref())?));
         let interval = given.interval.as_ref().map(Rule::new).transpose()?;
         components.push(ModelComponent { zone, form, interval });
     }
@@ -263,7 +345,7 @@ pub(super) fn build(document: &format::Document) -> Result<Model, ModelFault> {
         semantics: document.semantics,
         features: document.features.iter().map(|feature| feature.name.clone()).collect(),
         ranges: document.features.iter().map(|feature| (feature.lower, feature.upper)).collect(),
-        support: document.support.as_ref().map(|given| Support::new(given, inputs.len())).transpose()?,
+        support,
         inputs: Some(inputs),
         card: document.card.clone().map(Box::new),
         components,

@@ -52,13 +52,19 @@ fn own() -> Vec<u8> {
             Term { weight: 1.0, function: Function::Neighbours(neighbours) },
             Term { weight: 1.0, function: Function::Curve(curve) },
         ],
-        interval: Some(IntervalKnots { confidence: 0.9, knots: vec![[0.0, 4.0, 6.0], [50.0, 5.0, 7.0]] }),
+        interval: Some(IntervalKnots { confidence: 0.9, knots: vec![[0.0, 4.0, 6.0], [50.0, 5.0, 7.0]], far: 0.0 }),
     };
     let document = Document {
         features: vec![feature("bpf_cpu_time_ms"), feature("threads")],
         inputs: vec![vec![(0, 1)], vec![(1, 1)], vec![(0, 1), (1, -1)]],
         components: BTreeMap::from([("package".to_owned(), component.clone()), ("dram".to_owned(), component)]),
-        support: Some(Support { scales: vec![1.0; 3], rows: vec![10.0, 0.0, 1.0], reach: 5.0, growth: 1.0 }),
+        support: Some(Support {
+            scales: vec![1.0; 3],
+            floors: Vec::new(),
+            rows: vec![10.0, 0.0, 1.0],
+            reach: 5.0,
+            growth: 1.0,
+        }),
         card: Some(Card { trainer: "ensemble".to_owned(), ..Card::default() }),
         ..Document::default()
     };

@@ -33,13 +33,19 @@ fn document() -> Document {
             Term::linear(2.0, Linear { bias: 1.0, coefficients: vec![0.5, 0.0] }),
             term(Function::Neighbours(neighbours)),
         ],
-        interval: Some(IntervalKnots { confidence: 0.9, knots: vec![[0.0, 4.0, 6.0]] }),
+        interval: Some(IntervalKnots { confidence: 0.9, knots: vec![[0.0, 4.0, 6.0]], far: 0.0 }),
         ..Component::default()
     };
     Document {
         features: vec![feature("a"), feature("b")],
         components: BTreeMap::from([("package".to_owned(), package)]),
-        support: Some(Support { scales: vec![1.0, 1.0], rows: vec![10.0, 0.0], reach: 5.0, growth: 1.0 }),
+        support: Some(Support {
+            scales: vec![1.0, 1.0],
+            floors: Vec::new(),
+            rows: vec![10.0, 0.0],
+            reach: 5.0,
+            growth: 1.0,
+        }),
         ..Document::default()
     }
 }
@@ -163,4 +169,47 @@ fn a_truncated_file_is_damaged_and_says_so() {
         let error = Model::from_json("model", &json[..length]).unwrap_err().to_string();
         assert!(error.contains("damaged"), "{error}");
     }
+}
+
+#[test]
+fn what_fades_counts_near_the_rows_only_and_what_is_added_to_intervals_far_from_them() {
+    use kepler_core::model::format::{Additive, Line};
+    let line = Additive { bias: 10.0, lines: vec![Line { input: 0, knots: vec![[0.0, 0.0], [100.0, 50.0]] }] };
+    let constant = |watts| Term::linear(1.0, Linear { bias: watts, coefficients: vec![0.0] });
+    let whole = |support| Document {
+        features: vec![Feature { name: "bpf_cpu_time_ms".into(), lower: 0.0, upper: 100.0 }],
+        components: BTreeMap::from([(
+            "package".to_owned(),
+            Component {
+                terms: vec![
+                    Term { weight: 1.0, function: Function::Additive(line.clone()) },
+                    Term { weight: 0.5, function: Function::Faded(vec![constant(40.0)]) },
+                ],
+                interval: Some(IntervalKnots { confidence: 0.9, knots: vec![[0.0, 1.0, 1.0]], far: 30.0 }),
+                ..Component::default()
+            },
+        )]),
+        support,
+        ..Document::default()
+    };
+    let support =
+        Support { scales: vec![1.0], floors: vec![1.0], rows: vec![100.0_f32.ln_1p()], reach: 0.5, growth: 0.0 };
+    let model = Model::from_document(&whole(Some(support))).unwrap();
+    let at = |x: f64| {
+        let prediction = model.predict(&[x]).unwrap();
+        let interval = model.interval(&[x], &prediction, ZoneKind::Package).unwrap();
+        (prediction.power(ZoneKind::Package).unwrap().watts(), interval.upper.watts())
+    };
+    assert_eq!(at(100.0), (80.0, 81.0), "the line, half of what fades, and the margin near the rows");
+    assert_eq!(at(140.0), (80.0, 81.0), "the line is level, and 40 % more is within reach");
+    let (power, upper) = at(0.0);
+    assert!((power - 10.0).abs() < 1e-6 && (upper - power - 31.0).abs() < 1e-6, "{power} {upper}");
+    let rows = [100.0, 60.0, 1.0, 0.0];
+    let mut batch = Vec::new();
+    model.predict_batch(&rows, NonZeroUsize::MIN, &mut batch).unwrap();
+    for (row, batch) in rows.iter().zip(batch) {
+        assert_eq!(batch.power(ZoneKind::Package).unwrap().watts().to_bits(), at(*row).0.to_bits());
+    }
+    let refused = Model::from_document(&whole(None)).unwrap_err().to_string();
+    assert!(refused.contains("there is no support"), "{refused}");
 }

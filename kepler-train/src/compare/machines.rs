@@ -1,7 +1,7 @@
 //! Six bare-metal machines of a cloud.
 
 use super::{ComparisonRow, Folder};
-use crate::validate::{Fold, Validation, by_group, cross_validate, score};
+use crate::validate::{Fold, HeldOut, Validation, behaviour, by_group, cross_validate, score};
 use crate::{Algorithm, Dataset, Inputs, Learner, LinearMethod, Recipe, Table, TrainError, interval};
 use kepler_core::model::{Model, Semantics};
 use kepler_core::units::ZoneKind;
@@ -27,7 +27,7 @@ pub(super) fn run(folder: &Folder, how: Validation<'_>, push: &mut dyn FnMut(Com
     let within = within(folder, &basic, &usable, &groups, how)?;
     push(ComparisonRow {
         task: "ec2 package, Basic, within machine, 10 random 10 % splits".to_owned(),
-        recipe: "stack".to_owned(),
+        recipe: Algorithm::Stack.to_string(),
         reference: reference(&results, &["EC2 within-machine random10 Basic package_power"]),
         bar: Some(7.4),
         score: within,
@@ -43,6 +43,25 @@ pub(super) fn run(folder: &Folder, how: Validation<'_>, push: &mut dyn FnMut(Com
         bar: Some(35.0),
         score: score("package", "leave one machine out", &held),
     });
+
+    for recipe in [Algorithm::Ensemble, Algorithm::Lines, Algorithm::Nnls, Algorithm::Trees].map(Algorithm::recipe) {
+        let mut all = Vec::new();
+        for rows in by_group(&groups) {
+            let own = basic.subset(&rows);
+            let kinds = by_group(&behaviour(&own));
+            let base = all.iter().map(|held: &HeldOut| held.fold + 1).max().unwrap_or_default();
+            let mut held = cross_validate(&recipe, &own, ZONE, &kinds, Validation { intervals: true, ..how })?;
+            held.iter_mut().for_each(|held| held.fold += base);
+            all.extend(held);
+        }
+        push(ComparisonRow {
+            task: "ec2 package, Basic, within machine, leave one kind of work out".to_owned(),
+            recipe: recipe.name.clone(),
+            reference: None,
+            bar: None,
+            score: score("package", "leave one kind of work out", &all),
+        });
+    }
 
     push(transfer(&basic, &groups, &results)?);
     Ok(())
@@ -105,7 +124,6 @@ fn within(
                 fold
             })
             .collect();
-        // Few rows, in no order of time.
         let held =
             cross_validate(&Algorithm::Stack.recipe(), &own, ZONE, &folds, Validation { intervals: false, ..how })?;
         maes.push(score("package", "", &held).mae);

@@ -1,7 +1,7 @@
 //! One 32-thread server under a matrix of loads, 3 s a row, in ten blocks.
 
 use super::{ComparisonRow, Folder};
-use crate::validate::{Fold, Validation, by_group, cross_validate, score};
+use crate::validate::{Fold, Validation, behaviour, by_group, cross_validate, score};
 use crate::{Algorithm, Dataset, Table, TrainError};
 use kepler_core::model::component_name;
 use kepler_core::units::ZoneKind;
@@ -46,6 +46,18 @@ pub(super) fn run(folder: &Folder, how: Validation<'_>, push: &mut dyn FnMut(Com
         bar: Some(15.0),
         score: score("package", "leave one workload band out", &held),
     });
+    // The same by all that is counted.
+    for recipe in [Algorithm::Ensemble, Algorithm::Lines, Algorithm::Nnls, Algorithm::Trees].map(Algorithm::recipe) {
+        let folds = by_group(&behaviour(&data));
+        let held = cross_validate(&recipe, &data, ZoneKind::Package, &folds, Validation { intervals: true, ..how })?;
+        push(ComparisonRow {
+            task: format!("nx12 package, Basic, leave one kind of work out ({})", folds.len()),
+            recipe: recipe.name.clone(),
+            reference: None,
+            bar: (recipe.name == "ensemble").then_some(15.0),
+            score: score("package", "leave one kind of work out", &held),
+        });
+    }
     Ok(())
 }
 

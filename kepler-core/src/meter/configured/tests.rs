@@ -100,13 +100,19 @@ fn ours() -> ConfiguredModel {
     let linear = Linear { bias: 10.0, coefficients: vec![0.01] };
     let component = Component {
         terms: vec![Term::linear(1.0, linear)],
-        interval: Some(IntervalKnots { confidence: 0.9, knots: vec![[0.0, 1.0, 2.0]] }),
+        interval: Some(IntervalKnots { confidence: 0.9, knots: vec![[0.0, 1.0, 2.0]], far: 0.0 }),
         ..Component::default()
     };
     let document = Document {
         features: vec![Feature { name: "bpf_cpu_time_ms".into(), lower: 0.0, upper: 1000.0 }],
         components: [("package".to_owned(), component)].into(),
-        support: Some(Support { scales: vec![500.0], rows: vec![0.0, 500.0, 1000.0], reach: 1.0, growth: 0.5 }),
+        support: Some(Support {
+            scales: vec![500.0],
+            floors: Vec::new(),
+            rows: vec![0.0, 500.0, 1000.0],
+            reach: 1.0,
+            growth: 0.5,
+        }),
         ..Document::default()
     };
     let model = Ok(Arc::new(Model::from_document(&document).unwrap()));

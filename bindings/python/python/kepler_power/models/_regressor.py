@@ -19,19 +19,18 @@ if TYPE_CHECKING:
 Algorithm = Literal[
     "ensemble",
     "stack",
+    "lines",
     "trees",
     "ols",
     "nnls",
     "ridge",
-    "sgd",
-    "polynomial",
     "logarithmic",
     "logistic",
     "exponential",
     "knn",
 ]
-"""As `kepler train` names them: boosted trees averaged, the same stacked with others, boosted trees, least squares (plain, without negative
-coefficients, ridge, stochastic gradient descent, on products of features), curves of one feature, nearest rows."""
+"""As `kepler train` names them: trees that fade into rising lines far from the rows, trees stacked with others, the lines alone, boosted trees, least squares (plain,
+without negative coefficients, ridge), curves of one feature, nearest rows."""
 
 
 class PowerRegressor:
@@ -55,7 +54,7 @@ class PowerRegressor:
     :param max_depth: splits from root to leaf, 1 to 16.
     :param learning_rate: by how much each tree is believed, 0 to 1.
     :param min_samples_leaf: the fewest rows of a leaf.
-    :param confidence: of prediction intervals, 0 to 1; without it there are none. They cost five more trainings, and
+    :param confidence: of prediction intervals, 0 to 1; without it there are none. They cost fifteen more trainings, and
         rows must be in order of time.
     :param random_state: seed of everything random, 0 or more.
     """
