@@ -25,11 +25,12 @@ pub(super) struct Groups {
 impl Groups {
     /// By a column that was asked for, else by `workload`, by gaps in time, by what the machine did.
     pub(super) fn of(column: Option<&str>, table: &Table, data: &Dataset) -> Result<Self, TrainError> {
+        let is_asked_for = column.is_some();
         let named = column.or_else(|| table.names().find(|name| *name == WORKLOAD));
         if let Some(column) = named {
             let (rows, names) = table.groups(column)?;
             // A column of one value that was not asked for tells nothing apart.
-            if column != WORKLOAD || names.len() > 1 {
+            if is_asked_for || names.len() > 1 {
                 return Ok(Groups { rows, names, what: column.to_owned(), given: true });
             }
         }
