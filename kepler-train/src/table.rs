@@ -6,6 +6,7 @@ mod parquet;
 use crate::TrainError;
 use kepler_core::host::file::{self, FileLimits};
 use kepler_core::model::Semantics;
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
@@ -228,10 +229,10 @@ impl Table {
     /// # Errors
     /// There is no such column.
     pub fn groups(&self, column: &str) -> Result<(Vec<usize>, Vec<String>), TrainError> {
-        let mut known: Vec<String> = Vec::new();
+        let (mut known, mut numbers) = (Vec::new(), HashMap::new());
         let mut number_of = |text: String| {
-            known.iter().position(|name| *name == text).unwrap_or_else(|| {
-                known.push(text);
+            *numbers.entry(text).or_insert_with_key(|text: &String| {
+                known.push(text.clone());
                 known.len() - 1
             })
         };

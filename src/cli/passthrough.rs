@@ -7,6 +7,7 @@ use super::config::Config;
 use super::exit::Failure;
 use channel::Channels;
 use kepler_core::guests::{GuestOptions, GuestRecord, GuestShares, is_plain};
+use kepler_core::host::Timestamp;
 use kepler_core::snapshot::{Feed, Snapshot};
 use std::collections::BTreeSet;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -82,7 +83,11 @@ struct Guest<'a> {
 
 impl Work {
     fn pass_on(&mut self, snapshot: &Snapshot) {
-        let records = self.shares.follow(snapshot);
+        let mut records = self.shares.follow(snapshot);
+        let age = Timestamp::now().boottime.saturating_sub(snapshot.at.boottime);
+        for record in &mut records {
+            (record.time, record.age) = (record.time + age, age);
+        }
         let mut guests = Vec::with_capacity(records.len());
         for record in &records {
             if !is_plain(&record.vm) {

@@ -5,6 +5,8 @@ use kepler_train::{Dataset, Table, TrainError};
 
 /// The column that names kinds of work.
 const WORKLOAD: &str = "workload";
+/// The most groups: a model is trained without each.
+const MOST: usize = 100;
 /// Columns that say when a row was recorded, in seconds.
 const TIMES: [&str; 2] = ["time_unix_seconds", "timestamp"];
 /// Recording stopped where rows are this many times farther apart than most.
@@ -25,13 +27,24 @@ pub(super) struct Groups {
 impl Groups {
     /// By a column that was asked for, else by `workload`, by gaps in time, by what the machine did.
     pub(super) fn of(column: Option<&str>, table: &Table, data: &Dataset) -> Result<Self, TrainError> {
-        let is_asked_for = column.is_some();
         let named = column.or_else(|| table.names().find(|name| *name == WORKLOAD));
-        if let Some(column) = named {
-            let (rows, names) = table.groups(column)?;
-            // A column of one value that was not asked for tells nothing apart.
-            if is_asked_for || names.len() > 1 {
-                return Ok(Groups { rows, names, what: column.to_owned(), given: true });
+        if let Some(name) = named {
+            let (rows, names) = table.groups(name)?;
+            match names.len() {
+                2..=MOST => return Ok(Groups { rows, names, what: name.to_owned(), given: true }),
+                found if column.is_some() && found > MOST => {
+                    return Err(TrainError::TooMany { what: "groups to leave out", found, limit: MOST });
+                }
+                _ if column.is_some() => {
+                    let remedy = "give a column that has several values, or none";
+                    return Err(TrainError::Setting {
+                        what: "the column to leave out by",
+                        value: format!("`{name}`, which is the same in all rows"),
+                        remedy,
+                    });
+                }
+                // What was not asked for and tells nothing apart.
+                _ => {}
             }
         }
         let numbered =
@@ -100,7 +113,7 @@ fn parts(table: &Table) -> Option<Vec<usize>> {
     });
     let parts: Vec<usize> = std::iter::once(0).chain(rest).collect();
     let folds = by_group(&parts);
-    (folds.len() >= PARTS && folds.iter().all(|fold| fold.len() >= ROWS_OF_PART)).then_some(parts)
+    ((PARTS..=MOST).contains(&folds.len()) && folds.iter().all(|fold| fold.len() >= ROWS_OF_PART)).then_some(parts)
 }
 
 #[cfg(test)]
@@ -109,9 +122,13 @@ mod tests {
     use kepler_core::units::ZoneKind;
 
     fn groups(csv: &str, column: Option<&str>) -> Groups {
+        of(csv, column).unwrap()
+    }
+
+    fn of(csv: &str, column: Option<&str>) -> Result<Groups, TrainError> {
         let table = Table::from_csv("rows", csv.as_bytes()).unwrap();
         let data = Dataset::of(&table, &["a".to_owned()], &[(ZoneKind::Package, "package_power".to_owned())]).unwrap();
-        Groups::of(column, &table, &data).unwrap()
+        Groups::of(column, &table, &data)
     }
 
     fn csv(rows: usize, line: impl Fn(usize) -> String) -> String {
@@ -126,6 +143,11 @@ mod tests {
         assert_eq!(groups(&stopped, None).validation(), "leave one part of the recording out (3)");
         let steady = groups(&csv(40, |n| format!("{n},one,{},50\n", if n < 20 { 1 } else { 900 })), None);
         assert_eq!((steady.validation().as_str(), steady.given().is_some()), ("leave one kind of work out (2)", false));
-        assert_eq!(groups(&stopped, Some("workload")).validation(), "leave one workload out (1)");
+        let refused = |column| of(&stopped, Some(column)).err().unwrap().to_string();
+        assert!(refused("workload").contains("`workload`, which is the same in all rows"), "{}", refused("workload"));
+        let many = csv(150, |n| format!("{n},{n},{},50\n", n % 9));
+        let refused = of(&many, Some("workload")).err().unwrap().to_string();
+        assert!(refused.starts_with("150 groups to leave out where at most 100"), "{refused}");
+        assert!(groups(&many, None).validation().starts_with("leave one kind of work out"));
     }
 }
