@@ -65,7 +65,7 @@ pub use device::{DeviceEnergy, WorkloadDeviceEnergy, told_device};
 pub use inventory::{
     Containment, Inventory, NodeEnergy, NodeZoneEnergy, Owner, Resources, Skipped, WorkloadEnergy, WorkloadId,
 };
-pub(crate) use inventory::{counted, for_each_listed};
+pub(crate) use inventory::{counted, for_each_listed, joules};
 pub use kepler_core::workload::WorkloadKind;
 pub use layered::LayeredView;
 pub use live::LiveView;
@@ -185,7 +185,7 @@ pub enum Subject {
 pub struct EnergySeries {
     /// What was used in each step. Gaps are times without data.
     pub steps: Series<StepUsage>,
-    /// Measured, or estimated with the largest error of the figures in it.
+    /// Measured, or estimated with the error of the sum of all steps.
     pub method: Method,
     /// Share of the asked time (and, for several nodes, of the nodes) that the steps stand for, 0 to 1.
     pub coverage: f64,

@@ -126,6 +126,19 @@ mod tests {
     }
 
     #[test]
+    fn a_sum_errs_by_what_each_part_adds_to_it() {
+        let estimated = |error_ratio| Method::Estimated { error_ratio };
+        let sum = |parts: &[(f64, Method)]| Method::of_sum(parts.iter().copied());
+        // An accelerator of 300 W that is measured, beside processors of some 100 W.
+        assert_eq!(sum(&[(300.0, Method::Measured), (100.0, estimated(0.6))]), Some(estimated(0.15)));
+        assert_eq!(sum(&[(3.0, estimated(0.1)), (7.0, estimated(0.1))]), Some(estimated(0.1)));
+        // What adds nothing does not err, and nothing at all errs as the worst.
+        assert_eq!(sum(&[(300.0, Method::Measured), (0.0, estimated(0.6))]), Some(Method::Measured));
+        assert_eq!(sum(&[(0.0, Method::Measured), (0.0, estimated(0.6))]), Some(estimated(0.6)));
+        assert_eq!(sum(&[]), None);
+    }
+
+    #[test]
     fn the_share_of_this_process_is_a_part_of_what_the_machine_drew() {
         let measured = measure(|| (0..5_000_000u64).fold(0, |sum, n| std::hint::black_box(sum ^ n))).unwrap();
         let (energy, own) = (measured.energy.unwrap(), measured.process_energy.unwrap());

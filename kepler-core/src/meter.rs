@@ -188,6 +188,35 @@ impl Method {
             Method::Estimated { .. } => Method::Estimated { error_ratio: larger },
         }
     }
+
+    /// The method of a sum, from the size of each part (its energy, or its power) and how that came to be: the weakest of the
+    /// parts that are not zero, with the mean of their errors by size. That is the error where all parts err alike, and no
+    /// less than where they do not. `None` without parts.
+    #[must_use]
+    pub fn of_sum(parts: impl IntoIterator<Item = (f64, Method)>) -> Option<Method> {
+        let (mut any, mut some): (Option<Method>, Option<Method>) = (None, None);
+        let (mut size, mut error) = (0.0, 0.0);
+        let (mut least, mut most) = (f64::INFINITY, 0.0_f64);
+        let weakest =
+            |so_far: Option<Method>, method: Method| Some(so_far.map_or(method, |known| known.weaker(method)));
+        for (part, method) in parts {
+            any = weakest(any, method);
+            if part > 0.0 {
+                some = weakest(some, method);
+                let ratio = method.error_ratio().unwrap_or(0.0);
+                (size, error) = (size + part, error + part * ratio);
+                (least, most) = (least.min(ratio), most.max(ratio));
+            }
+        }
+        // Of equal errors the mean is the same, also in its last digit.
+        let error_ratio = if least < most { (error / size).clamp(least, most) } else { most };
+        some.map(|method| match method {
+            Method::Measured => Method::Measured,
+            Method::Partial { .. } => Method::Partial { error_ratio },
+            Method::Estimated { .. } => Method::Estimated { error_ratio },
+        })
+        .or(any)
+    }
 }
 
 /// One physical zone of a meter: the `dram` of socket 1, say.

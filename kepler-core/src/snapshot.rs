@@ -267,6 +267,17 @@ impl SocketZone {
 }
 
 impl NodeZone {
+    /// How the sum of these zones came to be: by their power, or where that is not known of all, by their energy. `None`
+    /// without zones.
+    #[must_use]
+    pub fn method_of_sum<'a>(zones: impl Iterator<Item = &'a NodeZone> + Clone) -> Option<Method> {
+        let powers: Option<Vec<_>> = zones.clone().map(|zone| Some((zone.power?.total.watts(), zone.method))).collect();
+        match powers {
+            Some(powers) => Method::of_sum(powers),
+            None => Method::of_sum(zones.map(|zone| (zone.energy.joules(), zone.method))),
+        }
+    }
+
     /// A zone that has not drawn anything yet. Its fields are public, to be filled in.
     #[must_use]
     pub fn new(path: impl Into<Arc<str>>, source: &'static str, method: Method) -> Self {

@@ -303,7 +303,7 @@ impl EnergyView for PrometheusView {
         for (name, found) in found {
             let Some(&covered) = nodes.covered.get(&name) else { continue };
             let node = found.figures.into_node(name, covered);
-            inventory.workloads.extend(rows(&node, node.method(), found.workloads.into_values().collect()));
+            inventory.workloads.extend(rows(&node, found.workloads.into_values().collect()));
             inventory.nodes.push(node);
         }
         Ok(Arc::new(inventory))

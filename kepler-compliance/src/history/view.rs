@@ -98,7 +98,7 @@ fn inventory(reading: &Reading<'_>, range: TimeRange, asked: Span) -> rusqlite::
     let mut devices = Devices::read(reading, &intervals, asked, covered, of_newest)?;
     described.devices = std::mem::take(&mut devices.drawn);
     described.platform = platform::sums(reading.platform(asked)?, &intervals, asked);
-    let (method, counted) = (described.method(), described.counted());
+    let counted = described.counted();
 
     let mut sums: HashMap<i64, Sum> = HashMap::new();
     reading.workload_rows(asked, None, |row| {
@@ -121,7 +121,7 @@ fn inventory(reading: &Reading<'_>, range: TimeRange, asked: Span) -> rusqlite::
             energy: sum.usage.energy.counting(&counted),
             power: elapsed.map(|elapsed| sum.newest.map(|energy| energy.over(elapsed)).counting(&counted)),
             cpu_time: sum.usage.cpu_time,
-            method,
+            method: described.method_of(&sum.usage.energy),
             resources: None,
             containment: Containment::Unknown,
             devices: devices.used.remove(&id).unwrap_or_default(),
@@ -220,7 +220,7 @@ fn series(
     let Some(covered) = covered(&intervals, asked) else { return Ok(None) };
     let mut described = NodeEnergy::new(node, covered);
     described.zones = node_zones(reading, &intervals, asked, &reading.sources(asked)?, None)?;
-    let (method, counted) = (described.method(), described.counted());
+    let counted = described.counted();
     let resolution = Duration::ZERO;
     let of_machine = |usage: &StepUsage| StepUsage {
         energy: usage.energy.counting(&counted),
@@ -230,6 +230,8 @@ fn series(
     };
     Ok(steps.finish().map(|steps| {
         let steps = steps.map(of_machine);
+        let used = steps.steps().iter().fold(EnergySplit::default(), |sum, step| sum.plus(&step.value.energy));
+        let method = described.method_of(&used);
         EnergySeries { steps, method, coverage, resolution, moment }
     }))
 }

@@ -2,7 +2,7 @@
 
 use crate::carbon::HOURS_PER_MONTH;
 use crate::units::{Energy, Power};
-use crate::view::{EnergySplit, Inventory, PowerSplit, TimeRange, WorkloadEnergy};
+use crate::view::{EnergySplit, Inventory, PowerSplit, TimeRange, WorkloadEnergy, joules};
 use kepler_core::meter::Method;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(crate) struct Figures {
     pub(crate) window: Duration,
     pub(crate) running: usize,
     pub(crate) terminated: usize,
-    /// Measured, or estimated with the largest error among the rows.
+    /// Measured, or estimated with the error of the sum of the rows.
     pub(crate) method: Method,
 }
 
@@ -36,6 +36,12 @@ impl<'a> Windows<'a> {
     pub(crate) fn get(&self, node: &str, covered: TimeRange) -> Duration {
         self.0.get(node).copied().unwrap_or_else(|| covered.length())
     }
+}
+
+/// How the sum of two energies came to be.
+fn sum_of_methods(a: (&EnergySplit, Method), b: (&EnergySplit, Method)) -> Method {
+    let parts = [a, b].map(|(energy, method)| (joules(energy.total()), method));
+    Method::of_sum(parts).unwrap_or(Method::Measured)
 }
 
 impl Figures {
@@ -68,9 +74,9 @@ impl Figures {
 
     /// Adds a row whose node was observed for `window`.
     pub(crate) fn add(&mut self, row: &WorkloadEnergy, window: Duration) {
+        self.method = sum_of_methods((&self.energy, self.method), (&row.energy, row.method));
         self.energy = self.energy.plus(&row.energy);
         self.cpu_time = either(self.cpu_time, row.cpu_time, |a, b| a + b);
-        self.method = self.method.weaker(row.method);
         // An empty window has energy, perhaps, but no power.
         let power = (!window.is_zero()).then(|| row.energy.map(|energy: Energy| energy.over(window)));
         self.mean = either(self.mean, power.and_then(|power| power.total()), |a, b| a + b);
@@ -84,13 +90,13 @@ impl Figures {
 
     /// Adds the sum of other rows.
     pub(crate) fn absorb(&mut self, other: &Figures) {
+        self.method = sum_of_methods((&self.energy, self.method), (&other.energy, other.method));
         self.energy = self.energy.plus(&other.energy);
         self.power = either(self.power, other.power, |a, b| a.plus(&b));
         self.mean = either(self.mean, other.mean, |a, b| a + b);
         self.cpu_time = either(self.cpu_time, other.cpu_time, |a, b| a + b);
         self.running += other.running;
         self.terminated += other.terminated;
-        self.method = self.method.weaker(other.method);
     }
 
     /// IT energy of a month like this window; none when nothing runs any more or nothing is known.

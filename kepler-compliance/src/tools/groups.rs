@@ -4,7 +4,8 @@ use super::devices::DeviceSums;
 use super::figures::Windows;
 use super::resolve::most_like;
 use super::{ArgumentRemedy, Figures, ToolError};
-use crate::view::{Containment, Inventory, WorkloadEnergy, WorkloadKind};
+use crate::view::{Containment, Inventory, WorkloadEnergy, WorkloadKind, joules};
+use kepler_core::meter::Method;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Workloads of one kind and name: the sum of the rows that share them.
@@ -16,6 +17,11 @@ pub(super) struct Group<'a> {
     /// Its pods, containers or processes.
     pub(super) rows: Vec<&'a WorkloadEnergy>,
     pub(super) devices: DeviceSums<'a>,
+}
+
+/// How the energy of all of them came to be.
+pub(super) fn method_of(groups: &[Group<'_>]) -> Option<Method> {
+    Method::of_sum(groups.iter().map(|group| (joules(group.figures.energy.total()), group.figures.method)))
 }
 
 /// Containment among the rows of an inventory.

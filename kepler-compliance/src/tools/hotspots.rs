@@ -3,7 +3,7 @@
 use super::answer::{Evidence, Skip, energy_caveats, grams_per_hour};
 use super::arguments::{MOST_WATTS, Scope, named, within};
 use super::devices::{self, DeviceWatts};
-use super::groups::{Group, check_namespace, common_kind, groups};
+use super::groups::{Group, check_namespace, common_kind, groups, method_of};
 use super::judges::facility_of;
 use super::{Figures, ToolError, ToolRequest, Toolset};
 use crate::context::Context;
@@ -191,7 +191,7 @@ pub fn get_power_hotspots(context: &Context<'_>, request: &HotspotsRequest) -> R
             devices: group.devices.watts(&inventory),
         });
     }
-    let method = groups.iter().map(|group| group.figures.method).reduce(kepler_core::meter::Method::weaker);
+    let method = method_of(&groups);
     let mut caveats = energy_caveats(context, &inventory, method);
     caveats.extend(unusable);
     caveats.extend(devices::caveat(&inventory));

@@ -3,7 +3,7 @@
 use super::answer::{Evidence, Month, ProjectedMonthly, Skip, Statuses, basis_of, energy_caveats, grams_per_hour};
 use super::arguments::{Scope, check_page, named};
 use super::chosen::Chosen;
-use super::groups::{Group, check_namespace, common_kind, groups};
+use super::groups::{Group, check_namespace, common_kind, groups, method_of};
 use super::judges::{Judges, Terms};
 use super::price::MonthPrice;
 use super::{ToolError, ToolRequest, Toolset};
@@ -240,7 +240,7 @@ pub fn list_workloads_by_compliance(context: &Context<'_>, request: &ListRequest
         let facility = judges.of(&chosen)?.facility();
         response.workloads.push(listed(context, facility, &price, group, *statuses, chosen));
     }
-    let method = groups.iter().map(|group| group.figures.method).reduce(kepler_core::meter::Method::weaker);
+    let method = method_of(&groups);
     let mut caveats = energy_caveats(context, &inventory, method);
     caveats.extend(price.caveat);
     caveats.extend(judges.caveats());

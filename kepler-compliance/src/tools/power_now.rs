@@ -16,8 +16,7 @@ use crate::standards::{Basis, Status};
 use crate::tariff::EnergyPrice;
 use crate::text::Lang;
 use crate::units::{Energy, Power};
-use crate::view::{Inventory, NodeEnergy, PowerSplit, WorkloadKind};
-use kepler_core::meter::Method;
+use crate::view::{Inventory, PowerSplit, WorkloadKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -220,7 +219,7 @@ pub fn get_power_now(context: &Context<'_>, request: &PowerNowRequest) -> Result
     response.devices = devices::power(&inventory);
     response.platform = platform::figures(&inventory);
     response.skipped = inventory.skipped.iter().map(Skip::from).collect();
-    let method = inventory.nodes.iter().map(NodeEnergy::method).reduce(Method::weaker);
+    let method = inventory.method();
     response.basis = method.map(basis_of);
     let mut caveats = energy_caveats(context, &inventory, method);
     caveats.extend(judges.caveats());

@@ -445,11 +445,9 @@ fn rows(inventory: &Inventory, by: ReportBy) -> Result<Vec<ReportRow>, ToolError
             .iter()
             .map(|node| {
                 let energy = node.energy().total();
-                let zones = node.zones.iter().filter_map(|(_, zone)| zone.as_ref());
-                let method = zones.map(|zone| zone.method).fold(Method::Measured, Method::weaker);
                 let length = node.covered.length();
                 let watts = energy.filter(|_| !length.is_zero()).map(|energy| energy.over(length).watts());
-                of_row(None, None, &node.name, energy, method, (None, watts))
+                of_row(None, None, &node.name, energy, node.method(), (None, watts))
             })
             .collect(),
         ReportBy::Namespace => {

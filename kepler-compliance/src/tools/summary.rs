@@ -16,7 +16,6 @@ use crate::messages::{Message, SummaryMessage, render_all};
 use crate::standards::{Basis, SiteFacts, Status};
 use crate::units::{Energy, Power};
 use crate::view::{Inventory, NodeEnergy, NodeZoneEnergy, WorkloadKind};
-use kepler_core::meter::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -168,7 +167,7 @@ pub fn get_cluster_carbon_summary(
     }
     let pods = groups(&inventory, Some(WorkloadKind::Pod), None)?;
     response.namespaces = namespaces(&inventory, &pods, |namespace| judges.of_namespace(namespace))?;
-    let method = inventory.nodes.iter().map(NodeEnergy::method).reduce(Method::weaker);
+    let method = inventory.method();
     let mut caveats = energy_caveats(context, &inventory, method);
     caveats.extend(MonthPrice::of(context).caveat);
     caveats.extend(judges.caveats());

@@ -41,6 +41,11 @@ impl Inventory {
         let moment = moment.into();
         Inventory { moment, asked, covered, coverage, nodes: Vec::new(), workloads: Vec::new(), skipped: Vec::new() }
     }
+
+    /// How the energy of all its nodes came to be; `None` without nodes.
+    pub(crate) fn method(&self) -> Option<Method> {
+        Method::of_sum(self.nodes.iter().map(|node| (joules(node.energy().total()), node.method())))
+    }
 }
 
 /// A node's energy in the range.
@@ -322,13 +327,25 @@ impl NodeEnergy {
         counted(&self.zones)
     }
 
-    /// How the total came to be: the weakest method of the [counted](Self::counted) zones.
+    /// How the total came to be: the method of the sum of the [counted](Self::counted) zones ([`Method::of_sum`]).
     #[must_use]
     pub fn method(&self) -> Method {
-        let counted = self.counted();
-        let zones = self.zones.iter().filter(|(zone, _)| counted[*zone]).filter_map(|(_, zone)| zone.as_ref());
-        zones.map(|zone| zone.method).reduce(Method::weaker).unwrap_or(Method::Measured)
+        self.method_of(&self.energy())
     }
+
+    /// How a part of its energy came to be, such as a workload's: likewise, by what that has in each zone.
+    #[must_use]
+    pub fn method_of(&self, energy: &EnergySplit) -> Method {
+        let counted = self.counted();
+        let zones = self.zones.iter().filter(|(zone, _)| counted[*zone]);
+        let parts = zones.filter_map(|(kind, zone)| Some((joules(energy.zones[kind]), zone.as_ref()?.method)));
+        Method::of_sum(parts).unwrap_or(Method::Measured)
+    }
+}
+
+/// What is not known weighs nothing.
+pub(crate) fn joules(energy: Option<Energy>) -> f64 {
+    energy.map_or(0.0, Energy::joules)
 }
 
 /// The zones whose sum is the machine, of a node with these.
@@ -355,4 +372,29 @@ pub(crate) fn for_each_listed<'a>(snapshot: &'a Snapshot, mut visit: impl FnMut(
         };
         visit(row, namespace);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+
+    #[test]
+    fn what_is_estimated_makes_uncertain_what_has_a_part_in_it_only() {
+        let (estimated, whole) = (|error_ratio| Method::Estimated { error_ratio }, Timestamp::UNIX_EPOCH);
+        let mut node = NodeEnergy::new("a", TimeRange { start: whole, end: whole });
+        let zone = |joules, method| Some(NodeZoneEnergy::new(Energy::from_joules(joules), method, "test"));
+        node.zones[ZoneKind::Package] = zone(100.0, estimated(0.6));
+        node.zones[ZoneKind::Gpu] = zone(300.0, Method::Measured);
+        assert_eq!(node.method(), estimated(0.15));
+        let of = |package: f64, gpu: f64| {
+            let mut energy = EnergySplit::default();
+            energy.zones[ZoneKind::Package] = Some(Energy::from_joules(package));
+            energy.zones[ZoneKind::Gpu] = Some(Energy::from_joules(gpu));
+            node.method_of(&energy)
+        };
+        assert_eq!(of(10.0, 0.0), estimated(0.6));
+        assert_eq!(of(10.0, 30.0), estimated(0.15));
+        assert_eq!(of(0.0, 30.0), Method::Measured);
+    }
 }

@@ -105,7 +105,8 @@ fn series_add_up_to_what_was_recorded() {
     assert!(history.series(&Subject::Node("z".into()), range(0, 30), Duration::from_secs(60)).is_err());
     let hour = history.series(&Subject::Cluster, range(0, 30), Duration::from_secs(3600)).unwrap();
     assert_eq!(hour.steps.steps().len(), 1);
-    assert_eq!(hour.method, Method::Estimated { error_ratio: 0.3 });
+    // Half of it is estimated.
+    assert_eq!(hour.method, Method::Estimated { error_ratio: 0.15 });
 }
 
 #[test]

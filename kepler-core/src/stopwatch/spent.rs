@@ -124,14 +124,14 @@ impl Spent {
         Some(counted.filter_map(|zone| self.part(zone, cpu)).sum())
     }
 
-    /// How good the machine's energy is: the weakest method of the zones that were added, and the meter that most of it
+    /// How good the machine's energy is: the method of the sum of the zones that were added, and the meter that most of it
     /// comes from. `None` without any.
     #[must_use]
     pub fn machine_source(&self) -> Option<(&'static str, Method)> {
         let machine = self.machine()?;
         let added = || self.zones.iter().filter(|(zone, _)| machine.zones[*zone]).filter_map(|(_, zone)| zone.as_ref());
         let source = added().max_by_key(|zone| zone.energy)?.source;
-        Some((source, added().map(|zone| zone.method).reduce(Method::weaker)?))
+        Some((source, Method::of_sum(added().map(|zone| (zone.energy.joules(), zone.method)))?))
     }
 
     /// The machine's mean power.

@@ -7,7 +7,6 @@ use kepler_compliance::view::{
     Containment, DeviceEnergy, EnergySplit, NodeEnergy, NodeZoneEnergy, Owner, Resources, Split, StepUsage, TimeRange,
     WorkloadDeviceEnergy, WorkloadEnergy, WorkloadId, WorkloadKind, told_device,
 };
-use kepler_core::meter::Method;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -243,7 +242,7 @@ impl WorkloadFigures {
 }
 
 /// Rows of workloads that ran on `node`.
-pub(crate) fn rows(node: &NodeEnergy, method: Method, figures: Vec<WorkloadFigures>) -> Vec<WorkloadEnergy> {
+pub(crate) fn rows(node: &NodeEnergy, figures: Vec<WorkloadFigures>) -> Vec<WorkloadEnergy> {
     let pods = figures.iter().filter(|row| row.identity.kind == WorkloadKind::Pod);
     let namespaces: HashMap<Arc<str>, Option<Arc<str>>> =
         pods.map(|row| (row.identity.uid.clone(), row.identity.namespace.clone())).collect();
@@ -264,7 +263,7 @@ pub(crate) fn rows(node: &NodeEnergy, method: Method, figures: Vec<WorkloadFigur
         let identity = row.identity;
         let mut id = WorkloadId::new(identity.kind, identity.name, identity.uid, node.name.clone());
         id.namespace = identity.namespace.or(of_pod);
-        let mut workload = WorkloadEnergy::new(id, energy.counting(&node.counted()), method);
+        let mut workload = WorkloadEnergy::new(id, energy.counting(&node.counted()), node.method_of(&energy));
         (workload.owner, workload.resources) = (row.owner, row.resources);
         workload.running = row.running;
         workload.power = known.then(|| row.watts.map(Power::from_watts).counting(&node.counted()));
@@ -331,7 +330,7 @@ mod tests {
         let node = figures.into_node("n".into(), range);
         let label = |name: &str| (name == "pod_id").then_some("u");
         let row = WorkloadFigures::new(Identity::read(WorkloadKind::Pod, label).unwrap());
-        let rows = rows(&node, Method::Measured, vec![row]);
+        let rows = rows(&node, vec![row]);
         let zones = &rows[0].energy.zones;
         assert_eq!((zones[ZoneKind::Package], zones[ZoneKind::Dram]), (Some(Energy::ZERO), None));
         assert_eq!((&*rows[0].id.name, rows[0].power, rows[0].cpu_time), ("u", None, None));
@@ -367,7 +366,7 @@ mod tests {
             if named {
                 row.note_device("GPU-b", all, 7.0);
             }
-            let rows = rows(node, Method::Measured, vec![row]);
+            let rows = rows(node, vec![row]);
             rows[0].devices.iter().map(|used| (used.uuid.to_string(), used.energy.joules())).collect::<Vec<_>>()
         };
         assert_eq!(used(&other, false), [("GPU-a".to_owned(), 7.0)]);

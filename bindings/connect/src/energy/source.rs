@@ -1,7 +1,7 @@
 //! Where the figures of a node's zones come from.
 
-use kepler_compliance::units::{PerZone, ZoneKind};
-use kepler_compliance::view::StepUsage;
+use kepler_compliance::units::{Energy, PerZone, ZoneKind};
+use kepler_compliance::view::{EnergySplit, StepUsage};
 use kepler_core::meter::Method;
 use kepler_core::metric_names;
 use std::sync::Arc;
@@ -48,11 +48,13 @@ impl Sources {
         known.map_or_else(|| Source { name: Arc::default(), method: Method::Measured }, settled)
     }
 
-    /// Of the zones whose sum is the machine: estimated if one is, with the largest error.
-    pub(crate) fn method(&self) -> Method {
+    /// How this energy came to be, by what it has in the zones whose sum is the machine.
+    pub(crate) fn method_of(&self, energy: &EnergySplit) -> Method {
         let counted = self.counted();
-        let zones = self.0.iter().filter(|(zone, _)| counted[*zone]).filter_map(|(_, source)| source.clone());
-        zones.fold(Method::Measured, |worst, source| worst.weaker(settled(source).method))
+        let zones = self.0.iter().filter(|(zone, _)| counted[*zone]);
+        let size = |zone| energy.zones[zone].map_or(0.0, Energy::joules);
+        let parts = zones.filter_map(|(zone, source)| Some((size(zone), settled(source.clone()?).method)));
+        Method::of_sum(parts).unwrap_or(Method::Measured)
     }
 
     /// The same figures with the total that their methods suggest: of a platform that is measured, where the processors
@@ -108,7 +110,7 @@ mod tests {
             };
             sources.take(metric, label, value);
         }
-        sources.method()
+        sources.method_of(&EnergySplit::default())
     }
 
     #[test]

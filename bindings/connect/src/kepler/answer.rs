@@ -6,6 +6,7 @@ use super::roster::{Selection, part_of, share};
 use crate::energy::{EXPORTER_INTERVAL, hull, is, plus, rows};
 use kepler_compliance::choices::{ChoiceSource, Choices};
 use kepler_compliance::series::{Series, Step};
+use kepler_compliance::units::Energy;
 use kepler_compliance::view::{
     EnergySeries, EnergyView, Inventory, NewestReading, StepUsage, Subject, TimeRange, ViewError, WorkloadKind,
 };
@@ -59,7 +60,7 @@ impl EnergyView for KeplerView {
                 let namespace = pod.identity.namespace.as_ref();
                 pod.owner = pod.owner.take().map(|shown| state.roster.owners.top(namespace, shown));
             }
-            inventory.workloads.extend(rows(&energy, energy.method(), workloads));
+            inventory.workloads.extend(rows(&energy, workloads));
             inventory.nodes.push(energy);
         }
         Ok(Arc::new(inventory))
@@ -78,19 +79,22 @@ impl EnergyView for KeplerView {
         }
         let spacing = selected.iter().filter_map(|(node, _)| node.spacing()).max().unwrap_or_default();
         let step = whole_multiple(step, spacing);
-        let (mut steps, mut method, mut covered_times) = (Vec::new(), Method::Measured, Vec::new());
+        let (mut steps, mut methods, mut covered_times) = (Vec::new(), Vec::new(), Vec::new());
         let mut start = range.start;
         while start < range.end {
             let end = start.checked_add(step).map_or(range.end, |end| end.min(range.end));
             let whole = TimeRange { start, end };
             let parts = selected.iter().filter_map(|&(node, covered)| {
                 let part = part_of(node, covered, whole)?;
-                Some((part, usage(node, part, subject)?, node.figures(part).sources.method()))
+                let used = usage(node, part, subject)?;
+                Some((part, used, node.figures(part).sources.method_of(&used.energy)))
             });
             let parts: Vec<_> = parts.collect();
             if let Some(covered) = hull(parts.iter().map(|&(part, ..)| part)) {
                 let value = parts.iter().fold(StepUsage::default(), |sum, (_, usage, _)| plus(&sum, usage));
-                method = parts.iter().fold(method, |worst, &(.., method)| worst.weaker(method));
+                methods.extend(
+                    parts.iter().map(|(_, usage, method)| (usage.energy.total().map_or(0.0, Energy::joules), *method)),
+                );
                 covered_times.extend(parts.iter().map(|(part, ..)| part.length()));
                 steps.push(Step { start: covered.start, end: covered.end, value });
             }
@@ -106,6 +110,7 @@ impl EnergyView for KeplerView {
             expected = range.length().saturating_mul(u32::try_from(seen).unwrap_or(u32::MAX));
         }
         let steps = Series::new(steps).map_err(|error| nothing(&error.to_string()))?;
+        let method = Method::of_sum(methods).unwrap_or(Method::Measured);
         let mut series = EnergySeries::new(steps, method, format!("poll {}", state.progress.polls));
         series.coverage = share(covered_times, expected);
         series.resolution = spacing.min(EXPORTER_INTERVAL);

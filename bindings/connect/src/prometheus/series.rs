@@ -9,7 +9,9 @@ use crate::energy::{
 };
 use jiff::Timestamp;
 use kepler_compliance::series::{Series, Step};
-use kepler_compliance::view::{EnergySeries, StepUsage, Subject, TimeRange, ViewError, WorkloadId, WorkloadKind};
+use kepler_compliance::view::{
+    EnergySeries, EnergySplit, StepUsage, Subject, TimeRange, ViewError, WorkloadId, WorkloadKind,
+};
 use kepler_core::meter::Method;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -59,7 +61,10 @@ impl PrometheusView {
         }
         let covered: f64 = steps.steps().iter().map(|step| step.length().as_secs_f64()).sum();
         let of_time = (covered / range.length().as_secs_f64()).min(1.0);
-        let method = sources.values().map(Sources::method).fold(Method::Measured, Method::weaker);
+        // Nodes are one sum here: each is taken to have what all have together.
+        let used = steps.steps().iter().fold(EnergySplit::default(), |sum, step| sum.plus(&step.value.energy));
+        let of_each = sources.values().map(|source| source.method_of(&used));
+        let method = of_each.fold(Method::Measured, Method::weaker);
         let mut series = EnergySeries::new(steps, method, nodes.moment());
         series.coverage = match subject {
             Subject::Cluster => of_time.min(nodes.coverage(range, |_| true)),

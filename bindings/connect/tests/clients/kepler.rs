@@ -294,7 +294,10 @@ fn estimates_are_reported_with_their_error() {
     polls(&view, &exporter, &[estimated(1.0), estimated(2.0)]);
     let inventory = view.inventory(range(0, 10)).unwrap();
     let method = Method::Estimated { error_ratio: 0.35 };
-    assert_eq!(row(&inventory, WorkloadKind::Pod).method, method);
+    let of_pod = row(&inventory, WorkloadKind::Pod);
+    let estimated = of_pod.energy.cpu().unwrap().joules() / of_pod.energy.total().unwrap().joules();
+    let error = of_pod.method.error_ratio().unwrap();
+    assert!(estimated < 0.9 && (error - 0.35 * estimated).abs() < 1e-6, "dram is measured: {of_pod:?}");
     let zones = &inventory.nodes[0].zones;
     let reported = |zone| zones[zone].as_ref().map(|zone| (&*zone.source, zone.method));
     assert_eq!(reported(ZoneKind::Package), Some(("model", method)));

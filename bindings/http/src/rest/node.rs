@@ -8,7 +8,6 @@ use super::{Asked, Shared, json, query, to_json};
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use jiff::Timestamp;
-use kepler_core::meter::Method;
 use kepler_core::snapshot::{NodeZone, PowerInterval, Snapshot, SocketZone, SourceHealth, ZonePower};
 use kepler_core::units::{Energy, Power, ZoneKind};
 use schemars::JsonSchema;
@@ -192,8 +191,7 @@ impl Total {
     fn of(snapshot: &Snapshot) -> Option<Self> {
         let addable = snapshot.machine_zones();
         let zones: Vec<(ZoneKind, &NodeZone)> = snapshot.node.zones().filter(|(kind, _)| addable[*kind]).collect();
-        let method_of = |(_, zone): &(ZoneKind, &NodeZone)| zone.method;
-        let (name, error_ratio) = method(zones.iter().map(method_of).reduce(Method::weaker)?);
+        let (name, error_ratio) = method(NodeZone::method_of_sum(zones.iter().map(|(_, zone)| *zone))?);
         let powers: Option<Vec<ZonePower>> = zones.iter().map(|(_, zone)| zone.power).collect();
         let power = powers.and_then(|powers| powers.into_iter().reduce(add));
         // Ends of all intervals at once are an interval that is wide enough however the errors hang together.

@@ -154,6 +154,12 @@ pub(super) fn inventory(connection: &Connection, range: TimeRange, asked: Span) 
     Ok(Some(answer))
 }
 
+/// Of all rows of nodes by what they add; what workloads of several nodes have of each is not told apart, so for these the weakest.
+fn method_of_sum(rows: &[(f64, Method)], is_of_nodes: bool) -> Method {
+    let size = |energy: f64| if is_of_nodes { energy } else { 0.0 };
+    Method::of_sum(rows.iter().map(|&(energy, method)| (size(energy), method))).unwrap_or(Method::Measured)
+}
+
 fn add_zone(node: &mut NodeEnergy, row: NodeRow) {
     let zone = &mut node.zones[row.zone];
     match zone {
@@ -209,7 +215,7 @@ fn workload(
     let mut who = WorkloadId::new(own, row.get::<_, String>(3)?, row.get::<_, String>(2)?, Arc::clone(name));
     who.namespace = row.get::<_, Option<String>>(4)?.map(Arc::from);
     let (energy, method) = match nodes.get(&node) {
-        Some(node) => (usage.energy.counting(&node.counted()), node.method()),
+        Some(node) => (usage.energy.counting(&node.counted()), node.method_of(&usage.energy)),
         None => (usage.energy, Method::Measured),
     };
     let mut found = WorkloadEnergy::new(who, energy, method);
@@ -229,13 +235,13 @@ pub(super) fn series(
     let Some(last) = intervals.last() else { return Ok(None) };
     let longest = intervals.iter().map(|interval| interval.span.length()).max().unwrap_or_default();
     let mut steps = Steps::new(asked, super::super::millis(step), longest, intervals.len());
-    let mut weakest = Method::Measured;
+    let mut methods = Vec::new();
     let wanted = wanted(connection, subject)?;
     for (position, interval) in intervals.iter().enumerate() {
         let nodes = node_rows(connection, interval, interval.span)?;
         let counted = counted_by_node(&nodes);
         let counts = |row: &&NodeRow| counted.get(&row.node).is_some_and(|zones| zones[row.zone]);
-        weakest = nodes.iter().filter(counts).fold(weakest, |weakest, row| weakest.weaker(row.method));
+        methods.extend(nodes.iter().filter(counts).map(|row| (row.energy.joules(), row.method)));
         let used = match &wanted {
             Wanted::Nodes(only) => nodes_in(&nodes, &counted, *only),
             Wanted::Workloads(ids) => workloads_in(connection, interval, ids, &counted)?,
@@ -254,7 +260,8 @@ pub(super) fn series(
     let used = intervals.iter().zip(&steps.used).filter(|(_, used)| **used).map(|(interval, _)| interval);
     let coverage = coverage(used, asked);
     Ok(steps.finish().map(|steps| {
-        let mut series = EnergySeries::new(steps, weakest, format!("interval {}", last.id));
+        let method = method_of_sum(&methods, matches!(wanted, Wanted::Nodes(_)));
+        let mut series = EnergySeries::new(steps, method, format!("interval {}", last.id));
         series.coverage = coverage;
         series
     }))

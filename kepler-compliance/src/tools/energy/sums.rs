@@ -3,7 +3,7 @@
 use super::super::figures::either;
 use super::super::groups::Group;
 use crate::units::Energy;
-use crate::view::WorkloadKind;
+use crate::view::{WorkloadKind, joules};
 use kepler_core::meter::Method;
 use std::collections::BTreeMap;
 
@@ -19,7 +19,8 @@ pub(super) fn total(parts: impl Iterator<Item = (Option<Energy>, Method)>) -> (O
 }
 
 fn add(a: (Option<Energy>, Method), b: (Option<Energy>, Method)) -> (Option<Energy>, Method) {
-    (either(a.0, b.0, |a, b| a + b), a.1.weaker(b.1))
+    let method = Method::of_sum([a, b].map(|(energy, method)| (joules(energy), method)));
+    (either(a.0, b.0, |a, b| a + b), method.unwrap_or(Method::Measured))
 }
 
 /// Adds up what shares a key.

@@ -51,7 +51,7 @@ pub(super) fn inventory(ledger: &Ledger, origin: &str, range: TimeRange) -> Resu
 type Used = (PerZone<Energy>, Duration, Vec<DeviceUsed>);
 
 fn workloads(ledger: &Ledger, samples: &[&Sample], node: &NodeEnergy) -> Vec<WorkloadEnergy> {
-    let (method, counted) = (node.method(), node.counted());
+    let counted = node.counted();
     let split = |energy: &PerZone<Energy>| {
         let zones = PerZone::from_fn(|zone| node.zones[zone].as_ref().map(|_| energy[zone]));
         EnergySplit::new(zones).counting(&counted)
@@ -75,30 +75,32 @@ fn workloads(ledger: &Ledger, samples: &[&Sample], node: &NodeEnergy) -> Vec<Wor
             continue;
         }
         let (energy, cpu_time, used) = sum.map(|(_, used)| used).unwrap_or_default();
+        let energy = split(&energy);
         rows.push(WorkloadEnergy {
             id: known.who.id.clone(),
             owner: known.who.owner.clone(),
             running: known.running,
-            energy: split(&energy),
+            energy,
             power: (known.running && has_power).then(|| {
                 let zones = PerZone::from_fn(|zone| node.zones[zone].as_ref().map(|_| known.power[zone]));
                 Split::new(zones).counting(&counted)
             }),
             cpu_time: Some(cpu_time),
-            method,
+            method: node.method_of(&energy),
             resources: known.resources,
             containment: known.who.containment.clone(),
             devices: ledger.devices.named(&used),
         });
     }
-    rows.extend(sums.into_values().map(|(who, (energy, cpu_time, used))| WorkloadEnergy {
+    let gone = sums.into_values().map(|(who, (energy, cpu_time, used))| (who, split(&energy), cpu_time, used));
+    rows.extend(gone.map(|(who, energy, cpu_time, used)| WorkloadEnergy {
         id: who.id.clone(),
         owner: who.owner.clone(),
         running: false,
-        energy: split(&energy),
+        energy,
         power: None,
         cpu_time: Some(cpu_time),
-        method,
+        method: node.method_of(&energy),
         resources: None,
         containment: who.containment.clone(),
         devices: ledger.devices.named(&used),
@@ -139,10 +141,11 @@ pub(super) fn series(
         let reason = NoDataReason::NoSuchSubject;
         return Err(ViewError::NoData { origin: origin.into(), range, reason });
     }
-    let mut builder = Buckets::new(range.start, step);
+    let (mut builder, mut used) = (Buckets::new(range.start, step), EnergySplit::default());
     for sample in &selection.samples {
         let (Some(start), Some(end)) = (ledger.wall(sample.start), ledger.wall(sample.end)) else { continue };
         let usage = if whole_node { of_node(sample, &node) } else { of_workloads(sample, &node, is_of) };
+        used = used.plus(&usage.energy);
         builder.add(start, end, usage);
     }
     let steps = Series::new(builder.into_steps()).map_err(|error| ViewError::Unavailable {
@@ -151,7 +154,7 @@ pub(super) fn series(
     })?;
     Ok(EnergySeries {
         steps,
-        method: node.method(),
+        method: node.method_of(&used),
         coverage: selection.coverage,
         resolution: Duration::ZERO,
         moment: moment(ledger),

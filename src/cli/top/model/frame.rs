@@ -184,7 +184,7 @@ fn node_of(snapshot: &Snapshot, name: &str) -> Node {
         idle: sum(&powers, |power| power.idle),
         unattributed: None,
     });
-    let method = added.iter().map(|zone| zone.method).reduce(Method::weaker);
+    let method = kepler_core::snapshot::NodeZone::method_of_sum(added.iter().copied());
     let error_ratio = method.and_then(Method::error_ratio);
     let bounds = added.iter().map(|zone| {
         let power = zone.power?.total.watts();

@@ -13,7 +13,7 @@ async fn history_tells_who_used_how_much_in_a_time_and_when() {
         (&one["energy_joules"]["total"], &one["cpu_seconds"], &one["kind"]),
         (&json!(2.0), &json!(1.0), &json!("process"))
     );
-    assert_eq!((&one["method"], &one["error_ratio"]), (&json!("estimated"), &json!(0.3)), "{one}");
+    assert_eq!((&one["method"], &one["error_ratio"]), (&json!("estimated"), &json!(0.15)), "{one}");
     assert_eq!(one["within"]["kind"], "vm", "{one}");
     assert!(one.get("steps").is_none());
     let covered = |name: &str| answer[name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
