@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 from polling import wait_until
 from workloads import BUSYBOX, running
@@ -34,10 +35,26 @@ def is_running() -> bool:
 
 @contextmanager
 def daemon(log: Path, *more: str) -> Iterator[None]:
-    """The running daemon, or one, with `more` flags, for as long as it is needed. `NoDaemon` when none starts."""
+    """The running daemon, or one for as long as it is needed; with `more` flags always one, beside another that may run.
+    `NoDaemon` when none starts."""
     if is_running() and not more:
         yield
         return
+    if more and is_running():
+        own = log.parent / "own"
+        paths = {"data-root": own / "data", "exec-root": own / "exec", "pidfile": own / "pid", "host": f"unix://{own}/socket"}
+        more = (*more, *(f"--{name}={path}" for name, path in paths.items()))
+        with patch.dict(os.environ, {"DOCKER_HOST": str(paths["host"])}), started(log, *more):
+            yield
+        shutil.rmtree(own, ignore_errors=True)
+        return
+    with started(log, *more):
+        yield
+
+
+@contextmanager
+def started(log: Path, *more: str) -> Iterator[None]:
+    """A daemon of ours."""
     reasons = []
     for driver in ("overlay2", "vfs"):
         # Containers here need no network, and a test must not touch the firewall.
