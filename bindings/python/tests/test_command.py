@@ -148,10 +148,21 @@ def test_a_baseline_is_the_machine_before_and_ends_by_a_signal(tree: PowercapTre
 def test_signals_are_passed_on(name: str) -> None:
     listen = f"trap 'echo {name}; exit 7' {name[3:]}; echo ready; while :; do sleep 0.05; done"
     command = [str(PROGRAM), "measure", "--", "sh", "-c", listen]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None and process.stdout.readline() == "ready\n"
-        process.send_signal(getattr(signal, name))
-        out, err = process.communicate(timeout=20)
+    number = getattr(signal, name)
+    # A job in the background begins with SIGINT ignored, and a shell cannot trap what was ignored at its start.
+    def heard() -> None:
+        signal.signal(number, signal.SIG_DFL)
+
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard, start_new_session=True
+    ) as process:
+        try:
+            assert process.stdout is not None and process.stdout.readline() == "ready\n"
+            process.send_signal(number)
+            out, err = process.communicate(timeout=20)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
     assert (out, process.returncode) == (f"{name}\n", 7) and "exit status 7" in err
 
 
