@@ -11,13 +11,17 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from powercap import PowercapTree
 
 import kepler_power
+from kepler_power._rest import Rest
 from kepler_power.devices import Device, visible
 from kepler_power.figures import Source
+from kepler_power.quantities import Energy
 
 STAND_IN = Path(__file__).parents[3] / "kepler-core/tests/devices/libnvidia-ml.c"
 # A process is believed to use a GPU that holds a descriptor of a file which is called so.
@@ -144,3 +148,26 @@ def test_files_of_versions_without_devices_go_on_as_they_are(tree: PowercapTree,
     assert row["name"] == "old" and set(row) == set(OLDER_COLUMNS) and len(COLUMNS) == len(OLDER_COLUMNS) + 2
     assert [run.name for run in kepler_power.runs.read([path])] == ["old"]
     assert m.devices == [] and m.to_dict()["gpu_joules"] is None
+
+
+def test_what_a_device_drew_beyond_rest_goes_to_who_used_it() -> None:
+    def machine(seconds: float, zones: float, energy: float, idle: float, used: float) -> Any:
+        one = device(0, uuid="GPU-a")
+        one.energy, one.idle_energy, one.tree_energy = Energy(round(energy * 1e6)), Energy(round(idle * 1e6)), Energy(round(used * 1e6))
+        zone = {"package": SimpleNamespace(name="package", is_counted=True, energy=Energy(round(zones * 1e6)))}
+        zone["gpu"] = SimpleNamespace(name="gpu", is_counted=True, energy=one.energy)
+        whole = Energy(round((zones + energy) * 1e6))
+        power = SimpleNamespace(watts=whole.joules / seconds)
+        return SimpleNamespace(seconds=seconds, zones=zone, devices=[one], energy=whole, power=power)
+
+    rest = Rest.__new__(Rest)
+    # Ten seconds of 20 W and 50 W, a tenth of a processor busy.
+    rest._machine, rest._busy = machine(10.0, 200.0, 500.0, 500.0, 0.0), 1.0
+    # Ten seconds more of one processor and 250 W of the device, all this command's.
+    busy = machine(10.0, 400.0, 3000.0, 500.0, 2500.0)
+    assert rest.part_above(busy, 11.0, 10.0) == pytest.approx(200.0 + 2500.0)
+    # Another one used the device: processor time does not make it this command's.
+    assert rest.part_above(machine(10.0, 400.0, 3000.0, 500.0, 0.0), 11.0, 10.0) == pytest.approx(200.0)
+    # Not seen from here.
+    busy.devices = []
+    assert rest.part_above(busy, 11.0, 10.0) is None

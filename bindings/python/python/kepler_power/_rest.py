@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
 
+from .devices import Device
 from .measurement import Measurement
 
 # Where the machine was busier than at rest by less than this share of the CPU time in question, other load has ended
@@ -52,11 +53,50 @@ class Rest:
         return machine.energy.joules - self._machine.power.watts * machine.seconds
 
     def part_above(self, machine: Measurement, busy: Optional[float], cpu_seconds: float) -> Optional[float]:
-        """The part of that by the busy time beyond rest; none where the machine was not busier than at rest."""
-        above = self.above(machine)
-        if above is None or above <= 0 or busy is None or self._busy is None:
+        """The part of that by the busy time beyond rest, and of accelerators by their use beyond rest; none where one of
+        them was not busier than at rest."""
+        above, devices = self.above(machine), self._of_devices(machine)
+        if above is None or devices is None or busy is None or self._busy is None:
             return None
+        of_all, own = devices
+        above -= of_all
         added = busy - self._busy * machine.seconds / self._machine.seconds
-        if added <= 0 or added < cpu_seconds * _LEAST_ADDED:
+        if above <= 0 or added <= 0 or added < cpu_seconds * _LEAST_ADDED:
             return None
-        return above * cpu_seconds / added
+        return above * cpu_seconds / added + own
+
+    def _of_devices(self, machine: Measurement) -> Optional[tuple[float, float]]:
+        """Joules of accelerators beyond rest: of all that are in the machine's sum, and of this process and those that it
+        started; none where that is not known."""
+        zone = machine.zones.get("gpu")
+        if zone is None or not zone.is_counted:
+            return 0.0, 0.0
+        times = machine.seconds / self._machine.seconds
+        before = {device.uuid: device for device in self._machine.devices}
+        of_all, own, seen = 0.0, 0.0, 0.0
+        for device in machine.devices:
+            if device.energy is None:
+                continue
+            seen += device.energy.joules
+            now, rest = _use(device), _use(before.get(device.uuid))
+            if now is None or rest is None:
+                return None
+            energy, active, used = now
+            above = energy - rest[0] * times
+            of_all += above
+            if used <= 0:
+                continue
+            added = active - rest[1] * times
+            if above <= 0 or added <= 0 or added < used * _LEAST_ADDED:
+                return None
+            own += above * used / added
+        # Some are in the sum and not to be seen from here (CUDA_VISIBLE_DEVICES).
+        return (of_all, own) if abs(seen - zone.energy.joules) < 1e-3 else None
+
+
+def _use(device: Optional[Device]) -> Optional[tuple[float, float, float]]:
+    """Joules of a device: all, active, and of this process with those that it started."""
+    if device is None or device.energy is None or device.idle_energy is None or device.tree_energy is None:
+        return None
+    energy = device.energy.joules
+    return energy, energy - device.idle_energy.joules, device.tree_energy.joules
