@@ -37,10 +37,11 @@ def is_running() -> bool:
 def daemon(log: Path, *more: str) -> Iterator[None]:
     """The running daemon, or one for as long as it is needed; with `more` flags always one, beside another that may run.
     `NoDaemon` when none starts."""
-    if is_running() and not more:
+    is_there = is_running()
+    if is_there and not more:
         yield
         return
-    if more and is_running():
+    if is_there:
         own = log.parent / "own"
         paths = {"data-root": own / "data", "exec-root": own / "exec", "pidfile": own / "pid", "host": f"unix://{own}/socket"}
         more = (*more, *(f"--{name}={path}" for name, path in paths.items()))

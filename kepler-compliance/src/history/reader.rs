@@ -1,6 +1,7 @@
 //! Queries on the history file.
 
 use super::columns::energy;
+use super::devices::method_of;
 use super::share::Span;
 use super::{HistoryError, columns, schema};
 use crate::units::{Energy, PerZone, ZoneKind};
@@ -208,12 +209,7 @@ impl Reading<'_> {
             let mut known = PlatformEnergy::new(meter);
             known.scope = PlatformScope::named(&row.get::<_, String>(10)?);
             known.contains_gpus = Some(row.get(11)?);
-            let error_ratio = row.get::<_, Option<f64>>(13)?.unwrap_or(1.0);
-            known.method = match row.get::<_, String>(12)?.as_str() {
-                "partial" => Method::Partial { error_ratio },
-                "estimated" => Method::Estimated { error_ratio },
-                _ => Method::Measured,
-            };
+            known.method = method_of(row.get_ref(12)?.as_str()?, row.get(13)?);
             Ok(PlatformRecord {
                 platform: row.get(0)?,
                 interval: row.get(1)?,

@@ -154,12 +154,6 @@ pub(super) fn inventory(connection: &Connection, range: TimeRange, asked: Span) 
     Ok(Some(answer))
 }
 
-/// Of all rows of nodes by what they add; what workloads of several nodes have of each is not told apart, so for these the weakest.
-fn method_of_sum(rows: &[(f64, Method)], is_of_nodes: bool) -> Method {
-    let size = |energy: f64| if is_of_nodes { energy } else { 0.0 };
-    Method::of_sum(rows.iter().map(|&(energy, method)| (size(energy), method))).unwrap_or(Method::Measured)
-}
-
 fn add_zone(node: &mut NodeEnergy, row: NodeRow) {
     let zone = &mut node.zones[row.zone];
     match zone {
@@ -260,7 +254,12 @@ pub(super) fn series(
     let used = intervals.iter().zip(&steps.used).filter(|(_, used)| **used).map(|(interval, _)| interval);
     let coverage = coverage(used, asked);
     Ok(steps.finish().map(|steps| {
-        let method = method_of_sum(&methods, matches!(wanted, Wanted::Nodes(_)));
+        let method = match wanted {
+            Wanted::Nodes(_) => Method::of_sum(methods),
+            // What workloads have of each node and zone is not told apart.
+            Wanted::Workloads(_) => methods.into_iter().map(|(_, method)| method).reduce(Method::weaker),
+        };
+        let method = method.unwrap_or(Method::Measured);
         let mut series = EnergySeries::new(steps, method, format!("interval {}", last.id));
         series.coverage = coverage;
         series
