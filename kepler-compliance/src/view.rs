@@ -61,7 +61,7 @@ mod split;
 #[cfg(feature = "history")]
 pub(crate) use device::add_used;
 pub(crate) use device::weaker;
-pub use device::{DeviceEnergy, WorkloadDeviceEnergy, told_device};
+pub use device::{DeviceEnergy, WorkloadDeviceEnergy, reported_device};
 pub use inventory::{
     Containment, Inventory, NodeEnergy, NodeZoneEnergy, Owner, Resources, Skipped, WorkloadEnergy, WorkloadId,
 };

@@ -6,7 +6,7 @@ use super::reader::{Interval, Intervals, Reading};
 use super::schema;
 use super::share::Span;
 use crate::units::Energy;
-use crate::view::{DeviceEnergy, TimeRange, WorkloadDeviceEnergy, add_used, told_device, weaker};
+use crate::view::{DeviceEnergy, TimeRange, WorkloadDeviceEnergy, add_used, reported_device, weaker};
 use rusqlite::params;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -56,7 +56,7 @@ fn known(reading: &Reading<'_>, asked: Span, covered: TimeRange) -> rusqlite::Re
         let shares_by = shares_of(row.get_ref(8)?.as_str_or_null()?);
         let is_new = !known.contains_key(&id);
         if is_new {
-            let device = told_device(text(1)?, text(3)?, text(4)?, row.get(2)?);
+            let device = reported_device(text(1)?, text(3)?, text(4)?, row.get(2)?);
             known.insert(id, DeviceEnergy { method, ..DeviceEnergy::new(device, covered, source) });
         }
         let Some(device) = known.get_mut(&id) else { continue };

@@ -76,9 +76,9 @@ impl DeviceEnergy {
     }
 }
 
-/// A device that another program told of, in its words.
+/// A device that another program reported, as it described it.
 #[must_use]
-pub fn told_device(uuid: &str, vendor: &str, name: &str, index: u32) -> Device {
+pub fn reported_device(uuid: &str, vendor: &str, name: &str, index: u32) -> Device {
     let vendor = VENDORS.into_iter().find(|known| *known == vendor).unwrap_or("other");
     Device::new(uuid, vendor, name).with(|device| device.index = index)
 }

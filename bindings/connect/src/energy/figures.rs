@@ -5,7 +5,7 @@ use super::{Identity, Quantity, Sources, add, slot};
 use kepler_compliance::units::{Energy, PerZone, Power, ZoneKind};
 use kepler_compliance::view::{
     Containment, DeviceEnergy, EnergySplit, NodeEnergy, NodeZoneEnergy, Owner, Resources, Split, StepUsage, TimeRange,
-    WorkloadDeviceEnergy, WorkloadEnergy, WorkloadId, WorkloadKind, told_device,
+    WorkloadDeviceEnergy, WorkloadEnergy, WorkloadId, WorkloadKind, reported_device,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -56,7 +56,7 @@ impl DeviceFigures {
     }
 
     fn into_device(self, uuid: &str, covered: TimeRange, source: Source) -> DeviceEnergy {
-        let device = told_device(uuid, &self.vendor, &self.name, self.index);
+        let device = reported_device(uuid, &self.vendor, &self.name, self.index);
         let mut energy = DeviceEnergy::new(device, covered, source.name);
         let of = |joules: Option<f64>| Energy::from_joules(joules.unwrap_or(0.0));
         (energy.active, energy.idle) = (of(self.active), of(self.idle));

@@ -4,7 +4,7 @@ use super::super::columns::{energy, microjoules};
 use super::super::devices::{method_of, shares_of};
 use super::super::share::Span;
 use crate::units::Energy;
-use crate::view::{DeviceEnergy, TimeRange, WorkloadDeviceEnergy, add_used, told_device};
+use crate::view::{DeviceEnergy, TimeRange, WorkloadDeviceEnergy, add_used, reported_device};
 use kepler_core::device::SharesBy;
 use rusqlite::{Connection, Transaction, params};
 use std::collections::{BTreeMap, HashMap};
@@ -119,7 +119,7 @@ fn drawn(
         let share = |energy: Energy| span.share_of(energy, asked);
         let column = |column| Ok::<_, rusqlite::Error>(energy(row, column)?.unwrap_or_default());
         let (all, active, idle) = (column(6)?, column(7)?, column(8)?);
-        let device = told_device(text(2)?, text(4)?, text(5)?, row.get(3)?);
+        let device = reported_device(text(2)?, text(4)?, text(5)?, row.get(3)?);
         let mut now = DeviceEnergy::new(device, covered, text(10)?);
         // The parts are cut, and make up the whole.
         (now.active, now.idle, now.unsplit) =
