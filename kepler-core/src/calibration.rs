@@ -9,6 +9,7 @@
 #[cfg(feature = "calibration")]
 pub mod file;
 
+use crate::attribution::idle::IdleEstimate;
 use crate::host::{Host, Topology};
 use crate::units::{Power, ZoneKind};
 
@@ -18,6 +19,13 @@ pub const FORMAT: &str = "kepler-calibration";
 pub const VERSION: u32 = 1;
 /// The most that any machine draws, W. More is a broken file.
 const MOST_WATTS: f64 = 100_000.0;
+/// How far machines of one make and model are apart, one standard deviation: judgement, not measurement.
+const ERROR_ALIKE: f64 = 0.1;
+/// What 68 % of the errors stay below, relative to the estimate, after it was put right at idle and at full load.
+/// `kepler_train::default_model` finds it again.
+pub(crate) const ERROR_CALIBRATED: f64 = 0.25;
+/// How many times wider an error becomes at a load unlike those that were measured: judgement, not measurement.
+pub(crate) const WIDENING_UNSEEN: f64 = 1.5;
 /// How far apart the busy shares of two points must be to say more than one.
 const MIN_SPREAD: f64 = 0.2;
 
@@ -38,6 +46,12 @@ pub struct Calibration {
     pub processor: String,
     /// Its logical CPUs.
     pub threads: u32,
+    /// Its maker and model as its firmware says (DMI), such as `Dell Inc. PowerEdge R640`. Empty where it does not say.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "String::is_empty"))]
+    pub model: String,
+    /// The name of the machine that was measured, if that is another one of the same make, model and processor.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub measured_on: Option<String>,
     /// What each zone draws when the machine does nothing.
     pub idle: Vec<IdlePower>,
     /// What the package drew, by how busy the machine was. Empty where no package was measured.
@@ -120,7 +134,8 @@ impl Calibration {
     #[must_use]
     pub fn of(host: &Host) -> Self {
         let (processor, threads) = machine(host);
-        Calibration { format: FORMAT.to_owned(), version: VERSION, processor, threads, ..Calibration::default() }
+        let (format, model) = (FORMAT.to_owned(), model(host));
+        Calibration { format, version: VERSION, processor, threads, model, ..Calibration::default() }
     }
 
     /// Whether it can be used on this host.
@@ -138,6 +153,12 @@ impl Calibration {
                 format!("{} logical CPUs of {}", threads, processor.chars().take(80).collect::<String>())
             };
             let (theirs, ours) = (name(&self.processor, self.threads), name(&processor, threads));
+            return Err(CalibrationError::Machine { theirs, ours });
+        }
+        let ours = model(host);
+        // Files of before do not say; neither do machines without this table, nor containers that hide it.
+        if !self.model.is_empty() && !ours.is_empty() && self.model != ours {
+            let theirs = self.model.chars().take(80).collect();
             return Err(CalibrationError::Machine { theirs, ours });
         }
         let figure = |what, value: f64, most: f64| match (0.0..=most).contains(&value) {
@@ -162,12 +183,51 @@ impl Calibration {
         idle.into_iter().chain(self.load.iter().copied()).collect()
     }
 
+    /// This calibration for other machines of the same make, model and processor: it says on which it was made.
+    #[must_use]
+    pub fn of_another(mut self, name: &str) -> Self {
+        self.measured_on.get_or_insert_with(|| name.to_owned());
+        self
+    }
+
+    /// How far machines of one make and model are apart, one standard deviation: none for one's own.
+    #[must_use]
+    pub const fn transfer_error(&self) -> f64 {
+        if self.measured_on.is_some() { ERROR_ALIKE } else { 0.0 }
+    }
+
+    /// What it says of itself, for people: `calibrated by powercap at 2026-…`, and on which other machine.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let brief = |text: &str| text.chars().filter(|c| !c.is_control()).take(40).collect::<String>();
+        let on = self.measured_on.as_deref().map(|name| format!(" on {}, a machine alike", brief(name)));
+        format!("calibrated by {} at {}{}", brief(&self.source), brief(&self.made), on.unwrap_or_default())
+    }
+
     /// The idle power of a zone: of one socket, or of all together.
     #[must_use]
     pub fn idle_power(&self, zone: ZoneKind, package: Option<u32>) -> Option<Power> {
         let found = self.idle.iter().find(|idle| idle.zone == zone && idle.package == package);
         found.map(|idle| Power::from_watts(idle.watts))
     }
+
+    /// The same with its error: none where this machine was measured, else how far machines alike are apart.
+    #[must_use]
+    pub fn idle_estimate(&self, zone: ZoneKind, package: Option<u32>) -> Option<IdleEstimate> {
+        let power = self.idle_power(zone, package)?;
+        Some(IdleEstimate::new(power, power * self.transfer_error()))
+    }
+}
+
+/// Maker and model, as the firmware says.
+fn model(host: &Host) -> String {
+    let read = |name: &str| {
+        let path = host.sysfs().join("class/dmi/id").join(name);
+        let text = crate::meter::sysfs::read_text(&path).unwrap_or_default();
+        text.chars().filter(|c| !c.is_control()).take(80).collect::<String>().trim().to_owned()
+    };
+    let words = [read("sys_vendor"), read("product_name")];
+    words.join(" ").trim().to_owned()
 }
 
 /// What is compared: the processor's name and the number of logical CPUs.
@@ -203,7 +263,7 @@ impl Correction {
     /// assert!((correction.apply(estimate(0.5)) - 60.0).abs() < 1e-9);
     /// ```
     #[must_use]
-    pub fn of(points: &[LoadPoint], estimate: impl Fn(f64) -> f64) -> Option<Self> {
+    pub fn of(points: &[LoadPoint], mut estimate: impl FnMut(f64) -> f64) -> Option<Self> {
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
         let (mut w, mut wx, mut wy, mut wxx, mut wxy) = (0.0, 0.0, 0.0, 0.0, 0.0);
         for point in points.iter().filter(|point| point.watts > 0.0 && point.seconds > 0.0) {
@@ -291,6 +351,30 @@ mod tests {
         assert!(falling.offset == 0.0 && falling.factor > 0.0, "{falling:?}");
         let seen = Correction::of(&[point(0.1, 30.0), point(0.4, 40.0)], curve).unwrap();
         assert!(seen.has_seen(0.45) && !seen.has_seen(0.9));
+    }
+
+    #[test]
+    fn a_machine_of_the_same_make_and_model_may_use_it_and_another_may_not() {
+        let (root, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let host = |root: &std::path::Path, product: &str| {
+            let folder = root.join("class/dmi/id");
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("sys_vendor"), "Dell Inc.\n").unwrap();
+            std::fs::write(folder.join("product_name"), format!("{product}\n")).unwrap();
+            Host::default().with_sysfs(root)
+        };
+        let (one, unlike) = (host(root.path(), "PowerEdge R640"), host(other.path(), "PowerEdge R740"));
+        let own = Calibration { made: "2026-11-30".into(), source: "msr".into(), ..Calibration::of(&one) };
+        assert_eq!((own.model.as_str(), own.transfer_error()), ("Dell Inc. PowerEdge R640", 0.0));
+        let given = own.clone().of_another("rack7");
+        assert_eq!(given.check(&one), Ok(()));
+        assert_eq!(given.describe(), "calibrated by msr at 2026-11-30 on rack7, a machine alike");
+        assert!(given.transfer_error() > 0.0);
+        // It goes on as what it is.
+        assert_eq!(given.clone().of_another("rack8").measured_on.as_deref(), Some("rack7"));
+        assert!(given.check(&unlike).unwrap_err().to_string().contains("R640"));
+        // One of before, which does not say.
+        assert_eq!(Calibration { model: String::new(), ..own }.check(&unlike), Ok(()));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod file;
 mod load;
+mod transfer;
 
 use super::config::Config;
 use super::exit::Failure;
@@ -16,6 +17,7 @@ use kepler_core::snapshot::Snapshot;
 use kepler_core::units::ZoneKind;
 use load::Load;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -38,6 +40,12 @@ pub(super) struct Calibrate {
     /// Generate no load; observe this machine's own load for this long
     #[arg(long, value_name = "DURATION", value_parser = super::config::duration, conflicts_with = "duration")]
     observe: Option<Duration>,
+    /// Measure nothing; write what was learned to a file for machines of the same make, model and processor
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["duration", "observe"])]
+    export: Option<PathBuf>,
+    /// Measure nothing; take over what was learned on a machine of the same make, model and processor
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["duration", "observe", "export"])]
+    import: Option<PathBuf>,
 }
 
 /// Measures and writes the file.
@@ -45,6 +53,12 @@ pub(super) struct Calibrate {
 /// # Errors
 /// Nothing is measured here, the machine is not at rest, or the file cannot be written.
 pub(super) fn run(config: &Config, asked: &Calibrate) -> Result<ExitCode, Failure> {
+    if let Some(path) = &asked.export {
+        return transfer::export(config, path);
+    }
+    if let Some(path) = &asked.import {
+        return transfer::import(config, path);
+    }
     let mut sampler = sampling::open_uncalibrated(config)?;
     let sources = measured(&sampler);
     if sources.is_empty() {
@@ -160,6 +174,12 @@ fn summary(calibration: &Calibration) -> String {
     let mut text = String::new();
     let mut line = |name: &str, rest: &str| text.push_str(&format!("{name:<11} {rest}\n"));
     line("machine", &format!("{} logical CPUs of {}", calibration.threads, calibration.processor));
+    if !calibration.model.is_empty() {
+        line("model", &calibration.model);
+    }
+    if let Some(name) = &calibration.measured_on {
+        line("measured on", name);
+    }
     line("meter", &calibration.source);
     for idle in &calibration.idle {
         let socket = idle.package.map(|number| format!(" of socket {number}")).unwrap_or_default();

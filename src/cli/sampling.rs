@@ -129,7 +129,7 @@ fn calibration(config: &Config) -> Option<Arc<Calibration>> {
         tracing::warn!("the calibration in {} is not used: {error}", path.display());
     };
     let (calibration, path) = file::find(&config.host(), config.calibration.as_deref(), refused)?;
-    tracing::info!("calibrated by {} at {} ({})", calibration.source, calibration.made, path.display());
+    tracing::info!("{} ({})", calibration.describe(), path.display());
     Some(Arc::new(calibration))
 }
 

@@ -179,3 +179,35 @@ def test_what_cannot_be_used_is_said_and_measuring_goes_on(
     server = kepler(f"--host.sysfs={simulated}", f"--calibration.path={path}", "--monitor.interval=200ms")
     assert server.scrape_with_power().select("kepler_power_source_info", source="powercap")
     assert expected in server.log and str(path) in server.log
+
+
+def dmi(sysfs: Path, product: str) -> Path:
+    folder = sysfs / "class/dmi/id"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "sys_vendor").write_text("Dell Inc.\n")
+    (folder / "product_name").write_text(f"{product}\n")
+    return sysfs
+
+
+def test_a_machine_of_the_same_make_and_model_takes_over_what_was_learned(kepler_bin, simulated, tmp_path):
+    own, given, taken = (tmp_path / name for name in ("own.json", "given.json", "taken.json"))
+    dmi(simulated, "PowerEdge R640")
+    alike, unlike = dmi(tmp_path / "alike", "PowerEdge R640"), dmi(tmp_path / "unlike", "PowerEdge R740")
+    none = calibrate(kepler_bin, simulated, own, f"--export={given}")
+    assert none.returncode != 0 and "there is no such file; calibrate this machine first" in none.stderr
+    assert calibrate(kepler_bin, simulated, own, "--observe=1s", "--monitor.interval=200ms").returncode == 0
+    assert "measured_on" not in json.loads(own.read_text())
+    exported = calibrate(kepler_bin, simulated, own, f"--export={given}")
+    assert exported.returncode == 0 and "Dell Inc. PowerEdge R640" in exported.stdout, exported.stderr
+    assert json.loads(given.read_text())["measured_on"] == os.uname().nodename
+
+    refused = calibrate(kepler_bin, unlike, taken, f"--import={given}")
+    assert refused.returncode != 0 and "PowerEdge R640" in refused.stderr and "PowerEdge R740" in refused.stderr
+    assert not taken.exists()
+    imported = calibrate(kepler_bin, alike, taken, f"--import={given}")
+    assert imported.returncode == 0 and os.uname().nodename in imported.stdout, imported.stderr
+    doctor = [kepler_bin, "doctor", "--json", f"--host.sysfs={alike}", f"--calibration.path={taken}"]
+    report = json.loads(subprocess.run(doctor, capture_output=True, text=True, timeout=60).stdout)
+    assert f"on {os.uname().nodename}, a machine alike" in report["calibration"]
+    model = next(source for source in report["sources"] if source["source"] == "model")
+    assert 0.25 < model["error_ratio"] < 0.41

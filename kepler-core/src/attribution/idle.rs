@@ -178,8 +178,8 @@ impl Baseline {
 
     /// The same, from what was learned before: used until more is seen, and given up when the zone draws less.
     #[must_use]
-    pub fn with_learned(mut self, learned: Option<Power>) -> Self {
-        self.learned = learned.map(|power| IdleEstimate { power, error: Power::ZERO });
+    pub fn with_learned(mut self, learned: Option<IdleEstimate>) -> Self {
+        self.learned = learned;
         if learned.is_some() && self.known.is_none() {
             self.knowledge = IdleKnowledge::Calibrated;
         }
@@ -205,7 +205,7 @@ impl Baseline {
         self.estimate().map(|estimate| estimate.power)
     }
 
-    /// The idle power with its error, once known. What the meter or a calibration knows has its error there, and none here.
+    /// The idle power with its error, once known. What the meter knows has its error there, and none here.
     #[must_use]
     pub fn estimate(&self) -> Option<IdleEstimate> {
         self.known.map(|power| IdleEstimate { power, error: Power::ZERO }).or(self.learned)

@@ -14,6 +14,10 @@
 //! So do inputs beyond what the model was trained with, and drift: that most of the last 64 windows were so. These windows, and
 //! those whose prediction was absurd and clipped, are counted ([`EstimateWarnings`](super::EstimateWarnings)).
 //!
+//! **Calibration**: what was measured on this machine for a while ([`Configured::calibrated`]) corrects the package that the model
+//! predicts, by two loads or by its bias, as it does the estimate by class. The machine's distance widens nothing then, and the error of a model that does not know
+//! its own is that of a corrected curve, 25 %.
+//!
 //! ```
 //! use kepler_core::host::Host;
 //! use kepler_core::meter::configured::{Configured, ConfiguredModel};
@@ -26,6 +30,7 @@
 use super::uncertainty::DriftDetector;
 use super::{EnergyMeter, ErrorBounds, MeterInventory, Method, Quality, ReadError, ReadFault, Reading, Zone};
 use crate::availability::{Remedy, Root, Setting, Unavailable};
+use crate::calibration::{Calibration, Correction, ERROR_CALIBRATED, WIDENING_UNSEEN};
 use crate::host::{BusyTime, CpuTimesReader, Host, SharedReading, SoftInterrupts, Timestamp};
 use crate::model::{BindError, Binding, Conversion, Model, Prediction, Quantity};
 use crate::units::{Energy, Power, ZoneKind};
@@ -91,6 +96,9 @@ pub struct Configured {
     error_bounds: Option<ErrorBounds>,
     /// What the distance between the machines multiplies both by.
     widening: f64,
+    /// How the package is put right for this machine, and how far off a model is then that does not know.
+    correction: Option<Correction>,
+    unknown_error: f64,
     detector: DriftDetector,
     /// The CPUs of the model's machine; `None` if they are among its features.
     host_threads: Option<u32>,
@@ -149,6 +157,8 @@ impl Configured {
             error_ratio: UNKNOWN_ERROR,
             error_bounds: None,
             widening: 1.0 + WIDENING * configured.distance.unwrap_or_default(),
+            correction: None,
+            unknown_error: UNKNOWN_ERROR,
             detector: DriftDetector::default(),
             host_threads,
             host: host.clone(),
@@ -177,13 +187,39 @@ impl Configured {
         Ok(meter)
     }
 
+    /// Puts the package right by what was measured on this machine. Without a measured package, or one that the model predicts,
+    /// nothing changes.
+    #[must_use]
+    pub fn calibrated(mut self, calibration: &Calibration) -> Self {
+        let threads = calibration.threads.max(1);
+        let scale = self.share(threads);
+        let correction = Correction::of(&calibration.points(), |share| {
+            let prediction = self.predict(threads, share * 1000.0 * f64::from(threads), [0.0; 3]);
+            prediction.ok().and_then(|of| of.power(ZoneKind::Package)).map_or(0.0, |power| power.watts() * scale)
+        });
+        let Some(correction) = correction else { return self };
+        // The points are of the whole machine, as it was then: CPUs may come and go.
+        self.correction = Some(Correction { offset: correction.offset / f64::from(threads), ..correction });
+        self.unknown_error = ERROR_CALIBRATED.hypot(calibration.transfer_error());
+        self.widening = 1.0;
+        let corrected = |watts: f64| Power::from_watts(correction.apply(watts).max(0.0));
+        for zone in self.zones.iter_mut().filter(|zone| zone.kind == ZoneKind::Package) {
+            zone.idle_power = zone.idle_power.map(|power| corrected(power.watts()));
+            zone.path = format!("{}, {}", zone.path, calibration.describe()).into();
+        }
+        if let Ok(half) = self.predict(threads, 500.0 * f64::from(threads), [0.0; 3]) {
+            self.assess(&half, 1.0);
+        }
+        self
+    }
+
     /// Works out how far off the prediction for the features at hand may be, `wider` by this than the model says.
     fn assess(&mut self, prediction: &Prediction, wider: f64) {
         let factor = self.widening * wider;
         self.error_bounds = self.own_bounds(prediction).map(|error_bounds| error_bounds.wider(factor));
         let width =
             |error_bounds: ErrorBounds| (error_bounds.below + error_bounds.above) / 2.0 / ErrorBounds::DEVIATIONS;
-        self.error_ratio = self.error_bounds.map_or(UNKNOWN_ERROR * factor, width);
+        self.error_ratio = self.error_bounds.map_or(self.unknown_error * factor, width);
     }
 
     /// The model's own interval, of its largest component, as a share of the prediction.
@@ -243,13 +279,22 @@ impl Configured {
         let threads = times.processors.max(1);
         let cpu_time = milliseconds(window.busy) / seconds;
         let prediction = self.predict(threads, cpu_time, interrupts).map_err(invalid)?;
-        let wider = self.detector.record(self.is_outside(&prediction), prediction.clipped() > 0);
-        self.assess(&prediction, wider);
-        let share = self.share(threads);
+        let busy_share = cpu_time / 1000.0 / f64::from(threads);
+        let is_unseen = self.correction.is_some_and(|correction| !correction.has_seen(busy_share));
+        let wider = self.detector.record(self.is_outside(&prediction) || is_unseen, prediction.clipped() > 0);
+        self.assess(&prediction, if is_unseen { wider.max(WIDENING_UNSEEN) } else { wider });
+        let (share, correction) = (self.share(threads), self.correction);
         for (zone, total) in self.zones.iter().zip(&mut self.totals) {
             readings.push(match prediction.power(zone.kind) {
                 Some(power) => {
-                    *total += power * share * window.elapsed;
+                    let watts = (power * share).watts();
+                    let watts = match correction.filter(|_| zone.kind == ZoneKind::Package) {
+                        Some(Correction { offset, factor, .. }) => {
+                            (offset * f64::from(threads) + factor * watts).max(0.0)
+                        }
+                        None => watts,
+                    };
+                    *total += Power::from_watts(watts) * window.elapsed;
                     Ok(Reading::Counter(*total))
                 }
                 None => Err(ReadError::new(

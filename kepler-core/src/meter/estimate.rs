@@ -46,19 +46,13 @@ pub use trained::default_model;
 use super::{
     EnergyMeter, ErrorBounds, EstimateWarnings, MeterInventory, Method, Quality, ReadError, ReadFault, Reading, Zone,
 };
-use crate::calibration::{Calibration, Correction};
+use crate::calibration::{Calibration, Correction, ERROR_CALIBRATED, WIDENING_UNSEEN};
 use crate::host::{BusyTime, CpuTimesError, Host, Timestamp, Topology};
 use crate::units::{Energy, Power, ZoneKind};
 use std::time::Duration;
 
-/// What 68 % of the errors stay below, relative to the estimate, after it was put right at idle and at full load.
-/// `kepler_train::default_model` finds it again.
-const ERROR_CALIBRATED: f64 = 0.25;
-/// Where 90 % of them lie.
+/// Where 90 % of the errors lie, relative to the estimate, after it was put right at idle and at full load.
 const BOUNDS_CALIBRATED: ErrorBounds = ErrorBounds { below: 0.46, above: 1.41 };
-/// How many times wider both become at a load unlike those that were measured: judgement, not measurement.
-const WIDENING_UNSEEN: f64 = 1.5;
-
 /// The zone may grow this many times by CPUs being added before its plausible maximum is wrong.
 const ROOM_FOR_HOTPLUG: f64 = 4.0;
 
@@ -73,6 +67,8 @@ pub struct Estimate {
     curve: Curve,
     /// How it is put right for this machine, for one logical CPU.
     correction: Option<Correction>,
+    /// How far off it is then.
+    calibrated_error: f64,
     /// How far off the last window may be.
     error_ratio: f64,
     error_bounds: Option<ErrorBounds>,
@@ -105,6 +101,7 @@ impl Estimate {
             total: Energy::ZERO,
             curve,
             correction: None,
+            calibrated_error: ERROR_CALIBRATED,
             error_bounds: None,
             warnings: EstimateWarnings::default(),
         };
@@ -126,10 +123,9 @@ impl Estimate {
         // The points are of the whole machine; CPUs may come and go.
         self.correction = correction.map(|whole| Correction { offset: whole.offset / threads, ..whole });
         if self.correction.is_some() {
-            let Calibration { source, made, .. } = calibration;
-            let text = format!("calibrated by {} at {}", brief(source), brief(made));
             let [zone] = &mut self.zones;
-            zone.path = format!("{}, {text}", zone.path).into();
+            zone.path = format!("{}, {}", zone.path, calibration.describe()).into();
+            self.calibrated_error = ERROR_CALIBRATED.hypot(calibration.transfer_error());
             self.rate_idle(calibration.threads);
             self.assess(0.0);
         }
@@ -157,8 +153,9 @@ impl Estimate {
         if let Some(correction) = self.correction {
             let is_outside = !correction.has_seen(share);
             let widening = if is_outside { WIDENING_UNSEEN } else { 1.0 };
+            let wider = widening * self.calibrated_error / ERROR_CALIBRATED;
             (self.error_ratio, self.error_bounds) =
-                (ERROR_CALIBRATED * widening, Some(BOUNDS_CALIBRATED.wider(widening)));
+                (self.calibrated_error * widening, Some(BOUNDS_CALIBRATED.wider(wider)));
             return is_outside;
         }
         let known = self.class.error_ratio;
@@ -245,11 +242,6 @@ fn busy_share(processors: u32, busy: Duration, elapsed: Duration) -> f64 {
 /// `n · W · Δt`.
 fn window_energy(power: Power, processors: u32, elapsed: Duration) -> Energy {
     Energy::from_joules(power.watts() * f64::from(processors) * elapsed.as_secs_f64())
-}
-
-/// So much of a file's text as a message needs.
-fn brief(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(40).collect()
 }
 
 impl EnergyMeter for Estimate {

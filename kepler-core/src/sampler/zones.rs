@@ -5,7 +5,7 @@ mod pending;
 
 use super::faults::Faults;
 use crate::attribution::IdlePolicy;
-use crate::attribution::idle::{Baseline, IdleSplit};
+use crate::attribution::idle::{Baseline, IdleEstimate, IdleSplit};
 use crate::attribution::ledger::NodeAccount;
 use crate::calibration::{Calibration, IdlePower};
 use crate::counter::CounterEvents;
@@ -343,7 +343,7 @@ impl Zones {
             let (source, method, error_bounds) = (first.source, first.method, first.error_bounds);
             // An estimate is not what was calibrated; it knows its own idle power.
             let calibration = self.calibration.as_deref().filter(|_| method == Method::Measured);
-            let learned = |package| calibration.and_then(|calibration| calibration.idle_power(kind, package));
+            let learned = |package| calibration.and_then(|calibration| calibration.idle_estimate(kind, package));
             let mut baseline = Baseline::new(idle).with_learned(learned(None)).of_processors(are_processors(kind));
             let mut parts = parts(chain, kind, learned);
             let (mut account, mut events, mut left_over) = Default::default();
@@ -415,7 +415,7 @@ fn interval(method: Method, error_bounds: Option<ErrorBounds>, power: Power) -> 
 }
 
 /// The packages that share a kind of zone, if it is known of each zone whose it is. A platform belongs to no package.
-fn parts(chain: &Chain, kind: ZoneKind, learned: impl Fn(Option<u32>) -> Option<Power>) -> Vec<Part> {
+fn parts(chain: &Chain, kind: ZoneKind, learned: impl Fn(Option<u32>) -> Option<IdleEstimate>) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     for active in chain.zones().filter(|active| active.zone.kind == kind && kind != ZoneKind::Psys) {
         let Some(package) = active.zone.package else { return Vec::new() };

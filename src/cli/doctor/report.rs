@@ -26,6 +26,9 @@ pub(super) struct Report {
     verdict: String,
     /// Every source of energy figures, in the order in which they are tried.
     sources: Vec<Finding>,
+    /// What was learned of this machine, when, by which meter and on which machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calibration: Option<String>,
     /// Where processes' CPU time comes from; `None` if serving cannot start.
     usage_source: Option<&'static str>,
     /// Why a better source of CPU time is not in use.
@@ -135,6 +138,7 @@ impl Report {
         Report {
             measured: verdict.measured,
             verdict: verdict.sentence,
+            calibration: options.calibration.as_ref().map(|calibration| calibration.describe()),
             sources: findings(&host, &options),
             usage_source: verdict.usage_source,
             usage_unavailable: verdict.usage_unavailable,
@@ -311,6 +315,9 @@ impl fmt::Display for Report {
             write!(f, "{kubernetes}")?;
         }
         writeln!(f, "\nMachine")?;
+        if let Some(calibration) = &self.calibration {
+            writeln!(f, "  learned   {calibration}")?;
+        }
         writeln!(f, "  kernel    {}", self.environment.kernel.as_deref().unwrap_or("unknown"))?;
         match &self.environment.guest_of {
             Some(name) => writeln!(f, "  virtual   yes, on {name}; guests seldom see energy counters")?,

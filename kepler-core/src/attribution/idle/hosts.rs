@@ -5,7 +5,7 @@
     reason = "a test whose rows cannot be read fails; its figures are the result"
 )]
 
-use super::{Baseline, IdleKnowledge};
+use super::{Baseline, IdleEstimate, IdleKnowledge};
 use crate::units::{Energy, Power};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -156,7 +156,7 @@ fn what_is_known_is_said() {
         last = observe(0.0, 15.0);
     }
     assert_eq!(last, IdleKnowledge::AtRest);
-    assert_eq!(Baseline::new(None).with_learned(Some(Power::from_watts(9.0))).knowledge(), IdleKnowledge::Calibrated);
+    assert_eq!(Baseline::new(None).with_learned(Some(IdleEstimate::default())).knowledge(), IdleKnowledge::Calibrated);
     assert_eq!(Baseline::new(Some(Power::from_watts(9.0))).knowledge(), IdleKnowledge::Given);
 }
 

@@ -129,7 +129,7 @@ fn what_was_learned_outlives_its_points_but_not_evidence_against_it() {
 
 #[test]
 fn what_was_learned_before_is_used_at_once_and_follows_what_is_seen() {
-    let mut baseline = Baseline::new(None).with_learned(Some(watts(40.0)));
+    let mut baseline = Baseline::new(None).with_learned(Some(IdleEstimate::new(watts(40.0), watts(0.0))));
     assert_eq!(baseline.idle_power(), Some(watts(40.0)));
     baseline.observe(0.9, watts(76.0), INTERVAL);
     assert_eq!(baseline.idle_power(), Some(watts(40.0)));

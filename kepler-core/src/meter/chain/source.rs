@@ -113,7 +113,13 @@ impl Source {
                 None => Box::new(Estimate::open(host)),
             },
             #[cfg(feature = "models")]
-            Source::ModelFile(configured) => Box::new(Configured::open(host, configured)?),
+            Source::ModelFile(configured) => {
+                let meter = Configured::open(host, configured)?;
+                match &options.calibration {
+                    Some(calibration) => Box::new(meter.calibrated(calibration)),
+                    None => Box::new(meter),
+                }
+            }
             Source::Fake(zones) => Box::new(Fake::new(zones)),
             Source::Replay(path) => Box::new(Replay::open(path).map_err(|error| {
                 Unavailable::new("replay", error.to_string(), Remedy::CorrectSetting { setting: Setting::Trace })

@@ -157,3 +157,38 @@ fn an_absurd_prediction_is_clipped_and_counted() {
     assert_eq!(joules(&mut meter, at(1)), 0.0);
     assert_eq!(meter.quality().warnings, EstimateWarnings { clipped: 1, ..EstimateWarnings::default() });
 }
+
+#[test]
+fn a_calibrated_model_has_the_power_that_was_measured_here() {
+    use crate::calibration::LoadPoint;
+    let procfs = tempfile::tempdir().unwrap();
+    stat(procfs.path(), 0, 0);
+    let host = Host::default().with_procfs(procfs.path());
+    // It says 3.06 W at rest and 9 W when both are busy.
+    let model = ConfiguredModel { distance: Some(2.0), ..configured(PUBLISHED, Semantics::Exporter0711, Some(96)) };
+    let load = vec![LoadPoint::new(0.0, 40.0, 30.0), LoadPoint::new(0.5, 70.0, 30.0)];
+    let calibration = Calibration { source: "powercap".to_owned(), threads: 2, load, ..Calibration::of(&host) };
+    let error = |meter: &Configured| meter.method().error_ratio().unwrap();
+    let uncalibrated = Configured::open(&host, &model).unwrap();
+    let own = Configured::open(&host, &model).unwrap().calibrated(&calibration);
+    assert!(own.zones()[0].path.contains("calibrated by powercap"), "{}", own.zones()[0].path);
+    let mut meter = own;
+    assert_eq!(joules(&mut meter, at(0)), 0.0);
+    // Half busy, as measured.
+    stat(procfs.path(), 1000, 1000);
+    let half = joules(&mut meter, at(10));
+    assert!((half - 700.0).abs() < 0.5, "{half}");
+    assert!((error(&uncalibrated), error(&meter)) == (1.0, 0.25), "{} {}", error(&uncalibrated), error(&meter));
+    assert!((meter.zones()[0].idle_power.unwrap().watts() - 40.0).abs() < 0.1, "{:?}", meter.zones()[0].idle_power);
+    // More load than was seen: counted, and less certain.
+    stat(procfs.path(), 3000, 1000);
+    joules(&mut meter, at(20));
+    assert!(error(&meter) > 0.25);
+    assert_eq!(meter.quality().warnings.outside_range, 1);
+    // Of another machine alike it is less certain; without a measured package nothing changes.
+    let alike = Configured::open(&host, &model).unwrap().calibrated(&calibration.clone().of_another("rack7"));
+    assert!(alike.zones()[0].path.contains("rack7"), "{}", alike.zones()[0].path);
+    let nothing = Calibration { load: Vec::new(), ..calibration };
+    let same = Configured::open(&host, &model).unwrap().calibrated(&nothing);
+    assert_eq!(error(&same), error(&uncalibrated));
+}
