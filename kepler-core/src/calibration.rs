@@ -8,6 +8,9 @@
 
 #[cfg(feature = "calibration")]
 pub mod file;
+mod live;
+
+pub use live::{LiveCorrection, Scale};
 
 use crate::attribution::idle::IdleEstimate;
 use crate::host::{Host, Topology};

@@ -65,6 +65,7 @@ pub(crate) use follower::Follower;
 pub use inventory::{MeterInventory, SkippedZone};
 pub use uncertainty::{ErrorBounds, EstimateWarnings};
 
+use crate::calibration::Scale;
 use crate::host::Timestamp;
 use crate::units::{Energy, Power, ZoneKind};
 use std::sync::Arc;
@@ -84,6 +85,13 @@ pub trait EnergyMeter: Send {
     /// Reads every zone once, at about `at`: clears `readings` and fills it with one entry a zone, in
     /// the order of [`EnergyMeter::zones`].
     fn read(&mut self, at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>);
+
+    /// Corrects its estimate from now on: [`LiveCorrection`](crate::calibration::LiveCorrection). A meter that measures, or that was
+    /// calibrated, leaves it. Whether it does.
+    fn rescale(&mut self, scale: Scale) -> bool {
+        let _ = scale;
+        false
+    }
 
     /// The zones of the [inventory](EnergyMeter::inventory).
     fn zones(&self) -> &[Zone] {

@@ -359,6 +359,13 @@ impl Sampler {
             if let Some(platform) = &mut self.platform {
                 platform.tick(at, snapshot, &mut self.faults);
                 platform.publish(snapshot, &at);
+                if let Some(correction) = platform.correction() {
+                    let is_used = self.chain.rescale(correction.scale);
+                    platform.in_effect = is_used.then_some(correction.scale.factor);
+                    if is_used {
+                        snapshot.correct_estimates(correction);
+                    }
+                }
             }
             publish::publish_groups(snapshot, &self.groups, shown);
             publish::publish_commands(&mut snapshot.commands, &self.commands, shown);

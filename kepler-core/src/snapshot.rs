@@ -30,6 +30,7 @@ pub use top::{Top, TopUser};
 
 use crate::attribution::idle::{IdleEstimate, IdleKnowledge};
 use crate::attribution::{IdlePolicy, Weight};
+use crate::calibration::Scale;
 use crate::counter::CounterEvents;
 use crate::host::Timestamp;
 use crate::meter::{ErrorBounds, Method};
@@ -222,6 +223,9 @@ pub struct NodeZone {
     pub idle_policy: IdlePolicy,
     /// How the idle power is known by now, or why it is not.
     pub idle_knowledge: IdleKnowledge,
+    /// By what the estimate is corrected, if it is.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub correction: Option<EstimateCorrection>,
     /// The idle power that was learned by now, with its error; `None` as long as it is not known, and of an estimate.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub idle_estimate: Option<IdleEstimate>,
@@ -247,6 +251,25 @@ pub struct NodeZone {
     pub sockets: Vec<SocketZone>,
 }
 
+/// What corrects an estimate while it is used.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct EstimateCorrection {
+    /// By what the meter is asked that shows the whole machine: `redfish`, `ipmi`, …
+    pub source: &'static str,
+    /// By what the estimate is multiplied, and how far off it is then.
+    pub scale: Scale,
+}
+
+impl EstimateCorrection {
+    /// A correction by what a meter shows.
+    #[must_use]
+    pub const fn new(source: &'static str, scale: Scale) -> Self {
+        EstimateCorrection { source, scale }
+    }
+}
+
 /// One socket's part of a kind of zone.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -265,6 +288,16 @@ impl SocketZone {
     #[must_use]
     pub const fn new(socket: u32, energy: Energy, power: Option<Power>) -> Self {
         SocketZone { socket, energy, power }
+    }
+}
+
+impl Snapshot {
+    /// Says of zones that are estimated by a model by what they are corrected.
+    pub(crate) fn correct_estimates(&mut self, correction: EstimateCorrection) {
+        let zones = self.node.zones.iter_mut().filter_map(|(_, zone)| zone.as_mut());
+        for zone in zones.filter(|zone| matches!(zone.method, Method::Estimated { .. })) {
+            zone.correction = Some(correction);
+        }
     }
 }
 
@@ -296,6 +329,7 @@ impl NodeZone {
             unlisted_energy: Energy::ZERO,
             idle_policy: IdlePolicy::default(),
             idle_knowledge: IdleKnowledge::default(),
+            correction: None,
             idle_estimate: None,
             power: None,
             unsplit_power: Power::ZERO,

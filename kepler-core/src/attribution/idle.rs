@@ -193,6 +193,13 @@ impl Baseline {
         self
     }
 
+    /// The meter knows another idle power by now: CPUs come and go, and estimates are corrected.
+    pub fn correct_known(&mut self, power: Power) {
+        if self.known.is_some() {
+            self.known = Some(power);
+        }
+    }
+
     /// How the idle power is known, or why it is not.
     #[must_use]
     pub fn knowledge(&self) -> IdleKnowledge {

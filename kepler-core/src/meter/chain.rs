@@ -36,6 +36,7 @@ pub use source::{ChainOptions, Source};
 
 use super::{Drawn, EnergyMeter, ErrorBounds, EstimateWarnings, Method, ReadError, Reading, SkippedZone, Zone};
 use crate::availability::{Remedy, Unavailable};
+use crate::calibration::Scale;
 use crate::host::{Host, Timestamp, Topology};
 use crate::units::ZoneKind;
 use active::{Active, ZoneState, are_back, is_same, open_best};
@@ -271,6 +272,11 @@ impl Chain {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// Corrects estimates from now on. Whether there is any that is corrected so.
+    pub fn rescale(&mut self, scale: Scale) -> bool {
+        self.active.iter_mut().fold(false, |is_any, active| active.meter.rescale(scale) | is_any)
     }
 
     /// Reads all zones in use: clears `drawn` and fills it with what each drew since the reading before. May change the

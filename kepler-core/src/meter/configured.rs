@@ -30,7 +30,7 @@
 use super::uncertainty::DriftDetector;
 use super::{EnergyMeter, ErrorBounds, MeterInventory, Method, Quality, ReadError, ReadFault, Reading, Zone};
 use crate::availability::{Remedy, Root, Setting, Unavailable};
-use crate::calibration::{Calibration, Correction, ERROR_CALIBRATED, WIDENING_UNSEEN};
+use crate::calibration::{Calibration, Correction, ERROR_CALIBRATED, Scale, WIDENING_UNSEEN};
 use crate::host::{BusyTime, CpuTimesReader, Host, SharedReading, SoftInterrupts, Timestamp};
 use crate::model::{BindError, Binding, Conversion, Model, Prediction, Quantity};
 use crate::units::{Energy, Power, ZoneKind};
@@ -99,6 +99,8 @@ pub struct Configured {
     /// How the package is put right for this machine, and how far off a model is then that does not know.
     correction: Option<Correction>,
     unknown_error: f64,
+    /// By what all is multiplied without one, by what a meter of the whole machine shows.
+    scale: Option<Scale>,
     detector: DriftDetector,
     /// The CPUs of the model's machine; `None` if they are among its features.
     host_threads: Option<u32>,
@@ -159,6 +161,7 @@ impl Configured {
             widening: 1.0 + WIDENING * configured.distance.unwrap_or_default(),
             correction: None,
             unknown_error: UNKNOWN_ERROR,
+            scale: None,
             detector: DriftDetector::default(),
             host_threads,
             host: host.clone(),
@@ -220,6 +223,10 @@ impl Configured {
         let width =
             |error_bounds: ErrorBounds| (error_bounds.below + error_bounds.above) / 2.0 / ErrorBounds::DEVIATIONS;
         self.error_ratio = self.error_bounds.map_or(self.unknown_error * factor, width);
+        if let Some(scale) = self.scale {
+            self.error_ratio = scale.error_ratio * wider;
+            self.error_bounds = None;
+        }
     }
 
     /// The model's own interval, of its largest component, as a share of the prediction.
@@ -283,7 +290,8 @@ impl Configured {
         let is_unseen = self.correction.is_some_and(|correction| !correction.has_seen(busy_share));
         let wider = self.detector.record(self.is_outside(&prediction) || is_unseen, prediction.clipped() > 0);
         self.assess(&prediction, if is_unseen { wider.max(WIDENING_UNSEEN) } else { wider });
-        let (share, correction) = (self.share(threads), self.correction);
+        let scale = self.scale.map_or(1.0, |scale| scale.factor);
+        let (share, correction) = (self.share(threads) * scale, self.correction);
         for (zone, total) in self.zones.iter().zip(&mut self.totals) {
             readings.push(match prediction.power(zone.kind) {
                 Some(power) => {
@@ -327,6 +335,17 @@ impl EnergyMeter for Configured {
 
     fn inventory(&self) -> MeterInventory<'_> {
         MeterInventory::of(&self.zones)
+    }
+
+    fn rescale(&mut self, scale: Scale) -> bool {
+        if self.correction.is_some() {
+            return false;
+        }
+        let before = self.scale.replace(scale).map_or(1.0, |scale| scale.factor);
+        for zone in &mut self.zones {
+            zone.idle_power = zone.idle_power.map(|power| power * (scale.factor / before));
+        }
+        true
     }
 
     fn read(&mut self, at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {

@@ -46,7 +46,7 @@ pub use trained::default_model;
 use super::{
     EnergyMeter, ErrorBounds, EstimateWarnings, MeterInventory, Method, Quality, ReadError, ReadFault, Reading, Zone,
 };
-use crate::calibration::{Calibration, Correction, ERROR_CALIBRATED, WIDENING_UNSEEN};
+use crate::calibration::{Calibration, Correction, ERROR_CALIBRATED, Scale, WIDENING_UNSEEN};
 use crate::host::{BusyTime, CpuTimesError, Host, Timestamp, Topology};
 use crate::units::{Energy, Power, ZoneKind};
 use std::time::Duration;
@@ -67,7 +67,9 @@ pub struct Estimate {
     curve: Curve,
     /// How it is put right for this machine, for one logical CPU.
     correction: Option<Correction>,
-    /// How far off it is then.
+    /// By what it is multiplied without one, by what a meter of the whole machine shows.
+    scale: Option<Scale>,
+    /// How far off it is when calibrated.
     calibrated_error: f64,
     /// How far off the last window may be.
     error_ratio: f64,
@@ -101,6 +103,7 @@ impl Estimate {
             total: Energy::ZERO,
             curve,
             correction: None,
+            scale: None,
             calibrated_error: ERROR_CALIBRATED,
             error_bounds: None,
             warnings: EstimateWarnings::default(),
@@ -135,7 +138,7 @@ impl Estimate {
     /// What one logical CPU draws that is busy for this share of the time, 0 … 1.
     #[must_use]
     pub fn power(&self, share: f64) -> Power {
-        let power = self.curve.power(share);
+        let power = self.curve.power(share) * self.scale.map_or(1.0, |scale| scale.factor);
         self.correction.map_or(power, |correction| Power::from_watts(correction.apply(power.watts()).max(0.0)))
     }
 
@@ -157,6 +160,11 @@ impl Estimate {
             (self.error_ratio, self.error_bounds) =
                 (self.calibrated_error * widening, Some(BOUNDS_CALIBRATED.wider(wider)));
             return is_outside;
+        }
+        if let Some(scale) = self.scale {
+            self.error_ratio = scale.error_ratio;
+            self.error_bounds = Some(BOUNDS_CALIBRATED.wider(scale.error_ratio / ERROR_CALIBRATED));
+            return false;
         }
         let known = self.class.error_ratio;
         (self.error_ratio, self.error_bounds) = match self.curve.error_bounds(share) {
@@ -256,6 +264,12 @@ impl EnergyMeter for Estimate {
 
     fn inventory(&self) -> MeterInventory<'_> {
         MeterInventory::of(&self.zones)
+    }
+
+    fn rescale(&mut self, scale: Scale) -> bool {
+        let is_free = self.correction.is_none();
+        self.scale = Some(scale).filter(|_| is_free);
+        is_free
     }
 
     fn read(&mut self, at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {

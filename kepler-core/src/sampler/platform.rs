@@ -4,10 +4,11 @@
 //! what they drew between two readings is read off in between.
 
 use super::faults::Faults;
+use crate::calibration::LiveCorrection;
 use crate::host::Timestamp;
 use crate::meter::Method;
 use crate::platform::{BoardRow, PlatformBoard, PlatformMeter, PlatformScope, Segment};
-use crate::snapshot::{PlatformResidual, Snapshot};
+use crate::snapshot::{EstimateCorrection, PlatformResidual, Snapshot};
 use crate::units::{Energy, PerZone, ZoneKind};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -34,6 +35,10 @@ pub(super) struct Platform {
     zones: PerZone<bool>,
     parts: VecDeque<Parts>,
     residual: Option<Residual>,
+    live: LiveCorrection,
+    correction: Option<EstimateCorrection>,
+    /// By what estimates are multiplied now.
+    pub(super) in_effect: Option<f64>,
 }
 
 /// What the parts had drawn by a moment.
@@ -149,6 +154,10 @@ impl Platform {
             Some(residual) => residual,
             None => Residual::new(meter),
         };
+        if !residual.meter.is_same(meter) {
+            // Another meter begins elsewhere.
+            self.live = LiveCorrection::default();
+        }
         residual.meter = Arc::clone(meter);
         // What another meter has shown already counts once.
         let until = residual.until;
@@ -161,16 +170,48 @@ impl Platform {
         let methods =
             snapshot.node.zones().filter(|(zone, _)| methods[*zone] && parts(*zone)).map(|(_, zone)| zone.method);
         residual.method = methods.fold(meter.method, Method::weaker);
+        // A meter of the whole tells nothing new of what is measured, nor does an estimate of the whole.
+        let zones = snapshot.machine_zones();
+        let mut zones = snapshot.node.zones().filter(|(zone, _)| zones[*zone] && *zone != ZoneKind::Gpu).peekable();
+        let is_estimated = meter.method == Method::Measured
+            && zones.peek().is_some()
+            && zones.all(|(_, zone)| matches!(zone.method, Method::Estimated { .. }));
+        let mut is_news = false;
         for segment in &segments {
             residual.until = residual.until.max(segment.to);
             let known =
                 self.parts_at(segment.from, meter.contains_gpus).zip(self.parts_at(segment.to, meter.contains_gpus));
             match known {
-                Some((from, to)) => residual.add(segment, to - from),
+                Some((from, to)) => {
+                    residual.add(segment, to - from);
+                    if is_estimated && let Some(zones) = self.zones_between(segment) {
+                        let gpus = to - from - zones;
+                        let elapsed = segment.to.saturating_sub(segment.from);
+                        let watts = |microjoules: f64| microjoules / 1e6 / elapsed.as_secs_f64();
+                        let factor = self.in_effect.unwrap_or(1.0);
+                        let whole = segment.energy.microjoules() as f64 - gpus;
+                        self.live.observe(watts(zones) / factor, watts(whole), elapsed);
+                        is_news = true;
+                    }
+                }
                 None => residual.watts = None,
             }
         }
         (self.residual, self.segments) = (Some(residual), segments);
+        if is_news {
+            let correction = |scale| EstimateCorrection { source: meter.source, scale };
+            self.correction = self.live.scale().map(correction).or(self.correction);
+        }
+    }
+
+    /// What the zones alone drew meanwhile, microjoules.
+    fn zones_between(&self, segment: &Segment) -> Option<f64> {
+        Some(self.parts_at(segment.to, false)? - self.parts_at(segment.from, false)?)
+    }
+
+    /// By what the machine's estimates are corrected, if they are.
+    pub(super) fn correction(&self) -> Option<EstimateCorrection> {
+        self.correction
     }
 
     /// Shows the meters and the rest.

@@ -167,6 +167,9 @@ impl Zones {
             }
             if let (Some(_), Some(kind)) = (active.method.error_ratio(), &mut self.kinds[active.zone.kind]) {
                 (kind.method, kind.error_bounds) = (active.method, active.error_bounds);
+                if let Some(power) = active.zone.idle_power.filter(|_| kind.count == 1) {
+                    kind.baseline.correct_known(power);
+                }
             }
         }
         for fault in chain.faults() {
@@ -299,6 +302,7 @@ impl Zones {
                     unlisted_energy: kind.account.unlisted,
                     idle_policy: if kind.knows_idle_power() { self.policy } else { IdlePolicy::Ratio },
                     idle_knowledge: kind.idle_knowledge(),
+                    correction: None,
                     idle_estimate: kind.idle_estimate().filter(|_| kind.method == Method::Measured),
                     power,
                     interval: power.and_then(|power| interval(kind.method, kind.error_bounds, power.total)),

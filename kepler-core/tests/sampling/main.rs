@@ -14,6 +14,7 @@ mod a_stopwatch_tells_what_was_spent;
 mod accelerators;
 mod accelerators_are_charged_to_their_users;
 mod accelerators_are_given_to_containers;
+mod an_estimate_is_corrected_by_a_meter_of_the_machine;
 mod cpu_time_counters_may_fall;
 mod driver;
 mod energy_goes_to_those_who_ran_there;

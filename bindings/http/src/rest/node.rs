@@ -90,6 +90,8 @@ struct Zone<'a> {
     /// model); or why it is not: `few_readings`, `steady_load` (nothing varied, never near rest), `flat` (power hardly follows utilisation,
     /// never near rest).
     idle_knowledge: &'static str,
+    /// By what the estimate is corrected while it is used; `null` if it is not.
+    correction: Option<Correction>,
     /// The idle power that was learned by now, watts; `null` as long as it is not known (the policy is `ratio` then), and of an estimate.
     idle_watts: Option<f64>,
     /// One standard deviation of its error, watts: large where it was learned far from rest.
@@ -100,6 +102,15 @@ struct Zone<'a> {
     interval_watts: Option<Interval>,
     /// What each socket has of it; empty where there is one, or it is not known.
     sockets: Vec<Socket>,
+}
+
+/// What corrects an estimate: a meter of the whole machine that shows something now and then.
+#[derive(Serialize, JsonSchema)]
+struct Correction {
+    /// By what that meter is asked: `redfish`, `ipmi`, …
+    source: &'static str,
+    /// By what the estimate is multiplied.
+    factor: f64,
 }
 
 /// One socket's part of a zone.
@@ -250,6 +261,7 @@ impl<'a> Zone<'a> {
             unlisted_energy_joules: zone.unlisted_energy.joules(),
             idle_policy: zone.idle_policy.name(),
             idle_knowledge: zone.idle_knowledge.name(),
+            correction: zone.correction.map(|by| Correction { source: by.source, factor: by.scale.factor }),
             power_watts: zone.power.map(|power| NodePower::of(power, zone.unsplit_power)),
             idle_watts: zone.idle_estimate.map(|idle| idle.power.watts()),
             idle_error_watts: zone.idle_estimate.map(|idle| idle.error.watts()),
