@@ -2,6 +2,7 @@
 
 use super::super::config::looks_like_settings;
 use super::super::config::yaml::{self, Content, Document, Entry, Node};
+use super::gitops;
 use super::part::{Part, words};
 use super::tree::{find, items, put, section, string};
 
@@ -12,6 +13,8 @@ pub(super) fn part(entries: Vec<Entry>) -> Option<Part> {
         Some("PowerMonitor" | "PowerMonitorInternal") => power_monitor(&entries),
         Some("Kepler") => kepler_resource(&entries),
         Some("DaemonSet" | "Deployment" | "Pod") => workload(&entries)?,
+        Some("HelmRelease") => gitops::flux(&entries)?,
+        Some("Application") => gitops::argo(&entries)?,
         Some(_) if find(&entries, "apiVersion").is_some() => return None,
         _ if find(&entries, "services").is_some() => compose(&entries)?,
         _ => configuration(entries)?,
@@ -42,6 +45,12 @@ fn names_kepler(values: &[Entry]) -> bool {
 }
 
 fn helm_values(entries: &[Entry]) -> Option<Part> {
+    let is_kepler = !section(entries, "extraEnvVars").is_empty() || names_kepler(entries);
+    (is_kepler || looks_like_settings(section(entries, "config"))).then(|| values_of_chart(entries))
+}
+
+/// Values that are known to be of a chart of Kepler's.
+pub(super) fn values_of_chart(entries: &[Entry]) -> Part {
     if !section(entries, "extraEnvVars").is_empty() {
         let mut part = of_variables(section(entries, "extraEnvVars"), "Helm values of Kepler up to 0.9");
         let others = names(entries, "extraEnvVars");
@@ -51,21 +60,18 @@ fn helm_values(entries: &[Entry]) -> Option<Part> {
             ));
         }
         part.remarks.extend(for_the_chart(entries));
-        return Some(part);
+        return part;
     }
     let settings = section(entries, "config").to_vec();
-    if !looks_like_settings(&settings) && !names_kepler(entries) {
-        return None;
-    }
     let others = names(entries, "config");
     let mut remarks = Vec::new();
     if !others.is_empty() {
         remarks.push(format!(
-            "{others}: for the chart, which takes this file as it is (`deploy/helm/kepler`); left out here"
+            "{others}: for the chart, which takes these values as they are (`deploy/helm/kepler`); left out here"
         ));
     }
     remarks.extend(for_the_chart(entries));
-    Some(Part { kind: "Helm values of Go Kepler", settings, remarks, ..Part::default() })
+    Part { kind: "Helm values of Go Kepler", settings, remarks, ..Part::default() }
 }
 
 /// The names of all entries but one.
