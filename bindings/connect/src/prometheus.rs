@@ -234,8 +234,9 @@ impl EnergyView for PrometheusView {
         check(range, Duration::from_secs(1))?;
         let nodes = self.nodes(range)?;
         let (at, window) = (When::At(range.end), duration(range.length()));
-        let last = |metric| format!("last_over_time({}[{window}])", self.matchers.of(metric));
-        let of_metrics = METRICS.iter().map(|metric| figures_of(metric, &self.matchers, range.length()));
+        let matchers = nodes.counted(&self.matchers);
+        let last = |metric| format!("last_over_time({}[{window}])", matchers.of(metric));
+        let of_metrics = METRICS.iter().map(|metric| figures_of(metric, &matchers, range.length()));
         let of_sources = [SOURCE_INFO, SOURCE_ERROR].map(last);
         let owners = last(metric_names::POD_INFO);
         let owners =

@@ -159,7 +159,8 @@ impl Refreshing {
     /// What a source says. While it takes its time, those after it name what is asked for: at once what is at hand, the
     /// others after a while.
     fn hear(&mut self, rank: usize, is_asked: bool) -> Heard {
-        let (begun, mut is_asked, mut local_due) = (Instant::now(), is_asked, Instant::now());
+        let (begun, mut is_asked) = (Instant::now(), is_asked);
+        let mut local_due = begun + GAP / 3;
         let mut others: Vec<usize> = (rank + 1..self.sources.len()).collect();
         loop {
             let heard = self.sources.ask(rank);

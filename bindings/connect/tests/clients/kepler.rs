@@ -230,7 +230,7 @@ fn a_load_balancer_and_a_node_named_twice_are_noticed() {
 fn two_exporters_of_one_node_count_once_and_the_newer_goes_on_when_the_older_is_gone() {
     let (old, new) = (Exporter::start(), Exporter::start());
     let listed = |exporter: &Exporter| Target::new(&exporter.server.url()).unwrap().perhaps_known();
-    let view = view(&[]);
+    let view = KeplerView::of_fleet("exporters", false, KeplerOptions::default()).unwrap();
     let shows = |exporter: &Exporter, joules: i64| exporter.shows(&metrics("n1", joules as f64, "running"));
     let poll = |second: i64| assert_eq!(view.poll(start() + second.seconds()), []);
     view.list(vec![listed(&old)], start());

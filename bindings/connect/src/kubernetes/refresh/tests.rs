@@ -63,7 +63,8 @@ fn the_last_answer_is_kept_and_another_source_only_adds_what_is_missing() {
     let mut known = pod("a", "1");
     known.owner = Some(kepler_core::workload::PodOwner::new("Deployment", "web"));
     let kubelet = Scripted("kubelet", [Ok(vec![known.clone()]), Err("unauthorized"), Err("unauthorized")].into());
-    let files = Scripted("files", [Ok(vec![pod("a", "2"), pod("b", "3")])].into());
+    // A slow machine asks them a second time.
+    let files = Scripted("files", (0..9).map(|_| Ok(vec![pod("a", "2"), pod("b", "3")])).collect());
     let mut refreshing = refreshing(vec![kubelet, files]);
     refreshing.refresh(false);
     assert_eq!(refreshing.refresh(false), Outcome::Failed);
