@@ -6,6 +6,7 @@ mod manifest;
 mod part;
 mod source;
 mod tree;
+mod values;
 
 use super::config::{self, Problem};
 use super::exit::Failure;

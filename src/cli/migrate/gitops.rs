@@ -1,9 +1,9 @@
 //! Values of Helm in the objects by which Flux and Argo CD install a chart.
 
 use super::super::config::yaml::{self, Content, Document, Entry, Node};
-use super::manifest::values_of_chart;
 use super::part::Part;
 use super::tree::{find, items, section, string};
+use super::values::values_of_chart;
 
 /// Flux's `HelmRelease`.
 pub(super) fn flux(entries: &[Entry]) -> Option<Part> {

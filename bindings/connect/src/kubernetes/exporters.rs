@@ -83,7 +83,7 @@ impl Exporters {
     /// One exporter a node, the most lively one; those whose node is unknown, each by itself.
     fn targets<'a>(&self, slices: impl Iterator<Item = &'a Slice>) -> Vec<Target> {
         // Of equal ones the first by address, each time: two exporters have counters of their own.
-        let mut found: BTreeMap<(Option<&str>, String), ((Rank, &String), Target)> = BTreeMap::new();
+        let mut found: BTreeMap<(Option<&str>, String), (Preference<'_>, Target)> = BTreeMap::new();
         for slice in slices {
             let Some((scheme, port)) = slice.port(self.port.as_deref()) else { continue };
             for endpoint in slice.endpoints.iter().flatten() {
@@ -111,6 +111,9 @@ impl Exporters {
         format!("{}.{}.svc", self.service, self.namespace)
     }
 }
+
+/// Of endpoints that are as lively the first one by address.
+type Preference<'a> = (Rank, &'a String);
 
 /// Lower is better.
 type Rank = (bool, bool, bool);

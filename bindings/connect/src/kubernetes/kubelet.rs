@@ -29,12 +29,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 const RIGHT: Right = Right { api_group: "", resource: "nodes/pods", verbs: &["get"] };
 
+/// The certificate of a client, and its key.
+type ClientIdentity = (Vec<u8>, Vec<u8>);
+
 /// What a connection rests on, as the files have it now.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Credentials {
     authorities: Vec<u8>,
-    /// The certificate of a client, and its key.
-    identity: Option<(Vec<u8>, Vec<u8>)>,
+    identity: Option<ClientIdentity>,
 }
 
 /// Asks the kubelet.
@@ -83,7 +85,7 @@ impl Kubelet {
         pem
     }
 
-    fn identity(&self) -> Result<Option<(Vec<u8>, Vec<u8>)>, SourceFailure> {
+    fn identity(&self) -> Result<Option<ClientIdentity>, SourceFailure> {
         let unreadable = |error: AccessError| SourceFailure::new("credentials", error.to_string(), Remedy::None);
         let Some((certificate, key)) = &self.access.identity else { return Ok(None) };
         Ok(Some((certificate.read().map_err(unreadable)?, key.read().map_err(unreadable)?)))
