@@ -78,7 +78,7 @@ impl Sources {
         self.0.get(rank).is_some_and(|asked| matches!(asked.place, Place::Here(_)))
     }
 
-    /// Forgets what sources have said that nobody waited for.
+    /// Forgets answers that came too late to be waited for.
     pub(super) fn forget_answers(&mut self) {
         for asked in &mut self.0 {
             if let Place::Elsewhere { answers, is_under_way, .. } = &mut asked.place {
