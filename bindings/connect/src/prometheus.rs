@@ -48,7 +48,7 @@ mod series;
 
 use crate::energy::{
     DEVICE_LABELS, Identity, IdentityLabels, Key, Level, METRICS, Metric, NodeFigures, Quantity, RESOURCES,
-    SOURCE_ERROR, SOURCE_INFO, WorkloadFigures, annotation_of_pod, hull, owner_of_pod, rows, skipped,
+    SOURCE_ERROR, SOURCE_INFO, WorkloadFigures, annotation_of_pod, hull, labels_of_pod, owner_of_pod, rows, skipped,
 };
 use crate::http::{Auth, ClientOptions, Http, HttpError, base_url, shown};
 use api::{Answer, ApiError};
@@ -116,6 +116,17 @@ impl PrometheusView {
 
     fn no_data(&self, range: TimeRange, reason: String) -> ViewError {
         ViewError::NoData { origin: self.name.clone(), range, reason: reason.into() }
+    }
+
+    /// The series of a query at this moment; none where the server does not answer.
+    fn shown_now(&self, query: &str) -> Vec<api::Row> {
+        match self.api.query(query, When::At(Timestamp::now())) {
+            Ok(answer) => answer.rows,
+            Err(error) => {
+                tracing::debug!("what pods say is not known: {error}");
+                Vec::new()
+            }
+        }
     }
 
     /// The nodes with samples in `range`; none is an error.
@@ -204,22 +215,25 @@ fn warnings(answers: &[Answer]) -> Vec<Skipped> {
     messages.into_iter().map(|warning| skipped("warning of Prometheus", warning)).collect()
 }
 
-/// What pods say, as their exporters show it now. Prometheus is asked each time; where it does not answer, nothing is chosen, and
-/// the question that this is for is not answered either.
+/// What pods say and which labels they have, as their exporters show it now. Prometheus is asked each time; where it does not
+/// answer, nothing is chosen, and the question that this is for is not answered either.
 impl ChoiceSource for PrometheusView {
     fn choices(&self) -> Choices {
-        let shown = self.matchers.of(metric_names::POD_ANNOTATION_INFO);
-        let query = format!("group by (pod_id, annotation, value, written_as) ({shown})");
+        let annotations = format!(
+            "group by (pod_id, annotation, value, written_as) ({})",
+            self.matchers.of(metric_names::POD_ANNOTATION_INFO)
+        );
         let mut choices = Choices::default();
-        match self.api.query(&query, When::At(Timestamp::now())) {
-            Ok(answer) => {
-                for row in &answer.rows {
-                    if let Some((pod, annotation)) = annotation_of_pod(|name| row.label(name)) {
-                        choices.pods.entry(pod.into()).or_default().push(annotation);
-                    }
-                }
+        for row in self.shown_now(&annotations) {
+            if let Some((pod, annotation)) = annotation_of_pod(|name| row.label(name)) {
+                choices.pods.entry(pod.into()).or_default().push(annotation);
             }
-            Err(error) => tracing::debug!("what pods choose is not known: {error}"),
+        }
+        for row in self.shown_now(&self.matchers.of(metric_names::POD_INFO)) {
+            let labels = labels_of_pod(row.labels());
+            if let Some(pod) = row.label("pod_id").filter(|_| !labels.is_empty()) {
+                choices.labels.insert(pod.into(), labels);
+            }
         }
         choices
     }

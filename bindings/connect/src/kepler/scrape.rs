@@ -4,7 +4,7 @@ use super::platform::Platforms;
 use super::track::Reading;
 use crate::energy::{
     Identity, Key, Level, METRICS, Metric, NodeFigures, Quantity, RESOURCES, SOURCE_ERROR, SOURCE_INFO, add,
-    annotation_of_pod, owner_of_pod, slot,
+    annotation_of_pod, labels_of_pod, owner_of_pod, slot,
 };
 use crate::exposition::{Sample, samples};
 use crate::http::chain;
@@ -12,7 +12,6 @@ use kepler_compliance::units::ZoneKind;
 use kepler_compliance::view::{Owner, Resources, Split, WorkloadKind};
 use kepler_core::metric_names;
 use kepler_core::workload::EnergyAnnotation;
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read};
 use std::sync::{Arc, LazyLock};
@@ -175,7 +174,8 @@ impl Scrape {
                 if let Some((pod, owner)) = owner_of_pod(label) {
                     self.owners.insert(pod.into(), owner);
                 }
-                if let Some((pod, labels)) = labels_of_pod(sample).filter(|(_, labels)| !labels.is_empty()) {
+                let labels = labels_of_pod(sample.labels.iter().map(|(name, value)| (*name, &**value)));
+                if let Some(pod) = sample.label("pod_id").filter(|_| !labels.is_empty()) {
                     self.labels.insert(pod.into(), labels);
                 }
             }
@@ -261,15 +261,6 @@ impl Shown {
         let slot = if terminated { &mut reading.terminated } else { &mut reading.running };
         *slot = Some(slot.unwrap_or(0.0) + value);
     }
-}
-
-/// Labels of a pod that are kept: a cluster's policy asks for a few.
-const MOST_LABELS: usize = 64;
-
-/// A pod's own labels, `label_app` as `app`, in `kepler_pod_info`.
-fn labels_of_pod<'a>(sample: &'a Sample<'_>) -> Option<(&'a str, Vec<(String, String)>)> {
-    let own = |(name, value): &(&str, Cow<'_, str>)| Some((name.strip_prefix("label_")?.to_owned(), value.to_string()));
-    Some((sample.label("pod_id")?, sample.labels.iter().filter_map(own).take(MOST_LABELS).collect()))
 }
 
 #[cfg(test)]

@@ -280,6 +280,14 @@ fn warnings_of_the_server_are_among_what_is_left_out() {
 #[test]
 fn what_pods_choose_is_read_of_what_their_exporters_show() {
     let server = Server::start(|request| {
+        if request.body.contains("kepler_pod_info") {
+            return Reply::ok(
+                r#"{"status":"success","data":{"resultType":"vector","result":[
+                {"metric":{"__name__":"kepler_pod_info","instance":"10.0.0.1:28282","job":"kepler","node_name":"n1","pod_id":"a","pod_name":"web-1","pod_namespace":"shop","label_track":"canary","label_app_kubernetes_io_name":"web"},"value":[1777593900,"1"]},
+                {"metric":{"__name__":"kepler_pod_info","label_app":"of no pod"},"value":[1777593900,"1"]},
+                {"metric":{"__name__":"kepler_pod_info","pod_id":"b","pod_name":"bare"},"value":[1777593900,"1"]}]}}"#,
+            );
+        }
         assert!(request.body.contains("kepler_pod_annotation_info"), "{}", request.body);
         Reply::ok(
             r#"{"status":"success","data":{"resultType":"vector","result":[
@@ -291,8 +299,27 @@ fn what_pods_choose_is_read_of_what_their_exporters_show() {
     let choices = view(&server.url()).choices();
     let own: Vec<_> = choices.pods["a"].iter().map(|own| (&*own.name, &*own.value, own.is_label)).collect();
     assert_eq!((choices.pods.len(), own), (1, vec![("budget", "20 g/h", false), ("language", "ko", true)]));
+    let labels: Vec<_> = choices.labels["a"].iter().map(|(name, value)| (&**name, &**value)).collect();
+    assert_eq!((choices.labels.len(), labels), (1, vec![("app_kubernetes_io_name", "web"), ("track", "canary")]));
     let refusing = Server::start(|_| Reply::status(503));
-    assert!(view(&refusing.url()).choices().pods.is_empty());
+    let choices = view(&refusing.url()).choices();
+    assert!(choices.pods.is_empty() && choices.labels.is_empty());
+}
+
+#[test]
+fn labels_are_known_where_a_server_refuses_annotations() {
+    let server = Server::start(|request| {
+        if request.body.contains("annotation") {
+            return Reply::status(422);
+        }
+        Reply::ok(
+            r#"{"status":"success","data":{"resultType":"vector","result":[
+            {"metric":{"pod_id":"a","label_app":"web"},"value":[1777593900,"1"]}]}}"#,
+        )
+    });
+    let choices = view(&server.url()).choices();
+    assert!(choices.pods.is_empty());
+    assert_eq!(choices.labels["a"], [("app".to_owned(), "web".to_owned())]);
 }
 
 #[test]
