@@ -151,7 +151,7 @@ fn instance(config: &Config) -> Option<InstanceType> {
     let host = config.host();
     let cloud = Cloud::of(&host).filter(|_| config.passthrough.metadata && InstanceType::of(&host).is_none())?;
     // The client is blocking, and must not be made where tasks run.
-    let ask = || instance_type(cloud, METADATA_SERVICE, PATIENCE);
+    let ask = move || instance_type(cloud, METADATA_SERVICE, PATIENCE);
     match thread::spawn(ask).join() {
         Ok(Ok(instance)) => {
             tracing::info!("this machine is of the type {instance}");

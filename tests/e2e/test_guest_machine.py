@@ -18,7 +18,8 @@ import pytest
 
 from polling import wait_until
 
-UUID = "6f1c1f1e-9d7c-4f5e-a7b4-0c9d1f4c9a01"
+# Not that of the machines of other tests, which may run at the same time.
+UUID = "6f1c1f1e-9d7c-4f5e-a7b4-0c9d1f4c9a0f"
 KERNEL = os.environ.get("KEPLER_GUEST_KERNEL")
 MODULES = ("virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_console")
 INIT = """#!/bin/busybox sh

@@ -55,7 +55,7 @@ pub(in super::super) fn metadata(config: &mut Config, raw: &RawSetting) -> Outco
 
 pub(in super::super) fn source(config: &mut Config, raw: &RawSetting) -> Outcome {
     let value = raw.text()?;
-    let Ok(route) = value.text.parse();
+    let Ok(route) = value.text.parse::<HostRoute>();
     if matches!(route, HostRoute::Path(_)) && value.text.starts_with("vsock:") {
         return Err(value.problem("it is neither vsock:PORT nor vsock:CID:PORT"));
     }
