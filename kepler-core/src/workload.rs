@@ -95,6 +95,10 @@ pub struct ContainerInfo {
     pub cgroup: String,
     /// What it is in its pod, where Kubernetes was asked.
     pub kind: Option<ContainerKind>,
+    /// The name in labels of metrics, where it was shown before Kubernetes told [`name`](Self::name): a series keeps its
+    /// labels until it ends.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub shown_as: Option<String>,
     /// What it asked Kubernetes for, where that was asked.
     pub resources: ResourceAmounts,
 }
@@ -104,6 +108,17 @@ impl ContainerInfo {
     #[must_use]
     pub fn new(id: impl Into<String>, runtime: &'static str) -> Self {
         ContainerInfo { id: id.into(), runtime, ..ContainerInfo::default() }
+    }
+
+    /// Whether Kubernetes was asked about it.
+    pub(crate) fn was_looked_up(&self) -> bool {
+        self.kind.is_some() || self.shown_as.is_some()
+    }
+
+    /// Its name as labels of metrics have it.
+    #[must_use]
+    pub fn name_in_labels(&self) -> &str {
+        self.shown_as.as_ref().unwrap_or(&self.name)
     }
 }
 
@@ -130,6 +145,10 @@ pub struct PodInfo {
     pub resources: ResourceAmounts,
     /// How its energy is to be judged and shown, where it says so.
     pub annotations: Vec<EnergyAnnotation>,
+    /// Whether labels of metrics leave out name and namespace: it was shown before Kubernetes told them, and a series keeps
+    /// its labels until it ends.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub shown_unnamed: bool,
 }
 
 impl PodInfo {
@@ -137,6 +156,12 @@ impl PodInfo {
     #[must_use]
     pub fn new(id: impl Into<String>) -> Self {
         PodInfo { id: id.into(), ..PodInfo::default() }
+    }
+
+    /// Name and namespace as labels of metrics have them.
+    #[must_use]
+    pub fn names_in_labels(&self) -> (&str, &str) {
+        if self.shown_unnamed { ("", "") } else { (&self.name, &self.namespace) }
     }
 }
 
@@ -151,13 +176,23 @@ pub struct VmInfo {
     pub name: String,
     /// `kvm`, `cloud-hypervisor`, `firecracker`, `crosvm`, `virtualbox`, `vmware`, `xen`, …
     pub hypervisor: &'static str,
+    /// What runs it, where that is known: `libvirt`, `openstack`, `kubevirt`, `proxmox`; else empty.
+    pub manager: &'static str,
+    /// What its manager calls it: libvirt's domain (`instance-0000001a` in OpenStack), Proxmox's number; else empty.
+    pub domain: String,
+    /// The OpenStack project or Kubernetes namespace that it belongs to; else empty.
+    pub project: String,
+    /// The OpenStack flavor that it is of; else empty.
+    pub flavor: String,
+    /// Its address for vsock in the host's kernel, if it has one.
+    pub cid: Option<u32>,
 }
 
 impl VmInfo {
     /// A virtual machine; `name` may be empty.
     #[must_use]
     pub fn new(id: impl Into<String>, name: impl Into<String>, hypervisor: &'static str) -> Self {
-        VmInfo { id: id.into(), name: name.into(), hypervisor }
+        VmInfo { id: id.into(), name: name.into(), hypervisor, ..VmInfo::default() }
     }
 }
 

@@ -173,6 +173,17 @@ impl Identity {
         })
     }
 
+    /// Whether it has a name beside its identifier.
+    pub(crate) fn is_named(&self) -> bool {
+        self.name != self.uid
+    }
+
+    /// Takes the name over that another series of the same workload has.
+    pub(crate) fn take_name(&mut self, other: Identity) {
+        self.name = other.name;
+        self.namespace = other.namespace.or_else(|| self.namespace.take());
+    }
+
     pub(crate) fn key(&self) -> Key {
         let of_process = self.kind == WorkloadKind::Process;
         (self.kind, self.uid.clone(), if of_process { self.name.clone() } else { Arc::default() })

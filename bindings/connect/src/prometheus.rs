@@ -248,11 +248,13 @@ impl EnergyView for PrometheusView {
         check(range, Duration::from_secs(1))?;
         let nodes = self.nodes(range)?;
         let (at, window) = (When::At(range.end), duration(range.length()));
-        let last = |metric| format!("last_over_time({}[{window}])", self.matchers.of(metric));
-        let of_metrics = METRICS.iter().map(|metric| figures_of(metric, &self.matchers, range.length()));
+        let matchers = nodes.counted(&self.matchers);
+        let last = |metric| format!("last_over_time({}[{window}])", matchers.of(metric));
+        let of_metrics = METRICS.iter().map(|metric| figures_of(metric, &matchers, range.length()));
         let of_sources = [SOURCE_INFO, SOURCE_ERROR].map(last);
         let owners = last(metric_names::POD_INFO);
-        let owners = format!("group by (node_name, pod_id, owner_kind, owner_name) ({owners})");
+        let owners =
+            format!("group by (node_name, pod_id, pod_name, pod_namespace, owner_kind, owner_name) ({owners})");
         let resources = RESOURCES
             .map(|(metric, _)| format!("max by (node_name, pod_id, container_id, resource) ({})", last(metric)));
         let processors = format!("count by (instance) ({})", last(metric_names::NODE_CPU_INFO));
@@ -285,11 +287,12 @@ impl EnergyView for PrometheusView {
         }
         for row in answers.get(METRICS.len() + 2).iter().flat_map(|answer| &answer.rows) {
             let node = found.get_mut(row.label("node_name").unwrap_or_default());
-            if let (Some(node), Some((pod, owner))) = (node, owner_of_pod(|name| row.label(name))) {
-                let key = (WorkloadKind::Pod, Arc::from(pod), Arc::default());
-                if let Some(figures) = node.workloads.get_mut(&key) {
-                    figures.owner = Some(owner);
-                }
+            let named = Identity::read(WorkloadKind::Pod, |name| row.label(name));
+            let (Some(node), Some(named)) = (node, named) else { continue };
+            let Some(figures) = node.workloads.get_mut(&named.key()) else { continue };
+            figures.owner = owner_of_pod(|name| row.label(name)).map(|(_, owner)| owner).or(figures.owner.take());
+            if named.is_named() {
+                figures.identity.take_name(named);
             }
         }
         let resources = answers.iter().skip(METRICS.len() + 3);

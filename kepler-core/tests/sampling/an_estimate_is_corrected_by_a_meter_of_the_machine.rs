@@ -40,7 +40,7 @@ fn minutes(
             machine.processes.rest(CAPACITY - busy).unwrap();
             let snapshot = machine.tick(TICK);
             if tick == 4 {
-                let truth = FACTOR * raw(&package(&snapshot));
+                let truth = FACTOR * raw(package(&snapshot));
                 let power = Power::from_watts(90.0 + 1.25 * truth + minute as f64 % 3.0);
                 board.report(&meter, PlatformReading::new(power, machine.at));
             }

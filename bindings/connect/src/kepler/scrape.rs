@@ -28,6 +28,8 @@ pub(super) struct Scrape {
     pub(super) owners: HashMap<Arc<str>, Owner>,
     /// Annotations about energy by the identifier of their pod.
     pub(super) annotations: HashMap<Arc<str>, Vec<EnergyAnnotation>>,
+    /// Names that are told beside the series of energy, which may have begun before they were known.
+    names: HashMap<Key, Identity>,
     /// Labels of pods by the identifier of their pod.
     pub(super) labels: HashMap<Arc<str>, Vec<(String, String)>>,
     /// Requests and limits of pods and containers by kind and identifier.
@@ -115,6 +117,7 @@ impl Scrape {
             }
         }
         if scrape.is_kepler {
+            scrape.take_names();
             Ok(scrape)
         } else {
             Err(Unreadable::malformed("it shows no metrics of Kepler: check the port and the path"))
@@ -171,6 +174,7 @@ impl Scrape {
         match (sample.name, known) {
             (SOURCE_INFO | SOURCE_ERROR, _) => self.figures.sources.take(sample.name, label, sample.value),
             (metric_names::POD_INFO, _) => {
+                self.note_name(WorkloadKind::Pod, label);
                 if let Some((pod, owner)) = owner_of_pod(label) {
                     self.owners.insert(pod.into(), owner);
                 }
@@ -206,6 +210,23 @@ impl Scrape {
                 let Some((series, uid)) = series.and_then(|series| Some((series, series.uid(label)?))) else { return };
                 let resources = self.resources.entry((series.kind, uid.into())).or_default();
                 series.note(resources, label, sample.value);
+                self.note_name(series.kind, label);
+            }
+        }
+    }
+
+    /// A series that is about a workload and has its name.
+    fn note_name<'a>(&mut self, kind: WorkloadKind, label: impl Fn(&str) -> Option<&'a str>) {
+        if let Some(identity) = Identity::read(kind, label).filter(Identity::is_named) {
+            self.names.entry(identity.key()).or_insert(identity);
+        }
+    }
+
+    /// Gives workloads the names that other series have for them.
+    fn take_names(&mut self) {
+        for (key, named) in std::mem::take(&mut self.names) {
+            if let Some(shown) = self.workloads.get_mut(&key) {
+                shown.identity.take_name(named);
             }
         }
     }

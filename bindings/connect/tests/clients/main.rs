@@ -15,12 +15,16 @@ mod cluster_hub;
 mod devices;
 #[cfg(feature = "external")]
 mod external;
+#[cfg(feature = "instance")]
+mod instance;
 #[cfg(all(feature = "electricity-maps", feature = "watttime", feature = "uk-carbon-intensity"))]
 mod intensity;
 #[cfg(feature = "kepler")]
 mod kepler;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
+#[cfg(feature = "kubernetes")]
+mod kubernetes_faults;
 #[cfg(feature = "models")]
 mod models;
 #[cfg(feature = "prometheus")]

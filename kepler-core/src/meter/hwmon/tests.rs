@@ -394,7 +394,7 @@ fn a_power9_counts_the_system_its_chips_and_their_rails() {
     let readings = read(&mut meter);
     let counted = |kind, package| {
         let at = zones(&meter).iter().position(|zone| *zone == (kind, package)).unwrap();
-        readings[at].as_ref().unwrap().clone()
+        *readings[at].as_ref().unwrap()
     };
     let joules = |number: u64| Reading::Counter(Energy::from_microjoules(number * 9_000_000));
     assert_eq!(counted(ZoneKind::Psys, None), joules(1));
