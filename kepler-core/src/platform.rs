@@ -76,6 +76,31 @@ pub struct PlatformMeter {
     pub max_gap: Duration,
 }
 
+/// Whether what the whole machine draws beside its parts is charged to workloads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "lowercase"))]
+#[non_exhaustive]
+pub enum PlatformAttribution {
+    /// It is shown beside the zones, and charged to none.
+    #[default]
+    None,
+    /// Each workload is charged by its part of what the machine's parts drew meanwhile, as the zone
+    /// [`Platform`](crate::units::ZoneKind::Platform): who drew a tenth of that, is charged a tenth of the rest. What they drew idle
+    /// takes its part of the rest as well, and that stays idle.
+    Proportional,
+}
+
+impl PlatformAttribution {
+    /// Its name: `none`, `proportional`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            PlatformAttribution::None => "none",
+            PlatformAttribution::Proportional => "proportional",
+        }
+    }
+}
+
 /// What a [`PlatformMeter`] measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "lowercase"))]
