@@ -1,8 +1,7 @@
 //! Kepler's file of BMCs: which node has which, and how each is asked. What is wrong is named with its line, and the rest goes on.
 
-use super::super::config::duration;
 use super::super::config::yaml::{Content, Entry, Node};
-use super::similar;
+use super::super::config::{duration, nearest};
 use kepler_connect::http::Secret;
 use kepler_connect::redfish::{Bmc, BmcAccount, BmcLogin};
 use kepler_core::host::file::{self, FileLimits};
@@ -93,7 +92,7 @@ impl BmcFile {
         let own: Vec<&NodeEntry> = self.nodes.iter().filter(|node| node.name == name).collect();
         let Some(first) = own.first() else {
             let names: Vec<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
-            let hint = similar(name, &names).map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default();
+            let hint = nearest(name, names).map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default();
             return Err(format!(
                 "{}: there is no node `{name}` under `nodes:`{hint}; name this node as it stands there \
                  (`experimental.platform.redfish.nodeName`), or add it",
@@ -134,7 +133,8 @@ impl BmcFile {
     }
 
     fn unknown(&mut self, key: &str, line: usize, known: &[&str]) {
-        let hint = similar(key, known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let hint =
+            nearest(key, known.iter().copied()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         self.problems.push(format!("{}: unknown key `{key}` has no effect{hint}", self.at(line)));
     }
 

@@ -1,8 +1,7 @@
 //! The file of meters outside of the machine. What is wrong is named with its line, and the rest goes on.
 
-use super::super::config::duration;
+use super::super::config::{duration, nearest};
 use super::super::config::yaml::{Content, Entry, Node};
-use super::similar;
 use kepler_connect::external::{ExternalMeter, ExternalPlace};
 use kepler_connect::http::{Auth, Secret};
 use kepler_core::host::file::{self, FileLimits};
@@ -72,7 +71,7 @@ impl MeterFile {
                 ));
             };
             if entry.key != "meters" {
-                let hint = similar(&entry.key, &["meters"]).map(|near| format!("; did you mean `{near}`?"));
+                let hint = nearest(&entry.key, ["meters"]).map(|near| format!("; did you mean `{near}`?"));
                 let hint = hint.unwrap_or_default();
                 file.problems.push(format!("{}: unknown key `{}` has no effect{hint}", at(entry.line), entry.key));
                 continue;
@@ -130,7 +129,7 @@ impl Draft {
         let mut keys = Keys(Vec::new());
         for key in entries {
             if !KEYS.contains(&key.key.as_str()) {
-                let hint = similar(&key.key, &KEYS).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                let hint = nearest(&key.key, KEYS).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
                 problems.push(format!(
                     "{}: unknown key `{}` of meter `{id}` has no effect{hint}",
                     at(key.line),
