@@ -91,7 +91,8 @@ fn a_file_of_version_5_is_read_as_it_is_and_takes_them_once_it_is_written_to() {
         history.record(&with_platform(sequence, sequence)).unwrap();
     }
     drop(history);
-    let version_5 = "DROP TABLE platform; DROP TABLE platform_energy; PRAGMA user_version = 5;";
+    let version_5 = "DROP TABLE platform; DROP TABLE platform_energy; DROP VIEW workload_joules;
+        ALTER TABLE workload_energy DROP COLUMN platform_uj; PRAGMA user_version = 5;";
     Connection::open(temp.path()).unwrap().execute_batch(version_5).unwrap();
     assert!(ask(&temp, 0, 1000).is_empty());
     let history = temp.open();
@@ -99,6 +100,6 @@ fn a_file_of_version_5_is_read_as_it_is_and_takes_them_once_it_is_written_to() {
         history.record(&with_platform(sequence, sequence)).unwrap();
     }
     drop(history);
-    assert_eq!(temp.number("PRAGMA user_version"), 6);
+    assert_eq!(temp.number("PRAGMA user_version"), 7);
     assert_eq!(figures(&ask(&temp, 0, 1000)), [(2000.0, 10), (1100.0, 5)]);
 }

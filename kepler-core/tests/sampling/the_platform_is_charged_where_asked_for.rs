@@ -114,7 +114,10 @@ fn while_the_whole_is_not_known_nothing_is_charged_and_the_zone_says_so() {
     machine.spawn(10, b"early", "/");
     machine.spawn(11, b"late", "/");
     let first = machine.tick(1.0);
-    assert_eq!((zone(&first).fault, zone(&first).is_lost, zone(&first).power.is_none()), (Some("not_read"), true, true));
+    assert_eq!(
+        (zone(&first).fault, zone(&first).is_lost, zone(&first).power.is_none()),
+        (Some("not_read"), true, true)
+    );
     for _ in 0..3 {
         report(&board, &machine, 150.0);
         machine.processes.work(10, 2000, None).unwrap();

@@ -40,6 +40,9 @@ pub(super) struct Report {
     /// What shows the power of the whole machine, if that is to be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     platform: Vec<Platform>,
+    /// Whether workloads are charged what is left of it beside the machine's parts, where that is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    platform_attribute: Option<&'static str>,
     /// Capabilities.
     permissions: Vec<Permission>,
     /// Where this runs.
@@ -141,6 +144,7 @@ impl Report {
             counters_unavailable: verdict.counters_unavailable,
             accelerators: verdict.accelerators,
             platform: Platform::ask_all(config),
+            platform_attribute: config.platform.charges(),
             permissions: permissions::read(&host),
             environment: environment::read(&host),
             kubernetes: Kubernetes::ask(config),
@@ -267,11 +271,14 @@ impl fmt::Display for Report {
             }
         }
         write!(f, "{}", self.accelerators)?;
-        if !self.platform.is_empty() {
+        if !self.platform.is_empty() || self.platform_attribute.is_some() {
             writeln!(f, "\nPlatform power")?;
         }
         for platform in &self.platform {
             write!(f, "{platform}")?;
+        }
+        if let Some(charges) = self.platform_attribute {
+            indented(f, "  attribute ", charges)?;
         }
         writeln!(f, "\nProcesses")?;
         let means = match self.usage_source {

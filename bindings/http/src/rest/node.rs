@@ -32,7 +32,7 @@ pub(super) struct Node<'a> {
     processors: u32,
     /// Those zones together that may be added; `null` where there is none.
     total: Option<Total>,
-    /// Each zone that this machine has. `core` and `uncore` are parts of `package`, `psys` contains everything.
+    /// Each zone that this machine has. `core` and `uncore` are parts of `package`, `psys` contains everything, `platform` is beside them.
     zones: Vec<Zone<'a>>,
     /// GPUs and other accelerators; their sum is the zone `gpu`. One that is gone stays, with what it has drawn.
     devices: Vec<Accelerator<'a>>,
@@ -67,7 +67,7 @@ struct Total {
 /// A zone: `energy = idle + active`, and `active` = what workloads used + unattributed.
 #[derive(Serialize, JsonSchema)]
 struct Zone<'a> {
-    /// `package`, `core`, `uncore`, `dram`, `psys`, or `gpu` for all accelerators.
+    /// `package`, `core`, `uncore`, `dram`, `psys`, `gpu` for all accelerators, or `platform` for what the machine draws beside them, where it is charged.
     zone: &'static str,
     /// The zone's path in sysfs, or `aggregated-` and its name for several.
     path: &'a str,

@@ -9,7 +9,12 @@ use crate::units::{Energy, PerZone};
 impl Processes {
     /// Charges all live processes, and their groups, a part of the rest of the machine. `charged` takes the slots of those that
     /// got any.
-    pub(in crate::sampler) fn charge_platform(&mut self, round: &mut Round<'_>, groups: &mut Groups, charged: &mut Vec<u32>) -> Charged {
+    pub(in crate::sampler) fn charge_platform(
+        &mut self,
+        round: &mut Round<'_>,
+        groups: &mut Groups,
+        charged: &mut Vec<u32>,
+    ) -> Charged {
         let mut sum = Charged::default();
         self.active.reserve(self.order.len());
         charged.reserve(self.order.len());
@@ -33,7 +38,12 @@ impl Processes {
     }
 
     /// The same to those that have ended and are listed, of what is left for all that have ended. Returns what is left after them.
-    pub(in crate::sampler) fn charge_platform_ended(&mut self, energy: Energy, weight: Energy, round: &Round<'_>) -> Energy {
+    pub(in crate::sampler) fn charge_platform_ended(
+        &mut self,
+        energy: Energy,
+        weight: Energy,
+        round: &Round<'_>,
+    ) -> Energy {
         let mut divider = Divider::new(energy, weight.microjoules());
         for retired in self.retired.iter_mut() {
             let weight = retired.account.platform_weight(round.parts);
