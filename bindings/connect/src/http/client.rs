@@ -82,6 +82,33 @@ impl Http {
         self.send(request, &url, auth)
     }
 
+    /// The same of a server that asks for digests.
+    #[cfg(feature = "external")]
+    pub(crate) fn get_by_digest(
+        &self,
+        url: &Url,
+        session: &mut super::DigestSession,
+        accept: &'static str,
+    ) -> Result<Vec<u8>, HttpError> {
+        let mut bare = url.clone();
+        // These fail only for URLs that cannot have a user.
+        let _ = bare.set_username("");
+        let _ = bare.set_password(None);
+        let mut may_ask_again = true;
+        loop {
+            let mut request = self.client.get(bare.clone()).header("accept", accept);
+            if let Some(authorization) = session.authorization("GET", &bare)? {
+                request = request.header("authorization", authorization);
+            }
+            let response = self.respond(request, url)?;
+            let is_refused = response.status() == reqwest::StatusCode::UNAUTHORIZED;
+            if is_refused && std::mem::take(&mut may_ask_again) && session.challenged(response.headers(), url)? {
+                continue;
+            }
+            return self.finish(response, url).map(|(body, _)| body);
+        }
+    }
+
     /// GET of what may be known already: the body and its entity tag, or `None` if it is still as tagged.
     #[cfg(feature = "models")]
     pub(crate) fn get_if_changed(
@@ -124,12 +151,18 @@ impl Http {
 
     /// Body and headers of a successful answer.
     fn answer(&self, request: RequestBuilder, url: &Url, auth: &Auth) -> Result<(Vec<u8>, HeaderMap), HttpError> {
-        // The time-out of the request, unlike that of the blocking client, also bounds the body as a whole.
-        let response = auth
-            .apply(request)?
-            .timeout(self.options.timeout)
-            .send()
-            .map_err(|error| HttpError::of(error, url, self.options.timeout))?;
+        let response = self.respond(auth.apply(request)?, url)?;
+        self.finish(response, url)
+    }
+
+    /// The time-out of the request, unlike that of the blocking client, also bounds the body as a whole.
+    fn respond(&self, request: RequestBuilder, url: &Url) -> Result<Response, HttpError> {
+        let timeout = self.options.timeout;
+        request.timeout(timeout).send().map_err(|error| HttpError::of(error, url, timeout))
+    }
+
+    /// Body and headers of a successful answer.
+    fn finish(&self, response: Response, url: &Url) -> Result<(Vec<u8>, HeaderMap), HttpError> {
         let status = response.status();
         let headers = response.headers().clone();
         let retry_after = retry_after(&headers);
