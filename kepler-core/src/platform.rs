@@ -35,7 +35,7 @@ pub(crate) use followed::Segment;
 pub use hwmon::PlatformHwmon;
 #[cfg(feature = "ipmi")]
 pub use ipmi::Ipmi;
-pub use poller::{PlatformError, PlatformPoller, PlatformSource};
+pub use poller::{PlatformError, PlatformPoller, PlatformRound, PlatformRounds, PlatformSource};
 
 use crate::host::Timestamp;
 use crate::meter::Method;
@@ -48,7 +48,8 @@ use std::time::Duration;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct PlatformMeter {
-    /// By what it is asked, a short fixed word: `redfish`, `ipmi`, `acpi`, `hwmon`, `prometheus`, `http`.
+    /// By what it is asked, a short fixed word: `redfish`, `ipmi`, `acpi`, `hwmon`, `prometheus`, `http`; `calibration` of an
+    /// estimate by what a [calibration](crate::calibration::wall) has learned.
     pub source: &'static str,
     /// Which service processor or outside meter, by its name in the configuration. Empty for meters of the machine itself.
     pub bmc_id: Arc<str>,
