@@ -234,6 +234,7 @@ impl Sampler {
             groups.count_at(domains.domains());
         }
         let found = DeviceMeters::open(host, &options.devices);
+        let learned = options.chain.calibration.as_ref().and_then(|calibration| calibration.platform.clone());
         let mut devices = Devices::new(options.policy, &options.devices);
         devices.add(found.meters);
         Ok(Sampler {
@@ -242,7 +243,7 @@ impl Sampler {
             zones: Zones::new(options.policy, options.chain.calibration.clone()),
             devices,
             devices_unavailable: found.unavailable,
-            platform: options.platform.clone().map(|board| Platform::new(board, options.platform_attribution)),
+            platform: Platform::open(options.platform.clone(), options.platform_attribution, learned),
             processes: Processes::open(host, options.retention, options.deleted_mark).map_err(processes)?,
             groups,
             commands: Commands::default(),

@@ -4,15 +4,18 @@
 //! what they drew between two readings is read off in between.
 
 mod charges;
+mod estimate;
 
 use super::faults::Faults;
-use charges::Charges;
-pub(super) use charges::{Charged, Round, Workloads};
+use crate::calibration::wall::WallModel;
 use crate::host::Timestamp;
 use crate::meter::Method;
 use crate::platform::{BoardRow, PlatformAttribution, PlatformBoard, PlatformMeter, PlatformScope, Segment};
 use crate::snapshot::{PlatformResidual, Snapshot};
 use crate::units::{Energy, PerZone, ZoneKind};
+use charges::Charges;
+pub(super) use charges::{Charged, Round, Workloads};
+use estimate::Estimate;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +45,8 @@ pub(super) struct Platform {
     newest: Option<Timestamp>,
     /// Where the rest is charged to workloads.
     charges: Option<Charges>,
+    /// Where it was learned what the whole draws by what its parts do.
+    estimate: Option<Estimate>,
 }
 
 /// What the parts had drawn by a moment.
@@ -67,9 +72,18 @@ struct Residual {
 }
 
 impl Platform {
-    pub(super) fn new(board: PlatformBoard, attribution: PlatformAttribution) -> Self {
+    /// What reports to a board, and what was learned of the whole; `None` where there is neither.
+    pub(super) fn open(
+        board: Option<PlatformBoard>,
+        attribution: PlatformAttribution,
+        learned: Option<WallModel>,
+    ) -> Option<Self> {
+        if board.is_none() && learned.is_none() {
+            return None;
+        }
         let charges = (attribution == PlatformAttribution::Proportional).then(Charges::new);
-        Platform { board, charges, ..Platform::default() }
+        let (board, estimate) = (board.unwrap_or_default(), learned.map(Estimate::new));
+        Some(Platform { board, charges, estimate, ..Platform::default() })
     }
 
     /// The number of the newest charge to workloads.
@@ -97,6 +111,9 @@ impl Platform {
         let load = self.load.map_or(load, |before| before + (load - before) * weight);
         self.load = Some(load);
         self.remember(at, snapshot);
+        if let Some(estimate) = &mut self.estimate {
+            estimate.report(&self.board, at, snapshot);
+        }
         let (rows, segments) = (&mut self.rows, &mut self.segments);
         rows.clear();
         segments.clear();
@@ -106,7 +123,9 @@ impl Platform {
         self.board.take(
             load,
             |row, new| {
-                let is_node = row.meter.scope == PlatformScope::Node && row.fault != Some("replaced");
+                // What is estimated by the parts leaves nothing beside them that was measured.
+                let is_measured = row.meter.source != estimate::SOURCE;
+                let is_node = row.meter.scope == PlatformScope::Node && row.fault != Some("replaced") && is_measured;
                 let rank = rank(&row, at, before.as_deref());
                 if is_node && of_node.as_ref().is_none_or(|(best, ..)| rank < *best) {
                     of_node = Some((rank, Arc::clone(&row.meter), row.newest.map(|(newest, _)| newest)));
