@@ -15,6 +15,8 @@ const MAX_PASSWORD: u64 = 4096;
 #[derive(Debug, Default)]
 pub(super) struct BmcFile {
     path: PathBuf,
+    /// Where `nodes:` stands.
+    nodes_line: usize,
     nodes: Vec<NodeEntry>,
     bmcs: Vec<BmcEntry>,
     /// What is wrong and does not stand in the way of the rest.
@@ -49,7 +51,10 @@ impl BmcFile {
         };
         for entry in entries {
             match (entry.key.as_str(), &entry.value.content) {
-                ("nodes", Content::Section(nodes)) => nodes.iter().for_each(|node| file.add_node(node)),
+                ("nodes", Content::Section(nodes)) => {
+                    file.nodes_line = entry.line;
+                    nodes.iter().for_each(|node| file.add_node(node));
+                }
                 ("bmcs", Content::Section(bmcs)) => bmcs.iter().for_each(|bmc| file.add_bmc(bmc)),
                 ("nodes" | "bmcs", Content::Null) => {}
                 ("nodes" | "bmcs", _) => {
@@ -96,7 +101,7 @@ impl BmcFile {
             return Err(format!(
                 "{}: there is no node `{name}` under `nodes:`{hint}; name this node as it stands there \
                  (`experimental.platform.redfish.nodeName`), or add it",
-                self.path.display(),
+                self.at(self.nodes_line),
             ));
         };
         if let Some(other) = own.iter().find(|other| other.bmc != first.bmc) {

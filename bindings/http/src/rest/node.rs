@@ -96,6 +96,10 @@ struct Zone<'a> {
     interval_watts: Option<Interval>,
     /// What each socket has of it; empty where there is one, or it is not known.
     sockets: Vec<Socket>,
+    /// Why it, or a part of it, cannot be read now, in a fixed word: `timeout`, `stuck`, `stale`, `not_read`, …; `null` where it can.
+    fault: Option<&'static str>,
+    /// Whether nothing has given figures of it for longer than a moment: its energy stays what it was.
+    is_lost: bool,
 }
 
 /// One socket's part of a zone.
@@ -250,6 +254,8 @@ impl<'a> Zone<'a> {
             idle_error_watts: zone.idle_estimate.map(|idle| idle.error.watts()),
             interval_watts: zone.interval.map(Interval::from),
             sockets: zone.sockets.iter().map(Socket::of).collect(),
+            fault: zone.fault,
+            is_lost: zone.is_lost,
         }
     }
 }
