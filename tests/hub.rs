@@ -34,16 +34,21 @@ struct Cluster(Arc<Mutex<Slices>>);
 
 impl Cluster {
     fn set(&self, node: &str, address: &str) {
+        self.set_beside(node, node, address);
+    }
+
+    /// The exporter of a node, in a slice of its own.
+    fn set_beside(&self, uid: &str, node: &str, address: &str) {
         let address: SocketAddr = address.parse().unwrap();
         let mut slices = self.0.lock().unwrap();
-        let is_new = !slices.now.contains_key(node);
+        let is_new = !slices.now.contains_key(uid);
         let mut slice: Value = serde_json::from_str(&recorded("endpointslice.json")).unwrap();
-        slice["metadata"]["uid"] = node.into();
+        slice["metadata"]["uid"] = uid.into();
         slice["metadata"]["resourceVersion"] = (slices.changes.len() + 1).to_string().into();
         slice["endpoints"][0]["addresses"] = json!([address.ip().to_string()]);
         slice["endpoints"][0]["nodeName"] = node.into();
         slice["ports"][0]["port"] = address.port().into();
-        slices.now.insert(node.to_owned(), slice.clone());
+        slices.now.insert(uid.to_owned(), slice.clone());
         slices.changes.push(json!({"type": if is_new { "ADDED" } else { "MODIFIED" }, "object": slice}));
     }
 
@@ -322,6 +327,43 @@ fn a_watch_may_begin_with_what_there_is_and_then_nothing_is_listed() {
     // A name is asked for like any other workload's, by the controller that its exporter tells.
     let (status, _) = get(&hub, "/api/v1/events?level=node&limit=1000000");
     assert_eq!(status, 400, "what is wrong is said by a hub as well");
+}
+
+/// Go Kepler beside another exporter on a node, or the old and the new one of an update; the clock of the node is an hour off.
+#[test]
+fn two_exporters_of_one_node_count_once_and_whatever_their_clock_says() {
+    let (account, authority, service) = (tempfile::tempdir().unwrap(), Authority::new(), Cluster::default());
+    let start = Instant::now();
+    let exporter = |before: f64| {
+        Server::start(move |_| {
+            let text = go_kepler("node-a", before + 20.0 * start.elapsed().as_secs_f64());
+            let dated = text.lines().map(|line| format!("{line} 1796040000000\n")).collect::<String>();
+            Reply::Full(200, vec![("date", "Mon, 30 Nov 2026 11:20:00 GMT".into())], dated.into_bytes())
+        })
+    };
+    let (one, other) = (exporter(0.0), exporter(1e6));
+    let set = || {
+        service.set_beside("one", "node-a", &one.address.to_string());
+        service.set_beside("other", "node-a", &other.address.to_string());
+    };
+    set();
+    let api = service.clone();
+    let server = Server::start_tls(authority.server(&["127.0.0.1"]), move |request| api.answer(request));
+    let kubeconfig = cluster::kubeconfig(account.path(), &authority, &format!("https://{}", server.address));
+    let flags =
+        ["--source=endpoints=kepler-system/kepler", "--source.interval=1s", &format!("--kube.config={kubeconfig}")];
+    let hub = program::Server::launch(&[&["hub"], &flags[..]].concat());
+    let found = until("some polls, with the slices told again and again", || {
+        set();
+        let summary = summary(&hub, "6s");
+        (summary["coverage"].as_f64() > Some(0.15)).then_some(summary)
+    });
+    assert_eq!(names(&found["nodes"], "node"), ["node-a"], "{found}");
+    assert_eq!(states(&hub)["node-a"], "scraped");
+    // 20 W in each of two zones, for six seconds at most.
+    let joules = node_joules(&found, "node-a");
+    assert!(joules > 0.0 && joules < 40.0 * 9.0, "{joules} in {found}");
+    assert!([&one, &other].iter().any(|exporter| exporter.asked().is_empty()), "one of them is polled");
 }
 
 #[test]

@@ -77,7 +77,7 @@ struct State {
 pub struct DirectoryStatus {
     /// The source of what is known now; `None` before the first answer.
     pub source: Option<&'static str>,
-    /// When that was asked for.
+    /// When that was asked for, or a watch has told the last.
     pub read_at: Option<Timestamp>,
     /// How many pods it lists.
     pub pods: usize,
@@ -172,7 +172,7 @@ impl Directory {
         let state = self.lock();
         DirectoryStatus {
             source: pods.source(),
-            read_at: pods.read_at(),
+            read_at: pods.as_of(),
             pods: pods.len(),
             unresolved_pods: self.0.unresolved_pods.load(Ordering::Relaxed),
             refreshes: state.refreshes,

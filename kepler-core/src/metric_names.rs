@@ -78,6 +78,8 @@ pub const NODE_CPU_USAGE_RATIO: &str = "kepler_node_cpu_usage_ratio";
 pub const NODE_CPU_WATTS: &str = "kepler_node_cpu_watts";
 /// Expected error of the idle power that was learned of the node's processors, in watts.
 pub const NODE_CPU_IDLE_ERROR_WATTS: &str = "kepler_node_cpu_idle_error_watts";
+/// How the idle power of the node's processors is known, or why it is not.
+pub const NODE_CPU_IDLE_INFO: &str = "kepler_node_cpu_idle_info";
 /// Lower end of the 90 % interval of estimated power, in watts.
 pub const NODE_CPU_WATTS_LOWER: &str = "kepler_node_cpu_watts_lower";
 /// Upper end of the 90 % interval of estimated power, in watts.

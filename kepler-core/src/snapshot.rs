@@ -28,7 +28,7 @@ pub use platform::{PlatformResidual, PlatformRow};
 pub use row::{AnyRow, Row, State};
 pub use top::{Top, TopUser};
 
-use crate::attribution::idle::IdleEstimate;
+use crate::attribution::idle::{IdleEstimate, IdleKnowledge};
 use crate::attribution::{IdlePolicy, Weight};
 use crate::counter::CounterEvents;
 use crate::host::Timestamp;
@@ -220,6 +220,8 @@ pub struct NodeZone {
     /// How idle was separated from active in this interval: [`IdlePolicy::Ratio`] also under the policy
     /// [`IdlePolicy::Baseline`], as long as the idle power is not known.
     pub idle_policy: IdlePolicy,
+    /// How the idle power is known by now, or why it is not.
+    pub idle_knowledge: IdleKnowledge,
     /// The idle power that was learned by now, with its error; `None` as long as it is not known, and of an estimate.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub idle_estimate: Option<IdleEstimate>,
@@ -293,6 +295,7 @@ impl NodeZone {
             short_lived_energy: Energy::ZERO,
             unlisted_energy: Energy::ZERO,
             idle_policy: IdlePolicy::default(),
+            idle_knowledge: IdleKnowledge::default(),
             idle_estimate: None,
             power: None,
             unsplit_power: Power::ZERO,

@@ -95,6 +95,10 @@ pub struct ContainerInfo {
     pub cgroup: String,
     /// What it is in its pod, where Kubernetes was asked.
     pub kind: Option<ContainerKind>,
+    /// The name in labels of metrics, where it was shown before Kubernetes told [`name`](Self::name): a series keeps its
+    /// labels until it ends.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub shown_as: Option<String>,
     /// What it asked Kubernetes for, where that was asked.
     pub resources: ResourceAmounts,
 }
@@ -104,6 +108,17 @@ impl ContainerInfo {
     #[must_use]
     pub fn new(id: impl Into<String>, runtime: &'static str) -> Self {
         ContainerInfo { id: id.into(), runtime, ..ContainerInfo::default() }
+    }
+
+    /// Whether Kubernetes was asked about it.
+    pub(crate) fn was_looked_up(&self) -> bool {
+        self.kind.is_some() || self.shown_as.is_some()
+    }
+
+    /// Its name as labels of metrics have it.
+    #[must_use]
+    pub fn name_in_labels(&self) -> &str {
+        self.shown_as.as_ref().unwrap_or(&self.name)
     }
 }
 
@@ -130,6 +145,10 @@ pub struct PodInfo {
     pub resources: ResourceAmounts,
     /// How its energy is to be judged and shown, where it says so.
     pub annotations: Vec<EnergyAnnotation>,
+    /// Whether labels of metrics leave out name and namespace: it was shown before Kubernetes told them, and a series keeps
+    /// its labels until it ends.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub shown_unnamed: bool,
 }
 
 impl PodInfo {
@@ -137,6 +156,12 @@ impl PodInfo {
     #[must_use]
     pub fn new(id: impl Into<String>) -> Self {
         PodInfo { id: id.into(), ..PodInfo::default() }
+    }
+
+    /// Name and namespace as labels of metrics have them.
+    #[must_use]
+    pub fn names_in_labels(&self) -> (&str, &str) {
+        if self.shown_unnamed { ("", "") } else { (&self.name, &self.namespace) }
     }
 }
 

@@ -173,6 +173,17 @@ impl Identity {
         })
     }
 
+    /// Whether it has a name beside its identifier.
+    pub(crate) fn is_named(&self) -> bool {
+        self.name != self.uid
+    }
+
+    /// Takes the name over that another series of the same workload has.
+    pub(crate) fn take_name(&mut self, other: Identity) {
+        self.name = other.name;
+        self.namespace = other.namespace.or_else(|| self.namespace.take());
+    }
+
     pub(crate) fn key(&self) -> Key {
         let of_process = self.kind == WorkloadKind::Process;
         (self.kind, self.uid.clone(), if of_process { self.name.clone() } else { Arc::default() })
@@ -189,6 +200,18 @@ pub(crate) fn owner_of_pod<'a>(label: impl Fn(&str) -> Option<&'a str>) -> Optio
 pub(crate) fn annotation_of_pod<'a>(label: impl Fn(&str) -> Option<&'a str>) -> Option<(&'a str, EnergyAnnotation)> {
     let is_label = label("written_as") == Some("label");
     Some((label("pod_id")?, EnergyAnnotation::new(label("annotation")?, label("value")?, is_label)))
+}
+
+/// Labels of a pod that are kept: a cluster's policy asks for a few.
+const MOST_LABELS: usize = 64;
+
+/// A pod's own labels, `label_app` as `app`, in its series of `kepler_pod_info`; by name.
+pub(crate) fn labels_of_pod<'a>(series: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(String, String)> {
+    let own = |(name, value): (&str, &str)| Some((name.strip_prefix("label_")?.to_owned(), value.to_owned()));
+    let mut labels: Vec<_> = series.filter_map(own).collect();
+    labels.sort_unstable();
+    labels.truncate(MOST_LABELS);
+    labels
 }
 
 /// What a series says of the requests or limits of a pod or container: whose, of what, and whether it is a limit.

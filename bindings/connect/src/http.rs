@@ -127,7 +127,7 @@ fn stream(
     headers: &[(&'static str, &'static str)],
     timeout: Duration,
 ) -> Result<Response, HttpError> {
-    send(client.get(url.clone()), url, auth, headers, timeout)
+    send(client.get(url.clone()), url, auth, headers, Some(timeout))
 }
 
 /// Sends a request: a successful answer, of which the body is still to be read.
@@ -137,12 +137,17 @@ fn send(
     url: &Url,
     auth: &Auth,
     headers: &[(&'static str, &'static str)],
-    timeout: Duration,
+    timeout: Option<Duration>,
 ) -> Result<Response, HttpError> {
     for &(name, value) in headers {
         request = request.header(name, value);
     }
-    let response = auth.apply(request)?.timeout(timeout).send().map_err(|error| HttpError::of(error, url, timeout))?;
+    let request = auth.apply(request)?;
+    let request = match timeout {
+        Some(timeout) => request.timeout(timeout),
+        None => request,
+    };
+    let response = request.send().map_err(|error| HttpError::of(error, url, timeout.unwrap_or_default()))?;
     let status = response.status();
     if status.is_success() {
         return Ok(response);

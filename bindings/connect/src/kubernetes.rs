@@ -30,6 +30,7 @@
 
 mod access;
 mod apiserver;
+mod asking;
 mod cluster;
 #[cfg(feature = "kepler")]
 mod exporters;
@@ -61,7 +62,8 @@ pub use owners::{OwnersFollower, follow_owners};
 pub use pods::LabelFilter;
 pub use review::{Review, Reviewer};
 
-use apiserver::ApiServer;
+use apiserver::{ApiServer, SILENCE};
+use asking::Sources;
 use files::Files;
 use kepler_core::availability::Unavailable;
 use kepler_core::directory::{Directory, PodEntry};
@@ -113,6 +115,8 @@ pub struct Options {
     pub labels: LabelFilter,
     /// Between two lists, if nothing unknown appears; 15 s.
     pub interval: Duration,
+    /// A watch that says nothing for so long, not even that nothing has happened, is begun again; 150 s.
+    pub watch_silence: Duration,
 }
 
 impl Options {
@@ -130,6 +134,7 @@ impl Options {
             procfs: "/proc".into(),
             labels: LabelFilter::default(),
             interval: Duration::from_secs(15),
+            watch_silence: SILENCE,
         }
     }
 
@@ -147,7 +152,8 @@ impl Options {
     }
 
     fn api_server(&self, access: &Access) -> ApiServer {
-        ApiServer { access: access.clone(), node: self.node.clone(), labels: self.labels.clone() }
+        let silence = self.watch_silence;
+        ApiServer { access: access.clone(), node: self.node.clone(), labels: self.labels.clone(), silence }
     }
 
     /// All sources in order. A watch is none of them.
@@ -199,7 +205,7 @@ impl Refresher {
         let (tell, news) = channel();
         let refreshing = Refreshing {
             directory,
-            sources: options.sources(),
+            sources: Sources::new(options.sources())?,
             interval: options.interval.max(Duration::from_secs(1)),
             news: watched.is_some().then_some(news),
             stop: Arc::clone(&stop),

@@ -48,7 +48,7 @@ mod series;
 
 use crate::energy::{
     DEVICE_LABELS, Identity, IdentityLabels, Key, Level, METRICS, Metric, NodeFigures, Quantity, RESOURCES,
-    SOURCE_ERROR, SOURCE_INFO, WorkloadFigures, annotation_of_pod, hull, owner_of_pod, rows, skipped,
+    SOURCE_ERROR, SOURCE_INFO, WorkloadFigures, annotation_of_pod, hull, labels_of_pod, owner_of_pod, rows, skipped,
 };
 use crate::http::{Auth, ClientOptions, Http, HttpError, base_url, shown};
 use api::{Answer, ApiError};
@@ -116,6 +116,17 @@ impl PrometheusView {
 
     fn no_data(&self, range: TimeRange, reason: String) -> ViewError {
         ViewError::NoData { origin: self.name.clone(), range, reason: reason.into() }
+    }
+
+    /// The series of a query at this moment; none where the server does not answer.
+    fn shown_now(&self, query: &str) -> Vec<api::Row> {
+        match self.api.query(query, When::At(Timestamp::now())) {
+            Ok(answer) => answer.rows,
+            Err(error) => {
+                tracing::debug!("what pods say is not known: {error}");
+                Vec::new()
+            }
+        }
     }
 
     /// The nodes with samples in `range`; none is an error.
@@ -204,22 +215,25 @@ fn warnings(answers: &[Answer]) -> Vec<Skipped> {
     messages.into_iter().map(|warning| skipped("warning of Prometheus", warning)).collect()
 }
 
-/// What pods say, as their exporters show it now. Prometheus is asked each time; where it does not answer, nothing is chosen, and
-/// the question that this is for is not answered either.
+/// What pods say and which labels they have, as their exporters show it now. Prometheus is asked each time; where it does not
+/// answer, nothing is chosen, and the question that this is for is not answered either.
 impl ChoiceSource for PrometheusView {
     fn choices(&self) -> Choices {
-        let shown = self.matchers.of(metric_names::POD_ANNOTATION_INFO);
-        let query = format!("group by (pod_id, annotation, value, written_as) ({shown})");
+        let annotations = format!(
+            "group by (pod_id, annotation, value, written_as) ({})",
+            self.matchers.of(metric_names::POD_ANNOTATION_INFO)
+        );
         let mut choices = Choices::default();
-        match self.api.query(&query, When::At(Timestamp::now())) {
-            Ok(answer) => {
-                for row in &answer.rows {
-                    if let Some((pod, annotation)) = annotation_of_pod(|name| row.label(name)) {
-                        choices.pods.entry(pod.into()).or_default().push(annotation);
-                    }
-                }
+        for row in self.shown_now(&annotations) {
+            if let Some((pod, annotation)) = annotation_of_pod(|name| row.label(name)) {
+                choices.pods.entry(pod.into()).or_default().push(annotation);
             }
-            Err(error) => tracing::debug!("what pods choose is not known: {error}"),
+        }
+        for row in self.shown_now(&self.matchers.of(metric_names::POD_INFO)) {
+            let labels = labels_of_pod(row.labels());
+            if let Some(pod) = row.label("pod_id").filter(|_| !labels.is_empty()) {
+                choices.labels.insert(pod.into(), labels);
+            }
         }
         choices
     }
@@ -234,11 +248,13 @@ impl EnergyView for PrometheusView {
         check(range, Duration::from_secs(1))?;
         let nodes = self.nodes(range)?;
         let (at, window) = (When::At(range.end), duration(range.length()));
-        let last = |metric| format!("last_over_time({}[{window}])", self.matchers.of(metric));
-        let of_metrics = METRICS.iter().map(|metric| figures_of(metric, &self.matchers, range.length()));
+        let matchers = nodes.counted(&self.matchers);
+        let last = |metric| format!("last_over_time({}[{window}])", matchers.of(metric));
+        let of_metrics = METRICS.iter().map(|metric| figures_of(metric, &matchers, range.length()));
         let of_sources = [SOURCE_INFO, SOURCE_ERROR].map(last);
         let owners = last(metric_names::POD_INFO);
-        let owners = format!("group by (node_name, pod_id, owner_kind, owner_name) ({owners})");
+        let owners =
+            format!("group by (node_name, pod_id, pod_name, pod_namespace, owner_kind, owner_name) ({owners})");
         let resources = RESOURCES
             .map(|(metric, _)| format!("max by (node_name, pod_id, container_id, resource) ({})", last(metric)));
         let processors = format!("count by (instance) ({})", last(metric_names::NODE_CPU_INFO));
@@ -271,11 +287,12 @@ impl EnergyView for PrometheusView {
         }
         for row in answers.get(METRICS.len() + 2).iter().flat_map(|answer| &answer.rows) {
             let node = found.get_mut(row.label("node_name").unwrap_or_default());
-            if let (Some(node), Some((pod, owner))) = (node, owner_of_pod(|name| row.label(name))) {
-                let key = (WorkloadKind::Pod, Arc::from(pod), Arc::default());
-                if let Some(figures) = node.workloads.get_mut(&key) {
-                    figures.owner = Some(owner);
-                }
+            let named = Identity::read(WorkloadKind::Pod, |name| row.label(name));
+            let (Some(node), Some(named)) = (node, named) else { continue };
+            let Some(figures) = node.workloads.get_mut(&named.key()) else { continue };
+            figures.owner = owner_of_pod(|name| row.label(name)).map(|(_, owner)| owner).or(figures.owner.take());
+            if named.is_named() {
+                figures.identity.take_name(named);
             }
         }
         let resources = answers.iter().skip(METRICS.len() + 3);

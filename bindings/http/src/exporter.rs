@@ -109,7 +109,11 @@ impl Cursor {
                 if out.len() >= size {
                     return true;
                 }
-                if !protobuf::begin(family, &context, rows, out) {
+                let write = |row, out: &mut Vec<u8>| {
+                    let (format, header, mut header_due) = (self.format, &family.header, false);
+                    (family.write)(&context, row, &mut Samples { out, format, header, header_due: &mut header_due });
+                };
+                if !protobuf::begin(&family.header, rows, write, out) {
                     self.family += 1;
                     continue;
                 }

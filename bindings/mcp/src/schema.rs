@@ -285,23 +285,53 @@ mod tests {
         assert!(!Value::Object(input(&schema)).to_string().contains("$ref"));
     }
 
-    #[test]
-    fn every_tool_has_arguments_of_one_type_each_and_no_reference() {
-        fn check(schema: &Value, tool: &str) {
-            match schema {
-                Value::Object(map) => {
-                    assert!(!map.contains_key("$ref") && !map.contains_key("$defs"), "{tool}");
-                    assert!(map.get("type").is_none_or(|one| one != "null" && !one.is_array()), "{tool}: {schema}");
-                    map.values().for_each(|value| check(value, tool));
-                }
-                Value::Array(all) => all.iter().for_each(|value| check(value, tool)),
-                _ => {}
+    /// What clients stumble over that look at `type` alone: references, choices among schemas, several types, none at all.
+    fn stumbling_blocks(schema: &Value, place: &str, found: &mut Vec<String>) {
+        let Value::Object(map) = schema else { return found.push(format!("{place} is no schema")) };
+        for keyword in ["$ref", "$defs", "definitions", "anyOf", "oneOf", "allOf", "not", "if"] {
+            if map.contains_key(keyword) {
+                found.push(format!("{place} has {keyword}"));
             }
         }
+        if !map.get("type").is_some_and(|one| one.as_str().is_some_and(|one| one != "null")) {
+            found.push(format!("{place} has not one type: {schema}"));
+        }
+        for (name, property) in map.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            stumbling_blocks(property, &format!("{place}.{name}"), found);
+        }
+        for inner in ["items", "additionalProperties"] {
+            if let Some(schema) = map.get(inner).filter(|schema| !schema.is_boolean()) {
+                stumbling_blocks(schema, &format!("{place}.{inner}"), found);
+            }
+        }
+    }
+
+    #[test]
+    fn every_tool_has_arguments_of_one_type_each_and_no_reference() {
+        let mut found = Vec::new();
         for tool in registry::tools() {
-            let schema = Value::Object(input(&tool.input_schema));
-            check(&schema, tool.name);
-            assert_eq!(schema["required"], json!(tool.input_schema.get("required")), "{}", tool.name);
+            let schema = input(&tool.input_schema);
+            assert_eq!(schema.get("required"), tool.input_schema.get("required"), "{}", tool.name);
+            stumbling_blocks(&Value::Object(schema.clone()), tool.name, &mut found);
+            stumbling_blocks(&Value::Object(brief(schema)), tool.name, &mut found);
+        }
+        assert_eq!(found, [""; 0]);
+    }
+
+    #[test]
+    fn what_clients_stumble_over_is_noticed_at_any_depth() {
+        for block in [
+            json!({ "anyOf": [{ "type": "string" }, { "type": "number" }] }),
+            json!({ "type": ["string", "null"] }),
+            json!({ "$ref": "#/$defs/Kind" }),
+            json!({ "description": "anything" }),
+            json!({ "type": "array", "items": { "oneOf": [] } }),
+            json!({ "type": "object", "additionalProperties": { "type": ["number", "string"] } }),
+            json!({ "type": "object", "properties": { "a": { "allOf": [] } } }),
+        ] {
+            let mut found = Vec::new();
+            stumbling_blocks(&json!({ "type": "object", "properties": { "a": block } }), "tool", &mut found);
+            assert!(!found.is_empty(), "{block}");
         }
     }
 

@@ -3,6 +3,7 @@
 mod advice;
 mod choices;
 pub(super) mod errors;
+mod particle;
 mod planning;
 mod verdict;
 
@@ -121,7 +122,10 @@ fn facility(message: &FacilityMessage) -> String {
     use FacilityMessage as M;
     match message {
         M::RegionAssumed { region } => {
-            format!("리전이 설정되지 않아 {region}로 가정했습니다. 설정(facility.region)에 리전을 지정하세요.")
+            format!(
+                "리전이 설정되지 않아 {} 가정했습니다. 설정(facility.region)에 리전을 지정하세요.",
+                particle::toward(region)
+            )
         }
         M::YearlyAverageUsed { error } => {
             format!("다음 이유로 내장 연평균 값을 사용했습니다: {}", render(error))

@@ -1,5 +1,6 @@
 //! How much energy did something use?
 
+mod grouping;
 mod means;
 mod sums;
 
@@ -15,22 +16,20 @@ use super::power_now::of_node;
 use super::report::step_of;
 use super::resolve::{Resolved, resolve, shown};
 use super::{Length, ToolError, ToolRequest, Toolset, WorkloadQualifiers};
+use crate::carbon::facility_energy;
 use crate::choices::{UnitEnergy, WorkloadChoice};
 use crate::context::Context;
-use crate::facility::Facility;
+use crate::facility::{Facility, Input};
 use crate::messages::{Message, TrendMessage};
 use crate::standards::Basis;
 use crate::text::Lang;
 use crate::units::Energy;
-use crate::view::{
-    EnergySeries, Inventory, NodeZoneEnergy, Subject, TimeRange, ViewError, WorkloadEnergy, WorkloadKind,
-};
+use crate::view::{EnergySeries, Inventory, NodeZoneEnergy, Subject, TimeRange, ViewError, WorkloadKind};
 use jiff::Timestamp;
-use kepler_core::meter::Method;
 use means::Means;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sums::{Sum, sum_of, sums, total};
+use sums::Used;
 
 /// How much energy a workload, a namespace, a node or the whole cluster used in a time, with emissions and cost; in
 /// groups, or as a series. Not for what draws power at the moment: use `get_power_now`. Example: {"namespace": "shop",
@@ -138,11 +137,16 @@ pub struct EnergyResponse {
     pub energy_joules: Option<f64>,
     /// The same in kWh.
     pub energy_kwh: Option<f64>,
+    /// What the facility draws for it, kWh; `null` where the PUE is not known.
+    pub facility_energy_kwh: Option<f64>,
     /// The same in the unit that the workload's pods or namespace choose.
     #[serde(default)]
     pub energy: Option<UnitEnergy>,
     /// Mean power over the time with figures, watts.
     pub mean_power_watts: Option<f64>,
+    /// CPU time of workloads, seconds; absent of nodes, and where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_seconds: Option<f64>,
     /// Of nodes: the part that idle machines draw all the same, joules.
     pub idle_joules: Option<f64>,
     /// Of nodes: the part that no workload explains, joules.
@@ -158,6 +162,11 @@ pub struct EnergyResponse {
     pub region: String,
     /// How the figures came about; `null` where there are none.
     pub basis: Option<Basis>,
+    /// Expected relative error of an estimate, one standard deviation; absent if measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_ratio: Option<f64>,
+    /// What emissions rest on, with sources: grid intensity and PUE.
+    pub inputs: Vec<Input>,
     /// The groups, the largest first; empty where none were asked for.
     pub groups: Vec<EnergyGroup>,
     /// How many groups there are.
@@ -196,6 +205,9 @@ pub struct EnergyGroup {
     pub energy_joules: Option<f64>,
     /// Its share of the subject's energy, in per cent.
     pub share_percent: Option<f64>,
+    /// CPU time, seconds; absent of nodes, and where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_seconds: Option<f64>,
     /// Emissions, gCO2e.
     #[serde(rename = "emissions_gCO2eq")]
     pub emissions: Option<f64>,
@@ -215,6 +227,15 @@ pub struct EnergyStep {
     pub energy_joules: f64,
     /// Mean power, watts.
     pub power_watts: f64,
+    /// Of nodes: the part of the power that idle machines draw all the same, watts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_watts: Option<f64>,
+    /// Of nodes: the part of the power that no workload explains, watts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unattributed_watts: Option<f64>,
+    /// Of workloads: CPU time, seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_seconds: Option<f64>,
 }
 
 /// Whose energy is asked for.
@@ -251,12 +272,16 @@ pub fn get_energy(context: &Context<'_>, request: &EnergyRequest) -> Result<Ener
     let rows = if let Of::Workload(resolved) = &of { resolved.rows.as_slice() } else { &[] };
     let choices = context.choices.choices();
     let (facility, chosen) = facility_of(context, &facility, request.region.as_deref(), &choices, rows)?;
-    let (energy, method) = whole(&inventory, &of)?;
+    let Used { energy, method, cpu_time } = whole(&inventory, &of)?;
     (response.subject, response.region) = (name_of(&of), facility.region.clone());
     response.energy = energy.zip(chosen.unit).map(|(energy, unit)| UnitEnergy::new(energy, unit));
     response.devices = by_device(&inventory, &of)?;
     response.energy_joules = energy.map(Energy::joules);
     response.energy_kwh = energy.map(Energy::kilowatt_hours);
+    let of_facility = energy.zip(facility.ratio()).map(|(energy, pue)| facility_energy(energy, pue));
+    response.facility_energy_kwh = of_facility.map(Energy::kilowatt_hours);
+    response.cpu_seconds = cpu_time.map(|time| time.as_secs_f64());
+    response.error_ratio = energy.and_then(|_| method.error_ratio());
     let length = inventory.covered.length();
     response.mean_power_watts = energy.filter(|_| !length.is_zero()).map(|energy| energy.over(length).watts());
     if let Of::Nodes(_) = of {
@@ -282,7 +307,8 @@ pub fn get_energy(context: &Context<'_>, request: &EnergyRequest) -> Result<Ener
         response.series = steps(series);
     }
     if let Some(by) = request.by {
-        list(grouped(&inventory, &of, by, request.kind)?, energy, &means, &facility, request, &mut response);
+        let groups = grouping::grouped(&inventory, &of, by, request.kind)?;
+        grouping::list(groups, energy, &means, &facility, request, &mut response);
     }
     response.basis = energy.is_some().then(|| basis_of(method));
     response.skipped = inventory.skipped.iter().map(Skip::from).collect();
@@ -292,6 +318,7 @@ pub fn get_energy(context: &Context<'_>, request: &EnergyRequest) -> Result<Ener
     caveats.extend(chosen.warnings);
     response.choices = chosen.made;
     let lang = request.lang.or(chosen.lang).unwrap_or_default();
+    response.inputs = facility.inputs(lang);
     response.evidence = Evidence::of(&inventory, request.window, &caveats, lang);
     Ok(response)
 }
@@ -310,8 +337,10 @@ fn frame(request: &EnergyRequest, range: TimeRange, facility: &Facility) -> Ener
         end: range.end,
         energy_joules: None,
         energy_kwh: None,
+        facility_energy_kwh: None,
         energy: None,
         mean_power_watts: None,
+        cpu_seconds: None,
         idle_joules: None,
         unattributed_joules: None,
         emissions: None,
@@ -319,6 +348,8 @@ fn frame(request: &EnergyRequest, range: TimeRange, facility: &Facility) -> Ener
         currency: None,
         region: facility.region.clone(),
         basis: None,
+        error_ratio: None,
+        inputs: facility.inputs(request.lang.unwrap_or_default()),
         groups: Vec::new(),
         groups_total: 0,
         other_groups_joules: None,
@@ -374,12 +405,12 @@ fn name_of(of: &Of<'_>) -> String {
     }
 }
 
-/// The subject's energy, and the weakest method of its figures.
-fn whole(inventory: &Inventory, of: &Of<'_>) -> Result<(Option<Energy>, Method), ToolError> {
+/// What the subject used.
+fn whole(inventory: &Inventory, of: &Of<'_>) -> Result<Used, ToolError> {
     Ok(match of {
-        Of::Workload(resolved) => total(resolved.rows.iter().map(|row| (row.energy.total(), row.method))),
-        Of::Namespace(namespace) => sum_of(&groups(inventory, None, Some(namespace))?),
-        Of::Nodes(_) => total(inventory.nodes.iter().map(|node| (node.energy().total(), node.method()))),
+        Of::Workload(resolved) => Used::total(resolved.rows.iter().map(|row| Used::of_row(row))),
+        Of::Namespace(namespace) => Used::of_groups(&groups(inventory, None, Some(namespace))?),
+        Of::Nodes(_) => Used::total(inventory.nodes.iter().map(Used::of_node)),
     })
 }
 
@@ -413,85 +444,17 @@ fn series_of(of: &Of<'_>, inventory: &Inventory) -> Subject {
 
 fn steps(series: &EnergySeries) -> Vec<EnergyStep> {
     let step = |step: &crate::series::Step<crate::view::StepUsage>| {
-        let energy = step.value.energy.total()?;
-        let (energy_joules, power_watts) = (energy.joules(), energy.over(step.length()).watts());
-        Some(EnergyStep { start: step.start, end: step.end, energy_joules, power_watts })
+        let (energy, length) = (step.value.energy.total()?, step.length());
+        let watts = |energy: Energy| energy.over(length).watts();
+        Some(EnergyStep {
+            start: step.start,
+            end: step.end,
+            energy_joules: energy.joules(),
+            power_watts: watts(energy),
+            idle_watts: step.value.idle.total().map(watts),
+            unattributed_watts: step.value.unattributed.total().map(watts),
+            cpu_seconds: step.value.cpu_time.map(|time| time.as_secs_f64()),
+        })
     };
     series.steps.steps().iter().filter_map(step).collect()
-}
-
-/// The subject's energy in groups.
-fn grouped(
-    inventory: &Inventory,
-    of: &Of<'_>,
-    by: EnergyBy,
-    kind: Option<WorkloadKind>,
-) -> Result<Vec<Sum>, ToolError> {
-    if let Of::Workload(resolved) = of {
-        return Ok(sums(resolved.rows.iter().map(|row| (key_of_row(row, by), (row.energy.total(), row.method)))));
-    }
-    let namespace = if let Of::Namespace(namespace) = of { Some(*namespace) } else { None };
-    if by == EnergyBy::Node {
-        let mut nodes = Vec::new();
-        for node in &inventory.nodes {
-            let sum = match namespace {
-                None if kind.is_none() => (node.energy().total(), node.method()),
-                _ => sum_of(&groups(&of_node(inventory, Some(&node.name)), kind, namespace)?),
-            };
-            nodes.push(((Some((*node.name).to_owned()), None, None), sum));
-        }
-        return Ok(nodes);
-    }
-    let groups = groups(inventory, kind, namespace)?;
-    Ok(sums(groups.iter().map(|group| {
-        let (name, kind) = (group.name.to_owned(), Some(group.kind));
-        let namespace = group.namespace.map(str::to_owned);
-        let key = match by {
-            EnergyBy::Namespace => (namespace, None, None),
-            EnergyBy::Kind => (Some(group.kind.name().to_owned()), kind, None),
-            _ => (Some(name), kind, namespace),
-        };
-        (key, (group.figures.energy.total(), group.figures.method))
-    })))
-}
-
-fn key_of_row(row: &WorkloadEnergy, by: EnergyBy) -> (Option<String>, Option<WorkloadKind>, Option<String>) {
-    let namespace = row.id.namespace.as_deref().map(str::to_owned);
-    match by {
-        EnergyBy::Node => (Some((*row.id.node).to_owned()), None, None),
-        EnergyBy::Namespace => (namespace, None, None),
-        EnergyBy::Kind => (Some(row.id.kind.name().to_owned()), Some(row.id.kind), None),
-        EnergyBy::Workload => (Some((*row.id.name).to_owned()), Some(row.id.kind), namespace),
-    }
-}
-
-/// Puts the largest groups into the answer.
-fn list(
-    mut sums: Vec<Sum>,
-    whole: Option<Energy>,
-    means: &Means,
-    facility: &Facility,
-    request: &EnergyRequest,
-    response: &mut EnergyResponse,
-) {
-    let joules = |sum: &Sum| sum.1.0.map_or(-1.0, Energy::joules);
-    sums.sort_by(|a, b| joules(b).total_cmp(&joules(a)).then_with(|| a.0.cmp(&b.0)));
-    response.groups_total = sums.len();
-    let (shown, others) = sums.split_at(sums.len().min(request.limit));
-    response.other_groups_joules = others.iter().filter_map(|sum| sum.1.0).reduce(|a, b| a + b).map(Energy::joules);
-    response.groups = shown
-        .iter()
-        .map(|((name, kind, namespace), (energy, method))| {
-            let share = energy.zip(whole).filter(|(_, whole)| *whole > Energy::ZERO);
-            EnergyGroup {
-                name: name.clone(),
-                kind: *kind,
-                namespace: namespace.clone(),
-                energy_joules: energy.map(Energy::joules),
-                share_percent: share.map(|(own, whole)| (own.joules() / whole.joules() * 100.0).min(100.0)),
-                emissions: means.emissions(*energy, facility),
-                basis: basis_of(*method),
-            }
-        })
-        .collect();
 }

@@ -9,6 +9,7 @@ use kepler_compliance::tools::{
     ToolRequest, find_workloads, get_energy, get_power_now,
 };
 use kepler_compliance::view::{StepUsage, WorkloadKind};
+use std::time::Duration;
 
 fn now(world: &World, change: impl FnOnce(&mut PowerNowRequest)) -> PowerNowResponse {
     get_power_now(&world.context(), &PowerNowRequest::default().with(change)).unwrap()
@@ -100,6 +101,7 @@ fn energy_of_a_node_is_idle_and_active_and_that_of_a_workload_active_only() {
         (own.subject.as_str(), own.idle_joules, own.basis),
         ("unit nginx.service", None, Some(Basis::Estimated))
     );
+    assert!(near(own.error_ratio, 0.2, 1e-9) && node.error_ratio.is_none());
     assert!(near(own.energy_joules, 25.0, 1e-9));
 }
 
@@ -108,6 +110,10 @@ fn a_workload_is_found_in_the_only_namespace_that_has_it() {
     let own = energy(&cluster(), |asked| asked.workload = Some("web".to_owned()));
     assert_eq!(own.subject, "deployment shop/web");
     assert!(near(own.energy_joules, 300.0, 1e-9), "both of its pods");
+    assert!(near(own.cpu_seconds, 2.0, 1e-9), "a second of each");
+    let groups = energy(&cluster(), |asked| asked.by = Some(EnergyBy::Namespace)).groups;
+    let cpu: Vec<_> = groups.iter().map(|group| (group.name.as_deref(), group.cpu_seconds)).collect();
+    assert_eq!(cpu[0], (Some("shop"), Some(2.0)), "{cpu:?}");
     let mut world = cluster();
     world.view.rows.push(Row::pod("web-7d4b9c6f5-x2x9z", 1.0, 0.0).within("other"));
     let asked = EnergyRequest::default().with(|asked| asked.workload = Some("web".to_owned()));
@@ -155,9 +161,21 @@ fn a_series_has_the_steps_that_are_known_and_only_where_asked_for() {
     assert!(
         (answer.series[9].power_watts - 10.0).abs() < 1e-9 && (answer.series[9].energy_joules - 600.0).abs() < 1e-9
     );
+    assert_eq!((answer.series[9].idle_watts, answer.series[9].cpu_seconds), (None, None), "absent is not zero");
     assert!(energy(&world, |_| {}).series.is_empty());
     let fine = EnergyRequest::default().with(|asked| asked.step = Some("1ms".parse().unwrap()));
     assert!(get_energy(&world.context(), &fine).is_err());
+}
+
+#[test]
+fn steps_of_nodes_tell_idle_and_unattributed_and_those_of_workloads_cpu_time() {
+    let mut world = cluster();
+    let used = StepUsage::new(split(600.0, 0.0), Some(Duration::from_secs(90)));
+    world.view.steps = vec![used.with_parts(split(240.0, 0.0), split(60.0, 0.0)); 60];
+    let answer = energy(&world, |asked| asked.step = Some("1m".parse().unwrap()));
+    let step = &answer.series[0];
+    assert!(near(step.idle_watts, 4.0, 1e-9) && near(step.unattributed_watts, 1.0, 1e-9), "{step:?}");
+    assert_eq!(step.cpu_seconds, Some(90.0));
 }
 
 #[test]
@@ -177,6 +195,9 @@ fn cost_and_emissions_of_energy_are_those_of_the_facility() {
     let answer = energy(&world, |_| {});
     assert!(near(answer.emissions, 800.0 * 1.5 / 3.6e6 * 400.0, 1e-9), "{answer:?}");
     assert!(near(answer.cost, 800.0 * 1.5 / 3.6e6 * 100.0, 1e-9));
+    assert!(near(answer.facility_energy_kwh, 800.0 * 1.5 / 3.6e6, 1e-12));
+    let inputs: Vec<(&str, f64)> = answer.inputs.iter().map(|input| (&*input.name, input.value)).collect();
+    assert_eq!(inputs, [("grid_intensity", 400.0), ("pue", 1.5)]);
 }
 
 #[test]

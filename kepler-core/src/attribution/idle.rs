@@ -5,7 +5,10 @@
 //! through the *lower* edge of the (utilisation, power) points, weighted towards low utilisation,
 //! meets zero utilisation at the idle power: upper outliers (frequency boosts, work that stalls on
 //! memory) do not lift it, and the machine need not ever be seen fully idle. On a machine that never comes near rest, a plain
-//! line through its points is extended to zero as soon as it is known well enough, and [`IdleEstimate::error`] says how well.
+//! line through its points is extended to zero as soon as it is known well enough, and [`IdleEstimate::error`] says how well. Where
+//! the frequency is known, utilisation counts for more at a higher one. Processors whose power hardly follows their utilisation
+//! up there are taken to be bent, not to draw nearly everything at rest: of them idle power stays unknown. [`IdleKnowledge`] says
+//! which of these it is.
 //!
 //! ```
 //! use kepler_core::attribution::idle::Baseline;
@@ -28,8 +31,11 @@
 mod line;
 
 use crate::units::{Energy, Power};
+use line::Sample;
 use std::time::Duration;
 
+/// No processor runs at another frequency, GHz: what was counted is something else.
+const PLAUSIBLE_GHZ: std::ops::RangeInclusive<f64> = 0.2..=8.0;
 /// Utilisation is sorted into this many bins, so that a long steady load does not outvote the rest.
 const BINS: usize = 20;
 /// Points kept in a bin; the oldest is overwritten.
@@ -55,6 +61,8 @@ pub struct Baseline {
     bins: [Bin; BINS],
     known: Option<Power>,
     learned: Option<IdleEstimate>,
+    knowledge: IdleKnowledge,
+    are_processors: bool,
     /// Power of the latest intervals.
     latest: [f64; LATEST],
     seen: usize,
@@ -81,6 +89,59 @@ impl IdleEstimate {
     }
 }
 
+/// How idle power is known, or why it is not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum IdleKnowledge {
+    /// Not yet: too few intervals were seen.
+    #[default]
+    Few,
+    /// Not yet: power or utilisation has not varied enough, and the machine has not been near rest.
+    Steady,
+    /// Not: the machine has not been near rest, and its power hardly follows its utilisation where it was.
+    Flat,
+    /// From how power follows utilisation, extended to rest.
+    Extrapolated,
+    /// The machine was seen at rest, or close to it.
+    AtRest,
+    /// It was learned before: by a calibration.
+    Calibrated,
+    /// The meter or the model says it.
+    Given,
+}
+
+impl IdleKnowledge {
+    /// `few_readings`, `steady_load`, `flat`, `extrapolated`, `at_rest`, `calibrated` or `given`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            IdleKnowledge::Few => "few_readings",
+            IdleKnowledge::Steady => "steady_load",
+            IdleKnowledge::Flat => "flat",
+            IdleKnowledge::Extrapolated => "extrapolated",
+            IdleKnowledge::AtRest => "at_rest",
+            IdleKnowledge::Calibrated => "calibrated",
+            IdleKnowledge::Given => "given",
+        }
+    }
+
+    /// Whether the idle power is known.
+    #[must_use]
+    pub const fn is_known(self) -> bool {
+        matches!(
+            self,
+            IdleKnowledge::Extrapolated | IdleKnowledge::AtRest | IdleKnowledge::Calibrated | IdleKnowledge::Given
+        )
+    }
+
+    /// The less certain of two.
+    #[must_use]
+    pub fn weaker(self, other: Self) -> Self {
+        if (self as u8) < (other as u8) { self } else { other }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Bin {
     points: [Point; POINTS],
@@ -92,6 +153,8 @@ struct Bin {
 struct Point {
     utilisation: f64,
     watts: f64,
+    /// Zero if it is not known.
+    ghz: f64,
     /// When it was seen, in time observed.
     at: Duration,
 }
@@ -105,6 +168,8 @@ impl Baseline {
             bins: [Bin::default(); BINS],
             known,
             learned: None,
+            knowledge: if known.is_some() { IdleKnowledge::Given } else { IdleKnowledge::Few },
+            are_processors: false,
             latest: [0.0; LATEST],
             seen: 0,
             age: Duration::ZERO,
@@ -115,7 +180,23 @@ impl Baseline {
     #[must_use]
     pub fn with_learned(mut self, learned: Option<Power>) -> Self {
         self.learned = learned.map(|power| IdleEstimate { power, error: Power::ZERO });
+        if learned.is_some() && self.known.is_none() {
+            self.knowledge = IdleKnowledge::Calibrated;
+        }
         self
+    }
+
+    /// The same for a zone of processors, whose power bends: a line far from rest is believed less, or not.
+    #[must_use]
+    pub fn of_processors(mut self, are_processors: bool) -> Self {
+        self.are_processors = are_processors;
+        self
+    }
+
+    /// How the idle power is known, or why it is not.
+    #[must_use]
+    pub fn knowledge(&self) -> IdleKnowledge {
+        self.knowledge
     }
 
     /// The idle power, once known.
@@ -132,6 +213,12 @@ impl Baseline {
 
     /// Learns from one interval of length `elapsed`: mean `power` at mean `utilisation` (0 … 1).
     pub fn observe(&mut self, utilisation: f64, power: Power, elapsed: Duration) {
+        self.observe_at(utilisation, None, power, elapsed);
+    }
+
+    /// The same, where the mean frequency of busy processors is known, GHz.
+    pub fn observe_at(&mut self, utilisation: f64, ghz: Option<f64>, power: Power, elapsed: Duration) {
+        let ghz = ghz.filter(|ghz| PLAUSIBLE_GHZ.contains(ghz)).unwrap_or(0.0);
         if self.known.is_some() || !utilisation.is_finite() || !power.watts().is_finite() {
             return;
         }
@@ -142,7 +229,7 @@ impl Baseline {
         if let Some(bin) = self.bins.get_mut(index) {
             is_news |= bin.filled < POINTS;
             if let Some(point) = bin.points.get_mut(bin.next) {
-                *point = Point { utilisation, watts: power.watts(), at: self.age };
+                *point = Point { utilisation, watts: power.watts(), ghz, at: self.age };
             }
             bin.next = (bin.next + 1) % POINTS;
             bin.filled = (bin.filled + 1).min(POINTS);
@@ -154,10 +241,29 @@ impl Baseline {
         let known = self.seen.min(LATEST);
         let most = Power::from_watts((self.latest.iter().take(known).sum::<f64>() / known as f64).max(0.0));
         // Once there are many points, one more changes little.
-        let fitted = if is_news { line::idle(|| self.points(), self.least()) } else { None };
-        let learned = fitted.or(self.learned);
-        self.learned = learned
-            .map(|learned| IdleEstimate { power: if learned.power > most { most } else { learned.power }, ..learned });
+        if is_news {
+            self.take(line::idle(self.samples(), self.least(), self.are_processors));
+        }
+        if let Some(learned) = &mut self.learned
+            && learned.power > most
+        {
+            learned.power = most;
+        }
+    }
+
+    /// What was learned stays until there is better, but for what was extended from points that have turned out to be bent.
+    fn take(&mut self, finding: line::Finding) {
+        match finding {
+            line::Finding::Known(estimate, knowledge) => (self.learned, self.knowledge) = (Some(estimate), knowledge),
+            line::Finding::Unknown(knowledge) => {
+                if knowledge == IdleKnowledge::Flat && self.knowledge == IdleKnowledge::Extrapolated {
+                    self.learned = None;
+                }
+                if self.learned.is_none() {
+                    self.knowledge = knowledge;
+                }
+            }
+        }
     }
 
     /// An idle machine cannot draw more than this one was seen to draw: of each bin not
@@ -193,12 +299,12 @@ impl Baseline {
         }
     }
 
-    /// Every point that is not too old: utilisation, watts, and the share that its bin gives it.
-    fn points(&self) -> impl Iterator<Item = (f64, f64, f64)> {
+    /// Every point that is not too old.
+    fn samples(&self) -> impl Iterator<Item = Sample> {
         self.bins.iter().flat_map(move |bin| {
             let points = bin.points.iter().take(bin.filled).filter(|point| self.is_young(point));
             let share = 1.0 / points.clone().count().max(1) as f64;
-            points.map(move |point| (point.utilisation, point.watts, share))
+            points.map(move |&Point { utilisation, watts, ghz, .. }| Sample { utilisation, watts, share, ghz })
         })
     }
 }
@@ -222,5 +328,7 @@ impl IdleSplit {
     }
 }
 
+#[cfg(test)]
+mod hosts;
 #[cfg(test)]
 mod tests;

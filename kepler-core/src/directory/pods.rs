@@ -9,6 +9,7 @@ use std::collections::HashMap;
 pub struct PodDirectory {
     source: Option<&'static str>,
     read_at: Option<Timestamp>,
+    known_at: Option<Timestamp>,
     pods: Vec<PodEntry>,
     by_uid: HashMap<Box<str>, usize>,
     by_container: HashMap<Box<str>, usize>,
@@ -102,6 +103,13 @@ impl PodDirectory {
         directory
     }
 
+    /// The same, of which a source has told the last by `at`: its age counts from there.
+    #[must_use]
+    pub fn known_at(mut self, at: Timestamp) -> Self {
+        self.known_at = Some(at);
+        self
+    }
+
     /// The pod with this UID.
     #[must_use]
     pub fn pod(&self, uid: &str) -> Option<&PodEntry> {
@@ -141,6 +149,12 @@ impl PodDirectory {
     #[must_use]
     pub fn read_at(&self) -> Option<Timestamp> {
         self.read_at
+    }
+
+    /// As of when it is said; `None` before the first answer.
+    #[must_use]
+    pub fn as_of(&self) -> Option<Timestamp> {
+        self.known_at.or(self.read_at)
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Processor {
     pub family: Option<u32>,
     /// Model within the family, where given.
     pub model: Option<u32>,
-    /// Marketing name.
+    /// Marketing name; on POWER its `cpu` (`POWER9, altivec supported`).
     pub model_name: String,
     /// Package (socket) number.
     pub physical_id: u32,
@@ -84,7 +84,7 @@ fn parse(text: &[u8]) -> Topology {
             vendor_id: field("vendor_id").or_else(|| field("CPU implementer")).unwrap_or_default().to_owned(),
             family: number("cpu family"),
             model: number("model"),
-            model_name: field("model name").unwrap_or_default().to_owned(),
+            model_name: field("model name").or_else(|| field("cpu")).unwrap_or_default().to_owned(),
             physical_id: number("physical id").unwrap_or_default(),
             core_id: number("core id").unwrap_or_default(),
         });

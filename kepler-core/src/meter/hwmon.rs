@@ -13,6 +13,7 @@
 //! | `smpro_hwmon` (Altra) | `CORE VRD`, `SoC`, `DIMM VRD1`, `RCA VRD` | core, uncore, dram, uncore |
 //! | `power_meter` (ACPI) | `power1` | psys |
 //! | `power_meter` of NVIDIA Grace | `Module`, `Grace`, `CPU`, `SysIO Power Socket N` | psys, package, core, uncore |
+//! | `ibmpowernv` (POWER9) | `System`, `Chip 0`, `Chip 0 Vdd`, `Chip 0 Vdn`, `Chip 0 Memory` (energy, power) | psys, package, core, uncore, dram |
 //! | `macsmc_hwmon` (Apple) | `Total System Power` | psys |
 //! | `ina…`, `ltc29…`, `scmi_sensors` | rails by label (Jetson: `VDD_IN`, `VDD_CPU_CV`, `VDD_GPU_SOC`, …) | psys, package, dram |
 //!

@@ -56,14 +56,15 @@ impl Sampler {
         let overall = slept.map_or(interval, |last| at.boottime_since(&last));
         let utilisation = share(interval);
         let domains = &self.domains;
+        let ghz = self.counters.frequency(busy_ns);
         self.zones.split(
-            Utilisation { share: share(overall), is_exact },
+            Utilisation { share: share(overall), is_exact, ghz },
             interval,
             // A package's energy is of use only if it is known who worked there.
             self.apportioner.is_located(),
             |package| {
                 let share = domains.utilisation(package, overall)?;
-                Some(Utilisation { share, is_exact: is_exact && domains.is_exact() })
+                Some(Utilisation { share, is_exact: is_exact && domains.is_exact(), ghz })
             },
         );
 

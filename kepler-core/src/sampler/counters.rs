@@ -8,6 +8,9 @@ use crate::usage::Work;
 #[cfg(feature = "perf")]
 use crate::usage::perf::NodeCounters;
 
+/// The least busy time that tells a frequency: its clock ticks in 10 ms.
+const LEAST_BUSY_NS: u64 = 200_000_000;
+
 /// Counts on all processors, or nothing.
 #[derive(Debug)]
 pub(super) struct Counters {
@@ -60,5 +63,12 @@ impl Counters {
     /// What was counted in this interval, by domain; empty if nothing is.
     pub(super) fn counted(&self) -> &[Work] {
         &self.counted
+    }
+
+    /// Mean frequency of the processors in the time that they were busy, GHz; `None` where no cycles are counted, and of too short a
+    /// time, of which the kernel's clock tells too little.
+    pub(super) fn frequency(&self, busy_ns: u64) -> Option<f64> {
+        let sum = self.counted.iter().try_fold(0u64, |sum, domain| Some(sum.saturating_add(domain.cycles?)))?;
+        (!self.counted.is_empty() && busy_ns >= LEAST_BUSY_NS).then(|| sum as f64 / busy_ns as f64)
     }
 }

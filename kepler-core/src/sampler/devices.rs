@@ -10,6 +10,7 @@ use super::faults::Faults;
 use super::groups::Groups;
 use super::processes::Processes;
 use crate::attribution::IdlePolicy;
+use crate::attribution::idle::IdleKnowledge;
 use crate::attribution::ledger::{DeviceCharge, NodeAccount};
 use crate::attribution::share::Divider;
 use crate::counter::CounterEvents;
@@ -350,6 +351,7 @@ impl Devices {
         zone.unlisted_energy = self.sum.unlisted;
         let by_idle_power = present().all(|tracked| tracked.idle_policy == Some(IdlePolicy::Baseline));
         zone.idle_policy = if by_idle_power { IdlePolicy::Baseline } else { IdlePolicy::Ratio };
+        zone.idle_knowledge = present().map(Tracked::idle_knowledge).reduce(IdleKnowledge::weaker).unwrap_or_default();
         // A sum with a part missing is not the node's power, and that of no device is not known either.
         let mut powers = present().map(|tracked| tracked.power);
         let first = powers.next().flatten();

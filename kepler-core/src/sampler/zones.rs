@@ -102,6 +102,8 @@ pub(super) struct Utilisation {
     pub(super) share: f64,
     /// Whether it was measured over this very interval.
     pub(super) is_exact: bool,
+    /// Mean frequency of busy processors, GHz, where cycles are counted.
+    pub(super) ghz: Option<f64>,
 }
 
 impl Zones {
@@ -296,6 +298,7 @@ impl Zones {
                     short_lived_energy: kind.account.short_lived,
                     unlisted_energy: kind.account.unlisted,
                     idle_policy: if kind.knows_idle_power() { self.policy } else { IdlePolicy::Ratio },
+                    idle_knowledge: kind.idle_knowledge(),
                     idle_estimate: kind.idle_estimate().filter(|_| kind.method == Method::Measured),
                     power,
                     interval: power.and_then(|power| interval(kind.method, kind.error_bounds, power.total)),
@@ -341,7 +344,7 @@ impl Zones {
             // An estimate is not what was calibrated; it knows its own idle power.
             let calibration = self.calibration.as_deref().filter(|_| method == Method::Measured);
             let learned = |package| calibration.and_then(|calibration| calibration.idle_power(kind, package));
-            let mut baseline = Baseline::new(idle).with_learned(learned(None));
+            let mut baseline = Baseline::new(idle).with_learned(learned(None)).of_processors(are_processors(kind));
             let mut parts = parts(chain, kind, learned);
             let (mut account, mut events, mut left_over) = Default::default();
             if let Some(before) = self.kinds[kind].take() {
@@ -420,11 +423,17 @@ fn parts(chain: &Chain, kind: ZoneKind, learned: impl Fn(Option<u32>) -> Option<
             Some(part) => part.count += 1,
             None => {
                 let baseline = Baseline::new(active.zone.idle_power).with_learned(learned(Some(package)));
+                let baseline = baseline.of_processors(are_processors(kind));
                 parts.push(Part { package, count: 1, baseline, interval: Interval::default(), energy: Energy::ZERO });
             }
         }
     }
     if parts.len() < 2 { Vec::new() } else { parts }
+}
+
+/// Whether a kind of zone is what its processors draw, and little else.
+fn are_processors(kind: ZoneKind) -> bool {
+    matches!(kind, ZoneKind::Package | ZoneKind::Core)
 }
 
 /// What each package drew stays drawn, whichever meter reads it now.
@@ -472,7 +481,7 @@ impl Interval {
     ) -> IdleSplit {
         let can_teach = self.clean && utilisation.is_exact && TEACHING.contains(&interval);
         if let Some(power) = self.power.filter(|_| can_teach) {
-            baseline.observe(utilisation.share, power, interval);
+            baseline.observe_at(utilisation.share, utilisation.ghz, power, interval);
         }
         // A zone that was missed for a while delivers the energy of more than one interval, and one
         // that is missing none: idle energy goes by the time in which the energy was drawn.

@@ -156,18 +156,35 @@ pub struct Attributes<'a> {
     table: &'static [Attribute],
     values: [Value<'a>; MOST],
     next: usize,
+    /// Name and namespace as labels have them.
+    named: Option<(&'a str, &'a str)>,
 }
 
 impl<'a> Attributes<'a> {
     pub(super) fn new<const N: usize>(table: &'static [Attribute; N], values: [Value<'a>; N]) -> Self {
         let mut all = [Value::Absent; MOST];
         all.iter_mut().zip(values).for_each(|(slot, value)| *slot = value);
-        Attributes { table, values: all, next: 0 }
+        Attributes { table, values: all, next: 0, named: None }
     }
 
-    /// Those that are labels of metrics, by their label's name.
+    /// The same with a name and namespace that labels have, whatever the attributes say by now.
+    pub(super) fn named_in_labels(mut self, name: &'a str, namespace: &'a str) -> Self {
+        self.named = Some((name, namespace));
+        self
+    }
+
+    /// Those that are labels of metrics, by their label's name. A name that became known after a series had begun is not
+    /// among them.
     pub fn labels(self) -> impl Iterator<Item = (&'static str, Value<'a>)> {
-        self.filter_map(|(attribute, value)| Some((attribute.label?, value)))
+        let named = self.named;
+        self.filter_map(move |(attribute, value)| {
+            let value = match (attribute.name, named) {
+                ("name", Some((name, _))) => Value::known(name),
+                ("namespace", Some((_, namespace))) => Value::known(namespace),
+                _ => value,
+            };
+            Some((attribute.label?, value))
+        })
     }
 }
 

@@ -168,7 +168,7 @@ impl Workload for ContainerInfo {
             job.map(|job| &*job.id).into(),
             Value::known(&self.cgroup),
         ];
-        Attributes::new(CONTAINER, values)
+        Attributes::new(CONTAINER, values).named_in_labels(self.name_in_labels(), "")
     }
 }
 
@@ -200,7 +200,8 @@ impl Workload for PodInfo {
             Value::known(&self.qos_class),
             Value::known(&self.cgroup),
         ];
-        Attributes::new(POD, values)
+        let (name, namespace) = self.names_in_labels();
+        Attributes::new(POD, values).named_in_labels(name, namespace)
     }
 
     fn owner(&self) -> Option<&PodOwner> {

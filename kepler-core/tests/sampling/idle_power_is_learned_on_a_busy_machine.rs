@@ -50,9 +50,13 @@ fn a_process_on_a_machine_busy_from_the_start_is_charged_right_after_ten_minutes
         let zone = package(&snapshot);
         match zone.idle_estimate {
             // Meanwhile it says that nothing is known.
-            None => assert_eq!(zone.idle_policy, IdlePolicy::Ratio, "step {step}"),
+            None => {
+                assert_eq!(zone.idle_policy, IdlePolicy::Ratio, "step {step}");
+                assert!(matches!(zone.idle_knowledge.name(), "few_readings" | "steady_load"), "step {step}");
+            }
             Some(idle) => {
                 assert_eq!(zone.idle_policy, IdlePolicy::Baseline);
+                assert_eq!(zone.idle_knowledge.name(), "extrapolated");
                 let off = (idle.power.watts() - IDLE_WATTS).abs();
                 assert!(off < 3.0 * idle.error.watts(), "step {step}: {idle:?}");
             }

@@ -5,7 +5,7 @@ use kepler_core::directory::{ContainerEntry, Directory, PodDirectory, PodEntry};
 use kepler_core::host::Timestamp;
 use kepler_core::snapshot::{Snapshot, State};
 use kepler_core::units::{Energy, ZoneKind};
-use kepler_core::workload::{ContainerKind, PodOwner};
+use kepler_core::workload::{ContainerKind, PodOwner, Workload as _};
 
 const UID: &str = "a13400bf-8540-49f7-aed9-7e72047287f8";
 const WEB: &str = "bf9ecaec81401408d87f3fc7936ec4a5a9652bebb02451345a29357df4fff90a";
@@ -43,6 +43,14 @@ fn pod_name(snapshot: &Snapshot) -> Option<String> {
 
 fn container_names(snapshot: &Snapshot) -> Vec<&str> {
     snapshot.containers.iter().map(|row| row.info.name.as_str()).collect()
+}
+
+/// The labels of all series of pods and containers.
+fn labels(snapshot: &Snapshot) -> Vec<String> {
+    let pods = snapshot.pods.iter().map(|row| format!("{:?}", row.info.attributes().labels().collect::<Vec<_>>()));
+    let containers =
+        snapshot.containers.iter().map(|row| format!("{:?}", row.info.attributes().labels().collect::<Vec<_>>()));
+    pods.chain(containers).collect()
 }
 
 /// Works and draws 100 J of package energy.
@@ -148,7 +156,7 @@ fn a_pod_of_which_only_names_were_known_gets_the_rest_later_and_keeps_its_names(
 }
 
 #[test]
-fn what_is_not_listed_within_two_seconds_is_shown_without_a_name_and_may_get_one_later() {
+fn what_is_not_listed_within_two_seconds_is_shown_without_a_name_and_keeps_its_labels_when_it_gets_one() {
     let directory = Directory::new();
     let mut machine = machine(&directory);
     machine.tick(1.0);
@@ -158,10 +166,46 @@ fn what_is_not_listed_within_two_seconds_is_shown_without_a_name_and_may_get_one
     let shown = machine.tick(1.0);
     assert_eq!(pod_name(&shown).as_deref(), Some(""));
     assert_eq!(container_names(&shown), [WEB.get(..12).unwrap()]);
+    let before = labels(&shown);
     directory.publish(web(machine.at));
     let named = machine.tick(1.0);
     assert_eq!(pod_name(&named).as_deref(), Some("nginx-light-76bcb6cd6b-fdp5j"));
     assert_eq!(container_names(&named), ["nginx"]);
+    assert_eq!(labels(&named), before, "no series of energy ends or begins");
+    // Still when it has ended, and when it is back.
+    work(&mut machine, 10, WEB);
+    machine.tick(1.0);
+    machine.processes.exit(10).unwrap();
+    machine.processes.remove_cgroup(&cgroup(WEB)).unwrap();
+    let _ = machine.processes.remove_cgroup(&pod_cgroup());
+    machine.tick(1.0);
+    let ended = machine.tick(1.0);
+    assert_eq!((labels(&ended), pod_name(&ended)), (before.clone(), pod_name(&named)));
+    machine.spawn(12, b"nginx", &cgroup(WEB));
+    let back = machine.tick(1.0);
+    assert_eq!((labels(&back), pod_name(&back)), (before, pod_name(&named)));
+}
+
+#[test]
+fn what_has_ended_without_a_name_comes_back_with_the_labels_it_had() {
+    let directory = Directory::new();
+    let mut machine = machine(&directory);
+    machine.tick(1.0);
+    machine.spawn(10, b"nginx", &cgroup(WEB));
+    work(&mut machine, 10, WEB);
+    machine.tick(1.0);
+    let before = labels(&machine.tick(3.0));
+    assert_eq!(before.len(), 2);
+    machine.processes.exit(10).unwrap();
+    machine.processes.remove_cgroup(&cgroup(WEB)).unwrap();
+    let _ = machine.processes.remove_cgroup(&pod_cgroup());
+    machine.tick(1.0);
+    machine.tick(1.0);
+    machine.spawn(12, b"nginx", &cgroup(WEB));
+    assert_eq!(labels(&machine.tick(1.0)), before, "it is not held back a second time");
+    directory.publish(web(machine.at));
+    let named = machine.tick(1.0);
+    assert_eq!((labels(&named), container_names(&named)), (before, vec!["nginx"]));
 }
 
 #[test]

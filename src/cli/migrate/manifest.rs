@@ -2,8 +2,10 @@
 
 use super::super::config::looks_like_settings;
 use super::super::config::yaml::{self, Content, Document, Entry, Node};
+use super::gitops;
 use super::part::{Part, words};
 use super::tree::{find, items, put, section, string};
+use super::values::{helm_values, names_kepler, of_variables};
 
 /// What of a document is for Kepler; nothing where none of it is.
 pub(super) fn part(entries: Vec<Entry>) -> Option<Part> {
@@ -12,6 +14,8 @@ pub(super) fn part(entries: Vec<Entry>) -> Option<Part> {
         Some("PowerMonitor" | "PowerMonitorInternal") => power_monitor(&entries),
         Some("Kepler") => kepler_resource(&entries),
         Some("DaemonSet" | "Deployment" | "Pod") => workload(&entries)?,
+        Some("HelmRelease") => gitops::flux(&entries)?,
+        Some("Application") => gitops::argo(&entries)?,
         Some(_) if find(&entries, "apiVersion").is_some() => return None,
         _ if find(&entries, "services").is_some() => compose(&entries)?,
         _ => configuration(entries)?,
@@ -32,81 +36,6 @@ fn configuration(entries: Vec<Entry>) -> Option<Part> {
         return Some(Part { kind: "a configuration of Go Kepler", settings: entries, ..Part::default() });
     }
     helm_values(&entries)
-}
-
-/// Whether values are for a chart of Kepler's, also where they hold no settings.
-fn names_kepler(values: &[Entry]) -> bool {
-    let repository = string(values, "image.repository").unwrap_or_default();
-    let is_kepler = |key: &str| find(values, key).is_some();
-    repository.ends_with("sustainable_computing_io/kepler") || is_kepler("daemonset") || is_kepler("extraEnvVars")
-}
-
-fn helm_values(entries: &[Entry]) -> Option<Part> {
-    if !section(entries, "extraEnvVars").is_empty() {
-        let mut part = of_variables(section(entries, "extraEnvVars"), "Helm values of Kepler up to 0.9");
-        let others = names(entries, "extraEnvVars");
-        if !others.is_empty() {
-            part.remarks.push(format!(
-                "{others}: of another chart than ours, which has its own values (`deploy/helm/kepler/values.yaml`); left out here"
-            ));
-        }
-        part.remarks.extend(for_the_chart(entries));
-        return Some(part);
-    }
-    let settings = section(entries, "config").to_vec();
-    if !looks_like_settings(&settings) && !names_kepler(entries) {
-        return None;
-    }
-    let others = names(entries, "config");
-    let mut remarks = Vec::new();
-    if !others.is_empty() {
-        remarks.push(format!(
-            "{others}: for the chart, which takes this file as it is (`deploy/helm/kepler`); left out here"
-        ));
-    }
-    remarks.extend(for_the_chart(entries));
-    Some(Part { kind: "Helm values of Go Kepler", settings, remarks, ..Part::default() })
-}
-
-/// The names of all entries but one.
-fn names(entries: &[Entry], but: &str) -> String {
-    let others = entries.iter().filter(|entry| entry.key != but).map(|entry| format!("`{}`", entry.key));
-    others.collect::<Vec<_>>().join(", ")
-}
-
-/// Values that Go Kepler's documentation and older charts have at the top, and its chart and ours below `daemonset`.
-const OF_THE_DAEMONSET: [&str; 11] = [
-    "resources",
-    "tolerations",
-    "nodeSelector",
-    "affinity",
-    "securityContext",
-    "podSecurityContext",
-    "podLabels",
-    "podAnnotations",
-    "priorityClassName",
-    "updateStrategy",
-    "hostPID",
-];
-
-/// What of Helm values the chart takes, and users may want to change.
-fn for_the_chart(entries: &[Entry]) -> Vec<String> {
-    let mut remarks = Vec::new();
-    let repository = string(entries, "image.repository").unwrap_or_default();
-    if repository.ends_with("sustainable_computing_io/kepler") {
-        remarks.push("`image.repository`: that is Go Kepler's image; leave it out, and `image.tag` with it".to_owned());
-    }
-    for key in OF_THE_DAEMONSET.iter().filter(|key| find(entries, key).is_some()) {
-        remarks.push(format!("`{key}`: the chart has it as `daemonset.{key}`; at the top it has no effect"));
-    }
-    if string(entries, "daemonset.securityContext.privileged") == Some("true") {
-        remarks.push(
-            "`daemonset.securityContext.privileged`: only the MSR driver needs it; left out, the chart gives four \
-             capabilities"
-                .to_owned(),
-        );
-    }
-    remarks
 }
 
 /// A ConfigMap with a whole file in it, or with the variables of Kepler up to 0.9.
@@ -131,34 +60,6 @@ fn variables(data: &[Entry]) -> Option<Part> {
     let is_old = ["KEPLER_NAMESPACE", "BIND_ADDRESS", "METRIC_PATH", "ENABLE_PROCESS_METRICS"];
     let is_old = is_old.iter().any(|name| string(data, name).is_some());
     is_old.then(|| of_variables(data, "a ConfigMap of Kepler up to 0.9"))
-}
-
-fn of_variables(data: &[Entry], kind: &'static str) -> Part {
-    let value = |name: &str| string(data, name);
-    let mut part = Part { kind, ..Part::default() };
-    let text = |text: &str| Content::Text(text.to_owned());
-    for Entry { key, .. } in data {
-        let given = value(key).unwrap_or_default();
-        match key.as_str() {
-            "BIND_ADDRESS" => {
-                // It may have been a port alone, or an address with one.
-                let address = given.rsplit_once(':').map_or(given, |(_, port)| port);
-                put(&mut part.settings, "web.listenAddresses", text(&format!(":{address}")));
-            }
-            "METRIC_PATH" => put(&mut part.settings, "web.telemetryPath", text(given)),
-            "KEPLER_LOG_LEVEL" => {
-                let level = if given.parse::<u32>().is_ok_and(|level| level >= 5) { "debug" } else { "info" };
-                put(&mut part.settings, "log.level", text(level));
-            }
-            "ENABLE_GPU" => put(&mut part.settings, "experimental.gpu.enabled", text(given)),
-            "ENABLE_PROCESS_METRICS" | "KEPLER_NAMESPACE" => {}
-            _ => part.remarks.push(format!("`{key}`: nothing here does what it did; left out")),
-        }
-    }
-    put(&mut part.settings, "exporter.prometheus.compat", text("kepler-0.7"));
-    part.remarks
-        .push("the names of metrics of Kepler 0.7 are exported as well (`exporter.prometheus.compat`)".to_owned());
-    part
 }
 
 /// The operator's resource before PowerMonitor.

@@ -35,7 +35,13 @@ pub(crate) struct PeerClient {
 impl PeerClient {
     /// A client of one server, which is found at `peer.address` whatever its name resolves to.
     pub(crate) fn new(peer: Peer, connect_timeout: Duration) -> Result<Self, HttpError> {
+        PeerClient::of_streams(peer, connect_timeout, Duration::from_secs(30))
+    }
+
+    /// The same, on whose [endless](Self::endless) answers nothing may come for as long as `silence`.
+    pub(crate) fn of_streams(peer: Peer, connect_timeout: Duration, silence: Duration) -> Result<Self, HttpError> {
         let mut builder = Client::builder()
+            .timeout(silence)
             .tls_backend_preconfigured(peer.tls)
             .redirect(redirect::Policy::none())
             .connect_timeout(connect_timeout)
@@ -91,6 +97,18 @@ impl PeerClient {
         super::stream(&self.client, url, auth, headers, timeout)
     }
 
+    /// GET: a successful answer that may go on for any time, as long as something comes now and then.
+    #[cfg(feature = "kubernetes")]
+    pub(crate) fn endless(
+        &self,
+        url: &Url,
+        auth: &Auth,
+        headers: &[(&'static str, &'static str)],
+    ) -> Result<Response, HttpError> {
+        // Without a time of its own for the request the client's counts, for each piece of the answer.
+        super::send(self.client.get(url.clone()), url, auth, headers, None)
+    }
+
     /// POST: the same.
     #[cfg(feature = "kubernetes")]
     pub(crate) fn post(
@@ -101,7 +119,7 @@ impl PeerClient {
         body: Vec<u8>,
         timeout: Duration,
     ) -> Result<Response, HttpError> {
-        super::send(self.client.post(url.clone()).body(body), url, auth, headers, timeout)
+        super::send(self.client.post(url.clone()).body(body), url, auth, headers, Some(timeout))
     }
 }
 

@@ -111,13 +111,14 @@ impl Roster {
         well.into_iter().filter(is_first).chain(failing).map(|tracked| (tracked.id, tracked.target.clone())).collect()
     }
 
-    /// The exporter of this number. Where it is a new one that says that it is a node whose exporter is gone, it goes on
-    /// with that one's figures.
+    /// The exporter of this number. Where it says that it is a node whose exporter is gone, it goes on with that one's
+    /// figures; its own, if it was there before the other one went, are of the same node.
     pub(super) fn answering(&mut self, id: u64, name: Option<&str>) -> Option<&mut Tracked> {
         let index = self.tracked.iter().position(|tracked| tracked.id == id)?;
-        let is_new = self.tracked.get(index).is_some_and(|tracked| tracked.node.name().is_none());
-        if let Some(name) = name.filter(|_| is_new) {
-            let is_it = |other: &Tracked| other.gone.is_some() && other.node.name().is_some_and(|own| **own == *name);
+        if let Some(name) = name {
+            let is_it = |other: &Tracked| {
+                other.id != id && other.gone.is_some() && other.node.name().is_some_and(|own| **own == *name)
+            };
             if let Some(before) = self.tracked.iter().position(is_it) {
                 let before = self.tracked.remove(before);
                 let index = self.tracked.iter().position(|tracked| tracked.id == id)?;

@@ -4,7 +4,7 @@ use super::platform::Platforms;
 use super::track::Reading;
 use crate::energy::{
     Identity, Key, Level, METRICS, Metric, NodeFigures, Quantity, RESOURCES, SOURCE_ERROR, SOURCE_INFO, add,
-    annotation_of_pod, owner_of_pod, slot,
+    annotation_of_pod, labels_of_pod, owner_of_pod, slot,
 };
 use crate::exposition::{Sample, samples};
 use crate::http::chain;
@@ -12,7 +12,6 @@ use kepler_compliance::units::ZoneKind;
 use kepler_compliance::view::{Owner, Resources, Split, WorkloadKind};
 use kepler_core::metric_names;
 use kepler_core::workload::EnergyAnnotation;
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read};
 use std::sync::{Arc, LazyLock};
@@ -29,6 +28,8 @@ pub(super) struct Scrape {
     pub(super) owners: HashMap<Arc<str>, Owner>,
     /// Annotations about energy by the identifier of their pod.
     pub(super) annotations: HashMap<Arc<str>, Vec<EnergyAnnotation>>,
+    /// Names that are told beside the series of energy, which may have begun before they were known.
+    names: HashMap<Key, Identity>,
     /// Labels of pods by the identifier of their pod.
     pub(super) labels: HashMap<Arc<str>, Vec<(String, String)>>,
     /// Requests and limits of pods and containers by kind and identifier.
@@ -116,6 +117,7 @@ impl Scrape {
             }
         }
         if scrape.is_kepler {
+            scrape.take_names();
             Ok(scrape)
         } else {
             Err(Unreadable::malformed("it shows no metrics of Kepler: check the port and the path"))
@@ -172,10 +174,12 @@ impl Scrape {
         match (sample.name, known) {
             (SOURCE_INFO | SOURCE_ERROR, _) => self.figures.sources.take(sample.name, label, sample.value),
             (metric_names::POD_INFO, _) => {
+                self.note_name(WorkloadKind::Pod, label);
                 if let Some((pod, owner)) = owner_of_pod(label) {
                     self.owners.insert(pod.into(), owner);
                 }
-                if let Some((pod, labels)) = labels_of_pod(sample).filter(|(_, labels)| !labels.is_empty()) {
+                let labels = labels_of_pod(sample.labels.iter().map(|(name, value)| (*name, &**value)));
+                if let Some(pod) = sample.label("pod_id").filter(|_| !labels.is_empty()) {
                     self.labels.insert(pod.into(), labels);
                 }
             }
@@ -206,6 +210,23 @@ impl Scrape {
                 let Some((series, uid)) = series.and_then(|series| Some((series, series.uid(label)?))) else { return };
                 let resources = self.resources.entry((series.kind, uid.into())).or_default();
                 series.note(resources, label, sample.value);
+                self.note_name(series.kind, label);
+            }
+        }
+    }
+
+    /// A series that is about a workload and has its name.
+    fn note_name<'a>(&mut self, kind: WorkloadKind, label: impl Fn(&str) -> Option<&'a str>) {
+        if let Some(identity) = Identity::read(kind, label).filter(Identity::is_named) {
+            self.names.entry(identity.key()).or_insert(identity);
+        }
+    }
+
+    /// Gives workloads the names that other series have for them.
+    fn take_names(&mut self) {
+        for (key, named) in std::mem::take(&mut self.names) {
+            if let Some(shown) = self.workloads.get_mut(&key) {
+                shown.identity.take_name(named);
             }
         }
     }
@@ -261,15 +282,6 @@ impl Shown {
         let slot = if terminated { &mut reading.terminated } else { &mut reading.running };
         *slot = Some(slot.unwrap_or(0.0) + value);
     }
-}
-
-/// Labels of a pod that are kept: a cluster's policy asks for a few.
-const MOST_LABELS: usize = 64;
-
-/// A pod's own labels, `label_app` as `app`, in `kepler_pod_info`.
-fn labels_of_pod<'a>(sample: &'a Sample<'_>) -> Option<(&'a str, Vec<(String, String)>)> {
-    let own = |(name, value): &(&str, Cow<'_, str>)| Some((name.strip_prefix("label_")?.to_owned(), value.to_string()));
-    Some((sample.label("pod_id")?, sample.labels.iter().filter_map(own).take(MOST_LABELS).collect()))
 }
 
 #[cfg(test)]

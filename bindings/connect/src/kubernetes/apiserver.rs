@@ -6,7 +6,7 @@
 mod follow;
 mod watch;
 
-pub(super) use follow::{Followed, News, follow};
+pub(super) use follow::{Followed, News, SILENCE, follow};
 pub(super) use watch::{Collection, Event, WHOLE, Watched};
 
 use super::access::{Access, AccessError};
@@ -34,6 +34,8 @@ pub(super) struct ApiServer {
     pub(super) access: Access,
     pub(super) node: String,
     pub(super) labels: LabelFilter,
+    /// A watch that says nothing for so long is dead.
+    pub(super) silence: Duration,
 }
 
 /// A connection to the API server.
@@ -45,6 +47,11 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn open(access: &Access) -> Result<Self, SourceFailure> {
+        Connection::with_silence(access, SILENCE)
+    }
+
+    /// A connection on which a watch may be silent for so long.
+    fn with_silence(access: &Access, silence: Duration) -> Result<Self, SourceFailure> {
         let refuse = |error: AccessError| {
             let remedy = Remedy::CorrectSetting { setting: Setting::Kubeconfig };
             SourceFailure::new("credentials", error.to_string(), remedy)
@@ -64,9 +71,9 @@ impl Connection {
                 address = None;
             }
         }
-        let http = trust
-            .config()
-            .and_then(|tls| PeerClient::new(Peer { tls, address }, ClientOptions::default().connect_timeout));
+        let http = trust.config().and_then(|tls| {
+            PeerClient::of_streams(Peer { tls, address }, ClientOptions::default().connect_timeout, silence)
+        });
         let http = http.map_err(|error| SourceFailure::new("credentials", error.to_string(), Remedy::None))?;
         Ok(Connection { http, server, access: access.clone() })
     }
@@ -88,6 +95,20 @@ impl Connection {
         let headers = [("accept", accept), ("accept-encoding", "gzip")];
         let answer = self.http.stream(&url, &auth, &headers, timeout).map_err(|error| failure(&error, right))?;
         Ok((url, decompressed(answer)))
+    }
+
+    /// GET of something that does not end: what has come by then, decompressed.
+    fn watch(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        accept: &'static str,
+        right: &Right,
+    ) -> Result<Box<dyn Read + Send>, SourceFailure> {
+        let (mut url, auth) = (self.url(path), self.auth()?);
+        url.query_pairs_mut().extend_pairs(query);
+        let headers = [("accept", accept), ("accept-encoding", "gzip")];
+        self.http.endless(&url, &auth, &headers).map(decompressed).map_err(|error| failure(&error, right))
     }
 
     /// POST of an object in JSON; the body of the answer.
@@ -189,6 +210,10 @@ impl Followed for ApiServer {
 
     fn access(&self) -> &Access {
         &self.access
+    }
+
+    fn silence(&self) -> Duration {
+        self.silence
     }
 
     fn collection(&self) -> Collection {

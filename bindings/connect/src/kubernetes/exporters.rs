@@ -82,7 +82,8 @@ impl Exporters {
 
     /// One exporter a node, the most lively one; those whose node is unknown, each by itself.
     fn targets<'a>(&self, slices: impl Iterator<Item = &'a Slice>) -> Vec<Target> {
-        let mut found: BTreeMap<(Option<&str>, String), (Rank, Target)> = BTreeMap::new();
+        // Of equal ones the first by address, each time: two exporters have counters of their own.
+        let mut found: BTreeMap<(Option<&str>, String), (Preference<'_>, Target)> = BTreeMap::new();
         for slice in slices {
             let Some((scheme, port)) = slice.port(self.port.as_deref()) else { continue };
             for endpoint in slice.endpoints.iter().flatten() {
@@ -96,7 +97,7 @@ impl Exporters {
                 };
                 // The name that its certificate has.
                 let target = if scheme == "https" { target.named(self.host()) } else { target };
-                let (key, rank) = ((node, node.map_or(url, |_| String::new())), endpoint.rank(slice));
+                let (key, rank) = ((node, node.map_or(url, |_| String::new())), (endpoint.rank(slice), address));
                 let is_better = found.get(&key).is_none_or(|(known, _)| rank < *known);
                 if is_better {
                     found.insert(key, (rank, target));
@@ -110,6 +111,9 @@ impl Exporters {
         format!("{}.{}.svc", self.service, self.namespace)
     }
 }
+
+/// Of endpoints that are as lively the first one by address.
+type Preference<'a> = (Rank, &'a String);
 
 /// Lower is better.
 type Rank = (bool, bool, bool);
@@ -274,6 +278,21 @@ mod tests {
             );
         }
         assert!(found.iter().all(|target| target.contains("28282")));
+    }
+
+    #[test]
+    fn of_two_exporters_that_are_as_lively_the_same_one_is_polled_each_time() {
+        let slice = |address: &str| {
+            format!(
+                r#"{{"addressType":"IPv4","ports":[{{"name":"http","port":28282}}],"endpoints":[
+                    {{"addresses":["{address}"],"nodeName":"a","conditions":{{"ready":true}}}}]}}"#
+            )
+        };
+        let (ours, others) = (slice("10.0.0.9"), slice("10.0.0.5"));
+        for slices in [[&ours, &others], [&others, &ours]] {
+            let found = targets(&slices.map(String::as_str));
+            assert!(found.len() == 1 && found[0].contains("10.0.0.5"), "{found:?}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use kepler_core::availability::{Remedy, Setting, Unavailable};
 use kepler_core::printable;
 use serde::Deserialize;
 use std::io;
+use std::time::Duration;
 
 /// One failure of a source.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,7 +17,12 @@ pub(super) struct SourceFailure {
     pub(super) reason: String,
     /// What would help.
     pub(super) remedy: Remedy,
+    /// How long the server wants to be left alone.
+    pub(super) retry_after: Option<Duration>,
 }
+
+/// A server that asks for more is asked all the same.
+const LONGEST_REST: Duration = Duration::from_secs(300);
 
 /// A permission that a request needs, for the remedy to name.
 #[derive(Clone, Debug)]
@@ -29,7 +35,7 @@ pub(super) struct Right {
 
 impl SourceFailure {
     pub(super) fn new(fault: &'static str, reason: impl Into<String>, remedy: Remedy) -> Self {
-        SourceFailure { fault, reason: reason.into(), remedy }
+        SourceFailure { fault, reason: reason.into(), remedy, retry_after: None }
     }
 
     pub(super) fn unavailable(self, source: &'static str) -> Unavailable {
@@ -38,6 +44,11 @@ impl SourceFailure {
 
     /// A request that failed.
     pub(super) fn of(error: &HttpError, right: &Right) -> Self {
+        let retry_after = error.retry_after().map(|wait| wait.min(LONGEST_REST));
+        SourceFailure { retry_after, ..SourceFailure::kind_of(error, right) }
+    }
+
+    fn kind_of(error: &HttpError, right: &Right) -> Self {
         match error {
             HttpError::Status { status: 401, url, .. } => SourceFailure::new(
                 "unauthorized",

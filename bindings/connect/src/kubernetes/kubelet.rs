@@ -29,6 +29,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 const RIGHT: Right = Right { api_group: "", resource: "nodes/pods", verbs: &["get"] };
 
+/// The certificate of a client, and its key.
+type ClientIdentity = (Vec<u8>, Vec<u8>);
+
+/// What a connection rests on, as the files have it now.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Credentials {
+    authorities: Vec<u8>,
+    identity: Option<ClientIdentity>,
+}
+
 /// Asks the kubelet.
 pub(super) struct Kubelet {
     pub(super) access: Access,
@@ -42,8 +52,8 @@ pub(super) struct Kubelet {
     /// The host's procfs, whose first process sees the node's addresses.
     pub(super) procfs: PathBuf,
     pub(super) labels: LabelFilter,
-    /// The connection, kept as long as it works, and what is trusted on it.
-    pub(super) client: Option<(PeerClient, Vec<u8>, SocketAddr)>,
+    /// The connection, kept as long as it works, and what is shown and trusted on it.
+    pub(super) client: Option<(PeerClient, Credentials, SocketAddr)>,
 }
 
 impl Kubelet {
@@ -75,14 +85,14 @@ impl Kubelet {
         pem
     }
 
-    fn connect(&self, authorities: Vec<u8>, address: SocketAddr) -> Result<PeerClient, SourceFailure> {
+    fn identity(&self) -> Result<Option<ClientIdentity>, SourceFailure> {
         let unreadable = |error: AccessError| SourceFailure::new("credentials", error.to_string(), Remedy::None);
-        let identity = match &self.access.identity {
-            Some((certificate, key)) => {
-                Some((certificate.read().map_err(unreadable)?, key.read().map_err(unreadable)?))
-            }
-            None => None,
-        };
+        let Some((certificate, key)) = &self.access.identity else { return Ok(None) };
+        Ok(Some((certificate.read().map_err(unreadable)?, key.read().map_err(unreadable)?)))
+    }
+
+    fn connect(&self, credentials: Credentials, address: SocketAddr) -> Result<PeerClient, SourceFailure> {
+        let Credentials { authorities, identity } = credentials;
         let trust = PeerTrust { authorities, identity, insecure: self.insecure };
         let client = trust.config().and_then(|tls| {
             let peer = Peer { tls, address: Some((self.node.clone(), address)) };
@@ -134,21 +144,26 @@ impl PodSource for Kubelet {
             );
             SourceFailure::new("unreachable", reason, Remedy::CorrectSetting { setting: Setting::KubeletAddress })
         };
-        if let Some((client, known, address)) = self.client.take_if(|(_, known, _)| *known == authorities) {
+        let credentials = Credentials { authorities, identity: self.identity()? };
+        if let Some((client, known, address)) = self.client.take().filter(|(_, known, _)| *known == credentials) {
             let answer = self.ask(&client, address);
+            let fault = answer.as_ref().err().map(|failure| failure.fault);
+            if fault == Some("timeout") {
+                // The next one is on another connection: this one may be dead.
+                return answer;
+            }
             // A server that refuses is there; a new connection would get the same answer.
-            if !answer.as_ref().is_err_and(|failure| matches!(failure.fault, "unreachable" | "broken" | "certificate"))
-            {
+            if !fault.is_some_and(|fault| matches!(fault, "unreachable" | "broken" | "certificate")) {
                 self.client = Some((client, known, address));
                 return answer;
             }
         }
         let mut first = None;
         for address in self.addresses() {
-            let client = self.connect(authorities.clone(), address)?;
+            let client = self.connect(credentials.clone(), address)?;
             match self.ask(&client, address) {
                 Ok(pods) => {
-                    self.client = Some((client, authorities, address));
+                    self.client = Some((client, credentials, address));
                     return Ok(pods);
                 }
                 Err(failure) => {

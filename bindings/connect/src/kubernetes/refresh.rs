@@ -1,9 +1,9 @@
 //! The thread that keeps the directory of pods up to date.
 
 use super::apiserver::{Event, News};
+use super::asking::{Heard, Sources};
 use super::failure::SourceFailure;
 use super::pace::{Backoff, jittered};
-use super::source::PodSource;
 use kepler_core::availability::Unavailable;
 use kepler_core::directory::{Directory, PodDirectory, PodEntry};
 use kepler_core::host::Timestamp;
@@ -17,13 +17,15 @@ use std::time::{Duration, Instant};
 const GAP: Duration = Duration::from_millis(300);
 /// What has just begun to run may be missing from a list that was asked for at once: it is asked for again.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
+/// A source that takes longer is a slow one: what is unknown is asked of the next one as well.
+const SLOW: Duration = Duration::from_secs(1);
 /// Changes that come together are published together.
 const TOGETHER: Duration = Duration::from_millis(100);
 
 /// Asks the sources, one after the other, and publishes what they say.
 pub(super) struct Refreshing {
     pub(super) directory: Directory,
-    pub(super) sources: Vec<Box<dyn PodSource>>,
+    pub(super) sources: Sources,
     pub(super) interval: Duration,
     /// What a watch brings, where one is under way: it stands before all sources.
     pub(super) news: Option<Receiver<News<PodEntry>>>,
@@ -51,8 +53,14 @@ pub(super) struct Kept {
     /// Whether what is watched is up to date.
     is_watching: bool,
     refused: Option<SourceFailure>,
+    /// When the watch has said something last.
+    heard_at: Option<Timestamp>,
+    /// Since when a pod is wanted that the watch has not brought.
+    wanted_since: Option<Instant>,
     /// Whether the best source did not answer when it was asked last.
     fails: bool,
+    /// Whether a newer list was asked for while a source had not answered.
+    was_asked: bool,
 }
 
 impl Kept {
@@ -100,7 +108,7 @@ impl Refreshing {
                 } else {
                     backoff = Backoff::default();
                     looked_twice = !is_asked && looked_twice;
-                    if !looked_twice && !self.kept.is_watching {
+                    if !looked_twice && !self.kept.is_watching || self.kept.wanted_since.is_some() {
                         due = due.min(now + jittered(SECOND_LOOK));
                     }
                     is_asked = false;
@@ -121,18 +129,69 @@ impl Refreshing {
         if self.kept.is_watching || !(is_first || is_asked && self.kept.fails) {
             return;
         }
-        let read_at = Timestamp::now();
-        let Some(source) = self.sources.last_mut().filter(|source| source.is_local()) else { return };
-        if let Ok(pods) = source.list()
-            && !pods.is_empty()
-        {
-            self.directory.publish(PodDirectory::new(source.name(), read_at, merged(self.kept.pods(), pods)));
+        if let Some(rank) = self.sources.len().checked_sub(1).filter(|&rank| self.sources.is_local(rank)) {
+            self.stand_in(rank);
+        }
+    }
+
+    /// Has a source add what it knows to what is known. Whether it has answered.
+    fn stand_in(&mut self, rank: usize) -> bool {
+        let name = self.sources.name(rank);
+        match self.sources.ask(rank) {
+            Heard::Pods(read_at, pods) => {
+                if !pods.is_empty() {
+                    self.directory.publish(PodDirectory::new(name, read_at, merged(self.kept.pods(), pods)));
+                }
+                true
+            }
+            Heard::Failed(failure) => {
+                // What is at hand is asked in its turn as well.
+                if !self.sources.is_local(rank) {
+                    self.directory.failed(name, failure.fault);
+                }
+                true
+            }
+            Heard::Rests(_) => true,
+            Heard::Nothing => false,
+        }
+    }
+
+    /// What a source says. While it takes its time, those after it name what is asked for: at once what is at hand, the
+    /// others after a while.
+    fn hear(&mut self, rank: usize, is_asked: bool) -> Heard {
+        let (begun, mut is_asked) = (Instant::now(), is_asked);
+        let mut local_due = begun + GAP / 3;
+        let mut others: Vec<usize> = (rank + 1..self.sources.len()).collect();
+        loop {
+            let heard = self.sources.ask(rank);
+            if !matches!(heard, Heard::Nothing) || self.stop.load(Ordering::Acquire) {
+                return heard;
+            }
+            if self.directory.is_asked() {
+                (is_asked, self.kept.was_asked) = (true, true);
+            }
+            let now = Instant::now();
+            if is_asked && !self.kept.is_watching {
+                let is_slow = now.duration_since(begun) >= SLOW;
+                let is_local_due = now >= local_due;
+                others.retain(|&other| match self.sources.is_local(other) {
+                    true => {
+                        if is_local_due {
+                            local_due = now + jittered(GAP);
+                            self.stand_in(other);
+                        }
+                        true
+                    }
+                    false => !(is_slow && self.stand_in(other)),
+                });
+            }
+            std::thread::park_timeout(SLOW / 10);
         }
     }
 
     /// Waits until it is time: `due`, from `earliest` on when asked to, or when there is news. Whether it was asked to.
     fn wait(&mut self, due: Instant, earliest: Instant) -> bool {
-        let (mut is_asked, mut news_due) = (false, None);
+        let (mut is_asked, mut news_due) = (std::mem::take(&mut self.kept.was_asked), None);
         while !self.stop.load(Ordering::Acquire) {
             is_asked |= self.directory.is_asked();
             let now = Instant::now();
@@ -155,6 +214,12 @@ impl Refreshing {
         let mut any = false;
         while let Ok(news) = news.try_recv() {
             any = true;
+            if !matches!(news, News::Refused(_)) {
+                self.kept.heard_at = Some(Timestamp::now());
+            }
+            if matches!(news, News::List(_) | News::Event(Event::Present(_))) {
+                self.kept.wanted_since = None;
+            }
             match news {
                 News::List(pods) => {
                     self.kept.watched = Some(pods.into_iter().map(|pod| (pod.uid.clone(), pod)).collect());
@@ -180,9 +245,10 @@ impl Refreshing {
     /// kept; another is only asked for what is missing in it.
     fn refresh(&mut self, is_asked: bool) -> Outcome {
         let read_at = Timestamp::now();
+        self.sources.forget_answers();
         if self.kept.is_watching {
             self.kept.fails = false;
-            self.publish("apiserver", read_at, self.kept.pods(), Vec::new());
+            self.watch(is_asked, read_at);
             return Outcome::Answered;
         }
         if self.news.is_some() && self.kept.refused.is_none() {
@@ -198,10 +264,9 @@ impl Refreshing {
             if is_worse && !is_asked {
                 break;
             }
-            let Some(source) = self.sources.get_mut(rank) else { break };
-            let (name, read_at) = (source.name(), Timestamp::now());
-            match source.list() {
-                Ok(pods) => {
+            let name = self.sources.name(rank);
+            match self.hear(rank, is_asked) {
+                Heard::Pods(read_at, pods) => {
                     let pods = if is_worse {
                         merged(self.kept.pods(), pods)
                     } else {
@@ -212,14 +277,39 @@ impl Refreshing {
                     self.publish(name, read_at, pods, refused);
                     return Outcome::Answered;
                 }
-                Err(failure) => {
+                Heard::Failed(failure) => {
                     self.directory.failed(name, failure.fault);
                     refused.push(failure.unavailable(name));
                 }
+                Heard::Rests(failure) => refused.push(failure.unavailable(name)),
+                Heard::Nothing => return Outcome::Failed,
             }
         }
         self.report(None, refused);
         Outcome::Failed
+    }
+
+    /// Publishes what the watch has brought. Where a pod runs that it has not brought within a while, as when its connection
+    /// is dead and nothing tells so, another source is asked for that.
+    fn watch(&mut self, is_asked: bool, read_at: Timestamp) {
+        let pods = self.kept.pods();
+        let count = pods.len();
+        let known_at = self.kept.heard_at.unwrap_or(read_at);
+        self.directory.publish(PodDirectory::new("apiserver", read_at, pods).known_at(known_at));
+        self.report(Some(("apiserver", count)), Vec::new());
+        if is_asked && self.directory.status().unresolved_pods > 0 {
+            self.kept.wanted_since.get_or_insert_with(Instant::now);
+        }
+        if self.kept.wanted_since.is_some_and(|since| since.elapsed() >= SECOND_LOOK / 2) {
+            self.kept.wanted_since = None;
+            for rank in 0..self.sources.len() {
+                if let Heard::Pods(read_at, pods) = self.hear(rank, false) {
+                    let all = merged(self.kept.pods(), pods);
+                    self.directory.publish(PodDirectory::new("apiserver", read_at, all).known_at(known_at));
+                    break;
+                }
+            }
+        }
     }
 
     fn publish(&self, source: &'static str, read_at: Timestamp, pods: Vec<PodEntry>, refused: Vec<Unavailable>) {

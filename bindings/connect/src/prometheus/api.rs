@@ -54,6 +54,11 @@ impl Row {
         self.metric.get(name).map(String::as_str)
     }
 
+    /// All its labels, in no order.
+    pub(crate) fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.metric.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Times and values; what is not a finite number is left out.
     pub(crate) fn points(&self) -> impl Iterator<Item = (f64, f64)> {
         let points = self.value.iter().chain(&self.values);

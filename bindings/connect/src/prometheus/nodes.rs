@@ -28,8 +28,10 @@ pub(super) struct Nodes {
     pub(super) instances: HashMap<String, Arc<str>>,
     /// Scrape interval: the longest of the nodes' mean intervals.
     pub(super) interval: Duration,
-    /// Exporters that cannot be scraped.
+    /// Exporters that cannot be scraped, or are not counted.
     pub(super) skipped: Vec<Skipped>,
+    /// Addresses and jobs of exporters of nodes that are counted by another one.
+    repeated: [Vec<String>; 2],
     /// Of those, the ones without any figures.
     missing: usize,
     newest: Option<Timestamp>,
@@ -40,7 +42,7 @@ impl Nodes {
         let (at, series) = (When::At(range.end), matchers.of(METRIC));
         let (window, resolution) = (range.length(), resolution(range.length()));
         let time = format!("timestamp({series})");
-        let by_node = |aggregate: &str, of: String| (format!("{aggregate} by (node_name, instance) ({of})"), at);
+        let by_node = |aggregate: &str, of: String| (format!("{aggregate} by (node_name, instance, job) ({of})"), at);
         let queries = [
             by_node("max", format!("count_over_time({series}[{}])", duration(window))),
             by_node("min", format!("min_over_time({time}[{}:{}])", duration(window), duration(resolution))),
@@ -77,16 +79,16 @@ impl Nodes {
         }
 
         let mut nodes = Nodes::default();
+        let mut exporters = Vec::new();
         for (target, samples) in count {
             let (Some(&first), Some(&last)) = (first.get(&target), last.get(&target)) else { continue };
             let Some((covered, interval)) = covered(range, first, last, samples, resolution) else { continue };
-            let (node, instance) = (Arc::<str>::from(target.0), target.1);
+            let (node, instance, job) = target;
             nodes.interval = nodes.interval.max(interval);
             nodes.newest = nodes.newest.max(self::time(last));
-            let whole = nodes.covered.entry(node.clone()).or_insert(covered);
-            *whole = TimeRange { start: whole.start.min(covered.start), end: whole.end.max(covered.end) };
-            nodes.instances.insert(instance, node);
+            exporters.push(Exporter { node: node.into(), instance, job, covered });
         }
+        nodes.count_once(exporters, range);
         for row in &down.rows {
             let instance = row.label("instance").unwrap_or("an exporter");
             let reason = match nodes.instances.get(instance) {
@@ -99,6 +101,66 @@ impl Nodes {
             nodes.skipped.push(skipped(instance, reason));
         }
         Ok(nodes)
+    }
+
+    /// Of exporters of one node that were there at the same time (Go Kepler beside another one, one that two jobs scrape) one is
+    /// counted: who was there for longest, of the job with the most nodes.
+    fn count_once(&mut self, mut exporters: Vec<Exporter>, range: TimeRange) {
+        let mut of_job: HashMap<String, usize> = HashMap::new();
+        for exporter in &exporters {
+            *of_job.entry(exporter.job.clone()).or_default() += 1;
+        }
+        let tenth = (range.length() / 10).max(FINEST);
+        exporters.sort_by_key(|own| {
+            let tenths = own.covered.length().as_secs() / tenth.as_secs().max(1);
+            let of_job = of_job.get(&own.job).copied().unwrap_or_default();
+            (std::cmp::Reverse((tenths, of_job)), own.job.clone(), own.instance.clone())
+        });
+        let mut counted: Vec<Exporter> = Vec::new();
+        let mut repeated: Vec<(Exporter, String)> = Vec::new();
+        for own in exporters {
+            let beside = |other: &&Exporter| {
+                let shared = span(own.covered.start.max(other.covered.start), own.covered.end.min(other.covered.end));
+                other.node == own.node && shared > own.covered.length() / 2
+            };
+            match counted.iter().find(beside).map(|other| format!("{} of job {}", other.instance, other.job)) {
+                Some(other) => repeated.push((own, other)),
+                None => counted.push(own),
+            }
+        }
+        for (own, other) in repeated {
+            // Series are chosen by label: by the address, or by the job where both have one address.
+            let by_address = counted.iter().all(|other| other.instance != own.instance);
+            let what = format!("{} of job {}", own.instance, own.job);
+            let also = if by_address || counted.iter().all(|other| other.job != own.job) {
+                let [addresses, jobs] = &mut self.repeated;
+                if by_address {
+                    addresses.push(own.instance)
+                } else {
+                    jobs.push(own.job)
+                }
+                "it is not counted"
+            } else {
+                "both are counted"
+            };
+            let node = own.node;
+            self.skipped.push(skipped(
+                what,
+                format!("it shows node `{node}`, as {other} does, and {also}: have Prometheus scrape each node once"),
+            ));
+        }
+        for Exporter { node, instance, covered, .. } in counted {
+            let whole = self.covered.entry(Arc::clone(&node)).or_insert(covered);
+            *whole = TimeRange { start: whole.start.min(covered.start), end: whole.end.max(covered.end) };
+            self.instances.insert(instance, node);
+        }
+    }
+
+    /// The series that are counted.
+    pub(super) fn counted(&self, matchers: &Matchers) -> Matchers {
+        let [addresses, jobs] = &self.repeated;
+        let matchers = matchers.clone().none_of("instance", addresses.iter().map(String::as_str));
+        matchers.none_of("job", jobs.iter().map(String::as_str))
     }
 
     /// Share of `range` that the nodes of `wanted` stand for; exporters that cannot be scraped count as
@@ -115,10 +177,18 @@ impl Nodes {
     }
 }
 
-/// Values by node and scraped address.
-fn by_target(answer: &Answer) -> BTreeMap<(String, String), f64> {
+/// One exporter of a node, and the time that it speaks for.
+struct Exporter {
+    node: Arc<str>,
+    instance: String,
+    job: String,
+    covered: TimeRange,
+}
+
+/// Values by node, scraped address and job.
+fn by_target(answer: &Answer) -> BTreeMap<(String, String, String), f64> {
     let label = |row: &Row, name| row.label(name).unwrap_or_default().to_string();
-    let target = |row: &Row| Some(((label(row, "node_name"), label(row, "instance")), row.value()?));
+    let target = |row: &Row| Some(((label(row, "node_name"), label(row, "instance"), label(row, "job")), row.value()?));
     answer.rows.iter().filter_map(target).collect()
 }
 

@@ -46,6 +46,16 @@ impl Matchers {
         self
     }
 
+    /// None of these values, if there are any.
+    #[must_use]
+    pub(super) fn none_of<'a>(mut self, label: &str, values: impl IntoIterator<Item = &'a str>) -> Self {
+        let values = one_of(values);
+        if !values.is_empty() {
+            self.push(label, "!~", &values);
+        }
+        self
+    }
+
     fn push(&mut self, label: &str, operator: &str, value: &str) {
         if !self.0.is_empty() {
             self.0.push(',');
@@ -87,5 +97,6 @@ mod tests {
     fn an_expression_matches_its_texts_literally() {
         assert_eq!(one_of(["a.b", "c|d(1)"]), r"a\.b|c\|d\(1\)");
         assert_eq!(Matchers::default().one_of("a", ["x.y"]).of("m"), r#"m{a=~"x\\.y"}"#);
+        assert_eq!(Matchers::default().none_of("a", ["x"]).none_of("b", []).of("m"), r#"m{a!~"x"}"#);
     }
 }

@@ -39,7 +39,9 @@ impl PrometheusView {
         step: Duration,
     ) -> Result<EnergySeries, ViewError> {
         let nodes = self.nodes(range)?;
-        let question = self.question(subject).ok_or_else(|| self.no_data(range, "no workload is named".into()))?;
+        let matchers = nodes.counted(&self.matchers);
+        let question = Self::question(matchers.clone(), subject)
+            .ok_or_else(|| self.no_data(range, "no workload is named".into()))?;
         let step = fit(step, range.length(), nodes.interval);
         let mut usage = self.steps(&question, range.start, step, whole_steps(range, step))?;
         let rest = TimeRange { start: after(range.start, step, whole_steps(range, step)), end: range.end };
@@ -47,7 +49,7 @@ impl PrometheusView {
         if rest.length() >= nodes.interval.saturating_mul(INTERVALS) {
             usage.extend(self.steps(&question, rest.start, rest.length(), 1)?);
         }
-        let sources = self.sources(&question, range)?;
+        let sources = self.sources(&question, matchers, range)?;
         // Nodes are one sum here: the platform stands for its parts where it does on all of them.
         let total = |usage| match sources.values().next() {
             Some(first) if sources.values().all(Sources::prefers_platform) => first.total(usage),
@@ -74,8 +76,7 @@ impl PrometheusView {
         Ok(series)
     }
 
-    fn question<'a>(&self, subject: &'a Subject) -> Option<Question<'a>> {
-        let matchers = self.matchers.clone();
+    fn question<'a>(matchers: Matchers, subject: &'a Subject) -> Option<Question<'a>> {
         Some(match subject {
             Subject::Cluster => Question { level: Level::Node, matchers, ids: &[] },
             Subject::Node(node) => {
@@ -146,9 +147,13 @@ impl PrometheusView {
     }
 
     /// Where the figures come from, by node.
-    fn sources(&self, question: &Question<'_>, range: TimeRange) -> Result<BTreeMap<String, Sources>, ViewError> {
+    fn sources(
+        &self,
+        question: &Question<'_>,
+        matchers: Matchers,
+        range: TimeRange,
+    ) -> Result<BTreeMap<String, Sources>, ViewError> {
         let nodes: BTreeSet<&str> = question.ids.iter().map(|id| &*id.node).collect();
-        let matchers = self.matchers.clone();
         let matchers = if nodes.is_empty() { matchers } else { matchers.one_of("node_name", nodes) };
         let window = super::duration(range.length());
         let query = |metric| (format!("last_over_time({}[{window}])", matchers.of(metric)), When::At(range.end));

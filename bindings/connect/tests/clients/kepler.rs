@@ -5,7 +5,7 @@ use crate::support::{Reply, Server};
 use jiff::{Timestamp, ToSpan};
 use kepler_compliance::view::{EnergyView, Inventory, Subject, TimeRange, ViewError, WorkloadEnergy, WorkloadKind};
 use kepler_connect::http::{Auth, Secret};
-use kepler_connect::kepler::{KeplerOptions, KeplerView};
+use kepler_connect::kepler::{KeplerOptions, KeplerView, Target};
 use kepler_core::meter::Method;
 use kepler_core::units::{Energy, ZoneKind};
 use std::sync::{Arc, Mutex};
@@ -223,6 +223,40 @@ fn a_load_balancer_and_a_node_named_twice_are_noticed() {
     let inventory = two.inventory(range(0, 10)).unwrap();
     assert_eq!((inventory.nodes.len(), inventory.skipped.len()), (1, 1));
     assert!(inventory.coverage < 0.51);
+}
+
+/// A rolling update that starts a new pod before the old one ends, behind a name: both are there for a while.
+#[test]
+fn two_exporters_of_one_node_count_once_and_the_newer_goes_on_when_the_older_is_gone() {
+    let (old, new) = (Exporter::start(), Exporter::start());
+    let listed = |exporter: &Exporter| Target::new(&exporter.server.url()).unwrap().perhaps_known();
+    let view = KeplerView::of_fleet("exporters", false, KeplerOptions::default()).unwrap();
+    let shows = |exporter: &Exporter, joules: i64| exporter.shows(&metrics("n1", joules as f64, "running"));
+    let poll = |second: i64| assert_eq!(view.poll(start() + second.seconds()), []);
+    view.list(vec![listed(&old)], start());
+    for second in [0, 10, 20] {
+        shows(&old, 1000 + second);
+        poll(second);
+    }
+    view.list(vec![listed(&old), listed(&new)], start() + 20.seconds());
+    for second in [30, 40] {
+        shows(&old, 1000 + second);
+        shows(&new, second - 30);
+        poll(second);
+    }
+    let both = view.inventory(range(0, 40)).unwrap();
+    assert_eq!((both.nodes.len(), both.skipped.len()), (1, 0), "{:?}", both.skipped);
+    assert!(close(row(&both, WorkloadKind::Pod).energy.zones[ZoneKind::Package], 40.0) && both.coverage > 0.99);
+    view.list(vec![listed(&new)], start() + 40.seconds());
+    for second in [50, 60] {
+        shows(&new, second - 30);
+        poll(second);
+    }
+    let after = view.inventory(range(0, 60)).unwrap();
+    assert_eq!((after.nodes.len(), after.skipped.len()), (1, 0), "{:?}", after.skipped);
+    assert!(after.coverage > 0.99, "{}", after.coverage);
+    // The new one counts from its own start, ten seconds of which the old one has counted as well.
+    assert!(close(row(&after, WorkloadKind::Pod).energy.zones[ZoneKind::Package], 70.0), "{after:?}");
 }
 
 #[test]

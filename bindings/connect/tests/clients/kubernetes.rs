@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 const NGINX: &str = "a13400bf-8540-49f7-aed9-7e72047287f8";
 
 /// The access of a pod in a cluster whose API server is `server`.
-fn access(account: &Path, server: Option<&Server>) -> Access {
+pub(crate) fn access(account: &Path, server: Option<&Server>) -> Access {
     let address = server.map(|server| server.address);
     let variable = |name: &str| match name {
         "KUBERNETES_SERVICE_HOST" => address.map(|address| address.ip().to_string()),
@@ -31,7 +31,7 @@ fn access(account: &Path, server: Option<&Server>) -> Access {
 }
 
 /// The options for a kubelet at `address`, with nothing of this machine's in them.
-fn options(access: Access, address: &str, root: &Path) -> Options {
+pub(crate) fn options(access: Access, address: &str, root: &Path) -> Options {
     let mut options = Options::new("node-a", access);
     options.kubelet_address = Some(address.to_owned());
     options.kubelet_certificates = vec![root.join("kubelet.crt")];
@@ -45,7 +45,7 @@ fn probe(options: &Options, source: &str) -> Result<usize, Unavailable> {
     options.probe().into_iter().find(|(name, _)| *name == source).unwrap().1
 }
 
-fn wait_for(directory: &Directory, what: impl Fn(&PodDirectory) -> bool) -> Arc<PodDirectory> {
+pub(crate) fn wait_for(directory: &Directory, what: impl Fn(&PodDirectory) -> bool) -> Arc<PodDirectory> {
     let start = Instant::now();
     loop {
         let pods = directory.pods();
@@ -185,7 +185,7 @@ fn a_list_of_ten_thousand_pods_is_read_and_a_node_asks_for_it_no_more_often_than
 }
 
 /// An API server: what it lists, and what each watch brings.
-fn api_server(authority: &Authority, watches: Vec<Reply>) -> Server {
+pub(crate) fn api_server(authority: &Authority, watches: Vec<Reply>) -> Server {
     let (list, node, watches) = (recorded("pods-of-node.json"), recorded("node.json"), Mutex::new(watches));
     Server::start_tls(authority.server(&["127.0.0.1"]), move |request| {
         if request.header("authorization") != Some(&format!("Bearer {TOKEN}")) {

@@ -21,6 +21,8 @@ mod intensity;
 mod kepler;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
+#[cfg(feature = "kubernetes")]
+mod kubernetes_faults;
 #[cfg(feature = "models")]
 mod models;
 #[cfg(feature = "prometheus")]

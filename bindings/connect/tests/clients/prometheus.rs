@@ -36,13 +36,21 @@ impl Drop for Prometheus {
 }
 
 fn prometheus(targets: &[String]) -> Option<Prometheus> {
+    prometheus_of(&[("kepler", targets)])
+}
+
+/// A server with jobs and what they scrape.
+fn prometheus_of(jobs: &[(&str, &[String])]) -> Option<Prometheus> {
     if !Path::new(BINARY).exists() {
         eprintln!("SKIPPED: {BINARY} is not installed (Debian package `prometheus`)");
         return None;
     }
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("prometheus.yml");
-    let scrape = format!("scrape_configs: [{{job_name: kepler, static_configs: [{{targets: {targets:?}}}]}}]");
+    let job = |(name, targets): &(&str, &[String])| {
+        format!("{{job_name: {name}, static_configs: [{{targets: {targets:?}}}]}}")
+    };
+    let scrape = format!("scrape_configs: [{}]", jobs.iter().map(job).collect::<Vec<_>>().join(","));
     writeln!(fs::File::create(&config).unwrap(), "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n{scrape}")
         .unwrap();
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -216,6 +224,32 @@ fn a_real_prometheus_gives_energy_power_coverage_and_series() {
     assert!(long.coverage < 0.01, "{}", long.coverage);
 }
 
+/// Go Kepler beside another exporter on a node, as while one takes the other's place; and one that two jobs scrape.
+#[test]
+fn a_node_that_is_scraped_several_times_is_counted_once() {
+    let begun = Instant::now();
+    let exporter = || Server::start(move |_| Reply::ok(metrics(begun.elapsed().as_secs_f64())));
+    let (one, other) = (exporter(), exporter());
+    let (both, twice) = ([one.address.to_string(), other.address.to_string()], [one.address.to_string()]);
+    let Some(server) = prometheus_of(&[("kepler", &both), ("annotated", &twice)]) else { return };
+    let view = view(&server.url);
+    while other.asked().len() < 9 || one.asked().len() < 18 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "Prometheus does not scrape");
+        thread::sleep(Duration::from_millis(100));
+    }
+    let range = TimeRange::ending(Timestamp::now(), Duration::from_secs(5));
+    let inventory = view.inventory(range).unwrap();
+    // 60 W of package and dram.
+    let node = &inventory.nodes[0];
+    assert!(near(node.energy().cpu(), 300.0, 0.2), "{:?}", node.energy());
+    let (gone, reasons) = (&inventory.skipped, format!("{:?}", inventory.skipped));
+    assert_eq!(gone.iter().filter(|own| own.reason.contains("it is not counted")).count(), 2, "{reasons}");
+    assert!(reasons.contains("job annotated") && reasons.contains("shows node `n1`"), "{reasons}");
+    let series = view.series(&Subject::Cluster, range, Duration::from_secs(5)).unwrap();
+    let drawn: f64 = series.steps.steps().iter().map(|step| step.value.energy.cpu().unwrap().joules()).sum();
+    assert!((drawn - 300.0).abs() < 100.0, "{drawn} J");
+}
+
 #[test]
 fn errors_of_the_api_are_passed_on() {
     let server = Server::start(|_| {
@@ -280,6 +314,14 @@ fn warnings_of_the_server_are_among_what_is_left_out() {
 #[test]
 fn what_pods_choose_is_read_of_what_their_exporters_show() {
     let server = Server::start(|request| {
+        if request.body.contains("kepler_pod_info") {
+            return Reply::ok(
+                r#"{"status":"success","data":{"resultType":"vector","result":[
+                {"metric":{"__name__":"kepler_pod_info","instance":"10.0.0.1:28282","job":"kepler","node_name":"n1","pod_id":"a","pod_name":"web-1","pod_namespace":"shop","label_track":"canary","label_app_kubernetes_io_name":"web"},"value":[1777593900,"1"]},
+                {"metric":{"__name__":"kepler_pod_info","label_app":"of no pod"},"value":[1777593900,"1"]},
+                {"metric":{"__name__":"kepler_pod_info","pod_id":"b","pod_name":"bare"},"value":[1777593900,"1"]}]}}"#,
+            );
+        }
         assert!(request.body.contains("kepler_pod_annotation_info"), "{}", request.body);
         Reply::ok(
             r#"{"status":"success","data":{"resultType":"vector","result":[
@@ -291,8 +333,27 @@ fn what_pods_choose_is_read_of_what_their_exporters_show() {
     let choices = view(&server.url()).choices();
     let own: Vec<_> = choices.pods["a"].iter().map(|own| (&*own.name, &*own.value, own.is_label)).collect();
     assert_eq!((choices.pods.len(), own), (1, vec![("budget", "20 g/h", false), ("language", "ko", true)]));
+    let labels: Vec<_> = choices.labels["a"].iter().map(|(name, value)| (&**name, &**value)).collect();
+    assert_eq!((choices.labels.len(), labels), (1, vec![("app_kubernetes_io_name", "web"), ("track", "canary")]));
     let refusing = Server::start(|_| Reply::status(503));
-    assert!(view(&refusing.url()).choices().pods.is_empty());
+    let choices = view(&refusing.url()).choices();
+    assert!(choices.pods.is_empty() && choices.labels.is_empty());
+}
+
+#[test]
+fn labels_are_known_where_a_server_refuses_annotations() {
+    let server = Server::start(|request| {
+        if request.body.contains("annotation") {
+            return Reply::status(422);
+        }
+        Reply::ok(
+            r#"{"status":"success","data":{"resultType":"vector","result":[
+            {"metric":{"pod_id":"a","label_app":"web"},"value":[1777593900,"1"]}]}}"#,
+        )
+    });
+    let choices = view(&server.url()).choices();
+    assert!(choices.pods.is_empty());
+    assert_eq!(choices.labels["a"], [("app".to_owned(), "web".to_owned())]);
 }
 
 #[test]

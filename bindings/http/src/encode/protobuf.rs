@@ -5,8 +5,6 @@
 //! a tree of each family, 16,000 samples with their labels, which the text writer does not need either.
 
 use super::{Header, Kind, Value, write_value};
-use crate::encode::{Format, Samples};
-use crate::families::{Family, RenderContext};
 use kepler_core::units::ZoneKind;
 
 /// Kinds of fields ("wire types") as the encoding of protocol buffers defines them.
@@ -26,14 +24,17 @@ const VALUE: u8 = 1;
 /// Numbers up to this one are exact as floating-point numbers.
 const EXACT: u128 = 1 << f64::MANTISSA_DIGITS;
 
-/// Appends a family: whole if it has one row at most, whose figures may be others the next time; else its beginning, with
-/// the length of what is to follow. Whether its rows are still to be written.
-pub(crate) fn begin(family: &Family, context: &RenderContext<'_>, rows: usize, out: &mut Vec<u8>) -> bool {
+/// Appends a family, whose rows `write` makes: whole if it has one row at most, whose figures may be others the next time;
+/// else its beginning, with the length of what is to follow. Whether its rows are still to be written.
+pub(crate) fn begin(
+    family: &Header,
+    rows: usize,
+    mut write: impl FnMut(usize, &mut Vec<u8>),
+    out: &mut Vec<u8>,
+) -> bool {
     let (mut body, mut length) = (Vec::new(), 0);
     for row in 0..rows {
-        let mut header_due = false;
-        let (format, header) = (Format::Protobuf, &family.header);
-        (family.write)(context, row, &mut Samples { out: &mut body, format, header, header_due: &mut header_due });
+        write(row, &mut body);
         length += body.len();
         if rows > 1 {
             body.clear();
@@ -43,7 +44,7 @@ pub(crate) fn begin(family: &Family, context: &RenderContext<'_>, rows: usize, o
         return false;
     }
     let mut header = Vec::new();
-    self::header(&family.header, &mut header);
+    self::header(family, &mut header);
     varint(header.len() + length, out);
     out.extend_from_slice(&header);
     out.extend_from_slice(&body);

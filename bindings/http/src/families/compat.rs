@@ -9,7 +9,7 @@ use crate::encode::Sample;
 use kepler_core::metric_names;
 use kepler_core::snapshot::{NodeZone, Row};
 use kepler_core::units::{Energy, ZoneKind};
-use kepler_core::workload::ContainerInfo;
+use kepler_core::workload::{ContainerInfo, PodInfo};
 
 pub(super) const FAMILIES: &[Family] = &[
     container(
@@ -154,13 +154,14 @@ fn container_sample<'a>(
     source: &str,
 ) -> Sample<'a> {
     let pod = container.info.pod.as_deref();
+    let (pod_name, namespace) = pod.map_or(("", ""), PodInfo::names_in_labels);
     samples
         .sample()
         .rendered(context.node_label)
         .label("container_id", &container.info.id)
-        .label("container_name", &container.info.name)
-        .label("container_namespace", pod.map_or("", |pod| &pod.namespace))
-        .label("pod_name", pod.map_or("", |pod| &pod.name))
+        .label("container_name", container.info.name_in_labels())
+        .label("container_namespace", namespace)
+        .label("pod_name", pod_name)
         // Not a label of 0.7: without it two pods of unknown name would have the same labels.
         .label("pod_id", pod.map_or("", |pod| &pod.id))
         .label("runtime", container.info.runtime)

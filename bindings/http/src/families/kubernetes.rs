@@ -4,7 +4,7 @@ use super::{Family, Levels, RenderContext, Samples, Value};
 use kepler_core::host::Timestamp;
 use kepler_core::metric_names;
 use kepler_core::snapshot::State;
-use kepler_core::workload::{ResourceAmounts, Value as Attribute, WorkloadKind};
+use kepler_core::workload::{ResourceAmounts, WorkloadKind};
 
 /// A family about the list of pods: how its samples are made of the list's status.
 macro_rules! about {
@@ -216,8 +216,10 @@ fn amounts(
     for (resource, unit, value) in [("cpu", "core", cores), ("memory", "byte", bytes.map(Value::Count))] {
         let Some(value) = value else { continue };
         let mut sample = samples.sample().rendered(context.node_label);
-        for (name, known) in running.attributes().labels().filter(|(name, _)| labels.contains(name)) {
-            sample = sample.label(name, if let Attribute::Text(text) = known { text } else { "" });
+        // With the names that are known by now: amounts are known no sooner.
+        let known = running.attributes().filter_map(|(attribute, value)| Some((attribute.label?, value)));
+        for (name, known) in known.filter(|(name, _)| labels.contains(name)) {
+            sample = sample.label(name, known.text().unwrap_or_default());
         }
         sample.label("resource", resource).label("unit", unit).value(value);
     }

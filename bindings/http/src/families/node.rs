@@ -149,6 +149,23 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
     node(
         Family::gauge(
+            metric_names::NODE_CPU_IDLE_INFO,
+            None,
+            "How the idle power of a zone is known by now, or why it is not, a constant 1",
+        ),
+        |context, _, samples| {
+            for (kind, zone) in node_zones(context).filter(|(_, zone)| !zone.is_lost) {
+                samples
+                    .sample()
+                    .rendered(context.node_label)
+                    .label("knowledge", zone.idle_knowledge.name())
+                    .label("zone", kind.name())
+                    .value(Value::Count(1));
+            }
+        },
+    ),
+    node(
+        Family::gauge(
             metric_names::NODE_CPU_WATTS_LOWER,
             None,
             "Lower end of the 90 % interval of estimated power in watts; absent when measured",

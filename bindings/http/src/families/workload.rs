@@ -13,7 +13,7 @@ use crate::options::{Compat, ExportOptions};
 use kepler_core::metric_names;
 use kepler_core::snapshot::{AnyRow, Snapshot, State};
 use kepler_core::units::{Power, ZoneKind};
-use kepler_core::workload::{Identity, Value as Attribute, WorkloadKind};
+use kepler_core::workload::{Identity, PodInfo, Value as Attribute, WorkloadKind};
 use std::time::Duration;
 
 /// A family of a kind: how its samples are made of one row.
@@ -126,9 +126,10 @@ fn labelled<'a>(context: &RenderContext<'_>, row: &AnyRow<'_>, samples: &'a mut 
 pub(super) fn sample<'a>(context: &RenderContext<'_>, row: &AnyRow<'_>, samples: &'a mut Samples<'_>) -> Sample<'a> {
     let mut sample = labelled(context, row, samples);
     if context.options.compat == Some(Compat::RaplNames) && row.kind() == WorkloadKind::Container {
-        let pod = row.parents().pod;
-        sample = sample.label("container", row.name()).label("pod", pod.map_or("", |pod| &pod.name));
-        sample = sample.label("namespace", row.namespace().unwrap_or_default());
+        let named = row.attributes().labels().find(|(label, _)| *label == "container_name");
+        let (pod, namespace) = row.parents().pod.map_or(("", ""), PodInfo::names_in_labels);
+        sample = sample.label("container", named.and_then(|(_, name)| name.text()).unwrap_or_default());
+        sample = sample.label("pod", pod).label("namespace", namespace);
     }
     // All processes of a command have ended, and more may come.
     if row.kind() == WorkloadKind::Command { sample } else { sample.label("state", row.state.name()) }

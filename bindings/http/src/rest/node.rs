@@ -86,6 +86,10 @@ struct Zone<'a> {
     unlisted_energy_joules: f64,
     /// `baseline` (idle power is learned) or `ratio` (energy times utilisation).
     idle_policy: &'static str,
+    /// How the idle power is known: `at_rest`, `extrapolated` (from how power follows utilisation), `calibrated`, `given` (by the meter or
+    /// model); or why it is not: `few_readings`, `steady_load` (nothing varied, never near rest), `flat` (power hardly follows utilisation,
+    /// never near rest).
+    idle_knowledge: &'static str,
     /// The idle power that was learned by now, watts; `null` as long as it is not known (the policy is `ratio` then), and of an estimate.
     idle_watts: Option<f64>,
     /// One standard deviation of its error, watts: large where it was learned far from rest.
@@ -249,6 +253,7 @@ impl<'a> Zone<'a> {
             short_lived_energy_joules: zone.short_lived_energy.joules(),
             unlisted_energy_joules: zone.unlisted_energy.joules(),
             idle_policy: zone.idle_policy.name(),
+            idle_knowledge: zone.idle_knowledge.name(),
             power_watts: zone.power.map(|power| NodePower::of(power, zone.unsplit_power)),
             idle_watts: zone.idle_estimate.map(|idle| idle.power.watts()),
             idle_error_watts: zone.idle_estimate.map(|idle| idle.error.watts()),

@@ -189,6 +189,16 @@ EnergyUnit = Literal[
 - ``kWh``: Kilowatt-hour.
 """
 
+AccountingMethod = Literal[
+    "direct",
+    "lifecycle",
+]
+"""What a figure counts per kilowatt-hour.
+
+- ``direct``: Emissions of operation, at the stack.
+- ``lifecycle``: With building, fuel supply and disposal of the plants.
+"""
+
 EnergyBy = Literal[
     "workload",
     "namespace",
@@ -201,16 +211,6 @@ EnergyBy = Literal[
 - ``namespace``: Namespaces.
 - ``node``: Nodes.
 - ``kind``: Kinds of workloads.
-"""
-
-AccountingMethod = Literal[
-    "direct",
-    "lifecycle",
-]
-"""What a figure counts per kilowatt-hour.
-
-- ``direct``: Emissions of operation, at the stack.
-- ``lifecycle``: With building, fuel supply and disposal of the plants.
 """
 
 Complexity = Literal[
@@ -574,6 +574,8 @@ class EnergyGroup(Answer):
 
     basis: Basis
     """How the figures came about."""
+    cpu_seconds: Optional[float]
+    """CPU time, seconds; absent of nodes, and where it is not known."""
     emissions_gCO2eq: Optional[float]
     """Emissions, gCO2e."""
     energy_joules: Optional[float]
@@ -589,6 +591,30 @@ class EnergyGroup(Answer):
 
 
 @dataclass(frozen=True)
+class Input(Answer):
+    """A figure that an answer rests on."""
+
+    age_seconds: Optional[int]
+    """How old it is, in seconds; ``None`` while it holds or where it is a year's."""
+    basis: Basis
+    """How it was determined."""
+    method: Optional[AccountingMethod]
+    """By what method an intensity was made: figures of different methods do not compare; ``None`` where it is not
+    stated.
+    """
+    name: str
+    """What it is: a metric's name, or ``power``, ``energy``, ``grid_intensity``, ``pue``, ``price``."""
+    source: str
+    """Its source."""
+    unit: str
+    """Its unit; empty for a pure ratio."""
+    value: float
+    """Its value."""
+    year: Optional[int]
+    """The year it is for, where it is a year's."""
+
+
+@dataclass(frozen=True)
 class EnergyStep(Answer):
     """Energy of a step."""
 
@@ -597,14 +623,20 @@ class EnergyStep(Answer):
         "start": instant,
     }
 
+    cpu_seconds: Optional[float]
+    """Of workloads: CPU time, seconds."""
     end: datetime.datetime
     """Its end."""
     energy_joules: float
     """Energy, joules."""
+    idle_watts: Optional[float]
+    """Of nodes: the part of the power that idle machines draw all the same, watts."""
     power_watts: float
     """Mean power, watts."""
     start: datetime.datetime
     """Its start."""
+    unattributed_watts: Optional[float]
+    """Of nodes: the part of the power that no workload explains, watts."""
 
 
 @dataclass(frozen=True)
@@ -618,6 +650,7 @@ class EnergyResponse(Answer):
         "end": instant,
         "energy": one(UnitEnergy),
         "groups": many(one(EnergyGroup)),
+        "inputs": many(one(Input)),
         "platform": many(one(PlatformFigures)),
         "series": many(one(EnergyStep)),
         "skipped": many(one(Skip)),
@@ -634,6 +667,8 @@ class EnergyResponse(Answer):
     """What the facility pays for it."""
     coverage: Optional[float]
     """Share of window and nodes that the figures cover, 0 to 1; ``None`` where there are none."""
+    cpu_seconds: Optional[float]
+    """CPU time of workloads, seconds; absent of nodes, and where it is not known."""
     currency: Optional[str]
     """Currency of ``cost``, ISO 4217."""
     devices: tuple[DeviceJoules, ...]
@@ -648,12 +683,18 @@ class EnergyResponse(Answer):
     """IT energy, joules: of workloads active energy, of nodes all of it."""
     energy_kwh: Optional[float]
     """The same in kWh."""
+    error_ratio: Optional[float]
+    """Expected relative error of an estimate, one standard deviation; absent if measured."""
+    facility_energy_kwh: Optional[float]
+    """What the facility draws for it, kWh; ``None`` where the PUE is not known."""
     groups: tuple[EnergyGroup, ...]
     """The groups, the largest first; empty where none were asked for."""
     groups_total: int
     """How many groups there are."""
     idle_joules: Optional[float]
     """Of nodes: the part that idle machines draw all the same, joules."""
+    inputs: tuple[Input, ...]
+    """What emissions rest on, with sources: grid intensity and PUE."""
     mean_power_watts: Optional[float]
     """Mean power over the time with figures, watts."""
     moment: Optional[str]
@@ -735,30 +776,6 @@ class FindResponse(Answer):
     """One page of them: equal names first, then names that begin so, then the rest; of these the largest consumers
     first.
     """
-
-
-@dataclass(frozen=True)
-class Input(Answer):
-    """A figure that an answer rests on."""
-
-    age_seconds: Optional[int]
-    """How old it is, in seconds; ``None`` while it holds or where it is a year's."""
-    basis: Basis
-    """How it was determined."""
-    method: Optional[AccountingMethod]
-    """By what method an intensity was made: figures of different methods do not compare; ``None`` where it is not
-    stated.
-    """
-    name: str
-    """What it is: a metric's name, or ``power``, ``energy``, ``grid_intensity``, ``pue``, ``price``."""
-    source: str
-    """Its source."""
-    unit: str
-    """Its unit; empty for a pure ratio."""
-    value: float
-    """Its value."""
-    year: Optional[int]
-    """The year it is for, where it is a year's."""
 
 
 @dataclass(frozen=True)

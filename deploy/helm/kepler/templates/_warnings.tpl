@@ -18,8 +18,8 @@
 {{- if or (dig "dev" "fake-cpu-meter" "enabled" false $config) (has "fake" (dig "cpu" "preferredMeters" list $config | default list)) }}
 `config.dev.fake-cpu-meter` or a preferred meter `fake`: power figures are made up, not measured.
 {{- end }}
-{{- if (dig "experimental" "gpu" "enabled" false $config) }}
-`config.experimental.gpu` has no effect yet.
+{{- if and (dig "experimental" "gpu" "enabled" false $config) (not .Values.daemonset.nvidia) }}
+`config.experimental.gpu` finds NVIDIA's devices only with `daemonset.nvidia: true`.
 {{- end }}
 {{- if .Values.rbac.nodesProxy }}
 `rbac.nodesProxy` lets the node agent's token run commands in every container of every node.
@@ -48,14 +48,21 @@ The agents have certificates: the hub needs `hub.sourceCASecret` to verify them,
 {{- define "kepler.unknownValues" -}}
 {{- $known := list "image" "imagePullSecrets" "nameOverride" "fullnameOverride" "namespace" "profile" "serviceAccount" "rbac" "scc" "service" "nodePort" "daemonset" "extraArgs" "extraEnv" "extraEnvFrom" "extraVolumes" "extraVolumeMounts" "config" "tls" "kubernetesAuth" "redfish" "serviceMonitor" "podMonitor" "networkPolicy" "grafana" "labels" "annotations" "hub" "modelServer" "powerMonitor" "global" -}}
 {{- $agent := list "hostPID" "hostUsers" "tolerations" "nodeSelector" "affinity" "securityContext" "podSecurityContext" "resources" "livenessProbe" "startupProbe" "readinessProbe" "updateStrategy" "priorityClassName" "podLabels" "podAnnotations" "runtimeClassName" -}}
+{{- $named := dict "env" "extraEnv" "args" "extraArgs" "volumes" "extraVolumes" "volumeMounts" "extraVolumeMounts" "logLevel" "config.log.level" -}}
 {{- range $key := keys .Values | sortAlpha }}
 {{- if not (has $key $known) }}
 `{{ $key }}` is no value of this chart, and has no effect
-{{- if has $key $agent }}: it is `daemonset.{{ $key }}`{{ else if eq $key "extraEnvVars" }}: it is of charts of Kepler up to 0.9, whose values `kepler migrate` reads{{ end }}.
+{{- if has $key $agent }}: it is `daemonset.{{ $key }}`{{ else if hasKey $named $key }}: it is `{{ get $named $key }}`{{ else if eq $key "extraEnvVars" }}: it is of charts of Kepler up to 0.9, whose values `kepler migrate` reads{{ end }}.
 {{- end }}
 {{- end }}
 {{- $sections := dict
   "daemonset" (list "hostPID" "hostUsers" "tolerations" "nodeSelector" "affinity" "securityContext" "podSecurityContext" "resources" "livenessProbe" "startupProbe" "readinessProbe" "updateStrategy" "priorityClassName" "podLabels" "podAnnotations" "hostMounts" "hostLogs" "kubeletCertificate" "nvidia" "runtimeClassName" "podResources")
+  "image" (list "repository" "pullPolicy" "tag" "digest")
+  "service" (list "type" "port" "targetPort" "protocol" "clusterIP" "annotations")
+  "serviceAccount" (list "create" "name" "annotations")
+  "serviceMonitor" (list "enabled" "interval" "path" "labels" "annotations" "scrapeTimeout" "tlsConfig" "tokenFile" "tokenSecret" "relabelings" "metricRelabelings")
+  "podMonitor" (list "enabled" "interval" "path" "labels" "annotations" "tokenSecret" "relabelings" "metricRelabelings")
+  "networkPolicy" (list "enabled" "ingress" "egress" "kubernetesEgress")
   "redfish" (list "secretName" "secretKey")
   "modelServer" (list "enabled" "name" "namespace" "volume" "train" "service" "logLevel" "resources" "nodeSelector" "tolerations" "affinity") -}}
 {{- range $section := keys $sections | sortAlpha }}

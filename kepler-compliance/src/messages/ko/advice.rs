@@ -1,6 +1,7 @@
 //! Korean: what would help.
 
 use super::super::{AssessmentMessage, MigrationMessage, PueMessage, ShiftMessage, SizingMessage, TargetPue};
+use super::particle::{topic, toward};
 use super::render;
 use super::verdict::figure_source;
 use crate::intensity::SeriesBasis;
@@ -19,12 +20,12 @@ pub(super) fn pue(message: &PueMessage) -> String {
         M::Unknown => "PUE를 알 수 없습니다.".to_owned(),
         M::NoTarget => "목표 PUE가 없습니다.".to_owned(),
         M::Reached { current, target: aim, whose } => {
-            format!("PUE {}는 이미 {} ({}) 이하입니다.", figure(*current), figure(*aim), target(whose))
+            format!("PUE {} 이미 {} ({}) 이하입니다.", topic(figure(*current)), figure(*aim), target(whose))
         }
         M::Lower { current, target } => format!(
-            "시설 PUE를 {}에서 {}(으)로 낮춥니다 (냉각, 기류, 전력 공급 개선).",
+            "시설 PUE를 {}에서 {} 낮춥니다 (냉각, 기류, 전력 공급 개선).",
             figure(*current),
-            figure(*target)
+            toward(figure(*target))
         ),
         M::LowerBasis { current, target: aim, whose } => format!(
             "현재 PUE {}, 목표 {} ({}). 배출량은 PUE에 비례합니다.",
@@ -68,14 +69,15 @@ pub(super) fn migration(message: &MigrationMessage) -> String {
         M::NoRegion => "비교할 리전이 없습니다.".to_owned(),
         M::NotComparable { region, reason } => format!("{region}: {}", render(reason)),
         M::NoneLower { margin_percent, region, there, here } => format!(
-            "{} % 넘게 낮은 리전이 없습니다: {region}은(는) {} g/kWh, 현재 {} g/kWh.",
+            "{} % 넘게 낮은 리전이 없습니다: {} {} g/kWh, 현재 {} g/kWh.",
             figure(*margin_percent),
+            topic(region),
             figure(*there),
             figure(*here)
         ),
         M::Move { region, zone, there, here } => {
             let (zone, here, there) = (&zone.ko, figure(*here), figure(*there));
-            format!("{region} ({zone})(으)로 이전: IT 전력 1 kWh당 {here} g 대신 {there} g.")
+            format!("{} 이전: IT 전력 1 kWh당 {here} g 대신 {there} g.", toward(format_args!("{region} ({zone})")))
         }
         M::MoveBasis { grid, source, pue, caveats } => {
             let (grid, source, pue) = (figure(*grid), figure_source(source), figure(*pue));

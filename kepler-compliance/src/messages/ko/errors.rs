@@ -1,5 +1,6 @@
 //! Why a tool has no answer.
 
+use super::particle::subject;
 use super::planning::{job, plan};
 use super::render;
 use crate::messages::Message;
@@ -34,7 +35,8 @@ pub(in crate::messages) fn tool(error: &ToolError) -> String {
     match error {
         ToolError::UnknownWorkload { name, kind, range: _, elsewhere, nearest } => {
             let kind = kind.map_or("워크로드", kind_name);
-            let mut text = format!("해당 기간에 에너지를 쓰거나 실행된 {kind} `{name}`이(가) 없습니다.");
+            let mut text =
+                format!("해당 기간에 에너지를 쓰거나 실행된 {kind} {} 없습니다.", subject(format_args!("`{name}`")));
             if !elsewhere.is_empty() {
                 text += &format!(" 다음 네임스페이스에는 있습니다: {}.", elsewhere.join(", "));
             }
@@ -68,7 +70,7 @@ pub(in crate::messages) fn tool(error: &ToolError) -> String {
 
 fn view(error: &ViewError) -> String {
     match error {
-        ViewError::Unavailable { origin, reason } => format!("{origin}이(가) 답할 수 없습니다: {reason}"),
+        ViewError::Unavailable { origin, reason } => format!("{} 답할 수 없습니다: {reason}", subject(origin)),
         ViewError::Invalid { range, step } => format!(
             "{:.0}부터 {:.0}까지를 {}초 단위로 답할 수 없습니다. 끝은 시작보다 늦고 단위는 0보다 커야 합니다.",
             range.start,

@@ -1,6 +1,7 @@
 //! Korean: where and when to run.
 
 use super::super::{RegionMessage, ScheduleMessage};
+use super::particle::{subject, topic, toward};
 use super::render;
 use crate::intensity::AccountingMethod;
 use crate::lasting::exactly;
@@ -30,7 +31,7 @@ pub(super) fn region(message: &RegionMessage) -> String {
         }
         M::NoFigure => "공표된 탄소집약도가 없습니다".to_owned(),
         M::PueAssumed { region, pue } => {
-            format!("{region}의 공표 PUE가 없어 현재 시설의 {}로 가정했습니다.", figure(*pue))
+            format!("{region}의 공표 PUE가 없어 현재 시설의 {} 가정했습니다.", toward(figure(*pue)))
         }
         M::CurrentUnknown => "현재 리전의 전력 탄소집약도를 알 수 없어 비교할 수 없습니다.".to_owned(),
         M::WithoutPue => "현재 시설의 PUE를 알 수 없어 전력망 탄소집약도만으로 순위를 매겼으며, 시설의 부가 소비는 \
@@ -42,7 +43,11 @@ pub(super) fn region(message: &RegionMessage) -> String {
         M::NotCompared { count, reason } => format!("비교하지 못한 리전 {count}개 ({}).", render(reason)),
         M::Migrate { region, zone, current, percent: share, grid_only } => {
             let by = if *grid_only { "전력 1 kWh당" } else { "IT 전력 1 kWh당" };
-            format!("{region} ({zone})은(는) {current}보다 {by} {} % 적게 배출합니다.", figure(*share))
+            format!(
+                "{} {current}보다 {by} {} % 적게 배출합니다.",
+                topic(format_args!("{region} ({zone})")),
+                figure(*share)
+            )
         }
         M::Stay { current, margin_percent } => {
             format!("유지: 비교한 리전 중 {current}보다 {} % 넘게 낮은 곳이 없습니다.", figure(*margin_percent))
@@ -77,7 +82,7 @@ pub(super) fn schedule(message: &ScheduleMessage) -> String {
 pub(super) fn job(error: &JobError) -> String {
     match error {
         JobError::NoDuration => "작업 시간이 없습니다. 0보다 긴 시간을 지정하세요.".to_owned(),
-        JobError::Power(power) => format!("전력 {power}은(는) 불가능합니다. 0 이상의 유한한 값을 지정하세요."),
+        JobError::Power(power) => format!("전력 {} 불가능합니다. 0 이상의 유한한 값을 지정하세요.", topic(power)),
         JobError::InterruptiblePhases => "중단 가능한 작업은 전력이 일정해야 합니다.".to_owned(),
         JobError::TooLong => "작업이 290년보다 깁니다.".to_owned(),
     }
@@ -87,13 +92,13 @@ pub(super) fn plan(error: &ScheduleError) -> String {
     let length = |length: &Duration| exactly(*length, Lang::Ko);
     match error {
         ScheduleError::HorizonTooShort { job, horizon, earliest, deadline } => format!(
-            "작업에 {}이(가) 걸리지만 {earliest:.0}부터 {deadline:.0}까지는 {}뿐입니다. 기한을 늦추세요.",
-            length(job),
+            "작업에 {} 걸리지만 {earliest:.0}부터 {deadline:.0}까지는 {}뿐입니다. 기한을 늦추세요.",
+            subject(length(job)),
             length(horizon)
         ),
         ScheduleError::TooLittleData { job, known, earliest, deadline, .. } => format!(
-            "작업에 {}이(가) 걸리지만 {earliest:.0}부터 {deadline:.0}까지 탄소집약도는 {} 동안만 알려져 있습니다. 더 긴 시계열을 지정하세요.",
-            length(job),
+            "작업에 {} 걸리지만 {earliest:.0}부터 {deadline:.0}까지 탄소집약도는 {} 동안만 알려져 있습니다. 더 긴 시계열을 지정하세요.",
+            subject(length(job)),
             length(known)
         ),
     }

@@ -1,6 +1,7 @@
 //! Korean: verdicts and the sources of their figures.
 
 use super::LANG;
+use super::particle::{subject, topic};
 use crate::numbers::{apart, figure};
 use crate::standards::{
     Basis, Condition, FigureSource, Limit, Metric, OPERATION_START, Requirement, RuleSubject, ScopeMessage, Threshold,
@@ -31,36 +32,36 @@ fn scope(message: &ScopeMessage) -> String {
     use ScopeMessage as M;
     match message {
         M::CountryTarget { code } => {
-            format!("{code}은(는) 국가 목표로, 개별 시설이나 워크로드에 적용되지 않습니다.")
+            format!("{} 국가 목표로, 개별 시설이나 워크로드에 적용되지 않습니다.", topic(code))
         }
-        M::Draft { code } => format!("{code}은(는) 초안입니다."),
-        M::NotYetInForce { code } => format!("{code}은(는) 제정되었으나 아직 시행되지 않았습니다."),
+        M::Draft { code } => format!("{} 초안입니다.", topic(code)),
+        M::NotYetInForce { code } => format!("{} 제정되었으나 아직 시행되지 않았습니다.", topic(code)),
         M::AppliesIf { requirements } => {
             let all: Vec<String> = requirements.iter().map(|own| requirement(own, None)).collect();
             format!("적용 조건: {}.", all.join(", "))
         }
         M::FactsMissing { code, missing } => {
             let missing: Vec<String> = missing.iter().map(|fact| requirement(fact, Some(code))).collect();
-            format!("{code}은(는) 다음 조건에서만 적용되나 시설에 대해 명시되지 않았습니다: {}.", missing.join(", "))
+            format!("{} 다음 조건에서만 적용되나 시설에 대해 명시되지 않았습니다: {}.", topic(code), missing.join(", "))
         }
         M::ConditionFails { code, condition: what, holds } => {
-            format!("{code}은(는) 적용되지 않습니다. 명시된 사실: {}.", condition(*what, *holds))
+            format!("{} 적용되지 않습니다. 명시된 사실: {}.", topic(code), condition(*what, *holds))
         }
-        M::DeclaredNotApplicable { code } => format!("{code}은(는) 적용되지 않는 것으로 명시되었습니다."),
+        M::DeclaredNotApplicable { code } => format!("{} 적용되지 않는 것으로 명시되었습니다.", topic(code)),
         M::NotInForce { code, date, from, to } => {
             let day = |day: &Option<jiff::civil::Date>| day.map_or_else(|| "…".to_owned(), |day| day.to_string());
-            format!("{code}은(는) {date}에 시행 중이 아닙니다 (시행 기간 {} ~ {}).", day(from), day(to))
+            format!("{} {date}에 시행 중이 아닙니다 (시행 기간 {} ~ {}).", topic(code), day(from), day(to))
         }
         M::OtherCountry { code, jurisdiction, country } => {
-            format!("{code}은(는) {jurisdiction}에서 적용되며 {country}에는 적용되지 않습니다.")
+            format!("{} {jurisdiction}에서 적용되며 {country}에는 적용되지 않습니다.", topic(code))
         }
         M::OtherSubject { code, speaks_of, asked } => {
-            format!("{code}은(는) {} 예산이며, 주어진 배출량은 {}의 것입니다.", subject(*speaks_of), subject(*asked))
+            format!("{} {} 예산이며, 주어진 배출량은 {}의 것입니다.", topic(code), whose(*speaks_of), whose(*asked))
         }
-        M::StartOutside { code, start } => format!("{code}은(는) {start}에 가동한 시설에 적용되지 않습니다."),
-        M::NotDue { code, due } => format!("{code}은(는) 이 시설에 {due}부터 적용됩니다."),
+        M::StartOutside { code, start } => format!("{} {start}에 가동한 시설에 적용되지 않습니다.", topic(code)),
+        M::NotDue { code, due } => format!("{} 이 시설에 {due}부터 적용됩니다.", topic(code)),
         M::TooSmall { code, metric: size, value } => {
-            format!("{} {}에서는 {code}이(가) 적용되지 않습니다.", metric(*size), quantity(&figure(*value), *size))
+            format!("{} {}에서는 {} 적용되지 않습니다.", metric(*size), quantity(&figure(*value), *size), subject(code))
         }
     }
 }
@@ -138,7 +139,7 @@ pub(super) fn verdict(message: &VerdictMessage) -> String {
             format!("모든 지표가 있으며 기준을 충족합니다: {}.", names.join(", "))
         }
         M::NotMeasured { metric: of, source: FigureSource::SiteFacts, .. } => {
-            format!("{}은(는) 측정값이 아니라 시설에 대해 명시된 값입니다.", metric(*of))
+            format!("{} 측정값이 아니라 시설에 대해 명시된 값입니다.", topic(metric(*of)))
         }
         M::NotMeasured { metric: of, basis, source } => {
             let part = match source {
@@ -152,12 +153,12 @@ pub(super) fn verdict(message: &VerdictMessage) -> String {
             };
             let (of, source) = (metric(*of), figure_source(source));
             match part {
-                Some((part, part_basis)) => format!("{of}의 {part}은(는) {}입니다 ({source}).", is(part_basis)),
-                None => format!("{of}은(는) {}입니다 ({source}).", is(*basis)),
+                Some((part, part_basis)) => format!("{of}의 {} {}입니다 ({source}).", topic(part), is(part_basis)),
+                None => format!("{} {}입니다 ({source}).", topic(of), is(*basis)),
             }
         }
         M::Impossible { metric: of, value } => {
-            format!("{} {}은(는) 불가능한 값이므로 사용하지 않았습니다.", metric(*of), figure(*value))
+            format!("{} {} 불가능한 값이므로 사용하지 않았습니다.", metric(*of), topic(figure(*value)))
         }
         M::NoEnergy => "해당 기간에 이 워크로드의 에너지 데이터가 없습니다.".to_owned(),
         M::Note(text) => text.lang(LANG).to_owned(),
@@ -179,7 +180,7 @@ fn quantity(value: &str, metric: Metric) -> String {
     format!("{value} {}", metric.unit()).trim_end().to_owned()
 }
 
-const fn subject(subject: RuleSubject) -> &'static str {
+const fn whose(subject: RuleSubject) -> &'static str {
     match subject {
         RuleSubject::Workload => "워크로드",
         RuleSubject::Namespace => "네임스페이스",

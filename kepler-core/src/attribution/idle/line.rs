@@ -1,6 +1,6 @@
 //! The line through points of utilisation and power, and how far off it may be where it meets zero.
 
-use super::{BINS, IdleEstimate, POINTS};
+use super::{BINS, IdleEstimate, IdleKnowledge, POINTS};
 use crate::units::Power;
 
 /// Points needed in all, and their spread in utilisation, before the lower edge is trusted.
@@ -26,45 +26,114 @@ const CURVATURE: f64 = 0.2;
 /// missing in one interval and too much in the next.
 const FAR_OFF: f64 = 3.0;
 
+/// Processors of which a line far from rest says that more than this share of full power is idle are not believed to be straight up there: of the
+/// seven measured machines that the [estimate](crate::meter::estimate) was learned on, lines through what they drew above 60 % of load
+/// say 68 to 98 %, where they draw 13 to 26 % at rest. Hardware threads that share a core, falling frequency and power limits bend them.
+const MAX_FLAT: f64 = 0.6;
+/// What those machines draw at rest, as a share of what they draw at full load. What a line says beyond is in doubt by half, if
+/// the machine was never seen to be less busy than `FAR_FROM_REST`, and by less of that if it was.
+const SHARE_AT_REST: f64 = 0.18;
+const FAR_FROM_REST: f64 = 0.3;
+/// Dynamic power of a busy processor rises with this power of its frequency, since voltage rises with it; and how far off that may be.
+const FREQUENCY_EXPONENT: f64 = 2.2;
+const EXPONENT_ERROR: f64 = 0.5;
+
 /// Rounds of reweighting the points, and how many of them do so by the distance from the line only, not yet by the side: the edge is
 /// looked for among points that belong together.
 const ROUNDS: usize = 12;
 const ROUNDS_EVEN: usize = 4;
 
-/// A point: utilisation, watts, and the weight that its bin gives it.
-pub(super) type Point = (f64, f64, f64);
+/// A point: utilisation, watts, the weight that its bin gives it, and the frequency of busy processors (zero if it is not known).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sample {
+    pub(super) utilisation: f64,
+    pub(super) watts: f64,
+    pub(super) share: f64,
+    pub(super) ghz: f64,
+}
 
-/// Idle power by points that can be gone through again and again; `least` is what the machine was seen to draw at least.
-pub(super) fn idle<I: Iterator<Item = Point>>(points: impl Fn() -> I, least: f64) -> Option<IdleEstimate> {
+/// Where a line stands: how busy the processors are (by time, or by time and frequency), watts, and the weight of the bin.
+type Point = (f64, f64, f64);
+
+/// What points tell of idle power.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Finding {
+    Known(IdleEstimate, IdleKnowledge),
+    Unknown(IdleKnowledge),
+}
+
+/// Idle power by points; `least` is what the machine was seen to draw at least.
+pub(super) fn idle(points: impl Iterator<Item = Sample>, least: f64, are_processors: bool) -> Finding {
+    let mut samples = [Sample::default(); BINS * POINTS];
     let (mut count, mut low, mut high) = (0usize, f64::MAX, 0.0f64);
-    for (utilisation, _, _) in points() {
+    for (slot, sample) in samples.iter_mut().zip(points) {
+        *slot = sample;
         count += 1;
-        (low, high) = (low.min(utilisation), high.max(utilisation));
+        (low, high) = (low.min(sample.utilisation), high.max(sample.utilisation));
     }
+    let samples = samples.get(..count).unwrap_or_default();
     let least = least.max(0.0);
     if count < MIN_POINTS {
-        return None;
+        return Finding::Unknown(IdleKnowledge::Few);
     }
     if high < NEARLY_IDLE || (low <= NEARLY_IDLE && high - low < NEARLY_IDLE) {
-        let error = points().map(|(_, watts, _)| (watts - least).powi(2)).sum::<f64>() / count as f64;
-        return Some(estimate(least, error.sqrt()));
+        let error = samples.iter().map(|sample| (sample.watts - least).powi(2)).sum::<f64>() / count as f64;
+        return Finding::Known(estimate(least, error.sqrt()), IdleKnowledge::AtRest);
     }
-    let near = low <= NEARLY_IDLE || high - low >= MIN_SPREAD.max(low * MIN_SPREAD_TO_DISTANCE);
-    if near {
-        // Power rises more steeply near idle than near full load, so points far from zero say less about it.
-        let line = Line::through(&points, |x| 1.0 / (0.1 + x), UPPER_WEIGHT)?;
-        let error = line.error + CURVATURE * line.slope.max(0.0) * low;
-        return Some(estimate(line.intercept.clamp(0.0, least), error));
+    let is_near = low <= NEARLY_IDLE || high - low >= MIN_SPREAD.max(low * MIN_SPREAD_TO_DISTANCE);
+    if !is_near && (count < MIN_POINTS_FAR || high - low < MIN_SPREAD_FAR) {
+        return Finding::Unknown(IdleKnowledge::Steady);
     }
-    if count < MIN_POINTS_FAR || high - low < MIN_SPREAD_FAR {
-        return None;
+    let through = |exponent: f64| {
+        let mut points = [(0.0, 0.0, 0.0); BINS * POINTS];
+        let points = by_frequency(samples, exponent, &mut points);
+        match is_near {
+            // Power rises more steeply near idle than near full load, so points far from zero say less about it.
+            true => Line::through(points, |x| 1.0 / (0.1 + x), UPPER_WEIGHT),
+            // Never near rest: how power follows utilisation up there is all there is. No edge is looked for, which noise would move.
+            false => Line::through(points, |_| 1.0, 1.0),
+        }
+    };
+    let Some(line) = through(FREQUENCY_EXPONENT) else { return Finding::Unknown(IdleKnowledge::Steady) };
+    if !is_near {
+        let mean = line.intercept + line.slope * line.centre;
+        let is_steep = line.slope > MIN_SLOPE_TO_ERROR * line.slope_error && line.error <= MAX_ERROR * mean;
+        if !is_steep || line.intercept < -line.error {
+            return Finding::Unknown(IdleKnowledge::Steady);
+        }
     }
-    // Never near rest: how power follows utilisation up there is all there is. No edge is looked for, which noise would move.
-    let line = Line::through(&points, |_| 1.0, 1.0)?;
-    let mean = line.intercept + line.slope * line.centre;
-    let trusted = line.slope > MIN_SLOPE_TO_ERROR * line.slope_error && line.error <= MAX_ERROR * mean;
-    let error = line.error.hypot(CURVATURE * line.slope * low);
-    (trusted && line.intercept >= -line.error).then(|| estimate(line.intercept.clamp(0.0, least), error))
+    let by_curvature = CURVATURE * line.slope.max(0.0) * low;
+    if low <= NEARLY_IDLE {
+        return Finding::Known(
+            estimate(line.intercept.clamp(0.0, least), line.error + by_curvature),
+            IdleKnowledge::AtRest,
+        );
+    }
+    let full = line.intercept + line.slope;
+    if are_processors && low > FAR_FROM_REST && line.intercept > MAX_FLAT * full {
+        return Finding::Unknown(IdleKnowledge::Flat);
+    }
+    let doubt = if are_processors { 0.5 * (low / FAR_FROM_REST).min(1.0) } else { 0.0 };
+    let by_likeness = doubt * (line.intercept - SHARE_AT_REST * full).max(0.0);
+    let other = |exponent| through(exponent).map_or(line.intercept, |other| other.intercept);
+    let by_exponent = if samples.iter().any(|sample| sample.ghz > 0.0) {
+        (other(FREQUENCY_EXPONENT + EXPONENT_ERROR) - other(FREQUENCY_EXPONENT - EXPONENT_ERROR)).abs() / 2.0
+    } else {
+        0.0
+    };
+    let error = line.error.hypot(by_curvature.max(by_likeness)).hypot(by_exponent);
+    Finding::Known(estimate(line.intercept.clamp(0.0, least), error), IdleKnowledge::Extrapolated)
+}
+
+/// The points by how busy processors were, each weighted by the frequency at which they were, relative to the mean of all.
+fn by_frequency<'a>(samples: &[Sample], exponent: f64, points: &'a mut [Point]) -> &'a [Point] {
+    let known = samples.iter().filter(|sample| sample.ghz > 0.0);
+    let (count, sum) = known.fold((0.0, 0.0), |(count, sum), sample| (count + 1.0, sum + sample.ghz));
+    for (point, sample) in points.iter_mut().zip(samples) {
+        let factor = if sample.ghz > 0.0 { (sample.ghz * count / sum).powf(exponent) } else { 1.0 };
+        *point = (sample.utilisation * factor, sample.watts, sample.share);
+    }
+    points.get(..samples.len()).unwrap_or_default()
 }
 
 fn estimate(watts: f64, error: f64) -> IdleEstimate {
@@ -85,16 +154,12 @@ struct Line {
 
 impl Line {
     /// Asymmetric least squares: fit, then weigh points above the line by `upper`, until it rests where they balance.
-    fn through<I: Iterator<Item = Point>>(
-        points: &impl Fn() -> I,
-        importance: impl Fn(f64) -> f64,
-        upper: f64,
-    ) -> Option<Line> {
+    fn through(points: &[Point], importance: impl Fn(f64) -> f64, upper: f64) -> Option<Line> {
         let mut line = Line::default();
         let mut typical = f64::INFINITY;
         for round in 0..ROUNDS {
             let (mut w, mut wx, mut wy, mut wxx, mut wxy) = (0.0, 0.0, 0.0, 0.0, 0.0);
-            for (x, y, share) in points() {
+            for &(x, y, share) in points {
                 let off = y - line.intercept - line.slope * x;
                 let side = if round >= ROUNDS_EVEN && off > 0.0 { upper } else { 1.0 };
                 let limit = FAR_OFF * typical;
@@ -115,7 +180,7 @@ impl Line {
             typical = spread_about(points, line).max(1e-3 * (wy / w).abs());
             let limit = FAR_OFF * typical;
             let (mut squares, mut shares, mut spread, mut count) = (0.0, 0.0, 0.0, 0.0);
-            for (x, y, share) in points() {
+            for &(x, y, share) in points {
                 let off = (y - line.intercept - line.slope * x).abs().min(limit);
                 squares += share * off * off;
                 spread += share * (x - line.centre).powi(2);
@@ -132,10 +197,10 @@ impl Line {
 }
 
 /// How far points lie from a line, as a standard deviation, by the middle one: half of them may be anywhere.
-fn spread_about<I: Iterator<Item = Point>>(points: &impl Fn() -> I, line: Line) -> f64 {
+fn spread_about(points: &[Point], line: Line) -> f64 {
     let mut offs = [0.0; BINS * POINTS];
     let mut count = 0;
-    for (slot, (x, y, _)) in offs.iter_mut().zip(points()) {
+    for (slot, &(x, y, _)) in offs.iter_mut().zip(points) {
         *slot = (y - line.intercept - line.slope * x).abs();
         count += 1;
     }

@@ -1,11 +1,12 @@
-//! amdgpu's `gpu_metrics`: a binary table whose layout its header names (`kgd_pp_interface.h`, Linux 6.18).
+//! amdgpu's `gpu_metrics`: a binary table whose layout its header names (`kgd_pp_interface.h`, compared for Linux 6.11 and 6.18).
 //!
 //! | version | devices | socket power | energy | activity |
 //! |---|---|---|---|---|
 //! | 1.0 | Navi 10, early firmware | at 34, W | at 36, 32 bits | at 28 |
 //! | 1.1–1.3 | Navi, MI100, MI200 | at 22, W | at 24 | at 16 |
 //! | 1.4, 1.7, 1.8 | MI300, MI350 | at 10, W | at 24 | at 12 |
-//! | 1.5, 1.6 | MI300 | at 10, W | at 88 | at 12 |
+//! | 1.5 | MI300 | at 10, W | at 88 | at 12 |
+//! | 1.6 | MI300 | at 10, W | at 16; at 88 in the first table of this number, of 384 bytes | at 12 |
 //! | 1.9 | MI300 and later | a list of attributes, each with its number and type | | |
 //! | 2.x, 3.x | processors with graphics | of the whole processor | none | |
 //!
@@ -25,6 +26,9 @@ pub(super) struct GpuMetrics {
     /// 0 … 1.
     pub(super) activity: Option<f64>,
 }
+
+/// The size of the first table 1.6: withdrawn, and its number given to another.
+const FIRST_1_6: usize = 384;
 
 /// The numbers of the attributes of table 1.9.
 const SOCKET_POWER: u64 = 3;
@@ -46,6 +50,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<GpuMetrics> {
         }
         (1, 1..=3) => (22, 24, 16),
         (1, 4 | 7 | 8) => (10, 24, 12),
+        (1, 6) if size > FIRST_1_6 => (10, 16, 12),
         (1, 5 | 6) => (10, 88, 12),
         (1, 9) => return attributes(table),
         (2 | 3, _) => return Some(GpuMetrics { is_processor: true, ..GpuMetrics::default() }),
@@ -137,10 +142,11 @@ mod tests {
             (2, 104, 22, 24, 16),
             (3, 120, 22, 24, 16),
             (4, 288, 10, 24, 12),
-            (5, 376, 10, 88, 12),
-            (6, 400, 10, 88, 12),
-            (7, 3000, 10, 24, 12),
-            (8, 3872, 10, 24, 12),
+            (5, 360, 10, 88, 12),
+            (6, 384, 10, 88, 12),
+            (6, 1664, 10, 16, 12),
+            (7, 2208, 10, 24, 12),
+            (8, 3360, 10, 24, 12),
         ] {
             let values: [(usize, &[u8]); 3] = [(power_at, &[0x2c, 1]), (energy_at, &energy), (activity_at, &[50, 0])];
             let found = parse(&table(size, 1, content, &values)).unwrap();

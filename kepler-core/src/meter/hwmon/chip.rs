@@ -62,13 +62,37 @@ const RAIL_CHIPS: [&str; 15] = [
     "scmi_sensors",
 ];
 
+/// The on-chip controllers of IBM POWER9 without a hypervisor of IBM's.
+const POWER9: &str = "ibmpowernv";
+
 /// The zone that a sensor called `name` (lower case, `_` between words) of a chip measures, if known.
 pub(super) fn kind_of(chip: &str, name: &str) -> Option<ZoneKind> {
     if RAIL_CHIPS.contains(&chip) {
         return kind_of_rail(name);
     }
+    if chip == POWER9 {
+        return kind_of_power9(name);
+    }
     let (_, sensors) = CHIPS.iter().find(|(known, _)| *known == chip)?;
     sensors.iter().find(|(part, _)| name.contains(part)).map(|(_, kind)| *kind)
+}
+
+/// The zone of a POWER9's sensor. The firmware's labels (skiboot `hw/occ-sensor.c`) are `System` and, a processor,
+/// `Chip 8` with `Vdd` (cores and their caches), `Vdn` (the rest of the chip) and `Memory`, all with power and energy. Its `GPU`,
+/// `Fan`, `IO`, `Storage` and `APSS 3` are none of the zones here.
+fn kind_of_power9(name: &str) -> Option<ZoneKind> {
+    if name == "system" {
+        return Some(ZoneKind::Psys);
+    }
+    let (number, part) = name.strip_prefix("chip_").map(|rest| rest.split_once('_').unwrap_or((rest, "")))?;
+    number.parse::<u32>().ok()?;
+    match part {
+        "" => Some(ZoneKind::Package),
+        "vdd" => Some(ZoneKind::Core),
+        "vdn" => Some(ZoneKind::Uncore),
+        "memory" => Some(ZoneKind::Dram),
+        _ => None,
+    }
 }
 
 /// Chips whose core and uncore sensors make up the package together, as their documentation says: two rails feed an AMD
@@ -78,10 +102,13 @@ pub(super) fn is_partitioned(chip: &str) -> bool {
     matches!(chip, "zenpower" | "apm_xgene" | "smpro_hwmon" | "power_meter")
 }
 
-/// The socket that a sensor's name tells: `esocket1` of `amd_energy`, `grace_power_socket_1`.
+/// The socket that a sensor's name tells: `esocket1` of `amd_energy`, `grace_power_socket_1`, `chip_8_vdd` of a POWER9.
 pub(super) fn socket_number(name: &str) -> Option<u32> {
-    let (_, number) = name.rsplit_once("socket")?;
-    number.trim_start_matches('_').parse().ok()
+    let number = match name.rsplit_once("socket") {
+        Some((_, number)) => number.trim_start_matches('_'),
+        None => name.strip_prefix("chip_")?.split('_').next()?,
+    };
+    number.parse().ok()
 }
 
 /// Whether a platform sensor is known to measure one of several parts that do not overlap.
@@ -91,7 +118,7 @@ pub(super) fn is_one_of_several(name: &str) -> bool {
 
 /// Whether anything is known about a chip.
 pub(super) fn is_known(chip: &str) -> bool {
-    RAIL_CHIPS.contains(&chip) || CHIPS.iter().any(|(known, _)| *known == chip)
+    chip == POWER9 || RAIL_CHIPS.contains(&chip) || CHIPS.iter().any(|(known, _)| *known == chip)
 }
 
 /// The zone that a supply rail feeds, by the words of its label.

@@ -2,7 +2,7 @@
 
 use super::super::processes::Processes;
 use crate::attribution::IdlePolicy;
-use crate::attribution::idle::{Baseline, IdleSplit};
+use crate::attribution::idle::{Baseline, IdleKnowledge, IdleSplit};
 use crate::attribution::ledger::NodeAccount;
 use crate::counter::{CounterEvents, EnergyDelta};
 use crate::device::{Device, DeviceAllocation, DeviceReading, SharesBy};
@@ -72,6 +72,11 @@ impl Tracked {
             device: Arc::new(device.clone()),
             source,
         }
+    }
+
+    /// How its idle power is known, or why it is not.
+    pub(super) fn idle_knowledge(&self) -> IdleKnowledge {
+        self.baseline.knowledge()
     }
 
     /// It is found, for the first time or again.

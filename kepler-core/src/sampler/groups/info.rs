@@ -49,10 +49,11 @@ impl GroupInfo {
                 let cgroup = info.cgroup.clone();
                 *info = Arc::new(PodInfo { cgroup, ..PodInfo::clone(earlier) });
             }
-            (GroupInfo::Container(info), GroupInfo::Container(earlier)) if earlier.kind.is_some() => {
+            (GroupInfo::Container(info), GroupInfo::Container(earlier)) if earlier.was_looked_up() => {
                 let own = Arc::make_mut(info);
                 own.name.clone_from(&earlier.name);
                 (own.kind, own.resources) = (earlier.kind, earlier.resources);
+                own.shown_as.clone_from(&earlier.shown_as);
             }
             _ => {}
         }

@@ -7,7 +7,8 @@
 //! | the pod is listed, not yet who of its containers runs | | shown without after [`HOLD`] |
 //! | the pod is not listed | shown without a name after [`HOLD`] | shown with it |
 //!
-//! What is not shown is charged all the same, itself and its pod. Where a pod was named by a source that knows names only, the
+//! What was shown without a name is named once it is listed after all, but for the labels of its series: they stay until it
+//! ends. What is not shown is charged all the same, itself and its pod. Where a pod was named by a source that knows names only, the
 //! rest is added once a better one lists it: no series of energy changes by that.
 
 use super::{Group, GroupIndex, GroupInfo, Groups};
@@ -34,7 +35,7 @@ pub(super) enum Naming {
     Held,
     /// In a listed pod, of which other containers are listed: not shown.
     Unlisted,
-    /// Waited for in vain.
+    /// Waited for in vain: shown without a name.
     Unnamed,
     /// Listed.
     Named,
@@ -91,6 +92,8 @@ impl Groups {
             // Taken back from among the ended ones, with its name.
             GroupInfo::Pod(pod) if !pod.name.is_empty() => Naming::Named,
             GroupInfo::Container(container) if container.kind.is_some() => Naming::Named,
+            GroupInfo::Pod(pod) if pod.shown_unnamed => Naming::Unnamed,
+            GroupInfo::Container(container) if container.shown_as.is_some() => Naming::Unnamed,
             GroupInfo::Pod(_) => Naming::Held,
             GroupInfo::Container(container) if container.pod.is_some() => Naming::Held,
             _ => Naming::Settled,
@@ -99,7 +102,7 @@ impl Groups {
 
     /// A group has appeared that waits for its name.
     pub(super) fn await_name(&mut self, naming: Naming) {
-        self.naming.waiting |= naming == Naming::Held;
+        self.naming.waiting |= matches!(naming, Naming::Held | Naming::Unnamed);
     }
 
     /// Gives names to pods and containers that are listed by now. Whether any group has got one: then those that
@@ -123,10 +126,10 @@ impl Groups {
                     self.rename_around_job(position);
                 }
             }
+            directory.set_unresolved_pods(round.unresolved);
             if round.asks {
                 directory.ask();
             }
-            directory.set_unresolved_pods(round.unresolved);
             (self.naming.waiting, has_named) = (round.waiting, round.has_named);
         }
         drop(pods);
@@ -142,6 +145,10 @@ impl Groups {
             if group.naming != Naming::Named {
                 round.unresolved += 1;
                 group.naming = round.wait(since, group.naming);
+                if group.naming == Naming::Unnamed && !info.shown_unnamed {
+                    group.info = GroupInfo::Pod(Arc::new(PodInfo { shown_unnamed: true, ..PodInfo::clone(info) }));
+                    round.has_named = true;
+                }
             }
             return;
         };
@@ -214,6 +221,10 @@ impl Groups {
         }
         let Some(Some(group)) = self.slots.get_mut(position) else { return };
         group.since = Some(since);
+        if named == Naming::Unnamed && !is_nested && next.shown_as.is_none() {
+            let own = Arc::make_mut(&mut next);
+            own.shown_as = Some(own.name.clone());
+        }
         let GroupInfo::Container(info) = &mut group.info else { return };
         round.has_named |= !Arc::ptr_eq(info, &next);
         *info = next;

@@ -1,7 +1,7 @@
 //! What is known of a kind of zone's idle power.
 
 use super::Kind;
-use crate::attribution::idle::IdleEstimate;
+use crate::attribution::idle::{IdleEstimate, IdleKnowledge};
 
 impl Kind {
     /// The idle power by which idle is separated from active, and its error: the sum of its packages' where they are known.
@@ -16,11 +16,20 @@ impl Kind {
         })
     }
 
+    /// How it is known, or why not: of the package of which least is.
+    pub(super) fn idle_knowledge(&self) -> IdleKnowledge {
+        match self.is_by_package {
+            true => self
+                .parts
+                .iter()
+                .map(|part| part.baseline.knowledge())
+                .fold(IdleKnowledge::Given, IdleKnowledge::weaker),
+            false => self.baseline.knowledge(),
+        }
+    }
+
     /// Whether idle is separated from active by a known idle power.
     pub(super) fn knows_idle_power(&self) -> bool {
-        match self.is_by_package {
-            true => self.parts.iter().all(|part| part.baseline.idle_power().is_some()),
-            false => self.baseline.idle_power().is_some(),
-        }
+        self.idle_knowledge().is_known()
     }
 }

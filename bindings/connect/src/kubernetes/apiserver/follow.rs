@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// A watch that has lasted for so long was one, also if nothing has happened.
 const LONG: Duration = Duration::from_secs(5);
 
+/// The server sends a bookmark each minute, up to 75 s apart (Kubernetes 1.36, watch cache): two of them are missing.
+pub(in crate::kubernetes) const SILENCE: Duration = Duration::from_secs(150);
+
 /// What can be followed.
 pub(in crate::kubernetes) trait Followed {
     /// What the server sends.
@@ -19,6 +22,10 @@ pub(in crate::kubernetes) trait Followed {
     type Item;
 
     fn access(&self) -> &Access;
+    /// A watch that says nothing for so long is dead, and another one goes on from there.
+    fn silence(&self) -> Duration {
+        SILENCE
+    }
     fn collection(&self) -> Collection;
     fn item(&self, object: Self::Object) -> Self::Item;
     /// All there are, and the moment of the cluster's history that shows.
@@ -52,11 +59,11 @@ pub(in crate::kubernetes) fn follow<F: Followed>(
     loop {
         let Err(refusal) = once(followed, &mut tell, &mut backoff, &mut by_watch) else { return };
         // A list that has to be made again is no fault. Many followers learn of it at the same time, so each waits a little.
-        let is_expired = refusal.fault == "expired";
+        let (is_expired, retry_after) = (refusal.fault == "expired", refusal.retry_after.unwrap_or_default());
         if !is_expired && !tell(News::Refused(refusal)) {
             return;
         }
-        pause(backoff.next());
+        pause(backoff.next().max(retry_after));
         if stop.load(Ordering::Acquire) {
             return;
         }
@@ -70,7 +77,8 @@ fn once<F: Followed>(
     backoff: &mut Backoff,
     by_watch: &mut bool,
 ) -> Result<(), SourceFailure> {
-    let (connection, collection) = (Connection::open(followed.access())?, followed.collection());
+    let (connection, collection) =
+        (Connection::with_silence(followed.access(), followed.silence())?, followed.collection());
     let mut watch = None;
     let mut version = String::new();
     if *by_watch {

@@ -95,9 +95,7 @@ impl<T: Watched> Watch<T> {
             Some(version) => query.push(("resourceVersion", version)),
             None => query.extend([("sendInitialEvents", "true"), ("resourceVersionMatch", "NotOlderThan")]),
         }
-        let timeout = LENGTH + Duration::from_secs(30);
-        let (_, body) =
-            connection.get(&collection.segments(), &query, collection.accept, timeout, &collection.right)?;
+        let body = connection.watch(&collection.segments(), &query, collection.accept, &collection.right)?;
         let body = BufReader::with_capacity(16 << 10, Bounded::new(body, MAX_BODY));
         let events = serde_json::Deserializer::from_reader(body).into_iter();
         let resource_version = resource_version.unwrap_or_default().to_owned();

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 /// Gives prepared answers, then fails.
 struct Scripted(&'static str, VecDeque<Result<Vec<PodEntry>, &'static str>>);
 
-impl PodSource for Scripted {
+impl super::super::source::PodSource for Scripted {
     fn name(&self) -> &'static str {
         self.0
     }
@@ -31,7 +31,10 @@ fn pod(uid: &str, id: &str) -> PodEntry {
 fn refreshing(sources: Vec<Scripted>) -> Refreshing {
     Refreshing {
         directory: Directory::new(),
-        sources: sources.into_iter().map(|source| Box::new(source) as Box<dyn PodSource>).collect(),
+        sources: Sources::new(
+            sources.into_iter().map(|source| Box::new(source) as Box<dyn super::super::source::PodSource>).collect(),
+        )
+        .unwrap(),
         interval: Duration::from_secs(15),
         news: None,
         stop: Arc::default(),
@@ -60,7 +63,8 @@ fn the_last_answer_is_kept_and_another_source_only_adds_what_is_missing() {
     let mut known = pod("a", "1");
     known.owner = Some(kepler_core::workload::PodOwner::new("Deployment", "web"));
     let kubelet = Scripted("kubelet", [Ok(vec![known.clone()]), Err("unauthorized"), Err("unauthorized")].into());
-    let files = Scripted("files", [Ok(vec![pod("a", "2"), pod("b", "3")])].into());
+    // A slow machine asks them a second time.
+    let files = Scripted("files", (0..9).map(|_| Ok(vec![pod("a", "2"), pod("b", "3")])).collect());
     let mut refreshing = refreshing(vec![kubelet, files]);
     refreshing.refresh(false);
     assert_eq!(refreshing.refresh(false), Outcome::Failed);
@@ -140,6 +144,81 @@ fn the_log_directories_name_at_once_what_a_source_before_them_may_take_its_time_
     assert_eq!(refreshing.refresh(true), Outcome::Answered);
     refreshing.bridge(true);
     assert_eq!(named(&refreshing), (Some("kubelet"), 1, known.owner.clone()), "it answers again");
+}
+
+#[test]
+fn a_source_that_hangs_keeps_no_other_from_naming_what_is_asked_for() {
+    struct Hanging(std::sync::mpsc::Receiver<()>);
+    impl super::super::source::PodSource for Hanging {
+        fn name(&self) -> &'static str {
+            "kubelet"
+        }
+
+        fn list(&mut self) -> Result<Vec<PodEntry>, SourceFailure> {
+            let _ = self.0.recv();
+            Ok(vec![pod("a", "1")])
+        }
+    }
+    let (go_on, wait) = std::sync::mpsc::channel();
+    let api = Scripted("apiserver", [Ok(vec![pod("b", "2")])].into());
+    let mut refreshing = refreshing(Vec::new());
+    refreshing.sources = Sources::new(vec![Box::new(Hanging(wait)), Box::new(api)]).unwrap();
+    let directory = refreshing.directory.clone();
+    directory.attend(std::thread::current());
+    let asks = std::thread::spawn(move || {
+        while directory.pods().pod("b").is_none() {
+            directory.ask();
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        go_on.send(()).unwrap();
+    });
+    assert_eq!(refreshing.refresh(false), Outcome::Answered);
+    asks.join().unwrap();
+    let status = refreshing.directory.status();
+    assert_eq!((status.source, status.pods, status.refreshes), (Some("kubelet"), 1, 2));
+    assert!(refreshing.wait(Instant::now() + Duration::from_secs(60), Instant::now()), "what was asked for is wanted");
+}
+
+#[test]
+fn a_server_that_asks_to_be_left_alone_is() {
+    struct Busy(Arc<std::sync::atomic::AtomicUsize>);
+    impl super::super::source::PodSource for Busy {
+        fn name(&self) -> &'static str {
+            "kubelet"
+        }
+
+        fn list(&mut self) -> Result<Vec<PodEntry>, SourceFailure> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            let wait = Some(Duration::from_secs(60));
+            Err(SourceFailure { retry_after: wait, ..SourceFailure::new("status", "429", Remedy::Wait) })
+        }
+    }
+    let asked = Arc::<std::sync::atomic::AtomicUsize>::default();
+    let mut refreshing = refreshing(Vec::new());
+    let files = Scripted("files", (0..9).map(|_| Ok(vec![pod("a", "1")])).collect());
+    refreshing.sources = Sources::new(vec![Box::new(Busy(asked.clone())), Box::new(files)]).unwrap();
+    for _ in 0..5 {
+        assert_eq!(refreshing.refresh(true), Outcome::Answered);
+    }
+    let status = refreshing.directory.status();
+    assert_eq!((asked.load(Ordering::Relaxed), status.faults[0].count), (1, 1));
+    assert_eq!((status.source, status.unavailable[0].source_name), (Some("files"), "kubelet"), "still said");
+}
+
+#[test]
+fn the_age_of_what_a_watch_brings_is_that_of_its_last_word() {
+    let mut refreshing = refreshing(Vec::new());
+    let (tell, news) = std::sync::mpsc::channel();
+    refreshing.news = Some(news);
+    tell.send(News::List(vec![pod("a", "1")])).unwrap();
+    assert!(refreshing.take_news() && refreshing.refresh(false) == Outcome::Answered);
+    let heard = refreshing.directory.status().read_at;
+    assert_eq!(refreshing.refresh(true), Outcome::Answered);
+    assert_eq!(refreshing.directory.status().read_at, heard);
+    assert_ne!(refreshing.directory.pods().read_at(), heard, "a newer list would say the same");
+    tell.send(News::Event(Event::Bookmark(false))).unwrap();
+    assert!(refreshing.take_news() && refreshing.refresh(false) == Outcome::Answered);
+    assert_ne!(refreshing.directory.status().read_at, heard);
 }
 
 #[test]

@@ -115,17 +115,42 @@ impl Server {
         config: Arc<rustls::ServerConfig>,
         respond: impl Fn(&Request) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        Server::accept(move |stream, asked| {
-            let connection = rustls::ServerConnection::new(config.clone()).unwrap();
-            let mut stream = rustls::StreamOwned::new(connection, stream);
-            serve(&mut stream, asked, &respond);
-            stream.conn.send_close_notify();
-            let _ = stream.flush();
-        })
+        Server::start_tls_with(move || config.clone(), respond)
+    }
+
+    /// The same with a configuration that may be another one for each connection.
+    pub(crate) fn start_tls_with(
+        config: impl Fn() -> Arc<rustls::ServerConfig> + Send + Sync + 'static,
+        respond: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Server::accept(move |stream, asked| serve_tls(stream, config(), asked, &respond))
+    }
+
+    /// The same at an address where one has been before.
+    pub(crate) fn start_tls_at(
+        address: SocketAddr,
+        config: Arc<rustls::ServerConfig>,
+        respond: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let begun = std::time::Instant::now();
+        let listener = loop {
+            match TcpListener::bind(address) {
+                Ok(listener) => break listener,
+                Err(error) => assert!(begun.elapsed() < Duration::from_secs(30), "{address}: {error}"),
+            }
+            thread::sleep(Duration::from_millis(50));
+        };
+        Server::accept_at(listener, move |stream, asked| serve_tls(stream, config.clone(), asked, &respond))
     }
 
     fn accept(answer: impl Fn(TcpStream, &Mutex<Vec<Request>>) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Server::accept_at(TcpListener::bind("127.0.0.1:0").unwrap(), answer)
+    }
+
+    fn accept_at(
+        listener: TcpListener,
+        answer: impl Fn(TcpStream, &Mutex<Vec<Request>>) + Send + Sync + 'static,
+    ) -> Self {
         let server = Server { address: listener.local_addr().unwrap(), asked: Arc::default(), stop: Arc::default() };
         let (asked, stop, answer) = (server.asked.clone(), server.stop.clone(), Arc::new(answer));
         thread::spawn(move || {
@@ -170,6 +195,19 @@ pub(crate) fn self_signed() -> (Arc<rustls::ServerConfig>, String) {
         .with_single_cert(vec![made.cert.der().clone()], key)
         .unwrap();
     (Arc::new(config), made.cert.pem())
+}
+
+fn serve_tls(
+    stream: TcpStream,
+    config: Arc<rustls::ServerConfig>,
+    asked: &Mutex<Vec<Request>>,
+    respond: &impl Fn(&Request) -> Reply,
+) {
+    let connection = rustls::ServerConnection::new(config).unwrap();
+    let mut stream = rustls::StreamOwned::new(connection, stream);
+    serve(&mut stream, asked, respond);
+    stream.conn.send_close_notify();
+    let _ = stream.flush();
 }
 
 fn serve(stream: &mut (impl Read + Write), asked: &Mutex<Vec<Request>>, respond: &impl Fn(&Request) -> Reply) {
