@@ -34,6 +34,7 @@ mod groups;
 mod platform;
 mod processes;
 mod publish;
+mod rest;
 mod retired;
 mod zones;
 

@@ -4,8 +4,8 @@
 //! Their number is bounded: what finds no room is charged to its container or unit without a name.
 
 use super::groups::{GroupIndex, GroupInfo, Groups};
-use super::platform::Round;
 use super::processes::Unlisted;
+use super::rest::Round;
 use crate::attribution::ledger::Account;
 use crate::host::Timestamp;
 use crate::units::PerZone;

@@ -14,7 +14,7 @@ use crate::platform::{BoardRow, PlatformAttribution, PlatformBoard, PlatformMete
 use crate::snapshot::{PlatformResidual, Snapshot};
 use crate::units::{Energy, PerZone, ZoneKind};
 use charges::Charges;
-pub(super) use charges::{Charged, Round, Workloads};
+pub(super) use charges::Workloads;
 use estimate::Estimate;
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -202,7 +202,7 @@ fn a_process_that_ended_before_the_reading_came_is_charged_with_its_container() 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
-    fn books_balance_whoever_comes_and_goes_and_whenever_the_whole_is_read(
+    fn books_balance_as_workloads_come_and_go_and_whenever_the_whole_is_read(
         steps in prop::collection::vec((0u32..6, 0u64..900, 0u8..8, 40.0f64..400.0, 1u64..40), 5..40),
         min_energy in prop::sample::select(vec![0u64, 200_000_000]),
     ) {

@@ -240,6 +240,22 @@ fn verdict(config: &Config) -> Verdict {
     }
 }
 
+impl Report {
+    /// What shows the power of the whole machine, and whether workloads are charged by it.
+    fn write_platform(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.platform.is_empty() || self.platform_attribute.is_some() {
+            writeln!(f, "\nPlatform power")?;
+        }
+        for platform in &self.platform {
+            write!(f, "{platform}")?;
+        }
+        match self.platform_attribute {
+            Some(charges) => indented(f, "  attribute ", charges),
+            None => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "Sources of energy figures, in the order in which they are tried")?;
@@ -271,15 +287,7 @@ impl fmt::Display for Report {
             }
         }
         write!(f, "{}", self.accelerators)?;
-        if !self.platform.is_empty() || self.platform_attribute.is_some() {
-            writeln!(f, "\nPlatform power")?;
-        }
-        for platform in &self.platform {
-            write!(f, "{platform}")?;
-        }
-        if let Some(charges) = self.platform_attribute {
-            indented(f, "  attribute ", charges)?;
-        }
+        self.write_platform(f)?;
         writeln!(f, "\nProcesses")?;
         let means = match self.usage_source {
             Some("ebpf") => "ebpf (from the scheduler; short-lived processes by name)",

@@ -135,7 +135,7 @@ fn of_no_series_and_of_several_none_is_taken() {
     assert!(error.fault == "refused" && error.to_string().contains("parse error"), "{error}");
 }
 
-/// A plug with a password, as Shelly documents it: whoever does not answer its challenge gets 401 with a new one. It tells what it
+/// A plug with a password, as Shelly documents it: a client that does not answer its challenge gets 401 with a new one. It tells what it
 /// was sent, and forgets its nonce after `lasts` answers.
 fn with_password(challenge: &'static str, lasts: usize, sent: Arc<Mutex<Vec<String>>>) -> Server {
     let taken = Mutex::new((0usize, 0usize));
@@ -161,7 +161,7 @@ fn with_password(challenge: &'static str, lasts: usize, sent: Arc<Mutex<Vec<Stri
 const SHELLY: &str = r#"Digest qop="auth", realm="shellyplusplugs-a8032ab1", nonce="NONCE", algorithm=SHA-256"#;
 
 #[test]
-fn a_plug_with_a_password_is_answered_by_a_digest_and_asked_anew_when_its_nonce_is_old() {
+fn a_plug_with_a_password_is_answered_by_a_digest_and_asked_again_when_its_nonce_is_old() {
     let sent = Arc::new(Mutex::new(Vec::new()));
     let server = with_password(SHELLY, 2, Arc::clone(&sent));
     let mut meter = json_meter(&server, "/rpc/Switch.GetStatus?id=0", "/apower");

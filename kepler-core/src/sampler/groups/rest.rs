@@ -1,6 +1,6 @@
 //! Groups and the rest of the machine: each is charged what its processes are, and for what they do not explain.
 
-use super::super::platform::{Charged, Round};
+use super::super::rest::{Charged, Round};
 use super::{GroupIndex, GroupInfo, Groups};
 use crate::attribution::ledger::PlatformCharge;
 use crate::units::{Energy, PerZone};

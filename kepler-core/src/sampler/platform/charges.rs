@@ -7,7 +7,8 @@
 use super::super::commands::Commands;
 use super::super::groups::Groups;
 use super::super::processes::Processes;
-use crate::attribution::ledger::{NodeAccount, PlatformCharge};
+use super::super::rest::Round;
+use crate::attribution::ledger::NodeAccount;
 use crate::attribution::share::Divider;
 use crate::snapshot::{NodeZone, PowerInterval, Snapshot, ZonePower};
 use crate::units::{Energy, PerZone, Power};
@@ -191,48 +192,5 @@ impl Charges {
         zone.fault = fault;
         zone.is_lost = !self.is_shown;
         zone
-    }
-}
-
-/// One charge.
-pub(in crate::sampler) struct Round<'a> {
-    divider: Divider,
-    pub(in crate::sampler) parts: &'a PerZone<bool>,
-    window: Duration,
-    number: u64,
-    /// All that is charged, and by what.
-    due: Energy,
-    whole: Energy,
-}
-
-/// What some were charged, and by what.
-#[derive(Clone, Copy, Debug, Default)]
-pub(in crate::sampler) struct Charged {
-    pub(in crate::sampler) energy: Energy,
-    pub(in crate::sampler) weight: Energy,
-}
-
-impl Charged {
-    pub(in crate::sampler) fn add(&mut self, charge: &PlatformCharge) {
-        self.energy += charge.energy;
-        self.weight += charge.weight;
-    }
-}
-
-impl Round<'_> {
-    /// The share of the next weight. All shares add up to what is charged.
-    pub(in crate::sampler) fn share(&mut self, weight: Energy) -> PlatformCharge {
-        let energy = self.divider.share(weight.microjoules());
-        self.of(energy, weight)
-    }
-
-    /// The share of a weight that is part of others as well.
-    pub(in crate::sampler) fn share_apart(&self, weight: Energy) -> PlatformCharge {
-        let mut divider = Divider::new(self.due, self.whole.microjoules());
-        self.of(divider.share(weight.microjoules()), weight)
-    }
-
-    pub(in crate::sampler) const fn of(&self, energy: Energy, weight: Energy) -> PlatformCharge {
-        PlatformCharge { energy, weight, number: self.number, window: self.window }
     }
 }

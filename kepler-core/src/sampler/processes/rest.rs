@@ -1,7 +1,7 @@
 //! Processes and the rest of the machine: what each is charged of it.
 
 use super::super::groups::Groups;
-use super::super::platform::{Charged, Round};
+use super::super::rest::{Charged, Round};
 use super::Processes;
 use crate::attribution::share::Divider;
 use crate::units::{Energy, PerZone};
