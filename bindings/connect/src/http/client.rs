@@ -26,6 +26,14 @@ pub(crate) struct Http {
 impl Http {
     /// `secure` says whether any address is https; without one no trust store is needed, and a
     /// container that has none can still reach its neighbours.
+    #[cfg(any(
+        feature = "kepler",
+        feature = "models",
+        feature = "prometheus",
+        feature = "electricity-maps",
+        feature = "watttime",
+        feature = "uk-carbon-intensity"
+    ))]
     pub(crate) fn new(options: ClientOptions, secure: bool) -> Result<Self, HttpError> {
         Http::with(Client::builder(), options, secure)
     }
@@ -123,7 +131,8 @@ impl Http {
         url: &Url,
         header: (&str, &str),
     ) -> Result<(Vec<u8>, HeaderMap), HttpError> {
-        self.answer(self.client.request(method, url.clone()).header(header.0, header.1), url, &Auth::None)
+        let request = self.client.request(method, Auth::None.instead_of_user(url)).header(header.0, header.1);
+        self.answer(request, url, &Auth::None)
     }
 
     /// POST of a form: the body of a successful answer.
