@@ -86,7 +86,7 @@
 //! | `calibration` | the file that a calibration run writes ([`calibration`]) |
 //! | `ebpf` | CPU time as the scheduler reports it, short-lived processes by name ([`usage::ebpf`]) |
 //! | `perf` | the meter of the perf `power` PMU |
-//! | `names` | container names from Docker's and Podman's own files |
+//! | `names` | names of containers and virtual machines from the own files of Docker, Podman and libvirt |
 //! | `models` | published power models ([`model`](../kepler_core/model/index.html)) |
 //! | `archives` | the same from zip archives |
 //! | `ipmi` | the power of the whole machine from its BMC, by `/dev/ipmi0` |

@@ -176,13 +176,23 @@ pub struct VmInfo {
     pub name: String,
     /// `kvm`, `cloud-hypervisor`, `firecracker`, `crosvm`, `virtualbox`, `vmware`, `xen`, …
     pub hypervisor: &'static str,
+    /// What runs it, where that is known: `libvirt`, `openstack`, `kubevirt`, `proxmox`; else empty.
+    pub manager: &'static str,
+    /// What its manager calls it: libvirt's domain (`instance-0000001a` in OpenStack), Proxmox's number; else empty.
+    pub domain: String,
+    /// The OpenStack project or Kubernetes namespace that it belongs to; else empty.
+    pub project: String,
+    /// The OpenStack flavor that it is of; else empty.
+    pub flavor: String,
+    /// Its address for vsock in the host's kernel, if it has one.
+    pub cid: Option<u32>,
 }
 
 impl VmInfo {
     /// A virtual machine; `name` may be empty.
     #[must_use]
     pub fn new(id: impl Into<String>, name: impl Into<String>, hypervisor: &'static str) -> Self {
-        VmInfo { id: id.into(), name: name.into(), hypervisor }
+        VmInfo { id: id.into(), name: name.into(), hypervisor, ..VmInfo::default() }
     }
 }
 

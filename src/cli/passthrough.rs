@@ -1,6 +1,8 @@
 //! The host's figures inside its guests: what each virtual machine was charged goes to it, and nothing else.
 
 mod channel;
+mod listener;
+mod outbox;
 mod tree;
 
 use super::config::Config;
@@ -8,11 +10,13 @@ use super::exit::Failure;
 use channel::Channels;
 use kepler_core::guests::{GuestOptions, GuestRecord, GuestShares, is_plain};
 use kepler_core::host::Timestamp;
-use kepler_core::snapshot::{Feed, Snapshot};
+use kepler_core::snapshot::{Feed, Row, Snapshot, State};
+use kepler_core::workload::VmInfo;
+use listener::Listeners;
 use std::collections::BTreeSet;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tree::Trees;
 
 /// How often it is looked for a new snapshot.
@@ -28,7 +32,7 @@ impl Passthrough {
     /// Begins, if anything is to be passed on.
     ///
     /// # Errors
-    /// The system gives no thread, or the directory cannot be made.
+    /// The system gives no thread, the directory cannot be made, or the port of vsock cannot be listened at.
     pub(super) fn start(config: &Config, feed: Feed) -> Result<Option<Self>, Failure> {
         let settings = &config.passthrough;
         if !settings.is_any() {
@@ -37,8 +41,11 @@ impl Passthrough {
         let trees = settings.directory.clone().map(Trees::open).transpose();
         let trees = trees.map_err(Failure::to("make the directory of virtual machines (--passthrough.directory)"))?;
         let channels = settings.channels.as_ref().map(|pattern| Channels::new(&pattern.text));
+        let listen = settings.listen.as_ref().map(|pattern| pattern.text.as_str());
+        let listeners = Listeners::open(settings.vsock, listen);
+        let listeners = listeners.map_err(Failure::to("listen at the port of vsock (--passthrough.vsock)"))?;
         let options = GuestOptions::default().with(|options| options.idle = settings.idle);
-        let mut work = Work { shares: GuestShares::new(options), trees, channels, refused: BTreeSet::new() };
+        let mut work = Work { shares: GuestShares::new(options), trees, channels, listeners, refused: BTreeSet::new() };
         let (stop, stopped) = channel();
         let pass_on = move || {
             let mut last = None;
@@ -48,6 +55,7 @@ impl Passthrough {
                     last = Some(snapshot.sequence);
                     work.pass_on(&snapshot);
                 }
+                work.listeners.accept(Instant::now());
             }
         };
         let thread = thread::Builder::new().name("kepler-guests".into()).spawn(pass_on);
@@ -70,6 +78,7 @@ struct Work {
     shares: GuestShares,
     trees: Option<Trees>,
     channels: Option<Channels>,
+    listeners: Listeners,
     /// Machines whose identifier cannot be a file's name, said once.
     refused: BTreeSet<String>,
 }
@@ -78,7 +87,17 @@ struct Work {
 struct Guest<'a> {
     id: &'a str,
     name: &'a str,
+    cid: Option<u32>,
     record: &'a GuestRecord,
+}
+
+impl Guest<'_> {
+    /// The path of this machine, of a pattern with `{id}` or `{name}`.
+    fn path(&self, pattern: &str) -> String {
+        // A name is what its owner chose; it must not lead elsewhere.
+        let name = if is_plain(self.name) { self.name } else { self.id };
+        pattern.replace("{id}", self.id).replace("{name}", name)
+    }
 }
 
 impl Work {
@@ -97,12 +116,13 @@ impl Work {
                 }
                 continue;
             }
-            let row = snapshot.vms.iter().find(|row| row.info.id == record.vm);
-            let name = row.map_or("", |row| row.info.name.as_str());
-            guests.push(Guest { id: &record.vm, name, record });
+            let is_it = |row: &&Row<VmInfo>| row.state == State::Running && row.info.id == record.vm;
+            let info = snapshot.vms.iter().find(is_it).map(|row| &row.info);
+            let (name, cid) = info.map_or(("", None), |info| (info.name.as_str(), info.cid));
+            guests.push(Guest { id: &record.vm, name, cid, record });
         }
         // Without records it is too early, or there is no machine.
-        let is_none_there = snapshot.vms.iter().all(|row| row.state != kepler_core::snapshot::State::Running);
+        let is_none_there = snapshot.vms.iter().all(|row| row.state != State::Running);
         if guests.is_empty() && !is_none_there {
             return;
         }
@@ -112,5 +132,6 @@ impl Work {
         if let Some(channels) = &mut self.channels {
             channels.show(&guests);
         }
+        self.listeners.show(&guests, Instant::now());
     }
 }

@@ -7,17 +7,20 @@ use super::accelerators::Accelerators;
 use super::config::{Config, Manner, Meter};
 use super::exit::Failure;
 use super::kubernetes::Pods;
+use kepler_connect::instance::{METADATA_SERVICE, PATIENCE, instance_type};
 use kepler_core::calibration::Calibration;
 use kepler_core::calibration::file::{self, CalibrationFileError};
 use kepler_core::device::DeviceOptions;
 use kepler_core::device::fake::FakeDevices;
 use kepler_core::directory::Directory;
 use kepler_core::meter::chain::{ChainOptions, Source};
-use kepler_core::meter::host::HostFigures;
+use kepler_core::meter::estimate::{Cloud, InstanceType};
+use kepler_core::meter::host::{HostFigures, HostRoute};
 use kepler_core::platform::PlatformBoard;
 use kepler_core::sampler::{Sampler, SamplerError, SamplerOptions};
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 /// As many artificial accelerators are made as show what several look like.
 const FAKE_GPUS: u32 = 2;
@@ -147,15 +150,35 @@ fn uncalibrated(config: &Config) -> ChainOptions {
         options.zones.clone_from(&config.zones);
         options.hwmon.zones.clone_from(&config.hwmon_zones);
         options.hwmon.chip_rules.clone_from(&config.hwmon_chip_rules);
+        options.instance = instance(config);
     })
+}
+
+/// What this machine's cloud says that it is, where that was asked for and the firmware does not say it.
+fn instance(config: &Config) -> Option<InstanceType> {
+    let host = config.host();
+    let cloud = Cloud::of(&host).filter(|_| config.passthrough.metadata && InstanceType::of(&host).is_none())?;
+    // The client is blocking, and must not be made where tasks run.
+    let ask = move || instance_type(cloud, METADATA_SERVICE, PATIENCE);
+    match thread::spawn(ask).join() {
+        Ok(Ok(instance)) => {
+            tracing::info!("this machine is of the type {instance}");
+            Some(instance)
+        }
+        Ok(Err(error)) => {
+            tracing::warn!("the instance type of this machine is not known: {error}");
+            None
+        }
+        Err(_) => None,
+    }
 }
 
 /// Inside a virtual machine its host's figures stand before all others, where nothing else is forced.
 fn with_host(mut sources: Vec<Source>, config: &Config) -> Vec<Source> {
     let port = Path::new(HostFigures::PORT);
-    let path = config.passthrough.source.clone().or_else(|| port.exists().then(|| port.to_owned()));
-    if let Some(path) = path.filter(|_| sources.contains(&Source::Model)) {
-        sources.insert(0, Source::Host(path));
+    let route = config.passthrough.source.clone().or_else(|| port.exists().then(|| HostRoute::Path(port.to_owned())));
+    if let Some(route) = route.filter(|_| sources.contains(&Source::Model)) {
+        sources.insert(0, Source::Host(route));
     }
     sources
 }

@@ -13,6 +13,7 @@
 //! | `external` | [`external::ExternalSource`]: what a machine draws, from a meter outside of it | [`PlatformBoard`] |
 //! | `redfish` | [`redfish::RedfishPoller`]: what a server draws, from its service processor | [`PlatformBoard`] |
 //! | `devices` | [`devices::DevicesFollower`]: activity of GPU instances, and who has which device | [`DeviceDirectory`] |
+//! | `instance` | [`instance::instance_type`]: the instance type of this machine, from its cloud | |
 //! | `models` | [`models::fetch`]: a power model from a URL | |
 //!
 //! Each module says what it requires, in which units it answers, where its limits are and what a call costs.
@@ -57,6 +58,8 @@ pub mod exposition;
 pub mod external;
 #[cfg(feature = "_client")]
 pub mod http;
+#[cfg(feature = "instance")]
+pub mod instance;
 #[cfg(any(feature = "electricity-maps", feature = "watttime", feature = "uk-carbon-intensity"))]
 pub mod intensity;
 #[cfg(feature = "kepler")]

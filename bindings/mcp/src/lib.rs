@@ -11,6 +11,7 @@
 //! # Features
 //! - `http`: the streamable HTTP transport, and the older one over SSE ([`http`](../kepler_mcp/http/index.html)).
 //! - `oauth`: tokens of an OAuth authorization server, over `http`.
+//! - `charts`: answers as pictures (PNG) for callers that ask for `format=chart`, with a font of 265 kB.
 //! - `bridge`: a server over standard input and output that stands for a remote one ([`bridge`](../kepler_mcp/bridge/index.html)).
 //!
 //! ```
@@ -38,6 +39,8 @@
 #[cfg(feature = "bridge")]
 pub mod bridge;
 mod brief;
+#[cfg(feature = "charts")]
+mod chart;
 mod completion;
 #[cfg(feature = "http")]
 pub mod http;

@@ -293,7 +293,7 @@ mod tests {
                 found.push(format!("{place} has {keyword}"));
             }
         }
-        if !map.get("type").is_some_and(|one| one.as_str().is_some_and(|one| one != "null")) {
+        if map.get("type").and_then(Value::as_str).is_none_or(|one| one == "null") {
             found.push(format!("{place} has not one type: {schema}"));
         }
         for (name, property) in map.get("properties").and_then(Value::as_object).into_iter().flatten() {

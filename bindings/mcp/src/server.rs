@@ -1,5 +1,7 @@
 //! The server without a transport.
 
+#[cfg(feature = "charts")]
+use crate::chart;
 use crate::selection::{SelectionError, ToolSelection};
 use crate::size::Wish;
 use crate::watch::ObservedToolbox;
@@ -163,7 +165,10 @@ fn describe(tool: &'static registry::Tool, open_world: bool) -> Tool {
     // Nothing is changed by asking, so hints on destruction and on repetition say nothing and are left out.
     let annotations = ToolAnnotations::new().read_only(tool.read_only).open_world(open_world);
     let description = tool.description().split_whitespace().collect::<Vec<_>>().join(" ");
-    Tool::new(tool.name, description, schema::brief(schema::input(&tool.input_schema)))
+    let arguments = schema::brief(schema::input(&tool.input_schema));
+    #[cfg(feature = "charts")]
+    let arguments = chart::offered(tool.name, arguments);
+    Tool::new(tool.name, description, arguments)
         .with_title(tool.title)
         .with_raw_output_schema(Arc::new(schema::output(&tool.output_schema)))
         .with_annotations(annotations)

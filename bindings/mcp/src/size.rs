@@ -6,6 +6,8 @@
 //! [`ARGUMENT`], which every tool takes and the instructions name once for all, asks for more; so does a `limit` of the caller's own.
 
 use crate::brief::brief;
+#[cfg(feature = "charts")]
+use crate::chart;
 use kepler_compliance::text::Lang;
 use kepler_compliance::tools::registry::{Tool, ToolAnswer, language};
 use kepler_compliance::tools::{CallError, Context};
@@ -39,6 +41,9 @@ const LONG_TEXT: usize = 200;
 pub(crate) struct Wish {
     arguments: Map<String, Value>,
     most: Option<usize>,
+    /// As a picture, too.
+    #[cfg(feature = "charts")]
+    is_drawn: bool,
 }
 
 impl Wish {
@@ -54,7 +59,18 @@ impl Wish {
                 _ => return Err(format!("{ARGUMENT}: give a whole number of bytes, {FEWEST} to {MOST}")),
             },
         };
-        Ok(Wish { arguments, most })
+        #[cfg(feature = "charts")]
+        let is_drawn = match arguments.remove(chart::ARGUMENT) {
+            None | Some(Value::Null) => false,
+            Some(given) if given == chart::CHART => true,
+            Some(_) => return Err(format!("{}: give {}, or leave it out", chart::ARGUMENT, chart::CHART)),
+        };
+        Ok(Wish {
+            arguments,
+            most,
+            #[cfg(feature = "charts")]
+            is_drawn,
+        })
     }
 
     /// The language that is asked for.
@@ -66,22 +82,50 @@ impl Wish {
     ///
     /// # Errors
     /// Those of the tool.
+    #[cfg(not(feature = "charts"))]
     pub(crate) fn answer(self, tool: &Tool, context: &Context<'_>) -> Result<CallToolResult, CallError> {
         let own_limit = self.arguments.contains_key(LIMIT);
-        let answer = tool.answer(context, Value::Object(self.arguments))?;
-        let most = match self.most {
-            Some(most) => most,
-            None if own_limit => return Ok(result(briefly(answer.into_json()))),
-            None => DEFAULT,
-        };
-        let limit = if own_limit { None } else { default_limit(tool) };
-        let whole = briefly(answer.json().clone());
-        match limit.filter(|_| size_of(&whole) > most) {
-            None => Ok(fit(whole, most, &[])),
-            Some(limit) => {
-                let (shorter, lists) = fewer(&answer, &whole, limit, most)?;
-                Ok(fit(shorter, most, &lists))
+        sized(tool.answer(context, Value::Object(self.arguments))?, tool, own_limit, self.most)
+    }
+
+    /// The tool's answer, of the size wished for, and its picture where that is wished for.
+    ///
+    /// # Errors
+    /// Those of the tool; it has no pictures.
+    #[cfg(feature = "charts")]
+    pub(crate) fn answer(mut self, tool: &Tool, context: &Context<'_>) -> Result<CallToolResult, CallError> {
+        let (own_limit, lang) = (self.arguments.contains_key(LIMIT), self.language());
+        if self.is_drawn {
+            if !chart::TOOLS.contains(&tool.name) {
+                let reason = format!("{}: charts are drawn by {}", chart::ARGUMENT, chart::TOOLS.join(", "));
+                let properties = tool.input_schema.get("properties").and_then(Value::as_object);
+                let takes = properties.into_iter().flatten().map(|(name, _)| name.clone()).collect();
+                return Err(CallError::Arguments { tool: tool.name, reason, takes });
             }
+            chart::complete(tool.name, &mut self.arguments);
+        }
+        let answer = tool.answer(context, Value::Object(self.arguments))?;
+        let picture = self.is_drawn.then(|| chart::picture(tool.name, answer.json(), lang));
+        let mut result = sized(answer, tool, own_limit, self.most)?;
+        result.content.extend(picture);
+        Ok(result)
+    }
+}
+
+/// An answer of the size wished for.
+fn sized(answer: ToolAnswer, tool: &Tool, own_limit: bool, wished: Option<usize>) -> Result<CallToolResult, CallError> {
+    let most = match wished {
+        Some(most) => most,
+        None if own_limit => return Ok(result(briefly(answer.into_json()))),
+        None => DEFAULT,
+    };
+    let limit = if own_limit { None } else { default_limit(tool) };
+    let whole = briefly(answer.json().clone());
+    match limit.filter(|_| size_of(&whole) > most) {
+        None => Ok(fit(whole, most, &[])),
+        Some(limit) => {
+            let (shorter, lists) = fewer(&answer, &whole, limit, most)?;
+            Ok(fit(shorter, most, &lists))
         }
     }
 }

@@ -181,7 +181,7 @@ mod tests {
         zone.energy = zone.active_energy + zone.idle_energy;
         snapshot.node.zones[ZoneKind::Package] = Some(zone);
         snapshot.vms.extend(vms.iter().map(|(id, energy)| {
-            let info = VmInfo { id: (*id).to_owned(), name: (*id).to_owned(), hypervisor: "kvm" };
+            let info = VmInfo::new(*id, *id, "kvm");
             let mut row = Row::new(info, State::Running);
             row.energy[ZoneKind::Package] = Energy::from_microjoules(*energy);
             row

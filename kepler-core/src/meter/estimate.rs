@@ -10,6 +10,9 @@
 //! from `/proc/stat`, over exactly the window whose energy it reports; time stolen by the hypervisor is not ours and does
 //! not count. The counter starts at zero with the first reading, in whole microjoules, rounded once a window.
 //!
+//! **Instance.** In a cloud a logical CPU may be two threads of the host, or a part of one ([`InstanceType`]): both are known by the instance
+//! type, which AWS's firmware tells. `W` is then that of both threads, and idle power the part that is the instance's own at all times.
+//!
 //! **Zone.** One `package` zone for all sockets. Its idle power is known: `n · W(0)`.
 //!
 //! **Error.** See [`CpuClass::error_ratio`], and [`Quality::error_bounds`](super::Quality::error_bounds) for the interval, which is wider for a class unlike those
@@ -36,16 +39,20 @@
 //! ```
 
 mod class;
+mod instance;
 #[cfg(feature = "models")]
 mod trained;
 
 pub use class::CpuClass;
+pub use instance::{Cloud, InstanceType};
 #[cfg(feature = "models")]
 pub use trained::default_model;
 
 use super::{
     EnergyMeter, ErrorBounds, EstimateWarnings, MeterInventory, Method, Quality, ReadError, ReadFault, Reading, Zone,
 };
+use instance::Share;
+
 use crate::calibration::{Calibration, Correction};
 use crate::host::{BusyTime, CpuTimesError, Host, Timestamp, Topology};
 use crate::units::{Energy, Power, ZoneKind};
@@ -71,6 +78,7 @@ pub struct Estimate {
     busy: BusyTime,
     total: Energy,
     curve: Curve,
+    share: Share,
     /// How it is put right for this machine, for one logical CPU.
     correction: Option<Correction>,
     /// How far off the last window may be.
@@ -80,22 +88,27 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Recognises the processor and prepares to read its utilisation. Always succeeds.
+    /// Recognises the processor, and in AWS the instance type, and prepares to read its utilisation. Always succeeds.
     #[must_use]
     pub fn open(host: &Host) -> Self {
+        Estimate::open_as(host, InstanceType::of(host).as_ref())
+    }
+
+    /// The same on a machine whose instance type is known from elsewhere.
+    #[must_use]
+    pub fn open_as(host: &Host, instance: Option<&InstanceType>) -> Self {
         let topology = Topology::read(host);
-        let class = CpuClass::of(host, &topology);
+        let share = instance.map(InstanceType::share).unwrap_or_default();
+        let class = class_of(host, &topology, &share);
         let processors = match host.cpu_times_now() {
             Ok(reading) => reading.times.processors as usize,
             Err(_) => topology.processors.len().max(1),
         };
 
-        let path = format!("{} ({})", host.procfs().join("stat").display(), class.name);
-        let mut zone = Zone::new(ZoneKind::Package, path);
+        let on = instance.map(|instance| format!("; {instance}: {}", share.describe(processors))).unwrap_or_default();
+        let path = format!("{} ({}{on})", host.procfs().join("stat").display(), class.name);
+        let zone = Zone::new(ZoneKind::Package, path);
         let curve = Curve::of(&class);
-        zone.idle_power = Some(curve.power(0.0) * processors as f64);
-        let most = curve.power(1.0).watts() * processors as f64 * ROOM_FOR_HOTPLUG;
-        zone.max_power = Power::from_watts(zone.max_power.watts().max(most));
         let mut meter = Estimate {
             host: host.clone(),
             error_ratio: class.error_ratio,
@@ -104,10 +117,12 @@ impl Estimate {
             busy: BusyTime::default(),
             total: Energy::ZERO,
             curve,
+            share,
             correction: None,
             error_bounds: None,
             warnings: EstimateWarnings::default(),
         };
+        meter.rate_idle(u32::try_from(processors).unwrap_or(u32::MAX));
         meter.assess(0.0);
         meter
     }
@@ -122,7 +137,7 @@ impl Estimate {
     #[must_use]
     pub fn calibrated(mut self, calibration: &Calibration) -> Self {
         let threads = f64::from(calibration.threads.max(1));
-        let correction = Correction::of(&calibration.points(), |share| self.curve.power(share).watts() * threads);
+        let correction = Correction::of(&calibration.points(), |share| self.uncorrected(share).watts() * threads);
         // The points are of the whole machine; CPUs may come and go.
         self.correction = correction.map(|whole| Correction { offset: whole.offset / threads, ..whole });
         if self.correction.is_some() {
@@ -139,8 +154,14 @@ impl Estimate {
     /// What one logical CPU draws that is busy for this share of the time, 0 … 1.
     #[must_use]
     pub fn power(&self, share: f64) -> Power {
-        let power = self.curve.power(share);
+        let power = self.uncorrected(share);
         self.correction.map_or(power, |correction| Power::from_watts(correction.apply(power.watts()).max(0.0)))
+    }
+
+    /// The same as the curve and the instance type have it: threads for a virtual CPU, and of their idle power the part that is its own.
+    fn uncorrected(&self, share: f64) -> Power {
+        let others = self.curve.power(0.0) * (1.0 - self.share.part);
+        (self.curve.power(share) - others) * f64::from(self.share.threads)
     }
 
     /// CPUs that come or go take their idle power with them.
@@ -184,6 +205,19 @@ impl Estimate {
         self.rate_idle(times.processors);
         Ok(self.total)
     }
+}
+
+/// The processors' class; by the instance type where they do not tell. A virtual CPU that is more or less than a thread was compared with
+/// nothing measured.
+fn class_of(host: &Host, topology: &Topology, share: &Share) -> CpuClass {
+    let mut class = CpuClass::of(host, topology);
+    if let Some(known) = share.class.as_ref().filter(|_| class.name == CpuClass::generic().name) {
+        class = known.clone();
+    }
+    if share.is_special() {
+        class.error_ratio = class.error_ratio.max(CpuClass::generic().error_ratio);
+    }
+    class
 }
 
 /// Watts of one logical CPU by its busy share.

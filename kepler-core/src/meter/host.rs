@@ -1,6 +1,6 @@
 //! The host's figures, inside its guest: what this virtual machine was charged there.
 //!
-//! | requires | a host that passes them on ([`guests`](crate::guests)): a virtio-serial port, or a file of a share |
+//! | requires | a host that passes them on ([`guests`](crate::guests)): a virtio-serial port, vsock, or a file of a share |
 //! |---|---|
 //! | units | microjoules in whole thousands, a second apart or more |
 //! | limits | 4 KiB a record; a host that is silent for 10 s, or three of its intervals, is none |
@@ -13,24 +13,25 @@
 //! ```no_run
 //! use kepler_core::host::Timestamp;
 //! use kepler_core::meter::EnergyMeter;
-//! use kepler_core::meter::host::HostFigures;
+//! use kepler_core::meter::host::{HostFigures, HostRoute};
 //!
-//! let mut meter = HostFigures::open(HostFigures::PORT.as_ref())?;
+//! let mut meter = HostFigures::open(&HostRoute::Path(HostFigures::PORT.into()))?;
 //! let mut readings = Vec::new();
 //! meter.read(Timestamp::now(), &mut readings);
 //! # Ok::<(), kepler_core::Unavailable>(())
 //! ```
 
+mod route;
+
+pub use route::HostRoute;
+
 use super::{EnergyMeter, MeterInventory, Method, Quality, ReadError, Reading, Zone};
 use crate::availability::{Remedy, Unavailable};
-use crate::guests::{GuestRecord, RecordError};
+use crate::guests::GuestRecord;
 use crate::host::Timestamp;
 use crate::units::Energy;
-use rustix::fs::{FileType, Mode, OFlags};
-use std::fs::{self, File};
-use std::io::{self, Read as _};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use route::Channel;
+use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -40,30 +41,6 @@ const SOURCE: &str = "host";
 const SILENT: Duration = Duration::from_secs(10);
 /// How long the first record is waited for: hosts make one a second to one every five seconds.
 const PATIENCE: Duration = Duration::from_millis(5500);
-/// As much is read at a time, and kept of a record that is not whole yet.
-const MOST: usize = 64 << 10;
-
-/// Where records come from.
-#[derive(Debug)]
-enum Channel {
-    /// A file that is replaced by each record.
-    File(PathBuf),
-    /// A port or socket, in which they come one after the other.
-    Stream(Box<Stream>),
-}
-
-#[derive(Debug)]
-struct Stream {
-    from: Opened,
-    /// What has come of a record that is not whole.
-    pending: Vec<u8>,
-}
-
-#[derive(Debug)]
-enum Opened {
-    Port(File),
-    Socket(UnixStream),
-}
 
 /// Reads the host's figures. See the [module](self).
 #[derive(Debug)]
@@ -87,17 +64,20 @@ impl HostFigures {
     ///
     /// # Errors
     /// When it cannot be opened, or no record comes within 5 s.
-    pub fn open(path: &Path) -> Result<Self, Unavailable> {
-        let shown = path.display();
+    pub fn open(route: &HostRoute) -> Result<Self, Unavailable> {
+        let shown = route.to_string();
         let refuse = |reason: String, remedy| Unavailable::new(SOURCE, reason, remedy);
         let failed = |error: io::Error| {
-            let remedy = match error.kind() {
-                io::ErrorKind::PermissionDenied => Remedy::MakeReadable { path: path.to_owned() },
+            let remedy = match route {
+                HostRoute::Path(path) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    Remedy::MakeReadable { path: path.clone() }
+                }
+                HostRoute::Vsock { .. } if lacks_vsock(&error) => Remedy::load(["vmw_vsock_virtio_transport"]),
                 _ => Remedy::None,
             };
             refuse(format!("{shown} cannot be read: {error}"), remedy)
         };
-        let mut channel = Channel::open(path).map_err(failed)?;
+        let mut channel = Channel::open(route).map_err(failed)?;
         let begun = Instant::now();
         let mut stale: Option<GuestRecord> = None;
         let first = loop {
@@ -109,6 +89,10 @@ impl HostFigures {
                         break record;
                     }
                     stale = Some(record);
+                }
+                Ok(None) if channel.is_closed() => {
+                    let what = "the host has closed it: it does not know this machine, or passes nothing on";
+                    return Err(refuse(format!("{shown}: {what}"), Remedy::Wait));
                 }
                 Ok(None) => {}
                 Err(error) => return Err(failed(error)),
@@ -125,7 +109,7 @@ impl HostFigures {
         if first.zones.is_empty() {
             return Err(refuse(format!("{shown}: the host has no zones"), Remedy::None));
         }
-        let path: Arc<str> = path.to_string_lossy().into();
+        let path: Arc<str> = shown.into();
         let zones = first.zones.iter().map(|zone| Zone::new(zone.kind, Arc::clone(&path))).collect();
         let totals = first.zones.iter().map(|zone| zone.energy).collect();
         let method = weakest(&first);
@@ -160,6 +144,11 @@ fn is_same(a: &GuestRecord, b: &GuestRecord) -> bool {
     a.epoch == b.epoch && a.sequence == b.sequence
 }
 
+/// Whether the kernel has no vsock, or no device for it.
+fn lacks_vsock(error: &io::Error) -> bool {
+    matches!(rustix::io::Errno::from_io_error(error), Some(rustix::io::Errno::AFNOSUPPORT | rustix::io::Errno::NODEV))
+}
+
 /// Whether a record was made just now, by clocks that agree.
 fn is_recent(record: &GuestRecord) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -168,80 +157,6 @@ fn is_recent(record: &GuestRecord) -> bool {
 
 fn weakest(record: &GuestRecord) -> Method {
     record.zones.iter().map(|zone| zone.method).reduce(Method::weaker).unwrap_or(Method::Measured)
-}
-
-impl Channel {
-    fn open(path: &Path) -> io::Result<Self> {
-        let kind = FileType::from_raw_mode(rustix::fs::stat(path)?.st_mode);
-        let from = match kind {
-            FileType::RegularFile => return Ok(Channel::File(path.to_owned())),
-            FileType::CharacterDevice => {
-                let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-                Opened::Port(File::from(rustix::fs::open(path, flags, Mode::empty())?))
-            }
-            FileType::Socket => {
-                let socket = UnixStream::connect(path)?;
-                socket.set_nonblocking(true)?;
-                Opened::Socket(socket)
-            }
-            _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is neither a file, a port nor a socket")),
-        };
-        Ok(Channel::Stream(Box::new(Stream { from, pending: Vec::new() })))
-    }
-
-    /// The newest record, if there is one that has not been read before (of a file: any).
-    fn newest(&mut self) -> io::Result<Option<GuestRecord>> {
-        match self {
-            Channel::File(path) => {
-                let mut text = String::new();
-                match fs::File::open(path) {
-                    Ok(file) => file.take(MOST as u64).read_to_string(&mut text)?,
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                    Err(error) => return Err(error),
-                };
-                match GuestRecord::parse(&text) {
-                    Ok(record) => Ok(Some(record)),
-                    Err(RecordError::Incomplete) => Ok(None),
-                    Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
-                }
-            }
-            Channel::Stream(stream) => stream.newest(),
-        }
-    }
-}
-
-impl Stream {
-    fn newest(&mut self) -> io::Result<Option<GuestRecord>> {
-        let mut buffer = [0_u8; 4096];
-        let mut found = None;
-        // A host that wrote while this machine was paused has left many.
-        for _ in 0..MOST {
-            let read = match &mut self.from {
-                Opened::Port(file) => file.read(&mut buffer),
-                Opened::Socket(socket) => socket.read(&mut buffer),
-            };
-            match read {
-                // The host has closed it; a port may be opened there again.
-                Ok(0) => break,
-                Ok(length) => {
-                    self.pending.extend_from_slice(buffer.get(..length).unwrap_or_default());
-                    let text = String::from_utf8_lossy(&self.pending);
-                    let (record, end) = GuestRecord::last_in(&text);
-                    found = record.or(found);
-                    let is_text = text.len() == self.pending.len();
-                    if !is_text || self.pending.len() - end.min(self.pending.len()) > MOST {
-                        self.pending.clear();
-                    } else {
-                        self.pending.drain(..end);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(found)
-    }
 }
 
 impl EnergyMeter for HostFigures {
@@ -259,7 +174,7 @@ impl EnergyMeter for HostFigures {
 
     fn read(&mut self, at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
         readings.clear();
-        let error = match self.channel.newest() {
+        let error = match self.channel.newest_again() {
             Ok(record) => {
                 if let Some(record) = record {
                     self.take(record, at);
@@ -287,8 +202,10 @@ mod tests {
     use super::*;
     use crate::guests::GuestZone;
     use crate::units::ZoneKind;
+    use std::fs;
     use std::io::Write as _;
     use std::os::unix::net::UnixListener;
+    use std::path::PathBuf;
 
     fn record(epoch: u64, sequence: u64, millijoules: u64) -> GuestRecord {
         let mut record = GuestRecord::new("vm", epoch);
@@ -332,7 +249,7 @@ mod tests {
     #[test]
     fn counters_follow_the_host_and_a_new_epoch_neither_falls_nor_jumps() {
         let share = Share::with(&record(1, 1, 5000));
-        let mut meter = HostFigures::open(&share.path()).unwrap();
+        let mut meter = HostFigures::open(&HostRoute::Path(share.path())).unwrap();
         assert_eq!((meter.source(), meter.zones()[0].kind), ("host", ZoneKind::Package));
         let at = Timestamp::now();
         assert_eq!(read(&mut meter, at), Ok(5000));
@@ -353,7 +270,7 @@ mod tests {
     #[test]
     fn a_host_that_falls_silent_is_an_error_until_it_speaks_again() {
         let share = Share::with(&record(1, 1, 0));
-        let mut meter = HostFigures::open(&share.path()).unwrap();
+        let mut meter = HostFigures::open(&HostRoute::Path(share.path())).unwrap();
         let later = Timestamp::now().advanced(Duration::from_secs(60));
         assert_eq!(read(&mut meter, later), Err("timeout"));
         share.show(&record(1, 2, 3));
@@ -367,13 +284,18 @@ mod tests {
 
     #[test]
     fn what_is_no_channel_and_a_record_of_yesterday_are_refused() {
-        assert!(HostFigures::open(Path::new("/no/such/port")).is_err());
+        assert!(HostFigures::open(&HostRoute::Path("/no/such/port".into())).is_err());
         let directory = tempfile::tempdir().unwrap();
-        assert!(HostFigures::open(directory.path()).unwrap_err().to_string().contains("neither a file"));
+        assert!(
+            HostFigures::open(&HostRoute::Path(directory.path().into()))
+                .unwrap_err()
+                .to_string()
+                .contains("neither a file")
+        );
         let mut old = record(1, 1, 0);
         old.time -= Duration::from_secs(86_400);
         let share = Share::with(&old);
-        let error = HostFigures::open(&share.path()).unwrap_err();
+        let error = HostFigures::open(&HostRoute::Path(share.path())).unwrap_err();
         assert!(error.to_string().contains("does not change"), "{error}");
     }
 
@@ -387,7 +309,7 @@ mod tests {
             host.write_all(record(1, 1, 100).render().as_bytes()).unwrap();
             host
         });
-        let mut meter = HostFigures::open(&path).unwrap();
+        let mut meter = HostFigures::open(&HostRoute::Path(path.clone())).unwrap();
         let mut host = host.join().unwrap();
         let at = Timestamp::now();
         assert_eq!(read(&mut meter, at), Ok(100));
@@ -400,5 +322,42 @@ mod tests {
         drop(host);
         assert_eq!(read(&mut meter, at), Ok(299));
         assert_eq!(read(&mut meter, at.advanced(Duration::from_secs(60))), Err("timeout"));
+    }
+
+    #[test]
+    fn a_socket_that_the_host_closed_is_opened_again_and_one_closed_from_the_start_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let route = HostRoute::Path(directory.path().join("channel"));
+        let bind = || UnixListener::bind(directory.path().join("channel")).unwrap();
+        let listener = bind();
+        let host = thread::spawn(move || {
+            let mut host = listener.accept().unwrap().0;
+            host.write_all(record(1, 1, 100).render().as_bytes()).unwrap();
+        });
+        let mut meter = HostFigures::open(&route).unwrap();
+        host.join().unwrap();
+        let at = Timestamp::now();
+        assert_eq!(read(&mut meter, at), Ok(100));
+        // Nothing listens until Kepler on the host is there again, with another epoch.
+        fs::remove_file(directory.path().join("channel")).unwrap();
+        let listener = bind();
+        let host = thread::spawn(move || {
+            let mut host = listener.accept().unwrap().0;
+            host.write_all(record(2, 1, 7000).render().as_bytes()).unwrap();
+            host
+        });
+        while meter.last.epoch == 1 {
+            assert_eq!(read(&mut meter, at), Ok(100));
+            thread::sleep(Duration::from_millis(50));
+        }
+        let mut host = host.join().unwrap();
+        host.write_all(record(2, 2, 7005).render().as_bytes()).unwrap();
+        assert_eq!(read(&mut meter, at), Ok(105));
+        fs::remove_file(directory.path().join("channel")).unwrap();
+        let listener = bind();
+        let host = thread::spawn(move || drop(listener.accept().unwrap()));
+        let error = HostFigures::open(&route).unwrap_err();
+        assert!(error.to_string().contains("closed"), "{error}");
+        host.join().unwrap();
     }
 }

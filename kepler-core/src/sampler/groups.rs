@@ -219,7 +219,30 @@ impl Groups {
 
     /// The virtual machine with this identity.
     pub(super) fn vm(&mut self, info: VmInfo) -> GroupIndex {
-        self.find_or_add(GroupInfo::Vm(Arc::new(info)), None, None, false)
+        let cid = info.cid;
+        let index = self.find_or_add(GroupInfo::Vm(Arc::new(info)), None, None, false);
+        // One that is started again may get another address, and its old one be another's.
+        if let Some(Group { info: GroupInfo::Vm(known), .. }) = self.get_mut(index)
+            && known.cid != cid
+        {
+            Arc::make_mut(known).cid = cid;
+        }
+        index
+    }
+
+    /// Adds what has become known of a virtual machine whose manager is not known yet. Whether anything has.
+    pub(super) fn complete_vm(&mut self, index: GroupIndex, complete: impl FnOnce(&mut VmInfo) -> bool) -> bool {
+        let Some(group) = self.get_mut(index) else { return false };
+        let GroupInfo::Vm(info) = &mut group.info else { return false };
+        if !info.manager.is_empty() {
+            return false;
+        }
+        let mut more = VmInfo::clone(info);
+        let is_more = complete(&mut more);
+        if is_more {
+            *info = Arc::new(more);
+        }
+        is_more
     }
 
     fn find_or_add(

@@ -437,8 +437,15 @@ impl Processes {
             let reads_open_files = process.vm.is_none() && process.open_file_checks_left > 0 && !read.exe.is_empty();
             let changed = (!is_same).then(|| info(pid, &read));
             let opens_kvm = reads_open_files && self.reader.opens_kvm(pid);
+            let is_named_now = match process.vm {
+                Some(vm) if process.open_file_checks_left > 0 => {
+                    process.open_file_checks_left -= 1;
+                    self.reader.name_later(vm, groups)
+                }
+                _ => false,
+            };
             process.open_file_checks_left -= u8::from(reads_open_files);
-            if is_same && !opens_kvm {
+            if is_same && !opens_kvm && !is_named_now {
                 continue; // As nearly always: then nothing is allocated.
             }
             let mut info = changed.unwrap_or_else(|| ProcessInfo::clone(&process.info));

@@ -17,10 +17,14 @@
 
 #[cfg(feature = "names")]
 mod engine;
+#[cfg(feature = "names")]
+mod machine;
 mod root;
 
 use super::ContainerInfo;
 use crate::host::Host;
+#[cfg(feature = "names")]
+pub(crate) use machine::MachineFiles;
 use root::HostRoot;
 
 /// Finds names of containers.

@@ -47,10 +47,14 @@ const POD: &[Attribute; 7] = &[
     Attribute::text("cgroup", None, "Its cgroup."),
 ];
 
-const VM: &[Attribute; 3] = &[
+const VM: &[Attribute; 7] = &[
     Attribute::text("id", Some("vm_id"), "Its UUID, else its name."),
     Attribute::text("name", Some("vm_name"), "Its name, if it has one."),
     Attribute::text("hypervisor", Some("hypervisor"), "`kvm`, `cloud-hypervisor`, `firecracker`, …"),
+    Attribute::text("manager", None, "`libvirt`, `openstack`, `kubevirt` or `proxmox`, where that is known."),
+    Attribute::text("domain", None, "What its manager calls it: libvirt's domain, Proxmox's number."),
+    Attribute::text("project", None, "The OpenStack project or Kubernetes namespace that it belongs to."),
+    Attribute::text("flavor", None, "The OpenStack flavor that it is of."),
 ];
 
 const UNIT: &[Attribute; 2] =
@@ -227,7 +231,15 @@ impl Workload for VmInfo {
     }
 
     fn attributes(&self) -> Attributes<'_> {
-        let values = [Value::Text(&self.id), Value::known(&self.name), Value::Text(self.hypervisor)];
+        let values = [
+            Value::Text(&self.id),
+            Value::known(&self.name),
+            Value::Text(self.hypervisor),
+            Value::known(self.manager),
+            Value::known(&self.domain),
+            Value::known(&self.project),
+            Value::known(&self.flavor),
+        ];
         Attributes::new(VM, values)
     }
 }

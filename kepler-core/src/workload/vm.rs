@@ -97,10 +97,73 @@ pub fn detect(process: &ProcessInfo, cmdline: &[u8], opens_kvm: bool) -> Option<
     }
     let (uuid, name) = monitor.map(|monitor| identifiers(monitor, &arguments)).unwrap_or_default();
     let hypervisor = monitor.map_or("kvm", Monitor::name);
+    // No manager gives a longer one; a process can be started with anything there.
+    let [uuid, name] = [uuid, name].map(|id| if id.len() > LONGEST { String::new() } else { id });
     let id = [&uuid, &name].into_iter().find(|id| !id.is_empty()).cloned();
     let id = id.unwrap_or_else(|| format!("pid-{}-{}", process.pid, process.start_ticks));
-    let name = if name.is_empty() { given_name(hypervisor, &uuid, cmdline.as_bytes()) } else { name };
-    Some(VmInfo { id, name, hypervisor })
+    let mut vm = VmInfo::new(id, "", hypervisor);
+    match monitor {
+        Some(Monitor::Qemu) => {
+            vm.domain.clone_from(&name);
+            of_manager(&mut vm, &arguments);
+        }
+        Some(monitor @ (Monitor::CloudHypervisor | Monitor::Firecracker)) if name.is_empty() && uuid.is_empty() => {
+            vm.name = socket_name(monitor, &arguments).unwrap_or_default().to_owned();
+        }
+        _ => {}
+    }
+    if vm.name.is_empty() {
+        vm.name = if name.is_empty() { given_name(hypervisor, &uuid, cmdline.as_bytes()) } else { name };
+    }
+    vm.cid = monitor.and_then(|monitor| vsock_cid(monitor, &arguments));
+    Some(vm)
+}
+
+/// What managers of QEMU's machines write on its command line.
+fn of_manager(vm: &mut VmInfo, arguments: &Arguments<'_>) {
+    let proxmox =
+        arguments.value("-pidfile").and_then(|path| path.rsplit_once("/qemu-server/")?.1.strip_suffix(".pid"));
+    if let Some(number) =
+        proxmox.filter(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    {
+        // Of its own, `-id`, QEMU knows nothing: Proxmox's build takes it and does nothing with it.
+        (vm.manager, vm.domain) = ("proxmox", number.to_owned());
+        return;
+    }
+    let mut systems = arguments.values("-smbios").filter(|value| value.split(',').any(|part| part == "type=1"));
+    let is_kubevirt = systems.any(|value| value.split(',').any(|part| KUBEVIRT.contains(&part)));
+    // KubeVirt calls a domain by namespace and name, which have no underscore (RFC 1123).
+    if let Some((namespace, _)) =
+        vm.domain.split_once('_').filter(|(namespace, _)| is_kubevirt && !namespace.is_empty())
+    {
+        (vm.manager, vm.project) = ("kubevirt", namespace.to_owned());
+    }
+}
+
+/// What KubeVirt writes of the system in the firmware's tables; OpenShift has it write its own.
+const KUBEVIRT: [&str; 4] = [
+    "manufacturer=KubeVirt",
+    "family=KubeVirt",
+    "product=OpenShift Virtualization",
+    "product=Container-native virtualization",
+];
+
+/// No identifier or name has more bytes: QEMU's and libvirt's own limits are below, and one that is longer than a file's name is none of theirs.
+const LONGEST: usize = 255;
+
+/// A name by the socket at which a monitor takes orders: its file's, or where that says nothing of the machine its directory's.
+fn socket_name<'a>(monitor: Monitor, arguments: &Arguments<'a>) -> Option<&'a str> {
+    let option = if monitor == Monitor::Firecracker { "-api-sock" } else { "-api-socket" };
+    let path = arguments.value(option)?;
+    let path = path.split(',').find_map(|part| part.strip_prefix("path=")).unwrap_or(path);
+    let mut parts = path.split('/').rev();
+    let file = parts.next()?;
+    let stem = ["sock", "socket"].iter().find_map(|end| file.strip_suffix(end)?.strip_suffix('.')).unwrap_or(file);
+    let general = ["api", "api-socket", "ch", "clh-api", "cloud-hypervisor", "firecracker", "fc", "run", "tmp", "root"];
+    let mut names = [stem].into_iter().chain(parts);
+    names
+        .find(|name| !general.contains(name))
+        .filter(|name| (1..=LONGEST).contains(&name.len()) && !name.starts_with("fd="))
 }
 
 /// A name for a machine that has none: its hypervisor, and the start of its UUID or, without one, a number made
@@ -151,7 +214,10 @@ fn identifiers(monitor: Monitor, arguments: &Arguments<'_>) -> (String, String) 
             let uuid = platform.split(',').find_map(|part| part.strip_prefix("uuid=")).unwrap_or_default();
             (uuid.to_owned(), String::new())
         }
-        Monitor::Firecracker => (String::new(), option("-id")),
+        // Without one, all are called this (firecracker --help).
+        Monitor::Firecracker => {
+            (String::new(), Some(option("-id")).filter(|id| id != "anonymous-instance").unwrap_or_default())
+        }
         Monitor::Crosvm => (String::new(), option("-name")),
         Monitor::VirtualBox => (option("-startvm"), option("-comment")),
         Monitor::Vmware => (String::new(), vmx_file(arguments).unwrap_or_default().to_owned()),
@@ -160,13 +226,44 @@ fn identifiers(monitor: Monitor, arguments: &Arguments<'_>) -> (String, String) 
 
 /// The UUID of QEMU's `-smbios type=1,uuid=…`; empty where there is none.
 fn smbios_uuid(arguments: &Arguments<'_>) -> String {
-    let values = arguments.0.windows(2).filter_map(|pair| match pair {
-        ["-smbios" | "--smbios", value] => Some(*value),
-        _ => None,
-    });
-    let of_system = values.filter(|value| value.split(',').any(|part| part == "type=1"));
+    let of_system = arguments.values("-smbios").filter(|value| value.split(',').any(|part| part == "type=1"));
     let uuid = of_system.flat_map(|value| value.split(',')).find_map(|part| part.strip_prefix("uuid="));
     uuid.unwrap_or_default().to_owned()
+}
+
+/// The machine's address for vsock in the host's kernel. None where its monitor has a vsock of its own, as Firecracker, Cloud Hypervisor and
+/// vhost-user's devices do: their numbers are not the kernel's.
+fn vsock_cid(monitor: Monitor, arguments: &Arguments<'_>) -> Option<u32> {
+    let number = match monitor {
+        Monitor::Qemu => arguments.values("-device").find_map(qemu_cid)?,
+        Monitor::Crosvm => {
+            let value = arguments.value("-vsock").or_else(|| arguments.value("-cid"))?;
+            value
+                .split(',')
+                .find_map(|part| part.strip_prefix("cid=").or(Some(part).filter(|part| !part.contains('='))))?
+        }
+        _ => return None,
+    };
+    let cid = match number.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16).ok()?,
+        None => number.parse().ok()?,
+    };
+    // 0 to 2 are the hypervisor, the machine itself and the host; the last number is any (vsock(7)).
+    (3..u32::MAX).contains(&cid).then_some(cid)
+}
+
+/// `guest-cid` of a device of the kernel's vhost: `vhost-vsock-pci,guest-cid=3`, or, as libvirt writes it since 7.5, JSON.
+fn qemu_cid(device: &str) -> Option<&str> {
+    if device.starts_with('{') {
+        let (_, driver) = device.split_once("\"driver\":")?;
+        let driver = driver.trim_start().strip_prefix('"')?;
+        let (_, number) = device.split_once("\"guest-cid\":").filter(|_| driver.starts_with("vhost-vsock-"))?;
+        return number.trim_start().split(|c: char| !c.is_ascii_alphanumeric()).next();
+    }
+    let mut parts = device.split(',');
+    let driver = parts.next()?;
+    let driver = driver.strip_prefix("driver=").unwrap_or(driver);
+    parts.find_map(|part| part.strip_prefix("guest-cid=")).filter(|_| driver.starts_with("vhost-vsock-"))
 }
 
 /// The file name, without its ending, of the machine's description.
@@ -197,6 +294,15 @@ impl<'a> Arguments<'a> {
                 rest => rest.strip_prefix('='),
             }
         })
+    }
+
+    /// The values of an option that may stand there several times.
+    fn values(&self, option: &str) -> impl Iterator<Item = &'a str> {
+        let pairs = self.0.windows(2).filter_map(|pair| match pair {
+            [name, value] => Some((*name, *value)),
+            _ => None,
+        });
+        pairs.filter(move |(name, _)| *name == option || name.strip_prefix('-') == Some(option)).map(|(_, value)| value)
     }
 
     fn contain_any(&self, options: &[&str]) -> bool {

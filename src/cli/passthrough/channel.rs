@@ -2,9 +2,9 @@
 //! nothing is ever read from it.
 
 use super::Guest;
-use kepler_core::guests::is_plain;
+use super::outbox::Outbox;
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::net::UnixStream;
 
 /// The sockets of all machines.
@@ -15,8 +15,7 @@ pub(super) struct Channels {
 
 struct Channel {
     socket: Option<UnixStream>,
-    /// What of a record the socket has not taken.
-    rest: Vec<u8>,
+    outbox: Outbox,
     fault: Option<String>,
 }
 
@@ -30,10 +29,8 @@ impl Channels {
     pub(super) fn show(&mut self, guests: &[Guest<'_>]) {
         self.open.retain(|id, _| guests.iter().any(|guest| guest.id == id));
         for guest in guests {
-            // A name is what its owner chose; it must not lead elsewhere.
-            let name = if is_plain(guest.name) { guest.name } else { guest.id };
-            let path = self.pattern.replace("{id}", guest.id).replace("{name}", name);
-            let nothing = || Channel { socket: None, rest: Vec::new(), fault: None };
+            let path = guest.path(&self.pattern);
+            let nothing = || Channel { socket: None, outbox: Outbox::default(), fault: None };
             let channel = self.open.entry(guest.id.to_owned()).or_insert_with(nothing);
             let fault = channel.send(&path, &guest.record.render()).err().map(|error| error.to_string());
             if fault != channel.fault {
@@ -49,32 +46,20 @@ impl Channels {
 
 impl Channel {
     fn send(&mut self, path: &str, record: &str) -> io::Result<()> {
-        let is_new = self.socket.is_none();
-        if is_new {
-            let socket = UnixStream::connect(path)?;
-            socket.set_nonblocking(true)?;
-            (self.socket, self.rest) = (Some(socket), Vec::new());
-            if self.fault.is_none() {
-                tracing::info!("a channel to a virtual machine is open at {path}");
-            }
-        }
-        // A record is sent whole or not at all, so that the next one begins where a record can begin.
-        if self.rest.is_empty() {
-            self.rest.extend_from_slice(record.as_bytes());
-        }
-        let Some(socket) = &mut self.socket else { return Ok(()) };
-        while !self.rest.is_empty() {
-            match socket.write(&self.rest) {
-                Ok(0) => return Ok(()),
-                Ok(written) => _ = self.rest.drain(..written),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.socket = None;
-                    return Err(error);
+        let mut socket = match self.socket.take() {
+            Some(socket) => socket,
+            None => {
+                let socket = UnixStream::connect(path)?;
+                socket.set_nonblocking(true)?;
+                self.outbox = Outbox::default();
+                if self.fault.is_none() {
+                    tracing::info!("a channel to a virtual machine is open at {path}");
                 }
+                socket
             }
-        }
+        };
+        self.outbox.send(&mut socket, record)?;
+        self.socket = Some(socket);
         Ok(())
     }
 }
@@ -94,7 +79,7 @@ mod tests {
 
     fn show(channels: &mut Channels, id: &str, name: &str, sequence: u64) {
         let record = record(id, sequence);
-        channels.show(&[Guest { id, name, record: &record }]);
+        channels.show(&[Guest { id, name, cid: None, record: &record }]);
     }
 
     #[test]

@@ -164,7 +164,7 @@ mod tests {
     }
 
     fn show(trees: &mut Trees, record: &GuestRecord) {
-        trees.show(&[Guest { id: "vm-1", name: "web", record }]);
+        trees.show(&[Guest { id: "vm-1", name: "web", cid: None, record }]);
     }
 
     #[test]

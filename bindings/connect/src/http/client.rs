@@ -1,7 +1,7 @@
 //! A client of servers at URLs.
 
 use super::{Auth, ClientOptions, HttpError, error, redirected, retry_after, shown, tls};
-use reqwest::blocking::{Client, RequestBuilder, Response};
+use reqwest::blocking::{Client, ClientBuilder, RequestBuilder, Response};
 use reqwest::header::HeaderMap;
 #[cfg(feature = "models")]
 use reqwest::header::{ETAG, IF_NONE_MATCH};
@@ -26,8 +26,26 @@ pub(crate) struct Http {
 impl Http {
     /// `secure` says whether any address is https; without one no trust store is needed, and a
     /// container that has none can still reach its neighbours.
+    #[cfg(any(
+        feature = "kepler",
+        feature = "models",
+        feature = "prometheus",
+        feature = "electricity-maps",
+        feature = "watttime",
+        feature = "uk-carbon-intensity"
+    ))]
     pub(crate) fn new(options: ClientOptions, secure: bool) -> Result<Self, HttpError> {
-        let client = Client::builder()
+        Http::with(Client::builder(), options, secure)
+    }
+
+    /// One that asks through no proxy, over plain HTTP.
+    #[cfg(feature = "instance")]
+    pub(crate) fn direct(options: ClientOptions) -> Result<Self, HttpError> {
+        Http::with(Client::builder().no_proxy(), options, false)
+    }
+
+    fn with(builder: ClientBuilder, options: ClientOptions, secure: bool) -> Result<Self, HttpError> {
+        let client = builder
             .tls_backend_preconfigured(tls::config(options.ca_bundle.as_deref(), secure)?)
             .redirect(redirect::Policy::none())
             .connect_timeout(options.connect_timeout)
@@ -130,6 +148,18 @@ impl Http {
             Err(HttpError::Status { status: 304, .. }) if etag.is_some() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// A request with one header: body and headers of a successful answer.
+    #[cfg(feature = "instance")]
+    pub(crate) fn ask(
+        &self,
+        method: reqwest::Method,
+        url: &Url,
+        header: (&str, &str),
+    ) -> Result<(Vec<u8>, HeaderMap), HttpError> {
+        let request = self.client.request(method, Auth::None.instead_of_user(url)).header(header.0, header.1);
+        self.answer(request, url, &Auth::None)
     }
 
     /// POST of a form: the body of a successful answer.

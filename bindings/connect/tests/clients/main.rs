@@ -15,6 +15,8 @@ mod cluster_hub;
 mod devices;
 #[cfg(feature = "external")]
 mod external;
+#[cfg(feature = "instance")]
+mod instance;
 #[cfg(all(feature = "electricity-maps", feature = "watttime", feature = "uk-carbon-intensity"))]
 mod intensity;
 #[cfg(feature = "kepler")]

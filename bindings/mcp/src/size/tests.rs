@@ -237,3 +237,25 @@ fn names_that_act_on_a_terminal_are_escaped_in_the_text_and_whole_in_the_structu
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), structure);
     assert_eq!(structure["hotspots"][0]["workload"], hostile);
 }
+
+#[cfg(feature = "charts")]
+#[test]
+fn a_chart_is_a_picture_beside_the_answer_and_only_of_tools_that_can_be_drawn() {
+    let toolbox = toolbox(5, 1, 24);
+    let context = toolbox.context(Timestamp::from_second(1_790_000_000).unwrap());
+    for tool in registry::tools() {
+        let mut arguments = required(tool, &named("workload", 0, 24));
+        arguments.insert(chart::ARGUMENT.to_owned(), json!(chart::CHART));
+        let answer = Wish::new(arguments).unwrap().answer(tool, &context);
+        if !chart::TOOLS.contains(&tool.name) {
+            let error = answer.unwrap_err().to_string();
+            assert!(error.contains("get_energy, analyze_workload_power_trend"), "{}: {error}", tool.name);
+            continue;
+        }
+        let content = serde_json::to_value(answer.unwrap().content).unwrap();
+        assert_eq!((&content[0]["type"], &content[1]["type"]), (&json!("text"), &json!("image")), "{}", tool.name);
+        assert!(content[0]["text"].as_str().unwrap().len() < DEFAULT, "{}", tool.name);
+    }
+    let wrong = Map::from_iter([(chart::ARGUMENT.to_owned(), json!("svg"))]);
+    assert_eq!(Wish::new(wrong).unwrap_err(), "format: give chart, or leave it out");
+}

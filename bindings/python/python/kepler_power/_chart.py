@@ -9,7 +9,7 @@ from typing import NamedTuple, Optional
 from ._text import shown
 from .figures import Figures
 from .measurement import Measurement
-from .quantities import Energy, Power
+from .quantities import Energy, Power, _duration
 
 # Okabe and Ito's colours, which colour-blind people tell apart (2008).
 _COLOURS = {"machine": "#0072b2", "part": "#56b4e9", "other": "#999999"}
@@ -81,11 +81,11 @@ def curve_svg(points: Sequence[tuple[float, float]]) -> str:
     line = "M" + "L".join(drawn)
     area = f"{line}L{left + width:.1f} {height - 16}L{left} {height - 16}Z"
     mean = sum((after - start) * watts for (start, _), (after, watts) in zip([(0.0, 0.0), *points], points)) / end
-    label = f"Power over {end:.3g} s: mean {Power(mean)}, at most {Power(most)}"
+    label = f"Power over {_duration(end)}: mean {Power(mean)}, at most {Power(most)}"
     return (
         f'<svg viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" role="img" aria-label="{escape(label)}" '
         f'style="max-width:100%;font:12px sans-serif;fill:currentColor">'
         f'<path d="{area}" fill="{_COLOURS["part"]}" opacity=".3"/><path d="{line}" fill="none" stroke="{_COLOURS["machine"]}" stroke-width="1.5"/>'
         f'<text x="{left}" y="11">{escape(label)}</text><text x="{left}" y="{height - 3}">0 s</text>'
-        f'<text x="{left + width}" y="{height - 3}" text-anchor="end">{end:.3g} s</text></svg>'
+        f'<text x="{left + width}" y="{height - 3}" text-anchor="end">{_duration(end)}</text></svg>'
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ._text import shown
+from .quantities import _rounded
 
 if TYPE_CHECKING:
     from .figures import Figures
@@ -48,5 +49,5 @@ def _unit(text: str) -> str:
 
 def _duration(seconds: float) -> str:
     if seconds >= 7200:
-        return f"{seconds / 3600:.3g}\\,h"
+        return f"{_rounded(seconds / 3600, 3)}\\,h"
     return f"{seconds / 60:.3g}\\,min" if seconds >= 120 else f"{seconds:.3g}\\,s"

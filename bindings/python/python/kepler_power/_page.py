@@ -9,6 +9,7 @@ from ._chart import bars, curve_svg, svg
 from ._html import table
 from ._text import shown
 from .measurement import Measurement
+from .quantities import _duration
 
 _STYLE = (
     ":root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;max-width:760px;margin:2rem auto;padding:0 1rem}"
@@ -26,7 +27,7 @@ def page(measurement: Measurement) -> str:
     started = datetime.datetime.fromtimestamp(measurement.started_at, datetime.timezone.utc)
     facts = [
         ("Started", started.strftime("%Y-%m-%dT%H:%M:%SZ")),
-        ("Duration", f"{measurement.seconds:.4g} s"),
+        ("Duration", _duration(measurement.seconds)),
         ("Energy of the machine", str(measurement.energy)),
         ("Mean power", str(measurement.power)),
         ("This process, with its children", str(measurement.tree.energy)),

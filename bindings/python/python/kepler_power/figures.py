@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from .devices import Device, visible
 from .errors import MeterError
-from .quantities import Carbon, Energy, Power
+from .quantities import Carbon, Energy, Power, _duration
 from .settings import carbon_of
 
 if TYPE_CHECKING:
@@ -334,7 +334,7 @@ class Figures:
     def __str__(self) -> str:
         error = f", ± {self.error_ratio * 100:.0f} %" if 0.01 < self.error_ratio < 10 else ""
         return (
-            f"{self.name}: {self.energy} in {self.seconds:.3g} s ({self.power}), {self.co2e}{assumed(self.co2e)}; "
+            f"{self.name}: {self.energy} in {_duration(self.seconds)} ({self.power}), {self.co2e}{assumed(self.co2e)}; "
             f"this process {self.process.energy}, with its children {self.tree.energy} "
             f"({self.source.method} by {self.source.name}{error})"
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from ._statistics import Passes, t_quantile
 from .errors import DataError
-from .quantities import Carbon, Energy
+from .quantities import Carbon, Energy, _duration
 from .settings import carbon_of
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Forecast(NamedTuple):
             bounds = f"{self.level * 100:.0f} %: {self.energy_interval[0]} to {self.energy_interval[1]}"
         return (
             f"after {self.done} of {self.total} {self.unit}: {self.energy} ({bounds}; {self.method}) "
-            f"in {self.seconds:.3g} s, {self.co2e}"
+            f"in {_duration(self.seconds)}, {self.co2e}"
         )
 
 

@@ -12,6 +12,7 @@ from ._native import Facility, Host, Mark, Spent, Stopwatch
 from ._statistics import Passes
 from .errors import KeplerError
 from .figures import Figures, _Sum
+from .quantities import _duration
 from .settings import current, facility_for
 
 if TYPE_CHECKING:
@@ -348,7 +349,7 @@ class Measurement(Figures):
 
 def _cells(title: str, figures: Figures) -> list[str]:
     amounts = (figures.energy, figures.power, figures.co2e, figures.process.energy, figures.tree.energy)
-    return [title, f"{figures.seconds:.3g} s", *map(str, amounts)]
+    return [title, _duration(figures.seconds), *map(str, amounts)]
 
 
 def measure(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import total_ordering
 from typing import Optional
 
@@ -156,8 +157,28 @@ _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, 
 
 
 def _scaled(value: float, unit: str, digits: int) -> str:
-    """`value` with three significant digits and an SI prefix: `12.3 kJ`."""
+    """`value` with so many significant digits and an SI prefix: `12.3 kJ`; long times in minutes or hours."""
+    if unit == "s" and value >= 120:
+        return _duration(value)
     for factor, prefix in _PREFIXES:
-        if abs(value) >= factor:
-            return f"{value / factor:.{digits}g} {prefix}{unit}"
-    return f"{value:.{digits}g} {unit}"
+        # What is rounded up to the next prefix has that one: 1 kJ, not 1000 J.
+        if float(f"{abs(value):.{digits}g}") >= factor:
+            return f"{_rounded(value / factor, digits)} {prefix}{unit}"
+    return f"{_rounded(value, digits)} {unit}"
+
+
+def _rounded(value: float, digits: int) -> str:
+    """So many significant digits, all of them written out: `130`, where a format `g` gives `1.3e+02`."""
+    if not math.isfinite(value) or value == 0:
+        return f"{value:g}"
+    places = digits - 1 - int(f"{value:e}".partition("e")[2])
+    text = f"{round(value, places):.{max(places, 0)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _duration(seconds: float) -> str:
+    """A time in the unit that people say it in: `0.48 s`, `61.2 s`, `20.5 min`, `3.43 h`."""
+    for unit, factor, least in (("h", 3600, 7200), ("min", 60, 120)):
+        if seconds >= least:
+            return f"{_rounded(seconds / factor, 3)} {unit}"
+    return f"{_rounded(seconds, 3)} s"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Optional
 from ._chart import Bar, svg
 from ._html import table
 from ._statistics import Mean, mean_of
-from .quantities import Carbon, Energy, _scaled
+from .quantities import Carbon, Energy, _duration, _scaled
 
 if TYPE_CHECKING:
     from .measurement import Measurement
@@ -52,7 +52,7 @@ class Repeats:
         first = self.runs[0]
         head = ("", "time", "energy", "power", "CO2e", "this process")
         rows: list[Sequence[str]] = [
-            (f"{number}", f"{run.seconds:.3g} s", str(run.energy), str(run.power), str(run.co2e), str(run.tree.energy))
+            (f"{number}", _duration(run.seconds), str(run.energy), str(run.power), str(run.co2e), str(run.tree.energy))
             for number, run in enumerate(self.runs, start=1)
         ]
         power = mean_of([run.power.watts for run in self.runs])

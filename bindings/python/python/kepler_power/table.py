@@ -92,6 +92,10 @@ class Vm(NamedTuple):
     vm_id: str
     name: Optional[str]
     hypervisor: str
+    manager: Optional[str]
+    domain: Optional[str]
+    project: Optional[str]
+    flavor: Optional[str]
     state: str
     cpu_seconds: float
     joules: Mapping[str, float]

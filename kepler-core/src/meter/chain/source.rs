@@ -6,9 +6,9 @@ use crate::host::Host;
 use crate::meter::EnergyMeter;
 #[cfg(feature = "models")]
 use crate::meter::configured::{Configured, ConfiguredModel};
-use crate::meter::estimate::Estimate;
+use crate::meter::estimate::{Estimate, InstanceType};
 use crate::meter::fake::Fake;
-use crate::meter::host::HostFigures;
+use crate::meter::host::{HostFigures, HostRoute};
 use crate::meter::hwmon::{Hwmon, HwmonRules};
 use crate::meter::msr::Msr;
 use crate::meter::powercap::Powercap;
@@ -21,8 +21,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Source {
-    /// What the host of this virtual machine passes on: a port, a socket or a file.
-    Host(PathBuf),
+    /// What the host of this virtual machine passes on.
+    Host(HostRoute),
     /// Linux powercap, `/sys/class/powercap`.
     Powercap,
     /// Model-specific registers, `/dev/cpu/N/msr`.
@@ -94,7 +94,7 @@ impl Source {
 
     pub(super) fn open(&self, host: &Host, options: &ChainOptions) -> Result<Box<dyn EnergyMeter>, Unavailable> {
         Ok(match self {
-            Source::Host(path) => Box::new(HostFigures::open(path)?),
+            Source::Host(route) => Box::new(HostFigures::open(route)?),
             Source::Powercap => Powercap::open(host)?.guarded(),
             Source::Msr => Msr::open(host)?.guarded(),
             #[cfg(feature = "perf")]
@@ -108,10 +108,16 @@ impl Source {
                 ));
             }
             Source::Hwmon => Hwmon::open(host, &options.hwmon)?.guarded(),
-            Source::Model => match &options.calibration {
-                Some(calibration) => Box::new(Estimate::open(host).calibrated(calibration)),
-                None => Box::new(Estimate::open(host)),
-            },
+            Source::Model => {
+                let estimate = match &options.instance {
+                    Some(instance) => Estimate::open_as(host, Some(instance)),
+                    None => Estimate::open(host),
+                };
+                match &options.calibration {
+                    Some(calibration) => Box::new(estimate.calibrated(calibration)),
+                    None => Box::new(estimate),
+                }
+            }
             #[cfg(feature = "models")]
             Source::ModelFile(configured) => Box::new(Configured::open(host, configured)?),
             Source::Fake(zones) => Box::new(Fake::new(zones)),
@@ -134,11 +140,14 @@ pub struct ChainOptions {
     pub hwmon: HwmonRules,
     /// What was learned of this very machine while it could be measured; [checked](Calibration::check) by who gives it.
     pub calibration: Option<Arc<Calibration>>,
+    /// The instance type of this machine, where its cloud was asked; else what its firmware says counts.
+    pub instance: Option<InstanceType>,
 }
 
 impl Default for ChainOptions {
     fn default() -> Self {
-        ChainOptions { sources: Source::auto(), zones: Vec::new(), hwmon: HwmonRules::default(), calibration: None }
+        let (zones, hwmon, calibration, instance) = Default::default();
+        ChainOptions { sources: Source::auto(), zones, hwmon, calibration, instance }
     }
 }
 

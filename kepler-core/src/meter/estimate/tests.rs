@@ -341,3 +341,44 @@ fn a_calibrated_estimate_has_the_power_that_was_measured_here() {
     let nothing = Calibration { load: Vec::new(), ..calibration };
     assert_eq!(Estimate::open(&tree.host()).calibrated(&nothing).power(0.3), Estimate::open(&tree.host()).power(0.3));
 }
+
+#[test]
+fn an_instance_type_makes_a_virtual_cpu_a_core_or_a_part_of_a_thread() {
+    let tree = Tree::new(MILAN);
+    tree.stat(2, 0, 0, 0);
+    let estimate = |cloud, name: &str| Estimate::open_as(&tree.host(), InstanceType::new(cloud, name).as_ref());
+    let plain = Estimate::open(&tree.host());
+    let (idle, full) = (plain.power(0.0).watts(), plain.power(1.0).watts());
+    let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
+    // A thread of its host, as without a type.
+    let thread = estimate(Cloud::Aws, "m6a.large");
+    assert_eq!((thread.power(0.0), thread.power(1.0)), (plain.power(0.0), plain.power(1.0)));
+    assert!(
+        thread.zones()[0].path.ends_with("(EPYC 3rd Gen; aws m6a.large: 2 of 192 or more threads)"),
+        "{:?}",
+        thread.zones()
+    );
+    assert_eq!(thread.quality(), plain.quality());
+    // A core with both its threads.
+    let core = estimate(Cloud::Gcp, "t2d-standard-2");
+    assert!(
+        close(core.power(0.0).watts(), 2.0 * idle) && close(core.power(0.4).watts(), 2.0 * plain.power(0.4).watts())
+    );
+    // An eighth of a thread at rest; work costs what it costs.
+    let part = estimate(Cloud::Gcp, "e2-micro");
+    assert!(close(part.power(0.0).watts(), idle / 8.0) && close(part.power(1.0).watts(), full - idle * 7.0 / 8.0));
+    assert_eq!(part.zones()[0].idle_power, Some(part.power(0.0) * 2.0));
+    // Nothing like that was measured.
+    for special in [&core, &part] {
+        assert!(
+            matches!(special.method(), Method::Estimated { error_ratio } if error_ratio >= CpuClass::generic().error_ratio)
+        );
+    }
+    // Processors that do not tell are those of the family; a type that is not known changes nothing.
+    let silent = Tree::new("processor\t: 0\nvendor_id\t: GenuineIntel\n");
+    silent.stat(2, 0, 0, 0);
+    let known = Estimate::open_as(&silent.host(), InstanceType::new(Cloud::Aws, "m7i.large").as_ref());
+    assert_eq!(known.class().name, "Sapphire Rapids");
+    let unknown = estimate(Cloud::Azure, "Standard_X9");
+    assert_eq!(unknown.power(0.7), plain.power(0.7));
+}

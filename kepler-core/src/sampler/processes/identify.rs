@@ -5,8 +5,10 @@ use crate::meter::reason;
 use crate::sampler::faults::Faults;
 use crate::sampler::groups::{GroupIndex, GroupInfo, Groups};
 use crate::sampler::retired::Identified;
+#[cfg(feature = "names")]
+use crate::workload::names::MachineFiles;
 use crate::workload::process::{ProcessReader, RawIdentity, has_exited, read_stat};
-use crate::workload::{ProcessInfo, Workload, WorkloadKind, vm};
+use crate::workload::{ProcessInfo, VmInfo, Workload, WorkloadKind, vm};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,12 +17,19 @@ use std::sync::Arc;
 pub(super) struct Identifier {
     procfs: PathBuf,
     reader: ProcessReader,
+    #[cfg(feature = "names")]
+    machines: MachineFiles,
 }
 
 impl Identifier {
     pub(super) fn open(host: &Host, deleted_mark: bool) -> io::Result<Self> {
         let reader = ProcessReader::open(host.procfs())?.with_deleted_mark(deleted_mark);
-        Ok(Identifier { procfs: host.procfs().to_owned(), reader })
+        Ok(Identifier {
+            procfs: host.procfs().to_owned(),
+            reader,
+            #[cfg(feature = "names")]
+            machines: MachineFiles::open(host),
+        })
     }
 
     /// Reads who a process is. `None`: it has ended in the meantime, or cannot be read, which is counted.
@@ -50,8 +59,24 @@ impl Identifier {
             return None;
         }
         let cmdline = self.reader.cmdline(info.pid).unwrap_or_default();
-        let found = vm::detect(info, cmdline, opens_kvm)?;
+        let mut found = vm::detect(info, cmdline, opens_kvm)?;
+        self.complete(&mut found);
         Some(groups.vm(found))
+    }
+
+    /// Adds what its manager may have written of a machine only after it was started. Whether it has.
+    pub(super) fn name_later(&self, vm: GroupIndex, groups: &mut Groups) -> bool {
+        groups.complete_vm(vm, |info| self.complete(info))
+    }
+
+    #[cfg(feature = "names")]
+    fn complete(&self, vm: &mut VmInfo) -> bool {
+        vm.manager.is_empty() && self.machines.complete(vm)
+    }
+
+    #[cfg(not(feature = "names"))]
+    fn complete(&self, _vm: &mut VmInfo) -> bool {
+        false
     }
 }
 

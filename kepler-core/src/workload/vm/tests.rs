@@ -56,6 +56,118 @@ fn machines_are_known_by_executable_with_id_and_name() {
     }
 }
 
+/// (name, manager, domain, project) of the machine that QEMU with these arguments is.
+fn managed(arguments: &[&str]) -> [String; 4] {
+    let line = cmdline(&[&["/usr/bin/kvm"], arguments].concat());
+    let vm = detect(&process("/usr/bin/qemu-system-x86_64"), &line, false).unwrap();
+    [vm.name, vm.manager.to_owned(), vm.domain, vm.project]
+}
+
+#[test]
+fn managers_are_known_by_what_they_write_on_the_command_line() {
+    // Proxmox VE 8 and 6; KubeVirt 0.50 and 1.5; OpenShift Virtualization 4.14; libvirt 9.
+    let smbios = |system: &str| format!("type=1,{system},uuid={UUID},family=x");
+    let (kubevirt, openshift) = (
+        smbios("manufacturer=KubeVirt,product=None"),
+        smbios("manufacturer=Red Hat,product=OpenShift Virtualization,version=4.14.0"),
+    );
+    let cases: &[(&[&str], [&str; 4])] = &[
+        (
+            &[
+                "-id",
+                "107",
+                "-name",
+                "107107,debug-threads=on",
+                "-pidfile",
+                "/var/run/qemu-server/107.pid",
+                "-smbios",
+                SMBIOS,
+            ],
+            ["107107", "proxmox", "107", ""],
+        ),
+        (&["-id", "400", "-name", "htpc", "-pidfile", "/var/run/qemu-server/400.pid"], ["htpc", "proxmox", "400", ""]),
+        (
+            &["-name", "guest=shop_web,debug-threads=on", "-smbios", &kubevirt],
+            ["shop_web", "kubevirt", "shop_web", "shop"],
+        ),
+        (
+            &["-name", "guest=shop_web", "-uuid", UUID, "-smbios", &openshift],
+            ["shop_web", "kubevirt", "shop_web", "shop"],
+        ),
+        // A name with an underscore is not yet KubeVirt's, and not every machine with a number is Proxmox's.
+        (&["-name", "guest=my_vm,debug-threads=on", "-uuid", UUID], ["my_vm", "", "my_vm", ""]),
+        (&["-name", "guest=_x", "-smbios", &kubevirt], ["_x", "", "_x", ""]),
+        (&["-name", "a", "-pidfile", "/run/qemu-server/x.pid"], ["a", "", "a", ""]),
+        (&["-name", "a", "-pidfile", "/run/qemu-server/.pid"], ["a", "", "a", ""]),
+    ];
+    for (arguments, expected) in cases {
+        assert_eq!(managed(arguments), *expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_monitor_without_an_identifier_is_called_by_its_socket() {
+    let cases: &[(&str, &[&str], &str)] = &[
+        ("/usr/bin/cloud-hypervisor", &["--api-socket", "/run/ch/web.sock"], "web"),
+        ("/usr/bin/cloud-hypervisor", &["--api-socket=path=/run/vc/vm/5f3c/clh-api.sock,x=1"], "5f3c"),
+        ("/usr/bin/firecracker", &["--api-sock", "/srv/vms/build-1/firecracker.socket"], "build-1"),
+        ("/usr/bin/firecracker", &["--id", "anonymous-instance", "--api-sock", "/tmp/web.socket"], "web"),
+    ];
+    for (exe, arguments, name) in cases {
+        let (_, id, found) = vm(exe, arguments).unwrap();
+        assert_eq!(
+            (found.as_str(), id.as_str()),
+            (*name, "pid-42-8765"),
+            "two may have sockets of one name: {arguments:?}"
+        );
+    }
+    // One whose socket says nothing, is inherited, or is not on the command line.
+    for argument in ["/tmp/firecracker.socket", "api.sock", "fd=7", "/"] {
+        let (_, _, name) = vm("/usr/bin/cloud-hypervisor", &["--api-socket", argument]).unwrap();
+        assert!(name.starts_with("cloud-hypervisor-"), "{name}");
+    }
+}
+
+#[test]
+fn identifiers_that_no_manager_gives_are_none() {
+    let long = "x".repeat(LONGEST + 1);
+    let (_, id, name) = vm("/usr/bin/qemu-kvm", &["-uuid", &long, "-name", &long]).unwrap();
+    assert_eq!((id.as_str(), name.starts_with("kvm-"), name.len()), ("pid-42-8765", true, 12));
+}
+
+#[test]
+fn a_machine_has_the_address_for_vsock_that_its_monitor_asked_the_kernel_for() {
+    let qemu = "/usr/bin/qemu-system-x86_64";
+    // As QEMU's own tests, libvirt (before and since it writes JSON), Cuttlefish and crosvm's documentation have them.
+    let json =
+        |driver: &str| format!(r#"{{"driver":"{driver}","id":"vsock0","guest-cid":7,"vhostfd":"28","bus":"pci.7"}}"#);
+    let (kernel, user) = (json("vhost-vsock-pci"), json("vhost-user-vsock-pci"));
+    let cases: &[(&str, &[&str], Option<u32>)] = &[
+        (qemu, &["-device", "virtio-rng-pci", "-device", "vhost-vsock-pci,id=vsock0,guest-cid=3,vhostfd=25"], Some(3)),
+        (qemu, &["--device", "vhost-vsock-pci-non-transitional,guest-cid=0x2a"], Some(42)),
+        (qemu, &["-device", "driver=vhost-vsock-ccw,guest-cid=4294967294"], Some(4_294_967_294)),
+        (qemu, &["-device", &kernel], Some(7)),
+        // A device of another program's, whose numbers are its own.
+        (qemu, &["-device", &user], None),
+        (qemu, &["-device", "vhost-user-vsock-pci,chardev=c"], None),
+        ("/usr/bin/cloud-hypervisor", &["--vsock", "cid=3,socket=/tmp/v.sock"], None),
+        // The host itself, any, and nonsense.
+        (qemu, &["-device", "vhost-vsock-pci,guest-cid=2"], None),
+        (qemu, &["-device", "vhost-vsock-pci,guest-cid=4294967295"], None),
+        (qemu, &["-device", "vhost-vsock-pci,guest-cid=-3"], None),
+        (qemu, &["-device", "vhost-vsock-pci"], None),
+        (qemu, &["-name", "guest-cid=3", "-device"], None),
+        (qemu, &["-device", "{\"driver\":\"vhost-vsock-pci\""], None),
+        ("/usr/bin/crosvm", &["run", "--vsock", "5", "vmlinux"], Some(5)),
+        ("/usr/bin/crosvm", &["run", "--cid", "6", "vmlinux"], Some(6)),
+        ("/usr/bin/crosvm", &["run", "--vsock=cid=7,device=/dev/vhost-vsock", "vmlinux"], Some(7)),
+    ];
+    for (exe, arguments, cid) in cases {
+        let line = cmdline(&[&["vmm"], *arguments].concat());
+        assert_eq!(detect(&process(exe), &line, false).unwrap().cid, *cid, "{arguments:?}");
+    }
+}
+
 #[test]
 fn a_machine_without_a_name_gets_one_that_stays() {
     let cases: &[(&str, &[&str], &str, &str)] = &[
@@ -65,7 +177,7 @@ fn a_machine_without_a_name_gets_one_that_stays() {
         ("/usr/bin/qemu-system-x86_64", &["-name", "process=x"], "pid-42-8765", "kvm-"),
         ("/usr/bin/qemu-system-x86_64", &["-name", "debug-threads=on"], "pid-42-8765", "kvm-"),
         ("/usr/bin/qemu-system-x86_64", &["-uuid", UUID], UUID, "kvm-1b5c3b3e"),
-        ("/usr/bin/cloud-hypervisor", &["--api-socket", "/run/a"], "pid-42-8765", "cloud-hypervisor-"),
+        ("/usr/bin/cloud-hypervisor", &["--api-socket", "/run/ch.sock"], "pid-42-8765", "cloud-hypervisor-"),
     ];
     let mut names = Vec::new();
     for (exe, arguments, id, start) in cases {

@@ -1,10 +1,7 @@
 //! The table of all settings.
 
-use super::super::raw_setting::Form;
-use super::super::{Manner, apply, apply::kube::WHOSE};
+use super::super::{Manner, apply, apply::kube::WHOSE, raw_setting::Form};
 use super::Effect::{Adapt, Nothing, Set};
-#[cfg(feature = "mcp")]
-use super::mcp;
 use super::{Setting, key, passthrough, platform};
 
 /// The table, in the order of `--help`.
@@ -268,13 +265,13 @@ pub(crate) static SETTINGS: &[Setting] =
             "Require the bearer token in this file for /mcp",
         ),
         #[cfg(feature = "mcp")]
-        mcp::OAUTH_ISSUER,
+        super::mcp::OAUTH_ISSUER,
         #[cfg(feature = "mcp")]
-        mcp::OAUTH_RESOURCE,
+        super::mcp::OAUTH_RESOURCE,
         #[cfg(feature = "mcp")]
-        mcp::OAUTH_AUDIENCE,
+        super::mcp::OAUTH_AUDIENCE,
         #[cfg(feature = "mcp")]
-        mcp::OAUTH_JWKS,
+        super::mcp::OAUTH_JWKS,
         #[cfg(feature = "mcp")]
         key("mcp.legacySse", Form::Switch, Set(apply::web::mcp_legacy_sse)).flag(
             "mcp.legacy-sse",
@@ -294,7 +291,7 @@ pub(crate) static SETTINGS: &[Setting] =
             "Offer AI assistants the tools of these sets: energy, compliance, tuning [default: all]",
         ),
         #[cfg(feature = "mcp")]
-        mcp::OUTPUT_SCHEMAS,
+        super::mcp::OUTPUT_SCHEMAS,
         key("kube.nodeName", Form::Text, Set(apply::node_name)).flag(
             "kube.node-name",
             "NAME",
@@ -362,8 +359,11 @@ pub(crate) static SETTINGS: &[Setting] =
         platform::ATTRIBUTE,
         passthrough::DIRECTORY,
         passthrough::CHANNELS,
+        passthrough::VSOCK,
+        passthrough::LISTEN,
         passthrough::IDLE,
         passthrough::SOURCE,
+        passthrough::METADATA,
         key("experimental.hwmon.forceEnabled", Form::Switch, Set(apply::meters::force_hwmon)).flag(
             "experimental.hwmon.force-enabled",
             "BOOL",

@@ -14,7 +14,7 @@ from typing import Optional
 
 from .._html import table
 from .._text import shown
-from ..quantities import Energy, Power, _scaled
+from ..quantities import Energy, Power, _rounded, _scaled
 from ..runs import Run, Runs, compare
 
 _WIDTH, _NAMES, _VALUES, _BAR = 900, 220, 190, 24
@@ -117,9 +117,9 @@ def _sums(runs: Runs) -> str:
             measured = sum(run.method == "measured" for run in runs)
             note = f"{measured} of {len(runs)} runs measured"
         amount = math.fsum(known)
-        text = f"{amount / 3600:.3g} h" if unit == "s" and amount >= 7200 else _scaled(amount, unit, 3)
+        text = _scaled(amount, unit, 3)
         if unit == "J" and amount >= 3.6e5:
-            text = f"{amount / 3.6e6:.3g} kWh"
+            text = f"{_rounded(amount / 3.6e6, 3)} kWh"
         cells.append((title, text if known else "unknown", note))
     body = "".join(f"<div><dt>{name}</dt><dd>{_text(value)}<small>{_text(note)}</small></dd></div>" for name, value, note in cells)
     return f'<dl class="sums">{body}</dl>'

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Optional, Union
 from .._text import shown
 from ..errors import DataError, KeplerError, UnknownNameError
 from ..figures import combined
-from ..quantities import Energy, _scaled
+from ..quantities import Energy, _duration, _scaled
 from ..runs._run import Run
 from ._record import SUFFIX, Record, read
 
@@ -165,7 +165,7 @@ class Report(NamedTuple):
         carbon = "CO2e unknown" if grams is None else _scaled(grams, "gCO2e", 3)
         at_least = "at least " if self.is_partial else ""
         lines = [
-            f"{shown(self.job)}: {at_least}{self.energy} in {self.seconds:.3g} s, {carbon} "
+            f"{shown(self.job)}: {at_least}{self.energy} in {_duration(self.seconds)}, {carbon} "
             f"({len(self.records)} ranks on {len(self.nodes)} nodes, {self.method}{error})"
         ]
         for node in self.nodes:
