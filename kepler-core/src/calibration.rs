@@ -9,6 +9,7 @@
 #[cfg(feature = "calibration")]
 pub mod file;
 mod live;
+pub mod wall;
 
 pub use live::{LiveCorrection, Scale};
 
@@ -59,6 +60,9 @@ pub struct Calibration {
     pub idle: Vec<IdlePower>,
     /// What the package drew, by how busy the machine was. Empty where no package was measured.
     pub load: Vec<LoadPoint>,
+    /// What the whole machine draws by what its parts draw, where that was learned.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub platform: Option<wall::WallModel>,
 }
 
 /// The idle power of a zone, of one socket or of all together.
@@ -169,6 +173,10 @@ impl Calibration {
             false => Err(CalibrationError::Figure { what, value: value.to_string() }),
         };
         self.idle.iter().try_for_each(|idle| figure("an idle power", idle.watts, MOST_WATTS))?;
+        if self.platform.as_ref().is_some_and(|model| !model.is_sound()) {
+            let value = "out of what any machine has".to_owned();
+            return Err(CalibrationError::Figure { what: "the model of the whole machine", value });
+        }
         self.load.iter().try_for_each(|point| {
             figure("a power under load", point.watts, MOST_WATTS)?;
             figure("a busy share", point.busy_share, 1.0)?;

@@ -35,7 +35,7 @@ pub(crate) use followed::Segment;
 pub use hwmon::PlatformHwmon;
 #[cfg(feature = "ipmi")]
 pub use ipmi::Ipmi;
-pub use poller::{PlatformError, PlatformPoller, PlatformSource};
+pub use poller::{PlatformError, PlatformPoller, PlatformRound, PlatformRounds, PlatformSource};
 
 use crate::host::Timestamp;
 use crate::meter::Method;
@@ -48,7 +48,8 @@ use std::time::Duration;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct PlatformMeter {
-    /// By what it is asked, a short fixed word: `redfish`, `ipmi`, `acpi`, `hwmon`, `prometheus`, `http`.
+    /// By what it is asked, a short fixed word: `redfish`, `ipmi`, `acpi`, `hwmon`, `prometheus`, `http`; `calibration` of an
+    /// estimate by what a [calibration](crate::calibration::wall) has learned.
     pub source: &'static str,
     /// Which service processor or outside meter, by its name in the configuration. Empty for meters of the machine itself.
     pub bmc_id: Arc<str>,
@@ -74,6 +75,31 @@ pub struct PlatformMeter {
     pub max_age: Duration,
     /// The longest time between two readings in which the mean of both is taken for what was drawn.
     pub max_gap: Duration,
+}
+
+/// Whether what the whole machine draws beside its parts is charged to workloads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "lowercase"))]
+#[non_exhaustive]
+pub enum PlatformAttribution {
+    /// It is shown beside the zones, and charged to none.
+    #[default]
+    None,
+    /// Each workload is charged by its part of what the machine's parts drew meanwhile, as the zone
+    /// [`Platform`](crate::units::ZoneKind::Platform): who drew a tenth of that, is charged a tenth of the rest. What they drew idle
+    /// takes its part of the rest as well, and that stays idle.
+    Proportional,
+}
+
+impl PlatformAttribution {
+    /// Its name: `none`, `proportional`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            PlatformAttribution::None => "none",
+            PlatformAttribution::Proportional => "proportional",
+        }
+    }
 }
 
 /// What a [`PlatformMeter`] measures.

@@ -34,6 +34,7 @@ mod groups;
 mod platform;
 mod processes;
 mod publish;
+mod rest;
 mod retired;
 mod zones;
 
@@ -50,7 +51,7 @@ use crate::host::{
 };
 use crate::meter::chain::{ActiveZone, Chain, ChainOptions};
 use crate::meter::{EnergyMeter, reason};
-use crate::platform::PlatformBoard;
+use crate::platform::{PlatformAttribution, PlatformBoard};
 use crate::snapshot::{SamplingCost, Snapshot};
 use crate::units::{Energy, PerZone, ZoneKind};
 use crate::usage::{self, Usage, UsageChoice, UsageError, UsageSource};
@@ -64,7 +65,7 @@ use devices::{Devices, Users};
 pub(crate) use devices::{Drawing, Tracked};
 use faults::Faults;
 use groups::Groups;
-use platform::Platform;
+use platform::{Platform, Workloads};
 use processes::Processes;
 use publish::{Publisher, Shown};
 use std::io;
@@ -96,6 +97,8 @@ pub struct SamplerOptions {
     pub directory: Option<Directory>,
     /// Where meters of the whole machine report, if there are any.
     pub platform: Option<PlatformBoard>,
+    /// Whether what they show beyond the machine's parts is charged to workloads.
+    pub platform_attribution: PlatformAttribution,
 }
 
 impl SamplerOptions {
@@ -232,6 +235,7 @@ impl Sampler {
             groups.count_at(domains.domains());
         }
         let found = DeviceMeters::open(host, &options.devices);
+        let learned = options.chain.calibration.as_ref().and_then(|calibration| calibration.platform.clone());
         let mut devices = Devices::new(options.policy, &options.devices);
         devices.add(found.meters);
         Ok(Sampler {
@@ -240,7 +244,7 @@ impl Sampler {
             zones: Zones::new(options.policy, options.chain.calibration.clone()),
             devices,
             devices_unavailable: found.unavailable,
-            platform: options.platform.clone().map(Platform::new),
+            platform: Platform::open(options.platform.clone(), options.platform_attribution, learned),
             processes: Processes::open(host, options.retention, options.deleted_mark).map_err(processes)?,
             groups,
             commands: Commands::default(),
@@ -345,8 +349,7 @@ impl Sampler {
         self.last = Some(at);
 
         self.publisher.publish(|snapshot| {
-            let shown = Shown { interval, readings: self.devices.numbers() };
-            publish::publish_processes(snapshot, &self.processes, shown);
+            let before = snapshot.sequence;
             snapshot.sequence = self.sequence;
             snapshot.at = at;
             snapshot.interval = interval;
@@ -356,8 +359,10 @@ impl Sampler {
             snapshot.node.weights = *self.apportioner.weights();
             self.zones.publish(&mut snapshot.node.zones);
             self.devices.publish(snapshot, at);
+            let mut charge = 0;
             if let Some(platform) = &mut self.platform {
-                platform.tick(at, snapshot, &mut self.faults);
+                let (processes, groups, commands) = (&mut self.processes, &mut self.groups, &mut self.commands);
+                platform.tick(at, snapshot, &mut Workloads { processes, groups, commands }, &mut self.faults);
                 platform.publish(snapshot, &at);
                 if let Some(correction) = platform.correction() {
                     let is_used = self.chain.rescale(correction.scale);
@@ -366,7 +371,10 @@ impl Sampler {
                         snapshot.correct_estimates(correction);
                     }
                 }
+                charge = platform.number();
             }
+            let shown = Shown { interval, readings: self.devices.numbers(), platform: charge };
+            publish::publish_processes(snapshot, &self.processes, before, shown);
             publish::publish_groups(snapshot, &self.groups, shown);
             publish::publish_commands(&mut snapshot.commands, &self.commands, shown);
             self.faults.publish(snapshot);
@@ -433,7 +441,7 @@ impl Sampler {
         self.faults.failed_times(source, "unreadable_process", self.usage.unreadable);
         self.faults.failed_times(source, "map_full", self.usage.lost);
         self.faults.failed_times(source, "table_full", self.usage.overflowed);
-        let drop_energy = drop_energy(&mut self.zones, &mut self.devices);
+        let drop_energy = drop_energy(&mut self.zones, &mut self.devices, self.platform.as_mut());
         self.processes.update(&mut self.usage, at, &mut self.groups, &mut self.faults, drop_energy);
         self.commands.update(&self.usage.short_lived, at, self.keep_commands, &mut self.groups);
     }
@@ -457,14 +465,21 @@ impl Sampler {
 
     /// Removes the processes that ended in this interval, now that it has been charged to them.
     fn finalize_exited(&mut self, at: Timestamp) {
-        let drop_energy = drop_energy(&mut self.zones, &mut self.devices);
+        let drop_energy = drop_energy(&mut self.zones, &mut self.devices, self.platform.as_mut());
         self.processes.finalize_exited(at, &mut self.groups, drop_energy);
     }
 }
 
 /// Takes the energy of workloads that are no longer listed into the node's account.
-fn drop_energy(zones: &mut Zones, devices: &mut Devices) -> impl FnMut(PerZone<Energy>) {
-    |energy| {
+fn drop_energy(
+    zones: &mut Zones,
+    devices: &mut Devices,
+    mut platform: Option<&mut Platform>,
+) -> impl FnMut(PerZone<Energy>) {
+    move |energy| {
+        if let Some(platform) = &mut platform {
+            platform.drop_energy(energy[ZoneKind::Platform]);
+        }
         devices.drop_energy(energy[ZoneKind::Gpu]);
         for (zone, &energy) in energy.iter() {
             zones.charge(zone, |account| account.unlisted += energy);

@@ -2,6 +2,7 @@
 
 mod file;
 mod load;
+mod reference;
 mod transfer;
 
 use super::config::Config;
@@ -46,6 +47,19 @@ pub(super) struct Calibrate {
     /// Measure nothing; take over what was learned on a machine of the same make, model and processor
     #[arg(long, value_name = "FILE", conflicts_with_all = ["duration", "observe", "export"])]
     import: Option<PathBuf>,
+    /// Learn what the whole machine draws by what its parts do, from the meter of it that is configured. It takes 32 times
+    /// `--duration`: 16 minutes
+    #[arg(long, value_name = "METER", value_enum)]
+    reference: Option<Reference>,
+}
+
+/// What is learned from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Reference {
+    /// The machine's meters of processors and memory, which is the default.
+    Parts,
+    /// A meter of the whole machine: its BMC, its firmware, one outside.
+    Platform,
 }
 
 /// Measures and writes the file.
@@ -58,6 +72,9 @@ pub(super) fn run(config: &Config, asked: &Calibrate) -> Result<ExitCode, Failur
     }
     if let Some(path) = &asked.import {
         return transfer::import(config, path);
+    }
+    if asked.reference == Some(Reference::Platform) {
+        return by_platform(config, asked);
     }
     let mut sampler = sampling::open_uncalibrated(config)?;
     let sources = measured(&sampler);
@@ -81,10 +98,31 @@ pub(super) fn run(config: &Config, asked: &Calibrate) -> Result<ExitCode, Failur
     let mut calibration = Calibration::of(&config.host());
     (calibration.made, calibration.source) = (made, names.join("+"));
     (calibration.idle, calibration.load) = (idle, load);
+    // What was learned of the whole machine stays.
+    calibration.platform = known(config, &path).and_then(|before| before.platform);
     file::write(&path, &calibration)?;
     let text = summary(&calibration) + &format!("calibration {}\n", path.display());
     io::stdout().write_all(text.as_bytes()).map_err(Failure::to("write the answer"))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The same for the whole machine, beside what the file says already.
+fn by_platform(config: &Config, asked: &Calibrate) -> Result<ExitCode, Failure> {
+    let path = file::path(config);
+    file::prepare(&path)?;
+    let model = reference::learn(config, asked.duration, asked.observe)?;
+    let mut calibration = known(config, &path).unwrap_or_else(|| Calibration::of(&config.host()));
+    calibration.made = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let text = format!("platform    {}\ncalibration {}\n", reference::line(&model), path.display());
+    calibration.platform = Some(model);
+    file::write(&path, &calibration)?;
+    io::stdout().write_all(text.as_bytes()).map_err(Failure::to("write the answer"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the file says already, where it is of this machine.
+fn known(config: &Config, path: &std::path::Path) -> Option<Calibration> {
+    kepler_core::calibration::file::read(path, &config.host()).ok()
 }
 
 /// The zones that a sensor measures, and which.
@@ -191,6 +229,9 @@ fn summary(calibration: &Calibration) -> String {
     for point in &calibration.load {
         let (busy, watts, seconds) = (100.0 * point.busy_share, point.watts, point.seconds);
         line("load", &format!("{watts:.2} W at {busy:.1} % busy ({seconds:.0} s)"));
+    }
+    if let Some(model) = &calibration.platform {
+        line("platform", &reference::line(model));
     }
     text
 }

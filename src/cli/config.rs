@@ -27,7 +27,7 @@ pub(crate) mod yaml;
 
 pub(crate) use address::ListenAddress;
 pub(crate) use duration::parse as duration;
-pub(crate) use file::looks_like_settings;
+pub(crate) use file::{looks_like_settings, nearest};
 pub(crate) use flags::{Flags, parse as parse_flags};
 pub(crate) use load::{check, check_text, load};
 pub(crate) use manner::Manner;

@@ -148,9 +148,3 @@ fn document(path: &Path) -> Result<yaml::Node, String> {
     let document = yaml::parse(&text).map_err(|error| format!("{shown}:{}: {}", error.line, error.what))?;
     document.root.ok_or_else(|| format!("{shown} is empty"))
 }
-
-/// The known word that is meant, probably.
-fn similar<'a>(wanted: &str, known: &[&'a str]) -> Option<&'a str> {
-    let distance = |known: &&str| strsim::damerau_levenshtein(&known.to_lowercase(), &wanted.to_lowercase());
-    known.iter().copied().min_by_key(|known| distance(known)).filter(|known| distance(known) <= 2)
-}

@@ -80,6 +80,14 @@ pub(super) fn open_uncalibrated(config: &Config) -> Result<Sampler, Failure> {
     open_with(config, uncalibrated(config), &Known::default(), None)
 }
 
+/// The same, with meters of the whole machine that report to a board.
+///
+/// # Errors
+/// As for [`open`].
+pub(super) fn open_uncalibrated_with(config: &Config, platform: PlatformBoard) -> Result<Sampler, Failure> {
+    open_with(config, uncalibrated(config), &Known::default(), Some(platform))
+}
+
 fn open_with(
     config: &Config,
     chain: ChainOptions,
@@ -97,7 +105,7 @@ fn open_with(
         // Go Kepler shows what the link says.
         options.deleted_mark = config.manner == Manner::Kepler;
         options.directory = known.pods();
-        options.platform = platform;
+        (options.platform, options.platform_attribution) = (platform, config.platform.attribute);
         options.devices = devices(config);
         options.devices.directory = known.accelerators.as_ref().map(|known| known.directory.clone());
     });

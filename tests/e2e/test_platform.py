@@ -186,10 +186,42 @@ def test_a_bmc_is_found_summed_up_and_shown_everywhere(kepler, kepler_bin, bmc, 
     assert joules() - before < 300 * 60
 
 
+def test_workloads_are_charged_what_the_bmc_shows_beside_their_parts(kepler, kepler_bin, bmc, flags):
+    given = (*flags(file_of(bmc)), "--experimental.platform.attribute=proportional", "--meter=fake")
+    doctor = subprocess.run([kepler_bin, "doctor", *given], capture_output=True, text=True, timeout=60)
+    assert "attribute proportional" in doctor.stdout, doctor.stdout + doctor.stderr
+    server = kepler("--monitor.interval=200ms", *given, "--region=KR", "--pue=1.5")
+
+    def node() -> dict:
+        return json.loads(server.get("/api/v1/node").body)
+
+    def zone() -> dict:
+        return next(zone for zone in node()["zones"] if zone["zone"] == "platform")
+
+    wait_until(lambda: zone()["energy_joules"] > 100, "the rest of the machine")
+    scrape = server.scrape()
+    assert scrape.sum("kepler_node_cpu_joules_total", zone="platform") == scrape.sum("kepler_platform_residual_joules_total") > 100
+    assert scrape.sum("kepler_process_cpu_joules_total", zone="platform") > 0
+    assert "platform" in node()["total"]["zones"]
+    carbon = json.loads(server.get("/api/v1/carbon").body)
+    assert carbon["facility_energy_kwh"] * 3.6e6 == pytest.approx(carbon["energy_joules"] * 1.5, rel=1e-6), "PUE starts from it"
+    # A figure that is not believed is no power of the zone, and charges no one.
+    bmc.show(160_000)
+    wait_until(lambda: zone().get("fault") == "implausible", "the zone says so")
+    assert zone()["power_watts"] is None
+    assert not server.scrape().select("kepler_node_cpu_watts", zone="platform")
+
+
+def test_a_policy_without_a_meter_is_said(kepler):
+    server = kepler("--meter=fake", "--experimental.platform.attribute=proportional")
+    wait_until(lambda: "no meter of the whole machine is configured" in server.log, "the warning")
+    assert not server.scrape().select("kepler_node_cpu_joules_total", zone="platform")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("nodes:\n  worker-2: b\nbmcs:\n  b:\n    endpoint: http://127.0.0.1:1\n", "there is no node `worker-1`"),
+        ("nodes:\n  worker-2: b\nbmcs:\n  b:\n    endpoint: http://127.0.0.1:1\n", "redfish.yaml:1: there is no node `worker-1`"),
         ("nodes:\n  worker-1: a\n  worker-1: b\nbmcs:\n  a:\n    endpoint: http://127.0.0.1:1\n  b:\n    endpoint: http://127.0.0.1:1\n", "redfish.yaml:3: node `worker-1`"),
         ("nodes:\n  worker-1: b\nbmcs:\n  b:\n    endpoint: http://127.0.0.1:1\n    username: x\n", "redfish.yaml:4: BMC `b` has a `username` and no `password`"),
         ("nodes:\n  worker-1: b\nbmcs:\n  b:\n    endpoint: http://127.0.0.1:1\n", "redfish.yaml:4: BMC `b` gives no power"),

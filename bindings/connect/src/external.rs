@@ -22,7 +22,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use crate::http::{Auth, ClientOptions, Http, HttpError, base_url, shown};
+use crate::http::{Auth, ClientOptions, DigestSession, Http, HttpError, base_url, shown};
 use crate::prometheus::{Api, When};
 use crate::reading_times::ReadingTimes;
 use jiff::Timestamp as Moment;
@@ -131,7 +131,14 @@ pub struct ExternalSource {
 #[derive(Debug)]
 enum Asking {
     Prometheus { api: Api, query: String },
-    Json { http: Http, url: Url, auth: Auth, field: String, time_field: Option<String>, times: ReadingTimes },
+    Json { http: Http, url: Url, auth: Json, field: String, time_field: Option<String>, times: ReadingTimes },
+}
+
+/// Who asks for JSON.
+#[derive(Debug)]
+enum Json {
+    Stated(Auth),
+    Digest(DigestSession),
 }
 
 /// A figure in its own unit, and how old it was when the answer came.
@@ -175,7 +182,11 @@ impl ExternalSource {
                 Asking::Prometheus { api: Api { http, base: url, auth: meter.auth, timeout: meter.timeout }, query }
             }
             ExternalPlace::Json { field, time_field, .. } => {
-                Asking::Json { http, url, auth: meter.auth, field, time_field, times: ReadingTimes::default() }
+                let auth = match meter.auth {
+                    Auth::Digest { user, password } => Json::Digest(DigestSession::new(user, password)),
+                    other => Json::Stated(other),
+                };
+                Asking::Json { http, url, auth, field, time_field, times: ReadingTimes::default() }
             }
         };
         Ok(ExternalSource { meter: platform, unit_watts: meter.unit_watts, asking })
@@ -186,7 +197,10 @@ impl ExternalSource {
             Asking::Prometheus { api, query } => of_prometheus(api, query),
             Asking::Json { http, url, auth, field, time_field, times } => {
                 let begun = Instant::now();
-                let body = http.get(url.clone(), auth, "application/json")?;
+                let body = match auth {
+                    Json::Stated(auth) => http.get(url.clone(), auth, "application/json")?,
+                    Json::Digest(session) => http.get_by_digest(url, session, "application/json")?,
+                };
                 let answer: Value = serde_json::from_slice(&body).map_err(|error| {
                     Failure::new("malformed", format!("the answer of {} is no JSON: {error}", shown(url)))
                 })?;

@@ -15,6 +15,8 @@
 
 #[cfg(feature = "_url")]
 mod client;
+#[cfg(feature = "external")]
+mod digest;
 mod error;
 #[cfg(any(feature = "kepler", feature = "kubernetes", feature = "redfish"))]
 pub(crate) mod peer;
@@ -27,6 +29,8 @@ pub(crate) use client::Http;
 #[cfg(feature = "models")]
 pub(crate) use client::Tagged;
 
+#[cfg(feature = "external")]
+pub(crate) use digest::DigestSession;
 pub use error::HttpError;
 #[cfg(feature = "kepler")]
 pub(crate) use error::chain;

@@ -54,10 +54,10 @@ pub fn instance_type(cloud: Cloud, service: &str, patience: Duration) -> Result<
     let url = |path: &str| base.join(path).map_err(|error| HttpError::Address { reason: error.to_string() });
     let end = Instant::now() + patience;
     let ask = |method: Method, url: &Url, header: (&str, &str)| {
-        let mut options = ClientOptions::default();
-        options.timeout = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        (options.connect_timeout, options.max_body_bytes) = (options.timeout, LONGEST);
-        let (body, headers) = Http::direct(options)?.ask(method, url, header)?;
+        let timeout = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        let limits =
+            ClientOptions { timeout, connect_timeout: timeout, max_body_bytes: LONGEST, ..ClientOptions::default() };
+        let (body, headers) = Http::direct(limits)?.ask(method, url, header)?;
         Ok::<_, HttpError>((String::from_utf8_lossy(&body).trim().to_owned(), headers))
     };
     let (url, name) = match cloud {

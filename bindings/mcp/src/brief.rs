@@ -35,7 +35,10 @@ pub(crate) fn brief(answer: &mut Value) {
                 *text = whole;
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(brief),
+        Value::Array(items) => {
+            join_steps(items);
+            items.iter_mut().for_each(brief);
+        }
         Value::Object(fields) => {
             if is_said_by_figures(fields) {
                 fields.remove("reason");
@@ -58,6 +61,24 @@ pub(crate) fn brief(answer: &mut Value) {
             fields.values_mut().for_each(brief);
         }
         _ => {}
+    }
+}
+
+/// Takes from steps in time what the step itself or the next one says: its end, where the next one starts then, and its energy, which
+/// is its mean power for its length.
+fn join_steps(items: &mut [Value]) {
+    let starts: Vec<Option<Value>> = items.iter().map(|step| step.get("start").cloned()).collect();
+    for (step, next) in items.iter_mut().zip(starts.iter().skip(1).chain([&None])) {
+        let Value::Object(step) = step else { continue };
+        if !["start", "end", "power_watts"].into_iter().all(|name| step.contains_key(name)) {
+            continue;
+        }
+        if step.get("power_watts").is_some_and(Value::is_number) {
+            step.remove("energy_joules");
+        }
+        if next.is_some() && step.get("end") == next.as_ref() {
+            step.remove("end");
+        }
     }
 }
 
@@ -122,6 +143,23 @@ mod tests {
         assert_eq!(briefly(verdict(Value::Null, Value::Null))["reason"], "why");
         assert_eq!(briefly(verdict(json!(424.04), json!(0.0094)))["reason"], "why");
         assert_eq!(briefly(json!({ "what": "node-1", "reason": "refused" }))["reason"], "refused");
+    }
+
+    #[test]
+    fn a_step_ends_where_the_next_one_starts_unless_it_says_otherwise() {
+        let step =
+            |start: &str, end: &str| json!({ "start": start, "end": end, "energy_joules": 120.0, "power_watts": 2.0 });
+        let steps = json!([step("10:00", "10:01"), step("10:01", "10:02"), step("10:05", "10:06")]);
+        let expected = json!([
+            { "start": "10:00", "power_watts": 2 },
+            { "start": "10:01", "end": "10:02", "power_watts": 2 },
+            { "start": "10:05", "end": "10:06", "power_watts": 2 },
+        ]);
+        assert_eq!(briefly(steps), expected);
+        let unknown = json!([{ "start": "10:00", "end": "10:01", "energy_joules": 120.0, "power_watts": null }]);
+        assert_eq!(briefly(unknown.clone())[0]["energy_joules"], 120);
+        let windows = json!([{ "start": "10:00", "end": "10:01", "mean_intensity": 3 }, { "start": "10:01", "end": "10:02", "mean_intensity": 3 }]);
+        assert_eq!(briefly(windows.clone()), windows);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The columns of `workload_energy` that hold energy: one a zone, in the order of [`ZoneKind::ALL`].
 
+use super::schema;
 use crate::units::{Energy, PerZone, ZoneKind};
 use rusqlite::Row;
 use std::sync::LazyLock;
@@ -10,11 +11,17 @@ pub(super) const BEFORE_ZONES: usize = 4;
 /// `package_uj, core_uj, …`
 pub(super) static NAMES: LazyLock<String> = LazyLock::new(|| join(|name, _| name.to_owned()));
 
-/// The same in a file without the energy of accelerators, which is then `NULL`.
-pub(super) static NAMES_WITHOUT_GPU: LazyLock<String> = LazyLock::new(|| {
-    let gpu = format!("{}_uj", ZoneKind::Gpu.name());
-    join(|name, _| if name == gpu { "NULL".to_owned() } else { name.to_owned() })
-});
+/// The same in a file of this version: `NULL` for zones that it does not have yet.
+pub(super) fn names_in(version: i64) -> String {
+    let is_missing = |zone| match zone {
+        ZoneKind::Gpu => version < schema::WITH_GPU,
+        ZoneKind::Platform => version < schema::WITH_REST,
+        _ => false,
+    };
+    let missing: Vec<String> =
+        ZoneKind::ALL.into_iter().filter(|zone| is_missing(*zone)).map(|zone| format!("{zone}_uj")).collect();
+    join(|name, _| if missing.iter().any(|zone| zone == name) { "NULL".to_owned() } else { name.to_owned() })
+}
 
 /// `sum(package_uj), sum(core_uj), …`
 pub(super) static SUMS: LazyLock<String> = LazyLock::new(|| join(|name, _| format!("sum({name})")));

@@ -25,8 +25,10 @@ const TABLES: &str = include_str!("fleet/schema.sql");
 /// `kpFL` in ASCII: what `PRAGMA application_id` says of the history of a fleet.
 const APPLICATION_ID: i64 = 0x6b70_464c;
 /// What `PRAGMA user_version` says. 1: no accelerator was told from another. 2: each has its energy, and workloads what they used
-/// of each.
-const VERSION: i64 = 2;
+/// of each. 3: workloads have what they are charged of the whole machine.
+const VERSION: i64 = 3;
+/// The version from which accelerators are told apart.
+const WITH_DEVICES: i64 = 2;
 /// How the tables of accelerators begin and end.
 const DEVICES: (&str, &str) = ("-- Accelerators of nodes.", "-- Nodes that were missing");
 /// How long to wait for a user who has the file open with `sqlite3`.
@@ -181,7 +183,11 @@ fn open(path: &Path) -> Result<Connection, HistoryError> {
     } else if version < VERSION {
         let devices = TABLES.split_once(DEVICES.0).and_then(|(_, rest)| rest.split_once(DEVICES.1));
         let transaction = connection.transaction().map_err(failed)?;
-        transaction.execute_batch(devices.map_or("", |(tables, _)| tables)).map_err(failed)?;
+        if version < WITH_DEVICES {
+            transaction.execute_batch(devices.map_or("", |(tables, _)| tables)).map_err(failed)?;
+        }
+        let rest = "ALTER TABLE workload_energy ADD COLUMN platform_uj INTEGER CHECK (platform_uj >= 0)";
+        transaction.execute_batch(rest).map_err(failed)?;
         transaction.pragma_update(None, "user_version", VERSION).map_err(failed)?;
         transaction.commit().map_err(failed)?;
     }

@@ -285,7 +285,7 @@ impl Reading<'_> {
             Some(_) => ("AND e.workload = ?3", ""),
             None => ("", "AND ?3 IS NULL"),
         };
-        let names = if self.version()? >= schema::WITH_GPU { &columns::NAMES } else { &columns::NAMES_WITHOUT_GPU };
+        let names = columns::names_in(self.version()?);
         let mut statement = self.0.prepare_cached(&format!(
             "SELECT e.workload, e.interval, cpu_us, {}
              FROM block AS b CROSS JOIN workload_energy AS e ON e.block = b.id {of_workload}

@@ -13,8 +13,11 @@ pub(super) const APPLICATION_ID: i64 = 0x6b70_4c52;
 /// 1 (0.1.0): the table of workloads took five kinds only. 2: it takes every kind. 3: sources say how their figures come to
 /// be, to distinguish what is partly measured from what is estimated. 4: pods have their controllers, and workloads the
 /// energy of accelerators. 5: each accelerator has its energy, and workloads what they used of each. 6: meters of the
-/// whole machine.
-pub(super) const VERSION: i64 = 6;
+/// whole machine. 7: workloads have what they are charged of it.
+pub(super) const VERSION: i64 = 7;
+
+/// The version from which workloads have what they are charged of the whole machine.
+pub(super) const WITH_REST: i64 = 7;
 
 /// The version from which there are meters of the whole machine.
 pub(super) const WITH_PLATFORM: i64 = 6;
@@ -110,6 +113,10 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     if found < WITH_GPU {
         transaction.execute_batch("ALTER TABLE workload_energy ADD COLUMN gpu_uj INTEGER CHECK (gpu_uj >= 0)")?;
     }
+    if found < WITH_REST {
+        transaction
+            .execute_batch("ALTER TABLE workload_energy ADD COLUMN platform_uj INTEGER CHECK (platform_uj >= 0)")?;
+    }
     if found < WITH_OWNER {
         transaction.execute_batch(
             "ALTER TABLE workload ADD COLUMN owner_kind TEXT; ALTER TABLE workload ADD COLUMN owner_name TEXT;",
@@ -118,10 +125,8 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     if found < WITH_DEVICES {
         // As in a new file.
         let devices = TABLES.split_once(DEVICES.0).and_then(|(_, rest)| rest.split_once(DEVICES.1));
-        if let (Some((tables, _)), Some((_, views))) = (devices, TABLES.split_once(VIEWS)) {
+        if let Some((tables, _)) = devices {
             transaction.execute_batch(&format!("{}{tables}", DEVICES.0))?;
-            transaction.execute_batch("DROP VIEW IF EXISTS workload_joules; DROP VIEW IF EXISTS node_joules;")?;
-            transaction.execute_batch(&format!("{VIEWS}{views}"))?;
         }
     }
     if found < WITH_PLATFORM {
@@ -131,6 +136,12 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
         if let Some((tables, _)) = tables {
             transaction.execute_batch(&format!("{begin}{tables}"))?;
         }
+    }
+    if let Some((_, views)) = TABLES.split_once(VIEWS) {
+        for view in ["workload_joules", "node_joules", "device_joules"] {
+            transaction.execute_batch(&format!("DROP VIEW IF EXISTS {view}"))?;
+        }
+        transaction.execute_batch(&format!("{VIEWS}{views}"))?;
     }
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()

@@ -34,7 +34,7 @@ CREATE TABLE interval (
 -- Which meter a zone's figures come from.
 CREATE TABLE source (
     block       INTEGER NOT NULL,   -- block.id
-    zone        TEXT NOT NULL,      -- package, core, uncore, dram, psys, gpu
+    zone        TEXT NOT NULL,      -- package, core, uncore, dram, psys, gpu, platform
     name        TEXT NOT NULL,      -- powercap, msr, perf, hwmon, model, nvml, ...
     error_ratio REAL,               -- expected relative error of what is not wholly measured (1 sigma)
     method      TEXT CHECK (method IN ('measured', 'partial', 'estimated')), -- partial: a part is estimated. NULL: version 1 or 2, which had no partial; by error_ratio
@@ -89,6 +89,7 @@ CREATE TABLE workload_energy (
     dram_uj    INTEGER CHECK (dram_uj >= 0),
     psys_uj    INTEGER CHECK (psys_uj >= 0),           -- the whole platform: contains the others
     gpu_uj     INTEGER CHECK (gpu_uj >= 0),            -- all accelerators
+    platform_uj INTEGER CHECK (platform_uj >= 0),      -- what the machine draws beside all of these, where it is charged
     PRIMARY KEY (block, workload, interval)
 ) STRICT, WITHOUT ROWID;
 
@@ -152,7 +153,8 @@ SELECT datetime(i.start_ms / 1000, 'unixepoch') AS start,
        e.cpu_us / 1e6 AS cpu_seconds,
        e.package_uj / 1e6 AS package_joules,
        e.dram_uj / 1e6 AS dram_joules,
-       e.gpu_uj / 1e6 AS gpu_joules
+       e.gpu_uj / 1e6 AS gpu_joules,
+       e.platform_uj / 1e6 AS platform_joules
 FROM workload_energy AS e
 JOIN workload AS w ON w.id = e.workload
 JOIN interval AS i ON i.id = e.interval;

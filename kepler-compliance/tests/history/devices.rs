@@ -221,7 +221,8 @@ fn a_file_of_version_4_is_read_as_it_is_and_tells_devices_apart_once_it_is_writt
     }
     drop(history);
     let version_4 = "DROP TABLE platform; DROP TABLE platform_energy; DROP VIEW device_joules; DROP TABLE device; DROP TABLE device_source; DROP TABLE device_energy;
-        DROP TABLE workload_device_energy; PRAGMA user_version = 4;";
+        DROP TABLE workload_device_energy; DROP VIEW workload_joules;
+        ALTER TABLE workload_energy DROP COLUMN platform_uj; PRAGMA user_version = 4;";
     Connection::open(temp.path()).unwrap().execute_batch(version_4).unwrap();
     let before = ask(&temp, range(0, 1000));
     assert!(before.nodes[0].devices.is_empty() && before.workloads.iter().all(|row| row.devices.is_empty()));
@@ -231,7 +232,7 @@ fn a_file_of_version_4_is_read_as_it_is_and_tells_devices_apart_once_it_is_writt
         history.record(&with_devices(sequence, counted(sequence))).unwrap();
     }
     drop(history);
-    assert_eq!(temp.number("PRAGMA user_version"), 6);
+    assert_eq!(temp.number("PRAGMA user_version"), 7);
     let after = ask(&temp, range(0, 1000));
     assert_eq!(figures(&after.nodes[0].devices[0])[0], 300.0);
     assert_eq!(after.nodes[0].zones[ZoneKind::Gpu].as_ref().unwrap().energy, joules(820), "what was there stays");
@@ -255,8 +256,8 @@ fn the_history_of_a_fleet_tells_devices_apart_and_takes_a_file_that_did_not() {
     let open = || FleetHistory::open(&path, FleetHistoryOptions::default()).unwrap();
     let mut first = of_a_node(3);
     assert!(open().record(&first).unwrap());
-    let version_1 =
-        "DROP TABLE device; DROP TABLE device_energy; DROP TABLE workload_device_energy; PRAGMA user_version = 1;";
+    let version_1 = "DROP TABLE device; DROP TABLE device_energy; DROP TABLE workload_device_energy;
+         ALTER TABLE workload_energy DROP COLUMN platform_uj; PRAGMA user_version = 1;";
     Connection::open(&path).unwrap().execute_batch(version_1).unwrap();
     assert!(open().inventory(range(0, 1000)).unwrap().nodes[0].devices.is_empty());
     first.asked = range(50, 80);

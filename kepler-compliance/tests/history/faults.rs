@@ -86,14 +86,14 @@ fn an_empty_file_becomes_a_history() {
     let temp = TempHistory::new();
     std::fs::write(temp.path(), "").unwrap();
     temp.open();
-    assert_eq!(temp.number("PRAGMA user_version"), 6);
+    assert_eq!(temp.number("PRAGMA user_version"), 7);
 }
 
 /// What version 2 had: sources without a method, no controllers, and workloads without the energy of accelerators.
 const VERSION_2: &str = "DROP TABLE platform; DROP TABLE platform_energy; DROP VIEW device_joules; DROP TABLE device; DROP TABLE device_source;
     DROP TABLE device_energy; DROP TABLE workload_device_energy;
     DROP VIEW workload_joules;
-    ALTER TABLE workload_energy DROP COLUMN gpu_uj;
+    ALTER TABLE workload_energy DROP COLUMN gpu_uj; ALTER TABLE workload_energy DROP COLUMN platform_uj;
     DROP VIEW node_joules;
     ALTER TABLE workload DROP COLUMN owner_kind; ALTER TABLE workload DROP COLUMN owner_name;
     ALTER TABLE source DROP COLUMN method;
@@ -133,7 +133,7 @@ fn a_file_of_version_1_is_read_as_it_is_and_takes_every_kind_once_it_is_written_
         history.record(&with_job).unwrap();
     }
     drop(history);
-    assert_eq!(temp.number("PRAGMA user_version"), 6);
+    assert_eq!(temp.number("PRAGMA user_version"), 7);
     assert_eq!(temp.number("SELECT count(*) FROM workload WHERE kind = 'unit'"), 1, "what was there stays");
     assert_eq!(temp.number("SELECT count(*) FROM workload WHERE kind = 'job' AND uid = '/slurm/uid_1000/job_7'"), 1);
     let check = Connection::open(temp.path()).unwrap();
@@ -276,7 +276,7 @@ fn a_file_of_version_2_is_read_as_it_is_and_tells_partial_from_estimated_once_it
         history.record(&with_method(sequence, Method::Partial { error_ratio: 0.1 })).unwrap();
     }
     drop(history);
-    assert_eq!(temp.number("PRAGMA user_version"), 6);
+    assert_eq!(temp.number("PRAGMA user_version"), 7);
     assert!(methods(&temp).iter().any(|method| method == "partial"), "{:?}", methods(&temp));
     assert_eq!(method(&temp), Method::Estimated { error_ratio: 0.3 }, "the old part stays what it was");
 }
@@ -303,6 +303,7 @@ fn a_file_of_version_3_is_read_as_it_is_and_takes_the_energy_of_accelerators_onc
     drop(history);
     let version_3 = "DROP TABLE platform; DROP TABLE platform_energy; DROP VIEW device_joules; DROP TABLE device; DROP TABLE device_source; DROP TABLE device_energy;
         DROP TABLE workload_device_energy; DROP VIEW workload_joules; ALTER TABLE workload_energy DROP COLUMN gpu_uj;
+        ALTER TABLE workload_energy DROP COLUMN platform_uj;
         ALTER TABLE workload DROP COLUMN owner_kind; ALTER TABLE workload DROP COLUMN owner_name; PRAGMA user_version = 3;";
     Connection::open(temp.path()).unwrap().execute_batch(version_3).unwrap();
     let time = |seconds: u64| jiff::Timestamp::from_second((START + seconds) as i64).unwrap();
@@ -319,7 +320,7 @@ fn a_file_of_version_3_is_read_as_it_is_and_takes_the_energy_of_accelerators_onc
         history.record(&with_gpu(sequence, true)).unwrap();
     }
     drop(history);
-    assert_eq!(temp.number("PRAGMA user_version"), 6);
+    assert_eq!(temp.number("PRAGMA user_version"), 7);
     let (of_unit, of_node) = gpu(&temp);
     assert!(of_unit > Some(Energy::ZERO) && of_node > of_unit, "{of_unit:?} {of_node:?}");
     assert!(temp.number("SELECT count(*) FROM workload_joules WHERE gpu_joules > 0") > 0);

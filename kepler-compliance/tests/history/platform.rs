@@ -1,10 +1,10 @@
 //! Meters of the whole machine in the history.
 
 use super::TempHistory;
-use super::snapshots::{START, at, snapshot};
+use super::snapshots::{START, at, row, snapshot, unit, zone};
 use jiff::Timestamp;
 use kepler_compliance::history::{HistoryOptions, HistoryReader};
-use kepler_compliance::units::Energy;
+use kepler_compliance::units::{Energy, ZoneKind};
 use kepler_compliance::view::{EnergyView, PlatformEnergy, TimeRange};
 use kepler_core::meter::Method;
 use kepler_core::platform::{PlatformMeter, PlatformScope};
@@ -91,7 +91,8 @@ fn a_file_of_version_5_is_read_as_it_is_and_takes_them_once_it_is_written_to() {
         history.record(&with_platform(sequence, sequence)).unwrap();
     }
     drop(history);
-    let version_5 = "DROP TABLE platform; DROP TABLE platform_energy; PRAGMA user_version = 5;";
+    let version_5 = "DROP TABLE platform; DROP TABLE platform_energy; DROP VIEW workload_joules;
+        ALTER TABLE workload_energy DROP COLUMN platform_uj; PRAGMA user_version = 5;";
     Connection::open(temp.path()).unwrap().execute_batch(version_5).unwrap();
     assert!(ask(&temp, 0, 1000).is_empty());
     let history = temp.open();
@@ -99,6 +100,50 @@ fn a_file_of_version_5_is_read_as_it_is_and_takes_them_once_it_is_written_to() {
         history.record(&with_platform(sequence, sequence)).unwrap();
     }
     drop(history);
-    assert_eq!(temp.number("PRAGMA user_version"), 6);
+    assert_eq!(temp.number("PRAGMA user_version"), 7);
     assert_eq!(figures(&ask(&temp, 0, 1000)), [(2000.0, 10), (1100.0, 5)]);
+}
+
+#[test]
+fn a_file_of_version_6_takes_what_workloads_are_charged_of_the_whole_once_it_is_written_to() {
+    let temp = TempHistory::new();
+    let charged = |sequence: u64| {
+        let mut snapshot = with_platform(sequence, sequence);
+        let mut zone = zone(sequence * 8_000_000);
+        (zone.path, zone.source) = ("/redfish/v1/Chassis/1".into(), "redfish");
+        snapshot.node.zones[ZoneKind::Platform] = Some(zone);
+        let mut unit = row(unit("web.service"), sequence * 1_000_000);
+        unit.energy[ZoneKind::Platform] = Energy::from_joules(3.0 * sequence as f64);
+        snapshot.units.push(unit);
+        snapshot
+    };
+    let record = |from: u64, rest: bool| {
+        let history = temp.open();
+        for sequence in [from, from + 1] {
+            let mut snapshot = charged(sequence);
+            if !rest {
+                snapshot.node.zones[ZoneKind::Platform] = None;
+                snapshot.units[0].energy[ZoneKind::Platform] = Energy::ZERO;
+            }
+            history.record(&snapshot).unwrap();
+        }
+    };
+    record(1, false);
+    let version_6 =
+        "DROP VIEW workload_joules; ALTER TABLE workload_energy DROP COLUMN platform_uj; PRAGMA user_version = 6;";
+    Connection::open(temp.path()).unwrap().execute_batch(version_6).unwrap();
+    let of = |temp: &TempHistory| {
+        let time = |seconds: i64| Timestamp::from_second(START as i64 + seconds).unwrap();
+        let inventory = HistoryReader::open(temp.path()).unwrap();
+        let inventory = inventory.inventory(TimeRange { start: time(0), end: time(1000) }).unwrap();
+        let web = inventory.workloads.iter().find(|row| &*row.id.name == "web.service").unwrap();
+        let node = inventory.nodes[0].zones[ZoneKind::Platform].as_ref().map(|zone| zone.energy.joules());
+        (web.energy.zones[ZoneKind::Platform].map(Energy::joules), node)
+    };
+    assert_eq!(of(&temp), (None, None), "what is not there is not known");
+    record(30, true);
+    assert_eq!(temp.number("PRAGMA user_version"), 7);
+    let (web, node) = of(&temp);
+    assert!(web > Some(0.0) && node > web, "{web:?} {node:?}");
+    assert_eq!(temp.number("SELECT sum(platform_joules > 0) FROM workload_joules"), 1);
 }

@@ -26,6 +26,34 @@ pub struct Account {
     pub interval: PerZone<Energy>,
     /// What [`ZoneKind::Gpu`] consists of: a share of each accelerator that was used. Most use none.
     pub devices: Vec<DeviceShare>,
+    /// How [`ZoneKind::Platform`] was charged.
+    pub platform: PlatformShare,
+}
+
+/// What an account was charged of the rest of the machine, and by what.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct PlatformShare {
+    /// Energy in the machine's parts by which it has been charged so far.
+    pub weighed: Energy,
+    /// The number of the charge that was the last.
+    pub number: u64,
+    /// The mean power of that charge.
+    pub power: Power,
+}
+
+/// Energy of the rest of the machine to be charged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct PlatformCharge {
+    /// The energy that is charged.
+    pub energy: Energy,
+    /// The energy in the machine's parts by which.
+    pub weight: Energy,
+    /// The number of the charge.
+    pub number: u64,
+    /// The time in which it was drawn.
+    pub window: Duration,
 }
 
 /// What an account was charged of one accelerator.
@@ -96,11 +124,42 @@ impl Account {
         self.devices.iter().map(|share| share.power_at(readings)).sum()
     }
 
+    /// Energy in these parts of the machine by which nothing of its rest has been charged yet.
+    #[must_use]
+    pub fn platform_weight(&self, parts: &PerZone<bool>) -> Energy {
+        self.in_parts(parts).saturating_sub(self.platform.weighed)
+    }
+
+    /// Charges energy of the rest of the machine.
+    pub fn charge_platform(&mut self, charge: PlatformCharge) {
+        self.charge(ZoneKind::Platform, charge.energy);
+        let share = &mut self.platform;
+        let before = if share.number == charge.number { share.power } else { Power::ZERO };
+        (share.number, share.power) = (charge.number, before + charge.energy.over(charge.window));
+        share.weighed += charge.weight;
+    }
+
+    /// What was drawn in the machine's parts so far is not what more of its rest is charged by.
+    pub fn begin_platform(&mut self, parts: &PerZone<bool>) {
+        self.platform.weighed = self.in_parts(parts);
+    }
+
+    /// Mean power of the rest of the machine, where `number` is that of the newest charge.
+    #[must_use]
+    pub fn platform_power(&self, number: u64) -> Power {
+        if self.platform.number == number { self.platform.power } else { Power::ZERO }
+    }
+
+    fn in_parts(&self, parts: &PerZone<bool>) -> Energy {
+        self.total.iter().filter(|(zone, _)| parts[*zone]).map(|(_, &energy)| energy).sum()
+    }
+
     /// Takes over what another account was charged in earlier intervals: it is shown here from now on.
     pub fn take_over(&mut self, earlier: &Account) {
         for (zone, &energy) in earlier.total.iter() {
             self.total[zone] += energy;
         }
+        self.platform.weighed += earlier.platform.weighed;
         for share in &earlier.devices {
             let own = self.share_of(share.device);
             own.total += share.total;
@@ -114,6 +173,7 @@ impl Account {
     /// Nothing is charged any more: all of it belongs to the past.
     pub fn close(&mut self) {
         self.begin();
+        self.platform.power = Power::ZERO;
         for share in &mut self.devices {
             share.power = Power::ZERO;
         }

@@ -43,7 +43,7 @@ impl Weight {
         match zone {
             ZoneKind::Package | ZoneKind::Core => Weight::Cycles,
             ZoneKind::Dram => Weight::CacheMisses,
-            ZoneKind::Uncore | ZoneKind::Psys | ZoneKind::Gpu => Weight::Time,
+            ZoneKind::Uncore | ZoneKind::Psys | ZoneKind::Gpu | ZoneKind::Platform => Weight::Time,
         }
     }
 }

@@ -79,7 +79,7 @@ const fn curve(kind: ZoneKind) -> (f64, f64) {
         ZoneKind::Uncore => (5.0, 3.0),
         ZoneKind::Dram => (6.0, 2.0),
         ZoneKind::Psys => (80.0, 35.0),
-        ZoneKind::Gpu => (0.0, 0.0),
+        ZoneKind::Gpu | ZoneKind::Platform => (0.0, 0.0),
     }
 }
 

@@ -49,12 +49,39 @@ impl PlatformError {
     }
 }
 
-/// Reads a source on a thread of its own for as long as it lives.
+/// What is asked for readings round by round, on a thread of its own.
+pub trait PlatformRounds: Send {
+    /// Asks once, and reports to a board what comes of it. A round that takes long ends early where `is_stopped` says so.
+    fn round(&mut self, is_stopped: &dyn Fn() -> bool) -> PlatformRound;
+
+    /// The pause after a round that brought readings and took this long.
+    fn pause(&self, interval: Duration, took: Duration) -> Duration {
+        interval.saturating_sub(took).max(took.min(interval))
+    }
+
+    /// There will be no more rounds.
+    fn end(&mut self) {}
+}
+
+/// What came of a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PlatformRound {
+    /// Readings.
+    Read,
+    /// Nothing: it is tried again, ever more rarely.
+    Failed,
+    /// Nothing, and who asks again at once does harm: an account may be locked out.
+    Refused,
+}
+
+/// Asks for readings on a thread of its own for as long as it lives.
 #[derive(Debug)]
 pub struct PlatformPoller {
     stop: Arc<AtomicBool>,
     thread: Option<Thread>,
     ended: Receiver<()>,
+    patience: Duration,
 }
 
 impl PlatformPoller {
@@ -62,13 +89,20 @@ impl PlatformPoller {
     /// tried again and again, ever more rarely.
     #[must_use]
     pub fn start(source: Box<dyn PlatformSource>, name: String, interval: Duration, board: PlatformBoard) -> Self {
+        let of = source.source();
+        let work = Work { source, name, board, known: Vec::new(), said: None };
+        PlatformPoller::run(Box::new(work), of, interval, PATIENCE_AT_END)
+    }
+
+    /// Begins to ask round by round, once an `interval`. The thread is named by `source`; when this is dropped, a round under way
+    /// and the end are waited for with `patience`.
+    #[must_use]
+    pub fn run(rounds: Box<dyn PlatformRounds>, source: &str, interval: Duration, patience: Duration) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (ending, ended) = mpsc::channel();
         let stopped = Arc::clone(&stop);
-        let thread = format!("kepler-{}", source.source());
-        let spawned = thread::Builder::new().name(thread).spawn(move || {
-            let work = Work { source, name, board, known: Vec::new(), said: None };
-            work.run(interval, &stopped);
+        let spawned = thread::Builder::new().name(format!("kepler-{source}")).spawn(move || {
+            work(rounds, interval, &|| stopped.load(Ordering::Acquire));
             // The receiver may be gone.
             let _ = ending.send(());
         });
@@ -79,7 +113,7 @@ impl PlatformPoller {
                 None
             }
         };
-        PlatformPoller { stop, thread, ended }
+        PlatformPoller { stop, thread, ended, patience }
     }
 }
 
@@ -89,9 +123,43 @@ impl Drop for PlatformPoller {
         if let Some(thread) = &self.thread {
             thread.unpark();
             // One that hangs is not waited for: its thread ends with the process.
-            let _ = self.ended.recv_timeout(PATIENCE_AT_END);
+            let _ = self.ended.recv_timeout(self.patience);
         }
     }
+}
+
+fn work(mut rounds: Box<dyn PlatformRounds>, interval: Duration, is_stopped: &dyn Fn() -> bool) {
+    let mut failures = 0;
+    while !is_stopped() {
+        let begun = Instant::now();
+        let pause = match rounds.round(is_stopped) {
+            PlatformRound::Read => {
+                failures = 0;
+                rounds.pause(interval, begun.elapsed())
+            }
+            outcome => {
+                failures += 1;
+                pause_after(outcome, interval, failures)
+            }
+        };
+        let until = Instant::now() + pause;
+        while !is_stopped() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            thread::park_timeout(left);
+        }
+    }
+    rounds.end();
+}
+
+/// The pause after so many rounds in a row that brought nothing.
+fn pause_after(outcome: PlatformRound, interval: Duration, failures: u32) -> Duration {
+    if outcome == PlatformRound::Refused {
+        return LONGEST_PAUSE;
+    }
+    (interval * 2u32.saturating_pow(failures.saturating_sub(1).min(16))).min(LONGEST_PAUSE.max(interval))
 }
 
 struct Work {
@@ -104,26 +172,9 @@ struct Work {
     said: Option<&'static str>,
 }
 
-impl Work {
-    fn run(mut self, interval: Duration, stop: &AtomicBool) {
-        let mut failures = 0;
-        while !stop.load(Ordering::Acquire) {
-            let begun = Instant::now();
-            failures = if self.round() { 0 } else { failures + 1 };
-            let pause = pause(interval, begun.elapsed(), failures);
-            let until = Instant::now() + pause;
-            while !stop.load(Ordering::Acquire) {
-                let left = until.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    break;
-                }
-                thread::park_timeout(left);
-            }
-        }
-    }
-
-    /// Reads once; whether there were readings.
-    fn round(&mut self) -> bool {
+impl PlatformRounds for Work {
+    /// Reads once.
+    fn round(&mut self, _is_stopped: &dyn Fn() -> bool) -> PlatformRound {
         let Work { source, name, board, known, said } = self;
         match source.read() {
             Ok(readings) => {
@@ -149,7 +200,7 @@ impl Work {
                     (None, Some(_)) => tracing::info!("{name}: platform power is read again"),
                     (None, None) => {}
                 }
-                true
+                PlatformRound::Read
             }
             Err(error) => {
                 board.fail_all(source.source(), source.id(), error.fault);
@@ -157,17 +208,10 @@ impl Work {
                     tracing::warn!("{name}: no platform power: {error}");
                     *said = Some(error.fault);
                 }
-                false
+                PlatformRound::Failed
             }
         }
     }
-}
-
-fn pause(interval: Duration, took: Duration, failures: u32) -> Duration {
-    if failures == 0 {
-        return interval.saturating_sub(took).max(took.min(interval));
-    }
-    (interval * 2u32.saturating_pow(failures.saturating_sub(1).min(16))).min(LONGEST_PAUSE.max(interval))
 }
 
 #[cfg(test)]
@@ -207,11 +251,11 @@ mod tests {
             said: None,
         };
         let meter = |chassis: &str| PlatformMeter::new("acpi", "", chassis);
-        assert!(work.round());
+        assert_eq!(work.round(&|| false), PlatformRound::Read);
         assert_eq!((board.fault(&meter("a")), board.fault(&meter("b"))), (None, None));
-        assert!(!work.round());
+        assert_eq!(work.round(&|| false), PlatformRound::Failed);
         assert_eq!(board.fault(&meter("b")), Some("timeout"));
-        assert!(work.round());
+        assert_eq!(work.round(&|| false), PlatformRound::Read);
         assert_eq!((board.fault(&meter("a")), board.fault(&meter("b"))), (Some("replaced"), None));
     }
 
@@ -235,11 +279,17 @@ mod tests {
     #[test]
     fn pauses_keep_the_pace_and_grow_with_failures() {
         let seconds = Duration::from_secs;
-        assert_eq!(pause(seconds(5), seconds(1), 0), seconds(4));
-        assert_eq!(pause(seconds(5), seconds(60), 0), seconds(5));
-        assert_eq!(
-            [1, 2, 3, 60].map(|failures| pause(seconds(5), seconds(0), failures)),
-            [5, 10, 20, 300].map(seconds)
-        );
+        let rounds = Work {
+            source: Box::new(Told(Vec::new())),
+            name: String::new(),
+            board: PlatformBoard::default(),
+            known: Vec::new(),
+            said: None,
+        };
+        assert_eq!(rounds.pause(seconds(5), seconds(1)), seconds(4));
+        assert_eq!(rounds.pause(seconds(5), seconds(60)), seconds(5));
+        let failed = |failures| pause_after(PlatformRound::Failed, seconds(5), failures);
+        assert_eq!([1, 2, 3, 60].map(failed), [5, 10, 20, 300].map(seconds));
+        assert_eq!(pause_after(PlatformRound::Refused, seconds(5), 1), LONGEST_PAUSE);
     }
 }

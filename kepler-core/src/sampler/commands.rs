@@ -5,8 +5,10 @@
 
 use super::groups::{GroupIndex, GroupInfo, Groups};
 use super::processes::Unlisted;
+use super::rest::Round;
 use crate::attribution::ledger::Account;
 use crate::host::Timestamp;
+use crate::units::PerZone;
 use crate::usage::{CgroupId, Comm, ShortLivedWork};
 use crate::workload::{CommandInfo, Identity, ProcessInfo, Workload};
 use std::collections::HashMap;
@@ -109,6 +111,19 @@ impl Commands {
                 command.last_active = at;
             }
         }
+    }
+
+    /// Charges a part of the rest of the machine, each by itself: those that ended count for their groups as well.
+    pub(super) fn charge_platform(&mut self, round: &Round<'_>) {
+        for command in &mut self.table {
+            let weight = command.account.platform_weight(round.parts);
+            command.account.charge_platform(round.share_apart(weight));
+        }
+    }
+
+    /// See [`Account::begin_platform`].
+    pub(super) fn begin_platform(&mut self, parts: &PerZone<bool>) {
+        self.table.iter_mut().for_each(|command| command.account.begin_platform(parts));
     }
 
     /// Some groups have got names: the commands in them take these over.

@@ -9,6 +9,7 @@ mod allocated;
 mod counting;
 mod info;
 mod naming;
+mod rest;
 
 use super::retired::{Retention, RetiredTable};
 use crate::attribution::ledger::{Account, DeviceCharge};

@@ -3,13 +3,20 @@
 //! A meter's readings are not of the moments of ticks. So the parts' energy at each tick is remembered for some minutes, and
 //! what they drew between two readings is read off in between.
 
+mod charges;
+mod estimate;
+
 use super::faults::Faults;
 use crate::calibration::LiveCorrection;
+use crate::calibration::wall::WallModel;
 use crate::host::Timestamp;
 use crate::meter::Method;
-use crate::platform::{BoardRow, PlatformBoard, PlatformMeter, PlatformScope, Segment};
+use crate::platform::{BoardRow, PlatformAttribution, PlatformBoard, PlatformMeter, PlatformScope, Segment};
 use crate::snapshot::{EstimateCorrection, PlatformResidual, Snapshot};
 use crate::units::{Energy, PerZone, ZoneKind};
+use charges::Charges;
+pub(super) use charges::Workloads;
+use estimate::Estimate;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +46,12 @@ pub(super) struct Platform {
     correction: Option<EstimateCorrection>,
     /// By what estimates are multiplied now.
     pub(super) in_effect: Option<f64>,
+    /// The newest reading of the meter of the whole.
+    newest: Option<Timestamp>,
+    /// Where the rest is charged to workloads.
+    charges: Option<Charges>,
+    /// Where it was learned what the whole draws by what its parts do.
+    estimate: Option<Estimate>,
 }
 
 /// What the parts had drawn by a moment.
@@ -64,30 +77,63 @@ struct Residual {
 }
 
 impl Platform {
-    pub(super) fn new(board: PlatformBoard) -> Self {
-        Platform { board, ..Platform::default() }
+    /// What reports to a board, and what was learned of the whole; `None` where there is neither.
+    pub(super) fn open(
+        board: Option<PlatformBoard>,
+        attribution: PlatformAttribution,
+        learned: Option<WallModel>,
+    ) -> Option<Self> {
+        if board.is_none() && learned.is_none() {
+            return None;
+        }
+        let charges = (attribution == PlatformAttribution::Proportional).then(Charges::new);
+        let (board, estimate) = (board.unwrap_or_default(), learned.map(Estimate::new));
+        Some(Platform { board, charges, estimate, ..Platform::default() })
+    }
+
+    /// The number of the newest charge to workloads.
+    pub(super) fn number(&self) -> u64 {
+        self.charges.as_ref().map_or(0, Charges::number)
+    }
+
+    /// Takes the energy of workloads that are no longer listed into the zone's account.
+    pub(super) fn drop_energy(&mut self, energy: Energy) {
+        if let Some(charges) = &mut self.charges {
+            charges.drop_energy(energy);
+        }
     }
 
     /// Takes over what was reported. `snapshot` already shows this tick's zones and devices.
-    pub(super) fn tick(&mut self, at: Timestamp, snapshot: &Snapshot, faults: &mut Faults) {
+    pub(super) fn tick(
+        &mut self,
+        at: Timestamp,
+        snapshot: &Snapshot,
+        workloads: &mut Workloads<'_>,
+        faults: &mut Faults,
+    ) {
         let load = snapshot.node.usage_ratio;
         let weight = 1.0 - (-snapshot.interval.as_secs_f64() / SMOOTHED).exp();
         let load = self.load.map_or(load, |before| before + (load - before) * weight);
         self.load = Some(load);
         self.remember(at, snapshot);
+        if let Some(estimate) = &mut self.estimate {
+            estimate.report(&self.board, at, snapshot);
+        }
         let (rows, segments) = (&mut self.rows, &mut self.segments);
         rows.clear();
         segments.clear();
         let (mut failed, mut delivered) = (Vec::new(), Vec::new());
         let before = self.residual.as_ref().map(|residual| Arc::clone(&residual.meter));
-        let mut of_node: Option<(u8, Arc<PlatformMeter>)> = None;
+        let mut of_node: Option<(u8, Arc<PlatformMeter>, Option<Timestamp>)> = None;
         self.board.take(
             load,
             |row, new| {
-                let is_node = row.meter.scope == PlatformScope::Node && row.fault != Some("replaced");
+                // What is estimated by the parts leaves nothing beside them that was measured.
+                let is_measured = row.meter.source != estimate::SOURCE;
+                let is_node = row.meter.scope == PlatformScope::Node && row.fault != Some("replaced") && is_measured;
                 let rank = rank(&row, at, before.as_deref());
-                if is_node && of_node.as_ref().is_none_or(|(best, _)| rank < *best) {
-                    of_node = Some((rank, Arc::clone(&row.meter)));
+                if is_node && of_node.as_ref().is_none_or(|(best, ..)| rank < *best) {
+                    of_node = Some((rank, Arc::clone(&row.meter), row.newest.map(|(newest, _)| newest)));
                     segments.clear();
                     segments.extend_from_slice(new);
                 }
@@ -98,9 +144,22 @@ impl Platform {
         );
         failed.into_iter().for_each(|(source, reason, count)| faults.failed_times(source, reason, count));
         delivered.into_iter().for_each(|(source, at)| faults.succeeded(source, at));
-        if let Some((_, meter)) = of_node {
+        if let Some((_, meter, newest)) = of_node {
             self.subtract(&meter, snapshot);
+            let is_new = std::mem::replace(&mut self.newest, newest) != newest;
+            self.charge(at, is_new, snapshot, workloads);
         }
+    }
+
+    /// Charges what is new of the rest to workloads, where that is wanted.
+    fn charge(&mut self, at: Timestamp, is_new: bool, snapshot: &Snapshot, workloads: &mut Workloads<'_>) {
+        let (Some(charges), Some(residual)) = (&mut self.charges, &self.residual) else { return };
+        let mut parts = self.zones;
+        parts[ZoneKind::Gpu] = residual.meter.contains_gpus && snapshot.node.zones[ZoneKind::Gpu].is_some();
+        let rest = (microjoules(residual.highest), residual.covered);
+        charges.update(rest, &parts, is_new, snapshot, workloads);
+        let is_shown = self.rows.iter().any(|row| row.meter == residual.meter && row.shown(&at).power.is_some());
+        charges.show(is_shown && residual.watts.is_some(), workloads.processes);
     }
 
     fn remember(&mut self, at: Timestamp, snapshot: &Snapshot) {
@@ -108,7 +167,7 @@ impl Platform {
         let energy = |zone: ZoneKind| snapshot.node.zones[zone].as_ref().map_or(Energy::ZERO, |zone| zone.energy);
         let parts = ZoneKind::addable(|zone| {
             // A platform zone is the whole by another meter.
-            !matches!(zone, ZoneKind::Gpu | ZoneKind::Psys) && snapshot.node.zones[zone].is_some()
+            !matches!(zone, ZoneKind::Gpu | ZoneKind::Psys | ZoneKind::Platform) && snapshot.node.zones[zone].is_some()
         });
         let zones = parts.iter().filter(|(_, is_part)| **is_part).map(|(zone, _)| energy(zone)).sum();
         if self.zones != parts {
@@ -230,6 +289,14 @@ impl Platform {
                 fault: residual.fault.filter(|_| is_shown),
             }
         });
+        if let Some(charges) = &self.charges {
+            let residual = self.residual.as_ref();
+            let row = residual.and_then(|residual| snapshot.platform.iter().find(|row| row.meter == residual.meter));
+            // Before the second reading there is nothing to tell, and before the first not even whether there will be one.
+            let missing = row.map_or(Some("not_read"), |row| row.fault);
+            let fault = missing.or_else(|| residual.and_then(|residual| residual.fault));
+            snapshot.node.zones[ZoneKind::Platform] = Some(charges.zone(residual, fault));
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod identify;
 mod recall;
+mod rest;
 
 use super::faults::Faults;
 use super::groups::{GroupIndex, Groups};

@@ -45,10 +45,12 @@ pub(super) struct Shown<'a> {
     pub(super) interval: Duration,
     /// Numbers of the accelerators' newest readings.
     pub(super) readings: &'a [u64],
+    /// The number of the newest charge of the rest of the machine.
+    pub(super) platform: u64,
 }
 
 impl Shown<'_> {
-    /// The mean power of an account. An accelerator's is that between its own readings.
+    /// The mean power of an account. An accelerator's is that between its own readings, and so is that of the whole machine.
     fn power(&self, account: &Account) -> PerZone<Power> {
         let is_quiet = account.interval == PerZone::default();
         let mut power = match is_quiet {
@@ -56,6 +58,7 @@ impl Shown<'_> {
             false => PerZone::from_fn(|zone| account.interval[zone].over(self.interval)),
         };
         power[ZoneKind::Gpu] = account.device_power(self.readings);
+        power[ZoneKind::Platform] = account.platform_power(self.platform);
         power
     }
 
@@ -69,11 +72,11 @@ impl Shown<'_> {
     }
 }
 
-/// Publishes live processes, then terminated ones. Of a snapshot with the same live processes, as its number says, only
-/// those that have worked since are written: a machine has many that sleep.
-pub(super) fn publish_processes(snapshot: &mut Snapshot, processes: &Processes, shown: Shown<'_>) {
+/// Publishes live processes, then terminated ones. Into a snapshot with the same live processes, as the number says that it
+/// had `before`, only those that have worked since are written: a machine has many that sleep.
+pub(super) fn publish_processes(snapshot: &mut Snapshot, processes: &Processes, before: u64, shown: Shown<'_>) {
     let is_whole = snapshot.processes.len() >= processes.len();
-    let changed = processes.changed_since(snapshot.sequence).filter(|_| is_whole);
+    let changed = processes.changed_since(before).filter(|_| is_whole);
     let mut rows = Rows::new(&mut snapshot.processes);
     let cpu_time = |process: &Process| Duration::from_nanos(process.cpu_time_ns);
     if let Some(changed) = changed {

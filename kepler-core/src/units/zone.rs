@@ -9,7 +9,8 @@ use std::str::FromStr;
 ///
 /// `core` and `uncore` are parts of `package`; `dram` is beside it; `psys` is the whole platform
 /// and contains all others, so it is never added to them: see [`ZoneKind::addable`]. `gpu` is no zone of RAPL: it is
-/// the sum of all [accelerators](crate::device), which stand beside processors and memory.
+/// the sum of all [accelerators](crate::device), which stand beside processors and memory. `platform` is none either: what
+/// a meter of the [whole machine](crate::platform) shows beyond all of these, where that is to be charged.
 ///
 /// A new kind is added here, at the end of the enum and of [`ZoneKind::ALL`], with its name and, in `addable`, what
 /// contains it; everything else goes by [`ZoneKind::ALL`] and [`PerZone`].
@@ -30,6 +31,9 @@ pub enum ZoneKind {
     /// All accelerators of the machine: GPUs and NPUs that have a meter of their own. An integrated GPU is a part of
     /// its package.
     Gpu,
+    /// What the whole machine draws beside its parts: fans, disks, network, losses of power supplies. It is there only where it
+    /// is to be [charged](crate::platform::PlatformAttribution) to workloads.
+    Platform,
 }
 
 /// How many kinds there are.
@@ -37,11 +41,18 @@ const KINDS: usize = ZoneKind::ALL.len();
 
 impl ZoneKind {
     /// All kinds, in the order in which they are exported.
-    pub const ALL: [ZoneKind; 6] =
-        [ZoneKind::Package, ZoneKind::Core, ZoneKind::Uncore, ZoneKind::Dram, ZoneKind::Psys, ZoneKind::Gpu];
+    pub const ALL: [ZoneKind; 7] = [
+        ZoneKind::Package,
+        ZoneKind::Core,
+        ZoneKind::Uncore,
+        ZoneKind::Dram,
+        ZoneKind::Psys,
+        ZoneKind::Gpu,
+        ZoneKind::Platform,
+    ];
 
-    /// The kinds that an [`EnergyMeter`](crate::meter::EnergyMeter) reads: all but accelerators, which have
-    /// [meters of their own](crate::device::DeviceMeter).
+    /// The kinds that an [`EnergyMeter`](crate::meter::EnergyMeter) reads: all but accelerators and the rest of the machine,
+    /// which have meters of their own ([`DeviceMeter`](crate::device::DeviceMeter), [`platform`](crate::platform)).
     pub const METERED: [ZoneKind; 5] =
         [ZoneKind::Package, ZoneKind::Core, ZoneKind::Uncore, ZoneKind::Dram, ZoneKind::Psys];
 
@@ -55,6 +66,7 @@ impl ZoneKind {
             ZoneKind::Dram => "dram",
             ZoneKind::Psys => "psys",
             ZoneKind::Gpu => "gpu",
+            ZoneKind::Platform => "platform",
         }
     }
 
@@ -67,13 +79,15 @@ impl ZoneKind {
             ZoneKind::Uncore | ZoneKind::Dram => 600.0,
             ZoneKind::Psys => 10_000.0,
             ZoneKind::Gpu => crate::device::Device::PLAUSIBLE_MAXIMUM.watts(),
+            ZoneKind::Platform => crate::platform::PlatformMeter::PLAUSIBLE_MAXIMUM.watts(),
         })
     }
 
     /// Of the zones that there are, those whose sum is the machine: none of them contains another.
     ///
     /// `package` (where it is missing `core` and `uncore`), `dram` and `gpu`; `psys` where there is neither of the first
-    /// two, and then alone: most platform sensors contain the accelerators, and what may be contained is not added.
+    /// two, and then alone: most platform sensors contain the accelerators, and what may be contained is not added. `platform`
+    /// is what is left beside them, so it is added, and `psys`, which contains it in part, is not.
     ///
     /// ```
     /// use kepler_core::units::ZoneKind::{self, Core, Dram, Package, Psys};
@@ -97,7 +111,8 @@ impl ZoneKind {
         let processors = [ZoneKind::Package, ZoneKind::Core, ZoneKind::Uncore];
         let has_processors = processors.into_iter().any(&is_there);
         let all_estimated = processors.into_iter().filter(|zone| is_there(*zone)).all(&is_estimated);
-        if is_there(ZoneKind::Psys) && !is_estimated(ZoneKind::Psys) && has_processors && all_estimated {
+        let has_rest = is_there(ZoneKind::Platform);
+        if is_there(ZoneKind::Psys) && !has_rest && !is_estimated(ZoneKind::Psys) && has_processors && all_estimated {
             return PerZone::from_fn(|zone| zone == ZoneKind::Psys);
         }
         let has_package = is_there(ZoneKind::Package);
@@ -106,6 +121,7 @@ impl ZoneKind {
                 && match zone {
                     ZoneKind::Package | ZoneKind::Dram => true,
                     ZoneKind::Core | ZoneKind::Uncore => !has_package,
+                    ZoneKind::Platform => true,
                     ZoneKind::Psys | ZoneKind::Gpu => false,
                 }
         });
@@ -124,7 +140,7 @@ impl fmt::Display for ZoneKind {
 
 /// No zone has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no zone `{0}`; there are package, core, uncore, dram, psys and gpu")]
+#[error("there is no zone `{0}`; there are package, core, uncore, dram, psys, gpu and platform")]
 #[non_exhaustive]
 pub struct UnknownZoneKind(pub String);
 
@@ -248,7 +264,7 @@ mod tests {
 
     #[test]
     fn what_contains_another_is_not_added_to_it() {
-        use ZoneKind::{Core, Dram, Gpu, Package, Psys, Uncore};
+        use ZoneKind::{Core, Dram, Gpu, Package, Platform, Psys, Uncore};
         for (there, sum) in [
             (&[(Package, 90), (Core, 60), (Uncore, 5), (Dram, 45), (Psys, 200)][..], Some(135)),
             (&[(Core, 60), (Uncore, 5)], Some(65)),
@@ -257,6 +273,8 @@ mod tests {
             (&[(Package, 90), (Dram, 45), (Psys, 500), (Gpu, 300)], Some(435)),
             (&[(Psys, 500), (Gpu, 300)], Some(500)),
             (&[(Gpu, 300)], Some(300)),
+            (&[(Package, 90), (Dram, 45), (Psys, 500), (Gpu, 300), (Platform, 150)], Some(585)),
+            (&[(Psys, 200), (Gpu, 300), (Platform, 450)], Some(750)),
             (&[], None),
         ] {
             let mut zones = PerZone::<Option<u64>>::default();
@@ -270,7 +288,7 @@ mod tests {
     fn zones_are_written_by_name_and_those_of_other_versions_do_no_harm() {
         let zones = PerZone::from_fn(|zone| zone as u64);
         let text = serde_json::to_string(&zones).unwrap();
-        assert_eq!(text, r#"{"package":0,"core":1,"uncore":2,"dram":3,"psys":4,"gpu":5}"#);
+        assert_eq!(text, r#"{"package":0,"core":1,"uncore":2,"dram":3,"psys":4,"gpu":5,"platform":6}"#);
         assert_eq!(serde_json::from_str::<PerZone<u64>>(&text).unwrap(), zones);
         let newer = serde_json::from_str::<PerZone<u64>>(r#"{"npu":{"0":9},"dram":3}"#).unwrap();
         assert_eq!((newer[ZoneKind::Dram], newer[ZoneKind::Package]), (3, 0));

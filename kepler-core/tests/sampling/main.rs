@@ -28,6 +28,7 @@ mod machine;
 mod pods_are_named_by_the_directory;
 mod rig;
 mod short_lived_work_is_charged_by_name;
+mod the_platform_is_charged_where_asked_for;
 mod the_platform_stands_beside_its_parts;
 mod virtual_machines_are_named_by_their_manager;
 mod what_is_found_and_not_used_is_shown;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
-/// Keeps all CPUs that this program may use busy until it is dropped.
+/// Keeps CPUs that this program may use busy until it is dropped.
 pub(super) struct Load {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
@@ -18,8 +18,17 @@ impl Load {
     /// # Errors
     /// A thread cannot be started.
     pub(super) fn start() -> io::Result<Self> {
+        Load::on(1.0)
+    }
+
+    /// Starts as many threads as a share of the CPUs, at least one.
+    ///
+    /// # Errors
+    /// A thread cannot be started.
+    pub(super) fn on(share: f64) -> io::Result<Self> {
         let mut load = Load { stop: Arc::default(), threads: Vec::new() };
-        for _ in 0..thread::available_parallelism()?.get() {
+        let count = (thread::available_parallelism()?.get() as f64 * share).round() as usize;
+        for _ in 0..count.max(1) {
             let stop = Arc::clone(&load.stop);
             load.threads.push(thread::Builder::new().name("load".to_owned()).spawn(move || work(&stop))?);
         }

@@ -175,12 +175,17 @@ fn quoted(names: &[&str]) -> String {
 
 /// The name in a section that `name` nearly is.
 fn similar(prefix: &str, name: &str) -> Option<&'static str> {
+    nearest(name, names_below(prefix))
+}
+
+/// Of the `known` names the one that `name` nearly is.
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > SHOWN_OF_KEY {
         return None;
     }
     let plain = |text: &str| text.replace(['-', '_'], "").to_lowercase();
     let wanted = plain(name);
-    names_below(prefix)
+    known
         .into_iter()
         .map(|known| (strsim::damerau_levenshtein(&plain(known), &wanted), known))
         .filter(|(distance, known)| *distance <= 2 && *distance < known.len().div_ceil(2))

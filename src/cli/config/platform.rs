@@ -1,6 +1,7 @@
 //! Settings of platform power: what the whole machine draws.
 
 use super::Value;
+use kepler_core::platform::PlatformAttribution;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ pub(crate) struct PlatformSettings {
     pub(crate) hwmon: LocalSettings,
     /// The file of meters outside of the machine.
     pub(crate) meters: Option<Value>,
+    /// Whether what the whole machine draws beside its parts is charged to workloads.
+    pub(crate) attribute: PlatformAttribution,
 }
 
 /// A meter of the machine itself.
@@ -45,5 +48,22 @@ impl PlatformSettings {
     /// Whether any meter is read.
     pub(crate) const fn is_any(&self) -> bool {
         self.redfish.enabled || self.ipmi.enabled || self.hwmon.enabled || self.meters.is_some()
+    }
+    /// How workloads are charged what the machine draws beside its parts, in a sentence, where they are.
+    pub(crate) fn charges(&self) -> Option<&'static str> {
+        let proportional = "proportional: what the machine draws beside processors, memory and accelerators is charged to \
+                            those who use these, as the zone `platform`";
+        let is_charged = self.attribute != PlatformAttribution::None;
+        self.attribution_without_meter().or(is_charged.then_some(proportional))
+    }
+
+    /// What to say where the rest of the machine is to be charged, and nothing shows it.
+    pub(crate) fn attribution_without_meter(&self) -> Option<&'static str> {
+        let is_without = self.attribute != PlatformAttribution::None && !self.is_any();
+        is_without.then_some(
+            "no meter of the whole machine is configured, so that nothing of it is charged to workloads; enable one \
+             (`experimental.platform.redfish`, `.ipmi`, `.hwmon` or `.external`), or leave \
+             `experimental.platform.attribute` at `none`",
+        )
     }
 }

@@ -43,6 +43,9 @@ pub(super) struct Report {
     /// What shows the power of the whole machine, if that is to be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     platform: Vec<Platform>,
+    /// Whether workloads are charged what is left of it beside the machine's parts, where that is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    platform_attribute: Option<&'static str>,
     /// Capabilities.
     permissions: Vec<Permission>,
     /// Where this runs.
@@ -145,6 +148,7 @@ impl Report {
             counters_unavailable: verdict.counters_unavailable,
             accelerators: verdict.accelerators,
             platform: Platform::ask_all(config),
+            platform_attribute: config.platform.charges(),
             permissions: permissions::read(&host),
             environment: environment::read(&host),
             kubernetes: Kubernetes::ask(config),
@@ -240,6 +244,22 @@ fn verdict(config: &Config) -> Verdict {
     }
 }
 
+impl Report {
+    /// What shows the power of the whole machine, and whether workloads are charged by it.
+    fn write_platform(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.platform.is_empty() || self.platform_attribute.is_some() {
+            writeln!(f, "\nPlatform power")?;
+        }
+        for platform in &self.platform {
+            write!(f, "{platform}")?;
+        }
+        match self.platform_attribute {
+            Some(charges) => indented(f, "  attribute ", charges),
+            None => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "Sources of energy figures, in the order in which they are tried")?;
@@ -271,12 +291,7 @@ impl fmt::Display for Report {
             }
         }
         write!(f, "{}", self.accelerators)?;
-        if !self.platform.is_empty() {
-            writeln!(f, "\nPlatform power")?;
-        }
-        for platform in &self.platform {
-            write!(f, "{platform}")?;
-        }
+        self.write_platform(f)?;
         writeln!(f, "\nProcesses")?;
         let means = match self.usage_source {
             Some("ebpf") => "ebpf (from the scheduler; short-lived processes by name)",

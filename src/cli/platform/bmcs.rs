@@ -1,8 +1,7 @@
 //! Kepler's file of BMCs: which node has which, and how each is asked. What is wrong is named with its line, and the rest goes on.
 
-use super::super::config::duration;
 use super::super::config::yaml::{Content, Entry, Node};
-use super::similar;
+use super::super::config::{duration, nearest};
 use kepler_connect::http::Secret;
 use kepler_connect::redfish::{Bmc, BmcAccount, BmcLogin};
 use kepler_core::host::file::{self, FileLimits};
@@ -16,6 +15,8 @@ const MAX_PASSWORD: u64 = 4096;
 #[derive(Debug, Default)]
 pub(super) struct BmcFile {
     path: PathBuf,
+    /// Where `nodes:` stands.
+    nodes_line: usize,
     nodes: Vec<NodeEntry>,
     bmcs: Vec<BmcEntry>,
     /// What is wrong and does not stand in the way of the rest.
@@ -50,7 +51,10 @@ impl BmcFile {
         };
         for entry in entries {
             match (entry.key.as_str(), &entry.value.content) {
-                ("nodes", Content::Section(nodes)) => nodes.iter().for_each(|node| file.add_node(node)),
+                ("nodes", Content::Section(nodes)) => {
+                    file.nodes_line = entry.line;
+                    nodes.iter().for_each(|node| file.add_node(node));
+                }
                 ("bmcs", Content::Section(bmcs)) => bmcs.iter().for_each(|bmc| file.add_bmc(bmc)),
                 ("nodes" | "bmcs", Content::Null) => {}
                 ("nodes" | "bmcs", _) => {
@@ -93,11 +97,11 @@ impl BmcFile {
         let own: Vec<&NodeEntry> = self.nodes.iter().filter(|node| node.name == name).collect();
         let Some(first) = own.first() else {
             let names: Vec<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
-            let hint = similar(name, &names).map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default();
+            let hint = nearest(name, names).map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default();
             return Err(format!(
                 "{}: there is no node `{name}` under `nodes:`{hint}; name this node as it stands there \
                  (`experimental.platform.redfish.nodeName`), or add it",
-                self.path.display(),
+                self.at(self.nodes_line),
             ));
         };
         if let Some(other) = own.iter().find(|other| other.bmc != first.bmc) {
@@ -134,7 +138,8 @@ impl BmcFile {
     }
 
     fn unknown(&mut self, key: &str, line: usize, known: &[&str]) {
-        let hint = similar(key, known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let hint =
+            nearest(key, known.iter().copied()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         self.problems.push(format!("{}: unknown key `{key}` has no effect{hint}", self.at(line)));
     }
 

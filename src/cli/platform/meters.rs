@@ -1,8 +1,7 @@
 //! The file of meters outside of the machine. What is wrong is named with its line, and the rest goes on.
 
-use super::super::config::duration;
 use super::super::config::yaml::{Content, Entry, Node};
-use super::similar;
+use super::super::config::{duration, nearest};
 use kepler_connect::external::{ExternalMeter, ExternalPlace};
 use kepler_connect::http::{Auth, Secret};
 use kepler_core::host::file::{self, FileLimits};
@@ -14,7 +13,7 @@ use std::time::Duration;
 const MAX_PASSWORD: u64 = 4096;
 
 /// The keys of a meter.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "node",
     "prometheus",
     "query",
@@ -32,6 +31,7 @@ const KEYS: [&str; 18] = [
     "username",
     "password",
     "passwordFile",
+    "login",
     "tokenFile",
 ];
 
@@ -72,7 +72,7 @@ impl MeterFile {
                 ));
             };
             if entry.key != "meters" {
-                let hint = similar(&entry.key, &["meters"]).map(|near| format!("; did you mean `{near}`?"));
+                let hint = nearest(&entry.key, ["meters"]).map(|near| format!("; did you mean `{near}`?"));
                 let hint = hint.unwrap_or_default();
                 file.problems.push(format!("{}: unknown key `{}` has no effect{hint}", at(entry.line), entry.key));
                 continue;
@@ -130,7 +130,7 @@ impl Draft {
         let mut keys = Keys(Vec::new());
         for key in entries {
             if !KEYS.contains(&key.key.as_str()) {
-                let hint = similar(&key.key, &KEYS).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                let hint = nearest(&key.key, KEYS).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
                 problems.push(format!(
                     "{}: unknown key `{}` of meter `{id}` has no effect{hint}",
                     at(key.line),
@@ -163,6 +163,7 @@ impl Draft {
             (Some(_), Some(_)) => return lacks("has both `prometheus` and `url`; keep one of them"),
             (None, None) => return lacks("has neither `prometheus` nor `url`"),
         };
+        let is_json = matches!(place, ExternalPlace::Json { .. });
         let mut draft = Draft { node: None, meter: None, interval: Duration::from_secs(10) };
         let mut meter = ExternalMeter::new(id.as_str(), place);
         for (key, text, line) in &keys.0 {
@@ -183,7 +184,13 @@ impl Draft {
                     (None, Some(path)) => from_file(path)?,
                     (None, None) => return lacks("has a `username` and no `password`"),
                 };
-                Auth::Basic { user: user.to_owned(), password: Secret::new(&password) }
+                let (user, password) = (user.to_owned(), Secret::new(&password));
+                match keys.text("login").unwrap_or("basic") {
+                    "basic" => Auth::Basic { user, password },
+                    "digest" if is_json => Auth::Digest { user, password },
+                    "digest" => return lacks("cannot ask Prometheus with `login: digest`; use `basic`"),
+                    other => return lacks(&format!("has `login: {other}`, which is none of `basic`, `digest`")),
+                }
             }
             (None, None) => Auth::None,
         };
@@ -291,6 +298,14 @@ mod tests {
             ),
             ("  bad:\n    url: http://a/\n    field: /w\n    interval: 0s\n", "must be 1s to 600s"),
             ("  bad:\n    url: http://a/\n    field: /w\n    username: x\n", "has a `username` and no `password`"),
+            (
+                "  bad:\n    url: http://a/\n    field: /w\n    username: x\n    password: y\n    login: ntlm\n",
+                "meters.yaml:2: meter `bad` has `login: ntlm`",
+            ),
+            (
+                "  bad:\n    prometheus: http://a/\n    query: w\n    username: x\n    password: y\n    login: digest\n",
+                "cannot ask Prometheus",
+            ),
             ("  bad: 5\n", "meters.yaml:2: meter `bad` must be a section"),
         ] {
             let found = file(&format!("meters:\n{text}{good}")).unwrap();

@@ -27,6 +27,9 @@ use std::sync::Arc;
 pub(super) fn start(config: &Config) -> Result<Role, Failure> {
     let known = Known::start(config);
     let platform = config.platform.is_any().then(|| Platform::start(config));
+    if let Some(without) = config.platform.attribution_without_meter() {
+        tracing::warn!("{without}");
+    }
     let sampler =
         sampling::open_with_platform(config, &known, platform.as_ref().map(|platform| platform.board.clone()))?;
     let unused_sources = rest::unused_sources(&sampler);

@@ -26,6 +26,14 @@ pub(crate) struct Http {
 impl Http {
     /// `secure` says whether any address is https; without one no trust store is needed, and a
     /// container that has none can still reach its neighbours.
+    #[cfg(any(
+        feature = "kepler",
+        feature = "models",
+        feature = "prometheus",
+        feature = "electricity-maps",
+        feature = "watttime",
+        feature = "uk-carbon-intensity"
+    ))]
     pub(crate) fn new(options: ClientOptions, secure: bool) -> Result<Self, HttpError> {
         Http::with(Client::builder(), options, secure)
     }
@@ -92,6 +100,33 @@ impl Http {
         self.send(request, &url, auth)
     }
 
+    /// The same of a server that asks for digests.
+    #[cfg(feature = "external")]
+    pub(crate) fn get_by_digest(
+        &self,
+        url: &Url,
+        session: &mut super::DigestSession,
+        accept: &'static str,
+    ) -> Result<Vec<u8>, HttpError> {
+        let mut bare = url.clone();
+        // These fail only for URLs that cannot have a user.
+        let _ = bare.set_username("");
+        let _ = bare.set_password(None);
+        let mut may_ask_again = true;
+        loop {
+            let mut request = self.client.get(bare.clone()).header("accept", accept);
+            if let Some(authorization) = session.authorization("GET", &bare)? {
+                request = request.header("authorization", authorization);
+            }
+            let response = self.respond(request, url)?;
+            let is_refused = response.status() == reqwest::StatusCode::UNAUTHORIZED;
+            if is_refused && std::mem::take(&mut may_ask_again) && session.challenged(response.headers(), url)? {
+                continue;
+            }
+            return self.finish(response, url).map(|(body, _)| body);
+        }
+    }
+
     /// GET of what may be known already: the body and its entity tag, or `None` if it is still as tagged.
     #[cfg(feature = "models")]
     pub(crate) fn get_if_changed(
@@ -123,7 +158,8 @@ impl Http {
         url: &Url,
         header: (&str, &str),
     ) -> Result<(Vec<u8>, HeaderMap), HttpError> {
-        self.answer(self.client.request(method, url.clone()).header(header.0, header.1), url, &Auth::None)
+        let request = self.client.request(method, Auth::None.instead_of_user(url)).header(header.0, header.1);
+        self.answer(request, url, &Auth::None)
     }
 
     /// POST of a form: the body of a successful answer.
@@ -145,12 +181,18 @@ impl Http {
 
     /// Body and headers of a successful answer.
     fn answer(&self, request: RequestBuilder, url: &Url, auth: &Auth) -> Result<(Vec<u8>, HeaderMap), HttpError> {
-        // The time-out of the request, unlike that of the blocking client, also bounds the body as a whole.
-        let response = auth
-            .apply(request)?
-            .timeout(self.options.timeout)
-            .send()
-            .map_err(|error| HttpError::of(error, url, self.options.timeout))?;
+        let response = self.respond(auth.apply(request)?, url)?;
+        self.finish(response, url)
+    }
+
+    /// The time-out of the request, unlike that of the blocking client, also bounds the body as a whole.
+    fn respond(&self, request: RequestBuilder, url: &Url) -> Result<Response, HttpError> {
+        let timeout = self.options.timeout;
+        request.timeout(timeout).send().map_err(|error| HttpError::of(error, url, timeout))
+    }
+
+    /// Body and headers of a successful answer.
+    fn finish(&self, response: Response, url: &Url) -> Result<(Vec<u8>, HeaderMap), HttpError> {
         let status = response.status();
         let headers = response.headers().clone();
         let retry_after = retry_after(&headers);

@@ -81,6 +81,17 @@ pub enum HttpError {
         /// What came with it. Not part of the message: it may repeat what was sent.
         body: Vec<u8>,
     },
+    /// The server asks for another proof of who asks than there is.
+    #[cfg(feature = "external")]
+    #[error(
+        "{url} asks for {asked} authentication, not for a digest by SHA-256; say how it is to be asked, or look for newer firmware"
+    )]
+    Challenge {
+        /// The address.
+        url: String,
+        /// What it asks for.
+        asked: String,
+    },
     /// The answer broke off or is no HTTP.
     #[error("the answer of {url} is broken: {reason}; try again, and look at proxies between")]
     Broken {
@@ -116,6 +127,8 @@ impl HttpError {
             HttpError::TimedOut { .. } => "timeout",
             HttpError::Unreachable { .. } => "unreachable",
             HttpError::Status { status: 401 | 403, .. } => "refused",
+            #[cfg(feature = "external")]
+            HttpError::Challenge { .. } => "refused",
             HttpError::Status { .. } => "status",
             HttpError::Broken { .. } => "broken",
             HttpError::TooLarge { .. } => "too_large",

@@ -54,6 +54,15 @@ pub enum Auth {
         /// The password.
         password: Secret,
     },
+    /// By user and password, of which a digest is sent where the server asks for it (RFC 7616). Known to
+    /// [meters outside](crate::external) with a JSON answer alone: other clients show nothing.
+    #[cfg(feature = "external")]
+    Digest {
+        /// The user.
+        user: String,
+        /// The password.
+        password: Secret,
+    },
     /// By a token: `Authorization: Bearer …`.
     Bearer(Secret),
     /// By a token in a file, which is read again for each request: Kubernetes replaces its tokens every hour.
@@ -84,6 +93,8 @@ impl Auth {
     pub(super) fn apply(&self, request: RequestBuilder) -> Result<RequestBuilder, HttpError> {
         Ok(match self {
             Auth::None => request,
+            #[cfg(feature = "external")]
+            Auth::Digest { .. } => request,
             Auth::Basic { user, password } => request.basic_auth(user, Some(password.expose())),
             Auth::Bearer(token) => request.header("authorization", value(&format!("Bearer {}", token.expose()))?),
             Auth::BearerFile(path) => {

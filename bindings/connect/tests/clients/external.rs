@@ -2,10 +2,12 @@
 
 use crate::support::{Reply, Request, Server};
 use kepler_connect::external::{ExternalMeter, ExternalPlace, ExternalSource};
+use kepler_connect::http::{Auth, Secret};
 use kepler_core::meter::Method;
 use kepler_core::platform::{PlatformBoard, PlatformError, PlatformMeter, PlatformReading, PlatformSource as _};
 use kepler_core::units::Power;
 use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A Shelly Plus Plug S: `Switch.GetStatus` (Gen2+ API of Shelly, 2024).
@@ -131,4 +133,62 @@ fn of_no_series_and_of_several_none_is_taken() {
     });
     let error = read(query(&refusing)).unwrap_err();
     assert!(error.fault == "refused" && error.to_string().contains("parse error"), "{error}");
+}
+
+/// A plug with a password, as Shelly documents it: a client that does not answer its challenge gets 401 with a new one. It tells what it
+/// was sent, and forgets its nonce after `lasts` answers.
+fn with_password(challenge: &'static str, lasts: usize, sent: Arc<Mutex<Vec<String>>>) -> Server {
+    let taken = Mutex::new((0usize, 0usize));
+    Server::start(move |request: &Request| {
+        let authorization = request.header("authorization").unwrap_or_default().to_owned();
+        sent.lock().unwrap().push(authorization.clone());
+        let mut state = taken.lock().unwrap();
+        let (nonce, used) = *state;
+        let is_answer = authorization.contains(&format!("nonce=\"nonce{nonce}\""))
+            && authorization.contains(&format!("nc={:08x}", used + 1))
+            && authorization.contains("username=\"admin\"")
+            && authorization.contains("uri=\"/rpc/Switch.GetStatus?id=0\"");
+        if is_answer && used < lasts {
+            state.1 += 1;
+            return Reply::ok(shelly().to_string());
+        }
+        *state = (nonce + 1, 0);
+        let challenge = challenge.replace("NONCE", &format!("nonce{}", nonce + 1));
+        Reply::Full(401, vec![("www-authenticate", challenge)], Vec::new())
+    })
+}
+
+const SHELLY: &str = r#"Digest qop="auth", realm="shellyplusplugs-a8032ab1", nonce="NONCE", algorithm=SHA-256"#;
+
+#[test]
+fn a_plug_with_a_password_is_answered_by_a_digest_and_asked_again_when_its_nonce_is_old() {
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let server = with_password(SHELLY, 2, Arc::clone(&sent));
+    let mut meter = json_meter(&server, "/rpc/Switch.GetStatus?id=0", "/apower");
+    meter.auth = Auth::Digest { user: "admin".into(), password: Secret::new("secret") };
+    let mut source = ExternalSource::new(meter).unwrap();
+    for _ in 0..5 {
+        assert!((source.read().unwrap()[0].1.power.watts() - 87.3).abs() < 1e-9);
+    }
+    let sent = sent.lock().unwrap();
+    // Five answers, the first request without any, and two that came with an old nonce.
+    assert_eq!(sent.len(), 8, "{sent:?}");
+    assert!(sent.iter().all(|header| !header.contains("secret") && !header.contains("Basic")), "{sent:?}");
+}
+
+#[test]
+fn a_wrong_password_is_asked_twice_at_most_and_what_is_not_spoken_is_named() {
+    for (challenge, asked, said) in [
+        (SHELLY, 2, "401"),
+        (r#"Digest qop="auth", realm="fritz", nonce="NONCE", algorithm=MD5"#, 1, "asks for Digest by MD5"),
+        (r#"Basic realm="tasmota""#, 1, "asks for Basic"),
+    ] {
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let server = with_password(challenge, 0, Arc::clone(&sent));
+        let mut meter = json_meter(&server, "/rpc/Switch.GetStatus?id=0", "/apower");
+        meter.auth = Auth::Digest { user: "admin".into(), password: Secret::new("wrong") };
+        let error = read(meter).unwrap_err();
+        assert!(error.fault == "refused" && error.to_string().contains(said), "{error}");
+        assert_eq!(sent.lock().unwrap().len(), asked, "{challenge}");
+    }
 }

@@ -37,7 +37,7 @@ impl Moment {
 /// Where the figures of a zone come from.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct ZoneSource {
-    /// `package`, `core`, `uncore`, `dram`, `psys`, or `gpu` for all accelerators.
+    /// `package`, `core`, `uncore`, `dram`, `psys`, `gpu` for all accelerators, or `platform` for what the machine draws beside them, where it is charged.
     zone: &'static str,
     /// The meter: `powercap`, `msr`, `perf`, `hwmon`, `model`, …
     source: &'static str,
@@ -88,7 +88,8 @@ impl JsonSchema for ByZone {
         properties.insert("total".into(), json!({ "type": ["number", "null"], "description": about }));
         json_schema!({
             "type": "object",
-            "description": "A quantity by zone. `core` and `uncore` are parts of `package`, `psys` contains everything: do not add them. `gpu` is all accelerators. \
+            "description": "A quantity by zone. `core` and `uncore` are parts of `package`, `psys` contains everything: do not add them. `gpu` is all accelerators, \
+                `platform` what the whole machine draws beside these, where it is charged to workloads. \
                 Zones that this machine does not have are absent.",
             "properties": properties,
             "required": ["total"],

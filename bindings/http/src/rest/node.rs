@@ -32,7 +32,7 @@ pub(super) struct Node<'a> {
     processors: u32,
     /// Those zones together that may be added; `null` where there is none.
     total: Option<Total>,
-    /// Each zone that this machine has. `core` and `uncore` are parts of `package`, `psys` contains everything.
+    /// Each zone that this machine has. `core` and `uncore` are parts of `package`, `psys` contains everything, `platform` is beside them.
     zones: Vec<Zone<'a>>,
     /// GPUs and other accelerators; their sum is the zone `gpu`. One that is gone stays, with what it has drawn.
     devices: Vec<Accelerator<'a>>,
@@ -67,7 +67,7 @@ struct Total {
 /// A zone: `energy = idle + active`, and `active` = what workloads used + unattributed.
 #[derive(Serialize, JsonSchema)]
 struct Zone<'a> {
-    /// `package`, `core`, `uncore`, `dram`, `psys`, or `gpu` for all accelerators.
+    /// `package`, `core`, `uncore`, `dram`, `psys`, `gpu` for all accelerators, or `platform` for what the machine draws beside them, where it is charged.
     zone: &'static str,
     /// The zone's path in sysfs, or `aggregated-` and its name for several.
     path: &'a str,
@@ -102,6 +102,10 @@ struct Zone<'a> {
     interval_watts: Option<Interval>,
     /// What each socket has of it; empty where there is one, or it is not known.
     sockets: Vec<Socket>,
+    /// Why it, or a part of it, cannot be read now, in a fixed word: `timeout`, `stuck`, `stale`, `not_read`, …; `null` where it can.
+    fault: Option<&'static str>,
+    /// Whether nothing has given figures of it for longer than a moment: its energy stays what it was.
+    is_lost: bool,
 }
 
 /// What corrects an estimate: a meter of the whole machine that shows something now and then.
@@ -267,6 +271,8 @@ impl<'a> Zone<'a> {
             idle_error_watts: zone.idle_estimate.map(|idle| idle.error.watts()),
             interval_watts: zone.interval.map(Interval::from),
             sockets: zone.sockets.iter().map(Socket::of).collect(),
+            fault: zone.fault,
+            is_lost: zone.is_lost,
         }
     }
 }

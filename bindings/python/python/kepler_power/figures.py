@@ -74,12 +74,12 @@ class Source:
 
 
 class Zone:
-    """What one part of the machine drew, summed over sockets: package, core, uncore, dram, psys or gpu."""
+    """What one part of the machine drew, summed over sockets: package, core, uncore, dram, psys, gpu or platform."""
 
     __slots__ = ("energy", "idle_energy", "is_counted", "is_uncertain", "name", "source")
 
     name: str
-    """core and uncore are parts of package; psys contains all others."""
+    """core and uncore are parts of package; psys contains all others; platform is the rest of the machine."""
     energy: Energy
     """All that it drew."""
     idle_energy: Optional[Energy]
@@ -87,7 +87,7 @@ class Zone:
     source: Source
     """The meter it comes from."""
     is_counted: bool
-    """Whether it is part of the machine's sum: package, dram and gpu, or psys where there is neither package nor dram."""
+    """Whether it is part of the machine's sum: package, dram, gpu and platform, or psys where there is neither package nor dram."""
     is_uncertain: bool
     """Whether a counter was reset, or could not be read in time."""
 

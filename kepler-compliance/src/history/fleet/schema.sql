@@ -30,7 +30,7 @@ CREATE TABLE interval (
 CREATE TABLE node_energy (
     interval        INTEGER NOT NULL, -- interval.id
     node            INTEGER NOT NULL, -- node.id
-    zone            TEXT NOT NULL,    -- package, core, uncore, dram, psys, gpu
+    zone            TEXT NOT NULL,    -- package, core, uncore, dram, psys, gpu, platform
     energy_uj       INTEGER NOT NULL CHECK (energy_uj >= 0),
     idle_uj         INTEGER CHECK (idle_uj >= 0),
     unattributed_uj INTEGER CHECK (unattributed_uj >= 0),
@@ -51,6 +51,7 @@ CREATE TABLE workload_energy (
     dram_uj    INTEGER CHECK (dram_uj >= 0),
     psys_uj    INTEGER CHECK (psys_uj >= 0),
     gpu_uj     INTEGER CHECK (gpu_uj >= 0),
+    platform_uj INTEGER CHECK (platform_uj >= 0),
     PRIMARY KEY (interval, workload)
 ) STRICT, WITHOUT ROWID;
 

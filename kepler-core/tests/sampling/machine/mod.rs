@@ -8,7 +8,7 @@ use kepler_core::device::{DeviceDirectory, DeviceMeter};
 use kepler_core::directory::Directory;
 use kepler_core::host::Timestamp;
 use kepler_core::meter::chain::Source;
-use kepler_core::platform::PlatformBoard;
+use kepler_core::platform::{PlatformAttribution, PlatformBoard};
 use kepler_core::sampler::{Retention, Sampler, SamplerOptions};
 use kepler_core::sim::{PowercapTree, ProcessTree};
 use kepler_core::snapshot::{DeviceRow, NodeZone, Row, Snapshot, State};
@@ -43,6 +43,7 @@ pub struct Setup {
     pub directory: Option<Directory>,
     pub devices: Vec<Box<dyn DeviceMeter>>,
     pub platform: Option<PlatformBoard>,
+    pub platform_attribution: PlatformAttribution,
     /// What the network knows of them.
     pub device_directory: Option<DeviceDirectory>,
 }
@@ -62,6 +63,7 @@ impl Default for Setup {
             directory: None,
             devices: Vec::new(),
             platform: None,
+            platform_attribution: PlatformAttribution::None,
             device_directory: None,
         }
     }
@@ -117,7 +119,7 @@ impl Machine {
         options.chain.calibration = setup.calibration;
         (options.policy, options.retention, options.weights) = (setup.policy, setup.retention, setup.weights);
         options.directory = setup.directory;
-        options.platform = setup.platform;
+        (options.platform, options.platform_attribution) = (setup.platform, setup.platform_attribution);
         options.devices.directory = setup.device_directory;
         let mut sampler = Sampler::new(&processes.host(tree.sysfs()), options).unwrap();
         sampler = sampler.with_devices(setup.devices);

@@ -3,7 +3,7 @@
 use super::super::Config;
 use super::super::raw_setting::RawSetting;
 use super::Outcome;
-use kepler_core::platform::Ipmi;
+use kepler_core::platform::{Ipmi, PlatformAttribution};
 use std::time::Duration;
 
 pub(in super::super) fn redfish(config: &mut Config, raw: &RawSetting) -> Outcome {
@@ -60,6 +60,12 @@ pub(in super::super) fn hwmon(config: &mut Config, raw: &RawSetting) -> Outcome 
 
 pub(in super::super) fn hwmon_gpus(config: &mut Config, raw: &RawSetting) -> Outcome {
     config.platform.hwmon.without_gpus = !raw.switch()?;
+    Ok(())
+}
+
+pub(in super::super) fn attribute(config: &mut Config, raw: &RawSetting) -> Outcome {
+    let known = [PlatformAttribution::None, PlatformAttribution::Proportional];
+    config.platform.attribute = raw.text()?.choice(&known.map(|attribution| (attribution.name(), attribution)))?;
     Ok(())
 }
 

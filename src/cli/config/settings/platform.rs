@@ -65,3 +65,10 @@ pub(super) const METERS: Setting = key("experimental.platform.external.configFil
         "FILE",
         "The same from meters outside of the machine (`meters:`): a query of Prometheus, or a number in a JSON answer",
     );
+
+pub(super) const ATTRIBUTE: Setting = key("experimental.platform.attribute", Form::Text, Set(apply::attribute)).flag(
+    "experimental.platform.attribute",
+    "POLICY",
+    "Whether workloads are charged what the whole machine draws beside processors, memory and accelerators: none, proportional \
+     [default: none]",
+);

@@ -356,6 +356,7 @@ pub(crate) static SETTINGS: &[Setting] =
         platform::HWMON,
         platform::HWMON_GPUS,
         platform::METERS,
+        platform::ATTRIBUTE,
         passthrough::DIRECTORY,
         passthrough::CHANNELS,
         passthrough::VSOCK,

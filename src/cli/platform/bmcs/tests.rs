@@ -59,7 +59,7 @@ fn what_is_wrong_is_named_with_its_line_and_the_rest_goes_on() {
     assert!(of("a").contains("redfish.yaml:4: node `a` has the BMC `two` here and `one` in line 2"), "{}", of("a"));
     assert!(of("b").contains("`none`, which is not under `bmcs:`"));
     assert!(of("c").contains("redfish.yaml:11"));
-    assert!(of("d").contains("there is no node `d`"));
+    assert!(of("d").contains("redfish.yaml:1: there is no node `d`"), "{}", of("d"));
 }
 
 #[test]

@@ -170,6 +170,7 @@ struct ByZone {
     dram: Option<f64>,
     psys: Option<f64>,
     gpu: Option<f64>,
+    platform: Option<f64>,
     total: Option<f64>,
 }
 
@@ -182,6 +183,7 @@ impl ByZone {
             ZoneKind::Dram => self.dram,
             ZoneKind::Psys => self.psys,
             ZoneKind::Gpu => self.gpu,
+            ZoneKind::Platform => self.platform,
             _ => None,
         }
     }

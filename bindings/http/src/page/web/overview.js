@@ -131,7 +131,7 @@ const cell = (text, name) => h("td", { class: name }, text);
 export function showZones(node) {
   if (!node.zones.length) return replace(byId("zones"), h("p", { class: "nothing" }, word("no_zones")));
   const names = node.zones.map(({ zone }) => zone);
-  const note = (zone) => ((zone === "core" || zone === "uncore") && names.includes("package") ? word("within_package") : zone === "psys" && names.length > 1 ? word("contains_all") : "");
+  const note = (zone) => ((zone === "core" || zone === "uncore") && names.includes("package") ? word("within_package") : zone === "psys" && names.length > 1 ? word("contains_all") : zone === "platform" ? word("beside_parts") : "");
   const socketOf = ({ socket, power_watts: power, energy_joules: energy }) => h("tr", { class: "child" },
     h("th", { scope: "row", class: "name" }, h("span", { class: "child", "aria-hidden": "true" }, "└ "), word("socket", socket)), cell(watts(power), "power"), cell("", "idle"), cell(joules(energy), "energy"), h("td", { class: "source" }));
   const rows = node.zones.flatMap((zone) => [h("tr", {},

@@ -117,7 +117,7 @@ const WORDS = {
   NOT_APPLICABLE: ["Not applicable", "해당 없음"], INSUFFICIENT_DATA: ["Not decided", "판단 불가"],
 
   zone: ["Zone", "영역"], source: ["Source", "측정원"], power: ["Power", "전력"], active: ["Active", "활성"],
-  within_package: ["within package", "package에 포함"], contains_all: ["contains the others", "다른 영역을 모두 포함"],
+  within_package: ["within package", "package에 포함"], beside_parts: ["the rest of the machine", "나머지 전체 장비"], contains_all: ["contains the others", "다른 영역을 모두 포함"],
   device: ["GPU", "GPU"],
   devices_caption: ["GPUs and other accelerators of this machine", "이 기기의 GPU 및 가속기"],
   platform: ["Whole machine", "기기 전체"],
