@@ -1,7 +1,7 @@
 //! Answers as pictures, for clients that ask for `format=chart`: a PNG, since few clients show SVG.
 //!
 //! plotters draws, with the font that comes along: its glyphs are the same everywhere, Korean ones too, and no system
-//! needs fonts. resvg would take what the page's SVG has, at five times as many crates and without a font.
+//! needs fonts.
 
 mod axis;
 mod draw;
