@@ -154,7 +154,8 @@ pub(super) const FAMILIES: &[Family] = &[
             "How the idle power of a zone is known by now, or why it is not, a constant 1",
         ),
         |context, _, samples| {
-            for (kind, zone) in node_zones(context).filter(|(_, zone)| !zone.is_lost) {
+            let is_known = |(kind, zone): &(ZoneKind, &NodeZone)| *kind != ZoneKind::Gpu && !zone.is_lost;
+            for (kind, zone) in node_zones(context).filter(is_known) {
                 samples
                     .sample()
                     .rendered(context.node_label)
