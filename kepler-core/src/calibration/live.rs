@@ -1,23 +1,4 @@
 //! Correcting an estimate while it is used, by a meter of the whole machine that shows something now and then: [`LiveCorrection`].
-//!
-//! What a service processor or a meter at the socket shows contains more than the processors: fans, disks, losses of the power supply. Where it
-//! begins says nothing of them, but how much it rises when the estimate does: a watt of the processors is about
-//! [1.3 W at the socket](LiveCorrection::WALL_PER_WATT). So the whole estimate is multiplied by what makes it rise so. Old readings are forgotten
-//! by half in six hours of readings, and nothing is corrected before ten minutes of them, with a load that varies.
-//!
-//! ```
-//! use kepler_core::calibration::LiveCorrection;
-//! use std::time::Duration;
-//!
-//! let mut live = LiveCorrection::default();
-//! for minute in 0..30 {
-//!     // The processors draw twice what the estimate says.
-//!     let estimate = 20.0 + f64::from(minute % 5) * 10.0;
-//!     live.observe(estimate, 90.0 + 1.3 * 2.0 * estimate, Duration::from_secs(60));
-//! }
-//! let scale = live.scale().expect("half an hour, and the load varies");
-//! assert!((scale.factor - 2.0).abs() < 0.01);
-//! ```
 
 use super::ERROR_CALIBRATED;
 use std::time::Duration;
@@ -49,7 +30,26 @@ pub struct Scale {
     pub error_ratio: f64,
 }
 
-/// Learns from pairs of what an estimate said, uncorrected, and what a meter of the whole machine showed. See the [module](self).
+/// Learns from pairs of what an estimate said, uncorrected, and what a meter of the whole machine showed.
+///
+/// What a service processor or a meter at the socket shows contains more than the processors: fans, disks, losses of the power supply. Where it
+/// begins says nothing of them, but how much it rises when the estimate does: a watt of the processors is about
+/// [1.3 W at the socket](LiveCorrection::WALL_PER_WATT). So the whole estimate is multiplied by what makes it rise so. Old readings are forgotten
+/// by half in six hours of readings, and nothing is corrected before ten minutes of them, with a load that varies.
+///
+/// ```
+/// use kepler_core::calibration::LiveCorrection;
+/// use std::time::Duration;
+///
+/// let mut live = LiveCorrection::default();
+/// for minute in 0..30 {
+///     // The processors draw twice what the estimate says.
+///     let estimate = 20.0 + f64::from(minute % 5) * 10.0;
+///     live.observe(estimate, 90.0 + 1.3 * 2.0 * estimate, Duration::from_secs(60));
+/// }
+/// let scale = live.scale().expect("half an hour, and the load varies");
+/// assert!((scale.factor - 2.0).abs() < 0.01);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LiveCorrection {
     weight: f64,
