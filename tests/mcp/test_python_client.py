@@ -1,5 +1,6 @@
 """The official Python client, by every transport and of every kind of handshake."""
 
+import base64
 import json
 
 import anyio
@@ -65,6 +66,16 @@ async def test_each_answer_fits_its_schema_and_its_text_says_the_same(client: Cl
         assert not answer.is_error, (name, answer.content)
         jsonschema.validate(answer.structured_content, schemas[name])
         assert json.loads(answer.content[0].text) == answer.structured_content
+
+
+async def test_a_client_that_asks_for_a_chart_gets_a_picture_beside_the_figures(client: Client) -> None:
+    await running(client)
+    answer = await client.call_tool("get_power_now", {"format": "chart", "lang": "ko"})
+    assert not answer.is_error and answer.structured_content["power_watts"], answer.content
+    pictures = [content for content in answer.content if content.type == "image"]
+    assert [picture.mime_type for picture in pictures] == ["image/png"]
+    assert base64.b64decode(pictures[0].data).startswith(b"\x89PNG\r\n")
+    assert all(content.type != "image" for content in (await client.call_tool("get_power_now", {})).content)
 
 
 async def test_mistakes_are_reported_to_the_model_with_what_would_be_valid(client: Client) -> None:
