@@ -233,8 +233,7 @@ impl Calibration {
 /// Maker and model, as the firmware says.
 fn model(host: &Host) -> String {
     let read = |name: &str| {
-        let path = host.sysfs().join("class/dmi/id").join(name);
-        let text = crate::meter::sysfs::read_text(&path).unwrap_or_default();
+        let text = host.firmware(name).unwrap_or_default();
         text.chars().filter(|c| !c.is_control()).take(80).collect::<String>().trim().to_owned()
     };
     let words = [read("sys_vendor"), read("product_name")];

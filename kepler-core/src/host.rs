@@ -30,7 +30,11 @@ pub use topology::{Processor, Topology};
 pub use visibility::{HidePid, Hiding, ProcessVisibility, ProcfsMount};
 
 use cpu_time::SharedCpuTimes;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
+
+/// As long as a text of the firmware's tables may be: a page, which is what the kernel shows of an attribute.
+const LONGEST_FIRMWARE_TEXT: u64 = 4096;
 
 /// The roots under which the kernel's interfaces are found.
 ///
@@ -150,6 +154,16 @@ impl Host {
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// What the firmware's tables (SMBIOS, by the kernel's `class/dmi/id`) say under a name, such as `sys_vendor`: without blanks
+    /// around it; `None` where that is nothing, or may not be read.
+    #[must_use]
+    pub fn firmware(&self, name: &str) -> Option<String> {
+        let mut text = Vec::new();
+        let file = file::opened(&self.sysfs.join("class/dmi/id").join(name)).ok()?;
+        file.take(LONGEST_FIRMWARE_TEXT).read_to_end(&mut text).ok()?;
+        Some(String::from_utf8_lossy(&text).trim().to_owned()).filter(|text| !text.is_empty())
     }
 }
 

@@ -187,6 +187,21 @@ impl Node {
     pub fn zones(&self) -> impl Iterator<Item = (ZoneKind, &NodeZone)> {
         self.zones.iter().filter_map(|(kind, zone)| zone.as_ref().map(|zone| (kind, zone)))
     }
+
+    /// Mean power of a zone over the last interval; `None` where there is no such zone, or it is not known.
+    #[must_use]
+    pub fn power(&self, kind: ZoneKind) -> Option<Power> {
+        Some(self.zones[kind].as_ref()?.power?.total)
+    }
+
+    /// The same of all processors: of `package`, or of `core` and `uncore` on a machine without one.
+    #[must_use]
+    pub fn processors_power(&self) -> Option<Power> {
+        if self.zones[ZoneKind::Package].is_some() {
+            return self.power(ZoneKind::Package);
+        }
+        Some(self.power(ZoneKind::Core)? + self.power(ZoneKind::Uncore).unwrap_or(Power::ZERO))
+    }
 }
 
 /// One kind of zone, summed over sockets.

@@ -101,7 +101,7 @@ pub struct WallModel {
     pub error_watts: f64,
     /// The least and the most that the parts together drew meanwhile, W.
     pub seen: (f64, f64),
-    /// How late the meter was found to be beyond what it says, and the time that its figures are means of, s.
+    /// How late the meter was found to be beyond what it says, s.
     pub delay: f64,
     /// The time that the meter's figures are means of, s.
     pub mean_of: f64,
@@ -416,8 +416,7 @@ fn solve<'a>(rows: impl Iterator<Item = &'a Row>, terms: &Terms) -> Option<Vec<f
         if pivot <= 1e-9 * scale.get(place)? {
             return None;
         }
-        for (other, line) in matrix.iter_mut().enumerate().filter(|(other, _)| *other != place) {
-            let _ = other;
+        for (_, line) in matrix.iter_mut().enumerate().filter(|(other, _)| *other != place) {
             let factor = line.get(place)? / pivot;
             line.iter_mut().zip(&own).for_each(|(cell, own)| *cell -= factor * own);
         }

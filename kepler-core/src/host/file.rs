@@ -187,7 +187,8 @@ fn in_time<T: Send + 'static>(
     result.map_err(|reason| FileError { path: path.to_owned(), reason })
 }
 
-fn opened(path: &Path) -> Result<File, FileFault> {
+/// A regular file, opened without waiting for anything.
+pub(super) fn opened(path: &Path) -> Result<File, FileFault> {
     let names_a_pipe = names_a_descriptor(path);
     // Looked at before it is opened: to open some devices does something already.
     admit(std::fs::metadata(path)?.file_type(), names_a_pipe)?;

@@ -1,6 +1,5 @@
 //! The most that a zone can plausibly draw, by kind of machine: more was not measured but misread.
 
-use super::sysfs;
 use crate::host::Host;
 use crate::units::{Power, ZoneKind};
 
@@ -25,8 +24,7 @@ enum Machine {
 impl Limits {
     /// Those of the host, by the kind of its chassis (SMBIOS 3.7, 7.4.1). A host that does not say may be a server.
     pub(super) fn of(host: &Host) -> Self {
-        let text = sysfs::read_text(&host.sysfs().join("class/dmi/id/chassis_type")).unwrap_or_default();
-        let machine = match text.trim().parse::<u8>() {
+        let machine = match host.firmware("chassis_type").unwrap_or_default().parse::<u8>() {
             Ok(8..=11 | 14 | 30..=32) => Machine::Portable,
             Ok(3..=7 | 13 | 15 | 16 | 24 | 35 | 36) => Machine::Desktop,
             _ => Machine::Server,

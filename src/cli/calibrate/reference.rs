@@ -10,7 +10,7 @@ use kepler_core::calibration::wall::{PartsSample, WallModel, WallReading};
 use kepler_core::platform::{PlatformMeter, PlatformScope};
 use kepler_core::sampler::Sampler;
 use kepler_core::snapshot::{PlatformRow, Snapshot};
-use kepler_core::units::ZoneKind;
+use kepler_core::units::{Power, ZoneKind};
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -165,9 +165,8 @@ fn row<'a>(snapshot: &'a Snapshot, before: Option<&PlatformMeter>) -> Option<&'a
 
 /// What the parts drew in the last interval, where all of them are known.
 fn parts(snapshot: &Snapshot, now: f64) -> Option<PartsSample> {
-    let watts = |kind: ZoneKind| Some(snapshot.node.zones[kind].as_ref()?.power?.total.watts());
-    let package =
-        watts(ZoneKind::Package).or_else(|| Some(watts(ZoneKind::Core)? + watts(ZoneKind::Uncore).unwrap_or(0.0)))?;
+    let watts = |kind: ZoneKind| snapshot.node.power(kind).map(Power::watts);
+    let package = snapshot.node.processors_power()?.watts();
     let seconds = snapshot.interval.as_secs_f64();
     Some(PartsSample::new(now, seconds, package, watts(ZoneKind::Dram), watts(ZoneKind::Gpu)))
 }

@@ -60,11 +60,7 @@ pub(super) fn read(host: &Host) -> Environment {
         kernel: line(host.procfs().join("sys/kernel/osrelease")),
         processes,
         cgroup: cgroup(host),
-        guest_of: guest_of(
-            host,
-            line(host.sysfs().join("class/dmi/id/sys_vendor")),
-            line(host.sysfs().join("hypervisor/type")),
-        ),
+        guest_of: guest_of(host, host.firmware("sys_vendor"), line(host.sysfs().join("hypervisor/type"))),
     }
 }
 

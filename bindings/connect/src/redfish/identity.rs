@@ -2,7 +2,6 @@
 
 use super::resource::System;
 use kepler_core::host::Host;
-use kepler_core::host::file::{self, FileLimits};
 
 /// Who this node is, as its firmware and its administrator call it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,12 +19,7 @@ impl HostIdentity {
     /// Reads what the firmware says of a host.
     #[must_use]
     pub fn read(host: &Host, name: impl Into<String>) -> Self {
-        let read = |file: &str| {
-            let path = host.sysfs().join("class/dmi/id").join(file);
-            let text = file::read_text(&path, FileLimits::bytes(4096)).ok()?;
-            Some(text.trim().to_owned()).filter(|text| !text.is_empty())
-        };
-        HostIdentity { name: name.into(), uuid: read("product_uuid"), serial: read("product_serial") }
+        HostIdentity { name: name.into(), uuid: host.firmware("product_uuid"), serial: host.firmware("product_serial") }
     }
 
     /// Whether a system that a BMC describes is this one.

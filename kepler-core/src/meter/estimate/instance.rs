@@ -6,7 +6,6 @@
 use super::CpuClass;
 use crate::host::Host;
 use std::fmt;
-use std::fs;
 
 const TABLE: &str = include_str!("../../../data/cloud_families.csv");
 
@@ -57,17 +56,17 @@ impl Cloud {
     /// The cloud whose firmware this is, where it says so.
     #[must_use]
     pub fn of(host: &Host) -> Option<Self> {
-        let vendor = firmware(host, "sys_vendor")?;
+        let vendor = host.firmware("sys_vendor")?;
         match vendor.as_str() {
             "Amazon EC2" => Some(Cloud::Aws),
             // Older instances run under Xen.
-            "Xen" => firmware(host, "bios_version").filter(|version| version.ends_with(".amazon")).map(|_| Cloud::Aws),
+            "Xen" => host.firmware("bios_version").filter(|version| version.ends_with(".amazon")).map(|_| Cloud::Aws),
             "Google" => {
-                firmware(host, "product_name").filter(|name| name == "Google Compute Engine").map(|_| Cloud::Gcp)
+                host.firmware("product_name").filter(|name| name == "Google Compute Engine").map(|_| Cloud::Gcp)
             }
             // Every Hyper-V's vendor and product are these; the tag is Azure's alone.
             "Microsoft Corporation" => {
-                let tag = firmware(host, "chassis_asset_tag");
+                let tag = host.firmware("chassis_asset_tag");
                 tag.filter(|tag| tag == "7783-7084-3265-9085-8269-3286-77").map(|_| Cloud::Azure)
             }
             _ => None,
@@ -116,7 +115,7 @@ impl InstanceType {
     #[must_use]
     pub fn of(host: &Host) -> Option<Self> {
         let cloud = Cloud::of(host).filter(|cloud| *cloud == Cloud::Aws)?;
-        let name = firmware(host, "product_name").filter(|name| name.contains('.'))?;
+        let name = host.firmware("product_name").filter(|name| name.contains('.'))?;
         InstanceType::new(cloud, &name)
     }
 
@@ -192,15 +191,10 @@ impl Share {
     }
 }
 
-/// A line of the firmware's tables.
-fn firmware(host: &Host, name: &str) -> Option<String> {
-    let text = fs::read_to_string(host.sysfs().join("class/dmi/id").join(name)).ok()?;
-    Some(text.trim().to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn host(files: &[(&str, &str)]) -> (tempfile::TempDir, Host) {
         let root = tempfile::tempdir().unwrap();

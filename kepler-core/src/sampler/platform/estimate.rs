@@ -4,7 +4,7 @@ use crate::calibration::wall::WallModel;
 use crate::host::Timestamp;
 use crate::meter::Method;
 use crate::platform::{PlatformBoard, PlatformMeter, PlatformReading};
-use crate::snapshot::{NodeZone, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::units::{Power, ZoneKind};
 use std::time::Duration;
 
@@ -34,15 +34,10 @@ impl Estimate {
 
     /// Reports what the machine draws by what its parts do now, where all of them are known.
     pub(super) fn report(&mut self, board: &PlatformBoard, at: Timestamp, snapshot: &Snapshot) {
-        let zone = |kind: ZoneKind| snapshot.node.zones[kind].as_ref();
-        let watts = |zone: &NodeZone| Some(zone.power?.total.watts());
-        let of = |kind: ZoneKind| zone(kind).and_then(watts);
-        let package = match zone(ZoneKind::Package) {
-            Some(package) => watts(package),
-            None => of(ZoneKind::Core).map(|core| core + of(ZoneKind::Uncore).unwrap_or(0.0)),
-        };
-        let Some(package) = package else { return };
-        let (dram, gpus) = (of(ZoneKind::Dram), of(ZoneKind::Gpu));
+        let node = &snapshot.node;
+        let watts = |kind: ZoneKind| node.power(kind).map(Power::watts);
+        let Some(package) = node.processors_power().map(Power::watts) else { return };
+        let (dram, gpus) = (watts(ZoneKind::Dram), watts(ZoneKind::Gpu));
         let Some(wall) = self.model.watts(package, dram, gpus) else { return };
         let weighed = [
             (ZoneKind::Package, Some(self.model.package), Some(package)),
@@ -54,7 +49,8 @@ impl Estimate {
             let (Some(weight), Some(watts)) = (weight, watts) else { continue };
             parts += watts;
             // What is estimated itself has an error of its own.
-            error += zone(kind).and_then(|zone| zone.method.error_ratio()).unwrap_or(0.0) * weight * watts;
+            let error_ratio = node.zones[kind].as_ref().and_then(|zone| zone.method.error_ratio());
+            error += error_ratio.unwrap_or(0.0) * weight * watts;
         }
         let error_ratio = (self.model.error_ratio(wall, parts) + error / wall.max(1.0)).min(1.0);
         let shown = self.meter.method.error_ratio();
