@@ -42,6 +42,7 @@ pub mod chain;
 #[cfg(feature = "models")]
 pub mod configured;
 pub mod estimate;
+pub mod external;
 pub mod fake;
 mod fault;
 mod follower;
@@ -181,6 +182,16 @@ impl Method {
         }
     }
 
+    /// The same with this error, where it has one.
+    #[must_use]
+    pub(crate) const fn with_error(self, error_ratio: f64) -> Self {
+        match self {
+            Method::Measured => Method::Measured,
+            Method::Partial { .. } => Method::Partial { error_ratio },
+            Method::Estimated { .. } => Method::Estimated { error_ratio },
+        }
+    }
+
     /// The weaker of two methods, which is that of a sum: estimated before partial before measured, then the larger error.
     #[must_use]
     pub fn weaker(self, other: Method) -> Method {
@@ -190,11 +201,7 @@ impl Method {
             Method::Estimated { .. } => 2,
         };
         let larger = self.error_ratio().unwrap_or(0.0).max(other.error_ratio().unwrap_or(0.0));
-        match if rank(self) >= rank(other) { self } else { other } {
-            Method::Measured => Method::Measured,
-            Method::Partial { .. } => Method::Partial { error_ratio: larger },
-            Method::Estimated { .. } => Method::Estimated { error_ratio: larger },
-        }
+        if rank(self) >= rank(other) { self } else { other }.with_error(larger)
     }
 
     /// The method of a sum, from the size of each part (its energy, or its power) and how that came to be: the weakest of the
@@ -218,12 +225,7 @@ impl Method {
         }
         // Of equal errors the mean is the same, also in its last digit.
         let error_ratio = if least < most { (error / size).clamp(least, most) } else { most };
-        some.map(|method| match method {
-            Method::Measured => Method::Measured,
-            Method::Partial { .. } => Method::Partial { error_ratio },
-            Method::Estimated { .. } => Method::Estimated { error_ratio },
-        })
-        .or(any)
+        some.map(|method| method.with_error(error_ratio)).or(any)
     }
 }
 

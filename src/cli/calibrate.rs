@@ -9,7 +9,7 @@ use super::config::Config;
 use super::exit::Failure;
 use super::progress::{Progress, say};
 use super::remedies;
-use super::sampling;
+use super::sampling::{self, Known};
 use clap::Args;
 use kepler_core::calibration::{Calibration, LoadPoint};
 use kepler_core::meter::Method;
@@ -76,7 +76,8 @@ pub(super) fn run(config: &Config, asked: &Calibrate) -> Result<ExitCode, Failur
     if asked.reference == Some(Reference::Platform) {
         return by_platform(config, asked);
     }
-    let mut sampler = sampling::open_uncalibrated(config)?;
+    let outside = Known::start_zones(config);
+    let mut sampler = sampling::open_uncalibrated(config, &outside)?;
     let sources = measured(&sampler);
     if sources.is_empty() {
         return Err(nothing_measured(&sampler));

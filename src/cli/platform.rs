@@ -7,30 +7,66 @@ use super::config::{Config, Value, yaml};
 use bmcs::BmcFile;
 use kepler_connect::external::ExternalSource;
 use kepler_connect::redfish::{Bmc, HostIdentity, RedfishPoller};
+use kepler_core::host::Timestamp;
 use kepler_core::host::file::{self, FileLimits};
-use kepler_core::platform::{Ipmi, PlatformBoard, PlatformHwmon, PlatformPoller, PlatformSource};
+use kepler_core::meter::external::ExternalZone;
+use kepler_core::platform::{Ipmi, PlatformBoard, PlatformHwmon, PlatformMeter, PlatformPoller, PlatformSource};
+use kepler_core::units::ZoneKind;
 use meters::{MeterFile, Outside};
 use std::path::Path;
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// Those of thousands of nodes have a megabyte.
 const MAX_FILE: u64 = 8 << 20;
 
+/// How long the first figure of a meter that stands for a zone is waited for.
+const FIRST: Duration = Duration::from_secs(5);
+
 /// A board that is kept up to date as long as this lives.
 pub(super) struct Platform {
     pub(super) board: PlatformBoard,
+    /// The zones that meters outside stand for.
+    pub(super) zones: Vec<ExternalZone>,
     _redfish: Option<RedfishPoller>,
     _others: Vec<PlatformPoller>,
 }
 
 impl Platform {
-    /// Begins to read all meters that are configured. It waits for no answer: a BMC may take a minute.
+    /// Begins to read all meters that are configured. Only those that stand for a zone are waited for, and not for long: a BMC may
+    /// take a minute.
     pub(super) fn start(config: &Config) -> Self {
         let board = PlatformBoard::default();
         let redfish = config.platform.redfish.enabled.then(|| redfish(config, &board)).flatten();
+        Platform::of(board, redfish, sources(config))
+    }
+
+    /// The same of those only that stand for a zone; `None` where there are none.
+    pub(super) fn start_zones(config: &Config) -> Option<Self> {
+        let found = config.platform.meters.as_ref().map(|file| outside(config, file)).unwrap_or_default();
+        let found: Vec<Found> = found.into_iter().filter(|found| found.zone.is_some()).collect();
+        (!found.is_empty()).then(|| Platform::of(PlatformBoard::default(), None, found))
+    }
+
+    fn of(board: PlatformBoard, redfish: Option<RedfishPoller>, found: Vec<Found>) -> Self {
+        let of_zones: Vec<(ZoneKind, PlatformMeter)> = found.iter().filter_map(|found| found.zone.clone()).collect();
         let start = |found: Found| PlatformPoller::start(found.source, found.name, found.interval, board.clone());
-        let others = sources(config).into_iter().map(start).collect();
-        Platform { board, _redfish: redfish, _others: others }
+        let others = found.into_iter().map(start).collect();
+        let begun = Instant::now();
+        while begun.elapsed() < FIRST {
+            let rows = board.rows(&Timestamp::now());
+            if of_zones.iter().all(|(_, meter)| rows.iter().any(|row| row.meter.is_same(meter))) {
+                break;
+            }
+            sleep(Duration::from_millis(20));
+        }
+        let zone = |kind: ZoneKind| {
+            let meters = of_zones.iter().filter(|(zone, _)| *zone == kind).map(|(_, meter)| meter.clone());
+            let meters: Vec<PlatformMeter> = meters.collect();
+            (!meters.is_empty()).then(|| ExternalZone::new(board.clone(), kind, meters))
+        };
+        let zones = ZoneKind::METERED.into_iter().filter_map(zone).collect();
+        Platform { board, zones, _redfish: redfish, _others: others }
     }
 }
 
@@ -54,6 +90,8 @@ pub(super) struct Found {
     /// What messages call it.
     pub(super) name: String,
     pub(super) interval: Duration,
+    /// The zone that it stands for, and which meter of the board it is.
+    zone: Option<(ZoneKind, PlatformMeter)>,
 }
 
 /// How often the machine's own meters are read: a BMC takes milliseconds over its own interface, and firmware shows means of
@@ -67,11 +105,11 @@ pub(super) fn sources(config: &Config) -> Vec<Found> {
     if settings.ipmi.enabled {
         let device = settings.ipmi_device.clone().unwrap_or_else(|| Ipmi::DEVICE.into());
         let source = Box::new(Ipmi::new(device, !settings.ipmi.without_gpus));
-        found.push(Found { source, name: "ipmi".to_owned(), interval: INTERVAL });
+        found.push(Found { source, name: "ipmi".to_owned(), interval: INTERVAL, zone: None });
     }
     if settings.hwmon.enabled {
         let source = Box::new(PlatformHwmon::new(&config.host(), !settings.hwmon.without_gpus));
-        found.push(Found { source, name: "hwmon".to_owned(), interval: INTERVAL });
+        found.push(Found { source, name: "hwmon".to_owned(), interval: INTERVAL, zone: None });
     }
     if let Some(file) = &settings.meters {
         found.extend(outside(config, file));
@@ -91,10 +129,13 @@ fn outside(config: &Config, file: &Value) -> Vec<Found> {
         }
     };
     problems.iter().for_each(|problem| tracing::warn!("{problem}"));
-    let open = |Outside { meter, interval, origin }: Outside| {
+    let open = |Outside { meter, interval, zone, origin }: Outside| {
         let name = format!("{origin}: meter `{}`", meter.id);
         match ExternalSource::new(meter) {
-            Ok(source) => Some(Found { source: Box::new(source), name, interval }),
+            Ok(source) => {
+                let zone = zone.map(|zone| (zone, source.meter().clone()));
+                Some(Found { source: Box::new(source), name, interval, zone })
+            }
             Err(error) => {
                 tracing::error!("{name} cannot be read: {error}");
                 None

@@ -6,7 +6,7 @@ use super::config::Config;
 use super::exit::Failure;
 use super::progress::{Progress, say};
 use super::remedies;
-use super::sampling;
+use super::sampling::{self, Known};
 use super::signals;
 use clap::Args;
 use kepler_core::meter::Method;
@@ -36,7 +36,8 @@ pub(super) struct Record {
 /// # Errors
 /// Nothing is measured here; the file exists or cannot be written.
 pub(super) fn run(config: &Config, asked: &Record) -> Result<(), Failure> {
-    let mut sampler = sampling::open(config)?;
+    let known = Known::start_zones(config);
+    let mut sampler = sampling::open_named(config, &known)?;
     let zones = measured(&sampler);
     if zones.is_empty() && !asked.features_only {
         return Err(nothing_measured(&sampler));

@@ -7,6 +7,7 @@ use super::accelerators::Accelerators;
 use super::config::{Config, Manner, Meter};
 use super::exit::Failure;
 use super::kubernetes::Pods;
+use super::platform::Platform;
 use kepler_connect::instance::{METADATA_SERVICE, PATIENCE, instance_type};
 use kepler_core::calibration::Calibration;
 use kepler_core::calibration::file::{self, CalibrationFileError};
@@ -16,7 +17,6 @@ use kepler_core::directory::Directory;
 use kepler_core::meter::chain::{ChainOptions, Source};
 use kepler_core::meter::estimate::{Cloud, InstanceType};
 use kepler_core::meter::host::{HostFigures, HostRoute};
-use kepler_core::platform::PlatformBoard;
 use kepler_core::sampler::{Sampler, SamplerError, SamplerOptions};
 use std::path::Path;
 use std::sync::Arc;
@@ -25,17 +25,34 @@ use std::thread;
 /// As many artificial accelerators are made as show what several look like.
 const FAKE_GPUS: u32 = 2;
 
-/// What the network knows of what runs here, kept up to date as long as this lives.
+/// What the network and slow meters know of this machine, kept up to date as long as this lives.
 #[derive(Default)]
 pub(super) struct Known {
     pods: Option<Pods>,
     accelerators: Option<Accelerators>,
+    platform: Option<Platform>,
 }
 
 impl Known {
     /// Begins to ask those who are configured.
     pub(super) fn start(config: &Config) -> Self {
-        Known { pods: Pods::start(config), accelerators: Accelerators::start(config) }
+        let platform = config.platform.is_any().then(|| Platform::start(config));
+        Known { pods: Pods::start(config), accelerators: Accelerators::start(config), platform }
+    }
+
+    /// Begins to ask only those meters that stand for a zone.
+    pub(super) fn start_zones(config: &Config) -> Self {
+        Known { platform: Platform::start_zones(config), ..Known::default() }
+    }
+
+    /// What these meters of the whole machine show, and nothing else.
+    pub(super) fn of_platform(platform: Platform) -> Self {
+        Known { platform: Some(platform), ..Known::default() }
+    }
+
+    /// The meters of the whole machine, if there are any.
+    pub(super) const fn platform(&self) -> Option<&Platform> {
+        self.platform.as_ref()
     }
 
     /// Names of pods, if Kubernetes is asked.
@@ -57,43 +74,18 @@ pub(super) fn open(config: &Config) -> Result<Sampler, Failure> {
 /// # Errors
 /// As for [`open`].
 pub(super) fn open_named(config: &Config, known: &Known) -> Result<Sampler, Failure> {
-    open_with(config, chain(config), known, None)
-}
-
-/// The same, with meters of the whole machine that report to a board.
-///
-/// # Errors
-/// As for [`open`].
-pub(super) fn open_with_platform(
-    config: &Config,
-    known: &Known,
-    platform: Option<PlatformBoard>,
-) -> Result<Sampler, Failure> {
-    open_with(config, chain(config), known, platform)
+    open_with(config, chain(config, known.platform()), known)
 }
 
 /// The same, with nothing of what was learned of this machine before.
 ///
 /// # Errors
 /// As for [`open`].
-pub(super) fn open_uncalibrated(config: &Config) -> Result<Sampler, Failure> {
-    open_with(config, uncalibrated(config), &Known::default(), None)
+pub(super) fn open_uncalibrated(config: &Config, known: &Known) -> Result<Sampler, Failure> {
+    open_with(config, uncalibrated(config, known.platform()), known)
 }
 
-/// The same, with meters of the whole machine that report to a board.
-///
-/// # Errors
-/// As for [`open`].
-pub(super) fn open_uncalibrated_with(config: &Config, platform: PlatformBoard) -> Result<Sampler, Failure> {
-    open_with(config, uncalibrated(config), &Known::default(), Some(platform))
-}
-
-fn open_with(
-    config: &Config,
-    chain: ChainOptions,
-    known: &Known,
-    platform: Option<PlatformBoard>,
-) -> Result<Sampler, Failure> {
+fn open_with(config: &Config, chain: ChainOptions, known: &Known) -> Result<Sampler, Failure> {
     let options = SamplerOptions::default().with(|options| {
         options.chain = chain;
         options.policy = config.policy;
@@ -105,7 +97,8 @@ fn open_with(
         // Go Kepler shows what the link says.
         options.deleted_mark = config.manner == Manner::Kepler;
         options.directory = known.pods();
-        (options.platform, options.platform_attribution) = (platform, config.platform.attribute);
+        options.platform = known.platform().map(|platform| platform.board.clone());
+        options.platform_attribution = config.platform.attribute;
         options.devices = devices(config);
         options.devices.directory = known.accelerators.as_ref().map(|known| known.directory.clone());
     });
@@ -130,8 +123,8 @@ pub(super) fn devices(config: &Config) -> DeviceOptions {
 }
 
 /// Which meters are configured, and what was learned of this machine.
-pub(super) fn chain(config: &Config) -> ChainOptions {
-    uncalibrated(config).with(|options| options.calibration = calibration(config))
+pub(super) fn chain(config: &Config, platform: Option<&Platform>) -> ChainOptions {
+    uncalibrated(config, platform).with(|options| options.calibration = calibration(config))
 }
 
 /// What was learned of this machine, if anything was. What cannot be used is said and left alone: measuring goes on without.
@@ -144,9 +137,9 @@ fn calibration(config: &Config) -> Option<Arc<Calibration>> {
     Some(Arc::new(calibration))
 }
 
-fn uncalibrated(config: &Config) -> ChainOptions {
+fn uncalibrated(config: &Config, platform: Option<&Platform>) -> ChainOptions {
     ChainOptions::default().with(|options| {
-        options.sources = with_host(with_model(sources(config), config), config);
+        options.sources = with_outside(with_host(with_model(sources(config), config), config), platform);
         options.zones.clone_from(&config.zones);
         options.hwmon.zones.clone_from(&config.hwmon_zones);
         options.hwmon.chip_rules.clone_from(&config.hwmon_chip_rules);
@@ -171,6 +164,21 @@ fn instance(config: &Config) -> Option<InstanceType> {
         }
         Err(_) => None,
     }
+}
+
+/// A meter outside stands before all others for its zone, where no other one is forced.
+fn with_outside(sources: Vec<Source>, platform: Option<&Platform>) -> Vec<Source> {
+    let zones = platform.map(|platform| platform.zones.as_slice()).unwrap_or_default();
+    if let [only] = sources.as_slice()
+        && let Some(zone) = zones.first()
+    {
+        let (kind, name) = (zone.kind(), only.name());
+        tracing::warn!(
+            "no meter outside stands for the zone {kind}: `{name}` alone is asked for; leave that to `auto`"
+        );
+        return sources;
+    }
+    zones.iter().cloned().map(Source::External).chain(sources).collect()
 }
 
 /// Inside a virtual machine its host's figures stand before all others, where nothing else is forced.

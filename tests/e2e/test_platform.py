@@ -120,6 +120,51 @@ def test_a_measured_command_has_what_the_plug_showed_meanwhile(kepler_bin, plug,
     assert float(run["platform_watts"]) == 82 and float(run["platform_age_seconds"]) < 30
 
 
+def test_a_plug_stands_for_a_zone_until_it_is_not_believed_and_again_afterwards(kepler, kepler_bin, plug, tmp_path):
+    meters = tmp_path / "meters.yaml"
+    text = f"meters:\n  plug:\n    url: http://127.0.0.1:{plug.server_port}/cm?cmnd=Status%208\n    field: /StatusSNS/ENERGY/Power\n    interval: 1s\n    zone: package\n"
+    meters.write_text(text)
+    flag = f"--experimental.platform.external.config-file={meters}"
+    doctor = subprocess.run([kepler_bin, "doctor", flag], capture_output=True, text=True, timeout=60)
+    assert "package (measured by external)" in doctor.stdout, doctor.stdout + doctor.stderr
+    run = [kepler_bin, "measure", flag, "--format=json", f"--output={tmp_path}/run.json", "--", "sleep", "3"]
+    subprocess.run(run, check=True, timeout=60)
+    measured = json.loads((tmp_path / "run.json").read_text())["measurements"][0]["runs"][0]
+    assert measured["platform"][0]["scope"] == "part", measured
+    server = kepler("--monitor.interval=200ms", flag)
+
+    def source() -> str:
+        (series,) = server.scrape().select("kepler_power_source_info", zone="package")
+        return f"{series.label('source')} {series.label('method')}"
+
+    def joules() -> float:
+        return server.scrape().sum("kepler_node_cpu_joules_total", zone="package")
+
+    def watts() -> list[float]:
+        return list(server.scrape().select("kepler_node_cpu_watts", zone="package").values())
+
+    assert source() == "external measured"
+    wait_until(lambda: watts() == pytest.approx([82]), "its power")
+    zone = next(zone for zone in json.loads(server.get("/api/v1/node").body)["zones"] if zone["zone"] == "package")
+    assert zone["path"].startswith("plug (http://127.0.0.1") and zone["source"] == "external"
+    assert server.scrape().select("kepler_platform_reading_age_seconds", source="http", bmc_id="plug")
+    assert not server.scrape().select("kepler_platform_residual_watts")
+    before = joules()
+    plug.watts = 160_000
+    wait_until(lambda: source().endswith("estimated"), "the estimate instead")
+    assert server.scrape().sum("kepler_read_errors_total", source="external", reason="implausible") >= 3
+    assert joules() >= before
+    plug.watts = 90
+    # Better sources are looked for every half minute.
+    wait_until(lambda: source() == "external measured", "the plug again", seconds=90)
+    wait_until(lambda: watts() == pytest.approx([90]), "its power")
+    assert joules() >= before
+    server.kill()
+    # Another source that is forced leaves it out, and says so.
+    forced = kepler("--meter=fake", flag)
+    assert "no meter outside stands for the zone package" in forced.log
+
+
 def test_a_bmc_that_hangs_delays_no_measurement_no_scrape_and_not_the_end(kepler, flags):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         text = f"nodes:\n  worker-1: b\nbmcs:\n  b:\n    endpoint: http://127.0.0.1:{silent.getsockname()[1]}\n"

@@ -192,6 +192,12 @@ impl ExternalSource {
         Ok(ExternalSource { meter: platform, unit_watts: meter.unit_watts, asking })
     }
 
+    /// Which meter it reads, as it reports to a [board](kepler_core::platform::PlatformBoard).
+    #[must_use]
+    pub const fn meter(&self) -> &PlatformMeter {
+        &self.meter
+    }
+
     fn figure(&mut self) -> Result<Figure, Failure> {
         match &mut self.asking {
             Asking::Prometheus { api, query } => of_prometheus(api, query),

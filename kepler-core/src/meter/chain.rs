@@ -1,9 +1,8 @@
 //! Choosing among meters: an ordered chain that always ends in an estimate.
 //!
-//! The chain takes the first meter that can be used, and goes on until the package (the processors)
-//! has a source; so a platform sensor that knows nothing of processors does not hide the estimate
-//! of them. Each that cannot be used is kept with its reason. While running, better sources and missing parts are looked for from
-//! time to time, and a source whose package cannot be read any more gives way to the next.
+//! The chain takes the first meter that can be used, and goes on until the package (the processors) has a source; so a platform
+//! sensor that knows nothing of processors does not hide the estimate of them. Each that cannot be used is kept with its reason. While
+//! running, better sources and missing parts are looked for, and a source whose package cannot be read any more gives way to the next.
 //!
 //! **Parts that are missing.** A socket whose zone cannot be read is estimated from the others, and the kind's
 //! method is then [`Method::Partial`]. **Readings that are not believed**: a counter that stands still for 3 s while
@@ -137,7 +136,7 @@ pub struct Found {
 #[must_use]
 pub fn probe(host: &Host, options: &ChainOptions) -> Vec<Probe> {
     let found = |source: &Source| {
-        let mut meter = source.open(host, options)?;
+        let mut meter = source.open(host, options, Timestamp::now())?;
         let silent = if source.is_sensor() { silent::find(&mut *meter, &Doubts::default()) } else { Vec::new() };
         let (inventory, quality) = (meter.inventory(), meter.quality());
         let is_silent = |index: usize| silent.get(index).is_some_and(Option::is_some);
@@ -164,7 +163,7 @@ impl Chain {
     /// When no source of the list can be used; with [`Source::Model`] in it, as by default, that
     /// does not happen. The reason is that of the first source.
     pub fn open(host: &Host, options: ChainOptions) -> Result<Self, Unavailable> {
-        let (active, unavailable) = open_best(host, &options, &[], &Doubts::default(), 0);
+        let (active, unavailable) = open_best(host, &options, &[], &Doubts::default(), 0, Timestamp::now());
         if active.is_empty() {
             let none = || {
                 let reason = "no source was named, or none has a zone that was asked for";
@@ -410,7 +409,8 @@ impl Chain {
         let is_silent = self.active.iter().any(|active| !active.silent.is_empty());
         let is_silent = is_silent || self.active.iter().any(Active::has_lost);
         let is_whole = self.fill.is_none() && !is_silent && !self.skipped().any(|one| one.is_missing);
-        (self.options.sources.len() <= 1 || self.active.iter().all(|active| active.rank == 0)) && is_whole
+        let are_first = self.active.iter().map(|active| active.rank).eq(0..self.active.len());
+        (self.options.sources.len() <= 1 || are_first) && is_whole
     }
 
     fn is_probe_due(&mut self, at: &Timestamp) -> bool {
@@ -441,7 +441,7 @@ impl Chain {
         self.given_up.retain(|one| !one.is_over(&self.host, &self.options, at));
         self.leave_out_doubtful(at);
         let (mut active, unavailable) =
-            open_best(&self.host, &self.options, &self.given_up, &self.doubts, self.generation + 1);
+            open_best(&self.host, &self.options, &self.given_up, &self.doubts, self.generation + 1, *at);
         self.is_opened = true;
         if active.is_empty()
             || (self.failures == 0 && is_same(&active, &self.active) && !are_back(&mut active, &self.active, at))

@@ -47,6 +47,9 @@ pub enum ReadFault {
     /// It was read, and is not believed.
     #[error(transparent)]
     NotBelieved(#[from] Distrust),
+    /// A meter that is read elsewhere shows nothing, in its own fixed word: `stale`, `timeout`, …
+    #[error("its meter shows no power: {0}")]
+    NotShown(&'static str),
 }
 
 impl ReadFault {
@@ -55,7 +58,7 @@ impl ReadFault {
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             ReadFault::Io(error) => error.kind(),
-            ReadFault::NoAnswer => io::ErrorKind::TimedOut,
+            ReadFault::NoAnswer | ReadFault::NotShown(_) => io::ErrorKind::TimedOut,
             ReadFault::Invalid(_) | ReadFault::NotBelieved(_) => io::ErrorKind::InvalidData,
         }
     }
@@ -65,6 +68,7 @@ impl ReadFault {
     pub fn reason(&self) -> &'static str {
         match self {
             ReadFault::NotBelieved(distrust) => distrust.name(),
+            ReadFault::NotShown(fault) => fault,
             fault => reason_of(fault.kind()),
         }
     }

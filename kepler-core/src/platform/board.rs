@@ -92,18 +92,7 @@ impl PlatformBoard {
     /// All meters as they are at a moment, for callers that have no sampler.
     #[must_use]
     pub fn rows(&self, at: &Timestamp) -> Vec<PlatformRow> {
-        let state = self.lock();
-        let row = |followed: &Followed| {
-            let row = BoardRow {
-                meter: Arc::clone(&followed.meter),
-                energy: followed.energy,
-                covered: followed.covered,
-                newest: followed.newest,
-                fault: followed.fault,
-            };
-            row.shown(at)
-        };
-        state.followed.iter().map(row).collect()
+        self.lock().followed.iter().map(|followed| followed.row().shown(at)).collect()
     }
 
     /// What a meter has measured since its first reading; `None` of one that has not reported.
@@ -112,6 +101,19 @@ impl PlatformBoard {
         let state = self.lock();
         let followed = state.followed.iter().find(|followed| followed.meter.is_same(meter));
         followed.map(|followed| followed.energy)
+    }
+
+    /// What a meter shows at a moment; else why not, in a fixed word: `not_read` of one that has not reported.
+    pub(crate) fn power(&self, meter: &PlatformMeter, at: &Timestamp) -> Result<Power, &'static str> {
+        let state = self.lock();
+        let followed = state.followed.iter().find(|followed| followed.meter.is_same(meter)).ok_or("not_read")?;
+        let row = followed.row().shown(at);
+        row.power.ok_or(row.fault.unwrap_or("not_read"))
+    }
+
+    /// Whether both are the same board.
+    pub(crate) fn is_same(&self, other: &PlatformBoard) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Why a meter's latest reading is not believed or could not be had, in a fixed word.
@@ -132,14 +134,7 @@ impl PlatformBoard {
         let mut state = self.lock();
         for followed in &mut state.followed {
             followed.see_load(load);
-            let shown = BoardRow {
-                meter: Arc::clone(&followed.meter),
-                energy: followed.energy,
-                covered: followed.covered,
-                newest: followed.newest,
-                fault: followed.fault,
-            };
-            row(shown, &followed.segments);
+            row(followed.row(), &followed.segments);
             followed.segments.clear();
         }
         state.failures.drain(..).for_each(|(source, reason, count)| failed(source, reason, count));
@@ -148,6 +143,18 @@ impl PlatformBoard {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Followed {
+    fn row(&self) -> BoardRow {
+        BoardRow {
+            meter: Arc::clone(&self.meter),
+            energy: self.energy,
+            covered: self.covered,
+            newest: self.newest,
+            fault: self.fault,
+        }
     }
 }
 

@@ -25,6 +25,7 @@ mod idle_power_is_learned_on_a_busy_machine;
 mod jobs_are_charged_within_and_around_containers;
 mod lines;
 mod machine;
+mod meters_outside_stand_for_zones;
 mod pods_are_named_by_the_directory;
 mod rig;
 mod short_lived_work_is_charged_by_name;

@@ -4,7 +4,7 @@ use super::super::config::Config;
 use super::super::exit::Failure;
 use super::super::platform::Platform;
 use super::super::progress::{Progress, say};
-use super::super::sampling;
+use super::super::sampling::{self, Known};
 use super::load::Load;
 use kepler_core::calibration::wall::{PartsSample, WallModel, WallReading};
 use kepler_core::platform::{PlatformMeter, PlatformScope};
@@ -56,8 +56,8 @@ pub(super) fn learn(config: &Config, duration: Duration, observe: Option<Duratio
                     `.external`), see `kepler doctor`";
         return Err(Failure::Data(format!("cannot calibrate: {what}")));
     }
-    let platform = Platform::start(config);
-    let mut sampler = sampling::open_uncalibrated_with(config, platform.board.clone())?;
+    let known = Known::of_platform(Platform::start(config));
+    let mut sampler = sampling::open_uncalibrated(config, &known)?;
     if super::measured(&sampler).iter().all(|(kind, _)| !matches!(kind, ZoneKind::Package | ZoneKind::Core)) {
         return Err(super::nothing_measured(&sampler));
     }

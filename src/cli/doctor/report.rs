@@ -4,7 +4,7 @@ use super::super::config::Config;
 use super::super::exit::Failure;
 use super::super::permissions::{self, Permission};
 use super::super::remedies;
-use super::super::sampling;
+use super::super::sampling::{self, Known};
 use super::accelerators::Accelerators;
 use super::environment::{self, Environment};
 use super::kubernetes::Kubernetes;
@@ -129,7 +129,8 @@ impl Report {
     /// Tries everything. Reads only: nothing on the host is changed.
     pub(super) fn make(config: &Config) -> Self {
         let host = config.host();
-        let mut options = sampling::chain(config);
+        let known = Known::start_zones(config);
+        let mut options = sampling::chain(config, known.platform());
         let configured = std::mem::replace(&mut options.sources, Source::auto());
         // What is configured comes as well, where it is not among the automatic ones (fake, replay).
         for source in configured {
@@ -137,7 +138,7 @@ impl Report {
                 options.sources.insert(0, source);
             }
         }
-        let verdict = verdict(config);
+        let verdict = verdict(config, &known);
         Report {
             measured: verdict.measured,
             verdict: verdict.sentence,
@@ -190,8 +191,8 @@ struct Verdict {
     accelerators: Accelerators,
 }
 
-fn verdict(config: &Config) -> Verdict {
-    let sampler = match sampling::open(config) {
+fn verdict(config: &Config, known: &Known) -> Verdict {
+    let sampler = match sampling::open_named(config, known) {
         Ok(sampler) => sampler,
         Err(failure) => {
             let usage_unavailable = match &failure {

@@ -64,9 +64,10 @@ impl Meter {
     /// # Errors
     /// The meter asked for cannot be used.
     pub(super) fn open(config: &Config, users: Users) -> Result<Self, Failure> {
-        let stopwatch = Stopwatch::open(&config.host(), sampling::chain(config)).map_err(Failure::Meter)?;
-        let accelerators = Accelerators::open(config, users);
         let platform = config.platform.is_any().then(|| Platform::start(config));
+        let chain = sampling::chain(config, platform.as_ref());
+        let stopwatch = Stopwatch::open(&config.host(), chain).map_err(Failure::Meter)?;
+        let accelerators = Accelerators::open(config, users);
         let mut meter = Meter { stopwatch, accelerators, platform, refresh: Duration::ZERO, rest: None };
         meter.refresh = meter.watch_refresh();
         Ok(meter)

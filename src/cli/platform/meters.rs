@@ -6,15 +6,16 @@ use kepler_connect::external::{ExternalMeter, ExternalPlace};
 use kepler_connect::http::{Auth, Secret};
 use kepler_core::host::file::{self, FileLimits};
 use kepler_core::platform::PlatformScope;
-use kepler_core::units::Power;
+use kepler_core::units::{Power, ZoneKind};
 use std::path::Path;
 use std::time::Duration;
 
 const MAX_PASSWORD: u64 = 4096;
 
 /// The keys of a meter.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "node",
+    "zone",
     "prometheus",
     "query",
     "url",
@@ -40,6 +41,8 @@ const KEYS: [&str; 19] = [
 pub(super) struct Outside {
     pub(super) meter: ExternalMeter,
     pub(super) interval: Duration,
+    /// The zone that it stands for, if any.
+    pub(super) zone: Option<ZoneKind>,
     /// Where it is configured: a file and a line.
     pub(super) origin: String,
 }
@@ -88,8 +91,8 @@ impl MeterFile {
                 lines.push((&meter.key, meter.line));
                 match Draft::of(meter, &at, &mut file.problems) {
                     Ok(draft) if draft.node.as_deref().is_none_or(|node| node == name) => {
-                        let Draft { meter, interval, .. } = draft;
-                        file.meters.extend(meter.map(|meter| Outside { meter, interval, origin }));
+                        let Draft { meter, interval, zone, .. } = draft;
+                        file.meters.extend(meter.map(|meter| Outside { meter, interval, zone, origin }));
                     }
                     Ok(_) => {}
                     Err(problem) => file.problems.push(problem),
@@ -108,6 +111,7 @@ struct Draft {
     node: Option<String>,
     meter: Option<ExternalMeter>,
     interval: Duration,
+    zone: Option<ZoneKind>,
 }
 
 /// The texts of a meter's keys, each with its line.
@@ -164,12 +168,23 @@ impl Draft {
             (None, None) => return lacks("has neither `prometheus` nor `url`"),
         };
         let is_json = matches!(place, ExternalPlace::Json { .. });
-        let mut draft = Draft { node: None, meter: None, interval: Duration::from_secs(10) };
+        let mut draft = Draft { node: None, meter: None, interval: Duration::from_secs(10), zone: None };
         let mut meter = ExternalMeter::new(id.as_str(), place);
         for (key, text, line) in &keys.0 {
             draft
                 .set(&mut meter, key, text)
                 .map_err(|what| format!("{}: `{key}` of meter `{id}` {what}", at(*line)))?;
+        }
+        if let Some(zone) = draft.zone {
+            if meter.scope == PlatformScope::Shared {
+                return lacks(&format!(
+                    "cannot stand for the zone `{zone}` of one node with `scope: shared`; divide it in a query, with `scope: node` and an `errorRatio`"
+                ));
+            }
+            // It is a part of the machine, unless it is said to be all of it.
+            if zone != ZoneKind::Psys && keys.text("scope").is_none() {
+                meter.scope = PlatformScope::Part;
+            }
         }
         meter.auth = match (keys.text("username"), keys.text("tokenFile")) {
             (Some(_), Some(_)) => return lacks("has both `username` and `tokenFile`; keep one of them"),
@@ -213,6 +228,13 @@ impl Draft {
         };
         match key {
             "node" => self.node = Some(text.to_owned()),
+            "zone" => {
+                let zone = text.parse().ok().filter(|zone| ZoneKind::METERED.contains(zone));
+                self.zone = Some(zone.ok_or_else(|| {
+                    let known = ZoneKind::METERED.map(|zone| format!("`{zone}`")).join(", ");
+                    format!("is `{text}`, which is none of {known}")
+                })?);
+            }
             "interval" => self.interval = between(1, 600)?,
             "timeout" => meter.timeout = between(1, 60)?,
             "maxAge" => meter.max_age = between(1, 3600)?,
@@ -282,6 +304,28 @@ mod tests {
         );
         assert!(!pdu.meter.contains_gpus && pdu.meter.error_ratio == Some(0.05) && pdu.origin == "meters.yaml:2");
         assert_eq!(found.meters[1].meter.scope, PlatformScope::Part);
+    }
+
+    #[test]
+    fn a_meter_that_stands_for_a_zone_is_a_part_of_the_machine_unless_it_is_all_of_it() {
+        let text = |zone: &str, rest: &str| {
+            format!("meters:\n  plug:\n    url: http://a/\n    field: /w\n    zone: {zone}\n{rest}")
+        };
+        let found = |zone: &str, rest: &str| {
+            let found = file(&text(zone, rest)).unwrap().meters.remove(0);
+            (found.zone.unwrap(), found.meter.scope)
+        };
+        assert_eq!(found("psys", ""), (ZoneKind::Psys, PlatformScope::Node));
+        assert_eq!(found("package", ""), (ZoneKind::Package, PlatformScope::Part));
+        assert_eq!(found("package", "    scope: node\n"), (ZoneKind::Package, PlatformScope::Node));
+        for (zone, rest, said) in [
+            ("gpu", "", "meters.yaml:5: `zone` of meter `plug` is `gpu`, which is none of `package`, `core`"),
+            ("psys", "    scope: shared\n", "cannot stand for the zone `psys` of one node"),
+        ] {
+            let found = file(&text(zone, rest)).unwrap();
+            assert!(found.problems.concat().contains(said), "{:?}", found.problems);
+            assert!(found.meters.is_empty());
+        }
     }
 
     #[test]

@@ -6,7 +6,6 @@ use super::super::exit::Failure;
 use super::super::live;
 use super::super::passthrough::Passthrough;
 use super::super::permissions;
-use super::super::platform::Platform;
 use super::super::remedies;
 use super::super::sampling::{self, Known};
 use super::{Role, export_options, rest, table};
@@ -26,12 +25,10 @@ use std::sync::Arc;
 /// When the meter asked for cannot be used, or the host cannot be read.
 pub(super) fn start(config: &Config) -> Result<Role, Failure> {
     let known = Known::start(config);
-    let platform = config.platform.is_any().then(|| Platform::start(config));
     if let Some(without) = config.platform.attribution_without_meter() {
         tracing::warn!("{without}");
     }
-    let sampler =
-        sampling::open_with_platform(config, &known, platform.as_ref().map(|platform| platform.board.clone()))?;
+    let sampler = sampling::open_named(config, &known)?;
     let unused_sources = rest::unused_sources(&sampler);
     announce(&sampler);
     warn_of_losses(config, &sampler);
@@ -48,7 +45,7 @@ pub(super) fn start(config: &Config) -> Result<Role, Failure> {
     (options.topology, options.directory) = (Topology::read(&config.host()), known.pods());
     let exporter = Arc::new(Exporter::new(monitor.feed(), options));
     // Dropped in this order: what reads ends before the monitor.
-    Ok(Role { exporter, toolbox, unused_sources, _held: Box::new((table, guests, history, monitor, known, platform)) })
+    Ok(Role { exporter, toolbox, unused_sources, _held: Box::new((table, guests, history, monitor, known)) })
 }
 
 /// What electricity emits and costs here, where it is configured: the figures of a region that is but assumed would be

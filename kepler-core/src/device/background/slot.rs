@@ -99,6 +99,7 @@ fn again(error: &ReadError) -> ReadError {
         ReadFault::NoAnswer => ReadFault::NoAnswer,
         ReadFault::Invalid(what) => ReadFault::Invalid(what),
         ReadFault::NotBelieved(distrust) => ReadFault::NotBelieved(*distrust),
+        ReadFault::NotShown(fault) => ReadFault::NotShown(fault),
     };
     ReadError::new(Arc::clone(&error.path), source)
 }

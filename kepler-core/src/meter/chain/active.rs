@@ -72,20 +72,26 @@ impl ZoneState {
 }
 
 /// The best meters of this host: the first that can be opened, and others for the kinds of zones that it lacks: the package, and
-/// those that it has and that do not count.
+/// those that it has and that do not count. Meters outside come beside it, each in the place of one of its zones; one that stands for
+/// the package makes an estimate of it needless.
 pub(super) fn open_best(
     host: &Host,
     options: &ChainOptions,
     given_up: &[GivenUp],
     doubts: &Doubts,
     epoch: u64,
+    at: Timestamp,
 ) -> (Vec<Active>, Vec<Unavailable>) {
     let (mut active, mut unavailable) = (Vec::<Active>::new(), Vec::new());
     let (mut provided, mut lacking) = (Vec::new(), Vec::<ZoneKind>::new());
+    // Whether one that is not outside has been found.
+    let mut has_own = false;
     for (rank, source) in options.sources.iter().enumerate() {
+        let is_outside = matches!(source, Source::External(_));
         let has_package = provided.contains(&ZoneKind::Package) || !options.wants(ZoneKind::Package);
         let has_package = has_package && !active.is_empty();
-        if has_package {
+        let is_settled = has_package && has_own && !is_outside;
+        if is_settled {
             lacking.retain(|kind| !provided.contains(kind));
             if lacking.is_empty() {
                 break;
@@ -95,11 +101,16 @@ pub(super) fn open_best(
                 continue;
             }
         }
+        // Its processors are measured: what is left to look for are memory and the platform.
+        let is_package_outside = !has_own && provided.contains(&ZoneKind::Package);
+        if is_package_outside && !source.is_sensor() {
+            continue;
+        }
         if let Some(one) = given_up.iter().find(|one| one.rank == rank) {
             unavailable.push(one.unavailable.clone());
             continue;
         }
-        let mut meter = match source.open(host, options) {
+        let mut meter = match source.open(host, options, at) {
             Ok(meter) => meter,
             Err(reason) => {
                 unavailable.extend(Some(reason).filter(|_| !has_package));
@@ -109,7 +120,11 @@ pub(super) fn open_best(
         let silence = if source.is_sensor() { silent::find(&mut *meter, doubts) } else { Vec::new() };
         let silent = silent::skipped(&*meter, &silence);
         let inventory = meter.inventory();
-        let is_wanted = |kind: ZoneKind| options.wants(kind) && (!has_package || lacking.contains(&kind));
+        let is_of_package = |kind: ZoneKind| matches!(kind, ZoneKind::Core | ZoneKind::Uncore);
+        let is_wanted = |kind: ZoneKind| {
+            let is_part = is_package_outside && is_of_package(kind);
+            options.wants(kind) && !is_part && (!is_settled || lacking.contains(&kind))
+        };
         let is_used = |zone: &Zone| is_wanted(zone.kind) && !provided.contains(&zone.kind);
         let mut zones: Vec<ZoneState> =
             inventory.zones.iter().map(|zone| ZoneState::new(zone, is_used(zone))).collect();
@@ -124,6 +139,7 @@ pub(super) fn open_best(
         }
         let used = inventory.zones.iter().zip(&zones).filter(|(_, state)| state.is_used);
         provided.extend(used.map(|(zone, _)| zone.kind));
+        has_own |= !is_outside;
         let epoch = if source.outlives_opening() { 0 } else { epoch };
         active.push(Active { meter, rank, is_sensor: source.is_sensor(), epoch, zones, silent });
     }

@@ -27,7 +27,7 @@ impl GivenUp {
         if self.distrust != Distrust::Stuck {
             return false;
         }
-        let Some(Ok(mut meter)) = options.sources.get(self.rank).map(|source| source.open(host, options)) else {
+        let Some(Ok(mut meter)) = options.sources.get(self.rank).map(|source| source.open(host, options, *at)) else {
             return false;
         };
         let mut readings = Vec::new();

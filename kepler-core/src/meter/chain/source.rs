@@ -2,11 +2,12 @@
 
 use crate::availability::{Remedy, Setting, Unavailable};
 use crate::calibration::Calibration;
-use crate::host::Host;
+use crate::host::{Host, Timestamp};
 use crate::meter::EnergyMeter;
 #[cfg(feature = "models")]
 use crate::meter::configured::{Configured, ConfiguredModel};
 use crate::meter::estimate::{Estimate, InstanceType};
+use crate::meter::external::{External, ExternalZone};
 use crate::meter::fake::Fake;
 use crate::meter::host::{HostFigures, HostRoute};
 use crate::meter::hwmon::{Hwmon, HwmonRules};
@@ -21,6 +22,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Source {
+    /// Meters outside of the machine that stand for one zone. Other zones are looked for as if it was not there.
+    External(ExternalZone),
     /// What the host of this virtual machine passes on.
     Host(HostRoute),
     /// Linux powercap, `/sys/class/powercap`.
@@ -69,6 +72,7 @@ impl Source {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
+            Source::External(_) => "external",
             Source::Host(_) => "host",
             Source::Powercap => "powercap",
             Source::Msr => "msr",
@@ -82,18 +86,24 @@ impl Source {
         }
     }
 
-    /// Whether it reads sensors of this machine: their readings are checked, and missing parts are estimated.
+    /// Whether it reads sensors: their readings are checked, and missing parts are estimated.
     pub(super) const fn is_sensor(&self) -> bool {
-        matches!(self, Source::Powercap | Source::Msr | Source::Perf | Source::Hwmon)
+        matches!(self, Source::External(_) | Source::Powercap | Source::Msr | Source::Perf | Source::Hwmon)
     }
 
     /// Whether its counters go on when it is opened again.
     pub(super) const fn outlives_opening(&self) -> bool {
-        matches!(self, Source::Powercap | Source::Msr | Source::Hwmon)
+        matches!(self, Source::External(_) | Source::Powercap | Source::Msr | Source::Hwmon)
     }
 
-    pub(super) fn open(&self, host: &Host, options: &ChainOptions) -> Result<Box<dyn EnergyMeter>, Unavailable> {
+    pub(super) fn open(
+        &self,
+        host: &Host,
+        options: &ChainOptions,
+        at: Timestamp,
+    ) -> Result<Box<dyn EnergyMeter>, Unavailable> {
         Ok(match self {
+            Source::External(zone) => Box::new(External::open(zone, at)?),
             Source::Host(route) => Box::new(HostFigures::open(route)?),
             Source::Powercap => Powercap::open(host)?.guarded(),
             Source::Msr => Msr::open(host)?.guarded(),

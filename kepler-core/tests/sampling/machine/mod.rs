@@ -39,6 +39,8 @@ pub struct Setup {
     pub sysfs_files: Vec<(&'static str, &'static str)>,
     pub usage_source: Option<Box<dyn UsageSource>>,
     pub meter: Source,
+    /// Sources that stand before it.
+    pub before: Vec<Source>,
     pub calibration: Option<Arc<Calibration>>,
     pub directory: Option<Directory>,
     pub devices: Vec<Box<dyn DeviceMeter>>,
@@ -59,6 +61,7 @@ impl Default for Setup {
             sysfs_files: Vec::new(),
             usage_source: None,
             meter: Source::Powercap,
+            before: Vec::new(),
             calibration: None,
             directory: None,
             devices: Vec::new(),
@@ -115,7 +118,8 @@ impl Machine {
             std::fs::write(path, text).unwrap();
         }
         let mut options = SamplerOptions::default();
-        options.chain.sources = vec![setup.meter];
+        options.chain.sources = setup.before;
+        options.chain.sources.push(setup.meter);
         options.chain.calibration = setup.calibration;
         (options.policy, options.retention, options.weights) = (setup.policy, setup.retention, setup.weights);
         options.directory = setup.directory;
