@@ -120,6 +120,12 @@ pub const PLATFORM_READING_AGE_SECONDS: &str = "kepler_platform_reading_age_seco
 pub const PLATFORM_RESIDUAL_JOULES_TOTAL: &str = "kepler_platform_residual_joules_total";
 /// Power of the whole machine beside that of its metered parts, in watts.
 pub const PLATFORM_RESIDUAL_WATTS: &str = "kepler_platform_residual_watts";
+/// Expected relative error of a meter of the whole machine that is an estimate.
+pub const PLATFORM_ERROR_RATIO: &str = "kepler_platform_error_ratio";
+/// Why a meter of the whole machine cannot be read or is not believed.
+pub const PLATFORM_FAULT: &str = "kepler_platform_fault";
+/// Expected relative error of what is left of the whole machine, where a part of it is estimated.
+pub const PLATFORM_RESIDUAL_ERROR_RATIO: &str = "kepler_platform_residual_error_ratio";
 /// Power of the whole machine by each of its meters, in watts.
 pub const PLATFORM_WATTS: &str = "kepler_platform_watts";
 /// Kepler 0.7: energy of the node, platform, in joules.

@@ -12,7 +12,7 @@ use crate::calibration::wall::WallModel;
 use crate::host::Timestamp;
 use crate::meter::Method;
 use crate::platform::{BoardRow, PlatformAttribution, PlatformBoard, PlatformMeter, PlatformScope, Segment};
-use crate::snapshot::{EstimateCorrection, PlatformResidual, Snapshot};
+use crate::snapshot::{EstimateCorrection, NodeZone, PlatformResidual, Snapshot};
 use crate::units::{Energy, PerZone, ZoneKind};
 use charges::Charges;
 pub(super) use charges::Workloads;
@@ -30,6 +30,8 @@ const LEAST_APART: Duration = Duration::from_millis(450);
 const SMOOTHED: f64 = 60.0;
 /// Parts that say more than this share beyond the whole are no error of measurement.
 const TOLERATED: f64 = 1.05;
+/// The largest relative error that is told: of a rest of nearly nothing it has no bounds.
+const MOST_ERROR: f64 = 100.0;
 
 /// All meters of the whole machine.
 #[derive(Default)]
@@ -74,6 +76,8 @@ struct Residual {
     until: Duration,
     watts: Option<f64>,
     fault: Option<&'static str>,
+    /// The relative errors of the whole and of its parts.
+    errors: (f64, f64),
 }
 
 impl Platform {
@@ -221,14 +225,8 @@ impl Platform {
         // What another meter has shown already counts once.
         let until = residual.until;
         segments.retain(|segment| segment.from >= until);
-        let parts = |zone: ZoneKind| match zone {
-            ZoneKind::Gpu => meter.contains_gpus,
-            _ => true,
-        };
-        let methods = snapshot.machine_zones();
-        let methods =
-            snapshot.node.zones().filter(|(zone, _)| methods[*zone] && parts(*zone)).map(|(_, zone)| zone.method);
-        residual.method = methods.fold(meter.method, Method::weaker);
+        let parts_method = self.parts_method(meter.contains_gpus, snapshot);
+        residual.take_methods(meter.method, parts_method);
         // A meter of the whole tells nothing new of what is measured, nor does an estimate of the whole.
         let zones = snapshot.machine_zones();
         let mut zones = snapshot.node.zones().filter(|(zone, _)| zones[*zone] && *zone != ZoneKind::Gpu).peekable();
@@ -261,6 +259,16 @@ impl Platform {
             let correction = |scale| EstimateCorrection { source: meter.source, scale };
             self.correction = self.live.scale().map(correction).or(self.correction);
         }
+    }
+
+    /// How what the parts together are said to draw came to be.
+    fn parts_method(&self, with_gpus: bool, snapshot: &Snapshot) -> Method {
+        let is_part = |zone: ZoneKind| if zone == ZoneKind::Gpu { with_gpus } else { self.zones[zone] };
+        let parts = || snapshot.node.zones().filter(|(zone, _)| is_part(*zone)).map(|(_, zone)| zone);
+        let has_power = parts().all(|zone| zone.power.is_some());
+        let power = |zone: &NodeZone| zone.power.filter(|_| has_power).map(|power| power.total.watts());
+        let sizes = parts().map(|zone| (power(zone).unwrap_or_else(|| zone.energy.joules()), zone.method));
+        Method::of_sum(sizes).unwrap_or(Method::Measured)
     }
 
     /// What the zones alone drew meanwhile, microjoules.
@@ -311,7 +319,26 @@ impl Residual {
             until: Duration::ZERO,
             watts: None,
             fault: None,
+            errors: (0.0, 0.0),
         }
+    }
+
+    /// How the whole and its parts came to be: the rest as the weaker of both. Until both are known over a time, its error is at
+    /// least the larger one.
+    fn take_methods(&mut self, whole: Method, parts: Method) {
+        let before = self.method.error_ratio();
+        let error = |method: Method| method.error_ratio().unwrap_or(0.0);
+        self.errors = (error(whole), error(parts));
+        self.method = whole.weaker(parts);
+        self.method = self.method.with_error(before.unwrap_or(0.0).max(error(self.method)));
+    }
+
+    /// The error of a difference: those of both terms, which have nothing to do with each other, beside what is left. A small rest of
+    /// two large figures is known badly.
+    fn propagate(&mut self, whole: f64, parts: f64) {
+        let error = (whole * self.errors.0).hypot(parts * self.errors.1);
+        let rest = (whole - parts).abs().max(error / MOST_ERROR);
+        self.method = self.method.with_error(if rest > 0.0 { error / rest } else { 0.0 });
     }
 
     /// Takes what the whole drew in a time, and what its parts did, in microjoules.
@@ -322,6 +349,7 @@ impl Residual {
         self.covered += elapsed;
         self.watts = (!elapsed.is_zero()).then(|| (whole - parts) / 1e6 / elapsed.as_secs_f64());
         self.fault = (parts > whole * TOLERATED).then_some("below_parts");
+        self.propagate(whole, parts);
     }
 }
 

@@ -59,7 +59,8 @@ pub struct PlatformResidual {
     pub covered: Duration,
     /// Mean over the time between the last two readings, watts. Below zero where the parts say more than the whole.
     pub watts: Option<f64>,
-    /// The weakest of the whole and its parts.
+    /// As the weaker of the whole and its parts came to be. Its error is that of their difference, beside what is left: a small rest of
+    /// two large figures is known badly, and its relative error may be above 1.
     pub method: Method,
     /// `below_parts` where the parts said distinctly more than the whole between the last two readings: then the meter does not
     /// contain one of them.

@@ -3,6 +3,8 @@
 use crate::machine::{DRAM, Machine, PACKAGE, Setup};
 use crate::rig::faults;
 use kepler_core::host::Timestamp;
+use kepler_core::meter::Method;
+use kepler_core::meter::chain::Source;
 use kepler_core::platform::{PlatformBoard, PlatformMeter, PlatformReading, PlatformScope};
 use kepler_core::snapshot::Snapshot;
 use kepler_core::units::{Energy, Power, ZoneKind};
@@ -48,6 +50,51 @@ fn what_is_left_of_the_whole_is_that_of_the_readings_own_time() {
     // It stands beside the zones: nothing of it is in them.
     assert_eq!(snapshot.node.zones[ZoneKind::Package].as_ref().unwrap().energy, Energy::from_joules(1600.0));
     assert!(snapshot.node.zones[ZoneKind::Psys].is_none());
+}
+
+#[test]
+fn the_error_of_a_small_rest_is_that_of_both_terms_beside_what_is_left() {
+    let (mut machine, board) = machine();
+    machine.tick(1.0);
+    let meter = meter().with(|meter| meter.method = Method::Estimated { error_ratio: 0.1 });
+    let mut error = |watts: f64| {
+        let mut rest = None;
+        for _ in 0..3 {
+            board.report(&meter, reading(watts, machine.at, 0));
+            rest = ten_seconds(&mut machine).platform_residual.clone();
+        }
+        match rest.unwrap().method {
+            Method::Estimated { error_ratio } => error_ratio,
+            other => panic!("{other:?}"),
+        }
+    };
+    // The parts draw 50 W, measured: 10 % of 200 W are 13 % of 150 W, and 10 % of 60 W more than half of 10 W.
+    assert!((error(200.0) - 20.0 / 150.0).abs() < 1e-3);
+    assert!((error(60.0) - 6.0 / 10.0).abs() < 1e-3);
+    assert_eq!(error(50.0), 100.0, "of nothing it has no bounds");
+}
+
+#[test]
+fn of_estimated_parts_the_rest_has_their_error_too() {
+    let board = PlatformBoard::default();
+    let setup = Setup { platform: Some(board.clone()), meter: Source::Model, ..Setup::default() };
+    let mut machine = Machine::of(setup);
+    machine.tick(1.0);
+    let estimated = meter().with(|meter| meter.method = Method::Estimated { error_ratio: 0.1 });
+    let mut shown = None;
+    for _ in 0..4 {
+        machine.processes.work_unseen(1000, None).unwrap();
+        machine.processes.rest(1000).unwrap();
+        board.report(&estimated, reading(300.0, machine.at, 0));
+        shown = Some(machine.tick(10.0));
+    }
+    let snapshot = shown.unwrap();
+    let package = snapshot.node.zones[ZoneKind::Package].as_ref().unwrap();
+    let rest = snapshot.platform_residual.as_ref().unwrap();
+    let parts = 300.0 - rest.watts.unwrap();
+    let expected = (300.0_f64 * 0.1).hypot(parts * package.method.error_ratio().unwrap()) / rest.watts.unwrap();
+    let error = rest.method.error_ratio().unwrap();
+    assert!((error / expected - 1.0).abs() < 0.02, "{error}, expected {expected}");
 }
 
 #[test]

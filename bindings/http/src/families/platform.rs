@@ -36,6 +36,28 @@ pub(super) const FAMILIES: &[Family] = &[
         },
     ),
     node(
+        Family::gauge(
+            metric_names::PLATFORM_ERROR_RATIO,
+            None,
+            "Expected relative error of a meter of the whole machine that is an estimate, one standard deviation",
+        ),
+        |context, _, samples| rows(context, samples, |row| row.meter.method.error_ratio().map(Value::Number)),
+    ),
+    node(
+        Family::gauge(
+            metric_names::PLATFORM_FAULT,
+            None,
+            "Why a meter of the whole machine cannot be read now or is not believed, a constant 1 as long as that is so",
+        ),
+        |context, _, samples| {
+            for row in context.snapshot.map_or(&[][..], |snapshot| &snapshot.platform) {
+                if let Some(fault) = row.fault {
+                    labelled(context, &row.meter, samples).label("reason", fault).value(Value::Number(1.0));
+                }
+            }
+        },
+    ),
+    node(
         Family::counter(
             metric_names::PLATFORM_JOULES_TOTAL,
             Some("joules"),
@@ -74,6 +96,14 @@ pub(super) const FAMILIES: &[Family] = &[
             "Power of the whole machine beside that of its package, dram and gpu in watts",
         ),
         |context, _, samples| residual(context, samples, |rest| rest.watts.map(Value::Number)),
+    ),
+    node(
+        Family::gauge(
+            metric_names::PLATFORM_RESIDUAL_ERROR_RATIO,
+            None,
+            "Expected relative error of what is left beside package, dram and gpu where something is estimated, one standard deviation",
+        ),
+        |context, _, samples| residual(context, samples, |rest| rest.method.error_ratio().map(Value::Number)),
     ),
 ];
 

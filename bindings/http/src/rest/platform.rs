@@ -80,7 +80,7 @@ pub(super) struct Residual<'a> {
     contains_gpus: bool,
     /// `measured`, `partial` or `estimated`: the weakest of the whole and its parts.
     method: &'static str,
-    /// Expected relative error of an estimate, one standard deviation; `null` if measured.
+    /// Expected relative error of the difference, one standard deviation: of a small rest above 1; `null` if both are measured.
     error_ratio: Option<f64>,
     /// The rest, joules. It never falls.
     energy_joules: f64,

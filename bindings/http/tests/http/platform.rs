@@ -7,6 +7,7 @@ use kepler_core::platform::PlatformMeter;
 use kepler_core::snapshot::{PlatformResidual, PlatformRow, Snapshot};
 use kepler_core::units::{Energy, Power};
 use kepler_http::Format;
+use std::sync::Arc;
 use std::time::Duration;
 
 fn samples() -> Vec<Sample> {
@@ -25,7 +26,8 @@ fn samples() -> Vec<Sample> {
     known.age = Some(Duration::from_millis(4500));
     let mut unknown = PlatformRow::new(meter("2"));
     unknown.fault = Some("stale");
-    let mut rest = PlatformResidual::new(meter("1"), Method::Measured);
+    unknown.meter = Arc::new(meter("2").with(|meter| meter.method = Method::Estimated { error_ratio: 0.2 }));
+    let mut rest = PlatformResidual::new(meter("1"), Method::Estimated { error_ratio: 1.5 });
     (rest.energy, rest.watts) = (Energy::from_joules(12.5), Some(-3.5));
     snapshot.platform = vec![known, unknown];
     snapshot.platform_residual = Some(rest);
@@ -51,6 +53,7 @@ fn a_meter_of_the_whole_machine_has_keplers_labels_and_a_counter_beside_its_watt
         ("kepler_platform_reading_age_seconds", "4.5"),
         ("kepler_platform_residual_joules_total", "12.5"),
         ("kepler_platform_residual_watts", "-3.5"),
+        ("kepler_platform_residual_error_ratio", "1.5"),
     ] {
         assert_eq!(values(&samples, name, &labels), [value], "{name}");
     }
@@ -64,4 +67,10 @@ fn what_a_meter_does_not_show_is_absent_and_no_zone_has_its_energy() {
     assert!(values(&samples, "kepler_platform_reading_age_seconds", &second).is_empty());
     assert_eq!(values(&samples, "kepler_platform_joules_total", &second), ["0"]);
     assert!(values(&samples, "kepler_node_cpu_joules_total", &[]).is_empty());
+    let stale = [("chassis_id", "2"), ("reason", "stale")];
+    assert_eq!(values(&samples, "kepler_platform_fault", &stale), ["1"]);
+    assert_eq!(values(&samples, "kepler_platform_error_ratio", &second), ["0.2"]);
+    for name in ["kepler_platform_fault", "kepler_platform_error_ratio"] {
+        assert!(values(&samples, name, &[("chassis_id", "1")]).is_empty(), "{name} of what is measured and fine");
+    }
 }
