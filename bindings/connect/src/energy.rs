@@ -3,9 +3,15 @@
 //! One table names every metric that is read; the exporters' clients and Prometheus' share it.
 
 mod figures;
+mod platform;
 mod source;
 
 pub(crate) use figures::{DeviceFigures, NodeFigures, WorkloadFigures, is, plus, rows};
+#[cfg(feature = "prometheus")]
+pub(crate) use platform::PLATFORM_METRICS;
+pub(crate) use platform::Platforms;
+#[cfg(feature = "kepler")]
+pub(crate) use platform::{MOST_PLATFORMS, Shown};
 pub(crate) use source::{SOURCE_ERROR, SOURCE_INFO, Sources};
 
 use kepler_compliance::units::ZoneKind;

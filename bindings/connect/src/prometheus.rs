@@ -21,7 +21,7 @@
 //! choose one with a matcher. Errors and warnings of the server are passed on.
 //!
 //! # Cost
-//! An inventory is 35 instant queries, six at a time; a series six instant queries and one to seven range
+//! An inventory is 42 instant queries, six at a time; a series six instant queries and one to seven range
 //! queries, twice as many of these where the last step is shorter. For a node that came in the last
 //! hundredth of a range there are up to three more.
 //!
@@ -47,8 +47,9 @@ mod promql;
 mod series;
 
 use crate::energy::{
-    DEVICE_LABELS, Identity, IdentityLabels, Key, Level, METRICS, Metric, NodeFigures, Quantity, RESOURCES,
-    SOURCE_ERROR, SOURCE_INFO, WorkloadFigures, annotation_of_pod, hull, labels_of_pod, owner_of_pod, rows, skipped,
+    DEVICE_LABELS, Identity, IdentityLabels, Key, Level, METRICS, Metric, NodeFigures, PLATFORM_METRICS, Platforms,
+    Quantity, RESOURCES, SOURCE_ERROR, SOURCE_INFO, WorkloadFigures, annotation_of_pod, hull, labels_of_pod,
+    owner_of_pod, rows, skipped,
 };
 use crate::http::{Auth, ClientOptions, Http, HttpError, base_url, shown};
 use api::{Answer, ApiError};
@@ -59,7 +60,8 @@ use api::{Api, When};
 use jiff::Timestamp;
 use kepler_compliance::choices::{ChoiceSource, Choices};
 use kepler_compliance::view::{
-    EnergySeries, EnergyView, Inventory, NewestReading, Skipped, Subject, TimeRange, ViewError, WorkloadKind,
+    EnergySeries, EnergyView, Inventory, NewestReading, PlatformEnergy, Skipped, Subject, TimeRange, ViewError,
+    WorkloadKind,
 };
 use kepler_core::metric_names;
 use nodes::Nodes;
@@ -178,6 +180,7 @@ fn figures_of(metric: &Metric, matchers: &Matchers, window: Duration) -> String 
 #[derive(Debug, Default)]
 struct Found {
     figures: NodeFigures,
+    platforms: Platforms,
     workloads: BTreeMap<Key, WorkloadFigures>,
 }
 
@@ -205,6 +208,55 @@ impl Found {
             }
         }
     }
+}
+
+/// Names and owners of pods.
+fn take_owners(found: &mut BTreeMap<Arc<str>, Found>, answer: Option<&Answer>) {
+    for row in answer.iter().flat_map(|answer| &answer.rows) {
+        let node = found.get_mut(row.label("node_name").unwrap_or_default());
+        let named = Identity::read(WorkloadKind::Pod, |name| row.label(name));
+        let (Some(node), Some(named)) = (node, named) else { continue };
+        let Some(figures) = node.workloads.get_mut(&named.key()) else { continue };
+        figures.owner = owner_of_pod(|name| row.label(name)).map(|(_, owner)| owner).or(figures.owner.take());
+        if named.is_named() {
+            figures.identity.take_name(named);
+        }
+    }
+}
+
+/// What pods and containers asked the scheduler for.
+fn take_resources<'a>(found: &mut BTreeMap<Arc<str>, Found>, answers: impl Iterator<Item = &'a Answer>) {
+    for ((_, series), row) in
+        RESOURCES.iter().zip(answers).flat_map(|(of, answer)| answer.rows.iter().map(move |row| (of, row)))
+    {
+        let node = found.get_mut(row.label("node_name").unwrap_or_default());
+        let (Some(node), Some(uid), Some(value)) = (node, series.uid(|name| row.label(name)), row.value()) else {
+            continue;
+        };
+        if let Some(figures) = node.workloads.get_mut(&(series.kind, Arc::from(uid), Arc::default())) {
+            series.note(figures.resources.get_or_insert_default(), |name| row.label(name), value);
+        }
+    }
+}
+
+/// The query for a metric of meters of the whole machine: what they showed in the time, and what they show now.
+fn platform(metric: &str, matchers: &Matchers, window: &str) -> String {
+    match metric {
+        metric_names::PLATFORM_JOULES_TOTAL | metric_names::PLATFORM_COVERED_SECONDS_TOTAL => {
+            format!("increase({}[{window}])", matchers.of(metric))
+        }
+        // What a meter was is known also of one that is gone.
+        metric_names::PLATFORM_INFO => format!("last_over_time({}[{window}])", matchers.of(metric)),
+        _ => matchers.of(metric),
+    }
+}
+
+/// Meters of the whole machine. One that shows neither power nor an age nor a fault at the end is gone.
+fn platforms(shown: &Platforms) -> Vec<PlatformEnergy> {
+    let meters = shown.0.iter();
+    meters
+        .map(|(meter, shown)| shown.energy(meter, shown.joules.unwrap_or(0.0), shown.covered_seconds, shown.is_now()))
+        .collect()
 }
 
 /// What the server says may be missing, once each.
@@ -258,10 +310,12 @@ impl EnergyView for PrometheusView {
         let resources = RESOURCES
             .map(|(metric, _)| format!("max by (node_name, pod_id, container_id, resource) ({})", last(metric)));
         let processors = format!("count by (instance) ({})", last(metric_names::NODE_CPU_INFO));
+        let of_platform = PLATFORM_METRICS.map(|metric| platform(metric, &matchers, &window));
         let queries: Vec<_> = of_metrics
             .chain(of_sources)
             .chain([owners])
             .chain(resources)
+            .chain(of_platform)
             .chain([processors])
             .map(|query| (query, at))
             .collect();
@@ -285,26 +339,15 @@ impl EnergyView for PrometheusView {
                 }
             }
         }
-        for row in answers.get(METRICS.len() + 2).iter().flat_map(|answer| &answer.rows) {
-            let node = found.get_mut(row.label("node_name").unwrap_or_default());
-            let named = Identity::read(WorkloadKind::Pod, |name| row.label(name));
-            let (Some(node), Some(named)) = (node, named) else { continue };
-            let Some(figures) = node.workloads.get_mut(&named.key()) else { continue };
-            figures.owner = owner_of_pod(|name| row.label(name)).map(|(_, owner)| owner).or(figures.owner.take());
-            if named.is_named() {
-                figures.identity.take_name(named);
-            }
-        }
-        let resources = answers.iter().skip(METRICS.len() + 3);
-        for ((_, series), row) in
-            RESOURCES.iter().zip(resources).flat_map(|(of, answer)| answer.rows.iter().map(move |row| (of, row)))
+        take_owners(&mut found, answers.get(METRICS.len() + 2));
+        let mut rest = answers.iter().skip(METRICS.len() + 3);
+        take_resources(&mut found, rest.by_ref().take(RESOURCES.len()));
+        for (metric, row) in
+            PLATFORM_METRICS.iter().zip(rest).flat_map(|(of, answer)| answer.rows.iter().map(move |row| (of, row)))
         {
             let node = found.get_mut(row.label("node_name").unwrap_or_default());
-            let (Some(node), Some(uid), Some(value)) = (node, series.uid(|name| row.label(name)), row.value()) else {
-                continue;
-            };
-            if let Some(figures) = node.workloads.get_mut(&(series.kind, Arc::from(uid), Arc::default())) {
-                series.note(figures.resources.get_or_insert_default(), |name| row.label(name), value);
+            if let (Some(node), Some(value)) = (node, row.value()) {
+                node.platforms.take(metric, |name| row.label(name), value);
             }
         }
         for row in answers.last().iter().flat_map(|answer| &answer.rows) {
@@ -319,7 +362,8 @@ impl EnergyView for PrometheusView {
         inventory.skipped = nodes.skipped.iter().cloned().chain(warnings(&answers)).collect();
         for (name, found) in found {
             let Some(&covered) = nodes.covered.get(&name) else { continue };
-            let node = found.figures.into_node(name, covered);
+            let mut node = found.figures.into_node(name, covered);
+            node.platform = platforms(&found.platforms);
             inventory.workloads.extend(rows(&node, found.workloads.into_values().collect()));
             inventory.nodes.push(node);
         }

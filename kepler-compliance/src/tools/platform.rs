@@ -2,10 +2,10 @@
 
 use super::answer::basis_of;
 use crate::standards::Basis;
+use crate::units::Energy;
 use crate::view::Inventory;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 /// A meter of a whole machine: its BMC, its firmware, or a meter outside. It contains processors, memory and accelerators, so
 /// it is not part of any sum here.
@@ -49,7 +49,8 @@ pub(super) fn figures(inventory: &Inventory) -> Vec<PlatformFigures> {
     let all = inventory.nodes.iter().flat_map(|node| node.platform.iter().map(move |platform| (node, platform)));
     let figures = all.map(|(node, platform)| {
         let meter = &platform.meter;
-        let is_covered = platform.covered != Some(Duration::ZERO);
+        // Go Kepler shows power alone.
+        let is_covered = platform.covered.map_or(platform.energy > Energy::ZERO, |covered| !covered.is_zero());
         PlatformFigures {
             node: (*node.name).to_owned(),
             source: (*meter.source).to_owned(),

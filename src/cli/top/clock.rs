@@ -41,6 +41,11 @@ pub(super) fn midnight() -> Timestamp {
     start.unwrap_or_else(|_| now.checked_sub(jiff::SignedDuration::from_hours(24)).unwrap_or(now))
 }
 
+/// The same of seconds that another program told.
+pub(super) fn seconds(seconds: f64) -> String {
+    length(std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}
+
 /// `7 s`, `3 min`, `2 h`.
 pub(super) fn length(time: std::time::Duration) -> String {
     match time.as_secs() {

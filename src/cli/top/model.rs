@@ -7,3 +7,4 @@ pub(super) mod item;
 pub(super) mod past;
 pub(super) mod rates;
 mod trust;
+pub(super) mod whole;

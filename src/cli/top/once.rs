@@ -115,6 +115,20 @@ fn document(app: &App, lines: &[Line<'_>], now: Instant) -> Value {
             "energy_joules": device.joules, "fault": device.fault,
         })
     });
+    let platform = node.into_iter().flat_map(|node| &node.platform).map(|whole| {
+        json!({
+            "source": whole.source, "bmc_id": whole.bmc_id, "chassis_id": whole.chassis_id, "source_id": whole.source_id,
+            "scope": whole.scope, "method": whole.trust.name(), "error_ratio": whole.error_ratio, "power_watts": whole.watts,
+            "energy_joules": whole.joules, "covered_seconds": whole.covered_seconds, "age_seconds": whole.age_seconds,
+            "fault": whole.fault,
+        })
+    });
+    let residual = node.and_then(|node| node.residual.as_ref()).map(|rest| {
+        json!({
+            "source": rest.source, "method": rest.trust.name(), "error_ratio": rest.error_ratio, "power_watts": rest.watts,
+            "energy_joules": rest.joules, "fault": rest.fault,
+        })
+    });
     let workloads: Vec<Value> = lines.iter().map(|line| workload(app, line)).collect();
     json!({
         "source": source(&app.origin),
@@ -138,6 +152,8 @@ fn document(app: &App, lines: &[Line<'_>], now: Instant) -> Value {
         "energy_joules": node.and_then(|node| node.joules),
         "zones": zones.collect::<Vec<_>>(),
         "devices": devices.collect::<Vec<_>>(),
+        "platform": platform.collect::<Vec<_>>(),
+        "platform_residual": residual,
         "effective_intensity_gCO2eq_kWh": app.rates.grams_per_kwh,
         "cost_per_kwh": app.rates.cost_per_kwh,
         "currency": app.rates.currency,
@@ -251,6 +267,18 @@ fn table(app: &App, lines: &[Line<'_>], now: Instant) -> String {
         let fault = device.fault.as_ref().map(|fault| format!(", {fault}")).unwrap_or_default();
         let name = printable::line(&device.name);
         let _ = writeln!(text, "gpu{} {name}  {power}{idle}{busy}{fault}", device.number);
+    }
+    for whole in app.node().into_iter().flat_map(|node| &node.platform) {
+        let power = whole.watts.map_or_else(unknown, |watts| format!("{}{} W", whole.trust.mark(), short(watts)));
+        let age = whole.age_seconds.map(|age| format!(", {} {}", clock::seconds(age), words.old)).unwrap_or_default();
+        let fault = whole.fault.as_ref().map(|fault| format!(", {fault}")).unwrap_or_default();
+        let _ = writeln!(text, "{}  {power}{age}{}", printable::line(&whole.name()), printable::line(&fault));
+    }
+    if let Some(rest) = app.node().and_then(|node| node.residual.as_ref()) {
+        let power = rest.watts.map_or_else(unknown, |watts| format!("{}{} W", rest.trust.mark(), short(watts)));
+        let error = rest.error_ratio.map(|ratio| format!(" ±{:.0} %", ratio * 100.0)).unwrap_or_default();
+        let fault = rest.fault.as_ref().map(|fault| format!(", {fault}")).unwrap_or_default();
+        let _ = writeln!(text, "{} ({})  {power}{error}{}", words.rest, rest.source, printable::line(&fault));
     }
     let figure = |value: Option<f64>| value.map(|value| format!("{mark}{}", short(value))).unwrap_or_default();
     let rows: Vec<Vec<String>> = lines

@@ -4,6 +4,7 @@ mod answers;
 pub(super) mod local;
 mod past;
 pub(super) mod remote;
+mod whole;
 
 use super::model::arrange::Sort;
 use super::model::past::Interval;

@@ -1,67 +1,10 @@
-//! Meters of the whole machine, as exporters show them.
+//! Meters of the whole machine, as exporters showed them over time.
 
 use super::track::{Reading, Track};
+use crate::energy::{MOST_PLATFORMS as MOST, Platforms, Shown};
 use jiff::Timestamp;
-use kepler_compliance::units::{Energy, Power};
 use kepler_compliance::view::{PlatformEnergy, PlatformIdentity, TimeRange};
-use kepler_core::meter::Method;
-use kepler_core::metric_names;
-use kepler_core::platform::PlatformScope;
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-/// One exporter shows no more meters: it has as many itself.
-const MOST: usize = 256;
-
-/// What one exporter showed.
-#[derive(Debug, Default)]
-pub(super) struct Platforms(BTreeMap<PlatformIdentity, Shown>);
-
-/// What it showed of one meter.
-#[derive(Clone, Copy, Debug, Default)]
-struct Shown {
-    watts: Option<f64>,
-    joules: Option<f64>,
-    covered_seconds: Option<f64>,
-    age_seconds: Option<f64>,
-    scope: Option<PlatformScope>,
-    contains_gpus: Option<bool>,
-    is_estimated: bool,
-}
-
-impl Platforms {
-    /// Whether this is one of the metrics of such meters.
-    pub(super) fn knows(metric: &str) -> bool {
-        matches!(
-            metric,
-            metric_names::PLATFORM_WATTS
-                | metric_names::PLATFORM_JOULES_TOTAL
-                | metric_names::PLATFORM_COVERED_SECONDS_TOTAL
-                | metric_names::PLATFORM_READING_AGE_SECONDS
-                | metric_names::PLATFORM_INFO
-        )
-    }
-
-    /// Takes a sample.
-    pub(super) fn take<'a>(&mut self, metric: &str, label: impl Fn(&str) -> Option<&'a str>, value: f64) {
-        let identity = PlatformIdentity::of_labels(&label);
-        if self.0.len() >= MOST && !self.0.contains_key(&identity) {
-            return;
-        }
-        let shown = self.0.entry(identity).or_default();
-        match metric {
-            metric_names::PLATFORM_WATTS => shown.watts = Some(value),
-            metric_names::PLATFORM_JOULES_TOTAL => shown.joules = Some(value),
-            metric_names::PLATFORM_COVERED_SECONDS_TOTAL => shown.covered_seconds = Some(value),
-            metric_names::PLATFORM_READING_AGE_SECONDS => shown.age_seconds = Some(value),
-            _ => {
-                shown.scope = label("scope").and_then(PlatformScope::named);
-                shown.contains_gpus = label("contains_gpus").map(|text| text == "true");
-                shown.is_estimated = label("method") == Some("estimated");
-            }
-        }
-    }
-}
 
 /// What was read of a node's meters.
 #[derive(Debug, Default)]
@@ -109,20 +52,10 @@ impl PlatformTracks {
     /// What each showed in `range`. Power is told where `has_power`, of those that the `newest` reading of the node shows.
     pub(super) fn between(&self, range: TimeRange, has_power: bool, newest: Option<Timestamp>) -> Vec<PlatformEnergy> {
         let row = |(identity, tracked): (&PlatformIdentity, &Tracked)| {
-            let mut platform = PlatformEnergy::new(identity.clone());
-            let is_present = tracked.last == newest;
-            platform.energy = Energy::from_joules(tracked.joules.between(range.start, range.end));
+            let joules = tracked.joules.between(range.start, range.end);
             let covered = tracked.covered.as_ref().map(|track| track.between(range.start, range.end));
-            platform.covered = covered.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-            let Shown { watts, age_seconds, scope, contains_gpus, is_estimated, .. } = tracked.newest;
-            platform.power = watts.filter(|_| has_power && is_present).map(Power::from_watts);
-            platform.age = age_seconds.filter(|_| is_present).and_then(|age| Duration::try_from_secs_f64(age).ok());
-            (platform.scope, platform.contains_gpus) = (scope, contains_gpus);
-            if is_estimated {
-                // Its error is not told.
-                platform.method = Method::Estimated { error_ratio: 1.0 };
-            }
-            platform.fault = (!is_present).then(|| "vanished".into());
+            let mut platform = tracked.newest.energy(identity, joules, covered, tracked.last == newest);
+            platform.power = platform.power.filter(|_| has_power);
             platform
         };
         self.0.iter().map(row).collect()
@@ -132,6 +65,10 @@ impl PlatformTracks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kepler_compliance::units::Energy;
+    use kepler_core::metric_names;
+    use kepler_core::platform::PlatformScope;
+    use std::time::Duration;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()

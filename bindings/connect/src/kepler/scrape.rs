@@ -1,7 +1,7 @@
 //! Parses one scrape of an exporter.
 
-use super::platform::Platforms;
 use super::track::Reading;
+use crate::energy::Platforms;
 use crate::energy::{
     Identity, Key, Level, METRICS, Metric, NodeFigures, Quantity, RESOURCES, SOURCE_ERROR, SOURCE_INFO, add,
     annotation_of_pod, labels_of_pod, owner_of_pod, slot,

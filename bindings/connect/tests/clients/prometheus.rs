@@ -5,7 +5,9 @@
 use crate::support::{Reply, Server};
 use jiff::Timestamp;
 use kepler_compliance::choices::ChoiceSource;
-use kepler_compliance::view::{EnergyView, Inventory, Subject, TimeRange, ViewError, WorkloadEnergy, WorkloadKind};
+use kepler_compliance::view::{
+    EnergyView, Inventory, NodeEnergy, Subject, TimeRange, ViewError, WorkloadEnergy, WorkloadKind,
+};
 use kepler_connect::http::{Auth, Secret};
 use kepler_connect::prometheus::{PrometheusOptions, PrometheusView};
 use kepler_core::meter::Method;
@@ -112,10 +114,51 @@ kepler_pod_gpu_joules_total{{{node},pod_id="a",pod_name="steady",pod_namespace="
             watts * elapsed / 2.0,
         );
     }
+    text += &platform_metrics(elapsed);
     text + &format!(
         "kepler_process_cpu_seconds_total{{{node},pid=\"42\",comm=\"we(b\",exe=\"/x\"}} {}\n",
         elapsed / 2.0
     )
+}
+
+/// A BMC by an estimate of 200 W, a plug that has become stale, and a BMC as Go Kepler shows it: its power and no more.
+fn platform_metrics(elapsed: f64) -> String {
+    let labels = |source: &str, id: &str| {
+        format!(
+            "node_name=\"n1\",source=\"{source}\",bmc_id=\"{id}\",chassis_id=\"1\",source_id=\"0\",source_name=\"\",source_type=\"\""
+        )
+    };
+    let (bmc, plug, go) = (labels("redfish", "b"), labels("http", "plug"), labels("redfish", "go"));
+    let joules = 200.0 * elapsed;
+    format!(
+        r#"kepler_platform_watts{{{bmc}}} 200
+kepler_platform_watts{{{go}}} 150
+kepler_platform_joules_total{{{bmc}}} {joules}
+kepler_platform_joules_total{{{plug}}} 50
+kepler_platform_covered_seconds_total{{{bmc}}} {elapsed}
+kepler_platform_covered_seconds_total{{{plug}}} 5
+kepler_platform_reading_age_seconds{{{bmc}}} 3
+kepler_platform_reading_age_seconds{{{plug}}} 300
+kepler_platform_info{{{bmc},scope="node",method="estimated",contains_gpus="false"}} 1
+kepler_platform_info{{{plug},scope="part",method="measured",contains_gpus="true"}} 1
+kepler_platform_error_ratio{{{bmc}}} 0.1
+kepler_platform_fault{{{plug},reason="stale"}} 1
+"#
+    )
+}
+
+fn check_platform(node: &NodeEnergy) {
+    let meters: Vec<_> = node.platform.iter().map(|one| &*one.meter.bmc_id).collect();
+    assert_eq!(meters, ["plug", "b", "go"]);
+    let [plug, bmc, go] = node.platform.as_slice() else { panic!("{:?}", node.platform) };
+    assert!(near(Some(bmc.energy), 2400.0, 0.1), "{bmc:?}");
+    assert!((bmc.covered.unwrap().as_secs_f64() - 12.0).abs() < 1.2, "{bmc:?}");
+    assert_eq!((bmc.power.unwrap().watts(), bmc.age), (200.0, Some(Duration::from_secs(3))));
+    assert_eq!((bmc.method, bmc.contains_gpus), (Method::Estimated { error_ratio: 0.1 }, Some(false)));
+    assert_eq!((plug.power, plug.fault.as_deref(), plug.age), (None, Some("stale"), Some(Duration::from_secs(300))));
+    assert_eq!((plug.energy, plug.covered), (Energy::ZERO, Some(Duration::ZERO)));
+    // Absent is not zero: Go Kepler sums up nothing.
+    assert_eq!((go.power.unwrap().watts(), go.covered, go.scope, go.fault.as_deref()), (150.0, None, None, None));
 }
 
 fn near(energy: Option<Energy>, joules: f64, tolerance: f64) -> bool {
@@ -173,6 +216,7 @@ fn a_real_prometheus_gives_energy_power_coverage_and_series() {
     let node = &inventory.nodes[0];
     assert!(near(node.energy().cpu(), 720.0, 0.1), "{:?}", node.energy());
     assert_eq!((node.processors, &*node.zones[ZoneKind::Dram].as_ref().unwrap().source), (Some(2), "model"));
+    check_platform(node);
     let devices: Vec<_> = node.devices.iter().map(|device| (&*device.device.uuid, device.device.index)).collect();
     assert_eq!(devices, [("GPU-0", 0), ("GPU-1", 1)]);
     assert!(near(Some(node.devices[0].energy), 3600.0, 0.1) && near(Some(node.devices[1].energy), 600.0, 0.1));

@@ -3,6 +3,7 @@
 use super::device::{self, Device, DevicePart};
 use super::item::{Names, Row};
 pub(crate) use super::trust::Trust;
+use super::whole::{Residual, Whole};
 use jiff::Timestamp;
 use kepler_core::meter::Method;
 use kepler_core::snapshot::{Snapshot, State};
@@ -62,6 +63,9 @@ pub(crate) struct Node {
     pub(crate) unattributed_joules: Option<f64>,
     pub(crate) zones: Vec<Zone>,
     pub(crate) devices: Vec<Device>,
+    /// Meters of the whole machine.
+    pub(crate) platform: Vec<Whole>,
+    pub(crate) residual: Option<Residual>,
 }
 
 impl Node {
@@ -223,5 +227,7 @@ fn node_of(snapshot: &Snapshot, name: &str) -> Node {
             })
             .collect(),
         devices: snapshot.devices.iter().map(Device::of).collect(),
+        platform: snapshot.platform.iter().map(Whole::of).collect(),
+        residual: snapshot.platform_residual.as_ref().map(Residual::of),
     }
 }

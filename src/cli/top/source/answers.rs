@@ -4,6 +4,7 @@ use super::super::model::device::{Device, DevicePart};
 use super::super::model::frame::{Node, Parts, Trust, Zone};
 use super::super::model::item::{Names, Row, Who, id};
 use super::super::model::rates::{Rates, Today};
+use super::whole::{PlatformAnswer, ResidualAnswer};
 use jiff::Timestamp;
 use kepler_core::units::ZoneKind;
 use kepler_core::workload::{Identity, WorkloadKind};
@@ -37,6 +38,10 @@ pub(super) struct NodeAnswer {
     zones: Vec<ZoneAnswer>,
     #[serde(default)]
     devices: Vec<DeviceAnswer>,
+    #[serde(default)]
+    platform: Vec<PlatformAnswer>,
+    #[serde(default)]
+    platform_residual: Option<ResidualAnswer>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -148,6 +153,8 @@ impl NodeAnswer {
             unattributed_joules: total.map(|total| total.unattributed_energy_joules),
             zones: self.zones.into_iter().filter_map(zone).collect(),
             devices: self.devices.into_iter().map(DeviceAnswer::device).collect(),
+            platform: self.platform.into_iter().map(PlatformAnswer::whole).collect(),
+            residual: self.platform_residual.map(ResidualAnswer::residual),
         }
     }
 }
