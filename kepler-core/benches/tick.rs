@@ -9,7 +9,9 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use kepler_core::host::{Host, Timestamp};
+use kepler_core::platform::{PlatformAttribution, PlatformBoard, PlatformMeter, PlatformReading};
 use kepler_core::sampler::{Sampler, SamplerOptions};
+use kepler_core::units::Power;
 use kepler_core::usage::clock::CpuClocks;
 use kepler_core::usage::{Usage, UsageChoice, UsageSource};
 use rustix::fs::{Mode, OFlags, RawDir, SeekFrom};
@@ -109,8 +111,11 @@ fn cost_of_ticks(times: u64, sampler: &mut Sampler, workers: &mut Workers) -> Du
 }
 
 fn sampler(usage: UsageChoice) -> Option<Sampler> {
-    let mut sampler =
-        Sampler::new(&Host::default(), SamplerOptions::default().with(|options| options.usage = usage)).ok()?;
+    sampler_of(SamplerOptions::default().with(|options| options.usage = usage))
+}
+
+fn sampler_of(options: SamplerOptions) -> Option<Sampler> {
+    let mut sampler = Sampler::new(&Host::default(), options).ok()?;
     for _ in 0..3 {
         sampler.tick();
     }
@@ -134,6 +139,27 @@ fn tick(criterion: &mut Criterion) {
     let mut by_clock = sampler(UsageChoice::Clock).expect("sampler");
     group.bench_function("whole tick", |b| b.iter_custom(|n| cost_of_ticks(n, &mut by_clock, &mut workers)));
     drop(by_clock);
+    // The meter of the whole machine shows something new at every tick, which is the most that there is to charge.
+    let board = PlatformBoard::default();
+    let options = SamplerOptions::default().with(|options| {
+        options.usage = UsageChoice::Clock;
+        (options.platform, options.platform_attribution) = (Some(board.clone()), PlatformAttribution::Proportional);
+    });
+    let mut charging = sampler_of(options).expect("sampler");
+    let (meter, mut watts) = (PlatformMeter::new("redfish", "bmc", "1"), 5000.0);
+    group.bench_function("whole tick, the rest of the machine charged", |b| {
+        b.iter_custom(|n| {
+            let mut sum = Duration::ZERO;
+            for _ in 0..n {
+                workers.work();
+                watts += 1.0;
+                board.report(&meter, PlatformReading::new(Power::from_watts(watts), Timestamp::now()));
+                sum += cost(1, || drop(black_box(charging.tick())));
+            }
+            sum
+        });
+    });
+    drop(charging);
     group.finish();
 
     // By a whole tick, not by process: only those that work are looked at.

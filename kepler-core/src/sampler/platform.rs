@@ -39,6 +39,9 @@ pub(super) struct Platform {
     board: PlatformBoard,
     rows: Vec<BoardRow>,
     segments: Vec<Segment>,
+    /// What sources failed and succeeded; empty between ticks.
+    failed: Vec<(&'static str, &'static str, u64)>,
+    delivered: Vec<(&'static str, Timestamp)>,
     load: Option<f64>,
     /// Which zones are parts, and what they had drawn.
     zones: PerZone<bool>,
@@ -92,7 +95,9 @@ impl Platform {
         }
         let charges = (attribution == PlatformAttribution::Proportional).then(Charges::new);
         let (board, estimate) = (board.unwrap_or_default(), learned.map(Estimate::new));
-        Some(Platform { board, charges, estimate, ..Platform::default() })
+        // A tick asks for no memory: all the room that there will be.
+        let parts = VecDeque::with_capacity(MOST + 1);
+        Some(Platform { board, charges, estimate, parts, ..Platform::default() })
     }
 
     /// The number of the newest charge to workloads.
@@ -126,7 +131,7 @@ impl Platform {
         let (rows, segments) = (&mut self.rows, &mut self.segments);
         rows.clear();
         segments.clear();
-        let (mut failed, mut delivered) = (Vec::new(), Vec::new());
+        let (mut failed, mut delivered) = (std::mem::take(&mut self.failed), std::mem::take(&mut self.delivered));
         let before = self.residual.as_ref().map(|residual| Arc::clone(&residual.meter));
         let mut of_node: Option<(u8, Arc<PlatformMeter>, Option<Timestamp>)> = None;
         self.board.take(
@@ -146,8 +151,9 @@ impl Platform {
             |source, reason, count| failed.push((source, reason, count)),
             |source, at| delivered.push((source, at)),
         );
-        failed.into_iter().for_each(|(source, reason, count)| faults.failed_times(source, reason, count));
-        delivered.into_iter().for_each(|(source, at)| faults.succeeded(source, at));
+        failed.drain(..).for_each(|(source, reason, count)| faults.failed_times(source, reason, count));
+        delivered.drain(..).for_each(|(source, at)| faults.succeeded(source, at));
+        (self.failed, self.delivered) = (failed, delivered);
         if let Some((_, meter, newest)) = of_node {
             self.subtract(&meter, snapshot);
             let is_new = std::mem::replace(&mut self.newest, newest) != newest;

@@ -3,9 +3,11 @@
 
 use crate::counting::allocations;
 use kepler_core::directory::Directory;
-use kepler_core::host::Host;
+use kepler_core::host::{Host, Timestamp};
+use kepler_core::platform::{PlatformAttribution, PlatformBoard, PlatformMeter, PlatformReading};
 use kepler_core::sampler::{Sampler, SamplerOptions};
 use kepler_core::snapshot::{Snapshot, State};
+use kepler_core::units::{Energy, Power, ZoneKind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,21 +27,21 @@ fn are_the_same(before: &Snapshot, after: &Snapshot) -> bool {
         && before.commands.len() == after.commands.len()
 }
 
-#[test]
-fn ticks_in_which_no_process_comes_or_goes_allocate_nothing() {
-    let mut options = SamplerOptions::default();
-    options.directory = Some(Directory::new());
+/// Ticks, each after `between`, in those of which that changed nothing no memory is asked for.
+fn tick_without_allocating(options: SamplerOptions, mut between: impl FnMut()) -> Arc<Snapshot> {
     let mut sampler = Sampler::new(&Host::default(), options).unwrap();
     // Beyond the second look at every process's open files, and the growth of all tables.
     let mut before = sampler.tick();
     for _ in 0..60 {
         std::thread::sleep(Duration::from_millis(5));
+        between();
         before = sampler.tick();
     }
     let (mut steady, mut busy_processes, mut since_change) = (0, 0, 0);
     // Long enough for every active process to be looked at again, short of the chain's next probe.
     for _ in 0..400 {
         std::thread::sleep(Duration::from_millis(10));
+        between();
         let allocated = allocations();
         let after = sampler.tick();
         let allocated = allocations() - allocated;
@@ -55,4 +57,33 @@ fn ticks_in_which_no_process_comes_or_goes_allocate_nothing() {
     }
     assert!(steady >= 10, "only {steady} of 400 ticks were steady: too much comes and goes on this machine");
     assert!(busy_processes > 0, "no process worked");
+    before
+}
+
+#[test]
+fn ticks_in_which_no_process_comes_or_goes_allocate_nothing() {
+    let mut options = SamplerOptions::default();
+    options.directory = Some(Directory::new());
+    tick_without_allocating(options, || {});
+}
+
+#[test]
+fn ticks_that_charge_the_rest_of_the_machine_allocate_nothing() {
+    let board = PlatformBoard::default();
+    let mut options = SamplerOptions::default();
+    (options.platform, options.platform_attribution) = (Some(board.clone()), PlatformAttribution::Proportional);
+    let (meter, mut watts) = (PlatformMeter::new("redfish", "bmc", "1"), 5000.0);
+    // The BMC shows something new at every other tick; now and then it fails.
+    let last = tick_without_allocating(options, || {
+        watts += 1.0;
+        match watts as u64 % 10 {
+            0 => board.fail(&meter, "timeout"),
+            even if even.is_multiple_of(2) => {
+                board.report(&meter, PlatformReading::new(Power::from_watts(watts), Timestamp::now()));
+            }
+            _ => {}
+        }
+    });
+    let zone = last.node.zones[ZoneKind::Platform].as_ref().unwrap();
+    assert!(zone.energy > Energy::ZERO && zone.active_energy > Energy::ZERO, "{zone:?}");
 }
