@@ -44,6 +44,10 @@ class KnownMachine:
         """The truth at this busy share of all CPUs."""
         return self.idle + self.per_cpu * self.CPUS * share
 
+    def drawn(self) -> tuple[float, float]:
+        """A moment of the clock that does not jump, and the joules drawn by then."""
+        return self._drawn
+
     def __enter__(self) -> "KnownMachine":
         self._thread.start()
         return self
@@ -66,6 +70,7 @@ class KnownMachine:
         elapsed, self._last = now - self._last, now
         self._busy_seconds += self.busy * elapsed
         self._joules += self.power(self.busy / self.CPUS) * elapsed
+        self._drawn = (now, self._joules)
         busy = round(self._busy_seconds * TICKS)
         idle = round((now - self._start) * TICKS * self.CPUS) - busy
 

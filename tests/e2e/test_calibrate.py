@@ -1,8 +1,11 @@
 """`kepler calibrate`: what a machine draws is learned once, and gone by afterwards, with a meter and without."""
 
+import http.server
 import json
 import os
+import re
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,6 +15,7 @@ import pytest
 
 from known import KnownMachine
 from linux import node_busy_seconds
+from polling import wait_until
 from workloads import spinning
 
 IDLE, PER_CPU = 40, 20
@@ -119,6 +123,100 @@ def test_what_is_learned_of_a_known_machine_is_right_and_used(kepler, kepler_bin
             (series,) = scrape.select("kepler_node_cpu_watts", zone="package")
             assert "calibrated by powercap" in series.label("path")
             estimate.kill()
+
+
+class WallMeter:
+    """A plug before a known machine: 60 W, and 1.3 W for each watt of its package, as the mean of about a second."""
+
+    CONSTANT, SLOPE = 60, 1.3
+
+    def __init__(self, machine: KnownMachine):
+        self._machine, self._shown = machine, {}
+        meter = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(json.dumps(meter._shown).encode())
+
+            def log_message(self, *_):
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._server.serve_forever), threading.Thread(target=self._run)]
+
+    def __enter__(self) -> "WallMeter":
+        [thread.start() for thread in self._threads]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._server.shutdown()
+        [thread.join() for thread in self._threads]
+        self._server.server_close()
+
+    def _run(self) -> None:
+        moment, joules = self._machine.drawn()
+        while not self._stop.wait(1):
+            now, drawn = self._machine.drawn()
+            # What was really drawn in that time, however late this is.
+            power = (drawn - joules) / (now - moment)
+            self._shown = {"watts": round(self.CONSTANT + self.SLOPE * power, 1), "time": time.time() - (now - moment) / 2}
+            moment, joules = now, drawn
+
+    def file(self, folder: Path) -> Path:
+        meters = folder / "meters.yaml"
+        url = f"http://127.0.0.1:{self._server.server_port}/"
+        meters.write_text(f"meters:\n  plug:\n    url: {url}\n    field: /watts\n    timeField: /time\n    interval: 1s\n")
+        return meters
+
+
+@pytest.mark.parametrize("others", [0, 1.5], ids=["a machine at rest", "a machine that others keep busy"])
+def test_what_the_whole_machine_draws_is_learned_from_a_plug_and_shown_without_it(kepler, kepler_bin, tmp_path, figure, others):
+    path = tmp_path / "calibration.json"
+    with KnownMachine(tmp_path) as machine, WallMeter(machine) as plug:
+        flags = (*machine.flags, f"--calibration.path={path}", "--monitor.interval=300ms")
+        meter = f"--experimental.platform.external.config-file={plug.file(tmp_path)}"
+        machine.busy = others
+        command = [kepler_bin, "calibrate", "--reference=platform", "--duration=3s", meter, *flags]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            said = []
+            for line in process.stderr:
+                said.append(line)
+                # This machine's load is not the known one's: there others go on beside the load that is made.
+                if found := re.search(r"with (\d+) % of its CPUs busy", line):
+                    machine.busy = min(2.0, others + 2 * int(found.group(1)) / 100)
+            out = process.stdout.read()
+        assert process.returncode == 0, "".join(said)
+        learned = json.loads(path.read_text())["platform"]
+        figure(out.replace("\n", "; "))
+        # Between the least and the most that was seen it is right.
+        for busy in (others, (others + 2) / 2, 2):
+            package = machine.power(busy / 2)
+            wall = learned["constant"] + learned["package"] * package
+            assert wall == pytest.approx(plug.CONSTANT + plug.SLOPE * package, rel=0.03), learned
+        # The plug is gone: the estimate goes on by the second, with its error.
+        machine.busy = 2.0
+        server = kepler(*flags)
+        wait_until(lambda: server.scrape().select("kepler_platform_watts", source="calibration"), "the estimate")
+        truth = plug.CONSTANT + plug.SLOPE * machine.power(1)
+        wait_until(lambda: server.scrape().sum("kepler_platform_watts", source="calibration") == pytest.approx(truth, rel=0.05), "the truth")
+        assert 0 < server.scrape().sum("kepler_platform_error_ratio", source="calibration") < 0.2
+        assert server.scrape().select("kepler_platform_info", source="calibration", method="estimated", scope="node")
+
+
+def test_a_machine_that_others_keep_wholly_busy_is_refused_with_what_to_do(kepler_bin, tmp_path):
+    path = tmp_path / "calibration.json"
+    with KnownMachine(tmp_path) as machine, WallMeter(machine) as plug:
+        machine.busy = 2.0
+        meter = f"--experimental.platform.external.config-file={plug.file(tmp_path)}"
+        command = [kepler_bin, "calibrate", "--reference=platform", "--duration=1s", meter, *machine.flags, f"--calibration.path={path}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode != 0 and "too even" in done.stderr, done.stderr
+    assert "100 % busy when they should have been at rest" in done.stderr and "--observe=2h" in done.stderr
+    assert not path.exists()
 
 
 def test_a_machine_that_is_not_at_rest_is_said_to_be_so(kepler_bin, tmp_path):

@@ -1,9 +1,11 @@
 """Platform power over Redfish, against a real Redfish server (sushy-static) on a tree of our own making."""
 
+import base64
 import csv
 import http.server
 import json
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -261,6 +263,73 @@ def test_a_policy_without_a_meter_is_said(kepler):
     server = kepler("--meter=fake", "--experimental.platform.attribute=proportional")
     wait_until(lambda: "no meter of the whole machine is configured" in server.log, "the warning")
     assert not server.scrape().select("kepler_node_cpu_joules_total", zone="platform")
+
+
+@pytest.fixture
+def guarded(tmp_path):
+    """Starts a BMC of one chassis at 250 W that asks for `monitor` and `secret`, over TLS with a certificate of its own making."""
+    certificate, key = tmp_path / "bmc.pem", tmp_path / "bmc.key"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=bmc"]
+    subprocess.run([*make, "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    expected = "Basic " + base64.b64encode(b"monitor:secret").decode()
+    resources = {
+        "/redfish/v1": {"Chassis": {"@odata.id": "/redfish/v1/Chassis"}},
+        "/redfish/v1/Chassis": {"Members": [{"@odata.id": CHASSIS}]},
+        CHASSIS: {"Id": "1", "Power": {"@odata.id": f"{CHASSIS}/Power"}},
+        f"{CHASSIS}/Power": {"PowerControl": [{"MemberId": "0", "PowerConsumedWatts": 250}]},
+    }
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            path = self.path.rstrip("/")
+            is_open = path == "/redfish/v1" or self.headers.get("Authorization") == expected
+            found = resources.get(path)
+            self.send_response(401 if not is_open else 200 if found else 404)
+            self.end_headers()
+            self.wfile.write(json.dumps({"@odata.id": path} | (found or {}) if is_open else {}).encode())
+
+        def do_POST(self):
+            self.send_response(401)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.certificate = certificate
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("password", "trust", "reason"),
+    [("wrong", "insecure: true", "refused"), ("secret", "insecure: false", "certificate")],
+    ids=["wrong password", "certificate of its own"],
+)
+def test_a_bmc_that_refuses_or_cannot_be_trusted_is_named_with_its_place_and_the_rest_goes_on(kepler, kepler_bin, guarded, flags, password, trust, reason):
+    text = f"nodes:\n  worker-1: b\nbmcs:\n  b:\n    endpoint: https://127.0.0.1:{guarded.server_port}\n    username: monitor\n    password: {password}\n    login: basic\n    {trust}\n"
+    given = flags(text)
+    server = kepler("--monitor.interval=200ms", "--meter=fake", *given)
+    wait_until(lambda: server.scrape().select("kepler_read_errors_total", source="redfish", reason=reason), f"{reason} is counted")
+    assert "redfish.yaml:4: BMC `b`" in server.log and password not in server.log
+    before = server.scrape().sum("kepler_node_cpu_joules_total", zone="package")
+    wait_until(lambda: server.scrape().sum("kepler_node_cpu_joules_total", zone="package") > before, "zones go on")
+    doctor = subprocess.run([kepler_bin, "doctor", *given], capture_output=True, text=True, timeout=60)
+    assert "redfish   not usable: BMC b" in doctor.stdout and password not in doctor.stdout, doctor.stdout
+
+
+@pytest.mark.parametrize("trust", ["insecure: true", "caFile: {}"])
+def test_a_certificate_of_its_own_is_taken_where_that_is_said(kepler, guarded, flags, trust):
+    text = f"nodes:\n  worker-1: b\nbmcs:\n  b:\n    endpoint: https://127.0.0.1:{guarded.server_port}\n    username: monitor\n    password: secret\n    login: basic\n    {trust.format(guarded.certificate)}\n"
+    server = kepler("--meter=fake", *flags(text))
+    wait_until(lambda: list(server.scrape().select("kepler_platform_watts", bmc_id="b").values()) == [250], "its power")
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,11 @@ const DELAYS: [f64; 13] = [0.0, 1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 16.0, 20.0, 25.0,
 const MEANS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0];
 /// Readings that a model rests on at least.
 const LEAST_READINGS: usize = 12;
-/// The parts' power must have changed by this share of its greatest, and by so many watts.
-const LEAST_SPREAD: (f64, f64) = (0.15, 3.0);
+/// The parts' power must have changed by this share of its greatest, and by so many watts. Where other work keeps a machine busy, it
+/// changes by no more.
+const LEAST_SPREAD: (f64, f64) = (0.06, 2.0);
+/// So well must be known by how much the whole rises with its parts: the standard error of that, relative to it.
+const SURE_OF_SLOPE: f64 = 0.05;
 /// A model with more terms must be better by this share of the error.
 const WORTH_A_TERM: f64 = 0.9;
 /// Of equal readings in a row those count whose parts drew what they did at the first, within this share of the spread.
@@ -184,6 +187,11 @@ impl WallModel {
                     continue;
                 }
                 let Some(fitted) = Fitted::best(&rows, has) else { continue };
+                // Means that overlap say the same several times.
+                let independent = (rows.len() as f64).min((end - begin - longest) / mean_of);
+                if !fitted.is_sure(&rows, independent) {
+                    continue;
+                }
                 // Of equal ones the earlier: the shorter delay.
                 if best.as_ref().is_none_or(|(known, ..)| fitted.error < known.error * 0.995) {
                     best = Some((fitted, delay, mean_of));
@@ -381,6 +389,17 @@ impl Fitted {
         let is_sound = error.is_finite() && weights.iter().all(|weight| weight.is_finite());
         let (seen, rows) = (range(&kept), kept.len());
         is_sound.then_some(Fitted { terms, weights, error, seen, rows })
+    }
+
+    /// Whether so many readings that have nothing to do with each other tell by how much the whole rises with its parts. One that does
+    /// not follow them at all is known not to.
+    fn is_sure(&self, rows: &[Row], independent: f64) -> bool {
+        let mean = rows.iter().map(Row::sum).sum::<f64>() / rows.len() as f64;
+        let squares: f64 = rows.iter().map(|row| (row.sum() - mean).powi(2)).sum();
+        let deviation = (squares / rows.len() as f64).sqrt();
+        let standard_error = self.error / (deviation * independent.max(1.0).sqrt());
+        let slope = self.weights.get(1).copied().unwrap_or(0.0);
+        standard_error <= SURE_OF_SLOPE * slope.abs().max(1.0)
     }
 
     /// The weight of each part; `None` where one falls with the load, or the whole changes far less than its parts.

@@ -6,7 +6,7 @@ use super::super::platform::Platform;
 use super::super::progress::{Progress, say};
 use super::super::sampling::{self, Known};
 use super::load::Load;
-use kepler_core::calibration::wall::{PartsSample, WallModel, WallReading};
+use kepler_core::calibration::wall::{PartsSample, WallError, WallModel, WallReading};
 use kepler_core::platform::{PlatformMeter, PlatformScope};
 use kepler_core::sampler::Sampler;
 use kepler_core::snapshot::{PlatformRow, Snapshot};
@@ -44,6 +44,8 @@ struct Watching<'a> {
     readings: Vec<WallReading>,
     meter: Option<Arc<PlatformMeter>>,
     fault: Option<&'static str>,
+    /// How busy other work kept the CPUs while they should have been at rest: a sum, and of how many ticks.
+    rest: (f64, u32),
 }
 
 /// Measures and learns.
@@ -68,14 +70,16 @@ pub(super) fn learn(config: &Config, duration: Duration, observe: Option<Duratio
         readings: Vec::new(),
         meter: None,
         fault: None,
+        rest: (0.0, 0),
     };
     watching.await_first()?;
     match observe {
-        Some(length) => watching.watch(length, "as it is"),
+        Some(length) => watching.watch(length, "as it is", false),
         None => {
             for (tenths, share) in STEPS {
                 let load = (share > 0.0).then(|| Load::on(share)).transpose().map_err(Failure::to("make a load"))?;
-                watching.watch(duration * tenths / 10, &format!("with {:.0} % of its CPUs busy", share * 100.0));
+                let what = format!("with {:.0} % of its CPUs busy", share * 100.0);
+                watching.watch(duration * tenths / 10, &what, share == 0.0);
                 drop(load);
             }
         }
@@ -99,7 +103,7 @@ impl Watching<'_> {
         Ok(())
     }
 
-    fn watch(&mut self, length: Duration, what: &str) {
+    fn watch(&mut self, length: Duration, what: &str, is_rest: bool) {
         let mut progress = Progress::start();
         if !progress.is_shown() {
             say(&format!("measuring this machine {what} for {} s\n", length.as_secs()));
@@ -107,17 +111,26 @@ impl Watching<'_> {
         let start = Instant::now();
         while start.elapsed() < length {
             sleep(INTERVAL.min(length));
-            self.tick();
+            let busy = self.tick();
+            if is_rest {
+                self.rest = (self.rest.0 + busy, self.rest.1 + 1);
+            }
             let (elapsed, total) = (start.elapsed().as_secs(), length.as_secs());
             progress.show(|| format!("measuring this machine {what}: {elapsed} of {total} s"));
         }
     }
 
-    fn tick(&mut self) {
+    /// Reads everything once; how busy the machine was.
+    fn tick(&mut self) -> f64 {
         let snapshot = self.sampler.tick();
+        self.take(&snapshot);
+        snapshot.node.usage_ratio
+    }
+
+    fn take(&mut self, snapshot: &Snapshot) {
         let now = self.started.elapsed().as_secs_f64();
-        self.parts.extend(parts(&snapshot, now));
-        let Some(row) = row(&snapshot, self.meter.as_deref()) else {
+        self.parts.extend(parts(snapshot, now));
+        let Some(row) = row(snapshot, self.meter.as_deref()) else {
             self.fault = snapshot.platform.iter().find_map(|row| row.fault).or(self.fault);
             return;
         };
@@ -134,15 +147,29 @@ impl Watching<'_> {
     }
 
     fn learned(self) -> Result<WallModel, Failure> {
+        let busy = self.rest.0 / f64::from(self.rest.1.max(1));
         let Watching { parts, readings, meter, .. } = self;
         let meter = meter.ok_or_else(|| Failure::Data("cannot calibrate: no meter shows anything".to_owned()))?;
         let without = |part: PartsSample| PartsSample::new(part.at, part.seconds, part.package, part.dram, None);
         let parts: Vec<PartsSample> =
             if meter.contains_gpus { parts } else { parts.into_iter().map(without).collect() };
-        let mut model = WallModel::fit(&readings, &parts)
-            .map_err(|error| Failure::Data(format!("cannot calibrate by {}: {error}", name(&meter))))?;
+        let mut model = WallModel::fit(&readings, &parts).map_err(|error| {
+            Failure::Data(format!("cannot calibrate by {}: {error}{}", name(&meter), of_others(&error, busy)))
+        })?;
         model.source = name(&meter);
         Ok(model)
+    }
+}
+
+/// What to do where other work left no room for a load of our own.
+fn of_others(error: &WallError, busy: f64) -> String {
+    match error {
+        WallError::TooEven { .. } if busy > super::MOST_AT_REST => format!(
+            " (other work kept the CPUs {:.0} % busy when they should have been at rest: stop that, or learn from it over a longer time \
+             with --observe=2h)",
+            busy * 100.0
+        ),
+        _ => String::new(),
     }
 }
 

@@ -126,6 +126,25 @@ fn a_meter_that_stands_still_for_minutes_and_one_absurd_reading_change_little() 
 }
 
 #[test]
+fn a_machine_that_other_work_keeps_busy_is_learned_of_by_what_little_changes() {
+    let mut numbers = Numbers(5);
+    // At least four fifths of its processors work all the time.
+    let parts = machine(
+        &[(95, 0.8, 0.5), (70, 1.0, 0.55), (110, 0.9, 0.5), (60, 0.8, 0.5), (85, 0.95, 0.5), (75, 1.0, 0.55)],
+        &mut numbers,
+    );
+    let meter = Meter { asked: 5, late: 2, mean_of: 5, renewed: 1, rounded: 1.0 };
+    let model = WallModel::fit(&read(meter, &parts, &numbers), &parts).unwrap();
+    let said = model.watts(270.0, Some(25.0), None).unwrap();
+    assert!((said / truth(270.0, 25.0) - 1.0).abs() < 0.02, "{said:.1} W; {model:?}");
+    assert!(model.seen.0 > 200.0, "what is below was not seen: {model:?}");
+    // Where next to nothing changes there is nothing to learn.
+    let full = machine(&[(600, 1.0, 0.5)], &mut numbers);
+    let error = WallModel::fit(&read(meter, &full, &numbers), &full).unwrap_err();
+    assert!(matches!(error, WallError::TooEven { .. }), "{error}");
+}
+
+#[test]
 fn what_says_too_little_is_refused_with_its_reason() {
     let mut numbers = Numbers(3);
     let meter = Meter { asked: 5, late: 0, mean_of: 1, renewed: 1, rounded: 1.0 };
