@@ -270,7 +270,9 @@ def guarded(tmp_path):
     """Starts a BMC of one chassis at 250 W that asks for `monitor` and `secret`, over TLS with a certificate of its own making."""
     certificate, key = tmp_path / "bmc.pem", tmp_path / "bmc.key"
     make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=bmc"]
-    subprocess.run([*make, "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    # Without the second it would say that it is an authority, which no server's may.
+    extensions = ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]
+    subprocess.run([*make, *extensions, "-keyout", key, "-out", certificate], check=True, capture_output=True)
     expected = "Basic " + base64.b64encode(b"monitor:secret").decode()
     resources = {
         "/redfish/v1": {"Chassis": {"@odata.id": "/redfish/v1/Chassis"}},
@@ -284,13 +286,18 @@ def guarded(tmp_path):
             path = self.path.rstrip("/")
             is_open = path == "/redfish/v1" or self.headers.get("Authorization") == expected
             found = resources.get(path)
-            self.send_response(401 if not is_open else 200 if found else 404)
-            self.end_headers()
-            self.wfile.write(json.dumps({"@odata.id": path} | (found or {}) if is_open else {}).encode())
+            self._answer(401 if not is_open else 200 if found else 404, {"@odata.id": path} | (found or {}) if is_open else {})
 
         def do_POST(self):
-            self.send_response(401)
+            self._answer(401, {})
+
+        def _answer(self, status: int, document: dict) -> None:
+            body = json.dumps(document).encode()
+            self.send_response(status)
+            # Over TLS an end without a word is no end of an answer.
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *_):
             pass
