@@ -176,15 +176,8 @@ impl Draft {
                 .map_err(|what| format!("{}: `{key}` of meter `{id}` {what}", at(*line)))?;
         }
         if let Some(zone) = draft.zone {
-            if meter.scope == PlatformScope::Shared {
-                return lacks(&format!(
-                    "cannot stand for the zone `{zone}` of one node with `scope: shared`; divide it in a query, with `scope: node` and an `errorRatio`"
-                ));
-            }
-            // It is a part of the machine, unless it is said to be all of it.
-            if zone != ZoneKind::Psys && keys.text("scope").is_none() {
-                meter.scope = PlatformScope::Part;
-            }
+            stand_for(&mut meter, zone, keys.text("scope").is_some())
+                .map_err(|what| format!("{origin}: meter `{id}` {what}"))?;
         }
         meter.auth = match (keys.text("username"), keys.text("tokenFile")) {
             (Some(_), Some(_)) => return lacks("has both `username` and `tokenFile`; keep one of them"),
@@ -273,6 +266,20 @@ impl Draft {
         }
         Ok(())
     }
+}
+
+/// The meter stands for a zone of this node: it is a part of the machine, unless it is said to be all of it.
+fn stand_for(meter: &mut ExternalMeter, zone: ZoneKind, is_scoped: bool) -> Result<(), String> {
+    if meter.scope == PlatformScope::Shared {
+        return Err(format!(
+            "cannot stand for the zone `{zone}` of one node with `scope: shared`; divide it in a query, with `scope: node` and an \
+             `errorRatio`"
+        ));
+    }
+    if zone != ZoneKind::Psys && !is_scoped {
+        meter.scope = PlatformScope::Part;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
