@@ -163,7 +163,7 @@ class WallMeter:
             now, drawn = self._machine.drawn()
             # What was really drawn in that time, however late this is.
             power = (drawn - joules) / (now - moment)
-            self._shown = {"watts": round(self.CONSTANT + self.SLOPE * power, 1), "time": time.time() - (now - moment) / 2}
+            self._shown = {"watts": round(self.CONSTANT + self.SLOPE * power, 1), "time": time.time() - (time.monotonic() - now)}
             moment, joules = now, drawn
 
     def file(self, folder: Path) -> Path:

@@ -34,6 +34,9 @@ const SURE_OF_SLOPE: f64 = 0.05;
 const WORTH_A_TERM: f64 = 0.9;
 /// Of equal readings in a row those count whose parts drew what they did at the first, within this share of the spread.
 const STEADY: f64 = 0.05;
+/// Where the parts drew the same in this share of the readings that show a figure again, it is the load that was held, and not the meter
+/// that is renewed rarely.
+const HELD: f64 = 0.8;
 /// A meter that shows each figure so many times on average is renewed more rarely than it is asked.
 const RARELY: usize = 3;
 /// Time is cut into so many pieces, each predicted by a model of the others.
@@ -299,7 +302,7 @@ impl Sums {
 
 /// The readings that say something, each with what the parts drew in the time that it would be of. Of the same figure shown again
 /// and again those count in which the parts drew the same as well: else it is an old one, or the meter stands still. Of a meter that
-/// nearly always shows its figures several times only the first of each is new.
+/// is renewed rarely only the first of each figure is new.
 fn rows(readings: &[WallReading], sums: &Sums, from: f64, delay: f64, mean_of: f64) -> Vec<Row> {
     let row = |reading: &WallReading| {
         let to = reading.at - delay;
@@ -309,19 +312,33 @@ fn rows(readings: &[WallReading], sums: &Sums, from: f64, delay: f64, mean_of: f
     let (least, most) = range(&all);
     let changes = all.windows(2).filter(|pair| matches!(pair, [before, now] if before.watts != now.watts)).count();
     let is_renewed_rarely = changes * RARELY < all.len();
-    let tolerated = if is_renewed_rarely { -1.0 } else { (most - least) * STEADY };
-    let mut first: Option<Row> = None;
-    let is_new = |row: &Row| {
-        let known = first.filter(|first| first.watts == row.watts);
-        match known {
-            Some(first) => (row.sum() - first.sum()).abs() <= tolerated,
-            None => {
-                first = Some(*row);
-                true
-            }
+    let steady = (most - least) * STEADY;
+    let again = shown_again(&all);
+    let (times, alike) = again.iter().flatten().fold((0.0, 0.0), |(times, alike), difference| {
+        (times + 1.0, alike + f64::from(u8::from(*difference <= steady)))
+    });
+    // The first of each figure falls where a held load changed, so that those alone would say little.
+    let is_old = is_renewed_rarely && alike < HELD * times;
+    let is_new = |difference: &Option<f64>| difference.is_none_or(|difference| !is_old && difference <= steady);
+    all.into_iter().zip(&again).filter(|(_, again)| is_new(again)).map(|(row, _)| row).collect()
+}
+
+/// For each row that shows the figure of the one before again, how far the parts are from what they drew at its second showing: at the
+/// first the load may have been about to change.
+fn shown_again(rows: &[Row]) -> Vec<Option<f64>> {
+    let mut known: Option<(Row, u32)> = None;
+    let again = |row: &Row| match known.filter(|(known, _)| known.watts == row.watts) {
+        Some((before, times)) => {
+            let from = if times > 1 { before } else { *row };
+            known = Some((from, times + 1));
+            Some((row.sum() - from.sum()).abs())
+        }
+        None => {
+            known = Some((*row, 1));
+            None
         }
     };
-    all.into_iter().filter(is_new).collect()
+    rows.iter().map(again).collect()
 }
 
 impl Row {

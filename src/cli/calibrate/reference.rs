@@ -7,6 +7,7 @@ use super::super::progress::{Progress, say};
 use super::super::sampling::{self, Known};
 use super::load::Load;
 use kepler_core::calibration::wall::{PartsSample, WallError, WallModel, WallReading};
+use kepler_core::host::Timestamp;
 use kepler_core::platform::{PlatformMeter, PlatformScope};
 use kepler_core::sampler::Sampler;
 use kepler_core::snapshot::{PlatformRow, Snapshot};
@@ -40,6 +41,8 @@ const FIRST: Duration = Duration::from_secs(150);
 struct Watching<'a> {
     sampler: &'a mut Sampler,
     started: Instant,
+    /// The moment that all times count from.
+    begun: Timestamp,
     parts: Vec<PartsSample>,
     readings: Vec<WallReading>,
     meter: Option<Arc<PlatformMeter>>,
@@ -66,6 +69,7 @@ pub(super) fn learn(config: &Config, duration: Duration, observe: Option<Duratio
     let mut watching = Watching {
         sampler: &mut sampler,
         started: Instant::now(),
+        begun: Timestamp::now(),
         parts: Vec::new(),
         readings: Vec::new(),
         meter: None,
@@ -128,7 +132,8 @@ impl Watching<'_> {
     }
 
     fn take(&mut self, snapshot: &Snapshot) {
-        let now = self.started.elapsed().as_secs_f64();
+        // When the meters were read, and not when that was done: a tick may take long on a busy machine, and ages are those of its start.
+        let now = snapshot.at.since(&self.begun).as_secs_f64();
         self.parts.extend(parts(snapshot, now));
         let Some(row) = row(snapshot, self.meter.as_deref()) else {
             self.fault = snapshot.platform.iter().find_map(|row| row.fault).or(self.fault);

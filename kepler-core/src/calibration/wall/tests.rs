@@ -145,6 +145,25 @@ fn a_machine_that_other_work_keeps_busy_is_learned_of_by_what_little_changes() {
 }
 
 #[test]
+fn a_load_that_is_held_is_learned_from_all_of_it_and_not_from_where_it_changes() {
+    // Parts that draw the very same for a minute and more, and a meter that shows whole watts, half a second late now and then.
+    let mut parts = Vec::new();
+    for (seconds, watts) in
+        [(60, 40.0), (66, 80.0), (70, 60.0), (62, 40.0), (75, 60.0), (64, 80.0), (80, 40.0), (60, 60.0)]
+    {
+        (0..seconds).for_each(|_| parts.push(PartsSample::new(parts.len() as f64 + 1.0, 1.0, watts, None, None)));
+    }
+    let reading = |part: &PartsSample| {
+        let late = if (part.at as u32).is_multiple_of(3) { 0.5 } else { 0.0 };
+        WallReading::new(part.at + late, (60.0 + 1.3 * part.package).round())
+    };
+    let readings: Vec<WallReading> = parts.iter().map(reading).collect();
+    let model = WallModel::fit(&readings, &parts).unwrap();
+    assert!((model.constant - 60.0).abs() < 1.0 && (model.package - 1.3).abs() < 0.02, "{model:?}");
+    assert!(model.readings > 300, "{model:?}");
+}
+
+#[test]
 fn what_says_too_little_is_refused_with_its_reason() {
     let mut numbers = Numbers(3);
     let meter = Meter { asked: 5, late: 0, mean_of: 1, renewed: 1, rounded: 1.0 };
