@@ -169,7 +169,7 @@ impl Watching<'_> {
 /// What to do where other work left no room for a load of our own.
 fn of_others(error: &WallError, busy: f64) -> String {
     match error {
-        WallError::TooEven { .. } if busy > super::MOST_AT_REST => format!(
+        WallError::TooEven { .. } | WallError::TooFew { .. } if busy > super::MOST_AT_REST => format!(
             " (other work kept the CPUs {:.0} % busy when they should have been at rest: stop that, or learn from it over a longer time \
              with --observe=2h)",
             busy * 100.0
