@@ -8,9 +8,12 @@
 
 #[cfg(feature = "calibration")]
 pub mod file;
+mod kept;
 mod live;
 pub mod wall;
 
+pub use kept::KeptCorrection;
+pub(crate) use kept::is_old;
 pub use live::{LiveCorrection, Scale};
 
 use crate::attribution::idle::IdleEstimate;
