@@ -16,7 +16,7 @@
 //!
 //! **Calibration**: what was measured on this machine for a while ([`Configured::calibrated`]) corrects the package that the model
 //! predicts, by two loads or by its bias, as it does the estimate by class. The machine's distance widens nothing then, and the error of a model that does not know
-//! its own is that of a corrected curve, 25 %.
+//! its own is that of a corrected curve, 24 %.
 //!
 //! ```
 //! use kepler_core::host::Host;
