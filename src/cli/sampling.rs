@@ -5,6 +5,7 @@ mod configured;
 
 use super::accelerators::Accelerators;
 use super::config::{Config, Manner, Meter};
+use super::corrections;
 use super::exit::Failure;
 use super::kubernetes::Pods;
 use kepler_connect::instance::{METADATA_SERVICE, PATIENCE, instance_type};
@@ -105,6 +106,7 @@ fn open_with(
         // Go Kepler shows what the link says.
         options.deleted_mark = config.manner == Manner::Kepler;
         options.directory = known.pods();
+        options.kept_correction = platform.as_ref().and_then(|_| corrections::read(config));
         (options.platform, options.platform_attribution) = (platform, config.platform.attribute);
         options.devices = devices(config);
         options.devices.directory = known.accelerators.as_ref().map(|known| known.directory.clone());
