@@ -45,7 +45,7 @@ def of_vm(server, state: str = "running") -> float:
     return server.scrape().sum("kepler_vm_cpu_joules_total", zone="package", vm_id=UUID, state=state)
 
 
-HOST = ("--monitor.interval=300ms", "--meter=fake")
+HOST = ("--monitor.interval=250ms", "--meter=fake")
 
 
 def settled(record: Path) -> int:
@@ -54,7 +54,7 @@ def settled(record: Path) -> int:
     sequence = lambda: int(re.search(r"^sequence (\d+)$", record.read_text(), re.MULTILINE)[1])
     while True:
         energy, begun = microjoules(record), sequence()
-        wait_until(lambda: sequence() >= begun + 3, "three more records")
+        wait_until(lambda: sequence() >= begun + 2, "two more records")
         if microjoules(record) == energy:
             return energy
 
@@ -166,10 +166,10 @@ def test_a_machine_that_moves_to_another_host_neither_loses_nor_gains(kepler, ma
     wait_until(lambda: joules() > 3, "energy by the first host")
     vm.send_signal(signal.SIGSTOP)
     settled(records[0])
-    before, moved = still(joules, *hosts, guest), settled(records[1])
+    before, moved = still(joules, hosts[0], guest), settled(records[1])
     (tmp_path / "next").symlink_to(records[1])
     (tmp_path / "next").rename(link)
-    assert still(joules, *hosts, guest, *hosts, guest) == before, "another host's counter is no energy"
+    assert still(joules, hosts[1], guest) == before, "another host's counter is no energy"
     vm.send_signal(signal.SIGCONT)
     wait_until(lambda: microjoules(records[1]) > moved + 5_000_000, "5 J more")
     vm.send_signal(signal.SIGSTOP)
