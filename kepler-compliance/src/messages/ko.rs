@@ -44,7 +44,7 @@ fn energy(message: &EnergyMessage) -> String {
             format!("에너지는 실측이 아닌 모델 추정값이며, 예상 오차는 ±{} %(1σ)입니다.", percent(error_ratio * 100.0))
         }
         M::Corrected { source, factor, age } => format!(
-            "전체 기기를 재는 측정기({source})에 맞추어 추정값에 {}을 곱했습니다. 가장 최근 측정은 {} 전입니다.",
+            "전체 기기를 재는 측정기({source})에 맞추어 추정값을 {}배로 보정했습니다. 가장 최근 측정은 {} 전입니다.",
             figure(*factor),
             exactly(*age, Lang::Ko)
         ),
