@@ -12,6 +12,7 @@ mod comma;
 mod command_line;
 mod compliance;
 mod config;
+mod corrections;
 mod doctor;
 #[cfg(all(test, feature = "mcp", feature = "model-server", feature = "top"))]
 mod documented;

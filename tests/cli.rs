@@ -223,7 +223,7 @@ fn until_it_runs(arguments: &[&str], stdin: Stdio) -> program::Running {
     let status = format!("/proc/{}/status", running.0.id());
     let caught =
         |text: &str| text.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigCgt:\t")?, 16).ok());
-    for _ in 0..500 {
+    for _ in 0..3000 {
         let mask = fs::read_to_string(&status).ok().and_then(|text| caught(&text)).unwrap_or(0);
         if mask & (1 << (rustix::process::Signal::USR2.as_raw() - 1)) != 0 {
             return running;

@@ -18,6 +18,7 @@
 //! ```
 
 pub mod idle;
+pub mod learned;
 pub mod ledger;
 pub mod pool;
 pub mod share;

@@ -8,9 +8,12 @@
 
 #[cfg(feature = "calibration")]
 pub mod file;
+mod kept;
 mod live;
 pub mod wall;
 
+pub use kept::KeptCorrection;
+pub(crate) use kept::is_old;
 pub use live::{LiveCorrection, Scale};
 
 use crate::attribution::idle::IdleEstimate;
@@ -27,7 +30,7 @@ const MOST_WATTS: f64 = 100_000.0;
 const ERROR_ALIKE: f64 = 0.1;
 /// What 68 % of the errors stay below, relative to the estimate, after it was put right at idle and at full load.
 /// `kepler_train::default_model` finds it again.
-pub(crate) const ERROR_CALIBRATED: f64 = 0.25;
+pub(crate) const ERROR_CALIBRATED: f64 = 0.24;
 /// How many times wider an error becomes at a load unlike those that were measured: judgement, not measurement.
 pub(crate) const WIDENING_UNSEEN: f64 = 1.5;
 /// How far apart the busy shares of two points must be to say more than one.

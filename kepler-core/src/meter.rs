@@ -87,9 +87,9 @@ pub trait EnergyMeter: Send {
     /// the order of [`EnergyMeter::zones`].
     fn read(&mut self, at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>);
 
-    /// Corrects its estimate from now on: [`LiveCorrection`](crate::calibration::LiveCorrection). A meter that measures, or that was
+    /// Corrects its estimate from now on, or no more: [`LiveCorrection`](crate::calibration::LiveCorrection). A meter that measures, or that was
     /// calibrated, leaves it. Whether it does.
-    fn rescale(&mut self, scale: Scale) -> bool {
+    fn rescale(&mut self, scale: Option<Scale>) -> bool {
         let _ = scale;
         false
     }

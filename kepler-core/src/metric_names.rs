@@ -208,8 +208,14 @@ pub const COMMAND_GPU_JOULES_TOTAL: &str = "kepler_command_gpu_joules_total";
 pub const COMMAND_GPU_WATTS: &str = "kepler_command_gpu_watts";
 /// By what a zone's active energy was last divided, a constant 1.
 pub const ATTRIBUTION_WEIGHT_INFO: &str = "kepler_attribution_weight_info";
+/// How far off a zone's power is when predicted by a weight, in watts.
+pub const ATTRIBUTION_ERROR_WATTS: &str = "kepler_attribution_error_watts";
 /// Expected relative error of an estimate, one standard deviation.
 pub const POWER_SOURCE_ERROR_RATIO: &str = "kepler_power_source_error_ratio";
+/// By what an estimate is multiplied, as a meter of the whole machine has shown.
+pub const ESTIMATE_CORRECTION_RATIO: &str = "kepler_estimate_correction_ratio";
+/// How old the newest reading is that a correction was learned from, in seconds.
+pub const ESTIMATE_CORRECTION_AGE_SECONDS: &str = "kepler_estimate_correction_age_seconds";
 /// Where the figures of a zone come from, a constant 1.
 pub const POWER_SOURCE_INFO: &str = "kepler_power_source_info";
 /// Wraps, resets and late readings of the energy counters of a zone.

@@ -42,7 +42,7 @@ pub use retired::Retention;
 
 use crate::attribution::{IdlePolicy, Weights};
 use crate::availability::{Remedy, Root, Unavailable};
-use crate::calibration::IdlePower;
+use crate::calibration::{IdlePower, KeptCorrection};
 use crate::counter::longest_gap;
 use crate::device::{Device, DeviceMeter, DeviceMeters, DeviceOptions};
 use crate::directory::Directory;
@@ -97,6 +97,8 @@ pub struct SamplerOptions {
     pub directory: Option<Directory>,
     /// Where meters of the whole machine report, if there are any.
     pub platform: Option<PlatformBoard>,
+    /// What an earlier run has learned of the estimate from them: [`Snapshot::kept_correction`].
+    pub kept_correction: Option<KeptCorrection>,
     /// Whether what they show beyond the machine's parts is charged to workloads.
     pub platform_attribution: PlatformAttribution,
 }
@@ -244,7 +246,12 @@ impl Sampler {
             zones: Zones::new(options.policy, options.chain.calibration.clone()),
             devices,
             devices_unavailable: found.unavailable,
-            platform: Platform::open(options.platform.clone(), options.platform_attribution, learned),
+            platform: Platform::open(
+                options.platform.clone(),
+                options.platform_attribution,
+                learned,
+                (host, options.kept_correction.clone()),
+            ),
             processes: Processes::open(host, options.retention, options.deleted_mark).map_err(processes)?,
             groups,
             commands: Commands::default(),
@@ -357,6 +364,7 @@ impl Sampler {
             snapshot.node.processors = self.processors;
             snapshot.node.activity = activity;
             snapshot.node.weights = *self.apportioner.weights();
+            snapshot.node.learned_costs = PerZone::from_fn(|kind| self.apportioner.learned(kind));
             self.zones.publish(&mut snapshot.node.zones);
             self.devices.publish(snapshot, at);
             let mut charge = 0;
@@ -364,13 +372,7 @@ impl Sampler {
                 let (processes, groups, commands) = (&mut self.processes, &mut self.groups, &mut self.commands);
                 platform.tick(at, snapshot, &mut Workloads { processes, groups, commands }, &mut self.faults);
                 platform.publish(snapshot, &at);
-                if let Some(correction) = platform.correction() {
-                    let is_used = self.chain.rescale(correction.scale);
-                    platform.in_effect = is_used.then_some(correction.scale.factor);
-                    if is_used {
-                        snapshot.correct_estimates(correction);
-                    }
-                }
+                platform.correct(&at, &mut self.chain, snapshot);
                 charge = platform.number();
             }
             let shown = Shown { interval, readings: self.devices.numbers(), platform: charge };

@@ -29,8 +29,9 @@ pub use row::{AnyRow, Row, State};
 pub use top::{Top, TopUser};
 
 use crate::attribution::idle::{IdleEstimate, IdleKnowledge};
+use crate::attribution::learned::Learned;
 use crate::attribution::{IdlePolicy, Weight};
-use crate::calibration::Scale;
+use crate::calibration::{KeptCorrection, Scale};
 use crate::counter::CounterEvents;
 use crate::host::Timestamp;
 use crate::meter::{ErrorBounds, Method};
@@ -39,7 +40,7 @@ use crate::usage::Activity;
 use crate::workload::{CommandInfo, ContainerInfo, JobInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo, WorkloadKind};
 use row::List;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The state of the node and of all its workloads at one moment.
 ///
@@ -68,6 +69,9 @@ pub struct Snapshot {
     /// What the machine draws beside the parts that have meters of their own, where a meter of this node as a whole is read.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub platform_residual: Option<PlatformResidual>,
+    /// What was learned of the estimate from a meter of the whole machine so far, to begin with after a restart.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub kept_correction: Option<Arc<KeptCorrection>>,
     /// Processes: those alive by pid, then the terminated ones that are still listed.
     pub processes: Vec<Row<ProcessInfo>>,
     /// Containers, running and terminated.
@@ -107,6 +111,7 @@ impl Snapshot {
             devices: Vec::new(),
             platform: Vec::new(),
             platform_residual: None,
+            kept_correction: None,
             processes: Vec::new(),
             containers: Vec::new(),
             pods: Vec::new(),
@@ -180,6 +185,8 @@ pub struct Node {
     /// By what each zone's active energy was divided in the last interval in which there was any; `None`
     /// for zones without a source.
     pub weights: PerZone<Option<Weight>>,
+    /// What work was found to cost in each zone, and how well that predicts its power; `None` as long as that is not known.
+    pub learned_costs: PerZone<Option<Learned>>,
 }
 
 impl Node {
@@ -267,21 +274,29 @@ pub struct NodeZone {
 }
 
 /// What corrects an estimate while it is used.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct EstimateCorrection {
     /// By what the meter is asked that shows the whole machine: `redfish`, `ipmi`, …
-    pub source: &'static str,
+    pub source: Arc<str>,
     /// By what the estimate is multiplied, and how far off it is then.
     pub scale: Scale,
+    /// When the newest reading that it was learned from was taken over: perhaps in an earlier run of the program.
+    pub newest: SystemTime,
 }
 
 impl EstimateCorrection {
     /// A correction by what a meter shows.
     #[must_use]
-    pub const fn new(source: &'static str, scale: Scale) -> Self {
-        EstimateCorrection { source, scale }
+    pub fn new(source: impl Into<Arc<str>>, scale: Scale, newest: SystemTime) -> Self {
+        EstimateCorrection { source: source.into(), scale, newest }
+    }
+
+    /// How old the newest reading is that it was learned from.
+    #[must_use]
+    pub fn age(&self, at: &Timestamp) -> Duration {
+        at.wall.duration_since(self.newest).unwrap_or_default()
     }
 }
 
@@ -308,10 +323,10 @@ impl SocketZone {
 
 impl Snapshot {
     /// Says of zones that are estimated by a model by what they are corrected.
-    pub(crate) fn correct_estimates(&mut self, correction: EstimateCorrection) {
+    pub(crate) fn correct_estimates(&mut self, correction: &EstimateCorrection) {
         let zones = self.node.zones.iter_mut().filter_map(|(_, zone)| zone.as_mut());
         for zone in zones.filter(|zone| matches!(zone.method, Method::Estimated { .. })) {
-            zone.correction = Some(correction);
+            zone.correction = Some(correction.clone());
         }
     }
 }

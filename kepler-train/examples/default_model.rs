@@ -16,10 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if let Some(card) = &made.document.card {
         print!("{card}");
     }
-    println!(
-        "frequency exponent {}, one standard deviation {:.3} (generic class {:.3})",
-        made.exponent, made.error_ratio, made.generic_error_ratio
-    );
+    println!("one standard deviation {:.3} (generic class {:.3})", made.error_ratio, made.generic_error_ratio);
     let (below, above) = made.calibrated_margins;
     println!(
         "calibrated at idle and full load: one standard deviation {:.3}, 90 % within -{below:.3} and +{above:.3}",

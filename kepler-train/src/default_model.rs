@@ -1,8 +1,9 @@
 //! The model that is used where nothing is measured and nothing is configured: watts of one logical CPU by its busy share,
 //! learned on seven measured machines, for processors of which only the published full-load power is known.
 //!
-//! `W = class · (a · ln(b · busy + 1) + c)`, with `class` the published power of a logical CPU of that generation at
-//! full load ([`CpuClass::scale_watts`]) at the processor's nominal frequency. Power rises steeply from idle and flattens, which a
+//! `W = class · (f² · a · ln(b · busy + 1) + c)`, with `class` the published power of a logical CPU of that generation at
+//! full load, and `f` the processor's nominal frequency by that of the middle of servers: what switching costs goes by the square of the
+//! frequency ([`CpuClass::scale_watts`]), what is drawn at rest does not ([`CpuClass::rest_watts`]). Power rises steeply from idle and flattens, which a
 //! straight line between idle and full load misses by half. Relative errors are minimised, each machine counting
 //! the same: their absolute values, so that a machine unlike the others does not bend the curve for all. `cargo run -p kepler-train --example default_model` makes the file that `kepler-core` embeds.
 //!
@@ -25,19 +26,20 @@ use crate::validate::{HeldOut, score};
 use crate::{Dataset, TrainError};
 use kepler_core::calibration::Correction;
 use kepler_core::meter::estimate::CpuClass;
-use kepler_core::model::format::{Component, Curve, Document, Feature, Function, IntervalKnots, Shape, Support, Term};
+use kepler_core::model::format::{
+    Component, Curve, Document, Feature, Function, IntervalKnots, Linear, Shape, Support, Term,
+};
 use kepler_core::model::{Card, Model, Score, Semantics};
 use kepler_core::units::ZoneKind;
 use rows::Machine;
 
-/// Inputs of the model: the busy share of the logical CPUs, 0 … 1, and the published full-load power of one of them, W.
-pub const FEATURES: [&str; 2] = ["busy_share", "class_full_watts"];
+/// Inputs of the model: the busy share of the logical CPUs, 0 … 1, the published full-load power of one of them by its frequency, W, and
+/// the same at the middle frequency.
+pub const FEATURES: [&str; 3] = ["busy_share", "class_full_watts", "class_rest_watts"];
 /// Share of cases that the interval is to cover.
 const CONFIDENCE: f64 = 0.9;
 /// One standard deviation of a normal error, as the share of cases within it.
 const ONE_SIGMA: f64 = 0.6827;
-/// The exponents of the frequency that are compared.
-const EXPONENTS: std::ops::RangeInclusive<i32> = 0..=3;
 /// Least squares are reweighted this many times, by the errors that the last curve left: that minimises their sum.
 const ROUNDS: usize = 10;
 /// A relative error below this weighs no more.
@@ -54,9 +56,6 @@ const GROWTH: f64 = 0.5;
 pub struct DefaultModel {
     /// The model with its card.
     pub document: Document,
-    /// Of the whole numbers, the power of the nominal frequency that suits all machines best:
-    /// [`CpuClass::FREQUENCY_EXPONENT`].
-    pub exponent: i32,
     /// What 68 % of the errors on machines that were left out stay below, relative to the estimate.
     pub error_ratio: f64,
     /// The same if nothing is known of the processor.
@@ -74,7 +73,7 @@ pub struct DefaultModel {
 pub fn train(folder: &Folder) -> Result<DefaultModel, TrainError> {
     let machines = rows::read(folder)?;
     let all: Vec<&Machine> = machines.iter().collect();
-    let (exponent, curve) = fit(&all)?;
+    let curve = fit(&all)?;
     let fits = machines
         .iter()
         .enumerate()
@@ -83,38 +82,41 @@ pub fn train(folder: &Folder) -> Result<DefaultModel, TrainError> {
             fit(&others.collect::<Vec<_>>())
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let scaled = |machine: &Machine, class: f64, curve: &Curve| {
-        machine.rows.iter().map(|(busy, _)| class * at(curve, *busy)).collect()
+    let scaled = |machine: &Machine, watts: (f64, f64), curve: &Curve| {
+        machine.rows.iter().map(|(busy, _)| at(curve, *busy, watts)).collect()
     };
-    let left_out =
-        leave_out(&machines, &fits, |machine, exponent, curve| scaled(machine, machine.class_watts(exponent), curve));
+    let left_out = leave_out(&machines, &fits, |machine, curve| scaled(machine, machine.watts(), curve));
     let generic = CpuClass::generic().full.watts();
-    let generic = leave_out(&machines, &fits, |machine, _, curve| scaled(machine, generic, curve));
-    let calibrated = leave_out(&machines, &fits, |machine, _, curve| {
-        let correction = Correction::of(&machine.idle_and_full(), |busy| at(curve, busy));
+    let generic = leave_out(&machines, &fits, |machine, curve| scaled(machine, (generic, generic), curve));
+    let calibrated = leave_out(&machines, &fits, |machine, curve| {
+        let estimate = |busy| at(curve, busy, machine.watts());
+        let correction = Correction::of(&machine.idle_and_full(), estimate);
         let right = |watts| correction.map_or(f64::NAN, |correction| correction.apply(watts));
-        machine.rows.iter().map(|(busy, _)| right(at(curve, *busy))).collect()
+        machine.rows.iter().map(|(busy, _)| right(estimate(*busy))).collect()
     });
     let margins = margins(left_out.iter());
 
-    let data = dataset(&machines, exponent)?;
+    let data = dataset(&machines)?;
+    // Per the power at full load: what is drawn at rest is a share of it.
+    let (rest, curve) = apart(curve);
+    let rest = Linear { bias: 0.0, coefficients: vec![0.0, rest, 0.0] };
     let component = Component {
         per: Some(1),
-        terms: vec![Term { weight: 1.0, function: Function::Curve(curve) }],
+        terms: vec![Term { weight: 1.0, function: Function::Curve(curve) }, Term::linear(1.0, rest)],
         interval: Some(interval(margins)),
     };
     let document = Document {
         semantics: Semantics::AsNamed,
         features: ranges(&data),
+        inputs: vec![vec![(0, 1)], vec![(2, 1), (1, -1)], vec![(1, 1)]],
         components: [("package".to_owned(), component)].into(),
-        support: Some(support(&machines, exponent)),
+        support: Some(support(&machines)),
         card: Some(card(&data, &machines, &left_out)),
         ..Document::default()
     };
     Model::from_document(&document)?;
     Ok(DefaultModel {
         document,
-        exponent,
         error_ratio: quantile(left_out.iter().flat_map(LeftOut::sizes), ONE_SIGMA),
         generic_error_ratio: quantile(generic.iter().flat_map(LeftOut::sizes), ONE_SIGMA),
         calibrated_error_ratio: quantile(calibrated.iter().flat_map(LeftOut::sizes), ONE_SIGMA),
@@ -130,45 +132,47 @@ pub fn text(document: &Document) -> Result<String, serde_json::Error> {
     serde_json::to_string_pretty(document).map(|text| text + "\n")
 }
 
-/// The curve of watts by class watts, and the exponent that leaves least.
-fn fit(machines: &[&Machine]) -> Result<(i32, Curve), TrainError> {
-    let mut best: Option<(f64, i32, Curve)> = None;
-    for exponent in EXPONENTS {
-        let (left, curve) = fit_scaled(machines, exponent)?;
-        if best.as_ref().is_none_or(|(least, ..)| left < *least) {
-            best = Some((left, exponent, curve));
-        }
-    }
-    best.map(|(_, exponent, curve)| (exponent, curve)).ok_or(TrainError::TooFew { found: 0, needed: 1 })
-}
-
-/// The curve that leaves the least sum of relative errors, each machine counting the same, and that sum.
-fn fit_scaled(machines: &[&Machine], exponent: i32) -> Result<(f64, Curve), TrainError> {
-    let (mut share, mut rates, mut relative, mut counts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+/// The curve that leaves the least sum of relative errors, each machine counting the same.
+fn fit(machines: &[&Machine]) -> Result<Curve, TrainError> {
+    let (mut share, mut scales, mut watts, mut counts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for machine in machines {
-        let class = machine.class_watts(exponent);
-        for (busy, watts) in &machine.rows {
+        for (busy, measured) in &machine.rows {
             share.push(*busy);
-            rates.push(watts / class);
-            relative.push(class / watts);
+            scales.push(machine.watts());
+            watts.push(*measured);
             counts.push(1.0 / machine.rows.len() as f64);
         }
     }
     let mut errors = vec![1.0_f64; share.len()];
+    let mut rest = 0.0;
     let mut best: Option<(f64, Curve)> = None;
     for _ in 0..ROUNDS {
-        let weights = relative.iter().zip(&counts).zip(&errors);
+        let weights = scales.iter().zip(&watts).zip(&counts).zip(&errors);
         let weights: Vec<f64> = weights
-            .map(|((relative, count), error)| relative * (count / error.abs().max(LEAST_ERROR)).sqrt())
+            .map(|((((full, _), watts), count), error)| full / watts * (count / error.abs().max(LEAST_ERROR)).sqrt())
+            .collect();
+        // What rest was found to be the last time is taken as what it is on each machine.
+        let rates: Vec<f64> = scales
+            .iter()
+            .zip(&watts)
+            .map(|((full, at_rest), watts)| (watts + rest * (full - at_rest)) / full)
             .collect();
         let (curve, _) = curve::fit_weighted(&share, 0, &rates, Some(&weights), Shape::Logarithmic)?;
-        errors = share.iter().zip(&rates).map(|(busy, rate)| at(&curve, *busy) / rate - 1.0).collect();
+        rest = apart(curve.clone()).0;
+        let predicted = share.iter().zip(&scales).map(|(busy, scale)| at(&curve, *busy, *scale));
+        errors = predicted.zip(&watts).map(|(predicted, watts)| predicted / watts - 1.0).collect();
         let left = errors.iter().zip(&counts).map(|(error, count)| error.abs() * count).sum::<f64>();
         if best.as_ref().is_none_or(|(least, _)| left < *least) {
             best = Some((left, curve));
         }
     }
-    best.ok_or(TrainError::TooFew { found: 0, needed: 1 })
+    best.map(|(_, curve)| curve).ok_or(TrainError::TooFew { found: 0, needed: 1 })
+}
+
+/// What a curve says of rest, and the curve without that.
+fn apart(mut curve: Curve) -> (f64, Curve) {
+    let rest = curve.weights.last_mut().map(std::mem::take).unwrap_or_default();
+    (rest, curve)
 }
 
 /// One machine, predicted by a model of the others.
@@ -210,25 +214,20 @@ impl LeftOut {
     }
 }
 
-/// Predicts each machine by the fit of the others, whose exponent was chosen without it. `predict` makes watts of a
-/// logical CPU, one a row, of the exponent and the curve of the others.
-fn leave_out(
-    machines: &[Machine],
-    fits: &[(i32, Curve)],
-    predict: impl Fn(&Machine, i32, &Curve) -> Vec<f64>,
-) -> Vec<LeftOut> {
-    let one = |(machine, (exponent, curve)): (&Machine, &(i32, Curve))| {
-        let predicted = predict(machine, *exponent, curve);
+/// Predicts each machine by the fit of the others. `predict` makes watts of a logical CPU, one a row, of the curve of the others.
+fn leave_out(machines: &[Machine], fits: &[Curve], predict: impl Fn(&Machine, &Curve) -> Vec<f64>) -> Vec<LeftOut> {
+    let one = |(machine, curve): (&Machine, &Curve)| {
+        let predicted = predict(machine, curve);
         let rows = machine.rows.iter().zip(predicted).map(|((_, watts), predicted)| (*watts, predicted)).collect();
         LeftOut { name: machine.name, threads: f64::from(machine.threads), rows }
     };
     machines.iter().zip(fits).map(one).collect()
 }
 
-/// The fitted curve.
-fn at(curve: &Curve, busy: f64) -> f64 {
+/// The fitted curve, of a logical CPU that draws `full` watts at full load, and at rest is as one that draws `at_rest`.
+fn at(curve: &Curve, busy: f64, (full, at_rest): (f64, f64)) -> f64 {
     match curve.weights.as_slice() {
-        [a, b, c] => a * (b * busy / curve.scale + 1.0).ln() + c,
+        [a, b, c] => full * a * (b * busy / curve.scale + 1.0).ln() + at_rest * c,
         _ => f64::NAN,
     }
 }
@@ -259,11 +258,12 @@ fn interval((below, above): (f64, f64)) -> IntervalKnots {
     IntervalKnots { confidence: CONFIDENCE, knots: vec![[0.0, 0.0, 0.0], [MOST, MOST * below, MOST * above]], far: 0.0 }
 }
 
-fn dataset(machines: &[Machine], exponent: i32) -> Result<Dataset, TrainError> {
+fn dataset(machines: &[Machine]) -> Result<Dataset, TrainError> {
     let (mut rows, mut target) = (Vec::new(), Vec::new());
     for machine in machines {
         for (busy, watts) in &machine.rows {
-            rows.extend([*busy, machine.class_watts(exponent)]);
+            let (full, rest) = machine.watts();
+            rows.extend([*busy, full, rest]);
             target.push(*watts);
         }
     }
@@ -272,7 +272,8 @@ fn dataset(machines: &[Machine], exponent: i32) -> Result<Dataset, TrainError> {
 }
 
 fn ranges(data: &Dataset) -> Vec<Feature> {
-    let column = |index: usize| data.rows().iter().skip(index).step_by(data.width()).copied();
+    // What is seen of a class is seen of it at rest, too.
+    let column = |index: usize| data.rows().iter().skip(index.min(1)).step_by(data.width()).copied();
     let of = |(index, name): (usize, &String)| Feature {
         name: name.clone(),
         // A busy share is what it is: all of 0 … 1 is had.
@@ -283,8 +284,8 @@ fn ranges(data: &Dataset) -> Vec<Feature> {
 }
 
 /// Which published figures were seen. Within half of the widest gap between two of them, one is as good as seen.
-fn support(machines: &[Machine], exponent: i32) -> Support {
-    let mut seen: Vec<f64> = machines.iter().map(|machine| machine.class_watts(exponent)).collect();
+fn support(machines: &[Machine]) -> Support {
+    let mut seen: Vec<f64> = machines.iter().map(|machine| machine.watts().0).collect();
     seen.sort_by(f64::total_cmp);
     seen.dedup();
     let gaps = seen.windows(2).map(|pair| match pair {
@@ -292,8 +293,8 @@ fn support(machines: &[Machine], exponent: i32) -> Support {
         _ => 0.0,
     });
     let reach = gaps.fold(0.0, f64::max) / 2.0;
-    let rows = seen.iter().flat_map(|watts| [0.0, *watts as f32]).collect();
-    Support { scales: vec![0.0, 1.0], floors: Vec::new(), rows, reach: reach.max(1e-3), growth: GROWTH }
+    let rows = seen.iter().flat_map(|watts| [0.0, 0.0, *watts as f32]).collect();
+    Support { scales: vec![0.0, 0.0, 1.0], floors: Vec::new(), rows, reach: reach.max(1e-3), growth: GROWTH }
 }
 
 fn card(data: &Dataset, machines: &[Machine], left_out: &[LeftOut]) -> Card {
@@ -341,6 +342,7 @@ fn card(data: &Dataset, machines: &[Machine], left_out: &[LeftOut]) -> Card {
              nominal frequency over 2.5 GHz where the processor's name states it; one figure, their mean, for the \
              generations of Intel's servers from Haswell to Sapphire Rapids"
                 .to_owned(),
+            "class_rest_watts: the same without the frequency, which does not raise what is drawn at rest".to_owned(),
             "all measured machines are Intel's: for newer ones, AMD and Arm the published figures alone scale the curve, and the \
              interval is widened by how far they lie outside of those"
                 .to_owned(),

@@ -25,7 +25,6 @@ fn the_embedded_model_is_the_one_that_is_made_and_its_stated_error_that_of_machi
     let embedded = std::fs::read_to_string(root.join("../kepler-core/data/default_model.json")).unwrap();
     let remedy = "cargo run -p kepler-train --example default_model -- kepler-core/data/default_model.json";
     assert_eq!(default_model::text(&made.document).unwrap(), embedded, "make it again: {remedy}");
-    assert_eq!(made.exponent, CpuClass::FREQUENCY_EXPONENT);
 
     let stated = CpuClass::named("Haswell").unwrap().error_ratio;
     assert!(made.error_ratio <= stated && made.error_ratio > 0.95 * stated, "{} for {stated}", made.error_ratio);
@@ -45,5 +44,5 @@ fn the_embedded_model_is_the_one_that_is_made_and_its_stated_error_that_of_machi
     assert!(above <= stated.above && above > 0.95 * stated.above, "{above} for {stated:?}");
 
     let mean = &made.document.card.unwrap().scores[0];
-    assert!(mean.coverage.unwrap() > 0.85 && mean.mape < 30.0, "{mean}");
+    assert!(mean.coverage.unwrap() > 0.85 && mean.mape < 22.0, "{mean}");
 }

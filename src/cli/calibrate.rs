@@ -1,6 +1,6 @@
 //! `kepler calibrate`: learns what this machine draws, idle and under load, while a meter can be read.
 
-mod file;
+pub(super) mod file;
 mod load;
 mod reference;
 mod transfer;

@@ -5,6 +5,7 @@ mod configured;
 
 use super::accelerators::Accelerators;
 use super::config::{Config, Manner, Meter};
+use super::corrections;
 use super::exit::Failure;
 use super::kubernetes::Pods;
 use super::platform::Platform;
@@ -98,6 +99,7 @@ fn open_with(config: &Config, chain: ChainOptions, known: &Known) -> Result<Samp
         options.deleted_mark = config.manner == Manner::Kepler;
         options.directory = known.pods();
         options.platform = known.platform().map(|platform| platform.board.clone());
+        options.kept_correction = options.platform.as_ref().and_then(|_| corrections::read(config));
         options.platform_attribution = config.platform.attribute;
         options.devices = devices(config);
         options.devices.directory = known.accelerators.as_ref().map(|known| known.directory.clone());

@@ -34,7 +34,7 @@ fn a_zone_that_does_not_answer_is_named_and_holds_nothing_up() {
     let server = Server::start(&[&sysfs(&tree), "--metrics=node"]);
     assert!(server.log.iter().any(|line| line.contains("does not answer")), "{:?}", server.log);
     // Two readings, so that there is something to estimate it from.
-    let health = (0..100).map(|_| {
+    let health = (0..1000).map(|_| {
         std::thread::sleep(std::time::Duration::from_millis(20));
         get(&server, "/healthz")
     });
@@ -43,7 +43,7 @@ fn a_zone_that_does_not_answer_is_named_and_holds_nothing_up() {
     assert!(named.is_some_and(|answer| answer.starts_with("HTTP/1.1 200")), "{}", get(&server, "/healthz"));
     let metrics = get(&server, "/metrics");
     assert!(metrics.contains(r#"method="partial""#), "{metrics}");
-    assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
+    assert!(started.elapsed() < std::time::Duration::from_secs(60), "{:?}", started.elapsed());
 }
 
 #[test]

@@ -57,7 +57,7 @@ class Container:
         ports = {port["name"]: port["containerPort"] for port in self.manifest["ports"]}
         return self.ask(ports[get["port"]], get["path"], scheme=get.get("scheme", "HTTP").lower())[0] in range(200, 400)
 
-    def wait(self, kind: str, seconds: float = 20) -> float:
+    def wait(self, kind: str, seconds: float = 60) -> float:
         """Waits for a probe to answer well; how long that took."""
         start = time.monotonic()
         while time.monotonic() - start < seconds:
@@ -75,7 +75,7 @@ class Container:
         try:
             start = time.monotonic()
             os.kill(pid, signal.SIGTERM)
-            ended, _, _ = select.select([process], [], [], 10)
+            ended, _, _ = select.select([process], [], [], 25)
             seconds = time.monotonic() - start
         finally:
             os.close(process)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from linux import goes_first
 from polling import wait_until
 from server import Kepler
 from workloads import running
@@ -42,7 +43,9 @@ def simulated(tmp_path: Path) -> Iterator[Path]:
     if not program:
         pytest.skip("KEPLER_SIMULATE names no program: cargo build --example simulate --features sim")
     log = tmp_path / "simulate.log"
-    with log.open("wb") as file, running([program, str(tmp_path / "host")], stdout=file, stderr=file):
+    command = [program, str(tmp_path / "host")]
+    # Counters that move late would be power that was not drawn.
+    with log.open("wb") as file, running(command, stdout=file, stderr=file, preexec_fn=goes_first):
         wait_until(lambda: "simulating" in log.read_text(), "the simulated host")
         yield tmp_path / "host/sys"
 

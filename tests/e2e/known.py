@@ -1,11 +1,11 @@
 """A machine whose load and power a test decides, whatever this one does: procfs and RAPL of its own."""
 
-import contextlib
 import os
 import threading
 import time
 from pathlib import Path
 
+from linux import goes_first
 from powercap import PowercapTree
 
 PACKAGE = "intel-rapl:0"
@@ -30,6 +30,7 @@ class KnownMachine:
         self.busy = 0.0
         self._start, self._last = time.monotonic(), time.monotonic()
         self._busy_seconds, self._joules = 0.0, 1.0
+        self._latest = 0.0
         self._stop = threading.Event()
         self._stat = os.open(self.procfs / "stat", os.O_CREAT | os.O_WRONLY)
         self._energy = os.open(self.tree.counter(PACKAGE), os.O_WRONLY)
@@ -48,6 +49,10 @@ class KnownMachine:
         """A moment of the clock that does not jump, and the joules drawn by then."""
         return self._drawn
 
+    def off(self, seconds: float) -> float:
+        """By which share a mean over this time may be off, because an update came late at one end or the other."""
+        return self._latest / seconds
+
     def __enter__(self) -> "KnownMachine":
         self._thread.start()
         return self
@@ -59,15 +64,14 @@ class KnownMachine:
         os.close(self._energy)
 
     def _run(self) -> None:
-        # An update that comes late is power that was not drawn: it goes before whatever keeps this machine busy.
-        with contextlib.suppress(PermissionError):
-            os.sched_setscheduler(threading.get_native_id(), os.SCHED_FIFO, os.sched_param(1))
+        goes_first(threading.get_native_id())
         while not self._stop.wait(STEP):
             self._advance()
 
     def _advance(self) -> None:
         now = time.monotonic()
         elapsed, self._last = now - self._last, now
+        self._latest = max(self._latest, elapsed)
         self._busy_seconds += self.busy * elapsed
         self._joules += self.power(self.busy / self.CPUS) * elapsed
         self._drawn = (now, self._joules)

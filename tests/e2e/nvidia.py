@@ -32,6 +32,11 @@ class Gpu:
         with self._writing:
             self._write()
 
+    def drawn(self) -> float:
+        """What it has drawn until now, in joules."""
+        self.write()
+        return self._joules
+
     def _write(self) -> None:
         now = time.monotonic()
         self._joules += (now - self._counted) * self.watts

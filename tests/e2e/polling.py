@@ -15,3 +15,21 @@ def wait_until(condition: Callable[[], T | None], what: str, seconds: float = 45
             return result
         assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
         time.sleep(step)
+
+
+def wait_until_right(check: Callable[[], bool], what: str, seconds: float = 45.0) -> None:
+    """Waits until a check of several figures holds. What it asserts may be wrong meanwhile, not at the end."""
+    wrong: AssertionError | None = None
+
+    def holds() -> bool:
+        nonlocal wrong
+        try:
+            return check()
+        except AssertionError as error:
+            wrong = error
+            return False
+
+    try:
+        wait_until(holds, what, seconds)
+    except AssertionError as error:
+        raise error from wrong

@@ -4,15 +4,18 @@ import gzip
 import re
 import signal
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from email.message import Message
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from exposition import OPENMETRICS, TEXT, Scrape
 from polling import wait_until
+
+T = TypeVar("T")
 
 
 class Answer(NamedTuple):
@@ -87,6 +90,16 @@ class Kepler:
             return candidate if condition(candidate) else None
 
         return wait_until(scrape, what)
+
+    def scrape_beside(self, read: Callable[[], T], within: float = 0.2) -> tuple[Scrape, T]:
+        """A snapshot, and what was read in the moment after it was taken: both are of the same time."""
+
+        def attempt() -> tuple[Scrape, T] | None:
+            scrape = self.scrape_after(self.scrape().tick())
+            value = read()
+            return (scrape, value) if time.time() - scrape.tick() < within else None
+
+        return wait_until(attempt, f"a snapshot that is shown within {within} s")
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Sends a signal, and gives the exit status."""

@@ -64,9 +64,9 @@ class Container:
 
     def _usage(self) -> tuple[float, float, float, float]:
         """CPU seconds of container and node, active joules of container and node, all just after a measurement."""
-        scrape = self._server.scrape_after(self._server.scrape().tick())
+        scrape, seconds = self._server.scrape_beside(lambda: (cgroup_seconds(self.pid), node_busy_seconds()))
         active = scrape.sum("kepler_node_cpu_active_joules_total", zone="package")
-        return cgroup_seconds(self.pid), node_busy_seconds(), self.joules(scrape), active
+        return *seconds, self.joules(scrape), active
 
 
 class Shares(NamedTuple):

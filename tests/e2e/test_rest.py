@@ -57,7 +57,7 @@ def test_answers_about_one_moment_agree(kepler):
         assert first == second
         return True
 
-    assert any(asked_twice() for _ in range(5))
+    wait_until(asked_twice, "answers between two ticks")
 
 
 def test_mistakes_are_problems_with_a_remedy(kepler):
@@ -128,7 +128,7 @@ def test_events_come_with_each_tick(kepler):
     connection.getresponse().readline()
     start = time.monotonic()
     assert server.stop() == 0
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 5, "it waited for the client as long as it may"
 
 
 def test_a_listener_that_does_not_read_holds_up_no_other(kepler):

@@ -153,7 +153,7 @@ def test_a_terminal_that_is_closed_ends_it(top_bin, serving):
 def test_who_drew_how_much_before_it_was_started_is_shown(top_bin, serving, tmp_path):
     server = serving()
     with spinning(tmp_path, b"earlier"):
-        time.sleep(15)
+        time.sleep(7)
     server.scrape_with_power()
     with Terminal([str(top_bin), "top", f"http://{server.address}"]) as terminal:
         # The newest interval may still have seen it.
@@ -229,7 +229,7 @@ def test_with_four_thousand_processes_it_takes_little_of_a_processor(top_bin, se
             # The first list is whole, to count energy from there.
             terminal.read(3)
             before, begun = terminal.cpu_seconds(), time.monotonic()
-            while time.monotonic() - begun < 20:
+            while time.monotonic() - begun < 10:
                 terminal.read(0.5)
             share = (terminal.cpu_seconds() - before) / (time.monotonic() - begun)
     figure(f"{share:.2%} of a CPU (aim: at most 1 %)")

@@ -56,7 +56,7 @@ def serve(binary: Path, log: Path, *flags: str) -> Server:
     with log.open("w") as stderr:
         command = [str(binary), "serve", "--web.listen-address=127.0.0.1:0", *MEASURING, *flags]
         process = subprocess.Popen(command, stderr=stderr, text=True)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         if found := re.search(r"http://[\d.]+:\d+", log.read_text()):
             url = found.group()

@@ -351,8 +351,9 @@ def test_the_real_codecarbon_writes_the_same_columns_and_figures_of_the_same_kin
     for column in ("country_name", "country_iso_code", "os", "python_version", "cpu_count", "tracking_mode", "on_cloud"):
         assert ours[column] == theirs[column], column
     assert float(ours["ram_total_size"]) == pytest.approx(float(theirs["ram_total_size"]), rel=0.01)
-    # Both take the same time; what they say it took must be of one order of magnitude, by model or by meter.
-    assert float(ours["duration"]) == pytest.approx(float(theirs["duration"]), abs=1.5)
+    # Both work for the same time, with more or less around it; what they say it took must be of one order of magnitude, by model
+    # or by meter.
+    assert 1 / 3 < float(ours["duration"]) / float(theirs["duration"]) < 3
     for column in ("energy_consumed", "emissions", "cpu_power"):
         ratio = float(ours[column]) / float(theirs[column])
         assert 0.02 < ratio < 50, f"{column}: {ours[column]} and {theirs[column]}"

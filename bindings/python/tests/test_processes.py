@@ -24,7 +24,7 @@ def test_this_process_is_distinguished_from_the_machine(tree: PowercapTree) -> N
         burn(0.2)
         tree.draw(package=10.0)
     expected = 10.0 * m.process.cpu_seconds / (m.seconds * (os.cpu_count() or 1))
-    assert m.process.cpu_seconds == pytest.approx(0.2, rel=0.2)
+    assert 0.2 <= m.process.cpu_seconds < 0.35
     assert m.process.energy.joules == pytest.approx(expected, rel=0.01)
     assert 0 < m.process.ratio < 1
     assert m.process.power.watts == pytest.approx(m.process.energy.joules / m.seconds)
@@ -83,7 +83,7 @@ def test_forking_inside_goes_on_in_parent_and_child(tree: PowercapTree) -> None:
         assert os.waitpid(pid, 0)[1] == 0
     joules, cpu_seconds = map(float, os.read(read, 100).split())
     assert joules == 3.0
-    assert cpu_seconds == pytest.approx(0.1, abs=0.08), "CPU time counts from the fork"
+    assert cpu_seconds == pytest.approx(0.1, abs=0.15), "CPU time counts from the fork"
     assert m.energy.joules == 3.0 and m.tree.cpu_seconds > 0.35
 
 

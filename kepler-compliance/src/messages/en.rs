@@ -41,6 +41,11 @@ fn energy(message: &EnergyMessage) -> String {
             let error = percent(error_ratio * 100.0);
             format!("Energy is estimated by a model, not measured; expected error ±{error} % (one sigma).")
         }
+        M::Corrected { source, factor, age } => format!(
+            "The estimate is multiplied by {}, as the meter of the whole machine ({source}) has shown; its newest reading is {} old.",
+            figure(*factor),
+            exactly(*age, Lang::En)
+        ),
         M::Partial { error_ratio } => {
             let error = percent(error_ratio * 100.0);
             format!(

@@ -43,6 +43,11 @@ fn energy(message: &EnergyMessage) -> String {
         M::Estimated { error_ratio } => {
             format!("에너지는 실측이 아닌 모델 추정값이며, 예상 오차는 ±{} %(1σ)입니다.", percent(error_ratio * 100.0))
         }
+        M::Corrected { source, factor, age } => format!(
+            "전체 기기를 재는 측정기({source})에 맞추어 추정값을 {}배로 보정했습니다. 가장 최근 측정은 {} 전입니다.",
+            figure(*factor),
+            exactly(*age, Lang::Ko)
+        ),
         M::Partial { error_ratio } => format!(
             "에너지는 일부만 실측되었으며 읽을 수 없는 부분은 나머지로부터 추정했습니다. 전체의 예상 오차는 ±{} %(1σ)입니다.",
             percent(error_ratio * 100.0)

@@ -23,6 +23,15 @@ pub enum EnergyMessage {
         /// Expected error of one standard deviation, as a share.
         error_ratio: f64,
     },
+    /// An estimate is corrected by a meter of the whole machine.
+    Corrected {
+        /// By what that meter is asked.
+        source: String,
+        /// By what the estimate is multiplied.
+        factor: f64,
+        /// How old its newest reading is.
+        age: Duration,
+    },
     /// Meters say so but for a part, which is estimated from the others.
     Partial {
         /// Expected error of the whole of one standard deviation, as a share.

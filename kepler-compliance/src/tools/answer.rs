@@ -15,6 +15,7 @@ use kepler_core::meter::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// The outcome by all rules and by each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -252,6 +253,11 @@ pub(super) fn energy_caveats(context: &Context<'_>, inventory: &Inventory, metho
     let mut caveats: Vec<Message> = Vec::new();
     caveats.extend(context.stale.map(|age| EnergyMessage::Stale { age }.into()));
     caveats.extend(method.and_then(method_caveat));
+    let corrections = inventory.nodes.iter().filter_map(|node| node.correction.as_ref());
+    caveats.extend(corrections.take(LEFT_OUT_NAMED).map(|by| {
+        let age = SystemTime::from(context.now).duration_since(by.newest).unwrap_or_default();
+        EnergyMessage::Corrected { source: (*by.source).to_owned(), factor: by.scale.factor, age }.into()
+    }));
     if inventory.coverage < FULL_COVERAGE {
         let (ratio, covered) = (inventory.coverage, inventory.covered.length());
         caveats.push(EnergyMessage::Coverage { ratio, covered }.into());

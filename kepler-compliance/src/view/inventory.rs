@@ -3,7 +3,7 @@
 use super::{DeviceEnergy, EnergySplit, PlatformEnergy, PowerSplit, TimeRange, WorkloadDeviceEnergy};
 use crate::units::{Energy, PerZone, Power, ZoneKind};
 use kepler_core::meter::Method;
-use kepler_core::snapshot::{AnyRow, Snapshot};
+use kepler_core::snapshot::{AnyRow, EstimateCorrection, Snapshot};
 use kepler_core::workload::{PodOwner, ResourceAmounts, WorkloadKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,8 @@ pub struct NodeEnergy {
     pub devices: Vec<DeviceEnergy>,
     /// Meters of the whole machine. Each contains the zones and accelerators, so none is part of a sum.
     pub platform: Vec<PlatformEnergy>,
+    /// By what its estimate is corrected now, where the source says.
+    pub correction: Option<EstimateCorrection>,
 }
 
 impl NodeEnergy {
@@ -77,6 +79,7 @@ impl NodeEnergy {
             processors: None,
             devices: Vec::new(),
             platform: Vec::new(),
+            correction: None,
         }
     }
 }

@@ -57,7 +57,7 @@ impl Amount {
 }
 
 impl Weight {
-    /// What a piece of work weighs; `None` if that is not counted. Time is multiplied by `capacity`.
+    /// What a piece of work weighs; `None` if that is not counted, and of [`Weight::Learned`], which needs costs. Time is multiplied by `capacity`.
     #[must_use]
     pub fn of(self, work: &Work, capacity: u64) -> Option<u64> {
         match self {
@@ -65,6 +65,7 @@ impl Weight {
             Weight::Cycles => work.cycles,
             Weight::Instructions => work.instructions,
             Weight::CacheMisses => work.cache_misses,
+            Weight::Learned => None,
         }
     }
 }

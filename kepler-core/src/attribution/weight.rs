@@ -18,13 +18,16 @@ pub enum Weight {
     Instructions,
     /// Misses of the last-level cache: accesses to memory.
     CacheMisses,
+    /// All of these, each with what it [costs](super::learned) on this machine. It cannot be asked for: it is used where nothing else is asked for, while
+    /// it predicts power better than the [best](Weight::best) of the others.
+    Learned,
 }
 
 impl Weight {
-    /// All of them.
+    /// All that can be asked for.
     pub const ALL: [Weight; 4] = [Weight::Time, Weight::Cycles, Weight::Instructions, Weight::CacheMisses];
 
-    /// `time`, `cycles`, `instructions` or `cache_misses`, the `weight` label.
+    /// `time`, `cycles`, `instructions`, `cache_misses` or `learned`, the `weight` label.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -32,6 +35,7 @@ impl Weight {
             Weight::Cycles => "cycles",
             Weight::Instructions => "instructions",
             Weight::CacheMisses => "cache_misses",
+            Weight::Learned => "learned",
         }
     }
 
@@ -68,7 +72,8 @@ impl FromStr for Weight {
     }
 }
 
-/// Which weight is asked for in each zone. `None`, the default: [`Weight::best`] if it is counted, else time.
+/// Which weight is asked for in each zone. `None`, the default: [`Weight::Learned`] where that predicts better, else [`Weight::best`] if it is
+/// counted, else time.
 ///
 /// One that is asked for and not counted is not used either: time takes its place, which
 /// [`Node::weights`](crate::snapshot::Node::weights) shows and the log warns of.

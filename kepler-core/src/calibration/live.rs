@@ -50,7 +50,8 @@ pub struct Scale {
 /// let scale = live.scale().expect("half an hour, and the load varies");
 /// assert!((scale.factor - 2.0).abs() < 0.01);
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LiveCorrection {
     weight: f64,
     /// Weighted means and central moments.
@@ -76,10 +77,7 @@ impl LiveCorrection {
         if !(estimate.is_finite() && whole.is_finite() && estimate > 0.0 && whole > 0.0 && seconds > 0.0) {
             return;
         }
-        let keep = (-std::f64::consts::LN_2 * seconds / HALF_LIFE).exp();
-        for moment in [&mut self.weight, &mut self.xx, &mut self.xy, &mut self.yy, &mut self.seconds, &mut self.count] {
-            *moment *= keep;
-        }
+        *self = self.faded(elapsed);
         self.seconds += seconds;
         self.count += 1.0;
         self.readings = self.readings.saturating_add(1);
@@ -92,6 +90,22 @@ impl LiveCorrection {
         self.xx += part * dx * dx;
         self.xy += part * dx * dy;
         self.yy += part * dy * dy;
+    }
+
+    /// The same when so much time has passed: what was seen counts the less.
+    #[must_use]
+    pub(crate) fn faded(mut self, elapsed: Duration) -> Self {
+        let keep = (-std::f64::consts::LN_2 * elapsed.as_secs_f64() / HALF_LIFE).exp();
+        for moment in [&mut self.weight, &mut self.xx, &mut self.xy, &mut self.yy, &mut self.seconds, &mut self.count] {
+            *moment *= keep;
+        }
+        self
+    }
+
+    /// Whether its figures are possible at all.
+    pub(crate) fn is_sound(&self) -> bool {
+        let not_below_zero = [self.weight, self.x, self.y, self.xx, self.yy, self.seconds, self.count];
+        not_below_zero.iter().all(|moment| moment.is_finite() && *moment >= 0.0) && self.xy.is_finite()
     }
 
     /// By what to multiply the estimate; `None` as long as too little was seen, or the meter does not follow it.

@@ -274,7 +274,7 @@ impl Chain {
     }
 
     /// Corrects estimates from now on. Whether there is any that is corrected so.
-    pub fn rescale(&mut self, scale: Scale) -> bool {
+    pub fn rescale(&mut self, scale: Option<Scale>) -> bool {
         self.active.iter_mut().fold(false, |is_any, active| active.meter.rescale(scale) | is_any)
     }
 

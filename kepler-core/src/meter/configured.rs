@@ -16,7 +16,7 @@
 //!
 //! **Calibration**: what was measured on this machine for a while ([`Configured::calibrated`]) corrects the package that the model
 //! predicts, by two loads or by its bias, as it does the estimate by class. The machine's distance widens nothing then, and the error of a model that does not know
-//! its own is that of a corrected curve, 25 %.
+//! its own is that of a corrected curve, 24 %.
 //!
 //! ```
 //! use kepler_core::host::Host;
@@ -337,13 +337,14 @@ impl EnergyMeter for Configured {
         MeterInventory::of(&self.zones)
     }
 
-    fn rescale(&mut self, scale: Scale) -> bool {
+    fn rescale(&mut self, scale: Option<Scale>) -> bool {
         if self.correction.is_some() {
             return false;
         }
-        let before = self.scale.replace(scale).map_or(1.0, |scale| scale.factor);
+        let factor = |scale: Option<Scale>| scale.map_or(1.0, |scale| scale.factor);
+        let before = factor(std::mem::replace(&mut self.scale, scale));
         for zone in &mut self.zones {
-            zone.idle_power = zone.idle_power.map(|power| power * (scale.factor / before));
+            zone.idle_power = zone.idle_power.map(|power| power * (factor(scale) / before));
         }
         true
     }

@@ -300,9 +300,9 @@ impl EnergyMeter for Estimate {
         MeterInventory::of(&self.zones)
     }
 
-    fn rescale(&mut self, scale: Scale) -> bool {
+    fn rescale(&mut self, scale: Option<Scale>) -> bool {
         let is_free = self.correction.is_none();
-        self.scale = Some(scale).filter(|_| is_free);
+        self.scale = scale.filter(|_| is_free);
         is_free
     }
 

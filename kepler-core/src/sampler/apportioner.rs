@@ -4,11 +4,16 @@
 //! [share](Apportioner::share) is taken: what a weight is worth is known only once all are.
 
 use super::busy::DomainTimes;
+use crate::attribution::learned::{Learned, LearnedCosts, WorkCosts};
 use crate::attribution::pool::{Amount, Pool, Time};
 use crate::attribution::{Weight, Weights};
 use crate::host::{CpuDomain, CpuDomains};
-use crate::units::{Energy, PerZone, ZoneKind};
+use crate::units::{Energy, PerZone, Power, ZoneKind};
 use crate::usage::{DomainWork, Work};
+use std::time::Duration;
+
+/// The part of all busy time of which it must be known what was done, where the processors themselves are not counted.
+const MOST: f64 = 0.9;
 
 /// The pools of one interval.
 #[derive(Debug)]
@@ -17,6 +22,8 @@ pub(super) struct Apportioner {
     /// By what each zone was apportioned in the last interval in which there was any work.
     used: PerZone<Option<Weight>>,
     warned: PerZone<Option<Weight>>,
+    /// What work was found to cost, where no weight is asked for.
+    costs: Box<PerZone<LearnedCosts>>,
     /// What was recorded, by domain.
     located: Vec<Work>,
     /// Weights that some work is not counted by.
@@ -33,8 +40,35 @@ struct ZonePool {
     kind: ZoneKind,
     /// Whose it is; `None` for all of the node.
     package: Option<u32>,
-    weight: Weight,
+    weighing: Weighing,
     pool: Pool,
+}
+
+/// How the work of one zone is weighed in an interval.
+#[derive(Clone, Copy, Debug)]
+enum Weighing {
+    By(Weight),
+    Costs(WorkCosts),
+}
+
+impl Weighing {
+    /// What a piece of work weighs; `None` if that is not counted.
+    fn of(&self, work: &Work, capacity: u64) -> Option<u64> {
+        match self {
+            Weighing::By(weight) => weight.of(work, capacity),
+            Weighing::Costs(costs) => costs.of(work, capacity),
+        }
+    }
+
+    /// What all processors of a domain did weighs; `None` if that is not counted.
+    fn of_all(&self, counted: Option<&Work>, busy_ns: Option<u64>, capacity: u64) -> Option<u64> {
+        match self {
+            // With its capacity a domain's own busy time is all there is to know.
+            Weighing::By(Weight::Time) => busy_ns.map(|busy_ns| busy_ns.saturating_mul(capacity)),
+            Weighing::By(weight) => weight.of(counted?, 1),
+            Weighing::Costs(costs) => costs.of(&Work { time_ns: busy_ns?, ..*counted? }, capacity),
+        }
+    }
 }
 
 /// Totals of the whole node in an interval.
@@ -56,6 +90,7 @@ impl Apportioner {
             wanted,
             used: PerZone::default(),
             warned: PerZone::default(),
+            costs: Box::default(),
             located: vec![NOTHING; domains.domains().len()],
             uncounted: [false; Weight::ALL.len()],
             time: Time::default(),
@@ -110,22 +145,28 @@ impl Apportioner {
             by_domain_ns = by_domain_ns.saturating_add(busy_ns.max(located.time_ns));
         }
         for (kind, package, energy) in energies {
-            let weight = self.weight(kind, source);
+            let weighing = self.weighing(kind, source);
             if energy == Energy::ZERO {
                 continue;
             }
             let is_by_domain = self.is_located() && !node.domains.busy_ns().is_empty();
             let busy_ns = if is_by_domain { by_domain_ns } else { node.busy_ns.max(self.time.located_ns) };
-            let pool = Pool::new(energy, self.amount(package, weight, node), Time { busy_ns, ..self.time });
-            self.pools.push(ZonePool { kind, package, weight, pool });
+            let pool = Pool::new(energy, self.amount(package, weighing, node), Time { busy_ns, ..self.time });
+            self.pools.push(ZonePool { kind, package, weighing, pool });
         }
     }
 
-    /// The weight for a zone in this interval: as asked for, or the best; time where that is not counted.
-    fn weight(&mut self, kind: ZoneKind, source: &'static str) -> Weight {
+    /// How a zone is apportioned in this interval: as asked for, by what work was found to cost, or by the best weight; by time where that is
+    /// not counted.
+    fn weighing(&mut self, kind: ZoneKind, source: &'static str) -> Weighing {
         let is_idle = self.time.located_ns == 0 && self.time.unlocated_ns == 0;
-        if let Some(known) = self.used[kind].filter(|_| is_idle) {
-            return known;
+        if is_idle && self.used[kind].is_some() {
+            return Weighing::By(Weight::Time);
+        }
+        let costs = self.costs[kind].in_use().copied().filter(|costs| self.can_cost(costs));
+        if let Some(costs) = costs {
+            self.used[kind] = Some(Weight::Learned);
+            return Weighing::Costs(costs);
         }
         let weight = self.wanted[kind].unwrap_or_else(|| Weight::best(kind));
         let uncounted = Weight::ALL.into_iter().zip(self.uncounted).any(|(other, not)| other == weight && not);
@@ -141,12 +182,69 @@ impl Apportioner {
             );
         }
         self.used[kind] = Some(used);
-        used
+        Weighing::By(used)
+    }
+
+    /// Whether all that has a cost is counted of all work in this interval.
+    fn can_cost(&self, costs: &WorkCosts) -> bool {
+        let needed = [costs.second, costs.cycle, costs.instruction, costs.cache_miss].map(|cost| cost > 0.0);
+        self.is_located() && self.uncounted.iter().zip(needed).all(|(uncounted, needed)| !(needed && *uncounted))
+    }
+
+    /// Learns what work costs in a zone of which nothing is asked for, from the power that it drew in this interval.
+    pub(super) fn learn(&mut self, kind: ZoneKind, power: Power, node: Node<'_>, elapsed: Duration) {
+        if self.wanted[kind].is_none()
+            && let Some(work) = self.done(node)
+        {
+            self.costs[kind].observe(&work, power, elapsed, Weight::best(kind));
+        }
+    }
+
+    /// What was found out about costs.
+    pub(super) fn learned(&self, kind: ZoneKind) -> Option<Learned> {
+        self.costs[kind].learned().copied()
+    }
+
+    /// What all processors did in this interval: as they count, or as is known of nearly all work. Time is multiplied by capacity.
+    fn done(&self, node: Node<'_>) -> Option<Work> {
+        let mut sum = NOTHING;
+        for (index, located) in self.located.iter().enumerate() {
+            let busy_ns = busy_ns(node, index)?.max(located.time_ns);
+            let capacity = self.capacities.get(index).copied().unwrap_or(1);
+            let counted = node.counted.get(index).filter(|counted| **counted != Work::default());
+            let is_known = |ns: u64| ns as f64 >= MOST * busy_ns as f64;
+            let work = match counted {
+                Some(counted) => *counted,
+                None if busy_ns == 0 => NOTHING,
+                None if is_known(located.time_ns) => self.extrapolated(located, busy_ns),
+                None => return None,
+            };
+            sum.time_ns = sum.time_ns.saturating_add(busy_ns.saturating_mul(capacity));
+            for (sum, more) in [
+                (&mut sum.cycles, work.cycles),
+                (&mut sum.instructions, work.instructions),
+                (&mut sum.cache_misses, work.cache_misses),
+            ] {
+                *sum = sum.zip(more).map(|(sum, more)| sum.saturating_add(more));
+            }
+        }
+        Some(sum)
+    }
+
+    /// What known work would be if all busy time were like it; what is not counted of all is unknown.
+    fn extrapolated(&self, located: &Work, busy_ns: u64) -> Work {
+        let [_, cycles, instructions, cache_misses] = Weight::ALL.map(|weight| {
+            let is_counted = Weight::ALL.into_iter().zip(self.uncounted).all(|(other, not)| other != weight || !not);
+            let known = weight.of(located, 1).filter(|_| is_counted)?;
+            Some(Amount::extrapolated(known, busy_ns, located.time_ns).whole)
+        });
+        Work { time_ns: busy_ns, cycles, instructions, cache_misses }
     }
 
     /// What there is in a pool's domains.
-    fn amount(&self, package: Option<u32>, weight: Weight, node: Node<'_>) -> Amount {
-        let (busy_ns, counted) = (node.domains.busy_ns(), node.counted);
+    fn amount(&self, package: Option<u32>, weighing: Weighing, node: Node<'_>) -> Amount {
+        let is_time = matches!(weighing, Weighing::By(Weight::Time));
+        let of_domains = node.domains.busy_ns();
         let (mut located, mut located_ns, mut pool_busy_ns) = (0u64, 0u64, 0u64);
         let mut whole = Some(0u64);
         for (index, domain) in node.domains.domains().iter().enumerate() {
@@ -155,20 +253,17 @@ impl Apportioner {
             }
             let work = self.located.get(index).unwrap_or(&NOTHING);
             let capacity = self.capacities.get(index).copied().unwrap_or(1);
-            let here = weight.of(work, capacity).unwrap_or(0);
-            let busy = busy_ns.get(index).map(|&busy| busy.max(work.time_ns));
+            let here = weighing.of(work, capacity).unwrap_or(0);
+            let busy = of_domains.get(index).map(|&busy| busy.max(work.time_ns));
             located = located.saturating_add(here);
             located_ns = located_ns.saturating_add(work.time_ns);
             pool_busy_ns = pool_busy_ns.saturating_add(busy.unwrap_or(0));
-            let all = match weight {
-                // With its capacity a domain's own busy time is all there is to know.
-                Weight::Time => busy.map(|busy| busy.saturating_mul(capacity)),
-                _ => counted.get(index).and_then(|counted| weight.of(counted, 1)),
-            };
+            let all_busy = if is_time { busy } else { busy.or_else(|| busy_ns(node, index)) };
+            let all = weighing.of_all(node.counted.get(index), all_busy, capacity);
             whole = whole.zip(all).map(|(sum, all)| sum.saturating_add(all.max(here)));
         }
         if package.is_none() && (!self.is_located() || node.domains.busy_ns().is_empty()) {
-            (whole, pool_busy_ns) = (whole.filter(|_| weight != Weight::Time), node.busy_ns);
+            (whole, pool_busy_ns) = (whole.filter(|_| !is_time), node.busy_ns);
         }
         match whole {
             Some(whole) => Amount { whole: whole.max(located), located },
@@ -191,7 +286,7 @@ impl Apportioner {
                 unlocated_ns = unlocated_ns.saturating_sub(work.time_ns);
                 if open.package.is_none_or(|package| package == domain.package) {
                     let capacity = self.capacities.get(usize::from(index)).copied().unwrap_or(1);
-                    located = located.saturating_add(open.weight.of(&work, capacity).unwrap_or(0));
+                    located = located.saturating_add(open.weighing.of(&work, capacity).unwrap_or(0));
                 }
             }
             energy[open.kind] += open.pool.share(located, unlocated_ns);
@@ -207,6 +302,12 @@ impl Apportioner {
         }
         rest
     }
+}
+
+/// Busy time of a domain; of the only one that is the node's.
+fn busy_ns(node: Node<'_>, index: usize) -> Option<u64> {
+    let is_only = node.domains.domains().len() == 1;
+    node.domains.busy_ns().get(index).copied().or_else(|| is_only.then_some(node.busy_ns))
 }
 
 /// The work of a process at domains, from what its source reports of all: `located` is sorted by number.

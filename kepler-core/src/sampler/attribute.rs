@@ -69,6 +69,9 @@ impl Sampler {
         );
 
         let node = apportioner::Node { busy_ns, domains, counted: self.counters.counted() };
+        for (kind, power) in self.zones.teaching(is_exact, interval) {
+            self.apportioner.learn(kind, power, node, interval);
+        }
         self.apportioner.open(self.zones.active(), node, self.usage_source.name());
         for claim in &claims {
             let work = IntervalWork::of(&self.processes, &self.commands, &self.groups, &self.usage);

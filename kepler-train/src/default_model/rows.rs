@@ -44,10 +44,12 @@ const NX12: fn(&'static str) -> RowSource = |value| RowSource {
 };
 
 impl Machine {
-    /// The full-load power of one of its logical CPUs that scales the curve, W.
-    pub(super) fn class_watts(&self, exponent: i32) -> f64 {
-        let factor = self.ghz.map_or(1.0, |ghz| CpuClass::frequency_factor(ghz, exponent));
-        CpuClass::named(self.class).map_or(f64::NAN, |class| class.scale_watts() * factor)
+    /// The full-load power of one of its logical CPUs that scales the curve, and the same without its frequency, W.
+    pub(super) fn watts(&self) -> (f64, f64) {
+        CpuClass::named(self.class).map_or((f64::NAN, f64::NAN), |class| {
+            let class = self.ghz.map_or(class.clone(), |ghz| class.at(ghz));
+            (class.scale_watts(), class.rest_watts())
+        })
     }
 
     /// What `kepler calibrate` would have seen: the twentieth of the rows with the least load, and that with the most.

@@ -4,12 +4,13 @@ use super::super::config::Config;
 use super::super::exit::Failure;
 use kepler_core::calibration::Calibration;
 use kepler_core::calibration::file;
+use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// The file to write: as configured, else the service's or the user's state, or the system's for root.
-pub(super) fn path(config: &Config) -> PathBuf {
+pub(in crate::cli) fn path(config: &Config) -> PathBuf {
     if let Some(path) = &config.calibration {
         return path.clone();
     }
@@ -33,16 +34,19 @@ pub(super) fn prepare(path: &Path) -> Result<(), Failure> {
 
 /// Writes the whole file or nothing.
 pub(super) fn write(path: &Path, calibration: &Calibration) -> Result<(), Failure> {
-    let write = || {
-        let mut text = serde_json::to_string_pretty(calibration)?;
-        text.push('\n');
-        let trial = beside(path);
-        let mut file = File::create(&trial)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&trial, path)
-    };
-    write().map_err(Failure::to("write the calibration"))
+    write_json(path, calibration).map_err(Failure::to("write the calibration"))
+}
+
+/// Writes all of a JSON file or nothing, and its folder where there is none.
+pub(in crate::cli) fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    fs::create_dir_all(folder(path))?;
+    let trial = beside(path);
+    let mut file = File::create(&trial)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&trial, path)
 }
 
 fn folder(path: &Path) -> &Path {

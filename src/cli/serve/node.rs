@@ -2,6 +2,7 @@
 
 use super::super::choices;
 use super::super::config::Config;
+use super::super::corrections::Keeper;
 use super::super::exit::Failure;
 use super::super::live;
 use super::super::passthrough::Passthrough;
@@ -35,6 +36,7 @@ pub(super) fn start(config: &Config) -> Result<Role, Failure> {
     let monitor = Monitor::start(sampler, config.interval).map_err(Failure::to("start measuring"))?;
     let table = config.stdout.then(|| table::start(monitor.feed(), config.interval));
     let table = table.transpose().map_err(Failure::to("start the table"))?;
+    let keeper = known.platform().map(|_| Keeper::start(config, monitor.feed())).transpose()?;
     let guests = Passthrough::start(config, monitor.feed())?;
     let history = live::HistoryThread::start(config, &monitor)?;
     let mut toolbox = live::toolbox(config, history.view())?;
@@ -45,7 +47,7 @@ pub(super) fn start(config: &Config) -> Result<Role, Failure> {
     (options.topology, options.directory) = (Topology::read(&config.host()), known.pods());
     let exporter = Arc::new(Exporter::new(monitor.feed(), options));
     // Dropped in this order: what reads ends before the monitor.
-    Ok(Role { exporter, toolbox, unused_sources, _held: Box::new((table, guests, history, monitor, known)) })
+    Ok(Role { exporter, toolbox, unused_sources, _held: Box::new((table, guests, history, keeper, monitor, known)) })
 }
 
 /// What electricity emits and costs here, where it is configured: the figures of a region that is but assumed would be

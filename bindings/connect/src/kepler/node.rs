@@ -2,7 +2,7 @@
 
 use super::platform::PlatformTracks;
 use super::scrape::{Scrape, Shown};
-use super::track::{Reading, Track};
+use super::track::{Poll, Reading, Track};
 use crate::energy::{DeviceFigures, Identity, Key, NodeFigures, Quantity, Sources, WorkloadFigures, slot};
 use jiff::Timestamp;
 use kepler_compliance::series::span;
@@ -22,6 +22,8 @@ const LATE: u32 = 2;
 #[derive(Debug, Default)]
 pub(super) struct Node {
     name: Option<Arc<str>>,
+    /// When the exporter that answered last began, seconds since 1970 by its own clock.
+    started: Option<f64>,
     readings: VecDeque<Timestamp>,
     counters: [Split<Track>; NODE_COUNTERS.len()],
     watts: Split<f64>,
@@ -85,8 +87,11 @@ impl Node {
         }
         self.name = Some(name);
         let since = self.readings.back().copied();
+        let takeover = since.and_then(|since| takeover(self.started, scrape.started, since, at));
+        self.started = scrape.started;
+        let poll = Poll { since, at, takeover };
         let mut figures = scrape.figures;
-        self.take_devices(std::mem::take(&mut figures.devices), since, at);
+        self.take_devices(std::mem::take(&mut figures.devices), poll);
         let of_zone = |part| part != ZoneKind::Gpu || self.devices.is_empty();
         for (quantity, tracks) in NODE_COUNTERS.into_iter().zip(&mut self.counters) {
             for part in ZoneKind::ALL.into_iter().filter(|part| of_zone(*part)) {
@@ -99,14 +104,14 @@ impl Node {
                 if let Some(running) = *slot(shown, part) {
                     let track = slot(tracks, part);
                     // A zone that is new was there before it was shown, so it counts from here.
-                    let since = track.as_ref().and(since);
+                    let poll = if track.is_some() { poll } else { poll.first() };
                     let reading = Reading { running: Some(running), terminated: None };
-                    track.get_or_insert_default().take(since, at, reading);
+                    track.get_or_insert_default().take(poll, reading);
                 }
             }
         }
         (self.watts, self.sources, self.processors) = (figures.watts, figures.sources, figures.processors);
-        self.platform.take(scrape.platform, since, at);
+        self.platform.take(scrape.platform, poll);
         self.unkept = 0;
         for (key, shown) in scrape.workloads {
             let owner = shown.owner_in(&scrape.owners);
@@ -128,29 +133,29 @@ impl Node {
             if labels.is_some() {
                 row.labels = labels;
             }
-            row.take(shown, since, at);
+            row.take(shown, poll);
         }
         self.readings.push_back(at);
         self.forget_before(at.checked_sub(keep).unwrap_or(Timestamp::MIN));
     }
 
-    fn take_devices(&mut self, shown: BTreeMap<Arc<str>, DeviceFigures>, since: Option<Timestamp>, at: Timestamp) {
+    fn take_devices(&mut self, shown: BTreeMap<Arc<str>, DeviceFigures>, poll: Poll) {
         self.devices.values_mut().for_each(|device| device.shown.watts = None);
         for (uuid, mut shown) in shown {
             let counters = std::array::from_fn(|_| None);
             let device = self.devices.entry(uuid).or_insert_with(|| Device {
-                last: at,
+                last: poll.at,
                 shown: DeviceFigures::default(),
                 counters,
             });
             for (quantity, track) in NODE_COUNTERS.into_iter().zip(&mut device.counters) {
                 if let Some(running) = shown.figure(quantity).and_then(|figure| *figure) {
                     // As a zone that is new, it was there before it was shown.
-                    let since = track.as_ref().and(since);
-                    track.get_or_insert_default().take(since, at, Reading { running: Some(running), terminated: None });
+                    let poll = if track.is_some() { poll } else { poll.first() };
+                    track.get_or_insert_default().take(poll, Reading { running: Some(running), terminated: None });
                 }
             }
-            (device.last, device.shown) = (at, shown);
+            (device.last, device.shown) = (poll.at, shown);
         }
     }
 
@@ -359,20 +364,21 @@ impl Row {
         }
     }
 
-    fn take(&mut self, mut shown: Shown, since: Option<Timestamp>, at: Timestamp) {
+    fn take(&mut self, mut shown: Shown, poll: Poll) {
         for part in ZoneKind::ALL {
             if let Some(reading) = *slot(&mut shown.joules, part) {
-                self.with_track(part, |track| track.take(since, at, reading));
+                self.with_track(part, |track| track.take(poll, reading));
             }
         }
         // Where they were not told apart before, their counters were part of the zone's.
-        let since_device = since.filter(|_| !self.joules.iter().any(|(part, _)| *part == ZoneKind::Gpu));
+        let was_whole = self.joules.iter().any(|(part, _)| *part == ZoneKind::Gpu);
+        let poll_device = if was_whole { poll.first() } else { poll };
         for (uuid, reading) in shown.devices {
             match self.devices.iter_mut().find(|(known, _)| *known == uuid) {
-                Some((_, track)) => track.take(since, at, reading),
+                Some((_, track)) => track.take(poll, reading),
                 None => {
                     let mut track = Track::default();
-                    track.take(since_device, at, reading);
+                    track.take(poll_device, reading);
                     let mut devices = std::mem::take(&mut self.devices).into_vec();
                     devices.push((uuid, track));
                     self.devices = devices.into();
@@ -380,13 +386,13 @@ impl Row {
             }
         }
         if shown.cpu_seconds != Reading::default() {
-            self.cpu_seconds.get_or_insert_default().take(since, at, shown.cpu_seconds);
+            self.cpu_seconds.get_or_insert_default().take(poll, shown.cpu_seconds);
         }
         // Names may come later than the workload; what is known stays.
         if *shown.identity.name != *shown.identity.uid && shown.identity != self.identity {
             self.identity = shown.identity;
         }
-        (self.last, self.running) = (at, shown.running);
+        (self.last, self.running) = (poll.at, shown.running);
         self.watts.clear();
         let watts = shown.watts.zones.iter().filter_map(|(zone, watts)| Some((zone, (*watts)?)));
         self.watts.extend(watts);
@@ -408,6 +414,22 @@ impl Row {
     }
 }
 
+/// Start times of one process may differ by so much, seconds: they are read off clocks that are set.
+const START_JITTER: f64 = 2.0;
+
+/// The part of the counters of another process than before that lies after `since`, the reading before: what they hold of
+/// earlier times was counted by the other one. Both run while a node's exporter is replaced with `maxSurge`.
+fn takeover(before: Option<f64>, now: Option<f64>, since: Timestamp, at: Timestamp) -> Option<f64> {
+    let (before, now) = (before?, now?);
+    if (before - now).abs() < START_JITTER {
+        return None;
+    }
+    let age = at.as_duration().as_secs_f64() - now;
+    let part = span(since, at).as_secs_f64() / age;
+    // One that began after the reading before, or by its clock will begin, counted nothing of earlier times.
+    Some(if age > 0.0 { part.min(1.0) } else { 1.0 })
+}
+
 /// What two ranges share; none if that is nothing.
 pub(super) fn overlap(a: TimeRange, b: TimeRange) -> Option<TimeRange> {
     let (start, end) = (a.start.max(b.start), a.end.min(b.end));
@@ -423,5 +445,48 @@ fn each(tracks: &Split<Track>, mut take: impl FnMut(ZoneKind, &Track)) {
         if let Some(track) = track {
             take(zone, track);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scrape::Extent;
+    use super::*;
+
+    /// Takes scrapes: the second, when the process that answers began, and its counter of joules. What came to the node
+    /// and to its pod from second 0 on.
+    fn counted(polls: &[(i64, i64, f64)]) -> (f64, f64) {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut node = Node::default();
+        for &(second, started, joules) in polls {
+            let text = format!(
+                "process_start_time_seconds {started}\nkepler_node_cpu_joules_total{{node_name=\"n\",zone=\"package\"}} {joules}\n\
+                 kepler_pod_cpu_joules_total{{pod_id=\"u\",pod_name=\"web\",state=\"running\",zone=\"package\"}} {joules}\n"
+            );
+            let extent = Extent { processes: false, workloads: 10, bytes: 1 << 20 };
+            let scrape = Scrape::read(text.as_bytes(), extent).unwrap();
+            node.take(scrape, at(second), "n", Duration::from_hours(1), 10);
+        }
+        let range = TimeRange { start: at(0), end: at(10_000) };
+        let package = |split: Split<f64>| split.zones[ZoneKind::Package].unwrap();
+        let pod = node.workloads(range, |_| true).remove(0);
+        (package(node.figures(range).joules), package(pod.joules))
+    }
+
+    #[test]
+    fn what_an_exporter_that_takes_over_counted_beside_the_other_is_not_counted_twice() {
+        // 10 W; the second one runs since 1000 s, and is read from 1100 s on.
+        let both = [(1080, 0, 10_800.0), (1090, 0, 10_900.0), (1100, 1000, 1000.0), (1110, 1000, 1100.0)];
+        assert_eq!(counted(&both), (300.0, 300.0));
+        // Both answer by turns behind one address.
+        let turns = [(1080, 0, 10_800.0), (1090, 1000, 900.0), (1100, 0, 11_000.0), (1110, 1000, 1100.0)];
+        assert_eq!(counted(&turns), (300.0, 300.0));
+    }
+
+    #[test]
+    fn an_exporter_that_began_after_the_reading_before_is_counted_whole() {
+        assert_eq!(counted(&[(1080, 0, 50.0), (1090, 1082, 80.0)]), (80.0, 80.0), "it has passed the one before");
+        assert_eq!(counted(&[(1080, 0, 500.0), (1090, 2000, 80.0)]), (80.0, 80.0), "its clock is ahead");
+        assert_eq!(counted(&[(1080, 5, 500.0), (1090, 6, 580.0)]), (80.0, 80.0), "the same, by a clock that was set");
     }
 }

@@ -1,6 +1,6 @@
 //! Meters of the whole machine, as exporters showed them over time.
 
-use super::track::{Reading, Track};
+use super::track::{Poll, Reading, Track};
 use crate::energy::{MOST_PLATFORMS as MOST, Platforms, Shown};
 use jiff::Timestamp;
 use kepler_compliance::view::{PlatformEnergy, PlatformIdentity, TimeRange};
@@ -19,7 +19,7 @@ struct Tracked {
 }
 
 impl PlatformTracks {
-    pub(super) fn take(&mut self, shown: Platforms, since: Option<Timestamp>, at: Timestamp) {
+    pub(super) fn take(&mut self, shown: Platforms, poll: Poll) {
         for (identity, shown) in shown.0 {
             let is_new = !self.0.contains_key(&identity);
             if is_new && self.0.len() >= MOST {
@@ -27,16 +27,16 @@ impl PlatformTracks {
             }
             let tracked = self.0.entry(identity).or_default();
             // A meter that is new was there before it was shown, so it counts from here.
-            let since = since.filter(|_| !is_new);
+            let poll = if is_new { poll.first() } else { poll };
             let reading = |value: f64| Reading { running: Some(value), terminated: None };
             if let Some(joules) = shown.joules {
-                tracked.joules.take(since, at, reading(joules));
+                tracked.joules.take(poll, reading(joules));
             }
             if let Some(covered) = shown.covered_seconds {
-                let since = since.filter(|_| tracked.covered.is_some());
-                tracked.covered.get_or_insert_default().take(since, at, reading(covered));
+                let poll = if tracked.covered.is_some() { poll } else { poll.first() };
+                tracked.covered.get_or_insert_default().take(poll, reading(covered));
             }
-            (tracked.newest, tracked.last) = (shown, Some(at));
+            (tracked.newest, tracked.last) = (shown, Some(poll.at));
         }
     }
 
@@ -98,7 +98,7 @@ mod tests {
         let readings = [(5000.0, 20.0, Some(250.0)), (7500.0, 30.0, Some(250.0)), (1000.0, 5.0, None)];
         let mut since = None;
         for (n, (joules, covered, watts)) in (1..).zip(readings) {
-            tracks.take(shown(joules, covered, watts), since, at(10 * n));
+            tracks.take(shown(joules, covered, watts), Poll { since, at: at(10 * n), takeover: None });
             since = Some(at(10 * n));
         }
         let range = TimeRange { start: at(0), end: at(30) };

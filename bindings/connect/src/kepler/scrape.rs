@@ -21,6 +21,8 @@ use std::sync::{Arc, LazyLock};
 pub(super) struct Scrape {
     /// The `node_name` of its series, where they have one.
     pub(super) node: Option<Arc<str>>,
+    /// When its process began, seconds since 1970.
+    pub(super) started: Option<f64>,
     /// The node's counters and power.
     pub(super) figures: NodeFigures,
     pub(super) workloads: HashMap<Key, Shown>,
@@ -69,6 +71,9 @@ impl Unreadable {
 const PIECE: usize = 64 << 10;
 /// No line is longer.
 const LONGEST_LINE: usize = 1 << 20;
+
+/// What every exporter by a Prometheus client library says of itself.
+const PROCESS_START: &str = "process_start_time_seconds";
 
 /// No node has more accelerators.
 const MOST_DEVICES: usize = 256;
@@ -172,6 +177,7 @@ impl Scrape {
         }
         let label = |name: &str| sample.label(name);
         match (sample.name, known) {
+            (PROCESS_START, _) => self.started = Some(sample.value),
             (SOURCE_INFO | SOURCE_ERROR, _) => self.figures.sources.take(sample.name, label, sample.value),
             (metric_names::POD_INFO, _) => {
                 self.note_name(WorkloadKind::Pod, label);

@@ -29,6 +29,23 @@ impl Moment {
     }
 }
 
+/// When a node was read, and by whose counters.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Poll {
+    /// The time of the reading before.
+    pub(super) since: Option<Timestamp>,
+    pub(super) at: Timestamp,
+    /// Another process answered than before, with counters of its own: the part of them that lies after `since`, 0 to 1.
+    pub(super) takeover: Option<f64>,
+}
+
+impl Poll {
+    /// The same of a counter of which it is not known that it began after the reading before.
+    pub(super) fn first(self) -> Self {
+        Poll { since: None, ..self }
+    }
+}
+
 /// A counter's own total, which never falls, and its course.
 #[derive(Debug, Default)]
 pub(super) struct Track {
@@ -38,10 +55,10 @@ pub(super) struct Track {
 }
 
 impl Track {
-    /// Takes a reading of `at`. `since` is the time of the reading before, in which, if there is no point
-    /// yet, the counter did not exist: then all that it shows was used since.
-    pub(super) fn take(&mut self, since: Option<Timestamp>, at: Timestamp, now: Reading) {
-        let (since, at) = (since.map(Moment::of), Moment::of(at));
+    /// Takes a reading. In the one before, if there is no point yet, the counter did not exist: then all that it
+    /// shows was used since.
+    pub(super) fn take(&mut self, poll: Poll, now: Reading) {
+        let (since, at) = (poll.since.map(Moment::of), Moment::of(poll.at));
         let Some(&(last_at, total)) = self.points.back() else {
             match since {
                 Some(since) => {
@@ -53,7 +70,11 @@ impl Track {
             self.last = now;
             return;
         };
-        let (more, last) = used(self.last, now);
+        let (more, last) = match poll.takeover {
+            // What the other counter did not see: its use is taken to have been even.
+            Some(part) => (used(Reading::default(), now).0 * part, now),
+            None => used(self.last, now),
+        };
         self.last = last;
         if more > 0.0 {
             if let Some(since) = since.filter(|&since| since > last_at) {
@@ -160,7 +181,7 @@ mod tests {
         let mut track = Track::default();
         for (n, &(running, terminated)) in (0..).zip(readings) {
             let since = (n > 0).then(|| at(10 * (n - 1)));
-            track.take(since, at(10 * n), Reading { running, terminated });
+            track.take(Poll { since, at: at(10 * n), takeover: None }, Reading { running, terminated });
         }
         track
     }
@@ -178,7 +199,8 @@ mod tests {
     #[test]
     fn a_workload_that_came_between_two_readings_is_counted_from_its_beginning() {
         let mut track = Track::default();
-        track.take(Some(at(10)), at(20), Reading { running: Some(4.0), terminated: None });
+        let poll = Poll { since: Some(at(10)), at: at(20), takeover: None };
+        track.take(poll, Reading { running: Some(4.0), terminated: None });
         assert_eq!(track.between(at(0), at(20)), 4.0);
         assert_eq!(track.between(at(15), at(20)), 2.0);
     }

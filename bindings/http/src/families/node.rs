@@ -1,8 +1,10 @@
 //! The node: its zones, the sources of their figures, and counter events.
 
 use super::{Family, Levels, RenderContext, Samples, Value, once_known};
+use kepler_core::attribution::Weight;
+use kepler_core::host::Timestamp;
 use kepler_core::metric_names;
-use kepler_core::snapshot::NodeZone;
+use kepler_core::snapshot::{EstimateCorrection, NodeZone};
 use kepler_core::units::ZoneKind;
 
 pub(super) const FAMILIES: &[Family] = &[
@@ -105,6 +107,28 @@ pub(super) const FAMILIES: &[Family] = &[
         },
     ),
     node(
+        Family::gauge(
+            metric_names::ATTRIBUTION_ERROR_WATTS,
+            None,
+            "How far off the power of a zone is when predicted by a weight from other times, root mean square in watts; absent until it is learned",
+        ),
+        |context, _, samples| {
+            for (kind, _) in node_zones(context) {
+                let learned = context.snapshot.and_then(|snapshot| snapshot.node.learned_costs[kind]);
+                let weights =
+                    learned.map(|learned| [(Weight::Learned, learned.error), (learned.fixed, learned.fixed_error)]);
+                for (weight, error) in weights.into_iter().flatten() {
+                    samples
+                        .sample()
+                        .rendered(context.node_label)
+                        .label("zone", kind.name())
+                        .label("weight", weight.name())
+                        .value(Value::Number(error.watts()));
+                }
+            }
+        },
+    ),
+    node(
         Family::gauge(metric_names::POWER_SOURCE_INFO, None, "Where the figures of a zone come from now, a constant 1"),
         |context, _, samples| {
             for (kind, zone) in node_zones(context).filter(|(_, zone)| !zone.is_lost) {
@@ -135,6 +159,26 @@ pub(super) const FAMILIES: &[Family] = &[
                         .value(Value::Number(error_ratio));
                 }
             }
+        },
+    ),
+    node(
+        Family::gauge(
+            metric_names::ESTIMATE_CORRECTION_RATIO,
+            Some("ratio"),
+            "By what an estimate is multiplied, as a meter of the whole machine has shown, by which that is asked; absent where it is not",
+        ),
+        |context, _, samples| {
+            corrections(context, samples, |by, _| by.scale.factor);
+        },
+    ),
+    node(
+        Family::gauge(
+            metric_names::ESTIMATE_CORRECTION_AGE_SECONDS,
+            Some("seconds"),
+            "How old the newest reading is that the correction of an estimate was learned from in seconds",
+        ),
+        |context, _, samples| {
+            corrections(context, samples, |by, at| by.age(at).as_secs_f64());
         },
     ),
     node(
@@ -227,6 +271,25 @@ fn zones(context: &RenderContext<'_>, samples: &mut Samples<'_>, value: impl Fn(
                 .label("path", &zone.path)
                 .label("zone", kind.name())
                 .value(value);
+        }
+    }
+}
+
+/// A figure of what corrects each zone's estimate.
+fn corrections(
+    context: &RenderContext<'_>,
+    samples: &mut Samples<'_>,
+    figure: impl Fn(&EstimateCorrection, &Timestamp) -> f64,
+) {
+    let Some(snapshot) = context.snapshot else { return };
+    for (kind, zone) in cpu_zones(context) {
+        if let Some(correction) = &zone.correction {
+            samples
+                .sample()
+                .rendered(context.node_label)
+                .label("source", &correction.source)
+                .label("zone", kind.name())
+                .value(Value::Number(figure(correction, &snapshot.at)));
         }
     }
 }

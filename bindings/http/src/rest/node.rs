@@ -8,6 +8,8 @@ use super::{Asked, Shared, json, query, to_json};
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use jiff::Timestamp;
+use kepler_core::attribution::Weight;
+use kepler_core::attribution::learned::Learned;
 use kepler_core::snapshot::{NodeZone, PowerInterval, Snapshot, SocketZone, SourceHealth, ZonePower};
 use kepler_core::units::{Energy, Power, ZoneKind};
 use schemars::JsonSchema;
@@ -90,8 +92,13 @@ struct Zone<'a> {
     /// model); or why it is not: `few_readings`, `steady_load` (nothing varied, never near rest), `flat` (power hardly follows utilisation,
     /// never near rest).
     idle_knowledge: &'static str,
+    /// By what its active energy was last divided among workloads: `time`, `cycles`, `instructions`, `cache_misses`, or `learned` (what each of
+    /// these costs on this machine); `null` where nothing was divided yet.
+    divided_by: Option<&'static str>,
+    /// What work was found to cost here, and whether that predicts power better than a fixed weight; `null` where it is not known.
+    work_costs: Option<WorkCosts>,
     /// By what the estimate is corrected while it is used; `null` if it is not.
-    correction: Option<Correction>,
+    correction: Option<Correction<'a>>,
     /// The idle power that was learned by now, watts; `null` as long as it is not known (the policy is `ratio` then), and of an estimate.
     idle_watts: Option<f64>,
     /// One standard deviation of its error, watts: large where it was learned far from rest.
@@ -108,13 +115,55 @@ struct Zone<'a> {
     is_lost: bool,
 }
 
+/// What work costs in a zone, learned from its power and the processors' counters.
+#[derive(Serialize, JsonSchema)]
+struct WorkCosts {
+    /// A second of a busy processor, joules.
+    second_joules: f64,
+    /// 1e9 cycles, joules.
+    gigacycle_joules: f64,
+    /// 1e9 instructions, joules.
+    gigainstruction_joules: f64,
+    /// 1e6 misses of the last-level cache, joules.
+    megamiss_joules: f64,
+    /// How far off power is when predicted so from other stretches of time, root mean square, watts.
+    error_watts: f64,
+    /// The fixed weight that it is compared with: `time`, `cycles` or `cache_misses`.
+    fixed: &'static str,
+    /// How far off power is when predicted by that.
+    fixed_error_watts: f64,
+    /// Whether the costs predict better: then energy is divided by them.
+    is_better: bool,
+}
+
+impl From<Learned> for WorkCosts {
+    fn from(learned: Learned) -> Self {
+        let costs = learned.costs;
+        WorkCosts {
+            second_joules: costs.second,
+            gigacycle_joules: costs.cycle * 1e9,
+            gigainstruction_joules: costs.instruction * 1e9,
+            megamiss_joules: costs.cache_miss * 1e6,
+            error_watts: learned.error.watts(),
+            fixed: learned.fixed.name(),
+            fixed_error_watts: learned.fixed_error.watts(),
+            is_better: learned.is_better,
+        }
+    }
+}
+
 /// What corrects an estimate: a meter of the whole machine that shows something now and then.
 #[derive(Serialize, JsonSchema)]
-struct Correction {
+struct Correction<'a> {
     /// By what that meter is asked: `redfish`, `ipmi`, …
-    source: &'static str,
+    source: &'a str,
     /// By what the estimate is multiplied.
     factor: f64,
+    /// Expected relative error of the corrected estimate, one standard deviation.
+    error_ratio: f64,
+    /// How old the newest reading is that this was learned from, seconds; it may be from before the program started. Older ones count less, and after
+    /// a week without new ones nothing is corrected.
+    age_seconds: f64,
 }
 
 /// One socket's part of a zone.
@@ -179,7 +228,7 @@ impl<'a> Node<'a> {
             usage_ratio: snapshot.node.usage_ratio,
             processors: snapshot.node.processors,
             total: Total::of(snapshot),
-            zones: snapshot.node.zones().map(|(kind, zone)| Zone::of(kind, zone)).collect(),
+            zones: snapshot.node.zones().map(|(kind, zone)| Zone::of(snapshot, kind, zone)).collect(),
             devices: snapshot.devices.iter().map(Accelerator::of).collect(),
             platform: snapshot.platform.iter().map(Platform::of).collect(),
             platform_residual: snapshot.platform_residual.as_ref().map(Residual::of),
@@ -252,7 +301,7 @@ fn add(a: ZonePower, b: ZonePower) -> ZonePower {
 }
 
 impl<'a> Zone<'a> {
-    fn of(kind: ZoneKind, zone: &'a NodeZone) -> Self {
+    fn of(snapshot: &Snapshot, kind: ZoneKind, zone: &'a NodeZone) -> Self {
         let (method, error_ratio) = method(zone.method);
         Zone {
             zone: kind.name(),
@@ -265,7 +314,14 @@ impl<'a> Zone<'a> {
             unlisted_energy_joules: zone.unlisted_energy.joules(),
             idle_policy: zone.idle_policy.name(),
             idle_knowledge: zone.idle_knowledge.name(),
-            correction: zone.correction.map(|by| Correction { source: by.source, factor: by.scale.factor }),
+            divided_by: snapshot.node.weights[kind].map(Weight::name),
+            work_costs: snapshot.node.learned_costs[kind].map(WorkCosts::from),
+            correction: zone.correction.as_ref().map(|by| Correction {
+                source: &by.source,
+                factor: by.scale.factor,
+                error_ratio: by.scale.error_ratio,
+                age_seconds: by.age(&snapshot.at).as_secs_f64(),
+            }),
             power_watts: zone.power.map(|power| NodePower::of(power, zone.unsplit_power)),
             idle_watts: zone.idle_estimate.map(|idle| idle.power.watts()),
             idle_error_watts: zone.idle_estimate.map(|idle| idle.error.watts()),

@@ -48,8 +48,11 @@ kepler_node_cpu_idle_joules_total counter node_name,path,zone
 kepler_node_cpu_idle_watts gauge node_name,path,zone
 kepler_node_cpu_unattributed_joules_total counter node_name,zone
 kepler_attribution_weight_info gauge node_name,weight,zone
+kepler_attribution_error_watts gauge node_name,weight,zone
 kepler_power_source_info gauge method,node_name,source,zone
 kepler_power_source_error_ratio gauge node_name,source,zone
+kepler_estimate_correction_ratio gauge node_name,source,zone
+kepler_estimate_correction_age_seconds gauge node_name,source,zone
 kepler_node_cpu_idle_info gauge knowledge,node_name,zone
 kepler_zone_events_total counter kind,node_name,zone
 kepler_process_cpu_joules_total counter comm,container_id,exe,node_name,pid,state,type,vm_id,zone

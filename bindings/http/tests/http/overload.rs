@@ -128,8 +128,7 @@ fn a_request_that_stalls_gives_way_to_one_that_does_not() {
         limits.body_timeout = Duration::from_secs(600);
     });
     let attack: Vec<_> = (0..20).map(|_| send(address, UNFINISHED)).collect();
-    std::thread::sleep(Duration::from_millis(2500));
-    let answered = (0..20).any(|_| {
+    let answered = (0..300).any(|_| {
         std::thread::sleep(Duration::from_millis(100));
         post_length(address, "whole").starts_with("HTTP/1.1 200")
     });
@@ -151,7 +150,7 @@ fn streams_have_a_share_and_one_more_is_refused() {
     assert_eq!(refused, 20 - 11);
     assert!(post_length(address, "whole").starts_with("HTTP/1.1 200"), "streams take half of the rest at most");
     open.truncate(1);
-    let reopened = (0..100).any(|_| {
+    let reopened = (0..1000).any(|_| {
         std::thread::sleep(Duration::from_millis(20));
         let mut head = [0; 12];
         send(address, STREAM).read_exact(&mut head).unwrap();
@@ -170,14 +169,14 @@ fn the_bodies_of_all_requests_have_a_limit_in_sum_which_comes_back() {
     let part = "x".repeat(60 * 1024);
     let begun = format!("POST /length HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n{part}");
     let attack: Vec<_> = (0..8).map(|_| send(address, &begun)).collect();
-    let refused = (0..100).any(|_| {
+    let refused = (0..1000).any(|_| {
         std::thread::sleep(Duration::from_millis(20));
         post_length(address, &part).starts_with("HTTP/1.1 503")
     });
     assert!(refused);
     assert_answers(address);
     drop(attack);
-    let accepted = (0..200).any(|_| {
+    let accepted = (0..1000).any(|_| {
         std::thread::sleep(Duration::from_millis(20));
         post_length(address, &part).ends_with("61440")
     });
@@ -192,8 +191,7 @@ fn scrapes_that_are_never_read_hold_up_no_probe_and_give_way_to_scrapes_that_are
     for _ in 0..3 {
         assert!(ask(address, "/livez").starts_with("HTTP/1.1 200"));
     }
-    std::thread::sleep(Duration::from_millis(2500));
-    let scraped = (0..20).any(|_| {
+    let scraped = (0..300).any(|_| {
         std::thread::sleep(Duration::from_millis(100));
         ask(address, "/metrics").starts_with("HTTP/1.1 200")
     });

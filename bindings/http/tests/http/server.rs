@@ -134,6 +134,12 @@ fn closed_within(mut stream: &TcpStream, time: Duration) -> bool {
     }
 }
 
+/// Waits until the answer has begun to come, and leaves it there.
+fn is_answered(stream: &TcpStream) {
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    assert!(stream.peek(&mut [0; 1]).unwrap() > 0);
+}
+
 #[test]
 fn the_format_follows_accept_and_the_coding_accept_encoding() {
     let server = Server::start(Some(populated(500)), ServerOptions::default());
@@ -234,26 +240,30 @@ fn headers_that_do_not_come_in_time_end_the_connection() {
     let server = Server::start(Some(inhabited()), limits(|limits| limits.header_timeout = Duration::from_millis(300)));
     let mut slow = server.connect();
     slow.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Slow: ").unwrap();
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(5) && slow.write_all(b"x").is_ok() {
+    let is_ended = (0..1500).any(|_| {
         std::thread::sleep(Duration::from_millis(20));
-    }
-    assert!(start.elapsed() < Duration::from_secs(3), "a byte now and then must not keep the connection");
+        slow.write_all(b"x").is_err()
+    });
+    assert!(is_ended, "a byte now and then must not keep the connection");
 }
 
 #[test]
 fn a_scraper_is_served_though_slow_clients_hold_every_place() {
-    let server = Server::start(Some(inhabited()), limits(|limits| limits.max_connections = 4));
+    let server = Server::start(
+        Some(inhabited()),
+        limits(|limits| {
+            limits.max_connections = 4;
+            limits.header_timeout = Duration::from_secs(600);
+        }),
+    );
     let mut slow: Vec<_> = (0..12).map(|_| server.connect()).collect();
     for stream in &mut slow {
         let _ = stream.write_all(b"GET /metrics HTTP/1.1\r\nHo");
     }
-    let start = Instant::now();
     for _ in 0..3 {
         assert!(server.ask("GET /metrics", "").0.starts_with("http/1.1 200"));
     }
-    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
-    assert!(closed_within(&slow[0], Duration::from_secs(1)), "the longest waiting went first");
+    assert!(closed_within(&slow[0], Duration::from_secs(30)), "the longest waiting went first");
 }
 
 #[test]
@@ -269,7 +279,7 @@ fn an_idle_connection_gives_its_place_to_a_newcomer_and_is_kept_otherwise() {
     let _second = server.connect();
     assert!(!closed_within(&kept, Duration::from_millis(300)));
     let third = server.connect();
-    assert!(closed_within(&kept, Duration::from_secs(2)));
+    assert!(closed_within(&kept, Duration::from_secs(20)));
     drop(third);
 }
 
@@ -284,10 +294,8 @@ fn a_client_that_does_not_take_its_answer_is_cut_off() {
     );
     let mut lazy = server.connect();
     lazy.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-    std::thread::sleep(Duration::from_millis(100));
-    let start = Instant::now();
+    is_answered(&lazy);
     assert!(server.ask("GET /livez", "").0.starts_with("http/1.1 200"));
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     let mut taken = Vec::new();
     let ended = lazy.read_to_end(&mut taken);
     assert!(ended.is_err() || !taken.ends_with(b"0\r\n\r\n"));
@@ -298,7 +306,7 @@ fn a_busy_connection_is_never_sacrificed() {
     let server = Server::start(Some(populated(PROCESSES)), limits(|limits| limits.max_connections = 2));
     let mut busy = server.connect();
     busy.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-    std::thread::sleep(Duration::from_millis(200));
+    is_answered(&busy);
     let waiting: Vec<_> = (0..6).map(|_| server.connect()).collect();
     std::thread::sleep(Duration::from_millis(500));
     let (head, body) = answer(busy);
@@ -313,9 +321,9 @@ fn shutdown_lets_answers_finish_and_closes_idle_connections() {
     let idle = server.connect();
     let mut busy = server.connect();
     busy.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-    std::thread::sleep(Duration::from_millis(200));
+    is_answered(&busy);
     server.stop();
-    assert!(closed_within(&idle, Duration::from_secs(1)));
+    assert!(closed_within(&idle, Duration::from_secs(20)));
     let (head, body) = answer(busy);
     assert!(head.starts_with("http/1.1 200"));
     assert!(complete(&body));
@@ -329,9 +337,10 @@ fn shutdown_does_not_wait_for_a_client_that_never_finishes() {
         Server::start(Some(populated(PROCESSES)), limits(|limits| limits.shutdown_grace = Duration::from_millis(300)));
     let mut lazy = server.connect();
     lazy.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-    std::thread::sleep(Duration::from_millis(200));
-    let start = Instant::now();
+    is_answered(&lazy);
     server.stop();
+    // Where nothing else is said, it waits for five seconds.
+    let start = Instant::now();
     server.wait();
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
 }

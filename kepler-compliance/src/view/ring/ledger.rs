@@ -11,7 +11,7 @@ use crate::units::{Energy, PerZone, Power};
 use jiff::Timestamp;
 use kepler_core::host;
 use kepler_core::meter::Method;
-use kepler_core::snapshot::{Snapshot, State};
+use kepler_core::snapshot::{EstimateCorrection, Snapshot, State};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,6 +97,8 @@ pub(super) struct Ledger {
     pub(super) zones: PerZone<Option<ZoneNow>>,
     pub(super) devices: Devices,
     pub(super) platform: Platforms,
+    /// By what its estimate is corrected now.
+    pub(super) correction: Option<EstimateCorrection>,
     differ: Differ<Option<Known>>,
     next_serial: u64,
 }
@@ -112,6 +114,7 @@ impl Ledger {
             zones: PerZone::default(),
             devices: Devices::default(),
             platform: Platforms::default(),
+            correction: None,
             differ: Differ::default(),
             next_serial: 0,
         }
@@ -157,6 +160,7 @@ impl Ledger {
             let zone = snapshot.node.zones[zone].as_ref()?;
             Some(ZoneNow { power: zone.power.map(|power| power.total), method: zone.method, source: zone.source })
         });
+        self.correction = snapshot.node.zones().find_map(|(_, zone)| zone.correction.clone());
         self.newest = Some(Newest {
             sequence: snapshot.sequence,
             at: snapshot.at,

@@ -35,6 +35,7 @@ pub(super) fn inventory(ledger: &Ledger, origin: &str, range: TimeRange) -> Resu
         processors: ledger.newest.map(|newest| newest.processors),
         devices: ledger.devices.drawn(selection.samples.iter().flat_map(|sample| &sample.devices), selection.covered),
         platform: ledger.platform.drawn(selection.samples.iter().flat_map(|sample| &sample.platform)),
+        correction: ledger.correction.clone(),
     };
     Ok(Inventory {
         moment: moment(ledger),

@@ -194,16 +194,7 @@ fn measured_machines_at_high_load_are_charged_within_a_quarter() {
         at_rest.sort_by(f64::total_cmp);
         let idle = at_rest[at_rest.len() / 2];
         let busy: Vec<(f64, f64)> = rows.into_iter().filter(|row| row.0 > 0.7).collect();
-        let mut baseline = Baseline::new(None).of_processors(true);
-        let (mut charged, mut truth) = (0.0, 0.0);
-        for step in 0..200 {
-            let (share, watts) = busy[((random(step, 5) + 1.0) / 2.0 * busy.len() as f64) as usize % busy.len()];
-            baseline.observe(share, Power::from_watts(watts), TICK);
-            let split = baseline.split(Energy::from_joules(watts), share, Duration::from_secs(1));
-            charged += split.active.joules() / share;
-            truth += (watts - idle) / share;
-        }
-        let off = charged / truth - 1.0;
+        let (off, baseline) = charged_by_rows(&busy, idle);
         println!(
             "{name}: {:+.1} %, {:?} {:?}, at rest {idle:.0} W",
             100.0 * off,
@@ -212,4 +203,53 @@ fn measured_machines_at_high_load_are_charged_within_a_quarter() {
         );
         assert!(off.abs() < 0.25, "{name}: {off}");
     }
+}
+
+#[test]
+fn measured_machines_at_middle_loads_are_charged_within_a_quarter_and_straight_ones_as_before() {
+    for (low, high) in [(0.1, 1.0), (0.1, 0.6), (0.2, 0.8), (0.3, 1.0), (0.3, 0.7)] {
+        let mut offs = Vec::new();
+        for (name, rows) in measured().unwrap_or_default() {
+            let mut at_rest: Vec<f64> = rows.iter().filter(|row| row.0 < 0.02).map(|row| row.1).collect();
+            at_rest.sort_by(f64::total_cmp);
+            let idle = at_rest[at_rest.len() / 2];
+            let busy: Vec<(f64, f64)> = rows.into_iter().filter(|row| (low..=high).contains(&row.0)).collect();
+            let (off, baseline) = charged_by_rows(&busy, idle);
+            let error = baseline.estimate().map(|idle| idle.error.watts());
+            println!("{low} to {high}, {name}: {:+.1} %, {:?}, {error:?} W", 100.0 * off, baseline.knowledge());
+            offs.push(off.abs());
+        }
+        if !offs.is_empty() {
+            let mean = offs.iter().sum::<f64>() / offs.len() as f64;
+            println!("{low} to {high}: {:.1} % in the mean", 100.0 * mean);
+            assert!(mean < 0.25, "{low} to {high}: {offs:?}");
+        }
+        for noise in [0.01, 0.02] {
+            let straight = |step: u64| {
+                let share = low + (high - low) * (random(step, 11) + 1.0) / 2.0;
+                (share, (40.0 + 80.0 * share) * (1.0 + noise * random(step, 12)))
+            };
+            let (off, baseline) = charged_by_rows(&(0..200).map(straight).collect::<Vec<_>>(), 40.0);
+            println!(
+                "{low} to {high}, straight, noise {noise}: {:+.1} %, {baseline_estimate:?}",
+                100.0 * off,
+                baseline_estimate = baseline.estimate()
+            );
+            assert!(off.abs() < 0.1, "{low} to {high}, {noise}: {off}");
+        }
+    }
+}
+
+/// How much more than the truth is charged of rows that are seen in no order, and what was learned.
+fn charged_by_rows(rows: &[(f64, f64)], idle: f64) -> (f64, Baseline) {
+    let mut baseline = Baseline::new(None).of_processors(true);
+    let (mut charged, mut truth) = (0.0, 0.0);
+    for step in 0..200 {
+        let (share, watts) = rows[((random(step, 5) + 1.0) / 2.0 * rows.len() as f64) as usize % rows.len()];
+        baseline.observe(share, Power::from_watts(watts), TICK);
+        let split = baseline.split(Energy::from_joules(watts), share, Duration::from_secs(1));
+        charged += split.active.joules() / share;
+        truth += (watts - idle) / share;
+    }
+    (charged / truth - 1.0, baseline)
 }

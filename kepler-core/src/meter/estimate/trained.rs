@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 const FILE: &[u8] = include_bytes!("../../../data/default_model.json");
 
 /// The power model that estimates where nothing is measured and nothing is configured, with its card. Its features are the busy
-/// share of the logical CPUs and the published full-load power of one of them; it predicts watts of one.
+/// share of the logical CPUs, the published full-load power of one of them, and the same at the middle frequency; it predicts watts of one.
 #[must_use]
 pub fn default_model() -> Option<&'static Model> {
     static MODEL: OnceLock<Option<Model>> = OnceLock::new();
@@ -24,11 +24,12 @@ pub fn default_model() -> Option<&'static Model> {
 pub(super) struct Trained {
     model: &'static Model,
     full_watts: f64,
+    rest_watts: f64,
 }
 
 impl Trained {
     pub(super) fn of(class: &CpuClass) -> Option<Self> {
-        default_model().map(|model| Trained { model, full_watts: class.scale_watts() })
+        default_model().map(|model| Trained { model, full_watts: class.scale_watts(), rest_watts: class.rest_watts() })
     }
 
     /// Of one logical CPU that is busy for this share of the time.
@@ -52,7 +53,7 @@ impl Trained {
         self.model.outside(&self.features(share)) > 0
     }
 
-    fn features(&self, share: f64) -> [f64; 2] {
-        [share.clamp(0.0, 1.0), self.full_watts]
+    fn features(&self, share: f64) -> [f64; 3] {
+        [share.clamp(0.0, 1.0), self.full_watts, self.rest_watts]
     }
 }

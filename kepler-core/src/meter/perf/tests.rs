@@ -52,8 +52,8 @@ fn a_real_kernel_counter_is_opened_and_rises_by_its_scale() {
     assert_eq!(meter.zones().len(), 1);
     assert_eq!((meter.zones()[0].kind, meter.zones()[0].package), (ZoneKind::Package, Some(0)));
 
-    let first = read(&mut meter)[0];
     let start = Instant::now();
+    let first = read(&mut meter)[0];
     std::thread::sleep(Duration::from_millis(60));
     let second = read(&mut meter)[0];
     let elapsed = start.elapsed().as_secs_f64();
@@ -90,11 +90,17 @@ fn counters_of_one_package_are_summed() {
     write(&sysfs.path().join("devices/system/cpu/cpu1/topology/physical_package_id"), "0\n");
     let Some(mut meter) = open_or_skip(&Host::default().with_sysfs(sysfs.path())) else { return };
     assert_eq!(meter.zones().len(), 2);
-    let first = read(&mut meter);
-    std::thread::sleep(Duration::from_millis(60));
-    let second = read(&mut meter);
-    let (package, cores) = ((second[0] - first[0]).joules(), (second[1] - first[1]).joules());
-    assert!(cores > 1.5 * package && cores < 2.5 * package, "two counters rose by {cores}, one by {package}");
+    let mut rose = Vec::new();
+    let is_double = (0..5).any(|_| {
+        let first = read(&mut meter);
+        std::thread::sleep(Duration::from_millis(60));
+        let second = read(&mut meter);
+        let (package, cores) = ((second[0] - first[0]).joules(), (second[1] - first[1]).joules());
+        rose.push((cores, package));
+        // One is read after the other, later on a busy machine.
+        cores > 1.5 * package && cores < 2.5 * package
+    });
+    assert!(is_double, "two counters rose by the first, one by the second: {rose:?}");
 }
 
 #[test]

@@ -1,7 +1,25 @@
-//! What is known of a kind of zone's idle power.
+//! What is known of a kind of zone's idle power, and what of it teaches.
 
-use super::Kind;
+use super::{Kind, TEACHING, Zones};
 use crate::attribution::idle::{IdleEstimate, IdleKnowledge};
+use crate::meter::Method;
+use crate::units::{Power, ZoneKind};
+use std::time::Duration;
+
+impl Zones {
+    /// What zones that are measured drew in this interval, where all of it was seen in just that time.
+    pub(in crate::sampler) fn teaching(
+        &self,
+        is_exact: bool,
+        interval: Duration,
+    ) -> impl Iterator<Item = (ZoneKind, Power)> {
+        let can_teach = is_exact && TEACHING.contains(&interval);
+        self.kinds.iter().filter(move |_| can_teach).filter_map(|(zone, kind)| {
+            let kind = kind.as_ref().filter(|kind| kind.interval.clean && kind.method == Method::Measured)?;
+            Some((zone, kind.interval.power?))
+        })
+    }
+}
 
 impl Kind {
     /// The idle power by which idle is separated from active, and its error: the sum of its packages' where they are known.

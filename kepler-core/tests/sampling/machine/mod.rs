@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up its machine fails")]
 
 use kepler_core::attribution::{IdlePolicy, Weights};
-use kepler_core::calibration::Calibration;
+use kepler_core::calibration::{Calibration, KeptCorrection};
 use kepler_core::device::{DeviceDirectory, DeviceMeter};
 use kepler_core::directory::Directory;
 use kepler_core::host::Timestamp;
@@ -46,6 +46,8 @@ pub struct Setup {
     pub devices: Vec<Box<dyn DeviceMeter>>,
     pub platform: Option<PlatformBoard>,
     pub platform_attribution: PlatformAttribution,
+    /// What an earlier run has learned of the estimate.
+    pub kept_correction: Option<KeptCorrection>,
     /// What the network knows of them.
     pub device_directory: Option<DeviceDirectory>,
 }
@@ -67,6 +69,7 @@ impl Default for Setup {
             devices: Vec::new(),
             platform: None,
             platform_attribution: PlatformAttribution::None,
+            kept_correction: None,
             device_directory: None,
         }
     }
@@ -124,6 +127,7 @@ impl Machine {
         (options.policy, options.retention, options.weights) = (setup.policy, setup.retention, setup.weights);
         options.directory = setup.directory;
         (options.platform, options.platform_attribution) = (setup.platform, setup.platform_attribution);
+        options.kept_correction = setup.kept_correction;
         options.devices.directory = setup.device_directory;
         let mut sampler = Sampler::new(&processes.host(tree.sysfs()), options).unwrap();
         sampler = sampler.with_devices(setup.devices);

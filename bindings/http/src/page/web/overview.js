@@ -128,6 +128,8 @@ export function ranges(element) {
 
 const cell = (text, name) => h("td", { class: name }, text);
 
+const correctionOf = ({ correction }) => (correction ? h("span", { class: "about" }, word("corrected", correction.factor.toFixed(2), correction.source, length(correction.age_seconds))) : "");
+
 export function showZones(node) {
   if (!node.zones.length) return replace(byId("zones"), h("p", { class: "nothing" }, word("no_zones")));
   const names = node.zones.map(({ zone }) => zone);
@@ -137,7 +139,7 @@ export function showZones(node) {
   const rows = node.zones.flatMap((zone) => [h("tr", {},
     h("th", { scope: "row", class: "name", title: zone.path }, zone.zone, h("span", { class: "about" }, note(zone.zone))),
     cell(watts(zone.power_watts?.total), "power"), cell(zone.power_watts?.unsplit ? word("unsplit_idle") : watts(zone.power_watts?.idle), "idle"), cell(joules(zone.energy_joules), "energy"),
-    h("td", { class: "source" }, h("span", { class: `tag ${zone.method}` }, how(zone.method, zone.source)), zone.error_ratio === null ? "" : ` ±${percent(zone.error_ratio)}`)),
+    h("td", { class: "source" }, h("span", { class: `tag ${zone.method}` }, how(zone.method, zone.source)), zone.error_ratio === null ? "" : ` ±${percent(zone.error_ratio)}`, correctionOf(zone))),
     ...(zone.sockets ?? []).toSorted((a, b) => a.socket - b.socket).map(socketOf)]);
   const head = (text, name) => h("th", { scope: "col", class: name }, text);
   replace(byId("zones"), h("div", { class: "scroll" }, h("table", {}, h("caption", { class: "sr" }, word("zones_caption")),

@@ -47,6 +47,7 @@ const WORDS = {
   published: ["published", "공표"],
   assumed: ["assumed", "가정"],
   by: ["{0} by {1}", "{1} {0}"],
+  corrected: ["× {0}, as {1} showed of the whole machine {2} ago", "× {0} 보정: {1}의 전체 기기 측정({2} 전) 기준"],
   error: ["±{0} (one sigma)", "±{0} (1σ)"],
   interval: ["90 %: {0} to {1}", "90 %: {0} ~ {1}"],
   busy: ["{0} of {1} processors busy", "프로세서 {1}개 중 {0} 사용"],

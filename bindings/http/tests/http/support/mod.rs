@@ -1,12 +1,14 @@
 //! A node made by hand, and a small parser of what the exporter says of it.
 #![allow(dead_code, unreachable_pub, reason = "shared by several test programs, each of which uses its part")]
 
+use kepler_core::attribution::learned::{Learned, WorkCosts};
 use kepler_core::attribution::{IdlePolicy, Weight};
+use kepler_core::calibration::LiveCorrection;
 use kepler_core::device::Device;
 use kepler_core::host::{Processor, Timestamp};
 use kepler_core::meter::Method;
 use kepler_core::snapshot::{
-    DeviceRow, DeviceUse, Fault, Feed, NodeZone, Row, Snapshot, SourceHealth, State, ZonePower,
+    DeviceRow, DeviceUse, EstimateCorrection, Fault, Feed, NodeZone, Row, Snapshot, SourceHealth, State, ZonePower,
 };
 use kepler_core::units::{Energy, PerZone, Power, ZoneKind};
 use kepler_core::workload::{ContainerInfo, JobInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo};
@@ -42,6 +44,16 @@ pub fn process(pid: u32, start_ticks: u64, comm: &str, exe: &str) -> ProcessInfo
     process
 }
 
+/// What a BMC has taught for an hour, until a minute ago.
+fn correction(at: Timestamp) -> EstimateCorrection {
+    let mut live = LiveCorrection::default();
+    for minute in 0..60 {
+        let estimate = 20.0 + f64::from(minute % 5) * 10.0;
+        live.observe(estimate, 90.0 + 2.0 * LiveCorrection::WALL_PER_WATT * estimate, Duration::from_secs(60));
+    }
+    EstimateCorrection::new("redfish", live.scale().unwrap(), at.wall - Duration::from_secs(60))
+}
+
 /// A snapshot of now, of a node with a measured package and an estimated dram, without workloads.
 pub fn snapshot() -> Snapshot {
     let at = Timestamp::now();
@@ -50,9 +62,14 @@ pub fn snapshot() -> Snapshot {
     let node = &mut snapshot.node;
     (node.usage_ratio, node.processors) = (0.25, 2);
     node.weights[ZoneKind::Package] = Some(Weight::Time);
+    let mut costs = WorkCosts::default();
+    (costs.second, costs.instruction) = (2.5, 4e-9);
+    let fixed = (Weight::Cycles, Power::from_watts(3.5));
+    node.learned_costs[ZoneKind::Package] = Some(Learned::new(costs, Power::from_watts(3.4), fixed, false));
     node.zones[ZoneKind::Package] = Some(zone(120.5, Some(20.5)));
     let mut dram = zone(8.0, None);
     (dram.source, dram.method) = ("model", Method::Estimated { error_ratio: 0.3 });
+    dram.correction = Some(correction(at));
     node.zones[ZoneKind::Dram] = Some(dram);
     snapshot.faults = vec![Fault::new("powercap", "permission_denied", 2)];
     snapshot.estimate_warnings = vec![Fault::new("model", "outside_range", 4)];
