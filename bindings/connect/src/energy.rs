@@ -6,7 +6,9 @@ mod figures;
 mod platform;
 mod source;
 
-pub(crate) use figures::{DeviceFigures, NodeFigures, WorkloadFigures, is, plus, rows};
+#[cfg(feature = "kepler")]
+pub(crate) use figures::DeviceFigures;
+pub(crate) use figures::{NodeFigures, WorkloadFigures, is, plus, rows};
 #[cfg(feature = "prometheus")]
 pub(crate) use platform::PLATFORM_METRICS;
 pub(crate) use platform::Platforms;
@@ -85,9 +87,6 @@ fn of_kind(kind: WorkloadKind) -> impl Iterator<Item = Metric> {
         metrics.into_iter().flatten()
     })
 }
-
-/// Labels that tell a node's accelerators apart. Go Kepler's series have them at node level.
-pub(crate) const DEVICE_LABELS: [&str; 4] = ["gpu_uuid", "gpu", "gpu_name", "vendor"];
 
 impl Metric {
     /// Whether it is of accelerators.

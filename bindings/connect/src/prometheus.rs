@@ -47,9 +47,9 @@ mod promql;
 mod series;
 
 use crate::energy::{
-    DEVICE_LABELS, Identity, IdentityLabels, Key, Level, METRICS, Metric, NodeFigures, PLATFORM_METRICS, Platforms,
-    Quantity, RESOURCES, SOURCE_ERROR, SOURCE_INFO, WorkloadFigures, annotation_of_pod, hull, labels_of_pod,
-    owner_of_pod, rows, skipped,
+    Identity, IdentityLabels, Key, Level, METRICS, Metric, NodeFigures, PLATFORM_METRICS, Platforms, Quantity,
+    RESOURCES, SOURCE_ERROR, SOURCE_INFO, WorkloadFigures, annotation_of_pod, hull, labels_of_pod, owner_of_pod, rows,
+    skipped,
 };
 use crate::http::{Auth, ClientOptions, Http, HttpError, base_url, shown};
 use api::{Answer, ApiError};
@@ -69,6 +69,9 @@ use promql::{Matchers, duration, is_label};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Labels that tell a node's accelerators apart. Go Kepler's series have them at node level.
+const DEVICE_LABELS: [&str; 4] = ["gpu_uuid", "gpu", "gpu_name", "vendor"];
 
 /// How Prometheus is asked.
 #[derive(Clone, Debug, Default)]
