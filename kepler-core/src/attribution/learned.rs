@@ -16,7 +16,8 @@
 //! for second in 0..1800u64 {
 //!     // One CPU is busy; its instructions change, at 5 W for 1e9 a second, with 30 W besides.
 //!     let instructions = (1 + second / 60 * 7 % 5) * 500_000_000;
-//!     let work = Work { cycles: Some(2_000_000_000), instructions: Some(instructions), ..Work::of_time(1_000_000_000) };
+//!     let mut work = Work::of_time(1_000_000_000);
+//!     (work.cycles, work.instructions) = (Some(2_000_000_000), Some(instructions));
 //!     let power = Power::from_watts(30.0 + 5e-9 * instructions as f64);
 //!     costs.observe(&work, power, Duration::from_secs(1), Weight::Cycles);
 //! }
