@@ -116,7 +116,8 @@ def test_daemons_and_short_lived_children_are_counted_and_the_wrapper_is_not(mea
     run = first_run(report(f"--follow={follow}", "--", "sh", "-c", script))
     used = sum(seconds_said(tmp_path / name) for name in ("shell", "daemon"))
     figure(f"CPU {run['cpu_seconds']:.3f} s of {used:.3f} s")
-    assert used > 0.8 and run["cpu_seconds"] == pytest.approx(used, rel=0.05, abs=0.1)
+    # The shell tells whole ticks of each of those it waited for.
+    assert used > 0.7 and run["cpu_seconds"] == pytest.approx(used, rel=0.05, abs=0.1)
     # To start it takes a millisecond, more where something else has the machine just then.
     assert any(first_run(report(f"--follow={follow}", "--", "sleep", "0.5"))["cpu_seconds"] < 0.02 for _ in range(3))
 
