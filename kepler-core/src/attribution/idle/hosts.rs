@@ -240,6 +240,27 @@ fn measured_machines_at_middle_loads_are_charged_within_a_quarter_and_straight_o
     }
 }
 
+#[test]
+fn two_levels_of_load_tell_no_curve() {
+    let mut baseline = Baseline::new(None).of_processors(true);
+    // A little work, then one of two processors busy besides; a tick lies between.
+    let levels = |step: u64| {
+        if step < 8 {
+            0.05
+        } else if step == 8 {
+            0.27
+        } else {
+            0.53
+        }
+    };
+    for step in 0..60 {
+        let share = levels(step) + 0.01 * random(step, 21);
+        baseline.observe(share, Power::from_watts((40.0 + 40.0 * share) * (1.0 + 0.01 * random(step, 22))), TICK);
+    }
+    let idle = baseline.estimate().unwrap().power.watts();
+    assert!((idle - 40.0).abs() < 2.0, "{idle}");
+}
+
 /// How much more than the truth is charged of rows that are seen in no order, and what was learned.
 fn charged_by_rows(rows: &[(f64, f64)], idle: f64) -> (f64, Baseline) {
     let mut baseline = Baseline::new(None).of_processors(true);

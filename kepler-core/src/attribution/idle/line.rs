@@ -44,6 +44,8 @@ const EXPONENT_ERROR: f64 = 0.5;
 const BEND: f64 = 10.0;
 /// A zone is straight all the same where points lie so much closer to a line than to that curve.
 const STRAIGHT: f64 = 0.8;
+/// Fewer levels of load, tenths with two points or more, do not tell a curve from a line.
+const MIN_LEVELS: usize = 4;
 
 /// Rounds of reweighting the points, and how many of them do so by the distance from the line only, not yet by the side: the edge is
 /// looked for among points that belong together.
@@ -102,7 +104,8 @@ pub(super) fn idle(points: impl Iterator<Item = Sample>, least: f64, are_process
         }
     };
     let Some(line) = through(FREQUENCY_EXPONENT) else { return Finding::Unknown(IdleKnowledge::Steady) };
-    let bent = if is_near && are_processors && low > NEARLY_IDLE { bent(samples) } else { None };
+    let may_bend = is_near && are_processors && low > NEARLY_IDLE && levels(samples) >= MIN_LEVELS;
+    let bent = if may_bend { bent(samples) } else { None };
     // Either shape may be the truth: half of what lies between them is in doubt.
     let by_shape = bent.map_or(0.0, |bent| (line.intercept.max(0.0) - bent.intercept.max(0.0)).abs() / 2.0);
     let line = bent.unwrap_or(line);
@@ -135,6 +138,12 @@ pub(super) fn idle(points: impl Iterator<Item = Sample>, least: f64, are_process
     let by_curvature = if bent.is_some() { by_shape } else { by_curvature };
     let error = line.error.hypot(by_curvature.max(by_likeness)).hypot(by_exponent);
     Finding::Known(estimate(line.intercept.clamp(0.0, least), error), IdleKnowledge::Extrapolated)
+}
+
+/// How many tenths of utilisation were seen, not in passing only.
+fn levels(samples: &[Sample]) -> usize {
+    let tenth = |sample: &Sample| (sample.utilisation * 10.0) as usize;
+    (0..=10).filter(|level| samples.iter().filter(|sample| tenth(sample) == *level).count() >= 2).count()
 }
 
 /// The edge as a curve that rises steeply near rest; `None` where the points are straight. It is given by how far along its rise the processors are.
