@@ -42,8 +42,8 @@ const EXPONENT_ERROR: f64 = 0.5;
 /// 100 % busy, a straight edge puts idle power so high that work is charged a third too little; this one is off by 7 % in the mean, and by 7 to 20 % over
 /// other parts of the range.
 const BEND: f64 = 10.0;
-/// A zone is straight all the same where points lie so much closer to a line than to that curve.
-const STRAIGHT: f64 = 0.8;
+/// A zone is straight where points lie a little closer to a line than to that curve. Of the measured machines few do.
+const STRAIGHT: f64 = 0.95;
 /// Fewer levels of load, tenths with two points or more, do not tell a curve from a line.
 const MIN_LEVELS: usize = 4;
 
