@@ -10,6 +10,8 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,19 @@ def tool(server, name: str, **arguments) -> dict:
         return json.load(answer)
 
 
+@contextmanager
+def answering(server: http.server.ThreadingHTTPServer) -> Iterator[http.server.ThreadingHTTPServer]:
+    """Answers in a thread of its own."""
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
 @pytest.fixture
 def plug():
     """A plug that answers as Tasmota does to `Status 8`."""
@@ -103,12 +118,8 @@ def plug():
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.watts = 82
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(server):
+        yield server
 
 
 def test_a_measured_command_has_what_the_plug_showed_meanwhile(kepler_bin, plug, tmp_path):
@@ -307,12 +318,8 @@ def guarded(tmp_path):
     context.load_cert_chain(certificate, key)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     server.certificate = certificate
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(server):
+        yield server
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ impl KeptCorrection {
             source: source.to_owned(),
             meter: meter.to_owned(),
             estimate: estimate.to_owned(),
-            newest: newest.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            newest: since_1970(newest),
             live,
         }
     }
@@ -79,8 +79,7 @@ impl KeptCorrection {
     /// The same with more learned.
     #[must_use]
     pub(crate) fn renewed(&self, newest: SystemTime, live: LiveCorrection) -> Self {
-        let newest = newest.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        KeptCorrection { newest, live, ..self.clone() }
+        KeptCorrection { newest: since_1970(newest), live, ..self.clone() }
     }
 
     /// When the newest reading was taken.
@@ -113,6 +112,11 @@ impl KeptCorrection {
         }
         Ok(self.live.faded(age))
     }
+}
+
+/// Whole seconds; none of earlier times.
+fn since_1970(at: SystemTime) -> u64 {
+    at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Whether a correction whose newest reading is as old as this says nothing any more.

@@ -103,8 +103,7 @@ impl Node {
                 };
                 if let Some(running) = *slot(shown, part) {
                     let track = slot(tracks, part);
-                    // A zone that is new was there before it was shown, so it counts from here.
-                    let poll = if track.is_some() { poll } else { poll.first() };
+                    let poll = poll.of(track.is_none());
                     let reading = Reading { running: Some(running), terminated: None };
                     track.get_or_insert_default().take(poll, reading);
                 }
@@ -150,8 +149,7 @@ impl Node {
             });
             for (quantity, track) in NODE_COUNTERS.into_iter().zip(&mut device.counters) {
                 if let Some(running) = shown.figure(quantity).and_then(|figure| *figure) {
-                    // As a zone that is new, it was there before it was shown.
-                    let poll = if track.is_some() { poll } else { poll.first() };
+                    let poll = poll.of(track.is_none());
                     track.get_or_insert_default().take(poll, Reading { running: Some(running), terminated: None });
                 }
             }
@@ -372,7 +370,7 @@ impl Row {
         }
         // Where they were not told apart before, their counters were part of the zone's.
         let was_whole = self.joules.iter().any(|(part, _)| *part == ZoneKind::Gpu);
-        let poll_device = if was_whole { poll.first() } else { poll };
+        let poll_device = poll.of(was_whole);
         for (uuid, reading) in shown.devices {
             match self.devices.iter_mut().find(|(known, _)| *known == uuid) {
                 Some((_, track)) => track.take(poll, reading),

@@ -26,14 +26,13 @@ impl PlatformTracks {
                 continue;
             }
             let tracked = self.0.entry(identity).or_default();
-            // A meter that is new was there before it was shown, so it counts from here.
-            let poll = if is_new { poll.first() } else { poll };
+            let poll = poll.of(is_new);
             let reading = |value: f64| Reading { running: Some(value), terminated: None };
             if let Some(joules) = shown.joules {
                 tracked.joules.take(poll, reading(joules));
             }
             if let Some(covered) = shown.covered_seconds {
-                let poll = if tracked.covered.is_some() { poll } else { poll.first() };
+                let poll = poll.of(tracked.covered.is_none());
                 tracked.covered.get_or_insert_default().take(poll, reading(covered));
             }
             (tracked.newest, tracked.last) = (shown, Some(poll.at));

@@ -1,9 +1,8 @@
 //! Parses one scrape of an exporter.
 
 use super::track::Reading;
-use crate::energy::Platforms;
 use crate::energy::{
-    Identity, Key, Level, METRICS, Metric, NodeFigures, Quantity, RESOURCES, SOURCE_ERROR, SOURCE_INFO, add,
+    Identity, Key, Level, METRICS, Metric, NodeFigures, Platforms, Quantity, RESOURCES, SOURCE_ERROR, SOURCE_INFO, add,
     annotation_of_pod, labels_of_pod, owner_of_pod, slot,
 };
 use crate::exposition::{Sample, samples};

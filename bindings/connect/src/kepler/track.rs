@@ -40,9 +40,9 @@ pub(super) struct Poll {
 }
 
 impl Poll {
-    /// The same of a counter of which it is not known that it began after the reading before.
-    pub(super) fn first(self) -> Self {
-        Poll { since: None, ..self }
+    /// The same for a counter that, where it `is_new`, was there before it was shown: it counts from here.
+    pub(super) fn of(self, is_new: bool) -> Self {
+        Poll { since: self.since.filter(|_| !is_new), ..self }
     }
 }
 
