@@ -276,13 +276,16 @@ def test_a_policy_without_a_meter_is_said(kepler):
     assert not server.scrape().select("kepler_node_cpu_joules_total", zone="platform")
 
 
-@pytest.fixture
-def guarded(tmp_path):
-    """Starts a BMC of one chassis at 250 W that asks for `monitor` and `secret`, over TLS with a certificate of its own making."""
+@pytest.fixture(params=["CA:FALSE", "CA:TRUE"])
+def guarded(tmp_path, request):
+    """Starts a BMC of one chassis at 250 W that asks for `monitor` and `secret`, over TLS with a certificate of its own making.
+
+    If that says that it is an authority, as `openssl` makes them where nothing else is said, the BMC tells no length of an answer either.
+    """
     certificate, key = tmp_path / "bmc.pem", tmp_path / "bmc.key"
     make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=bmc"]
-    # Without the second it would say that it is an authority, which no server's may.
-    extensions = ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]
+    is_authority = request.param == "CA:TRUE"
+    extensions = ["-addext", "subjectAltName=IP:127.0.0.1", *([] if is_authority else ["-addext", "basicConstraints=critical,CA:FALSE"])]
     subprocess.run([*make, *extensions, "-keyout", key, "-out", certificate], check=True, capture_output=True)
     expected = "Basic " + base64.b64encode(b"monitor:secret").decode()
     resources = {
@@ -305,8 +308,9 @@ def guarded(tmp_path):
         def _answer(self, status: int, document: dict) -> None:
             body = json.dumps(document).encode()
             self.send_response(status)
-            # Over TLS an end without a word is no end of an answer.
-            self.send_header("Content-Length", str(len(body)))
+            # Without it only the connection's end is that of the answer, and Python says no `close_notify` before it.
+            if not is_authority:
+                self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 

@@ -31,6 +31,8 @@ mod models;
 mod prometheus;
 #[cfg(feature = "redfish")]
 mod redfish;
+#[cfg(feature = "redfish")]
+mod redfish_tls;
 mod support;
 #[cfg(feature = "uk-carbon-intensity")]
 mod tls;
