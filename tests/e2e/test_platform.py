@@ -8,14 +8,12 @@ import socket
 import ssl
 import subprocess
 import sys
-import threading
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from plug import answering
 from polling import wait_until
 
 CHASSIS = "/redfish/v1/Chassis/1"
@@ -88,44 +86,8 @@ def tool(server, name: str, **arguments) -> dict:
         return json.load(answer)
 
 
-@contextmanager
-def answering(server: http.server.ThreadingHTTPServer) -> Iterator[http.server.ThreadingHTTPServer]:
-    """Answers in a thread of its own."""
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@pytest.fixture
-def plug():
-    """A plug that answers as Tasmota does to `Status 8`."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            is_known = self.path == "/cm?cmnd=Status%208"
-            sensors = {"Time": "2026-01-05T11:02:21", "ENERGY": {"Total": 512.013, "Power": server.watts, "Voltage": 231}}
-            self.send_response(200 if is_known else 404)
-            self.end_headers()
-            self.wfile.write(json.dumps({"StatusSNS": sensors}).encode())
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.watts = 82
-    with answering(server):
-        yield server
-
-
 def test_a_measured_command_has_what_the_plug_showed_meanwhile(kepler_bin, plug, tmp_path):
-    meters = tmp_path / "meters.yaml"
-    meters.write_text(f"meters:\n  plug:\n    url: http://127.0.0.1:{plug.server_port}/cm?cmnd=Status%208\n    field: /StatusSNS/ENERGY/Power\n    interval: 1s\n")
-    flags = (f"--experimental.platform.external.config-file={meters}", "--meter=fake", "--format=csv", f"--output={tmp_path}/run.csv")
+    flags = (f"--experimental.platform.external.config-file={plug.file(tmp_path)}", "--meter=fake", "--format=csv", f"--output={tmp_path}/run.csv")
     subprocess.run([kepler_bin, "measure", *flags, "--", "sleep", "4"], check=True, timeout=60)
     (run,) = csv.DictReader((tmp_path / "run.csv").open())
     assert (run["platform_source"], run["platform_source_id"], run["platform_method"]) == ("http", "/StatusSNS/ENERGY/Power", "measured")
@@ -134,9 +96,7 @@ def test_a_measured_command_has_what_the_plug_showed_meanwhile(kepler_bin, plug,
 
 
 def test_a_plug_stands_for_a_zone_until_it_is_not_believed_and_again_afterwards(kepler, kepler_bin, plug, tmp_path):
-    meters = tmp_path / "meters.yaml"
-    text = f"meters:\n  plug:\n    url: http://127.0.0.1:{plug.server_port}/cm?cmnd=Status%208\n    field: /StatusSNS/ENERGY/Power\n    interval: 1s\n    zone: package\n"
-    meters.write_text(text)
+    meters = plug.file(tmp_path, "zone: package")
     flag = f"--experimental.platform.external.config-file={meters}"
     doctor = subprocess.run([kepler_bin, "doctor", flag], capture_output=True, text=True, timeout=60)
     assert "package (measured by external)" in doctor.stdout, doctor.stdout + doctor.stderr
