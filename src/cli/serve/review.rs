@@ -49,7 +49,7 @@ fn decide(reviewer: &Reviewer, token: &str, verb: &str, path: &str) -> Decision 
 const OPEN_TO_ALL: [&str; 4] = ["/api", "/apis", "/openapi", "/version"];
 
 /// The non-resource URL that stands for a path of ours: `/metrics` for itself, `/kepler/api/v1/node` for `/api/v1/node`, which
-/// would be open to whoever runs a pod.
+/// would be open to every pod.
 fn to_be_granted(path: &str) -> Cow<'_, str> {
     let below = |open: &str| path.strip_prefix(open).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     if OPEN_TO_ALL.into_iter().any(below) { format!("/kepler{path}").into() } else { path.into() }
