@@ -2,8 +2,8 @@
 
 use super::config::{Annotated, Config, PodInformer, yaml};
 use kepler_connect::kubernetes::{
-    Access, AccessError, ClusterFollower, Kubeconfig, LabelFilter, Mode, Options, Refresher, SERVICE_ACCOUNT,
-    follow_cluster,
+    Access, AccessError, ClusterFollower, KUBELET_CERTIFICATES, Kubeconfig, LabelFilter, Mode, Options, Refresher,
+    SERVICE_ACCOUNT, follow_cluster,
 };
 use kepler_core::directory::Directory;
 use kepler_core::host::file::{self, FileLimits};
@@ -13,15 +13,6 @@ use std::time::Duration;
 
 /// What was named by then is shown from the first measurement on.
 const PATIENCE: Duration = Duration::from_millis(1500);
-
-/// Where kubelets and distributions of Kubernetes keep the certificate that a kubelet shows.
-const KUBELET_CERTIFICATES: [&str; 5] = [
-    "var/lib/kubelet/pki/kubelet.crt",
-    "var/lib/rancher/k3s/agent/serving-kubelet.crt",
-    "var/lib/rancher/rke2/agent/serving-kubelet.crt",
-    "var/lib/k0s/kubelet/pki/kubelet.crt",
-    "var/snap/microk8s/common/var/lib/kubelet/pki/kubelet.crt",
-];
 
 /// Variables that manifests fill from `status.hostIP`.
 const HOST_ADDRESS: [&str; 2] = ["HOST_IP", "NODE_IP"];
@@ -92,6 +83,7 @@ pub(super) fn options(config: &Config, access: Option<Access>) -> Options {
         Some(path) => vec![path.clone()],
         None => roots.iter().flat_map(|root| KUBELET_CERTIFICATES.map(|path| root.join(path))).collect(),
     };
+    options.kubelet_process = config.kube.kubelet_certificate.is_none();
     let logs = roots.iter().map(|root| root.join("var/log")).find(|logs| logs.join("pods").is_dir());
     options.logs = logs.unwrap_or_else(|| config.root.join("var/log"));
     options.procfs.clone_from(&config.procfs);
@@ -121,6 +113,11 @@ pub(super) fn access(config: &Config) -> Result<Access, AccessError> {
         Some(path) => kubeconfig(path),
         None => Access::in_cluster(Path::new(SERVICE_ACCOUNT), |name| std::env::var(name).ok()),
     }
+}
+
+/// Whether this is a pod with an account of its own.
+pub(super) fn in_pod() -> bool {
+    Path::new(SERVICE_ACCOUNT).join("token").exists() && std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
 }
 
 /// The namespace of this pod; `default` where it is none, as for kubectl.

@@ -28,9 +28,21 @@ def test_helm_finds_nothing_to_say_about_the_chart(values):
 @PROFILES
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_object_is_valid_for_kubernetes(values, version):
-    for there in Rendered(values).objects:
+    for there in Rendered(values | {"kubeVersion": version}).objects:
         if there["kind"] not in EXTENSIONS:
             kubernetes_validate.validate(there, version, strict=True)
+
+
+def test_the_default_profile_is_not_confined_by_apparmor_in_clusters_old_and_new():
+    annotation = {"container.apparmor.security.beta.kubernetes.io/kepler": "unconfined"}
+    for version, field, has_annotation in [("1.29", None, True), ("1.30", {"type": "Unconfined"}, False), ("", {"type": "Unconfined"}, False)]:
+        rendered = Rendered({"kubeVersion": version})
+        annotations = rendered.one("DaemonSet")["spec"]["template"]["metadata"]["annotations"]
+        assert rendered.container["securityContext"].get("appArmorProfile") == field
+        assert (annotation.items() <= annotations.items()) == has_annotation
+    for values in ({"profile": "restricted"}, {"profile": "privileged"}, {"daemonset": {"securityContext": {"privileged": True}}}):
+        text = str(Rendered(values | {"kubeVersion": "1.29"}).one("DaemonSet")) + str(Rendered(values).one("DaemonSet"))
+        assert "pparmor" not in text and "appArmor" not in text
 
 
 @PROFILES

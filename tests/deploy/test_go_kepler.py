@@ -34,7 +34,8 @@ def test_names_labels_ports_mounts_and_arguments_are_its():
     assert container["args"] == ["--config.file=/etc/kepler/config.yaml", "--kube.enable", "--kube.node-name=$(NODE_NAME)"]
     assert container["ports"] == [{"name": "http", "containerPort": 28282, "protocol": "TCP"}]
     mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
-    assert set(mounts) == {"/host/sys", "/host/proc", "/etc/kepler"} and all(mount["readOnly"] for mount in mounts.values())
+    ours = {"/var/log/pods", "/var/log/containers"}
+    assert set(mounts) == {"/host/sys", "/host/proc", "/etc/kepler"} | ours and all(mount["readOnly"] for mount in mounts.values())
     node_name = {"apiVersion": "v1", "fieldPath": "spec.nodeName"}
     assert {"name": "NODE_NAME", "valueFrom": {"fieldRef": node_name}} in container["env"]
     selector = rendered.one("DaemonSet")["spec"]["selector"]["matchLabels"]

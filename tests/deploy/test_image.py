@@ -100,7 +100,10 @@ def volumes(rendered, tmp_path, sysfs):
     folder.mkdir()
     for name, text in rendered.one("ConfigMap")["data"].items():
         (folder / name).write_text(text)
-    return {"cfm": folder, "sysfs": sysfs, "procfs": Path("/proc")}
+    logs = {name: tmp_path / name for name in ("log-pods", "log-containers")}
+    for folder_of_logs in logs.values():
+        folder_of_logs.mkdir()
+    return {"cfm": folder, "sysfs": sysfs, "procfs": Path("/proc"), **logs}
 
 
 def named(host):
@@ -214,6 +217,9 @@ def test_pods_are_named_by_a_kubelet_and_the_hub_finds_the_agent_by_its_service(
                 time.sleep(0.2)
             assert re.search(r'kepler_pod_info\{.*owner_kind="Deployment",owner_name="nginx-light"', text)
             assert 'container_name="redis"' in text and 'container_name="vm"' not in text
+            # Typed without any flag; estimates alone are status 1.
+            doctor = subprocess.run([DOCKER, "exec", agent.name, "/usr/bin/kepler", "doctor"], capture_output=True, text=True, timeout=60)
+            assert re.search(r"Kubernetes, as node node-a; .*--kube.enable only\n  kubelet   usable, lists 13 pods", doctor.stdout), doctor.stdout
             hub.wait("readinessProbe", 40)
             question = (*named("carbon-mcp-server.carbon-mcp.svc"), *"--header Content-Type:application/json --data".split())
             ask = '{"kind": "deployment", "namespace": "workload-test", "window": "1m"}'

@@ -31,6 +31,7 @@ def problems(objects, allow=()):
             "few-capabilities": set(security.get("capabilities", {}).get("add", [])) <= CAPABILITIES,
             "no-capabilities": not security.get("capabilities", {}).get("add"),
             "seccomp": security.get("seccompProfile") == {"type": "RuntimeDefault"},
+            "apparmor": security.get("appArmorProfile", {}).get("type") != "Unconfined",
             "non-root": security.get("runAsNonRoot") is True and security.get("runAsUser", 0) > 0,
             "no-host-pid": not pod.get("hostPID"),
             "no-host-network": not pod.get("hostNetwork") and not pod.get("hostIPC"),
@@ -52,7 +53,7 @@ def problems(objects, allow=()):
         yield from (f"{name}: {rule}" for rule, holds in rules.items() if not holds and rule not in allow)
 
 
-AGENT = ("non-root", "no-host-pid", "no-host-paths", "no-capabilities")
+AGENT = ("non-root", "no-host-pid", "no-host-paths", "no-capabilities", "apparmor")
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,15 @@ def test_what_needs_no_privilege_has_none(values):
 
 def test_the_demo_follows_the_same_rules():
     assert list(problems(demo())) == []
+
+
+def test_names_of_pods_are_mounted_unless_that_is_refused():
+    """A kubelet's certificate of its own, and a host whose root cannot be seen: pods are named all the same."""
+    for values in ({}, {"profile": "restricted"}, {"profile": "privileged"}):
+        volumes = {volume["hostPath"]["path"]: volume["hostPath"] for volume in Rendered(values).agent["volumes"] if "hostPath" in volume}
+        # A type would keep the pod from starting on a node without that folder.
+        assert volumes["/var/log/pods"] == {"path": "/var/log/pods"} and volumes["/var/log/containers"] == {"path": "/var/log/containers"}
+    assert "/var/log/pods" not in str(Rendered({"daemonset": {"hostLogs": False}}).agent)
 
 
 def test_a_rule_that_is_broken_is_found():

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from linux import goes_first
+from plug import Plug, answering
 from polling import wait_until
 from server import Kepler
 from workloads import running
@@ -48,6 +49,13 @@ def simulated(tmp_path: Path) -> Iterator[Path]:
     with log.open("wb") as file, running(command, stdout=file, stderr=file, preexec_fn=goes_first):
         wait_until(lambda: "simulating" in log.read_text(), "the simulated host")
         yield tmp_path / "host/sys"
+
+
+@pytest.fixture
+def plug() -> Iterator[Plug]:
+    """A metered socket that is read over the network."""
+    with answering(Plug()) as server:
+        yield server
 
 
 @pytest.fixture

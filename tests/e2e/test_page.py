@@ -599,3 +599,21 @@ def test_the_page_is_small_and_its_policy_strict(kepler, figure):
         assert unchanged.value.code == 304
     figure(f"the page and its {len(seen) + 4} files: {size / 1024:.1f} KiB compressed (limit: 100)")
     assert size <= 100 * 1024
+
+
+def test_what_is_left_of_the_whole_machine_is_shown_with_the_error_of_the_difference(page, browser, plug, tmp_path):
+    plug.watts = 400
+    meters = plug.file(tmp_path, "errorRatio: 0.1")
+    server = page(f"--experimental.platform.external.config-file={meters}")
+
+    def error(row: str, sigma: str) -> float | None:
+        shown = re.search(rf"±([\d.]+) % \({sigma}\)", text(browser, f"#platform tbody tr:{row} td.source"))
+        return float(shown[1]) if shown else None
+
+    # 10 % of the whole are more than 10 % of what is left of it.
+    wait_until(lambda: (error("last-child", "one sigma") or 0) > 10, "the error of the rest")
+    assert error("first-child", "one sigma") == 10
+    rest = json.loads(server.get("/api/v1/node").body)["platform_residual"]
+    assert rest["error_ratio"] > 0.1 and rest["method"] == "estimated"
+    find(browser, "#lang").click()
+    wait_until(lambda: (error("last-child", "1σ") or 0) > 10, "the same in Korean")

@@ -8,14 +8,12 @@ import socket
 import ssl
 import subprocess
 import sys
-import threading
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from plug import answering
 from polling import wait_until
 
 CHASSIS = "/redfish/v1/Chassis/1"
@@ -88,44 +86,8 @@ def tool(server, name: str, **arguments) -> dict:
         return json.load(answer)
 
 
-@contextmanager
-def answering(server: http.server.ThreadingHTTPServer) -> Iterator[http.server.ThreadingHTTPServer]:
-    """Answers in a thread of its own."""
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@pytest.fixture
-def plug():
-    """A plug that answers as Tasmota does to `Status 8`."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            is_known = self.path == "/cm?cmnd=Status%208"
-            sensors = {"Time": "2026-01-05T11:02:21", "ENERGY": {"Total": 512.013, "Power": server.watts, "Voltage": 231}}
-            self.send_response(200 if is_known else 404)
-            self.end_headers()
-            self.wfile.write(json.dumps({"StatusSNS": sensors}).encode())
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.watts = 82
-    with answering(server):
-        yield server
-
-
 def test_a_measured_command_has_what_the_plug_showed_meanwhile(kepler_bin, plug, tmp_path):
-    meters = tmp_path / "meters.yaml"
-    meters.write_text(f"meters:\n  plug:\n    url: http://127.0.0.1:{plug.server_port}/cm?cmnd=Status%208\n    field: /StatusSNS/ENERGY/Power\n    interval: 1s\n")
-    flags = (f"--experimental.platform.external.config-file={meters}", "--meter=fake", "--format=csv", f"--output={tmp_path}/run.csv")
+    flags = (f"--experimental.platform.external.config-file={plug.file(tmp_path)}", "--meter=fake", "--format=csv", f"--output={tmp_path}/run.csv")
     subprocess.run([kepler_bin, "measure", *flags, "--", "sleep", "4"], check=True, timeout=60)
     (run,) = csv.DictReader((tmp_path / "run.csv").open())
     assert (run["platform_source"], run["platform_source_id"], run["platform_method"]) == ("http", "/StatusSNS/ENERGY/Power", "measured")
@@ -134,9 +96,7 @@ def test_a_measured_command_has_what_the_plug_showed_meanwhile(kepler_bin, plug,
 
 
 def test_a_plug_stands_for_a_zone_until_it_is_not_believed_and_again_afterwards(kepler, kepler_bin, plug, tmp_path):
-    meters = tmp_path / "meters.yaml"
-    text = f"meters:\n  plug:\n    url: http://127.0.0.1:{plug.server_port}/cm?cmnd=Status%208\n    field: /StatusSNS/ENERGY/Power\n    interval: 1s\n    zone: package\n"
-    meters.write_text(text)
+    meters = plug.file(tmp_path, "zone: package")
     flag = f"--experimental.platform.external.config-file={meters}"
     doctor = subprocess.run([kepler_bin, "doctor", flag], capture_output=True, text=True, timeout=60)
     assert "package (measured by external)" in doctor.stdout, doctor.stdout + doctor.stderr
@@ -276,13 +236,16 @@ def test_a_policy_without_a_meter_is_said(kepler):
     assert not server.scrape().select("kepler_node_cpu_joules_total", zone="platform")
 
 
-@pytest.fixture
-def guarded(tmp_path):
-    """Starts a BMC of one chassis at 250 W that asks for `monitor` and `secret`, over TLS with a certificate of its own making."""
+@pytest.fixture(params=["CA:FALSE", "CA:TRUE"])
+def guarded(tmp_path, request):
+    """Starts a BMC of one chassis at 250 W that asks for `monitor` and `secret`, over TLS with a certificate of its own making.
+
+    If that says that it is an authority, as `openssl` makes them where nothing else is said, the BMC tells no length of an answer either.
+    """
     certificate, key = tmp_path / "bmc.pem", tmp_path / "bmc.key"
     make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=bmc"]
-    # Without the second it would say that it is an authority, which no server's may.
-    extensions = ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]
+    is_authority = request.param == "CA:TRUE"
+    extensions = ["-addext", "subjectAltName=IP:127.0.0.1", *([] if is_authority else ["-addext", "basicConstraints=critical,CA:FALSE"])]
     subprocess.run([*make, *extensions, "-keyout", key, "-out", certificate], check=True, capture_output=True)
     expected = "Basic " + base64.b64encode(b"monitor:secret").decode()
     resources = {
@@ -305,8 +268,9 @@ def guarded(tmp_path):
         def _answer(self, status: int, document: dict) -> None:
             body = json.dumps(document).encode()
             self.send_response(status)
-            # Over TLS an end without a word is no end of an answer.
-            self.send_header("Content-Length", str(len(body)))
+            # Without it only the connection's end is that of the answer, and Python says no `close_notify` before it.
+            if not is_authority:
+                self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 

@@ -23,6 +23,8 @@ pub(crate) mod peer;
 mod secret;
 #[cfg(any(feature = "_url", feature = "redfish"))]
 mod tls;
+#[cfg(any(feature = "_url", feature = "kubernetes", feature = "redfish"))]
+mod trusted;
 
 #[cfg(feature = "_url")]
 pub(crate) use client::Http;
@@ -32,6 +34,8 @@ pub(crate) use client::Tagged;
 #[cfg(feature = "external")]
 pub(crate) use digest::DigestSession;
 pub use error::HttpError;
+#[cfg(any(feature = "kubernetes", feature = "redfish"))]
+pub(crate) use error::Mistrust;
 #[cfg(feature = "kepler")]
 pub(crate) use error::chain;
 pub use secret::{Auth, Secret};
@@ -39,7 +43,11 @@ pub use secret::{Auth, Secret};
 use jiff::Timestamp;
 use reqwest::Url;
 use reqwest::blocking::Response;
+#[cfg(any(feature = "_url", feature = "redfish"))]
+use reqwest::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
+#[cfg(any(feature = "_url", feature = "redfish"))]
+use std::io::ErrorKind;
 #[cfg(any(feature = "_url", feature = "kubernetes", feature = "redfish"))]
 use std::io::Read;
 use std::path::PathBuf;
@@ -159,19 +167,54 @@ fn send(
 }
 
 /// The whole body of an answer.
-#[cfg(any(feature = "_url", feature = "redfish"))]
+#[cfg(feature = "_url")]
 fn body(answer: Response, url: &Url, limit: u64, allowed: Duration) -> Result<Vec<u8>, HttpError> {
+    match body_until_closed(answer, url, limit, allowed)? {
+        (body, None) => Ok(body),
+        (_, Some(error)) => Err(error),
+    }
+}
+
+/// The body of an answer. Of one without a length whose connection was closed without TLS's `close_notify`, what came until
+/// then, and the error that it is: whether that is all is to be seen by the body alone.
+#[cfg(any(feature = "_url", feature = "redfish"))]
+fn body_until_closed(
+    answer: Response,
+    url: &Url,
+    limit: u64,
+    allowed: Duration,
+) -> Result<(Vec<u8>, Option<HttpError>), HttpError> {
+    let has_length = [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| answer.headers().contains_key(name));
     let mut body = Vec::new();
-    answer.take(limit.saturating_add(1)).read_to_end(&mut body).map_err(|error| {
-        match error.downcast::<reqwest::Error>() {
+    let mut closed = None;
+    if let Err(error) = answer.take(limit.saturating_add(1)).read_to_end(&mut body) {
+        let is_end = !has_length && is_end_of_connection(&error);
+        let error = match error.downcast::<reqwest::Error>() {
             Ok(error) => HttpError::of(error, url, allowed),
             Err(error) => HttpError::Broken { url: shown(url), reason: error.to_string() },
+        };
+        if !is_end {
+            return Err(error);
         }
-    })?;
+        closed = Some(error);
+    }
     if u64::try_from(body.len()).is_ok_and(|length| length > limit) {
         return Err(HttpError::TooLarge { url: shown(url), limit });
     }
-    Ok(body)
+    Ok((body, closed))
+}
+
+/// Whether the connection was closed where more, or `close_notify`, was to come.
+#[cfg(any(feature = "_url", feature = "redfish"))]
+fn is_end_of_connection(error: &std::io::Error) -> bool {
+    let mut cause = error.get_ref().map(|error| error as &(dyn std::error::Error + 'static));
+    while let Some(error) = cause {
+        if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::UnexpectedEof) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// What a client of one server trusts: its certificate by `bundle` or the system's, or whatever it shows.

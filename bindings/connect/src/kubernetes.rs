@@ -37,6 +37,7 @@ mod exporters;
 mod failure;
 mod files;
 mod kubelet;
+mod kubelet_process;
 mod node_addresses;
 #[cfg(feature = "kepler")]
 mod nodes;
@@ -55,6 +56,7 @@ pub use access::{Access, AccessError, BearerToken, Kubeconfig, Pem, SERVICE_ACCO
 pub use cluster::{ClusterFollower, follow_cluster};
 #[cfg(feature = "kepler")]
 pub use exporters::{Exporters, ExportersFollower};
+pub use kubelet_process::KUBELET_CERTIFICATES;
 #[cfg(feature = "kepler")]
 pub use nodes::{NodesFollower, follow_nodes, nodes};
 #[cfg(feature = "kepler")]
@@ -105,6 +107,9 @@ pub struct Options {
     pub kubelet_address: Option<String>,
     /// The kubelet's own certificates, as far as they are visible: `/var/lib/kubelet/pki/kubelet.crt`.
     pub kubelet_certificates: Vec<PathBuf>,
+    /// Whether it is also looked for in the file system that the kubelet's process sees, where none of these will do: for an
+    /// agent that has the host's processes in [`procfs`](Self::procfs).
+    pub kubelet_process: bool,
     /// Whether the kubelet's certificate is not looked at.
     pub kubelet_insecure: bool,
     /// The host's `/var/log`, as far as it is visible.
@@ -129,6 +134,7 @@ impl Options {
             access: access.into(),
             kubelet_address: None,
             kubelet_certificates: vec!["/var/lib/kubelet/pki/kubelet.crt".into()],
+            kubelet_process: true,
             kubelet_insecure: false,
             logs: "/var/log".into(),
             procfs: "/proc".into(),
@@ -144,6 +150,8 @@ impl Options {
             node: self.node.clone(),
             address: self.kubelet_address.clone(),
             certificates: self.kubelet_certificates.clone(),
+            looks_for_process: self.kubelet_process,
+            of_process: Vec::new(),
             insecure: self.kubelet_insecure,
             procfs: self.procfs.clone(),
             labels: self.labels.clone(),

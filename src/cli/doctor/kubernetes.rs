@@ -12,6 +12,8 @@ use std::fmt;
 pub(super) struct Kubernetes {
     /// This node's name, by which it is asked.
     node_name: String,
+    /// Whether `kepler serve` asks with these settings.
+    enabled: bool,
     /// Each source, in the order in which they are tried.
     sources: Vec<Source>,
 }
@@ -31,11 +33,18 @@ struct Source {
 }
 
 impl Kubernetes {
-    /// Asks each source once, if Kubernetes is to be asked at all.
+    /// Asks each source once, if Kubernetes is to be asked. In a pod always: who looks from there seldom repeats the flags
+    /// of the program that runs.
     pub(super) fn ask(config: &Config) -> Option<Self> {
-        if !config.kube.enabled {
+        let enabled = config.kube.enabled;
+        if !enabled && !kubernetes::in_pod() {
             return None;
         }
+        let config = &{
+            let mut as_asked = config.clone();
+            as_asked.kube.enabled = true;
+            as_asked
+        };
         let access = kubernetes::access(config);
         let mut sources = Vec::new();
         if let Err(error) = access.as_ref().map(|_| ()).map_err(ToString::to_string)
@@ -50,7 +59,7 @@ impl Kubernetes {
             Ok(pods) => Source { source, pods: Some(pods), reason: None, remedy: None, action: None },
             Err(unavailable) => Source::refused(source, unavailable.reason, unavailable.remedy),
         }));
-        Some(Kubernetes { node_name: config.node_name(), sources })
+        Some(Kubernetes { node_name: config.node_name(), enabled, sources })
     }
 }
 
@@ -63,7 +72,8 @@ impl Source {
 
 impl fmt::Display for Kubernetes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\nKubernetes, as node {}", self.node_name)?;
+        let unless = if self.enabled { "" } else { "; `kepler serve` asks with --kube.enable only" };
+        writeln!(f, "\nKubernetes, as node {}{unless}", self.node_name)?;
         for Source { source, pods, reason, remedy, .. } in &self.sources {
             match (pods, reason) {
                 (Some(pods), _) => writeln!(f, "  {source:<9} usable, lists {pods} pods")?,

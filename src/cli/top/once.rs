@@ -1,6 +1,7 @@
 //! One moment, for scripts.
 
-use super::super::comma::{number, row};
+mod csv;
+
 use super::super::config::Config;
 use super::super::exit::Failure;
 use super::super::page;
@@ -11,7 +12,6 @@ use super::model::rates::short;
 use super::source::local;
 use super::state::{App, Manner, Origin};
 use super::{Source, clock};
-use jiff::Timestamp;
 use kepler_compliance::text::Lang;
 use kepler_core::printable;
 use serde_json::{Map, Value, json};
@@ -76,7 +76,7 @@ pub(super) fn render(app: &App, format: Format, limit: usize, now: Instant) -> S
     lines.truncate(limit);
     match format {
         Format::Table => table(app, &lines, now),
-        Format::Csv => csv(app, &lines, now),
+        Format::Csv => csv::text(app, &lines, now),
         Format::Json => {
             let text = kepler_compliance::numbers::to_json_pretty(&document(app, &lines, now)).unwrap_or_default();
             printable::json(&text).into_owned() + "\n"
@@ -126,7 +126,7 @@ fn document(app: &App, lines: &[Line<'_>], now: Instant) -> Value {
     let residual = node.and_then(|node| node.residual.as_ref()).map(|rest| {
         json!({
             "source": rest.source, "method": rest.trust.name(), "error_ratio": rest.error_ratio, "power_watts": rest.watts,
-            "energy_joules": rest.joules, "fault": rest.fault,
+            "energy_joules": rest.joules, "covered_seconds": rest.covered_seconds, "fault": rest.fault,
         })
     });
     let workloads: Vec<Value> = lines.iter().map(|line| workload(app, line)).collect();
@@ -186,50 +186,6 @@ fn workload(app: &App, line: &Line<'_>) -> Value {
         object.insert("devices".into(), used.iter().map(part).collect());
     }
     Value::Object(object)
-}
-
-const CSV_COLUMNS: [&str; 13] = [
-    "at",
-    "age_seconds",
-    "node_name",
-    "kind",
-    "name",
-    "namespace",
-    "pid",
-    "power_watts",
-    "energy_joules",
-    "emissions_gCO2eq_per_hour",
-    "cpu_seconds",
-    "state",
-    "error_ratio",
-];
-
-fn csv(app: &App, lines: &[Line<'_>], now: Instant) -> String {
-    let mut text = row(CSV_COLUMNS.iter().map(|name| (*name).to_owned()));
-    let at = app.node().map(|node| node.at).unwrap_or(Timestamp::UNIX_EPOCH);
-    let name = app.node().map_or("", |node| node.name.as_str());
-    let error_ratio = app.node().and_then(|node| node.error_ratio);
-    let figure = |value: Option<f64>| number(value.map(kepler_compliance::numbers::rounded));
-    for line in lines {
-        let item = &line.item;
-        let fields = [
-            at.to_string(),
-            figure(Some(age(app, now))),
-            name.to_owned(),
-            item.kind.name().to_owned(),
-            item.name.to_owned(),
-            item.namespace.to_owned(),
-            item.pid.map(|pid| pid.to_string()).unwrap_or_default(),
-            figure(item.watts),
-            figure(Some(item.joules)),
-            figure(item.watts.and_then(|watts| app.rates.grams(watts * 3600.0))),
-            figure(Some(item.cpu_seconds)),
-            state(app, item.watts).to_owned(),
-            figure(error_ratio),
-        ];
-        text.push_str(&row(fields.into_iter()));
-    }
-    text
 }
 
 fn table(app: &App, lines: &[Line<'_>], now: Instant) -> String {

@@ -2,6 +2,8 @@
 //!
 //! `KEPLER_GOLDEN=write cargo test --bin kepler top::` writes the screens again; look at them before they are committed.
 
+mod whole;
+
 use super::event::Event;
 use super::keys::{After, press};
 use super::model;
@@ -19,10 +21,7 @@ use kepler_core::attribution::IdlePolicy;
 use kepler_core::device::Device;
 use kepler_core::host::Timestamp;
 use kepler_core::meter::Method;
-use kepler_core::platform::{PlatformMeter, PlatformScope};
-use kepler_core::snapshot::{
-    DeviceRow, DeviceUse, NodeZone, PlatformResidual, PlatformRow, PowerInterval, Row, Snapshot, State, ZonePower,
-};
+use kepler_core::snapshot::{DeviceRow, DeviceUse, NodeZone, PowerInterval, Row, Snapshot, State, ZonePower};
 use kepler_core::units::{Energy, Power, ZoneKind};
 use kepler_core::workload::{ContainerInfo, PodInfo, ProcessInfo, UnitInfo, WorkloadKind};
 use ratatui_core::buffer::Buffer;
@@ -231,50 +230,6 @@ fn devices_are_shown_with_their_idle_part_and_their_fault_and_what_a_workload_us
     assert!(!screen(&mut app, 80, 24).contains("H200"), "of the past they are not known");
 }
 
-/// The host with a BMC that shows something and a plug that has become stale.
-fn with_meters_of_the_whole() -> App {
-    let mut app = app();
-    let mut snapshot = (*snapshot(50, Method::Measured)).clone();
-    let mut bmc = PlatformRow::new(PlatformMeter::new("redfish", "bmc-1", "1"));
-    (bmc.power, bmc.age) = (Some(Power::from_watts(251.0)), Some(Duration::from_secs(4)));
-    (bmc.energy, bmc.covered) = (Energy::from_joules(2510.0), Duration::from_secs(10));
-    let mut rest = PlatformResidual::new(Arc::clone(&bmc.meter), Method::Estimated { error_ratio: 0.12 });
-    rest.watts = Some(131.0);
-    let plug = PlatformMeter::new("http", "plug", "").with(|plug| plug.scope = PlatformScope::Part);
-    let mut plug = PlatformRow::new(plug);
-    (plug.age, plug.fault) = (Some(Duration::from_secs(300)), Some("stale"));
-    snapshot.platform = vec![bmc, plug];
-    snapshot.platform_residual = Some(rest);
-    app.take(Event::Frame(Box::new(Frame::of(&Arc::new(snapshot), "node-1", &mut Names::default()))));
-    app
-}
-
-#[test]
-fn meters_of_the_whole_machine_are_shown_with_age_and_fault_and_what_is_left() {
-    let mut app = with_meters_of_the_whole();
-    let shown = screen(&mut app, 120, 24);
-    let line = shown.lines().find(|line| line.contains("redfish")).unwrap_or(&shown);
-    let words = line.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert_eq!(words, "redfish bmc-1/1 251 W 4 s old http plug part unknown 5 min old stale rest ~131 W ±12 %");
-    let table = render(&app, Format::Table, 10, Instant::now());
-    let lines =
-        "redfish bmc-1/1  251 W, 4 s old\nhttp plug part  unknown, 5 min old, stale\nrest (redfish)  ~131 W ±12 %\n";
-    assert!(table.contains(lines), "{table}");
-    let json: serde_json::Value = serde_json::from_str(&render(&app, Format::Json, 10, Instant::now())).unwrap();
-    assert_eq!(
-        (&json["platform"][0]["power_watts"], &json["platform"][0]["covered_seconds"]),
-        (&251.0.into(), &10.0.into())
-    );
-    assert_eq!(
-        (&json["platform"][1]["power_watts"], &json["platform"][1]["fault"]),
-        (&serde_json::Value::Null, &"stale".into())
-    );
-    assert_eq!(
-        (&json["platform_residual"]["error_ratio"], &json["platform_residual"]["method"]),
-        (&0.12.into(), &"estimated".into())
-    );
-}
-
 #[test]
 fn scripts_get_devices_as_well() {
     let app = with_devices(2);
@@ -474,7 +429,7 @@ fn one_moment_is_valid_json_and_csv_with_the_state_of_each_figure() {
     assert_eq!(json["workloads"][0]["name"], "결제-서버-7f9");
     let csv = render(&app, Format::Csv, 100, Instant::now());
     let rows: Vec<&str> = csv.trim_end().split('\n').collect();
-    assert!(rows.iter().all(|row| row.split(',').count() == 13), "{csv}");
+    assert!(rows.iter().all(|row| row.split(',').count() == 18), "{csv}");
     assert!(rows[1].contains(",pod,결제-서버-7f9,상점,,13,507,6.5,") && rows[1].contains(",estimated,0.2"), "{csv}");
     assert!(!csv.contains('\u{202e}'));
     let table = render(&app, Format::Table, 100, Instant::now());

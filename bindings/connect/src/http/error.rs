@@ -146,6 +146,45 @@ impl HttpError {
     }
 }
 
+/// Why a certificate is not trusted, as rustls 0.23 words it.
+#[cfg(any(feature = "kubernetes", feature = "redfish"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mistrust {
+    /// It is of another name than the one that was asked for.
+    Name,
+    /// It is not valid yet, or no longer.
+    Date,
+    /// It says that it is an authority, and is not one of those that are trusted.
+    Authority,
+    /// It is of a kind or signed in a way that is not read.
+    Kind,
+    /// No authority that is trusted has signed it.
+    Issuer,
+}
+
+#[cfg(any(feature = "kubernetes", feature = "redfish"))]
+impl Mistrust {
+    /// What is wrong where a connection failed for its certificate, and the reason without what changes from one attempt to the next.
+    pub(crate) fn of(reason: &str) -> Option<(Self, &str)> {
+        let reason = reason.contains("certificate").then_some(reason)?;
+        // rustls adds the time in seconds.
+        let reason = reason.split(": verification time").next().unwrap_or(reason);
+        let has = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+        let why = if has(&["not valid for name", "NotValidForName"]) {
+            Mistrust::Name
+        } else if has(&["certificate expired", "not valid yet", "Expired"]) {
+            Mistrust::Date
+        } else if has(&["CaUsedAsEndEntity"]) {
+            Mistrust::Authority
+        } else if has(&["Unsupported", "unsupported", "BadEncoding"]) {
+            Mistrust::Kind
+        } else {
+            Mistrust::Issuer
+        };
+        Some((why, reason))
+    }
+}
+
 /// What to do about a status.
 fn remedy(status: u16) -> &'static str {
     match status {

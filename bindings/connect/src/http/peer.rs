@@ -1,5 +1,7 @@
 //! A client of one server that has an address and a trust of its own: a kubelet, an API server.
 
+#[cfg(any(feature = "kubernetes", feature = "redfish"))]
+use super::trusted::Trusted;
 use super::{Auth, HttpError, error};
 use reqwest::blocking::Client;
 #[cfg(any(feature = "kepler", feature = "kubernetes"))]
@@ -76,12 +78,13 @@ impl PeerClient {
         let answer = answer.map_err(|error| HttpError::of(error, url, timeout))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let redirect = super::redirected(&answer, url);
-        let body = super::body(answer, url, limit, timeout);
+        let body = super::body_until_closed(answer, url, limit, timeout);
         if status.is_success() {
-            return body.map(|body| PeerAnswer { headers, body, took: begun.elapsed() });
+            let took = begun.elapsed();
+            return body.map(|(body, closed)| PeerAnswer { headers, body, is_cut: closed.is_some(), took });
         }
         let retry_after = super::retry_after(&headers);
-        let body = body.unwrap_or_default();
+        let (body, _) = body.unwrap_or_default();
         Err(HttpError::Status { url: super::shown(url), status: status.as_u16(), redirect, retry_after, body })
     }
 
@@ -129,6 +132,8 @@ impl PeerClient {
 pub(crate) struct PeerAnswer {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
+    /// Whether it has no length and its connection was closed without TLS's `close_notify`: there may have been more.
+    pub(crate) is_cut: bool,
     /// How long it took.
     pub(crate) took: Duration,
 }
@@ -156,10 +161,17 @@ impl PeerTrust {
         let builder = if self.insecure {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(insecure::AnyCertificate(provider)))
         } else {
-            let mut store = RootCertStore::empty();
-            // One that cannot be used must not stand in the way of the others.
-            store.add_parsable_certificates(CertificateDer::pem_slice_iter(&self.authorities).map_while(Result::ok));
-            builder.with_root_certificates(store)
+            let mut trusted = Trusted::none();
+            for certificate in CertificateDer::pem_slice_iter(&self.authorities).map_while(Result::ok) {
+                // One that cannot be used must not stand in the way of the others.
+                let _ = trusted.add(certificate);
+            }
+            if trusted.is_empty() {
+                builder.with_root_certificates(RootCertStore::empty())
+            } else {
+                let verifier = trusted.verifier(provider).map_err(|reason| refuse("TLS", reason))?;
+                builder.dangerous().with_custom_certificate_verifier(verifier)
+            }
         };
         let Some((certificates, key)) = &self.identity else { return Ok(builder.with_no_client_auth()) };
         let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificates).collect();

@@ -1,7 +1,7 @@
 //! Why a source of pods did not answer, and what would change that.
 
 use super::pace::TIMEOUT;
-use crate::http::HttpError;
+use crate::http::{HttpError, Mistrust};
 use kepler_core::availability::{Remedy, Setting, Unavailable};
 use kepler_core::printable;
 use serde::Deserialize;
@@ -81,8 +81,10 @@ impl SourceFailure {
             ),
             HttpError::TimedOut { .. } => SourceFailure::new("timeout", error.to_string(), Remedy::Wait),
             HttpError::TooLarge { .. } => SourceFailure::new("too_large", error.to_string(), Remedy::None),
-            HttpError::Unreachable { url, reason } if reason.contains("certificate") => certificate(url, reason),
-            HttpError::Unreachable { .. } => {
+            HttpError::Unreachable { url, reason } => {
+                if let Some((why, reason)) = Mistrust::of(reason) {
+                    return certificate(url, why, reason);
+                }
                 let remedy = Remedy::CorrectSetting { setting: Setting::KubeletAddress };
                 SourceFailure::new("unreachable", error.to_string(), Remedy::any([Remedy::Wait, remedy]))
             }
@@ -119,20 +121,22 @@ fn without_content(said: &str) -> String {
 }
 
 /// A certificate that is not believed. What is said does not change from one attempt to the next, so it is logged once.
-fn certificate(url: &str, reason: &str) -> SourceFailure {
-    // rustls adds the time in seconds.
-    let reason = reason.split(": verification time").next().unwrap_or(reason);
+fn certificate(url: &str, why: Mistrust, reason: &str) -> SourceFailure {
     let what = format!("the certificate of {url} is not trusted: {reason}");
-    if reason.contains("not valid for name") {
-        let remedy = Remedy::CorrectSetting { setting: Setting::NodeName };
-        return SourceFailure::new("certificate", what, remedy);
+    match why {
+        Mistrust::Name => {
+            let remedy = Remedy::CorrectSetting { setting: Setting::NodeName };
+            SourceFailure::new("certificate", what, remedy)
+        }
+        Mistrust::Date => {
+            let reason = format!("{what} by this node's clock; set the clock, or renew the certificate");
+            SourceFailure::new("certificate", reason, Remedy::Wait)
+        }
+        Mistrust::Authority | Mistrust::Kind | Mistrust::Issuer => {
+            let remedy = Remedy::MountHostPath { path: "/var/lib/kubelet/pki/kubelet.crt".into() };
+            SourceFailure::new("certificate", what, remedy)
+        }
     }
-    if reason.contains("certificate expired") || reason.contains("not valid yet") {
-        let reason = format!("{what} by this node's clock; set the clock, or renew the certificate");
-        return SourceFailure::new("certificate", reason, Remedy::Wait);
-    }
-    let remedy = Remedy::MountHostPath { path: "/var/lib/kubelet/pki/kubelet.crt".into() };
-    SourceFailure::new("certificate", what, remedy)
 }
 
 /// As much of what a server says is repeated.

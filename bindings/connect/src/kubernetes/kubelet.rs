@@ -8,7 +8,7 @@ use super::failure::{Right, SourceFailure};
 use super::pace::TIMEOUT;
 use super::pods::{LabelFilter, PodList, read_list};
 use super::source::{Bounded, MAX_BODY, PodSource};
-use super::{apiserver, node_addresses};
+use super::{apiserver, kubelet_process, node_addresses};
 use crate::http::peer::{Peer, PeerClient, PeerTrust};
 use kepler_core::availability::{Remedy, Setting};
 use kepler_core::directory::PodEntry;
@@ -48,6 +48,10 @@ pub(super) struct Kubelet {
     pub(super) address: Option<String>,
     /// Where the kubelet's own certificate may be.
     pub(super) certificates: Vec<PathBuf>,
+    /// Whether the kubelet's process may lead to it.
+    pub(super) looks_for_process: bool,
+    /// Where the kubelet's process had it.
+    pub(super) of_process: Vec<PathBuf>,
     pub(super) insecure: bool,
     /// The host's procfs, whose first process sees the node's addresses.
     pub(super) procfs: PathBuf,
@@ -76,7 +80,7 @@ impl Kubelet {
     /// The certificates to trust: those of the cluster and of this kubelet.
     fn authorities(&self) -> Vec<u8> {
         let mut pem = self.access.authorities.read().unwrap_or_default();
-        for path in &self.certificates {
+        for path in self.certificates.iter().chain(&self.of_process) {
             if let Ok(own) = super::access::Pem::File(path.clone()).read() {
                 pem.push(b'\n');
                 pem.extend(own);
@@ -131,6 +135,23 @@ impl PodSource for Kubelet {
     }
 
     fn list(&mut self) -> Result<Vec<PodEntry>, SourceFailure> {
+        let answer = self.list_as_trusted();
+        // A kubelet that is started again is another process.
+        if !self.looks_for_process || !answer.as_ref().is_err_and(|failure| failure.fault == "certificate") {
+            return answer;
+        }
+        let (trusted, known) = (self.authorities(), std::mem::take(&mut self.of_process));
+        self.of_process = kubelet_process::certificates(&self.procfs);
+        if self.of_process.is_empty() {
+            self.of_process = known;
+        }
+        if self.authorities() == trusted { answer } else { self.list_as_trusted() }
+    }
+}
+
+impl Kubelet {
+    /// Asks, trusting the certificates that are known by now.
+    fn list_as_trusted(&mut self) -> Result<Vec<PodEntry>, SourceFailure> {
         let authorities = self.authorities();
         if authorities.iter().all(u8::is_ascii_whitespace) && !self.insecure {
             let reason = "there is no certificate to trust a kubelet by: neither the cluster's nor this node's own";

@@ -3,7 +3,7 @@
 use super::error::RedfishError;
 use super::{Bmc, BmcLogin};
 use crate::http::peer::{Peer, PeerAnswer, PeerClient};
-use crate::http::{self, Auth, HttpError, Secret};
+use crate::http::{self, Auth, HttpError, Mistrust, Secret};
 use jiff::Timestamp as Moment;
 use kepler_core::host::Timestamp;
 use reqwest::{Method, Url};
@@ -185,8 +185,11 @@ impl BmcClient {
                 HttpError::Status { status: status @ (401 | 403), url, .. } => {
                     return Err(RedfishError::Refused { url, status });
                 }
-                HttpError::Unreachable { url, reason } if reason.contains("certificate") => {
-                    return Err(RedfishError::Certificate { url, reason });
+                HttpError::Unreachable { url, reason } => {
+                    return Err(match Mistrust::of(&reason) {
+                        Some((_, reason)) => RedfishError::Certificate { url, reason: reason.to_owned() },
+                        None => HttpError::Unreachable { url, reason }.into(),
+                    });
                 }
                 HttpError::TimedOut { .. } => {
                     if self.bmc.timeout.is_none() {
@@ -201,9 +204,18 @@ impl BmcClient {
     }
 
     fn read(&self, answer: PeerAnswer, path: &str) -> Result<Answer, RedfishError> {
-        let PeerAnswer { headers, body, took } = answer;
-        let value: Value =
-            serde_json::from_slice(&body).map_err(|error| self.malformed(path, &format!("no JSON: {error}")))?;
+        let PeerAnswer { headers, body, is_cut, took } = answer;
+        let value: Value = serde_json::from_slice(&body).map_err(|error| {
+            // Some BMCs tell neither the length nor, by `close_notify`, the end. An object that is whole is all there was.
+            if is_cut && error.is_eof() {
+                let reason = format!(
+                    "its JSON breaks off after {} bytes, where the connection was closed without `close_notify`",
+                    body.len()
+                );
+                return HttpError::Broken { url: self.url_of(path), reason }.into();
+            }
+            self.malformed(path, &format!("no JSON: {error}"))
+        })?;
         if !value.is_object() {
             return Err(self.malformed(path, "no JSON object"));
         }
@@ -213,8 +225,11 @@ impl BmcClient {
     }
 
     pub(super) fn malformed(&self, path: &str, what: &str) -> RedfishError {
-        let url = self.resolve(path).map_or_else(|_| self.shown(), |url| http::shown(&url));
-        RedfishError::Malformed { url, what: what.to_owned() }
+        RedfishError::Malformed { url: self.url_of(path), what: what.to_owned() }
+    }
+
+    fn url_of(&self, path: &str) -> String {
+        self.resolve(path).map_or_else(|_| self.shown(), |url| http::shown(&url))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a BMC gave no figure.
 
-use crate::http::HttpError;
+use crate::http::{HttpError, Mistrust};
 
 /// What went wrong at a BMC. Messages hold no password and no token.
 #[derive(Debug, thiserror::Error)]
@@ -19,8 +19,9 @@ pub enum RedfishError {
     },
     /// Its certificate is not trusted.
     #[error(
-        "the certificate of {url} is not trusted: {reason}; give the authority that signed it, or, in a network \
-         that you trust, allow any certificate (`insecure: true`)"
+        "the certificate of {url} is not trusted: {reason}; {}, or, in a network that you trust, allow any certificate \
+         (`insecure: true`)",
+        remedy(reason)
     )]
     Certificate {
         /// The address.
@@ -95,5 +96,21 @@ impl RedfishError {
             RedfishError::Refused { .. } | RedfishError::Certificate { .. } | RedfishError::NoChassis { .. } => true,
             _ => false,
         }
+    }
+}
+
+/// What to do about a certificate that is not trusted.
+fn remedy(reason: &str) -> &'static str {
+    match Mistrust::of(reason).map(|(why, _)| why) {
+        Some(Mistrust::Name) => {
+            "ask the BMC by a name or an address that its certificate holds as `subjectAltName` (a common name alone does \
+             not count), or give it a certificate with this one"
+        }
+        Some(Mistrust::Date) => "set this machine's clock, or renew the certificate",
+        Some(Mistrust::Authority) => {
+            "it says that it is an authority (CA:TRUE), so it is taken only if `caFile` holds this very certificate"
+        }
+        Some(Mistrust::Kind) => "give the BMC a certificate of X.509 version 3 with a signature of today",
+        Some(Mistrust::Issuer) | None => "give it, or that of the authority which signed it, as `caFile`",
     }
 }

@@ -116,6 +116,30 @@ fn a_kubelet_is_known_by_its_own_certificate_and_by_the_nodes_name() {
 }
 
 #[test]
+fn a_kubelet_whose_folder_is_not_mounted_is_known_by_the_certificate_in_its_own_file_system() {
+    let (root, cluster, own) = (tempfile::tempdir().unwrap(), Authority::new(), Authority::new());
+    let account = service_account(root.path(), &cluster);
+    let server = recorded_kubelet(&own);
+    let mut options = options(access(&account, None), &server.address.to_string(), root.path());
+    let process = options.procfs.join("812");
+    let folder = process.join("root/var/lib/kubelet/pki");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(process.join("comm"), "kubelet\n").unwrap();
+    std::fs::write(process.join("cgroup"), "0::/../../../../system.slice/kubelet.service\n").unwrap();
+    std::fs::write(process.join("status"), "Name:\tkubelet\nUid:\t0\t0\t0\t0\n").unwrap();
+    std::fs::write(process.join("cmdline"), "/usr/bin/kubelet\0--v=2\0").unwrap();
+    std::fs::write(folder.join("kubelet.crt"), &Authority::new().pem).unwrap();
+    assert!(probe(&options, "kubelet").unwrap_err().reason.contains("certificate"), "another's");
+    std::fs::write(folder.join("kubelet.crt"), &own.pem).unwrap();
+    assert_eq!(probe(&options, "kubelet"), Ok(13));
+    options.kubelet_process = false;
+    assert!(
+        probe(&options, "kubelet").unwrap_err().reason.contains("certificate"),
+        "one that is stated is the only one"
+    );
+}
+
+#[test]
 fn each_fault_of_a_kubelet_is_named_and_bounded_in_time() {
     let (root, authority) = (tempfile::tempdir().unwrap(), Authority::new());
     let account = service_account(root.path(), &authority);

@@ -33,6 +33,8 @@ mod models;
 mod prometheus;
 #[cfg(feature = "redfish")]
 mod redfish;
+#[cfg(feature = "redfish")]
+mod redfish_tls;
 mod support;
 #[cfg(feature = "uk-carbon-intensity")]
 mod tls;

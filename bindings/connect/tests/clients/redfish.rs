@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A BMC's resources by path.
-type Tree = HashMap<String, Value>;
+pub(crate) type Tree = HashMap<String, Value>;
 
 fn link(path: &str) -> Value {
     json!({ "@odata.id": path })
@@ -38,7 +38,7 @@ fn tree(chassis: &[(&str, Value)]) -> Tree {
 }
 
 /// The older `Power` alone, as iDRAC and iLO have it.
-fn with_power(watts: Value) -> Tree {
+pub(crate) fn with_power(watts: Value) -> Tree {
     let mut tree = tree(&[("1", json!({ "Power": link("/redfish/v1/Chassis/1/Power") }))]);
     let entry = json!({ "MemberId": "0", "Name": "System Power Control", "PowerConsumedWatts": watts });
     tree.insert("/redfish/v1/Chassis/1/Power".into(), json!({ "PowerControl": [entry] }));
@@ -77,14 +77,14 @@ fn serve(tree: Tree) -> Server {
     Server::start(move |request| answer(&tree, request))
 }
 
-fn answer(tree: &Tree, request: &Request) -> Reply {
+pub(crate) fn answer(tree: &Tree, request: &Request) -> Reply {
     match tree.get(request.path()) {
         Some(value) => Reply::ok(value.to_string()),
         None => Reply::status(404),
     }
 }
 
-fn bmc(server: &Server) -> Bmc {
+pub(crate) fn bmc(server: &Server) -> Bmc {
     Bmc::new("bmc-1", server.url()).with(|bmc| {
         bmc.origin = "redfish.yaml:5".into();
         bmc.timeout = Some(Duration::from_secs(20));
@@ -92,7 +92,7 @@ fn bmc(server: &Server) -> Bmc {
     })
 }
 
-fn account() -> Option<BmcAccount> {
+pub(crate) fn account() -> Option<BmcAccount> {
     Some(BmcAccount::new("monitor", Secret::new("hunter2")))
 }
 
@@ -360,24 +360,4 @@ fn of_blades_that_share_a_bmc_each_node_reports_its_own() {
     let error = probe(&missing).unwrap_err();
     assert_eq!(error.fault(), "no_chassis");
     assert!(error.to_string().contains("`Blade9`; it has `Frame`, `Blade1`, `Blade2`"), "{error}");
-}
-
-#[test]
-fn a_self_signed_certificate_is_refused_unless_any_is_allowed() {
-    let folder = tempfile::tempdir().unwrap();
-    let (config, _) = crate::support::self_signed();
-    let (_, other) = crate::support::self_signed();
-    let bundle = folder.path().join("another-authority.pem");
-    std::fs::write(&bundle, other).unwrap();
-    let tree = with_power(json!(250));
-    let server = Server::start_tls(config, move |request| answer(&tree, request));
-    let secure = bmc(&server).with(|bmc| {
-        bmc.endpoint = format!("https://localhost:{}", server.address.port());
-        bmc.ca_file = Some(bundle);
-    });
-    let error = probe(&secure).unwrap_err();
-    assert_eq!(error.fault(), "certificate", "{error}");
-    assert!(error.to_string().contains("`insecure: true`"));
-    let (found, _) = probe(&secure.with(|bmc| bmc.insecure = true)).unwrap();
-    assert_eq!(found[0].reading.power, Power::from_watts(250.0));
 }

@@ -18,7 +18,17 @@ capabilities:
   add: [DAC_READ_SEARCH, SYS_PTRACE, BPF, PERFMON]
 seccompProfile:
   type: RuntimeDefault
+{{- if include "kepler.appArmorField" . }}
+# The default profile of containers, as on Ubuntu, denies CAP_SYS_PTRACE all processes outside its container.
+appArmorProfile:
+  type: Unconfined
+{{- end }}
 {{- end -}}
+{{- end }}
+
+{{/* Whether the cluster knows `appArmorProfile`; before 1.30 it is an annotation. */}}
+{{- define "kepler.appArmorField" -}}
+{{- if semverCompare ">=1.30.0-0" (.Values.kubeVersion | default .Capabilities.KubeVersion.Version) -}}true{{- end -}}
 {{- end }}
 
 {{/* Of a container that needs nothing. */}}

@@ -46,7 +46,7 @@ The agents have certificates: the hub needs `hub.sourceCASecret` to verify them,
 {{- end }}
 
 {{- define "kepler.unknownValues" -}}
-{{- $known := list "image" "imagePullSecrets" "nameOverride" "fullnameOverride" "namespace" "profile" "serviceAccount" "rbac" "scc" "service" "nodePort" "daemonset" "extraArgs" "extraEnv" "extraEnvFrom" "extraVolumes" "extraVolumeMounts" "config" "tls" "kubernetesAuth" "redfish" "serviceMonitor" "podMonitor" "networkPolicy" "grafana" "labels" "annotations" "hub" "modelServer" "powerMonitor" "global" -}}
+{{- $known := list "image" "imagePullSecrets" "kubeVersion" "nameOverride" "fullnameOverride" "namespace" "profile" "serviceAccount" "rbac" "scc" "service" "nodePort" "daemonset" "extraArgs" "extraEnv" "extraEnvFrom" "extraVolumes" "extraVolumeMounts" "config" "tls" "kubernetesAuth" "redfish" "serviceMonitor" "podMonitor" "networkPolicy" "grafana" "labels" "annotations" "hub" "modelServer" "powerMonitor" "global" -}}
 {{- $agent := list "hostPID" "hostUsers" "tolerations" "nodeSelector" "affinity" "securityContext" "podSecurityContext" "resources" "livenessProbe" "startupProbe" "readinessProbe" "updateStrategy" "priorityClassName" "podLabels" "podAnnotations" "runtimeClassName" -}}
 {{- $named := dict "env" "extraEnv" "args" "extraArgs" "volumes" "extraVolumes" "volumeMounts" "extraVolumeMounts" "logLevel" "config.log.level" -}}
 {{- range $key := keys .Values | sortAlpha }}

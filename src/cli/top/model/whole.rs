@@ -36,6 +36,8 @@ pub(crate) struct Residual {
     pub(crate) error_ratio: Option<f64>,
     pub(crate) watts: Option<f64>,
     pub(crate) joules: f64,
+    /// The time that this energy is of.
+    pub(crate) covered_seconds: f64,
     pub(crate) fault: Option<String>,
 }
 
@@ -75,6 +77,7 @@ impl Residual {
             error_ratio: rest.method.error_ratio(),
             watts: rest.watts,
             joules: rest.energy.joules(),
+            covered_seconds: rest.covered.as_secs_f64(),
             fault: rest.fault.map(str::to_owned),
         }
     }

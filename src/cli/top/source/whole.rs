@@ -26,6 +26,7 @@ pub(super) struct ResidualAnswer {
     method: String,
     error_ratio: Option<f64>,
     energy_joules: f64,
+    covered_seconds: f64,
     power_watts: Option<f64>,
     fault: Option<String>,
 }
@@ -57,6 +58,7 @@ impl ResidualAnswer {
             error_ratio: self.error_ratio,
             watts: self.power_watts,
             joules: self.energy_joules,
+            covered_seconds: self.covered_seconds,
             fault: self.fault,
         }
     }

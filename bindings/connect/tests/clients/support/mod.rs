@@ -47,6 +47,8 @@ pub(crate) enum Reply {
     Silent(Duration),
     /// Bytes that are no HTTP.
     Raw(&'static [u8]),
+    /// A body without a length, and a connection that ends without TLS's `close_notify`.
+    Abrupt(String),
 }
 
 impl Reply {
@@ -96,6 +98,7 @@ impl Reply {
                 Ok(())
             }
             Reply::Raw(bytes) => to.write_all(bytes),
+            Reply::Abrupt(body) => write!(to, "HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n{body}"),
         }
     }
 }
@@ -108,7 +111,9 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(respond: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
-        Server::accept(move |mut stream, asked| serve(&mut stream, asked, &respond))
+        Server::accept(move |mut stream, asked| {
+            serve(&mut stream, asked, &respond);
+        })
     }
 
     /// The same behind TLS.
@@ -186,16 +191,22 @@ impl Drop for Server {
 
 /// TLS of `localhost` with a self-signed certificate, and that certificate as PEM.
 pub(crate) fn self_signed() -> (Arc<rustls::ServerConfig>, String) {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_string()]).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    self_signed_of(rcgen::CertificateParams::new(vec!["localhost".to_string()]).unwrap())
+}
+
+/// The same with a certificate of one's own.
+pub(crate) fn self_signed_of(params: rcgen::CertificateParams) -> (Arc<rustls::ServerConfig>, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let made = params.self_signed(&key).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
+        .with_single_cert(vec![made.der().clone()], key)
         .unwrap();
-    (Arc::new(config), made.cert.pem())
+    (Arc::new(config), made.pem())
 }
 
 fn serve_tls(
@@ -206,16 +217,32 @@ fn serve_tls(
 ) {
     let connection = rustls::ServerConnection::new(config).unwrap();
     let mut stream = rustls::StreamOwned::new(connection, stream);
-    serve(&mut stream, asked, respond);
-    stream.conn.send_close_notify();
+    if serve(&mut stream, asked, respond) != Some(Ending::Abrupt) {
+        stream.conn.send_close_notify();
+    }
     let _ = stream.flush();
 }
 
-fn serve(stream: &mut (impl Read + Write), asked: &Mutex<Vec<Request>>, respond: &impl Fn(&Request) -> Reply) {
-    let Some(request) = read(&mut *stream) else { return };
+/// How a connection ends.
+#[derive(PartialEq)]
+enum Ending {
+    Said,
+    Abrupt,
+}
+
+/// Answers one request; `None` if there was none.
+fn serve(
+    stream: &mut (impl Read + Write),
+    asked: &Mutex<Vec<Request>>,
+    respond: &impl Fn(&Request) -> Reply,
+) -> Option<Ending> {
+    let request = read(&mut *stream)?;
     asked.lock().unwrap().push(request.clone());
+    let reply = respond(&request);
+    let ending = if matches!(reply, Reply::Abrupt(_)) { Ending::Abrupt } else { Ending::Said };
     // A client that hangs up early is what some tests are about.
-    let _ = respond(&request).write(stream);
+    let _ = reply.write(stream);
+    Some(ending)
 }
 
 pub(crate) fn read(stream: impl Read) -> Option<Request> {

@@ -165,15 +165,16 @@ export function showPlatform(node) {
   const meters = node.platform ?? [];
   if (!meters.length) return replace(byId("platform"));
   const head = (text, name) => h("th", { scope: "col", class: name }, text);
+  const error = ({ error_ratio }) => (error_ratio === null ? "" : ` ${word("error", percent(error_ratio))}`);
   const about = ({ fault, scope }) => (fault ? word("device_fault", fault.replaceAll("_", " ")) : scope === "node" ? "" : word(`platform_${scope}`));
   const rows = meters.map((meter) => h("tr", {},
     h("th", { scope: "row", class: "name", title: meter.path }, [meter.bmc_id, meter.chassis_id].filter(Boolean).join(" · ") || meter.source, h("span", { class: "about" }, about(meter))),
     cell(watts(meter.power_watts ?? undefined), "power"), cell(joules(meter.energy_joules), "energy"),
     cell(meter.age_seconds === null ? "–" : length(meter.age_seconds), "usage"),
-    h("td", { class: "source" }, h("span", { class: `tag ${meter.method}` }, how(meter.method, meter.source)), ` ${meter.source_type}`)));
+    h("td", { class: "source" }, h("span", { class: `tag ${meter.method}` }, how(meter.method, meter.source)), ` ${meter.source_type}`, error(meter))));
   const rest = node.platform_residual;
   if (rest) rows.push(h("tr", {}, h("th", { scope: "row", class: "name" }, word("platform_rest"), h("span", { class: "about" }, rest.fault ? word("platform_below_parts") : "")),
-    cell(watts(rest.power_watts ?? undefined), "power"), cell(joules(rest.energy_joules), "energy"), cell("", "usage"), h("td", { class: "source" }, h("span", { class: `tag ${rest.method}` }, how(rest.method)))));
+    cell(watts(rest.power_watts ?? undefined), "power"), cell(joules(rest.energy_joules), "energy"), cell("", "usage"), h("td", { class: "source" }, h("span", { class: `tag ${rest.method}` }, how(rest.method)), error(rest))));
   replace(byId("platform"), h("div", { class: "scroll" }, h("table", {}, h("caption", { class: "sr" }, word("platform_caption")),
     h("thead", {}, h("tr", {}, head(word("platform"), "name"), head(word("power"), "power"), head(word("energy"), "energy"), head(word("platform_age"), "usage"), head(word("source"), "source"))), h("tbody", {}, rows))));
 }
