@@ -35,7 +35,11 @@ fn api(request: &Request, slice: &Mutex<Option<Value>>) -> Reply {
             _ => Reply::ok(recorded("tokenreview-bad.json")),
         },
         "/apis/authorization.k8s.io/v1/subjectaccessreviews" => {
-            let may = spec()["nonResourceAttributes"] == json!({"path": "/metrics", "verb": "get"});
+            let (path, verb) =
+                (spec()["nonResourceAttributes"]["path"].clone(), &spec()["nonResourceAttributes"]["verb"]);
+            // As every account may by `system:discovery`, which all clusters have.
+            let path = path.as_str().unwrap();
+            let may = verb == "get" && (path == "/metrics" || path.starts_with("/api/") || path == "/version");
             Reply::ok(recorded(if may { "sar-nodes-pods-kepler.json" } else { "sar-metrics-nobody.json" }))
         }
         path if path.ends_with("/endpointslices") && request.target.contains("sendInitialEvents") => {
@@ -110,6 +114,8 @@ fn kubernetes_decides_who_may_ask_and_a_hub_shows_its_token_over_tls() {
     assert!(status == 401 && answer.contains("invalid for the target audiences"), "{answer}");
     let (status, answer) = ask(&node, "POST /tools/get_cluster_carbon_summary", Some("hub-1"));
     assert!(status == 403 && answer.contains("nonResourceURLs") && !answer.contains("hub-1"), "{answer}");
+    let (status, answer) = ask(&node, "GET /api/v1/node", Some("hub-1"));
+    assert!(status == 403 && answer.contains("nonResourceURLs: [\"/kepler/api/v1/node\"]"), "{answer}");
     let before = server.asked().len();
     for _ in 0..5 {
         let (status, answer) = ask(&node, "GET /metrics", Some("hub-1"));

@@ -2,6 +2,8 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
+#[path = "kubernetes/late_names.rs"]
+mod late_names;
 mod program;
 #[path = "../bindings/connect/tests/clients/support/mod.rs"]
 mod support;
@@ -191,49 +193,6 @@ fn a_kubelet_that_refuses_is_said_with_the_missing_rule_and_the_log_directories_
     assert!(text.contains("container_name=\"exporter-sidecar\""), "{text}");
     assert!(line(&text, &["kepler_kubernetes_errors_total{", "source=\"kubelet\""]).contains("reason=\"forbidden\""));
     line(&text, &["kepler_kubernetes_source_info{", "source=\"files\"} 1"]);
-}
-
-#[test]
-fn a_kubelet_that_comes_late_and_goes_again_stops_nothing_and_takes_no_name_back() {
-    let (host, account, authority) = (host(), tempfile::tempdir().unwrap(), Authority::new());
-    let answers = Arc::new(AtomicBool::new(false));
-    let (is_up, pods) = (Arc::clone(&answers), recorded("kubelet-pods.json"));
-    let kubelet = Server::start_tls(authority.server(&["node-a"]), move |request| {
-        let unauthorized = || Reply::Full(401, Vec::new(), recorded("kubelet-401.txt").into_bytes());
-        if is_up.load(Ordering::Relaxed) {
-            cluster::kubelet(request, || Reply::ok(pods.clone()))
-        } else {
-            unauthorized()
-        }
-    });
-    let kubeconfig = cluster::kubeconfig(account.path(), &authority, "https://127.0.0.1:9");
-    let mut flags = flags(host.path(), &kubelet, &kubeconfig);
-    flags.extend(["--kube.pod-informer.poll-interval=1s".to_owned(), "--metrics.compat=kepler-0.7".to_owned()]);
-    let server = start(&flags);
-    let text = wait_for(&server, |text| text.contains(JOULES));
-    assert!(text.contains("reason=\"unauthorized\"") && !text.contains("pod_name=\"redis-cache-0\""), "{text}");
-    let before = series(&text);
-    answers.store(true, Ordering::Relaxed);
-    let text = wait_for(&server, |text| text.contains("pod_name=\"redis-cache-0\""));
-    // Names that come so late are told beside the series, which keep their labels: those that end are of sandboxes.
-    let (after, processes) = (series(&text), recorded("proc-pid-cgroup.txt"));
-    let id = |series: &str| series.split_once("container_id=\"")?.1.get(..64).map(str::to_owned);
-    let is_sandbox = |text: &&str| text.starts_with("sandbox");
-    let is_of_sandbox = |id: String| processes.split("# ").filter(is_sandbox).any(|text| text.contains(&id));
-    assert!(after.iter().all(|own| before.contains(own)), "{after:#?}");
-    let mut ended = before.iter().filter(|own| !after.contains(own));
-    assert!(ended.all(|own| id(own).is_some_and(is_of_sandbox)), "{before:#?}\n{after:#?}");
-    let info = line(&text, &["kepler_pod_info{", "pod_name=\"redis-cache-0\""]);
-    assert!(info.contains("pod_id=\"33dd6a23-6bd5-4710-95e8-1ba535d86106\""), "{info}");
-    line(&text, &["kepler_container_resource_requests{", "container_name=\"redis\"", "resource=\"cpu\""]);
-    let used = tool(&server, "find_workloads", r#"{"query": "redis-cache-0"}"#);
-    assert!(used.to_string().contains("workload-test"), "{used}");
-    answers.store(false, Ordering::Relaxed);
-    let before = kubelet.asked().len();
-    while kubelet.asked().len() < before + 2 {
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    assert!(metrics(&server).contains("pod_name=\"redis-cache-0\""));
 }
 
 /// What of the pods is in a line of the recorded cgroups: QoS class, pod, container.

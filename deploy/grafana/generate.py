@@ -15,6 +15,9 @@ OURS = "Kepler in Rust only."
 NODE = 'node_name=~"$node"'
 ZONE = f'{NODE},zone=~"$zone"'
 LIVE = f'{ZONE},state="running"'
+IN_NAMESPACE = ',pod_namespace=~"$namespace"'
+# What Kubernetes calls them.
+NAMES = {"pod": "pod_namespace, pod_name", "container": "container_name"}
 KWH = 3.6e6
 
 
@@ -36,7 +39,7 @@ def box(name: str, label: str, value: str) -> dict:
 DATASOURCE = {"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus", "current": {}}
 NODES = variable("node", "Node", "label_values(kepler_node_cpu_watts, node_name)")
 ZONES = variable("zone", "Zone", "label_values(kepler_node_cpu_watts, zone)", multi=False, default="package")
-NAMESPACES = variable("namespace", "Namespace", f"label_values(kepler_pod_cpu_watts{{{NODE}}}, pod_namespace)")
+NAMESPACES = variable("namespace", "Namespace", f'label_values({{__name__=~"kepler_pod_cpu_watts|kepler_pod_info",{NODE}}}, pod_namespace)')
 # Where exporters are told their region, PUE and price they export them; else what is written here is taken, that of ap-northeast-2.
 FACILITY = [
     box("intensity", "Grid, gCO2e/kWh, if not exported", "476"),
@@ -107,6 +110,24 @@ def kwh(metric: str, by: str, labels: str, most: int = 15) -> str:
     return f"topk({most}, sum by ({by}) (increase({metric}{{{labels}}}[$__range]))) / {KWH:g}"
 
 
+def named(level: str, metric: str, labels: str, window: str = "", namespace: str = "") -> str:
+    """Values of pods or containers by the names that Kubernetes tells beside them, which may come after their series began; by those in their labels where it tells none."""
+    own, names = f"{level}_id", NAMES[level]
+
+    def values(by: str, of: str) -> str:
+        shown = f"kepler_{level}_{metric}{{{of}}}"
+        return f"sum by ({by}) ({f'increase({shown}[{window}])' if window else shown})"
+
+    info = f"kepler_{level}_info{{{NODE}{namespace}}}"
+    told = f"max by ({own}, {names}) ({f'last_over_time({info}[{window}])' if window else info})"
+    return f"{values(own, labels)} * on ({own}) group_left ({names}) {told} or on ({own}) {values(f'{own}, {names}', labels + namespace)}"
+
+
+def used(level: str, by: str, labels: str, namespace: str = "", most: int = 15) -> str:
+    """Joules in the time shown."""
+    return f"topk({most}, sum by ({by}) ({named(level, 'cpu_joules_total', labels, '$__range', namespace)}))"
+
+
 WHERE_FROM = panel(
     "table", "Where figures come from",
     (f"max by (node_name, zone, source, method) (kepler_power_source_info{{{NODE}}})", ""),
@@ -137,9 +158,9 @@ def overview() -> list[dict]:
             (f"sum(kepler_node_cpu_active_watts{{{ZONE}}})", "active"),
             stack=True,
         ),
-        series("Power by namespace", (f'sum by (pod_namespace) (kepler_pod_cpu_watts{{{LIVE}}})', "{{pod_namespace}}"), stack=True),
+        series("Power by namespace", (f"sum by (pod_namespace) ({named('pod', 'cpu_watts', LIVE)})", "{{pod_namespace}}"), stack=True),
         series("Commands with most power", (f"topk(10, sum by (comm) (kepler_process_cpu_watts{{{LIVE}}}))", "{{comm}}"), stack=True),
-        bars("Energy of pods in the time shown", (kwh("kepler_pod_cpu_joules_total", "pod_namespace, pod_name", ZONE), "{{pod_namespace}}/{{pod_name}}")),
+        bars("Energy of pods in the time shown", (f"{used('pod', 'pod_namespace, pod_name', ZONE)} / {KWH:g}", "{{pod_namespace}}/{{pod_name}}")),
         WHERE_FROM | {"gridPos": {"w": 12, "h": 9}},
     ]  # fmt: skip
 
@@ -163,16 +184,15 @@ def node() -> list[dict]:
 
 
 def workloads() -> list[dict]:
-    pod = f'{ZONE},pod_namespace=~"$namespace"'
-    owner = f'* on (pod_id) group_left (owner_kind, owner_name) max by (pod_id, owner_kind, owner_name) (kepler_pod_info{{{NODE}}})'
+    live, controller = named("pod", "cpu_watts", LIVE, namespace=IN_NAMESPACE), f"max by (pod_id, owner_kind, owner_name) (kepler_pod_info{{{NODE}{IN_NAMESPACE}}})"
     return [
-        series("Power by namespace", (f'sum by (pod_namespace) (kepler_pod_cpu_watts{{{pod},state="running"}})', "{{pod_namespace}}"), stack=True),
-        bars("Energy by namespace in the time shown", (kwh("kepler_pod_cpu_joules_total", "pod_namespace", pod), "{{pod_namespace}}"), height=8),
-        series("Pods with most power", (f'topk(10, sum by (pod_namespace, pod_name) (kepler_pod_cpu_watts{{{pod},state="running"}}))', "{{pod_namespace}}/{{pod_name}}")),
-        bars("Energy of pods in the time shown", (kwh("kepler_pod_cpu_joules_total", "pod_namespace, pod_name", pod), "{{pod_namespace}}/{{pod_name}}"), height=8),
-        series("Power by controller", (f'topk(10, sum by (owner_kind, owner_name) (sum by (pod_id) (kepler_pod_cpu_watts{{{pod},state="running"}}) {owner}))', "{{owner_kind}} {{owner_name}}"), note=f"With --kube.enable. {OURS}"),
-        series("Containers with most power", (f"topk(10, sum by (container_name, container_id) (kepler_container_cpu_watts{{{LIVE}}}))", "{{container_name}} {{container_id}}")),
-        bars("Energy of containers in the time shown", (kwh("kepler_container_cpu_joules_total", "container_name", ZONE), "{{container_name}}")),
+        series("Power by namespace", (f"sum by (pod_namespace) ({live})", "{{pod_namespace}}"), stack=True),
+        bars("Energy by namespace in the time shown", (f"{used('pod', 'pod_namespace', ZONE, IN_NAMESPACE)} / {KWH:g}", "{{pod_namespace}}"), height=8),
+        series("Pods with most power", (f"topk(10, sum by (pod_namespace, pod_name) ({live}))", "{{pod_namespace}}/{{pod_name}}")),
+        bars("Energy of pods in the time shown", (f"{used('pod', 'pod_namespace, pod_name', ZONE, IN_NAMESPACE)} / {KWH:g}", "{{pod_namespace}}/{{pod_name}}"), height=8),
+        series("Power by controller", (f"topk(10, sum by (owner_kind, owner_name) (sum by (pod_id) (kepler_pod_cpu_watts{{{LIVE}}}) * on (pod_id) group_left (owner_kind, owner_name) {controller}))", "{{owner_kind}} {{owner_name}}"), note=f"With --kube.enable. {OURS}"),
+        series("Containers with most power", (f"topk(10, {named('container', 'cpu_watts', LIVE)})", "{{container_name}} {{container_id}}")),
+        bars("Energy of containers in the time shown", (f"{used('container', 'container_name', ZONE)} / {KWH:g}", "{{container_name}}")),
         series("Virtual machines", (f"topk(10, sum by (vm_name, vm_id) (kepler_vm_cpu_watts{{{LIVE}}}))", "{{vm_name}} {{vm_id}}"), height=9),
     ]  # fmt: skip
 
@@ -191,7 +211,7 @@ def process() -> list[dict]:
 
 
 def carbon() -> list[dict]:
-    node, pod = f"kepler_node_cpu_joules_total{{{ZONE}}}", f'kepler_pod_cpu_joules_total{{{ZONE},pod_namespace=~"$namespace"}}'
+    node, pods, namespaces = f"kepler_node_cpu_joules_total{{{ZONE}}}", used("pod", "pod_namespace, pod_name", ZONE, IN_NAMESPACE), used("pod", "pod_namespace", ZONE, IN_NAMESPACE)
     steps = {"mode": "absolute", "steps": [{"color": "green", "value": None}, {"color": "red", "value": 1}]}
     verdict = {"thresholds": steps, "mappings": [{"type": "range", "options": {"from": 0, "to": 1, "result": {"text": "kept", "color": "green"}}}, {"type": "range", "options": {"from": 1.0000001, "to": 1e9, "result": {"text": "exceeded", "color": "red"}}}]}
     return [
@@ -202,11 +222,11 @@ def carbon() -> list[dict]:
         stat("Grid times PUE, gCO2e/kWh", f"vector({INTENSITY} * {PUE})", "none"),
         stat("The limit", f"vector({INTENSITY} * {PUE} / $limit)", "none", defaults=verdict, note="Grid intensity times PUE against the limit: one kWh of IT energy. The tools judge single workloads, see /api/v1 and kepler assess."),
         series("Emissions by node, an hour", (f"sum by (node_name) (kepler_node_cpu_watts{{{ZONE}}}) * 3600 * {GRAMS}", "{{node_name}}"), unit="massg", stack=True),
-        series("Emissions by namespace, an hour", (f'sum by (pod_namespace) (kepler_pod_cpu_watts{{{LIVE},pod_namespace=~"$namespace"}}) * 3600 * {GRAMS}', "{{pod_namespace}}"), unit="massg", stack=True),
-        bars("Emissions of namespaces in the time shown", (f"topk(15, sum by (pod_namespace) (increase({pod}[$__range]))) * {GRAMS}", "{{pod_namespace}}"), unit="massg"),
-        bars("Emissions of pods in the time shown", (f"topk(15, sum by (pod_namespace, pod_name) (increase({pod}[$__range]))) * {GRAMS}", "{{pod_namespace}}/{{pod_name}}"), unit="massg"),
+        series("Emissions by namespace, an hour", (f"sum by (pod_namespace) ({named('pod', 'cpu_watts', LIVE, namespace=IN_NAMESPACE)}) * 3600 * {GRAMS}", "{{pod_namespace}}"), unit="massg", stack=True),
+        bars("Emissions of namespaces in the time shown", (f"{namespaces} * {GRAMS}", "{{pod_namespace}}"), unit="massg"),
+        bars("Emissions of pods in the time shown", (f"{pods} * {GRAMS}", "{{pod_namespace}}/{{pod_name}}"), unit="massg"),
         bars("Emissions of commands in the time shown", (f"topk(15, sum by (comm) (increase(kepler_process_cpu_joules_total{{{ZONE}}}[$__range]))) * {GRAMS}", "{{comm}}"), unit="massg"),
-        bars("Cost of namespaces in the time shown", (f"topk(15, sum by (pod_namespace) (increase({pod}[$__range]))) * {COST}", "{{pod_namespace}}"), unit="none"),
+        bars("Cost of namespaces in the time shown", (f"{namespaces} * {COST}", "{{pod_namespace}}"), unit="none"),
     ]  # fmt: skip
 
 
@@ -221,8 +241,8 @@ def gpu() -> list[dict]:
             stack=True,
         ),
         series("Processes on GPUs", (f"topk(15, sum by (comm, pid) (kepler_process_gpu_watts{{{live}}}))", "{{comm}} {{pid}}")),
-        series("Containers on GPUs", (f"topk(15, sum by (container_name, container_id) (kepler_container_gpu_watts{{{live}}}))", "{{container_name}} {{container_id}}")),
-        series("Pods on GPUs", (f"topk(15, sum by (pod_namespace, pod_name) (kepler_pod_gpu_watts{{{live}}}))", "{{pod_namespace}}/{{pod_name}}")),
+        series("Containers on GPUs", (f"topk(15, {named('container', 'gpu_watts', live)})", "{{container_name}} {{container_id}}")),
+        series("Pods on GPUs", (f"topk(15, sum by (pod_namespace, pod_name) ({named('pod', 'gpu_watts', live)}))", "{{pod_namespace}}/{{pod_name}}")),
         bars("Energy of GPUs in the time shown", (f"sum by (node_name, gpu) (increase(kepler_node_gpu_joules_total{{{NODE}}}[$__range])) / {KWH:g}", "{{node_name}} {{gpu}}"), height=8),
         series("Platform, as its BMC measures it", (f"kepler_platform_watts{{{NODE}}}", "{{node_name}} {{bmc_id}} {{chassis_id}} {{source_type}} {{source_id}}")),
         series("Platform, beside package, memory and GPUs", (f"kepler_platform_residual_watts{{{NODE}}}", "{{node_name}}"), note=f"Fans, disks, network, losses of power supplies. {OURS}"),

@@ -119,7 +119,7 @@ fn tools(criterion: &mut Criterion) {
     }
     group.bench_function("assess_one", |bencher| {
         let request = AssessRequest::new("service-9999-7d4b9c6f5-x2x9z")
-            .with(|asked| asked.qualifiers.namespace = "team-49".into());
+            .with(|asked| asked.qualifiers.namespace = Some("team-49".into()));
         bencher.iter(|| assess_workload_compliance(&context, &request).unwrap());
     });
     group.finish();

@@ -38,6 +38,8 @@ pub const KUBERNETES_UNRESOLVED_PODS: &str = "kepler_kubernetes_unresolved_pods"
 pub const POD_INFO: &str = "kepler_pod_info";
 /// How a pod's energy is to be judged and shown, as its annotations say, a constant 1.
 pub const POD_ANNOTATION_INFO: &str = "kepler_pod_annotation_info";
+/// Name, kind and pod of a container as Kubernetes tells them, a constant 1.
+pub const CONTAINER_INFO: &str = "kepler_container_info";
 /// What a pod asked the scheduler for.
 pub const POD_RESOURCE_REQUESTS: &str = "kepler_pod_resource_requests";
 /// What a pod may use at most.

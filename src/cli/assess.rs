@@ -17,9 +17,9 @@ use std::process::ExitCode;
 pub(super) struct Assess {
     /// A pod, a deployment, stateful set, daemon set or job, a container, a systemd unit, a VM, or a process name
     workload: String,
-    /// Namespace, for pods and what controls them
-    #[arg(long, default_value = "default")]
-    namespace: String,
+    /// Namespace, for pods and what controls them [default: default, or the only one that has it]
+    #[arg(long)]
+    namespace: Option<String>,
     /// Kind, where several kinds share the name: pod, deployment, statefulset, daemonset, job, controller, container, unit, vm, process
     #[arg(long, value_parser = kind)]
     kind: Option<WorkloadKind>,

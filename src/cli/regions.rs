@@ -18,9 +18,9 @@ pub(super) struct Regions {
     /// A workload whose savings are given in kilograms as well
     #[arg(long)]
     workload: Option<String>,
-    /// Namespace of the workload, if it is a pod
-    #[arg(long, default_value = "default")]
-    namespace: String,
+    /// Namespace of the workload, if it is a pod [default: default, or the only one that has it]
+    #[arg(long)]
+    namespace: Option<String>,
     /// How much lower a region must be to be worth a migration, in per cent
     #[arg(long, default_value_t = 10.0)]
     margin: f64,

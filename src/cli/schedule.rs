@@ -32,9 +32,9 @@ pub(super) struct Schedule {
     /// Take the job's power from this workload
     #[arg(long, conflicts_with = "power")]
     workload: Option<String>,
-    /// Namespace of the workload, if it is a pod
-    #[arg(long, default_value = "default")]
-    namespace: String,
+    /// Namespace of the workload, if it is a pod [default: default, or the only one that has it]
+    #[arg(long)]
+    namespace: Option<String>,
     #[command(flatten)]
     arguments: ToolArguments,
 }

@@ -58,7 +58,7 @@ GO = re.compile(
 )
 
 # Which the dashboards have another figure for where they are not there.
-FACILITY = {"kepler_grid_intensity_grams_per_kwh", "kepler_facility_pue", "kepler_energy_price"}
+REPLACED = {"kepler_grid_intensity_grams_per_kwh", "kepler_facility_pue", "kepler_energy_price", "kepler_pod_info", "kepler_container_info"}
 
 # A pod with a container, a unit and a job, as their cgroups are called, where cgroups can be made.
 CGROUPS = {
@@ -200,7 +200,7 @@ def test_what_is_not_marked_as_ours_asks_for_go_keplers_metrics_only(name):
         if generate.OURS not in panel.get("description", ""):
             for target in panel["targets"]:
                 for metric in re.findall(r"\bkepler_\w+", target["expr"]):
-                    assert GO.fullmatch(metric) or metric in FACILITY, f"{panel['title']}: {metric}"
+                    assert GO.fullmatch(metric) or metric in REPLACED, f"{panel['title']}: {metric}"
 
 
 def test_what_is_not_marked_as_ours_returns_data_of_go_keplers_form_too(asked):
@@ -244,6 +244,54 @@ def test_the_dashboard_of_gpus_has_data_wherever_it_asks_for_a_gpu(asked):
     assert len(asks) >= 7
     empty = [expression for expression in asks if not asked.rows(expression) and "kepler_platform_" not in expression]
     assert not empty, "\n".join(empty)
+
+
+# Of each kind one that Kubernetes named late, one that it named at once, and one of Go Kepler, which tells no names beside.
+NAMED = """
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - { series: 'kepler_container_cpu_watts{node_name="a",zone="package",state="running",container_id="0123456789abcdef",container_name="0123456789ab"}', values: "4x30" }
+      - { series: 'kepler_container_info{node_name="a",container_id="0123456789abcdef",container_name="nginx",container_kind="regular"}', values: "_x5 1x25" }
+      - { series: 'kepler_container_cpu_watts{node_name="a",zone="package",state="running",container_id="1111",container_name="redis"}', values: "2x30" }
+      - { series: 'kepler_container_info{node_name="a",container_id="1111",container_name="redis",container_kind="regular"}', values: "1x30" }
+      - { series: 'kepler_container_cpu_watts{node_name="b",zone="package",state="running",container_id="2222",container_name="go"}', values: "1x30" }
+      - { series: 'kepler_pod_cpu_joules_total{node_name="a",zone="package",state="running",pod_id="late"}', values: "0+60x10 _x20" }
+      - { series: 'kepler_pod_cpu_joules_total{node_name="a",zone="package",state="running",pod_id="late",pod_namespace="shop",pod_name="web-0"}', values: "_x11 0+60x19" }
+      - { series: 'kepler_pod_info{node_name="a",pod_id="late",pod_namespace="shop",pod_name="web-0",owner_name=""}', values: "_x5 1x5" }
+      - { series: 'kepler_pod_info{node_name="a",pod_id="late",pod_namespace="shop",pod_name="web-0",owner_name="web"}', values: "_x9 1x20" }
+      - { series: 'kepler_pod_cpu_joules_total{node_name="a",zone="package",state="running",pod_id="other",pod_namespace="cache",pod_name="redis-0"}', values: "0+60x30" }
+      - { series: 'kepler_pod_info{node_name="a",pod_id="other",pod_namespace="cache",pod_name="redis-0",owner_name="redis"}', values: "1x30" }
+      - { series: 'kepler_pod_cpu_joules_total{node_name="b",zone="package",state="running",pod_id="go",pod_namespace="shop",pod_name="go-0"}', values: "0+60x30" }
+    promql_expr_test:
+      - expr: '%(containers)s'
+        eval_time: 3m
+        exp_samples: [{ labels: '{container_id="0123456789abcdef",container_name="0123456789ab"}', value: 4 }, { labels: '{container_id="1111",container_name="redis"}', value: 2 }, { labels: '{container_id="2222",container_name="go"}', value: 1 }]
+      - expr: '%(containers)s'
+        eval_time: 20m
+        exp_samples: [{ labels: '{container_id="0123456789abcdef",container_name="nginx"}', value: 4 }, { labels: '{container_id="1111",container_name="redis"}', value: 2 }, { labels: '{container_id="2222",container_name="go"}', value: 1 }]
+      - expr: 'round(%(pods)s / 60)'
+        eval_time: 20m
+        exp_samples: [{ labels: '{pod_namespace="shop",pod_name="web-0"}', value: 20 }, { labels: '{pod_namespace="shop",pod_name="go-0"}', value: 20 }]
+"""
+
+
+def test_what_kubernetes_names_late_is_shown_by_its_name_and_counted_once(tmp_path):
+    if shutil.which("promtool") is None:
+        pytest.skip("the Debian package prometheus is not installed")
+
+    def asked(expression: str) -> str:
+        for name, value in {"$node": ".*", "$zone": "package", "$namespace": "shop", "$__range": "20m"}.items():
+            expression = expression.replace(name, value)
+        return expression
+
+    containers = asked(generate.named("container", "cpu_watts", generate.LIVE))
+    pods = asked(generate.used("pod", "pod_namespace, pod_name", generate.ZONE, generate.IN_NAMESPACE))
+    test = tmp_path / "test.yaml"
+    test.write_text(NAMED % {"containers": containers, "pods": pods})
+    done = subprocess.run(["promtool", "test", "rules", str(test)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_rules_and_alerts_are_valid_and_fire_when_they_should():

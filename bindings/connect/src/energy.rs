@@ -178,9 +178,12 @@ impl Identity {
         })
     }
 
-    /// Whether it has a name beside its identifier.
+    /// Whether it has a name beside its identifier. A container without one is shown by the beginning of it.
     pub(crate) fn is_named(&self) -> bool {
-        self.name != self.uid
+        match self.kind {
+            WorkloadKind::Container => !self.uid.starts_with(&*self.name),
+            _ => self.name != self.uid,
+        }
     }
 
     /// Takes the name over that another series of the same workload has.

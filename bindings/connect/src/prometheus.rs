@@ -21,8 +21,9 @@
 //! choose one with a matcher. Errors and warnings of the server are passed on.
 //!
 //! # Cost
-//! An inventory is 42 instant queries, six at a time; a series six instant queries and one to seven range
-//! queries, twice as many of these where the last step is shorter. For a node that came in the last
+//! An inventory is 43 instant queries, six at a time; a series six instant queries and one to seven range
+//! queries, twice as many of these where the last step is shorter. A series of a namespace is one instant query
+//! more, and as many range queries again where pods of it were named late. For a node that came in the last
 //! hundredth of a range there are up to three more.
 //!
 //! ```
@@ -200,7 +201,7 @@ impl Found {
                 let Some(identity) = Identity::read(kind, label) else { return };
                 let row =
                     self.workloads.entry(identity.key()).or_insert_with(|| WorkloadFigures::new(identity.clone()));
-                if *row.identity.name == *row.identity.uid {
+                if !row.identity.is_named() {
                     row.identity = identity;
                 }
                 row.running |= metric.quantity == Quantity::Watts;
@@ -213,11 +214,11 @@ impl Found {
     }
 }
 
-/// Names and owners of pods.
-fn take_owners(found: &mut BTreeMap<Arc<str>, Found>, answer: Option<&Answer>) {
+/// Names of pods or containers that are told beside the series of energy, and owners of pods.
+fn take_names(found: &mut BTreeMap<Arc<str>, Found>, kind: WorkloadKind, answer: Option<&Answer>) {
     for row in answer.iter().flat_map(|answer| &answer.rows) {
         let node = found.get_mut(row.label("node_name").unwrap_or_default());
-        let named = Identity::read(WorkloadKind::Pod, |name| row.label(name));
+        let named = Identity::read(kind, |name| row.label(name));
         let (Some(node), Some(named)) = (node, named) else { continue };
         let Some(figures) = node.workloads.get_mut(&named.key()) else { continue };
         figures.owner = owner_of_pod(|name| row.label(name)).map(|(_, owner)| owner).or(figures.owner.take());
@@ -307,16 +308,17 @@ impl EnergyView for PrometheusView {
         let last = |metric| format!("last_over_time({}[{window}])", matchers.of(metric));
         let of_metrics = METRICS.iter().map(|metric| figures_of(metric, &matchers, range.length()));
         let of_sources = [SOURCE_INFO, SOURCE_ERROR].map(last);
-        let owners = last(metric_names::POD_INFO);
-        let owners =
-            format!("group by (node_name, pod_id, pod_name, pod_namespace, owner_kind, owner_name) ({owners})");
+        let pods = last(metric_names::POD_INFO);
+        let pods = format!("group by (node_name, pod_id, pod_name, pod_namespace, owner_kind, owner_name) ({pods})");
+        let containers = last(metric_names::CONTAINER_INFO);
+        let containers = format!("group by (node_name, container_id, container_name, pod_id) ({containers})");
         let resources = RESOURCES
             .map(|(metric, _)| format!("max by (node_name, pod_id, container_id, resource) ({})", last(metric)));
         let processors = format!("count by (instance) ({})", last(metric_names::NODE_CPU_INFO));
         let of_platform = PLATFORM_METRICS.map(|metric| platform(metric, &matchers, &window));
         let queries: Vec<_> = of_metrics
             .chain(of_sources)
-            .chain([owners])
+            .chain([pods, containers])
             .chain(resources)
             .chain(of_platform)
             .chain([processors])
@@ -342,8 +344,9 @@ impl EnergyView for PrometheusView {
                 }
             }
         }
-        take_owners(&mut found, answers.get(METRICS.len() + 2));
-        let mut rest = answers.iter().skip(METRICS.len() + 3);
+        take_names(&mut found, WorkloadKind::Pod, answers.get(METRICS.len() + 2));
+        take_names(&mut found, WorkloadKind::Container, answers.get(METRICS.len() + 3));
+        let mut rest = answers.iter().skip(METRICS.len() + 4);
         take_resources(&mut found, rest.by_ref().take(RESOURCES.len()));
         for (metric, row) in
             PLATFORM_METRICS.iter().zip(rest).flat_map(|(of, answer)| answer.rows.iter().map(move |row| (of, row)))

@@ -105,8 +105,10 @@ pub(crate) struct Plan {
     process_seconds: DuplicateSeries,
     /// Containers again, without the `state` label that Kepler 0.7 did not have.
     older_containers: DuplicateSeries,
-    /// Pods again, without the `state` label that `kepler_pod_info` does not have.
+    /// Pods again, of which `kepler_pod_info` has one for each identifier: others are joined with it by that.
     pod_info: DuplicateSeries,
+    /// Containers likewise, for `kepler_container_info`.
+    container_info: DuplicateSeries,
     /// How asking Kubernetes for pods fares, if that is done.
     kubernetes: Option<DirectoryStatus>,
     /// How a hub fares.

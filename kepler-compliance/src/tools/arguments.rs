@@ -97,12 +97,13 @@ impl JsonSchema for Length {
 }
 
 /// Which of the workloads that share a name is meant.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct WorkloadQualifiers {
-    /// The namespace, which selects among pods and their controllers; other workloads are found anyway.
-    #[serde(default = "default_namespace")]
-    pub namespace: String,
+    /// The namespace, which selects among pods and their controllers; other workloads are found anyway. Without it
+    /// `default`, else the only namespace that has the workload.
+    #[serde(default)]
+    pub namespace: Option<String>,
     /// The kind, where several kinds share the name; without it the first of pod, deployment, statefulset, daemonset,
     /// job, controller (of another kind: an Argo rollout, a bare replica set), container, unit, vm and process that has it.
     #[serde(default)]
@@ -110,15 +111,10 @@ pub struct WorkloadQualifiers {
 }
 
 impl WorkloadQualifiers {
-    /// A namespace, and the kind where it matters.
-    pub fn new(namespace: impl Into<String>, kind: Option<WorkloadKind>) -> Self {
-        WorkloadQualifiers { namespace: namespace.into(), kind }
-    }
-}
-
-impl Default for WorkloadQualifiers {
-    fn default() -> Self {
-        WorkloadQualifiers { namespace: default_namespace(), kind: None }
+    /// A namespace and a kind, where they matter.
+    #[must_use]
+    pub const fn new(namespace: Option<String>, kind: Option<WorkloadKind>) -> Self {
+        WorkloadQualifiers { namespace, kind }
     }
 }
 
@@ -205,10 +201,6 @@ pub(super) fn check_step(window: Length, step: Duration) -> Result<(), ToolError
 
 /// The largest power that may be stated, watts: more than any site on Earth draws.
 pub(super) const MOST_WATTS: f64 = 1e12;
-
-pub(super) fn default_namespace() -> String {
-    "default".to_owned()
-}
 
 pub(super) fn default_standard() -> String {
     crate::standards::DEFAULT_STANDARD.to_owned()

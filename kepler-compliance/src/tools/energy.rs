@@ -365,7 +365,8 @@ fn frame(request: &EnergyRequest, range: TimeRange, facility: &Facility) -> Ener
 /// Whose energy is meant, and what is inferred of that.
 fn subject<'a>(inventory: &'a Inventory, request: &'a EnergyRequest) -> Result<(Of<'a>, Vec<Message>), ToolError> {
     if let Some(name) = &request.workload {
-        let mut resolved = find(inventory, name, request)?;
+        let qualifiers = WorkloadQualifiers::new(request.namespace.clone(), request.kind);
+        let mut resolved = resolve(inventory, name, &qualifiers)?;
         let caveats = std::mem::take(&mut resolved.caveats);
         return Ok((Of::Workload(resolved), caveats));
     }
@@ -374,26 +375,6 @@ fn subject<'a>(inventory: &'a Inventory, request: &'a EnergyRequest) -> Result<(
         Some(namespace) => (Of::Namespace(namespace), Vec::new()),
         None => (Of::Nodes(request.node.as_deref()), Vec::new()),
     })
-}
-
-/// The workload of the name: in the namespace asked for, else in `default`, else in the only one that has it.
-fn find<'a>(inventory: &'a Inventory, name: &str, request: &EnergyRequest) -> Result<Resolved<'a>, ToolError> {
-    let mut qualifiers = WorkloadQualifiers { kind: request.kind, ..WorkloadQualifiers::default() };
-    if let Some(namespace) = &request.namespace {
-        qualifiers.namespace.clone_from(namespace);
-        return resolve(inventory, name, &qualifiers);
-    }
-    let error = match resolve(inventory, name, &qualifiers) {
-        Ok(resolved) => return Ok(resolved),
-        Err(error) => error,
-    };
-    match &error {
-        ToolError::UnknownWorkload { elsewhere, .. } if let [only] = elsewhere.as_slice() => {
-            qualifiers.namespace.clone_from(only);
-            resolve(inventory, name, &qualifiers)
-        }
-        _ => Err(error),
-    }
 }
 
 fn name_of(of: &Of<'_>) -> String {

@@ -21,12 +21,16 @@ pub struct Resolved<'a> {
     pub caveats: Vec<Message>,
 }
 
+/// As for kubectl.
+const DEFAULT_NAMESPACE: &str = "default";
+
 /// How many names an error suggests.
 const SUGGESTIONS: usize = 5;
 
 /// The workload of a name: a pod, a deployment, stateful set, daemon set or job (the sum of its pods), a batch
 /// scheduler's job, a container, a systemd unit, a VM, or all processes of a name; the first of these kinds that has it.
-/// The namespace selects among pods and their controllers; others are found whatever it says.
+/// The namespace selects among pods and their controllers; others are found whatever it says. Without one it is
+/// `default`, else the only one that has the workload.
 ///
 /// # Errors
 /// There is none; the error names those that are most like it.
@@ -35,7 +39,29 @@ pub fn resolve<'a>(
     name: &str,
     qualifiers: &WorkloadQualifiers,
 ) -> Result<Resolved<'a>, ToolError> {
-    let (namespace, kind) = (qualifiers.namespace.as_str(), qualifiers.kind);
+    let kind = qualifiers.kind;
+    if let Some(namespace) = &qualifiers.namespace {
+        return within(inventory, name, namespace, kind);
+    }
+    let error = match within(inventory, name, DEFAULT_NAMESPACE, kind) {
+        Ok(resolved) => return Ok(resolved),
+        Err(error) => error,
+    };
+    match &error {
+        ToolError::UnknownWorkload { elsewhere, .. } if let [only] = elsewhere.as_slice() => {
+            within(inventory, name, only, kind)
+        }
+        _ => Err(error),
+    }
+}
+
+/// The workload of a name in a namespace.
+fn within<'a>(
+    inventory: &'a Inventory,
+    name: &str,
+    namespace: &str,
+    kind: Option<WorkloadKind>,
+) -> Result<Resolved<'a>, ToolError> {
     let kinds = WorkloadKind::ALL.into_iter().filter(|own| kind.is_none_or(|kind| kind == *own));
     for kind in kinds {
         let is_it = |row: &&WorkloadEnergy| {

@@ -25,14 +25,23 @@ fn a_missing_pod_is_an_error_that_names_the_nearest_and_never_0_watts() {
 }
 
 #[test]
-fn a_pod_of_another_namespace_is_not_found_and_the_error_says_where_it_is() {
+fn a_pod_is_found_without_its_namespace_where_one_alone_has_it() {
     let mut world = World::new();
     world.view.rows.push(Row::pod("cart", 1.0, 1.0).within("shop"));
-    let error = assess_workload_compliance(&world.context(), &request("cart")).unwrap_err();
-    assert!(error.to_string().contains("namespace shop"), "{error}");
-    let found = request("cart").with(|asked| asked.qualifiers.namespace = "shop".into());
-    let answer = assess_workload_compliance(&world.context(), &found).unwrap();
-    assert_eq!(answer.namespace.as_deref(), Some("shop"));
+    let within = |namespace: &str| request("cart").with(|asked| asked.qualifiers.namespace = Some(namespace.into()));
+    let found = |world: &World, request| {
+        let answer = assess_workload_compliance(&world.context(), &request);
+        answer.map(|answer| answer.namespace).map_err(|error| error.to_string())
+    };
+    assert_eq!(found(&world, request("cart")).unwrap().as_deref(), Some("shop"));
+    let error = found(&world, within("default")).unwrap_err();
+    assert!(error.contains("it exists in namespace shop"), "one that is stated is meant: {error}");
+    world.view.rows.push(Row::pod("cart", 1.0, 1.0).within("test"));
+    let error = found(&world, request("cart")).unwrap_err();
+    assert!(error.contains("it exists in namespace shop, test"), "{error}");
+    assert_eq!(found(&world, within("test")).unwrap().as_deref(), Some("test"));
+    world.view.rows.push(Row::pod("cart", 1.0, 1.0).within("default"));
+    assert_eq!(found(&world, request("cart")).unwrap().as_deref(), Some("default"));
 }
 
 #[test]

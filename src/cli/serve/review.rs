@@ -5,6 +5,7 @@ use super::super::exit::Failure;
 use super::super::kubernetes;
 use kepler_connect::kubernetes::{Review, Reviewer};
 use kepler_http::{AccessReview, Decision};
+use std::borrow::Cow;
 
 /// Who decides about requests by their tokens, if that is wanted.
 ///
@@ -22,7 +23,13 @@ pub(super) fn options(config: &Config) -> Result<Option<AccessReview>, Failure> 
     }
     let access = kubernetes::access(config).map_err(|error| refuse(error.to_string()))?;
     let reviewer = Reviewer::new(access, audience);
-    let decide = move |token: &str, verb: &str, path: &str| match reviewer.review(token, verb, path) {
+    let decide = move |token: &str, verb: &str, path: &str| decide(&reviewer, token, verb, &to_be_granted(path));
+    Ok(Some(AccessReview::new(decide)))
+}
+
+/// What the API server says of a request.
+fn decide(reviewer: &Reviewer, token: &str, verb: &str, path: &str) -> Decision {
+    match reviewer.review(token, verb, path) {
         Ok(Review::Allowed { .. }) => Decision::Allowed,
         Ok(Review::Unknown { reason }) => Decision::Unknown(reason),
         Ok(Review::Forbidden { user }) => Decision::Forbidden(format!(
@@ -34,6 +41,36 @@ pub(super) fn options(config: &Config) -> Result<Option<AccessReview>, Failure> 
             // What it said may name more than a stranger should know.
             Decision::Unavailable("the API server does not say".to_owned())
         }
-    };
-    Ok(Some(AccessReview::new(decide)))
+    }
+}
+
+/// Paths that every account may `get` without being granted it: those of Kubernetes' own API, in the ClusterRole
+/// `system:discovery` of every cluster.
+const OPEN_TO_ALL: [&str; 4] = ["/api", "/apis", "/openapi", "/version"];
+
+/// The non-resource URL that stands for a path of ours: `/metrics` for itself, `/kepler/api/v1/node` for `/api/v1/node`, which
+/// would be open to every pod.
+fn to_be_granted(path: &str) -> Cow<'_, str> {
+    let below = |open: &str| path.strip_prefix(open).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if OPEN_TO_ALL.into_iter().any(below) { format!("/kepler{path}").into() } else { path.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::to_be_granted;
+
+    #[test]
+    fn what_kubernetes_opens_to_every_account_is_asked_for_by_another_name() {
+        for (path, granted) in [
+            ("/metrics", "/metrics"),
+            ("/tools/get_energy", "/tools/get_energy"),
+            ("/api/v1/node", "/kepler/api/v1/node"),
+            ("/api", "/kepler/api"),
+            ("/version", "/kepler/version"),
+            ("/apisomething", "/apisomething"),
+            ("/openapi.json", "/openapi.json"),
+        ] {
+            assert_eq!(to_be_granted(path), granted);
+        }
+    }
 }

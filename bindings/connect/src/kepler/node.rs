@@ -387,7 +387,7 @@ impl Row {
             self.cpu_seconds.get_or_insert_default().take(poll, shown.cpu_seconds);
         }
         // Names may come later than the workload; what is known stays.
-        if *shown.identity.name != *shown.identity.uid && shown.identity != self.identity {
+        if shown.identity.is_named() && shown.identity != self.identity {
             self.identity = shown.identity;
         }
         (self.last, self.running) = (poll.at, shown.running);

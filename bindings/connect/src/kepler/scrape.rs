@@ -188,6 +188,7 @@ impl Scrape {
                     self.labels.insert(pod.into(), labels);
                 }
             }
+            (metric_names::CONTAINER_INFO, _) => self.note_name(WorkloadKind::Container, label),
             (metric_names::POD_ANNOTATION_INFO, _) => {
                 if let Some((pod, annotation)) = annotation_of_pod(label) {
                     self.annotations.entry(pod.into()).or_default().push(annotation);

@@ -13,6 +13,8 @@ use kepler_compliance::view::{
     EnergySeries, EnergySplit, StepUsage, Subject, TimeRange, ViewError, WorkloadId, WorkloadKind,
 };
 use kepler_core::meter::Method;
+use kepler_core::metric_names;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -24,11 +26,33 @@ const INTERVALS: u32 = 3;
 /// Prometheus counts in milliseconds.
 const SHORTEST: Duration = Duration::from_millis(1);
 
+/// The label that pods of a namespace have, unless they were named late.
+const NAMESPACE: &str = "pod_namespace";
+
+/// What was used in each step: by its start, with its end.
+type Steps = BTreeMap<Timestamp, (Timestamp, StepUsage)>;
+
 /// Whose metrics answer for a subject, and which rows of them.
 struct Question<'a> {
     level: Level,
     matchers: Matchers,
-    ids: &'a [WorkloadId],
+    /// All that match, if there are none.
+    ids: Cow<'a, [WorkloadId]>,
+}
+
+impl<'a> Question<'a> {
+    fn of_all(level: Level, matchers: Matchers) -> Self {
+        Question { level, matchers, ids: Cow::default() }
+    }
+
+    /// Of these workloads, all of one kind; none if there are none.
+    fn of_workloads(matchers: Matchers, ids: Cow<'a, [WorkloadId]>) -> Option<Self> {
+        let kind = ids.first()?.kind;
+        let nodes: BTreeSet<&str> = ids.iter().map(|id| &*id.node).collect();
+        let uids: BTreeSet<&str> = ids.iter().map(|id| &*id.uid).collect();
+        let matchers = matchers.one_of("node_name", nodes).one_of(IdentityLabels::of(kind).uid, uids);
+        Some(Question { level: Level::Workload(kind), matchers, ids })
+    }
 }
 
 impl PrometheusView {
@@ -40,16 +64,21 @@ impl PrometheusView {
     ) -> Result<EnergySeries, ViewError> {
         let nodes = self.nodes(range)?;
         let matchers = nodes.counted(&self.matchers);
-        let question = Self::question(matchers.clone(), subject)
-            .ok_or_else(|| self.no_data(range, "no workload is named".into()))?;
+        let questions = self.questions(&matchers, subject, range)?;
         let step = fit(step, range.length(), nodes.interval);
-        let mut usage = self.steps(&question, range.start, step, whole_steps(range, step))?;
-        let rest = TimeRange { start: after(range.start, step, whole_steps(range, step)), end: range.end };
-        // A rest too short for two samples stays a gap.
-        if rest.length() >= nodes.interval.saturating_mul(INTERVALS) {
-            usage.extend(self.steps(&question, rest.start, rest.length(), 1)?);
+        let mut usage: Steps = BTreeMap::new();
+        for question in &questions {
+            let mut own = self.steps(question, range.start, step, whole_steps(range, step))?;
+            let rest = TimeRange { start: after(range.start, step, whole_steps(range, step)), end: range.end };
+            // A rest too short for two samples stays a gap.
+            if rest.length() >= nodes.interval.saturating_mul(INTERVALS) {
+                own.extend(self.steps(question, rest.start, rest.length(), 1)?);
+            }
+            for (start, (end, more)) in own {
+                usage.entry(start).and_modify(|(_, sum)| *sum = plus(sum, &more)).or_insert((end, more));
+            }
         }
-        let sources = self.sources(&question, matchers, range)?;
+        let sources = self.sources(subject, matchers, range)?;
         // Nodes are one sum here: the platform stands for its parts where it does on all of them.
         let total = |usage| match sources.values().next() {
             Some(first) if sources.values().all(Sources::prefers_platform) => first.total(usage),
@@ -76,37 +105,54 @@ impl PrometheusView {
         Ok(series)
     }
 
-    fn question<'a>(matchers: Matchers, subject: &'a Subject) -> Option<Question<'a>> {
-        Some(match subject {
-            Subject::Cluster => Question { level: Level::Node, matchers, ids: &[] },
-            Subject::Node(node) => {
-                Question { level: Level::Node, matchers: matchers.equal("node_name", node), ids: &[] }
+    /// What to ask for a subject. No series answers two of the questions.
+    fn questions<'a>(
+        &self,
+        matchers: &Matchers,
+        subject: &'a Subject,
+        range: TimeRange,
+    ) -> Result<Vec<Question<'a>>, ViewError> {
+        let matchers = matchers.clone();
+        let questions: Vec<_> = match subject {
+            Subject::Cluster => vec![Question::of_all(Level::Node, matchers)],
+            Subject::Node(node) => vec![Question::of_all(Level::Node, matchers.equal("node_name", node))],
+            Subject::Namespace(namespace) => {
+                let late = self.named_late(&matchers, namespace, range)?;
+                let unnamed = matchers.clone().equal(NAMESPACE, "");
+                let named = Question::of_all(Level::Workload(WorkloadKind::Pod), matchers.equal(NAMESPACE, namespace));
+                [named].into_iter().chain(Question::of_workloads(unnamed, late.into())).collect()
             }
-            Subject::Namespace(namespace) => Question {
-                level: Level::Workload(WorkloadKind::Pod),
-                matchers: matchers.equal("pod_namespace", namespace),
-                ids: &[],
-            },
-            Subject::Workloads(ids) => {
-                let kind = ids.first()?.kind;
-                let nodes: BTreeSet<&str> = ids.iter().map(|id| &*id.node).collect();
-                let names: BTreeSet<&str> = ids.iter().map(|id| &*id.uid).collect();
-                let label = IdentityLabels::of(kind).uid;
-                let matchers = matchers.one_of("node_name", nodes).one_of(label, names);
-                Question { level: Level::Workload(kind), matchers, ids }
-            }
-            _ => return None,
-        })
+            Subject::Workloads(ids) => Question::of_workloads(matchers, ids.into()).into_iter().collect(),
+            _ => Vec::new(),
+        };
+        if questions.is_empty() {
+            return Err(self.no_data(range, "no workload is named".into()));
+        }
+        Ok(questions)
+    }
+
+    /// Pods of a namespace whose series of energy do not say so: they began before Kubernetes told their names, which
+    /// are told beside them. Of Go Kepler there are none.
+    fn named_late(&self, matchers: &Matchers, namespace: &str, range: TimeRange) -> Result<Vec<WorkloadId>, ViewError> {
+        let window = super::duration(range.length());
+        let pods = |of: String| format!("group by (node_name, pod_id) (last_over_time({of}[{window}]))");
+        let unnamed = matchers.clone().equal(NAMESPACE, "");
+        let is_energy = |metric: &&Metric| {
+            metric.level == Level::Workload(WorkloadKind::Pod) && metric.quantity == Quantity::Joules
+        };
+        let energy: Vec<_> = METRICS.iter().filter(is_energy).map(|metric| pods(unnamed.of(metric.name))).collect();
+        let named = pods(matchers.clone().equal(NAMESPACE, namespace).of(metric_names::POD_INFO));
+        let query = format!("({}) and on (node_name, pod_id) {named}", energy.join(" or "));
+        let answer = self.api.query(&query, When::At(range.end)).map_err(|error| self.unavailable(&error))?;
+        let pod = |row: &Row| {
+            let uid = row.label("pod_id").filter(|uid| !uid.is_empty())?;
+            Some(WorkloadId::new(WorkloadKind::Pod, uid, uid, row.label("node_name").unwrap_or_default()))
+        };
+        Ok(answer.rows.iter().filter_map(pod).collect())
     }
 
     /// What was used in `count` steps from `start`: by their start, with their end.
-    fn steps(
-        &self,
-        question: &Question<'_>,
-        start: Timestamp,
-        step: Duration,
-        count: u32,
-    ) -> Result<BTreeMap<Timestamp, (Timestamp, StepUsage)>, ViewError> {
+    fn steps(&self, question: &Question<'_>, start: Timestamp, step: Duration, count: u32) -> Result<Steps, ViewError> {
         let metrics: Vec<&Metric> = METRICS
             .iter()
             .filter(|metric| metric.level == question.level && metric.quantity != Quantity::Watts)
@@ -129,7 +175,7 @@ impl PrometheusView {
                         }
                     }
                     Level::Workload(kind) => {
-                        if let Some(more) = workload(metric, row, kind, question.ids, value) {
+                        if let Some(more) = workload(metric, row, kind, &question.ids, value) {
                             *usage = Some(usage.map_or(more, |sum| plus(&sum, &more)));
                         }
                     }
@@ -149,11 +195,14 @@ impl PrometheusView {
     /// Where the figures come from, by node.
     fn sources(
         &self,
-        question: &Question<'_>,
+        subject: &Subject,
         matchers: Matchers,
         range: TimeRange,
     ) -> Result<BTreeMap<String, Sources>, ViewError> {
-        let nodes: BTreeSet<&str> = question.ids.iter().map(|id| &*id.node).collect();
+        let nodes: BTreeSet<&str> = match subject {
+            Subject::Workloads(ids) => ids.iter().map(|id| &*id.node).collect(),
+            _ => BTreeSet::new(),
+        };
         let matchers = if nodes.is_empty() { matchers } else { matchers.one_of("node_name", nodes) };
         let window = super::duration(range.length());
         let query = |metric| (format!("last_over_time({}[{window}])", matchers.of(metric)), When::At(range.end));

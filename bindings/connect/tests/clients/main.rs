@@ -25,6 +25,8 @@ mod kepler;
 mod kubernetes;
 #[cfg(feature = "kubernetes")]
 mod kubernetes_faults;
+#[cfg(all(feature = "kepler", feature = "prometheus"))]
+mod late_names;
 #[cfg(feature = "models")]
 mod models;
 #[cfg(feature = "prometheus")]

@@ -2,6 +2,7 @@
 //! on demand.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "a test fails by panicking")]
 
+use crate::support::prometheus::{prometheus, prometheus_of};
 use crate::support::{Reply, Server};
 use jiff::Timestamp;
 use kepler_compliance::choices::ChoiceSource;
@@ -12,60 +13,11 @@ use kepler_connect::http::{Auth, Secret};
 use kepler_connect::prometheus::{PrometheusOptions, PrometheusView};
 use kepler_core::meter::Method;
 use kepler_core::units::{Energy, ZoneKind};
-use std::io::Write;
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{fs, thread};
 
-const BINARY: &str = "/usr/bin/prometheus";
 /// A namespace that would leave its quotes, braces and line if it were not escaped.
 const ODD: &str = "a\"},b=\"\\\n{}|.*";
-
-/// Kills the server when the test ends, however it ends.
-struct Prometheus {
-    process: Child,
-    url: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn prometheus(targets: &[String]) -> Option<Prometheus> {
-    prometheus_of(&[("kepler", targets)])
-}
-
-/// A server with jobs and what they scrape.
-fn prometheus_of(jobs: &[(&str, &[String])]) -> Option<Prometheus> {
-    if !Path::new(BINARY).exists() {
-        eprintln!("SKIPPED: {BINARY} is not installed (Debian package `prometheus`)");
-        return None;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("prometheus.yml");
-    let job = |(name, targets): &(&str, &[String])| {
-        format!("{{job_name: {name}, static_configs: [{{targets: {targets:?}}}]}}")
-    };
-    let scrape = format!("scrape_configs: [{}]", jobs.iter().map(job).collect::<Vec<_>>().join(","));
-    writeln!(fs::File::create(&config).unwrap(), "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n{scrape}")
-        .unwrap();
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let process = Command::new(BINARY)
-        .arg(format!("--config.file={}", config.display()))
-        .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
-        .arg(format!("--web.listen-address={address}"))
-        .arg("--log.level=error")
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    Some(Prometheus { process, url: format!("http://{address}"), _folder: folder })
-}
 
 /// A node that draws 60 W of package and dram, 40 W of them active; three pods and a process.
 fn metrics(elapsed: f64) -> String {

@@ -49,6 +49,16 @@ pub(super) const FAMILIES: &[Family] = &[
     },
     Family {
         header: Family::gauge(
+            metric_names::CONTAINER_INFO,
+            None,
+            "Name, kind and pod of a container as Kubernetes tells them, a constant 1",
+        ),
+        level: Levels::CONTAINER,
+        rows: |context| context.snapshot.map_or(0, |snapshot| snapshot.containers.len()),
+        write: container,
+    },
+    Family {
+        header: Family::gauge(
             metric_names::POD_ANNOTATION_INFO,
             None,
             "How a pod's energy is to be judged and shown, as its annotations kepler.energy/… say, a constant 1",
@@ -169,6 +179,26 @@ fn pod(context: &RenderContext<'_>, row: usize, samples: &mut Samples<'_>) {
         sample
     });
     sample.value(Value::Count(1));
+}
+
+/// One of a container of a pod that Kubernetes has named, by the names that are known by now.
+fn container(context: &RenderContext<'_>, row: usize, samples: &mut Samples<'_>) {
+    if context.plan.container_info.hides(row) {
+        return;
+    }
+    let Some(row) = context.snapshot.and_then(|snapshot| snapshot.containers.get(row)) else { return };
+    let container = &row.info;
+    let (Some(kind), Some(pod)) = (container.kind, &container.pod) else { return };
+    samples
+        .sample()
+        .rendered(context.node_label)
+        .label("container_id", &container.id)
+        .label("container_name", &container.name)
+        .label("container_kind", kind.name())
+        .label("pod_id", &pod.id)
+        .label("pod_name", &pod.name)
+        .label("pod_namespace", &pod.namespace)
+        .value(Value::Count(1));
 }
 
 /// What the annotations and labels of a pod say of its energy, one sample each.

@@ -14,6 +14,7 @@ use kepler_core::metric_names;
 use kepler_core::snapshot::{AnyRow, Snapshot, State};
 use kepler_core::units::{Power, ZoneKind};
 use kepler_core::workload::{Identity, PodInfo, Value as Attribute, WorkloadKind};
+use std::hash::Hash;
 use std::time::Duration;
 
 /// A family of a kind: how its samples are made of one row.
@@ -62,13 +63,16 @@ pub(super) fn plan(snapshot: &Snapshot, options: &ExportOptions) -> Plan {
         }
     }
     if options.levels.contains(Levels::PROCESS) {
-        plan.process_seconds = newest(snapshot, WorkloadKind::Process);
+        plan.process_seconds = newest(snapshot, WorkloadKind::Process, label_set);
     }
     if options.levels.contains(Levels::POD) {
-        plan.pod_info = newest(snapshot, WorkloadKind::Pod);
+        plan.pod_info = newest(snapshot, WorkloadKind::Pod, AnyRow::identity);
+    }
+    if options.levels.contains(Levels::CONTAINER) {
+        plan.container_info = newest(snapshot, WorkloadKind::Container, AnyRow::identity);
     }
     if options.levels.contains(Levels::CONTAINER) && options.compat.is_some() {
-        plan.older_containers = newest(snapshot, WorkloadKind::Container);
+        plan.older_containers = newest(snapshot, WorkloadKind::Container, label_set);
     }
     plan
 }
@@ -84,15 +88,15 @@ fn summed(snapshot: &Snapshot, kind: WorkloadKind) -> DuplicateSeries {
     DuplicateSeries::summed(snapshot.count(kind), key)
 }
 
-/// Running before terminated, then the one that started last.
-fn newest(snapshot: &Snapshot, kind: WorkloadKind) -> DuplicateSeries {
+/// Of the rows with one key: running before terminated, then the one that started last.
+fn newest<'a, K: Hash + Eq>(snapshot: &'a Snapshot, kind: WorkloadKind, key: fn(&AnyRow<'a>) -> K) -> DuplicateSeries {
     let started = |row: &AnyRow<'_>| match row.identity() {
         Identity::Process { start_ticks, .. } => start_ticks,
         _ => 0,
     };
     DuplicateSeries::newest(
         snapshot.count(kind),
-        |row| snapshot.row(kind, row).map(|row| label_set(&row)),
+        |row| snapshot.row(kind, row).map(|row| key(&row)),
         |row| snapshot.row(kind, row).map(|row| (row.state == State::Running, started(&row))),
     )
 }

@@ -31,9 +31,10 @@ pub(super) struct HistoryQuery {
     /// The workload, as the tools take it. Without it all nodes together, idle and unattributed energy included.
     #[serde(default)]
     workload: Option<String>,
-    /// The namespace, which selects among pods and their controllers.
-    #[serde(default = "default_namespace")]
-    namespace: String,
+    /// The namespace, which selects among pods and their controllers. Without it `default`, else the only one that has
+    /// the workload.
+    #[serde(default)]
+    namespace: Option<String>,
     /// The kind, where several kinds share the name.
     #[serde(default)]
     kind: Option<WorkloadKind>,
@@ -47,10 +48,6 @@ pub(super) struct HistoryQuery {
     /// longer steps.
     #[serde(default)]
     step: Option<Length>,
-}
-
-fn default_namespace() -> String {
-    "default".to_owned()
 }
 
 const fn hour() -> Length {
@@ -191,7 +188,7 @@ fn history(toolbox: &Toolbox, asked: &HistoryQuery, now: Timestamp) -> Result<Hi
         None => Subject::Cluster,
         Some(name) => {
             let inventory = view.inventory(range)?;
-            let resolved = resolve(&inventory, name, &WorkloadQualifiers::new(asked.namespace.as_str(), asked.kind))
+            let resolved = resolve(&inventory, name, &WorkloadQualifiers::new(asked.namespace.clone(), asked.kind))
                 .map_err(|error| Problem::from(error).parameter("workload"))?;
             (workload, kind, namespace) = (Some(resolved.name), Some(resolved.kind), resolved.namespace);
             Subject::Workloads(resolved.rows.iter().map(|row| row.id.clone()).collect())

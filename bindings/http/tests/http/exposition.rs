@@ -35,6 +35,7 @@ process_virtual_memory_bytes gauge
 process_resident_memory_bytes gauge
 process_start_time_seconds gauge
 kepler_pod_info gauge node_name,owner_kind,owner_name,pod_id,pod_name,pod_namespace,qos_class
+kepler_container_info gauge container_id,container_kind,container_name,node_name,pod_id,pod_name,pod_namespace
 kepler_pod_resource_requests gauge node_name,pod_id,pod_name,pod_namespace,resource,unit
 kepler_pod_resource_limits gauge node_name,pod_id,pod_name,pod_namespace,resource,unit
 kepler_container_resource_requests gauge container_id,container_name,node_name,pod_id,resource,unit

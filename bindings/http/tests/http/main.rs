@@ -9,6 +9,7 @@
 
 mod accelerators;
 mod exposition;
+mod kubernetes;
 mod overload;
 #[cfg(feature = "rest")]
 mod page;

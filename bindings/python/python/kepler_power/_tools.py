@@ -1798,7 +1798,7 @@ def assess_workload_compliance(
     facts: Optional[Mapping[str, Any]] = None,
     kind: Optional[WorkloadKind] = None,
     lang: Optional[Lang] = None,
-    namespace: str = "default",
+    namespace: Optional[str] = None,
     region: Optional[str] = None,
     standard: Optional[str] = None,
     window: Optional[Length] = None,
@@ -1821,6 +1821,7 @@ def assess_workload_compliance(
         process that has it.
     :param lang: Language of sentences. Without it the one that the workload's pods or namespace choose, else English.
     :param namespace: The namespace, which selects among pods and their controllers; other workloads are found anyway.
+        Without it ``default``, else the only namespace that has the workload.
     :param region: Where it runs: an AWS, GCP or Azure region, a country, a grid zone or a city. Without it the
         configured region, else ap-northeast-2.
     :param standard: Code of the standard to judge by; an unknown one is an error that lists the valid ones. Without it
@@ -1919,7 +1920,7 @@ def compare_optimization_impact(
     facts: Optional[Mapping[str, Any]] = None,
     kind: Optional[WorkloadKind] = None,
     lang: Optional[Lang] = None,
-    namespace: str = "default",
+    namespace: Optional[str] = None,
     optimizations: Optional[Sequence[OptimizationKind]] = None,
     region: Optional[str] = None,
     standard: Optional[str] = None,
@@ -1942,6 +1943,7 @@ def compare_optimization_impact(
         process that has it.
     :param lang: Language of sentences. Without it the one that the workload's pods or namespace choose, else English.
     :param namespace: The namespace, which selects among pods and their controllers; other workloads are found anyway.
+        Without it ``default``, else the only namespace that has the workload.
     :param optimizations: The optimizations to apply; without them all four.
     :param region: Where it runs: an AWS, GCP or Azure region, a country, a grid zone or a city. Without it the
         configured region, else ap-northeast-2.
@@ -1986,7 +1988,7 @@ def get_regional_comparison(
     lang: Optional[Lang] = None,
     limit: int = 20,
     margin_percent: float = 10.0,
-    namespace: str = "default",
+    namespace: Optional[str] = None,
     region: Optional[str] = None,
     regions: Sequence[str] = (),
     window: Optional[Length] = None,
@@ -2007,6 +2009,7 @@ def get_regional_comparison(
     :param margin_percent: How much lower a region must be to be worth a migration, in per cent of the current
         intensity.
     :param namespace: The namespace, which selects among pods and their controllers; other workloads are found anyway.
+        Without it ``default``, else the only namespace that has the workload.
     :param region: Where it runs: an AWS, GCP or Azure region, a country, a grid zone or a city. Without it the
         configured region, else ap-northeast-2.
     :param regions: The regions to compare with. Without them those of the same cloud provider; for a place that is no
@@ -2048,7 +2051,7 @@ def calculate_optimal_schedule(
     interruptible: bool = False,
     kind: Optional[WorkloadKind] = None,
     lang: Optional[Lang] = None,
-    namespace: str = "default",
+    namespace: Optional[str] = None,
     power_watts: Optional[float] = None,
     ranking: int = 3,
     region: Optional[str] = None,
@@ -2072,6 +2075,7 @@ def calculate_optimal_schedule(
         process that has it.
     :param lang: Language of sentences. Without it the one that the workload's pods or namespace choose, else English.
     :param namespace: The namespace, which selects among pods and their controllers; other workloads are found anyway.
+        Without it ``default``, else the only namespace that has the workload.
     :param power_watts: Its mean IT power, watts. Without it that of ``workload``, where given; else carbon is given
         per kWh only.
     :param ranking: Maximum number of windows to rank.
@@ -2164,7 +2168,7 @@ def analyze_workload_power_trend(
     *,
     kind: Optional[WorkloadKind] = None,
     lang: Optional[Lang] = None,
-    namespace: str = "default",
+    namespace: Optional[str] = None,
     region: Optional[str] = None,
     step: Optional[Length] = None,
     window: Optional[Length] = None,
@@ -2183,6 +2187,7 @@ def analyze_workload_power_trend(
         process that has it.
     :param lang: Language of sentences. Without it the one that the workload's pods or namespace choose, else English.
     :param namespace: The namespace, which selects among pods and their controllers; other workloads are found anyway.
+        Without it ``default``, else the only namespace that has the workload.
     :param region: Where it runs; without it the configured region, else ap-northeast-2.
     :param step: The length of a step; without it a hundredth of the window.
     :param window: How far back the window reaches. Without it the time observed: 6 s for a measurement of our own or

@@ -1,7 +1,7 @@
 //! Energy between snapshots, retained for a while and merged with age.
 
 use super::super::containment::Nesting;
-use super::super::{Containment, Owner, Resources, WorkloadId};
+use super::super::{Containment, Owner, Resources, WorkloadId, WorkloadKind};
 use super::RingOptions;
 use super::devices::{self, DeviceDrawn, DeviceUsed, Devices};
 use super::platform::{self, PlatformDrawn, Platforms};
@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use kepler_core::host;
 use kepler_core::meter::Method;
 use kepler_core::snapshot::{EstimateCorrection, Snapshot, State};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -172,9 +172,9 @@ impl Ledger {
 
     /// What each workload used since the snapshot before.
     fn read(&mut self, snapshot: &Snapshot, order: Order) -> Vec<Used> {
-        let Ledger { node, differ, next_serial, devices, .. } = self;
+        let Ledger { node, differ, next_serial, devices, samples, .. } = self;
         let nesting = Nesting::of(snapshot);
-        let mut rows = Vec::new();
+        let (mut rows, mut named_late) = (Vec::new(), HashMap::new());
         differ.read(snapshot, order, |change| {
             let Some((row, namespace)) = change.row else { return };
             let (kind, uid) = (change.kind, change.uid);
@@ -202,6 +202,9 @@ impl Ledger {
             // A process changes its name by exec; Kubernetes tells a pod's name after its first energy.
             if *known.who.id.name != *name || known.who.id.namespace.as_deref() != namespace {
                 known.who = identify();
+                if kind != WorkloadKind::Process {
+                    named_late.insert(known.serial, Arc::clone(&known.who));
+                }
             }
             (known.running, known.power) = (row.state == State::Running, *row.power);
             known.resources = Resources::of(row.resources());
@@ -212,6 +215,14 @@ impl Ledger {
             }
         });
         rows.shrink_to_fit();
+        if !named_late.is_empty() {
+            // What it used before is found by the same name.
+            for used in samples.iter_mut().flat_map(|sample| &mut sample.rows) {
+                if let Some(who) = named_late.get(&used.serial) {
+                    used.who = Arc::clone(who);
+                }
+            }
+        }
         rows
     }
 

@@ -208,17 +208,22 @@ fn a_pod_that_gets_its_name_later_is_one_pod() {
         row.energy[ZoneKind::Package] = Energy::from_joules(joules);
         row
     };
-    let mut snapshot = machine.snapshot();
-    snapshot.pods = vec![pod("", 100.0)];
-    ring.record(&snapshot);
-    machine.pass().node = 3;
-    snapshot = machine.snapshot();
-    snapshot.pods = vec![pod("cart", 103.0)];
-    ring.record(&snapshot);
-    let inventory = ring.inventory(machine.last(5)).unwrap();
+    for (name, joules) in [("", 100), ("", 104), ("cart", 107)] {
+        machine.pass().node = joules;
+        let mut snapshot = machine.snapshot();
+        snapshot.pods = vec![pod(name, joules as f64)];
+        ring.record(&snapshot);
+    }
+    let inventory = ring.inventory(machine.last(10)).unwrap();
     let pods: Vec<_> = inventory.workloads.iter().filter(|row| row.id.kind == WorkloadKind::Pod).collect();
     assert_eq!((pods.len(), &*pods[0].id.name, pods[0].id.namespace.as_deref()), (1, "cart", Some("shop")));
-    assert_eq!(joules(pods[0]), 3.0);
+    assert_eq!(joules(pods[0]), 7.0);
+    // Over time it has that name from its beginning on.
+    for subject in [Subject::Namespace("shop".into()), Subject::Workloads(vec![pods[0].id.clone()])] {
+        let series = ring.series(&subject, machine.last(10), STEP).unwrap();
+        let used = series.steps.steps().iter().map(|step| step.value.energy.total().unwrap().joules());
+        assert_eq!(used.collect::<Vec<_>>(), [4.0, 3.0], "{subject:?}");
+    }
 }
 
 proptest! {

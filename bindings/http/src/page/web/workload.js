@@ -54,7 +54,7 @@ export class WorkloadPage {
     this.judged = performance.now();
     const { workload, of, ns } = state();
     try {
-      const answer = await tool("assess_workload_compliance", { workload, kind: LENGTHS[of], namespace: ns || "default", lang: lang() });
+      const answer = await tool("assess_workload_compliance", { workload, kind: LENGTHS[of], namespace: ns || undefined, lang: lang() });
       if (state().workload === workload) this.show(answer);
     } catch (error) {
       if (state().workload !== workload || error.status === 0 || error.status === 401) return;

@@ -11,7 +11,7 @@ use kepler_core::snapshot::{
     DeviceRow, DeviceUse, EstimateCorrection, Fault, Feed, NodeZone, Row, Snapshot, SourceHealth, State, ZonePower,
 };
 use kepler_core::units::{Energy, PerZone, Power, ZoneKind};
-use kepler_core::workload::{ContainerInfo, JobInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo};
+use kepler_core::workload::{ContainerInfo, ContainerKind, JobInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo};
 use kepler_http::{ExportOptions, Exporter, Format};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -90,6 +90,7 @@ pub fn inhabited() -> Snapshot {
     container.resources = pod.resources;
     (container.name, container.cgroup) = ("nginx".into(), "/kubepods/pod0c5e-11/f00d".into());
     container.pod = Some(Arc::clone(&pod));
+    container.kind = Some(ContainerKind::Regular);
     let container = Arc::new(container);
     let vm = Arc::new(VmInfo::new("6b1f", "build", "kvm"));
     let job = Arc::new(JobInfo::new("4711", "slurm", "/slurm/uid_1000/job_4711"));
