@@ -1,5 +1,6 @@
 //! `kepler serve`: measures, and serves the figures until a signal comes.
 
+mod code_pages;
 mod hub;
 pub(super) mod listen;
 #[cfg(feature = "mcp")]
@@ -83,6 +84,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
                 streams.cancel();
             }
         };
+        tokio::spawn(code_pages::give_back());
         if listeners.is_empty() {
             stop.await;
             return Ok(());

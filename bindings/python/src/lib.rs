@@ -12,6 +12,7 @@ mod host;
 mod measure;
 mod models;
 mod monitor;
+mod platform;
 mod remedies;
 
 use pyo3::prelude::*;
@@ -22,6 +23,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     fork::register(module)?;
     measure::register(module)?;
     monitor::register(module)?;
+    platform::register(module)?;
     carbon::register(module)?;
     models::register(module)
 }

@@ -5,6 +5,7 @@ mod counter_thread;
 use crate::errors::MeterError;
 use crate::fork;
 use crate::host::{Host, chain};
+use crate::platform::{Asked, Given, MeterRow, Shown, row};
 use crate::remedies;
 use counter_thread::CounterThread;
 use kepler_core::device::{DeviceMeters, DeviceOptions};
@@ -21,6 +22,8 @@ use std::time::{Duration, UNIX_EPOCH};
 struct Stopwatch {
     meters: Arc<Mutex<Meters>>,
     counter_thread: CounterThread,
+    /// Meters of the whole machine, which are asked on threads of their own.
+    platform: Mutex<Asked>,
 }
 
 /// The meters of the machine's zones, and of its accelerators where there are some.
@@ -52,13 +55,14 @@ impl Meters {
 #[pymethods]
 impl Stopwatch {
     #[new]
-    #[pyo3(signature = (host=None, sources=None, accelerators=true, nvml_library=None))]
+    #[pyo3(signature = (host=None, sources=None, accelerators=true, nvml_library=None, platform=Vec::new()))]
     fn new(
         py: Python<'_>,
         host: Option<Host>,
         sources: Option<Vec<String>>,
         accelerators: bool,
         nvml_library: Option<PathBuf>,
+        platform: Vec<Given>,
     ) -> PyResult<Self> {
         let host = host.as_ref().map(Host::core).unwrap_or_default();
         let options = chain(py, &host, sources)?;
@@ -73,16 +77,30 @@ impl Stopwatch {
         let devices = is_any.then(|| DeviceStopwatch::new(found, Descent::of_this_process(&host)));
         let meters = Meters { zones, devices };
         let counter_thread = CounterThread::new(meters.longest_gap());
-        Ok(Stopwatch { meters: Arc::new(Mutex::new(meters)), counter_thread })
+        let platform = Mutex::new(Asked::start(&host, platform)?);
+        Ok(Stopwatch { meters: Arc::new(Mutex::new(meters)), counter_thread, platform })
     }
 
     /// Reads everything now.
     fn mark(&self, py: Python<'_>) -> Mark {
-        let (mark, devices) = py.detach(|| {
+        let (platform, (mark, devices)) = py.detach(|| {
             let _reading = fork::reading();
-            self.meters.lock().unwrap_or_else(PoisonError::into_inner).mark()
+            let platform = self.platform.lock().unwrap_or_else(PoisonError::into_inner).now();
+            (platform, self.meters.lock().unwrap_or_else(PoisonError::into_inner).mark())
         });
-        Mark { mark, devices, _held: self.counter_thread.hold(&self.meters) }
+        Mark { mark, devices, platform, _held: self.counter_thread.hold(&self.meters) }
+    }
+
+    /// Asks meters of the whole machine no more.
+    fn leave_platform(&self, py: Python<'_>) {
+        py.detach(|| {
+            let held = {
+                let _reading = fork::reading();
+                self.platform.lock().unwrap_or_else(PoisonError::into_inner).take()
+            };
+            // Waits for what is under way.
+            drop(held);
+        });
     }
 
     /// Source, reason and remedy of each better meter that is not in use.
@@ -105,6 +123,7 @@ impl Stopwatch {
 struct Mark {
     mark: core::Mark,
     devices: Option<DeviceMark>,
+    platform: Shown,
     _held: Arc<()>,
 }
 
@@ -120,7 +139,8 @@ impl Mark {
     fn until(&self, later: &Mark) -> Spent {
         let devices = self.devices.as_ref().zip(later.devices.as_ref());
         let devices = devices.map(|(from, to)| from.until(to)).unwrap_or_default();
-        Spent { spent: self.mark.until(&later.mark), devices }
+        let platform = later.platform.since(&self.platform).iter().map(row).collect();
+        Spent { spent: self.mark.until(&later.mark), devices, platform }
     }
 }
 
@@ -129,6 +149,7 @@ impl Mark {
 struct Spent {
     spent: core::Spent,
     devices: Vec<DeviceSpent>,
+    platform: Vec<MeterRow>,
 }
 
 impl Spent {
@@ -235,6 +256,11 @@ impl Spent {
         };
         let is_platform = machine.as_ref().is_some_and(|machine| machine.zones[ZoneKind::Psys]);
         ZoneKind::ALL.into_iter().filter_map(row).chain(self.gpu_zone(!is_platform)).collect()
+    }
+
+    /// Each meter of the whole machine.
+    fn platform(&self) -> Vec<MeterRow> {
+        self.platform.clone()
     }
 
     /// Each accelerator.

@@ -7,6 +7,7 @@ mod table;
 use crate::carbon::{Live, Observation};
 use crate::errors::{MeterError, MonitorError, message_and_remedy};
 use crate::host::{Host, chain};
+use crate::platform::{Given, MeterRow, Platform, ResidualRow, residual, row};
 use crate::remedies;
 use kepler_core::attribution::IdlePolicy;
 use kepler_core::monitor::Monitor as CoreMonitor;
@@ -24,6 +25,8 @@ const SIGNAL_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 #[pyclass(frozen, module = "kepler_power._native")]
 struct Monitor {
     running: Mutex<Option<CoreMonitor>>,
+    /// Meters of the whole machine, which are asked on threads of their own.
+    platform: Mutex<Option<Platform>>,
     feed: Feed,
     /// The view that the tools ask.
     live: Live,
@@ -35,18 +38,23 @@ struct Monitor {
 #[pymethods]
 impl Monitor {
     #[new]
-    #[pyo3(signature = (interval, host=None, sources=None, ratio=false))]
+    #[pyo3(signature = (interval, host=None, sources=None, ratio=false, platform=Vec::new()))]
     fn new(
         py: Python<'_>,
         interval: Duration,
         host: Option<Host>,
         sources: Option<Vec<String>>,
         ratio: bool,
+        platform: Vec<Given>,
     ) -> PyResult<Self> {
         let host = host.as_ref().map(Host::core).unwrap_or_default();
         let policy = if ratio { IdlePolicy::Ratio } else { IdlePolicy::Baseline };
         let chain = chain(py, &host, sources)?;
-        let options = SamplerOptions::default().with(|options| (options.chain, options.policy) = (chain, policy));
+        let platform = Platform::start(&host, &platform)?;
+        let options = SamplerOptions::default().with(|options| {
+            (options.chain, options.policy) = (chain, policy);
+            options.platform = platform.as_ref().map(|platform| platform.board.clone());
+        });
         py.detach(|| {
             let sampler = Sampler::new(&host, options).map_err(|error| refused(&error))?;
             let unavailable = remedies::rows(sampler.unavailable());
@@ -55,7 +63,8 @@ impl Monitor {
             })?;
             let feed = running.feed();
             let live = Live::new(feed.clone());
-            Ok(Monitor { running: Mutex::new(Some(running)), feed, live, unavailable, process: std::process::id() })
+            let (running, platform) = (Mutex::new(Some(running)), Mutex::new(platform));
+            Ok(Monitor { running, platform, feed, live, unavailable, process: std::process::id() })
         })
     }
 
@@ -102,8 +111,8 @@ impl Monitor {
 
     /// Stops the thread and waits for the tick under way.
     fn stop(&self, py: Python<'_>) {
-        let running = self.take();
-        py.detach(|| drop(running));
+        let (running, platform) = (self.take(), self.platform.lock().unwrap_or_else(PoisonError::into_inner).take());
+        py.detach(|| drop((running, platform)));
     }
 
     /// Source, reason and remedy of each better meter that was not to be had at the start.
@@ -213,6 +222,16 @@ impl Snapshot {
             )
         };
         self.snapshot.node.zones().map(row).collect()
+    }
+
+    /// Each meter of the whole machine.
+    fn platform(&self) -> Vec<MeterRow> {
+        self.snapshot.platform.iter().map(row).collect()
+    }
+
+    /// What the machine draws beside its parts, where a meter of it was read.
+    fn residual(&self) -> Option<ResidualRow> {
+        self.snapshot.platform_residual.as_ref().map(residual)
     }
 
     /// Source, reason and count of faults so far.

@@ -145,7 +145,7 @@ def test_files_of_versions_without_devices_go_on_as_they_are(tree: PowercapTree,
         tree.draw(package=1.0)
     m.save(path)
     (row,) = csv.DictReader(path.open())
-    assert row["name"] == "old" and set(row) == set(OLDER_COLUMNS) and len(COLUMNS) == len(OLDER_COLUMNS) + 2
+    assert row["name"] == "old" and set(row) == set(OLDER_COLUMNS) and len(COLUMNS) == len(OLDER_COLUMNS) + 8
     assert [run.name for run in kepler_power.runs.read([path])] == ["old"]
     assert m.devices == [] and m.to_dict()["gpu_joules"] is None
 

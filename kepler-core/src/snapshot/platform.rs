@@ -40,6 +40,19 @@ impl PlatformRow {
             fault: None,
         }
     }
+
+    /// The same with what it has measured since the meters were as in `before`, by the readings' own times. Energy that is of no
+    /// time is not known: it takes two readings.
+    #[must_use]
+    pub fn since(&self, before: &[PlatformRow]) -> Self {
+        let before = before.iter().find(|before| before.meter.is_same(&self.meter));
+        let (energy, covered) = before.map(|before| (before.energy, before.covered)).unwrap_or_default();
+        PlatformRow {
+            energy: self.energy.saturating_sub(energy),
+            covered: self.covered.saturating_sub(covered),
+            ..self.clone()
+        }
+    }
 }
 
 /// What the machine draws beside the parts that have meters of their own: fans, disks, network, losses of power supplies.

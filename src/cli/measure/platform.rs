@@ -13,6 +13,8 @@ pub(super) struct PlatformDrawn {
     pub(super) source_id: String,
     pub(super) scope: &'static str,
     pub(super) method: &'static str,
+    /// Of an estimate, one standard deviation.
+    pub(super) error_ratio: Option<f64>,
     /// Between its first and last reading in the run; `null` where there were no two.
     pub(super) energy_joules: Option<f64>,
     /// The time that this is of: a BMC is read every ten seconds.
@@ -27,9 +29,7 @@ impl PlatformDrawn {
     /// What was shown between two moments.
     pub(super) fn between(from: &[PlatformRow], to: &[PlatformRow]) -> Vec<Self> {
         let drawn = |row: &PlatformRow| {
-            let before = from.iter().find(|before| before.meter.is_same(&row.meter));
-            let (energy, covered) = before.map(|before| (before.energy, before.covered)).unwrap_or_default();
-            let (energy, covered) = (row.energy.saturating_sub(energy), row.covered.saturating_sub(covered));
+            let row = row.since(from);
             PlatformDrawn {
                 source: row.meter.source,
                 bmc_id: row.meter.bmc_id.to_string(),
@@ -38,8 +38,9 @@ impl PlatformDrawn {
                 source_id: row.meter.source_id.to_string(),
                 scope: row.meter.scope.name(),
                 method: row.meter.method.name(),
-                energy_joules: (!covered.is_zero()).then(|| energy.joules()),
-                covered_seconds: covered.as_secs_f64(),
+                error_ratio: row.meter.method.error_ratio(),
+                energy_joules: (!row.covered.is_zero()).then(|| row.energy.joules()),
+                covered_seconds: row.covered.as_secs_f64(),
                 power_watts: row.power.map(|power| power.watts()),
                 age_seconds: row.age.map(|age| age.as_secs_f64()),
                 fault: row.fault,

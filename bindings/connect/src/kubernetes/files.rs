@@ -9,7 +9,7 @@ use super::source::PodSource;
 use kepler_core::availability::Remedy;
 use kepler_core::directory::{ContainerEntry, PodEntry};
 use kepler_core::workload::ContainerKind;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -33,24 +33,31 @@ impl PodSource for Files {
 
     fn list(&mut self) -> Result<Vec<PodEntry>, SourceFailure> {
         let directory = self.logs.join("pods");
-        let names = names(&directory).map_err(|error| failure(&directory, &error))?;
+        let links = names(&self.logs.join("containers"));
+        let target = |link: &str| {
+            let target = std::fs::read_link(self.logs.join("containers").join(link)).ok()?;
+            Some(target.components().rev().nth(2)?.as_os_str().to_str()?.to_owned())
+        };
+        let names = match (names(&directory), &links) {
+            (Ok(names), _) => names,
+            // Kubelets keep `pods` from users but root; anyone may list `containers`, and its links say whose they are.
+            (Err(_), Ok(links)) if !links.is_empty() => {
+                links.iter().filter_map(|link| target(link)).collect::<BTreeSet<_>>().into_iter().collect()
+            }
+            (Err(error), _) => return Err(failure(&directory, &error)),
+        };
         let mut pods: Vec<PodEntry> = names.iter().filter_map(|name| pod(name)).collect();
         let by_name: HashMap<(String, String), usize> =
             pods.iter().enumerate().map(|(index, pod)| ((pod.namespace.clone(), pod.name.clone()), index)).collect();
-        let Ok(links) = self::names(&self.logs.join("containers")) else { return Ok(pods) };
-        // Two pods of one name, one after the other: the link says whose it is.
-        let target = |link: &str| {
-            let target = std::fs::read_link(self.logs.join("containers").join(link)).ok()?;
-            let pod = target.components().rev().nth(2)?.as_os_str().to_str()?;
-            Some(pod.rsplit_once('_')?.1.to_owned())
-        };
+        let Ok(links) = links else { return Ok(pods) };
         let by_uid: HashMap<String, usize> = pods.iter().enumerate().map(|(at, pod)| (pod.uid.clone(), at)).collect();
         for pod in &mut pods {
             pod.lists_containers = true;
         }
         for link in &links {
             let Some((pod, namespace, container, id)) = container(link) else { continue };
-            let index = target(link).and_then(|uid| by_uid.get(&uid));
+            // Two pods of one name, one after the other: the link says whose it is.
+            let index = target(link).and_then(|folder| by_uid.get(folder.rsplit_once('_')?.1));
             let index = index.or_else(|| by_name.get(&(namespace.to_owned(), pod.to_owned())));
             let Some(pod) = index.and_then(|&index| pods.get_mut(index)) else { continue };
             match pod.containers.iter_mut().find(|known| known.name == container) {
@@ -96,6 +103,32 @@ fn container(link: &str) -> Option<(&str, &str, &str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn links_alone_name_pods_where_their_folders_may_not_be_listed() {
+        let root = tempfile::tempdir().unwrap();
+        let mut files = Files { logs: root.path().to_owned() };
+        let containers = root.path().join("containers");
+        std::fs::create_dir(&containers).unwrap();
+        // Another user's folder cannot be made here by root: one that is a file is not listed either.
+        std::fs::write(root.path().join("pods"), "").unwrap();
+        assert_eq!(files.list().unwrap_err().fault, "not_found", "nothing is known");
+        let link = |name: &str, folder: &str| {
+            std::os::unix::fs::symlink(format!("/var/log/pods/{folder}/c/0.log"), containers.join(name)).unwrap();
+        };
+        link("db-0_zoo_main-11aa.log", "zoo_db-0_c601eb8b");
+        link("db-0_zoo_sidecar-22bb.log", "zoo_db-0_c601eb8b");
+        link("static-web-node-a_kube-system_web-33cc.log", "kube-system_static-web-node-a_4901682520640de0");
+        std::os::unix::fs::symlink("/dev/null", containers.join("odd_odd_odd-1.log")).unwrap();
+        let pods = files.list().unwrap();
+        let shown: Vec<_> =
+            pods.iter().map(|pod| (&*pod.namespace, &*pod.name, &*pod.uid, pod.containers.len())).collect();
+        assert_eq!(
+            shown,
+            [("kube-system", "static-web-node-a", "4901682520640de0", 1), ("zoo", "db-0", "c601eb8b", 2)]
+        );
+        assert!(pods.iter().all(|pod| pod.lists_containers));
+    }
 
     #[test]
     fn names_are_taken_apart_at_underscores_and_the_last_dash() {

@@ -44,14 +44,17 @@ if TYPE_CHECKING:
     from . import codecarbon as codecarbon
     from . import compliance as compliance
     from . import models as models
+    from .platform import Bmc, ExternalMeter, Platform, Residual
     from .watch import Monitor, Snapshot, Table
 
 __all__ = [
+    "Bmc",
     "Carbon",
     "ConfigurationError",
     "DataError",
     "Energy",
     "EstimateWarning",
+    "ExternalMeter",
     "Facility",
     "Figures",
     "Host",
@@ -65,7 +68,9 @@ __all__ = [
     "PartialFigureWarning",
     "Phase",
     "PhaseTotal",
+    "Platform",
     "Power",
+    "Residual",
     "Results",
     "Share",
     "Snapshot",
@@ -89,7 +94,10 @@ _os.register_at_fork(
 )
 
 # What not every program needs is imported when it is first asked for: importing this package costs milliseconds.
-_LAZY = {"Monitor": "watch", "Snapshot": "watch", "Table": "watch"}
+_LAZY = {
+    **dict.fromkeys(("Bmc", "ExternalMeter", "Platform", "Residual"), "platform"),
+    **dict.fromkeys(("Monitor", "Snapshot", "Table"), "watch"),
+}
 _MODULES = ("carbon", "codecarbon", "compliance", "models")
 
 

@@ -1,11 +1,14 @@
 """The compiled part. Its classes are re-exported or wrapped by `kepler_power`, where users find them."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Optional, Union, final
+
+if TYPE_CHECKING:
+    from .platform import Bmc, ExternalMeter
 
 __version__: str
 
@@ -45,6 +48,27 @@ class Host:
     def __hash__(self) -> int: ...
     def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]: ...
 
+# platform.rs
+_GivenMeters = Sequence[Union[str, Bmc, ExternalMeter]]
+
+MeterRow = tuple[
+    tuple[str, str, str, str, str, str],
+    tuple[str, bool, str, Optional[float]],
+    tuple[Optional[int], float, Optional[float], Optional[float], Optional[str]],
+]
+"""Source, BMC or meter, chassis, kind, which, its name; scope, whether it contains GPUs, method, error ratio; µJ, the seconds of these,
+watts, age, fault."""
+
+ResidualRow = tuple[
+    tuple[str, str, str],
+    tuple[bool, str, Optional[float]],
+    tuple[Optional[int], int, float, Optional[float], Optional[str]],
+]
+"""Source, BMC or meter, chassis; whether GPUs were subtracted, method, error ratio; µJ, deficit in µJ, the seconds of these, watts, fault."""
+
+def check_platform(host: Optional[Host], meters: _GivenMeters) -> None:
+    """Asks each once; raises what is wrong."""
+
 # measure.rs
 class Stopwatch:
     def __new__(
@@ -53,8 +77,10 @@ class Stopwatch:
         sources: Optional[list[str]] = None,
         accelerators: bool = True,
         nvml_library: Optional[str] = None,
+        platform: _GivenMeters = (),
     ) -> Stopwatch: ...
     def mark(self) -> Mark: ...
+    def leave_platform(self) -> None: ...
     def unavailable(self) -> _Unavailable: ...
     @property
     def keeps_up(self) -> bool: ...
@@ -81,6 +107,7 @@ class Spent:
     def tree_microjoules(self) -> Optional[int]: ...
     def zones(self) -> list[tuple[str, int, str, str, Optional[float], Optional[int], bool, bool]]:
         """Name, µJ, source, method, error ratio, idle µJ, is uncertain, is counted."""
+    def platform(self) -> list[MeterRow]: ...
     def devices(
         self,
     ) -> list[
@@ -101,6 +128,7 @@ class Monitor:
         host: Optional[Host] = None,
         sources: Optional[list[str]] = None,
         ratio: bool = False,
+        platform: _GivenMeters = (),
     ) -> Monitor: ...
     def latest(self) -> Optional[Snapshot]: ...
     def wait(self, after: int, timeout: Optional[timedelta]) -> Optional[Snapshot]: ...
@@ -123,6 +151,8 @@ class Snapshot:
         self,
     ) -> list[tuple[str, str, str, str, Optional[float], int, int, int, int, Optional[float], Optional[float]]]:
         """Name, path, source, method, error ratio; µJ: all, active, idle, unattributed; W: all, active."""
+    def platform(self) -> list[MeterRow]: ...
+    def residual(self) -> Optional[ResidualRow]: ...
     def faults(self) -> list[tuple[str, str, int]]: ...
     def table(self, level: str) -> Table: ...
 

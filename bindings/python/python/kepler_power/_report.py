@@ -12,7 +12,7 @@ from typing import Any, Optional, cast
 from ._rest import Rest
 from ._summary import difference, summary, verdict
 from ._text import shown
-from .figures import Zone
+from .figures import Zone, platform_cells
 from .measurement import Measurement
 
 _FOLLOWED = "process clocks, and the accounts of children that were waited for"
@@ -96,6 +96,7 @@ class Run:
                 "cost": None,
             },
             "zones": [_zone(zone) for zone in whole.zones.values()] if self.is_known else [],
+            **({"platform": [meter.to_dict() for meter in whole.platforms]} if whole.platforms else {}),
             "left_running": None,
         }
 
@@ -199,7 +200,7 @@ class Report:
 
     def _csv(self) -> str:
         rows = [
-            self._csv_row(command.name, number, run.to_dict())
+            self._csv_row(command.name, number, run.to_dict(), run.measurement)
             for command in self._commands
             for number, run in enumerate(command.runs, 1)
         ]
@@ -209,7 +210,7 @@ class Report:
         writer.writerows(map(_rounded, rows))
         return text.getvalue()
 
-    def _csv_row(self, name: str, number: int, run: dict[str, Any]) -> dict[str, Any]:
+    def _csv_row(self, name: str, number: int, run: dict[str, Any], whole: Measurement) -> dict[str, Any]:
         plain = {name: value for name, value in run.items() if not isinstance(value, (dict, list))}
         bounds: dict[str, float] = run["energy_interval_joules"] or {}
         row: dict[str, Any] = {
@@ -223,6 +224,7 @@ class Report:
             **{f"machine_{name}": value for name, value in run["machine"].items()},
             "region": self._site()["region"],
             "region_basis": self._site()["grid_intensity"]["basis"],
+            **platform_cells(whole.platform),
         }
         row.pop("energy_interval_joules", None)
         return row

@@ -14,6 +14,7 @@ from .settings import carbon_of
 
 if TYPE_CHECKING:
     from ._native import Facility, Spent
+    from .platform import Platform
 
 __all__ = ["Figures", "Share", "Source", "Zone"]
 
@@ -147,7 +148,7 @@ class Share:
 class _Sum:
     """One or more intervals, added up."""
 
-    __slots__ = ("devices", "microjoules", "own", "own_cpu", "seconds", "tree", "tree_cpu", "zones")
+    __slots__ = ("devices", "microjoules", "own", "own_cpu", "platform", "seconds", "tree", "tree_cpu", "zones")
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -158,6 +159,7 @@ class _Sum:
         self.tree_cpu = 0.0
         self.zones: dict[str, Zone] = {}
         self.devices: dict[str, Device] = {}
+        self.platform: dict[tuple[str, ...], Platform] = {}
 
     def add(self, spent: Spent) -> None:
         self.seconds += spent.seconds
@@ -191,6 +193,16 @@ class _Sum:
                 self.devices[device.uuid] = device
             else:
                 earlier.add(device)
+        rows = spent.platform()
+        if rows:
+            from .platform import Platform
+
+            for row in rows:
+                meter = Platform(row)
+                shown = self.platform.get(meter._key())
+                if shown is not None:
+                    meter._add_before(shown)
+                self.platform[meter._key()] = meter
 
     def energy(self) -> Energy:
         """The machine's; an error where none was known."""
@@ -266,6 +278,21 @@ class Figures:
         return visible(self._sum().devices.values(), os.environ)
 
     @property
+    def platform(self) -> Optional[Platform]:
+        """What the meter of the whole machine showed meanwhile: that of this machine and nothing else, where there are several. It contains
+        the zones, and is no part of ``energy``. None where none is named (:func:`use_meters`), or none has shown anything yet."""
+        if not self._sum().platform:
+            return None
+        from .platform import of_machine
+
+        return of_machine(self._sum().platform.values())
+
+    @property
+    def platforms(self) -> Sequence[Platform]:
+        """Each meter of the whole machine that has shown something."""
+        return list(self._sum().platform.values())
+
+    @property
     def source(self) -> Source:
         """Where ``energy`` comes from: the meter of the package, or of what stands in for it. Its method is
         ``partial`` where that of the zones that count differs."""
@@ -329,6 +356,8 @@ class Figures:
             "zones_method": {name: zone.source.method for name, zone in self.zones.items()},
             **_of_devices(list(self._sum().devices.values())),
             "devices": [device.to_dict() for device in self.devices],
+            **platform_cells(self.platform),
+            "platform": [meter.to_dict() for meter in self.platforms],
         }
 
     def __str__(self) -> str:
@@ -355,6 +384,14 @@ def _of_devices(devices: Sequence[Device]) -> dict[str, Optional[float]]:
         "process_gpu_joules": total([device.process_energy for device in devices]),
         "tree_gpu_joules": total([device.tree_energy for device in devices]),
     }
+
+
+def platform_cells(meter: Optional[Platform]) -> dict[str, Any]:
+    """What `kepler measure` writes of it in a row; none of all where there is no meter of the whole machine."""
+    names = ("joules", "covered_seconds", "watts", "age_seconds", "method", "source", "source_type", "source_id", "error_ratio", "fault")
+    figures = {} if meter is None else meter.to_dict()
+    figures |= {"joules": figures.get("energy_joules"), "watts": figures.get("power_watts")}
+    return {f"platform_{name}": figures.get(name) for name in names}
 
 
 def assumed(co2e: Carbon) -> str:

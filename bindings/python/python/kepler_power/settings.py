@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from ._facility import Facility, facility
-from ._native import Host, Stopwatch
+from ._native import Host, Stopwatch, check_platform
 from .errors import DataError, EstimateWarning
 from .quantities import Carbon, Energy
+
+if TYPE_CHECKING:
+    from .platform import PlatformMeter
 
 __all__ = ["carbon_of", "current", "facility_for", "stack_level", "use_meters"]
 
@@ -66,20 +70,39 @@ class Settings:
         self.meters: Optional[list[str]] = None if meter in ("", "auto") else [meter]
         self.accelerators = environment.get("KEPLER_EXPERIMENTAL_GPU_ENABLED", "true").strip().lower() not in ("false", "0", "no", "off")
         self.nvml_library: Optional[str] = environment.get("KEPLER_EXPERIMENTAL_GPU_NVML_LIBRARY") or None
+        self.platform: tuple[PlatformMeter, ...] = tuple(
+            name for name in ("hwmon", "ipmi") if _is_on(environment.get(f"KEPLER_EXPERIMENTAL_PLATFORM_{name.upper()}_ENABLED", ""))
+        )
         self._stopwatches: dict[tuple[Any, ...], Stopwatch] = {}
 
     def stopwatch(self, host: Optional[Host], meters: Optional[Sequence[str]]) -> Stopwatch:
         """The one stopwatch of this machine and these meters; its files stay open."""
         host = self.host if host is None else host
         meters = self.meters if meters is None else meters
-        key = (host, None if meters is None else tuple(meters), self.accelerators, self.nvml_library)
+        key = (host, None if meters is None else tuple(meters), self.accelerators, self.nvml_library, self.platform)
         found = self._stopwatches.get(key)
         if found is None:
             names = None if meters is None else list(meters)
-            found = Stopwatch(host, names, self.accelerators, self.nvml_library)
+            found = Stopwatch(host, names, self.accelerators, self.nvml_library, self.platform)
             _warn_of_estimate(found)
             found = self._stopwatches.setdefault(key, found)
+            if self.platform:
+                # A BMC has room for a few sessions only.
+                atexit.register(found.leave_platform)
         return found
+
+    def take_platform(self, platform: Sequence[PlatformMeter], host: Optional[Host]) -> None:
+        """Reads these meters of the whole machine from now on."""
+        check_platform(host, platform)
+        self.platform = tuple(platform)
+        for key in [key for key in self._stopwatches if key[-1] and key[-1] != self.platform]:
+            left = self._stopwatches.pop(key)
+            atexit.unregister(left.leave_platform)
+            left.leave_platform()
+
+
+def _is_on(text: str) -> bool:
+    return text.strip().lower() in ("true", "1", "yes", "on")
 
 
 _warned = False
@@ -134,20 +157,27 @@ def use_meters(
     host: Optional[Host] = None,
     accelerators: Optional[bool] = None,
     nvml_library: Optional[Union[str, os.PathLike[str]]] = None,
+    platform: Optional[Sequence[PlatformMeter]] = None,
 ) -> None:
     """States what measurements and monitors of this process read from now on. What is not given stays as it is.
 
     Without a call the environment decides, as for ``kepler serve``: ``KEPLER_METER``, ``KEPLER_HOST_PROCFS``, ``KEPLER_HOST_SYSFS``,
-    ``KEPLER_EXPERIMENTAL_GPU_ENABLED``, ``KEPLER_EXPERIMENTAL_GPU_NVML_LIBRARY``.
+    ``KEPLER_EXPERIMENTAL_GPU_ENABLED``, ``KEPLER_EXPERIMENTAL_GPU_NVML_LIBRARY``, ``KEPLER_EXPERIMENTAL_PLATFORM_HWMON_ENABLED``,
+    ``KEPLER_EXPERIMENTAL_PLATFORM_IPMI_ENABLED``.
     What ``kepler calibrate`` learned of this machine is used in any case; ``KEPLER_CALIBRATION_PATH`` names another file.
 
     :param meters: which meters to use, best first: powercap, msr, perf, hwmon, model. One alone is forced.
     :param host: where the kernel's interfaces are.
     :param accelerators: whether GPUs and other accelerators are read. Where there are none, nothing is loaded for them.
     :param nvml_library: NVIDIA's library, where it is not in its usual place.
+    :param platform: meters of the whole machine: ``"hwmon"``, ``"ipmi"``, `Bmc`, `ExternalMeter`; each is asked once, which takes as long as it
+        needs, and then on threads of its own. None is read unless it is named.
     :raises kepler_power.errors.MeterError: a meter that cannot be used here.
+    :raises kepler_power.errors.ConfigurationError: a meter of the whole machine is not described so that it could be asked.
     """
     settings = current()
+    if platform is not None:
+        settings.take_platform(platform, settings.host if host is None else host)
     settings.accelerators = settings.accelerators if accelerators is None else accelerators
     settings.nvml_library = settings.nvml_library if nvml_library is None else os.fspath(nvml_library)
     settings.stopwatch(host, meters)

@@ -7,6 +7,7 @@ from typing import NamedTuple, Optional
 
 from . import _native
 from .figures import Source
+from .platform import Platform, Residual, of_machine
 from .quantities import Energy, Power
 from .table import Command, Container, Job, Pod, Process, Table, Unit, Vm
 
@@ -79,6 +80,23 @@ class Snapshot:
                 None if active_power is None else Power(active_power),
             )
         return Node(zones, self._snapshot.usage_ratio, self._snapshot.processors)
+
+    @property
+    def platform(self) -> Optional[Platform]:
+        """What the meter of the whole machine shows: that of this machine and nothing else, where there are several. Its energy counts from
+        its first reading. None where none is named (:func:`use_meters`), or none has shown anything yet."""
+        return of_machine(self.platforms)
+
+    @property
+    def platforms(self) -> list[Platform]:
+        """Each meter of the whole machine."""
+        return [Platform(row) for row in self._snapshot.platform()]
+
+    @property
+    def residual(self) -> Optional[Residual]:
+        """What the machine draws beside package, memory and accelerators; none without a meter of the whole."""
+        row = self._snapshot.residual()
+        return None if row is None else Residual._of(row)
 
     def processes(self) -> Table[Process]:
         """Processes: those alive by number, then those that ended and are still listed."""

@@ -65,7 +65,8 @@ class Monitor:
         host = settings.host if self._host is None else self._host
         meters = settings.meters if self._meters is None else self._meters
         interval = timedelta(seconds=self._interval)
-        monitor = _native.Monitor(interval, host, None if meters is None else list(meters), self._idle == "ratio")
+        names = None if meters is None else list(meters)
+        monitor = _native.Monitor(interval, host, names, self._idle == "ratio", settings.platform)
         self._monitor = monitor
         if self._on_snapshot is not None:
             call = self._on_snapshot

@@ -42,7 +42,7 @@ const COLUMNS: [&str; 33] = [
 ];
 
 /// Of the meter of the whole machine: the one that measures the node and nothing else, if there is one.
-const PLATFORM: [&str; 8] = [
+const PLATFORM: [&str; 10] = [
     "platform_joules",
     "platform_covered_seconds",
     "platform_watts",
@@ -51,6 +51,8 @@ const PLATFORM: [&str; 8] = [
     "platform_source",
     "platform_source_type",
     "platform_source_id",
+    "platform_error_ratio",
+    "platform_fault",
 ];
 
 pub(super) fn csv(report: &Report) -> String {
@@ -120,7 +122,7 @@ fn zone_cells(run: &Run) -> impl Iterator<Item = String> {
     })
 }
 
-fn platform_cells(run: &Run) -> [String; 8] {
+fn platform_cells(run: &Run) -> [String; 10] {
     let meter = run.platform.iter().find(|meter| meter.scope == "node").or_else(|| run.platform.first());
     let word = |text: fn(&PlatformDrawn) -> &str| meter.map(text).unwrap_or_default().to_owned();
     [
@@ -132,5 +134,7 @@ fn platform_cells(run: &Run) -> [String; 8] {
         word(|meter| meter.source),
         word(|meter| &meter.source_type),
         word(|meter| &meter.source_id),
+        number(meter.and_then(|meter| meter.error_ratio)),
+        word(|meter| meter.fault.unwrap_or_default()),
     ]
 }

@@ -149,7 +149,7 @@ const WORDS = {
   rests_on: ["Basis", "근거"], caveats: ["Caveats", "유의 사항"], limit: ["limit {0}", "기준 {0}"],
   value: ["Value", "값"], not_found: ["Unknown workload", "알 수 없는 워크로드"],
   copy: ["Copy address", "주소 복사"], copied: ["Copied", "복사됨"], save_as: ["Save as {0}", "{0}로 저장"],
-  all_nodes: ["All nodes", "모든 노드"], from_source: ["from {0}; everything above but the chart and today is this node's", "출처 {0}. 위의 차트와 오늘 수치를 제외하면 모두 이 노드의 값입니다"],
+  all_nodes: ["All nodes", "모든 노드"], from_source: ["from {0}", "출처 {0}"],
   nodes: ["Nodes", "노드"], node: ["Node", "노드"], no_nodes: ["No node answers.", "응답하는 노드가 없습니다."],
   fleet: ["{0} idle, {1} unattributed; {2} of the last {3} is known.", "유휴 {0}, 미귀속 {1}. 최근 {3} 중 {2}가 알려져 있습니다."],
   namespaces: ["Namespaces", "네임스페이스"], namespace: ["Namespace", "네임스페이스"], no_namespaces: ["No pod is known.", "알려진 파드가 없습니다."],

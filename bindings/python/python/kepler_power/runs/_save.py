@@ -19,9 +19,11 @@ COLUMNS = (
     *("process_joules", "tree_joules", "co2e_grams", "grid_intensity_g_per_kwh", "grid_intensity_source", "region", "region_basis"),
     *("pue", "pue_basis"),
     *("gpu_joules", "process_gpu_joules"),
+    *("platform_joules", "platform_covered_seconds", "platform_method", "platform_source", "platform_error_ratio", "platform_fault"),
 )
-# Files of versions that knew no accelerators go on as they are.
-OLDER_COLUMNS = COLUMNS[:-2]
+# Files of versions that knew no accelerators, or no meter of the whole machine, go on as they are.
+OLDER_COLUMNS = COLUMNS[:-8]
+_EARLIER = (COLUMNS, COLUMNS[:-6], OLDER_COLUMNS)
 
 
 def save(measurement: Measurement, path: Union[str, os.PathLike[str]]) -> None:
@@ -40,7 +42,7 @@ def save(measurement: Measurement, path: Union[str, os.PathLike[str]]) -> None:
             pass
         file.seek(0)
         first = file.readline(10_000).strip("\r\n")
-        found = {",".join(columns): columns for columns in (COLUMNS, OLDER_COLUMNS)}
+        found = {",".join(columns): columns for columns in _EARLIER}
         if first and first not in found:
             raise DataError(f"{os.fspath(path)} has other columns", "give a file of its own")
         text = io.StringIO()
