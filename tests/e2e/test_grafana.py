@@ -31,7 +31,7 @@ PUBLISHED = json.loads((Path(__file__).parent / "data/kepler-dashboards.json").r
 REASONS = {
     r"kepler_platform_|ipmi_|kepler_node_platform_": "no BMC that tells of the platform",
     r"kepler_vm_": "no virtual machine here",
-    r"kepler_pod_info|kepler_kubernetes_": "no Kubernetes here",
+    r"owner_name|kepler_kubernetes_": "no Kubernetes here",
     r"kepler_command_": "short-lived processes are seen by eBPF alone",
     r"kepler_node_cpu_watts_(lower|upper)|kepler_power_source_error_ratio|kepler_estimate_warnings": "nothing is estimated here",
     r"kepler_read_errors|kepler_zone_events": "no fault so far",

@@ -1,5 +1,6 @@
 //! Bytes a second of the exposition of 4,000 processes on a node with 4 zones, as text and
-//! compressed, with copying the same bytes as the floor.
+//! compressed, with copying the same bytes as the floor. And that of 250 pods with 500 containers, of which Kubernetes has
+//! told the names or not.
 #![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
 #![allow(
     clippy::unwrap_used,
@@ -15,6 +16,7 @@ mod support;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use kepler_core::workload::ContainerKind;
 use kepler_http::Format;
 use std::hint::black_box;
 use std::io::Write;
@@ -54,5 +56,22 @@ fn encode(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, encode);
+fn pods(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("250 pods");
+    for (name, kind) in [("named", Some(ContainerKind::Regular)), ("not named", None)] {
+        let exporter = support::exporter(Some(support::pods(250, kind)), support::options());
+        let mut out = Vec::new();
+        exporter.encode(Format::Text, &mut out);
+        group.throughput(Throughput::Bytes(out.len() as u64));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                out.clear();
+                exporter.encode(Format::Text, black_box(&mut out));
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, encode, pods);
 criterion_main!(benches);

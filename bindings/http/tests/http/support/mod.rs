@@ -11,7 +11,7 @@ use kepler_core::snapshot::{
     DeviceRow, DeviceUse, EstimateCorrection, Fault, Feed, NodeZone, Row, Snapshot, SourceHealth, State, ZonePower,
 };
 use kepler_core::units::{Energy, PerZone, Power, ZoneKind};
-use kepler_core::workload::{ContainerInfo, ContainerKind, JobInfo, PodInfo, ProcessInfo, UnitInfo, VmInfo};
+use kepler_core::workload::{ContainerInfo, ContainerKind, JobInfo, PodInfo, PodOwner, ProcessInfo, UnitInfo, VmInfo};
 use kepler_http::{ExportOptions, Exporter, Format};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -170,6 +170,24 @@ pub fn populated(count: u32) -> Snapshot {
             row
         })
         .collect();
+    snapshot
+}
+
+/// A node of `count` named pods with two containers each, and four zones.
+pub fn pods(count: u32, kind: Option<ContainerKind>) -> Snapshot {
+    let mut snapshot = populated(0);
+    for number in 0..count {
+        let mut pod = PodInfo::new(format!("{number:08x}-6bd5-4710-95e8-1ba535d86106"));
+        (pod.name, pod.namespace) = (format!("checkout-76bcb6cd6b-{number:05}"), format!("team-{}", number % 20));
+        (pod.owner, pod.qos_class) = (Some(PodOwner::new("Deployment", "checkout")), "Burstable".into());
+        let pod = Arc::new(pod);
+        for (part, name) in ["server", "proxy"].into_iter().enumerate() {
+            let mut container = ContainerInfo::new(format!("{part:032x}{number:032x}"), "kubernetes");
+            (container.name, container.pod, container.kind) = (name.into(), Some(Arc::clone(&pod)), kind);
+            snapshot.containers.push(row(container, State::Running, f64::from(number)));
+        }
+        snapshot.pods.push(row(pod, State::Running, f64::from(number)));
+    }
     snapshot
 }
 
