@@ -140,10 +140,10 @@ impl PodSource for Kubelet {
         if !self.looks_for_process || !answer.as_ref().is_err_and(|failure| failure.fault == "certificate") {
             return answer;
         }
-        let (trusted, known) = (self.authorities(), std::mem::take(&mut self.of_process));
-        self.of_process = kubelet_process::certificates(&self.procfs);
-        if self.of_process.is_empty() {
-            self.of_process = known;
+        let trusted = self.authorities();
+        let found = kubelet_process::certificates(&self.procfs);
+        if !found.is_empty() {
+            self.of_process = found;
         }
         if self.authorities() == trusted { answer } else { self.list_as_trusted() }
     }
