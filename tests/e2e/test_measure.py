@@ -36,9 +36,10 @@ print(time.process_time(), first, last)
 """
 # Says which signals it got, and ends when it got the last one.
 LISTEN = """
-import signal, sys, time
+import os, signal, sys, time
 def got(number, frame):
-    print(signal.Signals(number).name, flush=True)
+    # One write: a second signal can interrupt a print between its text and its line's end.
+    os.write(1, f"{signal.Signals(number).name}\n".encode())
     if number == signal.SIGTERM: sys.exit(7)
 for name in sys.argv[1:] + ["SIGTERM"]: signal.signal(getattr(signal, name), got)
 print("ready", flush=True)
