@@ -24,7 +24,7 @@
 {{- $hosts := include "kepler.serviceHosts" (dict "name" (include "kepler.fullname" .) "namespace" (include "kepler.namespace" .)) | fromYamlArray -}}
 {{- if .Values.nodePort.enabled -}}
 {{- range include "kepler.schemes" . | fromYamlArray -}}
-{{- $name := printf "%s-%s" (include "kepler.fullname" $) . -}}
+{{- $name := include "kepler.nameWith" (dict "name" (include "kepler.fullname" $) "end" .) -}}
 {{- $hosts = concat $hosts (include "kepler.serviceHosts" (dict "name" $name "namespace" (include "kepler.namespace" $)) | fromYamlArray) -}}
 {{- end -}}
 {{- end -}}
@@ -38,8 +38,13 @@
 {{- if include "kepler.asksForTokens" . -}}
 {{- $_ := set $web "kubernetesAudience" (include "kepler.audience" .) -}}
 {{- end -}}
+{{- if not $web.listenAddresses -}}
+{{- $_ := set $web "listenAddresses" (list ":28282") -}}
+{{- end -}}
 {{- $_ := set $config "web" $web -}}
-{{- if not .Values.daemonset.hostMounts -}}
+{{- if .Values.daemonset.hostMounts -}}
+{{- $_ := set $config "host" (merge (dict) ($config.host | default dict) (dict "sysfs" "/host/sys" "procfs" "/host/proc")) -}}
+{{- else -}}
 {{- $_ := set $config "host" (merge (dict "sysfs" "/sys" "procfs" "/proc") ($config.host | default dict)) -}}
 {{- end -}}
 {{- if .Values.redfish.secretName -}}
