@@ -209,6 +209,51 @@ def test_names_are_legal_whatever_the_release_and_its_parts_are_called(release, 
     assert len(agents) == 3 and set(agents) <= set(hosts)
 
 
+@pytest.mark.parametrize(
+    "values, ports",
+    [
+        ({}, [28282]),
+        ({"config": {"web": {"listenAddresses": [":9102"]}}}, [9102]),
+        ({"tls": {"enabled": True, "secretName": "x", "plain": {"enabled": True}}}, [28282, 28283]),
+    ],
+    ids=str,
+)
+def test_the_network_policy_opens_the_ports_that_the_agents_have(values, ports):
+    rendered = Rendered(merged(values, {"networkPolicy": {"enabled": True}}))
+    (rule,) = rendered.one("NetworkPolicy", "kepler-network-policy")["spec"]["ingress"]
+    assert rule == {"ports": [{"protocol": "TCP", "port": port} for port in ports]}
+    assert {port["containerPort"] for port in rendered.container["ports"]} == set(ports)
+    assert not any("networkPolicy" in line for line in rendered.warnings)
+
+
+@pytest.mark.parametrize(
+    "ingress, opened",
+    [
+        ([], False),
+        ([{"ports": [{"port": 28282}]}], False),
+        ([{"ports": [{"port": 9102}]}], True),
+        ([{"ports": [{"port": "http"}]}], True),
+        ([{"ports": [{"protocol": "TCP"}]}], True),
+        ([{"ports": [{"port": 9000, "endPort": 9200}]}], True),
+        ([{"ports": [{"port": 9000, "endPort": 9100}]}], False),
+        ([{"from": [{"podSelector": {}}]}], True),
+    ],
+    ids=str,
+)
+def test_a_network_policy_of_ones_own_is_taken_as_it_is_and_warned_of_where_it_keeps_the_port_closed(ingress, opened):
+    values = {"config": {"web": {"listenAddresses": [":9102"]}}, "networkPolicy": {"enabled": True, "ingress": ingress}}
+    rendered = valid(Rendered(values))
+    assert rendered.one("NetworkPolicy", "kepler-network-policy")["spec"]["ingress"] == ingress
+    assert any("does not open the agents' port 9102" in line for line in rendered.warnings) != opened
+
+
+def test_egress_that_is_no_list_has_no_effect_and_is_warned_of():
+    rendered = valid(Rendered({"networkPolicy": {"enabled": True, "egress": {}}}))
+    assert rendered.objects == Rendered({"networkPolicy": {"enabled": True}}).objects and rendered.warnings == []
+    wrong = valid(Rendered({"networkPolicy": {"enabled": True, "egress": {"ports": [{"port": 53}]}}}))
+    assert wrong.objects == rendered.objects and any("networkPolicy.egress" in line for line in wrong.warnings)
+
+
 def test_a_namespace_that_agents_share_with_other_parts_allows_what_the_agents_need():
     parts = {name: {"enabled": True, "namespace": {"name": "shared"}} for name in ("hub", "modelServer")}
     made = Rendered({**parts, "namespace": {"create": True, "name": "shared"}}).one("Namespace", "shared")

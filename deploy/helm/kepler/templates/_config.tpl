@@ -74,6 +74,28 @@
 {{- regexFind "[0-9]+$" (first ($web.listenAddresses | default (list ":28282")) | toString) | default "28282" -}}
 {{- end }}
 
+{{/* All ports of the agent, as a list. */}}
+{{- define "kepler.agentPorts" -}}
+- {{ include "kepler.port" . }}
+{{- with include "kepler.plainPort" . }}
+- {{ . }}
+{{- end }}
+{{- end }}
+
+{{/* Whether the policy's ingress is the chart's own: then it is for the ports that the agent has. */}}
+{{- define "kepler.hasOwnIngress" -}}
+{{- if eq (toJson .Values.networkPolicy.ingress) (toJson (include "kepler.ownValues" . | fromYaml).networkPolicy.ingress) }}true{{ end -}}
+{{- end }}
+
+{{/* Whether a rule of a policy opens a port to some client, as far as numbers tell: of `rule`, `port`. */}}
+{{- define "kepler.opensPort" -}}
+{{- $port := int .port -}}
+{{- range .rule.ports | default (list dict) -}}
+{{- $first := include "kepler.text" .port -}}
+{{- if not (regexMatch "^[0-9]+$" $first) }}true{{ else if and (ge $port (int $first)) (le $port (int (.endPort | default $first))) }}true{{ end -}}
+{{- end -}}
+{{- end }}
+
 {{- define "kepler.portName" -}}
 {{- include "kepler.scheme" . }}
 {{- end }}

@@ -10,6 +10,18 @@
 {{- else if regexMatch "^(v0\\.|release-0\\.)" (.Values.image.tag | default "") }}
 `image.tag` `{{ .Values.image.tag }}` looks like one of Go Kepler's images: leave it out, or name a tag that `{{ .Values.image.repository }}` has.
 {{- end }}
+{{- if and .Values.networkPolicy.enabled (not (include "kepler.hasOwnIngress" .)) }}
+{{- range $port := include "kepler.agentPorts" . | fromYamlArray }}
+{{- $opened := "" -}}
+{{- range $.Values.networkPolicy.ingress }}{{ $opened = print $opened (include "kepler.opensPort" (dict "rule" . "port" $port)) }}{{ end -}}
+{{- if not $opened }}
+`networkPolicy.ingress` does not open the agents' port {{ $port }}: no client reaches it.
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and .Values.networkPolicy.egress (not (kindIs "slice" .Values.networkPolicy.egress)) }}
+`networkPolicy.egress` is no list of rules, and has no effect.
+{{- end }}
 {{- if (dig "monitor" "staleness" "" $config) }}
 `config.monitor.staleness` has no effect: a scrape never starts a measurement.
 {{- end }}
