@@ -254,6 +254,13 @@ def test_egress_that_is_no_list_has_no_effect_and_is_warned_of():
     assert wrong.objects == rendered.objects and any("networkPolicy.egress" in line for line in wrong.warnings)
 
 
+def test_a_service_monitor_in_another_namespace_looks_for_the_agents_in_theirs():
+    made = Rendered({"serviceMonitor": {"enabled": True, "namespace": "monitoring"}}).one("ServiceMonitor")
+    assert made["metadata"]["namespace"] == "monitoring" and made["spec"]["namespaceSelector"] == {"matchNames": ["kepler"]}
+    own = Rendered({"serviceMonitor": {"enabled": True}}).one("ServiceMonitor")
+    assert own["metadata"]["namespace"] == "kepler" and "namespaceSelector" not in own["spec"]
+
+
 def test_a_namespace_that_agents_share_with_other_parts_allows_what_the_agents_need():
     parts = {name: {"enabled": True, "namespace": {"name": "shared"}} for name in ("hub", "modelServer")}
     made = Rendered({**parts, "namespace": {"create": True, "name": "shared"}}).one("Namespace", "shared")
