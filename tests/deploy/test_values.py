@@ -254,6 +254,22 @@ def test_egress_that_is_no_list_has_no_effect_and_is_warned_of():
     assert wrong.objects == rendered.objects and any("networkPolicy.egress" in line for line in wrong.warnings)
 
 
+def test_security_context_constraints_allow_what_the_pod_asks_for():
+    context = {"capabilities": {"drop": ["ALL"], "add": ["SYS_RAWIO"]}, "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True}
+    volumes = [{"name": "state", "persistentVolumeClaim": {"claimName": "x"}}, {"name": "more", "csi": {"driver": "y"}}]
+    for security, privileged, escalates, added, seccomp in (
+        ({}, False, False, ["DAC_READ_SEARCH", "SYS_PTRACE", "BPF", "PERFMON"], "runtime/default"),
+        (context, False, False, ["SYS_RAWIO"], "*"),
+        ({"privileged": True}, True, True, [], "*"),
+    ):
+        rendered = Rendered({"scc": {"create": True}, "daemonset": {"securityContext": security}, "extraVolumes": volumes})
+        made = rendered.one("SecurityContextConstraints")
+        assert (made["allowPrivilegedContainer"], made["allowPrivilegeEscalation"]) == (privileged, escalates)
+        assert (made["allowedCapabilities"], made["seccompProfiles"]) == (added, [seccomp])
+        kinds = {key for volume in rendered.agent["volumes"] for key in volume if key != "name"}
+        assert kinds <= set(made["volumes"]) and {"persistentVolumeClaim", "csi"} <= kinds
+
+
 def test_a_service_monitor_in_another_namespace_looks_for_the_agents_in_theirs():
     made = Rendered({"serviceMonitor": {"enabled": True, "namespace": "monitoring"}}).one("ServiceMonitor")
     assert made["metadata"]["namespace"] == "monitoring" and made["spec"]["namespaceSelector"] == {"matchNames": ["kepler"]}
