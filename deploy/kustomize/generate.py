@@ -1,4 +1,5 @@
 """Writes the Kustomize base and overlays from the Helm chart: `python deploy/kustomize/generate.py` after a change of the chart.
+Before that it copies the chart's values to where its templates can read them.
 
 The base is what the chart makes without values. An overlay is what it makes with the file of values of that name below
 `deploy/helm/kepler/profiles`: patches where an object is in the base, whole objects where it is not.
@@ -126,6 +127,7 @@ def files() -> dict[str, str]:
 
 
 if __name__ == "__main__":
+    (CHART / "files/values.yaml").write_text((CHART / "values.yaml").read_text())
     for path, text in files().items():
         (HERE / path).parent.mkdir(parents=True, exist_ok=True)
         (HERE / path).write_text(text)

@@ -18,9 +18,9 @@ Object = dict[str, Any]
 class Rendered:
     """What an installation makes of some values."""
 
-    def __init__(self, values: Object | None = None, name: str = "kepler", namespace: str = "kepler"):
-        with Chart.load(CHART) as chart:
-            texts = chart.render(values or {}, name=name, namespace=namespace)
+    def __init__(self, values: Object | None = None, name: str = "kepler", namespace: str = "kepler", chart: Path = CHART):
+        with Chart.load(chart) as loaded:
+            texts = loaded.render(values or {}, name=name, namespace=namespace)
         self.notes = next(text for path, text in texts.items() if path.endswith("NOTES.txt"))
         self.objects: list[Object] = []
         for path, text in sorted(texts.items()):

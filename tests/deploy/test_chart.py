@@ -1,6 +1,5 @@
 """The chart is well-formed for every profile, by Helm's own judgement and Kubernetes' schemas."""
 
-import copy
 import json
 
 import helm_python
@@ -112,6 +111,10 @@ def test_each_probe_and_each_mount_names_something_that_is_there(values):
         ({"hub": {"enabled": True, "source": "endpoints=../kepler"}}, "source"),
         ({"hub": {"replicas": 3}}, "replicas"),
         ({"hub": {"sources": "x"}}, "sources"),
+        ({"hub": {"name": "Carbon"}}, "name"),
+        ({"modelServer": {"namespace": {"name": "models.example"}}}, "name"),
+        ({"service": {"port": "http"}}, "port"),
+        ({"networkPolicy": {"egress": "none"}}, "egress"),
         ({"tls": {"secret": "x"}}, "secret"),
         ({"config": {"kube": {"podInformer": {"mode": "watch"}}}}, "mode"),
         ({"config": []}, "config"),
@@ -136,31 +139,6 @@ def test_values_that_exclude_each_other_are_refused_with_the_remedy():
     with pytest.raises(helm_python.HelmError, match="one token"):
         Rendered({"hub": {"enabled": True, "kubernetesAuth": True, "tls": {"secretName": "y"}, "tokenSecret": {"name": "z"}}})
     assert Rendered({"daemonset": {"hostUsers": False, "hostPID": False}}).agent["hostUsers"] is False
-
-
-def empty_values(values, path=()):
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            yield from empty_values(value, (*path, key))
-        elif value in ({}, [], ""):
-            yield (*path, key)
-
-
-def test_a_value_with_nothing_but_comments_below_it_is_taken_for_empty():
-    """`annotations:` with all lines commented out is null, and takes the chart's own value away."""
-    values = yaml.safe_load((CHART / "values.yaml").read_text())
-    paths = [("config",), *empty_values(values)]
-    assert len(paths) > 40
-    everything = {**EVERYTHING, "grafana": {"dashboards": {"enabled": True}}}
-    for path in paths:
-        given = copy.deepcopy(everything)
-        section = given
-        for key in path[:-1]:
-            section = section.setdefault(key, {})
-        section[path[-1]] = None
-        if path[-1] in ("secretName",):
-            continue
-        assert Rendered(given).agent["containers"], path
 
 
 def test_every_value_is_described_by_the_schema():

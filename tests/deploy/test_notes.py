@@ -29,7 +29,7 @@ def test_the_values_of_the_chart_itself_are_not_warned_of():
         ({"resources": {"limits": {"cpu": "100m"}}}, "`resources` is no value of this chart, and has no effect: it is `daemonset.resources`."),
         # As users of Go Kepler's older charts have them (values found in use, 2026).
         ({"volumes": [{"name": "bpf", "hostPath": {"path": "/sys/fs/bpf"}}]}, "`volumes` is no value of this chart, and has no effect: it is `extraVolumes`."),
-        ({"serviceMonitor": {"enabled": True, "namespace": "monitoring"}}, "`serviceMonitor.namespace` is no value"),
+        ({"serviceMonitor": {"enabled": True, "selector": {"release": "x"}}}, "`serviceMonitor.selector` is no value"),
         ({"serviceAccount": {"annotation": {}}}, "`serviceAccount.annotation` is no value"),
         ({"config": {"experimental": {"gpu": {"enabled": True}}}}, "only with `daemonset.nvidia: true`"),
         ({"image": {"repository": "quay.io/sustainable_computing_io/kepler"}}, "Go Kepler's image"),

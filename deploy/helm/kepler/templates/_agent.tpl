@@ -18,7 +18,7 @@ capabilities:
   add: [DAC_READ_SEARCH, SYS_PTRACE, BPF, PERFMON]
 seccompProfile:
   type: RuntimeDefault
-{{- if include "kepler.appArmorField" . }}
+{{- if eq (include "kepler.unconfined" .) "field" }}
 # The default profile of containers, as on Ubuntu, denies CAP_SYS_PTRACE all processes outside its container.
 appArmorProfile:
   type: Unconfined
@@ -26,9 +26,12 @@ appArmorProfile:
 {{- end -}}
 {{- end }}
 
-{{/* Whether the cluster knows `appArmorProfile`; before 1.30 it is an annotation. */}}
-{{- define "kepler.appArmorField" -}}
-{{- if semverCompare ">=1.30.0-0" (.Values.kubeVersion | default .Capabilities.KubeVersion.Version) -}}true{{- end -}}
+{{/* How the agent's container is told to have no AppArmor profile: by a `field`, before Kubernetes 1.30 an `annotation`; empty where
+nothing is told. */}}
+{{- define "kepler.unconfined" -}}
+{{- if and (eq .Values.profile "default") (not .Values.daemonset.securityContext) -}}
+{{- ternary "field" "annotation" (semverCompare ">=1.30.0-0" (.Values.kubeVersion | default .Capabilities.KubeVersion.Version)) -}}
+{{- end -}}
 {{- end }}
 
 {{/* Of a container that needs nothing. */}}
@@ -70,13 +73,13 @@ seccompProfile:
 {{- define "kepler.nodeSelector" -}}
 {{- $asked := (include "kepler.powerMonitor" . | fromYaml).deployment | default dict -}}
 {{- with $asked.nodeSelector | default .Values.daemonset.nodeSelector -}}
-{{- toYaml . -}}
+{{- include "kepler.texts" . -}}
 {{- end -}}
 {{- end }}
 
 {{- define "kepler.tolerations" -}}
 {{- $asked := (include "kepler.powerMonitor" . | fromYaml).deployment | default dict -}}
 {{- with $asked.tolerations | default .Values.daemonset.tolerations -}}
-{{- toYaml . -}}
+{{- include "kepler.withTextValues" . -}}
 {{- end -}}
 {{- end }}

@@ -24,7 +24,7 @@
 {{- $hosts := include "kepler.serviceHosts" (dict "name" (include "kepler.fullname" .) "namespace" (include "kepler.namespace" .)) | fromYamlArray -}}
 {{- if .Values.nodePort.enabled -}}
 {{- range include "kepler.schemes" . | fromYamlArray -}}
-{{- $name := printf "%s-%s" (include "kepler.fullname" $) . -}}
+{{- $name := include "kepler.nameWith" (dict "name" (include "kepler.fullname" $) "end" .) -}}
 {{- $hosts = concat $hosts (include "kepler.serviceHosts" (dict "name" $name "namespace" (include "kepler.namespace" $)) | fromYamlArray) -}}
 {{- end -}}
 {{- end -}}
@@ -38,8 +38,13 @@
 {{- if include "kepler.asksForTokens" . -}}
 {{- $_ := set $web "kubernetesAudience" (include "kepler.audience" .) -}}
 {{- end -}}
+{{- if not $web.listenAddresses -}}
+{{- $_ := set $web "listenAddresses" (list ":28282") -}}
+{{- end -}}
 {{- $_ := set $config "web" $web -}}
-{{- if not .Values.daemonset.hostMounts -}}
+{{- if .Values.daemonset.hostMounts -}}
+{{- $_ := set $config "host" (merge (dict) ($config.host | default dict) (dict "sysfs" "/host/sys" "procfs" "/host/proc")) -}}
+{{- else -}}
 {{- $_ := set $config "host" (merge (dict "sysfs" "/sys" "procfs" "/proc") ($config.host | default dict)) -}}
 {{- end -}}
 {{- if .Values.redfish.secretName -}}
@@ -67,6 +72,28 @@
 {{- define "kepler.port" -}}
 {{- $web := (.Values.config | default dict).web | default dict -}}
 {{- regexFind "[0-9]+$" (first ($web.listenAddresses | default (list ":28282")) | toString) | default "28282" -}}
+{{- end }}
+
+{{/* All ports of the agent, as a list. */}}
+{{- define "kepler.agentPorts" -}}
+- {{ include "kepler.port" . }}
+{{- with include "kepler.plainPort" . }}
+- {{ . }}
+{{- end }}
+{{- end }}
+
+{{/* Whether the policy's ingress is the chart's own: then it is for the ports that the agent has. */}}
+{{- define "kepler.hasOwnIngress" -}}
+{{- if eq (toJson .Values.networkPolicy.ingress) (toJson (include "kepler.ownValues" . | fromYaml).networkPolicy.ingress) }}true{{ end -}}
+{{- end }}
+
+{{/* Whether a rule of a policy opens a port to some client, as far as numbers tell: of `rule`, `port`. */}}
+{{- define "kepler.opensPort" -}}
+{{- $port := int .port -}}
+{{- range .rule.ports | default (list dict) -}}
+{{- $first := include "kepler.text" .port -}}
+{{- if not (regexMatch "^[0-9]+$" $first) }}true{{ else if and (ge $port (int $first)) (le $port (int (.endPort | default $first))) }}true{{ end -}}
+{{- end -}}
 {{- end }}
 
 {{- define "kepler.portName" -}}

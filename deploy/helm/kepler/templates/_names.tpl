@@ -4,15 +4,16 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
+{{/* A release may have dots in its name, and a Service may not. */}}
 {{- define "kepler.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride }}
-{{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
-{{- else if contains $name .Release.Name }}
-{{- .Release.Name | trunc 63 | trimSuffix "-" }}
-{{- else }}
-{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" }}
+{{- $own := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) }}
+{{- .Values.fullnameOverride | default $own | replace "." "-" | trunc 63 | trimSuffix "-" }}
 {{- end }}
+
+{{/* A name with something behind it, in 63 characters: of `name`, `end`. */}}
+{{- define "kepler.nameWith" -}}
+{{- printf "%s-%s" (.name | trunc (int (sub 62 (len .end))) | trimSuffix "-") .end }}
 {{- end }}
 
 {{- define "kepler.namespace" -}}
@@ -32,17 +33,17 @@
 {{- end }}
 
 {{- define "kepler.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "kepler.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "kepler.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "kepler.commonLabels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/part-of: kepler
 {{- with .Values.labels }}
-{{ toYaml . }}
+{{ include "kepler.texts" . }}
 {{- end }}
 {{- end }}
 
@@ -53,8 +54,8 @@ app.kubernetes.io/part-of: kepler
 
 {{/* Labels of a part beside the node agent; the agent's selector must not find them. */}}
 {{- define "kepler.partSelectorLabels" -}}
-app.kubernetes.io/name: {{ .part }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/name: {{ .part | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 {{- end }}
 
 {{- define "kepler.partLabels" -}}
@@ -62,17 +63,24 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 {{ include "kepler.commonLabels" .root }}
 {{- end }}
 
+{{/* Go Kepler's image without a tag is what its chart has by default, so that nothing was chosen by it. */}}
 {{- define "kepler.image" -}}
+{{- $repository := .Values.image.repository }}
 {{- if .Values.image.digest }}
-{{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- printf "%s@%s" $repository .Values.image.digest }}
 {{- else }}
-{{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) }}
+{{- if include "kepler.hasGoDefaultImage" . }}{{ $repository = (include "kepler.ownValues" . | fromYaml).image.repository }}{{ end }}
+{{- printf "%s:%s" $repository (.Values.image.tag | default .Chart.AppVersion) }}
 {{- end }}
+{{- end }}
+
+{{- define "kepler.hasGoDefaultImage" -}}
+{{- if and (eq .Values.image.repository "quay.io/sustainable_computing_io/kepler") (not .Values.image.tag) (not .Values.image.digest) }}true{{ end -}}
 {{- end }}
 
 {{/* The names under which a Service is asked: of `name`, `namespace`. */}}
 {{- define "kepler.serviceHosts" -}}
-- {{ .name }}
+- {{ .name | quote }}
 - {{ .name }}.{{ .namespace }}
 - {{ .name }}.{{ .namespace }}.svc
 - {{ .name }}.{{ .namespace }}.svc.cluster.local

@@ -3,8 +3,24 @@
 {{- include "kepler.unknownValues" . -}}
 {{- include "kepler.unknownKeys" (dict "section" (.Values.config | default dict) "prefix" "" "known" (.Files.Lines "files/config-keys.txt")) -}}
 {{- $config := include "kepler.config" . | fromYaml -}}
-{{- if hasSuffix "sustainable_computing_io/kepler" (.Values.image.repository | default "") }}
+{{- if include "kepler.hasGoDefaultImage" . }}
+`image.repository` is Go Kepler's image, which its chart has by default: `{{ include "kepler.image" . }}` runs instead. Leave it out.
+{{- else if hasSuffix "sustainable_computing_io/kepler" .Values.image.repository }}
 `image.repository` is Go Kepler's image: leave it out, and `image.tag` with it, or name an image of this program.
+{{- else if regexMatch "^(v0\\.|release-0\\.)" (.Values.image.tag | default "") }}
+`image.tag` `{{ .Values.image.tag }}` looks like one of Go Kepler's images: leave it out, or name a tag that `{{ .Values.image.repository }}` has.
+{{- end }}
+{{- if and .Values.networkPolicy.enabled (not (include "kepler.hasOwnIngress" .)) }}
+{{- range $port := include "kepler.agentPorts" . | fromYamlArray }}
+{{- $opened := "" -}}
+{{- range $.Values.networkPolicy.ingress }}{{ $opened = print $opened (include "kepler.opensPort" (dict "rule" . "port" $port)) }}{{ end -}}
+{{- if not $opened }}
+`networkPolicy.ingress` does not open the agents' port {{ $port }}: no client reaches it.
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and .Values.networkPolicy.egress (not (kindIs "slice" .Values.networkPolicy.egress)) }}
+`networkPolicy.egress` is no list of rules, and has no effect.
 {{- end }}
 {{- if (dig "monitor" "staleness" "" $config) }}
 `config.monitor.staleness` has no effect: a scrape never starts a measurement.
@@ -37,7 +53,7 @@ The profile `restricted` reads no energy counters: power is estimated from the C
 `hub.source` names another Service than this release's: the hub needs a Role with `list` and `watch` of its EndpointSlices.
 {{- end }}
 {{- if and .Values.hub.enabled (not .Values.hub.tokenSecret.name) (not .Values.hub.kubernetesAuth) (ne .Values.hub.service.type "ClusterIP") }}
-The hub answers whoever reaches its port {{ .Values.hub.service.nodePort }} of a node: set `hub.tokenSecret` or `hub.kubernetesAuth`, or keep that port closed.
+The hub answers every client that reaches its port {{ .Values.hub.service.nodePort }} of a node: set `hub.tokenSecret` or `hub.kubernetesAuth`, or keep that port closed.
 {{- end }}
 {{- if and .Values.hub.enabled .Values.tls.enabled (not .Values.hub.source) (not .Values.hub.sourceCASecret) }}
 The agents have certificates: the hub needs `hub.sourceCASecret` to verify them, unless a public authority signed them.
@@ -46,29 +62,20 @@ The agents have certificates: the hub needs `hub.sourceCASecret` to verify them,
 {{- end }}
 
 {{- define "kepler.unknownValues" -}}
-{{- $known := list "image" "imagePullSecrets" "kubeVersion" "nameOverride" "fullnameOverride" "namespace" "profile" "serviceAccount" "rbac" "scc" "service" "nodePort" "daemonset" "extraArgs" "extraEnv" "extraEnvFrom" "extraVolumes" "extraVolumeMounts" "config" "tls" "kubernetesAuth" "redfish" "serviceMonitor" "podMonitor" "networkPolicy" "grafana" "labels" "annotations" "hub" "modelServer" "powerMonitor" "global" -}}
-{{- $agent := list "hostPID" "hostUsers" "tolerations" "nodeSelector" "affinity" "securityContext" "podSecurityContext" "resources" "livenessProbe" "startupProbe" "readinessProbe" "updateStrategy" "priorityClassName" "podLabels" "podAnnotations" "runtimeClassName" -}}
+{{- $own := include "kepler.ownValues" . | fromYaml -}}
 {{- $named := dict "env" "extraEnv" "args" "extraArgs" "volumes" "extraVolumes" "volumeMounts" "extraVolumeMounts" "logLevel" "config.log.level" -}}
-{{- range $key := keys .Values | sortAlpha }}
-{{- if not (has $key $known) }}
+{{- range $key := keys (omit .Values "global") | sortAlpha }}
+{{- if not (hasKey $own $key) }}
 `{{ $key }}` is no value of this chart, and has no effect
-{{- if has $key $agent }}: it is `daemonset.{{ $key }}`{{ else if hasKey $named $key }}: it is `{{ get $named $key }}`{{ else if eq $key "extraEnvVars" }}: it is of charts of Kepler up to 0.9, whose values `kepler migrate` reads{{ end }}.
+{{- if hasKey $own.daemonset $key }}: it is `daemonset.{{ $key }}`{{ else if hasKey $named $key }}: it is `{{ get $named $key }}`{{ else if eq $key "extraEnvVars" }}: it is of charts of Kepler up to 0.9, whose values `kepler migrate` reads{{ end }}.
 {{- end }}
 {{- end }}
-{{- $sections := dict
-  "daemonset" (list "hostPID" "hostUsers" "tolerations" "nodeSelector" "affinity" "securityContext" "podSecurityContext" "resources" "livenessProbe" "startupProbe" "readinessProbe" "updateStrategy" "priorityClassName" "podLabels" "podAnnotations" "hostMounts" "hostLogs" "kubeletCertificate" "nvidia" "runtimeClassName" "podResources")
-  "image" (list "repository" "pullPolicy" "tag" "digest")
-  "service" (list "type" "port" "targetPort" "protocol" "clusterIP" "annotations")
-  "serviceAccount" (list "create" "name" "annotations")
-  "serviceMonitor" (list "enabled" "interval" "path" "labels" "annotations" "scrapeTimeout" "tlsConfig" "tokenFile" "tokenSecret" "relabelings" "metricRelabelings")
-  "podMonitor" (list "enabled" "interval" "path" "labels" "annotations" "tokenSecret" "relabelings" "metricRelabelings")
-  "networkPolicy" (list "enabled" "ingress" "egress" "kubernetesEgress")
-  "redfish" (list "secretName" "secretKey")
-  "modelServer" (list "enabled" "name" "namespace" "volume" "train" "service" "logLevel" "resources" "nodeSelector" "tolerations" "affinity") -}}
-{{- range $section := keys $sections | sortAlpha }}
-{{- range $key := keys (get $.Values $section | default dict) | sortAlpha }}
-{{- if not (has $key (get $sections $section)) }}
+{{- range $section, $known := omit $own "config" }}
+{{- if and $known (kindIs "map" $known) }}
+{{- range $key := keys (get $.Values $section) | sortAlpha }}
+{{- if not (hasKey $known $key) }}
 `{{ $section }}.{{ $key }}` is no value of this chart, and has no effect.
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -96,7 +103,7 @@ The agents have certificates: the hub needs `hub.sourceCASecret` to verify them,
 {{- $deployment := $asked.deployment | default dict -}}
 {{- $security := $deployment.security | default dict -}}
 {{- if and (eq ($security.mode | default "none") "rbac") (not .Values.tls.enabled) }}
-`powerMonitor…security.mode: rbac` needs `tls.enabled`: without it the agents answer everybody, as a token would be read on the way.
+`powerMonitor…security.mode: rbac` needs `tls.enabled`: without it the agents answer every client, as a token would be read on the way.
 {{- end }}
 {{- if and $security.allowedSANames (not .Values.tls.clientCAKey) }}
 `powerMonitor…security.allowedSANames` holds only with `tls.enabled` and `tls.clientCAKey`, for names in clients' certificates.
