@@ -7,8 +7,11 @@ from typing import Optional
 __all__ = ["Source"]
 
 # Seconds between two updates of what a meter shows (docs/accuracy.md): RAPL counters a millisecond, /proc/stat a
-# tick of 10 ms, sensors of hwmon a second at worst.
-_RESOLUTION = {"powercap": 0.001, "msr": 0.001, "perf": 0.001, "hwmon": 1.0, "model": 0.01, "nvml": 1.0, "drm": 1.0}
+# tick of 10 ms, sensors of hwmon a second at worst. BMCs and meters outside are read every ten seconds unless they say otherwise.
+_RESOLUTION = {
+    **{"powercap": 0.001, "msr": 0.001, "perf": 0.001, "model": 0.01, "hwmon": 1.0, "acpi": 1.0, "nvml": 1.0, "drm": 1.0},
+    **{"redfish": 10.0, "ipmi": 10.0, "prometheus": 10.0, "http": 10.0},
+}
 
 
 class Source:
@@ -17,7 +20,8 @@ class Source:
     __slots__ = ("error_ratio", "method", "name", "resolution_seconds")
 
     name: str
-    """The meter: powercap, msr, perf, hwmon or model; nvml or drm of accelerators."""
+    """The meter: powercap, msr, perf, hwmon or model; nvml or drm of accelerators; redfish, ipmi, acpi, hwmon, prometheus or http of the
+    whole machine."""
     method: str
     """``measured``; ``partial``: a part of it has no meter and is estimated; ``estimated``: all of it is."""
     error_ratio: Optional[float]
