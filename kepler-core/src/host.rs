@@ -19,6 +19,7 @@ mod cpu_time;
 pub mod file;
 #[cfg(feature = "perf")]
 pub(crate) mod perf_events;
+mod root;
 mod topology;
 mod visibility;
 
@@ -26,6 +27,7 @@ pub use clock::Timestamp;
 pub use cpu_domains::{CpuDomain, CpuDomains};
 pub(crate) use cpu_time::SharedReading;
 pub use cpu_time::{BusyTime, BusyWindow, CpuTimes, CpuTimesError, CpuTimesReader, SoftInterrupts};
+pub use root::HostRoot;
 pub use topology::{Processor, Topology};
 pub use visibility::{HidePid, Hiding, ProcessVisibility, ProcfsMount};
 

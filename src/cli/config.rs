@@ -408,7 +408,11 @@ impl Default for Config {
 impl Config {
     /// The `node_name` label: as configured, or the host's name.
     pub(crate) fn node_name(&self) -> String {
-        let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let host = || {
+            let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+            // A kubelet takes it so (`GetHostname`): names of nodes have no capitals.
+            if self.kube.enabled { name.trim().to_lowercase() } else { name }
+        };
         // Every manifest passes it so.
         let in_cluster = || std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
         let known = self.node_name.clone().or_else(|| if self.kube.enabled { in_cluster() } else { None });

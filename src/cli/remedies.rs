@@ -80,10 +80,11 @@ pub(super) fn text(remedy: &Remedy) -> String {
 fn cluster_role(api_group: &str, resource: &str, verbs: &[&str]) -> String {
     let list = verbs.join(", ");
     let rule = format!("{{apiGroups: [\"{api_group}\"], resources: [\"{resource}\"], verbs: [{list}]}}");
-    let older = if resource == "nodes/pods" {
-        "; kubelets before 1.33 know `nodes/proxy` only, which also runs commands in every container"
-    } else {
-        ""
+    let older = match resource {
+        "nodes/pods" => "; kubelets before 1.33 know `nodes/proxy` only, which also runs commands in every container",
+        "nodes/proxy" => ", which also runs commands in every container (in the chart rbac.nodesProxy: true)",
+        "pods" => " (in the chart config.kube.podInformer.mode: apiserver)",
+        _ => "",
     };
     format!("add the rule {rule} to a ClusterRole that is bound to the service account{older}")
 }

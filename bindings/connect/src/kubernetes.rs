@@ -31,6 +31,7 @@
 mod access;
 mod apiserver;
 mod asking;
+mod certificates;
 mod cluster;
 #[cfg(feature = "kepler")]
 mod exporters;
@@ -107,8 +108,9 @@ pub struct Options {
     pub kubelet_address: Option<String>,
     /// The kubelet's own certificates, as far as they are visible: `/var/lib/kubelet/pki/kubelet.crt`.
     pub kubelet_certificates: Vec<PathBuf>,
-    /// Whether it is also looked for in the file system that the kubelet's process sees, where none of these will do: for an
-    /// agent that has the host's processes in [`procfs`](Self::procfs).
+    /// Whether it is also looked for in the file system that the kubelet's process sees, where none of these will do, and the
+    /// port in its arguments and configuration, where nothing listens: for an agent that has the host's processes in
+    /// [`procfs`](Self::procfs).
     pub kubelet_process: bool,
     /// Whether the kubelet's certificate is not looked at.
     pub kubelet_insecure: bool,
@@ -152,6 +154,7 @@ impl Options {
             certificates: self.kubelet_certificates.clone(),
             looks_for_process: self.kubelet_process,
             of_process: Vec::new(),
+            port: kubelet::PORT,
             insecure: self.kubelet_insecure,
             procfs: self.procfs.clone(),
             labels: self.labels.clone(),

@@ -20,8 +20,8 @@ from powercap import PowercapTree
 import kepler_power
 from kepler_power._rest import Rest
 from kepler_power.devices import Device, visible
-from kepler_power.figures import Source
 from kepler_power.quantities import Energy
+from kepler_power.source import Source
 
 STAND_IN = Path(__file__).parents[3] / "kepler-core/tests/devices/libnvidia-ml.c"
 # A process is believed to use a GPU that holds a descriptor of a file which is called so.

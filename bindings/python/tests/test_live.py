@@ -96,11 +96,11 @@ def test_a_file_gets_no_progress(tree: PowercapTree, quick: None, monkeypatch: p
 def test_a_terminal_gets_one_line_that_fits_and_is_cleared(tree: PowercapTree) -> None:
     program = f"""
 import kepler_power, time
-from kepler_power import live
+from kepler_power import _display, live
 live.INTERVAL = 0.02
 shown = []
-original = live._Line.show
-live._Line.show = lambda self, progress: (original(self, progress), shown.append(progress))
+original = _display._Line.show
+_display._Line.show = lambda self, progress: (original(self, progress), shown.append(progress))
 host = kepler_power.Host(sysfs={str(tree.sysfs)!r})
 with kepler_power.measure("train\\x1b[31m\\n" + "x" * 200, host=host, progress=True):
     while len(shown) < 2:

@@ -52,6 +52,7 @@ def test_what_the_socket_showed_stands_beside_the_machine_and_in_no_sum(tree: Po
     assert meter.energy.joules / meter.covered_seconds == pytest.approx(82, abs=0.01)
     assert (meter.power.watts, meter.scope, meter.fault, meter.state) == (82, "node", None, "estimated")
     assert (meter.bmc_id, str(meter.source)) == ("plug", "estimated by http ± 2 %")
+    assert meter.source.resolution_seconds == 10.0, "a reading is as old as its interval"
     assert meter.age_seconds is not None and meter.age_seconds < 60
     assert m.energy.joules == pytest.approx(30), "the whole is no part of its parts' sum"
     # Of a phase it is what was read in all of its passes.
@@ -103,6 +104,7 @@ def test_firmware_is_read_and_one_reading_is_a_power_but_no_energy(tree: Powerca
         kepler_power.use_meters(host=kepler_power.Host())
     assert meter is not None and meter.power is not None
     assert (meter.source.name, meter.source_type, meter.power.watts, meter.state) == ("acpi", "PowerMeter", 251, "measured")
+    assert meter.source.resolution_seconds == 1.0
     assert meter.energy is None and meter.covered_seconds == 0
 
 

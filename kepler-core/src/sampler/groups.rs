@@ -17,7 +17,7 @@ use crate::directory::Directory;
 use crate::host::{Host, Timestamp};
 use crate::units::{Energy, ZoneKind};
 use crate::usage::CgroupId;
-use crate::usage::cgroup::{CgroupCpu, CgroupTree};
+use crate::usage::cgroup::{CgroupCpu, CgroupNamespace, CgroupTree};
 use crate::workload::cgroup::{CgroupMembership, classify};
 use crate::workload::names::ContainerNames;
 use crate::workload::process::ProcessReader;
@@ -82,6 +82,7 @@ pub(super) struct Groups {
     by_key: HashMap<Key, GroupIndex>,
     by_text: HashMap<Box<[u8]>, Option<GroupIndex>>,
     by_number: HashMap<CgroupId, Option<GroupIndex>>,
+    namespace: CgroupNamespace,
     tree: Option<CgroupTree>,
     /// Whether the tree has been read in this interval: it is not read for each of many unknown numbers.
     tree_is_fresh: bool,
@@ -106,6 +107,7 @@ impl Groups {
             by_key: HashMap::new(),
             by_text: HashMap::new(),
             by_number: HashMap::new(),
+            namespace: CgroupNamespace::find(host),
             tree: CgroupTree::find(host.cgroup()),
             tree_is_fresh: false,
             changed: false,
@@ -120,7 +122,7 @@ impl Groups {
         if let Some(&known) = self.by_text.get(text) {
             return known;
         }
-        let group = self.placed(classify(text), pid, from_start);
+        let group = self.placed(classify(&self.namespace.absolute(text)), pid, from_start);
         if self.by_text.len() >= MAX_TEXTS {
             self.by_text.clear();
         }
@@ -178,8 +180,8 @@ impl Groups {
             tree.read();
         }
         let line = tree.line(cgroup);
-        // No process is at hand to read a container's name from, only its engine's files.
-        let group = line.and_then(|line| self.place(line.as_bytes(), 0, false));
+        // No process is at hand to read a container's name from, only its engine's files. The path is the host's.
+        let group = line.and_then(|line| self.placed(classify(line.as_bytes()), 0, false));
         if self.by_number.len() >= MAX_TEXTS {
             self.by_number.clear();
         }

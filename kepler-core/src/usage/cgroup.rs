@@ -15,8 +15,10 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod namespace;
 mod tree;
 
+pub use namespace::CgroupNamespace;
 pub use tree::CgroupTree;
 
 use crate::host::parse_decimal;

@@ -19,13 +19,11 @@
 mod engine;
 #[cfg(feature = "names")]
 mod machine;
-mod root;
 
 use super::ContainerInfo;
-use crate::host::Host;
+use crate::host::{Host, HostRoot};
 #[cfg(feature = "names")]
 pub(crate) use machine::MachineFiles;
-use root::HostRoot;
 
 /// Finds names of containers.
 #[derive(Debug)]

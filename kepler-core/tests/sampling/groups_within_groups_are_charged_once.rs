@@ -1,7 +1,7 @@
 //! Groups whose cgroups hold other groups, end while others stay, or come again. Needs the feature `sim`.
 #![allow(clippy::unwrap_used, reason = "a machine that cannot be simulated fails the test")]
 
-use crate::machine::{Machine, PACKAGE, joules, near, package, process};
+use crate::machine::{Machine, PACKAGE, Setup, joules, near, package, process};
 use kepler_core::snapshot::{Snapshot, State};
 use kepler_core::units::Energy;
 use std::fs;
@@ -60,6 +60,28 @@ fn a_node_that_is_a_container_is_not_charged_for_the_pods_in_it() {
     assert!(near(joules(snapshot.pods.first()), 160.0));
     let seconds = |id: &str| snapshot.containers.iter().find(|row| row.info.id == id).unwrap().cpu_time.as_secs_f64();
     assert!(near(seconds(ONE), 0.4) && near(seconds(TWO), 1.6), "time and energy are of the same work");
+}
+
+/// As containers that are not privileged have it on cgroup version 2.
+#[test]
+fn an_agent_in_a_cgroup_namespace_charges_pods_for_what_their_cgroups_used() {
+    let agent = format!("/kubepods/burstable/pod{}/{ONE}", UID.replace('7', "8"));
+    let pod = format!("/kubepods/burstable/pod{UID}/{TWO}");
+    let mut machine = Machine::of(Setup { cgroup_namespace: Some(agent.clone()), ..Setup::default() });
+    machine.spawn(10, b"kepler", &agent);
+    machine.spawn(11, b"sh", &pod);
+    for (process, shown) in [(10, "/".to_owned()), (11, format!("/../../pod{UID}/{TWO}"))] {
+        fs::write(machine.processes.procfs().join(format!("{process}/cgroup")), format!("0::{shown}\n")).unwrap();
+    }
+    machine.tick(1.0);
+    machine.processes.work(10, 40, Some(&agent)).unwrap();
+    machine.processes.work(11, 20, Some(&pod)).unwrap();
+    machine.processes.work_unseen(140, Some(&pod)).unwrap();
+    draw(&mut machine, 200.0);
+    let snapshot = machine.tick(1.0);
+    assert!(near(container(&snapshot, ONE), 40.0), "{}", container(&snapshot, ONE));
+    assert!(near(container(&snapshot, TWO), 160.0), "{}", container(&snapshot, TWO));
+    assert!(snapshot.containers.iter().any(|row| row.info.cgroup == pod), "it is the host's path");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use rustls::RootCertStore;
 #[cfg(any(feature = "kubernetes", feature = "redfish"))]
 use rustls::pki_types::pem::PemObject as _;
 #[cfg(any(feature = "kubernetes", feature = "redfish"))]
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use std::net::SocketAddr;
 #[cfg(any(feature = "kubernetes", feature = "redfish"))]
 use std::sync::Arc;
@@ -144,6 +144,11 @@ pub(crate) struct PeerAnswer {
 pub(crate) struct PeerTrust {
     /// Certificate authorities, PEM.
     pub(crate) authorities: Vec<u8>,
+    /// The server's own certificates, PEM, read where it keeps them: who shows one of them is believed, whatever it says of
+    /// names and dates. What has signed them is an authority too.
+    pub(crate) own: Vec<u8>,
+    /// The names of which a certificate of an authority may be; that in the address if there are none.
+    pub(crate) names: Vec<ServerName<'static>>,
     /// Own certificate and key, PEM.
     pub(crate) identity: Option<(Vec<u8>, Vec<u8>)>,
     /// Whether any certificate will do.
@@ -166,6 +171,8 @@ impl PeerTrust {
                 // One that cannot be used must not stand in the way of the others.
                 let _ = trusted.add(certificate);
             }
+            CertificateDer::pem_slice_iter(&self.own).map_while(Result::ok).for_each(|own| trusted.add_own(own));
+            trusted.known_as(self.names.clone());
             if trusted.is_empty() {
                 builder.with_root_certificates(RootCertStore::empty())
             } else {

@@ -62,7 +62,7 @@ impl Connection {
             None => None,
         };
         let authorities = access.authorities.read().map_err(refuse)?;
-        let trust = PeerTrust { authorities, identity, insecure: access.insecure };
+        let trust = PeerTrust { authorities, identity, insecure: access.insecure, ..PeerTrust::default() };
         let mut address = None;
         if let Some(name) = &access.server_name {
             let found = server.socket_addrs(|| None).ok().and_then(|found| found.first().copied());

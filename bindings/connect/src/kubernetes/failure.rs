@@ -33,6 +33,28 @@ pub(super) struct Right {
     pub(super) verbs: &'static [&'static str],
 }
 
+impl Right {
+    fn granted(&self) -> Remedy {
+        let Right { api_group, resource, verbs } = *self;
+        Remedy::GrantClusterRole { api_group, resource, verbs: verbs.to_vec() }
+    }
+}
+
+/// Whether a kubelet says that it asks for `nodes/proxy` and nothing else. Kubelets from 1.33 on (and of 1.32 with the feature
+/// `KubeletFineGrainedAuthz`) name `pods` beside it: `subresource(s)=[pods proxy]`.
+fn asks_for_proxy(said: &str) -> bool {
+    said.contains("resource=nodes") && (said.contains("subresource=proxy") || said.contains("subresource(s)=[proxy]"))
+}
+
+/// The right that gives names without more than names comes first.
+fn of_old_kubelet(reason: String) -> SourceFailure {
+    let listed = Right { api_group: "", resource: "pods", verbs: &["list", "watch"] };
+    let proxy = Right { api_group: "", resource: "nodes/proxy", verbs: &["get"] };
+    let reason =
+        format!("{reason}; it asks for `nodes/proxy` alone, as kubelets before 1.33 do, and knows no `nodes/pods`");
+    SourceFailure::new("forbidden", reason, Remedy::any([listed.granted(), proxy.granted()]))
+}
+
 impl SourceFailure {
     pub(super) fn new(fault: &'static str, reason: impl Into<String>, remedy: Remedy) -> Self {
         SourceFailure { fault, reason: reason.into(), remedy, retry_after: None }
@@ -58,15 +80,14 @@ impl SourceFailure {
                 ),
                 Remedy::Wait,
             ),
-            HttpError::Status { status: 403, url, body, .. } => SourceFailure::new(
-                "forbidden",
-                format!("{url} refuses (status 403): {}", said(body)),
-                Remedy::GrantClusterRole {
-                    api_group: right.api_group,
-                    resource: right.resource,
-                    verbs: right.verbs.to_vec(),
-                },
-            ),
+            HttpError::Status { status: 403, url, body, .. } => {
+                let said = said(body);
+                let reason = format!("{url} refuses (status 403): {said}");
+                if asks_for_proxy(&said) {
+                    return of_old_kubelet(reason);
+                }
+                SourceFailure::new("forbidden", reason, right.granted())
+            }
             HttpError::Status { status: 404, url, .. } => {
                 let remedy = Remedy::CorrectSetting { setting: Setting::NodeName };
                 SourceFailure::new("not_found", format!("{url} is not there (status 404)"), remedy)
@@ -175,6 +196,22 @@ mod tests {
         assert_eq!((failure.fault, failure.remedy), ("forbidden", rule));
         let json = r#"{"kind":"Status","message":"pods is forbidden: User \"x\" cannot list","code":403}"#;
         assert!(status(403, json).reason.ends_with("pods is forbidden: User \"x\" cannot list"));
+    }
+
+    /// As kubelets up to 1.31, and later ones without the feature, write it.
+    #[test]
+    fn a_kubelet_that_knows_no_finer_right_is_told_from_one_that_does() {
+        let user = "user=system:serviceaccount:kepler:kepler, verb=get, resource=nodes";
+        for subresource in ["subresource=proxy", "subresource(s)=[proxy]"] {
+            let failure = status(403, &format!("Forbidden ({user}, {subresource})"));
+            let Remedy::AnyOf { remedies } = &failure.remedy else { panic!("{failure:?}") };
+            let listed = Remedy::GrantClusterRole { api_group: "", resource: "pods", verbs: vec!["list", "watch"] };
+            let proxy = Remedy::GrantClusterRole { api_group: "", resource: "nodes/proxy", verbs: vec!["get"] };
+            assert_eq!(remedies, &[listed, proxy]);
+            assert!(failure.reason.contains("before 1.33"), "{}", failure.reason);
+        }
+        let newer = status(403, &format!("Forbidden ({user}, subresource(s)=[pods proxy])"));
+        assert!(matches!(newer.remedy, Remedy::GrantClusterRole { resource: "nodes/pods", .. }), "{newer:?}");
     }
 
     #[test]

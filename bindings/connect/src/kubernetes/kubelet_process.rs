@@ -1,49 +1,113 @@
-//! The certificate of the kubelet that runs here, in the file system that its process sees.
+//! The kubelet that runs here: its certificate in the file system that its process sees, and its port.
 //!
 //! An agent in a pod has no folder of the kubelet's. With the host's processes in view it may look through the kubelet's
 //! own root (`/proc/PID/root`), wherever that keeps its files. Pods cannot pass for it: only processes of root that stand in no pod
-//! are looked at.
+//! are looked at. Links are followed within that root: the one to a renewed certificate is absolute
+//! (`kubelet-server-current.pem -> /var/lib/kubelet/pki/kubelet-server-….pem`), and folders of kubelets are links to other disks.
 
+mod stated;
+
+use super::certificates;
+use kepler_core::availability::{Capability, Remedy};
+use kepler_core::host::HostRoot;
 use kepler_core::host::file::{self, FileLimits};
 use kepler_core::workload::cgroup::{CgroupMembership, classify};
-use std::fs::{self, File};
-use std::path::{Component, Path, PathBuf};
+use stated::Stated;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// What kubelets are called: by themselves, or as a part of a distribution's one program (`comm` is 15 bytes at most).
-const NAMES: [&str; 8] = ["kubelet", "hyperkube", "k3s", "k3s-server", "k3s-agent", "rke2", "k0s", "kubelite"];
-
-/// Where kubelets keep the certificate that they signed or were given, below the host's root, if no argument says so: their
-/// own folder, k3s, rke2, k0s and microk8s.
-pub const KUBELET_CERTIFICATES: [&str; 5] = [
-    "var/lib/kubelet/pki/kubelet.crt",
-    "var/lib/rancher/k3s/agent/serving-kubelet.crt",
-    "var/lib/rancher/rke2/agent/serving-kubelet.crt",
-    "var/lib/k0s/kubelet/pki/kubelet.crt",
-    "var/snap/microk8s/common/var/lib/kubelet/pki/kubelet.crt",
+/// With each where it keeps the certificate that it shows, below the root, if nothing says so.
+const NAMES: [(&str, &str); 9] = [
+    ("kubelet", "var/lib/kubelet/pki/kubelet.crt"),
+    ("hyperkube", "var/lib/kubelet/pki/kubelet.crt"),
+    ("k3s", K3S),
+    ("k3s-server", K3S),
+    ("k3s-agent", K3S),
+    ("rke2", "var/lib/rancher/rke2/agent/serving-kubelet.crt"),
+    ("k0s", "var/lib/k0s/kubelet/pki/kubelet-server-current.pem"),
+    ("kubelite", "var/snap/microk8s/current/certs/kubelet.crt"),
+    ("microshift", MICROSHIFT),
 ];
 
-/// Of a command line, a cgroup or a status: they have some kilobytes.
+const K3S: &str = "var/lib/rancher/k3s/agent/serving-kubelet.crt";
+const MICROSHIFT: &str = "var/lib/microshift/certs/kubelet-csr-signer-signer/csr-signer/kubelet-server/server.crt";
+
+/// Where kubelets keep the certificate that they signed or were given, below the host's root, if no argument says so.
+///
+/// Their own folder, where `kubelet-server-current.pem` is one of the cluster (`serverTLSBootstrap`: OpenShift, EKS, AKS, Gardener,
+/// Bottlerocket), of an authority that pods need not know; AKS without it; k3s, rke2, k0s, MicroK8s and MicroShift.
+pub const KUBELET_CERTIFICATES: [&str; 10] = [
+    "var/lib/kubelet/pki/kubelet.crt",
+    "var/lib/kubelet/pki/kubelet-server-current.pem",
+    "etc/kubernetes/certs/kubeletserver.crt",
+    K3S,
+    "var/lib/rancher/rke2/agent/serving-kubelet.crt",
+    "var/lib/k0s/kubelet/pki/kubelet.crt",
+    "var/lib/k0s/kubelet/pki/kubelet-server-current.pem",
+    "var/snap/microk8s/current/certs/kubelet.crt",
+    "var/snap/microk8s/common/var/lib/kubelet/pki/kubelet.crt",
+    MICROSHIFT,
+];
+
+/// Of a command line, a cgroup, a status or a certificate: they have some kilobytes.
 const LONGEST: u64 = 64 << 10;
 
-/// The certificates that kubelets among the processes of `procfs` may show; those of them that can be read.
-pub(super) fn certificates(procfs: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(procfs) else { return Vec::new() };
-    let processes = entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| is_kubelet(path));
-    let candidates = processes.flat_map(|process| {
-        let stated = stated(&read(&process.join("cmdline")).unwrap_or_default());
-        let paths = stated.into_iter().chain(KUBELET_CERTIFICATES.map(PathBuf::from));
-        paths.map(move |path| process.join("root").join(path)).collect::<Vec<_>>()
-    });
-    candidates.filter(|path| File::open(path).is_ok()).collect()
+/// What the kubelets among the processes say.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The certificates that they may show, PEM; empty where none can be read.
+    pub(super) certificates: Vec<u8>,
+    /// Where the first one keeps the one that it shows; `None` if there is no kubelet among the processes.
+    pub(super) path: Option<PathBuf>,
+    /// The port of the first one that states one.
+    pub(super) port: Option<u16>,
 }
 
-/// Whether a process has a kubelet's name, is root's, and is in no pod.
-fn is_kubelet(process: &Path) -> bool {
+impl Found {
+    /// What helps where none of the certificates will do.
+    pub(super) fn remedy(&self) -> Option<Remedy> {
+        let mount = Remedy::MountHostPath { path: self.path.clone()? };
+        Some(match self.certificates.is_empty() {
+            true => Remedy::any([Remedy::grant([Capability::SysPtrace, Capability::DacReadSearch]), mount]),
+            false => mount,
+        })
+    }
+}
+
+/// Looks for kubelets among the processes of `procfs`.
+pub(super) fn find(procfs: &Path) -> Found {
+    let mut found = Found::default();
+    let Ok(entries) = fs::read_dir(procfs) else { return found };
+    for process in entries.filter_map(Result::ok).map(|entry| entry.path()) {
+        let Some(usual) = kubelet(&process) else { continue };
+        let root = HostRoot::open(&process.join("root"));
+        let read_file = |path: &Path| root.as_ref()?.read(path.to_str()?, LONGEST);
+        let arguments = read(&process.join("cmdline")).unwrap_or_default();
+        let list =
+            |path: &Path| root.as_ref().zip(path.to_str()).map_or_else(Vec::new, |(root, path)| root.list(path, 100));
+        let Stated { certificates, port } = stated::stated(&arguments, read_file, list);
+        found.port = found.port.or(port);
+        let first = certificates.first().map_or_else(|| Path::new("/").join(usual), Clone::clone);
+        found.path.get_or_insert(first);
+        let usual = KUBELET_CERTIFICATES.iter().map(|path| Path::new("/").join(path));
+        let mut paths: Vec<PathBuf> = certificates;
+        paths.extend(usual);
+        for certificate in paths.iter().filter_map(|path| read_file(path)) {
+            found.certificates.extend(certificates::of(&certificate));
+        }
+    }
+    found
+}
+
+/// Where a kubelet of this name usually keeps its certificate, if that is a process of root that is in no pod.
+fn kubelet(process: &Path) -> Option<&'static str> {
     let is_number = process.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.parse::<u32>().is_ok());
-    is_number
-        && read(&process.join("comm")).is_some_and(|name| NAMES.contains(&name.trim_end()))
-        && read(&process.join("cgroup")).is_some_and(|groups| !is_in_pod(&groups))
-        && read(&process.join("status")).is_some_and(|status| is_of_root(&status))
+    let name = is_number.then(|| read(&process.join("comm")))??;
+    let (_, usual) = NAMES.iter().find(|(known, _)| *known == name.trim_end())?;
+    let is_it = read(&process.join("cgroup")).is_some_and(|groups| !is_in_pod(&groups))
+        && read(&process.join("status")).is_some_and(|status| is_of_root(&status));
+    is_it.then_some(*usual)
 }
 
 /// Whether a process with these cgroups stands in a pod. In a container that is none, as kubelets of kind do, is another thing.
@@ -56,30 +120,6 @@ fn is_in_pod(groups: &str) -> bool {
 fn is_of_root(status: &str) -> bool {
     let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
     line.is_some_and(|users| users.split_whitespace().all(|user| user == "0"))
-}
-
-/// The certificates that a command line leads to, below the root.
-fn stated(command_line: &str) -> Vec<PathBuf> {
-    let arguments: Vec<&str> = command_line.split('\0').collect();
-    let value = |flag: &str| {
-        arguments.iter().enumerate().find_map(|(position, argument)| {
-            let argument = argument.strip_prefix("--")?.strip_prefix(flag)?;
-            match argument.strip_prefix('=') {
-                Some(value) => Some(value),
-                None if argument.is_empty() => arguments.get(position + 1).copied(),
-                None => None,
-            }
-        })
-    };
-    let file = |flag: &str, below: &str| {
-        let value = value(flag).filter(|value| value.starts_with('/'))?;
-        let path = Path::new(value.trim_start_matches('/'));
-        let path = if below.is_empty() { path.to_owned() } else { path.join(below) };
-        // One that climbs would be another's file.
-        (!path.components().any(|part| part == Component::ParentDir)).then_some(path)
-    };
-    let stated = [("tls-cert-file", ""), ("cert-dir", "kubelet.crt"), ("root-dir", "pki/kubelet.crt")];
-    stated.into_iter().filter_map(|(flag, below)| file(flag, below)).collect()
 }
 
 fn read(path: &Path) -> Option<String> {
@@ -101,11 +141,18 @@ mod tests {
         path
     }
 
-    fn certificate(process: &Path, path: &str) -> PathBuf {
-        let path = process.join("root").join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, "-----BEGIN CERTIFICATE-----").unwrap();
-        path
+    /// A certificate of one line, which says where it was.
+    fn certificate(process: &Path, path: &str) -> String {
+        let file = process.join("root").join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let certificate = format!("-----BEGIN CERTIFICATE-----\n{path}\n-----END CERTIFICATE-----\n");
+        fs::write(&file, format!("{certificate}-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----\n"))
+            .unwrap();
+        certificate
+    }
+
+    fn certificates(procfs: &Path) -> String {
+        String::from_utf8(find(procfs).certificates).unwrap()
     }
 
     #[test]
@@ -114,34 +161,81 @@ mod tests {
         let service = "0::/system.slice/kubelet.service\n";
         let plain = process(procfs.path(), "812", "kubelet", service, "0", &["/usr/bin/kubelet", "--v=2"]);
         let usual = certificate(&plain, "var/lib/kubelet/pki/kubelet.crt");
-        assert_eq!(certificates(procfs.path()), std::slice::from_ref(&usual));
-        let moved = ["kubelet", "--root-dir", "/data/kubelet", "--cert-dir=/etc/own", "--tls-cert-file=/etc/tls.crt"];
+        assert_eq!(certificates(procfs.path()), usual);
+        let moved = [
+            "kubelet",
+            "--root-dir",
+            "/data/kubelet",
+            "--cert-dir=/etc/own",
+            "--tls-cert-file=/etc/tls.crt",
+            "--port=1",
+        ];
         let moved = process(procfs.path(), "812", "kubelet", service, "0", &moved);
         let stated = ["etc/tls.crt", "etc/own/kubelet.crt", "data/kubelet/pki/kubelet.crt"];
         let mut stated: Vec<_> = stated.iter().map(|path| certificate(&moved, path)).collect();
         stated.push(usual);
-        assert_eq!(certificates(procfs.path()), stated);
-        let climbs =
-            process(procfs.path(), "812", "kubelet", service, "0", &["kubelet", "--cert-dir=/../../9/root/etc"]);
-        certificate(&climbs, "../../9/root/etc/kubelet.crt");
-        assert_eq!(certificates(procfs.path()).len(), 1);
+        let found = find(procfs.path());
+        assert_eq!(String::from_utf8(found.certificates).unwrap(), stated.concat());
+        assert_eq!((found.path.as_deref(), found.port), (Some(Path::new("/etc/tls.crt")), Some(1)));
+    }
+
+    /// As kubelets with `serverTLSBootstrap` have it, whose folder is a link to another disk.
+    #[test]
+    fn links_are_followed_in_the_file_system_of_the_kubelet() {
+        let procfs = tempfile::tempdir().unwrap();
+        let kubelet = process(procfs.path(), "812", "kubelet", "0::/system.slice/kubelet.service\n", "0", &["kubelet"]);
+        let renewed = certificate(&kubelet, "mnt/disk/kubelet/pki/kubelet-server-2026-12-01-02-50-54.pem");
+        fs::create_dir_all(kubelet.join("root/var/lib")).unwrap();
+        let link = |target: &str, at: &str| std::os::unix::fs::symlink(target, kubelet.join("root").join(at)).unwrap();
+        link("/mnt/disk/kubelet", "var/lib/kubelet");
+        let file = "/var/lib/kubelet/pki/kubelet-server-2026-12-01-02-50-54.pem";
+        link(file, "mnt/disk/kubelet/pki/kubelet-server-current.pem");
+        assert_eq!(certificates(procfs.path()), renewed);
+    }
+
+    #[test]
+    fn a_distribution_that_has_the_kubelet_in_its_own_program_is_known_by_its_name() {
+        for (comm, cgroup, usual) in [
+            ("k3s-server", "0::/system.slice/k3s.service\n", "/var/lib/rancher/k3s/agent/serving-kubelet.crt"),
+            (
+                "kubelite",
+                "0::/system.slice/snap.microk8s.daemon-kubelite.service\n",
+                "/var/snap/microk8s/current/certs/kubelet.crt",
+            ),
+            ("kubelet", "0::/system.slice/k0sworker.service\n", "/var/lib/kubelet/pki/kubelet.crt"),
+            ("microshift", "0::/system.slice/microshift.service\n", &format!("/{MICROSHIFT}")),
+            // Talos runs it in a container of its own.
+            ("kubelet", "0::/podruntime/kubelet\n", "/var/lib/kubelet/pki/kubelet.crt"),
+            ("kubelet", "0::/runtime.slice/kubelet.service\n", "/var/lib/kubelet/pki/kubelet.crt"),
+        ] {
+            let procfs = tempfile::tempdir().unwrap();
+            let one = process(procfs.path(), "77", comm, cgroup, "0", &[comm]);
+            let found = find(procfs.path());
+            assert_eq!(found.path.as_deref(), Some(Path::new(usual)), "{comm} in {cgroup}");
+            let mount = Remedy::MountHostPath { path: usual.into() };
+            let grant = Remedy::grant([Capability::SysPtrace, Capability::DacReadSearch]);
+            assert_eq!(found.remedy(), Some(Remedy::any([grant, mount.clone()])), "its files are not seen");
+            let own = certificate(&one, usual.trim_start_matches('/'));
+            assert_eq!((certificates(procfs.path()), find(procfs.path()).remedy()), (own, Some(mount)));
+        }
+        assert_eq!(find(Path::new("/nonexistent")), Found::default());
     }
 
     #[test]
     fn a_pod_or_a_user_does_not_pass_for_a_kubelet() {
         let pod = "0::/../../pod5754c611-ac2a-41a1-abe4-b39b88f1e6e2/7e86494a3ca43fdd3a4363a76eee67ed3077c96505a2067bd773442cf231d336\n";
         let kind = format!("0::/docker/{}/kubelet.slice/kubelet.service\n", "4f".repeat(32));
-        for (cgroup, user, comm, found) in [
-            ("0::/system.slice/kubelet.service\n", "0", "kubelet", 1),
-            (kind.as_str(), "0", "kubelet", 1),
-            ("0::/system.slice/k3s.service\n", "0", "k3s-server", 1),
-            ("0::/user.slice/user-1000.slice\n", "1000", "kubelet", 0),
-            ("0::/system.slice/kubelet.service\n", "0", "kubelet-helper", 0),
-            (pod, "0", "kubelet", 0),
+        for (cgroup, user, comm, is_one) in [
+            ("0::/system.slice/kubelet.service\n", "0", "kubelet", true),
+            (kind.as_str(), "0", "kubelet", true),
+            ("0::/system.slice/k3s.service\n", "0", "k3s-server", true),
+            ("0::/user.slice/user-1000.slice\n", "1000", "kubelet", false),
+            ("0::/system.slice/kubelet.service\n", "0", "kubelet-helper", false),
+            (pod, "0", "kubelet", false),
         ] {
             let procfs = tempfile::tempdir().unwrap();
             certificate(&process(procfs.path(), "77", comm, cgroup, user, &[comm]), "var/lib/kubelet/pki/kubelet.crt");
-            assert_eq!(certificates(procfs.path()).len(), found, "{comm} of {user} in {cgroup}");
+            assert_eq!(find(procfs.path()) != Found::default(), is_one, "{comm} of {user} in {cgroup}");
         }
     }
 }

@@ -25,6 +25,8 @@ mod kepler;
 mod kubernetes;
 #[cfg(feature = "kubernetes")]
 mod kubernetes_faults;
+#[cfg(feature = "kubernetes")]
+mod kubernetes_trust;
 #[cfg(all(feature = "kepler", feature = "prometheus"))]
 mod late_names;
 #[cfg(feature = "models")]

@@ -34,10 +34,11 @@ from .errors import (
     SourceError,
     UnknownNameError,
 )
-from .figures import Figures, Share, Source, Zone
+from .figures import Figures, Share, Zone
 from .measurement import Measurement, Phase, PhaseTotal, measure
 from .quantities import Carbon, Energy, Power
 from .settings import use_meters
+from .source import Source
 
 if TYPE_CHECKING:
     from . import carbon as carbon

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple, Optional
 
+from ._measured import Measured
 from ._text import shown
 from .figures import Figures
-from .measurement import Measurement
 from .quantities import Energy, Power, _duration
 
 # Okabe and Ito's colours, which colour-blind people tell apart (2008).
@@ -25,7 +25,7 @@ class Bar(NamedTuple):
     kind: str
 
 
-def bars(measurement: Measurement) -> list[Bar]:
+def bars(measurement: Measured) -> list[Bar]:
     """The machine's energy, then its parts: this process, its children and all else; then phases and laps."""
     error = measurement.source.error_ratio
     process, children = measurement.process.energy, measurement.children.energy

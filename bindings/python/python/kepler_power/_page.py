@@ -7,8 +7,8 @@ from html import escape
 
 from ._chart import bars, curve_svg, svg
 from ._html import table
+from ._measured import Measured
 from ._text import shown
-from .measurement import Measurement
 from .quantities import _duration
 
 _STYLE = (
@@ -20,7 +20,7 @@ _STYLE = (
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def page(measurement: Measurement) -> str:
+def page(measurement: Measured) -> str:
     """What was measured, a chart, its zones, and what the figures rest on."""
     name, co2e, source = escape(shown(measurement.name)), measurement.co2e, measurement.source
     error = f" (± {source.error_ratio * 100:.0f} %)" if source.error_ratio is not None else ""

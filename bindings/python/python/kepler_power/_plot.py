@@ -6,11 +6,11 @@ from importlib import import_module
 from typing import Any, Optional
 
 from ._chart import bars
+from ._measured import Measured
 from .errors import MissingDependencyError
-from .measurement import Measurement
 
 
-def plot(measurement: Measurement, ax: Optional[Any]) -> Any:
+def plot(measurement: Measured, ax: Optional[Any]) -> Any:
     """Draws into ``ax``, or into a figure of its own."""
     found = bars(measurement)
     axes: Any = ax

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from .quantities import Energy
 
 if TYPE_CHECKING:
-    from .figures import Source
+    from .source import Source
 
 __all__ = ["Device", "visible"]
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
+from ._measured import Measured, PhaseTotal
 from ._statistics import Passes, t_quantile
 from .errors import DataError
 from .quantities import Carbon, Energy, _duration
 from .settings import carbon_of
-
-if TYPE_CHECKING:
-    from .measurement import Measurement, PhaseTotal
 
 __all__ = ["Forecast"]
 
@@ -44,7 +42,7 @@ class Forecast(NamedTuple):
         )
 
 
-def forecast(measurement: Measurement, unit: str, total: int, level: float) -> Forecast:
+def forecast(measurement: Measured, unit: str, total: int, level: float) -> Forecast:
     """See :meth:`Measurement.forecast`."""
     if not 0.0 < level < 1.0:
         raise DataError(f"a level of {level} is not possible", "give a probability such as 0.9")
@@ -77,7 +75,7 @@ def _whole(
     return value, (max(spent * max(0.0, 1 - 3 * error_ratio), value - half), value + half)
 
 
-def _passes(measurement: Measurement, unit: str) -> Passes:
+def _passes(measurement: Measured, unit: str) -> Passes:
     """Those of the phase of that name, in the singular or the plural and wherever it is nested, else the laps."""
     phases = measurement.phases
     found: Optional[PhaseTotal] = None

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
-from typing import TYPE_CHECKING, Callable, NamedTuple, Optional, TextIO, Union
+from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
 from ._text import shown
 from .quantities import Energy, Power
 
 if TYPE_CHECKING:
-    from ._native import Mark
-    from .measurement import Measurement
+    from ._native import Facility, Mark, Stopwatch
 
 __all__ = ["Progress", "Show"]
 
@@ -52,11 +50,13 @@ Show = Callable[[Progress], object]
 class Live:
     """Reads a measurement once a second on a thread, keeps the curve, and shows each moment."""
 
-    def __init__(self, measurement: Measurement, progress: Union[bool, Show]) -> None:
+    def __init__(
+        self, name: str, facility: Facility, stopwatch: Stopwatch, show: Optional[Show], clear: Optional[Callable[[], object]]
+    ) -> None:
         self.points: list[tuple[float, float]] = []
         """Seconds since the start, and joules until then."""
-        self._measurement = measurement
-        self._show, self._clear = (progress, None) if callable(progress) else _display()
+        self._name, self._facility, self._stopwatch = name, facility, stopwatch
+        self._show, self._clear = show, clear
         self._ended = threading.Event()
         self._process = os.getpid()
         self._stride = self._skipped = 0
@@ -87,7 +87,7 @@ class Live:
                 self._show(moment)
 
     def _moment(self) -> Progress:
-        mark = self._measurement._mark()
+        mark = self._stopwatch.mark()
         spent, since = self._first.until(mark), self._last.until(mark)
         self._last = mark
         seconds = since.seconds or 1.0
@@ -95,12 +95,12 @@ class Live:
         methods = {zone[3] for zone in spent.zones() if zone[7]}
         self._point(spent.seconds, microjoules)
         return Progress(
-            shown(self._measurement.name),
+            shown(self._name),
             spent.seconds,
             (since.microjoules or 0) / 1e6 / seconds,
             microjoules / 1e6,
             (since.tree_microjoules or 0) / 1e6 / seconds,
-            self._measurement._facility.co2e_grams(microjoules / 1e6),
+            self._facility.co2e_grams(microjoules / 1e6),
             methods.pop() if len(methods) == 1 else "partial",
         )
 
@@ -119,61 +119,3 @@ class Live:
             # What was drawn between two points stays what it was: energies are sums.
             del self.points[::2]
             self._stride = 2 * self._stride + 1
-
-
-def curve(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Seconds since the start, and the mean watts of the time before."""
-    found: list[tuple[float, float]] = []
-    before, drawn = 0.0, 0.0
-    for seconds, joules in points:
-        if seconds > before:
-            found.append((seconds, (joules - drawn) / (seconds - before)))
-            before, drawn = seconds, joules
-    return found
-
-
-def _display() -> tuple[Optional[Show], Optional[Callable[[], object]]]:
-    """Where a person looks: the notebook's cell, the terminal, or nowhere. What is written to a file gets no progress."""
-    if "IPython" in sys.modules:
-        from .notebook import cell_display
-
-        found = cell_display()
-        if found is not None:
-            return found
-    stream: Optional[TextIO] = sys.stderr
-    try:
-        is_terminal = stream is not None and stream.isatty()
-    except ValueError:
-        # It was closed.
-        is_terminal = False
-    if stream is None or not is_terminal:
-        return None, None
-    line = _Line(stream)
-    return line.show, line.clear
-
-
-class _Line:
-    """One line of a terminal, written over and over."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def _write(self, text: str) -> None:
-        try:
-            self._stream.write(f"\r\x1b[2K{text}")
-            self._stream.flush()
-        except (OSError, ValueError):
-            # The terminal is gone; the measurement is not.
-            pass
-
-    def show(self, progress: Progress) -> None:
-        """As much as fits."""
-        try:
-            width = os.get_terminal_size(self._stream.fileno()).columns or 80
-        except (OSError, ValueError):
-            width = 80
-        self._write(str(progress)[: max(1, width - 1)])
-
-    def clear(self) -> None:
-        """Leaves nothing behind."""
-        self._write("")

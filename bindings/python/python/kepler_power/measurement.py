@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from ._adding import adding
+from ._measured import Measured, PhaseTotal
 from ._native import Facility, Host, Mark, Spent, Stopwatch
-from ._statistics import Passes
 from .errors import KeplerError
 from .figures import Figures, _Sum
 from .quantities import _duration
@@ -36,24 +36,6 @@ class _Interval(Figures):
         if self._total is None:
             self._total = _Sum()
             self._total.add(self._spent)
-        return self._total
-
-
-class PhaseTotal(Figures):
-    """All passes through a phase, added up."""
-
-    __slots__ = ("_passes", "_total", "count")
-
-    count: int
-    """How often it was entered and left."""
-
-    def __init__(self, name: str, facility: Facility) -> None:
-        super().__init__(name, facility)
-        self.count = 0
-        self._passes = Passes()
-        self._total = _Sum()
-
-    def _sum(self) -> _Sum:
         return self._total
 
 
@@ -112,7 +94,7 @@ class Phase:
         self.__exit__(*error)
 
 
-class Measurement(Figures):
+class Measurement(Measured):
     """A block of code, from `start` to `stop`. Made by :func:`measure`.
 
     While it runs, the figures are those so far; once stopped, they stay. An exception inside stops it like
@@ -120,10 +102,7 @@ class Measurement(Figures):
     same, and this process's share counts from the fork.
     """
 
-    __slots__ = (
-        *("_lap_start", "_laps", "_live", "_phases", "_progress", "_spent", "_start", "_started_at", "_stopwatch"),
-        "_total",
-    )
+    __slots__ = ("_lap_start", "_live", "_progress", "_spent", "_start", "_stopwatch", "_total")
 
     def __init__(
         self, name: str, stopwatch: Stopwatch, facility: Facility, progress: Union[bool, Show] = False
@@ -135,10 +114,7 @@ class Measurement(Figures):
         self._start: Optional[Mark] = None
         self._spent: Optional[Spent] = None
         self._total: Optional[_Sum] = None
-        self._started_at = 0.0
         self._lap_start: Optional[Mark] = None
-        self._laps: Optional[list[Figures]] = None
-        self._phases: Optional[dict[str, PhaseTotal]] = None
 
     def _mark(self) -> Mark:
         return self._stopwatch.mark()
@@ -147,13 +123,16 @@ class Measurement(Figures):
         """Starts it; one that has ended starts again from zero."""
         if self._start is not None:
             raise KeplerError(f"`{self.name}` is running already", "stop it first, or make another one with measure()")
-        self._spent = self._total = self._laps = self._phases = self._lap_start = None
+        self._spent = self._total = self._laps = self._phases = self._points = self._lap_start = None
         self._start = mark = self._stopwatch.mark()
         self._started_at = mark.timestamp
         if self._progress is not False:
+            from ._display import display
             from .live import Live
 
-            self._live = Live(self, self._progress)
+            show, clear = (self._progress, None) if callable(self._progress) else display()
+            self._live = Live(self.name, self._facility, self._stopwatch, show, clear)
+            self._points = self._live.points
             self._live.start(mark)
         return self
 
@@ -195,16 +174,6 @@ class Measurement(Figures):
         """
         return Phase(self, name)
 
-    @property
-    def phases(self) -> Mapping[str, PhaseTotal]:
-        """All phases by path (``epoch/forward``), in the order in which they were first entered."""
-        return self._phases or {}
-
-    @property
-    def laps(self) -> Sequence[Figures]:
-        """The laps taken."""
-        return self._laps or []
-
     def forecast(self, *, level: float = 0.9, **total: int) -> Forecast:
         """What the run will have used at its end: the passes through a phase so far tell of those to come.
 
@@ -234,22 +203,9 @@ class Measurement(Figures):
         return forecast(self, unit, number, level)
 
     @property
-    def curve(self) -> Sequence[tuple[float, float]]:
-        """The machine's power over time as pairs of seconds since the start and watts until then: once a second where it was made with
-        `progress`, else empty."""
-        from .live import curve
-
-        return [] if self._live is None else curve(self._live.points)
-
-    @property
     def is_running(self) -> bool:
         """Whether it was started and not stopped."""
         return self._start is not None
-
-    @property
-    def started_at(self) -> float:
-        """When it was started, in seconds since 1970."""
-        return self._started_at
 
     def _total_of(self, path: str) -> PhaseTotal:
         with adding:
@@ -271,14 +227,6 @@ class Measurement(Figures):
             self._total = _Sum()
             self._total.add(self._spent)
         return self._total
-
-    def to_dict(self) -> dict[str, Any]:
-        """All figures as plain values with the unit in the name, with those of phases and laps."""
-        figures = super().to_dict()
-        figures["started_at"] = self._started_at
-        figures["phases"] = {path: {"count": total.count, **total.to_dict()} for path, total in self.phases.items()}
-        figures["laps"] = [lap.to_dict() for lap in self.laps]
-        return figures
 
     def __enter__(self) -> Measurement:
         return self.start()
@@ -319,7 +267,7 @@ class Measurement(Figures):
 
     def save(self, path: Union[str, os.PathLike[str]]) -> None:
         """Adds it as a row to a CSV file, which :mod:`kepler_power.runs` and the command ``kepler-power board`` read."""
-        from .runs import save
+        from .runs._save import save
 
         save(self, path)
 

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Callable, NoReturn, Optional, Union
+from typing import TYPE_CHECKING, Any, NoReturn, Optional, Union
 
+from ._display import has_cells
 from ._options import add_facility
 from .errors import ConfigurationError
 from .measurement import Measurement, measure
 
 if TYPE_CHECKING:
-    from .live import Progress, Show
     from .repeats import Repeats
 
-__all__ = ["cell_display", "register"]
+__all__ = ["register"]
 
-# Moments that the curve below a running cell has, and times that a cell may be repeated.
-_MOMENTS, _REPEATS = 120, 10_000
+# Times that a cell may be repeated.
+_REPEATS = 10_000
 
 
 class _Parser(argparse.ArgumentParser):
@@ -58,7 +57,7 @@ def register(ipython: Any) -> None:
         measurements: list[Measurement] = []
         while len(measurements) < times:
             # A line that a terminal shows would be in the way of what the cell prints.
-            measurement = measure(name, progress=is_live and _has_cells(ipython), **options)
+            measurement = measure(name, progress=is_live and has_cells(ipython), **options)
             with measurement:
                 done = ipython.run_cell(code, store_history=False)
             measurements.append(measurement)
@@ -93,40 +92,3 @@ def _shown(measurements: list[Measurement]) -> Union[Measurement, Repeats]:
     from .repeats import Repeats
 
     return Repeats(measurements)
-
-
-def _has_cells(ipython: Any) -> bool:
-    return hasattr(ipython, "kernel")
-
-
-def cell_display() -> Optional[tuple[Show, Callable[[], object]]]:
-    """What shows a running measurement below the cell, and what removes it; none outside of a notebook.
-
-    By the display that every notebook has: no widget has to be installed, neither here nor in the browser.
-    """
-    ipython = sys.modules["IPython"].get_ipython()
-    if ipython is None or not _has_cells(ipython):
-        return None
-    from ._chart import curve_svg
-    from ._html import table
-
-    display: Any = import_module("IPython.display")
-    points: list[tuple[float, float]] = []
-    handles: list[Any] = []
-
-    def show(progress: Progress) -> None:
-        points.append((progress.seconds, progress.watts))
-        recent = points[-_MOMENTS:]
-        start = recent[0][0] if len(points) > _MOMENTS else 0.0
-        text = table((), [[str(progress)]]) + curve_svg([(seconds - start, watts) for seconds, watts in recent])
-        if handles:
-            handles[0].update(display.HTML(text))
-        else:
-            # At the first second: a cell that is over before leaves nothing behind.
-            handles.append(display.display(display.HTML(text), display_id=True))
-
-    def clear() -> None:
-        for handle in handles:
-            handle.update(display.HTML(""))
-
-    return show, clear

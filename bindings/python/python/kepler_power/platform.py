@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
 
-from .figures import Source
 from .quantities import Energy, Power
+from .source import Source
 
 if TYPE_CHECKING:
     from ._native import MeterRow, ResidualRow

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
 from . import _native
-from .figures import Source
 from .platform import Platform, Residual, of_machine
 from .quantities import Energy, Power
+from .source import Source
 from .table import Command, Container, Job, Pod, Process, Table, Unit, Vm
 
 __all__ = ["Node", "NodeZone", "Snapshot"]

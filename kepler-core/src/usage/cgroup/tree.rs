@@ -24,6 +24,12 @@ impl CgroupTree {
         found.map(|(root, _, is_v1)| CgroupTree { root, is_v1, paths: HashMap::new() })
     }
 
+    /// The directory where it is mounted.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Whether it is the `cpuacct` hierarchy of version 1.
     #[must_use]
     pub fn is_v1(&self) -> bool {
@@ -48,6 +54,11 @@ impl CgroupTree {
                 }
             }
         }
+    }
+
+    /// The paths of all cgroups that were there at the last [`read`](CgroupTree::read), in no order.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.paths.values().map(String::as_str)
     }
 
     /// The line that `/proc/PID/cgroup` has for processes in this cgroup, if it was there at the last

@@ -1,7 +1,6 @@
 //! The engines' own files.
 
-use super::root::HostRoot;
-use crate::host::Host;
+use crate::host::{Host, HostRoot};
 use crate::workload::ContainerInfo;
 use crate::workload::process::ProcessReader;
 use serde::Deserialize;

@@ -7,8 +7,7 @@
 //! A document is that of a machine if it has the UUID of the machine's own command line: it adds to an identity, and never makes one. What
 //! cannot be read, is not whole, or is another's adds nothing.
 
-use super::root::HostRoot;
-use crate::host::Host;
+use crate::host::{Host, HostRoot};
 use crate::printable;
 use crate::workload::VmInfo;
 use quick_xml::XmlVersion;

@@ -37,6 +37,8 @@ pub struct Setup {
     /// The package of each of the two processors, if the machine tells.
     pub packages: Option<[u32; 2]>,
     pub sysfs_files: Vec<(&'static str, &'static str)>,
+    /// The root of the cgroup namespace that these tests read in.
+    pub cgroup_namespace: Option<String>,
     pub usage_source: Option<Box<dyn UsageSource>>,
     pub meter: Source,
     /// Sources that stand before it.
@@ -61,6 +63,7 @@ impl Default for Setup {
             second_socket: false,
             packages: None,
             sysfs_files: Vec::new(),
+            cgroup_namespace: None,
             usage_source: None,
             meter: Source::Powercap,
             before: Vec::new(),
@@ -119,6 +122,13 @@ impl Machine {
             let path = tree.sysfs().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
+        }
+        if let Some(namespace) = setup.cgroup_namespace {
+            let directory = processes.host(tree.sysfs()).cgroup().join(namespace.trim_start_matches('/'));
+            std::fs::create_dir_all(&directory).unwrap();
+            std::fs::write(directory.join("cgroup.procs"), format!("{}\n", std::process::id())).unwrap();
+            std::fs::create_dir_all(processes.procfs().join("self")).unwrap();
+            std::fs::write(processes.procfs().join("self/cgroup"), "0::/\n").unwrap();
         }
         let mut options = SamplerOptions::default();
         options.chain.sources = setup.before;

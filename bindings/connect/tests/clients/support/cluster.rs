@@ -37,12 +37,16 @@ impl Authority {
     /// A server's configuration with a certificate of these names.
     pub(crate) fn server(&self, names: &[&str]) -> Arc<rustls::ServerConfig> {
         let (certificate, key) = self.certificate(names);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
-        let config =
-            rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap())
+        server_with(&certificate, &key)
     }
+}
+
+/// A server's configuration with this certificate.
+pub(crate) fn server_with(certificate: &rcgen::Certificate, key: &KeyPair) -> Arc<rustls::ServerConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap())
 }
 
 impl Authority {

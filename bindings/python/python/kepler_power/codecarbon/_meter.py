@@ -12,7 +12,8 @@ from .output_methods.emissions_data import UNKNOWN
 
 if TYPE_CHECKING:
     from ..devices import Device
-    from ..figures import Source, Zone
+    from ..figures import Zone
+    from ..source import Source
     from ._machine import Machine
 
 

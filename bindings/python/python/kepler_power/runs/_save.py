@@ -11,7 +11,7 @@ from .._text import shown
 from ..errors import DataError
 
 if TYPE_CHECKING:
-    from ..measurement import Measurement
+    from .._measured import Measured
 
 # In order; with the unit in the name. A file with other columns is not ours and is left as it is.
 COLUMNS = (
@@ -26,7 +26,7 @@ OLDER_COLUMNS = COLUMNS[:-8]
 _EARLIER = (COLUMNS, COLUMNS[:-6], OLDER_COLUMNS)
 
 
-def save(measurement: Measurement, path: Union[str, os.PathLike[str]]) -> None:
+def save(measurement: Measured, path: Union[str, os.PathLike[str]]) -> None:
     """Adds a run to a file, which is made with its header where there is none. Several processes may add to one.
 
     :raises kepler_power.errors.DataError: the file has other columns.

@@ -1,6 +1,6 @@
-//! The host's root file system: reading below it, and never beside it.
+//! The host's root file system, or that of one process: reading below it, and never beside it.
 
-use crate::host::Host;
+use super::Host;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Dir, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -9,14 +9,25 @@ use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 /// A directory that stands for the root: absolute paths and symbolic links below it are taken from there.
+///
+/// ```
+/// use kepler_core::host::HostRoot;
+///
+/// let tree = tempfile::tempdir()?;
+/// std::fs::write(tree.path().join("today.pem"), "text")?;
+/// std::os::unix::fs::symlink("/today.pem", tree.path().join("current.pem"))?;
+/// let root = HostRoot::open(tree.path()).ok_or("it cannot be opened")?;
+/// assert_eq!(root.read("/current.pem", 100).as_deref(), Some(&b"text"[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
-pub(super) struct HostRoot {
+pub struct HostRoot {
     directory: OwnedFd,
 }
 
 impl HostRoot {
     /// The roots of a host that can be opened, the best first.
-    pub(super) fn of(host: &Host) -> Vec<Self> {
+    pub(crate) fn of(host: &Host) -> Vec<Self> {
         let own = Path::new("/");
         let candidates: Vec<PathBuf> = if host.root() == own {
             vec![host.procfs().join("1/root"), own.to_owned()]
@@ -26,13 +37,16 @@ impl HostRoot {
         candidates.iter().filter_map(|path| Self::open(path)).collect()
     }
 
-    fn open(path: &Path) -> Option<Self> {
+    /// The directory `path` as a root; `None` where it cannot be opened.
+    #[must_use]
+    pub fn open(path: &Path) -> Option<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Some(HostRoot { directory: rustix::fs::open(path, flags, Mode::empty()).ok()? })
     }
 
     /// The content of a regular file, if there is one that is not larger than `limit` bytes.
-    pub(super) fn read(&self, path: &str, limit: u64) -> Option<Vec<u8>> {
+    #[must_use]
+    pub fn read(&self, path: &str, limit: u64) -> Option<Vec<u8>> {
         // Neither a pipe nor a terminal may hold us up.
         let file = self.resolve(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY).ok()?;
         let file = File::from(file);
@@ -46,7 +60,8 @@ impl HostRoot {
     }
 
     /// The names in a directory, up to a limit; those that are not UTF-8 are left out.
-    pub(super) fn list(&self, path: &str, most: usize) -> Vec<String> {
+    #[must_use]
+    pub fn list(&self, path: &str, most: usize) -> Vec<String> {
         let Ok(directory) = self.resolve(path, OFlags::RDONLY | OFlags::DIRECTORY) else { return Vec::new() };
         let Ok(entries) = Dir::read_from(&directory) else { return Vec::new() };
         let names =
