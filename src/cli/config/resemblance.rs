@@ -33,11 +33,17 @@ const HELM_VALUES: &str = "it looks like a file of Helm values, of which the set
 const WEB_CONFIG: &str = "it is a file of TLS and passwords, for `web.configFile`";
 
 /// Kinds of Kubernetes objects that hold settings of Kepler's.
-const OBJECTS: [(&str, &str); 5] = [
+const OBJECTS: [(&str, &str); 8] = [
     ("ConfigMap", "a ConfigMap, of which the settings stand in `data`"),
     ("PowerMonitor", "a PowerMonitor of the Kepler Operator, of which the settings stand in `spec.kepler.config`"),
     ("PowerMonitorInternal", "a PowerMonitorInternal of the Kepler Operator"),
     ("Kepler", "a Kepler of the Kepler Operator"),
+    ("HelmRelease", "a HelmRelease of Flux, of which the settings stand in `spec.values.config`"),
+    ("Application", "an Application of Argo CD, of which the settings stand below `spec.source.helm`"),
+    (
+        "ApplicationSet",
+        "an ApplicationSet of Argo CD, of which the settings stand below `spec.template.spec.source.helm`",
+    ),
     ("DaemonSet", "a DaemonSet, of which the settings stand in the arguments of its container"),
 ];
 

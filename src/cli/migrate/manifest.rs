@@ -5,7 +5,7 @@ use super::super::config::yaml::{self, Content, Document, Entry, Node};
 use super::gitops;
 use super::part::{Part, words};
 use super::tree::{find, items, put, section, string};
-use super::values::{helm_values, names_kepler, of_variables};
+use super::values::{helm_values, of_variables, values_of_a_part};
 
 /// What of a document is for Kepler; nothing where none of it is.
 pub(super) fn part(entries: Vec<Entry>) -> Option<Part> {
@@ -15,7 +15,8 @@ pub(super) fn part(entries: Vec<Entry>) -> Option<Part> {
         Some("Kepler") => kepler_resource(&entries),
         Some("DaemonSet" | "Deployment" | "Pod") => workload(&entries)?,
         Some("HelmRelease") => gitops::flux(&entries)?,
-        Some("Application") => gitops::argo(&entries)?,
+        Some("Application") => gitops::argo(section(&entries, "spec"))?,
+        Some("ApplicationSet") => gitops::argo(section(&entries, "spec.template.spec"))?,
         Some(_) if find(&entries, "apiVersion").is_some() => return None,
         _ if find(&entries, "services").is_some() => compose(&entries)?,
         _ => configuration(entries)?,
@@ -23,13 +24,9 @@ pub(super) fn part(entries: Vec<Entry>) -> Option<Part> {
     Some(part)
 }
 
-/// A configuration file, or Helm values: of the chart itself, or of one that has it as a part.
+/// A configuration file, or Helm values.
 fn configuration(entries: Vec<Entry>) -> Option<Part> {
-    let inner = section(&entries, "kepler");
-    if !inner.is_empty() && names_kepler(inner) {
-        let mut part = helm_values(inner)?;
-        part.remarks
-            .insert(0, "these are the values of a chart that has Kepler's as a part, under `kepler`".to_owned());
+    if let Some(part) = values_of_a_part(&entries) {
         return Some(part);
     }
     if looks_like_settings(&entries) {

@@ -6,23 +6,41 @@ use super::part::Part;
 use super::tree::{find, put, section, string};
 
 /// Whether values are for a chart of Kepler's, also where they hold no settings.
-pub(super) fn names_kepler(values: &[Entry]) -> bool {
+fn names_kepler(values: &[Entry]) -> bool {
     let repository = string(values, "image.repository").unwrap_or_default();
     let is_kepler = |key: &str| find(values, key).is_some();
     repository.ends_with("sustainable_computing_io/kepler") || is_kepler("daemonset") || is_kepler("extraEnvVars")
 }
 
-/// Values that are of a chart of Kepler's, as far as can be seen.
+/// Values of a chart that has Kepler's as a part, under `kepler`.
+pub(super) fn values_of_a_part(entries: &[Entry]) -> Option<Part> {
+    let inner = section(entries, "kepler");
+    let is_chart = ["config", "image", "serviceMonitor"].iter().any(|key| find(inner, key).is_some());
+    if !is_chart && !names_kepler(inner) {
+        return None;
+    }
+    let mut part = values_of_chart(inner);
+    part.remarks.insert(0, "these are the values of a chart that has Kepler's as a part, under `kepler`".to_owned());
+    Some(part)
+}
+
+/// Values that are of a chart of Kepler's, or of one that has it as a part, as far as can be seen.
 pub(super) fn helm_values(entries: &[Entry]) -> Option<Part> {
-    let is_kepler = !section(entries, "extraEnvVars").is_empty() || names_kepler(entries);
-    (is_kepler || looks_like_settings(section(entries, "config"))).then(|| values_of_chart(entries))
+    if let Some(part) = values_of_a_part(entries) {
+        return Some(part);
+    }
+    let is_kepler = names_kepler(entries) || looks_like_settings(section(entries, "config"));
+    is_kepler.then(|| values_of_chart(entries))
 }
 
 /// Values that are known to be of a chart of Kepler's.
 pub(super) fn values_of_chart(entries: &[Entry]) -> Part {
-    if !section(entries, "extraEnvVars").is_empty() {
-        let mut part = of_variables(section(entries, "extraEnvVars"), "Helm values of Kepler up to 0.9");
-        let others = names(entries, "extraEnvVars");
+    let settings = section(entries, "config");
+    let variables = section(entries, "extraEnvVars");
+    // Charts up to 0.9 have no `config`; where it stands beside their variables, those were left over.
+    if !variables.is_empty() && !looks_like_settings(settings) {
+        let mut part = of_variables(variables, "Helm values of Kepler up to 0.9");
+        let others = names(entries, &["extraEnvVars"]);
         if !others.is_empty() {
             part.remarks.push(format!(
                 "{others}: of another chart than ours, which has its own values (`deploy/helm/kepler/values.yaml`); left out here"
@@ -31,21 +49,26 @@ pub(super) fn values_of_chart(entries: &[Entry]) -> Part {
         part.remarks.extend(for_the_chart(entries));
         return part;
     }
-    let settings = section(entries, "config").to_vec();
-    let others = names(entries, "config");
+    let others = names(entries, &["config", "extraEnvVars"]);
     let mut remarks = Vec::new();
+    if !variables.is_empty() {
+        remarks.push(
+            "`extraEnvVars`: of charts of Kepler up to 0.9; the chart with `config` has none, left out".to_owned(),
+        );
+    }
     if !others.is_empty() {
         remarks.push(format!(
             "{others}: for the chart, which takes these values as they are (`deploy/helm/kepler`); left out here"
         ));
     }
     remarks.extend(for_the_chart(entries));
-    Part { kind: "Helm values of Go Kepler", settings, remarks, ..Part::default() }
+    Part { kind: "Helm values of Go Kepler", settings: settings.to_vec(), remarks, ..Part::default() }
 }
 
-/// The names of all entries but one.
-fn names(entries: &[Entry], but: &str) -> String {
-    let others = entries.iter().filter(|entry| entry.key != but).map(|entry| format!("`{}`", entry.key));
+/// The names of all entries but some.
+fn names(entries: &[Entry], but: &[&str]) -> String {
+    let others =
+        entries.iter().filter(|entry| !but.contains(&entry.key.as_str())).map(|entry| format!("`{}`", entry.key));
     others.collect::<Vec<_>>().join(", ")
 }
 
@@ -70,6 +93,9 @@ fn for_the_chart(entries: &[Entry]) -> Vec<String> {
     let repository = string(entries, "image.repository").unwrap_or_default();
     if repository.ends_with("sustainable_computing_io/kepler") {
         remarks.push("`image.repository`: that is Go Kepler's image; leave it out, and `image.tag` with it".to_owned());
+    }
+    if repository.is_empty() && find(entries, "image.tag").is_some() {
+        remarks.push("`image.tag`: of Go Kepler's image; leave it out".to_owned());
     }
     for key in OF_THE_DAEMONSET.iter().filter(|key| find(entries, key).is_some()) {
         remarks.push(format!("`{key}`: the chart has it as `daemonset.{key}`; at the top it has no effect"));
