@@ -1,11 +1,13 @@
 //! The host's root file system, or that of one process: reading below it, and never beside it.
 
 use super::Host;
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Dir, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 /// A directory that stands for the root: absolute paths and symbolic links below it are taken from there.
@@ -75,23 +77,67 @@ impl HostRoot {
         let below = path.trim_start_matches('/');
         match rustix::fs::openat2(&self.directory, below, flags, Mode::empty(), within) {
             // Before Linux 5.6, or where a seccomp profile does not know the call.
-            Err(Errno::NOSYS | Errno::PERM) => self.resolve_plainly(Path::new(below), flags),
+            Err(Errno::NOSYS | Errno::PERM) => self.resolve_by_steps(Path::new(below), flags),
             other => other,
         }
     }
 
-    /// The same for paths without any symbolic link.
-    fn resolve_plainly(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
-        let mut current = rustix::fs::openat(&self.directory, ".", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-        let mut components = path.components().peekable();
-        while let Some(component) = components.next() {
-            let Component::Normal(name) = component else { return Err(Errno::INVAL) };
-            let flags = if components.peek().is_none() { flags } else { OFlags::PATH | OFlags::DIRECTORY };
-            let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            current = rustix::fs::openat(current.as_fd(), name, flags, Mode::empty())?;
+    /// The same a step at a time: each is opened below the one before it, links are read, and nothing is above the root.
+    fn resolve_by_steps(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let mut above: Vec<OwnedFd> = Vec::new();
+        let mut left = steps(path);
+        let mut links = 0;
+        while let Some(step) = left.pop() {
+            let here = above.last().map_or(self.directory.as_fd(), OwnedFd::as_fd);
+            match step {
+                Step::Up => drop(above.pop()),
+                Step::To(name) => match rustix::fs::readlinkat(here, &name, Vec::new()) {
+                    Ok(target) => {
+                        links += 1;
+                        let target = Path::new(OsStr::from_bytes(target.as_bytes()));
+                        if links > MOST_LINKS {
+                            return Err(Errno::LOOP);
+                        }
+                        if target.has_root() {
+                            above.clear();
+                        }
+                        left.extend(steps(target));
+                    }
+                    // It is no link; one that takes its place now is not followed.
+                    Err(Errno::INVAL) if left.is_empty() => return open(here, &name, flags),
+                    Err(Errno::INVAL) => {
+                        let next = open(here, &name, OFlags::PATH | OFlags::DIRECTORY)?;
+                        above.push(next);
+                    }
+                    Err(error) => return Err(error),
+                },
+            }
         }
-        Ok(current)
+        open(above.last().map_or(self.directory.as_fd(), OwnedFd::as_fd), OsStr::new("."), flags)
     }
+}
+
+fn open(below: BorrowedFd<'_>, name: &OsStr, flags: OFlags) -> Result<OwnedFd, Errno> {
+    rustix::fs::openat(below, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// Links on the way to a file, at most: as many as the kernel follows.
+const MOST_LINKS: u32 = 40;
+
+/// A part of a path.
+enum Step {
+    Up,
+    To(OsString),
+}
+
+/// The parts of a path, the last one first.
+fn steps(path: &Path) -> Vec<Step> {
+    let step = |part: Component<'_>| match part {
+        Component::Normal(name) => Some(Step::To(name.to_owned())),
+        Component::ParentDir => Some(Step::Up),
+        _ => None,
+    };
+    path.components().rev().filter_map(step).collect()
 }
 
 #[cfg(test)]
@@ -116,8 +162,26 @@ mod tests {
         assert_eq!(root.read("/var/run/pid", 10).as_deref(), Some(&b"7"[..]));
         assert_eq!((root.read("absolute", 100), root.read("up", 100)), (None, None));
         assert_eq!(root.read("../../../../etc/hostname", 100), None);
-        let plainly = |path: &str| root.resolve_plainly(Path::new(path), OFlags::RDONLY);
-        assert!(plainly("run/pid").is_ok() && plainly("var/run/pid").is_err() && plainly("../x").is_err());
+        fs::create_dir_all(inside.path().join("run/deep")).unwrap();
+        symlink("../..//./../var/run", inside.path().join("run/deep/back")).unwrap();
+        symlink("round", inside.path().join("round")).unwrap();
+        let by_steps = |path: &str| {
+            let mut text = String::new();
+            File::from(root.resolve_by_steps(Path::new(path), OFlags::RDONLY)?).read_to_string(&mut text).unwrap();
+            Ok(text)
+        };
+        for path in ["run/pid", "var/run/pid", "run/deep/back/pid", "../../run/pid", "run/deep/../pid"] {
+            assert_eq!(by_steps(path).as_deref(), Ok("7"), "{path}");
+            assert_eq!(root.read(path, 10).as_deref(), Some(&b"7"[..]), "{path}");
+        }
+        for path in ["absolute", "up", "../../../../etc/hostname", "run/nothing", "run/pid/x"] {
+            assert!(by_steps(path).is_err() && root.read(path, 100).is_none(), "{path}");
+        }
+        assert_eq!(by_steps("round"), Err(Errno::LOOP));
+        for path in ["var/..", "run/deep/..", ".", "run/deep/back"] {
+            let directory = root.resolve_by_steps(Path::new(path), OFlags::RDONLY | OFlags::DIRECTORY).unwrap();
+            assert!(Dir::read_from(directory).is_ok_and(|entries| entries.count() > 2), "{path}");
+        }
     }
 
     #[test]
