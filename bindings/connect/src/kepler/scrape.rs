@@ -133,7 +133,8 @@ impl Scrape {
         for sample in samples(text) {
             let sample = sample.map_err(|mut error| {
                 error.line += lines;
-                Unreadable::malformed(error.to_string())
+                let foreign = foreign(text).filter(|_| lines == 0 && !self.is_kepler);
+                Unreadable::malformed(foreign.map_or_else(|| error.to_string(), str::to_owned))
             })?;
             let known = BY_NAME.get(sample.name).copied();
             self.is_kepler |= known.is_some() || sample.name == metric_names::BUILD_INFO;
@@ -235,6 +236,17 @@ impl Scrape {
                 shown.identity.take_name(named);
             }
         }
+    }
+}
+
+/// What a text is that is none of metrics, by its beginning.
+fn foreign(text: &[u8]) -> Option<&'static str> {
+    match text.trim_ascii_start().first()? {
+        b'<' => {
+            Some("it shows no metrics but a page: check the port and the path, and look for a login or a proxy between")
+        }
+        b'{' | b'[' => Some("it shows no metrics but JSON: check the port and the path"),
+        _ => None,
     }
 }
 

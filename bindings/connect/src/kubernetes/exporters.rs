@@ -11,7 +11,7 @@ use super::pods::Metadata;
 use crate::kepler::{KeplerView, Target};
 use jiff::Timestamp;
 use serde::Deserialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -84,6 +84,8 @@ impl Exporters {
     fn targets<'a>(&self, slices: impl Iterator<Item = &'a Slice>) -> Vec<Target> {
         // Of equal ones the first by address, each time: two exporters have counters of their own.
         let mut found: BTreeMap<(Option<&str>, String), (Preference<'_>, Target)> = BTreeMap::new();
+        let slices: Vec<&Slice> = slices.collect();
+        let families: HashSet<&str> = slices.iter().map(|slice| slice.address_type.as_str()).collect();
         for slice in slices {
             let Some((scheme, port)) = slice.port(self.port.as_deref()) else { continue };
             for endpoint in slice.endpoints.iter().flatten() {
@@ -93,6 +95,8 @@ impl Exporters {
                 let node = endpoint.node_name.as_deref().filter(|name| !name.is_empty());
                 let target = match node {
                     Some(node) => target.on_node(node),
+                    // An address of each family may lead to it.
+                    None if families.len() > 1 => target.perhaps_known(),
                     None => target,
                 };
                 // The name that its certificate has.
@@ -278,6 +282,35 @@ mod tests {
             );
         }
         assert!(found.iter().all(|target| target.contains("28282")));
+    }
+
+    #[test]
+    fn an_endpoint_in_several_slices_counts_once_and_each_family_of_an_unknown_node_is_a_way_to_it() {
+        let slice = |family: &str, addresses: &[&str], node: &str| {
+            let endpoints: Vec<String> = addresses
+                .iter()
+                .map(|address| format!(r#"{{"addresses":["{address}"],"conditions":{{"ready":true}}{node}}}"#))
+                .collect();
+            format!(
+                r#"{{"addressType":"{family}","ports":[{{"name":"http","port":28282}}],"endpoints":[{}]}}"#,
+                endpoints.join(",")
+            )
+        };
+        // While endpoints move from a slice to another one, they may stand in both (EndpointSlice API, 2026).
+        let (first, second) =
+            (slice("IPv4", &["10.0.0.1", "10.0.0.2"], ""), slice("IPv4", &["10.0.0.2", "10.0.0.3"], ""));
+        let found = targets(&[&first, &second]);
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert!(found.iter().all(|target| target.contains("may_repeat: false")), "{found:?}");
+        let named = r#","nodeName":"a""#;
+        assert_eq!(targets(&[&slice("IPv4", &["10.0.0.1"], named), &slice("IPv4", &["10.0.0.1"], named)]).len(), 1);
+        // Slices that people write have no names of nodes.
+        let six = slice("IPv6", &["fd00::1", "fd00::2"], "");
+        let found = targets(&[&first, &six]);
+        assert!(found.len() == 4 && found.iter().all(|target| target.contains("may_repeat: true")), "{found:?}");
+        let host = slice("FQDN", &["node-a.example"], "");
+        let found = targets(&[&host]);
+        assert!(found.len() == 1 && found[0].contains("node-a.example"), "{found:?}");
     }
 
     #[test]

@@ -203,6 +203,42 @@ fn every_node_is_polled_and_a_failing_one_lowers_coverage() {
     assert_eq!(n2.power, None, "unknown knows what it draws now");
 }
 
+/// What stands at an address where an exporter was expected: a proxy with a login, a page of a web interface, a server that is
+/// busy. Each is said as what it is, and the others' figures go on.
+#[test]
+fn what_answers_in_place_of_an_exporter_is_said_with_what_to_do() {
+    let page = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head></html>\n";
+    let moved = Reply::Full(302, vec![("location", "https://sso.example/login?next=/metrics".into())], page.into());
+    let json = r#"{"status":"ok"}"#;
+    let cases = [
+        (moved, "status", "redirects are not followed"),
+        (Reply::status(401), "refused", "check the token"),
+        (Reply::status(403), "refused", "may not"),
+        (Reply::status(404), "status", "check the path"),
+        (Reply::status(503), "status", "503"),
+        (Reply::ok(page), "malformed", "no metrics"),
+        (Reply::ok(json), "malformed", "no metrics"),
+        (Reply::ok(""), "malformed", "no metrics of Kepler"),
+        (Reply::Raw(b"\x15\x03\x01\x00\x02\x02\x50"), "broken", "broken"),
+        (Reply::Slow(metrics("n2", 1.0, "running"), Duration::from_millis(20)), "timeout", "within"),
+        (Reply::Silent(Duration::from_secs(3)), "timeout", "has not answered completely"),
+    ];
+    let (well, other) = (Exporter::start(), Exporter::start());
+    let view = view(&[&well, &other]);
+    for (second, (reply, fault, said)) in (0..).zip(cases) {
+        well.shows(&metrics("n1", f64::from(second), "running"));
+        other.fails(reply);
+        let failed = view.poll(start() + (10 * second).seconds());
+        let [failed] = failed.as_slice() else { panic!("{fault} {said}: {failed:?}") };
+        assert!(failed.what.contains(&other.server.url()) && failed.reason.contains(said), "{said}: {failed:?}");
+        let fleet = view.fleet();
+        assert!(fleet.poll_faults.iter().any(|(kind, _)| *kind == fault), "{fault}: {:?}", fleet.poll_faults);
+        assert!(!failed.reason.contains("Sign in") && !failed.reason.contains("next="), "{failed:?}");
+    }
+    let inventory = view.inventory(range(0, 100)).unwrap();
+    assert!(close(row(&inventory, WorkloadKind::Pod).energy.zones[ZoneKind::Package], 10.0), "{inventory:?}");
+}
+
 #[test]
 fn a_load_balancer_and_a_node_named_twice_are_noticed() {
     let exporter = Exporter::start();
