@@ -1,8 +1,8 @@
 //! The kubelet that runs here: its certificate in the file system that its process sees, and its port.
 //!
 //! An agent in a pod has no folder of the kubelet's. With the host's processes in view it may look through the kubelet's
-//! own root (`/proc/PID/root`), wherever that keeps its files. Pods cannot pass for it: only processes of root that stand in no pod
-//! are looked at. Links are followed within that root: the one to a renewed certificate is absolute
+//! own root (`/proc/PID/root`), wherever that keeps its files. Neither pods nor other containers can pass for it: only processes of
+//! root are looked at that are where the first process is, which in a node of kind or k3d is a container. Links are followed within that root: the one to a renewed certificate is absolute
 //! (`kubelet-server-current.pem -> /var/lib/kubelet/pki/kubelet-server-….pem`), and folders of kubelets are links to other disks.
 
 mod stated;
@@ -79,8 +79,9 @@ impl Found {
 pub(super) fn find(procfs: &Path) -> Found {
     let mut found = Found::default();
     let Ok(entries) = fs::read_dir(procfs) else { return found };
+    let here = read(&procfs.join("1/cgroup")).and_then(|groups| containers(&groups)).unwrap_or_default();
     for process in entries.filter_map(Result::ok).map(|entry| entry.path()) {
-        let Some(usual) = kubelet(&process) else { continue };
+        let Some(usual) = kubelet(&process, &here) else { continue };
         let root = HostRoot::open(&process.join("root"));
         let read_file = |path: &Path| root.as_ref()?.read(path.to_str()?, LONGEST);
         let arguments = read(&process.join("cmdline")).unwrap_or_default();
@@ -100,20 +101,22 @@ pub(super) fn find(procfs: &Path) -> Found {
     found
 }
 
-/// Where a kubelet of this name usually keeps its certificate, if that is a process of root that is in no pod.
-fn kubelet(process: &Path) -> Option<&'static str> {
+/// Where a kubelet of this name usually keeps its certificate, if that is a process of root in the containers `here`.
+fn kubelet(process: &Path, here: &[String]) -> Option<&'static str> {
     let is_number = process.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.parse::<u32>().is_ok());
     let name = is_number.then(|| read(&process.join("comm")))??;
     let (_, usual) = NAMES.iter().find(|(known, _)| *known == name.trim_end())?;
-    let is_it = read(&process.join("cgroup")).is_some_and(|groups| !is_in_pod(&groups))
+    let is_it = read(&process.join("cgroup")).and_then(|groups| containers(&groups)).is_some_and(|its| its == here)
         && read(&process.join("status")).is_some_and(|status| is_of_root(&status));
     is_it.then_some(*usual)
 }
 
-/// Whether a process with these cgroups stands in a pod. In a container that is none, as kubelets of kind do, is another thing.
-fn is_in_pod(groups: &str) -> bool {
+/// The containers that a process with these cgroups is in, outermost first; `None` in a pod.
+fn containers(groups: &str) -> Option<Vec<String>> {
     let CgroupMembership { container, outer, pod, .. } = classify(groups.as_bytes());
-    pod.is_some() || container.iter().chain(&outer).any(|container| container.pod.is_some())
+    let all = || outer.iter().chain(&container);
+    let is_in_pod = pod.is_some() || all().any(|container| container.pod.is_some());
+    (!is_in_pod).then(|| all().map(|container| container.id.clone()).collect())
 }
 
 /// Whether all four user identifiers of a `status` are 0.
@@ -222,18 +225,23 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_or_a_user_does_not_pass_for_a_kubelet() {
+    fn a_pod_a_container_or_a_user_does_not_pass_for_a_kubelet() {
         let pod = "0::/../../pod5754c611-ac2a-41a1-abe4-b39b88f1e6e2/7e86494a3ca43fdd3a4363a76eee67ed3077c96505a2067bd773442cf231d336\n";
         let kind = format!("0::/docker/{}/kubelet.slice/kubelet.service\n", "4f".repeat(32));
-        for (cgroup, user, comm, is_one) in [
-            ("0::/system.slice/kubelet.service\n", "0", "kubelet", true),
-            (kind.as_str(), "0", "kubelet", true),
-            ("0::/system.slice/k3s.service\n", "0", "k3s-server", true),
-            ("0::/user.slice/user-1000.slice\n", "1000", "kubelet", false),
-            ("0::/system.slice/kubelet.service\n", "0", "kubelet-helper", false),
-            (pod, "0", "kubelet", false),
+        let host = "0::/init.scope\n";
+        let init_of_kind = format!("0::/docker/{}/init.scope\n", "4f".repeat(32));
+        for (first, cgroup, user, comm, is_one) in [
+            (host, "0::/system.slice/kubelet.service\n", "0", "kubelet", true),
+            (init_of_kind.as_str(), kind.as_str(), "0", "kubelet", true),
+            (host, "0::/system.slice/k3s.service\n", "0", "k3s-server", true),
+            (host, kind.as_str(), "0", "kubelet", false),
+            (host, "0::/user.slice/user-1000.slice\n", "1000", "kubelet", false),
+            (host, "0::/system.slice/kubelet.service\n", "0", "kubelet-helper", false),
+            (host, pod, "0", "kubelet", false),
+            (pod, pod, "0", "kubelet", false),
         ] {
             let procfs = tempfile::tempdir().unwrap();
+            process(procfs.path(), "1", "systemd", first, "0", &["init"]);
             certificate(&process(procfs.path(), "77", comm, cgroup, user, &[comm]), "var/lib/kubelet/pki/kubelet.crt");
             assert_eq!(find(procfs.path()) != Found::default(), is_one, "{comm} of {user} in {cgroup}");
         }
