@@ -21,7 +21,7 @@ class Rendered:
     def __init__(self, values: Object | None = None, name: str = "kepler", namespace: str = "kepler", chart: Path = CHART):
         with Chart.load(chart) as loaded:
             texts = loaded.render(values or {}, name=name, namespace=namespace)
-        self.notes = next(text for path, text in texts.items() if path.endswith("NOTES.txt"))
+        self.notes = next((text for path, text in texts.items() if path.endswith("NOTES.txt")), "")
         self.objects: list[Object] = []
         for path, text in sorted(texts.items()):
             if not path.endswith("NOTES.txt"):

@@ -114,6 +114,8 @@ def test_each_probe_and_each_mount_names_something_that_is_there(values):
         ({"hub": {"name": "Carbon"}}, "name"),
         ({"modelServer": {"namespace": {"name": "models.example"}}}, "name"),
         ({"service": {"port": "http"}}, "port"),
+        ({"service": {"targetPort": "metrics"}}, "targetPort"),
+        ({"kubeVersion": "latest"}, "kubeVersion"),
         ({"networkPolicy": {"egress": "none"}}, "egress"),
         ({"tls": {"secret": "x"}}, "secret"),
         ({"config": {"kube": {"podInformer": {"mode": "watch"}}}}, "mode"),

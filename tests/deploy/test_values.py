@@ -172,6 +172,57 @@ def test_numbers_and_booleans_are_texts_where_kubernetes_takes_texts_only():
     assert rendered.one("Service")["spec"]["ports"][0]["port"] == 28282
 
 
+def described(path):
+    schema = SCHEMA
+    for key in path:
+        schema = schema["properties"][key]
+    return schema
+
+
+# Texts that are free, in a chart with all parts that name something.
+TEXTS = [path for path in SINGLE if described(path).get("type") == "string" and "pattern" not in described(path) and "enum" not in described(path)]
+NAMING = {
+    **PARTS,
+    "tls": {"enabled": True, "secretName": "x", "clientCAKey": "ca.crt"},
+    "kubernetesAuth": {"enabled": True},
+    "image": {"tag": "v1"},
+    "namespace": {"create": True},
+}
+
+
+def with_texts(text):
+    """What the chart makes where each free text is this one; without the agent's own files, in which it is quoted once more."""
+    rendered = Rendered(merged(NAMING, *(at(path, text) for path in TEXTS)))
+    for made in rendered.objects:
+        if made["kind"] == "ConfigMap":
+            made["data"] = sorted(made["data"])
+        if "template" in made.get("spec", {}):
+            annotations = made["spec"]["template"]["metadata"].get("annotations", {})
+            made["spec"]["template"]["metadata"]["annotations"] = {key: value for key, value in annotations.items() if "checksum" not in key}
+    return rendered.objects
+
+
+@pytest.fixture(scope="module")
+def plain():
+    assert len(TEXTS) > 25
+    made = with_texts("plain-text")
+    assert str(made).count("plain-text") > 60
+    return made
+
+
+def replaced(part, old, new):
+    if isinstance(part, dict):
+        return {replaced(key, old, new): replaced(value, old, new) for key, value in part.items()}
+    if isinstance(part, list):
+        return [replaced(item, old, new) for item in part]
+    return part.replace(old, new) if isinstance(part, str) else part
+
+
+@pytest.mark.parametrize("text", ["on", "1e3", "0x10", "null", "012", "2026-08-01", "a: b", "it's \"q\"", "- x", "#c", "{a}", "*x", "%", "{{ Values }}", "é", "a\\b"])
+def test_a_text_arrives_as_it_is_whatever_yaml_would_read_in_it(text, plain):
+    assert sorted(map(str, with_texts(text))) == sorted(str(replaced(made, "plain-text", text)) for made in plain)
+
+
 LABEL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
@@ -282,3 +333,14 @@ def test_a_namespace_that_agents_share_with_other_parts_allows_what_the_agents_n
     made = Rendered({**parts, "namespace": {"create": True, "name": "shared"}}).one("Namespace", "shared")
     own = Rendered({"namespace": {"create": True, "name": "shared"}}).one("Namespace", "shared")
     assert made == own and made["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "privileged"
+
+
+def test_a_chart_that_has_this_one_as_a_part_gets_the_same_objects(tmp_path):
+    """Its values stand under `kepler` there, with `global` and often `enabled` beside; what is null in them stays the chart's own."""
+    folder = tmp_path / "stack"
+    shutil.copytree(CHART, folder / "charts/kepler")
+    dependency = {"name": "kepler", "version": "0.1.0", "repository": "", "condition": "kepler.enabled"}
+    (folder / "Chart.yaml").write_text(yaml.safe_dump({"apiVersion": "v2", "name": "stack", "version": "0.1.0", "dependencies": [dependency]}))
+    for values in ({}, PARTS, {"labels": {"team": "a"}, "image": None, "service": {"type": None}, "daemonset": None}):
+        (folder / "values.yaml").write_text(yaml.safe_dump({"global": {"registry": "x"}, "kepler": {"enabled": True, **values}}))
+        assert Rendered(chart=folder).objects == Rendered(values).objects
