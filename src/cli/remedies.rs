@@ -106,6 +106,11 @@ fn mount(root: Root) -> String {
     match root {
         Root::Procfs => "in a container mount the host's /proc and pass its path with --host.procfs".to_owned(),
         Root::Sysfs => "in a container mount the host's /sys and pass its path with --host.sysfs".to_owned(),
+        Root::Cgroup => {
+            "in a container mount the host's /sys and pass its path with --host.sysfs, or share the host's cgroup namespace \
+             (Docker: cgroup: host)"
+                .to_owned()
+        }
         Root::Msr => "in a container pass the host's /dev/cpu".to_owned(),
         other => format!("in a container mount the host's {}", other.name()),
     }

@@ -17,7 +17,7 @@ use crate::directory::Directory;
 use crate::host::{Host, Timestamp};
 use crate::units::{Energy, ZoneKind};
 use crate::usage::CgroupId;
-use crate::usage::cgroup::{CgroupCpu, CgroupNamespace, CgroupTree};
+use crate::usage::cgroup::{CgroupCpu, CgroupNamespace, CgroupTree, whole_hierarchy};
 use crate::workload::cgroup::{CgroupMembership, classify};
 use crate::workload::names::ContainerNames;
 use crate::workload::process::ProcessReader;
@@ -96,22 +96,26 @@ const MAX_TEXTS: usize = 8192;
 
 impl Groups {
     pub(super) fn open(host: &Host, retention: Retention, directory: Option<Directory>) -> io::Result<Self> {
+        let host = match whole_hierarchy(host) {
+            Some(whole) => host.clone().with_cgroup(whole),
+            None => host.clone(),
+        };
         Ok(Groups {
-            host: host.clone(),
             #[cfg(feature = "perf")]
             counting: None,
             reader: ProcessReader::open(host.procfs())?,
-            names: ContainerNames::open(host),
+            names: ContainerNames::open(&host),
             naming: Names::new(directory),
             slots: Vec::new(),
             by_key: HashMap::new(),
             by_text: HashMap::new(),
             by_number: HashMap::new(),
-            namespace: CgroupNamespace::find(host),
+            namespace: CgroupNamespace::find(&host),
             tree: CgroupTree::find(host.cgroup()),
             tree_is_fresh: false,
             changed: false,
             retired: RetiredTable::new(retention),
+            host,
         })
     }
 

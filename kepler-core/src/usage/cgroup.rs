@@ -18,7 +18,7 @@
 mod namespace;
 mod tree;
 
-pub use namespace::CgroupNamespace;
+pub use namespace::{CgroupNamespace, whole_hierarchy};
 pub use tree::CgroupTree;
 
 use crate::host::parse_decimal;

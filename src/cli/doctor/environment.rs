@@ -1,6 +1,8 @@
 //! Where this process runs: what decides whether containers can be recognised.
 
+use kepler_core::availability::{Capability, Remedy, Root};
 use kepler_core::host::{Host, ProcessVisibility, Topology};
+use kepler_core::usage::cgroup::whole_hierarchy;
 use serde::Serialize;
 use std::fs;
 
@@ -29,6 +31,9 @@ pub(super) enum Cgroup {
     Hybrid,
     /// One hierarchy for all.
     V2,
+    /// One hierarchy for all, of which only the part of this container is seen.
+    #[serde(rename = "v2_part")]
+    Part,
     /// None found: containers cannot be recognised.
     Missing,
 }
@@ -40,7 +45,20 @@ impl Cgroup {
             Cgroup::V1 => "version 1",
             Cgroup::Hybrid => "version 1, with a unified hierarchy beside it",
             Cgroup::V2 => "version 2",
+            Cgroup::Part => {
+                "version 2, of which this container's part only is seen: what ends between two measurements is in no container"
+            }
             Cgroup::Missing => "none found; containers cannot be recognised",
+        }
+    }
+
+    /// What shows all of it.
+    pub(super) fn remedy(self) -> Remedy {
+        match self {
+            Cgroup::Part => {
+                Remedy::any([Remedy::grant([Capability::SysPtrace]), Remedy::MountRoot { root: Root::Cgroup }])
+            }
+            _ => Remedy::None,
         }
     }
 }
@@ -58,16 +76,19 @@ pub(super) fn read(host: &Host) -> Environment {
             _ => Some(false),
         },
         kernel: line(host.procfs().join("sys/kernel/osrelease")),
+        cgroup: cgroup(host, processes == ProcessVisibility::All),
         processes,
-        cgroup: cgroup(host),
         guest_of: guest_of(host, host.firmware("sys_vendor"), line(host.sysfs().join("hypervisor/type"))),
     }
 }
 
-fn cgroup(host: &Host) -> Cgroup {
-    let root = host.cgroup();
+fn cgroup(host: &Host, sees_host_processes: bool) -> Cgroup {
+    let whole = whole_hierarchy(host);
+    let root = whole.as_deref().unwrap_or(host.cgroup());
     if root.join("cgroup.controllers").exists() {
-        Cgroup::V2
+        // Every cgroup has this file but the root of the hierarchy.
+        let is_part = sees_host_processes && root.join("cgroup.events").exists();
+        if is_part { Cgroup::Part } else { Cgroup::V2 }
     } else if root.join("unified").is_dir() {
         Cgroup::Hybrid
     } else if ["cpu", "cpuacct", "cpu,cpuacct", "systemd"].iter().any(|name| root.join(name).is_dir()) {
@@ -147,5 +168,13 @@ mod tests {
         fs::write(root.path().join("proc/self/mountinfo"), mount.replace("invisible", "off")).unwrap();
         namespace("pid:[4026531836]");
         assert_eq!(seen(), (Some(true), ProcessVisibility::All));
+        let cgroup = root.path().join("sys/fs/cgroup");
+        fs::create_dir_all(&cgroup).unwrap();
+        fs::write(cgroup.join("cgroup.controllers"), "cpu").unwrap();
+        assert_eq!(read(&host).cgroup, Cgroup::V2);
+        fs::write(cgroup.join("cgroup.events"), "populated 1").unwrap();
+        assert_eq!(read(&host).cgroup, Cgroup::Part, "the root of the hierarchy has no such file");
+        namespace("pid:[4026532177]");
+        assert_eq!(read(&host).cgroup, Cgroup::V2, "it is all that there is for what is seen");
     }
 }

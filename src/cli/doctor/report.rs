@@ -314,11 +314,9 @@ impl fmt::Display for Report {
             None => {}
         }
         writeln!(f, "  seen      {}", seen(&self.environment.processes))?;
-        match self.environment.processes.remedy() {
-            Remedy::None => {}
-            remedy => indented(f, "            remedy: ", &remedies::text(&remedy))?,
-        }
+        remedied(f, &self.environment.processes.remedy())?;
         writeln!(f, "  cgroups   {}", self.environment.cgroup.describe())?;
+        remedied(f, &self.environment.cgroup.remedy())?;
         writeln!(f, "\nPermissions")?;
         for Permission { capability, held, lost } in &self.permissions {
             match held {
@@ -340,6 +338,13 @@ impl fmt::Display for Report {
             None => writeln!(f, "  virtual   not detected")?,
         }
         indented(f, "\n", &self.verdict)
+    }
+}
+
+fn remedied(f: &mut fmt::Formatter<'_>, remedy: &Remedy) -> fmt::Result {
+    match remedy {
+        Remedy::None => Ok(()),
+        remedy => indented(f, "            remedy: ", &remedies::text(remedy)),
     }
 }
 

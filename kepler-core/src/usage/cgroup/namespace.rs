@@ -8,8 +8,11 @@
 use super::CgroupTree;
 use crate::host::Host;
 use crate::host::file::{self, FileLimits};
+use crate::usage::CgroupId;
 use std::borrow::Cow;
-use std::path::Path;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::process;
 
 /// A `cgroup` file has some kilobytes; the root's `cgroup.procs` of a large host some hundred.
@@ -91,6 +94,22 @@ impl CgroupNamespace {
     }
 }
 
+/// Where the host's first process has the whole of a hierarchy of which the host's [`cgroup`](Host::cgroup) is a part only.
+///
+/// A container in a cgroup namespace of its own has its own part mounted, unless it is given the host's. `None` where nothing is
+/// missing, or that process cannot be looked into, which takes `CAP_SYS_PTRACE`.
+#[must_use]
+pub fn whole_hierarchy(host: &Host) -> Option<PathBuf> {
+    let place = host.procfs().join("1/root/sys/fs/cgroup");
+    let (part, mut whole) = (CgroupTree::find(host.cgroup())?, CgroupTree::find(&place)?);
+    let (root, above) = (fs::metadata(part.root()).ok()?, fs::metadata(whole.root()).ok()?);
+    if root.dev() != above.dev() || root.ino() == above.ino() {
+        return None;
+    }
+    whole.read();
+    whole.line(CgroupId(root.ino())).map(|_| place)
+}
+
 /// Whether a process is in the cgroup of this directory.
 fn lists(directory: &Path, process: u32) -> bool {
     let processes = file::read_text(&directory.join("cgroup.procs"), FileLimits::bytes(LONGEST)).unwrap_or_default();
@@ -111,7 +130,7 @@ fn accounting_path(line: &str, is_v1: bool) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
+    use std::os::unix::fs::symlink;
 
     const POD: &str = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podaa.slice";
 
@@ -163,6 +182,23 @@ mod tests {
         assert_eq!(v2("/elsewhere", "0::/\n").root(), None, "it is not in what is in view");
         let plain = CgroupNamespace::default();
         assert_eq!(plain.absolute(b"0::/../x\n"), Cow::Borrowed(b"0::/../x\n"));
+    }
+
+    #[test]
+    fn all_of_a_hierarchy_is_found_where_the_first_process_has_it() {
+        let root = tempfile::tempdir().unwrap();
+        let own = host(root.path(), "cpu.stat", "", "", "0::/\n");
+        let whole = own.cgroup().to_owned();
+        assert_eq!(whole_hierarchy(&own), None, "there is no first process");
+        let place = own.procfs().join("1/root/sys/fs/cgroup");
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        symlink(&whole, &place).unwrap();
+        assert_eq!(whole_hierarchy(&own), None, "it is the same");
+        let part = own.clone().with_cgroup(whole.join(format!("{POD}/agent.scope").trim_start_matches('/')));
+        assert_eq!(whole_hierarchy(&part), Some(place.clone()));
+        fs::remove_file(&place).unwrap();
+        symlink(part.cgroup(), &place).unwrap();
+        assert_eq!(whole_hierarchy(&own), None, "the first process has less");
     }
 
     #[test]
