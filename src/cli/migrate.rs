@@ -28,7 +28,7 @@ const MAX_BYTES: u64 = 1 << 20;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Reads a configuration of Go Kepler, its Helm values, a ConfigMap, a DaemonSet or Pod, a PowerMonitor of its \
-    operator, a HelmRelease of Flux, an Application or ApplicationSet of Argo CD, a Compose file, a systemd unit, or a file with a flag on each line; several documents of a manifest are read \
+    operator, a HelmRelease of Flux, an Application or ApplicationSet of Argo CD, a HelmChart of K3s, a Compose file, a systemd unit, or a file with a flag on each line; several documents of a manifest are read \
     together. Writes a configuration for `kepler serve --config.file=…` on standard output; what changes stands at its head \
     as comments. Exit status: 0 done; 2 the file holds no settings, or wrong ones."
 )]

@@ -33,12 +33,13 @@ const HELM_VALUES: &str = "it looks like a file of Helm values, of which the set
 const WEB_CONFIG: &str = "it is a file of TLS and passwords, for `web.configFile`";
 
 /// Kinds of Kubernetes objects that hold settings of Kepler's.
-const OBJECTS: [(&str, &str); 8] = [
+const OBJECTS: [(&str, &str); 9] = [
     ("ConfigMap", "a ConfigMap, of which the settings stand in `data`"),
     ("PowerMonitor", "a PowerMonitor of the Kepler Operator, of which the settings stand in `spec.kepler.config`"),
     ("PowerMonitorInternal", "a PowerMonitorInternal of the Kepler Operator"),
     ("Kepler", "a Kepler of the Kepler Operator"),
     ("HelmRelease", "a HelmRelease of Flux, of which the settings stand in `spec.values.config`"),
+    ("HelmChart", "a HelmChart of K3s, of which the settings stand in `spec.valuesContent`"),
     ("Application", "an Application of Argo CD, of which the settings stand below `spec.source.helm`"),
     (
         "ApplicationSet",

@@ -1,4 +1,4 @@
-//! Values of Helm in the objects by which Flux and Argo CD install a chart.
+//! Values of Helm in the objects by which Flux, Argo CD and K3s install a chart.
 
 use super::super::config::yaml::{self, Content, Document, Entry, Node};
 use super::part::Part;
@@ -34,14 +34,7 @@ pub(super) fn argo(spec: &[Entry]) -> Option<Part> {
     // As a text, or as they are; of both, Argo CD takes the object.
     let mut values = match (find(source, "helm.valuesObject"), string(source, "helm.values")) {
         (Some(Content::Section(values)), _) => values.clone(),
-        (_, Some(text)) => match yaml::parse(text) {
-            Ok(Document { root: Some(Node { content: Content::Section(values), .. }), .. }) => values,
-            Ok(Document { root: None, .. }) => Vec::new(),
-            _ => {
-                remarks.push("`helm.values`: not read, since it is no YAML as it stands; is it a template?".to_owned());
-                Vec::new()
-            }
-        },
+        (_, Some(text)) => values_in(text, "helm.values", &mut remarks),
         _ => Vec::new(),
     };
     // They win over values, as with `helm --set`.
@@ -63,6 +56,42 @@ pub(super) fn argo(spec: &[Entry]) -> Option<Part> {
     part.remarks.extend(remarks);
     part.remarks.push(name_the_chart("spec.source"));
     Some(part)
+}
+
+/// The `HelmChart` or `HelmChartConfig` of K3s and RKE2.
+pub(super) fn k3s(entries: &[Entry]) -> Option<Part> {
+    let chart = string(entries, "spec.chart").or_else(|| string(entries, "metadata.name"));
+    if !chart.is_some_and(is_kepler) {
+        return None;
+    }
+    let mut remarks = Vec::new();
+    let text = string(entries, "spec.valuesContent");
+    let mut values = text.map(|text| values_in(text, "spec.valuesContent", &mut remarks)).unwrap_or_default();
+    for Entry { key, value, .. } in section(entries, "spec.set") {
+        let Content::Text(value) = &value.content else { continue };
+        if !set(&mut values, key, value) {
+            remarks.push(format!("`spec.set`: `{key}` is not read"));
+        }
+    }
+    let mut part = helm_values(&values).unwrap_or_else(|| values_of_chart(&values));
+    part.kind = "a HelmChart of K3s with Go Kepler's chart";
+    part.remarks.extend(remarks);
+    if find(entries, "spec.chart").is_some() {
+        part.remarks.push(name_the_chart("spec.chart"));
+    }
+    Some(part)
+}
+
+/// Values that stand as a text under `key`.
+fn values_in(text: &str, key: &str, remarks: &mut Vec<String>) -> Vec<Entry> {
+    match yaml::parse(text) {
+        Ok(Document { root: Some(Node { content: Content::Section(values), .. }), .. }) => values,
+        Ok(Document { root: None, .. }) => Vec::new(),
+        _ => {
+            remarks.push(format!("`{key}`: not read, since it is no YAML as it stands; is it a template?"));
+            Vec::new()
+        }
+    }
 }
 
 /// Sets a value as `helm --set NAME=VALUE` does: `a.b`, an item `a.b[0]`, a list `{x,y}`. Whether the name is one of these.

@@ -15,6 +15,7 @@ pub(super) fn part(entries: Vec<Entry>) -> Option<Part> {
         Some("Kepler") => kepler_resource(&entries),
         Some("DaemonSet" | "Deployment" | "Pod") => workload(&entries)?,
         Some("HelmRelease") => gitops::flux(&entries)?,
+        Some("HelmChart" | "HelmChartConfig") => gitops::k3s(&entries)?,
         Some("Application") => gitops::argo(section(&entries, "spec"))?,
         Some("ApplicationSet") => gitops::argo(section(&entries, "spec.template.spec"))?,
         Some(_) if find(&entries, "apiVersion").is_some() => return None,
