@@ -376,6 +376,21 @@ fn behind_a_name_each_exporter_counts_once_whatever_families_lead_there() {
     assert_eq!(names(&summary["skipped"], "what"), Vec::<String>::new(), "{summary}");
 }
 
+/// A proxy is for what is outside the cluster, such as carbon intensity.
+#[test]
+fn a_hub_asks_exporters_without_the_proxy_that_its_environment_names() {
+    let exporter = node("node-a");
+    let proxy = Server::start(|_| Reply::status(502));
+    let port = exporter.address.rsplit_once(':').unwrap().1;
+    let mut command = program::kepler(&["hub", &format!("--source=dns=localhost:{port}"), "--source.interval=1s"]);
+    command
+        .env("HTTP_PROXY", format!("http://{}", proxy.address))
+        .env("http_proxy", format!("http://{}", proxy.address));
+    let hub = program::Server::of(command);
+    until("figures", || Some(summary(&hub, "3s")).filter(|summary| summary["nodes"][0]["node"] == "node-a"));
+    assert!(proxy.asked().is_empty());
+}
+
 #[test]
 fn a_hub_says_whom_to_ask_and_why_it_finds_none() {
     let output = run(&["hub"]);

@@ -54,7 +54,11 @@ impl Server {
 
     /// Any verb that serves.
     pub(crate) fn launch(arguments: &[&str]) -> Self {
-        let mut command = kepler(arguments);
+        Server::of(kepler(arguments))
+    }
+
+    /// Any command that serves.
+    pub(crate) fn of(mut command: Command) -> Self {
         let child = command
             .arg("--web.listen-address=127.0.0.1:0")
             .stderr(Stdio::piped())

@@ -57,7 +57,7 @@ pub fn instance_type(cloud: Cloud, service: &str, patience: Duration) -> Result<
         let timeout = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         let limits =
             ClientOptions { timeout, connect_timeout: timeout, max_body_bytes: LONGEST, ..ClientOptions::default() };
-        let (body, headers) = Http::direct(limits)?.ask(method, url, header)?;
+        let (body, headers) = Http::direct(limits, false)?.ask(method, url, header)?;
         Ok::<_, HttpError>((String::from_utf8_lossy(&body).trim().to_owned(), headers))
     };
     let (url, name) = match cloud {

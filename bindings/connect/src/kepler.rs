@@ -162,19 +162,23 @@ impl KeplerView {
             [first, rest @ ..] => format!("kepler {} and {} more", first.address(), rest.len()),
         };
         let secure = targets.iter().any(|target| target.url.scheme() == "https");
-        let view = Self::of_fleet(name, secure, options)?;
+        let view = Self::asking(Http::new(options.http.clone(), secure)?, name, options);
         view.state().roster.list(targets, Timestamp::now());
         Ok(view)
     }
 
     /// For exporters that [`KeplerView::list`] names later. `name` is shown with its figures; `secure` says whether
-    /// addresses will be https.
+    /// addresses will be https. They are asked directly, whatever proxy the environment names: they are of one cluster, and come
+    /// and go under addresses that no `NO_PROXY` can name.
     ///
     /// # Errors
     /// The CA bundle cannot be used.
     pub fn of_fleet(name: impl Into<String>, secure: bool, options: KeplerOptions) -> Result<Self, HttpError> {
-        let http = Http::new(options.http.clone(), secure)?;
-        Ok(KeplerView { name: name.into(), http, options, polling: Mutex::default(), state: Mutex::default() })
+        Ok(Self::asking(Http::direct(options.http.clone(), secure)?, name, options))
+    }
+
+    fn asking(http: Http, name: impl Into<String>, options: KeplerOptions) -> Self {
+        KeplerView { name: name.into(), http, options, polling: Mutex::default(), state: Mutex::default() }
     }
 
     /// Takes over which exporters there are at `now`.

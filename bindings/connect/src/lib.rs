@@ -20,7 +20,7 @@
 //!
 //! What they share is in [`http`]: a request ends in bounded time and reads a bounded answer, certificates are
 //! verified unless that is switched off for a kubelet or a BMC (rustls with ring; a CA bundle can stand in for the system's store), redirects are not followed,
-//! the proxy variables of the environment (`HTTPS_PROXY`, `NO_PROXY`, …) are, and no message holds a
+//! the proxy variables of the environment (`HTTPS_PROXY`, `NO_PROXY`, …) are, but for what is inside a cluster, and no message holds a
 //! token, a password or a query. Errors name the address and what to do.
 //!
 //! The traits are blocking, and so are these clients. From async code call them on a thread for

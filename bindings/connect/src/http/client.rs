@@ -38,10 +38,10 @@ impl Http {
         Http::with(Client::builder(), options, secure)
     }
 
-    /// One that asks through no proxy, over plain HTTP.
-    #[cfg(feature = "instance")]
-    pub(crate) fn direct(options: ClientOptions) -> Result<Self, HttpError> {
-        Http::with(Client::builder().no_proxy(), options, false)
+    /// One that asks through no proxy.
+    #[cfg(any(feature = "instance", feature = "kepler"))]
+    pub(crate) fn direct(options: ClientOptions, secure: bool) -> Result<Self, HttpError> {
+        Http::with(Client::builder().no_proxy(), options, secure)
     }
 
     fn with(builder: ClientBuilder, options: ClientOptions, secure: bool) -> Result<Self, HttpError> {
