@@ -9,11 +9,10 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from chart import CHART, EVERYTHING, VALUES, Rendered, merged
+from chart import CHART, EVERYTHING, Rendered, merged
 
 OWN = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
-GO = yaml.safe_load((VALUES / "go-kepler.yaml").read_text())
 # All parts, with the chart's own values as far as they can stay.
 PARTS = {
     **{name: {"enabled": True} for name in ("nodePort", "serviceMonitor", "podMonitor", "networkPolicy", "hub", "modelServer")},
@@ -101,35 +100,6 @@ def test_a_configuration_that_is_null_has_the_hosts_folders_and_the_port():
         rendered = Rendered({"config": config})
         assert rendered.config["host"] == {"sysfs": "/host/sys", "procfs": "/host/proc"}
         assert rendered.config["web"]["listenAddresses"] == [":28282"] and rendered.container["ports"][0]["containerPort"] == 28282
-
-
-def reused(tmp_path, given):
-    """What `helm upgrade --reuse-values` makes: the old chart's values stand in place of the new chart's."""
-    folder = tmp_path / "kepler"
-    shutil.copytree(CHART, folder)
-    (folder / "values.yaml").write_text(yaml.safe_dump(merged(GO, {"image": {"tag": ""}})))
-    return Rendered(given, chart=folder)
-
-
-def test_an_upgrade_that_reuses_the_values_of_go_keplers_chart_has_this_charts_own_for_the_rest(tmp_path):
-    rendered = valid(reused(tmp_path, {}))
-    assert rendered.container["image"] == Rendered().container["image"]
-    assert any("Go Kepler's image" in line and rendered.container["image"] in line for line in rendered.warnings)
-    assert {(made["kind"], made["metadata"]["name"]) for made in rendered.objects} == {
-        (made["kind"], made["metadata"]["name"]) for made in Rendered().objects
-    }
-    # What the API server lets no upgrade change.
-    selector = {"app.kubernetes.io/name": "kepler", "app.kubernetes.io/instance": "kepler"}
-    assert rendered.one("DaemonSet")["spec"]["selector"] == {"matchLabels": selector}
-    assert rendered.one("ClusterRoleBinding")["roleRef"]["name"] == "kepler" and "clusterIP" not in rendered.one("Service")["spec"]
-
-
-def test_an_upgrade_that_reuses_values_takes_new_ones_as_well(tmp_path):
-    rendered, own = valid(reused(tmp_path, PARTS)), Rendered(merged(PARTS, {"hub": {"resources": None}}))
-    # A list or a free map that a section lacks may have been taken away.
-    for made in own.objects:
-        if made["metadata"]["name"] == "carbon-mcp-server":
-            assert made in rendered.objects
 
 
 def test_go_keplers_image_is_run_where_a_tag_or_a_digest_was_chosen():
