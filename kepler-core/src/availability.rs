@@ -170,6 +170,8 @@ pub enum Capability {
     Bpf,
     /// Exceeds resource limits; BPF tables count as locked memory before Linux 5.11.
     SysResource,
+    /// Most of what root may. Kernels of Debian and Ubuntu ask for it where `kernel.perf_event_paranoid` is above 2.
+    SysAdmin,
 }
 
 impl Capability {
@@ -183,6 +185,7 @@ impl Capability {
             Capability::Perfmon => "CAP_PERFMON",
             Capability::Bpf => "CAP_BPF",
             Capability::SysResource => "CAP_SYS_RESOURCE",
+            Capability::SysAdmin => "CAP_SYS_ADMIN",
         }
     }
 }

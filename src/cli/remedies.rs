@@ -145,10 +145,10 @@ mod tests {
 
     /// One of each kind, with each of its variants.
     fn all() -> Vec<Remedy> {
-        use Capability::{Bpf, DacReadSearch, Perfmon, SysPtrace, SysRawio, SysResource};
+        use Capability::{Bpf, DacReadSearch, Perfmon, SysAdmin, SysPtrace, SysRawio, SysResource};
         let mut all = vec![
             Remedy::None,
-            Remedy::grant([DacReadSearch, SysRawio, SysPtrace, Perfmon, Bpf, SysResource]),
+            Remedy::grant([DacReadSearch, SysRawio, SysPtrace, Perfmon, Bpf, SysResource, SysAdmin]),
             Remedy::MakeReadable { path: "/sys/class/powercap/intel-rapl:0/energy_uj".into() },
             Remedy::AllowSystemCall { calls: vec!["bpf", "perf_event_open"] },
             Remedy::SetKernelParameter { name: "kernel.perf_event_paranoid", value: "0" },

@@ -10,11 +10,9 @@ import pytest
 
 import docker_engine
 from linux import cgroup_seconds, node_busy_seconds
+from workloads import SHORT_LIVED
 
 WINDOW = 8.0
-
-# Successive processes of some 20 ms each: none lives from one measurement to the next.
-SHORT_LIVED = "while :; do sh -c 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done'; done"
 
 
 @pytest.fixture(scope="module")

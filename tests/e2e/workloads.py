@@ -12,6 +12,9 @@ from pathlib import Path
 BUSYBOX = Path("/bin/busybox")
 SPIN = "while :; do :; done"
 
+# Successive processes of some 20 ms each: none lives from one measurement to the next.
+SHORT_LIVED = "while :; do sh -c 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done'; done"
+
 
 @contextmanager
 def running(arguments: Sequence[str | bytes], **options) -> Iterator[subprocess.Popen]:
@@ -55,7 +58,7 @@ def _hierarchies() -> list[Path]:
     mount = Path("/sys/fs/cgroup")
     if (mount / "cgroup.controllers").exists():
         return [mount]
-    return [mount / name for name in ("unified", "cpu", "systemd") if (mount / name / "cgroup.procs").exists()]
+    return [mount / name for name in ("unified", "cpu", "cpuacct", "systemd") if (mount / name / "cgroup.procs").exists()]
 
 
 @contextmanager

@@ -51,7 +51,8 @@
 use super::inventory::add_missing_packages;
 use super::{EnergyMeter, MeterInventory, Method, Quality, ReadError, ReadFault, Reading, SkippedZone, Zone};
 use crate::availability::{Remedy, Root, Unavailable};
-use crate::host::{Host, Timestamp, Topology, parse_processor_list, perf_events};
+use crate::host::perf_events::{self, Paranoia};
+use crate::host::{Host, Timestamp, Topology, parse_processor_list};
 use crate::units::{Energy, ZoneKind};
 use perf_event::events::{Dynamic, Raw};
 use perf_event::{Builder, Counter};
@@ -80,6 +81,7 @@ pub struct Perf {
     /// In the order of `zones`.
     counters: Vec<Counters>,
     skipped: Vec<SkippedZone>,
+    paranoia: Paranoia,
 }
 
 /// The counters whose sum is one zone.
@@ -99,7 +101,8 @@ impl Perf {
     pub fn open(host: &Host) -> Result<Self, Unavailable> {
         let devices = host.sysfs().join("bus/event_source/devices");
         let topology = Topology::read(host);
-        let mut meter = Perf { zones: Vec::new(), counters: Vec::new(), skipped: Vec::new() };
+        let paranoia = Paranoia::of(host);
+        let mut meter = Perf { zones: Vec::new(), counters: Vec::new(), skipped: Vec::new(), paranoia };
         let mut first_fault = None;
         for (pmu, event, kind) in EVENTS {
             let pmu = devices.join(pmu);
@@ -107,7 +110,7 @@ impl Perf {
                 continue;
             }
             if let Err(error) = meter.open_event(&pmu, event, kind, &topology) {
-                meter.skipped.push(SkippedZone::unused(refused(&pmu, event, &error)));
+                meter.skipped.push(SkippedZone::unused(refused(&pmu, event, &error, paranoia)));
                 first_fault.get_or_insert((pmu, event, error));
             }
         }
@@ -117,7 +120,7 @@ impl Perf {
                 Ok(meter)
             }
             (true, None) => Err(no_pmu(&devices, topology.virtualised)),
-            (true, Some((pmu, event, error))) => Err(refused(&pmu, event, &error)),
+            (true, Some((pmu, event, error))) => Err(refused(&pmu, event, &error, paranoia)),
         }
     }
 
@@ -167,7 +170,7 @@ impl Perf {
             let counters = match counters {
                 Ok(counters) => counters,
                 Err(error) => {
-                    let skipped = SkippedZone::missing(kind, package, refused(pmu, event, &error));
+                    let skipped = SkippedZone::missing(kind, package, refused(pmu, event, &error, self.paranoia));
                     self.skipped.push(skipped.with_fault(super::reason(&error)));
                     continue;
                 }
@@ -254,10 +257,10 @@ fn no_pmu(devices: &Path, virtualised: bool) -> Unavailable {
     Unavailable::new(SOURCE, reason, remedy)
 }
 
-fn refused(pmu: &Path, event: &str, error: &io::Error) -> Unavailable {
-    let reason = format!("cannot open {event} of {}: {error}", pmu.display());
+fn refused(pmu: &Path, event: &str, error: &io::Error, paranoia: Paranoia) -> Unavailable {
+    let reason = format!("cannot open {event} of {}: {}", pmu.display(), paranoia.describe(error));
     // Else this kernel does not offer the event on this processor, or the sysfs is not this kernel's.
-    let remedy = perf_events::remedy(error).unwrap_or_else(|| Remedy::select(["powercap", "msr"]));
+    let remedy = perf_events::remedy(error, paranoia).unwrap_or_else(|| Remedy::select(["powercap", "msr"]));
     Unavailable::new(SOURCE, reason, remedy)
 }
 

@@ -37,7 +37,8 @@ pub use cgroup::CgroupCounters;
 
 use super::Work;
 use crate::availability::{Remedy, Root, Unavailable};
-use crate::host::{CpuDomain, CpuDomains, Host, perf_events};
+use crate::host::perf_events::{self, Paranoia};
+use crate::host::{CpuDomain, CpuDomains, Host};
 use perf_event::events::Hardware;
 use perf_event::{Builder, CountAndTime, Counter};
 use rustix::io::Errno;
@@ -85,7 +86,7 @@ impl NodeCounters {
                     builder.any_pid();
                     Scaled::open(builder)
                 });
-                processors.push(counters.map_err(|error| refused(number, &error))?);
+                processors.push(counters.map_err(|error| refused(number, &error, Paranoia::of(host)))?);
             }
         }
         if processors.is_empty() {
@@ -183,9 +184,10 @@ fn scaled(before: &CountAndTime, now: &CountAndTime) -> Option<u64> {
     }
 }
 
-fn refused(processor: u32, error: &io::Error) -> Unavailable {
-    let reason = format!("cannot count cycles, instructions or cache misses on processor {processor}: {error}");
-    let remedy = perf_events::remedy(error).unwrap_or(match Errno::from_io_error(error) {
+fn refused(processor: u32, error: &io::Error, paranoia: Paranoia) -> Unavailable {
+    let fault = paranoia.describe(error);
+    let reason = format!("cannot count cycles, instructions or cache misses on processor {processor}: {fault}");
+    let remedy = perf_events::remedy(error, paranoia).unwrap_or(match Errno::from_io_error(error) {
         // Most virtual machines show no counters unless configured to (QEMU: `-cpu host,pmu=on`).
         Some(Errno::NOENT | Errno::OPNOTSUPP | Errno::NODEV | Errno::INVAL) => Remedy::PassCountersToGuest,
         _ => Remedy::None,

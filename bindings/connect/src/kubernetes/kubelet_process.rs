@@ -144,11 +144,12 @@ mod tests {
         path
     }
 
-    /// A certificate of one line, which says where it was.
+    /// What may be a certificate, of one line that says where it was.
     fn certificate(process: &Path, path: &str) -> String {
         let file = process.join("root").join(path);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
-        let certificate = format!("-----BEGIN CERTIFICATE-----\n{path}\n-----END CERTIFICATE-----\n");
+        let content: String = path.bytes().map(|byte| format!("{byte:04x}")).collect();
+        let certificate = format!("-----BEGIN CERTIFICATE-----\n{content}\n-----END CERTIFICATE-----\n");
         fs::write(&file, format!("{certificate}-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----\n"))
             .unwrap();
         certificate

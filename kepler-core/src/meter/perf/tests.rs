@@ -146,8 +146,21 @@ fn without_a_pmu_the_reason_depends_on_the_machine() {
 #[test]
 fn missing_privileges_are_distinguished_from_blocked_calls() {
     let pmu = Path::new("/sys/bus/event_source/devices/power");
-    let unavailable = |errno: Errno| refused(pmu, "energy-pkg", &errno.into()).remedy.to_string();
+    let tree = tempfile::tempdir().unwrap();
+    let host = Host::default().with_procfs(tree.path());
+    let unavailable = |errno: Errno| refused(pmu, "energy-pkg", &errno.into(), Paranoia::of(&host)).to_string();
     assert!(unavailable(Errno::ACCESS).contains("perf_event_paranoid to 0"));
+    // Linux 6.1 of Debian 12 with CAP_PERFMON: the call is refused at 3 and goes through at 2.
+    for (level, asks_for) in [
+        ("2\n", "CAP_PERFMON, or set the kernel parameter kernel.perf_event_paranoid to 0"),
+        ("3\n", "CAP_SYS_ADMIN"),
+        ("4\n", "CAP_SYS_ADMIN"),
+    ] {
+        write(&tree.path().join("sys/kernel/perf_event_paranoid"), level);
+        let text = unavailable(Errno::ACCESS);
+        assert!(text.contains(asks_for), "{text}");
+        assert_eq!(text.contains("perf_event_paranoid to 2"), level != "2\n", "{text}");
+    }
     assert!(unavailable(Errno::PERM).contains("seccomp"));
     assert!(unavailable(Errno::INVAL).contains("powercap"));
 }
