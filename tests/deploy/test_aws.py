@@ -103,6 +103,12 @@ def test_the_drivers_are_loaded_in_their_order_at_each_boot():
     assert "Before=k3s.service" in (NODE / "kepler-node.service").read_text()
 
 
+def test_counters_are_open_to_the_profile_default_at_each_boot():
+    said = [line for line in (NODE / "kepler-sysctl.conf").read_text().splitlines() if not line.startswith("#")]
+    assert said == ["kernel.perf_event_paranoid = 2"]
+    assert "node/kepler-sysctl.conf\" /etc/sysctl.d/60-kepler.conf" in (NODE / "setup").read_text()
+
+
 # What a machine shows once a driver is there; each returns how its counter is set.
 def powercap(root: Path):
     zone = root / "sys/class/powercap/intel-rapl:0"
@@ -137,6 +143,16 @@ def perf(root: Path):
     events.mkdir(parents=True)
     (events / "energy-pkg").write_text("event=0x02\n")
     return lambda _: None
+
+
+def perf_at(level: int):
+    def at(root: Path):
+        path = root / "proc/sys/kernel/perf_event_paranoid"
+        path.parent.mkdir(parents=True)
+        path.write_text(f"{level}\n")
+        return perf(root)
+
+    return at
 
 
 @contextmanager
@@ -192,7 +208,11 @@ def test_a_driver_that_is_missing_is_named_with_its_package(tmp_path):
     assert meter == "estimate" and "intel_rapl_msr" in said and "linux-modules-extra" in said
 
 
-@pytest.mark.parametrize("kind, profile", [(powercap, "default"), (register(0x611), "privileged")], ids=["powercap", "msr"])
+@pytest.mark.parametrize(
+    "kind, profile",
+    [(powercap, "default"), (register(0x611), "privileged"), (perf, "default"), (perf_at(2), "default"), (perf_at(4), "privileged")],
+    ids=["powercap", "msr", "perf", "perf as set up", "perf as Ubuntu starts"],
+)
 def test_k3s_is_given_the_chart_with_the_profile_of_the_meter(tmp_path, kind, profile):
     with counting(kind(tmp_path), True):
         boot(tmp_path, "manifest", IMAGE="registry.example:5000/kepler:1.2.3")

@@ -2,8 +2,9 @@
 //!
 //! An agent in a pod has no folder of the kubelet's. With the host's processes in view it may look through the kubelet's
 //! own root (`/proc/PID/root`), wherever that keeps its files. Neither pods nor other containers can pass for it: only processes of
-//! root are looked at that are where the first process is, which in a node of kind or k3d is a container. Links are followed within that root: the one to a renewed certificate is absolute
-//! (`kubelet-server-current.pem -> /var/lib/kubelet/pki/kubelet-server-….pem`), and folders of kubelets are links to other disks.
+//! root are looked at that are where the first process is, which in a node of kind or k3d is a container. Links are followed within
+//! that root: the one to a renewed certificate is absolute (`kubelet-server-current.pem -> /var/lib/kubelet/pki/kubelet-server-….pem`),
+//! and folders of kubelets are links to other disks.
 
 mod stated;
 
