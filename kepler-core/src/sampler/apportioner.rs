@@ -144,7 +144,9 @@ impl Apportioner {
         for (&busy_ns, located) in node.domains.busy_ns().iter().zip(&self.located) {
             by_domain_ns = by_domain_ns.saturating_add(busy_ns.max(located.time_ns));
         }
-        for (kind, package, energy) in energies {
+        for (opened, (kind, package, energy)) in energies.enumerate() {
+            // Room for those as well that draw nothing yet: an idle machine's first joule comes in some later tick.
+            self.pools.reserve((opened + 1).saturating_sub(self.pools.len()));
             let weighing = self.weighing(kind, source);
             if energy == Energy::ZERO {
                 continue;

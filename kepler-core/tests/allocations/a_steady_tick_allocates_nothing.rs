@@ -4,12 +4,13 @@
 use crate::counting::allocations;
 use kepler_core::directory::Directory;
 use kepler_core::host::{Host, Timestamp};
-use kepler_core::meter::Method;
+use kepler_core::meter::{EnergyMeter, MeterInventory, Method, Quality, ReadError, Reading, Zone};
 use kepler_core::platform::{PlatformAttribution, PlatformBoard, PlatformMeter, PlatformReading};
 use kepler_core::sampler::{Sampler, SamplerOptions};
 use kepler_core::snapshot::{Snapshot, State};
 use kepler_core::units::{Energy, Power, ZoneKind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// The chain looks for better sources 30 s after its first tick.
@@ -32,9 +33,8 @@ fn are_the_same(before: &Snapshot, after: &Snapshot) -> bool {
 }
 
 /// Ticks, each after `between`, in those of which that changed nothing no memory is asked for.
-fn tick_without_allocating(options: SamplerOptions, mut between: impl FnMut()) -> Arc<Snapshot> {
+fn tick_without_allocating(mut sampler: Sampler, mut between: impl FnMut()) -> Arc<Snapshot> {
     let begun = Instant::now();
-    let mut sampler = Sampler::new(&Host::default(), options).unwrap();
     // Beyond the second look at every process's open files, and the growth of all tables.
     let mut before = sampler.tick();
     for _ in 0..60 {
@@ -73,7 +73,41 @@ fn tick_without_allocating(options: SamplerOptions, mut between: impl FnMut()) -
 fn ticks_in_which_no_process_comes_or_goes_allocate_nothing() {
     let mut options = SamplerOptions::default();
     options.directory = Some(Directory::new());
-    tick_without_allocating(options, || {});
+    tick_without_allocating(Sampler::new(&Host::default(), options).unwrap(), || {});
+}
+
+/// Zones whose counters stand still for a second, as an estimate's do on an idle machine, and then move.
+struct Late([Zone; 2], Energy, Arc<AtomicU32>);
+
+impl EnergyMeter for Late {
+    fn source(&self) -> &'static str {
+        "late"
+    }
+
+    fn inventory(&self) -> MeterInventory<'_> {
+        MeterInventory::of(&self.0)
+    }
+
+    fn quality(&self) -> Quality {
+        Quality::of(Method::Measured)
+    }
+
+    fn read(&mut self, _at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
+        readings.clear();
+        if self.2.fetch_add(1, Ordering::Relaxed) > 100 {
+            self.1 = self.1 + Energy::from_joules(0.5);
+        }
+        readings.extend(self.0.iter().map(|_| Ok(Reading::Counter(self.1))));
+    }
+}
+
+#[test]
+fn the_first_joule_of_a_zone_allocates_nothing() {
+    let zones = [Zone::new(ZoneKind::Package, "/sys/package"), Zone::new(ZoneKind::Dram, "/sys/dram")];
+    let read = Arc::new(AtomicU32::new(0));
+    let meter = Box::new(Late(zones, Energy::ZERO, Arc::clone(&read)));
+    tick_without_allocating(Sampler::with_meter(&Host::default(), meter, &SamplerOptions::default()).unwrap(), || {});
+    assert!(read.load(Ordering::Relaxed) > 101, "the counters never moved");
 }
 
 #[test]
@@ -85,7 +119,7 @@ fn ticks_that_charge_the_rest_of_the_machine_allocate_nothing() {
     let meter = PlatformMeter::new("redfish", "bmc", "1");
     let (meter, mut watts) = (meter.with(|meter| meter.method = Method::Estimated { error_ratio: 0.1 }), 5000.0);
     // The BMC shows something new at every other tick; now and then it fails.
-    let last = tick_without_allocating(options, || {
+    let last = tick_without_allocating(Sampler::new(&Host::default(), options).unwrap(), || {
         watts += 1.0;
         match watts as u64 % 10 {
             0 => board.fail(&meter, "timeout"),
