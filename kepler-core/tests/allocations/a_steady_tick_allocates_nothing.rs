@@ -95,7 +95,7 @@ impl EnergyMeter for Late {
     fn read(&mut self, _at: Timestamp, readings: &mut Vec<Result<Reading, ReadError>>) {
         readings.clear();
         if self.2.fetch_add(1, Ordering::Relaxed) > 100 {
-            self.1 = self.1 + Energy::from_joules(0.5);
+            self.1 += Energy::from_joules(0.5);
         }
         readings.extend(self.0.iter().map(|_| Ok(Reading::Counter(self.1))));
     }
