@@ -39,7 +39,7 @@ LISTEN = """
 import os, signal, sys, time
 def got(number, frame):
     # One write: a second signal can interrupt a print between its text and its line's end.
-    os.write(1, f"{signal.Signals(number).name}\n".encode())
+    os.write(1, f"{signal.Signals(number).name}\\n".encode())
     if number == signal.SIGTERM: sys.exit(7)
 for name in sys.argv[1:] + ["SIGTERM"]: signal.signal(getattr(signal, name), got)
 print("ready", flush=True)
