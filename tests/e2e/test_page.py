@@ -123,8 +123,8 @@ def complaints_of_scripts(browser) -> list[str]:
 def requested(browser) -> list[str]:
     messages = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
     urls = (m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent")
-    # The browser's own pages (`chrome://newtab`) and what a page makes itself go over no network.
-    return [url for url in urls if not url.startswith(("chrome:", "data:", "blob:"))]
+    # The browser's own pages (`chrome://newtab`, `chrome-untrusted://new-tab-page`) and what a page makes itself go over no network.
+    return [url for url in urls if urlsplit(url).scheme in ("http", "https", "ws", "wss")]
 
 
 def accessibility_faults(browser) -> list[str]:
