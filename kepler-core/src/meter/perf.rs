@@ -81,7 +81,6 @@ pub struct Perf {
     /// In the order of `zones`.
     counters: Vec<Counters>,
     skipped: Vec<SkippedZone>,
-    paranoia: Paranoia,
 }
 
 /// The counters whose sum is one zone.
@@ -102,14 +101,14 @@ impl Perf {
         let devices = host.sysfs().join("bus/event_source/devices");
         let topology = Topology::read(host);
         let paranoia = Paranoia::of(host);
-        let mut meter = Perf { zones: Vec::new(), counters: Vec::new(), skipped: Vec::new(), paranoia };
+        let mut meter = Perf { zones: Vec::new(), counters: Vec::new(), skipped: Vec::new() };
         let mut first_fault = None;
         for (pmu, event, kind) in EVENTS {
             let pmu = devices.join(pmu);
             if !pmu.join("events").join(event).exists() {
                 continue;
             }
-            if let Err(error) = meter.open_event(&pmu, event, kind, &topology) {
+            if let Err(error) = meter.open_event(&pmu, event, kind, &topology, paranoia) {
                 meter.skipped.push(SkippedZone::unused(refused(&pmu, event, &error, paranoia)));
                 first_fault.get_or_insert((pmu, event, error));
             }
@@ -126,7 +125,14 @@ impl Perf {
 
     /// Opens one event on every processor of its PMU's mask, and adds a zone a package. A package on which it
     /// cannot be opened is a missing part, unless there is none on which it can.
-    fn open_event(&mut self, pmu: &Path, event: &str, kind: ZoneKind, topology: &Topology) -> io::Result<()> {
+    fn open_event(
+        &mut self,
+        pmu: &Path,
+        event: &str,
+        kind: ZoneKind,
+        topology: &Topology,
+        paranoia: Paranoia,
+    ) -> io::Result<()> {
         let mut dynamic = Dynamic::builder(pmu)?;
         dynamic.event(event)?;
         let unit = dynamic.unit()?;
@@ -170,7 +176,7 @@ impl Perf {
             let counters = match counters {
                 Ok(counters) => counters,
                 Err(error) => {
-                    let skipped = SkippedZone::missing(kind, package, refused(pmu, event, &error, self.paranoia));
+                    let skipped = SkippedZone::missing(kind, package, refused(pmu, event, &error, paranoia));
                     self.skipped.push(skipped.with_fault(super::reason(&error)));
                     continue;
                 }
