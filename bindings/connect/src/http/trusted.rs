@@ -74,28 +74,6 @@ struct Verifier {
     provider: Arc<CryptoProvider>,
 }
 
-impl Verifier {
-    fn verify(
-        &self,
-        certificate: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let by_authority = self.by_authority.as_ref().ok_or(CertificateError::UnknownIssuer)?;
-        let verified = by_authority.verify_server_cert(certificate, intermediates, name, ocsp_response, now);
-        match verified {
-            // webpki looks at the dates before it says so, and at the name after.
-            Err(error) if is_authority(&error) && self.certificates.contains(certificate) => {
-                verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
-                Ok(ServerCertVerified::assertion())
-            }
-            verified => verified,
-        }
-    }
-}
-
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
@@ -108,7 +86,18 @@ impl ServerCertVerifier for Verifier {
         if self.own.contains(certificate) {
             return Ok(ServerCertVerified::assertion());
         }
-        let verify = |name: &ServerName<'_>| self.verify(certificate, intermediates, name, ocsp_response, now);
+        let verify = |name: &ServerName<'_>| {
+            let by_authority = self.by_authority.as_ref().ok_or(CertificateError::UnknownIssuer)?;
+            let verified = by_authority.verify_server_cert(certificate, intermediates, name, ocsp_response, now);
+            match verified {
+                // webpki looks at the dates before it says so, and at the name after.
+                Err(error) if is_authority(&error) && self.certificates.contains(certificate) => {
+                    verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+                    Ok(ServerCertVerified::assertion())
+                }
+                verified => verified,
+            }
+        };
         let Some((first, others)) = self.names.split_first() else { return verify(name) };
         // What is wrong by the first name is what is told.
         verify(first).or_else(|error| others.iter().find_map(|name| verify(name).ok()).ok_or(error))
