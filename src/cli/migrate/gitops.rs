@@ -3,7 +3,7 @@
 use super::super::config::yaml::{self, Content, Document, Entry, Node};
 use super::part::Part;
 use super::tree::{find, items, put, section, string};
-use super::values::{helm_values, values_of_chart};
+use super::values::values_of_installation;
 
 /// Flux's `HelmRelease`.
 pub(super) fn flux(entries: &[Entry]) -> Option<Part> {
@@ -12,7 +12,7 @@ pub(super) fn flux(entries: &[Entry]) -> Option<Part> {
         return None;
     }
     let values = section(entries, "spec.values");
-    let mut part = helm_values(values).unwrap_or_else(|| values_of_chart(values));
+    let mut part = values_of_installation(values);
     part.kind = "a HelmRelease of Flux with Go Kepler's chart";
     if find(entries, "spec.valuesFrom").is_some() {
         part.remarks.push("`spec.valuesFrom`: values that stand in other objects are not among these".to_owned());
@@ -51,7 +51,7 @@ pub(super) fn argo(spec: &[Entry]) -> Option<Part> {
             remarks.push(format!("`helm.{key}`: not read; what is set there is not among these"));
         }
     }
-    let mut part = helm_values(&values).unwrap_or_else(|| values_of_chart(&values));
+    let mut part = values_of_installation(&values);
     part.kind = "an Application of Argo CD with Go Kepler's chart";
     part.remarks.extend(remarks);
     part.remarks.push(name_the_chart("spec.source"));
@@ -73,7 +73,7 @@ pub(super) fn k3s(entries: &[Entry]) -> Option<Part> {
             remarks.push(format!("`spec.set`: `{key}` is not read"));
         }
     }
-    let mut part = helm_values(&values).unwrap_or_else(|| values_of_chart(&values));
+    let mut part = values_of_installation(&values);
     part.kind = "a HelmChart of K3s with Go Kepler's chart";
     part.remarks.extend(remarks);
     if find(entries, "spec.chart").is_some() {

@@ -24,17 +24,19 @@ pub(super) fn values_of_a_part(entries: &[Entry]) -> Option<Part> {
     Some(part)
 }
 
-/// Values that are of a chart of Kepler's, or of one that has it as a part, as far as can be seen.
+/// Values of an installation that is known to be of a chart of Kepler's, or of one that has it as a part.
+pub(super) fn values_of_installation(entries: &[Entry]) -> Part {
+    values_of_a_part(entries).unwrap_or_else(|| values_of_chart(entries))
+}
+
+/// Values that are of a chart of Kepler's, as far as can be seen.
 pub(super) fn helm_values(entries: &[Entry]) -> Option<Part> {
-    if let Some(part) = values_of_a_part(entries) {
-        return Some(part);
-    }
     let is_kepler = names_kepler(entries) || looks_like_settings(section(entries, "config"));
     is_kepler.then(|| values_of_chart(entries))
 }
 
 /// Values that are known to be of a chart of Kepler's.
-pub(super) fn values_of_chart(entries: &[Entry]) -> Part {
+fn values_of_chart(entries: &[Entry]) -> Part {
     let settings = section(entries, "config");
     let variables = section(entries, "extraEnvVars");
     // Charts up to 0.9 have no `config`; where it stands beside their variables, those were left over.
